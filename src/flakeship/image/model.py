@@ -1,0 +1,129 @@
+"""The image as a value: digests, descriptors, layers before and after packing. Nothing here does I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, NewType, Self
+
+Digest = NewType("Digest", str)
+"""`sha256:` and 64 hex digits, or `sha512:` and 128; only `parse_digest` and `digest_of` make one."""
+
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def parse_digest(text: object) -> Digest:
+    """Check untrusted text, so that a digest may stand in a URL or a path. ValueError if it is none."""
+    if not isinstance(text, str) or not _DIGEST.fullmatch(text):
+        raise ValueError(f"{str(text)[:100]!r} is not a digest (sha256:<64 hex digits>)")
+    return Digest(text)
+
+
+def digest_of(data: bytes) -> Digest:
+    return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """An image-spec platform: GOOS, GOARCH and the variant of the CPU, which is mostly empty."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+    def to_json(self) -> dict[str, str]:
+        known = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
+        return {key: value for key, value in known.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A reference to content by digest: https://github.com/opencontainers/image-spec/blob/main/descriptor.md."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    annotations: Mapping[str, str] = EMPTY
+    platform: Platform | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.annotations:
+            document["annotations"] = dict(sorted(self.annotations.items()))
+        if self.platform:
+            document["platform"] = self.platform.to_json()
+        return document
+
+    @classmethod
+    def of(cls, media_type: str, data: bytes) -> Self:
+        return cls(media_type, digest_of(data), len(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer as its source knows it, before a byte of it is read.
+
+    `key` is its identity: the diff_id where the source knows it, else whatever names the same bytes for ever.
+    `open` yields the uncompressed tar. Any number of times where the source can seek; where it can only be
+    read forward, once, and before the next layer is asked for.
+    `size` is in bytes uncompressed; None where it is known only after reading.
+    """
+
+    key: str
+    open: Callable[[], BinaryIO]
+    diff_id: Digest | None = None
+    size: int | None = None
+    annotations: Mapping[str, str] = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class PackedLayer:
+    """A layer as it will be sent. `open` yields the blob's bytes, any number of times until the store drops it.
+
+    `open` is None for a blob that was found at its destination already and never made here.
+    """
+
+    key: str
+    diff_id: Digest
+    descriptor: Descriptor
+    open: Callable[[], BinaryIO] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What an image should be.
+
+    `config` is the image-spec config without `rootfs` and `history`; `layers` are the keys of its layers from
+    the bottom up (the same key may come twice); `diff_ids` are what the source claims of them, None where it
+    claims nothing; `history` has one entry a layer plus any number with `empty_layer`.
+    """
+
+    config: Mapping[str, Any]
+    platform: Platform
+    layers: tuple[str, ...]
+    diff_ids: tuple[Digest | None, ...]
+    history: tuple[Mapping[str, Any], ...] = ()
+    annotations: Mapping[str, str] = EMPTY
+    names: tuple[str, ...] = field(default=())
+    """What the source calls itself (RepoTags of an archive): the name an OCI layout gets when none is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An image whose bytes are settled: every digest is of exactly these bytes."""
+
+    manifest: bytes
+    config: bytes
+    descriptor: Descriptor
+    """Of the manifest, with its platform."""
+    config_descriptor: Descriptor
+    layers: tuple[PackedLayer, ...]
+    image: Image

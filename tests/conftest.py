@@ -1,0 +1,7 @@
+"""Fixtures live in tests/testbed, one file for each real thing that tests run against."""
+
+pytest_plugins = [
+    "tests.testbed.nix",
+    "tests.testbed.registry",
+    "tests.testbed.docker",
+]
