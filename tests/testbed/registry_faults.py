@@ -1,0 +1,100 @@
+"""Which request fails next, and how: the rules that the fault proxy and the token server ask at every request."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["answer", "reset", "lose", "change"]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole HTTP answer."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class Rule:
+    """One fault for the next `times` requests whose method is `method` and whose path is found by `pattern`."""
+
+    kind: Kind
+    method: str
+    pattern: re.Pattern[str]
+    times: int
+    skip: int = 0
+    answer: Answer = field(default_factory=lambda: Answer(500))
+    early: bool = False
+    after_bytes: int = 0
+    change: Callable[[Answer], Answer] = lambda answer: answer
+
+
+class Faults:
+    """Rules in the order they were made; the first that fits is used up by one."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+        self._lock = threading.Lock()
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rules.clear()
+
+    @property
+    def pending(self) -> int:
+        """Rules that have not been used up: 0 proves that every fault was met."""
+        with self._lock:
+            return sum(rule.times > 0 for rule in self._rules)
+
+    def fail_next(
+        self,
+        method: str,
+        pattern: str,
+        *,
+        status: int,
+        times: int = 1,
+        skip: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        early: bool = False,
+    ) -> None:
+        """Answer with `status` in the server's stead; `early` does so before the body is read, and hangs up."""
+        answer = Answer(status, dict(headers or {}), body)
+        self._add(Rule("answer", method, re.compile(pattern), times, skip, answer=answer, early=early))
+
+    def reset_next(
+        self, method: str, pattern: str, *, after_bytes: int = 0, times: int = 1, skip: int = 0
+    ) -> None:
+        """Pass on `after_bytes` of the body, then reset both connections."""
+        self._add(Rule("reset", method, re.compile(pattern), times, skip, after_bytes=after_bytes))
+
+    def lose_response(self, method: str, pattern: str, *, times: int = 1, skip: int = 0) -> None:
+        """Let the server do all of it, then reset the client instead of answering."""
+        self._add(Rule("lose", method, re.compile(pattern), times, skip))
+
+    def change_next(
+        self, method: str, pattern: str, change: Callable[[Answer], Answer], *, times: int = 1, skip: int = 0
+    ) -> None:
+        """Rewrite the server's answer on its way back."""
+        self._add(Rule("change", method, re.compile(pattern), times, skip, change=change))
+
+    def _add(self, rule: Rule) -> None:
+        with self._lock:
+            self._rules.append(rule)
+
+    def take(self, method: str, path: str) -> Rule | None:
+        with self._lock:
+            for rule in self._rules:
+                if rule.times > 0 and rule.method in ("*", method) and rule.pattern.search(path):
+                    if rule.skip:
+                        rule.skip -= 1
+                        continue
+                    rule.times -= 1
+                    return rule
+        return None

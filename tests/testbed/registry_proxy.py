@@ -1,0 +1,173 @@
+"""A fault proxy in threads: client → proxy → real registry, failing where its rules say, recording every request."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.testbed.registry_faults import Answer, Faults, Rule
+
+_PIECE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A request as it came to the proxy. `received` is in bytes of body that came; `status` 0 where none went back."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    received: int
+    status: int
+
+
+class FaultProxy(Faults):
+    """Speak to `host` in the registry's stead; the rules are those of `Faults`."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__()
+        self.upstream = upstream
+        self.host = ""
+        self.requests: list[Recorded] = []
+
+    def of(self, method: str, part: str = "") -> list[Recorded]:
+        return [entry for entry in list(self.requests) if entry.method == method and part in entry.path]
+
+    @property
+    def received(self) -> int:
+        return sum(entry.received for entry in list(self.requests))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+    received = 0
+
+    def handle_one_request(self) -> None:
+        if self.connection.recv(1, socket.MSG_PEEK) == b"\x16":  # a TLS hello: this end speaks plain HTTP
+            self.close_connection = True
+            return
+        self.received = 0
+        super().handle_one_request()
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def _serve(self) -> None:
+        rule = self.server.proxy.take(self.command, self.path)
+        status = 0
+        try:
+            status = self._fulfil(rule)
+        finally:
+            record = Recorded(self.command, self.path, dict(self.headers), self.received, status)
+            self.server.proxy.requests.append(record)
+
+    def _fulfil(self, rule: Rule | None) -> int:
+        if rule and rule.kind == "answer":
+            if not rule.early:
+                for _ in self._body():
+                    pass
+            self.close_connection = rule.early or self.close_connection
+            return self._answer(rule.answer)
+        if rule and rule.kind == "reset" and not rule.after_bytes:
+            return self._hang_up()
+        connection = http.client.HTTPConnection(self.server.proxy.upstream, timeout=60)
+        with contextlib.closing(connection):
+            if not self._pass_on(connection, rule):
+                return self._hang_up()
+            response = connection.getresponse()
+            if rule is None:
+                return self._stream(response)
+            answer = Answer(response.status, dict(response.getheaders()), response.read())
+        return self._hang_up() if rule.kind == "lose" else self._answer(rule.change(answer))
+
+    def _pass_on(self, connection: http.client.HTTPConnection, rule: Rule | None) -> bool:
+        """False where the rule says that the connections break in the middle."""
+        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        for piece in self._body():
+            connection.send(piece)
+            if rule and rule.kind == "reset" and self.received >= rule.after_bytes:
+                return False
+        return True
+
+    def _body(self) -> Iterator[bytes]:
+        missing = int(self.headers.get("Content-Length", 0))
+        while missing and (piece := self.rfile.read1(min(_PIECE, missing))):
+            missing -= len(piece)
+            self.received += len(piece)
+            yield piece
+
+    def _stream(self, response: http.client.HTTPResponse) -> int:
+        self._head(response.status, response.getheaders())
+        while piece := response.read(_PIECE):
+            self.wfile.write(piece)
+        return response.status
+
+    def _answer(self, answer: Answer) -> int:
+        without = self.command == "HEAD" or answer.status in (204, 304)
+        length = {} if without else {"Content-Length": str(len(answer.body))}
+        self._head(answer.status, [*{**length, **answer.headers}.items()])
+        if not without:
+            self.wfile.write(answer.body)
+        return answer.status
+
+    def _head(self, status: int, headers: list[tuple[str, str]]) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _hang_up(self) -> int:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        return 0
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    proxy: FaultProxy
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is an everyday thing here."""
+
+    def shutdown_request(self, request: Any) -> None:
+        # No shutdown() before close(): with SO_LINGER 0 the close alone must reach the client, as a reset.
+        self.close_request(request)
+
+
+@contextlib.contextmanager
+def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
+    """Serve on a free loopback port until the block is left."""
+    proxy = FaultProxy(upstream)
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.proxy = proxy
+    proxy.host = f"127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
