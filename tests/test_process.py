@@ -1,0 +1,183 @@
+"""Processes: what is kept from them, and that none outlives its block."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flakeship import process
+from flakeship.process import NotStartedError, run, running, scrubbed
+
+ENVIRON = {"PATH": os.environ["PATH"]}
+
+
+def sh(script: str) -> list[str]:
+    return ["sh", "-c", script]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FLAKESHIP_PASSWORD",
+        "INPUT_PASSWORD",
+        "INPUT_CACHIX-AUTH-TOKEN",
+        "ACTIONS_RUNTIME_URL",
+        "GITHUB_TOKEN",
+        "CI_JOB_TOKEN",
+        "CI_JOB_JWT_V2",
+        "CI_REGISTRY_PASSWORD",
+        "DOCKER_AUTH_CONFIG",
+        "CACHIX_SIGNING_KEY",
+        "CACHIX_AUTH_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "SSH_PRIVATE_KEY",
+        "my_secret",
+        "GH_PAT",
+        "GOOGLE_CREDENTIALS",
+        "TOKEN_OF_MINE",
+    ],
+)
+def test_secrets_are_taken_out_of_the_environment(name: str) -> None:
+    assert scrubbed({name: "x"}) == {}
+
+
+@pytest.mark.parametrize("name", ["PATH", "HOME", "NIX_CONFIG", "GITHUB_SHA", "SSH_AUTH_SOCK", "CI", "TERM"])
+def test_what_a_build_needs_stays(name: str) -> None:
+    assert scrubbed({name: "x"}) == {name: "x"}
+
+
+def test_run_gives_both_outputs_and_the_status() -> None:
+    done = run(sh("cat; echo oops >&2; exit 3"), environ=ENVIRON, stdin=b"in")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"in", b"oops\n")
+
+
+def test_run_gives_the_child_nothing_but_the_environment_it_was_handed() -> None:
+    assert run(["/usr/bin/env"], environ={"ONLY": "this"}).stdout == b"ONLY=this\n"
+
+
+def test_run_starts_in_the_folder(tmp_path: Path) -> None:
+    assert run(["pwd"], environ=ENVIRON, cwd=str(tmp_path)).stdout.decode().strip() == str(tmp_path)
+
+
+def test_a_program_that_ignores_its_stdin_is_no_error() -> None:
+    assert run(["true"], environ=ENVIRON, stdin=b"x" * 1_000_000).returncode == 0
+
+
+def test_missing_program_is_named() -> None:
+    with pytest.raises(NotStartedError, match=r"cannot start no-such-program: .*No such file"):
+        run(["no-such-program"], environ=ENVIRON)
+
+
+def test_missing_folder_is_named_rather_than_the_program(tmp_path: Path) -> None:
+    with pytest.raises(NotStartedError, match=r"cannot start pwd: .*/nowhere: No such file"):
+        run(["pwd"], environ=ENVIRON, cwd=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.slow
+def test_timeout_ends_the_program_and_its_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 100 & echo $! > {pids}; echo $$ >> {pids}; wait"
+    with pytest.raises(TimeoutError, match=r"sh took longer than 0\.5 s"):
+        run(sh(script), environ=ENVIRON, timeout=0.5)
+    assert eventually(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
+
+
+def test_stdout_streams_while_stderr_is_drained() -> None:
+    lines: list[bytes] = []
+    script = "i=0; while [ $i -lt 3000 ]; do echo 'a long line on stderr, more than a pipe holds' >&2; i=$((i+1)); done; echo out"
+    with running(sh(script), environ=ENVIRON, on_stderr=lines.append) as child:
+        assert child.stdout.read() == b"out\n"
+        assert child.wait() == 0
+    assert lines == [b"a long line on stderr, more than a pipe holds"] * 3000
+
+
+def test_lines_come_as_they_are_written() -> None:
+    lines: list[bytes] = []
+    with running(
+        sh("printf 'one\\r\\ntwo\\nrest' >&2; read x < /dev/zero"), environ=ENVIRON, on_stderr=lines.append
+    ):
+        assert eventually(lambda: lines == [b"one", b"two"])
+    assert eventually(lambda: lines == [b"one", b"two", b"rest"])
+
+
+def test_endless_line_is_cut() -> None:
+    lines: list[bytes] = []
+    with running(sh("head -c 5000000 /dev/zero >&2"), environ=ENVIRON, on_stderr=lines.append) as child:
+        assert child.wait() == 0
+    assert sum(map(len, lines)) == 5_000_000
+    assert max(map(len, lines)) < 1_200_000
+
+
+def test_what_the_callback_raises_is_raised_by_wait() -> None:
+    def refuse(line: bytes) -> None:
+        raise KeyError(line)
+
+    with (
+        running(
+            sh("head -c 1000000 /dev/zero | tr '\\0' '\\n' >&2; exit 0"), environ=ENVIRON, on_stderr=refuse
+        ) as child,
+        pytest.raises(KeyError),
+    ):
+        child.wait()
+
+
+def test_leaving_the_block_ends_the_whole_group(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 100 & echo $! > {pids}; echo $$ >> {pids}; echo ready; wait"
+    with running(sh(script), environ=ENVIRON, on_stderr=lambda line: None) as child:
+        child.stdout.readline()
+    assert eventually(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
+
+
+@pytest.mark.slow
+def test_grandchild_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"sh -c 'trap \"\" TERM; echo $$ > {pids}; echo ready; while :; do sleep 1; done' & wait"
+    with running(sh(script), environ=ENVIRON, on_stderr=lambda line: None) as child:
+        child.stdout.readline()
+    assert eventually(lambda: not alive(int(pids.read_text())))
+
+
+def test_exception_in_the_block_ends_the_program() -> None:
+    started = time.monotonic()
+    with (
+        pytest.raises(RuntimeError, match="cancelled"),
+        running(["sleep", "100"], environ=ENVIRON, on_stderr=lambda line: None),
+    ):
+        raise RuntimeError("cancelled")
+    assert time.monotonic() - started < process._GRACE
+
+
+@pytest.mark.slow
+def test_daemon_that_holds_stderr_open_does_not_hang_us(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    lines: list[bytes] = []
+    started = time.monotonic()
+    with running(
+        sh(f"setsid sleep 30 > /dev/null & echo $! > {pid}; sleep 0.2; echo last >&2"),
+        environ=ENVIRON,
+        on_stderr=lines.append,
+    ) as child:
+        assert child.wait() == 0
+    assert time.monotonic() - started < 3 * process._GRACE
+    assert lines == [b"last"]
+    os.kill(int(pid.read_text()), 9)
