@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final, NewType, Self
 
+from flakeship.image.stream import Reader
+
 Digest = NewType("Digest", str)
 """`sha256:` and 64 hex digits, or `sha512:` and 128; only `parse_digest` and `digest_of` make one."""
 
@@ -78,7 +80,7 @@ class Layer:
     """
 
     key: str
-    open: Callable[[], BinaryIO]
+    open: Callable[[], Reader]
     diff_id: Digest | None = None
     size: int | None = None
     annotations: Mapping[str, str] = EMPTY
@@ -88,13 +90,15 @@ class Layer:
 class PackedLayer:
     """A layer as it will be sent. `open` yields the blob's bytes, any number of times until the store drops it.
 
-    `open` is None for a blob that was found at its destination already and never made here.
+    `open` is None for a blob that was found at its destination already and never made here. `discard` gives up
+    what `open` reads; it is called once, when every destination has the blob.
     """
 
     key: str
     diff_id: Digest
     descriptor: Descriptor
     open: Callable[[], BinaryIO] | None
+    discard: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from types import TracebackType
+from typing import Final, Protocol, Self
 
 CHUNK: Final = 1024 * 1024
 """Bytes. Part of the packing recipe: isal's output depends on how its input is cut, so every compressor is
 fed pieces of exactly this size (the last one shorter), whatever pieces a pipe delivers."""
 
 
-def read_full(reader: BinaryIO, size: int = CHUNK) -> bytes:
+class Reader(Protocol):
+    """A stream of bytes: `read` returns at most `size` of them, and none only at the end."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+
+
+def read_full(reader: Reader, size: int = CHUNK) -> bytes:
     """Read `size` bytes, fewer only at the end, however small the pieces that the reader hands out."""
     data = reader.read(size)
     if len(data) == size or not data:
@@ -24,12 +39,12 @@ def read_full(reader: BinaryIO, size: int = CHUNK) -> bytes:
     return b"".join(pieces)
 
 
-def chunks(reader: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:
+def chunks(reader: Reader, size: int = CHUNK) -> Iterator[bytes]:
     while data := read_full(reader, size):
         yield data
 
 
-def sha256_of(reader: BinaryIO) -> tuple[str, int]:
+def sha256_of(reader: Reader) -> tuple[str, int]:
     """Digest (`sha256:…`) and length in bytes of all that is left to read."""
     hasher, length = hashlib.sha256(), 0
     for data in chunks(reader):

@@ -1,0 +1,60 @@
+"""A result → `Opened`: which kind it is is decided by the file, never by a name or an attribute."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+from pathlib import Path
+from typing import Final
+
+from flakeship.errors import NotAnImageError, UsageError
+from flakeship.image.inflate import is_foreign
+from flakeship.image.tar import BLOCK
+from flakeship.sources import docker_archive, stream_script
+from flakeship.sources.opened import Circumstances, Opened, Source
+
+SOURCES: Final[tuple[Source, ...]] = (stream_script, docker_archive)
+"""Asked in this order."""
+
+_IMAGES: Final = "dockerTools.buildImage, buildLayeredImage or streamLayeredImage"
+
+
+def opened(path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
+    """Open the image at `path`. UsageError where nothing is there, NotAnImageError where it is no image."""
+    head = _head(path)
+    for source in SOURCES:
+        if source.matches(path, head):
+            return source.opened(path, circumstances)
+    raise _no_image(path, head)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return b""
+        if not stat.S_ISREG(mode):
+            raise NotAnImageError(f"{path} is neither a file nor a folder")
+        with path.open("rb") as file:
+            return file.read(BLOCK)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the source {path}: {error.strerror}",
+            hint="`source` takes a path that exists: a store path, an archive, a script or a folder",
+        ) from error
+
+
+def _no_image(path: Path, head: bytes) -> NotAnImageError:
+    if not head and path.is_dir():
+        what, hint = "a folder", f"point flakeship at an attribute that is an image, made by {_IMAGES}"
+    elif not head:
+        what, hint = "an empty file", "the build made nothing; look at its builder"
+    elif is_foreign(head):
+        what, hint = "compressed with xz or bzip2", "compress the archive with gzip or zstd, or not at all"
+    elif head.lstrip()[:1] in {b"{", b"["}:
+        what, hint = "a JSON document", f"point flakeship at an image made by {_IMAGES}"
+    elif head.startswith(b"#!"):
+        what, hint = "a script that may not be executed", "make it executable (chmod +x)"
+    else:
+        what, hint = "none of the kinds that flakeship knows", f"point it at an image made by {_IMAGES}"
+    return NotAnImageError(f"{path} is no image: it is {what}", hint=hint)

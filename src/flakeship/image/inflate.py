@@ -1,0 +1,99 @@
+"""Reading compressed streams: told by their first bytes, inflated piece by piece, never into memory as a whole."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+from flakeship.image.stream import Reader, read_full
+from flakeship.image.tar import BLOCK, DamagedError
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_XZ_MAGIC: Final = b"\xfd7zXZ"
+_BZIP2_MAGIC: Final = b"BZh"
+
+
+def is_compressed(head: bytes) -> bool:
+    return head.startswith((GZIP_MAGIC, ZSTD_MAGIC))
+
+
+def is_foreign(head: bytes) -> bool:
+    """Compressed in a way that no Nix builder of images writes."""
+    return head.startswith((_XZ_MAGIC, _BZIP2_MAGIC))
+
+
+class Inflated(io.RawIOBase):
+    """The content of a gzip or zstd file, forward only; gzip is inflated in a thread of its own.
+
+    DamagedError where the compressed stream is cut off or its checksum is wrong.
+    """
+
+    def __init__(self, file: Reader, head: bytes) -> None:
+        self._file = file
+        self._stream, self._errors = _gzip(file) if head.startswith(GZIP_MAGIC) else _zstd(file)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except self._errors as error:
+            raise DamagedError(f"its compressed stream is damaged ({error})") from error
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+            self._file.close()
+        super().close()
+
+
+class Rejoined(io.RawIOBase):
+    """`head`, then the rest of `reader`: a stream whose first bytes were looked at."""
+
+    def __init__(self, head: bytes, reader: Reader) -> None:
+        self._head, self._reader = head, reader
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._head:
+            return self._reader.read(size)
+        cut = len(self._head) if size < 0 else size
+        data, self._head = self._head[:cut], self._head[cut:]
+        return data
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.close()
+        super().close()
+
+
+def uncompressed(reader: Reader) -> Reader:
+    """The stream itself, inflated if its first bytes say that it is compressed."""
+    head = read_full(reader, BLOCK)
+    whole = Rejoined(head, reader)
+    return Inflated(whole, head) if is_compressed(head) else whole
+
+
+_Stream = tuple[Reader, tuple[type[Exception], ...]]
+
+
+def _gzip(file: Any) -> _Stream:
+    from isal import igzip_threaded, isal_zlib  # noqa: PLC0415  only compressed archives need it
+
+    stream: Any = igzip_threaded.open(file, "rb", threads=1)  # type: ignore[no-untyped-call]
+    damage: Any = isal_zlib.error
+    return stream, (damage, EOFError, OSError)
+
+
+def _zstd(file: Any) -> _Stream:
+    import zstandard  # noqa: PLC0415  only compressed archives need it
+
+    stream: Any = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return stream, (zstandard.ZstdError, OSError)

@@ -1,0 +1,40 @@
+"""The two families of media types. One image keeps to one of them: Quay refuses a mixture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Media types of one family; a layer's is `layer` plus the compression's suffix."""
+
+    name: str
+    manifest: str
+    index: str
+    config: str
+    layers: dict[str, str]
+    """By what image-spec appends for the compression: "", "+gzip", "+zstd"."""
+
+
+_OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
+_DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar"
+
+# https://github.com/opencontainers/image-spec/blob/main/media-types.md
+OCI: Final = Family(
+    name="oci",
+    manifest="application/vnd.oci.image.manifest.v1+json",
+    index="application/vnd.oci.image.index.v1+json",
+    config="application/vnd.oci.image.config.v1+json",
+    layers={"": _OCI_LAYER, "+gzip": _OCI_LAYER + "+gzip", "+zstd": _OCI_LAYER + "+zstd"},
+)
+# https://distribution.github.io/distribution/spec/manifest-v2-2/ knows no zstd
+DOCKER: Final = Family(
+    name="docker",
+    manifest="application/vnd.docker.distribution.manifest.v2+json",
+    index="application/vnd.docker.distribution.manifest.list.v2+json",
+    config="application/vnd.docker.container.image.v1+json",
+    layers={"": _DOCKER_LAYER, "+gzip": _DOCKER_LAYER + ".gzip"},
+)
+FAMILIES: Final = {family.name: family for family in (OCI, DOCKER)}

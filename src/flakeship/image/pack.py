@@ -1,0 +1,173 @@
+"""Layer → PackedLayer, several at a time and within bounded memory; Image and packed layers → Packed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+from flakeship import events
+from flakeship.errors import NotAnImageError
+from flakeship.image.compress import Compression, compressed
+from flakeship.image.document import encode
+from flakeship.image.media_types import OCI, Family
+from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, PackedLayer
+from flakeship.image.stream import chunks
+
+_IN_FLIGHT: Final = 4
+"""Chunks that one layer may have between its reader and its writer."""
+
+
+class LayerStore(Protocol):
+    """Where packed layers are found before a byte is read, or kept once they are made."""
+
+    def find(self, key: str) -> PackedLayer | None: ...
+
+    def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How layers are packed. `threads` bounds both the layers read and the chunks compressed at a time."""
+
+    compression: Compression
+    family: Family
+    store: LayerStore
+    threads: int
+    emit: events.Emit = events.ignore
+
+
+def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bool) -> Iterator[PackedLayer]:
+    """Each layer as soon as it is finished, in any order; the next ones are begun as these are taken.
+
+    With `forward_only` each layer is read to its end before the next is asked for.
+    """
+    stop = threading.Event()
+    readers = 1 if forward_only else packing.threads
+    with _pool(packing.threads, "compress", stop) as compressors, _pool(readers, "read", stop) as pool:
+        pending: set[Future[PackedLayer]] = set()
+        for layer in layers:
+            pending.add(pool.submit(_pack, layer, packing, compressors, stop))
+            if len(pending) >= readers:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+@contextlib.contextmanager
+def _pool(threads: int, name: str, stop: threading.Event) -> Iterator[Executor]:
+    """Threads that are told to stop, not waited for to finish their work, when the block is left early."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    try:
+        yield pool
+    except BaseException:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def _pack(layer: Layer, packing: Packing, compressors: Executor, stop: threading.Event) -> PackedLayer:
+    if found := packing.store.find(layer.key):
+        return found
+    packing.emit(events.LayerProgress(layer.key, "reading"))
+    tar_hash, blob_hash, size = hashlib.sha256(), hashlib.sha256(), 0
+
+    def read() -> Iterator[bytes]:
+        with layer.open() as reader:
+            for data in chunks(reader):
+                if stop.is_set():
+                    raise _StoppedError
+                tar_hash.update(data)
+                packing.emit(events.BytesMoved("read", len(data)))
+                yield data
+
+    with packing.store.spool() as (file, path):
+        for piece in compressed(read(), packing.compression, pool=compressors, in_flight=_IN_FLIGHT):
+            blob_hash.update(piece)
+            size += len(piece)
+            file.write(piece)
+        diff_id = Digest(f"sha256:{tar_hash.hexdigest()}")
+        _compare(layer, diff_id)
+    digest = Digest(f"sha256:{blob_hash.hexdigest()}")
+    media_type = packing.family.layers[packing.compression.suffix]
+    packing.emit(events.LayerProgress(layer.key, "packed", size, digest))
+    return PackedLayer(
+        layer.key,
+        diff_id,
+        Descriptor(media_type, digest, size, layer.annotations),
+        open=lambda: path.open("rb", buffering=0),
+        discard=lambda: path.unlink(missing_ok=True),
+    )
+
+
+def _compare(layer: Layer, diff_id: Digest) -> None:
+    if layer.diff_id and layer.diff_id != diff_id:
+        raise mismatch(layer.key, layer.diff_id, diff_id)
+
+
+def mismatch(key: str, claimed: Digest, found: Digest) -> NotAnImageError:
+    return NotAnImageError(
+        f"layer {key} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
+        hint="the archive is damaged or was changed; build it again (nix store delete PATH, then nix build)",
+    )
+
+
+def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) -> Packed:
+    """Settle the bytes of config and manifest. `layers` are by key and may hold more than the image needs.
+
+    NotAnImageError where a layer's bytes are not those that the image claims.
+    """
+    chosen = tuple(layers[key] for key in image.layers)
+    for layer, claimed in zip(chosen, image.diff_ids, strict=True):
+        if claimed and claimed != layer.diff_id:
+            raise mismatch(layer.key, claimed, layer.diff_id)
+    config = encode(config_document(image, [layer.diff_id for layer in chosen]))
+    config_descriptor = Descriptor.of(family.config, config)
+    annotated = family is OCI  # docker's manifest knows no annotations
+    document: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": family.manifest,
+        "config": config_descriptor.to_json(),
+        "layers": [_layer_json(layer.descriptor, annotated=annotated) for layer in chosen],
+    }
+    if annotated and image.annotations:
+        document["annotations"] = dict(image.annotations)
+    manifest = encode(document)
+    described = Descriptor.of(family.manifest, manifest)
+    return Packed(
+        manifest=manifest,
+        config=config,
+        descriptor=Descriptor(
+            described.media_type, described.digest, described.size, platform=image.platform
+        ),
+        config_descriptor=config_descriptor,
+        layers=chosen,
+        image=image,
+    )
+
+
+def config_document(image: Image, diff_ids: list[Digest]) -> dict[str, Any]:
+    """https://github.com/opencontainers/image-spec/blob/main/config.md, rootfs and history included."""
+    document = {**image.config, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    if image.history:
+        document["history"] = [dict(entry) for entry in image.history]
+    return document
+
+
+def _layer_json(descriptor: Descriptor, *, annotated: bool) -> dict[str, Any]:
+    document = descriptor.to_json()
+    if not annotated:
+        document.pop("annotations", None)
+    return document

@@ -1,0 +1,60 @@
+"""What CI knows, written into an image: functions Image → Image that never touch a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flakeship.image.document import encode, patch_between
+from flakeship.image.model import Image
+
+UNSTAMP: Final = "dev.flakeship.unstamp"
+"""Manifest annotation: the JSON merge patch (RFC 7396) that gives back the config as Nix made it, so that a later
+run can stamp the published image anew without building it."""
+
+
+def with_labels(
+    image: Image,
+    *,
+    override: Mapping[str, str],
+    fill: Mapping[str, str] | None = None,
+    user: Mapping[str, str] | None = None,
+) -> Image:
+    """`user` wins over `override`, that over the image's own labels, those over `fill`; an empty value is a value."""
+    runtime = image.config.get("config", {})
+    own = runtime.get("Labels", {})
+    labels = {**(fill or {}), **own, **override, **(user or {})}
+    if labels == own:
+        return image
+    return replace(image, config={**image.config, "config": {**runtime, "Labels": labels}})
+
+
+def with_annotations(image: Image, annotations: Mapping[str, str]) -> Image:
+    """On the manifest; the new ones win."""
+    if not annotations:
+        return image
+    return replace(image, annotations={**image.annotations, **annotations})
+
+
+def with_created(image: Image, moment: datetime | None) -> Image:
+    """Set `created` of the config; None leaves it as the image says. The history keeps its own dates."""
+    if moment is None:
+        return image
+    return replace(image, config={**image.config, "created": rfc3339(moment)})
+
+
+def with_record(image: Image, unstamped: Image) -> Image:
+    """Note what the stamping overwrote. `unstamped` is the image as its source made it."""
+    patch = patch_between(dict(image.config), dict(unstamped.config))
+    return with_annotations(image, {UNSTAMP: encode(patch).decode()}) if patch else image
+
+
+def rfc3339(moment: datetime) -> str:
+    """In UTC, to the second, as image-spec's `created` wants it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def created_of(image: Image) -> Any:
+    return image.config.get("created")

@@ -1,0 +1,157 @@
+"""`oci:DIR[:TAG]`: an image layout in a folder, https://github.com/opencontainers/image-spec/blob/main/image-layout.md."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from flakeship import events
+from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.image.check import check_image
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Digest, Packed, PackedLayer, parse_digest
+from flakeship.image.stream import CHUNK
+from flakeship.sinks.delivery import Delivered, Published
+
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+
+_LAYOUT: Final = {"imageLayoutVersion": "1.0.0"}
+
+
+class LayoutDestination:
+    """A folder, made where it is missing. `tag` names the image inside; empty: as the image names itself."""
+
+    def __init__(
+        self, directory: Path, tag: str = "", *, verify: bool = True, emit: events.Emit = events.ignore
+    ) -> None:
+        self._directory, self._tag, self._verify, self._emit = directory, tag, verify, emit
+        self._delivered: dict[Digest, Delivered] = {}
+
+    @property
+    def name(self) -> str:
+        return f"oci:{self._directory}"
+
+    def check(self) -> None:
+        """UsageError where the folder holds something else, ResourceError where it can't be written."""
+        try:
+            if not self._is_layout() and self._directory.exists() and any(self._directory.iterdir()):
+                raise UsageError(
+                    f"{self._directory} is not empty and no OCI image layout",
+                    hint="name another folder with `to: oci:DIR`, or empty this one",
+                )
+            (self._directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        digest, size = layer.descriptor.digest, layer.descriptor.size
+        path = self._blob(digest)
+        there = certain and path.exists() and path.stat().st_size == size
+        if not there:
+            assert layer.open is not None
+            with layer.open() as reader:
+                self._write(path, reader)
+        delivered = Delivered(digest, size, "reused" if there else "written")
+        self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
+        self._delivered[digest] = delivered
+        return delivered
+
+    def finish(self, packed: Packed) -> Published:
+        config, manifest = packed.config_descriptor, packed.descriptor
+        self._write(self._blob(config.digest), packed.config)
+        self._write(self._blob(manifest.digest), packed.manifest)
+        if self._verify:
+            check_image(manifest, lambda digest: self._blob(digest).open("rb"))
+        tag = self._tag or next(iter(packed.image.names), "").rpartition(":")[2] or "latest"
+        self._write(self._directory / "oci-layout", encode(_LAYOUT))
+        self._enter(packed, tag)
+        return Published(
+            destination=self.name,
+            reference=f"oci:{self._directory}:{tag}",
+            tags=(),
+            digest=manifest.digest,
+            blobs=(
+                *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
+                Delivered(config.digest, config.size, "written"),
+            ),
+        )
+
+    def _enter(self, packed: Packed, tag: str) -> None:
+        """Put the image into index.json in place of the one of the same name, whose blobs go if nobody else's."""
+        entries = self._entries()
+        kept = [entry for entry in entries if entry.get("annotations", {}).get(REF_NAME) != tag]
+        entry = packed.descriptor.to_json() | {"annotations": {REF_NAME: tag}}
+        index = {"schemaVersion": 2, "mediaType": OCI.index, "manifests": [*kept, entry]}
+        before = self._reachable(entries)
+        self._write(self._directory / "index.json", encode(index))
+        for digest in before - self._reachable(index["manifests"]):
+            self._blob(digest).unlink(missing_ok=True)
+
+    def _is_layout(self) -> bool:
+        return (self._directory / "oci-layout").exists()
+
+    def _entries(self) -> list[dict[str, Any]]:
+        path = self._directory / "index.json"
+        return _manifests(path) if path.exists() else []
+
+    def _reachable(self, entries: Any) -> set[Digest]:
+        """Digests that these entries of an index lead to; what can't be read leads nowhere."""
+        reached: set[Digest] = set()
+        for entry in entries:
+            digest = parse_digest(entry.get("digest"))
+            reached.add(digest)
+            document = _document(self._blob(digest))
+            reached |= self._reachable(document.get("manifests", []))
+            blobs = [document.get("config", {}), *document.get("layers", [])]
+            reached |= {parse_digest(blob["digest"]) for blob in blobs if "digest" in blob}
+        return reached
+
+    def _blob(self, digest: Digest) -> Path:
+        return self._directory / "blobs" / digest.replace(":", "/")
+
+    def _write(self, path: Path, content: bytes | BinaryIO) -> None:
+        """All of it or nothing: a name in a layout never stands for half a file."""
+        try:
+            handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+            temporary = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    os.fchmod(handle, 0o644)
+                    if isinstance(content, bytes):
+                        file.write(content)
+                    else:
+                        shutil.copyfileobj(content, file, CHUNK)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> Error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        return ResourceError(
+            f"cannot write the image layout {self._directory}: {error.strerror}",
+            hint="free some space there"
+            if full
+            else "name a folder that can be written to with `to: oci:DIR`",
+        )
+
+
+def _manifests(index: Path) -> list[dict[str, Any]]:
+    entries = _document(index).get("manifests", [])
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A JSON document of the layout; empty for one that is missing or is none."""
+    try:
+        with path.open("rb") as file:
+            return decode_object(file.read(DOCUMENT_LIMIT + 1))
+    except (OSError, ValueError):
+        return {}

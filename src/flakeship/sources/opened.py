@@ -1,0 +1,46 @@
+"""What every kind of source offers once it is open; each source module satisfies `Source`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from flakeship import events
+from flakeship.image.model import Image, Layer
+
+
+class Opened(Protocol):
+    """A source being read."""
+
+    forward_only: bool
+    """Layers come in the order of the stream, each to be read before the next; `image` is known after the last."""
+
+    def layers(self) -> Iterator[Layer]:
+        """Each layer that the image needs, once; from a forward-only source perhaps some that it does not."""
+
+    def image(self) -> Image:
+        """Config, order of layers and what is claimed of them. NotAnImageError where they do not fit together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a source may need beyond its path."""
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    emit: events.Emit = events.ignore
+
+
+class Source(Protocol):
+    """A kind of result."""
+
+    KIND: str
+    """In words, for messages: "streamLayeredImage script"."""
+
+    def matches(self, path: Path, head: bytes) -> bool:
+        """Decide by the file itself; `head` are its first 512 bytes, empty for a folder."""
+
+    def opened(self, path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
+        """Open it. NotAnImageError where it is broken."""

@@ -1,0 +1,84 @@
+"""nixpkgs' streamLayeredImage: an executable that writes a docker-archive to stdout. It is run once and read forward,
+for one with `created = "now"` writes other bytes on each run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from flakeship import events, process
+from flakeship.errors import NotAnImageError
+from flakeship.image.model import Layer
+from flakeship.image.tar import DamagedError
+from flakeship.sources.docker_archive import StreamedArchive, reported
+from flakeship.sources.opened import Circumstances, Opened
+
+KIND: Final = "streamLayeredImage script"
+
+_TAIL: Final = 20
+
+
+def matches(path: Path, head: bytes) -> bool:
+    return head.startswith(b"#!") and path.is_file() and os.access(path, os.X_OK)
+
+
+@contextlib.contextmanager
+def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+    said: deque[str] = deque(maxlen=_TAIL)
+
+    def hear(line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        said.append(text)
+        circumstances.emit(events.BuildLog(text))
+
+    environ = process.scrubbed(circumstances.environ)
+    with _startable(path), process.running([str(path)], environ=environ, on_stderr=hear) as script:
+        output = _Output(StreamedArchive(script.stdout, f"the output of {path}"), script, path, said)
+        try:
+            with reported(f"the output of {path}"):
+                yield output
+        except NotAnImageError as error:
+            # a script that failed says more than the place where its output stops
+            if isinstance(error.__cause__, DamagedError) and not script.stdout.read(1):
+                output.check_exit()
+            raise
+
+
+class _Output:
+    """The archive that a script writes, and after its end the script's exit status."""
+
+    forward_only = True
+
+    def __init__(
+        self, archive: StreamedArchive, script: process.Running, path: Path, said: Iterable[str]
+    ) -> None:
+        self._archive, self._script, self._path, self._said = archive, script, path, said
+        self.image = archive.image
+
+    def layers(self) -> Iterator[Layer]:
+        yield from self._archive.layers()
+        self.check_exit()
+
+    def check_exit(self) -> None:
+        if returncode := self._script.wait():
+            raise NotAnImageError(
+                f"{self._path} failed with exit code {returncode} while it wrote the image",
+                hint="run it by hand with its output sent to /dev/null; its last lines are above",
+                detail="\n".join(self._said),
+            )
+
+
+@contextlib.contextmanager
+def _startable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except process.NotStartedError as error:
+        raise NotAnImageError(
+            f"{error.message}: the script's interpreter is missing, or made for another system",
+            hint="build the image for this machine's system, or use dockerTools.buildLayeredImage, which is data",
+        ) from error
