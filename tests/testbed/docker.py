@@ -17,7 +17,15 @@ import pytest
 BASE_IMAGE = "debian:trixie-slim"
 BASE_IMAGE_SCRIPT = Path(__file__).with_name("base-image.sh")
 # What the engine leaves outside its own folder, innermost first.
-TRACES = tuple(map(Path, ("/etc/docker/key.json", "/etc/docker", "/run/docker/plugins", "/run/docker")))
+TRACES = [
+    Path(root, name)
+    for root, names in (
+        ("/etc/docker", ("key.json", "")),
+        ("/run/docker", ("plugins", "")),
+        ("/run/containerd", ("s", "")),
+    )
+    for name in names
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+# The image of the action: Nix, git and ssh beside our package in an environment of its own. The classic builder can
+# build it. For a newer Nix: --build-arg BASE=debian:sid-slim, or another name or version in NIX.
+ARG BASE=debian:trixie-slim
+FROM ${BASE} AS system
+ARG NIX=nix-bin
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates git ${NIX} openssh-client python3 \
+ && rm -rf /var/lib/apt/lists/* /var/log/*.log /var/log/apt /var/cache/debconf/*-old \
+ # The workspace belongs to another user, which libgit2 forgives by this file alone.
+ && printf '[safe]\n\tdirectory = *\n' >/etc/gitconfig \
+ && mkdir -p /etc/nix \
+ && printf '%s\n' 'build-users-group =' 'extra-experimental-features = nix-command flakes' >/etc/nix/nix.conf
+
+FROM system AS package
+RUN apt-get update && apt-get install --yes --no-install-recommends python3-pip python3-venv
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PYTHON=/opt/flakeship/bin/python
+WORKDIR /source
+COPY requirements/runtime.txt requirements/
+RUN python3 -m venv --without-pip /opt/flakeship && pip install --require-hashes --requirement requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN pip install --no-build-isolation --no-deps . && pip uninstall --yes flit_core
+
+FROM system
+COPY --from=package /opt/flakeship /opt/flakeship
+COPY entrypoint /
+ENTRYPOINT ["/entrypoint"]
