@@ -1,0 +1,100 @@
+"""`nix build`: its log as events, its JSON as a value, its failures as errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flakeship.errors import BuildError
+from flakeship.events import BuildLog, Emit
+from flakeship.nix.command import Nix
+from flakeship.nix.failure import Failure, explain
+from flakeship.nix.installable import Installable
+from flakeship.nix.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOutput:
+    """What a build left in the store. `out_path` is the output asked for: `out`, if none was named."""
+
+    out_path: str
+    drv_path: str
+    outputs: Mapping[str, str]
+    system: str
+
+
+def build(
+    nix: Nix,
+    installable: Installable,
+    *,
+    emit: Emit,
+    watch: Sequence[str] = (),
+    extra_environ: Mapping[str, str] | None = None,
+) -> BuildOutput:
+    """Build, and leave no link behind. `watch` is a command that runs nix, such as a cache's client.
+
+    BuildError or ResourceError that names the derivation and ends with the tail of its log.
+    """
+    log = Log(emit)
+    returncode, stdout = nix.stream(
+        "build",
+        *("--json", "--no-link", "--log-format", "internal-json", "--", installable_for(nix, installable)),
+        on_stderr=log.take,
+        cwd=installable.cwd,
+        watch=watch,
+        extra_environ=extra_environ,
+    )
+    if returncode != 0:
+        raise explain(Failure(nix, installable, returncode, log))
+    for error in log.errors:
+        emit(BuildLog(error))  # it was no obstacle, and says perhaps why it took so long
+    return read_build(nix, installable, stdout)
+
+
+def installable_for(nix: Nix, installable: Installable) -> str:
+    """As this version of Nix takes it: before 2.13 an output is named like an attribute."""
+    if nix.version >= (2, 13) or not installable.outputs:
+        return str(installable)
+    if len(installable.outputs) > 1 or installable.outputs == ("*",) or not installable.attribute:
+        raise BuildError(
+            f"{nix.release} cannot build {installable}: it knows no `^`",
+            hint="use Nix 2.13 or newer, or name an attribute and one output",
+        )
+    return f"{installable.flake}#{installable.attribute}.{installable.outputs[0]}"
+
+
+def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput:
+    """Read what `nix build --json` prints: objects with drvPath and outputs, or bare paths of what needs no build."""
+    try:
+        results = [_outputs(entry) for entry in json.loads(stdout)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"nix build printed JSON of a form that is not known: {stdout[:200]!r}",
+            hint=f"this is {nix.release}; Nix 2.8 to 2.34 are known to work",
+        ) from error
+    if len(results) != 1:
+        raise BuildError(
+            f"{installable} gives {len(results)} results", hint="name one attribute: FLAKE#ATTRIBUTE"
+        )
+    drv_path, outputs = results[0]
+    wanted = next(iter(installable.outputs), "out")
+    out_path = outputs.get(wanted) or next(iter(outputs.values()))
+    return BuildOutput(out_path, drv_path, outputs, system_of(nix, drv_path) if drv_path else "")
+
+
+def _outputs(entry: Any) -> tuple[str, dict[str, str]]:
+    if isinstance(entry, str):
+        return "", {"out": entry}
+    if "path" in entry:
+        return "", {"out": entry["path"]}
+    return entry["drvPath"], {name: path for name, path in entry["outputs"].items() if path}
+
+
+def system_of(nix: Nix, drv_path: str) -> str:
+    """The system that a derivation was built for, `x86_64-linux`."""
+    verb = "derivation show" if nix.version >= (2, 20) else "show-derivation"
+    document = nix.query(verb, "--", drv_path)
+    derivations = document.get("derivations", document)  # 2.34 nests them
+    return str(next(iter(derivations.values()))["system"])

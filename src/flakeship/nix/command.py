@@ -1,0 +1,200 @@
+"""The one place that builds a nix command line: which nix, its version, its flags, its environment, its HOME."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from flakeship import process
+from flakeship.errors import BuildError, UsageError
+from flakeship.events import Command, Emit
+
+PROGRAM: Final = "nix"
+OLDEST: Final = (2, 8)
+_PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
+_SETTING: Final = re.compile(r"[a-z0-9-]+\s*=.*|!?include\s.*|#.*|")
+_HINT_INSTALL: Final = (
+    "install Nix: the installer that nixos.org/download describes, or your distribution's package "
+    "(apt-get install nix-bin, dnf install nix, pacman -S nix); in the workflow, a step before this one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Nix:
+    """A nix that was found and may be run. `options` stand on each command line, `environ` holds no secret of ours."""
+
+    version: tuple[int, int]
+    release: str
+    environ: Mapping[str, str]
+    emit: Emit
+    impure: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def find(
+        cls,
+        *,
+        environ: Mapping[str, str],
+        emit: Emit,
+        config: Sequence[str] = (),
+        impure: bool = False,
+        allow_unfree: bool = False,
+        accept_flake_config: bool = False,
+        spare_home: str = "",
+    ) -> Self:
+        """Find nix and ask for its version. `config` are lines of nix.conf, `spare_home` an empty private folder.
+
+        BuildError if there is none or it is too old, UsageError for a line that is no setting.
+        """
+        child = _child_environ(environ, config=config, spare_home=spare_home)
+        if allow_unfree:
+            child["NIXPKGS_ALLOW_UNFREE"] = "1"
+        _put_on_path(child)
+        release = _release(child)
+        options = (("accept-flake-config", str(accept_flake_config).lower()),)
+        return cls(_version(release), release, child, emit, impure or allow_unfree, options)
+
+    def with_options(self, options: Sequence[tuple[str, str]]) -> Self:
+        """The same nix, with more settings (name, value) on its command lines."""
+        return replace(self, options=(*self.options, *options))
+
+    def argv(self, verb: str, *arguments: str) -> tuple[str, ...]:
+        """The command line of `nix VERB`; `verb` may be two words. What follows a `--` is never an option."""
+        features = ("--extra-experimental-features", "nix-command flakes")
+        return (PROGRAM, *verb.split(), *features, *self._flags_of(verb), *arguments)
+
+    def run(
+        self, verb: str, *arguments: str, cwd: str | None = None, timeout: float | None = None
+    ) -> process.Completed:
+        """Run it to its end, whatever its exit status. TimeoutError after `timeout` seconds."""
+        argv = self.argv(verb, *arguments)
+        self.emit(Command(argv))
+        return process.run(argv, environ=self.environ, cwd=cwd, timeout=timeout)
+
+    def query(self, verb: str, *arguments: str, cwd: str | None = None, timeout: float | None = None) -> Any:
+        """The JSON that it prints; BuildError with what it says on stderr if it fails or prints something else."""
+        done = self.run(verb, *arguments, cwd=cwd, timeout=timeout)
+        with contextlib.suppress(ValueError):
+            if done.returncode == 0:
+                return json.loads(done.stdout)
+        raise BuildError(
+            f"nix {verb} failed with exit code {done.returncode}",
+            hint="run the command by hand to see more",
+            detail=done.stderr.decode(errors="replace").strip()[-4000:],
+        )
+
+    def stream(
+        self,
+        verb: str,
+        *arguments: str,
+        on_stderr: Callable[[bytes], None],
+        cwd: str | None = None,
+        watch: Sequence[str] = (),
+        extra_environ: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Run it with each line of stderr as it comes; `watch` is a command that runs it. Exit status and stdout."""
+        argv = (*watch, *self.argv(verb, *arguments))
+        self.emit(Command(argv))
+        environ = {**self.environ, **(extra_environ or {})}
+        with process.running(argv, environ=environ, cwd=cwd, on_stderr=on_stderr) as child:
+            stdout = child.stdout.read()
+            return child.wait(), stdout
+
+    def _flags_of(self, verb: str) -> tuple[str, ...]:
+        if verb.split(maxsplit=1)[0] not in ("build", "eval", "flake"):
+            return ()
+        options = (word for name, value in self.options for word in ("--option", name, value))
+        return (*options, *(("--impure",) if self.impure else ()))
+
+
+def _put_on_path(environ: dict[str, str]) -> None:
+    """Look for nix outside PATH too: the step that installs it changes the PATH of later steps only."""
+    path = environ.get("PATH", os.defpath)
+    if shutil.which("nix", path=path):
+        return
+    environ["PATH"] = os.pathsep.join((path, *_PROFILES, f"{environ['HOME']}/.nix-profile/bin"))
+    if not shutil.which("nix", path=environ["PATH"]):
+        raise BuildError(
+            "Nix is not installed: no `nix` is in PATH or in its usual places", hint=_HINT_INSTALL
+        )
+
+
+def _release(environ: Mapping[str, str]) -> str:
+    try:
+        done = process.run([PROGRAM, "--version"], environ=environ)
+    except process.NotStartedError as error:
+        raise BuildError(f"Nix does not run: {error.message}", hint=_HINT_INSTALL) from error
+    return done.stdout.decode(errors="replace").strip()
+
+
+def _version(release: str) -> tuple[int, int]:
+    """The last two-part number of `nix (Nix) 2.8.0`, `nix (Determinate Nix 3.8.5) 2.30.2`, `nix (Lix, like Nix) 2.91.1`."""
+    found = re.search(r"(\d+)\.(\d+)[^ ]*$", release)
+    if not found:
+        raise BuildError(
+            f"`nix --version` answers {release[:200]!r}, which is no version of Nix", hint=_HINT_INSTALL
+        )
+    version = int(found[1]), int(found[2])
+    if version < OLDEST:
+        raise BuildError(
+            f"Nix {version[0]}.{version[1]} is too old: flakes need {OLDEST[0]}.{OLDEST[1]} or newer",
+            hint="`nix upgrade-nix`, or " + _HINT_INSTALL,
+        )
+    return version
+
+
+def _child_environ(environ: Mapping[str, str], *, config: Sequence[str], spare_home: str) -> dict[str, str]:
+    child = process.scrubbed(environ)
+    child["HOME"] = _home(environ.get("HOME", ""), spare=spare_home)
+    own = environ.get("NIX_CONFIG", "")
+    lines = (*_single_user(own), own, *map(_setting, config))
+    child["NIX_CONFIG"] = "\n".join(filter(None, lines))
+    return child
+
+
+def _home(home: str, *, spare: str) -> str:
+    """A home that is ours: Nix warns on each call about any other one, as a container's mounted /github/home."""
+    with contextlib.suppress(KeyError):
+        for folder in (home, pwd.getpwuid(os.geteuid()).pw_dir, spare):
+            with contextlib.suppress(OSError):
+                if folder and Path(folder).stat().st_uid == os.geteuid():
+                    return folder
+    return spare or home or "/"
+
+
+def _single_user(config: str) -> tuple[str, ...]:
+    """Root without a daemon and without the group of builders, as in a container: build as root, or Nix refuses."""
+    files = (Path("/etc/nix/nix.conf"), Path("/nix/var/nix/daemon-socket/socket"))
+    mentioned = "build-users-group" in config or (
+        files[0].exists() and "build-users-group" in files[0].read_text()
+    )
+    if os.geteuid() != 0 or mentioned or files[1].exists():
+        return ()
+    try:
+        grp.getgrnam("nixbld")
+    except KeyError:
+        return ("build-users-group =",)
+    return ()
+
+
+def _setting(line: str) -> str:
+    """Check a line of the input `nix-config`."""
+    if "\n" in line or "\0" in line or not _SETTING.fullmatch(line.strip()):
+        raise UsageError(
+            f"nix-config: {line[:100]!r} is no setting of nix.conf",
+            hint="write one `name = value` on each line",
+        )
+    if line.split("=", maxsplit=1)[0].strip() == "accept-flake-config":
+        raise UsageError(
+            "nix-config may not set accept-flake-config", hint="use the input `accept-flake-config: true`"
+        )
+    return line
