@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 import pytest
 
+from flakeship.events import ignore
+from flakeship.nix.command import Nix
 from tests.testbed import archives
 
 FLAKES = Path(__file__).parent.parent / "flakes"
@@ -118,3 +120,9 @@ def shapes(
         return Path(json.loads(done.stdout)[0]["outputs"]["out"])
 
     return build
+
+
+@pytest.fixture(scope="session")
+def nix(nix_environ: Mapping[str, str]) -> Nix:
+    """Our own way to real Nix."""
+    return Nix.find(environ=nix_environ, emit=ignore)
