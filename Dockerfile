@@ -12,14 +12,15 @@ RUN apt-get update \
  && printf '%s\n' 'build-users-group =' 'extra-experimental-features = nix-command flakes' >/etc/nix/nix.conf
 
 FROM system AS package
-RUN apt-get update && apt-get install --yes --no-install-recommends python3-pip python3-venv
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils python3-pip python3-venv
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PYTHON=/opt/flakeship/bin/python
 WORKDIR /source
 COPY requirements/runtime.txt requirements/
 RUN python3 -m venv --without-pip /opt/flakeship && pip install --require-hashes --requirement requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN pip install --no-build-isolation --no-deps . && pip uninstall --yes flit_core
+RUN pip install --no-build-isolation --no-deps . && pip uninstall --yes flit_core \
+ && find /opt/flakeship -name '*.so' -exec strip --strip-unneeded {} +
 
 FROM system
 COPY --from=package /opt/flakeship /opt/flakeship

@@ -18,13 +18,15 @@ BASE_IMAGE = "debian:trixie-slim"
 BASE_IMAGE_SCRIPT = Path(__file__).with_name("base-image.sh")
 # What the engine leaves outside its own folder, innermost first.
 TRACES = [
-    Path(root, name)
-    for root, names in (
-        ("/etc/docker", ("key.json", "")),
-        ("/run/docker", ("plugins", "")),
-        ("/run/containerd", ("s", "")),
-    )
-    for name in names
+    "/etc/docker/key.json",
+    "/etc/docker",
+    "/run/docker/plugins",
+    "/run/docker",
+    "/run/containerd/s",
+    "/run/containerd",
+    "/opt/containerd/bin",
+    "/opt/containerd/lib",
+    "/opt/containerd",
 ]
 
 
@@ -126,7 +128,7 @@ def _engine(root: Path) -> Iterator[None]:
     assert os.geteuid() == 0, (
         "no Docker engine answers, and only root can start one: start docker, or run as root"
     )
-    new = [trace for trace in TRACES if not trace.exists()]
+    new = [trace for trace in map(Path, TRACES) if not trace.exists()]
     log = root / "dockerd.log"
     with log.open("wb") as stream:
         # The signal ends it with the tests, however they end.
