@@ -1,0 +1,192 @@
+"""Who may import whom, who alone may touch what, and how long a thing may be: the plan of the house, checked."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "flakeship"
+PACKAGES = {
+    "errors": "",
+    "events": "",
+    "process": "errors",
+    "http": "errors events",
+    "image": "errors events",
+    "registry": "http process image.model image.stream errors events",
+    "stores": "image errors",
+    "stores.published": "image registry errors events",
+    "nix": "process errors events",
+    "caches": "nix http registry process errors events",
+    "sources": "image stores process errors events",
+    "sinks": "image registry errors events",
+    "lint": "image nix errors",
+    "metadata": "errors",
+    "attest": "image nix registry process errors",
+    "report": "image.model events errors",
+    "settings": "metadata errors",
+    "arguments": "settings metadata errors",
+    "ci": "settings metadata http process report errors",
+    "render": "settings arguments ci errors",
+    "story": "settings process http image registry stores nix caches sources sinks lint metadata attest report ci "
+    "errors events story",
+    "cli": "*",
+    "__main__": "cli",
+    "__init__": "",
+}
+"""What each package may import of ours; the most exact name of a module counts. The story is `pipeline` and every other
+module at the top that has no line here."""
+
+OTHERS = {
+    "requests": "http",
+    "urllib3": "http",
+    "certifi": "http",
+    "subprocess": "process",
+    "isal": "image",
+    "zstandard": "image",
+    "docker": "sinks.docker_daemon",
+    "rich": "report",
+    "yaml": "render",
+    "tzdata": "metadata",
+}
+"""Third-party packages, and of the standard library what one place alone may use."""
+
+
+@functools.cache
+def modules() -> list[str]:
+    paths = (path.relative_to(SOURCE).with_suffix("") for path in SOURCE.rglob("*.py"))
+    return sorted(".".join(path.parts).removesuffix(".__init__") for path in paths)
+
+
+def tree(module: str) -> ast.Module:
+    path = SOURCE.joinpath(*module.split("."))
+    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every imported module by its full name, wherever in the file the import stands."""
+    for node in ast.walk(tree(module)):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=str(source), names=names, level=0):
+                inner = (f"{source}.{name.name}" for name in names)
+                yield from (
+                    name if name.removeprefix("flakeship.") in modules() else source for name in inner
+                )
+            case ast.ImportFrom():
+                pytest.fail(f"{module}: a relative import; write the full name")
+            case _:
+                pass
+
+
+def within(module: str, package: str) -> bool:
+    return package in ("*", module) or module.startswith(f"{package}.")
+
+
+def rule(module: str) -> str:
+    """The line of PACKAGES that `module` comes under."""
+    own = "story" if "." not in module else ""
+    return max((package for package in PACKAGES if within(module, package)), key=len, default=own)
+
+
+def refusal(module: str, imported: str) -> str:
+    """Why `module` may not import `imported`; empty when it may."""
+    if within(imported, "flakeship"):
+        name = imported.removeprefix("flakeship").lstrip(".") or "__init__"
+        allowed = (*PACKAGES[rule(module)].split(), module.split(".", maxsplit=1)[0], "__init__")
+        return (
+            ""
+            if any(within(name, package) or rule(name) == package for package in allowed)
+            else f"{module} → {name}"
+        )
+    top = imported.split(".", maxsplit=1)[0]
+    if top in sys.stdlib_module_names and top not in OTHERS:
+        return ""
+    return "" if within(module, OTHERS.get(top, "nobody")) else f"{module} → {imported}"
+
+
+def test_imports_follow_the_plan() -> None:
+    unplanned = [module for module in modules() if rule(module) not in PACKAGES]
+    assert not unplanned, "say in PACKAGES what these may import"
+    refused = [refusal(module, imported) for module in modules() for imported in imports(module)]
+    assert not sorted(filter(None, refused))
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("image.pack", "flakeship.nix.build"),
+        ("nix.build", "flakeship.image.model"),
+        ("registry.client", "flakeship.sinks.registry"),
+        ("registry.client", "flakeship.image.pack"),
+        ("stores.temporary", "flakeship.registry.client"),
+        ("registry.client", "requests.adapters"),
+        ("nix.command", "subprocess"),
+        ("image.model", "numpy"),
+        ("pipeline", "flakeship.cli"),
+        ("sinks.registry", "flakeship.pipeline"),
+    ],
+)
+def test_the_rules_refuse(module: str, imported: str) -> None:
+    assert refusal(module, imported)
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    readers = [
+        f"{module}:{node.lineno}"
+        for module in modules()
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "putenv"}
+        if isinstance(node.value, ast.Name) and node.value.id == "os"
+    ]
+    assert {reader.partition(":")[0] for reader in readers} <= {"cli"}, readers
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    return [path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_files_and_functions_are_short() -> None:
+    long = []
+    for path in tracked("*.py"):
+        text = path.read_text()
+        spans = [(path.name, text.count("\n"), 300)]
+        functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+        spans += [(f"{path.name}:{f.name}", (f.end_lineno or f.lineno) - f.lineno + 1, 60) for f in functions]
+        long += [f"{name}: {lines} lines, at most {limit}" for name, lines, limit in spans if lines > limit]
+    assert not long
+
+
+NOT_HERE = {
+    r"\b(TOD[O]|FIXM[E]|XX[X])\b|NotImplemente[d]Error": "unfinished",
+    r"pytest\.ski[p]|mark\.ski[p]|mark\.xfai[l]|importorski[p]": "a test that may not run",
+    r"(?<![\w.])/(root|home|work|Users)/[a-z]": "a path of one machine",
+    r"https?://[^\s/]+/(simple|packages|debian(-security)?)(/|\s|$)": "a package registry",
+}
+
+
+def test_nothing_is_unfinished_or_of_one_machine() -> None:
+    found = []
+    for path in tracked(":!requirements/*.txt"):
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        hits = (
+            (text.count("\n", 0, hit.start()) + 1, what)
+            for rule, what in NOT_HERE.items()
+            for hit in re.finditer(rule, text)
+        )
+        found += [f"{path.relative_to(ROOT)}:{line}: {what}" for line, what in hits]
+    assert not found
