@@ -1,0 +1,57 @@
+"""All store paths that a path needs at run time, read from `nix path-info` in the forms of 2.8, 2.26 and 2.34."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Final
+
+from flakeship.errors import BuildError
+from flakeship.nix.command import Nix
+
+_FORMATTED: Final = (2, 33)
+
+
+@dataclass(frozen=True, slots=True)
+class StorePath:
+    """A valid path of the store. `nar_size` is in bytes, `references` never names the path itself."""
+
+    path: str
+    nar_hash: str
+    nar_size: int
+    references: tuple[str, ...]
+    deriver: str = ""
+
+
+def closure(nix: Nix, path: str) -> tuple[StorePath, ...]:
+    """The path and all that it refers to, the referred first; the order is the same on every machine."""
+    # 2.33 and newer want the form named, and older versions do not know the flag.
+    form = ("--json-format", "1") if nix.version >= _FORMATTED and nix.version < (2, 90) else ()
+    return read_closure(nix.query("path-info", "--json", *form, "--recursive", "--", path))
+
+
+def read_closure(document: Any) -> tuple[StorePath, ...]:
+    """Read an array of objects, or an object by path. BuildError for a path that is not valid."""
+    paths = {entry.path: entry for entry in _entries(document)}
+    graph = {path: paths[path].references for path in sorted(paths)}
+    try:
+        return tuple(paths[path] for path in TopologicalSorter(graph).static_order())
+    except (CycleError, KeyError) as error:
+        raise BuildError(
+            f"the store's database is inconsistent: {error}",
+            hint="`nix-store --verify --check-contents` may repair it",
+        ) from error
+
+
+def _entries(document: Any) -> Iterator[StorePath]:
+    items: Iterable[tuple[str, Any]] = (
+        document.items() if isinstance(document, dict) else ((entry["path"], entry) for entry in document)
+    )
+    for path, entry in items:
+        if entry is None or entry.get("valid") is False or "narHash" not in entry:
+            raise BuildError(
+                f"{path} is not in the store", hint="build it first, or let Nix copy it from a cache"
+            )
+        references = tuple(sorted(set(entry["references"]) - {path}))
+        yield StorePath(path, entry["narHash"], entry["narSize"], references, entry.get("deriver") or "")

@@ -1,0 +1,68 @@
+"""What a package says of itself, by one evaluation that builds nothing: name, version, system, meta."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flakeship.nix.command import Nix
+from flakeship.nix.failure import ask
+from flakeship.nix.installable import Installable
+
+# An attribute that throws is as good as absent: a label is no reason to fail.
+_QUESTION: Final = """package: let
+  meta = if builtins.isAttrs package then package.meta or { } else { };
+  text = value:
+    let result = builtins.tryEval (if builtins.isString value then value else "");
+    in if result.success then result.value else "";
+  list = value: if builtins.isList value then value else [ value ];
+  first = values: if values == [ ] then "" else builtins.head values;
+  license = value: if builtins.isAttrs value then value.spdxId or value.shortName or value.fullName or "" else value;
+  attribute = name: if builtins.isAttrs package then text (package.${name} or "") else "";
+in {
+  name = attribute "name";
+  pname = attribute "pname";
+  version = attribute "version";
+  system = attribute "system";
+  path = text (builtins.unsafeDiscardStringContext "${package}");
+  mainProgram = text (meta.mainProgram or "");
+  description = text (meta.description or "");
+  homepage = text (first (list (meta.homepage or "")));
+  licenses = map (value: text (license value)) (list (meta.license or [ ]));
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """Empty strings stand for what it does not say. `licenses` are SPDX ids where nixpkgs knows them."""
+
+    name: str
+    pname: str
+    version: str
+    system: str
+    out_path: str
+    main_program: str
+    description: str
+    homepage: str
+    licenses: tuple[str, ...]
+
+
+def describe(nix: Nix, installable: Installable) -> Derivation:
+    """Evaluate, and build nothing. The errors are those of a build."""
+    target = f"{installable.flake}#{installable.attribute}" if installable.attribute else installable.flake
+    return read_description(ask(nix, installable, "eval", "--json", "--apply", _QUESTION, "--", target))
+
+
+def read_description(answer: dict[str, Any]) -> Derivation:
+    """Read the answer to the question above."""
+    return Derivation(
+        name=answer["name"],
+        pname=answer["pname"],
+        version=answer["version"],
+        system=answer["system"],
+        out_path=answer["path"],
+        main_program=answer["mainProgram"],
+        description=answer["description"],
+        homepage=answer["homepage"],
+        licenses=tuple(filter(None, answer["licenses"])),
+    )
