@@ -62,10 +62,14 @@ def run(
 
 @dataclass(slots=True)
 class Running:
-    """A program under way; read `stdout` to its end, then `wait`. Its stderr goes line by line to the callback."""
+    """A program under way; read `stdout` to its end, then `wait`. Its stderr goes line by line to the callback.
+
+    `end` ends the whole group before its time, from any thread.
+    """
 
     stdout: BinaryIO
     wait: Callable[[], int]
+    end: Callable[[], None]
 
 
 @contextlib.contextmanager
@@ -92,7 +96,7 @@ def running(
             return returncode
 
         with io.BufferedReader(cast("io.RawIOBase", child.stdout)) as stdout:
-            yield Running(stdout, wait)
+            yield Running(stdout, wait, lambda: _end_group(child))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flakeship.errors import BuildError
-from flakeship.events import BuildLog, Emit
+from flakeship.events import BuildLog, Emit, Warned
 from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure, explain
 from flakeship.nix.installable import Installable
@@ -46,10 +46,27 @@ def build(
         watch=watch,
         extra_environ=extra_environ,
     )
+    if returncode != 0 and watch:
+        ended = f"{watch[0]}, under which the build ran, ended with exit code {returncode}"
+        if not log.spoken and not stdout:
+            emit(
+                Warned(
+                    f"{ended} before it started Nix",
+                    hint="the build runs again without it; nothing is pushed",
+                )
+            )
+            return build(nix, installable, emit=emit)
+        if stdout.startswith(b"[{") and not log.errors:
+            emit(
+                Warned(
+                    f"{ended}: not all may be pushed to the cache", hint="its last lines in the log say why"
+                )
+            )
+            returncode = 0
     if returncode != 0:
         raise explain(Failure(nix, installable, returncode, log))
     for error in log.errors:
-        emit(BuildLog(error))  # it was no obstacle, and says perhaps why it took so long
+        emit(BuildLog(error))  # it was no obstacle, and may say why the build took so long
     return read_build(nix, installable, stdout)
 
 

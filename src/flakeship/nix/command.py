@@ -9,6 +9,7 @@ import os
 import pwd
 import re
 import shutil
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,7 @@ class Nix:
         impure: bool = False,
         allow_unfree: bool = False,
         accept_flake_config: bool = False,
+        require_sandbox: bool = False,
         spare_home: str = "",
     ) -> Self:
         """Find nix and ask for its version. `config` are lines of nix.conf, `spare_home` an empty private folder.
@@ -60,8 +62,10 @@ class Nix:
             child["NIXPKGS_ALLOW_UNFREE"] = "1"
         _put_on_path(child)
         release = _release(child)
-        options = (("accept-flake-config", str(accept_flake_config).lower()),)
-        return cls(_version(release), release, child, emit, impure or allow_unfree, options)
+        options = [("accept-flake-config", str(accept_flake_config).lower())]
+        if require_sandbox:
+            options += [("sandbox", "true"), ("sandbox-fallback", "false")]
+        return cls(_version(release), release, child, emit, impure or allow_unfree, tuple(options))
 
     def with_options(self, options: Sequence[tuple[str, str]]) -> Self:
         """The same nix, with more settings (name, value) on its command lines."""
@@ -100,14 +104,36 @@ class Nix:
         cwd: str | None = None,
         watch: Sequence[str] = (),
         extra_environ: Mapping[str, str] | None = None,
+        patience: float = 60,
     ) -> tuple[int, bytes]:
-        """Run it with each line of stderr as it comes; `watch` is a command that runs it. Exit status and stdout."""
+        """Run it with each line of stderr as it comes; `watch` is a command that runs it. Exit status and stdout.
+
+        Once nix has given its result, what watches it may be silent for `patience` seconds before it is ended.
+        """
         argv = (*watch, *self.argv(verb, *arguments))
         self.emit(Command(argv))
         environ = {**self.environ, **(extra_environ or {})}
-        with process.running(argv, environ=environ, cwd=cwd, on_stderr=on_stderr) as child:
-            stdout = child.stdout.read()
-            return child.wait(), stdout
+        heard, left = threading.Event(), threading.Event()
+
+        def hear(line: bytes) -> None:
+            heard.set()
+            on_stderr(line)
+
+        def end_when_silent() -> None:
+            while not left.wait(patience):
+                if not heard.is_set():
+                    return child.end()
+                heard.clear()
+
+        with process.running(argv, environ=environ, cwd=cwd, on_stderr=hear) as child:
+            result = child.stdout.readline()
+            if watch and result:
+                threading.Thread(target=end_when_silent, daemon=True).start()
+            try:
+                rest = child.stdout.read()
+                return child.wait(), result + rest
+            finally:
+                left.set()
 
     def _flags_of(self, verb: str) -> tuple[str, ...]:
         if verb.split(maxsplit=1)[0] not in ("build", "eval", "flake"):

@@ -30,12 +30,16 @@ def plain(text: str) -> str:
 
 @dataclass(slots=True)
 class Log:
-    """Takes each line of stderr; afterwards `errors` and the `tails` of the builders' logs say why it failed."""
+    """Takes each line of stderr; afterwards `errors` and the `tails` of the builders' logs say why it failed.
+
+    `rest` are the last lines that were not Nix's own, `spoken` is whether Nix said anything at all.
+    """
 
     emit: Emit
     errors: list[str] = field(default_factory=list)
     tails: dict[str, deque[str]] = field(default_factory=dict)
     rest: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    spoken: bool = False
     _derivations: dict[int, str] = field(default_factory=dict)
     _builds: set[int] = field(default_factory=set)
     _progress: BuildProgress | None = None
@@ -53,7 +57,7 @@ class Log:
         return self.emit(BuildLog(text))
 
     def _message(self, message: dict[str, Any]) -> None:
-        action = message["action"]
+        action, self.spoken = message["action"], True
         if action == "msg":
             self._said(message["msg"], message["level"])
         elif action == "start":

@@ -1,0 +1,117 @@
+"""Cachix: where a cache's keys are asked for, how a private one is read, and how its client pushes what is built.
+
+https://docs.cachix.org, https://github.com/cachix/cachix/blob/master/cachix-api/src/Cachix/API.hs
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.caches.plan import PROBE_SECONDS, CacheInputs, Part, Tools
+from flakeship.caches.probe import reason_of, unusable
+from flakeship.errors import CancelledError, UsageError
+from flakeship.events import Notice, Warned
+from flakeship.nix.command import Nix
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SECRETS: Final = ("CACHIX_AUTH_TOKEN", "CACHIX_SIGNING_KEY")
+_CLIENT_SECONDS: Final = 180.0
+_SUBSTITUTE_ONLY: Final = (
+    *("--max-jobs", "0", "--builders", ""),
+    *("--option", "connect-timeout", "4", "--option", "download-attempts", "2"),
+)
+
+
+def part(inputs: CacheInputs, tools: Tools) -> Part:
+    """Pull from the cache, and push to it what is built when there is a token or a key and the client."""
+    name = inputs.cachix
+    if not name:
+        return Part()
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"cachix: {name[:100]!r} is not the name of a cache", hint="write NAME of https://NAME.cachix.org"
+        )
+    url = f"https://{name}.cachix.org"
+    try:
+        cache = _ask(name, inputs, tools)
+        down = unusable((url,), tools.fetch, token="" if cache["isPublic"] else inputs.cachix_auth_token)
+        reason = down.get(url, "")
+    except CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a cache, the build goes on without it
+        reason, cache = reason_of(error), {}
+    if reason:
+        tools.emit(Warned(f"the Cachix cache {name} is left out: {reason}", hint=_hint(inputs)))
+        return Part()
+    private = not cache["isPublic"]
+    push = _watch(name, inputs, tools)
+    return Part(
+        substituters=(url,),
+        public_keys=tuple(cache["publicSigningKeys"]),
+        netrc=f"machine {name}.cachix.org password {inputs.cachix_auth_token}\n" if private else "",
+        watch=push,
+        environ=_environ(inputs) if push else {},
+    )
+
+
+def _ask(name: str, inputs: CacheInputs, tools: Tools) -> Any:
+    """The cache's own description. The token goes along for a private one, to cachix.org alone."""
+    answer = tools.fetch(
+        f"https://cachix.org/api/v1/cache/{name}", PROBE_SECONDS, token=inputs.cachix_auth_token
+    )
+    cache = json.loads(answer)
+    if not isinstance(cache, dict) or not {"isPublic", "publicSigningKeys"} <= cache.keys():
+        raise ValueError("cachix.org's answer does not describe a cache")
+    return cache
+
+
+def _hint(inputs: CacheInputs) -> str:
+    missing = "" if inputs.cachix_auth_token else "; a private cache needs `cachix-auth-token`"
+    return f"the build goes on without it; check the name{missing}"
+
+
+def _watch(name: str, inputs: CacheInputs, tools: Tools) -> tuple[str, ...]:
+    """The client's command line up to nix. Nix and what it runs never see the secrets: `env` takes them away again."""
+    if not (inputs.cachix_auth_token or inputs.cachix_signing_key):
+        tools.emit(
+            Notice(f"pulling from the Cachix cache {name}; nothing is pushed to it: there is no token")
+        )
+        return ()
+    client = _client(tools.nix)
+    if not client:
+        tools.emit(
+            Warned(
+                f"nothing is pushed to the Cachix cache {name}: there is no cachix client, and Nix cannot get one",
+                hint="install it in a step before this one, or leave the token out",
+            )
+        )
+        return ()
+    without = (word for secret in _SECRETS for word in ("-u", secret))
+    return (client, "watch-exec", name, "--", "env", *without)
+
+
+def _client(nix: Nix) -> str:
+    """The client in PATH, or from nixpkgs if a cache has it: to build it would take longer than the user's flake."""
+    if shutil.which("cachix", path=nix.environ.get("PATH", "")):
+        return "cachix"
+    try:
+        result = nix.query(
+            "build",
+            *("--json", "--no-link", *_SUBSTITUTE_ONLY, "--", "nixpkgs#cachix"),
+            timeout=_CLIENT_SECONDS,
+        )
+        paths = [Path(path) for entry in result for path in entry["outputs"].values()]
+    except CancelledError:
+        raise
+    except Exception:  # noqa: BLE001 - without a client the build goes on
+        return ""
+    return next((str(path / "bin/cachix") for path in paths if (path / "bin/cachix").exists()), "")
+
+
+def _environ(inputs: CacheInputs) -> dict[str, str]:
+    values = (inputs.cachix_auth_token, inputs.cachix_signing_key)
+    return {name: value for name, value in zip(_SECRETS, values, strict=True) if value}

@@ -1,0 +1,54 @@
+"""Any binary cache that Nix itself can read: its URL and its public key."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flakeship.caches.plan import CacheInputs, Part, Tools
+from flakeship.caches.probe import unusable
+from flakeship.errors import UsageError
+from flakeship.events import Warned
+
+_URL: Final = re.compile(r"(?:https?|s3|file|ssh|ssh-ng)://\S+|/\S+")
+_PUBLIC_KEY: Final = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
+_PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@")
+
+
+def part(inputs: CacheInputs, tools: Tools) -> Part:
+    """The caches of the input `substituters` that answer."""
+    for url in inputs.substituters:
+        _check_url(url)
+    for key in inputs.trusted_public_keys:
+        if not _PUBLIC_KEY.fullmatch(key):
+            raise UsageError(
+                f"trusted-public-keys: {key[:100]!r} is no public key",
+                hint="write NAME:BASE64 as the cache shows it, for example cache.example.org-1:…=",
+            )
+    if inputs.substituters and not inputs.trusted_public_keys:
+        tools.emit(
+            Warned(
+                "substituters without trusted-public-keys: Nix takes nothing from a cache whose key it does not know",
+                hint="give the cache's public key, unless nix.conf has it",
+            )
+        )
+    down = unusable(inputs.substituters, tools.fetch)
+    for url, reason in down.items():
+        tools.emit(Warned(f"the cache {url} is left out: {reason}", hint="the build goes on without it"))
+    return Part(
+        substituters=tuple(url for url in inputs.substituters if url not in down),
+        public_keys=inputs.trusted_public_keys,
+    )
+
+
+def _check_url(url: str) -> None:
+    if _PASSWORD.search(url):
+        raise UsageError(
+            "substituters: a URL holds a password, and Nix's command line is no secret",
+            hint="write it into a netrc file and name that by `nix-config: netrc-file = …`",
+        )
+    if not _URL.fullmatch(url):
+        raise UsageError(
+            f"substituters: {url[:200]!r} is not the URL of a cache",
+            hint="write for example https://cache.example.org",
+        )
