@@ -53,7 +53,7 @@ class Descriptor:
     media_type: str
     digest: Digest
     size: int
-    annotations: Mapping[str, str] = EMPTY
+    annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     platform: Platform | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Layer:
     open: Callable[[], Reader]
     diff_id: Digest | None = None
     size: int | None = None
-    annotations: Mapping[str, str] = EMPTY
+    annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Image:
     layers: tuple[str, ...]
     diff_ids: tuple[Digest | None, ...]
     history: tuple[Mapping[str, Any], ...] = ()
-    annotations: Mapping[str, str] = EMPTY
+    annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     names: tuple[str, ...] = field(default=())
     """What the source calls itself (RepoTags of an archive): the name an OCI layout gets when none is given."""
 
