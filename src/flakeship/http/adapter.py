@@ -1,0 +1,108 @@
+"""One HTTP exchange by the adapter of requests: large blocks, stall timeouts that only idle time counts, our TLS trust.
+
+The adapter alone, without a Session: what a Session adds (.netrc, cookies, redirects, proxies of os.environ) is each
+a way for credentials to travel where they were not meant to go (CVE-2024-47081, CVE-2018-18074).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from flakeship.errors import UsageError
+
+BLOCK: Final = 1024 * 1024
+"""Bytes of a body read and handed to the kernel at once: http.client's 8 KiB cost half of the speed."""
+
+STALL: Final = 60.0
+"""Seconds without any progress, sending or receiving, after which a connection is given up."""
+
+
+class _Sending:
+    """Sends piece by piece, so that the timeout counts the time without progress.
+
+    `sendall` counts the time for all of its data, and urllib3 leaves the connect timeout in force while it sends:
+    a line that is slow but alive would be cut.
+    """
+
+    def send(self: Any, data: Any) -> None:
+        if self.sock is None or not isinstance(data, bytes):
+            super().send(data)  # type: ignore[misc]
+            return
+        self.sock.settimeout(STALL)
+        view = memoryview(data)
+        while view:
+            view = view[self.sock.send(view) :]
+
+
+class _PlainConnection(_Sending, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Sending, HTTPSConnection):
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS: Final = {"http": _PlainPool, "https": _TlsPool}
+
+
+class Adapter(HTTPAdapter):
+    """Trusts what `trust` says and no other; made for many threads."""
+
+    def __init__(self, trust: ssl.SSLContext) -> None:
+        self._trust = trust
+        super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, blocksize=BLOCK, **kwargs)
+        self.poolmanager: PoolManager
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(
+            proxy, blocksize=BLOCK, proxy_ssl_context=self._trust, **kwargs
+        )
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, _ = super().build_connection_pool_key_attributes(request, verify=True)
+        return host, {"ssl_context": self._trust} if host["scheme"] == "https" else {}
+
+    def cert_verify(self, *_: Any) -> None:
+        """Nothing to do: the context of the pool verifies."""
+
+
+def trust(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
+    """The system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR, and those in the file `ca` besides."""
+    file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    try:
+        context = ssl.create_default_context(cafile=file or None, capath=folder or None)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"SSL_CERT_FILE={file} holds no certificates that can be read") from error
+    if not (file or folder) and not context.cert_store_stats()["x509_ca"]:
+        from certifi import where  # noqa: PLC0415 - only machines without a store of their own need it
+
+        context.load_verify_locations(where())
+    if ca:
+        try:
+            context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(
+                f"the file {ca} of the input ca holds no certificates that can be read",
+                hint="It must be a PEM file: -----BEGIN CERTIFICATE----- …",
+            ) from error
+    return context

@@ -1,0 +1,107 @@
+"""Telling the many exceptions of requests, urllib3, ssl and socket apart, as one of ours."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+import requests
+import urllib3.exceptions as lib
+
+from flakeship.http.errors import (
+    CertificateError,
+    NotTlsError,
+    ProxyRefusedError,
+    UnknownHostError,
+    WireError,
+)
+from flakeship.http.origin import Origin
+from flakeship.http.redact import one_line
+
+_NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+
+
+def wire_error(error: BaseException, origin: Origin) -> WireError:
+    """The failure of an exchange with `origin`, with a hint where the user can do something."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if found := _known(cause, origin):
+            return found
+    deepest = next(
+        (cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), None
+    )
+    reason = (deepest.strerror if deepest else "") or "the connection broke before the answer was complete"
+    return WireError(f"{origin}: {one_line(reason)}")
+
+
+def _known(cause: BaseException, origin: Origin) -> WireError | None:  # noqa: PLR0911 - a table
+    match cause:
+        case requests.exceptions.ProxyError() | lib.ProxyError():
+            return _proxy(cause, origin)
+        case socket.gaierror():
+            return _unknown_host(cause, origin)
+        case ssl.SSLCertVerificationError():
+            return _untrusted(cause, origin)
+        case ssl.SSLError() if cause.reason in _NOT_TLS:
+            return NotTlsError(
+                f"{origin} does not speak TLS",
+                hint="If plain http is meant for this registry, name it in the input plain-http.",
+                transient=False,
+            )
+        case ConnectionRefusedError():
+            return WireError(
+                f"{origin} refused the connection", hint="Is the registry running, and the port right?"
+            )
+        case lib.ConnectTimeoutError():
+            return WireError(f"{origin} did not accept a connection in time")
+        case lib.ReadTimeoutError() | TimeoutError():
+            return WireError(f"{origin} stopped answering")
+        case _:
+            return None
+
+
+def _unknown_host(error: socket.gaierror, origin: Origin) -> UnknownHostError:
+    passing = error.errno == socket.EAI_AGAIN
+    return UnknownHostError(
+        f"the host {origin.host} could not be looked up" if passing else f"there is no host {origin.host}",
+        hint="Check the registry's name in the reference, and this machine's DNS.",
+        tries=None if passing else 2,
+    )
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, origin: Origin) -> CertificateError:
+    return CertificateError(
+        f"the certificate of {origin} is not trusted: {one_line(error.verify_message or str(error))}",
+        hint="Give the certificate of its authority by the input ca (a PEM file), or by SSL_CERT_FILE.",
+        transient=False,
+    )
+
+
+def _proxy(error: BaseException, origin: Origin) -> ProxyRefusedError:
+    text = next((str(cause) for cause in _causes(error) if "Tunnel connection failed" in str(cause)), "")
+    status = text.partition("Tunnel connection failed: ")[2][:3]
+    return ProxyRefusedError(
+        f"the HTTP proxy did not connect to {origin}" + (f" (it answered {status})" if status else ""),
+        hint="Check HTTPS_PROXY and NO_PROXY"
+        + (", and the proxy's user and password." if status == "407" else "."),
+        transient=status != "407",
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it wraps, the outermost first."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            waiting += [
+                *current.args,
+                getattr(current, "reason", None),
+                current.__cause__,
+                current.__context__,
+            ]

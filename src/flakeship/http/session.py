@@ -1,0 +1,163 @@
+"""The transport: one exchange with any server, redirects and pauses included, with no idea of registries or tokens."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import requests
+import urllib3
+
+from flakeship import __version__
+from flakeship.events import Emit
+from flakeship.http.adapter import STALL, Adapter, trust
+from flakeship.http.body import Body, SizedReader
+from flakeship.http.errors import WireError
+from flakeship.http.failures import wire_error
+from flakeship.http.origin import Origin, is_loopback, next_url
+from flakeship.http.proxies import proxy_for
+from flakeship.http.response import Response
+from flakeship.http.retry import RetryPolicy
+from flakeship.http.retry_after import retry_after
+from flakeship.http.throttle import Gate
+
+CONNECT_TIMEOUT: Final = 10.0
+_HOPS: Final = 10
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD: Final = frozenset({307, 308})
+_PAUSING: Final = frozenset({429, 503})
+
+
+class Transport:
+    """Speaks HTTP for any number of threads. `policy` is for those who retry; one exchange here is one try."""
+
+    def __init__(
+        self,
+        *,
+        ca: str | None,
+        plain_http: Collection[str],
+        environ: Mapping[str, str],
+        emit: Emit,
+        policy: RetryPolicy,
+    ) -> None:
+        self.policy = policy
+        self.emit = emit
+        self._ca = ca
+        self._plain_http = frozenset(plain_http)
+        self._environ = environ
+        self._gate = Gate(policy)
+        self._lock = threading.Lock()
+        self._made: Adapter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._made:
+            self._made.close()
+
+    def schemes(self, host: str) -> tuple[str, ...]:
+        """What to speak to `host` (`name[:port]`), in order: http only where asked for, or to this machine itself."""
+        if host in self._plain_http:
+            return ("http",)
+        return ("https", "http") if is_loopback(Origin.of(f"https://{host}").host) else ("https",)
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: Body | bytes | None = None,
+        timeout: float = STALL,
+    ) -> Response:
+        """Send one request and follow its redirects; `timeout` is how long the answer may be waited for, in seconds.
+
+        Authorization goes to the origin of `url` alone. A body is sent again for 307 and 308; another redirect of
+        a request with one is an error, for it would turn into a GET.
+        """
+        visited = {url}
+        origin = Origin.of(url)
+        for _ in range(_HOPS + 1):
+            response = self._once(method, url, headers, body, timeout)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or location is None:
+                return response
+            with response:
+                if response.status not in _SAME_METHOD and method not in ("GET", "HEAD"):
+                    raise WireError(f"{origin} redirects a {method} by {response.status}", transient=False)
+                url = next_url(url, location)
+            if url in visited:
+                break
+            visited.add(url)
+            if Origin.of(url) != origin:
+                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+        raise WireError(f"{origin} redirects in a circle, or more than {_HOPS} times", transient=False)
+
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, timeout: float
+    ) -> Response:
+        origin = Origin.of(url)
+        self._gate.wait(origin)
+        content = SizedReader(body) if isinstance(body, Body) else body
+        try:
+            answer = self._adapter().send(
+                _prepared(method, url, headers, content),
+                stream=True,
+                timeout=(CONNECT_TIMEOUT, timeout),
+                proxies=self._proxies(url, origin),
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise wire_error(error, origin) from error
+        finally:
+            if isinstance(content, SizedReader):
+                content.close()
+        response = Response(method, url, answer)
+        wait = retry_after(response.headers) if response.status in _PAUSING else None
+        if wait is not None and wait <= self.policy.max_wait:
+            self._gate.pause(origin, wait)
+        return response
+
+    def _adapter(self) -> Adapter:
+        with self._lock:
+            if self._made is None:
+                self._made = Adapter(self._trust())
+            return self._made
+
+    def _trust(self) -> ssl.SSLContext:
+        return trust(self._ca, self._environ)
+
+    def _proxies(self, url: str, origin: Origin) -> dict[str, str]:
+        proxy = proxy_for(url, self._environ)
+        return {origin.scheme: proxy} if proxy else {}
+
+
+def open_session(
+    *,
+    ca: str | None,
+    plain_http: Collection[str],
+    environ: Mapping[str, str],
+    emit: Emit,
+    policy: RetryPolicy,
+) -> Transport:
+    """A Transport, to be used as a context manager. `ca` is a PEM file; `plain_http` are hosts as in references."""
+    return Transport(ca=ca, plain_http=plain_http, environ=environ, emit=emit, policy=policy)
+
+
+def _prepared(
+    method: str, url: str, headers: Mapping[str, str], body: SizedReader | bytes | None
+) -> requests.PreparedRequest:
+    request = requests.PreparedRequest()
+    request.prepare_method(method)
+    request.url = (
+        url  # as it is: requests would quote it anew, and a signed Location be no longer what was signed
+    )
+    usual = {"User-Agent": f"flakeship/{__version__}", "Accept-Encoding": "identity"}
+    request.prepare_headers({**usual, **headers})
+    request.prepare_body(body, None)
+    return request

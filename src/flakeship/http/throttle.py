@@ -1,0 +1,81 @@
+"""Holding back: a pause that all workers to one origin share, and a limit that shrinks when a server is in trouble."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from flakeship.http.origin import Origin
+from flakeship.http.retry import RetryPolicy
+
+_BURST = 2
+_WINDOW = 5.0
+_RECOVERY = 16
+
+
+class Gate:
+    """No request to an origin starts before its pause is over."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._until: dict[Origin, float] = {}
+        self._lock = threading.Lock()
+
+    def pause(self, origin: Origin, seconds: float) -> None:
+        with self._lock:
+            until = self._policy.clock() + seconds
+            self._until[origin] = max(until, self._until.get(origin, until))
+
+    def wait(self, origin: Origin) -> None:
+        while (left := self._until.get(origin, 0.0) - self._policy.clock()) > 0:
+            self._policy.sleep(left)
+
+
+class AdaptiveLimit:
+    """How many may work at once: everybody, until a server answers 429 or 5xx in bursts; then half of them.
+
+    Gitea and Nexus fail under concurrency that other registries bear (go-gitea/gitea#31964): the limit halves at
+    the second trouble within five seconds, and grows by one after sixteen successes.
+    """
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._clock = policy.clock
+        self._free = threading.Condition()
+        self._active = 0
+        self._limit: int | None = None
+        self._troubles: list[float] = []
+        self._successes = 0
+
+    @property
+    def limit(self) -> int | None:
+        """None while there is none."""
+        return self._limit
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: self._limit is None or self._active < self._limit)
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._active -= 1
+                self._free.notify_all()
+
+    def trouble(self) -> None:
+        with self._free:
+            now = self._clock()
+            self._troubles = [then for then in self._troubles if now - then < _WINDOW] + [now]
+            if len(self._troubles) >= _BURST:
+                self._limit = max(1, (self._limit or self._active) // 2)
+                self._troubles.clear()
+            self._successes = 0
+
+    def success(self) -> None:
+        with self._free:
+            self._successes += 1
+            if self._limit is not None and self._successes >= _RECOVERY:
+                self._limit, self._successes = self._limit + 1, 0
+                self._free.notify_all()

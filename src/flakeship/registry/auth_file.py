@@ -1,0 +1,130 @@
+"""docker's config.json and containers' auth.json: one format, whose keys are written in many ways.
+
+https://docs.docker.com/reference/cli/docker/login/ and containers-auth.json(5).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.errors import UsageError
+from flakeship.registry.reference import normal_registry
+
+_LIMIT: Final = 1024 * 1024
+_TOKEN_USER: Final = "<token>"  # noqa: S105 - what stands where a user name would
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of `auths`."""
+
+    username: str
+    password: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFile:
+    """`auths` by normal key (`host` or `host/namespace`), `helpers` by host, `store` for every other host."""
+
+    auths: Mapping[str, Entry] = field(repr=False)
+    helpers: Mapping[str, str]
+    store: str = ""
+
+    def helper_for(self, registry: str) -> str:
+        """The name of the program that keeps a registry's credentials; empty where there is none."""
+        return self.helpers.get(registry, self.store)
+
+    def entry_for(self, registry: str, repository: str) -> Entry | None:
+        """The most specific: of the repository, of the namespaces above it, of the host."""
+        parts = [registry, *repository.split("/")]
+        keys = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+        return next((self.auths[key] for key in keys if key in self.auths), None)
+
+
+def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
+    """An empty one where there is no file. UsageError where it cannot be read or understood."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if must_exist:
+            raise UsageError(
+                f"there is no file of credentials {path}", hint="Check authfile or REGISTRY_AUTH_FILE."
+            ) from error
+        return AuthFile({}, {})
+    except OSError as error:
+        raise UsageError(f"the file of credentials {path} cannot be read: {error.strerror}") from error
+    return parse_auth_file(data[:_LIMIT], str(path))
+
+
+def parse_auth_file(text: str | bytes, name: str) -> AuthFile:
+    """UsageError names the file or variable, and never shows what stands in it."""
+    try:
+        document = json.loads(text or "{}")
+        return AuthFile(dict(_auths(document)), dict(_helpers(document)), _string(document, "credsStore"))
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        raise UsageError(
+            f"{name} is not a file of credentials as docker login writes it",
+            hint='It must be JSON: {"auths": {"HOST": {"auth": "…"}}}.',
+        ) from None  # the cause quotes the file
+
+
+def _auths(document: Any) -> Iterator[tuple[str, Entry]]:
+    for key, value in (document.get("auths") or {}).items():
+        if entry := _entry(value):
+            yield _normal_key(key), entry
+
+
+def _helpers(document: Any) -> Iterator[tuple[str, str]]:
+    for key, value in (document.get("credHelpers") or {}).items():
+        if not isinstance(value, str):
+            raise TypeError
+        yield normal_registry(key), value
+
+
+def _entry(value: Any) -> Entry | None:
+    """None for an empty one: docker leaves `{}` where a helper keeps the secret."""
+    username, password = _string(value, "username"), _string(value, "password")
+    if auth := _string(value, "auth"):
+        username, password = _decoded(auth)
+    identity, registry = _string(value, "identitytoken"), _string(value, "registrytoken")
+    if username == _TOKEN_USER:
+        username, password, identity = "", "", identity or password
+    return (
+        Entry(username, password, identity, registry)
+        if username or password or identity or registry
+        else None
+    )
+
+
+def _decoded(auth: str) -> tuple[str, str]:
+    try:
+        username, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError from None
+    if not colon:
+        raise ValueError
+    return username, password.rstrip("\0")
+
+
+def _string(value: Any, key: str) -> str:
+    found = value.get(key) or ""
+    if not isinstance(found, str):
+        raise TypeError
+    return found
+
+
+def _normal_key(key: str) -> str:
+    """`https://index.docker.io/v1/` and `host/namespace` alike by the names that references use."""
+    host, _, path = key.partition("://")[2].partition("/") if "://" in key else key.partition("/")
+    path = path.strip("/")
+    namespace = "" if path in ("v1", "v2") else path
+    return normal_registry(host) + (f"/{namespace}" if namespace else "")

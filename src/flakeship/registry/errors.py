@@ -1,0 +1,134 @@
+"""A registry's refusal as a value: what was asked, what it answered, and whether asking again may help."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flakeship.errors import NotAllowedError
+from flakeship.http.errors import WireError
+from flakeship.http.redact import one_line, redact_url
+from flakeship.http.response import ERROR_LIMIT, Response
+from flakeship.http.retry_after import retry_after
+from flakeship.image.model import Digest, parse_digest
+
+_TRANSIENT: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_SESSION_GONE: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+_DENIED: Final = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: `codes` are the registry's own words (`DENIED`), `digests` those that its details name."""
+
+    method: str
+    url: str
+    status: int
+    codes: tuple[str, ...]
+    text: str
+    digests: frozenset[Digest]
+    retry_after: float | None
+
+    def __str__(self) -> str:
+        said = f": {self.text}" if self.text else ""
+        return f"{self.method} {self.url} was answered {self.status}{said}"
+
+
+class RegistryError(WireError):
+    """The registry answered, and not with what was asked for."""
+
+    def __init__(self, answer: Answer, *, transient: bool, tries: int | None = None) -> None:
+        super().__init__(
+            str(answer), hint=_hint(answer), transient=transient, retry_after=answer.retry_after, tries=tries
+        )
+        self.answer = answer
+
+
+class DeniedError(NotAllowedError):
+    """401 or 403: credentials are missing, wrong, or not enough."""
+
+    def __init__(self, answer: Answer, *, hint: str = "") -> None:
+        super().__init__(str(answer), hint=hint)
+        self.answer = answer
+
+
+def refusal(response: Response) -> RegistryError | DeniedError:
+    """The error that an unexpected answer means; reads at most 64 KiB of it, and closes it."""
+    answer = _read(response)
+    if answer.status in _DENIED:
+        return DeniedError(answer)
+    codes = set(answer.codes)
+    if codes & _SESSION_GONE:
+        return RegistryError(answer, transient=True)
+    if "DIGEST_INVALID" in codes:
+        return RegistryError(answer, transient=True, tries=2)
+    return RegistryError(answer, transient=answer.status in _TRANSIENT or "TOOMANYREQUESTS" in codes)
+
+
+def _read(response: Response) -> Answer:
+    wait = retry_after(response.headers)
+    try:
+        body = response.read(ERROR_LIMIT)
+    except WireError:
+        body = b""  # the status is known: that the rest broke must not hide it
+    errors = _errors(body)
+    texts = [": ".join(filter(None, (_word(entry, "code"), _word(entry, "message")))) for entry in errors]
+    text = "; ".join(filter(None, texts)) or _plain(body)
+    return Answer(
+        response.method,
+        redact_url(response.url),
+        response.status,
+        tuple(_word(entry, "code").upper() for entry in errors),
+        one_line(text),
+        frozenset(digest for entry in errors for digest in _digests(entry.get("detail"))),
+        wait,
+    )
+
+
+def _errors(body: bytes) -> list[dict[str, Any]]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return []
+    entries = document.get("errors") if isinstance(document, dict) else None
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _word(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _plain(body: bytes) -> str:
+    """The first line of what is no JSON, unless it is a page for a browser."""
+    text = body.decode("utf-8", "replace").strip()
+    return "" if text.startswith("<") else text.partition("\n")[0]
+
+
+def _digests(detail: Any) -> list[Digest]:
+    """distribution puts `{"digest": …}` or a bare digest there, others a list of them."""
+    entries = detail if isinstance(detail, list) else [detail]
+    found = []
+    for entry in entries:
+        try:
+            found.append(parse_digest(entry.get("digest") if isinstance(entry, dict) else entry))
+        except ValueError:
+            continue
+    return found
+
+
+def _hint(answer: Answer) -> str:
+    match answer.status:
+        case 413:
+            return (
+                "A proxy in front of the registry limits the size of a request (nginx: client_max_body_size)."
+            )
+        case 429:
+            return "The registry limits how much may be asked of it; log in, or try later with fewer uploads at once."
+        case 404 if "NAME_UNKNOWN" in answer.codes:
+            return "The repository does not exist there; some registries want it created first."
+        case status if status in _TRANSIENT:
+            return "The registry is in trouble; its status page or its operator knows more."
+        case _:
+            return ""

@@ -1,0 +1,158 @@
+"""The grammar of image references, and where a registry's name leads to.
+
+distribution-spec, "Pulling manifests"; https://github.com/distribution/reference for what stands before the name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from flakeship.errors import UsageError
+from flakeship.image.model import Digest, parse_digest
+
+DOCKER_HUB: Final = "docker.io"
+_HUB_NAMES: Final = frozenset(
+    {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+)
+_API_HOSTS: Final = {DOCKER_HUB: "registry-1.docker.io"}
+
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY: Final = re.compile(rf"{_PART}(?:/{_PART})*")
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST: Final = re.compile(
+    rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?"
+)
+_LONGEST: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`registry/repository[:tag][@digest]`; `registry` is the name that people use (`docker.io`)."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """UsageError says which rule is broken and how to mend it. No tag is assumed."""
+        if not text or not text.isascii() or not text.isprintable() or " " in text:
+            raise _wrong(text, "it is empty, or holds a space or a character outside ASCII")
+        if "://" in text:
+            raise _wrong(text, "it is a URL", f"Leave the {text.partition('://')[0]}:// out.")
+        name, at, digest = text.partition("@")
+        registry, rest = _split_registry(text, name)
+        repository, colon, tag = rest.partition(":")
+        if registry == DOCKER_HUB and "/" not in repository:
+            repository = f"library/{repository}"
+        _check_repository(text, repository, f"{registry}/{repository}")
+        return cls(
+            registry, repository, check_tag(tag) if colon else None, _digest(text, digest) if at else None
+        )
+
+    @property
+    def name(self) -> str:
+        """Without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    @property
+    def api_host(self) -> str:
+        return api_host(self.registry)
+
+    def with_tag(self, tag: str) -> Reference:
+        """Of the same repository; the digest goes."""
+        return replace(self, tag=check_tag(tag), digest=None)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return self.name + tag + (f"@{self.digest}" if self.digest else "")
+
+
+def api_host(registry: str) -> str:
+    """The host that serves a registry's API."""
+    return _API_HOSTS.get(registry, registry)
+
+
+def normal_registry(text: str) -> str:
+    """A registry as configurations write it (`https://index.docker.io/v1/`) by the name that references use."""
+    host = text.strip().partition("://")[2] or text.strip()
+    host = host.partition("/")[0].lower()
+    return DOCKER_HUB if host in _HUB_NAMES else host
+
+
+def check_tag(tag: str) -> str:
+    """The tag itself. UsageError if it is none."""
+    if not _TAG.fullmatch(tag):
+        start = "" if not tag or tag[0] not in ".-" else "; it may not begin with a period or a dash"
+        long = f"; it is {len(tag)} long" if len(tag) > 128 else ""
+        raise UsageError(
+            f"{_shown(tag)} is not a tag{start}{long}",
+            hint="A tag is 1 to 128 letters, digits, underscores, periods and dashes.",
+        )
+    return tag
+
+
+def _split_registry(text: str, name: str) -> tuple[str, str]:
+    """As docker tells them apart: the first part is a host if it has a dot or a port, or is localhost."""
+    first, slash, rest = name.partition("/")
+    if not slash or not (set(first) & set(".:[") or first == "localhost" or first != first.lower()):
+        return DOCKER_HUB, name
+    hit = _HOST.fullmatch(first)
+    if (
+        not hit
+        or (hit["port"] and not 0 < int(hit["port"]) < 65536)
+        or (hit["ipv6"] and not _is_ipv6(hit["ipv6"]))
+    ):
+        raise _wrong(text, f"{_shown(first)} is not a host with an optional port")
+    return normal_registry(first), rest
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_repository(text: str, repository: str, name: str) -> None:
+    if len(name) > _LONGEST:
+        raise _wrong(text, f"its name is {len(name)} characters long, and {_LONGEST} is the limit")
+    if _REPOSITORY.fullmatch(repository):
+        return
+    if _REPOSITORY.fullmatch(repository.lower()):
+        raise _wrong(
+            text,
+            "a repository's name must be lower case",
+            f"Write {text.replace(repository, repository.lower())}",
+        )
+    if not repository or "//" in repository or repository.startswith("/") or repository.endswith("/"):
+        raise _wrong(text, "a part of the repository's name is empty")
+    raise _wrong(
+        text,
+        f"{_shown(repository)} is not a repository's name",
+        "Lower-case letters and digits, with single periods, one or two underscores, or dashes between them.",
+    )
+
+
+def _digest(text: str, digest: str) -> Digest:
+    try:
+        return parse_digest(digest)
+    except ValueError as error:
+        raise _wrong(text, str(error)) from error
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 100 else text[:99] + "…")
+
+
+def _wrong(text: str, why: str, hint: str = "") -> UsageError:
+    return UsageError(
+        f"{_shown(text)} is not an image reference: {why}",
+        hint=hint or "It looks like ghcr.io/owner/name:tag.",
+    )

@@ -1,0 +1,119 @@
+"""Asking a token server: GET with Basic, or OAuth2 POST where the secret is an identity token.
+
+https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from flakeship.http.errors import WireError
+from flakeship.http.origin import Origin, check_realm
+from flakeship.http.response import ERROR_LIMIT, Response
+from flakeship.http.session import Transport
+from flakeship.registry.challenge import Challenge
+from flakeship.registry.credentials import Credentials
+from flakeship.registry.errors import refusal
+
+_SHORTEST: Final = 60.0
+_NO_OAUTH2: Final = frozenset({400, 401, 404, 405})
+"""What servers without OAuth2 answer to the POST: ACR 400, Artifactory 401, GCR 404."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`expires` is by the policy's clock, counted from when the answer came: the server's own clock may be off."""
+
+    value: str
+    lifetime: float
+    expires: float
+    scopes: tuple[str, ...]
+    refresh: str = ""
+
+    def __repr__(self) -> str:
+        return f"Token(lifetime={self.lifetime}, expires={self.expires}, scopes={self.scopes})"
+
+
+def fetch_token(
+    transport: Transport,
+    challenge: Challenge,
+    *,
+    registry: Origin,
+    credentials: Credentials | None,
+    refresh: str,
+    scopes: tuple[str, ...],
+) -> Token:
+    """A token for `scopes`, the most important first. DeniedError or WireError where the server gives none."""
+    realm = check_realm(registry, challenge.parameters["realm"])
+    service = challenge.parameters.get("service", "")
+    if refresh or (credentials and credentials.kind == "identity"):
+        response = _post(
+            transport, realm, service, scopes, refresh or (credentials.secret if credentials else "")
+        )
+        if response.status == 200:
+            return _read(transport, response, scopes)
+        if response.status not in _NO_OAUTH2:
+            raise refusal(response)
+        response.close()
+    response = _get(transport, realm, service, scopes, credentials)
+    if response.status != 200:
+        raise refusal(response)
+    return _read(transport, response, scopes)
+
+
+def basic(credentials: Credentials) -> str:
+    """The value of an Authorization header."""
+    pair = f"{credentials.username}:{credentials.secret}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def _get(
+    transport: Transport, realm: str, service: str, scopes: tuple[str, ...], credentials: Credentials | None
+) -> Response:
+    query = [("service", service)] if service else []
+    if credentials and credentials.username:
+        query.append(("account", credentials.username))
+    query += [("scope", scope) for scope in scopes]
+    url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
+    return transport.exchange(
+        "GET", url, headers={"Authorization": basic(credentials)} if credentials else {}
+    )
+
+
+def _post(
+    transport: Transport, realm: str, service: str, scopes: tuple[str, ...], refresh_token: str
+) -> Response:
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": refresh_token,
+        "service": service,
+        "scope": " ".join(scopes),
+        "client_id": "flakeship",
+    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return transport.exchange("POST", realm, headers=headers, body=urlencode(form).encode())
+
+
+def _read(transport: Transport, response: Response, scopes: tuple[str, ...]) -> Token:
+    origin = response.origin
+    try:
+        document: Any = json.loads(response.read(ERROR_LIMIT))
+    except (ValueError, RecursionError):
+        document = None
+    value = (document.get("token") or document.get("access_token")) if isinstance(document, dict) else None
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise WireError(f"the token server {origin} answered with no token")
+    lifetime = document.get("expires_in")
+    seconds = max(_SHORTEST, float(lifetime) if isinstance(lifetime, int | float) else 0.0)
+    refresh = document.get("refresh_token")
+    return Token(
+        value,
+        seconds,
+        transport.policy.clock() + seconds,
+        scopes,
+        refresh if isinstance(refresh, str) else "",
+    )

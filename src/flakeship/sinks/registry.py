@@ -1,0 +1,188 @@
+"""Pushing to one repository: what is written in which order, and what a tag may be set to."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from flakeship.errors import NotAllowedError
+from flakeship.events import Emit, LayerProgress, Notice, Warned
+from flakeship.http.errors import WireError
+from flakeship.http.retry import persist
+from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.errors import Answer, DeniedError, RegistryError
+from flakeship.registry.hints import hint_for
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.registry_blobs import Blob, BlobUploads
+
+T = TypeVar("T")
+_IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
+_UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
+
+
+class RegistryDestination:
+    """One repository and the tags that an image gets there; satisfies `delivery.Destination`.
+
+    `mount_from` are repositories of the same registry that may have a blob already; `source` says where the
+    credentials come from, for the log.
+    """
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        *,
+        tags: tuple[str, ...] = (),
+        mount_from: tuple[str, ...] = (),
+        source: str = "",
+        emit: Emit,
+    ) -> None:
+        self._client = client
+        self._tags = tuple(dict.fromkeys(tags))
+        self._source = source
+        self._emit = emit
+        self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
+        self._delivered: dict[Digest, Delivered] = {}
+        self._doubted: frozenset[Digest] = frozenset()
+        self._locks: dict[Digest, threading.Lock] = {}
+
+    @property
+    def name(self) -> str:
+        return self._client.name
+
+    def check(self) -> None:
+        """Ask for the right to push, by an upload session that is cancelled again. NotAllowedError, UnreachableError."""
+        if self._source:
+            self._emit(Notice(f"{self.name}: credentials from {self._source}"))
+        self._persist("check of", self._client.ping)
+        self._client.cancel(self._persist("check of", self._client.start_upload))
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        blob = Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")
+        delivered = self._ensure(blob, certain=certain)
+        self._emit(
+            LayerProgress(layer.key, delivered.state, delivered.size, delivered.digest, destination=self.name)
+        )
+        return delivered
+
+    def finish(self, packed: Packed) -> Published:
+        """Config, manifest by its digest, then the tags, each read back. May raise BlobsUnknownError, once."""
+        digest = packed.descriptor.digest
+        config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
+        blobs = [self._delivered[layer.descriptor.digest] for layer in packed.layers]
+        blobs.append(self._ensure(config, certain=config.digest not in self._doubted))
+        standing = {tag: self._head(tag) for tag in self._tags}
+        if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
+            self._put(packed, digest)
+        for tag, there in standing.items():
+            if there == digest:
+                self._emit(Notice(f"{self.name}:{tag} is unchanged"))
+            else:
+                self._put_tag(packed, tag)
+        tags = tuple(f"{self.name}:{tag}" for tag in self._tags)
+        return Published(self.name, f"{self.name}@{digest}", tags, digest, tuple(blobs))
+
+    def _ensure(self, blob: Blob, *, certain: bool) -> Delivered:
+        """Once a digest, however many layers have it and whichever threads ask."""
+        with self._locks.setdefault(blob.digest, threading.Lock()):
+            known = self._delivered.get(blob.digest)
+            if known is None or not certain:
+                with self._explained():
+                    state = self._uploads.ensure(blob, believe=certain)
+                known = self._delivered[blob.digest] = Delivered(blob.digest, blob.size, state)
+            return known
+
+    def _put_tag(self, packed: Packed, tag: str) -> None:
+        digest = packed.descriptor.digest
+        try:
+            self._put(packed, tag)
+        except (NotAllowedError, RegistryError) as error:
+            there = self._head(tag)
+            if there == digest:  # the first of two tries was the one that counted, and the tag is immutable
+                return
+            if there and _IMMUTABLE.search(error.message):
+                raise NotAllowedError(
+                    f"the tag {self.name}:{tag} is immutable, and names another image: {there}",
+                    hint="Choose a new tag, or allow this one to be moved in the registry's settings.",
+                ) from error
+            raise
+        self._read_back(tag, digest)
+
+    def _read_back(self, tag: str, digest: Digest) -> None:
+        there = self._persist("check of tag", lambda: self._must_exist(tag))
+        if there != digest:
+            self._emit(
+                Warned(
+                    f"{self.name}:{tag} was set to {digest}, and is {there} now",
+                    "Someone else pushed the same tag at the same time; use the digest.",
+                )
+            )
+
+    def _must_exist(self, tag: str) -> Digest:
+        there = self._client.head_manifest(tag)
+        if there is None:
+            raise WireError(
+                f"{self.name}:{tag} was accepted by the registry, and is not there",
+                hint="Is this the registry, or something in front of it that says yes to everything?",
+            )
+        return there
+
+    def _put(self, packed: Packed, reference: str) -> None:
+        media_type = packed.descriptor.media_type
+        try:
+            self._persist(
+                "push of manifest to",
+                lambda: self._client.put_manifest(reference, packed.manifest, media_type=media_type),
+            )
+        except RegistryError as error:
+            if unknown := self._unknown(error.answer, packed):
+                self._doubted |= unknown
+                raise BlobsUnknownError(unknown) from error
+            raise
+
+    def _unknown(self, answer: Answer, packed: Packed) -> frozenset[Digest]:
+        """Blobs that the registry had and now has not; empty where it said so before, or says something else."""
+        if self._doubted or not _UNKNOWN_BLOB & set(answer.codes):
+            return frozenset()
+        ours = frozenset(
+            {layer.descriptor.digest for layer in packed.layers} | {packed.config_descriptor.digest}
+        )
+        return (answer.digests & ours) or ours
+
+    def _head(self, reference: str) -> Digest | None:
+        return self._persist("look at", lambda: self._client.head_manifest(reference))
+
+    def _persist(self, verb: str, action: Callable[[], T]) -> T:
+        with self._explained():
+            policy = self._client.transport.policy
+            return persist(action, what=f"{verb} {self.name}", policy=policy, emit=self._emit)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of a refusal what it means here, and what to do."""
+        try:
+            yield
+        except DeniedError as error:
+            raise NotAllowedError(
+                self._why_denied(error.answer), hint=hint_for(self._client.registry)
+            ) from error
+        except RegistryError as error:
+            if "NAME_UNKNOWN" not in error.answer.codes:
+                raise
+            raise NotAllowedError(
+                f"there is no repository {self.name}: {error.answer}", hint=hint_for(self._client.registry)
+            ) from error
+
+    def _why_denied(self, answer: Answer) -> str:
+        if self._client.credentials is None:
+            return (
+                f"{self.name} asks for credentials, and none were found for {self._client.registry}: {answer}"
+            )
+        source = f" of {self._source}" if self._source else ""
+        if answer.status == 401:
+            return f"{self._client.registry} does not accept the credentials{source}, or not for {self.name}: {answer}"
+        return f"the credentials{source} may not push to {self.name}: {answer}"
