@@ -1,6 +1,6 @@
 """python -m flakeship."""
 
-from flakeship.cli import main
+from flakeship.cli import entry
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    entry()

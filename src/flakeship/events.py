@@ -45,7 +45,7 @@ class BuildProgress:
     failed: int
 
 
-LayerState = Literal["reading", "packed", "uploaded", "reused", "mounted", "written"]
+LayerState = Literal["reading", "packed", "uploaded", "reused", "mounted", "written", "withheld"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from flakeship.errors import RejectedError
 from flakeship.image.document import decode_object
@@ -59,7 +59,7 @@ class _Counting:
     def close(self) -> None:
         pass
 
-    def __enter__(self) -> _Counting:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

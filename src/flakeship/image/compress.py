@@ -60,7 +60,7 @@ def compressed(
 
 
 def _gzip(chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int) -> Iterator[bytes]:
-    from isal import isal_zlib  # noqa: PLC0415  not needed where all layers are reused
+    from isal import isal_zlib
 
     crc, length = 0, 0
 
@@ -98,7 +98,7 @@ def _in_order(work: Iterator[Callable[[], bytes]], pool: Executor, in_flight: in
 
 
 def _zstd(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
-    import zstandard  # noqa: PLC0415  rarely asked for
+    import zstandard
 
     # One worker: with none, zstd's job size and so its output would be another; any number of them agree.
     compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=2).compressobj()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any, Final
 
-from flakeship.image.stream import Reader, read_full
+from flakeship.image.stream import Reader, Stream, read_full
 from flakeship.image.tar import BLOCK, DamagedError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -23,7 +22,7 @@ def is_foreign(head: bytes) -> bool:
     return head.startswith((_XZ_MAGIC, _BZIP2_MAGIC))
 
 
-class Inflated(io.RawIOBase):
+class Inflated(Stream):
     """The content of a gzip or zstd file, forward only; gzip is inflated in a thread of its own.
 
     DamagedError where the compressed stream is cut off or its checksum is wrong.
@@ -32,9 +31,6 @@ class Inflated(io.RawIOBase):
     def __init__(self, file: Reader, head: bytes) -> None:
         self._file = file
         self._stream, self._errors = _gzip(file) if head.startswith(GZIP_MAGIC) else _zstd(file)
-
-    def readable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return False
@@ -52,14 +48,11 @@ class Inflated(io.RawIOBase):
         super().close()
 
 
-class Rejoined(io.RawIOBase):
+class Rejoined(Stream):
     """`head`, then the rest of `reader`: a stream whose first bytes were looked at."""
 
     def __init__(self, head: bytes, reader: Reader) -> None:
         self._head, self._reader = head, reader
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, size: int = -1, /) -> bytes:
         if not self._head:
@@ -85,7 +78,7 @@ _Stream = tuple[Reader, tuple[type[Exception], ...]]
 
 
 def _gzip(file: Any) -> _Stream:
-    from isal import igzip_threaded, isal_zlib  # noqa: PLC0415  only compressed archives need it
+    from isal import igzip_threaded, isal_zlib
 
     stream: Any = igzip_threaded.open(file, "rb", threads=1)  # type: ignore[no-untyped-call]
     damage: Any = isal_zlib.error
@@ -93,7 +86,7 @@ def _gzip(file: Any) -> _Stream:
 
 
 def _zstd(file: Any) -> _Stream:
-    import zstandard  # noqa: PLC0415  only compressed archives need it
+    import zstandard
 
     stream: Any = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     return stream, (zstandard.ZstdError, OSError)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
@@ -18,6 +18,7 @@ from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
 from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, PackedLayer
 from flakeship.image.stream import chunks
+from flakeship.image.workers import workers
 
 _IN_FLIGHT: Final = 4
 """Chunks that one layer may have between its reader and its writer."""
@@ -49,7 +50,7 @@ def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bo
     """
     stop = threading.Event()
     readers = 1 if forward_only else packing.threads
-    with _pool(packing.threads, "compress", stop) as compressors, _pool(readers, "read", stop) as pool:
+    with workers("compress", packing.threads) as compressors, workers("read", readers, stop) as pool:
         pending: set[Future[PackedLayer]] = set()
         for layer in layers:
             pending.add(pool.submit(_pack, layer, packing, compressors, stop))
@@ -59,19 +60,6 @@ def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bo
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
-
-
-@contextlib.contextmanager
-def _pool(threads: int, name: str, stop: threading.Event) -> Iterator[Executor]:
-    """Threads that are told to stop, not waited for to finish their work, when the block is left early."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-    try:
-        yield pool
-    except BaseException:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-    pool.shutdown()
 
 
 class _StoppedError(Exception):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 CHUNK: Final = 1024 * 1024
 """Bytes. Part of the packing recipe: isal's output depends on how its input is cut, so every compressor is
@@ -24,6 +25,19 @@ class Reader(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> bool | None: ...
+
+
+class Stream(io.RawIOBase):
+    """A Reader of our own that passes for a file: only `read` is left to be said."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        assert data is not None
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def read_full(reader: Reader, size: int = CHUNK) -> bytes:

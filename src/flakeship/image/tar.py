@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.stream import CHUNK, Reader, read_full
+from flakeship.image.stream import CHUNK, Reader, Stream, chunks, read_full
 
 BLOCK: Final = tarfile.BLOCKSIZE
 MEMBER_LIMIT: Final = 20_000
@@ -52,14 +52,11 @@ def is_tar(head: bytes) -> bool:
     return head[257:262] == b"ustar" or (len(head) >= BLOCK and not any(head[:BLOCK]))
 
 
-class Bounded(io.RawIOBase):
+class Bounded(Stream):
     """Exactly `size` bytes of `file` from where it stands; DamagedError if it has fewer."""
 
     def __init__(self, file: Reader, size: int, *, own: bool = False) -> None:
         self._file, self.left, self._own = file, size, own
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, size: int = -1, /) -> bytes:
         wanted = self.left if size < 0 else min(size, self.left)
@@ -145,7 +142,7 @@ class TarReader:
         if not 0 <= header.size <= _EXTENSION_LIMIT:
             raise DamagedError(f"an extended header claims {header.size} bytes")
         data = Bounded(self._file, header.size)
-        content = b"".join(iter(lambda: data.read(CHUNK), b""))
+        content = b"".join(chunks(data))
         self._position += header.size
         self._data = data
         self._skip()

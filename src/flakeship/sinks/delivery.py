@@ -10,11 +10,14 @@ from flakeship.image.model import Digest, Packed, PackedLayer
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One blob that is certainly at the destination. `size` is in bytes of the blob."""
+    """One blob that is certainly at the destination, or `withheld`: it would have to be sent, and was not to be.
+
+    `size` is in bytes of the blob.
+    """
 
     digest: Digest
     size: int
-    state: Literal["uploaded", "reused", "mounted", "written"]
+    state: Literal["uploaded", "reused", "mounted", "written", "withheld"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Published:
     tags: tuple[str, ...]
     digest: Digest
     blobs: tuple[Delivered, ...]
+    sent: bool = True
 
 
 class BlobsUnknownError(Exception):

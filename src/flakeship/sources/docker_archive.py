@@ -15,7 +15,7 @@ from flakeship.image.claims import image_of
 from flakeship.image.document import DOCUMENT_LIMIT, decode, decode_object
 from flakeship.image.inflate import Inflated, Rejoined, is_compressed, uncompressed
 from flakeship.image.model import Image, Layer
-from flakeship.image.stream import CHUNK, Reader, read_full
+from flakeship.image.stream import CHUNK, Reader, chunks, read_full
 from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, inside, is_tar, shown
 from flakeship.sources.opened import Circumstances, Opened
 
@@ -124,9 +124,7 @@ class SeekableArchive:
     def _document(self, name: str, limit: int) -> bytes:
         member = self._member(name)
         with _Opener(self._path, member)() as reader:
-            return (
-                reader.read(min(member.size, limit + 1)) if member.size <= limit else _too_large(name, limit)
-            )
+            return b"".join(chunks(reader)) if member.size <= limit else _too_large(name, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +165,7 @@ class StreamedArchive:
         head = read_full(data, BLOCK)
         if not (is_tar(head) or is_compressed(head)):
             if member.size <= DOCUMENT_LIMIT:
-                self._documents[member.name] = head + data.read()
+                self._documents[member.name] = head + b"".join(chunks(data))
             return
         key = member.name if member.name not in self._keys else f"{member.name}#{len(self._keys)}"
         self._keys[member.name] = key

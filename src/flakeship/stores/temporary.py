@@ -21,7 +21,7 @@ class TemporaryStore:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def find(self, key: str) -> PackedLayer | None:  # noqa: ARG002  one of several stores
+    def find(self, key: str) -> PackedLayer | None:
         return None
 
     @contextlib.contextmanager

@@ -1,0 +1,193 @@
+"""argv and the environment → Settings: flag over FLAKESHIP_* over INPUT_* over default; secrets never from argv."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn, TextIO
+
+from flakeship import __doc__ as summary
+from flakeship import __version__
+from flakeship.errors import UsageError
+from flakeship.metadata.lists import parse_list
+from flakeship.settings import GROUPS, Input, Settings, inputs
+
+COMMANDS: Final = {"publish": "Build a flake attribute, stamp the image and send it where it goes"}
+
+_TRUE: Final = frozenset({"true", "1", "yes", "on"})
+_FALSE: Final = frozenset({"false", "0", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """`warnings` are for the user; they can't be told before the log's form is known."""
+
+    command: str
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO) -> Invocation:
+    """UsageError for what is unknown or malformed. `--help` and `--version` raise SystemExit, as argparse does."""
+    declared = {item.name: item for item in inputs()}
+    given = vars(_parser(declared.values()).parse_args(argv))
+    command = given.pop("command")
+    variables, warnings = _variables(environ, declared)
+    values: dict[str, Any] = {}
+    for item in declared.values():
+        text = _text(item, given, variables, stdin)
+        if text is not None:
+            values[item.attribute] = _value(item, text)
+    return Invocation(command, Settings(**values), tuple(warnings))
+
+
+def _text(
+    item: Input, given: Mapping[str, Any], variables: Mapping[str, str], stdin: TextIO
+) -> str | list[str] | None:
+    """What was written for an input, from the first place that says something."""
+    if not item.secret:
+        flag = given[item.attribute]
+        return variables.get(item.name) if flag is None else flag
+    if given.get(f"{item.attribute}_stdin"):
+        return stdin.readline().rstrip("\r\n")
+    if (name := given[f"{item.attribute}_file"] or variables.get(f"{item.name}-file")) is not None:
+        return _secret_file(item, name)
+    return variables.get(item.name)
+
+
+def _secret_file(item: Input, name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or 'it is not text'}",
+            hint=f"give --{item.name}-file a file that holds it, or set {item.variable}",
+        ) from error
+
+
+def _value(item: Input, text: str | list[str]) -> Any:
+    if isinstance(text, list):  # a flag given several times
+        return tuple(value for part in text for value in _listed(item, part))
+    match item.kind:
+        case "lines" | "list":
+            return _listed(item, text)
+        case "flag":
+            return _boolean(item, text)
+        case "number":
+            return _number(item, text)
+        case "choice":
+            return _choice(item, text)
+        case "text" | "path":
+            return text if item.secret else text.strip()
+
+
+def _listed(item: Input, text: str) -> tuple[str, ...]:
+    try:
+        return parse_list(text, comma=item.kind == "list", comment="#")
+    except UsageError as error:
+        raise UsageError(f"{item.name}: {error.message}", hint=error.hint) from error
+
+
+def _boolean(item: Input, text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise UsageError(f"{item.name} is {text!r}", hint="write true or false")
+    return word in _TRUE
+
+
+def _number(item: Input, text: str) -> int:
+    if not (text.strip().isascii() and text.strip().isdigit()) or len(text.strip()) > 6:
+        raise UsageError(
+            f"{item.name} is {text!r}, which is not a number", hint="write a whole number, without a sign"
+        )
+    return int(text)
+
+
+def _choice(item: Input, text: str) -> str:
+    word = text.strip().lower()
+    if word not in item.choices:
+        raise UsageError(
+            f"{item.name} is {text!r}{_nearest(word, item.choices)}",
+            hint=f"write one of {', '.join(item.choices)}",
+        )
+    return word
+
+
+def _variables(environ: Mapping[str, str], declared: Mapping[str, Input]) -> tuple[dict[str, str], list[str]]:
+    """Values by input name. GitHub turns an input's name to upper case and leaves its hyphens."""
+    known = set(declared) | {f"{item.name}-file" for item in declared.values() if item.secret}
+    values: dict[str, str] = {}
+    warnings: list[str] = []
+    for prefix in ("INPUT_", "FLAKESHIP_"):
+        for variable, text in environ.items():
+            name = variable.removeprefix(prefix).lower().replace("_", "-")
+            if not variable.startswith(prefix) or (prefix == "INPUT_" and not text):
+                continue
+            if name in known:
+                values[name] = text
+            elif prefix == "INPUT_":
+                warnings.append(f"there is no input {name!r}{_nearest(name, known)}")
+            else:
+                raise UsageError(
+                    f"{variable} is set, but there is no input {name!r}{_nearest(name, known)}",
+                    hint="correct its name or unset it; `flakeship publish --help` lists all inputs",
+                )
+    return values, warnings
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a mistake becomes a UsageError with the nearest name."""
+
+    known: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        _, found, words = message.partition("unrecognized arguments: ")
+        if not found:
+            raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
+        word = words.split()[0].partition("=")[0]
+        raise UsageError(
+            f"there is no option {word}{_nearest(word, self.known)}",
+            hint="`flakeship publish --help` lists all",
+        )
+
+
+def _parser(declared: Iterable[Input]) -> argparse.ArgumentParser:
+    parser = _Parser(prog="flakeship", description=summary, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"flakeship {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command, text in COMMANDS.items():
+        sub = commands.add_parser(command, help=text, description=text, allow_abbrev=False)
+        groups = {name: sub.add_argument_group(name) for name in GROUPS}
+        for item in declared:
+            if command in item.commands:
+                _add_flags(groups[item.group].add_argument, item)
+        parser.known = sub.known = [flag for action in sub._actions for flag in action.option_strings]  # noqa: SLF001
+    return parser
+
+
+def _add_flags(add: Callable[..., Any], item: Input) -> None:
+    text = item.help.replace("%", "%%") + (f" (default: {item.default})" if item.default else "")
+    flag = f"--{item.name}"
+    match item:
+        case Input(secret=True):
+            add(f"{flag}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")
+            if item.name == "password":
+                add(f"{flag}-stdin", action="store_true", help=f"{text}; the first line of stdin")
+        case Input(kind="flag"):
+            add(flag, nargs="?", const="true", metavar="true|false", help=text)
+        case Input(kind="choice"):
+            const = "true" if "true" in item.choices else None
+            shape = {"nargs": "?", "const": const} if const else {}
+            add(flag, metavar="|".join(item.choices), help=text, **shape)
+        case Input(kind="lines" | "list"):
+            add(flag, action="append", metavar="VALUE", help=f"{text}; may be given several times")
+        case _:
+            add(flag, metavar={"path": "PATH", "number": "N"}.get(item.kind, "VALUE"), help=text)

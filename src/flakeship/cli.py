@@ -1,0 +1,102 @@
+"""The door: argv and environment in, exit code out. The only place that catches errors, and that reads the world."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from flakeship import arguments
+from flakeship.errors import CancelledError, Error
+
+
+def entry() -> NoReturn:
+    """Run as a program. Threads that an error has abandoned may hang in a read: they are not waited for."""
+    code = main(sys.argv[1:])
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run; 0, or the exit code of the error that ended it."""
+    try:
+        with _signals():
+            _run(arguments.read(argv, os.environ, sys.stdin))
+    except CancelledError as error:
+        _tell(error)
+        return 128 + error.signal_number
+    except Error as error:
+        _tell(error)
+        return error.exit_code
+    except SystemExit as end:  # argparse: --help and --version
+        return int(end.code or 0)
+    except BrokenPipeError:  # whoever read our stdout has gone
+        return 128 + signal.SIGPIPE
+    return 0
+
+
+def _run(invocation: arguments.Invocation) -> None:
+    from flakeship import events, pipeline, result
+    from flakeship.ci import outputs
+    from flakeship.report import opened
+    from flakeship.world import World
+
+    settings = invocation.settings
+    with opened(sys.stderr, settings.log_level, os.environ) as report:
+        for warning in invocation.warnings:
+            report(events.Warned(warning))
+        world = World(
+            environ=dict(os.environ),
+            cwd=Path.cwd(),
+            home=Path(os.environ.get("HOME") or "/"),
+            now=datetime.now(UTC),
+            clock=time.monotonic,
+            sleep=time.sleep,
+            random=random.random,
+            cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            emit=report,
+        )
+        made = pipeline.publish(settings, world)
+        if settings.metadata_file:
+            result.write_metadata(
+                world.cwd / settings.metadata_file, result.metadata(made.packed, made.published)
+            )
+        outputs.write(result.outputs(made.packed, made.published), os.environ)
+    print("\n".join(result.references(made.published)), flush=True)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end the run by an error, so that every block is left in order.
+
+    Handlers are set even where they were ignored: Python as a container's first process has none for SIGTERM.
+    """
+
+    def cancel(number: int, _: FrameType | None) -> None:
+        raise CancelledError(number)
+
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(error: Error) -> None:
+    lines = [f"error: {error.message}"]
+    if error.detail:
+        lines += [f"    {line}" for line in error.detail.splitlines()]
+    if error.hint:
+        lines.append(f"  -> {error.hint}")
+    print("\n".join(lines), file=sys.stderr, flush=True)

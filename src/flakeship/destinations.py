@@ -1,0 +1,125 @@
+"""Targets → destinations that can be written to, with the credentials of each; or that are only looked at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from flakeship import events
+from flakeship.errors import NotAllowedError, UsageError
+from flakeship.http.retry import RetryPolicy
+from flakeship.http.session import Transport, open_session
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.credentials import Explicit, find
+from flakeship.registry.reference import Reference
+from flakeship.settings import Settings
+from flakeship.sinks.delivery import Destination
+from flakeship.sinks.nothing import NothingDestination
+from flakeship.sinks.oci_layout import LayoutDestination
+from flakeship.sinks.registry import RegistryDestination
+from flakeship.targets import Layout, Repository, Target
+from flakeship.world import World
+
+
+@contextlib.contextmanager
+def opened(
+    targets: Sequence[Target], settings: Settings, world: World, *, trusted: bool
+) -> Iterator[tuple[Destination, ...]]:
+    """Every target, checked for whether it may be written to. The connections are closed when the block is left."""
+    _check_explicit(targets, settings)
+    with transport(settings, world) as session:
+        yield tuple(_destination(target, session, settings, world, trusted=trusted) for target in targets)
+
+
+def transport(settings: Settings, world: World) -> Transport:
+    policy = RetryPolicy(clock=world.clock, sleep=world.sleep, random=world.random)
+    if settings.ca and not Path(world.cwd, settings.ca).is_file():
+        raise UsageError(f"ca: there is no file {settings.ca}", hint="name a file of PEM certificates")
+    return open_session(
+        ca=str(world.cwd / settings.ca) if settings.ca else None,
+        plain_http=settings.plain_http,
+        environ=world.environ,
+        emit=world.emit,
+        policy=policy,
+    )
+
+
+def _destination(
+    target: Target, session: Transport, settings: Settings, world: World, *, trusted: bool
+) -> Destination:
+    match target:
+        case Layout(directory, tag):
+            if settings.dry_run:
+                return NothingDestination(f"oci:{directory}", emit=world.emit)
+            destination = LayoutDestination(directory, tag, verify=settings.verify != "off", emit=world.emit)
+            destination.check()
+            return destination
+        case Repository():
+            return _repository(target, session, settings, world, trusted=trusted)
+
+
+def _repository(
+    target: Repository, session: Transport, settings: Settings, world: World, *, trusted: bool
+) -> Destination:
+    client, anonymous = _client(target, session, settings, world)
+    tags = tuple(f"{target.name}:{tag}" for tag in target.tags)
+    if settings.dry_run:
+        return NothingDestination(
+            target.name, tags, exists=lambda digest: client.head_blob(digest) is not None, emit=world.emit
+        )
+    if settings.push == "false":
+        return NothingDestination(target.name, tags, emit=world.emit)
+    if settings.push == "auto" and not trusted and not settings.allow_untrusted:
+        world.emit(
+            events.Notice(f"not pushed to {target.name}: the event comes from someone who may not push")
+        )
+        return NothingDestination(target.name, tags, emit=world.emit)
+    destination = RegistryDestination(client, tags=target.tags, emit=world.emit)
+    try:
+        destination.check()
+    except NotAllowedError as error:
+        if not (settings.push == "auto" and anonymous):
+            raise
+        world.emit(
+            events.Notice(f"not pushed to {target.name}: {error.message}, and there are no credentials")
+        )
+        return NothingDestination(target.name, tags, emit=world.emit)
+    return destination
+
+
+def _client(
+    target: Repository, session: Transport, settings: Settings, world: World
+) -> tuple[RegistryClient, bool]:
+    explicit = (
+        Explicit(settings.username, settings.password, settings.registry) if settings.username else None
+    )
+    found = find(
+        Reference(target.registry, target.repository),
+        explicit=explicit,
+        authfile=str(world.cwd / settings.authfile) if settings.authfile else None,
+        environ=world.environ,
+        home=str(world.home),
+        github_token=settings.github_token,
+    )
+    world.emit(events.Detail(f"credentials for {target.name}: {found.source}"))
+    client = RegistryClient(session, target.registry, target.repository, found.credentials)
+    return client, found.credentials is None
+
+
+def _check_explicit(targets: Sequence[Target], settings: Settings) -> None:
+    """A password goes to the registry that it was meant for, and to none where that is unclear."""
+    registries = {target.registry for target in targets if isinstance(target, Repository)}
+    if bool(settings.username) != bool(settings.password):
+        missing = "password" if settings.username else "username"
+        raise UsageError(
+            f"{missing} is missing: username and password go together",
+            hint="set FLAKESHIP_PASSWORD or give --password-stdin"
+            if missing == "password"
+            else "set `username`",
+        )
+    if settings.username and not settings.registry and len(registries) > 1:
+        raise UsageError(
+            f"username and password are given, but not for which of {', '.join(sorted(registries))}",
+            hint="set `registry`, and use `docker login` or an authfile for the others",
+        )

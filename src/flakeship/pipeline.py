@@ -1,0 +1,90 @@
+"""The story: build, open, pack and deliver, stamp, seal, publish. It reads like the README's first paragraph."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from flakeship import sources
+from flakeship.created import check_created, moment_of
+from flakeship.delivery import deliver, finish
+from flakeship.destinations import opened as opened_destinations
+from flakeship.errors import UsageError
+from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compression
+from flakeship.image.media_types import FAMILIES
+from flakeship.image.model import Packed, PackedLayer
+from flakeship.image.pack import Packing, packed_layers, seal
+from flakeship.naming import naming_of
+from flakeship.obtain import Obtained, find_nix, obtain
+from flakeship.settings import Settings
+from flakeship.sinks.delivery import Published
+from flakeship.sources.opened import Circumstances, Opened
+from flakeship.stamping import stamped
+from flakeship.stores.temporary import temporary_store
+from flakeship.targets import targets
+from flakeship.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run made, and where it is now."""
+
+    packed: Packed
+    published: tuple[Published, ...]
+    obtained: Obtained
+
+
+def publish(settings: Settings, world: World) -> Result:
+    """Build what `settings` name, stamp it, and bring it to every destination."""
+    compression, family = compression_of(settings), FAMILIES[settings.media_types]
+    check_created(settings.created, world.environ)
+    naming = naming_of(settings)
+    wanted = targets(to=settings.to, references=naming.references, cwd=world.cwd)
+    with temporary_store(None) as store:
+        nix = find_nix(settings, world, store.directory)
+        with opened_destinations(wanted, settings, world, trusted=True) as destinations:
+            obtained = obtain(settings, world, nix)
+            packing = Packing(compression, family, store, world.cpus, world.emit)
+            with world.stage("publish", "packing and sending"), _opened(obtained.path, world) as source:
+                layers = packed_layers(source.layers(), packing, forward_only=source.forward_only)
+                delivered = deliver(layers, destinations, uploads=settings.max_concurrent_uploads or 1)
+                image = stamped(source.image(), naming, obtained, compression, _moment(settings, world))
+                packed = seal(image, delivered, family)
+                read_again = functools.partial(_packed, obtained.path, packing, world)
+                published = tuple(finish(packed, place, read_again) for place in destinations)
+    return Result(packed, published, obtained)
+
+
+def compression_of(settings: Settings) -> Compression:
+    """UsageError for a level that the algorithm does not have, and for what the media types can't say."""
+    algorithm = cast("Algorithm", settings.compression)
+    levels, level = LEVELS[algorithm], settings.compression_level
+    if level is not None and level not in levels:
+        raise UsageError(
+            f"compression-level is {level}, but {algorithm} takes {levels[0]} to {levels[-1]}",
+            hint="gzip stops at 2: its higher levels give other bytes on other CPUs. zstd packs tighter",
+        )
+    if settings.media_types == "docker" and algorithm == "zstd":
+        raise UsageError(
+            "docker's media types have no zstd", hint="use `media-types: oci`, or `compression: gzip`"
+        )
+    return Compression(algorithm, DEFAULT_LEVEL[algorithm] if level is None else level)
+
+
+def _moment(settings: Settings, world: World) -> datetime | None:
+    return moment_of(settings.created, environ=world.environ, now=world.now, commit_time=lambda: None)
+
+
+def _opened(path: Path, world: World) -> contextlib.AbstractContextManager[Opened]:
+    return sources.opened(path, Circumstances(world.environ, world.emit))
+
+
+def _packed(path: Path, packing: Packing, world: World) -> Iterator[PackedLayer]:
+    """The layers once more, for a destination that lost some."""
+    with _opened(path, world) as source:
+        yield from packed_layers(source.layers(), packing, forward_only=source.forward_only)

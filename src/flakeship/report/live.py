@@ -1,0 +1,69 @@
+"""Progress on a terminal: what is going on in two lines that move, what is done in lines that stay."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from flakeship import events
+from flakeship.report.plain import line_of, printable
+
+
+class LiveReport:
+    """Takes events from any thread; the log of a build moves in one line, and stands in full in errors alone."""
+
+    def __init__(self, progress: Progress, level: int) -> None:
+        self._progress, self._level, self._lock = progress, level, threading.Lock()
+        self._build = progress.add_task("", total=None, visible=False)
+        self._sent = progress.add_task("", total=None, visible=False)
+        self._title = ""
+
+    def __call__(self, event: events.Event) -> None:
+        with self._lock:
+            match event:
+                case events.StageStarted(title=title):
+                    self._title = title
+                    self._progress.update(
+                        self._build, description=title, total=None, completed=0, visible=True
+                    )
+                case events.StageFinished():
+                    self._progress.update(self._build, visible=False)
+                case events.BuildProgress(done=done, expected=expected):
+                    self._progress.update(self._build, completed=done, total=expected or None)
+                case events.BuildLog(line=line):
+                    width = max(20, self._progress.console.width - 50)
+                    text = f"{self._title}  [dim]{_escaped(printable(line)[:width])}"
+                    self._progress.update(self._build, description=text)
+                case events.BytesMoved(direction="read", count=count):
+                    self._progress.update(self._sent, description="read", visible=True, advance=count)
+                case _:
+                    self._print(event)
+
+    def _print(self, event: events.Event) -> None:
+        level, line = line_of(event)
+        if line and level <= self._level:
+            self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+@contextlib.contextmanager
+def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emit]:
+    """A report whose moving lines vanish when the block is left."""
+    console = Console(file=out, no_color=not colour)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, refresh_per_second=8) as progress:
+        yield LiveReport(progress, level)

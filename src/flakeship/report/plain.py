@@ -1,0 +1,69 @@
+"""Progress as plain lines, for CI's log and for pipes: one line for what matters, nothing that moves."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from typing import Final, TextIO
+
+from flakeship import events
+
+LEVELS: Final = {"error": 0, "warn": 1, "info": 2, "debug": 3}
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]|\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+class PlainReport:
+    """Takes events from any thread, writes lines to `out`."""
+
+    def __init__(self, out: TextIO, level: int) -> None:
+        self._out, self._level, self._lock = out, level, threading.Lock()
+
+    def __call__(self, event: events.Event) -> None:
+        level, line = line_of(event)
+        if line and level <= self._level:
+            with self._lock:
+                self._out.write(line + "\n")
+                self._out.flush()
+
+
+def printable(text: str) -> str:
+    """Untrusted text without control characters, which terminals and CI's log would obey."""
+    return _CONTROL.sub("", text)
+
+
+def line_of(event: events.Event) -> tuple[int, str]:
+    match event:
+        case events.StageStarted(title=title):
+            return 2, f"==> {title}"
+        case events.StageFinished(name=name, seconds=seconds):
+            return 3, f"    {name} took {seconds:.2f} s"
+        case events.Command(argv=argv):
+            return 3, f"  + {shlex.join(argv)}"
+        case events.BuildLog(line=line):
+            return 2, f"    {printable(line)}"
+        case events.LayerProgress(state="reading" | "packed", key=key, digest=digest, size=size):
+            return 3, f"    {printable(key)} {event.state} {digest} {size_of(size) if size else ''}"
+        case events.LayerProgress(state=state, digest=digest, size=size, destination=destination):
+            return 2, f"    {digest[7:19]}  {size_of(size):>9}  {state}  {destination}"
+        case events.Retry(what=what, reason=reason, attempt=attempt, wait=wait):
+            return 1, f"retry {attempt} of {what} in {wait:.1f} s: {printable(reason)}"
+        case events.Notice(text=text):
+            return 2, f"note: {printable(text)}"
+        case events.Warned(text=text, hint=hint):
+            return 1, f"warning: {printable(text)}" + (f"\n  -> {printable(hint)}" if hint else "")
+        case events.Detail(text=text):
+            return 3, f"    {printable(text)}"
+        case events.BuildProgress() | events.BytesMoved():
+            return 3, ""
+
+
+def size_of(count: int) -> str:
+    """Bytes in decimal units, as registries show them."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"

@@ -1,0 +1,268 @@
+"""THE declaration of inputs and outputs: the command line, action.yml and the tables in the docs are rendered from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, cast
+
+Kind: TypeAlias = Literal["text", "path", "flag", "number", "choice", "lines", "list"]
+"""How a value is written: `lines` holds one value a line (commas belong to the value), `list` takes commas too."""
+
+GROUPS: Final = (
+    "What to publish",
+    "How to name and stamp it",
+    "Where it goes",
+    "Who may write there",
+    "Building with Nix",
+    "Binary caches",
+    "Packing",
+    "The run itself",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input as declared. `default` is as a user would write it; `per_platform` replaces it by platform."""
+
+    name: str
+    kind: Kind
+    default: str
+    help: str
+    group: str
+    commands: tuple[str, ...]
+    secret: bool
+    choices: tuple[str, ...]
+    per_platform: dict[str, str]
+
+    @property
+    def attribute(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"FLAKESHIP_{self.attribute.upper()}"
+
+
+def _input(
+    kind: Kind,
+    help_: str,
+    *,
+    group: int,
+    default: Any = "",
+    secret: bool = False,
+    choices: tuple[str, ...] = (),
+    commands: tuple[str, ...] = ("publish",),
+    per_platform: dict[str, str] | None = None,
+) -> Any:
+    return field(
+        default=default,
+        metadata={
+            "kind": kind,
+            "help": help_,
+            "group": GROUPS[group],
+            "commands": commands,
+            "secret": secret,
+            "choices": choices,
+            "per_platform": per_platform or {},
+        },
+        repr=not secret,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every input, read and checked. A list is a tuple of values; a number that is not given is None."""
+
+    flake: str = _input(
+        "text",
+        "Flake attribute to build: `.`, `.#image`, `github:owner/repo/rev#image`",
+        group=0,
+        default=".",
+    )
+    source: str = _input(
+        "path", "An image that exists already: store path, archive or script. Nothing is built", group=0
+    )
+
+    images: tuple[str, ...] = _input(
+        "lines", "Image names without a tag: `ghcr.io/owner/name`, one a line", group=1, default=()
+    )
+    tags: tuple[str, ...] = _input(
+        "lines", "Full references, or bare tags which are combined with `images`", group=1, default=()
+    )
+    labels: tuple[str, ...] = _input(
+        "lines", "Labels as KEY=VALUE; they win over the flake's own", group=1, default=()
+    )
+    auto_labels: bool = _input(
+        "flag", "Add what git and CI know: revision, source, version, created", group=1, default=True
+    )
+    annotations: tuple[str, ...] = _input(
+        "lines",
+        "Annotations as KEY=VALUE, or LEVEL:KEY=VALUE with the level `manifest`, `index`, …",
+        group=1,
+        default=(),
+    )
+    created: str = _input(
+        "text",
+        "Creation date: `auto` (SOURCE_DATE_EPOCH, else the commit's date), `keep`, `now`, `commit`, a date, seconds since 1970",
+        group=1,
+        default="auto",
+    )
+
+    to: tuple[str, ...] = _input(
+        "list",
+        "Destinations: `docker://REF`, `oci:DIR[:TAG]`. Default: what `tags` name, else `oci:./flakeship-image`",
+        group=2,
+        default=(),
+    )
+    push: str = _input(
+        "choice",
+        "Whether to send the image; `false` builds, packs and verifies, and sends nothing",
+        group=2,
+        default="auto",
+        choices=("auto", "true", "false"),
+    )
+    allow_untrusted: bool = _input(
+        "flag",
+        "Push even though the event comes from someone who may not (pull_request_target)",
+        group=2,
+        default=False,
+    )
+    media_types: str = _input(
+        "choice",
+        "Family of media types; `docker` for registries that know no OCI",
+        group=2,
+        default="oci",
+        choices=("oci", "docker"),
+    )
+
+    registry: str = _input(
+        "text", "Registry that `username` and `password` are for. Default: the one that is pushed to", group=3
+    )
+    username: str = _input("text", "User name at the registry", group=3)
+    password: str = _input("text", "Password or token at the registry", group=3, secret=True)
+    github_token: str = _input(
+        "text",
+        "Token for ghcr.io where no other credentials are given",
+        group=3,
+        secret=True,
+        per_platform={"github": "${{ github.token }}"},
+    )
+    authfile: str = _input(
+        "path",
+        "Credentials in the format of docker's config.json. Default: where docker and podman keep theirs",
+        group=3,
+    )
+    plain_http: tuple[str, ...] = _input(
+        "list", "Registries (HOST or HOST:PORT) that are spoken to without TLS", group=3, default=()
+    )
+    ca: str = _input("path", "Certificates (PEM) to trust besides the system's", group=3)
+
+    nix_config: tuple[str, ...] = _input("lines", "Lines for nix.conf", group=4, default=())
+    impure: bool = _input(
+        "flag", "Let the evaluation see the environment (`--impure`)", group=4, default=False
+    )
+    allow_unfree: bool = _input(
+        "flag", "Allow packages that are not free; implies `impure`", group=4, default=False
+    )
+    accept_flake_config: bool = _input(
+        "flag",
+        "Follow the flake's own nixConfig: only for flakes that you trust like root",
+        group=4,
+        default=False,
+    )
+    sandbox: str = _input(
+        "choice",
+        "`required` refuses to build where Nix can't isolate builders",
+        group=4,
+        default="auto",
+        choices=("auto", "required"),
+    )
+
+    cachix: str = _input("text", "Name of a Cachix cache to pull from, and with a token to push to", group=5)
+    cachix_auth_token: str = _input("text", "Token of the Cachix cache", group=5, secret=True)
+    cachix_signing_key: str = _input(
+        "text", "Signing key of the Cachix cache, where you keep it yourself", group=5, secret=True
+    )
+    substituters: tuple[str, ...] = _input("list", "URLs of further binary caches", group=5, default=())
+    trusted_public_keys: tuple[str, ...] = _input(
+        "list", "Public keys of these caches: `NAME:BASE64`", group=5, default=()
+    )
+
+    compression: str = _input(
+        "choice",
+        "Compression of layers; docker before 23 can't pull zstd",
+        group=6,
+        default="gzip",
+        choices=("gzip", "zstd", "none"),
+    )
+    compression_level: int | None = _input(
+        "number", "gzip: 0 to 2, default 2; zstd: 1 to 19, default 3", group=6, default=None
+    )
+    reuse: str = _input(
+        "choice",
+        "Layers already published are used again: not yet, so only `off`",
+        group=6,
+        default="off",
+        choices=("off",),
+    )
+    max_concurrent_uploads: int | None = _input("number", "Layers sent at the same time", group=6, default=4)
+
+    dry_run: bool = _input(
+        "flag",
+        "Build and pack, look at the registry, print what would be sent, send nothing",
+        group=7,
+        default=False,
+    )
+    verify: str = _input(
+        "choice",
+        "`digests` checks what was written; `rebuild` also builds a second time and compares",
+        group=7,
+        default="digests",
+        choices=("off", "digests", "rebuild"),
+    )
+    metadata_file: str = _input("path", "Write the result as JSON to this file", group=7)
+    log_level: str = _input(
+        "choice", "How much to say", group=7, default="info", choices=("error", "warn", "info", "debug")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a run hands to the next step."""
+
+    name: str
+    help: str
+
+
+OUTPUTS: Final = (
+    Output("digest", "Digest of the manifest: what to deploy by"),
+    Output("imageid", "Digest of the image's config: what `docker images` calls the image"),
+    Output("refs", "References with digest, one a line: `ghcr.io/owner/name@sha256:…`"),
+    Output("tags", "Full references of the tags that were written, one a line"),
+    Output("pushed", "`true` if the image was sent to a registry"),
+    Output("metadata", "The result as JSON, as in `metadata-file`"),
+)
+
+
+def inputs() -> tuple[Input, ...]:
+    """The declaration, in order."""
+    return tuple(
+        Input(
+            name=item.name.replace("_", "-"),
+            default=_spelled(item.default),
+            **cast("dict[str, Any]", dict(item.metadata)),
+        )
+        for item in dataclasses.fields(Settings)
+    )
+
+
+def _spelled(default: object) -> str:
+    match default:
+        case bool():
+            return str(default).lower()
+        case None | ():
+            return ""
+        case _:
+            return str(default)

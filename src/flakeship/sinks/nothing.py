@@ -1,0 +1,58 @@
+"""A destination that is looked at and never written to: what `push: false` and `dry-run` send to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flakeship import events
+from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.sinks.delivery import Delivered, Published
+
+Exists = Callable[[Digest], bool]
+
+
+class NothingDestination:
+    """Stands in for the destination `name`. `exists` asks the real one about a blob; None asks nobody."""
+
+    def __init__(
+        self,
+        name: str,
+        tags: Sequence[str] = (),
+        *,
+        exists: Exists | None = None,
+        emit: events.Emit = events.ignore,
+    ) -> None:
+        self._name, self._tags, self._exists, self._emit = name, tuple(tags), exists, emit
+        self._delivered: dict[Digest, Delivered] = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def check(self) -> None:
+        pass
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        digest, size = layer.descriptor.digest, layer.descriptor.size
+        delivered = self._look(digest, size)
+        self._delivered[digest] = delivered
+        self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self._name))
+        return delivered
+
+    def finish(self, packed: Packed) -> Published:
+        config = packed.config_descriptor
+        return Published(
+            destination=self._name,
+            reference=f"{self._name}@{packed.descriptor.digest}",
+            tags=self._tags,
+            digest=packed.descriptor.digest,
+            blobs=(
+                *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
+                self._look(config.digest, config.size),
+            ),
+            sent=False,
+        )
+
+    def _look(self, digest: Digest, size: int) -> Delivered:
+        there = self._exists is not None and self._exists(digest)
+        return Delivered(digest, size, "reused" if there else "withheld")

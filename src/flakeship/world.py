@@ -1,0 +1,34 @@
+"""All that a run takes from around it, as one value: nothing below `cli` reads the environment, a clock or a folder itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from flakeship import events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """`clock` is monotonic, in seconds; `random` yields [0, 1); `cpus` are those this process may use."""
+
+    environ: Mapping[str, str]
+    cwd: Path
+    home: Path
+    now: datetime
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
+    cpus: int
+    emit: events.Emit
+
+    @contextlib.contextmanager
+    def stage(self, name: str, title: str) -> Iterator[None]:
+        """Say that a stage begins and, unless it fails, that it is finished."""
+        self.emit(events.StageStarted(name, title))
+        begun = self.clock()
+        yield
+        self.emit(events.StageFinished(name, self.clock() - begun))
