@@ -1,0 +1,102 @@
+"""The action as a workflow finds it: a checkout, its image, and act to run workflows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.testbed.docker import Docker
+
+ROOT = Path(__file__).parent.parent.parent
+ACTION = "flakeship/flakeship@v1"
+ACT_IMAGE = "act-flakeship-flakeship-v1-dockeraction:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class ActRun:
+    """What act did: its exit code, and its log as it writes it with `--json`."""
+
+    returncode: int
+    log: tuple[dict[str, Any], ...]
+
+    def __str__(self) -> str:
+        return "\n".join(str(line.get("msg", "")).rstrip() for line in self.log)
+
+    def commands(self, kind: str) -> list[dict[str, Any]]:
+        """The workflow commands that act understood: `set-output`, `summary`, `add-mask`, …"""
+        return [line for line in self.log if line.get("command") == kind]
+
+
+Act: TypeAlias = Callable[..., ActRun]
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that git knows, as `uses:` would fetch them."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def action_image(dockerd: Docker, base_image: str, checkout: Path) -> Iterator[str]:
+    """The image of the action, built as its users' runners do, but by the machine's own network."""
+    tag = "flakeship-test:action"
+    dockerd(
+        "build",
+        "--network",
+        "host",
+        "--build-arg",
+        f"BASE={base_image}",
+        "--tag",
+        tag,
+        str(checkout),
+        timeout=280,
+    )
+    yield tag
+    dockerd("image", "rm", "--force", tag)
+
+
+@pytest.fixture
+def act(dockerd: Docker, base_image: str, action_image: str, checkout: Path, tmp_path: Path) -> Iterator[Act]:
+    """`act(folder, event="push")` runs the workflows of the git repository in `folder`.
+
+    The layers of `action_image` are there already, so that act's own build of the action takes them.
+    """
+    environ = {
+        **dockerd.environ,
+        "XDG_CONFIG_HOME": str(tmp_path / "xdg"),
+        "XDG_CACHE_HOME": str(tmp_path / "xdg"),
+    }
+    program = Path(sys.executable).with_name("act")
+
+    def run(folder: Path, *arguments: str, event: str = "push") -> ActRun:
+        runner = ("-P", f"ubuntu-latest={base_image}", "--pull=false", "--network", "host", "--rm", "--json")
+        ours = ("--local-repository", f"{ACTION}={checkout}", "--container-daemon-socket", "-")
+        done = subprocess.run(
+            [program, event, *runner, *ours, *arguments],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=240,
+            check=False,
+        )
+        lines = done.stdout.decode().splitlines()
+        return ActRun(done.returncode, tuple(json.loads(line) for line in lines if line.startswith("{")))
+
+    yield run
+    dockerd.run("image", "rm", "--force", ACT_IMAGE)
