@@ -1,0 +1,102 @@
+"""What is known of the event that started a run, in words of no platform; everything behind it is pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+_PULL: Final = re.compile(r"refs/(?:pull|merge-requests)/(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The project as its host describes it; what is unknown is empty.
+
+    `url` is its page, `license` an SPDX expression, `full_name` "owner/name".
+    """
+
+    name: str = ""
+    full_name: str = ""
+    description: str = ""
+    url: str = ""
+    license: str = ""
+    default_branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One event on one commit.
+
+    `ref` is the full ref (`refs/heads/…`, `refs/tags/…`, `refs/pull/N/merge`, `refs/merge-requests/N/head`).
+    `run_date` and `commit_date` are aware. `schedule` says that a timer started the run, `always_default` that
+    the platform starts this kind of event on nothing but the default branch. `base_ref` is the target branch
+    of a pull request, or the branch that a tag was pushed from where the platform says so.
+    `trusted` is False where the code under build may be a stranger's (fork, pull_request_target), and
+    `untrusted_because` says why. `image` is the image name the platform suggests (CI_REGISTRY_IMAGE).
+    """
+
+    run_date: datetime
+    commit_date: datetime
+    platform: str = "local"
+    event: str = ""
+    ref: str = ""
+    sha: str = ""
+    base_ref: str = ""
+    schedule: bool = False
+    always_default: bool = False
+    actor: str = ""
+    repository: Repository = Repository()
+    trusted: bool = True
+    untrusted_because: str = ""
+    dirty: bool = False
+    image: str = ""
+    run_url: str = ""
+    short_sha_length: int = 7
+    notices: tuple[str, ...] = ()
+    """What the user should know of how this was found out (a payload that could not be read)."""
+
+    @property
+    def branch(self) -> str:
+        return self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else ""
+
+    @property
+    def tag(self) -> str:
+        return self.ref.removeprefix("refs/tags/") if self.ref.startswith("refs/tags/") else ""
+
+    @property
+    def pull_request(self) -> str:
+        """The number of the pull or merge request, empty if it is none."""
+        found = _PULL.match(self.ref)
+        if not found:
+            return ""
+        suffixes = (
+            ("/head", "/merge", "/train") if self.ref.startswith("refs/merge-requests/") else ("/merge",)
+        )
+        number = found[1]
+        for suffix in suffixes:
+            number = number.removesuffix(suffix)
+        return number
+
+    @property
+    def short_sha(self) -> str:
+        return self.sha[: max(0, self.short_sha_length)]
+
+    @property
+    def is_default_branch(self) -> bool:
+        """https://docs.github.com/actions/using-workflows/events-that-trigger-workflows."""
+        branch = self.ref.removeprefix("refs/heads/")
+        return bool(branch) and (branch == self.repository.default_branch or self.always_default)
+
+
+@dataclass(frozen=True, slots=True)
+class NixFacts:
+    """What Nix knows of the build and its flake; what is unknown is empty. `license_spdx` is an SPDX expression."""
+
+    output_hash: str = ""
+    name: str = ""
+    version: str = ""
+    description: str = ""
+    homepage: str = ""
+    license_spdx: str = ""

@@ -1,0 +1,149 @@
+"""From a context and the user's rules to tags, labels and annotations: the one function that the rest of the tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from flakeship.errors import UsageError
+from flakeship.metadata.annotations import LEVELS, Annotation, at_levels, parse_annotation
+from flakeship.metadata.context import Context, NixFacts
+from flakeship.metadata.flavor import Flavor, parse_flavor
+from flakeship.metadata.images import parse_images
+from flakeship.metadata.labels import Labels, automatic, written
+from flakeship.metadata.rules import parse_rules
+from flakeship.metadata.tags import TAG, Outcome, check, evaluate, sanitized, scope
+
+_LATEST_HINT: Final = (
+    "Write a prefix without a template beside onlatest=true, or switch it off with latest=false."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag: `reference` is what is pushed ("ghcr.io/o/n:1.2", or the bare tag without images), `rule` its origin."""
+
+    reference: str
+    name: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What came out. `version` is the first tag's name, or empty; `names` are the tags without an image.
+
+    `outcomes` has one entry a rule, for explanations. `annotation_pairs` go to all `levels`, `placed` are the lines
+    that named their own.
+    """
+
+    version: str
+    names: tuple[str, ...]
+    tags: tuple[Tag, ...]
+    images: tuple[str, ...]
+    labels: Labels
+    annotation_pairs: tuple[tuple[str, str], ...]
+    levels: tuple[str, ...]
+    placed: tuple[Annotation, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def annotations(self) -> tuple[Annotation, ...]:
+        return (*at_levels(self.annotation_pairs, self.levels), *self.placed)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should hear of without asking."""
+        return tuple(f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if outcome.surprising)
+
+
+def compute(
+    context: Context,
+    *,
+    images: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    flavor: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    annotations: Sequence[str] = (),
+    auto_labels: bool = True,
+    annotations_from_labels: bool = False,
+    levels: Sequence[str] = ("manifest",),
+    created: datetime | None = None,
+    nix: NixFacts | None = None,
+) -> Metadata:
+    """Apply the rules to one event. Lines come as `lists.parse_list(…, comma=False)` gives them.
+
+    `created` is the image's own time, the run's if None. UsageError, with line and column, for what is wrong in
+    the lines, and for a tag that no registry would take.
+    """
+    parsed_flavor = parse_flavor(flavor)
+    view = scope(context, parsed_flavor, nix)
+    outcomes = _settled([evaluate(rule, view) for rule in parse_rules(tags)])
+    names = _names(outcomes, parsed_flavor)
+    version = next(iter(names), "")
+    names_of_images = parse_images(images)
+    auto = automatic(context, version=version, created=created or context.run_date, nix=nix)
+    own_labels = written(labels, view.names, what="a label")
+    own_annotations = written(annotations, view.names, what="an annotation")
+    found = (
+        tuple(pair for group in (auto.flake, auto.described, auto.known) for pair in group.items())
+        if auto_labels
+        else ()
+    )
+    pairs = (*found, *own_labels) if annotations_from_labels else found
+    plain = tuple(dict((*pairs, *(pair for pair in own_annotations if not _has_level(pair[0])))).items())
+    placed = tuple(
+        note
+        for key, value in own_annotations
+        if _has_level(key)
+        for note in parse_annotation(f"{key}={value}")
+    )
+    return Metadata(
+        version=version,
+        names=tuple(names),
+        tags=tuple(_tags(names, names_of_images)),
+        images=names_of_images,
+        labels=replace(auto, user=dict(own_labels)) if auto_labels else Labels(dict(own_labels), {}, {}, {}),
+        annotation_pairs=plain,
+        levels=tuple(levels),
+        placed=placed,
+        outcomes=outcomes,
+    )
+
+
+def _settled(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    """Check every tag, and let the first of several rules with the same tag have it."""
+    settled: list[Outcome] = []
+    for outcome in outcomes:
+        if outcome.tag:
+            check(outcome.tag, outcome.rule)
+        first = next((other for other in settled if outcome.tag and other.tag == outcome.tag), None)
+        settled.append(
+            replace(outcome, tag="", reason=f"{first.rule} gives {outcome.tag} already") if first else outcome
+        )
+    return tuple(settled)
+
+
+def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> dict[str, str]:
+    """Each tag and the rule it came from, in order; the first rule with a tag decides on `latest`."""
+    names = {outcome.tag: str(outcome.rule) for outcome in outcomes if outcome.tag}
+    if next((outcome.latest for outcome in outcomes if outcome.tag), False):
+        latest = sanitized(flavor.latest_tag)
+        if not TAG.fullmatch(latest):
+            raise UsageError(
+                f"flavor: the tag {latest!s:.150} is not one that a registry takes", hint=_LATEST_HINT
+            )
+        names.setdefault(latest, f"flavor latest={flavor.latest}")
+    return names
+
+
+def _tags(names: dict[str, str], images: Sequence[str]) -> Iterable[Tag]:
+    for image in images or ("",):
+        for name, rule in names.items():
+            yield Tag(f"{image}:{name}" if image else name, name, rule)
+
+
+def _has_level(key: str) -> bool:
+    prefix, colon, _ = key.partition(":")
+    return bool(colon) and prefix.partition(",")[0].partition("[")[0] in LEVELS

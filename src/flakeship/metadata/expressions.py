@@ -1,0 +1,62 @@
+"""What the names in templates stand for: `{{branch}}`, `{{sha}}`, `{{date '…' tz='…'}}` and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import TypeAlias
+
+from flakeship.metadata.context import Context
+from flakeship.metadata.moment import format_moment
+from flakeship.metadata.templates import Name
+
+_Formatter: TypeAlias = Callable[..., str]
+
+
+def global_names(context: Context) -> Mapping[str, Name]:
+    """The names for `value`, `prefix`, `suffix`, `enable`, labels and annotations."""
+    return {
+        "branch": context.branch,
+        "tag": context.tag,
+        "sha": context.short_sha,
+        "base_ref": context.base_ref,
+        "is_default_branch": _word(context.is_default_branch),
+        "is_not_default_branch": _word(not context.is_default_branch),
+        **date_names(context),
+    }
+
+
+def date_names(context: Context) -> Mapping[str, Name]:
+    """The names for the pattern of a schedule rule."""
+    return {"date": _formatter(context.run_date), "commit_date": _formatter(context.commit_date)}
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _formatter(moment: datetime) -> _Formatter:
+    def formatted(*formats: str, **options: str) -> str:
+        if len(formats) != 1:
+            raise ValueError("one format is needed")
+        unknown = sorted(set(options) - {"tz"})
+        if unknown:
+            raise ValueError(f"unknown option {unknown[0]!r}")
+        return format_moment(moment.astimezone(_zone(options.get("tz", "UTC"))), formats[0])
+
+    return formatted
+
+
+def _zone(name: str) -> tzinfo:
+    """Find a time zone by its IANA name in any case. ValueError if there is none."""
+    if name == "UTC":
+        return UTC
+    import zoneinfo
+
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        folded = {zone.casefold(): zone for zone in zoneinfo.available_timezones()}
+    if name.casefold() not in folded:
+        raise ValueError(f"unknown time zone {name!r}")
+    return zoneinfo.ZoneInfo(folded[name.casefold()])

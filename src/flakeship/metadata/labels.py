@@ -1,0 +1,105 @@
+"""The labels and annotations that image-spec names, from what CI and the flake know, and those the user writes.
+
+https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-defined-annotation-keys
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from flakeship.metadata.context import Context, NixFacts
+from flakeship.metadata.lists import pair
+from flakeship.metadata.templates import Name, render
+
+PREFIX: Final = "org.opencontainers.image."
+_KNOWN: Final = ("revision", "created", "version", "source", "url")
+_DESCRIBED: Final = ("title", "description", "licenses")
+
+# The root collation of Unicode, which JavaScript's localeCompare follows: punctuation, digits, letters without case.
+_ORDER: Final = {
+    character: rank
+    for rank, character in enumerate("_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels in the groups that a stamper lays over each other; the labels that an image has come after `known`.
+
+    `user` are the user's lines, `known` what a flake cannot know, `described` how the host describes the project,
+    `flake` how the flake does. Unknown ones are left out.
+    """
+
+    user: Mapping[str, str]
+    known: Mapping[str, str]
+    described: Mapping[str, str]
+    flake: Mapping[str, str]
+
+    def over(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Lay the groups over and under the labels that the image has already."""
+        return {**self.flake, **self.described, **own, **self.known, **self.user}
+
+
+def automatic(context: Context, *, version: str, created: datetime, nix: NixFacts | None) -> Labels:
+    """Collect what is known without the user."""
+    host = context.repository
+    values = {
+        "revision": context.sha + ("-dirty" if context.dirty and context.sha else ""),
+        "created": timestamp(created),
+        "version": version,
+        "source": host.url,
+        "url": host.url,
+        "title": host.name,
+        "description": host.description,
+        "licenses": host.license,
+    }
+    facts = nix or NixFacts()
+    flake = {
+        "title": facts.name,
+        "version": facts.version,
+        "description": facts.description,
+        "url": facts.homepage,
+        "licenses": facts.license_spdx,
+    }
+    return Labels(
+        user={},
+        known=_present({key: values[key] for key in _KNOWN}),
+        described=_present({key: values[key] for key in _DESCRIBED}),
+        flake=_present(flake),
+    )
+
+
+def written(lines: Iterable[str], names: Mapping[str, Name], *, what: str) -> tuple[tuple[str, str], ...]:
+    """Fill in the templates of the user's lines. UsageError, with line and column, for one that is no KEY=VALUE."""
+    return tuple(_pair(line, names, what) for line in lines)
+
+
+def _pair(line: str, names: Mapping[str, Name], what: str) -> tuple[str, str]:
+    pair(line, what=what)
+    return pair(render(line, names, source=line), what=what)
+
+
+def complete(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Give every one of the eight, empty where unknown, and order them as metadata-action does."""
+    values = dict.fromkeys((PREFIX + key for key in (*_KNOWN, *_DESCRIBED)), "") | dict(pairs)
+    return dict(sorted(values.items(), key=lambda item: collation_key(item[0])))
+
+
+def collation_key(text: str) -> tuple[list[int], list[bool]]:
+    """Order as people do: without regard to case first, then lower case before upper."""
+    return (
+        [_ORDER.get(character, len(_ORDER) + ord(character)) for character in text.lower()],
+        [character.isupper() for character in text],
+    )
+
+
+def timestamp(moment: datetime) -> str:
+    """Write RFC 3339 in UTC with milliseconds, as JavaScript's toISOString does."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+def _present(values: Mapping[str, str]) -> dict[str, str]:
+    return {PREFIX + key: value for key, value in values.items() if value}

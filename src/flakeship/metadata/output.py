@@ -1,0 +1,91 @@
+"""Metadata as text: metadata-action's outputs, its JSON and bake definitions, and the explanation of each tag."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from flakeship.metadata.engine import Metadata
+from flakeship.metadata.labels import complete
+
+BAKE_TARGET: Final = "docker-metadata-action"
+Bake = Literal["tags", "labels", "annotations", "tags-labels"]
+
+
+def all_labels(metadata: Metadata) -> dict[str, str]:
+    """The labels as metadata-action gives them: all eight of image-spec, empty where unknown, then the user's."""
+    return complete(metadata.labels.over({}).items())
+
+
+def all_annotations(metadata: Metadata) -> list[str]:
+    """`LEVEL:KEY=VALUE` for each level in turn, then the lines that named their own levels."""
+    values = complete(metadata.annotation_pairs)
+    lines = [f"{level}:{key}={value}" for level in metadata.levels for key, value in values.items()]
+    for note in metadata.placed:
+        platform = f"[{note.platform}]" if note.platform else ""
+        lines.append(f"{','.join(f'{level}{platform}' for level in note.levels)}:{note.key}={note.value}")
+    return lines
+
+
+def to_json(metadata: Metadata) -> dict[str, Any]:
+    """The document of metadata-action's `json` output."""
+    return {
+        "tags": [tag.reference for tag in metadata.tags],
+        "tag-names": list(metadata.names),
+        "labels": all_labels(metadata),
+        "annotations": all_annotations(metadata),
+    }
+
+
+def outputs(metadata: Metadata, *, separator: str = "\n") -> dict[str, str]:
+    """The outputs of metadata-action by their names, but for the bake files, which are files there."""
+    return {
+        "version": metadata.version,
+        "tags": separator.join(tag.reference for tag in metadata.tags),
+        "tag-names": separator.join(metadata.names),
+        "labels": separator.join(f"{key}={value}" for key, value in all_labels(metadata).items()),
+        "annotations": separator.join(all_annotations(metadata)),
+        "json": json.dumps(to_json(metadata), ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def bake_file(metadata: Metadata, kind: Bake = "tags-labels", *, target: str = BAKE_TARGET) -> str:
+    """A definition for `docker buildx bake`: https://docs.docker.com/build/bake/reference/."""
+    arguments = {"DOCKER_META_IMAGES": ",".join(metadata.images)}
+    if metadata.version:
+        arguments["DOCKER_META_VERSION"] = metadata.version
+    tags: Mapping[str, Any] = {"tags": [tag.reference for tag in metadata.tags]}
+    labels: Mapping[str, Any] = {"labels": all_labels(metadata)}
+    definition = {
+        "tags": {**tags, "args": arguments},
+        "labels": labels,
+        "annotations": {"annotations": all_annotations(metadata)},
+        "tags-labels": {**tags, **labels, "args": arguments},
+    }[kind]
+    return json.dumps({"target": {target: definition}}, ensure_ascii=False, indent=2)
+
+
+def as_text(metadata: Metadata) -> str:
+    """All of it for people to read."""
+    sections = {
+        "Tags": [tag.reference for tag in metadata.tags],
+        "Labels": [f"{key}={value}" for key, value in all_labels(metadata).items()],
+        "Annotations": all_annotations(metadata),
+    }
+    parts = [f"Version\n  {metadata.version or '(none)'}\n"]
+    for title, lines in sections.items():
+        parts += [f"{title}\n", *(f"  {line}\n" for line in lines or ["(none)"])]
+    return "".join(parts)
+
+
+def explain(metadata: Metadata) -> str:
+    """One line a rule: the tag it gave, or why it gave none; then where `latest` comes from."""
+    rows = [(outcome.tag or "-", str(outcome.rule), outcome.reason) for outcome in metadata.outcomes]
+    given = {outcome.tag for outcome in metadata.outcomes}
+    rows += [(tag.name, tag.rule, "") for tag in dict.fromkeys(metadata.tags) if tag.name not in given]
+    width = max(len(row[0]) for row in rows)
+    seen = dict.fromkeys(
+        f"{tag:{width}}  {rule}{f'  ({reason})' if reason else ''}" for tag, rule, reason in rows
+    )
+    return "".join(f"{line.rstrip()}\n" for line in seen)

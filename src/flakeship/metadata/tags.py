@@ -1,0 +1,260 @@
+"""What each tag rule makes of an event: https://github.com/docker/metadata-action#tags-input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from flakeship.metadata.context import Context, NixFacts
+from flakeship.metadata.expressions import date_names, global_names
+from flakeship.metadata.flavor import Flavor
+from flakeship.metadata.patterns import find_groups
+from flakeship.metadata.rules import Rule
+from flakeship.metadata.templates import Name, is_raw, render
+from flakeship.metadata.versions import Version, parse_pep440, parse_semver
+
+TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+"""https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests."""
+
+_FORBIDDEN: Final = re.compile(r"[^a-zA-Z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one rule came to: a tag, or none and the reason. `latest` says that it asks for the tag `latest` too.
+
+    `surprising` marks a reason that the user should hear of without asking: a version that is no version.
+    """
+
+    rule: Rule
+    tag: str = ""
+    latest: bool = False
+    reason: str = ""
+    surprising: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the rules of one run look at."""
+
+    context: Context
+    flavor: Flavor
+    nix: NixFacts | None
+    names: Mapping[str, Name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    text: str
+    latest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    reason: str
+    surprising: bool = False
+
+
+_Finding: TypeAlias = _Found | _Nothing
+
+
+def scope(context: Context, flavor: Flavor, nix: NixFacts | None) -> Scope:
+    return Scope(context, flavor, nix, global_names(context))
+
+
+def sanitized(text: str) -> str:
+    """Replace what a tag may not hold; the result may still begin with a dot or dash, or be too long."""
+    return _FORBIDDEN.sub("-", text)
+
+
+def evaluate(rule: Rule, scope: Scope) -> Outcome:
+    """Apply one rule. UsageError, with line and column, for what is wrong in its templates and patterns."""
+    enabled = _filled(rule, "enable", scope) if "enable" in rule.attributes else "true"
+    if enabled not in {"true", "false"}:
+        raise rule.error(
+            "enable",
+            f"enable is {enabled!r} in {rule}",
+            "It must come to true or false, such as {{is_default_branch}} does.",
+        )
+    if enabled == "false":
+        return Outcome(rule, reason="it is not enabled")
+    finding = _FINDERS[rule.type](rule, scope)
+    if isinstance(finding, _Nothing):
+        return Outcome(rule, reason=finding.reason, surprising=finding.surprising)
+    text = _affixed(finding.text, rule, scope)
+    if not text:
+        return Outcome(rule, reason="it comes to an empty text")
+    latest = finding.latest if scope.flavor.latest == "auto" else scope.flavor.latest == "true"
+    return Outcome(rule, sanitized(text), latest)
+
+
+def check(tag: str, rule: Rule) -> None:
+    """Refuse a tag that no registry takes, naming the rule it came from."""
+    if TAG.fullmatch(tag):
+        return
+    why = f"has {len(tag)} characters, more than 128" if len(tag) > 128 else "begins with a dot or a dash"
+    raise rule.error(
+        "value",
+        f"the tag {tag!s:.150} {why} (from {rule})",
+        "Give the rule another value or prefix=, or switch it off with enable=.",
+    )
+
+
+def _filled(rule: Rule, key: str, scope: Scope) -> str:
+    return render(rule.get(key), scope.names, source=rule.source, offset=rule.offsets.get(key, 0))
+
+
+def _pattern(rule: Rule, names: Mapping[str, Name], pattern: str | None = None) -> str:
+    template = rule.get("pattern") if pattern is None else pattern
+    return render(template, names, source=rule.source, offset=rule.offsets.get("pattern", 0))
+
+
+def _affixed(text: str, rule: Rule, scope: Scope) -> str:
+    flavor = scope.flavor
+    prefix = (
+        _filled(rule, "prefix", scope) if "prefix" in rule.attributes else render(flavor.prefix, scope.names)
+    )
+    suffix = (
+        _filled(rule, "suffix", scope) if "suffix" in rule.attributes else render(flavor.suffix, scope.names)
+    )
+    return prefix + text + suffix
+
+
+def _schedule(rule: Rule, scope: Scope) -> _Finding:
+    if not scope.context.schedule:
+        return _Nothing("no schedule started this run")
+    return _Found(_pattern(rule, date_names(scope.context)))
+
+
+def _tag_or_value(rule: Rule, scope: Scope) -> str | None:
+    if rule.get("value"):
+        return _filled(rule, "value", scope)
+    return scope.context.tag if scope.context.ref.startswith("refs/tags/") else None
+
+
+def _version(
+    rule: Rule, scope: Scope, *, parse: Callable[[str], Version | None], what: str
+) -> _Found | _Nothing:
+    raw = _tag_or_value(rule, scope)
+    if raw is None:
+        return _Nothing("this is no tag")
+    if rule.get("match"):
+        raw = _first_group(rule, raw)
+    raw = raw.replace("/", "-")
+    version = parse(raw)
+    if version is None:
+        return _Nothing(f"{raw!r} is no {what}", surprising=True)
+    if version.stable:
+        return _Found(_pattern(rule, version.names), latest=True)
+    if is_raw(rule.get("pattern")):
+        # Theirs fills the template for semver, which escapes; for pep440 it takes the text as it is.
+        return _Found(_pattern(rule, version.names) if rule.type == "semver" else raw)
+    return _Found(_pattern(rule, version.names, "{{version}}") if rule.type == "semver" else version.plain)
+
+
+def _first_group(rule: Rule, raw: str) -> str:
+    groups = _groups(rule, "match", raw)
+    if groups is None:
+        return raw
+    if len(groups) < 2 or groups[1] is None:
+        raise rule.error(
+            "match",
+            f"match={rule.get('match')} captures nothing of {raw!r}",
+            "Put the wanted part in parentheses.",
+        )
+    return groups[1]
+
+
+def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
+    try:
+        return find_groups(rule.get(key), text, delimited=key == "pattern")
+    except ValueError as error:
+        message = f"{key}={rule.get(key)} is no regular expression: {error}"
+        raise rule.error(
+            key, message, "Write it as JavaScript does; a comma needs double quotes around the whole field."
+        ) from None
+
+
+def _semver(rule: Rule, scope: Scope) -> _Finding:
+    return _version(rule, scope, parse=parse_semver, what="semantic version (https://semver.org)")
+
+
+def _pep440(rule: Rule, scope: Scope) -> _Finding:
+    return _version(rule, scope, parse=parse_pep440, what="version of PEP 440")
+
+
+def _match(rule: Rule, scope: Scope) -> _Finding:
+    raw = _tag_or_value(rule, scope)
+    if raw is None:
+        return _Nothing("this is no tag")
+    groups = _groups(rule, "pattern", raw)
+    if groups is None:
+        return _Nothing(f"{rule.get('pattern')} does not match {raw!r}", surprising=True)
+    wanted = rule.get("group")
+    text = dict(zip(map(str, range(len(groups))), groups, strict=True)).get(wanted)
+    if text is None:
+        return _Nothing(f"group {wanted} of {rule.get('pattern')} is not in {raw!r}", surprising=True)
+    return _Found(text, latest=True)
+
+
+def _edge(rule: Rule, scope: Scope) -> _Finding:
+    wanted = rule.get("branch") or scope.context.repository.default_branch
+    if not scope.context.ref.startswith("refs/heads/"):
+        return _Nothing("this is no branch")
+    if scope.context.branch != wanted:
+        return _Nothing(f"this is not the branch {wanted!r}" if wanted else "the default branch is not known")
+    return _Found("edge")
+
+
+def _ref(rule: Rule, scope: Scope) -> _Finding:
+    context = scope.context
+    match rule.get("event"):
+        case "branch":
+            return (
+                _Found(context.branch)
+                if context.ref.startswith("refs/heads/")
+                else _Nothing("this is no branch")
+            )
+        case "tag":
+            return (
+                _Found(context.tag, latest=True)
+                if context.ref.startswith("refs/tags/")
+                else _Nothing("this is no tag")
+            )
+        case _:
+            is_pull = context.ref.startswith(("refs/pull/", "refs/merge-requests/"))
+            return _Found(context.pull_request) if is_pull else _Nothing("this is no pull or merge request")
+
+
+def _raw(rule: Rule, scope: Scope) -> _Finding:
+    return _Found(_filled(rule, "value", scope))
+
+
+def _sha(rule: Rule, scope: Scope) -> _Finding:
+    context = scope.context
+    if not context.sha:
+        return _Nothing("there is no commit")
+    return _Found(context.short_sha if rule.get("format") == "short" else context.sha)
+
+
+def _nix(rule: Rule, scope: Scope) -> _Finding:
+    if scope.nix is None:
+        return _Nothing("nothing has been built yet")
+    wanted = rule.get("value")
+    facts = {"hash": scope.nix.output_hash, "version": scope.nix.version, "name": scope.nix.name}
+    return _Found(facts[wanted]) if facts[wanted] else _Nothing(f"the build has no {wanted}", surprising=True)
+
+
+_FINDERS: Final[Mapping[str, Callable[[Rule, Scope], _Finding]]] = {
+    "schedule": _schedule,
+    "semver": _semver,
+    "pep440": _pep440,
+    "match": _match,
+    "edge": _edge,
+    "ref": _ref,
+    "raw": _raw,
+    "nix": _nix,
+    "sha": _sha,
+}
