@@ -32,8 +32,11 @@ def build(
     emit: Emit,
     watch: Sequence[str] = (),
     extra_environ: Mapping[str, str] | None = None,
+    patience: float = 60,
 ) -> BuildOutput:
     """Build, and leave no link behind. `watch` is a command that runs nix, such as a cache's client.
+
+    `extra_environ` is for `watch`, which is ended if it is silent for `patience` seconds after the build.
 
     BuildError or ResourceError that names the derivation and ends with the tail of its log.
     """
@@ -45,6 +48,7 @@ def build(
         cwd=installable.cwd,
         watch=watch,
         extra_environ=extra_environ,
+        patience=patience,
     )
     if returncode != 0 and watch:
         ended = f"{watch[0]}, under which the build ran, ended with exit code {returncode}"

@@ -22,7 +22,7 @@ from flakeship.events import Command, Emit
 PROGRAM: Final = "nix"
 OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
-_SETTING: Final = re.compile(r"[a-z0-9-]+\s*=.*|!?include\s.*|#.*|")
+_SETTING: Final = re.compile(r"([a-z0-9-]+\s+=(\s.*)?|!?include\s.*)?(#.*)?")
 _HINT_INSTALL: Final = (
     "install Nix: the installer that nixos.org/download describes, or your distribution's package "
     "(apt-get install nix-bin, dnf install nix, pacman -S nix); in the workflow, a step before this one"
@@ -121,9 +121,11 @@ class Nix:
 
         def end_when_silent() -> None:
             while not left.wait(patience):
-                if not heard.is_set():
-                    return child.end()
-                heard.clear()
+                if heard.is_set():
+                    heard.clear()
+                else:
+                    child.end()
+                    left.set()
 
         with process.running(argv, environ=environ, cwd=cwd, on_stderr=hear) as child:
             result = child.stdout.readline()
@@ -159,6 +161,12 @@ def _release(environ: Mapping[str, str]) -> str:
         done = process.run([PROGRAM, "--version"], environ=environ)
     except process.NotStartedError as error:
         raise BuildError(f"Nix does not run: {error.message}", hint=_HINT_INSTALL) from error
+    if done.returncode != 0:
+        raise BuildError(
+            f"Nix does not run: `nix --version` fails with exit code {done.returncode}",
+            hint="its message is above; mend nix.conf, NIX_CONFIG or the installation",
+            detail=done.stderr.decode(errors="replace").strip(),
+        )
     return done.stdout.decode(errors="replace").strip()
 
 
@@ -217,7 +225,7 @@ def _setting(line: str) -> str:
     if "\n" in line or "\0" in line or not _SETTING.fullmatch(line.strip()):
         raise UsageError(
             f"nix-config: {line[:100]!r} is no setting of nix.conf",
-            hint="write one `name = value` on each line",
+            hint="write one `name = value` on each line, with a space on either side of `=`",
         )
     if line.split("=", maxsplit=1)[0].strip() == "accept-flake-config":
         raise UsageError(

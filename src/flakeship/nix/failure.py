@@ -41,7 +41,12 @@ class Failure:
     @property
     def end(self) -> str:
         """The lines about the failure itself; those above them are Nix's way through the code."""
-        return "\n".join(self.text.strip().splitlines()[-TAIL:])
+        lines = self.text.strip().splitlines()
+        last = max(
+            (number for number, line in enumerate(lines) if line.lstrip().startswith("error:")), default=0
+        )
+        first = max(0, min(last - TAIL // 3, len(lines) - TAIL))
+        return "\n".join(lines[first : first + TAIL])
 
     def tail(self, drv: str) -> str:
         """The end of the log of one builder."""
@@ -86,7 +91,11 @@ def _unknown(failure: Failure) -> Error:
         if lines
         else f"nix failed with exit code {failure.returncode}"
     )
-    return BuildError(f"{failure.installable} cannot be built: {last}", detail=failure.end)
+    return BuildError(
+        f"{failure.installable} cannot be built: {last}",
+        hint=f"`nix build {failure.installable} --show-trace` shows the way that led there",
+        detail=failure.end,
+    )
 
 
 def _no_space(failure: Failure, _: re.Match[str]) -> Error:
@@ -194,8 +203,10 @@ def _network(failure: Failure, _: re.Match[str]) -> Error:
 
 
 def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
+    file = re.sub(r"^/nix/store/[^/]+-source/", "", found["file"] or found["file2"])
     return BuildError(
-        f"{failure.installable} reads {found['file'] or found['file2']}, which is not in the flake's source",
+        f"{failure.installable} reads {file}, which is not in the flake's source",
+        hint="check the name, and that the file is committed or at least added to git",
         detail=failure.end,
     )
 
@@ -241,7 +252,7 @@ _CAUSES: Final = (
         _network,
     ),
     _Cause(
-        r"getting status of '/nix/store/[^/']+-source/(?P<file>[^']+)'|path '(?P<file2>[^']+)' (?:does not exist|is not tracked by Git)",
+        r"getting status of '/nix/store/[^/']+-source/(?P<file>[^']+)'|[Pp]ath '(?P<file2>[^']+)' (?:does not exist|in the repository|is not tracked)",
         _missing_file,
         source=True,
     ),

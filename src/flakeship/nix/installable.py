@@ -17,6 +17,7 @@ _ATTRIBUTE: Final = re.compile(
 )
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[^/]+")
+_PASSWORD: Final = re.compile(r"https?://[^/@]+@|://[^/@]*:[^/@]*@")
 _EXAMPLES: Final = (
     "write for example `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
 )
@@ -41,6 +42,11 @@ class Installable:
         text = text.strip() or "."
         if text.startswith("-") or _CONTROL.search(text):
             raise UsageError(f"flake: {text[:200]!r} is not an installable", hint=_EXAMPLES)
+        if _PASSWORD.search(text):
+            raise UsageError(
+                "flake: the address holds a password, and a command line is no secret",
+                hint="give the password to Nix: `nix-config: access-tokens = HOST=TOKEN`, or a netrc file",
+            )
         if _STORE_PATH.fullmatch(text):
             raise UsageError(
                 f"flake: {text} is a store path, built already", hint=f"give it as `source: {text}`"

@@ -1,0 +1,102 @@
+"""The grammar of an installable, and where its flake lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flakeship.errors import UsageError
+from flakeship.nix.installable import Installable
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "flake.nix").touch()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/flake.nix").touch()
+    (tmp_path / "plain/deep").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", (".", "", (), ".")),
+        (" . ", (".", "", (), ".")),
+        (".#image", (".", "image", (), ".")),
+        ("#image", (".", "image", (), ".")),
+        (".#image^out", (".", "image", ("out",), ".")),
+        (".#image^out,doc", (".", "image", ("out", "doc"), ".")),
+        (".#image^*", (".", "image", ("*",), ".")),
+        (".#packages.x86_64-linux.foo", (".", "packages.x86_64-linux.foo", (), ".")),
+        ('.#packages.x86_64-linux."a.b#c"', (".", 'packages.x86_64-linux."a.b#c"', (), ".")),
+        (".#.packages.x", (".", ".packages.x", (), ".")),
+        ("./sub#x", ("./sub", "x", (), "sub")),
+        (".?dir=sub#x", (".?dir=sub", "x", (), "sub")),
+        ("./plain/deep", ("./plain/deep", "", (), ".")),
+        ("path:./sub", ("path:./sub", "", (), "sub")),
+        ("github:owner/repo#image", ("github:owner/repo", "image", (), None)),
+        ("github:owner/repo/v1?dir=x#i", ("github:owner/repo/v1?dir=x", "i", (), None)),
+        (
+            "git+https://git.example/r.git?ref=main#i",
+            ("git+https://git.example/r.git?ref=main", "i", (), None),
+        ),
+        ("git+ssh://git@git.example/r#i", ("git+ssh://git@git.example/r", "i", (), None)),
+        ("nixpkgs#hello", ("nixpkgs", "hello", (), None)),
+    ],
+)
+def test_reads(folder: Path, text: str, expected: tuple[str, str, tuple[str, ...], str | None]) -> None:
+    read = Installable.parse(text, cwd=folder)
+    *rest, directory = expected
+    assert [read.flake, read.attribute, read.outputs] == rest
+    assert read.directory == (None if directory is None else folder / directory)
+    assert read.cwd == str(folder)
+
+
+def test_absolute_paths_and_git_urls(folder: Path) -> None:
+    assert Installable.parse(f"{folder}/sub#a", cwd="/").directory == folder / "sub"
+    assert Installable.parse(f"git+file://{folder}?dir=sub", cwd="/").directory == folder / "sub"
+
+
+@pytest.mark.parametrize("text", [".", ".#image", "github:o/r", ".#a^out,doc", "nixpkgs#hello^*"])
+def test_is_written_as_it_was_read(folder: Path, text: str) -> None:
+    assert str(Installable.parse(text, cwd=folder)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("--option", "'--option' is not an installable", "write for example"),
+        ("-I", "'-I' is not an installable", "write for example"),
+        ("--impure#x", "is not an installable", "write for example"),
+        (".#a\nb", "is not an installable", "write for example"),
+        (".#a\0b", "is not an installable", "write for example"),
+        (".#a b", "'a b' is not an attribute path", "write for example"),
+        (".#a..b", "is not an attribute path", "write for example"),
+        (".#(import ./x)", "is not an attribute path", "write for example"),
+        (".#a^", "names no output after `^`", "^out"),
+        (".#a^b;c", "names no output after `^`", "^out"),
+        ("./nowhere", "there is no folder", "working folder"),
+        ("path:plain", "there is no flake.nix in", "./ in front"),
+        ("./flake.nix", "is a file", "give its folder: ./"),
+        ("sub", "registry of flakes", "./sub"),
+        ("~/flake", "only a shell", "whole path"),
+        ("/nix/store/" + "0" * 32 + "-x", "is a store path", "source: /nix/store/"),
+        ("git+https://me:hunter2@git.example/r", "holds a password", "access-tokens"),
+        ("git+https://ghp_hunter2@git.example/r", "holds a password", "access-tokens"),
+    ],
+)
+def test_refuses(folder: Path, text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Installable.parse(text, cwd=folder)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+def test_a_repository_ends_the_search_for_flake_nix(tmp_path: Path) -> None:
+    (tmp_path / "flake.nix").touch()
+    (tmp_path / "repository/.git").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"there is no flake.nix in .*/repository"):
+        Installable.parse("./repository", cwd=tmp_path)
