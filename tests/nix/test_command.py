@@ -22,7 +22,7 @@ def fake_nix(folder: Path, release: str) -> dict[str, str]:
     program = folder / "nix"
     program.write_text(f"#!/bin/sh\necho '{release}'\n")
     program.chmod(0o755)
-    return {"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder)}
+    return {"PATH": str(folder), "HOME": str(folder)}
 
 
 def test_finds_the_real_nix(nix: Nix) -> None:
