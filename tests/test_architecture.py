@@ -27,6 +27,8 @@ PACKAGES = {
     "caches": "nix http registry process errors events",
     "sources": "image stores process errors events",
     "sinks": "image registry errors events",
+    "sinks.registry": "image registry http errors events",
+    "sinks.registry_blobs": "image registry http errors events",
     "lint": "image nix errors",
     "metadata": "errors",
     "attest": "image nix registry process errors",
