@@ -36,13 +36,18 @@ def _word(value: bool) -> str:
 
 
 def _formatter(moment: datetime) -> _Formatter:
-    def formatted(*formats: str, **options: str) -> str:
+    def formatted(*formats: str | None, **options: str | None) -> str:
         if len(formats) != 1:
             raise ValueError("one format is needed")
         unknown = sorted(set(options) - {"tz"})
         if unknown:
             raise ValueError(f"unknown option {unknown[0]!r}")
-        return format_moment(moment.astimezone(_zone(options.get("tz", "UTC"))), formats[0])
+        zone = options.get("tz", "UTC")
+        if zone is None:
+            raise ValueError("a time zone needs quotes")
+        return format_moment(
+            moment.astimezone(_zone(zone)), formats[0] or ""
+        )  # no quotes: as there, the usual format
 
     return formatted
 

@@ -20,12 +20,15 @@ Name: TypeAlias = Value | Callable[..., Value]
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`{{name 'argument' key='value'}}`; `position` counts from 0 in the template."""
+    """`{{name 'argument' key='value'}}`; `position` counts from 0 in the template.
+
+    A word without quotes would be a name, none of which may be an argument here: its value is None.
+    """
 
     name: str
     position: int
-    arguments: tuple[str, ...] = ()
-    pairs: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str | None, ...] = ()
+    pairs: Mapping[str, str | None] = field(default_factory=dict)
     escaped: bool = True
 
 
@@ -47,7 +50,8 @@ _TAG: Final = re.compile(
 )
 _ARGUMENT: Final = re.compile(
     r"\s*(?:(?P<key>[^\s!\"#%-,./;->@\[-^`{-~]+)=)?"
-    r"(?:'(?P<single>(?:\\'|[^'])*)'|\"(?P<double>(?:\\\"|[^\"])*)\"|(?P<number>-?\d+(?:\.\d+)?)(?=\s|$))"
+    r"(?:'(?P<single>(?:\\'|[^'])*)'|\"(?P<double>(?:\\\"|[^\"])*)\"|(?P<number>-?\d+(?:\.\d+)?)(?=\s|$)"
+    r"|(?P<bare>[^\s!\"#%-,./;->@\[-^`{-~]+)(?=\s|$))"
 )
 _NAME: Final = re.compile(
     r"\s*(?:this[./]|\./|@root[./])?(?:\[(?P<quoted>[^\]]*)\]|(?P<plain>[A-Za-z_]\w*))(?=\s|$)"
@@ -173,7 +177,9 @@ def _words(text: str, *, position: int, escaped: bool, at: _Place) -> Expression
         raise at.error(
             position, f"{{{{{text}}}}} is no expression", "Write {{name}} or {{name 'argument' key='value'}}."
         )
-    arguments, pairs, end = [], {}, name.end()
+    arguments: list[str | None] = []
+    pairs: dict[str, str | None] = {}
+    end = name.end()
     while text[end:].strip():
         found = _ARGUMENT.match(text, end)
         if not found:
@@ -191,12 +197,12 @@ def _words(text: str, *, position: int, escaped: bool, at: _Place) -> Expression
     return Expression(name["quoted"] or name["plain"], position, tuple(arguments), pairs, escaped)
 
 
-def _unquoted(found: re.Match[str]) -> str:
+def _unquoted(found: re.Match[str]) -> str | None:
     if found["single"] is not None:
         return found["single"].replace("\\'", "'")
     if found["double"] is not None:
         return found["double"].replace('\\"', '"')
-    return found["number"]
+    return None if found["bare"] else found["number"]
 
 
 def _text(node: Node, names: Mapping[str, Name], at: _Place) -> str:

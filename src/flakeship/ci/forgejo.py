@@ -1,0 +1,41 @@
+"""Forgejo and Gitea Actions: GitHub's variables, some under names of their own, and other refs for pull requests.
+
+https://forgejo.org/docs/latest/user/actions/reference/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from flakeship.ci import github
+from flakeship.metadata.context import Context
+
+NAME: Final = "forgejo"
+_OWN: Final = ("FORGEJO_", "GITEA_")
+_HEAD: Final = re.compile(r"(refs/pull/\d+)/head")
+
+
+def matches(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(f"{prefix}ACTIONS") == "true" for prefix in _OWN)
+
+
+def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: github.Api | None = None) -> Context:
+    """Describe the event. The ref of a pull request ends in `/head` here; its tag is `pr-N` all the same."""
+    found = github.context(as_github(environ), cwd=cwd, now=now, api=api)
+    return replace(found, platform=NAME, ref=_HEAD.sub(r"\1/merge", found.ref))
+
+
+def as_github(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give Forgejo's own variables GitHub's names; Forgejo's value wins."""
+    named = dict(environ)
+    for prefix in reversed(_OWN):
+        named |= {
+            f"GITHUB_{name.removeprefix(prefix)}": value
+            for name, value in environ.items()
+            if name.startswith(prefix) and value
+        }
+    return named
