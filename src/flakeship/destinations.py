@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from flakeship import events
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.http.retry import RetryPolicy
 from flakeship.http.session import Transport, open_session
+from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Explicit, find
 from flakeship.registry.reference import Reference
@@ -22,14 +22,12 @@ from flakeship.targets import Layout, Repository, Target
 from flakeship.world import World
 
 
-@contextlib.contextmanager
-def opened(
-    targets: Sequence[Target], settings: Settings, world: World, *, trusted: bool
-) -> Iterator[tuple[Destination, ...]]:
-    """Every target, checked for whether it may be written to. The connections are closed when the block is left."""
+def destinations(
+    targets: Sequence[Target], session: Transport, settings: Settings, world: World, context: Context
+) -> tuple[Destination, ...]:
+    """Every target, checked for whether it may be written to before anything is built."""
     _check_explicit(targets, settings)
-    with transport(settings, world) as session:
-        yield tuple(_destination(target, session, settings, world, trusted=trusted) for target in targets)
+    return tuple(_destination(target, session, settings, world, context) for target in targets)
 
 
 def transport(settings: Settings, world: World) -> Transport:
@@ -46,7 +44,7 @@ def transport(settings: Settings, world: World) -> Transport:
 
 
 def _destination(
-    target: Target, session: Transport, settings: Settings, world: World, *, trusted: bool
+    target: Target, session: Transport, settings: Settings, world: World, context: Context
 ) -> Destination:
     match target:
         case Layout(directory, tag):
@@ -56,11 +54,11 @@ def _destination(
             destination.check()
             return destination
         case Repository():
-            return _repository(target, session, settings, world, trusted=trusted)
+            return _repository(target, session, settings, world, context)
 
 
 def _repository(
-    target: Repository, session: Transport, settings: Settings, world: World, *, trusted: bool
+    target: Repository, session: Transport, settings: Settings, world: World, context: Context
 ) -> Destination:
     client, anonymous = _client(target, session, settings, world)
     tags = tuple(f"{target.name}:{tag}" for tag in target.tags)
@@ -70,10 +68,8 @@ def _repository(
         )
     if settings.push == "false":
         return NothingDestination(target.name, tags, emit=world.emit)
-    if settings.push == "auto" and not trusted and not settings.allow_untrusted:
-        world.emit(
-            events.Notice(f"not pushed to {target.name}: the event comes from someone who may not push")
-        )
+    if not context.trusted and not settings.allow_untrusted:
+        world.emit(events.Notice(f"not pushed to {target.name}: {context.untrusted_because}"))
         return NothingDestination(target.name, tags, emit=world.emit)
     destination = RegistryDestination(client, tags=target.tags, emit=world.emit)
     try:

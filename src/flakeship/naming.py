@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flakeship.errors import UsageError
-from flakeship.metadata.annotations import parse_annotation
-from flakeship.metadata.lists import pair
+from flakeship.metadata.annotations import Annotation
+from flakeship.metadata.context import Context
+from flakeship.metadata.engine import compute
+from flakeship.metadata.labels import Labels
+from flakeship.metadata.lists import where
 from flakeship.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Labels stand in groups, by their precedence over the image's own."""
+    """`references` are full ones, each once."""
 
     references: tuple[str, ...]
-    labels: Mapping[str, str]
-    override: Mapping[str, str] = field(default_factory=dict)
-    fill: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Labels
+    annotations: tuple[Annotation, ...]
+    warnings: tuple[str, ...]
 
 
-def naming_of(settings: Settings) -> Naming:
+def naming_of(settings: Settings, context: Context) -> Naming:
     """UsageError for a malformed image name, tag, label or annotation."""
+    full, rules = _split(settings.tags)
+    if rules and not settings.images:
+        raise UsageError(
+            f"tags: {where(rules[0])}{str(rules[0])!r} is a tag without a name",
+            hint="name the image with `images`, or write the full reference: registry/repository:tag",
+        )
+    computed = compute(
+        context,
+        images=settings.images,
+        tags=rules,
+        labels=settings.labels,
+        annotations=settings.annotations,
+        auto_labels=settings.auto_labels,
+    )
+    named = () if full and not rules else (tag.reference for tag in computed.tags if settings.images)
     return Naming(
-        references=_references(settings.images, settings.tags),
-        labels=dict(pair(line, what="a label") for line in settings.labels),
-        annotations={
-            annotation.key: annotation.value
-            for line in settings.annotations
-            for annotation in parse_annotation(line)
-            if "manifest" in annotation.levels
-        },
+        references=tuple(dict.fromkeys((*full, *named))),
+        labels=computed.labels,
+        annotations=computed.annotations,
+        warnings=(*context.notices, *computed.warnings),
     )
 
 
-def _references(images: tuple[str, ...], tags: tuple[str, ...]) -> tuple[str, ...]:
+def _split(tags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Full references, which docker/metadata-action hands over, apart from rules and bare tags."""
     full: list[str] = []
-    bare: list[str] = []
-    for tag in (part.strip() for line in tags for part in line.split(",")):
-        (full if "/" in tag or ":" in tag else bare).append(tag)
-    if bare and not images:
-        raise UsageError(f"tags: {bare[0]!r} is a tag without a name", hint="name the image with `images`")
-    return (*full, *(f"{image}:{tag}" for image in images for tag in bare))
+    rules: list[str] = []
+    for line in tags:
+        if line.startswith("type="):
+            rules.append(line)
+            continue
+        for part in filter(None, (part.strip() for part in line.split(","))):
+            (full if "/" in part or ":" in part else rules).append(part)
+    return full, rules

@@ -3,43 +3,99 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from flakeship import caches, events
+from flakeship.errors import BuildError
+from flakeship.http.fetch import Fetcher
+from flakeship.http.session import Transport
 from flakeship.nix.build import BuildOutput, build
 from flakeship.nix.command import Nix
+from flakeship.nix.configuration import sandbox_state
+from flakeship.nix.flake import FlakeMetadata, metadata
 from flakeship.nix.installable import Installable
+from flakeship.nix.reproduce import check_reproducible
 from flakeship.settings import Settings
 from flakeship.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """`output` is None for a `source` that was given ready."""
+    """`output` and `flake` are None for a `source` that was given ready."""
 
     path: Path
     output: BuildOutput | None = None
+    flake: FlakeMetadata | None = None
+
+    @property
+    def commit_time(self) -> datetime | None:
+        """Of the flake's source."""
+        if self.flake is None or self.flake.last_modified is None:
+            return None
+        return datetime.fromtimestamp(self.flake.last_modified, UTC)
 
 
-def obtain(settings: Settings, world: World, nix: Nix | None) -> Obtained:
-    """Build `flake`, unless `source` names a result."""
-    if nix is None:
-        return Obtained(world.cwd / settings.source)
-    installable = Installable.parse(settings.flake, cwd=str(world.cwd))
-    with world.stage("build", f"building {installable}"):
-        output = build(nix, installable, emit=world.emit)
-    return Obtained(Path(output.out_path), output)
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """A Nix that was found, and what it is to build; `folder` is private and outlives the build."""
+
+    nix: Nix
+    installable: Installable
+    folder: Path
 
 
-def find_nix(settings: Settings, world: World, spare_home: Path) -> Nix | None:
-    """The Nix to build with; None where nothing is to be built."""
+def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None:
+    """Check what the build needs; None where `source` makes it needless. BuildError where there is no Nix."""
     if settings.source:
         return None
-    return Nix.find(
+    installable = Installable.parse(settings.flake, cwd=str(world.cwd))
+    nix = Nix.find(
         environ=world.environ,
         emit=world.emit,
         config=settings.nix_config,
         impure=settings.impure,
         allow_unfree=settings.allow_unfree,
         accept_flake_config=settings.accept_flake_config,
-        spare_home=str(spare_home),
+        spare_home=str(folder),
     )
+    return Builder(nix, installable, folder)
+
+
+def obtain(builder: Builder | None, settings: Settings, world: World, session: Transport) -> Obtained:
+    """Build `flake` under its caches, or take `source` as it is."""
+    if builder is None:
+        return Obtained(world.cwd / settings.source)
+    nix, installable = builder.nix, builder.installable
+    with world.stage("build", f"building {installable}"):
+        _check_sandbox(nix, settings, world)
+        plan = caches.prepare(
+            caches.CacheInputs(
+                cachix=settings.cachix,
+                cachix_auth_token=settings.cachix_auth_token,
+                cachix_signing_key=settings.cachix_signing_key,
+                substituters=settings.substituters,
+                trusted_public_keys=settings.trusted_public_keys,
+            ),
+            nix=nix,
+            emit=world.emit,
+            fetch=Fetcher(session),
+            folder=builder.folder,
+        )
+        cached = nix.with_options(plan.options)
+        output = build(cached, installable, emit=world.emit, watch=plan.watch, extra_environ=plan.environ)
+        flake = metadata(nix, installable)
+    if settings.verify == "rebuild":
+        with world.stage("rebuild", f"building {installable} a second time, to compare"):
+            check_reproducible(cached, installable, output, emit=world.emit)
+    return Obtained(Path(output.out_path), output, flake)
+
+
+def _check_sandbox(nix: Nix, settings: Settings, world: World) -> None:
+    state = sandbox_state(nix)
+    if settings.sandbox == "required" and not state.holds:
+        raise BuildError(
+            f"the sandbox is required, but {state}",
+            hint="run where Nix may make namespaces, or leave the input `sandbox` at `auto`",
+        )
+    world.emit(events.Notice(str(state)))

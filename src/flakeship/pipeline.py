@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import cast
 
 from flakeship import sources
+from flakeship.ci.platforms import detect
 from flakeship.created import check_created, moment_of
 from flakeship.delivery import deliver, finish
-from flakeship.destinations import opened as opened_destinations
+from flakeship.destinations import destinations, transport
 from flakeship.errors import UsageError
 from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compression
 from flakeship.image.media_types import FAMILIES
 from flakeship.image.model import Packed, PackedLayer
 from flakeship.image.pack import Packing, packed_layers, seal
+from flakeship.metadata.context import Context
 from flakeship.naming import naming_of
-from flakeship.obtain import Obtained, find_nix, obtain
+from flakeship.obtain import Obtained, builder_of, obtain
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Published
 from flakeship.sources.opened import Circumstances, Opened
@@ -43,20 +45,23 @@ def publish(settings: Settings, world: World) -> Result:
     """Build what `settings` name, stamp it, and bring it to every destination."""
     compression, family = compression_of(settings), FAMILIES[settings.media_types]
     check_created(settings.created, world.environ)
-    naming = naming_of(settings)
+    context = detect(world.environ, cwd=str(world.cwd), now=world.now)
+    naming = naming_of(settings, context)
     wanted = targets(to=settings.to, references=naming.references, cwd=world.cwd)
-    with temporary_store(None) as store:
-        nix = find_nix(settings, world, store.directory)
-        with opened_destinations(wanted, settings, world, trusted=True) as destinations:
-            obtained = obtain(settings, world, nix)
-            packing = Packing(compression, family, store, world.cpus, world.emit)
-            with world.stage("publish", "packing and sending"), _opened(obtained.path, world) as source:
-                layers = packed_layers(source.layers(), packing, forward_only=source.forward_only)
-                delivered = deliver(layers, destinations, uploads=settings.max_concurrent_uploads or 1)
-                image = stamped(source.image(), naming, obtained, compression, _moment(settings, world))
-                packed = seal(image, delivered, family)
-                read_again = functools.partial(_packed, obtained.path, packing, world)
-                published = tuple(finish(packed, place, read_again) for place in destinations)
+    with temporary_store(world.temporary) as store, transport(settings, world) as session:
+        builder = builder_of(settings, world, store.directory)
+        with world.stage("check", "checking the destinations"):
+            places = destinations(wanted, session, settings, world, context)
+        obtained = obtain(builder, settings, world, session)
+        packing = Packing(compression, family, store, world.cpus, world.emit)
+        with world.stage("publish", f"publishing {obtained.path}"), _opened(obtained.path, world) as source:
+            layers = packed_layers(source.layers(), packing, forward_only=source.forward_only)
+            delivered = deliver(layers, places, uploads=settings.max_concurrent_uploads or 1)
+            moment = _moment(settings, world, obtained, context)
+            image = stamped(source.image(), naming, obtained, compression, moment)
+            packed = seal(image, delivered, family)
+            read_again = functools.partial(_packed, obtained.path, packing, world)
+            published = tuple(finish(packed, place, read_again) for place in places)
     return Result(packed, published, obtained)
 
 
@@ -76,8 +81,9 @@ def compression_of(settings: Settings) -> Compression:
     return Compression(algorithm, DEFAULT_LEVEL[algorithm] if level is None else level)
 
 
-def _moment(settings: Settings, world: World) -> datetime | None:
-    return moment_of(settings.created, environ=world.environ, now=world.now, commit_time=lambda: None)
+def _moment(settings: Settings, world: World, obtained: Obtained, context: Context) -> datetime | None:
+    committed = obtained.commit_time or (context.commit_date if context.sha else None)
+    return moment_of(settings.created, environ=world.environ, now=world.now, commit_time=lambda: committed)
 
 
 def _opened(path: Path, world: World) -> contextlib.AbstractContextManager[Opened]:

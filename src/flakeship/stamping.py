@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -25,13 +26,40 @@ def stamped(
     image: Image, naming: Naming, obtained: Obtained, compression: Compression, moment: datetime | None
 ) -> Image:
     """The image with its labels, date and annotations, and the record of what it was before."""
-    override = dict(naming.override)
-    if moment and _CREATED in override:
-        override[_CREATED] = stamp.rfc3339(moment)
-    marked = stamp.with_labels(image, user=naming.labels, override=override, fill=naming.fill)
-    marked = stamp.with_created(marked, moment)
+    dated = stamp.with_created(image, moment)
+    created = str(dated.config.get("created", ""))
+    labels = naming.labels
+    marked = stamp.with_labels(
+        dated,
+        user=labels.user,
+        override=_dated(labels.known, created),
+        fill={**labels.flake, **labels.described},
+    )
     marked = stamp.with_record(marked, image)
-    return stamp.with_annotations(marked, {**_origin(obtained, compression), **naming.annotations})
+    return stamp.with_annotations(
+        marked, {**_origin(obtained, compression), **_annotations(naming, image, created)}
+    )
+
+
+def _annotations(naming: Naming, image: Image, created: str) -> dict[str, str]:
+    """Those of the manifest's level and for the image's platform; what the user wrote is as they wrote it."""
+    automatic = {**naming.labels.known, **naming.labels.described}
+    chosen = {
+        note.key: note.value
+        for note in naming.annotations
+        if "manifest" in note.levels and note.platform in {None, str(image.platform)}
+    }
+    return {key: value for key, value in chosen.items() if automatic.get(key) != value} | _dated(
+        {key: value for key, value in chosen.items() if automatic.get(key) == value}, created
+    )
+
+
+def _dated(values: Mapping[str, str], created: str) -> dict[str, str]:
+    """The label `created` says what the config says, not when the run began."""
+    if _CREATED not in values:
+        return dict(values)
+    rest = {key: value for key, value in values.items() if key != _CREATED}
+    return rest | {_CREATED: created} if created else rest
 
 
 def _origin(obtained: Obtained, compression: Compression) -> dict[str, str]:

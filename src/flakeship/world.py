@@ -13,11 +13,15 @@ from flakeship import events
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """`clock` is monotonic, in seconds; `random` yields [0, 1); `cpus` are those this process may use."""
+    """`clock` is monotonic, in seconds; `random` yields [0, 1); `cpus` are those this process may use.
+
+    `temporary` is the folder to put temporary folders in; None for the system's.
+    """
 
     environ: Mapping[str, str]
     cwd: Path
     home: Path
+    temporary: Path | None = None
     now: datetime
     clock: Callable[[], float]
     sleep: Callable[[float], None]

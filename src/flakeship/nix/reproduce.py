@@ -1,0 +1,34 @@
+"""`nix build --rebuild`: whether building once more gives the same bytes."""
+
+from __future__ import annotations
+
+from flakeship.errors import RejectedError
+from flakeship.events import Emit
+from flakeship.nix.build import BuildOutput, installable_for
+from flakeship.nix.command import Nix
+from flakeship.nix.failure import Failure, explain
+from flakeship.nix.installable import Installable
+from flakeship.nix.log import Log
+
+_DIFFERS = "may not be deterministic"
+
+
+def check_reproducible(nix: Nix, installable: Installable, output: BuildOutput, *, emit: Emit) -> None:
+    """RejectedError if the second build differs; the errors of a build if it fails."""
+    log = Log(emit)
+    returncode, _ = nix.stream(
+        "build",
+        *("--rebuild", "--no-link", "--log-format", "internal-json", "--", installable_for(nix, installable)),
+        on_stderr=log.take,
+        cwd=installable.cwd,
+    )
+    if returncode == 0:
+        return
+    failure = Failure(nix, installable, returncode, log)
+    if _DIFFERS in failure.text:
+        raise RejectedError(
+            f"{output.drv_path} is not reproducible: a second build made other bytes than {output.out_path}",
+            hint="look for dates, random numbers and the order of files in the build, or drop `verify: rebuild`",
+            detail=failure.end,
+        )
+    raise explain(failure)
