@@ -1,5 +1,6 @@
 """What Nix's messages mean: the words of each version, told as what failed, why, and what to do."""
 
+# ruff: noqa: RUF001 - nixpkgs quotes the names of packages so
 from __future__ import annotations
 
 from collections import deque
@@ -86,14 +87,18 @@ def test_missing_feature_of_the_machine(nix: Nix) -> None:
     ("text", "message", "hint"),
     [
         (
-            f"error: hash mismatch in fixed-output derivation '{DRV}':\n"
-            "         specified: sha256-AAAA=\n            got:    sha256-BBBB=",
+            (
+                f"error: hash mismatch in fixed-output derivation '{DRV}':\n"
+                "         specified: sha256-AAAA=\n            got:    sha256-BBBB="
+            ),
             "the source app-1.0 is not what the flake says: its hash is sha256-BBBB=, not sha256-AAAA=",
             "put the new hash",
         ),
         (
-            "error:\n       … while calling\n\n       error: Package ‘vault-1.2’ in /nix/store/x:3 has an unfree license "
-            "(‘bsl11’), refusing to evaluate.",
+            (
+                "error:\n       … while calling\n\n       error: Package ‘vault-1.2’ in /nix/store/x:3 has an unfree license "
+                "(‘bsl11’), refusing to evaluate."
+            ),
             "needs vault-1.2, whose licence is unfree",
             "allow-unfree: true",
         ),
@@ -108,8 +113,10 @@ def test_missing_feature_of_the_machine(nix: Nix) -> None:
             "impure: true",
         ),
         (
-            "error: experimental Nix feature 'ca-derivations' is disabled; use '--extra-experimental-features "
-            "ca-derivations' to override",
+            (
+                "error: experimental Nix feature 'ca-derivations' is disabled; use '--extra-experimental-features "
+                "ca-derivations' to override"
+            ),
             "needs Nix's experimental feature ca-derivations",
             "extra-experimental-features = ca-derivations",
         ),

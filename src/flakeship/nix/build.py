@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flakeship.errors import BuildError
 from flakeship.events import BuildLog, Emit, Warned
@@ -13,6 +13,9 @@ from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure, explain
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import Log
+from flakeship.process import NotStartedError
+
+_HINT_WITHOUT: Final = "the build runs without it; nothing is pushed to the cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +44,36 @@ def build(
     BuildError or ResourceError that names the derivation and ends with the tail of its log.
     """
     log = Log(emit)
-    returncode, stdout = nix.stream(
-        "build",
-        *("--json", "--no-link", "--log-format", "internal-json", "--", installable_for(nix, installable)),
-        on_stderr=log.take,
-        cwd=installable.cwd,
-        watch=watch,
-        extra_environ=extra_environ,
-        patience=patience,
-    )
+    try:
+        returncode, stdout = nix.stream(
+            "build",
+            *(
+                "--json",
+                "--no-link",
+                "--log-format",
+                "internal-json",
+                "--",
+                installable_for(nix, installable),
+            ),
+            on_stderr=log.take,
+            cwd=installable.cwd,
+            watch=watch,
+            extra_environ=extra_environ,
+            patience=patience,
+        )
+    except NotStartedError as error:
+        if not watch:
+            raise BuildError(
+                error.message, hint="Nix was here a moment ago: is another job removing it?"
+            ) from error
+        emit(Warned(error.message, hint=_HINT_WITHOUT))
+        return build(nix, installable, emit=emit)
     if returncode != 0 and watch:
         ended = f"{watch[0]}, under which the build ran, ended with exit code {returncode}"
         if not log.spoken and not stdout:
-            emit(
-                Warned(
-                    f"{ended} before it started Nix",
-                    hint="the build runs again without it; nothing is pushed",
-                )
-            )
+            emit(Warned(f"{ended} before it started Nix", hint=_HINT_WITHOUT))
             return build(nix, installable, emit=emit)
-        if stdout.startswith(b"[{") and not log.errors:
+        if stdout and not log.errors:
             emit(
                 Warned(
                     f"{ended}: not all may be pushed to the cache", hint="its last lines in the log say why"
@@ -69,8 +82,8 @@ def build(
             returncode = 0
     if returncode != 0:
         raise explain(Failure(nix, installable, returncode, log))
-    for error in log.errors:
-        emit(BuildLog(error))  # it was no obstacle, and may say why the build took so long
+    for text in log.errors:
+        emit(BuildLog(text))  # it was no obstacle, and may say why the build took so long
     return read_build(nix, installable, stdout)
 
 
@@ -110,7 +123,10 @@ def _outputs(entry: Any) -> tuple[str, dict[str, str]]:
         return "", {"out": entry}
     if "path" in entry:
         return "", {"out": entry["path"]}
-    return entry["drvPath"], {name: path for name, path in entry["outputs"].items() if path}
+    outputs = {name: path for name, path in entry["outputs"].items() if path}
+    if not outputs:
+        raise KeyError("outputs")
+    return entry["drvPath"], outputs
 
 
 def system_of(nix: Nix, drv_path: str) -> str:

@@ -244,6 +244,7 @@ _CAUSES: Final = (
     _Cause(r"Package .(?P<package>[^\n]+?). in [^\n]* has an unfree license", _unfree),
     _Cause(r"in pure eval(?:uation)? mode|use '--impure' to override", _impure),
     _Cause(r"experimental Nix feature '(?P<feature>[^']+)' is disabled", _feature),
+    _Cause(r"daemon-socket/socket|error: opening lock file '/nix/|creating directory '/nix", _daemon),
     _Cause(r"unable to download '(?P<url>[^']+)': HTTP error (?P<status>401|403|404|429)", _forbidden),
     _Cause(
         r"unable to download '|[Cc]ould ?n[o']t (?:resolve host|connect to server)|Failed to connect to"
@@ -256,5 +257,4 @@ _CAUSES: Final = (
         _missing_file,
         source=True,
     ),
-    _Cause(r"daemon-socket/socket|error: opening lock file '/nix/|creating directory '/nix", _daemon),
 )

@@ -53,7 +53,7 @@
             outputs = [ "out" "doc" ];
             pname = "hello";
             version = "2.12";
-            meta = { mainProgram = "hello"; description = "says hello"; homepage = "https://hello.example/"; };
+            meta = { mainProgram = "hello"; description = "says hello"; homepage = "https://hello.example/"; license = [ { spdxId = "MIT"; } { spdxId = "GPL-3.0-or-later"; } ]; };
           };
 
           layered = tarball "layered.tar.gz"; # buildLayeredImage, by its compressor
@@ -85,7 +85,7 @@
           chatty = make "chatty" ''
             printf 'one\nt\033[31mw\033[0mo\n'; printf 'caf\303\251 \377\n'; $b sleep 0.3; echo three; echo done > $out
           '' { };
-          no-space = make "no-space" "$b dd if=/dev/zero of=$out bs=1M count=64" { };
+          no-space = make "no-space" "$b dd if=/dev/zero of=big bs=1M count=8" { };
           wrong-hash = derivation {
             inherit system salt;
             name = "wrong-hash";

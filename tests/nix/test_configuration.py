@@ -1,0 +1,120 @@
+"""How Nix is set up here, and how it would be elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_mock import MockerFixture
+
+from flakeship.events import ignore
+from flakeship.nix import configuration
+from flakeship.nix.command import Nix
+from flakeship.nix.configuration import SandboxState, may_choose_substituters, sandbox_state, settings
+from flakeship.process import Completed
+
+
+def test_settings_of_this_nix(nix: Nix) -> None:
+    assert settings(nix)["build-users-group"] == ""
+
+
+def test_sandbox_of_this_machine(nix: Nix) -> None:
+    state = sandbox_state(nix)
+    assert (str(state), state.holds) == ("sandbox: on", True)
+
+
+def test_sandbox_that_is_switched_off(nix_environ: dict[str, str]) -> None:
+    nix = Nix.find(environ=nix_environ, emit=ignore, config=("sandbox = false",))
+    state = sandbox_state(nix)
+    assert "sandbox: off (as Nix is set up)" in str(state)
+    assert not state.holds
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "holds"),
+    [
+        (SandboxState("on", fallback=True, possible=True), "sandbox: on", True),
+        (SandboxState("on", fallback=True, possible=None), "sandbox: on", True),
+        (
+            SandboxState("on", fallback=True, possible=False),
+            "allows no namespaces, and Nix builds on without",
+            False,
+        ),
+        (SandboxState("on", fallback=False, possible=False), "a build will fail", False),
+        (SandboxState("relaxed", fallback=True, possible=True), "sandbox: relaxed", False),
+    ],
+)
+def test_sandbox_in_words(state: SandboxState, text: str, holds: bool) -> None:
+    assert text in str(state)
+    assert state.holds is holds
+
+
+def test_sandbox_without_namespaces(nix: Nix, tmp_path: Path) -> None:
+    """As in a container: there, unshare is refused."""
+    (tmp_path / "unshare").write_text(
+        "#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2\nexit 1\n"
+    )
+    (tmp_path / "unshare").chmod(0o755)
+    contained = dataclasses.replace(nix, environ={**nix.environ, "PATH": f"{tmp_path}:{nix.environ['PATH']}"})
+    assert sandbox_state(contained).possible is False
+
+
+def test_sandbox_of_a_machine_without_unshare(nix: Nix, tmp_path: Path) -> None:
+    bare = dataclasses.replace(nix, environ={**nix.environ, "PATH": str(tmp_path)})
+    assert sandbox_state(bare, known={"sandbox": True, "store": "local"}).possible is None
+
+
+def test_without_a_daemon_anybody_may_choose(nix: Nix) -> None:
+    assert may_choose_substituters(nix)
+
+
+@pytest.mark.parametrize(
+    ("answer", "trusted_users", "user", "expected"),
+    [
+        ({"trusted": 1}, [], "me", True),
+        ({"trusted": True}, [], "me", True),
+        ({"trusted": 0}, ["me"], "me", False),
+        (None, ["root"], "me", False),
+        (None, ["root", "me"], "me", True),
+        (None, ["*"], "me", True),
+        (None, ["@wheel"], "me", True),
+        (None, [], "root", True),
+    ],
+)
+def test_a_daemon_heeds_those_whom_it_trusts(
+    nix: Nix,
+    mocker: MockerFixture,
+    answer: dict[str, Any] | None,
+    trusted_users: list[str],
+    user: str,
+    expected: bool,
+) -> None:
+    """No daemon can be had here: what Nix answers is recorded, who we are is made up."""
+    mocker.patch.object(
+        configuration, "settings", return_value={"store": "daemon", "trusted-users": trusted_users}
+    )
+    stdout = json.dumps({"url": "daemon", **(answer or {})}).encode()
+    mocker.patch.object(Nix, "run", return_value=Completed(0 if answer else 1, stdout, b""))
+    mocker.patch("pwd.getpwuid").return_value.pw_name = user
+    mocker.patch("os.getgroups", return_value=[10])
+    mocker.patch("grp.getgrgid").return_value.gr_name = "wheel"
+    assert may_choose_substituters(nix) is expected
+
+
+@pytest.mark.parametrize(
+    ("store", "remote", "expected"),
+    [
+        ("auto", "", False),
+        ("daemon", "", True),
+        ("auto", "daemon", True),
+        ("ssh-ng://builder", "", True),
+        ("local", "", False),
+        ("/tmp/store", "", False),
+    ],
+)
+def test_who_builds(nix: Nix, store: str, remote: str, expected: bool) -> None:
+    nix = dataclasses.replace(nix, environ={**nix.environ, **({"NIX_REMOTE": remote} if remote else {})})
+    assert configuration.uses_daemon(nix, {"store": store}) is expected
