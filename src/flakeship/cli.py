@@ -49,6 +49,7 @@ def _run(invocation: arguments.Invocation) -> None:
     from flakeship import events, pipeline, result
     from flakeship.ci import outputs
     from flakeship.report import opened
+    from flakeship.report.summary import as_text
     from flakeship.world import World
 
     settings = invocation.settings
@@ -72,6 +73,7 @@ def _run(invocation: arguments.Invocation) -> None:
                 world.cwd / settings.metadata_file, result.metadata(made.packed, made.published)
             )
         outputs.write(result.outputs(made.packed, made.published), os.environ)
+        report(events.Summarised(as_text(result.summary(made.packed, made.published))))
     print("\n".join(result.references(made.published)), flush=True)
 
 

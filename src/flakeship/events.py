@@ -96,6 +96,13 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class Summarised:
+    """The end of a successful run, told in several lines."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     """For `log-level: debug` alone."""
 
@@ -113,6 +120,7 @@ Event: TypeAlias = (
     | Retry
     | Notice
     | Warned
+    | Summarised
     | Detail
 )
 Emit: TypeAlias = Callable[[Event], None]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flakeship.errors import ResourceError
 from flakeship.image.model import Packed
+from flakeship.report.summary import LayerRow, Summary
 from flakeship.sinks.delivery import Published
+
+_STORE_NAME: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-([0-9A-Za-z+._?=-]+)")
 
 
 def references(published: Sequence[Published]) -> tuple[str, ...]:
@@ -38,6 +42,31 @@ def metadata(packed: Packed, published: Sequence[Published]) -> dict[str, Any]:
         "flakeship.destinations": [_destination(item) for item in published],
         "flakeship.labels": dict(packed.image.config.get("config", {}).get("Labels", {})),
     }
+
+
+def summary(packed: Packed, published: Sequence[Published]) -> Summary:
+    first = published[0]
+    contents = _contents(packed)
+    return Summary(
+        references=references(published),
+        tags=[tag for item in published for tag in item.tags],
+        digest=packed.descriptor.digest,
+        platform=str(packed.image.platform),
+        labels=packed.image.config.get("config", {}).get("Labels", {}),
+        layers=[
+            LayerRow(blob.digest, blob.size, blob.state, content)
+            for blob, content in zip(first.blobs[:-1], contents, strict=True)
+        ],
+    )
+
+
+def _contents(packed: Packed) -> list[str]:
+    """What each layer holds, in the words of the history: dockerTools writes the store paths into it."""
+    entries = [entry for entry in packed.image.history if not entry.get("empty_layer", False)]
+    if len(entries) != len(packed.layers):
+        return [""] * len(packed.layers)
+    said = [str(entry.get("comment") or entry.get("created_by") or "") for entry in entries]
+    return [", ".join(_STORE_NAME.findall(text)) or text for text in said]
 
 
 def write_metadata(path: Path, document: Mapping[str, Any]) -> None:

@@ -53,6 +53,8 @@ def line_of(event: events.Event) -> tuple[int, str]:
             return 2, f"note: {printable(text)}"
         case events.Warned(text=text, hint=hint):
             return 1, f"warning: {printable(text)}" + (f"\n  -> {printable(hint)}" if hint else "")
+        case events.Summarised(text=text):
+            return 2, f"\n{text}\n"
         case events.Detail(text=text):
             return 3, f"    {printable(text)}"
         case events.BuildProgress() | events.BytesMoved():

@@ -1,0 +1,76 @@
+"""What is said once at the end: where the image is, what it is called, what it carries and what each layer cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flakeship.report.plain import printable, size_of
+
+_ROWS: Final = 20
+_WIDTH: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """`size` is in bytes of the blob; `content` are the names of store paths, or what the history says."""
+
+    digest: str
+    size: int
+    state: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One published image; `layers` from the bottom up, as they went to the first destination."""
+
+    references: Sequence[str]
+    tags: Sequence[str]
+    digest: str
+    platform: str
+    labels: Mapping[str, str]
+    layers: Sequence[LayerRow]
+
+
+def as_text(summary: Summary) -> str:
+    """For a terminal or CI's log."""
+    rows = [
+        *(("image", reference) for reference in summary.references),
+        *(("tag", tag) for tag in summary.tags),
+        ("digest", summary.digest),
+        ("platform", summary.platform),
+        *(("label", f"{key}={_cut(value)}") for key, value in sorted(summary.labels.items())),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [
+        f"{_once(name, rows, number):<{width}}  {printable(text)}" for number, (name, text) in enumerate(rows)
+    ]
+    return "\n".join([*lines, "", *_table(summary.layers), _total(summary.layers)])
+
+
+def _table(layers: Sequence[LayerRow]) -> list[str]:
+    lines = [f"{'layer':<12}  {'size':>9}  {'':<8}  content"]
+    lines += [
+        f"{row.digest[7:19]}  {size_of(row.size):>9}  {row.state:<8}  {printable(_cut(row.content))}"
+        for row in layers[:_ROWS]
+    ]
+    if len(layers) > _ROWS:
+        lines.append(f"… and {len(layers) - _ROWS} more")
+    return lines
+
+
+def _total(layers: Sequence[LayerRow]) -> str:
+    sent = [row for row in layers if row.state in {"uploaded", "written"}]
+    total, moved = sum(row.size for row in layers), sum(row.size for row in sent)
+    return f"{len(layers)} layers, {size_of(total)}; sent {len(sent)} of them, {size_of(moved)}"
+
+
+def _once(name: str, rows: Sequence[tuple[str, str]], number: int) -> str:
+    """The name of a row, left out where the row above has the same."""
+    return "" if number and rows[number - 1][0] == name else name
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
