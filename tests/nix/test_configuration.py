@@ -72,16 +72,15 @@ def test_without_a_daemon_anybody_may_choose(nix: Nix) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "trusted_users", "user", "expected"),
+    ("answer", "trusted_users", "expected"),
     [
-        ({"trusted": 1}, [], "me", True),
-        ({"trusted": True}, [], "me", True),
-        ({"trusted": 0}, ["me"], "me", False),
-        (None, ["root"], "me", False),
-        (None, ["root", "me"], "me", True),
-        (None, ["*"], "me", True),
-        (None, ["@wheel"], "me", True),
-        (None, [], "root", True),
+        ({"trusted": 1}, [], True),
+        ({"trusted": True}, [], True),
+        ({"trusted": 0}, ["me"], False),
+        (None, ["root"], False),
+        (None, ["root", "me"], True),
+        (None, ["*"], True),
+        (None, ["@wheel"], True),
     ],
 )
 def test_a_daemon_heeds_those_whom_it_trusts(
@@ -89,7 +88,6 @@ def test_a_daemon_heeds_those_whom_it_trusts(
     mocker: MockerFixture,
     answer: dict[str, Any] | None,
     trusted_users: list[str],
-    user: str,
     expected: bool,
 ) -> None:
     """No daemon can be had here: what Nix answers is recorded, who we are is made up."""
@@ -98,7 +96,7 @@ def test_a_daemon_heeds_those_whom_it_trusts(
     )
     stdout = json.dumps({"url": "daemon", **(answer or {})}).encode()
     mocker.patch.object(Nix, "run", return_value=Completed(0 if answer else 1, stdout, b""))
-    mocker.patch("pwd.getpwuid").return_value.pw_name = user
+    mocker.patch("pwd.getpwuid").return_value.pw_name = "me"
     mocker.patch("os.getgroups", return_value=[10])
     mocker.patch("grp.getgrgid").return_value.gr_name = "wheel"
     assert may_choose_substituters(nix) is expected

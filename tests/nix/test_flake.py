@@ -42,7 +42,7 @@ def test_source_outside_git_has_no_time(nix: Nix, make_flake: MakeFlake) -> None
 
 def test_flake_that_is_broken(nix: Nix, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = ")
-    with pytest.raises(BuildError, match="cannot be built: .*syntax error") as caught:
+    with pytest.raises(BuildError, match=r"cannot be built: .*syntax error") as caught:
         asked(nix, tmp_path, "path:.")
     assert "flake.nix" in caught.value.detail
 

@@ -28,7 +28,10 @@ in {
   mainProgram = text (meta.mainProgram or "");
   description = text (meta.description or "");
   homepage = text (first (list (meta.homepage or "")));
-  licenses = map (value: text (license value)) (list (meta.license or [ ]));
+  licenses = let
+    names = map (value: text (license value)) (list (meta.license or [ ]));
+    result = builtins.tryEval (builtins.deepSeq names names);
+    in if result.success then result.value else [ ];
 }"""
 
 

@@ -1,0 +1,125 @@
+"""A signed binary cache on loopback, and a way to fetch that is the standard library's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import http.client
+import http.server
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from flakeship.errors import UnreachableError
+from flakeship.events import Event, Warned, ignore
+from flakeship.nix.command import Nix
+from tests.testbed.nix import NixBuild
+
+
+def fetch(url: str, seconds: float, /, *, token: str = "") -> bytes:
+    """Plain http by http.client; a status other than 200 is an error, as with any client."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=seconds)
+    try:
+        connection.request("GET", parts.path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise UnreachableError(f"{url} answers {response.status}")
+        return response.read()
+    finally:
+        connection.close()
+
+
+@dataclass(slots=True)
+class Story:
+    """The events of a run."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [f"{event.text}: {event.hint}" for event in self.events if isinstance(event, Warned)]
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCache:
+    """A static file server over what `nix copy` wrote; `requests` are the paths that were asked for."""
+
+    url: str
+    public_key: str
+    requests: list[str]
+
+
+@pytest.fixture
+def signed_cache(tmp_path: Path, nix_environ: Mapping[str, str], shapes: NixBuild) -> Iterator[SignedCache]:
+    """Holds the `chatty` package of tests/flakes/shapes, signed by a key of its own."""
+    secret, public, folder = tmp_path / "secret", tmp_path / "public", tmp_path / "cache"
+    commands = (
+        ("nix-store", "--generate-binary-cache-key", "cache.test-1", str(secret), str(public)),
+        ("nix", "copy", "--to", f"file://{folder}?secret-key={secret}", str(shapes("chatty"))),
+    )
+    for command in commands:
+        subprocess.run(command, env=nix_environ, check=True, capture_output=True)
+    requests: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            requests.append(self.path)
+
+    with serving(functools.partial(Handler, directory=str(folder))) as url:
+        yield SignedCache(url, public.read_text().strip(), requests)
+
+
+class serving:  # noqa: N801 - reads as a verb in a with statement
+    """Serve on a free port of loopback for the time of the block."""
+
+    def __init__(self, handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> None:
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> str:
+        self.thread.start()
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def closed_port() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def black_hole() -> Iterator[str]:
+    """An address that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def other_store(tmp_path: Path, nix_environ: Mapping[str, str]) -> Iterator[Nix]:
+    """Nix with an empty store of its own, so that a path must be built or substituted."""
+    root = tmp_path / "root"
+    nix = Nix.find(environ={**nix_environ, "NIX_REMOTE": str(root)}, emit=ignore)
+    yield dataclasses.replace(nix, environ={**nix.environ, "XDG_CACHE_HOME": str(tmp_path / "xdg")})
+    subprocess.run(["chmod", "-R", "u+w", str(root)], check=False, capture_output=True)

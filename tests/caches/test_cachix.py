@@ -1,0 +1,231 @@
+"""Cachix. It is a service and its client cannot be had here: a script stands in for the client, a table for the API.
+
+Both are held to what docs.cachix.org says of them; that the service behaves so is not shown by these tests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flakeship.caches import CacheInputs, CachePlan, prepare
+from flakeship.errors import CancelledError, UnreachableError, UsageError
+from flakeship.events import Command, Notice
+from flakeship.nix.build import build
+from flakeship.nix.command import Nix
+from flakeship.nix.installable import Installable
+from tests.caches.conftest import Story
+from tests.testbed.nix import MakeFlake
+
+KEY = "mine.cachix.org-1:" + "B" * 43 + "="
+API = "https://cachix.org/api/v1/cache/mine"
+INFO = "https://mine.cachix.org/nix-cache-info"
+TOKEN, SIGNING_KEY = "hunter2-token", "hunter2-key"
+
+Answers = dict[str, bytes | Exception]
+
+
+def service(*, public: bool = True, **changes: bytes | Exception) -> Answers:
+    cache = {"name": "mine", "isPublic": public, "publicSigningKeys": [KEY], "uri": "https://mine.cachix.org"}
+    answers: Answers = {API: json.dumps(cache).encode(), INFO: b"StoreDir: /nix/store\nPriority: 41\n"}
+    return answers | {{"api": API, "info": INFO}[name]: answer for name, answer in changes.items()}
+
+
+@dataclasses.dataclass
+class Api:
+    """Answers by URL; `asked` are the URLs and the tokens that came along."""
+
+    answers: Answers
+    asked: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes:
+        assert seconds <= 5
+        self.asked.append((url, token))
+        answer = self.answers[url]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def client(nix: Nix, tmp_path: Path) -> Nix:
+    """Nix, and a stand-in for the cachix client in PATH: it notes its arguments and secrets, and runs its command."""
+    folder = tmp_path / "client"
+    folder.mkdir()
+    (folder / "cachix").write_text(
+        "#!/bin/sh\n"
+        f'echo "$1 $2 $3 $CACHIX_AUTH_TOKEN $CACHIX_SIGNING_KEY" > {folder}/seen\n'
+        f'shift 3; exec sh -c \'"$@"; s=$?; env > {folder}/after; exit $s\' -- "$@"\n'
+    )
+    (folder / "cachix").chmod(0o755)
+    return dataclasses.replace(nix, environ={**nix.environ, "PATH": f"{folder}:{nix.environ['PATH']}"})
+
+
+@pytest.fixture
+def plan(tmp_path: Path, story: Story) -> Callable[..., CachePlan]:
+    def make(nix: Nix, api: Api, **inputs: Any) -> CachePlan:
+        return prepare(CacheInputs(cachix="mine", **inputs), nix=nix, emit=story, fetch=api, folder=tmp_path)
+
+    return make
+
+
+def test_public_cache_is_pulled_from(nix: Nix, story: Story, plan: Callable[..., CachePlan]) -> None:
+    api = Api(service())
+    made = plan(nix, api)
+    options = dict(made.options)
+    assert options["extra-substituters"] == "https://mine.cachix.org"
+    assert options["extra-trusted-public-keys"] == KEY
+    assert (made.watch, dict(made.environ)) == ((), {})
+    assert "netrc-file" not in options
+    assert api.asked == [(API, ""), (INFO, "")]
+    assert any(
+        isinstance(event, Notice) and "nothing is pushed to it" in event.text for event in story.events
+    )
+
+
+def test_private_cache_is_read_by_a_private_netrc(
+    nix: Nix, tmp_path: Path, story: Story, plan: Callable[..., CachePlan]
+) -> None:
+    theirs = tmp_path / "their-netrc"
+    theirs.write_text("machine other.example password kept\n")
+    config = f"{nix.environ['NIX_CONFIG']}\nnetrc-file = {theirs}"
+    nix = dataclasses.replace(nix, environ={**nix.environ, "NIX_CONFIG": config, "PATH": "/usr/bin:/bin"})
+    api = Api(service(public=False))
+    made = plan(nix, api, cachix_auth_token=TOKEN)
+    netrc = Path(dict(made.options)["netrc-file"])
+    assert (
+        netrc.read_text()
+        == f"machine mine.cachix.org password {TOKEN}\nmachine other.example password kept\n"
+    )
+    assert netrc.stat().st_mode & 0o777 == 0o600
+    assert api.asked == [(API, TOKEN), (INFO, TOKEN)]
+    assert "hunter2" not in str(made.options) + repr(made) + str(story.events)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("secrets", "seen"),
+    [
+        ({"cachix_auth_token": TOKEN}, f"watch-exec mine -- {TOKEN} \n"),
+        ({"cachix_signing_key": SIGNING_KEY}, f"watch-exec mine --  {SIGNING_KEY}\n"),
+        (
+            {"cachix_auth_token": TOKEN, "cachix_signing_key": SIGNING_KEY},
+            f"watch-exec mine -- {TOKEN} {SIGNING_KEY}\n",
+        ),
+    ],
+)
+def test_build_runs_under_the_client_and_nix_does_not_see_its_secrets(
+    client: Nix,
+    tmp_path: Path,
+    story: Story,
+    make_flake: MakeFlake,
+    plan: Callable[..., CachePlan],
+    *,
+    secrets: dict[str, str],
+    seen: str,
+) -> None:
+    made = plan(client, Api(service()), **secrets)
+    assert made.watch == (
+        "cachix",
+        "watch-exec",
+        "mine",
+        "--",
+        "env",
+        "-u",
+        "CACHIX_AUTH_TOKEN",
+        "-u",
+        "CACHIX_SIGNING_KEY",
+    )
+    wrapped = tmp_path / "client/nix"
+    wrapped.write_text(f'#!/bin/sh\nenv > {tmp_path}/environ\nexec {shutil.which("nix")} "$@"\n')
+    wrapped.chmod(0o755)
+    options = tuple(option for option in made.options if "substituters" not in option[0])
+    output = build(
+        dataclasses.replace(client, emit=story).with_options(options),
+        Installable.parse(".#text", cwd=make_flake()),
+        emit=story,
+        watch=made.watch,
+        extra_environ=made.environ,
+    )
+    assert output.out_path.endswith("-notes.txt")
+    assert (tmp_path / "client/seen").read_text() == seen
+    assert "hunter2" in (tmp_path / "client/after").read_text()
+    assert "hunter2" not in (tmp_path / "environ").read_text()
+    command = next(event for event in story.events if isinstance(event, Command))
+    assert command.argv[:4] == ("cachix", "watch-exec", "mine", "--")
+    assert "hunter2" not in str(story.events)
+    assert story.warnings == []
+
+
+def test_client_that_neither_path_nor_nix_has(nix: Nix, story: Story, plan: Callable[..., CachePlan]) -> None:
+    """There is no network here, so Nix cannot get nixpkgs#cachix."""
+    quick = nix.with_options((("flake-registry", ""), ("download-attempts", "1")))
+    made = plan(quick, Api(service()), cachix_auth_token=TOKEN)
+    assert (made.watch, dict(made.environ)) == ((), {})
+    assert dict(made.options)["extra-substituters"] == "https://mine.cachix.org"
+    assert "no cachix client, and Nix cannot get one" in story.warnings[0]
+
+
+def test_client_that_nix_gets(nix: Nix, tmp_path: Path, mocker: Any, plan: Callable[..., CachePlan]) -> None:
+    (tmp_path / "out/bin").mkdir(parents=True)
+    (tmp_path / "out/bin/cachix").touch()
+    query = mocker.patch.object(
+        Nix, "query", return_value=[{"outputs": {"doc": "/none", "bin": str(tmp_path / "out")}}]
+    )
+    mocker.patch("flakeship.caches.may_choose_substituters", return_value=True)
+    made = plan(nix, Api(service()), cachix_auth_token=TOKEN)
+    assert made.watch[:2] == (str(tmp_path / "out/bin/cachix"), "watch-exec")
+    words = query.call_args.args
+    assert words[-1] == "nixpkgs#cachix"
+    assert words[words.index("--max-jobs") + 1] == "0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"api": UnreachableError("cachix.org answers 503")}, "cachix.org answers 503"),
+        ({"api": TimeoutError("timed out")}, "did not answer within 5 seconds"),
+        ({"api": ConnectionRefusedError(111, "Connection refused")}, "Connection refused"),
+        ({"api": b"<html>"}, "left out: "),
+        ({"api": b"[]"}, "does not describe a cache"),
+        ({"info": TimeoutError("timed out")}, "did not answer within 5 seconds"),
+        ({"info": b"nothing"}, "no nix-cache-info"),
+    ],
+)
+def test_cache_that_is_down_is_a_warning(
+    nix: Nix, story: Story, plan: Callable[..., CachePlan], *, changes: Any, reason: str
+) -> None:
+    assert plan(nix, Api(service(**changes)), cachix_auth_token=TOKEN) == CachePlan()
+    (warning,) = story.warnings
+    assert "the Cachix cache mine is left out: " in warning
+    assert reason in warning
+    assert "the build goes on without it" in warning
+
+
+def test_private_cache_without_a_token_says_what_it_needs(
+    nix: Nix, story: Story, plan: Callable[..., CachePlan]
+) -> None:
+    assert plan(nix, Api(service(api=UnreachableError("401")))) == CachePlan()
+    assert "a private cache needs `cachix-auth-token`" in story.warnings[0]
+
+
+def test_being_cancelled_is_no_fault_of_the_cache(nix: Nix, plan: Callable[..., CachePlan]) -> None:
+    with pytest.raises(CancelledError):
+        plan(nix, Api(service(api=CancelledError(15))))
+
+
+@pytest.mark.parametrize("name", ["--help", "https://mine.cachix.org", "Mine", "a/b", "a b", "-x"])
+def test_malformed_name(nix: Nix, story: Story, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of a cache") as caught:
+        prepare(CacheInputs(cachix=name), nix=nix, emit=story, fetch=Api({}), folder=tmp_path)
+    assert "NAME" in caught.value.hint
+
+
+def test_secrets_are_not_in_what_inputs_print() -> None:
+    assert "hunter2" not in repr(CacheInputs(cachix_auth_token=TOKEN, cachix_signing_key=SIGNING_KEY))

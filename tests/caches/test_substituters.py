@@ -1,0 +1,218 @@
+"""Pulling from a real signed cache on loopback, and from caches that are down in every way."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flakeship.caches import CacheInputs, CachePlan, prepare
+from flakeship.errors import UsageError
+from flakeship.events import BuildLog
+from flakeship.nix.build import build
+from flakeship.nix.command import Nix
+from flakeship.nix.installable import Installable
+from tests.caches.conftest import SignedCache, Story, fetch, serving
+from tests.testbed.nix import MakeFlake
+
+pytestmark = pytest.mark.slow
+KEY = "cache.example-1:" + "A" * 43 + "="
+
+
+def planned(nix: Nix, story: Story, folder: Path, *urls: str, key: str = KEY) -> CachePlan:
+    inputs = CacheInputs(substituters=urls, trusted_public_keys=(key,) if key else ())
+    return prepare(inputs, nix=nix, emit=story, fetch=fetch, folder=folder)
+
+
+def chatty(nix: Nix, story: Story, folder: Path, plan: CachePlan) -> list[str]:
+    """Build the package that prints when it is built, with the plan; the lines of the log."""
+    installable = Installable.parse(".#chatty", cwd=folder)
+    build(
+        nix.with_options(plan.options), installable, emit=story, watch=plan.watch, extra_environ=plan.environ
+    )
+    return [event.line for event in story.events if isinstance(event, BuildLog)]
+
+
+def test_nothing_asked_for_is_nothing_done(nix: Nix, story: Story, tmp_path: Path) -> None:
+    assert prepare(CacheInputs(), nix=nix, emit=story, fetch=fetch, folder=tmp_path) == CachePlan()
+    assert story.events == []
+
+
+def test_package_is_pulled_and_not_built(
+    other_store: Nix, signed_cache: SignedCache, story: Story, make_flake: MakeFlake, tmp_path: Path
+) -> None:
+    plan = planned(other_store, story, tmp_path, signed_cache.url, key=signed_cache.public_key)
+    log = chatty(other_store, story, make_flake(), plan)
+    assert any(line.startswith("copying path") and signed_cache.url in line for line in log)
+    assert "chatty> one" not in log
+    assert any(path.endswith(".narinfo") for path in signed_cache.requests)
+    assert story.warnings == []
+
+
+def test_signature_of_another_key_is_refused_and_the_package_built(
+    other_store: Nix, signed_cache: SignedCache, story: Story, make_flake: MakeFlake, tmp_path: Path
+) -> None:
+    plan = planned(other_store, story, tmp_path, signed_cache.url)
+    assert "chatty> one" in chatty(other_store, story, make_flake(), plan)
+
+
+def test_options_are_those_of_nix(nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path) -> None:
+    plan = planned(nix, story, tmp_path, signed_cache.url)
+    assert dict(plan.options) == {
+        "extra-substituters": signed_cache.url,
+        "extra-trusted-public-keys": KEY,
+        "connect-timeout": "4",
+        "stalled-download-timeout": "4",
+        "download-attempts": "2",
+        "fallback": "true",
+    }
+
+
+def test_users_own_patience_stays(nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path) -> None:
+    config = nix.environ["NIX_CONFIG"] + "\nfallback = false\nconnect-timeout = 60"
+    own = dataclasses.replace(nix, environ={**nix.environ, "NIX_CONFIG": config})
+    options = dict(planned(own, story, tmp_path, signed_cache.url).options)
+    assert not {"fallback", "connect-timeout"} & options.keys()
+    assert options["download-attempts"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("fixture", "reason"), [("closed_port", "refused"), ("black_hole", "within 5 seconds")]
+)
+def test_cache_that_is_down_is_a_warning_and_the_build_goes_on(
+    request: pytest.FixtureRequest,
+    nix: Nix,
+    story: Story,
+    make_flake: MakeFlake,
+    *,
+    fixture: str,
+    reason: str,
+) -> None:
+    url = request.getfixturevalue(fixture)
+    folder = make_flake(fresh=True)
+    started = time.monotonic()
+    plan = planned(nix, story, folder.parent, url, f"{url}/second")
+    log = chatty(nix, story, folder, plan)
+    assert time.monotonic() - started < 10
+    assert plan.options == ()
+    assert "chatty> one" in log
+    assert len(story.warnings) == 2
+    assert f"the cache {url} is left out: " in story.warnings[0]
+    assert reason in story.warnings[0]
+    assert "the build goes on without it" in story.warnings[0]
+
+
+def answering(status: int, body: bytes) -> Any:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (500, b"oops", "answers 500"),
+        (404, b"", "answers 404"),
+        (200, b"<html>Welcome</html>", "no nix-cache-info"),
+        (200, b"", "no nix-cache-info"),
+        (200, b"StoreDir: /home/me/store\n", "it is for the store /home/me/store"),
+    ],
+)
+def test_what_answers_is_no_cache_of_ours(
+    nix: Nix, story: Story, tmp_path: Path, *, status: int, body: bytes, reason: str
+) -> None:
+    with serving(answering(status, body)) as url:
+        assert planned(nix, story, tmp_path, url).options == ()
+    assert reason in story.warnings[0]
+
+
+def test_cache_that_falls_silent_after_the_probe(nix: Nix, story: Story, make_flake: MakeFlake) -> None:
+    """It answers the probe, and then nothing more: Nix gives up by itself."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.endswith("nix-cache-info"):
+                time.sleep(15)
+                return
+            body = b"StoreDir: /nix/store\nWantMassQuery: 1\n"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    folder = make_flake(fresh=True)
+    with serving(Handler) as url:
+        plan = planned(nix, story, folder.parent, url)
+        started = time.monotonic()
+        log = chatty(nix, story, folder, plan)
+        elapsed = time.monotonic() - started
+    assert "chatty> one" in log
+    assert elapsed < 10
+
+
+def test_working_cache_beside_one_that_is_down(
+    nix: Nix, signed_cache: SignedCache, closed_port: str, story: Story, tmp_path: Path
+) -> None:
+    plan = planned(nix, story, tmp_path, closed_port, signed_cache.url)
+    assert dict(plan.options)["extra-substituters"] == signed_cache.url
+
+
+def test_folder_as_a_cache(nix: Nix, story: Story, tmp_path: Path) -> None:
+    plan = planned(
+        nix, story, tmp_path, f"file://{tmp_path}", "file:///no/such/folder", "s3://bucket?region=eu"
+    )
+    assert dict(plan.options)["extra-substituters"] == f"file://{tmp_path} s3://bucket?region=eu"
+    assert "file:///no/such/folder is left out: there is no such folder" in story.warnings[0]
+
+
+def test_cache_without_a_key_is_warned_of(
+    nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path
+) -> None:
+    plan = planned(nix, story, tmp_path, signed_cache.url, key="")
+    assert "extra-trusted-public-keys" not in dict(plan.options)
+    assert "without trusted-public-keys" in story.warnings[0]
+
+
+def test_user_whom_the_daemon_does_not_trust_is_warned(
+    nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path, mocker: Any
+) -> None:
+    mocker.patch("flakeship.caches.may_choose_substituters", return_value=False)
+    planned(nix, story, tmp_path, signed_cache.url)
+    assert "daemon ignores caches" in story.warnings[0]
+    assert "trusted-users" in story.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "message"),
+    [
+        ("--option", KEY, "'--option' is not the URL of a cache"),
+        ("cache.example.org", KEY, "is not the URL of a cache"),
+        ("https://a b", KEY, "is not the URL of a cache"),
+        ("https://me:hunter2@cache.example", KEY, "a URL holds a password"),
+        ("https://cache.example", "not a key", "'not a key' is no public key"),
+        ("https://cache.example", "name:short=", "is no public key"),
+    ],
+)
+def test_malformed_inputs(
+    nix: Nix, story: Story, tmp_path: Path, *, url: str, key: str, message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(nix, story, tmp_path, url, key=key)
+    assert message in caught.value.message
+    assert caught.value.hint
+    assert "hunter2" not in caught.value.message + caught.value.hint
