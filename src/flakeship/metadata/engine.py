@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -13,6 +14,7 @@ from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.flavor import Flavor, parse_flavor
 from flakeship.metadata.images import parse_images
 from flakeship.metadata.labels import Labels, automatic, written
+from flakeship.metadata.lists import numbered, pair
 from flakeship.metadata.rules import parse_rules
 from flakeship.metadata.tags import TAG, Outcome, check, evaluate, sanitized, scope
 
@@ -47,6 +49,7 @@ class Metadata:
     levels: tuple[str, ...]
     placed: tuple[Annotation, ...]
     outcomes: tuple[Outcome, ...]
+    auto_labels: bool
 
     @property
     def annotations(self) -> tuple[Annotation, ...]:
@@ -77,39 +80,45 @@ def compute(
     `created` is the image's own time, the run's if None. UsageError, with line and column, for what is wrong in
     the lines, and for a tag that no registry would take.
     """
-    parsed_flavor = parse_flavor(flavor)
-    view = scope(context, parsed_flavor, nix)
-    outcomes = _settled([evaluate(rule, view) for rule in parse_rules(tags)])
+    with _naming("flavor"):
+        parsed_flavor = parse_flavor(numbered(flavor))
+        view = scope(context, parsed_flavor, nix)
+    with _naming("tags"):
+        outcomes = _settled([evaluate(rule, view) for rule in parse_rules(numbered(tags))])
     names = _names(outcomes, parsed_flavor)
     version = next(iter(names), "")
-    names_of_images = parse_images(images)
+    with _naming("images"):
+        names_of_images = parse_images(numbered(images))
     auto = automatic(context, version=version, created=created or context.run_date, nix=nix)
-    own_labels = written(labels, view.names, what="a label")
-    own_annotations = written(annotations, view.names, what="an annotation")
-    found = (
-        tuple(pair for group in (auto.flake, auto.described, auto.known) for pair in group.items())
-        if auto_labels
-        else ()
-    )
-    pairs = (*found, *own_labels) if annotations_from_labels else found
-    plain = tuple(dict((*pairs, *(pair for pair in own_annotations if not _has_level(pair[0])))).items())
-    placed = tuple(
-        note
-        for key, value in own_annotations
-        if _has_level(key)
-        for note in parse_annotation(f"{key}={value}")
-    )
+    with _naming("labels"):
+        own = [pair(line, what="a label") for line in written(numbered(labels), view.names, what="a label")]
+    found = replace(auto, user=dict(own)) if auto_labels else Labels(dict(own), {}, {}, {})
+    with _naming("annotations"):
+        notes = written(numbered(annotations), view.names, what="an annotation")
+        placed = tuple(note for line in notes if _has_level(line) for note in parse_annotation(line))
+    mirrored = found if annotations_from_labels else replace(found, user={})
+    plain = mirrored.over({}) | dict(pair(line, what="") for line in notes if not _has_level(line))
     return Metadata(
         version=version,
         names=tuple(names),
         tags=tuple(_tags(names, names_of_images)),
         images=names_of_images,
-        labels=replace(auto, user=dict(own_labels)) if auto_labels else Labels(dict(own_labels), {}, {}, {}),
-        annotation_pairs=plain,
+        labels=found,
+        annotation_pairs=tuple(plain.items()),
         levels=tuple(levels),
         placed=placed,
         outcomes=outcomes,
+        auto_labels=auto_labels,
     )
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Say in an error which input it is about."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{name}, {error.message}", hint=error.hint) from None
 
 
 def _settled(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
@@ -144,6 +153,6 @@ def _tags(names: dict[str, str], images: Sequence[str]) -> Iterable[Tag]:
             yield Tag(f"{image}:{name}" if image else name, name, rule)
 
 
-def _has_level(key: str) -> bool:
-    prefix, colon, _ = key.partition(":")
+def _has_level(line: str) -> bool:
+    prefix, colon, _ = line.partition("=")[0].partition(":")
     return bool(colon) and prefix.partition(",")[0].partition("[")[0] in LEVELS

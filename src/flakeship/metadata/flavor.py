@@ -11,7 +11,7 @@ from typing import Final, Literal, cast
 
 from flakeship.errors import UsageError
 from flakeship.metadata.fields import Field, parse_fields
-from flakeship.metadata.lists import where
+from flakeship.metadata.lists import placed, where
 
 _HINT: Final = "Write latest=auto|true|false, prefix=TEXT[,onlatest=true], or suffix=TEXT[,onlatest=true]."
 
@@ -44,7 +44,7 @@ def parse_flavor(lines: Iterable[str]) -> Flavor:
 
 
 def _with(flavor: Flavor, field: Field, affix: str, line: str) -> Flavor:
-    value = field.value.partition("=")[0].strip()
+    value = placed(line, field.value_offset, field.value.partition("=")[0].strip())
     match field.key:
         case "latest" if value in {"auto", "true", "false"}:
             return replace(flavor, latest=cast("Literal['auto', 'true', 'false']", value))

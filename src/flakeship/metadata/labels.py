@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flakeship.metadata.context import Context, NixFacts
-from flakeship.metadata.lists import pair
+from flakeship.metadata.lists import pair, placed
 from flakeship.metadata.templates import Name, render
 
 PREFIX: Final = "org.opencontainers.image."
@@ -72,19 +72,24 @@ def automatic(context: Context, *, version: str, created: datetime, nix: NixFact
     )
 
 
-def written(lines: Iterable[str], names: Mapping[str, Name], *, what: str) -> tuple[tuple[str, str], ...]:
+def written(lines: Iterable[str], names: Mapping[str, Name], *, what: str) -> tuple[str, ...]:
     """Fill in the templates of the user's lines. UsageError, with line and column, for one that is no KEY=VALUE."""
-    return tuple(_pair(line, names, what) for line in lines)
+    return tuple(_written(line, names, what) for line in lines)
 
 
-def _pair(line: str, names: Mapping[str, Name], what: str) -> tuple[str, str]:
-    pair(line, what=what)
-    return pair(render(line, names, source=line), what=what)
+def _written(line: str, names: Mapping[str, Name], what: str) -> str:
+    filled = placed(line, 0, render(line, names, source=line))
+    pair(filled, what=what)
+    return filled
 
 
-def complete(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Give every one of the eight, empty where unknown, and order them as metadata-action does."""
-    values = dict.fromkeys((PREFIX + key for key in (*_KNOWN, *_DESCRIBED)), "") | dict(pairs)
+def complete(values: Mapping[str, str]) -> dict[str, str]:
+    """Give every one of the eight, empty where unknown."""
+    return dict.fromkeys((PREFIX + key for key in (*_KNOWN, *_DESCRIBED)), "") | dict(values)
+
+
+def ordered(values: Mapping[str, str]) -> dict[str, str]:
+    """Order as metadata-action does."""
     return dict(sorted(values.items(), key=lambda item: collation_key(item[0])))
 
 

@@ -6,7 +6,7 @@ https://github.com/docker/actions-toolkit (Util.getList) sets csv-parse to relax
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 from flakeship.errors import UsageError
@@ -63,6 +63,20 @@ def pair(entry: str, *, what: str) -> tuple[str, str]:
             f"{where(entry)}{what} must be KEY=VALUE, not {entry!s:.100}", hint="Write KEY=VALUE, one a line."
         )
     return key.strip(), value
+
+
+def placed(entry: str, offset: int, part: str) -> str:
+    """Let a part of a value know where it stands, if the value knows."""
+    if not isinstance(entry, Entry):
+        return part
+    return Entry(part, line=entry.line, column=entry.column + offset)
+
+
+def numbered(lines: Sequence[str]) -> tuple[str, ...]:
+    """Give lines that do not know their place their number."""
+    return tuple(
+        line if isinstance(line, Entry) else Entry(line, line=number) for number, line in enumerate(lines, 1)
+    )
 
 
 def where(entry: str, offset: int = 0) -> str:

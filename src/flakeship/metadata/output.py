@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from flakeship.metadata.engine import Metadata
-from flakeship.metadata.labels import complete
+from flakeship.metadata.labels import complete, ordered
 
 BAKE_TARGET: Final = "docker-metadata-action"
 Bake = Literal["tags", "labels", "annotations", "tags-labels"]
@@ -15,17 +15,21 @@ Bake = Literal["tags", "labels", "annotations", "tags-labels"]
 
 def all_labels(metadata: Metadata) -> dict[str, str]:
     """The labels as metadata-action gives them: all eight of image-spec, empty where unknown, then the user's."""
-    return complete(metadata.labels.over({}).items())
+    return _listed(metadata, metadata.labels.over({}))
 
 
 def all_annotations(metadata: Metadata) -> list[str]:
     """`LEVEL:KEY=VALUE` for each level in turn, then the lines that named their own levels."""
-    values = complete(metadata.annotation_pairs)
+    values = _listed(metadata, dict(metadata.annotation_pairs))
     lines = [f"{level}:{key}={value}" for level in metadata.levels for key, value in values.items()]
     for note in metadata.placed:
         platform = f"[{note.platform}]" if note.platform else ""
         lines.append(f"{','.join(f'{level}{platform}' for level in note.levels)}:{note.key}={note.value}")
     return lines
+
+
+def _listed(metadata: Metadata, values: Mapping[str, str]) -> dict[str, str]:
+    return ordered(complete(values) if metadata.auto_labels else values)
 
 
 def to_json(metadata: Metadata) -> dict[str, Any]:

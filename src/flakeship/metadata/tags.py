@@ -37,12 +37,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What the rules of one run look at."""
+    """What the rules of one run look at. `prefix` and `suffix` are the flavor's, filled in."""
 
     context: Context
     flavor: Flavor
     nix: NixFacts | None
     names: Mapping[str, Name]
+    prefix: str
+    suffix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ _Finding: TypeAlias = _Found | _Nothing
 
 
 def scope(context: Context, flavor: Flavor, nix: NixFacts | None) -> Scope:
-    return Scope(context, flavor, nix, global_names(context))
+    """UsageError, with line and column, for what is wrong in the flavor's templates."""
+    names = global_names(context)
+    return Scope(context, flavor, nix, names, render(flavor.prefix, names), render(flavor.suffix, names))
 
 
 def sanitized(text: str) -> str:
@@ -112,13 +116,8 @@ def _pattern(rule: Rule, names: Mapping[str, Name], pattern: str | None = None) 
 
 
 def _affixed(text: str, rule: Rule, scope: Scope) -> str:
-    flavor = scope.flavor
-    prefix = (
-        _filled(rule, "prefix", scope) if "prefix" in rule.attributes else render(flavor.prefix, scope.names)
-    )
-    suffix = (
-        _filled(rule, "suffix", scope) if "suffix" in rule.attributes else render(flavor.suffix, scope.names)
-    )
+    prefix = _filled(rule, "prefix", scope) if "prefix" in rule.attributes else scope.prefix
+    suffix = _filled(rule, "suffix", scope) if "suffix" in rule.attributes else scope.suffix
     return prefix + text + suffix
 
 
