@@ -95,7 +95,8 @@ class Registry:
     def open_uploads(self, repository: str) -> list[str]:
         """Ids of upload sessions that nobody finished or cancelled."""
         folder = self.root / "docker/registry/v2/repositories" / repository / "_uploads"
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        # a session that was cancelled while it was written to may leave a folder behind, without its start
+        return sorted(path.parent.name for path in folder.glob("*/startedat"))
 
     def accesses(self, part: str = "") -> list[Access]:
         """What was asked so far, from the registry's own log, of paths that hold `part`."""

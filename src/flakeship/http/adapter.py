@@ -94,7 +94,7 @@ def trust(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"SSL_CERT_FILE={file} holds no certificates that can be read") from error
     if not (file or folder) and not context.cert_store_stats()["x509_ca"]:
-        from certifi import where  # noqa: PLC0415 - only machines without a store of their own need it
+        from certifi import where
 
         context.load_verify_locations(where())
     if ca:

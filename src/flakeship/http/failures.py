@@ -36,7 +36,7 @@ def wire_error(error: BaseException, origin: Origin) -> WireError:
     return WireError(f"{origin}: {one_line(reason)}")
 
 
-def _known(cause: BaseException, origin: Origin) -> WireError | None:  # noqa: PLR0911 - a table
+def _known(cause: BaseException, origin: Origin) -> WireError | None:
     match cause:
         case requests.exceptions.ProxyError() | lib.ProxyError():
             return _proxy(cause, origin)

@@ -17,7 +17,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _until(text: str, now: str) -> float | None:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, seldom needed
+    from email.utils import parsedate_to_datetime
 
     try:
         seconds = (parsedate_to_datetime(text) - parsedate_to_datetime(now)).total_seconds()

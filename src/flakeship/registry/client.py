@@ -37,6 +37,8 @@ MANIFEST_TYPES: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+_PING_SAYS_LITTLE: Final = frozenset({200, 403, 404, 405})
+"""Some keep their /v2/ to themselves; what follows it tells more."""
 _SLOW_LINE: Final = 2_000_000.0
 """Bytes a second that an upload is taken to make at least, to judge how long its token must last."""
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\\x00-\x1f\x7f]|\\.)*)"')
@@ -253,7 +255,7 @@ class RegistryClient:
             authorization = Authorization(self.transport, Origin.of(base), self.credentials, self._scopes)
             if response.status == 401:
                 authorization.learn(response.headers.get("WWW-Authenticate", ""), used=None)
-            elif response.status >= 500 or response.status == 429:
+            elif response.status not in _PING_SAYS_LITTLE:
                 raise refusal(response)
             response.close()
             return base, authorization
@@ -272,7 +274,7 @@ _ACCEPT: Final = {"Accept": ", ".join(MANIFEST_TYPES)}
 
 def _same_digest(response: Response, digest: Digest, name: str) -> None:
     """RejectedError where the registry says that it stored something else."""
-    from flakeship.errors import RejectedError  # noqa: PLC0415
+    from flakeship.errors import RejectedError
 
     said = response.headers.get("Docker-Content-Digest")
     if said and said != digest:
