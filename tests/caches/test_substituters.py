@@ -66,7 +66,7 @@ def test_options_are_those_of_nix(nix: Nix, signed_cache: SignedCache, story: St
         "extra-substituters": signed_cache.url,
         "extra-trusted-public-keys": KEY,
         "connect-timeout": "4",
-        "stalled-download-timeout": "4",
+        "stalled-download-timeout": "3",
         "download-attempts": "2",
         "fallback": "true",
     }
@@ -163,6 +163,15 @@ def test_cache_that_falls_silent_after_the_probe(nix: Nix, story: Story, make_fl
         elapsed = time.monotonic() - started
     assert "chatty> one" in log
     assert elapsed < 10
+
+
+def test_cache_whose_files_are_corrupt(
+    other_store: Nix, signed_cache: SignedCache, story: Story, make_flake: MakeFlake, tmp_path: Path
+) -> None:
+    for nar in (tmp_path / "cache/nar").iterdir():
+        nar.write_bytes(nar.read_bytes()[:-20] + b"x" * 20)
+    plan = planned(other_store, story, tmp_path, signed_cache.url, key=signed_cache.public_key)
+    assert "chatty> one" in chatty(other_store, story, make_flake(), plan)
 
 
 def test_working_cache_beside_one_that_is_down(

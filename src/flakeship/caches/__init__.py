@@ -18,10 +18,10 @@ __all__ = ["CACHES", "CacheInputs", "CachePlan", "Fetch", "prepare"]
 
 CACHES: Final[tuple[Cache, ...]] = (cachix, substituters)
 
-# A cache that dies during the build may cost two attempts of four seconds; then Nix builds by itself.
+# A cache that dies during the build may cost two attempts of three seconds; then Nix builds by itself.
 _PATIENCE: Final = (
     ("connect-timeout", "4"),
-    ("stalled-download-timeout", "4"),
+    ("stalled-download-timeout", "3"),
     ("download-attempts", "2"),
     ("fallback", "true"),
 )

@@ -81,7 +81,19 @@ def build(
             )
             returncode = 0
     if returncode != 0:
-        raise explain(Failure(nix, installable, returncode, log))
+        failure = Failure(nix, installable, returncode, log)
+        if failure.cache:
+            emit(
+                Warned(
+                    f"Nix failed over the cache {failure.cache}",
+                    hint="the build runs again without our caches",
+                )
+            )
+            nix = nix.without_caches()
+            return build(
+                nix, installable, emit=emit, watch=watch, extra_environ=extra_environ, patience=patience
+            )
+        raise explain(failure)
     for text in log.errors:
         emit(BuildLog(text))  # it was no obstacle, and may say why the build took so long
     return read_build(nix, installable, stdout)

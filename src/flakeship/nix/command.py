@@ -22,6 +22,7 @@ from flakeship.events import Command, Emit
 PROGRAM: Final = "nix"
 OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
+_CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
 _SETTING: Final = re.compile(r"([a-z0-9-]+\s+=(\s.*)?|!?include\s.*)?(#.*)?")
 _HINT_INSTALL: Final = (
     "install Nix: the installer that nixos.org/download describes, or your distribution's package "
@@ -70,6 +71,14 @@ class Nix:
     def with_options(self, options: Sequence[tuple[str, str]]) -> Self:
         """The same nix, with more settings (name, value) on its command lines."""
         return replace(self, options=(*self.options, *options))
+
+    @property
+    def caches(self) -> tuple[str, ...]:
+        """The binary caches that `with_options` added to those of nix.conf."""
+        return tuple(url for name, value in self.options if name == _CACHES[0] for url in value.split())
+
+    def without_caches(self) -> Self:
+        return replace(self, options=tuple(option for option in self.options if option[0] not in _CACHES))
 
     def argv(self, verb: str, *arguments: str) -> tuple[str, ...]:
         """The command line of `nix VERB`; `verb` may be two words. What follows a `--` is never an option."""

@@ -21,6 +21,9 @@ _BUILDER: Final = (
     rf"(?:builder for {_DRV}|Cannot build '(?P<drv2>[^']+\.drv)'\.\s+Reason: builder) failed "
     r"(?:with exit code (?P<code>\d+)|due to signal (?P<signal>\d+))"
 )
+_CORRUPT: Final = re.compile(
+    r"hash mismatch importing path|lacks a (?:valid )?signature|NAR .* is corrupt|corrupt NAR"
+)
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
@@ -47,6 +50,14 @@ class Failure:
         )
         first = max(0, min(last - TAIL // 3, len(lines) - TAIL))
         return "\n".join(lines[first : first + TAIL])
+
+    @property
+    def cache(self) -> str:
+        """The cache of ours that Nix stumbled over, for all its `fallback`: 2.8 even crashes when one falls silent."""
+        said = "\n".join((*self.log.errors, *self.log.rest))
+        named = (url for url in self.nix.caches if f"'{url}" in said)
+        corrupt = self.nix.caches and _CORRUPT.search(said)
+        return next(named, " ".join(self.nix.caches) if corrupt else "")
 
     def tail(self, drv: str) -> str:
         """The end of the log of one builder."""
