@@ -56,7 +56,12 @@ def _moment(text: str, name: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{name} is {text!r}, which is no date", hint=_HINT) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise UsageError(
+            f"{name} is {text!r}, which is before the year 1 or after 9999", hint=_HINT
+        ) from error
 
 
 def _epoch(text: str, name: str) -> datetime:

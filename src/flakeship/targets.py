@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Final, TypeAlias
 from flakeship.errors import UsageError
 from flakeship.registry.reference import Reference
 
+# https://github.com/opencontainers/image-spec/blob/main/annotations.md, org.opencontainers.image.ref.name
+_REF_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/:@+-]{0,254}")
 DEFAULT_LAYOUT: Final = "./flakeship-image"
 
 
@@ -76,6 +79,10 @@ def _layout(rest: str, text: str, cwd: Path) -> Layout:
     if "\0" in rest or "\n" in rest:
         raise UsageError(
             "to: the folder's name holds a line break or a NUL", hint="write oci:DIR or oci:DIR:TAG"
+        )
+    if tag and not _REF_NAME.fullmatch(tag):
+        raise UsageError(
+            f"to: {tag!r} can't name an image of a layout", hint="use letters, digits and . _ - / : @ +"
         )
     return Layout(cwd / folder, tag)
 

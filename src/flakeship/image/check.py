@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from typing import Any, Self
 
 from flakeship.errors import RejectedError
-from flakeship.image.document import decode_object
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import uncompressed
 from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
-from flakeship.image.stream import Reader, chunks
+from flakeship.image.stream import Reader, chunks, read_full, sha256_of
+from flakeship.image.tar import DamagedError
 
 OpenBlob = Callable[[Digest], Reader]
 """Opens the bytes that a digest stands for; raises OSError where there are none."""
@@ -21,28 +23,30 @@ _HINT = "publish the image again; if this comes back, the disk or the registry c
 def check_image(manifest: Descriptor, open_blob: OpenBlob) -> None:
     """Read manifest, config and layers. RejectedError names the first thing that is not what it is said to be."""
     document = _document(manifest, open_blob, "manifest")
-    config = _document(_descriptor(document["config"]), open_blob, "config")
-    layers = [_descriptor(item) for item in document["layers"]]
-    diff_ids = config.get("rootfs", {}).get("diff_ids", [])
+    try:
+        config = _document(_descriptor(document["config"]), open_blob, "config")
+        layers = [_descriptor(item) for item in document["layers"]]
+        diff_ids = [parse_digest(item) for item in config["rootfs"]["diff_ids"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RejectedError(f"manifest {manifest.digest} is none of an image: {error}", hint=_HINT) from error
     if len(layers) != len(diff_ids):
         raise RejectedError(
             f"manifest {manifest.digest} has {len(layers)} layers, its config {len(diff_ids)}", hint=_HINT
         )
     for layer, diff_id in zip(layers, diff_ids, strict=True):
-        _check_layer(layer, parse_digest(diff_id), open_blob)
+        _check_layer(layer, diff_id, open_blob)
 
 
 def _check_layer(layer: Descriptor, diff_id: Digest, open_blob: OpenBlob) -> None:
+    found = ""
     with _opened(layer.digest, open_blob, "layer") as reader:
         counted = _Counting(reader)
-        tar = uncompressed(counted)
-        tar_hash = hashlib.sha256()
-        for data in chunks(tar):
-            tar_hash.update(data)
+        with contextlib.suppress(DamagedError), uncompressed(counted) as tar:
+            found, _ = sha256_of(tar)
         for _ in chunks(counted):  # what stands behind the compressed stream belongs to the blob
             pass
     _compare(layer, counted.digest(), counted.size, "layer")
-    if f"sha256:{tar_hash.hexdigest()}" != diff_id:
+    if found != diff_id:
         raise RejectedError(f"layer {layer.digest} does not unpack to the diff_id {diff_id}", hint=_HINT)
 
 
@@ -71,7 +75,7 @@ class _Counting:
 
 def _document(descriptor: Descriptor, open_blob: OpenBlob, what: str) -> dict[str, Any]:
     with _opened(descriptor.digest, open_blob, what) as reader:
-        data = b"".join(chunks(reader))
+        data = read_full(reader, DOCUMENT_LIMIT + 1)
     _compare(descriptor, digest_of(data), len(data), what)
     try:
         return decode_object(data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
@@ -15,17 +17,29 @@ _STRAY: Final = frozenset({"preferLocalBuild", "allowSubstitutes"})
 _DAMAGED: Final = "the image was not made by a builder that flakeship knows, or is damaged; build it again"
 
 # The types that image-spec gives the keys of `config`; a value of another type would be refused by every runtime
-_CONFIG_TYPES: Final[dict[str, Any]] = {
-    "User": str,
-    "ExposedPorts": dict,
-    "Env": list,
-    "Entrypoint": list,
-    "Cmd": list,
-    "Volumes": dict,
-    "WorkingDir": str,
-    "Labels": dict,
-    "StopSignal": str,
+_CONFIG_TYPES: Final[dict[str, tuple[type, type]]] = {
+    "User": (str, str),
+    "ExposedPorts": (dict, dict),
+    "Env": (list, str),
+    "Entrypoint": (list, str),
+    "Cmd": (list, str),
+    "Volumes": (dict, dict),
+    "WorkingDir": (str, str),
+    "Labels": (dict, str),
+    "StopSignal": (str, str),
+    "ArgsEscaped": (bool, bool),
 }
+"""The type of the value, and that of the values in it."""
+
+_HISTORY_TYPES: Final[dict[str, type]] = {
+    "author": str,
+    "created_by": str,
+    "comment": str,
+    "empty_layer": bool,
+}
+
+# RFC 3339, section 5.6
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def image_of(
@@ -35,7 +49,7 @@ def image_of(
 
     `what` names the document in errors. NotAnImageError where the document is not an image-spec config.
     """
-    cleaned = without_nulls({key: value for key, value in document.items() if key not in _STRAY})
+    cleaned = without_nulls({key: value for key, value in _with_sets(document).items() if key not in _STRAY})
     diff_ids = _diff_ids(cleaned.pop("rootfs", None), what)
     if len(diff_ids) != len(layers):
         raise NotAnImageError(
@@ -43,11 +57,16 @@ def image_of(
         )
     history = _history(cleaned.pop("history", ()), len(layers), what)
     cleaned["config"] = _runtime(cleaned.get("config", {}), what)
-    platform = Platform(
-        os=_text(cleaned.setdefault("os", "linux"), "os", what),
-        architecture=_text(cleaned.setdefault("architecture", "amd64"), "architecture", what),
-        variant=_text(cleaned.get("variant", ""), "variant", what),
-    )
+    if "created" in cleaned:
+        _check_moment(cleaned["created"], "created", what)
+    for key, usual in {"os": "linux", "architecture": "amd64"}.items():
+        cleaned[key] = cleaned.get(key) or usual
+    for key in ("os", "architecture", "variant", "author", "os.version"):
+        if not isinstance(cleaned.get(key, ""), str):
+            raise NotAnImageError(f"{what}: {key} is not a string", hint=_DAMAGED)
+    if not _is_of(cleaned.get("os.features", []), list, str):
+        raise NotAnImageError(f"{what}: os.features is not a list of strings", hint=_DAMAGED)
+    platform = Platform(cleaned["os"], cleaned["architecture"], cleaned.get("variant", ""))
     return Image(
         config=cleaned,
         platform=platform,
@@ -56,6 +75,19 @@ def image_of(
         history=history,
         names=tuple(names),
     )
+
+
+def _with_sets(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """ExposedPorts and Volumes are sets, written as objects of which the keys count: null stands for {} there."""
+    runtime = document.get("config")
+    if not isinstance(runtime, dict):
+        return document
+    sets = {
+        key: {name: {} if item is None else item for name, item in runtime[key].items()}
+        for key in ("ExposedPorts", "Volumes")
+        if isinstance(runtime.get(key), dict)
+    }
+    return {**document, "config": {**runtime, **sets}}
 
 
 def _diff_ids(rootfs: Any, what: str) -> tuple[Digest, ...]:
@@ -72,6 +104,12 @@ def _history(listed: Any, layers: int, what: str) -> tuple[Mapping[str, Any], ..
     """The history, or nothing where it does not account for exactly the layers: readers pair the two up by count."""
     if not isinstance(listed, (list, tuple)) or not all(isinstance(entry, dict) for entry in listed):
         raise NotAnImageError(f"{what}: history is not a list of objects", hint=_DAMAGED)
+    for entry in listed:
+        for key, kind in _HISTORY_TYPES.items():
+            if not isinstance(entry.get(key, kind()), kind):
+                raise NotAnImageError(f"{what}: in history, {key} is no {kind.__name__}", hint=_DAMAGED)
+        if "created" in entry:
+            _check_moment(entry["created"], "created of history", what)
     filled = sum(not entry.get("empty_layer", False) for entry in listed)
     return tuple(listed) if filled == layers else ()
 
@@ -79,23 +117,34 @@ def _history(listed: Any, layers: int, what: str) -> tuple[Mapping[str, Any], ..
 def _runtime(config: Any, what: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise NotAnImageError(f"{what}: config is not an object", hint=_DAMAGED)
-    for key, kind in _CONFIG_TYPES.items():
+    for key, (kind, inner) in _CONFIG_TYPES.items():
         value: Any = config.get(key, kind())
         if not isinstance(value, kind):
             raise NotAnImageError(
                 f"{what}: config.{key} is {type(value).__name__}, image-spec wants {kind.__name__}",
                 hint=f"correct `config.{key}` in the Nix expression of the image",
             )
-        items = [*value, *value.values()] if key == "Labels" else value if kind is list else ()
-        if not all(isinstance(item, str) for item in items):
+        if not _is_of(value, kind, inner):
+            noun = "a string" if inner is str else "an object"
             raise NotAnImageError(
-                f"{what}: config.{key} holds a value that is not a string",
+                f"{what}: config.{key} holds a value that is not {noun}",
                 hint=f"correct `config.{key}` in the Nix expression of the image (toString helps)",
             )
     return config
 
 
-def _text(value: Any, key: str, what: str) -> str:
-    if not isinstance(value, str):
-        raise NotAnImageError(f"{what}: {key} is not a string", hint=_DAMAGED)
-    return value
+def _is_of(value: Any, kind: type, inner: type) -> bool:
+    """Whether it is of this type and, if it is a container, all of its values of the inner one."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, kind) and all(isinstance(item, inner) for item in items)
+
+
+def _check_moment(value: Any, key: str, what: str) -> None:
+    try:
+        found = _MOMENT.fullmatch(value)
+        datetime.fromisoformat(found[1] if found else "")
+    except (TypeError, ValueError) as error:
+        raise NotAnImageError(
+            f"{what}: {key} is {ascii(value)[:60]}, which is no date as RFC 3339 writes it",
+            hint="correct `created` in the Nix expression of the image, or build it again",
+        ) from error

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+import re
 from typing import Any, Final
 
 DOCUMENT_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a manifest, index or config: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests."""
 
 _DEPTH_LIMIT: Final = 64
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def encode(document: Any) -> bytes:
     """The one spelling of a document: keys sorted, no white space, UTF-8."""
     try:
         return _dumps(document, ascii_only=False).encode()
-    except UnicodeEncodeError:  # a lone surrogate, legal in JSON's escapes alone
+    except UnicodeEncodeError:  # the environment's bytes that were no UTF-8
         return _dumps(document, ascii_only=True).encode()
 
 
@@ -26,13 +30,24 @@ def _dumps(document: Any, *, ascii_only: bool) -> str:
 
 
 def decode(data: bytes, *, limit: int = DOCUMENT_LIMIT) -> Any:
-    """Parse. ValueError with a reason if it is too long, too deep, not UTF-8, or not JSON."""
+    """Parse. ValueError with a reason if it is too long, too deep, not UTF-8, not JSON, or if two readers could
+    read it in two ways: a key that occurs twice, half of a surrogate pair, a number beyond all bounds.
+    """
     if len(data) > limit:
         raise ValueError(f"it has more than {limit} bytes")
     try:
-        document = json.loads(data, parse_constant=_refuse_constant)
+        document = json.loads(
+            data.decode(),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_object,
+        )
+        if _SURROGATE.search(data):
+            _dumps(document, ascii_only=False).encode()
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half of a surrogate pair") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if _deeper_than(document, _DEPTH_LIMIT):
@@ -79,13 +94,28 @@ def patch_between(before: Any, after: Any) -> Any:
     changed = {
         key: patch_between(before[key], value) if key in before else value
         for key, value in after.items()
-        if key not in before or before[key] != value
+        if key not in before or encode(before[key]) != encode(value)  # in Python 1 == True
     }
     return removed | changed
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = sorted(key for key, _ in pairs)
+        twice = next(key for key, after in itertools.pairwise(keys) if key == after)
+        raise ValueError(f"the key {twice!a} occurs twice in one object")
+    return document
 
 
 def _deeper_than(value: Any, levels: int) -> bool:

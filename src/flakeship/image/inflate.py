@@ -9,6 +9,8 @@ from flakeship.image.tar import BLOCK, DamagedError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_WINDOW_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of history that zstd keeps while it inflates: level 20 of `zstd` asks for 32 MiB, `--ultra -22` for 128."""
 _XZ_MAGIC: Final = b"\xfd7zXZ"
 _BZIP2_MAGIC: Final = b"BZh"
 
@@ -88,5 +90,7 @@ def _gzip(file: Any) -> _Stream:
 def _zstd(file: Any) -> _Stream:
     import zstandard
 
-    stream: Any = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    stream: Any = zstandard.ZstdDecompressor(max_window_size=_WINDOW_LIMIT).stream_reader(
+        file, read_across_frames=True
+    )
     return stream, (zstandard.ZstdError, OSError)

@@ -20,8 +20,10 @@ from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, Pack
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 
-_IN_FLIGHT: Final = 4
-"""Chunks that one layer may have between its reader and its writer."""
+_READERS: Final = 4
+_IN_FLIGHT: Final = 16
+"""At most so many layers are read at a time, and so many chunks are between readers and writers: what bounds memory
+on a machine of many cores."""
 
 
 class LayerStore(Protocol):
@@ -49,11 +51,12 @@ def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bo
     With `forward_only` each layer is read to its end before the next is asked for.
     """
     stop = threading.Event()
-    readers = 1 if forward_only else packing.threads
+    readers = 1 if forward_only else min(packing.threads, _READERS)
+    in_flight = min(packing.threads + 2, _IN_FLIGHT // readers)
     with workers("compress", packing.threads) as compressors, workers("read", readers, stop) as pool:
         pending: set[Future[PackedLayer]] = set()
         for layer in layers:
-            pending.add(pool.submit(_pack, layer, packing, compressors, stop))
+            pending.add(pool.submit(_pack, layer, packing, compressors, in_flight, stop))
             if len(pending) >= readers:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
@@ -66,7 +69,9 @@ class _StoppedError(Exception):
     pass
 
 
-def _pack(layer: Layer, packing: Packing, compressors: Executor, stop: threading.Event) -> PackedLayer:
+def _pack(
+    layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
+) -> PackedLayer:
     if found := packing.store.find(layer.key):
         return found
     packing.emit(events.LayerProgress(layer.key, "reading"))
@@ -82,7 +87,7 @@ def _pack(layer: Layer, packing: Packing, compressors: Executor, stop: threading
                 yield data
 
     with packing.store.spool() as (file, path):
-        for piece in compressed(read(), packing.compression, pool=compressors, in_flight=_IN_FLIGHT):
+        for piece in compressed(read(), packing.compression, pool=compressors, in_flight=in_flight):
             blob_hash.update(piece)
             size += len(piece)
             file.write(piece)

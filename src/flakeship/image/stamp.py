@@ -53,7 +53,7 @@ def with_record(image: Image, unstamped: Image) -> Image:
 
 def rfc3339(moment: datetime) -> str:
     """In UTC, to the second, as image-spec's `created` wants it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)  # glibc's year 1 is "1"
 
 
 def created_of(image: Image) -> Any:

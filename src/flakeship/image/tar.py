@@ -17,8 +17,10 @@ from flakeship.image.stream import CHUNK, Reader, Stream, chunks, read_full
 
 BLOCK: Final = tarfile.BLOCKSIZE
 MEMBER_LIMIT: Final = 20_000
+"""Headers of any kind, for an endless row of extended ones would keep us just as busy."""
 NAME_LIMIT: Final = 4096
 _EXTENSION_LIMIT: Final = 1024 * 1024
+_SIZE_LIMIT: Final = 1 << 43
 
 Kind = Literal["file", "folder", "symlink", "hardlink"]
 _KINDS: Final[dict[bytes, Kind]] = {
@@ -80,6 +82,9 @@ class TarReader:
     def __init__(self, file: Reader) -> None:
         self._file = file
         self._seek = getattr(file, "seek", None) if getattr(file, "seekable", bool)() else None
+        self._end = self._seek(0, io.SEEK_END) if self._seek else 0
+        if self._seek:
+            self._seek(0)
         self._position = 0
         self._data = Bounded(file, 0)
 
@@ -88,6 +93,12 @@ class TarReader:
         extended: dict[str, str] = {}
         count = 0
         while header := self._header():
+            count += 1
+            if count > MEMBER_LIMIT:
+                raise NotAnImageError(
+                    f"the archive has more than {MEMBER_LIMIT} members; that is no image",
+                    hint="point flakeship at the archive of an image, as `docker load` takes it",
+                )
             if header.type in {tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE}:
                 extended |= _pax_records(self._small(header))
             elif header.type in _GNU_LONG:
@@ -95,11 +106,6 @@ class TarReader:
             elif header.type == tarfile.XGLTYPE:
                 self._small(header)
             else:
-                count += 1
-                if count > MEMBER_LIMIT:
-                    raise NotAnImageError(
-                        f"the archive has more than {MEMBER_LIMIT} members; that is no image"
-                    )
                 yield self._member(header, extended)
                 extended = {}
                 self._skip()
@@ -114,9 +120,12 @@ class TarReader:
         kind = _KINDS.get(header.type)
         if kind is None:
             raise NotAnImageError(
-                f"the archive's member {shown(name)} is a device, a pipe or of an unknown type"
+                f"the archive's member {shown(name)} is a device, a pipe or of an unknown type",
+                hint="no builder of images writes such members; do not trust where this archive came from",
             )
         size = int(extended.get("size", header.size)) if kind == "file" else 0
+        if not 0 <= size <= _SIZE_LIMIT:
+            raise DamagedError(f"its member {shown(name)} claims {size} bytes")
         link = extended.get("linkpath", header.linkname)
         if kind == "symlink":
             link = posixpath.join(posixpath.dirname(name), link)
@@ -158,17 +167,19 @@ class TarReader:
                 if not (skipped := len(self._file.read(min(left, CHUNK)))):
                     raise DamagedError(f"it ends {left} bytes too early")
                 left -= skipped
-        elif left:
-            # a seek goes past the end in silence, so the last byte is read
-            self._seek(left - 1, io.SEEK_CUR)
-            if not self._file.read(1):
-                raise DamagedError("it ends inside a member")
+        elif self._position > self._end:  # a seek would go there in silence
+            raise DamagedError(f"it ends {self._position - self._end} bytes too early")
+        else:
+            self._seek(self._position)
 
 
 def inside(name: str) -> str:
     """`name` relative to the archive's root. NotAnImageError if it leads out of it, or is absurdly long."""
     if len(name) > NAME_LIMIT:
-        raise NotAnImageError(f"the archive has a member with a name of more than {NAME_LIMIT} characters")
+        raise NotAnImageError(
+            f"the archive has a member with a name of more than {NAME_LIMIT} characters",
+            hint="no builder of images writes such members; do not trust where this archive came from",
+        )
     path = posixpath.normpath(name)
     if name.startswith("/") or path == ".." or path.startswith("../") or "\0" in name:
         raise NotAnImageError(
@@ -190,12 +201,14 @@ def _text(data: bytes) -> str:
 def _pax_records(data: bytes) -> dict[str, str]:
     """`LENGTH KEYWORD=VALUE\\n` records, of which those are kept that say where a member is: pax(1), "Extended Header"."""
     records: dict[str, str] = {}
-    while data.strip(b"\0"):
-        length, _, _ = data.partition(b" ")
-        if not length.isdigit() or len(length) > 9 or not len(length) + 1 < int(length) <= len(data):
+    data, start = data.rstrip(b"\0"), 0
+    while start < len(data):
+        length = data[start : start + 10].partition(b" ")[0]
+        end = start + int(length) if length.isdigit() else 0
+        if not start + len(length) + 1 < end <= len(data):
             raise DamagedError("a pax header is damaged")
-        keyword, _, value = data[len(length) + 1 : int(length) - 1].partition(b"=")
+        keyword, _, value = data[start + len(length) + 1 : end - 1].partition(b"=")
         if keyword in {b"path", b"linkpath"} or (keyword == b"size" and value.isdigit() and len(value) < 20):
             records[_text(keyword)] = _text(value)
-        data = data[int(length) :]
+        start = end
     return records

@@ -11,7 +11,7 @@ from flakeship import events
 
 LEVELS: Final = {"error": 0, "warn": 1, "info": 2, "debug": 3}
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]|\x1b\[[0-?]*[ -/]*[@-~]")
+_CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 class PlainReport:

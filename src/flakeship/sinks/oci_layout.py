@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -15,11 +17,13 @@ from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedLayer, parse_digest
-from flakeship.image.stream import CHUNK
+from flakeship.image.stream import CHUNK, sha256_of
 from flakeship.sinks.delivery import Delivered, Published
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LAYOUT: Final = {"imageLayoutVersion": "1.0.0"}
 
 
@@ -39,11 +43,12 @@ class LayoutDestination:
     def check(self) -> None:
         """UsageError where the folder holds something else, ResourceError where it can't be written."""
         try:
-            if not self._is_layout() and self._directory.exists() and any(self._directory.iterdir()):
+            if not self._is_layout() and self._holds_others():
                 raise UsageError(
                     f"{self._directory} is not empty and no OCI image layout",
                     hint="name another folder with `to: oci:DIR`, or empty this one",
                 )
+            self._entries()
             (self._directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._failed(error) from error
@@ -51,7 +56,7 @@ class LayoutDestination:
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         path = self._blob(digest)
-        there = certain and path.exists() and path.stat().st_size == size
+        there = certain and self._holds(path, digest, size)
         if not there:
             assert layer.open is not None
             with layer.open() as reader:
@@ -67,7 +72,8 @@ class LayoutDestination:
         self._write(self._blob(manifest.digest), packed.manifest)
         if self._verify:
             check_image(manifest, lambda digest: self._blob(digest).open("rb"))
-        tag = self._tag or next(iter(packed.image.names), "").rpartition(":")[2] or "latest"
+        own = next(iter(packed.image.names), "").rpartition(":")[2]
+        tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
         self._write(self._directory / "oci-layout", encode(_LAYOUT))
         self._enter(packed, tag)
         return Published(
@@ -84,31 +90,58 @@ class LayoutDestination:
     def _enter(self, packed: Packed, tag: str) -> None:
         """Put the image into index.json in place of the one of the same name, whose blobs go if nobody else's."""
         entries = self._entries()
-        kept = [entry for entry in entries if entry.get("annotations", {}).get(REF_NAME) != tag]
+        kept = [entry for entry in entries if (entry.get("annotations") or {}).get(REF_NAME) != tag]
         entry = packed.descriptor.to_json() | {"annotations": {REF_NAME: tag}}
-        index = {"schemaVersion": 2, "mediaType": OCI.index, "manifests": [*kept, entry]}
+        kept.append(entry)
+        index = {"schemaVersion": 2, "mediaType": OCI.index, "manifests": kept}
         before = self._reachable(entries)
         self._write(self._directory / "index.json", encode(index))
-        for digest in before - self._reachable(index["manifests"]):
+        for digest in before - self._reachable(kept):
             self._blob(digest).unlink(missing_ok=True)
 
     def _is_layout(self) -> bool:
         return (self._directory / "oci-layout").exists()
 
-    def _entries(self) -> list[dict[str, Any]]:
-        path = self._directory / "index.json"
-        return _manifests(path) if path.exists() else []
+    def _holds_others(self) -> bool:
+        """Whether the folder holds what no run of ours that was cut short can have left."""
+        return self._directory.exists() and any(
+            path.name != "blobs" and not path.name.startswith(".") for path in self._directory.iterdir()
+        )
 
-    def _reachable(self, entries: Any) -> set[Digest]:
+    def _holds(self, path: Path, digest: Digest, size: int) -> bool:
+        """Whether the blob is there already; its size is enough where nothing is to be verified."""
+        try:
+            if path.stat().st_size != size:
+                return False
+            if not self._verify:
+                return True
+            with path.open("rb", buffering=0) as file:
+                return sha256_of(file) == (digest, size)
+        except OSError:
+            return False
+
+    def _entries(self) -> list[dict[str, Any]]:
+        """Of the index. UsageError where it can't be read: to write another would lose the images it lists."""
+        path = self._directory / "index.json"
+        if not path.exists():
+            return []
+        entries = _document(path).get("manifests")
+        if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+            raise UsageError(
+                f"{path} is no index of an OCI image layout",
+                hint="name another folder with `to: oci:DIR`, or remove this one",
+            )
+        return entries
+
+    def _reachable(self, entries: list[dict[str, Any]]) -> set[Digest]:
         """Digests that these entries of an index lead to; what can't be read leads nowhere."""
         reached: set[Digest] = set()
-        for entry in entries:
-            digest = parse_digest(entry.get("digest"))
-            reached.add(digest)
-            document = _document(self._blob(digest))
-            reached |= self._reachable(document.get("manifests", []))
-            blobs = [document.get("config", {}), *document.get("layers", [])]
-            reached |= {parse_digest(blob["digest"]) for blob in blobs if "digest" in blob}
+        waiting = list(entries)
+        while waiting:
+            digest = parse_digest(waiting.pop()["digest"])
+            if digest not in reached:
+                reached.add(digest)
+                waiting += filter(_is_entry, _named_in(_document(self._blob(digest))))
         return reached
 
     def _blob(self, digest: Digest) -> Path:
@@ -143,9 +176,20 @@ class LayoutDestination:
         )
 
 
-def _manifests(index: Path) -> list[dict[str, Any]]:
-    entries = _document(index).get("manifests", [])
-    return [entry for entry in entries if isinstance(entry, dict)]
+def _is_entry(entry: Any) -> bool:
+    try:
+        parse_digest(entry["digest"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    return isinstance(entry.get("annotations") or {}, dict)
+
+
+def _named_in(document: dict[str, Any]) -> Iterator[Any]:
+    """What an index or a manifest may refer to."""
+    yield document.get("config")
+    for key in ("manifests", "layers"):
+        listed = document.get(key)
+        yield from listed if isinstance(listed, list) else ()
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from flakeship.sources.opened import Circumstances, Opened
 KIND: Final = "docker-archive"
 
 _MANIFEST: Final = "manifest.json"
+_NOT_BUILT: Final = (
+    "the archive was not made by a builder that flakeship knows, or is damaged; build it again"
+)
 _MANIFEST_LIMIT: Final = 1024 * 1024
 # What docker save writes beside the image for engines older than 1.10
 _LEGACY: Final = frozenset({"VERSION", "json", "repositories"})
@@ -75,7 +78,9 @@ class _Links:
             if name not in self.targets:
                 return name
             name = self.targets[name]
-        raise NotAnImageError(f"the archive's member {shown(name)} is a link that leads in a circle")
+        raise NotAnImageError(
+            f"the archive's member {shown(name)} is a link that leads in a circle", hint=_NOT_BUILT
+        )
 
 
 class SeekableArchive:
@@ -123,8 +128,11 @@ class SeekableArchive:
 
     def _document(self, name: str, limit: int) -> bytes:
         member = self._member(name)
-        with _Opener(self._path, member)() as reader:
-            return b"".join(chunks(reader)) if member.size <= limit else _too_large(name, limit)
+        if member.size > limit:
+            raise _too_large(name, limit)
+        with self._path.open("rb", buffering=0) as file:
+            file.seek(member.offset)
+            return read_full(Bounded(file, member.size), limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +141,16 @@ class _Opener:
     member: Member
 
     def __call__(self) -> Reader:
-        file = self.path.open("rb", buffering=0)
-        file.seek(self.member.offset)
-        return uncompressed(Bounded(file, self.member.size, own=True))
+        try:
+            file = self.path.open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise DamagedError("it was removed while it was read") from error
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(file)
+            file.seek(self.member.offset)
+            reader = uncompressed(Bounded(file, self.member.size, own=True))
+            stack.pop_all()
+        return reader
 
 
 class StreamedArchive:
@@ -145,7 +160,8 @@ class StreamedArchive:
 
     def __init__(self, stream: Reader, what: str) -> None:
         self._stream, self._what = stream, what
-        self._documents: dict[str, bytes] = {}
+        self._documents: dict[str, bytes | None] = {}
+        self._room = 4 * DOCUMENT_LIMIT
         self._keys: dict[str, str] = {}
         self._links = _Links()
 
@@ -163,13 +179,23 @@ class StreamedArchive:
     def _layer(self, member: Member, data: Bounded) -> Iterator[Layer]:
         self._links.targets.pop(member.name, None)
         head = read_full(data, BLOCK)
-        if not (is_tar(head) or is_compressed(head)):
-            if member.size <= DOCUMENT_LIMIT:
-                self._documents[member.name] = head + b"".join(chunks(data))
+        if _is_document(member.name, head):
+            self._note(member, head, data)
             return
-        key = member.name if member.name not in self._keys else f"{member.name}#{len(self._keys)}"
+        key = member.name if member.name not in self._keys else f"{member.name}#{member.offset}"
         self._keys[member.name] = key
         yield Layer(key, lambda: uncompressed(Rejoined(head, data)), size=member.size)
+
+    def _note(self, member: Member, head: bytes, data: Bounded) -> None:
+        """Keep a document; None for one that is larger than any may be."""
+        small = member.size <= DOCUMENT_LIMIT
+        self._room -= member.size if small else 0
+        if self._room < 0:
+            raise NotAnImageError(
+                f"the archive holds more than {4 * DOCUMENT_LIMIT} bytes of JSON; no image does",
+                hint=_NOT_BUILT,
+            )
+        self._documents[member.name] = head + b"".join(chunks(data)) if small else None
 
     def image(self) -> Image:
         entry = _entry(self._document(_MANIFEST, _MANIFEST_LIMIT))
@@ -183,17 +209,27 @@ class StreamedArchive:
         return key
 
     def _document(self, name: str, limit: int) -> bytes:
-        data = self._documents.get(self._links.resolve(inside(name)))
-        if data is None:
+        member = self._links.resolve(inside(name))
+        if member not in self._documents:
             raise _missing(name)
-        return data if len(data) <= limit else _too_large(name, limit)
+        data = self._documents[member]
+        if data is None or len(data) > limit:
+            raise _too_large(name, limit)
+        return data
+
+
+def _is_document(name: str, head: bytes) -> bool:
+    """Tar has no magic in its oldest form, so what is no JSON is taken for a layer."""
+    if is_tar(head) or is_compressed(head):
+        return False
+    return name.endswith(".json") or head.lstrip()[:1] in {b"{", b"["}
 
 
 def _entry(data: bytes) -> _Entry:
     try:
         listed = decode(data, limit=_MANIFEST_LIMIT)
     except ValueError as error:
-        raise NotAnImageError(f"the archive's {_MANIFEST} can't be read: {error}") from error
+        raise NotAnImageError(f"the archive's {_MANIFEST} can't be read: {error}", hint=_NOT_BUILT) from error
     entries = listed if isinstance(listed, list) else []
     if len(entries) > 1:
         raise NotAnImageError(
@@ -201,10 +237,10 @@ def _entry(data: bytes) -> _Entry:
             hint="give flakeship one image: build the images apart instead of with mergeImages",
         )
     if not entries or not isinstance(entries[0], dict):
-        raise NotAnImageError(f"the archive's {_MANIFEST} lists no image")
+        raise NotAnImageError(f"the archive's {_MANIFEST} lists no image", hint=_NOT_BUILT)
     config, layers, names = (entries[0].get(key) for key in ("Config", "Layers", "RepoTags"))
     if not isinstance(config, str) or not _all_text(layers or []) or not _all_text(names or []):
-        raise NotAnImageError(f"the archive's {_MANIFEST} does not name a config and layers")
+        raise NotAnImageError(f"the archive's {_MANIFEST} does not name a config and layers", hint=_NOT_BUILT)
     return _Entry(config, tuple(layers or ()), tuple(names or ()))
 
 
@@ -221,7 +257,9 @@ def _image(config: bytes, entry: _Entry, keys: list[str]) -> Image:
     try:
         document = decode_object(config)
     except ValueError as error:
-        raise NotAnImageError(f"the image's config {shown(entry.config)} can't be read: {error}") from error
+        raise NotAnImageError(
+            f"the image's config {shown(entry.config)} can't be read: {error}", hint=_NOT_BUILT
+        ) from error
     return image_of(document, keys, what=f"the image's config {shown(entry.config)}", names=entry.names)
 
 
@@ -231,8 +269,12 @@ def _missing(name: str) -> NotAnImageError:
             f"the archive has no {_MANIFEST}: it is not an image that `docker load` would take",
             hint="point flakeship at an image attribute (dockerTools.buildLayeredImage, streamLayeredImage, …)",
         )
-    return NotAnImageError(f"the archive has no member {shown(name)}, which its {_MANIFEST} names")
+    return NotAnImageError(
+        f"the archive has no member {shown(name)}, which its {_MANIFEST} names", hint=_NOT_BUILT
+    )
 
 
-def _too_large(name: str, limit: int) -> bytes:
-    raise NotAnImageError(f"the archive's {shown(name)} has more than {limit} bytes; no real one has")
+def _too_large(name: str, limit: int) -> NotAnImageError:
+    return NotAnImageError(
+        f"the archive's {shown(name)} has more than {limit} bytes; no real one has", hint=_NOT_BUILT
+    )

@@ -66,8 +66,13 @@ class _Output:
 
     def check_exit(self) -> None:
         if returncode := self._script.wait():
+            end = (
+                f"failed with exit code {returncode}"
+                if returncode > 0
+                else f"was killed by signal {-returncode}"
+            )
             raise NotAnImageError(
-                f"{self._path} failed with exit code {returncode} while it wrote the image",
+                f"{self._path} {end} while it wrote the image",
                 hint="run it by hand with its output sent to /dev/null; its last lines are above",
                 detail="\n".join(self._said),
             )

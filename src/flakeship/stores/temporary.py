@@ -27,18 +27,18 @@ class TemporaryStore:
     @contextlib.contextmanager
     def spool(self) -> Iterator[tuple[BinaryIO, Path]]:
         """A new file to write a blob to; removed again if the block fails. ResourceError where the disk is full."""
-        handle, name = tempfile.mkstemp(prefix="layer-", dir=self.directory)
-        path = Path(name)
+        path = None
         try:
-            with os.fdopen(handle, "wb", buffering=0) as file:
+            handle, name = tempfile.mkstemp(prefix="layer-", dir=self.directory)
+            path = Path(name)
+            # buffered, for a raw file takes a part of what is written, in silence, where the disk is almost full
+            with os.fdopen(handle, "wb") as file:
                 yield file, path
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise disk_full(self.directory) from error
-            raise
-        except BaseException:
-            path.unlink(missing_ok=True)
+        except BaseException as error:
+            if path:
+                path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _failed(error, self.directory) from error
             raise
 
 
@@ -56,6 +56,15 @@ def temporary_store(parent: Path | None) -> Iterator[TemporaryStore]:
         yield TemporaryStore(directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _failed(error: OSError, directory: Path) -> ResourceError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return disk_full(directory)
+    return ResourceError(
+        f"cannot pack a layer in {directory.parent}: {error.strerror}",
+        hint="set TMPDIR to a folder that can be written to; where too many files are open, raise `ulimit -n`",
+    )
 
 
 def disk_full(directory: Path, *, needed: int = 0) -> ResourceError:
