@@ -127,7 +127,7 @@ def answering(status: int, body: bytes) -> Any:
         (404, b"", "answers 404"),
         (200, b"<html>Welcome</html>", "no nix-cache-info"),
         (200, b"", "no nix-cache-info"),
-        (200, b"StoreDir: /home/me/store\n", "it is for the store /home/me/store"),
+        (200, b"StoreDir: /srv/store\n", "it is for the store /srv/store"),
     ],
 )
 def test_what_answers_is_no_cache_of_ours(

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pytest_mock import MockerFixture
 
-from flakeship.errors import BuildError, Error, ResourceError
-from flakeship.events import BuildLog, BuildProgress, Event, Warned, ignore
-from flakeship.nix.build import BuildOutput, build, installable_for, read_build
+from flakeship.errors import ResourceError
+from flakeship.events import BuildLog, BuildProgress, Event, ignore
+from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.nix.samples import BUILD, DRV, OUT, SHOWN_DERIVATION
+from tests.nix.building import built, failed, logged
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
-
-ANY = Installable("github:o/r", "image", (), "/", None)
-
-
-def built(nix: Nix, folder: Path, text: str, **arguments: Any) -> tuple[BuildOutput, list[Event]]:
-    events: list[Event] = []
-    return build(nix, Installable.parse(text, cwd=folder), emit=events.append, **arguments), events
-
-
-def logged(events: list[Event]) -> list[str]:
-    return [event.line for event in events if isinstance(event, BuildLog)]
-
-
-def failed(nix: Nix, folder: Path, text: str, **arguments: Any) -> Error:
-    with pytest.raises((BuildError, ResourceError)) as caught:
-        built(nix, folder, text, **arguments)
-    return caught.value
 
 
 def test_default_package(nix: Nix, make_flake: MakeFlake) -> None:
@@ -246,111 +224,3 @@ def _processes_with(mark: bytes) -> list[str]:
         except OSError:
             continue
     return found
-
-
-def script(folder: Path, name: str, text: str) -> tuple[str, ...]:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return (str(path),)
-
-
-def test_watch_runs_nix(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
-    watch = script(tmp_path, "watch", f'echo "$SECRET" > {tmp_path}/seen; exec "$@"')
-    output, events = built(nix, make_flake(), ".#text", watch=watch, extra_environ={"SECRET": "s"})
-    assert output.out_path.endswith("-notes.txt")
-    assert (tmp_path / "seen").read_text() == "s\n"
-    assert not [event for event in events if isinstance(event, Warned)]
-
-
-def test_watch_that_never_starts_nix_costs_nothing(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
-    watch = script(tmp_path, "watch", 'echo "bad token" >&2; exit 7')
-    output, events = built(nix, make_flake(), ".#text", watch=watch)
-    assert output.out_path.endswith("-notes.txt")
-    (warned,) = (event for event in events if isinstance(event, Warned))
-    assert "ended with exit code 7 before it started Nix" in warned.text
-    assert "nothing is pushed" in warned.hint
-    assert "bad token" in logged(events)
-
-
-def test_watch_that_is_not_there_costs_nothing(nix: Nix, make_flake: MakeFlake) -> None:
-    output, events = built(nix, make_flake(), ".#text", watch=("/no/such/client",))
-    assert output.out_path.endswith("-notes.txt")
-    (warned,) = (event for event in events if isinstance(event, Warned))
-    assert "cannot start /no/such/client" in warned.text
-
-
-def test_watch_that_fails_after_the_build(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
-    watch = script(tmp_path, "watch", '"$@"; echo "upload failed" >&2; exit 1')
-    output, events = built(nix, make_flake(), ".#text", watch=watch)
-    assert output.out_path.endswith("-notes.txt")
-    (warned,) = (event for event in events if isinstance(event, Warned))
-    assert "ended with exit code 1: not all may be pushed" in warned.text
-
-
-def test_watch_that_hangs_after_the_build_is_ended(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
-    watch = script(tmp_path, "watch", '"$@"; echo uploading >&2; sleep 60')
-    started = time.monotonic()
-    output, events = built(nix, make_flake(), ".#text", watch=watch, patience=0.5)
-    assert time.monotonic() - started < 10
-    assert output.out_path.endswith("-notes.txt")
-    assert [event for event in events if isinstance(event, Warned)]
-
-
-def test_watch_does_not_hide_a_failing_build(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
-    watch = script(tmp_path, "watch", '"$@"')
-    assert "its builder exited with code 3" in failed(nix, make_flake(), ".#fails", watch=watch).message
-
-
-def test_nix_is_gone_when_it_is_to_build(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
-    gone = dataclasses.replace(nix, environ={**nix.environ, "PATH": str(tmp_path)})
-    assert shutil.which("nix", path=str(tmp_path)) is None
-    assert "cannot start nix" in failed(gone, make_flake(), ".#text").message
-
-
-@pytest.mark.parametrize("version", BUILD)
-def test_json_of_each_version(nix: Nix, mocker: MockerFixture, version: str) -> None:
-    mocker.patch.object(Nix, "query", return_value=SHOWN_DERIVATION[version])
-    output = read_build(nix, ANY, json.dumps(BUILD[version]).encode())
-    assert output == BuildOutput(OUT, DRV, {"out": OUT}, "x86_64-linux")
-
-
-@pytest.mark.parametrize("entry", [OUT, {"path": OUT}])
-def test_path_that_needs_no_build(nix: Nix, entry: Any) -> None:
-    assert read_build(nix, ANY, json.dumps([entry]).encode()) == BuildOutput(OUT, "", {"out": OUT}, "")
-
-
-@pytest.mark.parametrize(
-    "stdout", [b"", b"not json", b"3", b'[{"drvPath":"x"}]', b"[3]", b'[{"drvPath":"x","outputs":{}}]']
-)
-def test_json_that_is_not_known(nix: Nix, stdout: bytes) -> None:
-    with pytest.raises(BuildError, match="JSON of a form that is not known") as caught:
-        read_build(nix, ANY, stdout)
-    assert nix.release in caught.value.hint
-
-
-def test_several_results(nix: Nix) -> None:
-    with pytest.raises(BuildError, match="gives 2 results") as caught:
-        read_build(nix, ANY, json.dumps([OUT, OUT]).encode())
-    assert "FLAKE#ATTRIBUTE" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("version", "text", "words"),
-    [
-        ((2, 8), "github:o/r#a", "github:o/r#a"),
-        ((2, 8), "github:o/r#a^doc", "github:o/r#a.doc"),
-        ((2, 13), "github:o/r#a^doc", "github:o/r#a^doc"),
-    ],
-)
-def test_outputs_by_version(nix: Nix, version: tuple[int, int], text: str, words: str) -> None:
-    other = dataclasses.replace(nix, version=version)
-    assert installable_for(other, Installable.parse(text, cwd="/")) == words
-
-
-@pytest.mark.parametrize("text", ["github:o/r#a^*", "github:o/r#a^out,doc", "github:o/r#^doc"])
-def test_outputs_that_an_old_nix_cannot_name(nix: Nix, text: str) -> None:
-    old = dataclasses.replace(nix, version=(2, 8))
-    with pytest.raises(BuildError, match="it knows no `\\^`") as caught:
-        installable_for(old, Installable.parse(text, cwd="/"))
-    assert "2.13" in caught.value.hint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flakeship.errors import BuildError
@@ -15,7 +15,7 @@ from flakeship.nix.installable import Installable
 from flakeship.nix.log import Log
 from flakeship.process import NotStartedError
 
-_HINT_WITHOUT: Final = "the build runs without it; nothing is pushed to the cache"
+_HINT_NO_CLIENT: Final = "the build runs without it; nothing is pushed to the cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,15 @@ class BuildOutput:
     drv_path: str
     outputs: Mapping[str, str]
     system: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """What the build runs under: a cache's client, or nothing."""
+
+    argv: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    patience: float = 60
 
 
 def build(
@@ -40,60 +49,49 @@ def build(
     """Build, and leave no link behind. `watch` is a command that runs nix, such as a cache's client.
 
     `extra_environ` is for `watch`, which is ended if it is silent for `patience` seconds after the build.
+    Neither `watch` nor our caches can fail the build: it runs again without them.
 
     BuildError or ResourceError that names the derivation and ends with the tail of its log.
     """
+    return _attempt(nix, installable, _Client(tuple(watch), extra_environ or {}, patience), emit)
+
+
+def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) -> BuildOutput:
     log = Log(emit)
+    words = ("--json", "--no-link", "--log-format", "internal-json", "--", installable_for(nix, installable))
     try:
         returncode, stdout = nix.stream(
             "build",
-            *(
-                "--json",
-                "--no-link",
-                "--log-format",
-                "internal-json",
-                "--",
-                installable_for(nix, installable),
-            ),
+            *words,
             on_stderr=log.take,
             cwd=installable.cwd,
-            watch=watch,
-            extra_environ=extra_environ,
-            patience=patience,
+            watch=client.argv,
+            extra_environ=client.environ,
+            patience=client.patience,
         )
     except NotStartedError as error:
-        if not watch:
-            raise BuildError(
-                error.message, hint="Nix was here a moment ago: is another job removing it?"
-            ) from error
-        emit(Warned(error.message, hint=_HINT_WITHOUT))
-        return build(nix, installable, emit=emit)
-    if returncode != 0 and watch:
-        ended = f"{watch[0]}, under which the build ran, ended with exit code {returncode}"
-        if not log.spoken and not stdout:
-            emit(Warned(f"{ended} before it started Nix", hint=_HINT_WITHOUT))
-            return build(nix, installable, emit=emit)
-        if stdout and not log.errors:
-            emit(
-                Warned(
-                    f"{ended}: not all may be pushed to the cache", hint="its last lines in the log say why"
-                )
-            )
+        if not client.argv:
+            raise BuildError(error.message, hint="is another job removing Nix?") from error
+        emit(Warned(error.message, hint=_HINT_NO_CLIENT))
+        return _attempt(nix, installable, _Client(), emit)
+    if returncode != 0 and client.argv and not log.errors:
+        ended = f"{client.argv[0]}, under which the build ran, ended with exit code {returncode}"
+        if not stdout and not log.spoken:
+            emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
+            return _attempt(nix, installable, _Client(), emit)
+        if stdout:
+            emit(Warned(f"{ended}: not all may be pushed to the cache", hint="its lines in the log say why"))
             returncode = 0
     if returncode != 0:
         failure = Failure(nix, installable, returncode, log)
-        if failure.cache:
-            emit(
-                Warned(
-                    f"Nix failed over the cache {failure.cache}",
-                    hint="the build runs again without our caches",
-                )
+        if not failure.cache:
+            raise explain(failure)
+        emit(
+            Warned(
+                f"Nix failed over the cache {failure.cache}", hint="the build runs again without our caches"
             )
-            nix = nix.without_caches()
-            return build(
-                nix, installable, emit=emit, watch=watch, extra_environ=extra_environ, patience=patience
-            )
-        raise explain(failure)
+        )
+        return _attempt(nix.without_caches(), installable, client, emit)
     for text in log.errors:
         emit(BuildLog(text))  # it was no obstacle, and may say why the build took so long
     return read_build(nix, installable, stdout)
