@@ -1,5 +1,6 @@
 """Fixtures of the destinations' tests."""
 
 from tests.sinks.pushing import pusher
+from tests.testbed.registry_tls import certified
 
-__all__ = ["pusher"]
+__all__ = ["certified", "pusher"]

@@ -54,6 +54,8 @@ def _known(cause: BaseException, origin: Origin) -> WireError | None:
             return WireError(
                 f"{origin} refused the connection", hint="Is the registry running, and the port right?"
             )
+        case lib.NewConnectionError():  # counts as a timeout in urllib3; what it wraps says more
+            return None
         case lib.ConnectTimeoutError():
             return WireError(f"{origin} did not accept a connection in time")
         case lib.ReadTimeoutError() | TimeoutError():
