@@ -1,0 +1,81 @@
+"""Inputs for benchmarks: images of a stated size and number of layers, made of this machine's own files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOTS = (Path("/usr/lib"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local"), Path("/opt"))
+
+
+def archive(path: Path, *, size: int, layers: int, small: int = 0, salt: str = "") -> None:
+    """Write a plain docker-archive of about `size` bytes in `layers` layers of real files, of which `small` are small.
+
+    `salt` makes the last layer another one.
+    """
+    share = size // max(1, layers - small)
+    files = _files()
+    blobs: list[tuple[str, int]] = []
+    scratch = path.with_suffix(".layer")
+    with tarfile.open(path, "w") as archive_file:
+        for number in range(layers):
+            wanted = 64 * 1024 if number >= layers - small else share
+            last = salt if number == layers - 1 else ""
+            _layer(scratch, files, wanted, note=f"layer {number} {last}")
+            digest = hashlib.file_digest(scratch.open("rb"), "sha256").hexdigest()
+            archive_file.add(scratch, f"{digest}/layer.tar", filter=_plain)
+            blobs.append((digest, number))
+        scratch.unlink()
+        config = json.dumps(
+            {
+                "created": "1970-01-01T00:00:01+00:00",
+                "architecture": "amd64",
+                "os": "linux",
+                "config": {"Cmd": ["/bin/true"]},
+                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest, _ in blobs]},
+                "history": [{"comment": f"layer {number}"} for _, number in blobs],
+            }
+        ).encode()
+        name = f"{hashlib.sha256(config).hexdigest()}.json"
+        manifest = [{"Config": name, "RepoTags": ["bench:1"], "Layers": [f"{d}/layer.tar" for d, _ in blobs]}]
+        for member, data in ((name, config), ("manifest.json", json.dumps(manifest).encode())):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            archive_file.addfile(info, io.BytesIO(data))
+
+
+def _layer(path: Path, files: Iterator[Path], wanted: int, *, note: str) -> None:
+    with tarfile.open(path, "w") as tar:
+        data = note.encode()
+        info = tarfile.TarInfo("note")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+        taken = 0
+        while taken < wanted:
+            file = next(files)
+            tar.add(file, str(file).lstrip("/"), filter=_plain)
+            taken += file.stat().st_size
+
+
+def _files() -> Iterator[Path]:
+    """Regular files of the machine up to 20 MB, in a fixed order, again and again."""
+    while True:
+        for root in _ROOTS:
+            for folder, names, files in os.walk(root):
+                names.sort()
+                for name in sorted(files):
+                    path = Path(folder, name)
+                    if path.is_file() and not path.is_symlink() and 0 < path.stat().st_size < 20_000_000:
+                        yield path
+
+
+def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uid = info.gid = 0
+    info.uname = info.gname = "root"
+    info.mtime = 1
+    return info
