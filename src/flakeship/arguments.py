@@ -12,8 +12,9 @@ from typing import Any, Final, NoReturn, TextIO
 from flakeship import __doc__ as summary
 from flakeship import __version__
 from flakeship.errors import UsageError
+from flakeship.inputs import GROUPS, Input
 from flakeship.metadata.lists import parse_list
-from flakeship.settings import GROUPS, Input, Settings, inputs
+from flakeship.settings import Settings, inputs
 
 COMMANDS: Final = {"publish": "Build a flake attribute, stamp the image and send it where it goes"}
 

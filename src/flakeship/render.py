@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship import __doc__ as summary
-from flakeship.settings import GROUPS, OUTPUTS, Input, inputs
+from flakeship.inputs import GROUPS, Input
+from flakeship.settings import OUTPUTS, inputs
 
 HEADER: Final = "# Rendered from src/flakeship/settings.py by `./dev render`; change it there.\n"
 ACTION_IMAGE: Final = "Dockerfile"
