@@ -1,0 +1,109 @@
+"""The grammar of references: what is read as what, and which broken rule is named."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flakeship.errors import UsageError
+from flakeship.registry.reference import Reference, normal_registry
+
+DIGEST = f"sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("text", "registry", "repository", "tag", "digest"),
+    [
+        ("ghcr.io/owner/name:v1", "ghcr.io", "owner/name", "v1", None),
+        ("alpine", "docker.io", "library/alpine", None, None),
+        ("alpine:3", "docker.io", "library/alpine", "3", None),
+        ("owner/name", "docker.io", "owner/name", None, None),
+        ("index.docker.io/alpine", "docker.io", "library/alpine", None, None),
+        ("docker.io/owner/name", "docker.io", "owner/name", None, None),
+        ("registry-1.docker.io/owner/name", "docker.io", "owner/name", None, None),
+        ("localhost/name", "localhost", "name", None, None),
+        ("localhost:5000/name:1", "localhost:5000", "name", "1", None),
+        ("127.0.0.1:5000/a/b", "127.0.0.1:5000", "a/b", None, None),
+        ("[::1]:5000/a:b", "[::1]:5000", "a", "b", None),
+        ("GHCR.io/owner/name", "ghcr.io", "owner/name", None, None),
+        (f"example.org/a__b/c-d.e@{DIGEST}", "example.org", "a__b/c-d.e", None, DIGEST),
+        (f"example.org/a:t@{DIGEST}", "example.org", "a", "t", DIGEST),
+        (f"example.org/a:{'t' * 128}", "example.org", "a", "t" * 128, None),
+    ],
+)
+def test_references_are_read(
+    text: str, registry: str, repository: str, tag: str | None, digest: str | None
+) -> None:
+    read = Reference.parse(text)
+    assert (read.registry, read.repository, read.tag, read.digest) == (registry, repository, tag, digest)
+    assert Reference.parse(str(read)) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "hint"),
+    [
+        ("", "empty", "ghcr.io/owner/name:tag"),
+        ("ghcr.io/Owner/Name:v1", "lower case", "ghcr.io/owner/name:v1"),
+        ("https://ghcr.io/a/b", "is a URL", "Leave the https:// out"),
+        ("ghcr.io/a//b", "is empty", ""),
+        ("ghcr.io/", "is empty", ""),
+        ("ghcr.io/a/", "is empty", ""),
+        ("ghcr.io/a..b", "not a repository's name", "periods"),
+        ("ghcr.io/a___b", "not a repository's name", "underscores"),
+        ("ghcr.io/-a", "not a repository's name", ""),
+        ("ghcr.io/a:", "not a tag", "1 to 128"),
+        ("ghcr.io/a:.b", "may not begin with a period", "1 to 128"),
+        (f"ghcr.io/a:{'t' * 129}", "it is 129 long", "1 to 128"),
+        ("ghcr.io/a:b:c", "not a tag", ""),
+        ("ghcr.io/a:latest\n", "space or a character", ""),
+        ("ghcr.io/a b", "space or a character", ""),
+        ("ghcr.io/ä", "outside ASCII", ""),
+        ("ghcr.io/a@sha256:abc", "is not a digest", ""),
+        ("ghcr.io:99999/a", "not a host", ""),
+        ("ghcr.io:x/a", "not a host", ""),
+        ("[::zz]/a", "not a host", ""),
+        (f"ghcr.io/{'a' * 250}", "255 is the limit", ""),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, why: str, hint: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        Reference.parse(text)
+    assert why in raised.value.message
+    assert hint in raised.value.hint
+
+
+def test_the_hub_is_served_elsewhere() -> None:
+    assert Reference.parse("alpine").api_host == "registry-1.docker.io"
+    assert Reference.parse("ghcr.io/a/b").api_host == "ghcr.io"
+
+
+def test_another_tag_leaves_the_digest_behind() -> None:
+    tagged = Reference.parse(f"ghcr.io/a:b@{DIGEST}").with_tag("c")
+    assert str(tagged) == "ghcr.io/a:c"
+    with pytest.raises(UsageError, match="not a tag"):
+        tagged.with_tag("no/tag")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("https://index.docker.io/v1/", "docker.io"),
+        ("docker.io", "docker.io"),
+        ("https://GHCR.io", "ghcr.io"),
+        ("http://127.0.0.1:5000/v2/", "127.0.0.1:5000"),
+        ("", ""),
+    ],
+)
+def test_registries_of_configurations_get_one_name(text: str, name: str) -> None:
+    assert normal_registry(text) == name
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    refused = None
+    try:
+        assert Reference.parse(str(read := Reference.parse(text))) == read
+    except UsageError as error:
+        refused = error
+    assert refused is None or ("\n" not in refused.message and refused.hint)
