@@ -57,6 +57,8 @@ OTHERS = {
     "docker": "sinks.docker_daemon",
     "rich": "report",
     "yaml": "render",
+    "packaging": "metadata",
+    "semver": "metadata",
     "tzdata": "metadata",
 }
 """Third-party packages, and of the standard library what one place alone may use."""
