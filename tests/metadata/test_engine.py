@@ -1,0 +1,249 @@
+"""Images, labels, annotations, and what is said when the rules are wrong."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flakeship.errors import UsageError
+from flakeship.metadata.annotations import Annotation
+from flakeship.metadata.context import Context, NixFacts, Repository
+from flakeship.metadata.engine import compute
+from flakeship.metadata.labels import PREFIX, collation_key
+from flakeship.metadata.lists import parse_list
+from flakeship.metadata.tags import TAG, sanitized
+from tests.metadata.events import NOW, SHA
+
+REPOSITORY = Repository("app", "octo/app", "An app", "https://github.com/octo/app", "MIT", "main")
+CONTEXT = Context(NOW, NOW, event="push", ref="refs/tags/v1.2.3", sha=SHA, repository=REPOSITORY)
+MAIN = replace(CONTEXT, ref="refs/heads/main")
+FACTS = NixFacts("0c4m3ig4", "hello", "2.12", "A greeting", "https://gnu.org/hello", "GPL-3.0-or-later")
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        ([], ["v1.2.3", "latest"]),
+        (["octo/App"], ["octo/app:v1.2.3", "octo/app:latest"]),
+        (["a/b,ghcr.io/c/d"], ["a/b:v1.2.3", "a/b:latest", "ghcr.io/c/d:v1.2.3", "ghcr.io/c/d:latest"]),
+        (["name=localhost:5000/x", "y,enable=false"], ["localhost:5000/x:v1.2.3", "localhost:5000/x:latest"]),
+        (["name=a/b,enable=false"], ["v1.2.3", "latest"]),
+    ],
+)
+def test_every_tag_is_given_to_every_enabled_image(images: list[str], expected: list[str]) -> None:
+    assert [tag.reference for tag in compute(CONTEXT, images=images).tags] == expected
+
+
+def test_a_tag_names_the_rule_that_it_came_from() -> None:
+    found = compute(CONTEXT, tags=["type=sha", "type=semver,pattern={{major}}"])
+    assert [(tag.name, tag.rule) for tag in found.tags] == [
+        ("1", "type=semver,pattern={{major}}"),
+        ("sha-860c190", "type=sha"),
+        ("latest", "flavor latest=auto"),
+    ]
+
+
+def test_facts_of_the_build_become_tags() -> None:
+    rules = ["type=nix,value=hash", "type=nix,value=version,prefix=v", "type=nix,value=name"]
+    assert compute(MAIN, tags=rules, nix=FACTS).names == ("0c4m3ig4", "v2.12", "hello")
+    assert [outcome.reason for outcome in compute(MAIN, tags=rules).outcomes] == [
+        "nothing has been built yet"
+    ] * 3
+    assert "has no version" in compute(MAIN, tags=rules, nix=NixFacts("h")).warnings[0]
+
+
+def test_a_merge_request_has_a_prefix_of_its_own() -> None:
+    merge = replace(CONTEXT, ref="refs/merge-requests/7/head")
+    assert compute(merge, tags=["type=ref,event=mr", "type=ref,event=pr"]).names == ("mr-7", "pr-7")
+
+
+def test_labels_come_in_groups_for_the_stamper() -> None:
+    labels = compute(CONTEXT, labels=[f"{PREFIX}title=Mine", "a=b"], nix=FACTS).labels
+    assert labels.user == {f"{PREFIX}title": "Mine", "a": "b"}
+    assert labels.known == {
+        f"{PREFIX}revision": SHA,
+        f"{PREFIX}created": "2020-01-10T00:30:00.000Z",
+        f"{PREFIX}version": "v1.2.3",
+        f"{PREFIX}source": "https://github.com/octo/app",
+        f"{PREFIX}url": "https://github.com/octo/app",
+    }
+    assert labels.described == {
+        f"{PREFIX}title": "app",
+        f"{PREFIX}description": "An app",
+        f"{PREFIX}licenses": "MIT",
+    }
+    assert labels.flake[f"{PREFIX}licenses"] == "GPL-3.0-or-later"
+
+
+def test_the_flakes_own_labels_lie_between_what_ci_knows_and_what_it_describes() -> None:
+    own = {f"{PREFIX}title": "own", f"{PREFIX}version": "own", f"{PREFIX}vendor": "own"}
+    laid = compute(CONTEXT, labels=[f"{PREFIX}vendor=user"], nix=FACTS).labels.over(own)
+    assert laid[f"{PREFIX}title"] == "own"
+    assert laid[f"{PREFIX}version"] == "v1.2.3"
+    assert laid[f"{PREFIX}vendor"] == "user"
+    assert laid[f"{PREFIX}description"] == "An app"
+
+
+def test_the_flake_says_what_ci_does_not_know() -> None:
+    bare = Context(NOW, NOW)
+    labels = compute(bare, tags=["type=sha"], nix=FACTS).labels.over({})
+    assert labels == {
+        f"{PREFIX}title": "hello",
+        f"{PREFIX}version": "2.12",
+        f"{PREFIX}description": "A greeting",
+        f"{PREFIX}url": "https://gnu.org/hello",
+        f"{PREFIX}licenses": "GPL-3.0-or-later",
+        f"{PREFIX}created": "2020-01-10T00:30:00.000Z",
+    }
+
+
+def test_without_automatic_labels_only_the_users_are_left() -> None:
+    found = compute(CONTEXT, labels=["a={{branch}}x"], auto_labels=False, nix=FACTS)
+    assert found.labels.over({"own": "1"}) == {"own": "1", "a": "x"}
+    assert found.annotations == ()
+
+
+def test_created_is_the_images_own_time_where_given() -> None:
+    created = datetime(1980, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
+    assert compute(CONTEXT, created=created).labels.known[f"{PREFIX}created"] == "1980-01-01T00:00:00.999Z"
+
+
+def test_a_dirty_tree_is_no_commit() -> None:
+    found = compute(replace(MAIN, dirty=True), tags=["type=sha"])
+    assert found.labels.known[f"{PREFIX}revision"] == f"{SHA}-dirty"
+
+
+def test_annotations_go_to_the_levels_that_are_asked_for() -> None:
+    found = compute(
+        CONTEXT,
+        annotations=["x=1", "index-descriptor:y=2", "a.b:c=3"][:2],
+        labels=["l=9"],
+        levels=["manifest", "index"],
+    )
+    placed = {note.key: note.levels for note in found.annotations}
+    assert placed["x"] == ("manifest", "index")
+    assert placed[f"{PREFIX}description"] == ("manifest", "index")
+    assert found.annotations[-1] == Annotation(("index-descriptor",), None, "y", "2")
+    assert "l" not in placed
+
+
+def test_annotations_can_be_copied_from_labels() -> None:
+    found = compute(
+        CONTEXT, labels=["l=9", f"{PREFIX}title=T"], annotations=["l=10"], annotations_from_labels=True
+    )
+    pairs = dict(found.annotation_pairs)
+    assert (pairs["l"], pairs[f"{PREFIX}title"]) == ("10", "T")
+
+
+def test_a_version_that_is_none_is_told() -> None:
+    found = compute(replace(CONTEXT, ref="refs/tags/v1"), tags=["type=semver,pattern={{version}}"])
+    assert found.tags == ()
+    assert found.warnings == (
+        "type=semver,pattern={{version}}: 'v1' is no semantic version (https://semver.org)",
+    )
+
+
+def test_two_rules_with_one_tag_give_it_once_and_say_so() -> None:
+    found = compute(MAIN, tags=["type=raw,value=x", "type=raw,value=x,priority=1"])
+    assert found.names == ("x",)
+    assert found.outcomes[1].reason == "type=raw,value=x gives x already"
+
+
+BAD = [
+    ("tags", "a\ntype=foo", "line 2, column 6: unknown type 'foo'", "Types are schedule, semver"),
+    ("tags", "type=ref,event=push", "line 1, column 16: unknown event 'push'", "branch, tag, pr, mr"),
+    ("tags", "type=ref", "line 1, column 1: type=ref needs event=", "Write type=ref,event="),
+    ("tags", "type=raw,vale=x", "line 1, column 10: unknown key 'vale'", "A rule knows type"),
+    ("tags", "type=raw", "type=raw needs value=", "type=raw,value="),
+    ("tags", "type=nix,value=drv", "column 16: unknown value 'drv'", "hash, version, name"),
+    ("tags", "type=sha,format=medium", "column 17: unknown format 'medium'", "short, long"),
+    ("tags", "x,priority=high", "column 12: priority 'high' is no number", "highest"),
+    ("tags", "type=match,pattern=x,group=one", "column 28: group 'one' is no number", "group in the pattern"),
+    ("tags", "type=match,pattern=(", "column 20: pattern=( is no regular expression", "JavaScript"),
+    ("tags", "type=match,pattern=/x/q", "unknown flag 'q'", "JavaScript"),
+    ("tags", "type=semver,pattern={{raw}},match=v", "column 35: match=v captures nothing", "parentheses"),
+    ("tags", "\n\n  type=raw,value={{brunch}}", "line 3, column 18: {{brunch}} is not known here", "{{branch}}, {{tag}}"),
+    ("tags", "type=raw,value=a{{branch", "column 17: {{ is opened here", "Close it"),
+    ("tags", "type=raw,value={{branch x y}}", "{{branch}} takes no arguments", "Write {{branch}}"),
+    ("tags", "type=raw,value={{date}}", "column 16: {{date}}: one format is needed", "{{date 'YYYYMMDD'}}"),
+    ("tags", "type=raw,value={{date 'YYYY' tz='Mars/Base'}}", "unknown time zone 'Mars/Base'", "tz='Europe/Berlin'"),
+    ("tags", "type=raw,value={{date 'YYYY' zone='UTC'}}", "unknown option 'zone'", "Moment.js"),
+    ("tags", "type=raw,value={{date 'YYYY' tz=UTC}}", "a time zone needs quotes", "tz='Europe"),
+    ("tags", "type=raw,value={{#each x}}{{/each}}", "the block {{#each}} is not known", "{{#if NAME}}"),
+    ("tags", "type=raw,value={{#if tag}}x", "the block {{#if}} is never closed", "{{/if}}"),
+    ("tags", "type=raw,value={{#if tag}}x{{/unless}}", "is closed by {{/unless}}", "{{/if}}"),
+    ("tags", "type=raw,value={{}}", "{{}} is no expression", "{{name}}"),
+    ("tags", "type=raw,value={{date (x)}}", "'(x)' is no argument", "single quotes"),
+    ("tags", "type=raw,value=x,enable=maybe", "column 25: enable is 'maybe'", "{{is_default_branch}}"),
+    ("tags", 'type=raw,value="x"', "column 16: a double quote may only enclose a whole field", "single quotes"),
+    ("tags", 'type=raw,"value=x"y', "a double quote may only enclose a whole field", "single quotes"),
+    ("tags", "type=sha,prefix=-", "the tag -860c190 begins with a dot or a dash", "prefix="),
+    ("tags", "type=raw,value=" + "x" * 129, "has 129 characters, more than 128", "another value"),
+    ("flavor", "latest=maybe", "flavor, line 1, column 8: latest is 'maybe'", "latest=auto|true|false"),
+    ("flavor", "prefix=x,onlatest=1", "column 19: onlatest is '1'", "onlatest=true"),
+    ("flavor", "prefix", "unknown entry in flavor 'prefix'", "prefix=TEXT"),
+    ("flavor", "prefix={{nobody}}", "flavor, line 1, column 8: {{nobody}} is not known", "Known here"),
+    ("images", "a/b\nnaem=x", "images, line 2, column 1: unknown key 'naem'", "name=REGISTRY/NAME"),
+    ("images", "a/b,enable=yes", "column 12: enable is 'yes'", "enable=true|false"),
+    ("images", "enable=true", "the image has no name", "name=REGISTRY/NAME"),
+    ("images", "name=ghcr.io/a b", "column 6: 'ghcr.io/a b' is not an image name", "REGISTRY/NAME"),
+    ("labels", "a=1\nnonsense", "labels, line 2, column 1: a label must be KEY=VALUE", "one a line"),
+    ("labels", "a={{x}}", "labels, line 1, column 3: {{x}} is not known", "Known here"),
+    ("annotations", "nonsense", "annotations, line 1, column 1: an annotation must be KEY=VALUE", "one a line"),
+    ("annotations", "index,foo:a=1", "annotations, line 1, column 7: unknown annotation level 'foo'", "manifest-descriptor"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "words", "hint"), BAD)
+def test_bad_lines_are_named_with_input_line_and_column(name: str, text: str, words: str, hint: str) -> None:
+    lines = parse_list(text, comma=False, comment="#")
+    with pytest.raises(UsageError) as caught:
+        compute(CONTEXT, **{name: lines})  # type: ignore[arg-type]
+    assert caught.value.message.startswith(f"{name}, line ")
+    assert words in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_prefix_that_spoils_latest_is_an_error() -> None:
+    with pytest.raises(UsageError, match=r"the tag \.latest is not one") as caught:
+        compute(CONTEXT, tags=["type=ref,event=tag,prefix="], flavor=["prefix=.,onlatest=true"])
+    assert "latest=false" in caught.value.hint
+
+
+@given(st.text())
+def test_sanitising_again_changes_nothing(text: str) -> None:
+    assert sanitized(sanitized(text)) == sanitized(text)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    st.sampled_from(["refs/heads/", "refs/tags/", "refs/pull/"]),
+    st.lists(
+        st.sampled_from(
+            [
+                "type=sha",
+                "type=ref,event=branch",
+                "type=ref,event=tag",
+                "type=ref,event=pr",
+                "type=raw,value={{branch}}-x",
+                "type=edge",
+            ]
+        )
+    ),
+)
+def test_every_tag_that_comes_out_is_one(name: str, kind: str, rules: list[str]) -> None:
+    try:
+        found = compute(replace(CONTEXT, ref=kind + name), tags=rules)
+    except UsageError as error:
+        words = error.message
+        assert "begins with" in words or "more than 128" in words
+    else:
+        assert all(TAG.fullmatch(tag) for tag in found.names)
+        assert len(set(found.names)) == len(found.names)
+
+
+def test_labels_are_ordered_as_people_do() -> None:
+    keys = ["b", "B", "a.b", "a-b", "a_b", "A.b", "ab", "aB", "1", "é"]
+    assert sorted(keys, key=collation_key) == ["1", "a_b", "a-b", "a.b", "A.b", "ab", "aB", "b", "B", "é"]
