@@ -127,7 +127,7 @@ def _payload(environ: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[str, 
 def _with_refs(found: Context, environ: Mapping[str, str], payload: Mapping[str, Any]) -> Context:
     """Set the ref and the branch it is meant for. `pull_request_target` has the target's ref, not its own."""
     number = payload.get("number")
-    if "pull_request_target" in found.event and isinstance(number, int):
+    if "pull_request_target" in found.event and type(number) is int:
         found = replace(found, ref=f"refs/pull/{number}/merge")
     if found.ref.startswith("refs/tags/"):
         return replace(found, base_ref=text(payload, "base_ref").removeprefix("refs/heads/"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flakeship.ci.github import Api
 
 NAME: Final = "local"
-_SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[^/:@]+):(?!//)(?P<path>[^\\].*)")
+_SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")
 _SEPARATOR: Final = "\x1f"
 
 
