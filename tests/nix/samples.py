@@ -100,9 +100,23 @@ WRONG_SYSTEM: Final[dict[str, str]] = {
         f"{_RED}error:{_END} a '{_MAGENTA}aarch64-linux{_END}' with features {{{_MAGENTA}{_END}}} is required to build "
         f"'{_MAGENTA}{DRV}{_END}', but I am a '{_MAGENTA}x86_64-linux{_END}' with features {{{_MAGENTA}kvm{_END}}}"
     ),
-    "2.34": (
+    "2.30": (
         f"error: Cannot build '{DRV}'.\n       Reason: required system or feature not available\n"
         "       Required system: 'aarch64-linux' with features {}\n"
         "       Current system: 'x86_64-linux' with features {benchmark, big-parallel, kvm, nixos-test}"
+    ),
+    "2.34": (
+        f"{_RED}error:{_END} Cannot build '{_MAGENTA}{DRV}{_END}'.\n       Reason: {_RED}platform mismatch{_END}\n"
+        f"       Required system: '{_MAGENTA}aarch64-linux{_END}'\n       Current system: '{_MAGENTA}x86_64-linux{_END}'"
+    ),
+}
+MISSING_FEATURE: Final[dict[str, str]] = {
+    "2.8": (
+        f"error: a 'x86_64-linux' with features {{kvm}} is required to build '{DRV}', "
+        "but I am a 'x86_64-linux' with features {benchmark}"
+    ),
+    "2.34": (
+        f"error: Cannot build '{DRV}'.\n       Reason: missing system features\n"
+        "       Required features: {kvm}\n       Available features: {benchmark, uid-range}"
     ),
 }

@@ -14,7 +14,7 @@ from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure, ask, explain
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import TAIL, Log
-from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, WRONG_SYSTEM
+from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, MISSING_FEATURE, WRONG_SYSTEM
 
 
 def told(nix: Nix, *errors: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> Error:
@@ -73,14 +73,18 @@ def test_another_system(nix: Nix, version: str) -> None:
     assert "extra-platforms = aarch64-linux" in error.hint
 
 
-def test_missing_feature_of_the_machine(nix: Nix) -> None:
-    error = told(
-        nix,
-        f"error: a 'x86_64-linux' with features {{kvm}} is required to build '{DRV}', "
-        "but I am a 'x86_64-linux' with features {benchmark}",
-    )
-    assert "needs a machine with the features kvm" in error.message
+@pytest.mark.parametrize("version", MISSING_FEATURE)
+def test_missing_feature_of_the_machine(nix: Nix, version: str) -> None:
+    error = told(nix, MISSING_FEATURE[version])
+    assert error.message == "github:o/r#image needs a machine with the features kvm"
     assert "/dev/kvm" in error.hint
+
+
+def test_reason_of_2_34_is_part_of_the_message(nix: Nix) -> None:
+    error = told(
+        nix, f"error: Cannot build '{DRV}'.\n       Reason: the moon is full.\n       Output paths:\n  /x"
+    )
+    assert error.message == f"github:o/r#image cannot be built: Cannot build '{DRV}'. the moon is full."
 
 
 @pytest.mark.parametrize(

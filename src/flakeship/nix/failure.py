@@ -96,12 +96,9 @@ def _with_untracked(failure: Failure, error: Error) -> Error:
 
 
 def _unknown(failure: Failure) -> Error:
-    lines = [line for line in failure.text.splitlines() if line.strip().startswith("error:")]
-    last = (
-        re.sub(r"^\s*error:\s*", "", lines[-1])
-        if lines
-        else f"nix failed with exit code {failure.returncode}"
-    )
+    """The last line that Nix calls an error, with the reason that 2.34 gives on the next one."""
+    found = re.findall(r"error: *([^\n]+)(?:\n\s+Reason: ([^\n]+))?", failure.text)
+    last = " ".join(filter(None, found[-1])) if found else f"nix failed with exit code {failure.returncode}"
     return BuildError(
         f"{failure.installable} cannot be built: {last}",
         hint=f"`nix build {failure.installable} --show-trace` shows the way that led there",
@@ -145,7 +142,7 @@ def _hash_mismatch(failure: Failure, found: re.Match[str]) -> Error:
 
 def _system(failure: Failure, found: re.Match[str]) -> Error:
     wanted, have = found["wanted"] or found["wanted2"], found["have"] or found["have2"]
-    features = (found["features"] or found["features2"] or "").strip()
+    features = (found["features"] or found["features2"] or found["features3"] or "").strip()
     if features and wanted == have:
         return BuildError(
             f"{failure.installable} needs a machine with the features {features}",
@@ -248,7 +245,8 @@ _CAUSES: Final = (
     _Cause(_NO_SPACE.pattern, _no_space),
     _Cause(
         r"a '(?P<wanted>[^']+)' with features \{(?P<features>[^}]*)\} is required to build .* I am a '(?P<have>[^']+)'"
-        r"|Required system: '(?P<wanted2>[^']+)' with features \{(?P<features2>[^}]*)\}\s+Current system: '(?P<have2>[^']+)'",
+        r"|Required system: '(?P<wanted2>[^']+)'(?: with features \{(?P<features2>[^}]*)\})?\s+"
+        r"Current system: '(?P<have2>[^']+)'|Required features: \{(?P<features3>[^}]*)\}",
         _system,
     ),
     _Cause(r"does not provide attribute [^\n]*", _missing_attribute, source=True),
