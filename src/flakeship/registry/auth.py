@@ -9,6 +9,7 @@ from flakeship.http.origin import Origin
 from flakeship.http.session import Transport
 from flakeship.registry.challenge import Challenge, parse_challenges, usable
 from flakeship.registry.credentials import Credentials
+from flakeship.registry.errors import DeniedError
 from flakeship.registry.tokens import Token, basic, fetch_token
 
 _MARGIN: Final = 60.0
@@ -23,7 +24,7 @@ class Authorization:
         self._transport = transport
         self._origin = origin
         self._credentials = credentials
-        self._scopes = scopes
+        self._scopes = self._usual_scopes = scopes
         self._challenge: Challenge | None = None
         self._token: Token | None = None
         self._refresh = ""
@@ -76,13 +77,17 @@ class Authorization:
         return left > min(max(_MARGIN, seconds), token.lifetime / 2)
 
     def _fetch(self, challenge: Challenge) -> Token:
-        token = fetch_token(
-            self._transport,
-            challenge,
-            registry=self._origin,
-            credentials=self._credentials,
-            refresh=self._refresh,
-            scopes=self._scopes,
-        )
+        try:
+            token = fetch_token(
+                self._transport,
+                challenge,
+                registry=self._origin,
+                credentials=self._credentials,
+                refresh=self._refresh,
+                scopes=self._scopes,
+            )
+        except DeniedError:
+            self._scopes = self._usual_scopes  # what was refused may be the wider scope alone
+            raise
         self._refresh = token.refresh or self._refresh
         return token
