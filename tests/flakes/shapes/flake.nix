@@ -86,6 +86,7 @@
             printf 'one\nt\033[31mw\033[0mo\n'; printf 'caf\303\251 \377\n'; $b sleep 0.3; echo three; echo done > $out
           '' { };
           no-space = make "no-space" "$b dd if=/dev/zero of=big bs=1M count=8" { };
+          random = make "random" "$b head -c 16 /dev/urandom > $out" { };
           wrong-hash = derivation {
             inherit system salt;
             name = "wrong-hash";
