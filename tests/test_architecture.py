@@ -60,8 +60,6 @@ OTHERS = {
     "packaging": "metadata",
     "semver": "metadata",
     "tzdata": "metadata",
-    "packaging": "metadata",
-    "semver": "metadata",
 }
 """Third-party packages, and of the standard library what one place alone may use."""
 
