@@ -27,7 +27,7 @@ def test_same_bytes(nix: Nix, make_flake: MakeFlake) -> None:
 def test_other_bytes(nix: Nix, make_flake: MakeFlake) -> None:
     installable = Installable.parse(".#random", cwd=make_flake(fresh=True))
     output = build(nix, installable, emit=ignore)
-    with pytest.raises(RejectedError, match="-random.drv is not reproducible") as caught:
+    with pytest.raises(RejectedError, match=r"-random\.drv is not reproducible") as caught:
         check_reproducible(nix, installable, output, emit=ignore)
     assert output.out_path in caught.value.message
     assert "order of files" in caught.value.hint
