@@ -67,13 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
-        rule = self.server.proxy.take(self.command, self.path)
-        status = 0
-        try:
-            status = self._fulfil(rule)
-        finally:
-            record = Recorded(self.command, self.path, dict(self.headers), self.received, status)
-            self.server.proxy.requests.append(record)
+        self._fulfil(self.server.proxy.take(self.command, self.path))
+
+    def _record(self, status: int) -> None:
+        """Before the answer goes out, so that a test that has it finds the record."""
+        record = Recorded(self.command, self.path, dict(self.headers), self.received, status)
+        self.server.proxy.requests.append(record)
 
     def _fulfil(self, rule: Rule | None) -> int:
         if rule and rule.kind == "answer":
@@ -128,6 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         return answer.status
 
     def _head(self, status: int, headers: list[tuple[str, str]]) -> None:
+        self._record(status)
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -136,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _hang_up(self) -> int:
+        self._record(0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         return 0

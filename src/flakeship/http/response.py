@@ -34,7 +34,13 @@ class Response:
     def read(self, limit: int = ERROR_LIMIT) -> bytes:
         """At most `limit` bytes of the body; the connection is kept only where that was all of it."""
         with self:
-            return _Reader(self._answer.raw, self.origin).read(limit)
+            reader, pieces, left = self.stream(), [], limit
+            while left and (
+                data := reader.read(left)
+            ):  # only an empty read tells an end from a broken connection
+                pieces.append(data)
+                left -= len(data)
+            return b"".join(pieces)
 
     def stream(self) -> io.RawIOBase:
         """The body as a file, for what may be large; close the response when done."""

@@ -1,0 +1,121 @@
+"""The retry policy: how often, how long, and what the user is told in the end."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flakeship.events import Event, Retry
+from flakeship.http.errors import WireError
+from flakeship.http.origin import Origin
+from flakeship.http.retry import persist
+from flakeship.http.retry_after import retry_after
+from flakeship.http.throttle import AdaptiveLimit, Gate
+from tests.sinks.pushing import Clock
+
+NOW = "Wed, 21 Oct 2026 07:28:00 GMT"
+
+
+class Failing:
+    """Fails with each of `errors` in turn, and then does not."""
+
+    def __init__(self, *errors: WireError) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "done"
+
+
+def test_it_waits_longer_each_time_and_tells() -> None:
+    clock, events = Clock(), list[Event]()
+    action = Failing(*(WireError("busy") for _ in range(5)))
+    policy = clock.policy(random=lambda: 1.0)
+    assert persist(action, what="the push", policy=policy, emit=events.append) == "done"
+    assert clock.slept == [0.5, 1, 2, 4, 8]
+    assert events[1] == Retry("the push", "busy", 2, 1)
+
+
+def test_jitter_spreads_the_waits() -> None:
+    clock = Clock()
+    persist(
+        Failing(WireError("busy")), what="", policy=clock.policy(random=lambda: 0.25), emit=lambda _: None
+    )
+    assert clock.slept == [0.125]
+
+
+@pytest.mark.parametrize(
+    ("error", "calls", "said"),
+    [
+        (WireError("gone"), 6, "gone; tried 6 times"),
+        (WireError("gone", transient=False), 1, "gone"),
+        (WireError("gone", tries=2), 2, "gone; tried 2 times"),
+        (WireError("gone", retry_after=301), 1, "gone; it asks to wait 301 s, which is more than 300 s"),
+        (WireError("gone", retry_after=299), 3, "gone; tried 3 times"),
+    ],
+)
+def test_it_gives_up(error: WireError, calls: int, said: str) -> None:
+    clock = Clock()
+    action = Failing(*[error] * 9)
+    with pytest.raises(WireError) as raised:
+        persist(action, what="", policy=clock.policy(), emit=lambda _: None)
+    assert action.calls == calls
+    assert raised.value.message == str(raised.value) == said
+    assert sum(clock.slept) <= 600
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("86400", 86400.0),
+        ("Wed, 21 Oct 2026 07:28:05 GMT", 5.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", None),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        ("²", None),
+        ("1e9", None),
+    ],
+)
+def test_retry_after_in_every_form(text: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": text, "Date": NOW}) == seconds
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_retry_after_breaks_it(text: str, date: str) -> None:
+    seconds = retry_after({"Retry-After": text, "Date": date})
+    assert seconds is None or seconds >= 0
+
+
+def test_a_pause_holds_its_origin_alone() -> None:
+    clock = Clock()
+    gate, busy = Gate(clock.policy()), Origin("https", "busy.example", 443)
+    gate.pause(busy, 5)
+    gate.pause(busy, 2)
+    gate.wait(Origin("https", "other.example", 443))
+    assert clock.slept == []
+    gate.wait(busy)
+    assert clock.slept == [5]
+
+
+def test_the_limit_halves_on_a_burst_and_grows_again() -> None:
+    clock = Clock()
+    limit = AdaptiveLimit(clock.policy())
+    with limit.slot(), limit.slot(), limit.slot(), limit.slot():
+        limit.trouble()
+        assert limit.limit is None, "one alone is no burst"
+        limit.trouble()
+        assert limit.limit == 2
+        limit.trouble()
+        clock.now += 6
+        limit.trouble()
+        assert limit.limit == 2, "six seconds apart is no burst"
+    for _ in range(16):
+        limit.success()
+    assert limit.limit == 3
