@@ -52,7 +52,7 @@ def format_moment(moment: datetime, pattern: str) -> str:
 def _piece(token: str, moment: datetime) -> str:
     if token in _LETTERS:
         return str(_LETTERS[token](moment))
-    if token.startswith("["):
+    if token.startswith("[") and len(token) > 1:
         return token[1:].removesuffix("]")
     return token.replace("\\", "")
 
