@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "local"
 _SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")
+_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SEPARATOR: Final = "\x1f"
 
 
@@ -46,6 +47,8 @@ def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context
 
 def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime | None:
     """When a commit was made, if the working tree at `cwd` has it."""
+    if not _SHA.fullmatch(sha):
+        return None
     try:
         return datetime.fromisoformat(
             Git(scrubbed(environ), cwd)("show", "-s", "--format=%cI", f"{sha}^{{commit}}", "--")
@@ -65,7 +68,13 @@ class Git:
 
     def __call__(self, *arguments: str) -> str:
         """Run git and return what it prints. GitError holds none of its words, which may quote a URL with a password."""
-        environ = {**self.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+        environ = {
+            **self.environ,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_LAZY_FETCH": "1",
+            "LC_ALL": "C",
+        }
         try:
             done = run(["git", *arguments], environ=environ, cwd=self.cwd, timeout=60)
         except (NotStartedError, TimeoutError):
