@@ -100,8 +100,8 @@ def _in_order(work: Iterator[Callable[[], bytes]], pool: Executor, in_flight: in
 def _zstd(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
     import zstandard
 
-    # One worker: with none, zstd's job size and so its output would be another; any number of them agree.
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=2).compressobj()
+    # Any number of workers gives the same bytes, none gives others; each takes some 20 MiB at the default level.
+    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, threads=1).compressobj()
     for data in chunks:
         if piece := compressor.compress(data):
             yield piece

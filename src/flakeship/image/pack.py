@@ -20,7 +20,7 @@ from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, Pack
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 
-_READERS: Final = 4
+_READERS: Final = {"gzip": 4, "zstd": 2, "none": 4}  # zstd holds some 40 MiB for each
 _IN_FLIGHT: Final = 16
 """At most so many layers are read at a time, and so many chunks are between readers and writers: what bounds memory
 on a machine of many cores."""
@@ -51,7 +51,7 @@ def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bo
     With `forward_only` each layer is read to its end before the next is asked for.
     """
     stop = threading.Event()
-    readers = 1 if forward_only else min(packing.threads, _READERS)
+    readers = 1 if forward_only else min(packing.threads, _READERS[packing.compression.algorithm])
     in_flight = min(packing.threads + 2, _IN_FLIGHT // readers)
     with workers("compress", packing.threads) as compressors, workers("read", readers, stop) as pool:
         pending: set[Future[PackedLayer]] = set()

@@ -1,0 +1,117 @@
+"""The same input gives the same bytes: whatever the threads, the pieces, the folder, or the CPU."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flakeship.image.compress import Algorithm
+from flakeship.image.stream import CHUNK, chunks, read_full
+from tests.image.making import WRAPS, compression, made
+from tests.image.recipe import RECIPES, SIZE, blob, digests, sample
+from tests.image.test_tar import Pipe
+from tests.testbed.archive_shapes import archive
+
+ROOT = Path(__file__).parent.parent.parent
+GOLDEN: Final = """\
+gzip 0 e144c62ca1d806e2a6037f861cb91e8d6b87430c611da7cb7598d4f4d3095cd6
+gzip 1 259c83a895285d729dd96ceeec6c2bb9c88216406c0aa3eedbd2baff1dbde1a0
+gzip 2 16b530fc1d09f08f909aafdb5f204709e463c7bfa8d415988ec3dc71cc6ab3cc
+zstd 3 a3740baf3b5a8510835ed924e84a0740b67d61c4d32a39cbf4625163ae557676
+none 0 b797f82c6c67ef951359dd08afa8e8be13498851fca6701af9dab7d870063f37
+"""
+"""When one of these changes, so must RECIPE: what was published before can't be made again. They are x86-64's."""
+
+
+def test_the_recipe_has_not_changed() -> None:
+    assert "\n".join(digests()) + "\n" == GOLDEN
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["Westmere", "Haswell", "max"])
+def test_another_cpu(cpu: str) -> None:
+    argv = ["qemu-x86_64-static", "-cpu", cpu, sys.executable, "-m", "tests.image.recipe"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True, timeout=200)
+    assert done.stdout.decode() == GOLDEN
+
+
+@pytest.mark.parametrize(("algorithm", "level"), [*RECIPES, ("zstd", 1), ("zstd", 19)])
+def test_threads_make_no_difference(algorithm: Algorithm, level: int) -> None:
+    data = sample()
+    assert len({blob(data, algorithm, level, threads=threads) for threads in (1, 2, 4, 7)}) == 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from(RECIPES),
+    st.sampled_from([0, 1, CHUNK - 1, CHUNK, CHUNK + 1, SIZE]),
+    st.binary(max_size=9),
+)
+def test_others_inflate_what_we_compress(recipe: tuple[Algorithm, int], size: int, end: bytes) -> None:
+    data = sample(size) + end
+    made_blob = blob(data, *recipe)
+    match recipe[0]:
+        case "gzip":
+            assert gzip.decompress(made_blob) == data
+        case "zstd":
+            assert zstandard.ZstdDecompressor().stream_reader(io.BytesIO(made_blob)).read() == data
+        case "none":
+            assert made_blob == data
+
+
+@pytest.mark.parametrize("piece", [1, 1000, 65_536, CHUNK - 1, CHUNK, CHUNK + 1])
+def test_pieces_of_a_pipe_make_no_difference(piece: int) -> None:
+    data = sample(20_000 if piece == 1 else SIZE)
+    cut = list(chunks(Pipe(data, piece)))
+    assert b"".join(cut) == data
+    assert {len(part) for part in cut[:-1]} <= {CHUNK}
+    assert read_full(Pipe(data, piece), 5000) == data[:5000]
+
+
+@pytest.mark.parametrize("algorithm", ["gzip", "zstd", "none"])
+def test_the_same_image_again(tmp_path: Path, algorithm: Algorithm) -> None:
+    layers = (sample(), sample(CHUNK * 2), sample(777))
+    path, found = tmp_path, set()
+    for number, threads in enumerate((1, 1, 2, 4, 64)):
+        path = tmp_path / str(number) / "archive"
+        path.parent.mkdir()
+        path.write_bytes(archive(layers))
+        packed = made(path, path.parent / "out", how=compression(algorithm), threads=threads)
+        found.add(packed.descriptor.digest)
+    path.write_bytes(WRAPS["gzip"](archive(layers)))
+    found.add(made(path, path.parent / "out", how=compression(algorithm)).descriptor.digest)
+    assert len(found) == 1
+
+
+def test_a_golden_image(tmp_path: Path) -> None:
+    (tmp_path / "archive").write_bytes(archive((sample(), sample(777))))
+    packed = made(tmp_path / "archive", tmp_path / "out")
+    assert (
+        packed.config_descriptor.digest
+        == "sha256:7b91513bebe4e4586e8b3680722a799819cac28531dc5ab5c64cded0a890791e"
+    )
+    assert (
+        packed.descriptor.digest == "sha256:e3336165073aaa9ead13a29e630594ed3af19c5e8d6b99160b99537691ec1324"
+    )
+
+
+def test_gzip_says_nothing_of_where_and_when() -> None:
+    assert blob(b"x", "gzip", 2)[:10] == b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+
+
+def test_a_reader_that_can_not_be_read_whole() -> None:
+    class Strict(Pipe):
+        def read(self, size: int = -1, /) -> Any:
+            assert 0 < size <= CHUNK, f"asked for {size} bytes"
+            return super().read(size)
+
+    assert sum(map(len, chunks(Strict(sample(), CHUNK)))) == SIZE

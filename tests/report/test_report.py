@@ -1,0 +1,136 @@
+"""Lines that a log keeps, and lines that move on a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import threading
+from pathlib import Path
+
+import pytest
+
+from flakeship import events, report
+from flakeship.report.plain import LEVELS, PlainReport, line_of, printable, size_of
+
+ALL: list[events.Event] = [
+    events.StageStarted("build", "building .#image"),
+    events.BuildLog("hello [bold]there"),
+    events.BuildProgress(1, 2, 1, 0),
+    events.Command(("nix", "build", "a b")),
+    events.LayerProgress("key", "reading"),
+    events.LayerProgress("key", "packed", 1500, "sha256:" + "a" * 64),
+    events.LayerProgress("key", "uploaded", 1500, "sha256:" + "a" * 64, "ghcr.io/o/n"),
+    events.BytesMoved("read", 5_000_000),
+    events.Retry("upload", "reset", 1, 0.5),
+    events.Notice("a note"),
+    events.Warned("a warning", "do this"),
+    events.Detail("a detail"),
+    events.StageFinished("build", 1.25),
+]
+
+
+def said(level: str) -> str:
+    out = io.StringIO()
+    with report.opened(out, level, {}) as emit:
+        for event in ALL:
+            emit(event)
+    return out.getvalue()
+
+
+def test_what_each_level_says() -> None:
+    assert said("error") == ""
+    assert said("warn").splitlines() == [
+        "retry 1 of upload in 0.5 s: reset", "warning: a warning", "  -> do this",
+    ]  # fmt: skip
+    info, debug = said("info"), said("debug")
+    assert "==> building .#image\n    hello [bold]there\n" in info
+    assert "    aaaaaaaaaaaa     1.5 kB  uploaded  ghcr.io/o/n\n" in info
+    assert "note: a note" in info
+    assert "a detail" not in info
+    assert "  + nix build 'a b'\n" in debug
+    assert "a detail" in debug
+    assert "build took 1.25 s" in debug
+
+
+@pytest.mark.parametrize("event", ALL, ids=lambda event: type(event).__name__)
+def test_every_event_has_a_level(event: events.Event) -> None:
+    assert line_of(event)[0] in LEVELS.values()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b[2J\x1b[1;1Hx", "x"),
+        ("a\rb\nc\x07\x9b", "abc"),
+        ("tab\tü", "tab\tü"),
+        ("\x1b]0;title\x07x", "]0;titlex"),
+    ],
+)
+def test_untrusted_text_is_not_obeyed(text: str, expected: str) -> None:
+    assert printable(text) == expected
+    assert line_of(events.BuildLog(text)) == (2, f"    {expected}")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_500_000, "1.5 MB"), (2_340_000_000, "2.34 GB")],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size_of(count) == text
+
+
+def test_lines_of_many_threads_stay_whole() -> None:
+    out = io.StringIO()
+    emit = PlainReport(out, 2)
+    threads = [
+        threading.Thread(target=lambda: [emit(events.Notice("x" * 50)) for _ in range(50)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(out.getvalue().splitlines()) == {"note: " + "x" * 50}
+    assert len(out.getvalue().splitlines()) == 200
+
+
+def terminal(environ: dict[str, str], level: str = "info") -> str:
+    main, side = pty.openpty()
+    chunks: list[bytes] = []
+
+    def drain() -> None:
+        while True:
+            try:
+                chunks.append(os.read(main, 65536))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    with os.fdopen(side, "w", encoding="utf-8") as out, report.opened(out, level, environ) as emit:
+        for event in ALL:
+            emit(event)
+    thread.join(5)
+    os.close(main)
+    return b"".join(chunks).decode()
+
+
+def test_on_a_terminal() -> None:
+    text = terminal({"TERM": "xterm"})
+    assert "\x1b[" in text
+    assert "a note" in text
+    assert "warning: a warning" in text
+    assert "a detail" not in text
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "xterm", "CI": "true"}, {"TERM": "dumb"}, {}])
+def test_where_nothing_may_move(environ: dict[str, str]) -> None:
+    assert "\x1b" not in terminal(environ)
+
+
+def test_no_thread_stays() -> None:
+    before = set(threading.enumerate())
+    terminal({"TERM": "xterm"})
+    assert set(threading.enumerate()) == before
+    assert Path("/proc/self/fd").exists()

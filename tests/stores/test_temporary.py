@@ -1,0 +1,102 @@
+"""The spool: what is left behind (nothing), and the errors of a disk."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flakeship.errors import ResourceError
+from flakeship.stores.temporary import TemporaryStore, disk_full, temporary_store
+from tests.image.making import files, made, settled
+from tests.testbed.archive_shapes import archive
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MiB."""
+    assert os.geteuid() == 0, "only root can mount a small file system: run as root"
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_folder_of_its_own_that_goes(tmp_path: Path) -> None:
+    with temporary_store(tmp_path) as store:
+        assert store.directory.parent == tmp_path
+        assert store.directory.stat().st_mode & 0o777 == 0o700
+        with store.spool() as (file, path):
+            file.write(b"kept")
+        assert path.read_bytes() == b"kept"
+        assert store.find("anything") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_no_file(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        _fail(TemporaryStore(tmp_path), error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _fail(store: TemporaryStore, error: type[BaseException]) -> None:
+    with store.spool() as (file, _):
+        file.write(b"half")
+        raise error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [4 << 20, (3 << 20) + 100])
+def test_the_disk_is_full(tiny: Path, tmp_path: Path, size: int) -> None:
+    """Also by a few bytes, when the kernel takes a part of the last write."""
+    (tmp_path / "archive").write_bytes(archive([os.urandom(size)]))
+    open_files = files()
+    with pytest.raises(ResourceError) as caught:
+        made(tmp_path / "archive", tiny / "flakeship-1")
+    assert f"no space left in {tiny} while packing layers" in caught.value.message
+    assert "TMPDIR" in caught.value.hint
+    assert caught.value.exit_code == 8
+    del caught
+    assert settled(open_files)
+    assert list((tiny / "flakeship-1").iterdir()) == []
+
+
+def test_it_says_how_much_is_needed(tmp_path: Path) -> None:
+    assert "about 1,234 MB are needed" in disk_full(tmp_path / "x", needed=1_234_000_000).message
+
+
+def test_the_folder_is_gone_or_can_not_be_written_to(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ResourceError, match="cannot make a temporary folder in") as caught,
+        temporary_store(tmp_path / "none"),
+    ):
+        pytest.fail("it was made")
+    assert "No such file" in caught.value.message
+    assert "TMPDIR" in caught.value.hint
+    spool = TemporaryStore(tmp_path / "gone").spool()
+    with (
+        pytest.raises(ResourceError, match=f"cannot pack a layer in {tmp_path}: No such file") as inside,
+        spool,
+    ):
+        pytest.fail("it was made")
+    assert "TMPDIR" in inside.value.hint
+
+
+def test_too_many_open_files(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files() - 1, hard))
+    try:
+        with (
+            pytest.raises(ResourceError, match="Too many open files") as caught,
+            TemporaryStore(tmp_path).spool(),
+        ):
+            pytest.fail("it was made")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "ulimit -n" in caught.value.hint

@@ -1,0 +1,111 @@
+"""Layers go to every destination, and from the disk when all have them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from flakeship.delivery import deliver, finish
+from flakeship.errors import UnreachableError
+from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.nothing import NothingDestination
+from tests.image.making import files, settled
+from tests.images import digests, random_packed
+
+PACKED = random_packed(3, 6, size=100)
+
+
+class Forgetful(NothingDestination):
+    """Lacks these blobs until it is given them with `certain=False`."""
+
+    def __init__(self, lacks: set[Digest]) -> None:
+        super().__init__("forgetful")
+        self.lacks = set(lacks)
+        self.taken: list[tuple[Digest, bool]] = []
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        self.taken.append((layer.descriptor.digest, certain))
+        if not certain:
+            self.lacks.discard(layer.descriptor.digest)
+        return super().take(layer, certain=certain)
+
+    def finish(self, packed: Packed) -> Published:
+        if self.lacks:
+            raise BlobsUnknownError(frozenset(self.lacks))
+        return super().finish(packed)
+
+
+def watched(discarded: list[str]) -> list[PackedLayer]:
+    return [
+        replace(layer, discard=lambda key=layer.key: discarded.append(key))  # type: ignore[misc]
+        for layer in PACKED.layers
+    ]
+
+
+@pytest.mark.parametrize("uploads", [1, 4])
+def test_every_layer_to_every_destination(uploads: int) -> None:
+    discarded: list[str] = []
+    places = [Forgetful(set()), Forgetful(set())]
+    layers = deliver(watched(discarded), places, uploads=uploads)
+    assert list(layers) == [layer.key for layer in PACKED.layers]
+    assert sorted(discarded) == sorted(layers)
+    for place in places:
+        assert sorted(digest for digest, _ in place.taken) == sorted(digests(PACKED)[:-1])
+        published = finish(PACKED, place, list)
+        assert [blob.digest for blob in published.blobs] == digests(PACKED)
+
+
+def test_no_more_layers_are_made_than_may_wait() -> None:
+    asked, gate = 0, threading.Event()
+
+    class Slow(NothingDestination):
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+            gate.wait(5)
+            return super().take(layer, certain=certain)
+
+    def layers() -> Iterator[PackedLayer]:
+        nonlocal asked
+        for layer in PACKED.layers:
+            asked += 1
+            yield layer
+
+    thread = threading.Thread(target=deliver, args=(layers(), [Slow("slow")]), kwargs={"uploads": 1})
+    thread.start()
+    thread.join(0.2)
+    assert asked == 3
+    gate.set()
+    thread.join(5)
+    assert asked == 6
+
+
+def test_a_destination_that_fails_ends_it_and_leaves_no_thread() -> None:
+    class Broken(NothingDestination):
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+            raise UnreachableError("it is down")
+
+    discarded: list[str] = []
+    open_files = files()
+    with pytest.raises(UnreachableError, match="it is down"):
+        deliver(watched(discarded), [Broken("broken")], uploads=2)
+    assert discarded == []
+    assert settled(open_files)
+
+
+def test_blobs_that_turn_out_to_be_missing_are_sent_once_more() -> None:
+    lacking = PACKED.layers[2].descriptor.digest
+    place, discarded = Forgetful({lacking}), list[str]()
+    deliver(PACKED.layers, [place], uploads=1)
+    assert finish(PACKED, place, lambda: watched(discarded)).digest == PACKED.descriptor.digest
+    assert [taken for taken in place.taken if not taken[1]] == [(lacking, False)]
+    assert len(discarded) == 6
+
+
+def test_blobs_that_are_missing_again_are_an_error() -> None:
+    place = Forgetful({Digest("sha256:" + "0" * 64)})
+    deliver(PACKED.layers, [place], uploads=1)
+    with pytest.raises(BlobsUnknownError):
+        finish(PACKED, place, lambda: PACKED.layers)
