@@ -60,7 +60,7 @@ def test_refused_before_anything_is_built(text: str) -> None:
 
 @pytest.mark.parametrize("epoch", ["soon", "1.5", "9" * 30])
 def test_a_source_date_epoch_that_is_no_number(epoch: str) -> None:
-    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH is .* not a number of seconds") as caught:
+    with pytest.raises(UsageError, match=r"SOURCE_DATE_EPOCH is .* not a number of seconds") as caught:
         check_created("auto", {"SOURCE_DATE_EPOCH": epoch})
     assert caught.value.hint
     check_created("keep", {"SOURCE_DATE_EPOCH": epoch})
