@@ -17,6 +17,7 @@ GROUPS: Final = (
     "Binary caches",
     "Packing",
     "The run itself",
+    "How the container starts",
 )
 
 

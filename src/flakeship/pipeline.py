@@ -23,6 +23,7 @@ from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.metadata.context import Context
 from flakeship.naming import naming_of
 from flakeship.obtain import Obtained, builder_of, obtain
+from flakeship.overriding import overrides_of
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Published
 from flakeship.sources.opened import Circumstances, Opened
@@ -46,7 +47,7 @@ def publish(settings: Settings, world: World) -> Result:
     compression, family = compression_of(settings), FAMILIES[settings.media_types]
     check_created(settings.created, world.environ)
     context = detect(world.environ, cwd=str(world.cwd), now=world.now)
-    naming = naming_of(settings, context)
+    naming, overrides = naming_of(settings, context), overrides_of(settings, world.emit)
     wanted = targets(to=settings.to, references=naming.references, cwd=world.cwd)
     with temporary_store(world.temporary) as store, transport(settings, world) as session:
         builder = builder_of(settings, world, store.directory)
@@ -58,7 +59,9 @@ def publish(settings: Settings, world: World) -> Result:
             layers = packed_layers(source.layers(), packing, forward_only=source.forward_only)
             delivered = deliver(layers, places, uploads=settings.max_concurrent_uploads or 1)
             moment = _moment(settings, world, obtained, context)
-            image = stamped(source.image(), naming, obtained, compression, moment)
+            image = stamped(
+                source.image(), overrides, naming, obtained=obtained, compression=compression, moment=moment
+            )
             packed = seal(image, delivered, family)
             read_again = functools.partial(_packed, obtained.path, packing, world)
             published = tuple(finish(packed, place, read_again) for place in places)

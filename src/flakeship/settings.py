@@ -166,6 +166,29 @@ class Settings:
         "choice", "How much to say", group=7, default="info", choices=("error", "warn", "info", "debug")
     )
 
+    entrypoint: str = _input(
+        "text",
+        'What is run: `["/bin/app", "--serve"]`, or words; no shell is added. `[]` takes it away',
+        group=8,
+    )
+    cmd: str = _input("text", "Arguments of the entrypoint, written like it", group=8)
+    env: tuple[str, ...] = _input(
+        "lines", "Environment: KEY=VALUE adds or replaces, -KEY removes", group=8, default=()
+    )
+    user: str = _input("text", "User, as `NAME`, `UID` or `USER:GROUP`", group=8)
+    workdir: str = _input("text", "Working directory", group=8)
+    expose: tuple[str, ...] = _input(
+        "list", "Ports: `8080`, `53/udp`, `8000-8010`; `-8080` takes one away", group=8, default=()
+    )
+    volumes: tuple[str, ...] = _input(
+        "list", "Folders that hold data: `/data`; `-/data` takes one away", group=8, default=()
+    )
+    stop_signal: str = _input("text", "Signal that asks the program to end: `SIGINT`", group=8)
+    healthcheck: str = _input(
+        "text", 'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it', group=8
+    )
+    platform: str = _input("text", "Says of a mislabelled image what it is for: `linux/arm64`", group=8)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:

@@ -9,6 +9,7 @@ from typing import Final
 from flakeship.image import stamp
 from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.model import Image
+from flakeship.image.override import Overrides, overridden
 from flakeship.naming import Naming
 from flakeship.obtain import Obtained
 
@@ -23,9 +24,16 @@ _STORE: Final = "/nix/store/"
 
 
 def stamped(
-    image: Image, naming: Naming, obtained: Obtained, compression: Compression, moment: datetime | None
+    source: Image,
+    overrides: Overrides,
+    naming: Naming,
+    *,
+    obtained: Obtained,
+    compression: Compression,
+    moment: datetime | None,
 ) -> Image:
-    """The image with its labels, date and annotations, and the record of what it was before."""
+    """The image with overrides, labels, date and annotations, and the record of what it was before."""
+    image = overridden(source, overrides)
     dated = stamp.with_created(image, moment)
     created = str(dated.config.get("created", ""))
     labels = naming.labels
@@ -35,7 +43,7 @@ def stamped(
         override=_dated(labels.known, created),
         fill={**labels.flake, **labels.described},
     )
-    marked = stamp.with_record(marked, image)
+    marked = stamp.with_record(marked, source)
     return stamp.with_annotations(
         marked, {**_origin(obtained, compression), **_annotations(naming, image, created)}
     )

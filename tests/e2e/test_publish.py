@@ -280,7 +280,7 @@ def test_the_environment_of_nix_holds_no_secret(
         (("--compression-level", "9"), 2, "0 to 2"),
         (("--to", "ftp://x"), 2, "ftp"),
         (("--tag", "x"), 2, "--tags"),
-        (("--platform-http", "x"), 2, "--plain-http"),
+        (("--plain-htpp", "x"), 2, "--plain-http"),
         (("--username", "me", "--tags", "ghcr.io/me/app:1"), 2, "password"),
         (("--ca", "nowhere.pem", "--tags", "ghcr.io/me/app:1"), 2, "nowhere.pem"),
         (("--tags", "no-such-host.invalid/me/app:1", "--push"), 6, "no-such-host.invalid"),

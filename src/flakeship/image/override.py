@@ -1,0 +1,94 @@
+"""What a container is started with, said anew: functions Image → Image that change the config and never a layer.
+
+The keys are those of https://github.com/opencontainers/image-spec/blob/main/config.md, and docker's Healthcheck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flakeship.image.model import Image, Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """None and empty change nothing; an empty `entrypoint` or `cmd` takes the image's own away.
+
+    `env` is in the order of writing, with None for a variable to remove; `ports` and `volumes` say of each whether it
+    is to be there; `healthcheck` is the object that docker knows.
+    """
+
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    env: tuple[tuple[str, str | None], ...] = ()
+    user: str = ""
+    workdir: str = ""
+    ports: tuple[tuple[str, bool], ...] = ()
+    volumes: tuple[tuple[str, bool], ...] = ()
+    stop_signal: str = ""
+    healthcheck: Mapping[str, Any] | None = None
+    platform: Platform | None = None
+
+
+def overridden(image: Image, overrides: Overrides) -> Image:
+    """The image with all of them; the very same one where nothing changes."""
+    runtime = image.config.get("config", {})
+    changed = {**runtime, **_texts(overrides), **_sets(runtime, overrides)}
+    if overrides.env:
+        changed["Env"] = with_env(runtime.get("Env", ()), overrides.env)
+    if overrides.healthcheck is not None:
+        changed["Healthcheck"] = dict(overrides.healthcheck)
+    changed = {key: value for key, value in changed.items() if value or key in runtime}
+    result = image if changed == runtime else replace(image, config={**image.config, "config": changed})
+    return with_platform(result, overrides.platform) if overrides.platform else result
+
+
+def with_env(env: Iterable[str], changes: Iterable[tuple[str, str | None]]) -> list[str]:
+    """A variable that is there keeps its place, a new one goes last; one that occurs several times is there once."""
+    # What has no `=` is no variable, and is left where it is
+    entries = [(entry.partition("=")[0], entry) for entry in env]
+    for name, value in changes:
+        places = [place for place, (known, _) in enumerate(entries) if known == name]
+        first = places[0] if places else len(entries)
+        written = [] if value is None else [(name, f"{name}={value}")]
+        rest = [entry for entry in entries[first:] if entry[0] != name]
+        entries = [*entries[:first], *written, *rest]
+    return [entry for _, entry in entries]
+
+
+def with_platform(image: Image, platform: Platform) -> Image:
+    """For an image that is labelled wrongly; its binaries stay what they are."""
+    if platform == image.platform:
+        return image
+    kept = {key: value for key, value in image.config.items() if key != "variant"}
+    return replace(image, platform=platform, config={**kept, **platform.to_json()})
+
+
+def _texts(overrides: Overrides) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "User": overrides.user,
+        "WorkingDir": overrides.workdir,
+        "StopSignal": overrides.stop_signal,
+    }
+    lists = {"Entrypoint": overrides.entrypoint, "Cmd": overrides.cmd}
+    return {key: value for key, value in said.items() if value} | {
+        key: list(value) for key, value in lists.items() if value is not None
+    }
+
+
+def _sets(runtime: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """Sets, which the config writes as objects of empty objects."""
+    named = {"ExposedPorts": overrides.ports, "Volumes": overrides.volumes}
+    return {key: _changed(runtime.get(key, {}), changes) for key, changes in named.items() if changes}
+
+
+def _changed(present: Mapping[str, Any], changes: Iterable[tuple[str, bool]]) -> dict[str, Any]:
+    result = dict(present)
+    for name, wanted in changes:
+        if wanted:
+            result.setdefault(name, {})
+        else:
+            result.pop(name, None)
+    return result
