@@ -20,7 +20,7 @@ from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, Pack
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 
-_READERS: Final = {"gzip": 4, "zstd": 2, "none": 4}  # zstd holds some 30 MiB for each
+_READERS: Final = {"gzip": 4, "zstd": 1, "none": 4}  # zstd has threads of its own, and holds some 50 MiB
 _IN_FLIGHT: Final = 16
 """At most so many layers are read at a time, and so many chunks are between readers and writers: what bounds memory
 on a machine of many cores."""
