@@ -47,7 +47,6 @@ def overridden(image: Image, overrides: Overrides) -> Image:
 
 def with_env(env: Iterable[str], changes: Iterable[tuple[str, str | None]]) -> list[str]:
     """A variable that is there keeps its place, a new one goes last; one that occurs several times is there once."""
-    # What has no `=` is no variable, and is left where it is
     entries = [(entry.partition("=")[0], entry) for entry in env]
     for name, value in changes:
         places = [place for place, (known, _) in enumerate(entries) if known == name]
