@@ -18,6 +18,7 @@ GROUPS: Final = (
     "Packing",
     "The run itself",
     "How the container starts",
+    "A plain package",
 )
 
 

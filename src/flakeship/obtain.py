@@ -22,11 +22,12 @@ from flakeship.world import World
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """`output` and `flake` are None for a `source` that was given ready."""
+    """`output`, `flake` and `nix`, with the caches that it built under, are None for a `source` that was given ready."""
 
     path: Path
     output: BuildOutput | None = None
     flake: FlakeMetadata | None = None
+    nix: Nix | None = None
 
     @property
     def commit_time(self) -> datetime | None:
@@ -50,7 +51,12 @@ def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None
     if settings.source:
         return None
     installable = Installable.parse(settings.flake, cwd=str(world.cwd))
-    nix = Nix.find(
+    return Builder(nix_of(settings, world, folder), installable, folder)
+
+
+def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
+    """The Nix of this machine, set up as the inputs say; `folder` is its home where there is no other."""
+    return Nix.find(
         environ=world.environ,
         emit=world.emit,
         config=settings.nix_config,
@@ -59,7 +65,6 @@ def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None
         accept_flake_config=settings.accept_flake_config,
         spare_home=str(folder),
     )
-    return Builder(nix, installable, folder)
 
 
 def obtain(builder: Builder | None, settings: Settings, world: World, session: Transport) -> Obtained:
@@ -88,7 +93,7 @@ def obtain(builder: Builder | None, settings: Settings, world: World, session: T
     if settings.verify == "rebuild":
         with world.stage("rebuild", f"building {installable} a second time, to compare"):
             check_reproducible(cached, installable, output, emit=world.emit)
-    return Obtained(Path(output.out_path), output, flake)
+    return Obtained(Path(output.out_path), output, flake, cached)
 
 
 def _check_sandbox(nix: Nix, settings: Settings, world: World) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import cast
 
 from flakeship import sources
 from flakeship.ci.platforms import detect
+from flakeship.circumstances import circumstances_of
 from flakeship.created import check_created, moment_of
 from flakeship.delivery import deliver, finish
 from flakeship.destinations import destinations, transport
@@ -26,7 +26,7 @@ from flakeship.obtain import Obtained, builder_of, obtain
 from flakeship.overriding import overrides_of
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Published
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened
 from flakeship.stamping import stamped
 from flakeship.stores.temporary import temporary_store
 from flakeship.targets import targets
@@ -48,14 +48,22 @@ def publish(settings: Settings, world: World) -> Result:
     check_created(settings.created, world.environ)
     context = detect(world.environ, cwd=str(world.cwd), now=world.now)
     naming, overrides = naming_of(settings, context), overrides_of(settings, world.emit)
-    wanted = targets(to=settings.to, references=naming.references, cwd=world.cwd)
-    with temporary_store(world.temporary) as store, transport(settings, world) as session:
+    wanted = targets(to=settings.to, load=settings.load, references=naming.references, cwd=world.cwd)
+    with (
+        temporary_store(world.temporary) as store,
+        transport(settings, world) as session,
+        contextlib.ExitStack() as scope,
+    ):
         builder = builder_of(settings, world, store.directory)
         with world.stage("check", "checking the destinations"):
-            places = destinations(wanted, session, settings, world, context)
+            places = destinations(
+                wanted, scope, session=session, settings=settings, world=world, context=context
+            )
         obtained = obtain(builder, settings, world, session)
         packing = Packing(compression, family, store, world.cpus, world.emit)
-        with world.stage("publish", f"publishing {obtained.path}"), _opened(obtained.path, world) as source:
+        circumstances = circumstances_of(obtained, settings, world, store.directory)
+        opened = functools.partial(sources.opened, obtained.path, circumstances)
+        with world.stage("publish", f"publishing {obtained.path}"), opened() as source:
             layers = packed_layers(source.layers(), packing, forward_only=source.forward_only)
             delivered = deliver(layers, places, uploads=settings.max_concurrent_uploads or 1)
             moment = _moment(settings, world, obtained, context)
@@ -63,7 +71,7 @@ def publish(settings: Settings, world: World) -> Result:
                 source.image(), overrides, naming, obtained=obtained, compression=compression, moment=moment
             )
             packed = seal(image, delivered, family)
-            read_again = functools.partial(_packed, obtained.path, packing, world)
+            read_again = functools.partial(_packed, opened, packing)
             published = tuple(finish(packed, place, read_again) for place in places)
     return Result(packed, published, obtained)
 
@@ -89,11 +97,9 @@ def _moment(settings: Settings, world: World, obtained: Obtained, context: Conte
     return moment_of(settings.created, environ=world.environ, now=world.now, commit_time=lambda: committed)
 
 
-def _opened(path: Path, world: World) -> contextlib.AbstractContextManager[Opened]:
-    return sources.opened(path, Circumstances(world.environ, world.emit))
-
-
-def _packed(path: Path, packing: Packing, world: World) -> Iterator[PackedLayer]:
+def _packed(
+    opened: Callable[[], contextlib.AbstractContextManager[Opened]], packing: Packing
+) -> Iterator[PackedLayer]:
     """The layers once more, for a destination that lost some."""
-    with _opened(path, world) as source:
+    with opened() as source:
         yield from packed_layers(source.layers(), packing, forward_only=source.forward_only)

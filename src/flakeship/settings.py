@@ -51,9 +51,16 @@ class Settings:
 
     to: tuple[str, ...] = _input(
         "list",
-        "Destinations: `docker://REF`, `oci:DIR[:TAG]`. Default: what `tags` name, else `oci:./flakeship-image`",
+        "Destinations: `docker://REF`, `docker-daemon:[REF]`, `containers-storage:[REF]`, `docker-archive:FILE[:REF]`, "
+        "`oci-archive:FILE[:TAG]`, `oci:DIR[:TAG]`, `-` (stdout). Default: what `tags` name, else `oci:./flakeship-image`",
         group=2,
         default=(),
+    )
+    load: str = _input(
+        "choice",
+        "Also load the image into this engine, by the names that `tags` give",
+        group=2,
+        choices=("docker", "podman"),
     )
     push: str = _input(
         "choice",
@@ -188,6 +195,23 @@ class Settings:
         "text", 'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it', group=8
     )
     platform: str = _input("text", "Says of a mislabelled image what it is for: `linux/arm64`", group=8)
+
+    contents: tuple[str, ...] = _input(
+        "lines",
+        "Installables whose trees are linked into `/`: `nixpkgs#cacert`, `.#tools`, a store path",
+        group=9,
+        default=(),
+    )
+    base: str = _input(
+        "choice",
+        "`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch.conf",
+        group=9,
+        default="minimal",
+        choices=("minimal", "none"),
+    )
+    max_layers: int | None = _input(
+        "number", "Layers at most; store paths beyond that share layers", group=9, default=100
+    )
 
 
 @dataclass(frozen=True, slots=True)

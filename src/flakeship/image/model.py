@@ -16,6 +16,9 @@ Digest = NewType("Digest", str)
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
+LAYER_KEY: Final = "dev.flakeship.layer.key"
+"""Annotation of a layer that is known by its `key` before it is read."""
+
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -70,6 +73,21 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadyBlob:
+    """A layer that is compressed already, to be sent as it is. `suffix` names the compression as in `Family.layers`.
+
+    `open` yields the blob, any number of times. Where `here` is False it comes over a network: then it is read only
+    if a destination needs it, and checks itself as it passes.
+    """
+
+    digest: Digest
+    size: int
+    suffix: str
+    open: Callable[[], Reader]
+    here: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """A layer as its source knows it, before a byte of it is read.
 
@@ -77,6 +95,7 @@ class Layer:
     `open` yields the uncompressed tar. Any number of times where the source can seek; where it can only be
     read forward, once, and before the next layer is asked for.
     `size` is in bytes uncompressed; None where it is known only after reading.
+    `ready` is the blob where there is one already; it goes out instead of what packing would make.
     """
 
     key: str
@@ -84,6 +103,7 @@ class Layer:
     diff_id: Digest | None = None
     size: int | None = None
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    ready: ReadyBlob | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Final
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_foreign
 from flakeship.image.tar import BLOCK
-from flakeship.sources import docker_archive, stream_script
+from flakeship.sources import closure, docker_archive, stream_script
 from flakeship.sources.opened import Circumstances, Opened, Source
 
-SOURCES: Final[tuple[Source, ...]] = (stream_script, docker_archive)
+SOURCES: Final[tuple[Source, ...]] = (stream_script, docker_archive, closure)
 """Asked in this order."""
 
 _IMAGES: Final = "dockerTools.buildImage, buildLayeredImage or streamLayeredImage"

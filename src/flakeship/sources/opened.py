@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from flakeship import events
 from flakeship.image.model import Image, Layer
+from flakeship.sources.package import Package
 
 
 class Opened(Protocol):
@@ -31,6 +32,10 @@ class Circumstances:
 
     environ: Mapping[str, str] = field(default_factory=dict)
     emit: events.Emit = events.ignore
+    store: Path = Path("/nix/store")
+    """Outside of it, an image that is told in store paths finds nothing."""
+    package: Callable[[], Package] | None = None
+    """Asks Nix about a result that is a plain package; may build what lies beside it."""
 
 
 class Source(Protocol):

@@ -1,0 +1,19 @@
+"""What a source may ask for, made ready and not asked yet: only the kind that needs it pays for it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from flakeship.obtain import Obtained
+from flakeship.settings import Settings
+from flakeship.sources.opened import Circumstances
+from flakeship.world import World
+
+
+def circumstances_of(obtained: Obtained, settings: Settings, world: World, folder: Path) -> Circumstances:
+    """`folder` is private and outlives the source."""
+    from flakeship.package import package_of
+
+    package = functools.cache(functools.partial(package_of, obtained, settings, world, folder))
+    return Circumstances(world.environ, world.emit, package)

@@ -1,0 +1,118 @@
+"""Tar headers, byte for byte the same everywhere: USTAR, and before it a pax header for what USTAR has no room for.
+
+https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html, "ustar Interchange Format" and "pax Extended Header".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["file", "folder", "symlink"]
+
+BLOCK: Final = 512
+END: Final = bytes(2 * BLOCK)
+
+_FLAGS: Final[dict[Kind, bytes]] = {"file": b"0", "folder": b"5", "symlink": b"2"}
+_NAME, _PREFIX = 100, 155
+_LARGEST: Final = 0o77777777777
+_TIME: Final = b"%011o\0" % 1  # what Nix gives to all in its store
+_AFTER_TARGET: Final = b"ustar\0" + b"00" + bytes(64) + b"0000000\0" * 2
+_SPACES: Final = 8 * ord(" ")  # the checksum's field counts as blanks
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What many headers share: all but name, size and target. `fixed` is its part of the checksum."""
+
+    owner: bytes
+    flag: bytes
+    fixed: int
+
+
+def form(kind: Kind, mode: int, *, uid: int = 0, gid: int = 0) -> Form:
+    return _form(_FLAGS[kind], mode, uid, gid)
+
+
+def header(name: bytes, form_: Form, *, size: int = 0, target: bytes = b"") -> bytes:
+    """The header of one member, at most a few KiB. A folder's `name` ends with a slash."""
+    prefix = b""
+    if len(name) > _NAME:
+        prefix, name_left = _split(name)
+        if not name_left:
+            return _extended(name, form_, size, target)
+        name = name_left
+    if size > _LARGEST or len(target) > _NAME:
+        return _extended(prefix + b"/" + name if prefix else name, form_, size, target)
+    length = b"%011o\0" % size
+    checksum = form_.fixed + sum(name) + sum(length) + sum(prefix) + sum(target)
+    return b"".join(
+        (
+            name.ljust(_NAME, b"\0"),
+            form_.owner,
+            length,
+            _TIME,
+            b"%06o\0 " % checksum,
+            form_.flag,
+            target.ljust(_NAME, b"\0"),
+            _AFTER_TARGET,
+            prefix.ljust(_PREFIX + 12, b"\0"),
+        )
+    )
+
+
+def padding(size: int) -> bytes:
+    """What fills the last block of `size` bytes of data."""
+    return bytes(-size % BLOCK)
+
+
+def _form(flag: bytes, mode: int, uid: int, gid: int) -> Form:
+    owner = b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
+    return Form(owner, flag, sum(owner) + sum(_TIME) + _SPACES + sum(flag) + sum(_AFTER_TARGET))
+
+
+_PAX: Final = _form(b"x", 0o644, 0, 0)
+
+
+def _split(name: bytes) -> tuple[bytes, bytes]:
+    """Prefix and name where a slash allows it, else nothing."""
+    cut = name.rfind(b"/", 1, min(_PREFIX + 1, len(name) - 1))
+    return (name[:cut], name[cut + 1 :]) if cut > 0 and len(name) - cut - 1 <= _NAME else (b"", b"")
+
+
+def _extended(name: bytes, form_: Form, size: int, target: bytes) -> bytes:
+    """A pax header with all that does not fit, and a header in which that is cut off."""
+    records = {b"linkpath": target} if len(target) > _NAME else {}
+    if len(name) > _NAME:
+        records[b"path"] = name
+    if size > _LARGEST:
+        records[b"size"] = b"%d" % size
+    if any(not _is_utf8(value) for value in records.values()):
+        records[b"hdrcharset"] = b"BINARY"
+    data = b"".join(_record(key, records[key]) for key in sorted(records))
+    last = name.rstrip(b"/").rpartition(b"/")[2]
+    slash = b"/" if name.endswith(b"/") else b""
+    return b"".join(
+        (
+            header(b"PaxHeaders/" + last[:80], _PAX, size=len(data)),
+            data,
+            padding(len(data)),
+            header(last[:80] + slash, form_, size=size if size <= _LARGEST else 0, target=target[:_NAME]),
+        )
+    )
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """`LENGTH KEY=VALUE\\n`, where the length counts its own digits."""
+    length = rest = len(key) + len(value) + 3
+    while (longer := rest + len(b"%d" % length)) != length:
+        length = longer
+    return b"%d %s=%s\n" % (length, key, value)
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

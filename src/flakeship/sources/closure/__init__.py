@@ -1,0 +1,111 @@
+"""A plain package → the image of its closure: store paths as layers, the program as entry point."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.errors import NotAnImageError
+from flakeship.image.model import LAYER_KEY, Image, Layer
+from flakeship.image.tar_writer import RECIPE, tar_of
+from flakeship.sources.closure.architecture import platform_of
+from flakeship.sources.closure.furnishing import environment, furnished, user_of
+from flakeship.sources.closure.groups import Group, grouped
+from flakeship.sources.closure.programs import program_of
+from flakeship.sources.opened import Circumstances
+from flakeship.sources.package import Package
+
+KIND: Final = "package"
+
+_STORE: Final = Path("/nix/store")
+_BEGINNING: Final = "1970-01-01T00:00:01Z"
+_ELF: Final = b"\x7fELF"
+
+
+def matches(path: Path, head: bytes) -> bool:
+    """A folder of the store, or a program that is all of its store path."""
+    real = path.resolve()
+    return real.parent == _STORE and (real.is_dir() or (head.startswith(_ELF) and os.access(real, os.X_OK)))
+
+
+@contextlib.contextmanager
+def opened(path: Path, circumstances: Circumstances) -> Iterator[Closure]:
+    if circumstances.package is None:
+        raise NotAnImageError(
+            f"{path} is a package, and there is no Nix to tell what it needs at run time",
+            hint="install Nix, or give an image",
+        )
+    yield Closure(circumstances.package())
+
+
+class Closure:
+    """Layers that may be opened any number of times and at once, for the store is read in place."""
+
+    forward_only = False
+
+    def __init__(self, package: Package) -> None:
+        self._package = package
+        self._platform = platform_of(package.system, path=package.path)
+        self._program = program_of(package) if package.wants_program else ""
+        self._furnishing = furnished(package)
+        self._groups = grouped(
+            package.closure,
+            top=package.path,
+            limit=max(1, package.max_layers - bool(self._furnishing)),
+            previous=package.previous,
+        )
+        self._layers = tuple(map(_layer, self._groups))
+        if self._furnishing:
+            self._layers += (_furnishing_layer(self._furnishing),)
+
+    def layers(self) -> Iterator[Layer]:
+        return iter(self._layers)
+
+    def image(self) -> Image:
+        comments = [f"store paths: {sorted(path.path for path in group)}" for group in self._groups]
+        comments += ["links, user and folders"] * bool(self._furnishing)
+        return Image(
+            config={
+                **self._platform.to_json(),
+                "created": _BEGINNING,
+                "config": self._runtime(),
+            },
+            platform=self._platform,
+            layers=tuple(layer.key for layer in self._layers),
+            diff_ids=(None,) * len(self._layers),
+            history=tuple(
+                {"created": _BEGINNING, "created_by": "flakeship", "comment": comment} for comment in comments
+            ),
+        )
+
+    def _runtime(self) -> dict[str, Any]:
+        variables = environment(self._package)
+        runtime: dict[str, Any] = {
+            "Env": [f"{name}={value}" for name, value in variables.items()],
+            "User": user_of(self._package.user).spelled,
+        }
+        if self._program:
+            runtime["Entrypoint"] = [self._program]
+        return runtime
+
+
+def key_of(group: Group) -> str:
+    """What names a layer's bytes before they are read: its store paths, their contents, how they are written."""
+    lines = sorted(f"{path.path} {path.nar_hash}\n" for path in group)
+    return f"store:{hashlib.sha256(''.join((RECIPE, chr(10), *lines)).encode()).hexdigest()}"
+
+
+def _layer(group: Group) -> Layer:
+    key, paths = key_of(group), sorted(path.path for path in group)
+    return Layer(key, functools.partial(tar_of, paths), annotations={LAYER_KEY: key})
+
+
+def _furnishing_layer(data: bytes) -> Layer:
+    key = f"files:{hashlib.sha256(data).hexdigest()}"
+    return Layer(key, lambda: io.BytesIO(data), size=len(data), annotations={LAYER_KEY: key})

@@ -1,0 +1,35 @@
+"""Nix's names of systems → those of image-spec (GOARCH and variants)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flakeship.errors import NotAnImageError
+from flakeship.image.model import Platform
+
+_ARCHITECTURES: Final = {
+    "x86_64": Platform("linux", "amd64"),
+    "aarch64": Platform("linux", "arm64", "v8"),
+    "armv7l": Platform("linux", "arm", "v7"),
+    "armv6l": Platform("linux", "arm", "v6"),
+    "armv5tel": Platform("linux", "arm", "v5"),
+    "i686": Platform("linux", "386"),
+    "powerpc64le": Platform("linux", "ppc64le"),
+    "powerpc64": Platform("linux", "ppc64"),
+    "s390x": Platform("linux", "s390x"),
+    "riscv64": Platform("linux", "riscv64"),
+    "loongarch64": Platform("linux", "loong64"),
+    "mips64el": Platform("linux", "mips64le"),
+    "mipsel": Platform("linux", "mipsle"),
+}
+
+
+def platform_of(system: str, *, path: str) -> Platform:
+    """Of `x86_64-linux`. NotAnImageError for one that no container runs."""
+    architecture, _, kernel = system.partition("-")
+    if kernel != "linux" or architecture not in _ARCHITECTURES:
+        raise NotAnImageError(
+            f"{path} is built for {system or 'an unknown system'}, and containers run Linux",
+            hint="build the package for Linux, for example `.#packages.x86_64-linux.default`, with a Linux builder",
+        )
+    return _ARCHITECTURES[architecture]

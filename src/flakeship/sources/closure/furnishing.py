@@ -1,0 +1,151 @@
+"""What an image has beside the store: the links of its contents into `/`, a user, /tmp, and names of both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from flakeship.errors import UsageError
+from flakeship.image.tar_header import END, form, header, padding
+from flakeship.sources.package import Package
+
+_NONROOT: Final = 65532
+"""The number that distroless images use."""
+_NOT_FOR_ROOT: Final = frozenset({"nix-support", "propagated-build-inputs"})
+_NSSWITCH: Final = b"passwd: files\ngroup: files\nhosts: files dns\n"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who the program runs as; `spelled` is what the config says."""
+
+    name: str
+    group: str
+    uid: int
+    gid: int
+    home: str
+    spelled: str
+
+
+@dataclass(slots=True)
+class _Folder:
+    """`mode` with the owner; children by name."""
+
+    mode: int = 0o755
+    owner: tuple[int, int] = (0, 0)
+    children: dict[bytes, _Folder | bytes | str] = field(default_factory=dict)
+    """A folder, a file's content, or where a link leads."""
+
+
+def user_of(text: str) -> User:
+    """`nonroot` unless the input `user` says a name, or numbers; a name keeps its spelling, and gets nonroot's number."""
+    first, _, second = text.partition(":")
+    uid = _number(first)
+    gid = _number(second) if second else uid
+    name = "root" if uid == 0 else first if first and not first.isdigit() else "nonroot"
+    group = "root" if gid == 0 else second if second and not second.isdigit() else name
+    home = "/root" if uid == 0 else f"/home/{name}"
+    return User(name, group, uid, gid, home, text or f"{uid}:{gid}")
+
+
+def _number(name: str) -> int:
+    return int(name) if name.isdigit() else 0 if name == "root" else _NONROOT
+
+
+def furnished(package: Package) -> bytes:
+    """The tar of the last layer; empty where nothing is asked for. UsageError where two contents hold the same file."""
+    root = _Folder()
+    for store_path in package.contents:
+        _link(root, Path(store_path), nested=False)
+    if package.base == "minimal":
+        _move_in(root, user_of(package.user))
+    return b"".join(_written(root, b"")) + END if root.children else b""
+
+
+def _move_in(root: _Folder, user: User) -> None:
+    _folder(root, "tmp", replaced=True).mode = 0o1777
+    passwd, group = b"root:x:0:0:root:/root:/bin/sh\n", b"root:x:0:\n"
+    if user.uid:
+        passwd += f"{user.name}:x:{user.uid}:{user.gid}:{user.name}:{user.home}:/bin/sh\n".encode()
+    if user.gid:
+        group += f"{user.group}:x:{user.gid}:\n".encode()
+    etc = _folder(root, "etc")
+    for name, text in {b"passwd": passwd, b"group": group, b"nsswitch.conf": _NSSWITCH}.items():
+        etc.children.setdefault(name, text)
+    home = _folder(root, user.home[1:], replaced=True)
+    home.mode, home.owner = 0o700, (user.uid, user.gid)
+
+
+def _folder(root: _Folder, path: str, *, replaced: bool = False) -> _Folder:
+    """The folder at `path`; a link that is there is opened into links to what it leads to, or replaced."""
+    place = root
+    for part in path.encode().split(b"/"):
+        found = place.children.get(part)
+        if not isinstance(found, _Folder):
+            place.children[part] = opened = _Folder()
+            if isinstance(found, str) and not replaced:
+                _link(opened, Path(found), nested=True)
+            found = opened
+        place = found
+    return place
+
+
+def _link(folder: _Folder, tree: Path, *, nested: bool) -> None:
+    """Link what `tree` holds into `folder`; a folder that several hold becomes a folder of links."""
+    if not tree.is_dir():
+        raise UsageError(
+            f"contents: {tree} is a file, and only what a folder holds can be linked into /",
+            hint="name a package with bin/, etc/ or share/",
+        )
+    for name in sorted(os.listdir(os.fsencode(tree))):  # noqa: PTH208  in the order of bytes
+        own = tree / os.fsdecode(name)
+        found = folder.children.get(name)
+        if found is None:
+            if nested or os.fsdecode(name) not in _NOT_FOR_ROOT:
+                folder.children[name] = str(own)
+        elif isinstance(found, _Folder) and own.is_dir():
+            _link(found, own, nested=True)
+        elif isinstance(found, str) and own.is_dir() and Path(found).is_dir():
+            folder.children[name] = merged = _Folder()
+            _link(merged, Path(found), nested=True)
+            _link(merged, own, nested=True)
+        elif not (isinstance(found, str) and _same(found, own)):
+            raise UsageError(
+                f"contents: both {own} and {found if isinstance(found, str) else 'a folder of another'} want the same place in /",
+                hint="leave one of the two out",
+            )
+
+
+def _same(found: str, own: Path) -> bool:
+    return os.path.realpath(found) == os.path.realpath(own)
+
+
+def _written(folder: _Folder, path: bytes) -> Sequence[bytes]:
+    pieces: list[bytes] = []
+    for name in sorted(folder.children):
+        child, place = folder.children[name], path + name
+        match child:
+            case _Folder(mode=mode, owner=(uid, gid)):
+                pieces.append(header(place + b"/", form("folder", mode, uid=uid, gid=gid)))
+                pieces += _written(child, place + b"/")
+            case bytes():
+                pieces += (header(place, _FILE, size=len(child)), child, padding(len(child)))
+            case str():
+                pieces.append(header(place, _SYMLINK, target=os.fsencode(child)))
+    return pieces
+
+
+_FILE: Final = form("file", 0o644)
+_SYMLINK: Final = form("symlink", 0o777)
+
+
+def environment(package: Package) -> Mapping[str, str]:
+    """PATH, and where the certificates are if a bundle is among the contents."""
+    folders = [f"{package.path}/bin"] if Path(package.path).is_dir() else []
+    folders += ["/bin"] * any(Path(path, "bin").is_dir() for path in package.contents)
+    bundles = (f"{path}/etc/ssl/certs/ca-bundle.crt" for path in package.contents)
+    bundle = next((path for path in bundles if Path(path).is_file()), "")
+    return {"PATH": ":".join(folders)} | ({"SSL_CERT_FILE": bundle} if bundle else {})

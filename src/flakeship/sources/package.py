@@ -1,0 +1,51 @@
+"""What is known of a package whose closure is to become an image, as plain values: Nix is not asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+Base: TypeAlias = Literal["minimal", "none"]
+
+
+class StorePath(Protocol):
+    """A valid path of the store; `nar_size` is in bytes, `references` never names the path itself."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def nar_hash(self) -> str: ...
+    @property
+    def nar_size(self) -> int: ...
+    @property
+    def references(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """`meta.mainProgram` and `pname`; empty where the package does not say."""
+
+    main_program: str = ""
+    pname: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package and what is to lie beside it.
+
+    `closure` holds everything, the contents' too. `names` is asked only where there are several programs, for it
+    costs an evaluation. `user` is as the input says it. `wants_program` is False where an entry point was given.
+    """
+
+    path: str
+    system: str
+    closure: tuple[StorePath, ...]
+    contents: tuple[str, ...] = ()
+    names: Callable[[], Names] = Names
+    base: Base = "minimal"
+    user: str = ""
+    max_layers: int = 100
+    wants_program: bool = True
+    previous: tuple[frozenset[str], ...] = ()
+    """The store paths of each layer of the image that this one replaces."""
