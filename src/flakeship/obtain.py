@@ -63,6 +63,7 @@ def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
         impure=settings.impure,
         allow_unfree=settings.allow_unfree,
         accept_flake_config=settings.accept_flake_config,
+        require_sandbox=settings.sandbox == "required",
         spare_home=str(folder),
     )
 
