@@ -4,4 +4,5 @@ pytest_plugins = [
     "tests.testbed.nix",
     "tests.testbed.registry",
     "tests.testbed.docker",
+    "tests.testbed.podman",
 ]

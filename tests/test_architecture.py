@@ -27,6 +27,7 @@ PACKAGES = {
     "caches": "nix http registry process errors events",
     "sources": "image stores process errors events",
     "sinks": "image registry errors events",
+    "sinks.podman": "image process errors events",
     "sinks.registry": "image registry http errors events",
     "sinks.registry_blobs": "image registry http errors events",
     "lint": "image nix errors",

@@ -66,6 +66,7 @@ def _run(invocation: arguments.Invocation) -> None:
             random=random.random,
             cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             emit=report,
+            stdout=sys.stdout.buffer,
         )
         made = pipeline.publish(settings, world)
         if settings.metadata_file:
@@ -74,7 +75,8 @@ def _run(invocation: arguments.Invocation) -> None:
             )
         outputs.write(result.outputs(made.packed, made.published), os.environ)
         report(events.Summarised(as_text(result.summary(made.packed, made.published))))
-    print("\n".join(result.references(made.published)), flush=True)
+    told = sys.stderr if "-" in settings.to else sys.stdout  # stdout has the image itself
+    print("\n".join(result.references(made.published)), file=told, flush=True)
 
 
 @contextlib.contextmanager

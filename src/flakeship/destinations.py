@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from flakeship import events
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.http.retry import RetryPolicy
 from flakeship.http.session import Transport, open_session
+from flakeship.local_destinations import local_destination
 from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Explicit, find
@@ -18,16 +20,30 @@ from flakeship.sinks.delivery import Destination
 from flakeship.sinks.nothing import NothingDestination
 from flakeship.sinks.oci_layout import LayoutDestination
 from flakeship.sinks.registry import RegistryDestination
-from flakeship.targets import Layout, Repository, Target
+from flakeship.targets import Archive, Layout, Repository, Storage, Target
 from flakeship.world import World
 
 
 def destinations(
-    targets: Sequence[Target], session: Transport, settings: Settings, world: World, context: Context
+    targets: Sequence[Target],
+    scope: ExitStack,
+    *,
+    session: Transport,
+    settings: Settings,
+    world: World,
+    context: Context,
 ) -> tuple[Destination, ...]:
-    """Every target, checked for whether it may be written to before anything is built."""
+    """Every target, checked for whether it may be written to before anything is built.
+
+    `scope` ends what some of them hold open.
+    """
     _check_explicit(targets, settings)
-    return tuple(_destination(target, session, settings, world, context) for target in targets)
+    return tuple(
+        scope.enter_context(local_destination(target, settings, world))
+        if isinstance(target, Archive | Storage)
+        else _destination(target, session, settings, world, context)
+        for target in targets
+    )
 
 
 def transport(settings: Settings, world: World) -> Transport:
@@ -44,7 +60,7 @@ def transport(settings: Settings, world: World) -> Transport:
 
 
 def _destination(
-    target: Target, session: Transport, settings: Settings, world: World, context: Context
+    target: Repository | Layout, session: Transport, settings: Settings, world: World, context: Context
 ) -> Destination:
     match target:
         case Layout(directory, tag):

@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from flakeship.errors import UsageError
 from flakeship.registry.reference import Reference
+from flakeship.sinks.archive_file import Form
+from flakeship.sinks.image_archive import Name
 
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md, org.opencontainers.image.ref.name
 _REF_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/:@+-]{0,254}")
+_STORAGES: Final = {"": (), "docker": ("docker-daemon:",), "podman": ("containers-storage:",)}
 DEFAULT_LAYOUT: Final = "./flakeship-image"
 
 
@@ -37,15 +40,34 @@ class Layout:
     tag: str
 
 
-Target: TypeAlias = Repository | Layout
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One file; `path` None is stdout. Without `names` the image keeps its own."""
+
+    path: Path | None
+    form: Form
+    names: tuple[Name, ...]
 
 
-def targets(*, to: Sequence[str], references: Sequence[str], cwd: Path) -> tuple[Target, ...]:
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What a container engine runs images from. Without `names` the image keeps its own."""
+
+    engine: Literal["docker", "podman"]
+    names: tuple[Name, ...]
+
+
+Target: TypeAlias = Repository | Layout | Archive | Storage
+
+
+def targets(*, to: Sequence[str], references: Sequence[str], cwd: Path, load: str = "") -> tuple[Target, ...]:
     """Each place once, a repository with all of its tags. UsageError for a malformed or unknown destination.
 
-    `references` are full ones. Without any, and without `to`, the image goes to a layout in the current folder.
+    `references` are full ones. Without any, and without `to` and `load` (docker, podman), the image goes to a layout
+    in the current folder.
     """
-    layouts: list[Layout] = []
+    to = [*to, *_STORAGES[load]]
+    local: list[Layout | Archive | Storage] = []
     named = [Reference.parse(text) for text in references]
     for text in to:
         scheme, _, rest = text.partition(":")
@@ -53,15 +75,24 @@ def targets(*, to: Sequence[str], references: Sequence[str], cwd: Path) -> tuple
             case "docker":
                 named.append(_registry_reference(text))
             case "oci":
-                layouts.append(_layout(rest, text, cwd))
+                local.append(_layout(rest, text, cwd))
+            case "docker-archive" | "oci-archive":
+                local.append(_archive(rest, scheme, cwd, references))
+            case "-" if text == "-":
+                local.append(Archive(None, "docker-archive", _names("", text, references)))
+            case "docker-daemon":
+                local.append(Storage("docker", _names(rest, text, references)))
+            case "containers-storage":
+                local.append(Storage("podman", _names(rest, text, references)))
             case _:
                 raise UsageError(
                     f"to: {text!r} is no destination that flakeship knows",
-                    hint="write docker://REFERENCE or oci:DIR[:TAG]",
+                    hint="write docker://REFERENCE, docker-daemon:[REFERENCE], containers-storage:[REFERENCE], "
+                    "docker-archive:FILE[:REFERENCE], oci-archive:FILE[:TAG], oci:DIR[:TAG], or - for stdout",
                 )
     if not named and not to:
-        layouts.append(_layout(DEFAULT_LAYOUT, DEFAULT_LAYOUT, cwd))
-    return (*_repositories(named), *dict.fromkeys(layouts))
+        local.append(_layout(DEFAULT_LAYOUT, DEFAULT_LAYOUT, cwd))
+    return (*_repositories(named), *dict.fromkeys(local))
 
 
 def _registry_reference(text: str) -> Reference:
@@ -85,6 +116,36 @@ def _layout(rest: str, text: str, cwd: Path) -> Layout:
             f"to: {tag!r} can't name an image of a layout", hint="use letters, digits and . _ - / : @ +"
         )
     return Layout(cwd / folder, tag)
+
+
+def _archive(rest: str, form: Form, cwd: Path, references: Sequence[str]) -> Archive:
+    file, _, name = rest.partition(":")
+    text = f"{form}:{rest}"
+    if not file or "\0" in file or "\n" in file:
+        raise UsageError(f"to: {text!r} names no file", hint=f"write {form}:FILE")
+    if form == "oci-archive" and name:
+        if not _REF_NAME.fullmatch(name):
+            raise UsageError(
+                f"to: {name!r} can't name an image of a layout", hint="use letters, digits and . _ - / : @ +"
+            )
+        return Archive(cwd / file, form, (Name(name),))
+    return Archive(cwd / file, form, _names(name, text, references))
+
+
+def _names(name: str, text: str, references: Sequence[str]) -> tuple[Name, ...]:
+    """The one that stands in a destination, else those that the image has everywhere."""
+    return tuple(_name(known, text) for known in ([name] if name else dict.fromkeys(references)))
+
+
+def _name(name: str, text: str) -> Name:
+    reference = Reference.parse(name)
+    if reference.digest:
+        raise UsageError(
+            f"to: {text!r} names a digest: that of what is loaded is known only when it is made",
+            hint="name a tag",
+        )
+    tag = "" if reference.tag else ":latest"
+    return Name(f"{name}{tag}", full=f"{reference}{tag}")
 
 
 def _repositories(named: Iterable[Reference]) -> tuple[Repository, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from flakeship import events
 
@@ -15,7 +16,8 @@ from flakeship import events
 class World:
     """`clock` is monotonic, in seconds; `random` yields [0, 1); `cpus` are those this process may use.
 
-    `temporary` is the folder to put temporary folders in; None for the system's.
+    `temporary` is the folder to put temporary folders in; None for the system's. `stdout` is for an image that is sent
+    there.
     """
 
     environ: Mapping[str, str]
@@ -28,6 +30,7 @@ class World:
     random: Callable[[], float]
     cpus: int
     emit: events.Emit
+    stdout: BinaryIO
 
     @contextlib.contextmanager
     def stage(self, name: str, title: str) -> Iterator[None]:

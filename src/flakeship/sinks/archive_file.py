@@ -1,0 +1,146 @@
+"""`docker-archive:FILE`, `oci-archive:FILE` and `-`: an image in one file, or on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
+
+from flakeship import events
+from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.image_archive import ImageArchive, Name
+
+Form = Literal["docker-archive", "oci-archive"]
+
+
+class ArchiveDestination:
+    """`path` None stands for `stdout`. A file is there when it is complete, and not before.
+
+    `names` are those that the image has inside; without any it keeps its own. To be used as a context.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        form: Form,
+        names: tuple[Name, ...] = (),
+        *,
+        stdout: BinaryIO | None = None,
+        emit: events.Emit = events.ignore,
+    ) -> None:
+        self._path, self._form, self._names, self._stdout, self._emit = path, form, names, stdout, emit
+        self._delivered: dict[Digest, Delivered] = {}
+        self._missing: set[Digest] = set()
+        self._temporary: Path | None = None
+        self._file: BinaryIO | None = None
+        self._archive: ImageArchive | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self._form}:{self._path}" if self._path else "-"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing of a file that was not finished."""
+        if self._path and self._file:
+            with contextlib.suppress(OSError):
+                self._file.close()
+        if self._temporary:
+            self._temporary.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Open what is written to. UsageError for a terminal or a folder, ResourceError where there is no writing."""
+        if self._path is None:
+            self._file = self._check_stdout()
+        else:
+            if self._path.is_dir():
+                raise UsageError(
+                    f"{self._path} is a folder, and {self._form} writes a file",
+                    hint=f"write {self._form}:{self._path}/image.tar, or oci:DIR for a folder",
+                )
+            with self._written():
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+                self._temporary, self._file = Path(name), os.fdopen(handle, "wb")
+        self._archive = ImageArchive(self._file)
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        assert self._archive
+        digest, size = layer.descriptor.digest, layer.descriptor.size
+        delivered = self._delivered[digest] = Delivered(digest, size, "written")
+        if layer.open is None:
+            self._missing.add(digest)
+            return delivered
+        with self._written():
+            self._archive.add_layer(layer)
+        self._missing.discard(digest)
+        self._emit(events.LayerProgress(layer.key, "written", size, digest, self.name))
+        return delivered
+
+    def finish(self, packed: Packed) -> Published:
+        assert self._archive
+        assert self._file
+        if self._missing:
+            raise BlobsUnknownError(frozenset(self._missing))
+        names = self._names or tuple(map(Name, packed.image.names))
+        docker = self._form == "docker-archive"
+        with self._written():
+            self._archive.finish(packed, names=names, layout=True, docker=docker)
+            self._file.flush()
+            if self._temporary and self._path:
+                os.fchmod(self._file.fileno(), 0o644)
+                self._temporary.replace(self._path)
+                self._temporary = None
+        config = packed.config_descriptor
+        return Published(
+            destination=self.name,
+            reference=self._reference(names),
+            tags=(),
+            digest=packed.descriptor.digest,
+            blobs=(
+                *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
+                Delivered(config.digest, config.size, "written"),
+            ),
+        )
+
+    def _reference(self, names: tuple[Name, ...]) -> str:
+        """As skopeo and podman take it; a reader finds the one image of the archive without a name."""
+        if not (self._path and names):
+            return self.name
+        return f"{self.name}:{names[0] if self._form == 'docker-archive' else names[0].tag or names[0]}"
+
+    def _check_stdout(self) -> BinaryIO:
+        assert self._stdout
+        if self._stdout.isatty():
+            raise UsageError(
+                "stdout is a terminal, and an archive is not for the eyes",
+                hint="send it on: flakeship publish --to - | docker load",
+            )
+        return self._stdout
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> Error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        return ResourceError(
+            f"cannot write the archive {self._path or 'to stdout'}: {error.strerror}",
+            hint="free some space there" if full else "name a file in a folder that can be written to",
+        )
