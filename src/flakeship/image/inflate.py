@@ -19,6 +19,13 @@ def is_compressed(head: bytes) -> bool:
     return head.startswith((GZIP_MAGIC, ZSTD_MAGIC))
 
 
+def suffix_of(head: bytes) -> str:
+    """What image-spec appends to the media type of a layer that begins so: "", "+gzip", "+zstd"."""
+    if head.startswith(GZIP_MAGIC):
+        return "+gzip"
+    return "+zstd" if head.startswith(ZSTD_MAGIC) else ""
+
+
 def is_foreign(head: bytes) -> bool:
     """Compressed in a way that no Nix builder of images writes."""
     return head.startswith((_XZ_MAGIC, _BZIP2_MAGIC))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from flakeship import events
-from flakeship.errors import NotAnImageError
+from flakeship.image.adopt import StoppedError, adopted, compare, mismatch
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
@@ -43,6 +43,8 @@ class Packing:
     store: LayerStore
     threads: int
     emit: events.Emit = events.ignore
+    verify: bool = True
+    """Whether blobs that are ready are unpacked once, to compare them with what is claimed of them."""
 
 
 def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bool) -> Iterator[PackedLayer]:
@@ -65,13 +67,11 @@ def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bo
             yield from (future.result() for future in done)
 
 
-class _StoppedError(Exception):
-    pass
-
-
 def _pack(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
+    if layer.ready:
+        return adopted(layer, layer.ready, packing.family, verify=packing.verify, stop=stop, emit=packing.emit)
     if found := packing.store.find(layer.key):
         return found
     packing.emit(events.LayerProgress(layer.key, "reading"))
@@ -81,7 +81,7 @@ def _pack(
         with layer.open() as reader:
             for data in chunks(reader):
                 if stop.is_set():
-                    raise _StoppedError
+                    raise StoppedError
                 tar_hash.update(data)
                 packing.emit(events.BytesMoved("read", len(data)))
                 yield data
@@ -92,7 +92,7 @@ def _pack(
             size += len(piece)
             file.write(piece)
         diff_id = Digest(f"sha256:{tar_hash.hexdigest()}")
-        _compare(layer, diff_id)
+        compare(layer, diff_id)
     digest = Digest(f"sha256:{blob_hash.hexdigest()}")
     media_type = packing.family.layers[packing.compression.suffix]
     packing.emit(events.LayerProgress(layer.key, "packed", size, digest))
@@ -102,18 +102,6 @@ def _pack(
         Descriptor(media_type, digest, size, layer.annotations),
         open=lambda: path.open("rb", buffering=0),
         discard=lambda: path.unlink(missing_ok=True),
-    )
-
-
-def _compare(layer: Layer, diff_id: Digest) -> None:
-    if layer.diff_id and layer.diff_id != diff_id:
-        raise mismatch(layer.key, layer.diff_id, diff_id)
-
-
-def mismatch(key: str, claimed: Digest, found: Digest) -> NotAnImageError:
-    return NotAnImageError(
-        f"layer {key} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
-        hint="the archive is damaged or was changed; build it again (nix store delete PATH, then nix build)",
     )
 
 

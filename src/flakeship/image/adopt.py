@@ -1,0 +1,145 @@
+"""A layer that is compressed already → PackedLayer: its bytes are compared with what is claimed, and never packed again."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from typing import BinaryIO, cast
+
+from flakeship import events
+from flakeship.errors import NotAnImageError, UsageError
+from flakeship.image.inflate import uncompressed
+from flakeship.image.media_types import Family
+from flakeship.image.model import Descriptor, Digest, Layer, PackedLayer, ReadyBlob
+from flakeship.image.stream import Reader, Stream, chunks, sha256_of
+from flakeship.image.tar import DamagedError
+
+
+class StoppedError(Exception):
+    """Another layer failed."""
+
+
+def adopted(
+    layer: Layer,
+    ready: ReadyBlob,
+    family: Family,
+    *,
+    verify: bool,
+    stop: threading.Event,
+    emit: events.Emit = events.ignore,
+) -> PackedLayer:
+    """The blob as it is, after one reading: hashed, and with `verify` unpacked and compared with the diff_id.
+
+    One that is not here is not read. UsageError where the family of media types can't name its compression.
+    """
+    assert layer.diff_id, "a blob that is ready comes with its diff_id"
+    if ready.suffix not in family.layers:
+        raise UsageError(
+            f"layer {ready.digest} is compressed with zstd, and docker's media types have no name for that",
+            hint="use `media-types: oci`",
+        )
+    if ready.here:
+        emit(events.LayerProgress(layer.key, "reading"))
+        _check(layer, ready, verify=verify, stop=stop, emit=emit)
+    emit(events.LayerProgress(layer.key, "packed", ready.size, ready.digest))
+    return PackedLayer(
+        layer.key,
+        layer.diff_id,
+        Descriptor(family.layers[ready.suffix], ready.digest, ready.size, layer.annotations),
+        open=cast("Callable[[], BinaryIO]", ready.open),  # a Stream passes for a file
+    )
+
+
+def compare(layer: Layer, diff_id: Digest) -> None:
+    """NotAnImageError where a layer's tar is not the one that is claimed."""
+    if layer.diff_id and layer.diff_id != diff_id:
+        raise mismatch(layer.key, layer.diff_id, diff_id)
+
+
+def mismatch(key: str, claimed: Digest, found: Digest) -> NotAnImageError:
+    return NotAnImageError(
+        f"layer {key} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
+        hint="the archive is damaged or was changed; build it again (nix store delete PATH, then nix build)",
+    )
+
+
+class Checked(Stream):
+    """A blob that compares itself with its digest while it is read; NotAnImageError at its end where it is another."""
+
+    def __init__(self, reader: Reader, digest: Digest) -> None:
+        self._reader, self._digest = reader, digest
+        self._hash = hashlib.new(digest.partition(":")[0])
+        self.size = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._reader.read(size)
+        self._hash.update(data)
+        self.size += len(data)
+        if not data and size:
+            self.check()
+        return data
+
+    def check(self) -> None:
+        """NotAnImageError unless all that was read so far has the digest."""
+        if self._hash.hexdigest() != self._digest.partition(":")[2]:
+            raise NotAnImageError(
+                f"the blob {self._digest} is not what its digest says: its {self.size} bytes have {self._hash.hexdigest()}",
+                hint="it is damaged or was changed where it is kept; make the image there anew",
+            )
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.close()
+        super().close()
+
+
+class _Watched(Stream):
+    def __init__(self, reader: Reader, stop: threading.Event, emit: events.Emit) -> None:
+        self._reader, self._stop, self._emit = reader, stop, emit
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._stop.is_set():
+            raise StoppedError
+        data = self._reader.read(size)
+        self._emit(events.BytesMoved("read", len(data)))
+        return data
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.close()
+        super().close()
+
+
+def _check(layer: Layer, ready: ReadyBlob, *, verify: bool, stop: threading.Event, emit: events.Emit) -> None:
+    with Checked(_Watched(ready.open(), stop, emit), ready.digest) as blob:
+        found, damage = None, None
+        try:
+            if verify and ready.suffix:
+                found, _ = sha256_of(uncompressed(_Lent(blob)))
+        except DamagedError as error:
+            damage = error
+        for _ in chunks(blob):  # what stands behind the compressed stream belongs to the blob
+            pass
+    if blob.size != ready.size:
+        raise NotAnImageError(
+            f"the blob {ready.digest} has {blob.size} bytes, and the manifest says {ready.size}",
+            hint="the image was not made by a builder that flakeship knows, or is damaged; build it again",
+        )
+    if damage:
+        raise NotAnImageError(
+            f"the blob {ready.digest} can't be unpacked: {damage}",
+            hint="make the image anew: it never worked",
+        )
+    if found:
+        compare(layer, Digest(found))
+
+
+class _Lent(Stream):
+    """A reader whose end is not that of the one below."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._reader.read(size)

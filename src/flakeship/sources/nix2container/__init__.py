@@ -1,0 +1,115 @@
+"""nix2container's image JSON: layers are packed from the store here and now, or lie in it as blobs, and their digests
+are known before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from flakeship.errors import NotAnImageError
+from flakeship.image.claims import image_of
+from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
+from flakeship.image.model import Digest, Image, Layer, ReadyBlob
+from flakeship.image.stream import Reader, sha256_of
+from flakeship.image.tar import BLOCK
+from flakeship.image.tar_writer import Joined
+from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
+from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
+from flakeship.sources.opened import Circumstances, Opened
+
+KIND: Final = "nix2container image"
+
+_VARIANTS: Final = (
+    Variant(),
+    Variant(gname_is_uname=True),
+    Variant(mtime=0, gname_is_uname=True),
+)
+"""The newest first."""
+
+
+def matches(path: Path, head: bytes) -> bool:
+    return head.lstrip()[:1] == b"{" and (b'"version"' in head or b'"image-config"' in head)
+
+
+@contextlib.contextmanager
+def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+    with path.open("rb") as file:
+        data = file.read(LIMIT + 1)
+    yield Nix2Container(parse(data, store=circumstances.store, what=str(path)), what=str(path))
+
+
+class Nix2Container:
+    """Layers that may be opened any number of times and at once, for the store is read in place."""
+
+    forward_only = False
+
+    def __init__(self, document: ImageDocument, *, what: str) -> None:
+        self._layers = document.layers
+        self._variant = _variant_of(self._layers, what)
+        diff_ids = [layer.diff_id for layer in self._layers]
+        config = {
+            **document.config,
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+            "history": [layer.history for layer in self._layers],
+        }
+        self._image = image_of(config, diff_ids, what=what)
+
+    def layers(self) -> Iterator[Layer]:
+        for document in {layer.diff_id: layer for layer in self._layers}.values():
+            yield self._blob(document, document.blob) if document.blob else self._packed(document)
+
+    def image(self) -> Image:
+        return self._image
+
+    def _packed(self, layer: LayerDocument) -> Layer:
+        open_ = functools.partial(_tar, layer.paths, self._variant)
+        return Layer(layer.diff_id, open_, layer.diff_id, layer.size or None)
+
+    def _blob(self, layer: LayerDocument, path: Path) -> Layer:
+        """The media type in the JSON may be wrong, the first bytes of the blob are not."""
+        with path.open("rb") as file:
+            head = file.read(BLOCK)
+        blob = None
+        if is_compressed(head):
+            blob = ReadyBlob(
+                layer.digest, path.stat().st_size, suffix_of(head), lambda: path.open("rb", buffering=0)
+            )
+        return Layer(layer.diff_id, functools.partial(_inflated, path), layer.diff_id, ready=blob)
+
+
+def _inflated(path: Path) -> Reader:
+    return uncompressed(path.open("rb", buffering=0))
+
+
+def _tar(paths: Iterable[StorePath], variant: Variant) -> Reader:
+    return Joined(tar_pieces(paths, variant))
+
+
+def _variant_of(layers: Sequence[LayerDocument], what: str) -> Variant:
+    """The one that gives the digests stated, found out on the smallest layers that can tell; packing compares all."""
+    left = list(_VARIANTS)
+    packed = sorted((layer for layer in layers if layer.blob is None), key=lambda layer: layer.size)
+    owned = [layer for layer in packed if _tells_groups(layer)]
+    for layer in (*packed[:1], *owned[:1]):
+        fitting = [variant for variant in left if _digest(layer, variant) == layer.diff_id]
+        if not fitting:
+            raise NotAnImageError(
+                f"layer {layers.index(layer) + 1} of {what} has another digest than the {layer.diff_id} that is stated",
+                hint="its store paths changed since, or its version of nix2container is older than 2022, or unknown "
+                "to flakeship: delete the image's JSON (`nix store delete`) and build it again",
+            )
+        left = fitting
+    return left[0]
+
+
+def _tells_groups(layer: LayerDocument) -> bool:
+    return any(item.gname not in {b"", item.uname} for path in layer.paths for item in path.permissions)
+
+
+def _digest(layer: LayerDocument, variant: Variant) -> Digest:
+    with _tar(layer.paths, variant) as tar:
+        return Digest(sha256_of(tar)[0])

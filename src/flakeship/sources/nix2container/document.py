@@ -1,0 +1,160 @@
+"""The JSON that nix2container's buildImage hands over, read and distrusted.
+
+https://github.com/nlewo/nix2container/blob/master/types/types.go
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.errors import NotAnImageError
+from flakeship.image.document import decode_object, without_nulls
+from flakeship.image.model import Digest, parse_digest
+from flakeship.sources.nix2container.tree import Permission, StorePath
+
+LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of the JSON: it lists every store path of the closure, with options."""
+
+_VERSION: Final = 1
+_HINT: Final = (
+    "build it with nix2container's buildImage, and update its flake input if that is older than 2022"
+)
+_NO_MOMENT: Final = "0001-01-01T00:00:00Z"  # Go's zero time
+_OCTAL: Final = re.compile(r"\s*([0-7]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDocument:
+    """`blob` is the file with the layer, where there is one; else the store paths are packed. `digest` is of the
+    blob, `diff_id` of the tar. `size` is a hint in bytes, 0 where the document doesn't know it.
+    """
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    paths: tuple[StorePath, ...]
+    blob: Path | None
+    history: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDocument:
+    """`config` is an image-spec config without rootfs and history."""
+
+    config: Mapping[str, Any]
+    layers: tuple[LayerDocument, ...]
+
+
+def parse(data: bytes, *, store: Path, what: str) -> ImageDocument:
+    """`what` names the file in errors; nothing outside the folder `store` is taken. NotAnImageError."""
+    try:
+        document = without_nulls(decode_object(data, limit=LIMIT))
+        version = document["version"]
+        if version != _VERSION:
+            raise NotAnImageError(
+                f"{what} is of version {version!r}, and flakeship knows {_VERSION}", hint=_HINT
+            )
+        layers = document.get("layers", [])
+        return ImageDocument(
+            config=_config(document),
+            layers=tuple(_layer(layer, number, store, what) for number, layer in enumerate(layers, 1)),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        missing = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise NotAnImageError(f"{what} is no image of nix2container: {missing}", hint=_HINT) from error
+
+
+def _config(document: Mapping[str, Any]) -> dict[str, Any]:
+    created = document.get("created", _NO_MOMENT)
+    config: dict[str, Any] = {"os": "linux", "config": dict(document["image-config"])}
+    if document.get("arch"):
+        config["architecture"] = document["arch"]
+    if created != _NO_MOMENT:
+        config["created"] = created
+    return config
+
+
+def _layer(document: Mapping[str, Any], number: int, store: Path, what: str) -> LayerDocument:
+    called = f"layer {number} of {what}"
+    digest, diff_id = parse_digest(document["digest"]), parse_digest(document["diff_ids"])
+    blob = document.get("layer-path", "")
+    paths = tuple(_path(path, store, called) for path in document.get("paths", []))
+    if not blob and digest != diff_id:
+        raise NotAnImageError(f"{called} is compressed, and no layer-path says where it is", hint=_HINT)
+    history = {key: value for key, value in document.get("History", {}).items() if value != _NO_MOMENT}
+    size = document.get("size", 0)
+    if not isinstance(size, int):
+        raise TypeError(f"the size of {called} is {size!r}")
+    return LayerDocument(
+        digest, diff_id, size, paths, Path(_inside(blob, store, called)) if blob else None, history
+    )
+
+
+def _path(document: Mapping[str, Any], store: Path, called: str) -> StorePath:
+    options = document.get("options", {})
+    rewrite = options.get("rewrite", {})
+    regex = rewrite.get("regex", "")
+    return StorePath(
+        os.fsencode(_inside(document["path"], store, called)),
+        (_pattern(regex, called), _text(rewrite.get("repl", ""))) if regex else None,
+        tuple(_permission(item, called) for item in options.get("perms", [])),
+    )
+
+
+def _permission(document: Mapping[str, Any], called: str) -> Permission:
+    mode = _text(document.get("mode", ""))
+    octal = _OCTAL.match(mode)
+    if mode and not octal:
+        raise NotAnImageError(f"{called} has the mode {mode!r}, which is no octal number", hint=_HINT)
+    return Permission(
+        _pattern(document["regex"], called),
+        int(octal[1], 8) if octal else None,
+        int(document.get("uid", 0)),
+        int(document.get("gid", 0)),
+        _text(document.get("uname", "")).encode(),
+        _text(document.get("gname", "")).encode(),
+    )
+
+
+def _pattern(regex: Any, called: str) -> re.Pattern[str]:
+    """Go's RE2 in Python's words: `$` is the very end, and classes like \\w are ASCII's."""
+    try:
+        return re.compile(_END.sub(r"\\Z", _text(regex)).replace(r"\z", r"\Z"), re.ASCII)
+    except re.error as error:
+        raise NotAnImageError(
+            f"{called} has the pattern {regex!r}, which can't be read: {error}",
+            hint="write the pattern without what only Go's regexp knows",
+        ) from error
+
+
+_END: Final = re.compile(r"(?<!\\)\$(?=$|[)|])")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a string")
+    return value
+
+
+def _inside(path: Any, store: Path, called: str) -> str:
+    """The path itself, in the store with all the links on the way to it. NotAnImageError where it is not, or not there."""
+    name = _text(path)
+    top = os.fspath(store.resolve()) + "/"
+    folder, _, last = name.rpartition("/")
+    real = os.path.join(os.path.realpath(folder), last)  # noqa: PTH118  a link at the end stays one
+    if not os.path.isabs(name) or last in {"", ".", ".."} or not real.startswith(top):  # noqa: PTH117
+        raise NotAnImageError(
+            f"{called} names {name!r}, which is not in {store}",
+            hint="nothing was read; an image of nix2container is made of store paths alone",
+        )
+    if not os.path.lexists(name):
+        raise NotAnImageError(
+            f"{called} names {name}, which is not there",
+            hint="build the image on this machine, or bring its closure here: `nix copy --from STORE IMAGE.json`",
+        )
+    return name
