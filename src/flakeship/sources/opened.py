@@ -32,10 +32,10 @@ class Circumstances:
 
     environ: Mapping[str, str] = field(default_factory=dict)
     emit: events.Emit = events.ignore
-    store: Path = Path("/nix/store")
-    """Outside of it, an image that is told in store paths finds nothing."""
     package: Callable[[], Package] | None = None
     """Asks Nix about a result that is a plain package; may build what lies beside it."""
+    store: Path = Path("/nix/store")
+    """Outside of it, an image that is told in store paths finds nothing."""
 
 
 class Source(Protocol):
