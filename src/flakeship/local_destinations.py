@@ -9,8 +9,8 @@ from flakeship import events
 from flakeship.settings import Settings
 from flakeship.sinks.archive_file import ArchiveDestination
 from flakeship.sinks.delivery import Destination
-from flakeship.sinks.docker_daemon import EngineDestination
-from flakeship.sinks.engine import docker_engine, podman_service
+from flakeship.sinks.docker_daemon.destination import EngineDestination
+from flakeship.sinks.docker_daemon.engine import docker_engine, podman_service
 from flakeship.sinks.nothing import NothingDestination
 from flakeship.sinks.podman import PodmanDestination
 from flakeship.targets import Archive, Storage

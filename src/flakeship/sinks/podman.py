@@ -16,8 +16,8 @@ from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed, PackedLayer
 from flakeship.sinks.archive_file import ArchiveDestination
 from flakeship.sinks.delivery import Delivered, Destination, Published
-from flakeship.sinks.docker_daemon import EngineDestination
-from flakeship.sinks.engine import Engine
+from flakeship.sinks.docker_daemon.destination import EngineDestination
+from flakeship.sinks.docker_daemon.engine import Engine
 from flakeship.sinks.image_archive import Name
 
 _LOAD: Final = 1800

@@ -6,23 +6,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 from flakeship import events
-from flakeship.errors import Error, NotAllowedError, RejectedError, UnreachableError
+from flakeship.errors import Error, RejectedError, UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
-from flakeship.image.stream import CHUNK
 from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
-from flakeship.sinks.engine import Engine
-from flakeship.sinks.image_archive import ImageArchive, Name
+from flakeship.sinks.docker_daemon.engine import Engine, tls_of
+from flakeship.sinks.docker_daemon.failure import check_socket, explained
+from flakeship.sinks.docker_daemon.load import Load
+from flakeship.sinks.image_archive import Name
 
 _ANSWER: Final = 60
-_PATIENCE: Final = 5
 _LOAD: Final = 1800
 """Seconds without a word: an engine that unpacks a large layer is silent for minutes."""
 
@@ -35,7 +33,7 @@ class EngineDestination:
     ) -> None:
         self._engine, self._names, self._emit = engine, names, emit
         self._api: Any = None  # docker.APIClient, whose stubs know little
-        self._load: _Load | None = None
+        self._load: Load | None = None
         self._classic = False
         self._known: frozenset[str] = frozenset()
         self._held: dict[Digest, tuple[PackedLayer, BinaryIO]] = {}
@@ -62,15 +60,14 @@ class EngineDestination:
     def check(self) -> None:
         """Connect, and ask which layers are there. UnreachableError where no engine answers."""
         from docker import APIClient
-        from docker.utils import kwargs_from_env
 
-        with self._explained():
-            found = kwargs_from_env(environment=dict(self._engine.environ))
+        with explained(self._engine):
+            check_socket(self._engine.address)
             self._api = APIClient(
                 base_url=self._engine.address,
                 version="auto",
                 timeout=_ANSWER,
-                tls=found.get("tls", False) if self._engine.address == found.get("base_url") else False,
+                tls=tls_of(self._engine),
             )
             self._classic = self._is_classic()
             if self._classic:
@@ -120,7 +117,7 @@ class EngineDestination:
     def _send_held(self, packed: Packed) -> frozenset[Digest]:
         """Send what was held and is needed after all; the digests of the others, which the engine need not be given."""
         wanted = [layer.diff_id for layer in packed.layers]
-        with self._explained():
+        with explained(self._engine):
             there = (
                 max((_shared(wanted, layers) for layers in self._images()), default=0) if self._held else 0
             )
@@ -133,15 +130,15 @@ class EngineDestination:
         self._drop_held()
         return frozenset(spared - needed)
 
-    def _send(self, write: Callable[[_Load], None]) -> None:
+    def _send(self, write: Callable[[Load], None]) -> None:
         with self._lock:
             if self._load is None:
-                self._load = _Load(self._api)
+                self._load = Load(self._api)
             load = self._load
         try:
             write(load)
         except BrokenPipeError:
-            with self._explained():
+            with explained(self._engine):
                 load.finish()
             raise UnreachableError(
                 f"{self.name} stopped reading the image before its end",
@@ -151,7 +148,7 @@ class EngineDestination:
     def _finish_load(self) -> None:
         assert self._load
         load, self._load = self._load, None
-        with self._explained():
+        with explained(self._engine):
             load.finish()
 
     def _start_again(self) -> None:
@@ -188,7 +185,7 @@ class EngineDestination:
         """
         if not (names or self._classic):
             return
-        with self._explained():
+        with explained(self._engine):
             found = self._api.inspect_image(names[0] if names else packed.config_descriptor.digest)
         if (found.get("RootFS") or {}).get("Layers", []) != [layer.diff_id for layer in packed.layers]:
             raise RejectedError(
@@ -209,86 +206,8 @@ class EngineDestination:
             ),
         )
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """The SDK's errors, and those of the connection below it, in our words."""
-        import docker.errors
 
-        try:
-            yield
-        except (docker.errors.DockerException, OSError) as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> Error:
-        import docker.errors
-
-        text = str(getattr(error, "explanation", None) or error)
-        if isinstance(error, docker.errors.APIError):
-            return UnreachableError(
-                f"{self.name} refused the image: {text}",
-                hint="look at the engine's log; `docker system df` shows whether its disk is full",
-            )
-        where = f"{self.name} does not answer at {self._engine.address}"
-        if "Permission denied" in text:
-            return NotAllowedError(
-                f"{where}: this user may not open its socket",
-                hint="add the user to the group of the socket (docker), or run as one who may",
-            )
-        return UnreachableError(
-            f"{where}: {text}",
-            hint=self._engine.hint,
-        )
-
-
-class _Load:
-    """One call of the engine's load, under way in a thread that reads the archive from a pipe as it is written."""
-
-    def __init__(self, api: Any) -> None:
-        reader, writer = os.pipe()
-        self._writer = os.fdopen(writer, "wb", buffering=CHUNK)
-        self._error: Exception | None = None
-        self._abandoned = False
-        self._thread = threading.Thread(target=self._run, args=(api, reader), daemon=True)
-        self._thread.start()
-        self.archive = ImageArchive(self._writer)
-
-    def finish(self) -> None:
-        """Wait for the engine's answer; raises what the SDK raised, or what the engine said was wrong."""
-        self._close()
-        self._thread.join()
-        if self._error:
-            raise self._error
-
-    def abandon(self) -> None:
-        """Cut the archive off. Who writes to an engine that has stopped reading is not waited for."""
-        self._abandoned = True
-        closer = threading.Thread(target=self._close, daemon=True)
-        closer.start()
-        for thread in (closer, self._thread):
-            thread.join(_PATIENCE)
-
-    def _close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._writer.close()
-
-    def _run(self, api: Any, handle: int) -> None:
-        import docker.errors
-
-        try:
-            with os.fdopen(handle, "rb", buffering=0) as reader:
-                for line in api.load_image(self._pieces(reader), quiet=False):
-                    # a refusal before the first line comes as a `message`, one after it as an `error`
-                    if message := line.get("error") or line.get("message"):
-                        raise docker.errors.APIError(message, explanation=message)
-        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
-            self._error = error
-
-    def _pieces(self, reader: io.FileIO) -> Iterator[bytes]:
-        while not self._abandoned and (data := reader.read(CHUNK)):
-            yield data
-
-
-def _add(layer: PackedLayer, reader: BinaryIO, load: _Load) -> None:
+def _add(layer: PackedLayer, reader: BinaryIO, load: Load) -> None:
     load.archive.add_blob(layer.descriptor.digest, layer.descriptor.size, reader)
 
 

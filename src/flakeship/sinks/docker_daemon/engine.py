@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ def docker_engine(environ: Mapping[str, str], home: Path) -> Engine:
         "start the engine, or say in DOCKER_HOST where it is; in a container, mount its socket: "
         "-v /var/run/docker.sock:/var/run/docker.sock"
     )
-    return Engine("docker-daemon", address, hint, environ)
+    secured = environ if "DOCKER_HOST" in environ else {}
+    return Engine("docker-daemon", address, hint, secured)
 
 
 def podman_service(environ: Mapping[str, str]) -> Engine | None:
@@ -42,6 +44,14 @@ def podman_service(environ: Mapping[str, str]) -> Engine | None:
         "start podman's service (systemctl --user start podman.socket), or say in CONTAINER_HOST where it is"
     )
     return Engine("containers-storage", address, hint, {}) if address else None
+
+
+def tls_of(engine: Engine) -> Any:
+    """What docker.APIClient wants to know of TLS, by DOCKER_TLS_VERIFY and DOCKER_CERT_PATH."""
+    from docker.utils import kwargs_from_env
+
+    # without an environment the SDK would take the process's own
+    return kwargs_from_env(environment=dict(engine.environ)).get("tls", False) if engine.environ else False
 
 
 def _runtime(environ: Mapping[str, str], name: str) -> list[Path]:
