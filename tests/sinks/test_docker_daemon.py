@@ -142,9 +142,8 @@ def test_a_layer_that_is_nowhere_here_is_asked_for(engine: Engine) -> None:
     packed = packed_of(random_layer(171))
     with EngineDestination(engine, (NAME,)) as destination:
         destination.check()
-        destination.take(replace(packed.layers[0], open=None))
         with pytest.raises(BlobsUnknownError):
-            destination.finish(packed)
+            destination.take(replace(packed.layers[0], open=None))
 
 
 def test_a_daemon_that_is_not_there_is_told_of_with_its_address(tmp_path: Path) -> None:

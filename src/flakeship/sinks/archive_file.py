@@ -37,7 +37,6 @@ class ArchiveDestination:
     ) -> None:
         self._path, self._form, self._names, self._stdout, self._emit = path, form, names, stdout, emit
         self._delivered: dict[Digest, Delivered] = {}
-        self._missing: set[Digest] = set()
         self._temporary: Path | None = None
         self._file: BinaryIO | None = None
         self._archive: ImageArchive | None = None
@@ -78,21 +77,17 @@ class ArchiveDestination:
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         assert self._archive
         digest, size = layer.descriptor.digest, layer.descriptor.size
-        delivered = self._delivered[digest] = Delivered(digest, size, "written")
         if layer.open is None:
-            self._missing.add(digest)
-            return delivered
+            raise BlobsUnknownError(frozenset({digest}))
         with self._written():
             self._archive.add_layer(layer)
-        self._missing.discard(digest)
+        delivered = self._delivered[digest] = Delivered(digest, size, "written")
         self._emit(events.LayerProgress(layer.key, "written", size, digest, self.name))
         return delivered
 
     def finish(self, packed: Packed) -> Published:
         assert self._archive
         assert self._file
-        if self._missing:
-            raise BlobsUnknownError(frozenset(self._missing))
         names = self._names or tuple(map(Name, packed.image.names))
         docker = self._form == "docker-archive"
         with self._written():

@@ -75,23 +75,20 @@ class EngineDestination:
             self._api.timeout = _LOAD
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
-        digest, size = layer.descriptor.digest, layer.descriptor.size
-        if layer.open is not None and certain and layer.diff_id in self._known:
+        digest = layer.descriptor.digest
+        if layer.open is None:
+            raise BlobsUnknownError(frozenset({digest}))
+        if certain and layer.diff_id in self._known:
             # Whether the engine can do without depends on the layers below, which are known in the end:
             # the blob is kept at hand until then.
             with self._lock:
                 if digest not in self._held:
                     self._held[digest] = layer, layer.open()
             return self._note(layer, "reused")
-        if layer.open is not None:
-            self._send(lambda load: load.archive.add_layer(layer))
-            return self._note(layer, "written")
-        return Delivered(digest, size, "reused")
+        self._send(lambda load: load.archive.add_layer(layer))
+        return self._note(layer, "written")
 
     def finish(self, packed: Packed) -> Published:
-        missing = {layer.descriptor.digest for layer in packed.layers} - set(self._delivered)
-        if missing:
-            raise BlobsUnknownError(frozenset(missing))
         withheld = self._send_held(packed)
         names = self._names or tuple(map(Name, packed.image.names))
         try:
