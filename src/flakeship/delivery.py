@@ -2,60 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Final
 
-from flakeship.image.model import Packed, PackedLayer
+from flakeship.image.model import Digest, PackedLayer
 from flakeship.image.workers import workers
-from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Destination
 
 _AHEAD: Final = 2
 """Layers that may wait on disk beyond those being sent, so that an upload that ends finds the next one ready."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The layers by key, to seal the image with; `unknown` are blobs that a destination was said to have, and has not."""
+
+    layers: dict[str, PackedLayer]
+    unknown: frozenset[Digest]
+
+
 def deliver(
-    layers: Iterable[PackedLayer], destinations: Sequence[Destination], *, uploads: int
-) -> dict[str, PackedLayer]:
-    """Hand over every layer, at most `uploads` at a time. The layers by key, to seal the image with."""
+    layers: Iterable[PackedLayer], destinations: Sequence[Destination], *, uploads: int, certain: bool = True
+) -> Delivery:
+    """Hand over every layer, at most `uploads` at a time; `certain` as in Destination.take."""
     delivered: dict[str, PackedLayer] = {}
+    unknown: set[Digest] = set()
     with workers("send", uploads) as pool:
-        pending: set[Future[None]] = set()
+        pending: set[Future[frozenset[Digest]]] = set()
         for layer in layers:
             delivered[layer.key] = layer
-            pending.add(pool.submit(_hand_over, layer, destinations))
+            pending.add(pool.submit(_hand_over, layer, destinations, certain=certain))
             if len(pending) >= uploads + _AHEAD:
-                pending = _settle(pending)
+                pending = _settle(pending, unknown)
         while pending:
-            pending = _settle(pending)
-    return delivered
+            pending = _settle(pending, unknown)
+    return Delivery(delivered, frozenset(unknown))
 
 
-def finish(
-    packed: Packed, destination: Destination, read_again: Callable[[], Iterable[PackedLayer]]
-) -> Published:
-    """Write manifest and tags. A destination that turns out to lack blobs it said it had is given them once more:
-    registries cache what they have longer than they have it (moby/moby#36823).
-    """
-    try:
-        return destination.finish(packed)
-    except BlobsUnknownError as error:
-        missing = error.digests
-    for layer in read_again():
-        if layer.descriptor.digest in missing:
-            destination.take(layer, certain=False)
-        layer.discard()
-    return destination.finish(packed)
-
-
-def _hand_over(layer: PackedLayer, destinations: Sequence[Destination]) -> None:
+def _hand_over(
+    layer: PackedLayer, destinations: Sequence[Destination], *, certain: bool
+) -> frozenset[Digest]:
+    """The blobs that could not be handed over, since a destination was to have them already."""
+    unknown: frozenset[Digest] = frozenset()
     for destination in destinations:
-        destination.take(layer)
+        try:
+            destination.take(layer, certain=certain)
+        except BlobsUnknownError as error:
+            unknown |= error.digests
     layer.discard()
+    return unknown
 
 
-def _settle(pending: set[Future[None]]) -> set[Future[None]]:
+def _settle(pending: set[Future[frozenset[Digest]]], unknown: set[Digest]) -> set[Future[frozenset[Digest]]]:
     done, left = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
-        future.result()
+        unknown |= future.result()
     return left

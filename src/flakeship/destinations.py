@@ -14,12 +14,12 @@ from flakeship.local_destinations import local_destination
 from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Explicit, find
-from flakeship.registry.reference import Reference
+from flakeship.registry.reference import TAG, Reference, check_tag
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Destination
 from flakeship.sinks.nothing import NothingDestination
 from flakeship.sinks.oci_layout import LayoutDestination
-from flakeship.sinks.registry import RegistryDestination
+from flakeship.sinks.registry import RegistryDestination, Reuse
 from flakeship.targets import Archive, Layout, Repository, Storage, Target
 from flakeship.world import World
 
@@ -76,18 +76,24 @@ def _destination(
 def _repository(
     target: Repository, session: Transport, settings: Settings, world: World, context: Context
 ) -> Destination:
-    client, anonymous = _client(target, session, settings, world)
+    client, reuse, anonymous = _client(target, session, settings, world, context)
     tags = tuple(f"{target.name}:{tag}" for tag in target.tags)
+    destination = RegistryDestination(
+        client, tags=target.tags, mount_from=client.pull_from, reuse=reuse, emit=world.emit
+    )
     if settings.dry_run:
         return NothingDestination(
-            target.name, tags, exists=lambda digest: client.head_blob(digest) is not None, emit=world.emit
+            target.name,
+            tags,
+            exists=lambda digest: client.head_blob(digest) is not None,
+            published=destination.published,
+            emit=world.emit,
         )
     if settings.push == "false":
         return NothingDestination(target.name, tags, emit=world.emit)
     if not context.trusted and not settings.allow_untrusted:
         world.emit(events.Notice(f"not pushed to {target.name}: {context.untrusted_because}"))
         return NothingDestination(target.name, tags, emit=world.emit)
-    destination = RegistryDestination(client, tags=target.tags, emit=world.emit)
     try:
         destination.check()
     except NotAllowedError as error:
@@ -101,8 +107,8 @@ def _repository(
 
 
 def _client(
-    target: Repository, session: Transport, settings: Settings, world: World
-) -> tuple[RegistryClient, bool]:
+    target: Repository, session: Transport, settings: Settings, world: World, context: Context
+) -> tuple[RegistryClient, Reuse | None, bool]:
     explicit = (
         Explicit(settings.username, settings.password, settings.registry) if settings.username else None
     )
@@ -115,8 +121,40 @@ def _client(
         github_token=settings.github_token,
     )
     world.emit(events.Detail(f"credentials for {target.name}: {found.source}"))
-    client = RegistryClient(session, target.registry, target.repository, found.credentials)
-    return client, found.credentials is None
+    tags, others = _reuse_from(target, settings, context)
+    client = RegistryClient(
+        session, target.registry, target.repository, found.credentials, pull_from=tuple(others)
+    )
+    sources = tuple(
+        (RegistryClient(session, target.registry, name, found.credentials, actions="pull"), wanted)
+        for name, wanted in others.items()
+    )
+    reuse = Reuse(tags, sources, always=bool(settings.reuse_from))
+    return client, None if settings.reuse == "off" else reuse, found.credentials is None
+
+
+def _reuse_from(
+    target: Repository, settings: Settings, context: Context
+) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """Tags of the repository, and tags of others of its registry, to look for layers at."""
+    tags: list[str] = []
+    others: dict[str, tuple[str, ...]] = {}
+    for text in settings.reuse_from:
+        if "/" not in text:
+            tags.append(check_tag(text.lstrip(":")))
+            continue
+        reference = Reference.parse(text.removeprefix("docker://"))
+        if reference.registry != target.registry:
+            continue
+        wanted = reference.tag or reference.digest or "latest"
+        if reference.repository == target.repository:
+            tags.append(wanted)
+        else:
+            others[reference.repository] = (*others.get(reference.repository, ()), wanted)
+    if not settings.reuse_from:
+        branch = context.repository.default_branch
+        tags = [tag for tag in (branch, "latest", "main", "edge") if TAG.fullmatch(tag)]
+    return tuple(dict.fromkeys(tag for tag in tags if tag not in target.tags)), others
 
 
 def _check_explicit(targets: Sequence[Target], settings: Settings) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -13,20 +12,20 @@ from flakeship import sources
 from flakeship.ci.platforms import detect
 from flakeship.circumstances import circumstances_of
 from flakeship.created import check_created, moment_of
-from flakeship.delivery import deliver, finish
 from flakeship.destinations import destinations, transport
 from flakeship.errors import UsageError
 from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compression
 from flakeship.image.media_types import FAMILIES
-from flakeship.image.model import Packed, PackedLayer
-from flakeship.image.pack import Packing, packed_layers, seal
+from flakeship.image.model import Packed
+from flakeship.image.pack import Packing
 from flakeship.metadata.context import Context
 from flakeship.naming import naming_of
 from flakeship.obtain import Obtained, builder_of, obtain
 from flakeship.overriding import overrides_of
+from flakeship.reuse import GoneError, already_built, published_at, ready_made, recipe_of
 from flakeship.settings import Settings
+from flakeship.shipping import OpenSource, Shipment, ship
 from flakeship.sinks.delivery import Published
-from flakeship.sources.opened import Opened
 from flakeship.stamping import stamped
 from flakeship.stores.temporary import temporary_store
 from flakeship.targets import targets
@@ -50,30 +49,37 @@ def publish(settings: Settings, world: World) -> Result:
     naming, overrides = naming_of(settings, context), overrides_of(settings, world.emit)
     wanted = targets(to=settings.to, load=settings.load, references=naming.references, cwd=world.cwd)
     with (
-        temporary_store(world.temporary) as store,
+        temporary_store(world.temporary) as temporary,
         transport(settings, world) as session,
         contextlib.ExitStack() as scope,
     ):
-        builder = builder_of(settings, world, store.directory)
+        builder = builder_of(settings, world, temporary.directory)
         with world.stage("check", "checking the destinations"):
             places = destinations(
                 wanted, scope, session=session, settings=settings, world=world, context=context
             )
-        obtained = obtain(builder, settings, world, session)
+            known = published_at(places, settings, world)
+        recipe = recipe_of(compression)
+        store = known.store(compression, family, temporary)
         packing = Packing(compression, family, store, world.cpus, world.emit)
-        circumstances = circumstances_of(obtained, settings, world, store.directory)
-        opened = functools.partial(sources.opened, obtained.path, circumstances)
-        with world.stage("publish", f"publishing {obtained.path}"), opened() as source:
-            layers = packed_layers(source.layers(), packing, forward_only=source.forward_only)
-            delivered = deliver(layers, places, uploads=settings.max_concurrent_uploads or 1)
+        ready = ready_made(builder, known, settings, store, recipe)
+
+        def publish_from(opened: OpenSource, obtained: Obtained) -> Result:
             moment = _moment(settings, world, obtained, context)
-            image = stamped(
-                source.image(), overrides, naming, obtained=obtained, compression=compression, moment=moment
+            finished = functools.partial(
+                stamped, overrides=overrides, naming=naming, obtained=obtained, recipe=recipe, moment=moment
             )
-            packed = seal(image, delivered, family)
-            read_again = functools.partial(_packed, opened, packing)
-            published = tuple(finish(packed, place, read_again) for place in places)
-    return Result(packed, published, obtained)
+            uploads = settings.max_concurrent_uploads or 1
+            with world.stage("publish", f"publishing {obtained.path}"):
+                packed, published = ship(Shipment(opened, finished, packing, store, places, uploads))
+            return Result(packed, published, obtained)
+
+        if ready and builder:
+            with contextlib.suppress(GoneError):
+                return publish_from(ready.opened, already_built(ready, builder, world))
+        obtained = obtain(builder, settings, world, session)
+        circumstances = circumstances_of(obtained, settings, world, temporary.directory)
+        return publish_from(functools.partial(sources.opened, obtained.path, circumstances), obtained)
 
 
 def compression_of(settings: Settings) -> Compression:
@@ -95,11 +101,3 @@ def compression_of(settings: Settings) -> Compression:
 def _moment(settings: Settings, world: World, obtained: Obtained, context: Context) -> datetime | None:
     committed = obtained.commit_time or (context.commit_date if context.sha else None)
     return moment_of(settings.created, environ=world.environ, now=world.now, commit_time=lambda: committed)
-
-
-def _packed(
-    opened: Callable[[], contextlib.AbstractContextManager[Opened]], packing: Packing
-) -> Iterator[PackedLayer]:
-    """The layers once more, for a destination that lost some."""
-    with opened() as source:
-        yield from packed_layers(source.layers(), packing, forward_only=source.forward_only)

@@ -148,10 +148,25 @@ class Settings:
     )
     reuse: str = _input(
         "choice",
-        "Layers already published are used again: not yet, so only `off`",
+        "Use layers again that are published already: `trust` believes what the registry says of them, `verify` "
+        "recomputes it, `off` packs all anew",
         group=6,
-        default="off",
-        choices=("off",),
+        default="trust",
+        choices=("trust", "verify", "off"),
+    )
+    reuse_from: tuple[str, ...] = _input(
+        "list",
+        "Where to look for layers besides the tags that are written: tags, or full references of the same registry. "
+        "Default: the default branch, latest, main, edge",
+        group=6,
+        default=(),
+    )
+    rebuild: str = _input(
+        "choice",
+        "`always` builds even where the image in the registry was made from the very same output path",
+        group=6,
+        default="auto",
+        choices=("auto", "always"),
     )
     max_concurrent_uploads: int | None = _input("number", "Layers sent at the same time", group=6, default=4)
 

@@ -7,17 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from flakeship.image import stamp
-from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.model import Image
 from flakeship.image.override import Overrides, overridden
 from flakeship.naming import Naming
 from flakeship.obtain import Obtained
-
-SOURCE: Final = "dev.flakeship.source"
-"""Manifest annotation: the store path that the image was made from."""
-
-DERIVATION: Final = "dev.flakeship.derivation"
-RECIPE_OF: Final = "dev.flakeship.recipe"
+from flakeship.reuse import DERIVATION, RECIPE_OF, SOURCE
 
 _CREATED: Final = "org.opencontainers.image.created"
 _STORE: Final = "/nix/store/"
@@ -25,11 +19,11 @@ _STORE: Final = "/nix/store/"
 
 def stamped(
     source: Image,
+    *,
     overrides: Overrides,
     naming: Naming,
-    *,
     obtained: Obtained,
-    compression: Compression,
+    recipe: str,
     moment: datetime | None,
 ) -> Image:
     """The image with overrides, labels, date and annotations, and the record of what it was before."""
@@ -45,7 +39,7 @@ def stamped(
     )
     marked = stamp.with_record(marked, source)
     return stamp.with_annotations(
-        marked, {**_origin(obtained, compression), **_annotations(naming, image, created)}
+        marked, {**_origin(obtained, recipe), **_annotations(naming, image, created)}
     )
 
 
@@ -70,10 +64,10 @@ def _dated(values: Mapping[str, str], created: str) -> dict[str, str]:
     return rest | {_CREATED: created} if created else rest
 
 
-def _origin(obtained: Obtained, compression: Compression) -> dict[str, str]:
+def _origin(obtained: Obtained, recipe: str) -> dict[str, str]:
     known = {
         SOURCE: str(obtained.path) if str(obtained.path).startswith(_STORE) else "",
         DERIVATION: obtained.output.drv_path if obtained.output else "",
-        RECIPE_OF: f"{RECIPE}/{compression.algorithm}/{compression.level}",
+        RECIPE_OF: recipe,
     }
     return {key: value for key, value in known.items() if value}

@@ -44,6 +44,12 @@ class Platform:
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
+    def serves(self, wanted: Platform) -> bool:
+        """Whether it is what `wanted` asks for: where that names no variant, any will do."""
+        return (self.os, self.architecture) == (wanted.os, wanted.architecture) and (
+            not wanted.variant or self.variant == wanted.variant
+        )
+
     def to_json(self) -> dict[str, str]:
         known = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
         return {key: value for key, value in known.items() if value}
@@ -96,6 +102,8 @@ class Layer:
     read forward, once, and before the next layer is asked for.
     `size` is in bytes uncompressed; None where it is known only after reading.
     `ready` is the blob where there is one already; it goes out instead of what packing would make.
+    `named` is what the layer's name in a stream says its diff_id is: enough to recognise it unread, for the image's
+    config, which comes later, must say the same of it.
     """
 
     key: str
@@ -104,6 +112,7 @@ class Layer:
     size: int | None = None
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     ready: ReadyBlob | None = None
+    named: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

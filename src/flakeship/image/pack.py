@@ -29,7 +29,7 @@ on a machine of many cores."""
 class LayerStore(Protocol):
     """Where packed layers are found before a byte is read, or kept once they are made."""
 
-    def find(self, key: str) -> PackedLayer | None: ...
+    def find(self, layer: Layer) -> PackedLayer | None: ...
 
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]: ...
 
@@ -71,8 +71,10 @@ def _pack(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
     if layer.ready:
-        return adopted(layer, layer.ready, packing.family, verify=packing.verify, stop=stop, emit=packing.emit)
-    if found := packing.store.find(layer.key):
+        return adopted(
+            layer, layer.ready, packing.family, verify=packing.verify, stop=stop, emit=packing.emit
+        )
+    if found := packing.store.find(layer):
         return found
     packing.emit(events.LayerProgress(layer.key, "reading"))
     tar_hash, blob_hash, size = hashlib.sha256(), hashlib.sha256(), 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from flakeship.image.document import encode, patch_between
+from flakeship.image.document import decode_object, encode, merge_patch, patch_between
 from flakeship.image.model import Image
 
 UNSTAMP: Final = "dev.flakeship.unstamp"
@@ -58,3 +58,18 @@ def rfc3339(moment: datetime) -> str:
 
 def created_of(image: Image) -> Any:
     return image.config.get("created")
+
+
+def unstamped(
+    config: Mapping[str, Any], annotations: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A config document and the manifest's annotations as they were before `with_record`; what the record can't mean
+    is left alone, for anybody may have written it.
+    """
+    kept = {key: value for key, value in annotations.items() if key != UNSTAMP}
+    try:
+        patch = decode_object(annotations.get(UNSTAMP, "{}").encode())
+    except ValueError:
+        return dict(config), kept
+    own = {key: value for key, value in patch.items() if key not in {"rootfs", "history"}}
+    return merge_patch(dict(config), own), kept

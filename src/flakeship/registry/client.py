@@ -78,6 +78,7 @@ class RegistryClient:
         self.registry = registry
         self.repository = repository
         self.credentials = credentials
+        self.pull_from = pull_from
         self._scopes = (
             f"repository:{repository}:{actions}",
             *(f"repository:{source}:pull" for source in pull_from if source != repository),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.image.published import PublishedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,14 @@ class BlobsUnknownError(Exception):
     def __init__(self, digests: frozenset[Digest]) -> None:
         super().__init__(", ".join(sorted(digests)))
         self.digests = digests
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A destination that can tell which images it holds already."""
+
+    def published(self) -> Sequence[PublishedImage] | None:
+        """The images whose layers may be used again there; None where no layer is needed at all. Asked once."""
 
 
 class Destination(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from flakeship import events
 from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.image.published import PublishedImage
 from flakeship.sinks.delivery import Delivered, Published
 
 Exists = Callable[[Digest], bool]
@@ -20,9 +21,11 @@ class NothingDestination:
         tags: Sequence[str] = (),
         *,
         exists: Exists | None = None,
+        published: Callable[[], Sequence[PublishedImage] | None] = lambda: None,
         emit: events.Emit = events.ignore,
     ) -> None:
         self._name, self._tags, self._exists, self._emit = name, tuple(tags), exists, emit
+        self.published = published
         self._delivered: dict[Digest, Delivered] = {}
 
     @property

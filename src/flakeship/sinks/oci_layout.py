@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -17,8 +18,9 @@ from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedLayer, parse_digest
+from flakeship.image.published import PublishedImage, config_of, published_image
 from flakeship.image.stream import CHUNK, sha256_of
-from flakeship.sinks.delivery import Delivered, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 
@@ -53,12 +55,23 @@ class LayoutDestination:
         except OSError as error:
             raise self._failed(error) from error
 
+    def published(self) -> tuple[PublishedImage, ...]:
+        """The images of the layout; one that is damaged is left out."""
+        images: list[PublishedImage] = []
+        for entry in self._entries():
+            with contextlib.suppress(ValueError):
+                manifest = _document(self._blob(parse_digest(entry.get("digest"))))
+                config = _document(self._blob(config_of(manifest).digest))
+                images.append(published_image(self.name, manifest, config))
+        return tuple(images)
+
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         path = self._blob(digest)
         there = certain and self._holds(path, digest, size)
         if not there:
-            assert layer.open is not None
+            if layer.open is None:
+                raise BlobsUnknownError(frozenset({digest}))
             with layer.open() as reader:
                 self._write(path, reader)
         delivered = Delivered(digest, size, "reused" if there else "written")

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from flakeship.errors import NotAllowedError
@@ -14,15 +15,29 @@ from flakeship.events import Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
 from flakeship.http.retry import persist
 from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.image.published import PublishedImage
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import Answer, DeniedError, RegistryError
 from flakeship.registry.hints import hint_for
 from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
 from flakeship.sinks.registry_blobs import Blob, BlobUploads
+from flakeship.sinks.registry_published import published as look
 
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
 _UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Where layers may be found: `tags` of the repository itself, and of `others` of the same registry, to mount from.
+
+    The tags to be written are looked at first; `always` looks at these too where those exist.
+    """
+
+    tags: tuple[str, ...] = ()
+    others: tuple[tuple[RegistryClient, tuple[str, ...]], ...] = ()
+    always: bool = False
 
 
 class RegistryDestination:
@@ -38,11 +53,13 @@ class RegistryDestination:
         *,
         tags: tuple[str, ...] = (),
         mount_from: tuple[str, ...] = (),
+        reuse: Reuse | None = None,
         source: str = "",
         emit: Emit,
     ) -> None:
         self._client = client
         self._tags = tuple(dict.fromkeys(tags))
+        self._reuse = reuse
         self._source = source
         self._emit = emit
         self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
@@ -60,6 +77,24 @@ class RegistryDestination:
             self._emit(Notice(f"{self.name}: credentials from {self._source}"))
         self._persist("check of", self._client.ping)
         self._client.cancel(self._persist("check of", self._client.start_upload))
+
+    def published(self) -> tuple[PublishedImage, ...]:
+        """The images at the tags to write; without any, those where layers may be found else.
+
+        A manifest that was just read vouches for its blobs: no registry lets go of them while it stands, and one
+        that did says so when the new manifest comes (BlobsUnknownError).
+        """
+        if self._reuse is None:
+            return ()
+        images = look(self._client, self._tags, self._emit)
+        if not images or self._reuse.always:
+            images += look(self._client, self._reuse.tags, self._emit)
+        for image in images:
+            for digest, size in image.blobs:
+                self._delivered.setdefault(digest, Delivered(digest, size, "reused"))
+        for client, tags in self._reuse.others:
+            images += look(client, tags, self._emit)
+        return images
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         blob = Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")

@@ -94,11 +94,12 @@ class BlobUploads:
         self._cancel(course)
         if course.believe and self._is_there(blob.digest):
             return "uploaded" if course.committed else "reused"
-        if blob.open is None:
-            raise BlobsUnknownError(frozenset({blob.digest}))
         session = self._mount(blob.digest) if course.believe else self._client.start_upload()
         if session is None:
             return "mounted"
+        if blob.open is None:
+            self._client.cancel(session)
+            raise BlobsUnknownError(frozenset({blob.digest}))
         self._send(course, session, Body(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
 

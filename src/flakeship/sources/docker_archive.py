@@ -5,6 +5,7 @@ where the archive can be sought in, or in the order of the stream where it can't
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
 from flakeship.image.document import DOCUMENT_LIMIT, decode, decode_object
 from flakeship.image.inflate import Inflated, Rejoined, is_compressed, uncompressed
-from flakeship.image.model import Image, Layer
+from flakeship.image.model import Digest, Image, Layer
 from flakeship.image.stream import CHUNK, Reader, chunks, read_full
 from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, inside, is_tar, shown
 from flakeship.sources.opened import Circumstances, Opened
@@ -22,6 +23,7 @@ from flakeship.sources.opened import Circumstances, Opened
 KIND: Final = "docker-archive"
 
 _MANIFEST: Final = "manifest.json"
+_BY_DIGEST: Final = re.compile(r"([0-9a-f]{64})(?:/layer)?\.tar")
 _NOT_BUILT: Final = (
     "the archive was not made by a builder that flakeship knows, or is damaged; build it again"
 )
@@ -184,7 +186,9 @@ class StreamedArchive:
             return
         key = member.name if member.name not in self._keys else f"{member.name}#{member.offset}"
         self._keys[member.name] = key
-        yield Layer(key, lambda: uncompressed(Rejoined(head, data)), size=member.size)
+        yield Layer(
+            key, lambda: uncompressed(Rejoined(head, data)), size=member.size, named=_named(member.name)
+        )
 
     def _note(self, member: Member, head: bytes, data: Bounded) -> None:
         """Keep a document; None for one that is larger than any may be."""
@@ -223,6 +227,12 @@ def _is_document(name: str, head: bytes) -> bool:
     if is_tar(head) or is_compressed(head):
         return False
     return name.endswith(".json") or head.lstrip()[:1] in {b"{", b"["}
+
+
+def _named(name: str) -> Digest | None:
+    """buildLayeredImage and skopeo name a layer by its diff_id; buildImage by another hash, which is nobody's diff_id."""
+    found = _BY_DIGEST.fullmatch(name)
+    return Digest(f"sha256:{found[1]}") if found else None
 
 
 def _entry(data: bytes) -> _Entry:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flakeship.errors import ResourceError
-from flakeship.image.model import PackedLayer
+from flakeship.image.model import Layer, PackedLayer
 
 
 class TemporaryStore:
@@ -21,7 +21,7 @@ class TemporaryStore:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def find(self, key: str) -> PackedLayer | None:
+    def find(self, layer: Layer) -> PackedLayer | None:
         return None
 
     @contextlib.contextmanager

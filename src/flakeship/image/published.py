@@ -1,0 +1,120 @@
+"""What a published image tells of its layers: which blob is which diff_id, and which key it had. Read, never believed blindly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flakeship.image.document import decode_object, merge_patch
+from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.model import LAYER_KEY, Descriptor, Digest, parse_digest
+from flakeship.image.stamp import UNSTAMP
+
+_LAYER_LIMIT: Final = 1000
+_SUFFIXES: Final = {
+    media_type: suffix for family in (OCI, DOCKER) for suffix, media_type in family.layers.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLayer:
+    """`suffix` names the compression as in `Family.layers`; `key` is empty where no annotation says one."""
+
+    diff_id: Digest
+    digest: Digest
+    size: int
+    suffix: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedImage:
+    """`where` is the repository, or the folder, that holds it."""
+
+    where: str
+    annotations: Mapping[str, str]
+    config: Mapping[str, Any]
+    layers: tuple[PublishedLayer | None, ...]
+    """None for a layer of a kind that can't be used again: foreign, encrypted, of an unknown compression."""
+    config_descriptor: Descriptor
+
+    @property
+    def blobs(self) -> tuple[tuple[Digest, int], ...]:
+        """Digest and size of what its manifest vouches for, config included."""
+        layers = ((layer.digest, layer.size) for layer in self.layers if layer)
+        return (*layers, (self.config_descriptor.digest, self.config_descriptor.size))
+
+    @property
+    def unstamped_config(self) -> dict[str, Any] | None:
+        """The config as its source made it; None where no record says what was overwritten."""
+        record = self.annotations.get(UNSTAMP)
+        if record is None:
+            return None
+        try:
+            return dict(merge_patch(dict(self.config), decode_object(record.encode())))
+        except ValueError:
+            return None
+
+
+def children(index: Mapping[str, Any]) -> tuple[Digest, ...]:
+    """The manifests of an index. ValueError where it is none."""
+    entries = index.get("manifests")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("it lists no manifests")
+    return tuple(parse_digest(entry.get("digest")) for entry in entries)
+
+
+def config_of(manifest: Mapping[str, Any]) -> Descriptor:
+    """ValueError where the manifest names no config of an image."""
+    entry = manifest.get("config")
+    if not isinstance(entry, dict) or entry.get("mediaType") not in {OCI.config, DOCKER.config}:
+        raise ValueError("it names no config of an image")
+    return Descriptor(entry["mediaType"], parse_digest(entry.get("digest")), _size(entry))
+
+
+def published_image(where: str, manifest: Mapping[str, Any], config: Mapping[str, Any]) -> PublishedImage:
+    """ValueError where the two contradict each other."""
+    rootfs = config.get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    entries = manifest.get("layers")
+    if not isinstance(diff_ids, list) or not isinstance(entries, list) or len(diff_ids) != len(entries):
+        raise ValueError("its layers and its diff_ids are not the same number")
+    if len(entries) > _LAYER_LIMIT:
+        raise ValueError(f"it has more than {_LAYER_LIMIT} layers")
+    annotations = manifest.get("annotations") or {}
+    return PublishedImage(
+        where=where,
+        annotations=_texts(annotations),
+        config=config,
+        layers=tuple(
+            _layer(entry, parse_digest(diff_id)) for entry, diff_id in zip(entries, diff_ids, strict=True)
+        ),
+        config_descriptor=config_of(manifest),
+    )
+
+
+def _layer(entry: Any, diff_id: Digest) -> PublishedLayer | None:
+    if not isinstance(entry, dict):
+        raise ValueError("a layer is no descriptor")  # noqa: TRY004  bad data, not a bug
+    digest, size = parse_digest(entry.get("digest")), _size(entry)
+    suffix = _SUFFIXES.get(entry.get("mediaType", ""))
+    if suffix is None or entry.get("urls"):
+        return None
+    if suffix == "" and digest != diff_id:
+        raise ValueError(f"layer {digest} is not compressed, and yet not its diff_id {diff_id}")
+    annotations = _texts(entry.get("annotations") or {})
+    return PublishedLayer(diff_id, digest, size, suffix, annotations.get(LAYER_KEY, ""))
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    size = entry.get("size")
+    if type(size) is not int or not 0 < size < 2**50:
+        raise ValueError(f"{entry.get('digest')} has the size {size!r}")
+    return size
+
+
+def _texts(annotations: Any) -> dict[str, str]:
+    if not isinstance(annotations, dict) or not all(isinstance(item, str) for item in annotations.values()):
+        raise ValueError("its annotations are not text")
+    return annotations

@@ -1,0 +1,171 @@
+"""What need not be made again: layers that every destination has, and an image that was made from the same output path."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship import events
+from flakeship.errors import Error
+from flakeship.image.claims import image_of
+from flakeship.image.compress import RECIPE, Compression
+from flakeship.image.media_types import Family
+from flakeship.image.model import LAYER_KEY, Image, Layer
+from flakeship.image.pack import LayerStore
+from flakeship.image.published import PublishedImage
+from flakeship.image.stream import Reader
+from flakeship.nix.build import BuildOutput
+from flakeship.nix.derivation import describe
+from flakeship.nix.flake import metadata
+from flakeship.obtain import Builder, Obtained
+from flakeship.settings import Settings
+from flakeship.sinks.delivery import Destination, Remembers
+from flakeship.sources.opened import Opened
+from flakeship.stores.published import PublishedStore
+from flakeship.world import World
+
+SOURCE: Final = "dev.flakeship.source"
+"""Manifest annotation: the store path that the image was made from."""
+
+DERIVATION: Final = "dev.flakeship.derivation"
+
+RECIPE_OF: Final = "dev.flakeship.recipe"
+"""Manifest annotation: how its layers were packed; another recipe would have made others of the same output path."""
+
+_PLAIN: Final = (
+    "contents",
+    "base",
+    "base_image",
+    "debug",
+    "max_layers",
+    "user",
+    "image_in_archive",
+    "platform",
+)
+"""Inputs that shape the layers or choose among images; with one of them given, nothing is taken for granted."""
+
+Known = Sequence[PublishedImage] | None
+
+
+class GoneError(Exception):
+    """A layer of an image that was not to be built is not where it was said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The images that each destination holds; None for one that needs no bytes."""
+
+    by_place: tuple[Known, ...]
+
+    def store(self, compression: Compression, family: Family, behind: LayerStore) -> PublishedStore:
+        return PublishedStore(self.by_place, suffix=compression.suffix, family=family, behind=behind)
+
+    def images(self) -> Iterator[PublishedImage]:
+        for images in self.by_place:
+            yield from images or ()
+
+
+def published_at(places: Sequence[Destination], settings: Settings, world: World) -> Published:
+    """Ask every destination, unless nothing is to be used again."""
+    if settings.reuse == "off":
+        return Published(())
+    known = tuple(place.published() if isinstance(place, Remembers) else () for place in places)
+    world.emit(
+        events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of")
+    )
+    return Published(known)
+
+
+def recipe_of(compression: Compression) -> str:
+    return f"{RECIPE}/{compression.algorithm}/{compression.level}"
+
+
+def ready_made(
+    builder: Builder | None, known: Published, settings: Settings, store: PublishedStore, recipe: str
+) -> Ready | None:
+    """The published image that a build would make again, found by evaluation alone; None where there is none.
+
+    Exact: its config without what the previous run stamped is on record, and every destination has every layer.
+    """
+    if builder is None or settings.rebuild == "always" or _shaped(settings):
+        return None
+    made = [image for image in known.images() if image.annotations.get(RECIPE_OF) == recipe]
+    paths = {image.annotations.get(SOURCE, "") for image in made} - {""}
+    if not paths:
+        return None
+    try:
+        out_path = describe(builder.nix, builder.installable).out_path
+    except Error:  # the build will say what is wrong, and better
+        return None
+    candidates = (Ready.of(image) for image in made if image.annotations[SOURCE] == out_path)
+    return next((ready for ready in candidates if ready and ready.complete(store)), None)
+
+
+@dataclass(slots=True)
+class Ready:
+    """A published image as a source: none of its layers can be opened, for none is to be read."""
+
+    path: Path
+    base: Image
+    known: tuple[Layer, ...]
+    annotations: Mapping[str, str]
+    forward_only: bool = False
+
+    @classmethod
+    def of(cls, image: PublishedImage) -> Ready | None:
+        config = image.unstamped_config
+        if config is None or not all(image.layers):
+            return None
+        layers = [layer for layer in image.layers if layer]
+        path = image.annotations[SOURCE]
+        try:
+            base = image_of(
+                config, [layer.diff_id for layer in layers], what=f"the published config of {path}"
+            )
+        except Error:
+            return None
+        known = {
+            layer.diff_id: Layer(
+                layer.diff_id,
+                _gone,
+                layer.diff_id,
+                annotations={LAYER_KEY: layer.key} if layer.key else {},
+            )
+            for layer in layers
+        }
+        return cls(Path(path), base, tuple(known.values()), image.annotations)
+
+    def complete(self, store: PublishedStore) -> bool:
+        return all(store.find(layer) for layer in self.known)
+
+    def layers(self) -> Iterator[Layer]:
+        return iter(self.known)
+
+    def image(self) -> Image:
+        return self.base
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Opened]:
+        yield self
+
+
+def already_built(ready: Ready, builder: Builder, world: World) -> Obtained:
+    """What the build would have given, as far as it is told apart by what is stamped."""
+    world.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
+    output = BuildOutput(str(ready.path), ready.annotations.get(DERIVATION, ""), {}, "")
+    return Obtained(ready.path, output, metadata(builder.nix, builder.installable))
+
+
+def _gone() -> Reader:
+    raise GoneError
+
+
+def _shaped(settings: Settings) -> bool:
+    defaults = Settings()
+    values: list[tuple[Any, Any]] = [
+        (getattr(settings, name, None), getattr(defaults, name, None)) for name in _PLAIN
+    ]
+    return settings.verify == "rebuild" or any(value != default for value, default in values)

@@ -1,0 +1,62 @@
+"""What a repository holds already: the manifests of some references and their configs, two small documents an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from flakeship.errors import Error
+from flakeship.events import Detail, Emit
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.model import Digest, digest_of
+from flakeship.image.published import PublishedImage, children, config_of, published_image
+from flakeship.image.stream import chunks
+from flakeship.image.workers import workers
+from flakeship.registry.client import RegistryClient
+
+_PLATFORMS: Final = 8
+_AT_ONCE: Final = 4
+
+
+def published(client: RegistryClient, references: Sequence[str], emit: Emit) -> tuple[PublishedImage, ...]:
+    """The images behind tags or digests, each platform of an index, in their order. What can't be read, or contradicts
+    itself, is left out: it only costs the reuse.
+    """
+    if not references:
+        return ()
+    with workers("look", min(len(references), _AT_ONCE)) as pool:
+        found = list(pool.map(lambda reference: list(_images(client, reference, emit)), references))
+    return tuple(image for images in found for image in images)
+
+
+def _images(client: RegistryClient, reference: str, emit: Emit) -> Iterator[PublishedImage]:
+    try:
+        manifest = _manifest(client, reference)
+        if manifest is None:
+            return
+        if manifest.get("mediaType") in {OCI.index, DOCKER.index} or "manifests" in manifest:
+            for digest in children(manifest)[:_PLATFORMS]:
+                yield from _images(client, digest, emit)
+            return
+        descriptor = config_of(manifest)
+        yield published_image(client.name, manifest, _config(client, descriptor.digest))
+    except (Error, ValueError, KeyError) as error:
+        emit(Detail(f"{client.name}:{reference} is of no use for reuse: {error}"))
+
+
+def _manifest(client: RegistryClient, reference: str) -> dict[str, Any] | None:
+    found = client.get_manifest(reference)
+    return None if found is None else decode_object(found.data)
+
+
+def _config(client: RegistryClient, digest: Digest) -> dict[str, Any]:
+    with client.get_blob(digest) as reader:
+        data = b""
+        for piece in chunks(reader):
+            data += piece
+            if len(data) > DOCUMENT_LIMIT:
+                raise ValueError("its config has more than 4 MiB")
+    if digest_of(data) != digest:
+        raise ValueError("its config has another digest")
+    return decode_object(data)

@@ -1,0 +1,91 @@
+"""Layers that every destination has already, known from the images published there before: nothing of them is read,
+hashed, compressed or sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from flakeship.image.media_types import Family
+from flakeship.image.model import Descriptor, Digest, Layer, PackedLayer
+from flakeship.image.pack import LayerStore
+from flakeship.image.published import PublishedImage, PublishedLayer
+
+
+class PublishedStore:
+    """Finds a layer where all of `places` have it as the same blob; asks `behind` for the others.
+
+    `places` holds the published images of each destination, None for one that needs no bytes at all. Whoever may
+    write there is believed; what a destination turns out not to have is forgotten and made here.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Sequence[PublishedImage] | None],
+        *,
+        suffix: str,
+        family: Family,
+        behind: LayerStore,
+    ) -> None:
+        self._family, self._suffix, self._behind = family, suffix, behind
+        self._forgotten: set[Digest] = set()
+        self._lock = threading.Lock()
+        asked = [_Known(images, suffix) for images in places if images is not None]
+        self._first = asked[0] if asked else None
+        self._others = asked[1:]
+
+    def find(self, layer: Layer) -> PackedLayer | None:
+        known = self._known(layer)
+        if known is None:
+            return self._behind.find(layer)
+        descriptor = Descriptor(
+            self._family.layers[self._suffix], known.digest, known.size, layer.annotations
+        )
+        return PackedLayer(layer.key, known.diff_id, descriptor, open=None)
+
+    def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
+        return self._behind.spool()
+
+    def forget(self, digests: Collection[Digest]) -> None:
+        with self._lock:
+            self._forgotten.update(digests)
+
+    def _known(self, layer: Layer) -> PublishedLayer | None:
+        if self._first is None:
+            return None
+        known = self._first.find(layer)
+        if known is None or known.digest in self._forgotten:
+            return None
+        return known if all(other.has(known) for other in self._others) else None
+
+
+class _Known:
+    """What the images of one destination know; the first image that says something counts."""
+
+    def __init__(self, images: Sequence[PublishedImage], suffix: str) -> None:
+        self._by_diff_id: dict[Digest, PublishedLayer] = {}
+        self._by_key: dict[str, PublishedLayer] = {}
+        for layer in _layers(images):
+            if layer.suffix == suffix:
+                self._by_diff_id.setdefault(layer.diff_id, layer)
+                if layer.key:
+                    self._by_key.setdefault(layer.key, layer)
+
+    def find(self, layer: Layer) -> PublishedLayer | None:
+        diff_id = layer.diff_id or layer.named
+        if diff_id:
+            return self._by_diff_id.get(diff_id)
+        return self._by_key.get(layer.key)
+
+    def has(self, layer: PublishedLayer) -> bool:
+        there = self._by_diff_id.get(layer.diff_id)
+        return there is not None and there.digest == layer.digest
+
+
+def _layers(images: Sequence[PublishedImage]) -> Iterator[PublishedLayer]:
+    for image in images:
+        yield from (layer for layer in image.layers if layer)
