@@ -51,6 +51,8 @@ def summary(packed: Packed, published: Sequence[Published]) -> Summary:
         references=references(published),
         tags=[tag for item in published for tag in item.tags],
         digest=packed.descriptor.digest,
+        imageid=packed.config_descriptor.digest,
+        sent=any(item.sent for item in published),
         platform=str(packed.image.platform),
         labels=packed.image.config.get("config", {}).get("Labels", {}),
         layers=[

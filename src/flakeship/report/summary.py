@@ -24,12 +24,17 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One published image; `layers` from the bottom up, as they went to the first destination."""
+    """One published image; `layers` from the bottom up, as they went to the first destination.
+
+    `digest` is that of the manifest, `imageid` that of the config; `sent` is False where nothing was to be sent.
+    """
 
     references: Sequence[str]
     tags: Sequence[str]
     digest: str
+    imageid: str
     platform: str
+    sent: bool
     labels: Mapping[str, str]
     layers: Sequence[LayerRow]
 
@@ -50,6 +55,11 @@ def as_text(summary: Summary) -> str:
     return "\n".join([*lines, "", *_table(summary.layers), _total(summary.layers)])
 
 
+def sent_of(layers: Sequence[LayerRow]) -> list[LayerRow]:
+    """Those whose bytes went to the destination."""
+    return [row for row in layers if row.state in {"uploaded", "written"}]
+
+
 def _table(layers: Sequence[LayerRow]) -> list[str]:
     lines = [f"{'layer':<12}  {'size':>9}  {'':<8}  content"]
     lines += [
@@ -62,7 +72,7 @@ def _table(layers: Sequence[LayerRow]) -> list[str]:
 
 
 def _total(layers: Sequence[LayerRow]) -> str:
-    sent = [row for row in layers if row.state in {"uploaded", "written"}]
+    sent = sent_of(layers)
     total, moved = sum(row.size for row in layers), sum(row.size for row in sent)
     return f"{len(layers)} layers, {size_of(total)}; sent {len(sent)} of them, {size_of(moved)}"
 

@@ -1,0 +1,29 @@
+"""What a run said on its way that its summary repeats: how long each stage took, and what the user should know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flakeship import events
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """Takes events from any thread and hands each of them on. `stages` are (name, seconds)."""
+
+    onward: events.Emit
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    warnings: list[events.Warned] = field(default_factory=list)
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.StageFinished(name, seconds):
+                self.stages.append((name, seconds))
+            case events.Notice(text):
+                self.notices.append(text)
+            case events.Warned() if event not in self.warnings:
+                self.warnings.append(event)
+            case _:
+                pass
+        self.onward(event)

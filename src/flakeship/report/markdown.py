@@ -1,0 +1,145 @@
+"""The summary as Markdown, for a job's page: references to copy, tables of layers, stages and labels.
+
+GitHub and GitLab render the same dialect, and drop styles, scripts and inline pictures: bars are made of text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from flakeship.report.chronicle import Chronicle
+from flakeship.report.plain import printable, size_of
+from flakeship.report.summary import LayerRow, Summary, sent_of
+
+LIMIT: Final = 1_000_000
+"""Bytes. GitHub refuses a step's summary above 1 MiB, as a whole."""
+
+_ROWS: Final = 130
+_WIDTH: Final = 160
+_BAR: Final = 20
+_MARKUP: Final = re.compile(r"[!-+\-.:-@\[-`{-~]")
+_MARKS: Final = {"uploaded": "🔼", "written": "🔼", "reused": "♻️", "mounted": "♻️", "withheld": "⏸️"}
+
+
+def as_markdown(summary: Summary, chronicle: Chronicle) -> str:
+    """At most LIMIT bytes, whatever the image holds; all text of others is shown as it is, never obeyed."""
+    parts = [
+        _title(summary),
+        _totals(summary, chronicle.stages),
+        *(f"```\n{printable(reference)}\n```" for reference in summary.references),
+        _names(summary),
+        *(_alert("WARNING", event.text, event.hint) for event in chronicle.warnings[:_ROWS]),
+        *(_alert("NOTE", text) for text in chronicle.notices[:_ROWS] if text != "sandbox: on"),
+        _layers(summary.layers),
+        _stages(chronicle.stages),
+        _labels(summary),
+    ]
+    return _bounded("\n\n".join(filter(None, parts)) + "\n")
+
+
+def escaped(text: str) -> str:
+    """One line in which nothing is markup: punctuation by its number stands for itself, says CommonMark 6.2."""
+    line = " ".join(printable(text.replace("\n", " ")).split())
+    cut = line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", cut)
+
+
+def _code(text: str) -> str:
+    return f"<code>{escaped(text)}</code>"
+
+
+def _title(summary: Summary) -> str:
+    """By the first tag, which says most; a layout or a run without tags is called by its reference."""
+    first = next(iter(summary.tags), "") or summary.references[0].partition("@")[0]
+    return f"### 📦 {escaped(first)}"
+
+
+def _totals(summary: Summary, stages: Sequence[tuple[str, float]]) -> str:
+    total = sum(row.size for row in summary.layers)
+    sent = sent_of(summary.layers)
+    moved = sum(row.size for row in sent)
+    facts = [
+        f"**{_verdict(summary)}**",
+        escaped(summary.platform),
+        f"{len(summary.layers)} layers, {size_of(total)}",
+        f"{len(sent)} of them sent, {size_of(moved)}" if sent else "no layer had to be sent",
+        f"{sum(seconds for _, seconds in stages):.1f} s" if stages else "",
+    ]
+    return " · ".join(filter(None, facts))
+
+
+def _verdict(summary: Summary) -> str:
+    return "Shipped" if summary.sent else "Not pushed"
+
+
+def _names(summary: Summary) -> str:
+    rows = [
+        ("Tags", " ".join(map(_code, summary.tags[:_ROWS]))),
+        ("Digest", _code(summary.digest)),
+        ("Image ID", _code(summary.imageid)),
+    ]
+    return _table(("", ""), "ll", [(f"**{name}**", text) for name, text in rows if text])
+
+
+def _layers(layers: Sequence[LayerRow]) -> str:
+    largest = max((row.size for row in layers), default=0)
+    rows = [
+        (
+            _code(row.digest[7:19]),
+            size_of(row.size),
+            _bar(row.size, largest),
+            f"{_MARKS.get(row.state, '')} {row.state}",
+            escaped(row.content),
+        )
+        for row in layers[:_ROWS]
+    ]
+    rows += [(f"… and {len(layers) - _ROWS} more", "", "", "", "")] if len(layers) > _ROWS else []
+    return _folded(f"{len(layers)} layers", _table(("Layer", "Size", "", "", "Holds"), "lrlll", rows))
+
+
+def _stages(stages: Sequence[tuple[str, float]]) -> str:
+    if not stages:
+        return ""
+    longest = max(seconds for _, seconds in stages)
+    rows = [(escaped(name), f"{seconds:.2f} s", _bar(seconds, longest)) for name, seconds in stages[:_ROWS]]
+    return _folded("Time", _table(("Stage", "Time", ""), "lrl", rows))
+
+
+def _labels(summary: Summary) -> str:
+    labels = sorted(summary.labels.items())
+    if not labels:
+        return ""
+    rows = [(_code(key), escaped(value)) for key, value in labels[:_ROWS]]
+    rows += [(f"… and {len(labels) - _ROWS} more", "")] if len(labels) > _ROWS else []
+    return _folded(f"{len(labels)} labels", _table(("Label", "Value"), "ll", rows))
+
+
+def _table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
+    rule = ["---:" if side == "r" else "---" for side in align]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def _folded(title: str, text: str) -> str:
+    """A part that opens by a click; without the empty lines around it the table would be text."""
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _alert(kind: str, text: str, hint: str = "") -> str:
+    lines = [f"> [!{kind}]", f"> {escaped(text)}"]
+    return "\n".join([*lines, f"> <br>{escaped(hint)}"] if hint else lines)
+
+
+def _bar(value: float, largest: float) -> str:
+    """Text of up to 20 characters; never empty for what is more than nothing."""
+    return "█" * max(1, round(_BAR * value / largest)) if value and largest else ""
+
+
+def _bounded(text: str) -> str:
+    """Whole parts are left out from the end: half a table, or a fold that is never closed, would spoil the page."""
+    while len(text.encode()) > LIMIT:
+        text = (
+            text.rstrip("\n").rpartition("\n\n<details>")[0] + "\n\nThe rest is left out: it is too long.\n"
+        )
+    return text

@@ -1,0 +1,167 @@
+"""The summary on a job's page, read back by a Markdown parser."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from flakeship import events
+from flakeship.report.chronicle import Chronicle
+from flakeship.report.markdown import LIMIT, as_markdown, escaped
+from flakeship.report.summary import LayerRow, Summary
+
+DIGEST = "sha256:" + "ab" * 32
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+class Text(HTMLParser):
+    """All text of a page, and the tags that it stands in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+
+def rendered(markdown: str) -> Text:
+    page = Text()
+    page.feed(MARKDOWN.render(markdown))
+    page.close()
+    return page
+
+
+def layer(number: int = 1, state: str = "uploaded", content: str = "hello-2.12") -> LayerRow:
+    return LayerRow(f"sha256:{number:064x}", number * 1_000_000, state, content)
+
+
+def summary(
+    layers: list[LayerRow] | None = None,
+    labels: dict[str, str] | None = None,
+    *,
+    tags: tuple[str, ...] = ("ghcr.io/o/app:1.2", "ghcr.io/o/app:latest"),
+    sent: bool = True,
+) -> Summary:
+    return Summary(
+        references=[f"ghcr.io/o/app@{DIGEST}"],
+        tags=tags,
+        digest=DIGEST,
+        imageid="sha256:" + "cd" * 32,
+        platform="linux/amd64",
+        sent=sent,
+        labels=labels or {},
+        layers=[layer()] if layers is None else layers,
+    )
+
+
+def told(*happened: events.Event) -> Chronicle:
+    chronicle = Chronicle(events.ignore)
+    for event in happened:
+        chronicle(event)
+    return chronicle
+
+
+def test_the_page_says_what_was_shipped() -> None:
+    text = as_markdown(
+        summary([layer(3, "reused"), layer(1)], {"team": "north"}),
+        told(events.StageFinished("build", 1.5), events.StageFinished("publish", 0.5)),
+    )
+    page = rendered(text)
+    assert "📦 ghcr.io/o/app:1.2" in page.text
+    assert "Shipped · linux/amd64 · 2 layers, 4.0 MB · 1 of them sent, 1.0 MB · 2.0 s" in page.text
+    assert f"```\nghcr.io/o/app@{DIGEST}\n```" in text
+    assert "ghcr.io/o/app:latest" in page.text
+    assert (page.tags.count("table"), page.tags.count("details")) == (4, 3)
+    for words in ("♻️ reused", "🔼 uploaded", "hello-2.12", "team", "north", "1.50 s", "cd" * 32):
+        assert words in page.text
+    assert text.count("█" * 20) == 2
+    assert f"| {'█' * 7} |" in text
+
+
+def test_what_was_not_sent_is_said() -> None:
+    text = as_markdown(summary([layer(1, "withheld")], tags=(), sent=False), told())
+    assert "### 📦 ghcr&#46;io/o/app\n" in text
+    assert "**Not pushed**" in text
+    assert "no layer had to be sent" in text
+    assert "Tags" not in text
+    assert "Time" not in text
+
+
+def test_warnings_and_notices_stand_above_the_tables() -> None:
+    text = as_markdown(
+        summary(),
+        told(
+            events.Warned("a cache is down", "look *there*"),
+            events.Warned("a cache is down", "look *there*"),
+            events.Notice("sandbox: on"),
+            events.Notice("not pushed to `x`"),
+        ),
+    )
+    assert text.count("> [!WARNING]\n> a cache is down\n> <br>look &#42;there&#42;") == 1
+    assert "> [!NOTE]\n> not pushed to &#96;x&#96;" in text
+    assert "sandbox" not in text
+    assert text.index("[!NOTE]") < text.index("Layer")
+
+
+def test_events_go_on_to_the_log() -> None:
+    seen: list[events.Event] = []
+    Chronicle(seen.append)(events.Detail("x"))
+    assert seen == [events.Detail("x")]
+
+
+HOSTILE = [
+    "a | b", "`code`", "<script>alert(1)</script>", "[x](http://e)", "![x](y)", "**bold** _it_ ~~no~~", "a\nb",
+    "# no", "&amp; &#42;", "\\|", "</details>", "<!--", "1. one", "- [ ] x", "www.e.example", "::error::x", "🚢 ü",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_of_others_is_markup(text: str) -> None:
+    page = rendered(
+        as_markdown(summary([layer(content=text)], {text: text}), told(events.Warned(text, text)))
+    )
+    plain = rendered(as_markdown(summary([layer(content="x")], {"x": "x"}), told(events.Warned("x", "x"))))
+    assert page.tags == plain.tags
+    assert page.text.count(" ".join(text.split())) >= 5
+
+
+@given(st.text(max_size=60))
+def test_any_text_reads_as_it_is(text: str) -> None:
+    shown = " ".join(rendered(f"| a |\n| - |\n| x{escaped(text)}x |").text.split())
+    expected = " ".join("".join(char for char in text if char.isprintable() or char.isspace()).split())
+    assert "".join(char for char in shown if char.isprintable()).replace(" ", "") == f"ax{expected}x".replace(
+        " ", ""
+    )
+
+
+def test_a_long_text_is_cut() -> None:
+    assert escaped("x" * 500) == "x" * 159 + "…"
+
+
+def test_the_limit_holds_and_no_part_is_cut_in_two() -> None:
+    rows = [layer(number, content="*" * 500) for number in range(1, 2000)]
+    labels = {f"{'#' * 150}{number}": "|" * 5000 for number in range(300)}
+    tags = tuple(f"ghcr.io/o/app:{number}{'-' * 150}" for number in range(1000))
+    warnings = [events.Warned("!" * 500 + str(number), "?" * 500) for number in range(1000)]
+    text = as_markdown(summary(rows, labels, tags=tags), told(*warnings))
+    assert len(text.encode()) <= LIMIT
+    assert text.count("<details>") == text.count("</details>")
+    assert "… and 1869 more" in text
+
+
+def test_what_is_too_long_is_left_out_by_whole_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = as_markdown(summary(labels={"a": "b"}), told())
+    monkeypatch.setattr("flakeship.report.markdown.LIMIT", len(whole.encode()) - 1)
+    text = as_markdown(summary(labels={"a": "b"}), told())
+    assert text.endswith("The rest is left out: it is too long.\n")
+    assert text.count("<details>") == text.count("</details>") == 1
+    assert "labels" not in text
