@@ -18,6 +18,7 @@ from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compressi
 from flakeship.image.media_types import FAMILIES
 from flakeship.image.model import Packed
 from flakeship.image.pack import Packing
+from flakeship.linting import Lint
 from flakeship.metadata.context import Context
 from flakeship.naming import naming_of
 from flakeship.obtain import Obtained, builder_of, obtain
@@ -59,7 +60,7 @@ def publish(settings: Settings, world: World) -> Result:
                 wanted, scope, session=session, settings=settings, world=world, context=context
             )
             known = published_at(places, settings, world)
-        recipe = recipe_of(compression)
+        recipe, lint = recipe_of(compression), Lint(settings.lint, world.emit)
         store = known.store(compression, family, temporary)
         packing = Packing(compression, family, store, world.cpus, world.emit)
         ready = ready_made(builder, known, settings, store, recipe)
@@ -71,7 +72,7 @@ def publish(settings: Settings, world: World) -> Result:
             )
             uploads = settings.max_concurrent_uploads or 1
             with world.stage("publish", f"publishing {obtained.path}"):
-                packed, published = ship(Shipment(opened, finished, packing, store, places, uploads))
+                packed, published = ship(Shipment(opened, finished, packing, store, places, uploads, lint))
             return Result(packed, published, obtained)
 
         if ready and builder:

@@ -183,6 +183,13 @@ class Settings:
         default="digests",
         choices=("off", "digests", "rebuild"),
     )
+    lint: str = _input(
+        "choice",
+        "What images from Nix commonly lack: said with the Nix line that mends it, or with `strict` refused",
+        group=7,
+        default="warn",
+        choices=("off", "warn", "strict"),
+    )
     metadata_file: str = _input("path", "Write the result as JSON to this file", group=7)
     log_level: str = _input(
         "choice", "How much to say", group=7, default="info", choices=("error", "warn", "info", "debug")

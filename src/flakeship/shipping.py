@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flakeship.delivery import deliver
+from flakeship.errors import UnreachableError
 from flakeship.image.model import Digest, Image, Layer, Packed, PackedLayer
 from flakeship.image.pack import Packing, packed_layers, seal
+from flakeship.linting import Lint
 from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published
 from flakeship.sources.opened import Opened
 from flakeship.stores.published import PublishedStore
@@ -26,6 +28,7 @@ class Shipment:
     store: PublishedStore
     places: Sequence[Destination]
     uploads: int
+    lint: Lint
 
 
 def ship(shipment: Shipment) -> tuple[Packed, tuple[Published, ...]]:
@@ -34,7 +37,9 @@ def ship(shipment: Shipment) -> tuple[Packed, tuple[Published, ...]]:
     """
     with shipment.opened() as source:
         delivered = deliver(
-            packed_layers(source.layers(), shipment.packing, forward_only=source.forward_only),
+            packed_layers(
+                shipment.lint.watched(source.layers()), shipment.packing, forward_only=source.forward_only
+            ),
             shipment.places,
             uploads=shipment.uploads,
         )
@@ -46,13 +51,20 @@ def ship(shipment: Shipment) -> tuple[Packed, tuple[Published, ...]]:
         except BlobsUnknownError as error:
             missing = error.digests
     layers |= _again(shipment, layers, missing)
-    return _finish(image, layers, shipment)
+    try:
+        return _finish(image, layers, shipment)
+    except BlobsUnknownError as error:
+        raise UnreachableError(
+            f"blobs that were just sent are not there: {error}",
+            hint="the registry loses what it accepts; look at its storage and its log",
+        ) from error
 
 
 def _finish(
     image: Image, layers: dict[str, PackedLayer], shipment: Shipment
 ) -> tuple[Packed, tuple[Published, ...]]:
     packed = seal(image, layers, shipment.packing.family)
+    shipment.lint.check(packed)
     return packed, tuple(place.finish(packed) for place in shipment.places)
 
 
