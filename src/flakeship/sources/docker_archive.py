@@ -7,29 +7,33 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.claims import image_of
-from flakeship.image.document import DOCUMENT_LIMIT, decode, decode_object
+from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.inflate import Inflated, Rejoined, is_compressed, uncompressed
 from flakeship.image.model import Digest, Image, Layer
 from flakeship.image.stream import CHUNK, Reader, chunks, read_full
-from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, inside, is_tar, shown
+from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, inside, is_tar
+from flakeship.sources.docker_manifest import (
+    MANIFEST,
+    MANIFEST_LIMIT,
+    NOT_BUILT,
+    Links,
+    chosen_entry,
+    entry_image,
+    missing,
+    too_large,
+)
 from flakeship.sources.opened import Circumstances, Opened
 
 KIND: Final = "docker-archive"
 
-_MANIFEST: Final = "manifest.json"
-_BY_DIGEST: Final = re.compile(r"([0-9a-f]{64})(?:/layer)?\.tar")
-_NOT_BUILT: Final = (
-    "the archive was not made by a builder that flakeship knows, or is damaged; build it again"
-)
-_MANIFEST_LIMIT: Final = 1024 * 1024
 # What docker save writes beside the image for engines older than 1.10
 _LEGACY: Final = frozenset({"VERSION", "json", "repositories"})
+_BY_DIGEST: Final = re.compile(r"([0-9a-f]{64})(?:/layer)?\.tar")
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -42,10 +46,21 @@ def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
         head = file.read(BLOCK)
         file.seek(0)
         if is_tar(head):
-            yield SeekableArchive(path)
+            yield SeekableArchive(path, circumstances.image_in_archive)
             return
+        wanted = circumstances.image_in_archive
+        needed = _needed(path, head, wanted) if wanted else None
         with Inflated(file, head) as stream:
-            yield StreamedArchive(stream, str(path))
+            yield StreamedArchive(stream, str(path), wanted, needed)
+
+
+def _needed(path: Path, head: bytes, wanted: str) -> frozenset[str]:
+    """The layers of the image wanted, by a first reading: those of the others are nobody's business."""
+    with path.open("rb", buffering=0) as file, Inflated(file, head) as stream:
+        archive = StreamedArchive(stream, str(path), wanted)
+        for _ in archive.layers():
+            pass
+        return frozenset(archive.image().layers)
 
 
 @contextlib.contextmanager
@@ -60,48 +75,23 @@ def reported(what: str) -> Iterator[None]:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """The one image of manifest.json: names of members."""
-
-    config: str
-    layers: tuple[str, ...]
-    names: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Links:
-    """Where links lead; docker save and buildImage write a layer that occurs twice as a link to the first."""
-
-    targets: dict[str, str] = field(default_factory=dict)
-
-    def resolve(self, name: str) -> str:
-        for _ in range(8):
-            if name not in self.targets:
-                return name
-            name = self.targets[name]
-        raise NotAnImageError(
-            f"the archive's member {shown(name)} is a link that leads in a circle", hint=_NOT_BUILT
-        )
-
-
 class SeekableArchive:
     """A plain archive: an index of its members first, layers read where they lie, in any order and at once."""
 
     forward_only = False
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, wanted: str = "") -> None:
+        self._path, self._wanted = path, wanted
         self._members: dict[str, Member] = {}
-        self._links = _Links()
+        self._links = Links()
         with path.open("rb") as file:
             for member in TarReader(file):
                 self._note(member)
-        entry = _entry(self._document(_MANIFEST, _MANIFEST_LIMIT))
+        entry = chosen_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
         config = self._document(entry.config, DOCUMENT_LIMIT)
         self._layer_members = [self._member(name) for name in entry.layers]
         keys = [member.name for member in self._layer_members]
-        self._image = _image(config, entry, keys)
+        self._image = entry_image(config, entry, keys)
 
     def layers(self) -> Iterator[Layer]:
         claimed = dict(zip(self._image.layers, self._image.diff_ids, strict=True))
@@ -125,13 +115,13 @@ class SeekableArchive:
     def _member(self, name: str) -> Member:
         member = self._members.get(self._links.resolve(inside(name)))
         if member is None:
-            raise _missing(name)
+            raise missing(name)
         return member
 
     def _document(self, name: str, limit: int) -> bytes:
         member = self._member(name)
         if member.size > limit:
-            raise _too_large(name, limit)
+            raise too_large(name, limit)
         with self._path.open("rb", buffering=0) as file:
             file.seek(member.offset)
             return read_full(Bounded(file, member.size), limit)
@@ -160,12 +150,14 @@ class StreamedArchive:
 
     forward_only = True
 
-    def __init__(self, stream: Reader, what: str) -> None:
-        self._stream, self._what = stream, what
+    def __init__(
+        self, stream: Reader, what: str, wanted: str = "", needed: frozenset[str] | None = None
+    ) -> None:
+        self._stream, self._what, self._wanted, self._needed = stream, what, wanted, needed
         self._documents: dict[str, bytes | None] = {}
         self._room = 4 * DOCUMENT_LIMIT
         self._keys: dict[str, str] = {}
-        self._links = _Links()
+        self._links = Links()
 
     def layers(self) -> Iterator[Layer]:
         with reported(self._what):
@@ -186,9 +178,10 @@ class StreamedArchive:
             return
         key = member.name if member.name not in self._keys else f"{member.name}#{member.offset}"
         self._keys[member.name] = key
-        yield Layer(
-            key, lambda: uncompressed(Rejoined(head, data)), size=member.size, named=_named(member.name)
-        )
+        if self._needed is None or key in self._needed:
+            yield Layer(
+                key, lambda: uncompressed(Rejoined(head, data)), size=member.size, named=_named(member.name)
+            )
 
     def _note(self, member: Member, head: bytes, data: Bounded) -> None:
         """Keep a document; None for one that is larger than any may be."""
@@ -197,28 +190,28 @@ class StreamedArchive:
         if self._room < 0:
             raise NotAnImageError(
                 f"the archive holds more than {4 * DOCUMENT_LIMIT} bytes of JSON; no image does",
-                hint=_NOT_BUILT,
+                hint=NOT_BUILT,
             )
         self._documents[member.name] = head + b"".join(chunks(data)) if small else None
 
     def image(self) -> Image:
-        entry = _entry(self._document(_MANIFEST, _MANIFEST_LIMIT))
+        entry = chosen_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
         keys = [self._key(name) for name in entry.layers]
-        return _image(self._document(entry.config, DOCUMENT_LIMIT), entry, keys)
+        return entry_image(self._document(entry.config, DOCUMENT_LIMIT), entry, keys)
 
     def _key(self, name: str) -> str:
         key = self._keys.get(self._links.resolve(inside(name)))
         if key is None:
-            raise _missing(name)
+            raise missing(name)
         return key
 
     def _document(self, name: str, limit: int) -> bytes:
         member = self._links.resolve(inside(name))
         if member not in self._documents:
-            raise _missing(name)
+            raise missing(name)
         data = self._documents[member]
         if data is None or len(data) > limit:
-            raise _too_large(name, limit)
+            raise too_large(name, limit)
         return data
 
 
@@ -233,58 +226,3 @@ def _named(name: str) -> Digest | None:
     """buildLayeredImage and skopeo name a layer by its diff_id; buildImage by another hash, which is nobody's diff_id."""
     found = _BY_DIGEST.fullmatch(name)
     return Digest(f"sha256:{found[1]}") if found else None
-
-
-def _entry(data: bytes) -> _Entry:
-    try:
-        listed = decode(data, limit=_MANIFEST_LIMIT)
-    except ValueError as error:
-        raise NotAnImageError(f"the archive's {_MANIFEST} can't be read: {error}", hint=_NOT_BUILT) from error
-    entries = listed if isinstance(listed, list) else []
-    if len(entries) > 1:
-        raise NotAnImageError(
-            f"the archive holds {len(entries)} images: {', '.join(map(_called, entries))}",
-            hint="give flakeship one image: build the images apart instead of with mergeImages",
-        )
-    if not entries or not isinstance(entries[0], dict):
-        raise NotAnImageError(f"the archive's {_MANIFEST} lists no image", hint=_NOT_BUILT)
-    config, layers, names = (entries[0].get(key) for key in ("Config", "Layers", "RepoTags"))
-    if not isinstance(config, str) or not _all_text(layers or []) or not _all_text(names or []):
-        raise NotAnImageError(f"the archive's {_MANIFEST} does not name a config and layers", hint=_NOT_BUILT)
-    return _Entry(config, tuple(layers or ()), tuple(names or ()))
-
-
-def _all_text(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _called(entry: object) -> str:
-    names = entry.get("RepoTags") if isinstance(entry, dict) else None
-    return ", ".join(map(str, names)) if isinstance(names, list) and names else "one without a name"
-
-
-def _image(config: bytes, entry: _Entry, keys: list[str]) -> Image:
-    try:
-        document = decode_object(config)
-    except ValueError as error:
-        raise NotAnImageError(
-            f"the image's config {shown(entry.config)} can't be read: {error}", hint=_NOT_BUILT
-        ) from error
-    return image_of(document, keys, what=f"the image's config {shown(entry.config)}", names=entry.names)
-
-
-def _missing(name: str) -> NotAnImageError:
-    if name == _MANIFEST:
-        return NotAnImageError(
-            f"the archive has no {_MANIFEST}: it is not an image that `docker load` would take",
-            hint="point flakeship at an image attribute (dockerTools.buildLayeredImage, streamLayeredImage, …)",
-        )
-    return NotAnImageError(
-        f"the archive has no member {shown(name)}, which its {_MANIFEST} names", hint=_NOT_BUILT
-    )
-
-
-def _too_large(name: str, limit: int) -> NotAnImageError:
-    return NotAnImageError(
-        f"the archive's {shown(name)} has more than {limit} bytes; no real one has", hint=_NOT_BUILT
-    )
