@@ -1,0 +1,233 @@
+"""Each rule on an image that breaks it, on one that does not, and on one of which not enough is known."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flakeship.image.model import Descriptor, Digest, Image, Packed, PackedLayer, Platform
+from flakeship.lint.elf import architecture_of
+from flakeship.lint.facts import Facts, Finding, Glimpse, contents_of, facts_of
+from flakeship.lint.rules import findings
+
+HASH = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+TOP = Glimpse(frozenset({"tmp", "etc", "etc/passwd"}), files={"etc/passwd": b"app:x:1000:1000::/:/bin/sh\n"})
+GOOD = {"Entrypoint": ["/bin/app"], "User": "app"}
+
+
+def store(name: str) -> str:
+    return f"/nix/store/{HASH}-{name}"
+
+
+def facts(
+    runtime: Mapping[str, Any],
+    *contents: Sequence[str],
+    top: Glimpse | None = TOP,
+    suffix: str = "+gzip",
+    created: str = "2026-01-01T00:00:00Z",
+) -> Facts:
+    """An image of one layer for each of `contents` (names of store paths), and one on top that is all glimpse."""
+    named = [[store(name) for name in names] for names in contents]
+    keys = tuple(f"layer{number}" for number in range(len(named) + 1))
+    layers = tuple(
+        PackedLayer(
+            key, Digest(key), Descriptor(f"layer.v1.tar{suffix}", Digest(key), 1000 - number), open=None
+        )
+        for number, key in enumerate(keys)
+    )
+    image = Image(
+        {"created": created, "config": dict(runtime)},
+        Platform("linux", "amd64"),
+        keys,
+        (None,) * len(keys),
+        history=[{"comment": f"store paths: {paths}"} for paths in [*named, []]],  # type: ignore[arg-type]
+    )
+    described = Descriptor("x", Digest("x"), 1)
+    packed = Packed(b"", b"", described, described, layers, image)
+    return facts_of(packed, {keys[-1]: top} if top else {})
+
+
+def rules(found: Facts) -> list[str]:
+    return [finding.rule for finding in findings(found)]
+
+
+def only(found: Facts) -> Finding:
+    (finding,) = findings(found)
+    assert finding.mend
+    return finding
+
+
+def test_a_good_image_has_no_findings() -> None:
+    assert not findings(facts(GOOD, ["glibc-2.40", "openssl-3.0.8"], ["nss-cacert-3.101"]))
+
+
+def test_tls_without_certificates() -> None:
+    finding = only(facts(GOOD, ["glibc-2.40", "gnutls-3.8.1"]))
+    assert (finding.rule, finding.level) == ("ca-bundle", "warning")
+    assert "gnutls-3.8.1" in finding.text
+    assert "pkgs.cacert" in finding.mend
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        facts({**GOOD, "Env": ["SSL_CERT_FILE=/etc/my.crt"]}, ["openssl-3.0.8"]),
+        facts(GOOD, ["openssl-3.0.8"], top=replace(TOP, paths=TOP.paths | {"etc/ssl/certs/ca-bundle.crt"})),
+        facts(GOOD, ["openssl-3.0.8"], top=None),
+        facts(GOOD, ["openssl-3.0.8"], top=replace(TOP, whole=False)),
+        facts(GOOD, ["openssl-book-1.0", "rustls-1.0"]),
+    ],
+)
+def test_certificates_may_come_in_many_ways_and_what_was_not_seen_is_not_missed(found: Facts) -> None:
+    assert "ca-bundle" not in rules(found)
+
+
+def test_no_tmp() -> None:
+    finding = only(facts(GOOD, ["app-1"], top=replace(TOP, paths=frozenset({"etc", "etc/passwd"}))))
+    assert (finding.rule, finding.level) == ("tmp", "warning")
+    assert "mkdir -m 1777 tmp" in finding.mend
+    assert "tmp" not in rules(facts(GOOD, ["app-1"], top=None))
+
+
+@pytest.mark.parametrize(
+    ("user", "passwd", "rule", "level"),
+    [
+        ("", b"", "root", "hint"),
+        ("root", b"", "root", "hint"),
+        ("0:0", b"", "root", "hint"),
+        ("nobody", b"app:x:1000:1000::/:\n", "passwd", "warning"),
+        ("app2:app", None, "passwd", "warning"),
+        ("65532", b"app:x:1000:1000::/:\n", "passwd", "hint"),
+    ],
+)
+def test_users(user: str, passwd: bytes | None, rule: str, level: str) -> None:
+    files = {} if passwd is None else {"etc/passwd": passwd}
+    paths = {"tmp", "etc"} | set(files)
+    finding = only(facts({**GOOD, "User": user}, top=Glimpse(frozenset(paths), files=files)))
+    assert (finding.rule, finding.level) == (rule, level)
+
+
+@pytest.mark.parametrize("user", ["app", "1000", "app:staff"])
+def test_a_user_with_an_entry_is_fine(user: str) -> None:
+    assert not findings(facts({**GOOD, "User": user}))
+
+
+def test_a_passwd_that_leads_elsewhere_is_not_judged() -> None:
+    linked = Glimpse(frozenset({"tmp", "etc/passwd"}), {"etc/passwd": store("passwd/etc/passwd")})
+    assert not findings(facts({**GOOD, "User": "nobody"}, top=linked))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "rule", "level"),
+    [
+        ({}, "command", "warning"),
+        ({"Cmd": ["/bin/app"]}, "entrypoint", "hint"),
+        ({"Entrypoint": [], "Cmd": []}, "command", "warning"),
+    ],
+)
+def test_what_is_run(runtime: dict[str, Any], rule: str, level: str) -> None:
+    finding = only(facts({"User": "app", **runtime}))
+    assert (finding.rule, finding.level) == (rule, level)
+
+
+def test_a_cmd_with_arguments_of_its_own_is_meant_to_be_replaced() -> None:
+    assert not findings(facts({"User": "app", "Cmd": ["/bin/app", "--serve"]}))
+
+
+def test_too_many_layers() -> None:
+    assert "layers" not in rules(facts(GOOD, *([f"p{n}-1"] for n in range(126))))
+    finding = only(facts(GOOD, *([f"p{n}-1"] for n in range(127))))
+    assert (finding.rule, finding.level) == ("layers", "warning")
+    assert "128 layers" in finding.text
+    assert "sysbox" in finding.text
+
+
+def test_what_builds_programs_is_named_with_the_way_to_find_who_refers_to_it() -> None:
+    finding = only(facts(GOOD, ["zlib-1.3-dev", "glibc-2.40"], ["gcc-13.2.0"], ["binutils-wrapper-2.43"]))
+    assert finding.rule == "build-tools"
+    assert "gcc-13.2.0, binutils-wrapper-2.43, zlib-1.3-dev" in finding.text
+    assert f"nix why-depends RESULT {store('gcc-13.2.0')}" in finding.mend
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gcc-13.2.0-lib", "gcc-13.2.0-libgcc", "developer-1.0", "go-migrate-4.1", "golang-x-1", "dev-1.0"],
+)
+def test_what_programs_need_to_run_is_no_build_tool(name: str) -> None:
+    assert not findings(facts(GOOD, [name]))
+
+
+@pytest.mark.parametrize("created", ["1970-01-01T00:00:01+00:00", "0001-01-01T00:00:00Z"])
+def test_a_date_that_is_none(created: str) -> None:
+    assert only(facts(GOOD, created=created)).rule == "created"
+
+
+def test_zstd_is_for_newer_engines() -> None:
+    assert only(facts(GOOD, suffix="+zstd")).rule == "zstd"
+
+
+def test_warnings_come_before_hints() -> None:
+    levels = [finding.level for finding in findings(facts({"User": ""}, created="1970-01-01"))]
+    assert levels == sorted(levels, key=["warning", "hint"].index)
+    assert len(levels) == 3
+
+
+def elf(machine: int, order: str = "<") -> bytes:
+    return (
+        b"\x7fELF\x02"
+        + (b"\x01" if order == "<" else b"\x02")
+        + bytes(12)
+        + struct.pack(f"{order}H", machine)
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (elf(62), "amd64"),
+        (elf(183), "arm64"),
+        (elf(22, ">"), "s390x"),
+        (elf(21), "ppc64le"),
+        (elf(9999), ""),
+        (b"#!/bin/sh\n" + bytes(20), ""),
+        (b"\x7fELF", ""),
+    ],
+)
+def test_the_cpu_of_a_program_is_read_off_its_header(tmp_path: Path, head: bytes, expected: str) -> None:
+    (tmp_path / "program").write_bytes(head)
+    assert architecture_of(tmp_path / "program") == expected
+    assert architecture_of(tmp_path / "nowhere") == ""
+    assert architecture_of(Path("/bin/busybox")) != ""
+
+
+def test_a_program_for_another_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the store can't be written to by a test; what is read there is the test above
+    looked: list[Path] = []
+
+    def arm(path: Path) -> str:
+        looked.append(path)
+        return "arm64"
+
+    monkeypatch.setattr("flakeship.lint.rules.architecture_of", arm)
+    top = replace(TOP, links={"bin/app": f"{store('app')}/bin/app"})
+    finding = only(facts(GOOD, ["app"], top=top))
+    assert looked == [Path(f"{store('app')}/bin/app")]
+    assert (finding.rule, finding.level) == ("architecture", "warning")
+    assert "says amd64, but /bin/app is made for arm64" in finding.text
+    assert not findings(facts(GOOD, ["app"]))
+
+
+def test_contents_are_read_off_the_history() -> None:
+    one, two = store("a-1"), store("b-2")
+    history: list[dict[str, Any]] = [
+        {"comment": f"store paths: ['{one}', '{two}']"},
+        {"empty_layer": True, "comment": one},
+        {"created_by": f"nix2container {two}"},
+    ]
+    assert contents_of(history, 2) == ((one, two), (two,))
+    assert contents_of(history, 5) == ((),) * 5
