@@ -70,7 +70,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     ),
     "several images": (
         lambda: archives.merged("registry.example/one:1", "registry.example/two:2"),
-        "holds 2 images: registry.example/one:1, registry.example/two:2", "mergeImages",
+        "holds 2 images: registry.example/one:1, registry.example/two:2", "`image-in-archive`",
     ),
     "manifest too large": (lambda: manifest(b" " * (1 << 20) + b"[]"), "'manifest.json' has more than 1048576", BUILT),
     "manifest far too large": (

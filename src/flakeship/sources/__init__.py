@@ -10,10 +10,10 @@ from typing import Final
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_foreign
 from flakeship.image.tar import BLOCK
-from flakeship.sources import closure, docker_archive, nix2container, stream_script
+from flakeship.sources import closure, docker_archive, nix2container, oci_layout, stream_script
 from flakeship.sources.opened import Circumstances, Opened, Source
 
-SOURCES: Final[tuple[Source, ...]] = (stream_script, docker_archive, nix2container, closure)
+SOURCES: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container, closure)
 """Asked in this order."""
 
 _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage) or nix2container"

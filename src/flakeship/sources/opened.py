@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from flakeship import events
-from flakeship.image.model import Image, Layer
+from flakeship.image.model import Image, Layer, Platform
 from flakeship.sources.package import Package
 
 
@@ -26,6 +26,17 @@ class Opened(Protocol):
         """Config, order of layers and what is claimed of them. NotAnImageError where they do not fit together."""
 
 
+@runtime_checkable
+class OpenedIndex(Opened, Protocol):
+    """A source that holds one image for several platforms; `image` is the first of them."""
+
+    annotations: Mapping[str, str]
+    """Of the index."""
+
+    def images(self) -> tuple[Image, ...]:
+        """One a platform, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What a source may need beyond its path."""
@@ -36,6 +47,10 @@ class Circumstances:
     """Asks Nix about a result that is a plain package; may build what lies beside it."""
     store: Path = Path("/nix/store")
     """Outside of it, an image that is told in store paths finds nothing."""
+    image_in_archive: str = ""
+    """Which of several images: a name, or a number from 1 on."""
+    platform: Platform | None = None
+    """Which of several platforms of one image; None for all."""
 
 
 class Source(Protocol):

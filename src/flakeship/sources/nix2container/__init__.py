@@ -32,7 +32,7 @@ _VARIANTS: Final = (
 
 
 def matches(path: Path, head: bytes) -> bool:
-    return head.lstrip()[:1] == b"{" and (b'"version"' in head or b'"image-config"' in head)
+    return head.lstrip()[:1] == b"{" and b'"image-config"' in head
 
 
 @contextlib.contextmanager

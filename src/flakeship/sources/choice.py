@@ -1,0 +1,60 @@
+"""Which of several is wanted: images of one archive by name or number, images of an index by platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from flakeship.errors import NotAnImageError, UsageError
+from flakeship.image.model import Platform
+
+_FAMILIAR: Final = ("docker.io/library/", "docker.io/", "localhost/")
+_SHOWN: Final = 20
+
+
+def chosen_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> int:
+    """The place of the image that `wanted` means: one of its names, or its number from 1 on.
+
+    `names` has those of each image. NotAnImageError where a choice is needed and none was made, UsageError where it
+    means none or several.
+    """
+    if not wanted and len(names) == 1:
+        return 0
+    listed = _listed([", ".join(each) or "one without a name" for each in names])
+    hint = f"choose one with `image-in-archive`: its name, or a number from 1 to {len(names)}"
+    if not wanted:
+        raise NotAnImageError(f"{what} holds {len(names)} images: {listed}", hint=hint)
+    if wanted.isdecimal() and len(wanted) < 7 and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    found = [place for place, each in enumerate(names) if any(_means(wanted, name) for name in each)]
+    if len(found) != 1:
+        many = "none" if not found else "several"
+        raise UsageError(
+            f"image-in-archive is {wanted!r}, which is {many} of the images of {what}: {listed}", hint=hint
+        )
+    return found[0]
+
+
+def chosen_platform(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int:
+    """The place of the platform wanted; without a variant, any will do. UsageError where there is none."""
+    for place, platform in enumerate(platforms):
+        if platform == wanted:
+            return place
+    for place, platform in enumerate(platforms):
+        if platform.serves(wanted):
+            return place
+    raise UsageError(
+        f"platform is {wanted}, and {what} holds {_listed(list(map(str, platforms)))}",
+        hint="name one of these, or leave `platform` out to publish all of them",
+    )
+
+
+def _means(wanted: str, name: str) -> bool:
+    """As docker shortens names: the registry and `latest` may be left out."""
+    forms = {name, *(name.removeprefix(prefix) for prefix in _FAMILIAR)}
+    return wanted in forms | {form.removesuffix(":latest") for form in forms}
+
+
+def _listed(items: Sequence[str]) -> str:
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + more

@@ -1,0 +1,95 @@
+"""manifest.json of a docker-archive: which image is meant, and which members are its config and layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from flakeship.errors import NotAnImageError
+from flakeship.image.claims import image_of
+from flakeship.image.document import decode, decode_object
+from flakeship.image.model import Image
+from flakeship.image.tar import shown
+from flakeship.sources.choice import chosen_image
+
+MANIFEST: Final = "manifest.json"
+MANIFEST_LIMIT: Final = 1024 * 1024
+NOT_BUILT: Final = "the archive was not made by a builder that flakeship knows, or is damaged; build it again"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The one image of manifest.json: names of members."""
+
+    config: str
+    layers: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Links:
+    """Where links lead; docker save and buildImage write a layer that occurs twice as a link to the first."""
+
+    targets: dict[str, str] = field(default_factory=dict)
+
+    def resolve(self, name: str) -> str:
+        for _ in range(8):
+            if name not in self.targets:
+                return name
+            name = self.targets[name]
+        raise NotAnImageError(
+            f"the archive's member {shown(name)} is a link that leads in a circle", hint=NOT_BUILT
+        )
+
+
+def chosen_entry(data: bytes, wanted: str) -> Entry:
+    try:
+        listed = decode(data, limit=MANIFEST_LIMIT)
+    except ValueError as error:
+        raise NotAnImageError(f"the archive's {MANIFEST} can't be read: {error}", hint=NOT_BUILT) from error
+    entries = listed if isinstance(listed, list) else []
+    if not entries:
+        raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
+    entry = entries[chosen_image([_names(entry) for entry in entries], wanted, what="the archive")]
+    if not isinstance(entry, dict):
+        raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
+    config, layers, names = (entry.get(key) for key in ("Config", "Layers", "RepoTags"))
+    if not isinstance(config, str) or not _all_text(layers or []) or not _all_text(names or []):
+        raise NotAnImageError(f"the archive's {MANIFEST} does not name a config and layers", hint=NOT_BUILT)
+    return Entry(config, tuple(layers or ()), tuple(names or ()))
+
+
+def _all_text(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _names(entry: object) -> list[str]:
+    names = entry.get("RepoTags") if isinstance(entry, dict) else None
+    return list(map(str, names)) if isinstance(names, list) else []
+
+
+def entry_image(config: bytes, entry: Entry, keys: list[str]) -> Image:
+    try:
+        document = decode_object(config)
+    except ValueError as error:
+        raise NotAnImageError(
+            f"the image's config {shown(entry.config)} can't be read: {error}", hint=NOT_BUILT
+        ) from error
+    return image_of(document, keys, what=f"the image's config {shown(entry.config)}", names=entry.names)
+
+
+def missing(name: str) -> NotAnImageError:
+    if name == MANIFEST:
+        return NotAnImageError(
+            f"the archive has no {MANIFEST}: it is not an image that `docker load` would take",
+            hint="point flakeship at an image attribute (dockerTools.buildLayeredImage, streamLayeredImage, …)",
+        )
+    return NotAnImageError(
+        f"the archive has no member {shown(name)}, which its {MANIFEST} names", hint=NOT_BUILT
+    )
+
+
+def too_large(name: str, limit: int) -> NotAnImageError:
+    return NotAnImageError(
+        f"the archive's {shown(name)} has more than {limit} bytes; no real one has", hint=NOT_BUILT
+    )

@@ -1,0 +1,181 @@
+"""An OCI image layout, in a folder or in a plain tar: its index is read, and which image of it is meant.
+
+https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from flakeship import events
+from flakeship.errors import NotAnImageError
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.model import Descriptor, Digest
+from flakeship.image.stream import Reader, read_full
+from flakeship.image.tar import Bounded, DamagedError, Member, TarReader, is_tar
+from flakeship.sources.choice import chosen_image, chosen_platform
+from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.stored import (
+    Blobs,
+    Found,
+    StoredImage,
+    StoredIndex,
+    entries,
+    found_in,
+    images_of,
+    is_index,
+)
+
+KIND: Final = "OCI image layout"
+
+_LAYOUT: Final = "oci-layout"
+_INDEX: Final = "index.json"
+_DOCKER: Final = "manifest.json"
+_VERSION: Final = "1."
+_DAMAGED: Final = "write the layout anew with the tool that made it"
+_NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+"""Annotations that name an image; docker writes both, and the first is the full one."""
+
+
+class _Files(Protocol):
+    """The layout's files by their names in it."""
+
+    def size(self, name: str) -> int | None: ...
+
+    def open(self, name: str) -> Reader: ...
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def size(self, name: str) -> int | None:
+        try:
+            return (self._path / name).stat().st_size
+        except OSError:
+            return None
+
+    def open(self, name: str) -> Reader:
+        return (self._path / name).open("rb", buffering=0)
+
+
+class _Tar:
+    """Read where it lies; the last of several members of one name counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            self._members: dict[str, Member] = {
+                member.name: member for member in TarReader(file) if member.kind == "file"
+            }
+
+    def size(self, name: str) -> int | None:
+        member = self._members.get(name)
+        return None if member is None else member.size
+
+    def open(self, name: str) -> Reader:
+        member = self._members[name]
+        file = self._path.open("rb", buffering=0)
+        file.seek(member.offset)
+        return Bounded(file, member.size, own=True)
+
+
+class _LayoutBlobs:
+    here = True
+
+    def __init__(self, files: _Files, what: str) -> None:
+        self._files, self.what = files, what
+
+    def size(self, digest: Digest) -> int | None:
+        return self._files.size(_blob(digest))
+
+    def open(self, digest: Digest) -> Reader:
+        return self._files.open(_blob(digest))
+
+
+def matches(path: Path, head: bytes) -> bool:
+    """A tar is one too where it is also docker's, for there alone is told what is compressed how."""
+    if path.is_dir():
+        return (path / _LAYOUT).exists() or ((path / _INDEX).exists() and (path / "blobs").is_dir())
+    try:
+        return is_tar(head) and _Tar(path).size(_LAYOUT) is not None
+    except NotAnImageError:  # then docker_archive says what is wrong with it
+        return False
+
+
+@contextlib.contextmanager
+def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+    try:
+        files: _Files = _Folder(path) if path.is_dir() else _Tar(path)
+        yield _opened(files, str(path), circumstances)
+    except DamagedError as error:
+        raise NotAnImageError(f"{path} is a damaged archive: {error}", hint=_DAMAGED) from error
+
+
+def _opened(files: _Files, what: str, circumstances: Circumstances) -> Opened:
+    version = str(_json(files, _LAYOUT, what).get("imageLayoutVersion"))
+    if not version.startswith(_VERSION):
+        raise NotAnImageError(
+            f"{what} is an image layout of version {version[:40]!r}, and flakeship knows 1.0.0",
+            hint="see whether there is a newer flakeship, or write the layout as 1.0.0",
+        )
+    blobs = _LayoutBlobs(files, what)
+    sparse = files.size(_DOCKER) is not None  # docker save leaves out the platforms it has not
+    index = _json(files, _INDEX, what)
+    listed = entries(index, what)
+    found, names = _chosen(blobs, listed, circumstances.image_in_archive, sparse=sparse)
+    if found.left_out:
+        circumstances.emit(
+            events.Notice(f"{what}: {found.left_out} entries are no images, or not there, and left out")
+        )
+    return chosen(blobs, found, circumstances, names)
+
+
+def chosen(
+    blobs: Blobs, found: Found, circumstances: Circumstances, names: Sequence[str] = ()
+) -> StoredImage | StoredIndex:
+    """One image, or all of an index; of several platforms the one that is wanted, if one is."""
+    images = [StoredImage(blobs, manifest, names=names) for manifest in found.manifests]
+    if len(images) > 1 and circumstances.platform:
+        platforms = [image.image().platform for image in images]
+        return images[chosen_platform(platforms, circumstances.platform, what=blobs.what)]
+    return StoredIndex(images, found.annotations) if len(images) > 1 else images[0]
+
+
+def _chosen(
+    blobs: _LayoutBlobs, listed: Sequence[Descriptor], wanted: str, *, sparse: bool
+) -> tuple[Found, tuple[str, ...]]:
+    """index.json lists images, one under each of its names; or it is itself the index of one image."""
+    named: dict[Digest, list[str]] = {}
+    for entry in listed:
+        names = (name for key in _NAMES if (name := entry.annotations.get(key)))
+        named.setdefault(entry.digest, []).extend(filter(None, (next(names, ""),)))
+    several = len(named) > 1 and not wanted
+    if several and all(entry.platform for entry in listed) and len(set(map(tuple, named.values()))) == 1:
+        return images_of(blobs, listed, {}, sparse=sparse), tuple(*set(map(tuple, named.values())))
+    if not named:
+        raise NotAnImageError(f"{blobs.what} is an image layout that lists no image", hint=_DAMAGED)
+    place = chosen_image(list(named.values()), wanted, what=blobs.what)
+    digest, own = list(named.items())[place]
+    entry = next(entry for entry in listed if entry.digest == digest)
+    if is_index(blobs, entry):
+        return found_in(blobs, entry, sparse=sparse), tuple(own)
+    return Found((entry,), {}), tuple(own)
+
+
+def _json(files: _Files, name: str, what: str) -> dict[str, Any]:
+    if files.size(name) is None:
+        raise NotAnImageError(f"{what} is no whole image layout: it has no {name}", hint=_DAMAGED)
+    with files.open(name) as reader:
+        data = read_full(reader, DOCUMENT_LIMIT + 1)
+    try:
+        return decode_object(data)
+    except ValueError as error:
+        raise NotAnImageError(f"{what}: {name} can't be read: {error}", hint=_DAMAGED) from error
+
+
+def _blob(digest: Digest) -> str:
+    return f"blobs/{digest.replace(':', '/', 1)}"
