@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 
 from flakeship.obtain import Obtained
+from flakeship.overriding import platform_of
 from flakeship.settings import Settings
 from flakeship.sources.opened import Circumstances
 from flakeship.world import World
@@ -16,4 +17,10 @@ def circumstances_of(obtained: Obtained, settings: Settings, world: World, folde
     from flakeship.package import package_of
 
     package = functools.cache(functools.partial(package_of, obtained, settings, world, folder))
-    return Circumstances(world.environ, world.emit, package)
+    return Circumstances(
+        world.environ,
+        world.emit,
+        package,
+        image_in_archive=settings.image_in_archive,
+        platform=platform_of(settings.platform) if settings.platform else None,
+    )

@@ -62,7 +62,7 @@ def publish(settings: Settings, world: World) -> Result:
             known = published_at(places, settings, world)
         recipe, lint = recipe_of(compression), Lint(settings.lint, world.emit)
         store = known.store(compression, family, temporary)
-        packing = Packing(compression, family, store, world.cpus, world.emit)
+        packing = Packing(compression, family, store, world.cpus, world.emit, verify=settings.verify != "off")
         ready = ready_made(builder, known, settings, store, recipe)
 
         def publish_from(opened: OpenSource, obtained: Obtained) -> Result:

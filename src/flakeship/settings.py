@@ -9,6 +9,9 @@ from typing import Any, Final, cast
 from flakeship.inputs import Input
 from flakeship.inputs import declared as _input
 
+_READERS: Final = ("publish", "inspect")
+"""The commands that speak to registries."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -21,7 +24,15 @@ class Settings:
         default=".",
     )
     source: str = _input(
-        "path", "An image that exists already: store path, archive or script. Nothing is built", group=0
+        "path",
+        "An image that exists already: store path, archive, script or OCI layout. Nothing is built",
+        group=0,
+    )
+    image_in_archive: str = _input(
+        "text",
+        "Which image of an archive that holds several: its name, or its number from 1 on",
+        group=0,
+        commands=_READERS,
     )
 
     images: tuple[str, ...] = _input(
@@ -84,30 +95,44 @@ class Settings:
     )
 
     registry: str = _input(
-        "text", "Registry that `username` and `password` are for. Default: the one that is pushed to", group=3
+        "text",
+        "Registry that `username` and `password` are for. Default: the one that is pushed to",
+        group=3,
+        commands=_READERS,
     )
-    username: str = _input("text", "User name at the registry", group=3)
-    password: str = _input("text", "Password or token at the registry", group=3, secret=True)
+    username: str = _input("text", "User name at the registry", group=3, commands=_READERS)
+    password: str = _input(
+        "text", "Password or token at the registry", group=3, secret=True, commands=_READERS
+    )
     github_token: str = _input(
         "text",
         "Token for ghcr.io where no other credentials are given",
         group=3,
         secret=True,
         per_platform={"github": "${{ github.token }}"},
+        commands=_READERS,
     )
     authfile: str = _input(
         "path",
         "Credentials in the format of docker's config.json. Default: where docker and podman keep theirs",
         group=3,
+        commands=_READERS,
     )
     plain_http: tuple[str, ...] = _input(
-        "list", "Registries (HOST or HOST:PORT) that are spoken to without TLS", group=3, default=()
+        "list",
+        "Registries (HOST or HOST:PORT) that are spoken to without TLS",
+        group=3,
+        default=(),
+        commands=_READERS,
     )
-    ca: str = _input("path", "Certificates (PEM) to trust besides the system's", group=3)
+    ca: str = _input("path", "Certificates (PEM) to trust besides the system's", group=3, commands=_READERS)
 
     nix_config: tuple[str, ...] = _input("lines", "Lines for nix.conf", group=4, default=())
     impure: bool = _input(
-        "flag", "Let the evaluation see the environment (`--impure`)", group=4, default=False
+        "flag",
+        "Let the evaluation see the environment (`--impure`)",
+        group=4,
+        default=False,
     )
     allow_unfree: bool = _input(
         "flag", "Allow packages that are not free; implies `impure`", group=4, default=False
@@ -192,7 +217,12 @@ class Settings:
     )
     metadata_file: str = _input("path", "Write the result as JSON to this file", group=7)
     log_level: str = _input(
-        "choice", "How much to say", group=7, default="info", choices=("error", "warn", "info", "debug")
+        "choice",
+        "How much to say",
+        group=7,
+        default="info",
+        choices=("error", "warn", "info", "debug"),
+        commands=_READERS,
     )
 
     entrypoint: str = _input(
@@ -216,7 +246,12 @@ class Settings:
     healthcheck: str = _input(
         "text", 'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it', group=8
     )
-    platform: str = _input("text", "Says of a mislabelled image what it is for: `linux/arm64`", group=8)
+    platform: str = _input(
+        "text",
+        "Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for",
+        group=8,
+        commands=_READERS,
+    )
 
     contents: tuple[str, ...] = _input(
         "lines",
@@ -234,6 +269,14 @@ class Settings:
     max_layers: int | None = _input(
         "number", "Layers at most; store paths beyond that share layers", group=9, default=100
     )
+
+    image: str = _input(
+        "text",
+        "Reference, `oci:DIR`, archive, script or store path to look at",
+        group=0,
+        commands=("inspect",),
+    )
+    json: bool = _input("flag", "Print JSON", group=7, default=False, commands=("inspect",))
 
 
 @dataclass(frozen=True, slots=True)

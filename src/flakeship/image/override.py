@@ -59,7 +59,7 @@ def with_env(env: Iterable[str], changes: Iterable[tuple[str, str | None]]) -> l
 
 def with_platform(image: Image, platform: Platform) -> Image:
     """For an image that is labelled wrongly; its binaries stay what they are."""
-    if platform == image.platform:
+    if image.platform.serves(platform):
         return image
     kept = {key: value for key, value in image.config.items() if key != "variant"}
     return replace(image, platform=platform, config={**kept, **platform.to_json()})
