@@ -190,7 +190,7 @@ def images_of(
             manifests.append(child)
     if not manifests:
         raise NotAnImageError(f"{blobs.what} holds an index without an image", hint=_DAMAGED)
-    return Found(tuple(dict.fromkeys(manifests)), annotations, left_out)
+    return Found(tuple({entry.digest: entry for entry in manifests}.values()), annotations, left_out)
 
 
 def entries(index: Mapping[str, Any], what: str) -> list[Descriptor]:

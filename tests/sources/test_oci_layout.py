@@ -1,0 +1,292 @@
+"""Images out of OCI layouts: what is kept, what is chosen, and one clear error for all that is broken."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import zstandard
+
+from flakeship import events, sources
+from flakeship.errors import Error, NotAnImageError, UsageError
+from flakeship.image.media_types import DOCKER
+from flakeship.image.model import Platform
+from flakeship.image.stamp import with_labels, with_record
+from flakeship.sources.opened import Circumstances, OpenedIndex
+from tests.image.making import check, made
+from tests.sources.layouts import CONFIG, GZIP, MANIFEST, REF_NAME, Layout, layer_tar, sha256
+
+Write: TypeAlias = Callable[[Layout, Path], Path]
+
+
+@pytest.mark.parametrize("write", [Layout.folder, Layout.tar])
+def test_compressed_layers_stay_as_they_are(tmp_path: Path, write: Write) -> None:
+    layout = Layout()
+    entry = layout.image("one", "two", change={"annotations": {"note": "kept"}})
+    packed = made(write(layout.listing(entry), tmp_path / "source"), tmp_path / "out")
+    check(packed)
+    manifest = json.loads(packed.manifest)
+    source = json.loads(layout.blobs[entry["digest"]])
+    assert manifest["layers"] == source["layers"]
+    assert manifest["annotations"] == {"note": "kept"}
+    assert json.loads(packed.config) == json.loads(layout.blobs[source["config"]["digest"]])
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrap", "media_type", "suffix"),
+    [
+        (zstandard.ZstdCompressor().compress, "layer.v1.tar+zstd", "+zstd"),
+        (gzip.compress, "layer.v1.tar", "+gzip"),  # bytes count, not what is said of them
+        (bytes, "layer.v1.tar", "+gzip"),  # packed here
+        (bytes, "layer.v1.tar+gzip", "+gzip"),
+    ],
+)
+def test_compressions(tmp_path: Path, wrap: Any, media_type: str, suffix: str) -> None:
+    layout = Layout()
+    entry = layout.image(wrap=wrap, media_types={"layer": f"application/vnd.oci.image.{media_type}"})
+    check(packed := made(layout.listing(entry).folder(tmp_path / "in"), tmp_path / "out"))
+    assert packed.layers[0].descriptor.media_type == f"application/vnd.oci.image.layer.v1.tar{suffix}"
+
+
+DOCKER_TYPES = {
+    "layer": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "config": "application/vnd.docker.container.image.v1+json",
+    "manifest": "application/vnd.docker.distribution.manifest.v2+json",
+}
+
+
+def test_one_family_of_media_types(tmp_path: Path) -> None:
+    layout = Layout()
+    path = layout.listing(layout.image(media_types=DOCKER_TYPES)).folder(tmp_path / "in")
+    assert made(path, tmp_path / "out").layers[0].descriptor.media_type == GZIP
+    assert (
+        made(path, tmp_path / "out", family=DOCKER).layers[0].descriptor.media_type == DOCKER_TYPES["layer"]
+    )
+
+
+def test_docker_has_no_word_for_zstd(tmp_path: Path) -> None:
+    layout = Layout()
+    entry = layout.image(
+        wrap=zstandard.ZstdCompressor().compress,
+        media_types={"layer": GZIP.replace("gzip", "zstd")},
+    )
+    with pytest.raises(UsageError, match="compressed with zstd") as caught:
+        made(layout.listing(entry).folder(tmp_path / "in"), tmp_path / "out", family=DOCKER)
+    assert "media-types: oci" in caught.value.hint
+
+
+def test_a_manifest_without_media_types(tmp_path: Path) -> None:
+    layout = Layout()
+    entry = layout.image(change={"mediaType": None})
+    manifest = {key: value for key, value in json.loads(layout.blobs[entry["digest"]]).items() if value}
+    bare = layout.json(manifest, MANIFEST)
+    del bare["mediaType"]
+    check(made(layout.listing(bare).folder(tmp_path / "in"), tmp_path / "out"))
+
+
+def test_what_an_earlier_run_stamped_goes(tmp_path: Path) -> None:
+    layout = Layout()
+    path = layout.listing(layout.image(runtime={"Labels": {"own": "1"}})).folder(tmp_path / "in")
+
+    def stamp(image: Any) -> Any:
+        return with_record(with_labels(image, override={"own": "2", "run": "first"}), image)
+
+    packed = made(path, tmp_path / "out", change=stamp)
+    again = Layout(dict(layout.blobs))
+    again.blob(packed.config, CONFIG)
+    entry = again.blob(packed.manifest, MANIFEST)
+    with sources.opened(again.listing(entry).folder(tmp_path / "again"), Circumstances()) as source:
+        image = source.image()
+    assert image.config["config"]["Labels"] == {"own": "1"}
+    assert dict(image.annotations) == {}
+
+
+def test_a_record_that_lies_changes_no_layers(tmp_path: Path) -> None:
+    layout = Layout()
+    patch = json.dumps({"rootfs": {"diff_ids": []}, "history": None, "author": "me"})
+    entry = layout.image(change={"annotations": {"dev.flakeship.unstamp": patch}})
+    check(packed := made(layout.listing(entry).folder(tmp_path / "in"), tmp_path / "out"))
+    assert json.loads(packed.config)["author"] == "me"
+
+
+def opened_platforms(path: Path, **circumstances: Any) -> list[str]:
+    with sources.opened(path, Circumstances(**circumstances)) as source:
+        images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
+        keys = {layer.key for layer in source.layers()}
+        assert keys == {key for image in images for key in image.layers}
+        return [str(image.platform) for image in images]
+
+
+ARM64 = Platform("linux", "arm64")
+
+
+@pytest.mark.parametrize("write", [Layout.folder, Layout.tar])
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_index_is_all_of_its_platforms(tmp_path: Path, write: Write, *, nested: bool) -> None:
+    layout = Layout()
+    entry = layout.platforms("amd64", "arm64")
+    path = write(layout.listing(layout.index_of(entry) if nested else entry), tmp_path / "in")
+    assert opened_platforms(path) == ["linux/amd64", "linux/arm64"]
+    assert opened_platforms(path, platform=ARM64) == ["linux/arm64"]
+    with pytest.raises(UsageError, match=r"platform is linux/s390x, and .* holds linux/amd64, linux/arm64"):
+        opened_platforms(path, platform=replace(ARM64, architecture="s390x"))
+
+
+def test_index_json_may_be_the_index(tmp_path: Path) -> None:
+    layout = Layout()
+    children = json.loads(layout.blobs[layout.platforms("amd64", "arm64")["digest"]])["manifests"]
+    assert opened_platforms(layout.listing(*children).folder(tmp_path / "in")) == [
+        "linux/amd64",
+        "linux/arm64",
+    ]
+
+
+def test_attestations_are_left_out(tmp_path: Path) -> None:
+    layout = Layout()
+    said: list[events.Event] = []
+    nowhere = {"os": "unknown", "architecture": "unknown"}
+    image = layout.image(platform={"os": "linux", "architecture": "amd64"})
+    entry = layout.index_of(image, layout.image("statement", platform=nowhere))
+    path = layout.listing(entry).folder(tmp_path / "in")
+    assert opened_platforms(path, emit=said.append) == ["linux/amd64"]
+    assert any(isinstance(event, events.Notice) and "1 entries are no images" in event.text for event in said)
+
+
+def test_docker_save_leaves_out_the_platforms_it_has_not(tmp_path: Path) -> None:
+    layout = Layout()
+    entry = layout.platforms("amd64", "arm64")
+    missing = json.loads(layout.blobs[entry["digest"]])["manifests"][1]
+    del layout.blobs[missing["digest"]]
+    path = layout.listing(entry).tar(tmp_path / "in", extra=[("manifest.json", b"[]")])
+    assert opened_platforms(path) == ["linux/amd64"]
+    with pytest.raises(NotAnImageError, match="is not whole"):
+        opened_platforms(layout.tar(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("wanted", ["registry.example/two:2", "2"])
+def test_one_of_several_images(tmp_path: Path, wanted: str) -> None:
+    layout = Layout()
+    entries = [
+        layout.image(name, annotations={REF_NAME: f"registry.example/{name}"}) for name in ("one:1", "two:2")
+    ]
+    path = layout.listing(*entries).folder(tmp_path / "in")
+    packed = made(path, tmp_path / "out", image_in_archive=wanted)
+    assert packed.layers[0].diff_id == sha256(layer_tar("two:2"))
+    assert packed.image.names == ("registry.example/two:2",)
+    with pytest.raises(NotAnImageError, match=r"holds 2 images: registry\.example/one:1, registry") as caught:
+        made(path, tmp_path / "out")
+    assert "`image-in-archive`" in caught.value.hint
+    with pytest.raises(UsageError, match="image-in-archive is 'three', which is none of"):
+        made(path, tmp_path / "out", image_in_archive="three")
+
+
+def test_one_image_under_two_names_is_one(tmp_path: Path) -> None:
+    layout = Layout()
+    entries = [layout.image(annotations={REF_NAME: name}) for name in ("a", "b")]
+    assert made(layout.listing(*entries).folder(tmp_path / "in"), tmp_path / "out").image.names == ("a", "b")
+
+
+def first_layer(layout: Layout, **change: Any) -> dict[str, Any]:
+    """The descriptor of an image whose first layer's descriptor is changed."""
+    manifest = json.loads(layout.blobs[layout.image()["digest"]])
+    manifest["layers"][0] |= change
+    return layout.json(manifest, MANIFEST)
+
+
+def without(layout: Layout, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    del layout.blobs[entry["digest"]]
+    return entry
+
+
+def rewritten(layout: Layout, data: bytes) -> Mapping[str, Any]:
+    """An image whose layer is other bytes of the same length."""
+    entry = layout.image()
+    digest = json.loads(layout.blobs[entry["digest"]])["layers"][0]["digest"]
+    layout.blobs[digest] = data.ljust(len(layout.blobs[digest]), b"!")[: len(layout.blobs[digest])]
+    return entry
+
+
+def deep(layout: Layout, levels: int) -> Mapping[str, Any]:
+    entry = layout.platforms("amd64", "arm64")
+    for _ in range(levels):
+        entry = layout.index_of(entry)
+    return entry
+
+
+FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+NOT_DISTRIBUTABLE = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] = {
+    "no entry": (lambda _: None, "lists no image"),
+    "no manifest": (lambda layout: without(layout, layout.image()), "is not whole: its blob"),
+    "no layer": (lambda layout: first_layer(layout, digest=f"sha256:{'0' * 64}"), "is missing"),
+    "size lies": (lambda layout: first_layer(layout, size=7), "bytes, and not 7"),
+    "digest lies": (lambda layout: rewritten(layout, gzip.compress(b"")), "is not what its digest says"),
+    "not a digest": (lambda layout: first_layer(layout, digest="sha256:../../etc"), "a descriptor that is none"),
+    "negative size": (lambda layout: first_layer(layout, size=-1), "a descriptor that is none"),
+    "foreign": (lambda layout: first_layer(layout, mediaType=FOREIGN), "may not be distributed"),
+    "windows": (lambda layout: first_layer(layout, mediaType=NOT_DISTRIBUTABLE), "may not be distributed"),
+    "encrypted": (lambda layout: first_layer(layout, mediaType=f"{GZIP}+encrypted"), "is encrypted"),
+    "unknown layer": (lambda layout: first_layer(layout, mediaType="text/plain"), "unknown media type"),
+    "artifact": (
+        lambda layout: layout.image(media_types={"config": "application/vnd.cncf.helm.config.v1+json"}),
+        "is no image: its config is of the media type",
+    ),
+    "unknown entry": (lambda layout: {**layout.image(), "mediaType": "text/plain"}, "'text/plain', and no image"),
+    "neither": (lambda layout: {**layout.json({}, MANIFEST), "mediaType": ""}, "and no image"),
+    "no layers": (lambda layout: layout.image(change={"layers": None}), "lists no layers"),
+    "too few layers": (lambda layout: layout.image(change={"layers": []}), "lists 1 diff_ids"),
+    "not JSON": (lambda layout: layout.blob(b"{", MANIFEST), "can't be read"),
+    "too large": (lambda layout: layout.blob(b" " * (1 << 22) + b"{}", MANIFEST), "more than 4194304"),
+    "annotations": (lambda layout: layout.image(change={"annotations": {"a": 1}}), "that are not text"),
+    "too deep": (lambda layout: deep(layout, 4), "levels deep"),
+    "empty index": (lambda layout: layout.index_of(), "an index without an image"),
+    "endless index": (lambda layout: layout.index_of(*[layout.image()] * 201), "more than 200"),
+    "diff_id lies": (
+        lambda layout: layout.image(wrap=lambda tar: gzip.compress(tar + bytes(512))),
+        "is not what the image's config says",
+    ),
+    "damaged": (lambda layout: layout.image(wrap=lambda tar: gzip.compress(tar)[:-9]), "can't be unpacked"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("write", [Layout.folder, Layout.tar])
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken(tmp_path: Path, write: Write, name: str) -> None:
+    make, words = BROKEN[name]
+    layout = Layout()
+    entry = make(layout)
+    path = write(layout.listing(*filter(None, [entry])), tmp_path / "in")
+    with pytest.raises(Error) as caught:
+        made(path, tmp_path / "out")
+    assert isinstance(caught.value, NotAnImageError)
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("write", [Layout.folder, Layout.tar])
+def test_versions(tmp_path: Path, write: Callable[..., Path]) -> None:
+    layout = Layout()
+    with pytest.raises(NotAnImageError, match=r"of version '2.0.0'") as caught:
+        made(write(layout.listing(layout.image()), tmp_path / "in", version="2.0.0"), tmp_path / "out")
+    assert "newer flakeship" in caught.value.hint
+
+
+def test_a_folder_without_its_index(tmp_path: Path) -> None:
+    path = Layout().folder(tmp_path / "in")
+    (path / "index.json").unlink()
+    with pytest.raises(NotAnImageError, match=r"has no index\.json"):
+        made(path, tmp_path / "out")
+
+
+def test_a_tar_that_is_cut_off(tmp_path: Path) -> None:
+    layout = Layout()
+    path = layout.listing(layout.image()).tar(tmp_path / "in")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(NotAnImageError, match="damaged archive"):
+        made(path, tmp_path / "out")
