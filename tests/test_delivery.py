@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from flakeship.delivery import deliver, finish
+from flakeship.delivery import deliver
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
 from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
@@ -50,12 +50,12 @@ def watched(discarded: list[str]) -> list[PackedLayer]:
 def test_every_layer_to_every_destination(uploads: int) -> None:
     discarded: list[str] = []
     places = [Forgetful(set()), Forgetful(set())]
-    layers = deliver(watched(discarded), places, uploads=uploads)
+    layers = deliver(watched(discarded), places, uploads=uploads).layers
     assert list(layers) == [layer.key for layer in PACKED.layers]
     assert sorted(discarded) == sorted(layers)
     for place in places:
         assert sorted(digest for digest, _ in place.taken) == sorted(digests(PACKED)[:-1])
-        published = finish(PACKED, place, list)
+        published = place.finish(PACKED)
         assert [blob.digest for blob in published.blobs] == digests(PACKED)
 
 
@@ -95,17 +95,16 @@ def test_a_destination_that_fails_ends_it_and_leaves_no_thread() -> None:
     assert settled(open_files)
 
 
-def test_blobs_that_turn_out_to_be_missing_are_sent_once_more() -> None:
+def test_a_layer_that_a_destination_was_said_to_have_and_has_not_is_told() -> None:
     lacking = PACKED.layers[2].descriptor.digest
-    place, discarded = Forgetful({lacking}), list[str]()
-    deliver(PACKED.layers, [place], uploads=1)
-    assert finish(PACKED, place, lambda: watched(discarded)).digest == PACKED.descriptor.digest
-    assert [taken for taken in place.taken if not taken[1]] == [(lacking, False)]
-    assert len(discarded) == 6
 
+    class Lacking(NothingDestination):
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+            if layer.descriptor.digest == lacking:
+                raise BlobsUnknownError(frozenset({lacking}))
+            return super().take(layer, certain=certain)
 
-def test_blobs_that_are_missing_again_are_an_error() -> None:
-    place = Forgetful({Digest("sha256:" + "0" * 64)})
-    deliver(PACKED.layers, [place], uploads=1)
-    with pytest.raises(BlobsUnknownError):
-        finish(PACKED, place, lambda: PACKED.layers)
+    discarded: list[str] = []
+    delivery = deliver(watched(discarded), [Lacking("lacking"), NothingDestination("other")], uploads=2)
+    assert delivery.unknown == {lacking}
+    assert len(discarded) == len(delivery.layers) == 6

@@ -13,7 +13,7 @@ from flakeship.http.session import Transport, open_session
 from flakeship.local_destinations import local_destination
 from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
-from flakeship.registry.credentials import Explicit, find
+from flakeship.registry.credentials import Explicit, Found, find
 from flakeship.registry.reference import TAG, Reference, check_tag
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Destination
@@ -44,6 +44,22 @@ def destinations(
         else _destination(target, session, settings, world, context)
         for target in targets
     )
+
+
+def credentials_for(reference: Reference, settings: Settings, world: World) -> Found:
+    explicit = (
+        Explicit(settings.username, settings.password, settings.registry) if settings.username else None
+    )
+    found = find(
+        reference,
+        explicit=explicit,
+        authfile=str(world.cwd / settings.authfile) if settings.authfile else None,
+        environ=world.environ,
+        home=str(world.home),
+        github_token=settings.github_token,
+    )
+    world.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
+    return found
 
 
 def transport(settings: Settings, world: World) -> Transport:
@@ -87,6 +103,7 @@ def _repository(
             tags,
             exists=lambda digest: client.head_blob(digest) is not None,
             published=destination.published,
+            open_blob=destination.open_blob,
             emit=world.emit,
         )
     if settings.push == "false":
@@ -109,18 +126,7 @@ def _repository(
 def _client(
     target: Repository, session: Transport, settings: Settings, world: World, context: Context
 ) -> tuple[RegistryClient, Reuse | None, bool]:
-    explicit = (
-        Explicit(settings.username, settings.password, settings.registry) if settings.username else None
-    )
-    found = find(
-        Reference(target.registry, target.repository),
-        explicit=explicit,
-        authfile=str(world.cwd / settings.authfile) if settings.authfile else None,
-        environ=world.environ,
-        home=str(world.home),
-        github_token=settings.github_token,
-    )
-    world.emit(events.Detail(f"credentials for {target.name}: {found.source}"))
+    found = credentials_for(Reference(target.registry, target.repository), settings, world)
     tags, others = _reuse_from(target, settings, context)
     client = RegistryClient(
         session, target.registry, target.repository, found.credentials, pull_from=tuple(others)

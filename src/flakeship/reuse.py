@@ -24,7 +24,7 @@ from flakeship.obtain import Builder, Obtained
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Destination, Remembers
 from flakeship.sources.opened import Opened
-from flakeship.stores.published import PublishedStore
+from flakeship.stores.published import OpenBlob, PublishedStore
 from flakeship.world import World
 
 SOURCE: Final = "dev.flakeship.source"
@@ -59,9 +59,13 @@ class Published:
     """The images that each destination holds; None for one that needs no bytes."""
 
     by_place: tuple[Known, ...]
+    open_blob: OpenBlob | None = None
+    """To look at a blob of the first place that knows it; None where what is published is believed."""
 
     def store(self, compression: Compression, family: Family, behind: LayerStore) -> PublishedStore:
-        return PublishedStore(self.by_place, suffix=compression.suffix, family=family, behind=behind)
+        return PublishedStore(
+            self.by_place, suffix=compression.suffix, family=family, behind=behind, open_blob=self.open_blob
+        )
 
     def images(self) -> Iterator[PublishedImage]:
         for images in self.by_place:
@@ -76,7 +80,12 @@ def published_at(places: Sequence[Destination], settings: Settings, world: World
     world.emit(
         events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of")
     )
-    return Published(known)
+    if settings.reuse == "trust":
+        return Published(known)
+    tellers = [
+        place for place, images in zip(places, known, strict=True) if images and isinstance(place, Remembers)
+    ]
+    return Published(known, tellers[0].open_blob if tellers else None)
 
 
 def recipe_of(compression: Compression) -> str:
@@ -90,7 +99,7 @@ def ready_made(
 
     Exact: its config without what the previous run stamped is on record, and every destination has every layer.
     """
-    if builder is None or settings.rebuild == "always" or _shaped(settings):
+    if builder is None or settings.rebuild == "always" or settings.reuse != "trust" or _shaped(settings):
         return None
     made = [image for image in known.images() if image.annotations.get(RECIPE_OF) == recipe]
     paths = {image.annotations.get(SOURCE, "") for image in made} - {""}

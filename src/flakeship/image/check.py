@@ -34,10 +34,11 @@ def check_image(manifest: Descriptor, open_blob: OpenBlob) -> None:
             f"manifest {manifest.digest} has {len(layers)} layers, its config {len(diff_ids)}", hint=_HINT
         )
     for layer, diff_id in zip(layers, diff_ids, strict=True):
-        _check_layer(layer, diff_id, open_blob)
+        check_layer(layer, diff_id, open_blob)
 
 
-def _check_layer(layer: Descriptor, diff_id: Digest, open_blob: OpenBlob) -> None:
+def check_layer(layer: Descriptor, diff_id: Digest, open_blob: OpenBlob) -> None:
+    """RejectedError where the blob, or what it unpacks to, is not what is said of it."""
     found = ""
     with _opened(layer.digest, open_blob, "layer") as reader:
         counted = _Counting(reader)

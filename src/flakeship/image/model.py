@@ -160,3 +160,16 @@ class Packed:
     config_descriptor: Descriptor
     layers: tuple[PackedLayer, ...]
     image: Image
+
+    @property
+    def images(self) -> tuple[Packed, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedIndex:
+    """Images for several platforms under one name; `manifest` are the bytes of the index."""
+
+    manifest: bytes
+    descriptor: Descriptor
+    images: tuple[Packed, ...]

@@ -19,13 +19,16 @@ _SUFFIXES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PublishedLayer:
-    """`suffix` names the compression as in `Family.layers`; `key` is empty where no annotation says one."""
+    """`suffix` names the compression as in `Family.layers`; `key` is empty where no annotation says one; `where` is
+    what holds the blob.
+    """
 
     diff_id: Digest
     digest: Digest
     size: int
     suffix: str
     key: str
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,14 @@ def published_image(where: str, manifest: Mapping[str, Any], config: Mapping[str
         annotations=_texts(annotations),
         config=config,
         layers=tuple(
-            _layer(entry, parse_digest(diff_id)) for entry, diff_id in zip(entries, diff_ids, strict=True)
+            _layer(where, entry, parse_digest(diff_id))
+            for entry, diff_id in zip(entries, diff_ids, strict=True)
         ),
         config_descriptor=config_of(manifest),
     )
 
 
-def _layer(entry: Any, diff_id: Digest) -> PublishedLayer | None:
+def _layer(where: str, entry: Any, diff_id: Digest) -> PublishedLayer | None:
     if not isinstance(entry, dict):
         raise ValueError("a layer is no descriptor")  # noqa: TRY004  bad data, not a bug
     digest, size = parse_digest(entry.get("digest")), _size(entry)
@@ -104,7 +108,7 @@ def _layer(entry: Any, diff_id: Digest) -> PublishedLayer | None:
     if suffix == "" and digest != diff_id:
         raise ValueError(f"layer {digest} is not compressed, and yet not its diff_id {diff_id}")
     annotations = _texts(entry.get("annotations") or {})
-    return PublishedLayer(diff_id, digest, size, suffix, annotations.get(LAYER_KEY, ""))
+    return PublishedLayer(diff_id, digest, size, suffix, annotations.get(LAYER_KEY, ""), where)
 
 
 def _size(entry: Mapping[str, Any]) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-from flakeship.image.model import Digest, Packed, PackedLayer
-from flakeship.image.published import PublishedImage
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.published import PublishedImage, PublishedLayer
+from flakeship.image.stream import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ class Remembers(Protocol):
 
     def published(self) -> Sequence[PublishedImage] | None:
         """The images whose layers may be used again there; None where no layer is needed at all. Asked once."""
+
+    def open_blob(self, layer: PublishedLayer) -> AbstractContextManager[Reader]:
+        """The bytes of a layer's blob, to see whether it is what `published` said."""
+
+
+@runtime_checkable
+class TakesIndexes(Protocol):
+    """A destination where one name can stand for images of several platforms."""
+
+    def finish_index(self, index: PackedIndex) -> Published:
+        """As `Destination.finish`: every image by its digest, then the index, and last the tags."""
 
 
 class Destination(Protocol):

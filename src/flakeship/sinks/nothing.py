@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from flakeship import events
-from flakeship.image.model import Digest, Packed, PackedLayer
-from flakeship.image.published import PublishedImage
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.published import PublishedImage, PublishedLayer
+from flakeship.image.stream import Reader
 from flakeship.sinks.delivery import Delivered, Published
 
 Exists = Callable[[Digest], bool]
@@ -22,15 +24,21 @@ class NothingDestination:
         *,
         exists: Exists | None = None,
         published: Callable[[], Sequence[PublishedImage] | None] = lambda: None,
+        open_blob: Callable[[PublishedLayer], AbstractContextManager[Reader]] | None = None,
         emit: events.Emit = events.ignore,
     ) -> None:
         self._name, self._tags, self._exists, self._emit = name, tuple(tags), exists, emit
         self.published = published
+        self._open_blob = open_blob
         self._delivered: dict[Digest, Delivered] = {}
 
     @property
     def name(self) -> str:
         return self._name
+
+    def open_blob(self, layer: PublishedLayer) -> AbstractContextManager[Reader]:
+        assert self._open_blob, "what is published nowhere has no blobs"
+        return self._open_blob(layer)
 
     def check(self) -> None:
         pass
@@ -43,17 +51,26 @@ class NothingDestination:
         return delivered
 
     def finish(self, packed: Packed) -> Published:
-        config = packed.config_descriptor
+        return self._published(packed)
+
+    def finish_index(self, index: PackedIndex) -> Published:
+        return self._published(index)
+
+    def _published(self, packed: Packed | PackedIndex) -> Published:
         return Published(
             destination=self._name,
             reference=f"{self._name}@{packed.descriptor.digest}",
             tags=self._tags,
             digest=packed.descriptor.digest,
-            blobs=(
-                *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
-                self._look(config.digest, config.size),
-            ),
+            blobs=tuple(blob for image in packed.images for blob in self._blobs(image)),
             sent=False,
+        )
+
+    def _blobs(self, packed: Packed) -> tuple[Delivered, ...]:
+        config = packed.config_descriptor
+        return (
+            *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
+            self._look(config.digest, config.size),
         )
 
     def _look(self, digest: Digest, size: int) -> Delivered:

@@ -17,9 +17,9 @@ from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
 from flakeship.image.media_types import OCI
-from flakeship.image.model import Digest, Packed, PackedLayer, parse_digest
-from flakeship.image.published import PublishedImage, config_of, published_image
-from flakeship.image.stream import CHUNK, sha256_of
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, parse_digest
+from flakeship.image.published import PublishedImage, PublishedLayer, config_of, published_image
+from flakeship.image.stream import CHUNK, Reader, sha256_of
 from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
@@ -65,6 +65,9 @@ class LayoutDestination:
                 images.append(published_image(self.name, manifest, config))
         return tuple(images)
 
+    def open_blob(self, layer: PublishedLayer) -> contextlib.AbstractContextManager[Reader]:
+        return self._blob(layer.digest).open("rb")
+
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         path = self._blob(digest)
@@ -80,12 +83,26 @@ class LayoutDestination:
         return delivered
 
     def finish(self, packed: Packed) -> Published:
+        return self._named(packed, self._complete(packed))
+
+    def finish_index(self, index: PackedIndex) -> Published:
+        blobs = tuple(blob for image in index.images for blob in self._complete(image))
+        self._write(self._blob(index.descriptor.digest), index.manifest)
+        return self._named(index, blobs)
+
+    def _complete(self, packed: Packed) -> tuple[Delivered, ...]:
         config, manifest = packed.config_descriptor, packed.descriptor
         self._write(self._blob(config.digest), packed.config)
         self._write(self._blob(manifest.digest), packed.manifest)
         if self._verify:
             check_image(manifest, lambda digest: self._blob(digest).open("rb"))
-        own = next(iter(packed.image.names), "").rpartition(":")[2]
+        return (
+            *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
+            Delivered(config.digest, config.size, "written"),
+        )
+
+    def _named(self, packed: Packed | PackedIndex, blobs: tuple[Delivered, ...]) -> Published:
+        own = next(iter(packed.images[0].image.names), "").rpartition(":")[2]
         tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
         self._write(self._directory / "oci-layout", encode(_LAYOUT))
         self._enter(packed, tag)
@@ -93,14 +110,11 @@ class LayoutDestination:
             destination=self.name,
             reference=f"oci:{self._directory}:{tag}",
             tags=(),
-            digest=manifest.digest,
-            blobs=(
-                *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
-                Delivered(config.digest, config.size, "written"),
-            ),
+            digest=packed.descriptor.digest,
+            blobs=blobs,
         )
 
-    def _enter(self, packed: Packed, tag: str) -> None:
+    def _enter(self, packed: Packed | PackedIndex, tag: str) -> None:
         """Put the image into index.json in place of the one of the same name, whose blobs go if nobody else's."""
         entries = self._entries()
         kept = [entry for entry in entries if (entry.get("annotations") or {}).get(REF_NAME) != tag]

@@ -6,7 +6,7 @@ import io
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -14,8 +14,9 @@ from flakeship.errors import NotAllowedError
 from flakeship.events import Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
 from flakeship.http.retry import persist
-from flakeship.image.model import Digest, Packed, PackedLayer
-from flakeship.image.published import PublishedImage
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.published import PublishedImage, PublishedLayer
+from flakeship.image.stream import Reader
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import Answer, DeniedError, RegistryError
 from flakeship.registry.hints import hint_for
@@ -96,6 +97,11 @@ class RegistryDestination:
             images += look(client, tags, self._emit)
         return images
 
+    def open_blob(self, layer: PublishedLayer) -> AbstractContextManager[Reader]:
+        clients = [self._client, *(client for client, _ in (self._reuse.others if self._reuse else ()))]
+        client = next(client for client in clients if client.name == layer.where)
+        return client.get_blob(layer.digest)
+
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         blob = Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")
         delivered = self._ensure(blob, certain=certain)
@@ -106,10 +112,25 @@ class RegistryDestination:
 
     def finish(self, packed: Packed) -> Published:
         """Config, manifest by its digest, then the tags, each read back. May raise BlobsUnknownError, once."""
-        digest = packed.descriptor.digest
+        return self._named(packed, self._complete(packed))
+
+    def finish_index(self, index: PackedIndex) -> Published:
+        """Every image by its digest, then the index as `finish` does a manifest."""
+        blobs: list[Delivered] = []
+        for image in index.images:
+            blobs += self._complete(image)
+            if not self._head(image.descriptor.digest):
+                self._put(image, image.descriptor.digest)
+        return self._named(index, blobs)
+
+    def _complete(self, packed: Packed) -> list[Delivered]:
+        """All that the manifest names is there."""
         config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
         blobs = [self._delivered[layer.descriptor.digest] for layer in packed.layers]
-        blobs.append(self._ensure(config, certain=config.digest not in self._doubted))
+        return [*blobs, self._ensure(config, certain=config.digest not in self._doubted)]
+
+    def _named(self, packed: Packed | PackedIndex, blobs: list[Delivered]) -> Published:
+        digest = packed.descriptor.digest
         standing = {tag: self._head(tag) for tag in self._tags}
         if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
             self._put(packed, digest)
@@ -131,7 +152,7 @@ class RegistryDestination:
                 known = self._delivered[blob.digest] = Delivered(blob.digest, blob.size, state)
             return known
 
-    def _put_tag(self, packed: Packed, tag: str) -> None:
+    def _put_tag(self, packed: Packed | PackedIndex, tag: str) -> None:
         digest = packed.descriptor.digest
         try:
             self._put(packed, tag)
@@ -166,7 +187,7 @@ class RegistryDestination:
             )
         return there
 
-    def _put(self, packed: Packed, reference: str) -> None:
+    def _put(self, packed: Packed | PackedIndex, reference: str) -> None:
         media_type = packed.descriptor.media_type
         try:
             self._persist(
@@ -179,12 +200,17 @@ class RegistryDestination:
                 raise BlobsUnknownError(unknown) from error
             raise
 
-    def _unknown(self, answer: Answer, packed: Packed) -> frozenset[Digest]:
+    def _unknown(self, answer: Answer, packed: Packed | PackedIndex) -> frozenset[Digest]:
         """Blobs that the registry had and now has not; empty where it said so before, or says something else."""
         if self._doubted or not _UNKNOWN_BLOB & set(answer.codes):
             return frozenset()
         ours = frozenset(
-            {layer.descriptor.digest for layer in packed.layers} | {packed.config_descriptor.digest}
+            digest
+            for image in packed.images
+            for digest in (
+                *(layer.descriptor.digest for layer in image.layers),
+                image.config_descriptor.digest,
+            )
         )
         return (answer.digests & ours) or ours
 

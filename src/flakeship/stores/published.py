@@ -6,21 +6,27 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from flakeship.errors import Error
+from flakeship.image.check import check_layer
 from flakeship.image.media_types import Family
 from flakeship.image.model import Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.pack import LayerStore
 from flakeship.image.published import PublishedImage, PublishedLayer
+from flakeship.image.stream import Reader, sha256_of
+
+OpenBlob = Callable[[PublishedLayer], contextlib.AbstractContextManager[Reader]]
 
 
 class PublishedStore:
     """Finds a layer where all of `places` have it as the same blob; asks `behind` for the others.
 
     `places` holds the published images of each destination, None for one that needs no bytes at all. Whoever may
-    write there is believed; what a destination turns out not to have is forgotten and made here.
+    write there is believed; what a destination turns out not to have is forgotten and made here. With `open_blob`
+    nobody is believed: a layer is used again only after its tar and its blob were read and compared.
     """
 
     def __init__(
@@ -30,8 +36,10 @@ class PublishedStore:
         suffix: str,
         family: Family,
         behind: LayerStore,
+        open_blob: OpenBlob | None = None,
     ) -> None:
         self._family, self._suffix, self._behind = family, suffix, behind
+        self._open_blob = open_blob
         self._forgotten: set[Digest] = set()
         self._lock = threading.Lock()
         asked = [_Known(images, suffix) for images in places if images is not None]
@@ -40,7 +48,7 @@ class PublishedStore:
 
     def find(self, layer: Layer) -> PackedLayer | None:
         known = self._known(layer)
-        if known is None:
+        if known is None or (self._open_blob and not self._proven(layer, known, self._open_blob)):
             return self._behind.find(layer)
         descriptor = Descriptor(
             self._family.layers[self._suffix], known.digest, known.size, layer.annotations
@@ -61,6 +69,21 @@ class PublishedStore:
         if known is None or known.digest in self._forgotten:
             return None
         return known if all(other.has(known) for other in self._others) else None
+
+    def _proven(self, layer: Layer, known: PublishedLayer, open_blob: OpenBlob) -> bool:
+        """Whether the tar is the one of this diff_id, and the blob unpacks to it."""
+        if layer.named:
+            return False  # a stream can't be read twice: packing it is the proof
+        descriptor = Descriptor("", known.digest, known.size)
+        try:
+            with layer.open() as reader:
+                if sha256_of(reader)[0] != known.diff_id:
+                    return False
+            with open_blob(known) as blob:
+                check_layer(descriptor, known.diff_id, lambda _: blob)
+        except (Error, OSError):
+            return False
+        return True
 
 
 class _Known:
