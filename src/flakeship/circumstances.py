@@ -12,11 +12,20 @@ from flakeship.sources.opened import Circumstances
 from flakeship.world import World
 
 
-def circumstances_of(obtained: Obtained, settings: Settings, world: World, folder: Path) -> Circumstances:
-    """`folder` is private and outlives the source."""
+def circumstances_of(
+    obtained: Obtained,
+    settings: Settings,
+    world: World,
+    folder: Path,
+    *,
+    previous: tuple[frozenset[str], ...] = (),
+) -> Circumstances:
+    """`folder` is private and outlives the source; `previous` are the store paths of the published image's layers."""
     from flakeship.package import package_of
 
-    package = functools.cache(functools.partial(package_of, obtained, settings, world, folder))
+    package = functools.cache(
+        functools.partial(package_of, obtained, settings, world, folder, previous=previous)
+    )
     return Circumstances(
         world.environ,
         world.emit,

@@ -20,7 +20,14 @@ from flakeship.world import World
 _STORE: Final = "/nix/store/"
 
 
-def package_of(obtained: Obtained, settings: Settings, world: World, folder: Path) -> Package:
+def package_of(
+    obtained: Obtained,
+    settings: Settings,
+    world: World,
+    folder: Path,
+    *,
+    previous: tuple[frozenset[str], ...] = (),
+) -> Package:
     """Build the contents, and ask for the closure of all. BuildError and ResourceError as a build; `folder` is private."""
     nix = obtained.nix or nix_of(settings, world, folder)
     path = str(obtained.path.resolve())
@@ -36,6 +43,7 @@ def package_of(obtained: Obtained, settings: Settings, world: World, folder: Pat
         user=settings.user,
         max_layers=settings.max_layers or 1,
         wants_program=not settings.entrypoint,
+        previous=previous,
     )
 
 

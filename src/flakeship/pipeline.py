@@ -79,7 +79,9 @@ def publish(settings: Settings, world: World) -> Result:
             with contextlib.suppress(GoneError):
                 return publish_from(ready.opened, already_built(ready, builder, world))
         obtained = obtain(builder, settings, world, session)
-        circumstances = circumstances_of(obtained, settings, world, temporary.directory)
+        circumstances = circumstances_of(
+            obtained, settings, world, temporary.directory, previous=known.groups()
+        )
         return publish_from(functools.partial(sources.opened, obtained.path, circumstances), obtained)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ DERIVATION: Final = "dev.flakeship.derivation"
 RECIPE_OF: Final = "dev.flakeship.recipe"
 """Manifest annotation: how its layers were packed; another recipe would have made others of the same output path."""
 
+_STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
+
 _PLAIN: Final = (
     "contents",
     "base",
@@ -66,6 +69,20 @@ class Published:
         return PublishedStore(
             self.by_place, suffix=compression.suffix, family=family, behind=behind, open_blob=self.open_blob
         )
+
+    def groups(self) -> tuple[frozenset[str], ...]:
+        """The store paths of each layer of the first image that tells, so that a closure is grouped alike."""
+        for image in self.images():
+            history = image.config.get("history")
+            said = (
+                [str(entry.get("comment", "")) for entry in history if isinstance(entry, dict)]
+                if isinstance(history, list)
+                else []
+            )
+            groups = tuple(frozenset(_STORE_PATH.findall(text)) for text in said)
+            if any(layer and layer.key for layer in image.layers) and any(groups):
+                return tuple(filter(None, groups))
+        return ()
 
     def images(self) -> Iterator[PublishedImage]:
         for images in self.by_place:

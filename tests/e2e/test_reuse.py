@@ -190,3 +190,16 @@ def test_what_is_published_is_not_even_built(
         skipped = registry.digest(repository, "1")
         publish(*flags, "--labels", "a=2", "--reuse", "off", cwd=folder)
         assert registry.digest(repository, "1") == skipped  # exact: as if it had been built
+
+
+def test_a_closure_is_recognised_without_reading_the_store(
+    publish: Publish, make_flake: Callable[..., Path], registry: Registry, tmp_path: Path
+) -> None:
+    folder, repository = make_flake(), registry.new_repository()
+    flags = ("--flake", ".#hello", "--tags", f"{registry.host}/{repository}:1", "--max-layers", "3")
+    publish(*flags, "--labels", "a=1", cwd=folder)
+    said = publish(*flags, "--labels", "a=2", cwd=folder)
+    assert " reading " not in said
+    assert set(states(tmp_path)[:-1]) == {"reused"}
+    publish(*flags, "--labels", "a=2", "--reuse", "off", cwd=folder)
+    assert set(states(tmp_path)) == {"reused"}  # the same bytes, found by their digest
