@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 
@@ -103,6 +103,13 @@ class Summarised:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """Something that no log may show, before it is used for the first time: platforms can blacken it."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     """For `log-level: debug` alone."""
 
@@ -121,6 +128,7 @@ Event: TypeAlias = (
     | Notice
     | Warned
     | Summarised
+    | Secret
     | Detail
 )
 Emit: TypeAlias = Callable[[Event], None]

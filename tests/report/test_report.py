@@ -24,6 +24,7 @@ ALL: list[events.Event] = [
     events.Retry("upload", "reset", 1, 0.5),
     events.Notice("a note"),
     events.Warned("a warning", "do this"),
+    events.Secret("hunter2"),
     events.Detail("a detail"),
     events.StageFinished("build", 1.25),
 ]
@@ -50,6 +51,7 @@ def test_what_each_level_says() -> None:
     assert "  + nix build 'a b'\n" in debug
     assert "a detail" in debug
     assert "build took 1.25 s" in debug
+    assert "hunter2" not in debug + str(ALL)
 
 
 @pytest.mark.parametrize("event", ALL, ids=lambda event: type(event).__name__)

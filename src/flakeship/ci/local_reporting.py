@@ -1,0 +1,39 @@
+"""A laptop, or a platform that we do not know: the log is all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TextIO
+
+from flakeship import events, report
+from flakeship.errors import Error
+from flakeship.report.plain import printable
+
+
+def log(
+    out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
+) -> AbstractContextManager[events.Emit]:
+    return report.opened(out, level, environ)
+
+
+def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
+    """What others wrote stands between what failed and what to do."""
+    lines = [f"error: {printable(error.message)}", *detail_of(error)]
+    if error.hint:
+        lines.append(f"  -> {printable(error.hint)}")
+    out.write("\n".join(lines) + "\n")
+    out.flush()
+
+
+def detail_of(error: Error) -> list[str]:
+    return [f"    {printable(line)}" for line in error.detail.splitlines()]
+
+
+def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """There is nobody to hand them to."""
+
+
+def summarise(markdown: str, environ: Mapping[str, str]) -> None:
+    """There is no page; the log has said it."""
