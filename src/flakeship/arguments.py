@@ -16,7 +16,12 @@ from flakeship.inputs import GROUPS, Input
 from flakeship.metadata.lists import parse_list
 from flakeship.settings import Settings, inputs
 
-COMMANDS: Final = {"publish": "Build a flake attribute, stamp the image and send it where it goes"}
+COMMANDS: Final = {
+    "publish": "Build a flake attribute, stamp the image and send it where it goes",
+    "inspect": "Show an image: config, labels, and what each layer holds",
+}
+_POSITIONAL: Final = {"inspect": "image"}
+"""The input that a command takes without a flag."""
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
@@ -34,8 +39,11 @@ class Invocation:
 def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO) -> Invocation:
     """UsageError for what is unknown or malformed. `--help` and `--version` raise SystemExit, as argparse does."""
     declared = {item.name: item for item in inputs()}
-    given = vars(_parser(declared.values()).parse_args(argv))
+    known, rest = _parser(declared.values()).parse_known_args(argv)
+    given = vars(known)
     command = given.pop("command")
+    if rest:
+        raise _unknown(rest[0].partition("=")[0], command, declared.values())
     variables, warnings = _variables(environ, declared)
     values: dict[str, Any] = {}
     for item in declared.values():
@@ -50,11 +58,11 @@ def _text(
 ) -> str | list[str] | None:
     """What was written for an input, from the first place that says something."""
     if not item.secret:
-        flag = given[item.attribute]
+        flag = given.get(item.attribute)
         return variables.get(item.name) if flag is None else flag
     if given.get(f"{item.attribute}_stdin"):
         return stdin.readline().rstrip("\r\n")
-    if (name := given[f"{item.attribute}_file"] or variables.get(f"{item.name}-file")) is not None:
+    if (name := given.get(f"{item.attribute}_file") or variables.get(f"{item.name}-file")) is not None:
         return _secret_file(item, name)
     return variables.get(item.name)
 
@@ -145,19 +153,20 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but a mistake becomes a UsageError with the nearest name."""
-
-    known: Sequence[str] = ()
+    """argparse, but a mistake becomes a UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        _, found, words = message.partition("unrecognized arguments: ")
-        if not found:
-            raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
-        word = words.split()[0].partition("=")[0]
-        raise UsageError(
-            f"there is no option {word}{_nearest(word, self.known)}",
-            hint="`flakeship publish --help` lists all",
-        )
+        raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
+
+
+def _unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
+    flags = [f"--{item.name}" for item in declared if command in item.commands and not item.secret]
+    files = [f"--{item.name}-file" for item in declared if command in item.commands and item.secret]
+    what = "no option" if word.startswith("-") else "nothing to do with"
+    return UsageError(
+        f"there is {what} {word}{_nearest(word, [*flags, *files])}",
+        hint=f"`flakeship {command} --help` lists all",
+    )
 
 
 def _parser(declared: Iterable[Input]) -> argparse.ArgumentParser:
@@ -168,9 +177,10 @@ def _parser(declared: Iterable[Input]) -> argparse.ArgumentParser:
         sub = commands.add_parser(command, help=text, description=text, allow_abbrev=False)
         groups = {name: sub.add_argument_group(name) for name in GROUPS}
         for item in declared:
-            if command in item.commands:
+            if item.name == _POSITIONAL.get(command):
+                sub.add_argument(item.attribute, metavar=item.name.upper(), nargs="?", help=item.help)
+            elif command in item.commands:
                 _add_flags(groups[item.group].add_argument, item)
-        parser.known = sub.known = [flag for action in sub._actions for flag in action.option_strings]  # noqa: SLF001
     return parser
 
 
@@ -182,6 +192,10 @@ def _add_flags(add: Callable[..., Any], item: Input) -> None:
             add(f"{flag}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")
             if item.name == "password":
                 add(f"{flag}-stdin", action="store_true", help=f"{text}; the first line of stdin")
+        case Input(kind="flag", commands=("inspect",)):
+            add(
+                flag, action="store_const", const="true", help=text
+            )  # a value would swallow what is inspected
         case Input(kind="flag"):
             add(flag, nargs="?", const="true", metavar="true|false", help=text)
         case Input(kind="choice"):

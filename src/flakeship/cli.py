@@ -8,14 +8,18 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from flakeship import arguments
 from flakeship.errors import CancelledError, Error
+from flakeship.settings import Settings
+
+if TYPE_CHECKING:
+    from flakeship.world import World
 
 
 def entry() -> NoReturn:
@@ -46,10 +50,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(invocation: arguments.Invocation) -> None:
-    from flakeship import events, pipeline, result
-    from flakeship.ci import outputs
+    from flakeship import events
     from flakeship.report import opened
-    from flakeship.report.summary import as_text
     from flakeship.world import World
 
     settings = invocation.settings
@@ -68,15 +70,36 @@ def _run(invocation: arguments.Invocation) -> None:
             emit=report,
             stdout=sys.stdout.buffer,
         )
-        made = pipeline.publish(settings, world)
-        if settings.metadata_file:
-            result.write_metadata(
-                world.cwd / settings.metadata_file, result.metadata(made.packed, made.published)
-            )
-        outputs.write(result.outputs(made.packed, made.published), os.environ)
-        report(events.Summarised(as_text(result.summary(made.packed, made.published))))
+        said = _COMMANDS[invocation.command](settings, world)
     told = sys.stderr if "-" in settings.to else sys.stdout  # stdout has the image itself
-    print("\n".join(result.references(made.published)), file=told, flush=True)
+    print(said, file=told, flush=True)
+
+
+def _publish(settings: Settings, world: World) -> str:
+    from flakeship import events, pipeline, result
+    from flakeship.ci import outputs
+    from flakeship.report.summary import as_text
+
+    made = pipeline.publish(settings, world)
+    if settings.metadata_file:
+        result.write_metadata(
+            world.cwd / settings.metadata_file, result.metadata(made.packed, made.published)
+        )
+    outputs.write(result.outputs(made.packed, made.published), world.environ)
+    world.emit(events.Summarised(as_text(result.summary(made.packed, made.published))))
+    return "\n".join(result.references(made.published))
+
+
+def _inspect(settings: Settings, world: World) -> str:
+    from flakeship.inspection import inspect
+    from flakeship.report.inspection import as_json, as_text
+
+    images = inspect(settings, world)
+    return as_json(images) if settings.json else "\n\n".join(map(as_text, images))
+
+
+_COMMANDS: Final[dict[str, Callable[[Settings, World], str]]] = {"publish": _publish, "inspect": _inspect}
+"""What a command prints on stdout; their names are those of `arguments.COMMANDS`."""
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ def action(image: str) -> str:
             "description": summary,
             "author": "The flakeship authors",
             "branding": {"icon": "package", "color": "blue"},
-            "inputs": {item.name: _action_input(item) for item in inputs()},
+            "inputs": {item.name: _action_input(item) for item in inputs() if "publish" in item.commands},
             "outputs": {item.name: {"description": item.help} for item in OUTPUTS},
             "runs": {"using": "docker", "image": image},
         }
@@ -50,7 +50,7 @@ def tables() -> str:
     ]
     for group in GROUPS:
         parts += ["", f"## {group}", "", "| input | what it says | default |", "| --- | --- | --- |"]
-        parts += [_row(item) for item in inputs() if item.group == group]
+        parts += [_row(item) for item in inputs() if item.group == group and "publish" in item.commands]
     parts += ["", "## Outputs", "", "| output | what it holds |", "| --- | --- |"]
     parts += [f"| `{item.name}` | {item.help} |" for item in OUTPUTS]
     return "\n".join(parts) + "\n"

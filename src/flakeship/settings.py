@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from flakeship.inputs import Input
+from flakeship.container_settings import ContainerSettings
+from flakeship.inputs import GROUPS, Input
 from flakeship.inputs import declared as _input
 
 _READERS: Final = ("publish", "inspect")
@@ -14,7 +15,7 @@ _READERS: Final = ("publish", "inspect")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(ContainerSettings):
     """Every input, read and checked. A list is a tuple of values; a number that is not given is None."""
 
     flake: str = _input(
@@ -225,49 +226,11 @@ class Settings:
         commands=_READERS,
     )
 
-    entrypoint: str = _input(
-        "text",
-        'What is run: `["/bin/app", "--serve"]`, or words; no shell is added. `[]` takes it away',
-        group=8,
-    )
-    cmd: str = _input("text", "Arguments of the entrypoint, written like it", group=8)
-    env: tuple[str, ...] = _input(
-        "lines", "Environment: KEY=VALUE adds or replaces, -KEY removes", group=8, default=()
-    )
-    user: str = _input("text", "User, as `NAME`, `UID` or `USER:GROUP`", group=8)
-    workdir: str = _input("text", "Working directory", group=8)
-    expose: tuple[str, ...] = _input(
-        "list", "Ports: `8080`, `53/udp`, `8000-8010`; `-8080` takes one away", group=8, default=()
-    )
-    volumes: tuple[str, ...] = _input(
-        "list", "Folders that hold data: `/data`; `-/data` takes one away", group=8, default=()
-    )
-    stop_signal: str = _input("text", "Signal that asks the program to end: `SIGINT`", group=8)
-    healthcheck: str = _input(
-        "text", 'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it', group=8
-    )
     platform: str = _input(
         "text",
         "Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for",
         group=8,
         commands=_READERS,
-    )
-
-    contents: tuple[str, ...] = _input(
-        "lines",
-        "Installables whose trees are linked into `/`: `nixpkgs#cacert`, `.#tools`, a store path",
-        group=9,
-        default=(),
-    )
-    base: str = _input(
-        "choice",
-        "`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch.conf",
-        group=9,
-        default="minimal",
-        choices=("minimal", "none"),
-    )
-    max_layers: int | None = _input(
-        "number", "Layers at most; store paths beyond that share layers", group=9, default=100
     )
 
     image: str = _input(
@@ -298,8 +261,8 @@ OUTPUTS: Final = (
 
 
 def inputs() -> tuple[Input, ...]:
-    """The declaration, in order."""
-    return tuple(
+    """The declaration, group by group."""
+    declared = (
         Input(
             name=item.name.replace("_", "-"),
             default=_spelled(item.default),
@@ -307,6 +270,7 @@ def inputs() -> tuple[Input, ...]:
         )
         for item in dataclasses.fields(Settings)
     )
+    return tuple(sorted(declared, key=lambda item: GROUPS.index(item.group)))
 
 
 def _spelled(default: object) -> str:

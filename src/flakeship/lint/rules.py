@@ -72,7 +72,7 @@ def user(facts: Facts) -> Iterator[Finding]:
             "root",
             "hint",
             "the program runs as root",
-            'config.User = "65532:65532"; where it need not',
+            'config.User = "65532:65532";',
         )
     elif _lacks_entry(facts, name):
         numeric = name.isdigit()

@@ -1,0 +1,51 @@
+"""The part of the declaration that says what is in a container and how it starts; `settings` holds the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flakeship.inputs import declared as _input
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSettings:
+    """Inputs that change the image itself."""
+
+    entrypoint: str = _input(
+        "text",
+        'What is run: `["/bin/app", "--serve"]`, or words; no shell is added. `[]` takes it away',
+        group=8,
+    )
+    cmd: str = _input("text", "Arguments of the entrypoint, written like it", group=8)
+    env: tuple[str, ...] = _input(
+        "lines", "Environment: KEY=VALUE adds or replaces, -KEY removes", group=8, default=()
+    )
+    user: str = _input("text", "User, as `NAME`, `UID` or `USER:GROUP`", group=8)
+    workdir: str = _input("text", "Working directory", group=8)
+    expose: tuple[str, ...] = _input(
+        "list", "Ports: `8080`, `53/udp`, `8000-8010`; `-8080` takes one away", group=8, default=()
+    )
+    volumes: tuple[str, ...] = _input(
+        "list", "Folders that hold data: `/data`; `-/data` takes one away", group=8, default=()
+    )
+    stop_signal: str = _input("text", "Signal that asks the program to end: `SIGINT`", group=8)
+    healthcheck: str = _input(
+        "text", 'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it', group=8
+    )
+
+    contents: tuple[str, ...] = _input(
+        "lines",
+        "Installables whose trees are linked into `/`: `nixpkgs#cacert`, `.#tools`, a store path",
+        group=9,
+        default=(),
+    )
+    base: str = _input(
+        "choice",
+        "`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch.conf",
+        group=9,
+        default="minimal",
+        choices=("minimal", "none"),
+    )
+    max_layers: int | None = _input(
+        "number", "Layers at most; store paths beyond that share layers", group=9, default=100
+    )
