@@ -148,4 +148,5 @@ def environment(package: Package) -> Mapping[str, str]:
     folders += ["/bin"] * any(Path(path, "bin").is_dir() for path in package.contents)
     bundles = (f"{path}/etc/ssl/certs/ca-bundle.crt" for path in package.contents)
     bundle = next((path for path in bundles if Path(path).is_file()), "")
-    return {"PATH": ":".join(folders)} | ({"SSL_CERT_FILE": bundle} if bundle else {})
+    known = {"PATH": ":".join(folders), "SSL_CERT_FILE": bundle}
+    return {name: value for name, value in known.items() if value}
