@@ -24,16 +24,16 @@ class Lint:
     def __init__(self, mode: Mode, emit: events.Emit) -> None:
         self._mode, self._emit = mode, emit
         self._glimpses = Glimpses()
-        self._told = False
+        self._told: set[str] = set()
 
     def watched(self, layers: Iterator[Layer]) -> Iterator[Layer]:
         return layers if self._mode == "off" else map(self._glimpses.watch, layers)
 
     def check(self, packed: Packed) -> None:
         """RejectedError with `strict` for anything but hints. Speaks once, however often an image is finished."""
-        if self._mode == "off" or self._told:
+        if self._mode == "off" or packed.descriptor.digest in self._told:
             return
-        self._told = True
+        self._told.add(packed.descriptor.digest)
         found = findings(facts_of(packed, self._glimpses))
         grave = [finding for finding in found if finding.level == "warning"]
         if self._mode == "strict" and grave:

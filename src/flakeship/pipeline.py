@@ -16,7 +16,7 @@ from flakeship.destinations import destinations, transport
 from flakeship.errors import UsageError
 from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compression
 from flakeship.image.media_types import FAMILIES
-from flakeship.image.model import Packed
+from flakeship.image.model import Packed, PackedIndex
 from flakeship.image.pack import Packing
 from flakeship.linting import Lint
 from flakeship.metadata.context import Context
@@ -27,7 +27,7 @@ from flakeship.reuse import GoneError, already_built, published_at, ready_made, 
 from flakeship.settings import Settings
 from flakeship.shipping import OpenSource, Shipment, ship
 from flakeship.sinks.delivery import Published
-from flakeship.stamping import stamped
+from flakeship.stamping import index_annotations, stamped
 from flakeship.stores.temporary import temporary_store
 from flakeship.targets import targets
 from flakeship.world import World
@@ -37,7 +37,7 @@ from flakeship.world import World
 class Result:
     """What a run made, and where it is now."""
 
-    packed: Packed
+    packed: Packed | PackedIndex
     published: tuple[Published, ...]
     obtained: Obtained
 
@@ -72,7 +72,11 @@ def publish(settings: Settings, world: World) -> Result:
             )
             uploads = settings.max_concurrent_uploads or 1
             with world.stage("publish", f"publishing {obtained.path}"):
-                packed, published = ship(Shipment(opened, finished, packing, store, places, uploads, lint))
+                packed, published = ship(
+                    Shipment(
+                        opened, finished, packing, store, places, uploads, lint, index_annotations(naming)
+                    )
+                )
             return Result(packed, published, obtained)
 
         if ready and builder:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import ResourceError
-from flakeship.image.model import Packed
+from flakeship.image.model import Digest, Packed, PackedIndex
 from flakeship.report.summary import LayerRow, Summary
 from flakeship.sinks.delivery import Published
 
@@ -20,11 +20,11 @@ def references(published: Sequence[Published]) -> tuple[str, ...]:
     return tuple(item.reference for item in published)
 
 
-def outputs(packed: Packed, published: Sequence[Published]) -> dict[str, str]:
+def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, str]:
     """By the names that settings.OUTPUTS declares."""
     return {
         "digest": packed.descriptor.digest,
-        "imageid": packed.config_descriptor.digest,
+        "imageid": _imageid(packed),
         "refs": "\n".join(references(published)),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
         "pushed": str(any(item.sent and item.tags for item in published)).lower(),
@@ -32,43 +32,55 @@ def outputs(packed: Packed, published: Sequence[Published]) -> dict[str, str]:
     }
 
 
-def metadata(packed: Packed, published: Sequence[Published]) -> dict[str, Any]:
+def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
     """With the keys of build-push-action, https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file."""
+    config = (
+        {"containerimage.config.digest": packed.config_descriptor.digest}
+        if isinstance(packed, Packed)
+        else {}
+    )
     return {
-        "containerimage.config.digest": packed.config_descriptor.digest,
+        **config,
         "containerimage.descriptor": packed.descriptor.to_json(),
         "containerimage.digest": packed.descriptor.digest,
         "image.name": ",".join(tag for item in published for tag in item.tags),
         "flakeship.destinations": [_destination(item) for item in published],
-        "flakeship.labels": dict(packed.image.config.get("config", {}).get("Labels", {})),
+        "flakeship.labels": _labels(packed),
     }
 
 
-def summary(packed: Packed, published: Sequence[Published]) -> Summary:
-    first = published[0]
-    contents = _contents(packed)
+def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Summary:
+    contents = {digest: text for image in packed.images for digest, text in _contents(image)}
+    blobs = {blob.digest: blob for blob in published[0].blobs if blob.digest in contents}
     return Summary(
         references=references(published),
         tags=[tag for item in published for tag in item.tags],
         digest=packed.descriptor.digest,
-        imageid=packed.config_descriptor.digest,
+        imageid=_imageid(packed),
         sent=any(item.sent for item in published),
-        platform=str(packed.image.platform),
-        labels=packed.image.config.get("config", {}).get("Labels", {}),
-        layers=[
-            LayerRow(blob.digest, blob.size, blob.state, content)
-            for blob, content in zip(first.blobs[:-1], contents, strict=True)
-        ],
+        platform=", ".join(str(image.image.platform) for image in packed.images),
+        labels=_labels(packed),
+        layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
     )
 
 
-def _contents(packed: Packed) -> list[str]:
+def _imageid(packed: Packed | PackedIndex) -> str:
+    """What engines call the image: the digest of its config, where it has one."""
+    return packed.config_descriptor.digest if isinstance(packed, Packed) else packed.descriptor.digest
+
+
+def _labels(packed: Packed | PackedIndex) -> dict[str, str]:
+    return dict(packed.images[0].image.config.get("config", {}).get("Labels", {}))
+
+
+def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
     """What each layer holds, in the words of the history: dockerTools writes the store paths into it."""
     entries = [entry for entry in packed.image.history if not entry.get("empty_layer", False)]
-    if len(entries) != len(packed.layers):
-        return [""] * len(packed.layers)
     said = [str(entry.get("comment") or entry.get("created_by") or "") for entry in entries]
-    return [", ".join(_STORE_NAME.findall(text)) or text for text in said]
+    if len(entries) != len(packed.layers):
+        said = [""] * len(packed.layers)
+    for layer, text in zip(packed.layers, said, strict=True):
+        yield layer.descriptor.digest, ", ".join(_STORE_NAME.findall(text)) or text
 
 
 def write_metadata(path: Path, document: Mapping[str, Any]) -> None:

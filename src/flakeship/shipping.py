@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from flakeship.delivery import deliver
-from flakeship.errors import UnreachableError
-from flakeship.image.model import Digest, Image, Layer, Packed, PackedLayer
+from flakeship.errors import UnreachableError, UsageError
+from flakeship.image.index import seal_index
+from flakeship.image.model import EMPTY, Digest, Image, Layer, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.linting import Lint
-from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published
-from flakeship.sources.opened import Opened
+from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published, TakesIndexes
+from flakeship.sources.opened import Opened, OpenedIndex
 from flakeship.stores.published import PublishedStore
 
 OpenSource = Callable[[], contextlib.AbstractContextManager[Opened]]
@@ -29,13 +30,23 @@ class Shipment:
     places: Sequence[Destination]
     uploads: int
     lint: Lint
+    index_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
-def ship(shipment: Shipment) -> tuple[Packed, tuple[Published, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What the source holds, stamped; of an index the annotations too, None where there is but one image."""
+
+    images: tuple[Image, ...]
+    annotations: Mapping[str, str] | None = None
+
+
+def ship(shipment: Shipment) -> tuple[Packed | PackedIndex, tuple[Published, ...]]:
     """Deliver, stamp, seal, finish. A destination that lacks blobs which it said it had is given them, once:
     registries cache what they have longer than they have it (moby/moby#36823).
     """
     with shipment.opened() as source:
+        _check_platforms(source, shipment.places)
         delivered = deliver(
             packed_layers(
                 shipment.lint.watched(source.layers()), shipment.packing, forward_only=source.forward_only
@@ -43,16 +54,16 @@ def ship(shipment: Shipment) -> tuple[Packed, tuple[Published, ...]]:
             shipment.places,
             uploads=shipment.uploads,
         )
-        image = shipment.finished(source.image())
+        contents = _contents(source, shipment)
     layers, missing = delivered.layers, delivered.unknown
     if not missing:
         try:
-            return _finish(image, layers, shipment)
+            return _finish(contents, layers, shipment)
         except BlobsUnknownError as error:
             missing = error.digests
     layers |= _again(shipment, layers, missing)
     try:
-        return _finish(image, layers, shipment)
+        return _finish(contents, layers, shipment)
     except BlobsUnknownError as error:
         raise UnreachableError(
             f"blobs that were just sent are not there: {error}",
@@ -60,12 +71,37 @@ def ship(shipment: Shipment) -> tuple[Packed, tuple[Published, ...]]:
         ) from error
 
 
+def _check_platforms(source: Opened, places: Sequence[Destination]) -> None:
+    if not isinstance(source, OpenedIndex):
+        return
+    for place in places:
+        if not isinstance(place, TakesIndexes):
+            held = ", ".join(str(image.platform) for image in source.images())
+            raise UsageError(
+                f"{place.name} takes one image, and the source holds one for each of {held}",
+                hint="choose one with `platform`",
+            )
+
+
+def _contents(source: Opened, shipment: Shipment) -> _Contents:
+    if not isinstance(source, OpenedIndex):
+        return _Contents((shipment.finished(source.image()),))
+    images = tuple(map(shipment.finished, source.images()))
+    return _Contents(images, {**source.annotations, **shipment.index_annotations})
+
+
 def _finish(
-    image: Image, layers: dict[str, PackedLayer], shipment: Shipment
-) -> tuple[Packed, tuple[Published, ...]]:
-    packed = seal(image, layers, shipment.packing.family)
-    shipment.lint.check(packed)
-    return packed, tuple(place.finish(packed) for place in shipment.places)
+    contents: _Contents, layers: dict[str, PackedLayer], shipment: Shipment
+) -> tuple[Packed | PackedIndex, tuple[Published, ...]]:
+    family = shipment.packing.family
+    images = [seal(image, layers, family) for image in contents.images]
+    for image in images:
+        shipment.lint.check(image)
+    if contents.annotations is None:
+        return images[0], tuple(place.finish(images[0]) for place in shipment.places)
+    index = seal_index(images, annotations=contents.annotations, family=family)
+    takers = (place for place in shipment.places if isinstance(place, TakesIndexes))
+    return index, tuple(place.finish_index(index) for place in takers)
 
 
 def _again(

@@ -43,6 +43,11 @@ def stamped(
     )
 
 
+def index_annotations(naming: Naming) -> dict[str, str]:
+    """Those that the user wants on the index, where there is one."""
+    return {note.key: note.value for note in naming.annotations if "index" in note.levels}
+
+
 def _annotations(naming: Naming, image: Image, created: str) -> dict[str, str]:
     """Those of the manifest's level and for the image's platform; what the user wrote is as they wrote it."""
     automatic = {**naming.labels.known, **naming.labels.described}
