@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -46,8 +46,11 @@ def test_names_with_hyphens(prefix: str, name: str) -> None:
     assert settings(**{prefix + name: "false"}).auto_labels is False
 
 
-def test_an_empty_input_is_unset() -> None:
-    assert settings(INPUT_PUSH="", INPUT_FLAKE="", INPUT_LABELS="", INPUT_PASSWORD="") == Settings()
+@pytest.mark.parametrize("prefix", ["INPUT_", "FLAKESHIP_"])
+def test_an_empty_variable_is_unset(prefix: str) -> None:
+    names = ("PUSH", "FLAKE", "LABELS", "PASSWORD", "PASSWORD_FILE", "COMPRESSION_LEVEL", "NO_SUCH")
+    assert given(**{prefix + name: "" for name in names}) == given()
+    assert settings(INPUT_FLAKE="input", FLAKESHIP_FLAKE="").flake == "input"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,31 @@ def test_secrets(tmp_path: Path) -> None:
     assert settings(FLAKESHIP_PASSWORD=f" {CANARY} ").password == f" {CANARY} "
     found = settings(FLAKESHIP_PASSWORD=CANARY, INPUT_CACHIX__AUTH__TOKEN=CANARY)
     assert CANARY not in repr(found)
+
+
+def test_a_secret_of_the_first_place_wins_however_it_is_given(tmp_path: Path) -> None:
+    for name in ("flag", "variable", "input"):
+        (tmp_path / name).write_text(name)
+    by_input = {"INPUT_PASSWORD_FILE": str(tmp_path / "input")}
+    assert settings(**by_input).password == "input"
+    assert settings(**by_input, FLAKESHIP_PASSWORD="variable").password == "variable"
+    by_file = {"INPUT_PASSWORD": "input", "FLAKESHIP_PASSWORD_FILE": str(tmp_path / "variable")}
+    assert settings(**by_file).password == "variable"
+    assert settings(**dict(reversed(by_file.items()))).password == "variable"
+    assert settings("--password-file", str(tmp_path / "flag"), **by_file).password == "flag"
+    assert settings("--password-stdin", stdin="flag", FLAKESHIP_PASSWORD="variable").password == "flag"
+
+
+def _undecodable() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("stdin", [None, io.StringIO(), io.StringIO("\nlater"), _undecodable()])
+def test_a_password_is_to_come_from_stdin_and_does_not(stdin: TextIO | None) -> None:
+    with pytest.raises(UsageError, match="the first line of stdin holds nothing") as caught:
+        read(["publish", "--password-stdin"], {"FLAKESHIP_PASSWORD": CANARY}, stdin)
+    assert "FLAKESHIP_PASSWORD" in caught.value.hint
+    assert CANARY not in caught.value.message
 
 
 def test_a_secret_never_stands_in_an_error() -> None:

@@ -36,7 +36,7 @@ class Invocation:
     warnings: tuple[str, ...]
 
 
-def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO) -> Invocation:
+def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) -> Invocation:
     """UsageError for what is unknown or malformed. `--help` and `--version` raise SystemExit, as argparse does."""
     declared = {item.name: item for item in inputs()}
     known, rest = _parser(declared.values()).parse_known_args(argv)
@@ -54,17 +54,31 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO) -> Invo
 
 
 def _text(
-    item: Input, given: Mapping[str, Any], variables: Mapping[str, str], stdin: TextIO
+    item: Input, given: Mapping[str, Any], variables: Mapping[str, str], stdin: TextIO | None
 ) -> str | list[str] | None:
     """What was written for an input, from the first place that says something."""
     if not item.secret:
         flag = given.get(item.attribute)
         return variables.get(item.name) if flag is None else flag
     if given.get(f"{item.attribute}_stdin"):
-        return stdin.readline().rstrip("\r\n")
+        return _secret_line(item, stdin)
     if (name := given.get(f"{item.attribute}_file") or variables.get(f"{item.name}-file")) is not None:
         return _secret_file(item, name)
     return variables.get(item.name)
+
+
+def _secret_line(item: Input, stdin: TextIO | None) -> str:
+    """Python has no stdin where the process was started without one."""
+    try:
+        line = stdin.readline().rstrip("\r\n") if stdin else ""
+    except (OSError, UnicodeDecodeError):
+        line = ""
+    if not line:
+        raise UsageError(
+            f"--{item.name}-stdin is given, but the first line of stdin holds nothing that can be read",
+            hint=f"pipe it in, or set {item.variable}",
+        )
+    return line
 
 
 def _secret_file(item: Input, name: str) -> str:
@@ -126,17 +140,23 @@ def _choice(item: Input, text: str) -> str:
 
 
 def _variables(environ: Mapping[str, str], declared: Mapping[str, Input]) -> tuple[dict[str, str], list[str]]:
-    """Values by input name. GitHub turns an input's name to upper case and leaves its hyphens."""
-    known = set(declared) | {f"{item.name}-file" for item in declared.values() if item.secret}
+    """Values by input name; an empty one is unset, which is how GitLab and GitHub hand over what nobody wrote.
+
+    GitHub turns an input's name to upper case and leaves its hyphens.
+    """
+    files = {item.name: f"{item.name}-file" for item in declared.values() if item.secret}
+    twins = files | {file: name for name, file in files.items()}
+    known = set(declared) | set(twins)
     values: dict[str, str] = {}
     warnings: list[str] = []
     for prefix in ("INPUT_", "FLAKESHIP_"):
+        found: dict[str, str] = {}
         for variable, text in environ.items():
             name = variable.removeprefix(prefix).lower().replace("_", "-")
-            if not variable.startswith(prefix) or (prefix == "INPUT_" and not text):
+            if not variable.startswith(prefix) or not text:
                 continue
             if name in known:
-                values[name] = text
+                found[name] = text
             elif prefix == "INPUT_":
                 warnings.append(f"there is no input {name!r}{_nearest(name, known)}")
             else:
@@ -144,6 +164,8 @@ def _variables(environ: Mapping[str, str], declared: Mapping[str, Input]) -> tup
                     f"{variable} is set, but there is no input {name!r}{_nearest(name, known)}",
                     hint="correct its name or unset it; `flakeship publish --help` lists all inputs",
                 )
+        replaced = {twins[name] for name in found if name in twins}
+        values = {name: text for name, text in values.items() if name not in replaced} | found
     return values, warnings
 
 
