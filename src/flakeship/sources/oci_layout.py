@@ -138,7 +138,8 @@ def chosen(
     blobs: Blobs, found: Found, circumstances: Circumstances, names: Sequence[str] = ()
 ) -> StoredImage | StoredIndex:
     """One image, or all of an index; of several platforms the one that is wanted, if one is."""
-    images = [StoredImage(blobs, manifest, names=names) for manifest in found.manifests]
+    as_is = circumstances.as_is
+    images = [StoredImage(blobs, manifest, names=names, as_is=as_is) for manifest in found.manifests]
     if len(images) > 1 and circumstances.platform:
         platforms = [image.image().platform for image in images]
         return images[chosen_platform(platforms, circumstances.platform, what=blobs.what)]

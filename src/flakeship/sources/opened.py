@@ -51,6 +51,8 @@ class Circumstances:
     """Which of several images: a name, or a number from 1 on."""
     platform: Platform | None = None
     """Which of several platforms of one image; None for all."""
+    as_is: bool = False
+    """Keep what an earlier run stamped: for who looks at the image, and does not stamp it anew."""
 
 
 class Source(Protocol):

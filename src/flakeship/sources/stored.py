@@ -53,13 +53,17 @@ class StoredImage:
 
     forward_only = False
 
-    def __init__(self, blobs: Blobs, entry: Descriptor, *, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, blobs: Blobs, entry: Descriptor, *, names: Sequence[str] = (), as_is: bool = False
+    ) -> None:
         what = f"the manifest {entry.digest} of {blobs.what}"
         manifest = document(blobs, entry)
         config, layers = _parts(manifest, what)
         configured = f"the config {config.digest} of {blobs.what}"
         annotations = _texts(manifest.get("annotations"), what)
-        content, annotations = unstamped(document(blobs, config), annotations)
+        content = document(blobs, config)
+        if not as_is:
+            content, annotations = unstamped(content, annotations)
         image = image_of(content, [str(place) for place in range(len(layers))], what=configured, names=names)
         diff_ids = [diff_id for diff_id in image.diff_ids if diff_id]
         self._layers = {
