@@ -20,15 +20,20 @@ def log(
 
 def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
     """What others wrote stands between what failed and what to do."""
-    lines = [f"error: {printable(error.message)}", *detail_of(error)]
+    lines = [*_lines(f"error: {error.message}"), *detail_of(error)]
     if error.hint:
-        lines.append(f"  -> {printable(error.hint)}")
+        lines += _lines(f"  -> {error.hint}", "  ")
     out.write("\n".join(lines) + "\n")
     out.flush()
 
 
 def detail_of(error: Error) -> list[str]:
     return [f"    {printable(line)}" for line in error.detail.splitlines()]
+
+
+def _lines(text: str, indent: str = "") -> list[str]:
+    first, *more = (printable(line) for line in text.split("\n"))
+    return [first, *(f"{indent}{line}" for line in more)]
 
 
 def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
