@@ -13,10 +13,10 @@ from pathlib import Path
 _ROOTS = (Path("/usr/lib"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local"), Path("/opt"))
 
 
-def archive(path: Path, *, size: int, layers: int, small: int = 0, salt: str = "") -> None:
+def archive(path: Path, *, size: int, layers: int, small: int = 0, salt: str = "", label: str = "") -> None:
     """Write a plain docker-archive of about `size` bytes in `layers` layers of real files, of which `small` are small.
 
-    `salt` makes the last layer another one.
+    `salt` makes the last layer another one, `label` the config.
     """
     share = size // max(1, layers - small)
     files = _files()
@@ -36,7 +36,7 @@ def archive(path: Path, *, size: int, layers: int, small: int = 0, salt: str = "
                 "created": "1970-01-01T00:00:01+00:00",
                 "architecture": "amd64",
                 "os": "linux",
-                "config": {"Cmd": ["/bin/true"]},
+                "config": {"Cmd": ["/bin/true"], "Labels": {"bench": label}},
                 "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest, _ in blobs]},
                 "history": [{"comment": f"layer {number}"} for _, number in blobs],
             }
