@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -51,11 +52,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(invocation: arguments.Invocation) -> None:
     from flakeship import events
-    from flakeship.report import opened
+    from flakeship.ci.reporting import reporting, secrets_of
     from flakeship.world import World
 
     settings = invocation.settings
-    with opened(sys.stderr, settings.log_level, os.environ) as report:
+    secrets = secrets_of(settings)
+    with reporting(os.environ).log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as report:
         for warning in invocation.warnings:
             report(events.Warned(warning))
         world = World(
@@ -76,18 +78,21 @@ def _run(invocation: arguments.Invocation) -> None:
 
 
 def _publish(settings: Settings, world: World) -> str:
-    from flakeship import events, pipeline, result
+    from flakeship import events, result
     from flakeship.ci import outputs
     from flakeship.report.summary import as_text
+    from flakeship.variants import publish_all
 
-    made = pipeline.publish(settings, world)
+    made, *beside = publish_all(settings, world)
     if settings.metadata_file:
         result.write_metadata(
             world.cwd / settings.metadata_file, result.metadata(made.packed, made.published)
         )
-    outputs.write(result.outputs(made.packed, made.published), world.environ)
-    world.emit(events.Summarised(as_text(result.summary(made.packed, made.published))))
-    return "\n".join(result.references(made.published))
+    summary = result.summary(made.packed, made.published)
+    platform.hand_over(result.outputs(made.packed, made.published), world.environ)
+    platform.summarise(as_markdown(summary, chronicle), world.environ)
+    world.emit(events.Summarised(as_text(summary)))
+    return "\n".join(line for each in (made, *beside) for line in result.references(each.published))
 
 
 def _inspect(settings: Settings, world: World) -> str:
@@ -121,9 +126,10 @@ def _signals() -> Iterator[None]:
 
 
 def _tell(error: Error) -> None:
-    lines = [f"error: {error.message}"]
-    if error.detail:
-        lines += [f"    {line}" for line in error.detail.splitlines()]
-    if error.hint:
-        lines.append(f"  -> {error.hint}")
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    from flakeship.ci.reporting import reporting
+    from flakeship.report.markdown import as_failure
+
+    platform = reporting(os.environ)
+    platform.failed(error, sys.stderr, cwd=Path())
+    with contextlib.suppress(Error):
+        platform.summarise(as_failure(error), os.environ)

@@ -49,3 +49,15 @@ class ContainerSettings:
     max_layers: int | None = _input(
         "number", "Layers at most; store paths beyond that share layers", group=9, default=100
     )
+    debug: bool = _input(
+        "flag",
+        "Also publish the image with a shell in it, under tags that end in `-debug`",
+        group=9,
+        default=False,
+    )
+    debug_shell: str = _input(
+        "text",
+        "Installable whose tree the `-debug` image has linked into `/`",
+        group=9,
+        default="nixpkgs#busybox",
+    )

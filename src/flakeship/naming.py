@@ -11,6 +11,7 @@ from flakeship.metadata.context import Context
 from flakeship.metadata.engine import compute
 from flakeship.metadata.labels import Labels
 from flakeship.metadata.lists import where
+from flakeship.registry.reference import Reference
 from flakeship.settings import Settings
 
 
@@ -24,8 +25,8 @@ class Naming:
     warnings: tuple[str, ...]
 
 
-def naming_of(settings: Settings, context: Context) -> Naming:
-    """UsageError for a malformed image name, tag, label or annotation."""
+def naming_of(settings: Settings, context: Context, *, variant: str = "") -> Naming:
+    """UsageError for a malformed image name, tag, label or annotation. `variant` is what every tag ends with."""
     full, rules = _split(settings.tags)
     if rules and not settings.images:
         raise UsageError(
@@ -42,11 +43,17 @@ def naming_of(settings: Settings, context: Context) -> Naming:
     )
     named = () if full and not rules else (tag.reference for tag in computed.tags if settings.images)
     return Naming(
-        references=tuple(dict.fromkeys((*full, *named))),
+        references=tuple(varied(reference, variant) for reference in dict.fromkeys((*full, *named))),
         labels=computed.labels,
         annotations=computed.annotations,
         warnings=(*context.notices, *computed.warnings),
     )
+
+
+def varied(reference: str, variant: str) -> str:
+    """A full reference whose tag ends with `variant`."""
+    tagged = not variant or Reference.parse(reference).tag
+    return f"{reference}{variant}" if tagged else f"{reference}:latest{variant}"
 
 
 def _split(tags: Sequence[str]) -> tuple[list[str], list[str]]:

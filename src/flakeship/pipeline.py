@@ -42,12 +42,12 @@ class Result:
     obtained: Obtained
 
 
-def publish(settings: Settings, world: World) -> Result:
-    """Build what `settings` name, stamp it, and bring it to every destination."""
+def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
+    """Build what `settings` name, stamp it, and bring it to every destination; `variant` ends its tags."""
     compression, family = compression_of(settings), FAMILIES[settings.media_types]
     check_created(settings.created, world.environ)
     context = detect(world.environ, cwd=str(world.cwd), now=world.now)
-    naming, overrides = naming_of(settings, context), overrides_of(settings, world.emit)
+    naming, overrides = naming_of(settings, context, variant=variant), overrides_of(settings, world.emit)
     wanted = targets(to=settings.to, load=settings.load, references=naming.references, cwd=world.cwd)
     with (
         temporary_store(world.temporary) as temporary,
@@ -60,7 +60,7 @@ def publish(settings: Settings, world: World) -> Result:
                 wanted, scope, session=session, settings=settings, world=world, context=context
             )
             known = published_at(places, settings, world)
-        recipe, lint = recipe_of(compression), Lint(settings.lint, world.emit)
+        recipe, lint = recipe_of(compression, settings), Lint(settings.lint, world.emit)
         store = known.store(compression, family, temporary)
         packing = Packing(compression, family, store, world.cpus, world.emit, verify=settings.verify != "off")
         ready = ready_made(builder, known, settings, store, recipe)
@@ -71,7 +71,7 @@ def publish(settings: Settings, world: World) -> Result:
                 stamped, overrides=overrides, naming=naming, obtained=obtained, recipe=recipe, moment=moment
             )
             uploads = settings.max_concurrent_uploads or 1
-            with world.stage("publish", f"publishing {obtained.path}"):
+            with world.stage("publish", f"publishing {obtained.name}"):
                 packed, published = ship(
                     Shipment(
                         opened, finished, packing, store, places, uploads, lint, index_annotations(naming)

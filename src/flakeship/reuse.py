@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flakeship import events
 from flakeship.errors import Error
 from flakeship.image.claims import image_of
 from flakeship.image.compress import RECIPE, Compression
+from flakeship.image.document import encode
 from flakeship.image.media_types import Family
-from flakeship.image.model import LAYER_KEY, Image, Layer
+from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of
 from flakeship.image.pack import LayerStore
 from flakeship.image.published import PublishedImage
 from flakeship.image.stream import Reader
@@ -105,8 +106,11 @@ def published_at(places: Sequence[Destination], settings: Settings, world: World
     return Published(known, tellers[0].open_blob if tellers else None)
 
 
-def recipe_of(compression: Compression) -> str:
-    return f"{RECIPE}/{compression.algorithm}/{compression.level}"
+def recipe_of(compression: Compression, settings: Settings) -> str:
+    """It names the inputs that shape the layers too, so that an image made without them is never taken for the same."""
+    shape = encode({name: getattr(settings, name, None) for name in _PLAIN if _given(settings, name)})
+    mark = f"/{digest_of(shape)[7:23]}" if shape != b"{}" else ""
+    return f"{RECIPE}/{compression.algorithm}/{compression.level}{mark}"
 
 
 def ready_made(
@@ -190,8 +194,8 @@ def _gone() -> Reader:
 
 
 def _shaped(settings: Settings) -> bool:
-    defaults = Settings()
-    values: list[tuple[Any, Any]] = [
-        (getattr(settings, name, None), getattr(defaults, name, None)) for name in _PLAIN
-    ]
-    return settings.verify == "rebuild" or any(value != default for value, default in values)
+    return settings.verify == "rebuild" or any(_given(settings, name) for name in _PLAIN)
+
+
+def _given(settings: Settings, name: str) -> bool:
+    return bool(getattr(settings, name, None) != getattr(Settings(), name, None))

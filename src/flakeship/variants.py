@@ -1,0 +1,58 @@
+"""One run, several images: the one asked for, and with `debug` the same with a shell in it, under tags of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Final
+
+from flakeship.errors import UsageError
+from flakeship.naming import varied
+from flakeship.pipeline import Result, publish
+from flakeship.settings import Settings
+from flakeship.targets import DEFAULT_LAYOUT
+from flakeship.world import World
+
+DEBUG: Final = "-debug"
+"""What its tags end with."""
+
+
+def publish_all(settings: Settings, world: World) -> tuple[Result, ...]:
+    """Publish the image, and what is asked for beside it. UsageError, before anything is built, where that can't be."""
+    debug = debugged(settings) if settings.debug else None
+    made = publish(settings, world)
+    if debug is None:
+        return (made,)
+    debug = dataclasses.replace(debug, reuse_from=tuple(_tags(made)) or settings.reuse_from)
+    return made, publish(debug, world, variant=DEBUG)
+
+
+def debugged(settings: Settings) -> Settings:
+    """The inputs of the variant, but for the references of `tags` and `images`, which get their end when they are known."""
+    to = tuple(_varied(text) for text in settings.to)
+    if not (to or settings.tags or settings.images or settings.load):
+        to = (f"oci:{DEFAULT_LAYOUT}:latest{DEBUG}",)
+    return dataclasses.replace(
+        settings, debug=False, to=to, contents=(*settings.contents, settings.debug_shell), metadata_file=""
+    )
+
+
+def _varied(text: str) -> str:
+    scheme, _, rest = text.partition(":")
+    match scheme:
+        case "oci":
+            folder, _, tag = rest.partition(":")
+            return f"oci:{folder}:{tag or 'latest'}{DEBUG}"
+        case "docker":
+            return f"docker://{varied(rest.removeprefix('//'), DEBUG)}"
+        case "docker-daemon" | "containers-storage":
+            return f"{scheme}:{varied(rest, DEBUG)}" if rest else text
+        case _:
+            raise UsageError(
+                f"debug: {text!r} holds one image, and with `debug` there are two",
+                hint="publish the variant in a run of its own, with the shell among `contents`",
+            )
+
+
+def _tags(made: Result) -> Iterable[str]:
+    return (tag for place in made.published if "@" in place.reference for tag in place.tags)
