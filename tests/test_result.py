@@ -31,6 +31,7 @@ def test_outputs_are_those_that_are_declared() -> None:
     assert found["tags"] == "ghcr.io/o/n:1\nghcr.io/o/n:2"
     assert found["refs"].splitlines() == list(references([SENT, LAYOUT, WITHHELD]))
     assert "\n" not in found["metadata"]
+    assert json.loads(found["digests"]) == {"linux/amd64": DIGEST}
 
 
 @pytest.mark.parametrize(

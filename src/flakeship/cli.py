@@ -79,11 +79,14 @@ def _run(invocation: arguments.Invocation) -> None:
 
 def _publish(settings: Settings, world: World) -> str:
     from flakeship import events, result
-    from flakeship.ci import outputs
+    from flakeship.ci.reporting import reporting
+    from flakeship.report.chronicle import Chronicle
+    from flakeship.report.markdown import as_markdown
     from flakeship.report.summary import as_text
     from flakeship.variants import publish_all
 
-    made, *beside = publish_all(settings, world)
+    chronicle, platform = Chronicle(world.emit), reporting(world.environ)
+    made, *beside = publish_all(settings, replace(world, emit=chronicle))
     if settings.metadata_file:
         result.write_metadata(
             world.cwd / settings.metadata_file, result.metadata(made.packed, made.published)

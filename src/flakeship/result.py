@@ -27,6 +27,10 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
         "imageid": _imageid(packed),
         "refs": "\n".join(references(published)),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
+        "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
+        "digests": json.dumps(
+            {str(image.image.platform): image.descriptor.digest for image in packed.images}
+        ),
         "pushed": str(any(item.sent and item.tags for item in published)).lower(),
         "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
     }

@@ -26,7 +26,7 @@ class Settings(ContainerSettings):
     )
     source: str = _input(
         "path",
-        "An image that exists already: store path, archive, script or OCI layout. Nothing is built",
+        "An image that exists already: store path, archive, script, OCI layout, or `docker://REF`. Nothing is built",
         group=0,
     )
     image_in_archive: str = _input(
@@ -255,6 +255,8 @@ OUTPUTS: Final = (
     Output("imageid", "Digest of the image's config: what `docker images` calls the image"),
     Output("refs", "References with digest, one a line: `ghcr.io/owner/name@sha256:…`"),
     Output("tags", "Full references of the tags that were written, one a line"),
+    Output("labels", "Labels of the image, KEY=VALUE, one a line"),
+    Output("digests", 'Digest of each platform\'s manifest as JSON: `{"linux/amd64": "sha256:…"}`'),
     Output("pushed", "`true` if the image was sent to a registry"),
     Output("metadata", "The result as JSON, as in `metadata-file`"),
 )

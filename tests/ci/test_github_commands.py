@@ -83,7 +83,7 @@ def test_a_builder_commands_nothing(line: str) -> None:
 
 @pytest.mark.parametrize("line", HOSTILE)
 def test_nor_does_anything_else_that_is_said(line: str) -> None:
-    told = [
+    told: list[events.Event] = [
         events.Notice(f"x\n{line}"),
         events.Summarised(f"image\n{line}\nend"),
         events.Command((f"\n{line}",)),

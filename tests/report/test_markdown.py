@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from flakeship import events
+from flakeship.errors import BuildError
 from flakeship.report.chronicle import Chronicle
-from flakeship.report.markdown import LIMIT, as_markdown, escaped
+from flakeship.report.markdown import LIMIT, as_failure, as_markdown, escaped
 from flakeship.report.summary import LayerRow, Summary
 
 DIGEST = "sha256:" + "ab" * 32
@@ -165,3 +166,11 @@ def test_what_is_too_long_is_left_out_by_whole_parts(monkeypatch: pytest.MonkeyP
     assert text.endswith("The rest is left out: it is too long.\n")
     assert text.count("<details>") == text.count("</details>") == 1
     assert "labels" not in text
+
+
+def test_a_failure_says_what_to_do() -> None:
+    page = rendered(as_failure(BuildError("it *failed*", hint="do <this>", detail="one\x1b[1m\n````\n# two")))
+    assert page.text == "❌ it *failed*\ndo <this>\none\n````\n# two\n\n"
+    assert page.tags == ["h3", "p", "pre", "code"]
+    assert as_failure(BuildError("it")) == "### ❌ it\n"
+    assert len(as_failure(BuildError("it", detail="x\n" * LIMIT))) < 50_000

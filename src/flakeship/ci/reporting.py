@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +12,7 @@ from flakeship import events
 from flakeship.ci import github_commands, local_reporting
 from flakeship.ci.platforms import platform
 from flakeship.errors import Error
+from flakeship.settings import Settings, inputs
 
 
 class Reporting(Protocol):
@@ -41,3 +43,10 @@ def reporting(environ: Mapping[str, str]) -> Reporting:
             return github_commands
         case _:
             return local_reporting
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Every secret input, and the pair that Basic authentication sends."""
+    pair = f"{settings.username}:{settings.password}" if settings.username and settings.password else ""
+    given = (getattr(settings, item.attribute) for item in inputs() if item.secret)
+    return tuple(filter(None, (*given, base64.b64encode(pair.encode()).decode())))

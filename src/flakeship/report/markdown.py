@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from flakeship.errors import Error
 from flakeship.report.chronicle import Chronicle
 from flakeship.report.plain import printable, size_of
 from flakeship.report.summary import LayerRow, Summary, sent_of
@@ -19,6 +20,7 @@ LIMIT: Final = 1_000_000
 _ROWS: Final = 130
 _WIDTH: Final = 160
 _BAR: Final = 20
+_DETAIL: Final = 20_000
 _MARKUP: Final = re.compile(r"[!-+\-.:-@\[-`{-~]")
 _MARKS: Final = {"uploaded": "🔼", "written": "🔼", "reused": "♻️", "mounted": "♻️", "withheld": "⏸️"}
 
@@ -37,6 +39,16 @@ def as_markdown(summary: Summary, chronicle: Chronicle) -> str:
         _labels(summary),
     ]
     return _bounded("\n\n".join(filter(None, parts)) + "\n")
+
+
+def as_failure(error: Error) -> str:
+    """Why the run failed, with the end of what others wrote of it."""
+    parts = [f"### ❌ {escaped(error.message)}", escaped(error.hint)]
+    if error.detail:
+        detail = "\n".join(map(printable, error.detail[-_DETAIL:].splitlines()))
+        fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", detail) or [""]))
+        parts.append(f"{fence}text\n{detail}\n{fence}")
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def escaped(text: str) -> str:
