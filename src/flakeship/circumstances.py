@@ -30,6 +30,7 @@ def circumstances_of(
         world.environ,
         world.emit,
         package,
+        remote=obtained.remote,
         image_in_archive=settings.image_in_archive,
         platform=platform_of(settings.platform) if settings.platform else None,
     )

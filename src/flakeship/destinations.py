@@ -145,7 +145,8 @@ def _reuse_from(
     """Tags of the repository, and tags of others of its registry, to look for layers at."""
     tags: list[str] = []
     others: dict[str, tuple[str, ...]] = {}
-    for text in settings.reuse_from:
+    source = (settings.source,) if settings.source.startswith("docker://") else ()
+    for text in (*settings.reuse_from, *source):
         if "/" not in text:
             tags.append(check_tag(text.lstrip(":")))
             continue
@@ -159,7 +160,7 @@ def _reuse_from(
             others[reference.repository] = (*others.get(reference.repository, ()), wanted)
     if not settings.reuse_from:
         branch = context.repository.default_branch
-        tags = [tag for tag in (branch, "latest", "main", "edge") if TAG.fullmatch(tag)]
+        tags += [tag for tag in (branch, "latest", "main", "edge") if TAG.fullmatch(tag)]
     return tuple(dict.fromkeys(tag for tag in tags if tag not in target.tags)), others
 
 

@@ -16,7 +16,9 @@ from flakeship.nix.configuration import sandbox_state
 from flakeship.nix.flake import FlakeMetadata, metadata
 from flakeship.nix.installable import Installable
 from flakeship.nix.reproduce import check_reproducible
+from flakeship.remote import SCHEME, remote_of
 from flakeship.settings import Settings
+from flakeship.sources.blobs import Remote
 from flakeship.world import World
 
 
@@ -28,6 +30,13 @@ class Obtained:
     output: BuildOutput | None = None
     flake: FlakeMetadata | None = None
     nix: Nix | None = None
+    remote: Remote | None = None
+    """Of a `source` in a registry; then `path` is none that could be opened."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self.remote.blobs.what if self.remote else str(self.path)
 
     @property
     def commit_time(self) -> datetime | None:
@@ -70,6 +79,8 @@ def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
 
 def obtain(builder: Builder | None, settings: Settings, world: World, session: Transport) -> Obtained:
     """Build `flake` under its caches, or take `source` as it is."""
+    if settings.source.startswith(SCHEME):
+        return Obtained(Path(settings.source), remote=remote_of(settings, world, session))
     if builder is None:
         return Obtained(world.cwd / settings.source)
     nix, installable = builder.nix, builder.installable

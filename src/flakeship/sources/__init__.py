@@ -10,7 +10,14 @@ from typing import Final
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_foreign
 from flakeship.image.tar import BLOCK
-from flakeship.sources import closure, docker_archive, nix2container, oci_layout, stream_script
+from flakeship.sources import (
+    closure,
+    docker_archive,
+    nix2container,
+    oci_layout,
+    registry_image,
+    stream_script,
+)
 from flakeship.sources.opened import Circumstances, Opened, Source
 
 SOURCES: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container, closure)
@@ -21,6 +28,8 @@ _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage
 
 def opened(path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
     """Open the image at `path`. UsageError where nothing is there, NotAnImageError where it is no image."""
+    if circumstances.remote:
+        return registry_image.opened(circumstances.remote, circumstances)
     head = _head(path)
     for source in SOURCES:
         if source.matches(path, head):

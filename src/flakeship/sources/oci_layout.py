@@ -16,18 +16,10 @@ from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar import Bounded, DamagedError, Member, TarReader, is_tar
-from flakeship.sources.choice import chosen_image, chosen_platform
+from flakeship.sources.choice import chosen_image
+from flakeship.sources.indexes import Found, entries, found_in, images_of, is_index
 from flakeship.sources.opened import Circumstances, Opened
-from flakeship.sources.stored import (
-    Blobs,
-    Found,
-    StoredImage,
-    StoredIndex,
-    entries,
-    found_in,
-    images_of,
-    is_index,
-)
+from flakeship.sources.stored import chosen
 
 KIND: Final = "OCI image layout"
 
@@ -95,6 +87,9 @@ class _LayoutBlobs:
     def open(self, digest: Digest) -> Reader:
         return self._files.open(_blob(digest))
 
+    def open_document(self, entry: Descriptor) -> Reader:
+        return self.open(entry.digest)
+
 
 def matches(path: Path, head: bytes) -> bool:
     """A tar is one too where it is also docker's, for there alone is told what is compressed how."""
@@ -131,19 +126,7 @@ def _opened(files: _Files, what: str, circumstances: Circumstances) -> Opened:
         circumstances.emit(
             events.Notice(f"{what}: {found.left_out} entries are no images, or not there, and left out")
         )
-    return chosen(blobs, found, circumstances, names)
-
-
-def chosen(
-    blobs: Blobs, found: Found, circumstances: Circumstances, names: Sequence[str] = ()
-) -> StoredImage | StoredIndex:
-    """One image, or all of an index; of several platforms the one that is wanted, if one is."""
-    as_is = circumstances.as_is
-    images = [StoredImage(blobs, manifest, names=names, as_is=as_is) for manifest in found.manifests]
-    if len(images) > 1 and circumstances.platform:
-        platforms = [image.image().platform for image in images]
-        return images[chosen_platform(platforms, circumstances.platform, what=blobs.what)]
-    return StoredIndex(images, found.annotations) if len(images) > 1 else images[0]
+    return chosen(blobs, found, platform=circumstances.platform, names=names, as_is=circumstances.as_is)
 
 
 def _chosen(

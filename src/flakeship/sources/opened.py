@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from flakeship import events
 from flakeship.image.model import Image, Layer, Platform
+from flakeship.sources.blobs import Remote
 from flakeship.sources.package import Package
 
 
@@ -47,6 +48,8 @@ class Circumstances:
     """Asks Nix about a result that is a plain package; may build what lies beside it."""
     store: Path = Path("/nix/store")
     """Outside of it, an image that is told in store paths finds nothing."""
+    remote: Remote | None = None
+    """Of `docker://REF`: then there is no path."""
     image_in_archive: str = ""
     """Which of several images: a name, or a number from 1 on."""
     platform: Platform | None = None

@@ -1,0 +1,94 @@
+"""Blobs by digest, wherever they are, and the JSON documents among them: read within limits and checked.
+
+https://github.com/opencontainers/image-spec/blob/main/descriptor.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from flakeship.errors import NotAnImageError
+from flakeship.image.adopt import Checked
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
+from flakeship.image.stream import Reader, chunks, read_full
+
+DAMAGED: Final = "the image is damaged, or not made by a builder that flakeship knows; make it again"
+
+
+class Blobs(Protocol):
+    """Where the blobs are. `here` is False for a network, where layers are not read unless they must be."""
+
+    what: str
+    here: bool
+
+    def open(self, digest: Digest) -> Reader:
+        """NotAnImageError where there is none."""
+
+    def open_document(self, entry: Descriptor) -> Reader:
+        """The same for a manifest, an index or a config."""
+
+    def size(self, digest: Digest) -> int | None:
+        """In bytes, None where there is none. Only asked of what is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An image of a registry; `entry` is of the manifest or index that the reference names."""
+
+    blobs: Blobs
+    entry: Descriptor
+
+
+def document(blobs: Blobs, entry: Descriptor) -> dict[str, Any]:
+    """A JSON document by its descriptor. NotAnImageError where it is missing, too large, or another."""
+    called = f"{entry.digest} of {blobs.what}"
+    if blobs.here:
+        check_size(blobs, entry)
+    if entry.size > DOCUMENT_LIMIT:
+        raise NotAnImageError(f"the document {called} has more than {DOCUMENT_LIMIT} bytes", hint=DAMAGED)
+    with Checked(blobs.open_document(entry), entry.digest) as reader:
+        data = read_full(reader, DOCUMENT_LIMIT + 1)
+        for _ in chunks(reader):
+            raise NotAnImageError(f"the document {called} has more than {DOCUMENT_LIMIT} bytes", hint=DAMAGED)
+        reader.check()
+    try:
+        return decode_object(data)
+    except ValueError as error:
+        raise NotAnImageError(f"the document {called} can't be read: {error}", hint=DAMAGED) from error
+
+
+def descriptor(entry: Any, what: str) -> Descriptor:
+    """NotAnImageError where it is none."""
+    try:
+        size, media_type = entry["size"], entry.get("mediaType", "")
+        if type(size) is not int or size < 0 or not isinstance(media_type, str):
+            raise ValueError(f"the size {size!r} or the media type {media_type!r} can't be")
+        platform = entry.get("platform")
+        return Descriptor(
+            media_type,
+            parse_digest(entry["digest"]),
+            size,
+            texts(entry.get("annotations"), what),
+            Platform(str(platform["os"]), str(platform["architecture"]), str(platform.get("variant") or ""))
+            if platform
+            else None,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise NotAnImageError(f"{what} holds a descriptor that is none: {error!r}", hint=DAMAGED) from error
+
+
+def texts(value: Any, what: str) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise NotAnImageError(f"{what} has annotations that are not text", hint=DAMAGED)
+    return value
+
+
+def check_size(blobs: Blobs, entry: Descriptor) -> None:
+    size = blobs.size(entry.digest)
+    if size != entry.size:
+        there = "is missing" if size is None else f"has {size} bytes, and not {entry.size}"
+        raise NotAnImageError(f"{blobs.what} is not whole: its blob {entry.digest} {there}", hint=DAMAGED)

@@ -1,0 +1,91 @@
+"""What an index leads to: the manifests of images, those of indexes in it too, and nothing else.
+
+https://github.com/opencontainers/image-spec/blob/main/image-index.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flakeship.errors import NotAnImageError
+from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.model import Descriptor, Platform
+from flakeship.sources.blobs import DAMAGED, Blobs, descriptor, document, texts
+
+INDEXES: Final = frozenset({OCI.index, DOCKER.index})
+MANIFESTS: Final = frozenset({OCI.manifest, DOCKER.manifest})
+
+_DEPTH: Final = 4
+_ENTRIES: Final = 200
+_NOWHERE: Final = Platform("unknown", "unknown")
+"""Of what is no image but a statement on one: https://docs.docker.com/build/metadata/attestations/attestation-storage/."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an index leads to: manifests of images, each with its platform, and how many others were left out."""
+
+    manifests: tuple[Descriptor, ...]
+    annotations: Mapping[str, str]
+    left_out: int = 0
+
+
+def is_index(blobs: Blobs, entry: Descriptor) -> bool:
+    """By its media type, or where it has none by what it holds. NotAnImageError for what is neither image nor index."""
+    if entry.media_type in INDEXES | MANIFESTS:
+        return entry.media_type in INDEXES
+    content = document(blobs, entry) if not entry.media_type else {}
+    said = entry.media_type or content.get("mediaType")
+    if said in INDEXES or (not said and "manifests" in content):
+        return True
+    if said in MANIFESTS or (not said and "layers" in content and "config" in content):
+        return False
+    raise NotAnImageError(
+        f"{blobs.what} holds something of the media type {said!r}, and no image",
+        hint="schema 1 manifests and artifacts can't be published as images; make the image anew",
+    )
+
+
+def found_in(blobs: Blobs, entry: Descriptor, *, sparse: bool = False, depth: int = 1) -> Found:
+    """All images below an index, those of indexes in it too. With `sparse` what is missing is left out."""
+    if depth > _DEPTH:
+        raise NotAnImageError(f"{blobs.what} holds an index {_DEPTH} levels deep in others", hint=DAMAGED)
+    index = document(blobs, entry)
+    what = f"the index {entry.digest} of {blobs.what}"
+    return images_of(
+        blobs, entries(index, what), texts(index.get("annotations"), what), sparse=sparse, depth=depth
+    )
+
+
+def images_of(
+    blobs: Blobs,
+    listed: Sequence[Descriptor],
+    annotations: Mapping[str, str],
+    *,
+    sparse: bool = False,
+    depth: int = 1,
+) -> Found:
+    """Those that the entries of an index lead to. NotAnImageError where there are none."""
+    manifests: list[Descriptor] = []
+    left_out = 0
+    for child in listed:
+        if child.platform == _NOWHERE or (sparse and blobs.size(child.digest) is None):
+            left_out += 1
+        elif is_index(blobs, child):
+            below = found_in(blobs, child, sparse=sparse, depth=depth + 1)
+            manifests += below.manifests
+            left_out += below.left_out
+        else:
+            manifests.append(child)
+    if not manifests:
+        raise NotAnImageError(f"{blobs.what} holds an index without an image", hint=DAMAGED)
+    return Found(tuple({entry.digest: entry for entry in manifests}.values()), annotations, left_out)
+
+
+def entries(index: Mapping[str, Any], what: str) -> list[Descriptor]:
+    listed = index.get("manifests")
+    if not isinstance(listed, list) or len(listed) > _ENTRIES:
+        raise NotAnImageError(f"{what} lists no manifests, or more than {_ENTRIES}", hint=DAMAGED)
+    return [descriptor(entry, what) for entry in listed]
