@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from flakeship import events
 from flakeship.settings import Settings
-from flakeship.sinks.archive_file import ArchiveDestination
+from flakeship.sinks.archive_file import ArchiveDestination, OciArchiveDestination
 from flakeship.sinks.delivery import Destination
 from flakeship.sinks.docker_daemon.destination import EngineDestination
 from flakeship.sinks.docker_daemon.engine import docker_engine, podman_service
@@ -39,6 +40,8 @@ def _destination(
     target: Archive | Storage, world: World
 ) -> ArchiveDestination | EngineDestination | PodmanDestination:
     match target:
+        case Archive(Path() as path, "oci-archive", names):
+            return OciArchiveDestination(path, names, emit=world.emit)
         case Archive(path, form, names):
             return ArchiveDestination(path, form, names, stdout=world.stdout, emit=world.emit)
         case Storage("docker", names):

@@ -14,8 +14,9 @@ import pytest
 
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.check import check_image
+from flakeship.image.index import seal_index
 from flakeship.image.model import Packed
-from flakeship.sinks.archive_file import ArchiveDestination, Form
+from flakeship.sinks.archive_file import ArchiveDestination, Form, OciArchiveDestination
 from flakeship.sinks.delivery import BlobsUnknownError, Published
 from flakeship.sinks.image_archive import CONTAINERD_NAME, REF_NAME, Name, blob_name
 from tests.images import digests, packed_of, random_layer, random_packed
@@ -70,6 +71,25 @@ def test_an_oci_archive_holds_a_layout_alone(tmp_path: Path) -> None:
     assert document(found, "oci-layout") == {"imageLayoutVersion": "1.0.0"}
     check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_name(digest)]))
     assert published.reference == f"oci-archive:{tmp_path}/image.tar:1.0"
+
+
+def test_an_oci_archive_may_hold_several_platforms(tmp_path: Path) -> None:
+    images = [random_packed(21), random_packed(22)]
+    index = seal_index(images)
+    with OciArchiveDestination(tmp_path / "image.tar", (Name("1.0"),)) as destination:
+        destination.check()
+        for image in images:
+            for layer in image.layers:
+                destination.take(layer)
+        published = destination.finish_index(index)
+    found = members((tmp_path / "image.tar").read_bytes())
+    assert published.digest == index.descriptor.digest
+    assert found[blob_name(index.descriptor.digest)] == index.manifest
+    for image in images:
+        check_image(image.descriptor, lambda digest: io.BytesIO(found[blob_name(digest)]))
+    assert [blob.digest for blob in published.blobs] == [
+        digest for image in images for digest in digests(image)
+    ]
 
 
 def test_without_a_name_the_image_keeps_its_own(tmp_path: Path) -> None:

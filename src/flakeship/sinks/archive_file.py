@@ -6,14 +6,14 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
 from flakeship import events
 from flakeship.errors import Error, ResourceError, UsageError
-from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
 from flakeship.sinks.image_archive import ImageArchive, Name
 
@@ -86,28 +86,36 @@ class ArchiveDestination:
         return delivered
 
     def finish(self, packed: Packed) -> Published:
+        names = self._names_of(packed)
+        docker = self._form == "docker-archive"
+        return self._finish(
+            packed, lambda archive: archive.finish(packed, names=names, layout=True, docker=docker)
+        )
+
+    def _finish(self, packed: Packed | PackedIndex, write: Callable[[ImageArchive], None]) -> Published:
         assert self._archive
         assert self._file
-        names = self._names or tuple(map(Name, packed.image.names))
-        docker = self._form == "docker-archive"
         with self._written():
-            self._archive.finish(packed, names=names, layout=True, docker=docker)
+            write(self._archive)
             self._file.flush()
             if self._temporary and self._path:
                 os.fchmod(self._file.fileno(), 0o644)
                 self._temporary.replace(self._path)
                 self._temporary = None
-        config = packed.config_descriptor
         return Published(
             destination=self.name,
-            reference=self._reference(names),
+            reference=self._reference(self._names_of(packed)),
             tags=(),
             digest=packed.descriptor.digest,
-            blobs=(
-                *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
-                Delivered(config.digest, config.size, "written"),
-            ),
+            blobs=tuple(blob for image in packed.images for blob in self._blobs(image)),
         )
+
+    def _blobs(self, packed: Packed) -> Iterator[Delivered]:
+        yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
+        yield Delivered(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
+
+    def _names_of(self, packed: Packed | PackedIndex) -> tuple[Name, ...]:
+        return self._names or tuple(map(Name, packed.images[0].image.names))
 
     def _reference(self, names: tuple[Name, ...]) -> str:
         """As skopeo and podman take it; a reader finds the one image of the archive without a name."""
@@ -139,3 +147,16 @@ class ArchiveDestination:
             f"cannot write the archive {self._path or 'to stdout'}: {error.strerror}",
             hint="free some space there" if full else "name a file in a folder that can be written to",
         )
+
+
+class OciArchiveDestination(ArchiveDestination):
+    """An archive that may hold images for several platforms, which docker's form can't."""
+
+    def __init__(
+        self, path: Path, names: tuple[Name, ...] = (), *, emit: events.Emit = events.ignore
+    ) -> None:
+        super().__init__(path, "oci-archive", names, emit=emit)
+
+    def finish_index(self, index: PackedIndex) -> Published:
+        names = self._names_of(index)
+        return self._finish(index, lambda archive: archive.finish_index(index, names=names))

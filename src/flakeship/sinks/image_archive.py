@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 from flakeship.errors import ResourceError
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI
-from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import chunks
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
@@ -51,12 +51,24 @@ class ImageArchive:
         with self._lock:
             self._bytes(blob_name(packed.config_descriptor.digest), packed.config)
             if layout:
-                self._bytes(blob_name(packed.descriptor.digest), packed.manifest)
-                self._bytes("oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
-                self._bytes("index.json", encode(_index(packed, names)))
+                self._layout(packed, names)
             if docker:  # last, as docker save and nixpkgs write it
                 self._bytes("manifest.json", json.dumps([_entry(packed, names)]).encode())
             self._out.write(bytes(2 * tarfile.BLOCKSIZE))
+
+    def finish_index(self, index: PackedIndex, *, names: Sequence[Name]) -> None:
+        """A layout of images for several platforms; each layer must be among the members."""
+        with self._lock:
+            for image in index.images:
+                self._bytes(blob_name(image.config_descriptor.digest), image.config)
+                self._bytes(blob_name(image.descriptor.digest), image.manifest)
+            self._layout(index, names)
+            self._out.write(bytes(2 * tarfile.BLOCKSIZE))
+
+    def _layout(self, packed: Packed | PackedIndex, names: Sequence[Name]) -> None:
+        self._bytes(blob_name(packed.descriptor.digest), packed.manifest)
+        self._bytes("oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
+        self._bytes("index.json", encode(_index(packed, names)))
 
     def _bytes(self, name: str, data: bytes) -> None:
         self._member(name, len(data), io.BytesIO(data))
@@ -101,7 +113,7 @@ def blob_name(digest: Digest) -> str:
     return f"blobs/{digest.replace(':', '/')}"
 
 
-def _index(packed: Packed, names: Sequence[Name]) -> dict[str, Any]:
+def _index(packed: Packed | PackedIndex, names: Sequence[Name]) -> dict[str, Any]:
     """One entry a name; a layout may hold an image under several."""
     named = [{REF_NAME: name.tag or name, CONTAINERD_NAME: name.full} for name in names]
     plain = packed.descriptor.to_json()
