@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from flakeship.created import check_created, moment_of
+from flakeship.created import check_commit, check_created, moment_of
 from flakeship.errors import UsageError
+from flakeship.metadata.context import Context
+from flakeship.nix.command import Nix
+from flakeship.nix.installable import Installable
+from flakeship.obtain import Builder
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 COMMIT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -64,6 +70,35 @@ def test_a_source_date_epoch_that_is_no_number(epoch: str) -> None:
         check_created("auto", {"SOURCE_DATE_EPOCH": epoch})
     assert caught.value.hint
     check_created("keep", {"SOURCE_DATE_EPOCH": epoch})
+
+
+@pytest.mark.parametrize(
+    ("sha", "date", "known"), [("a" * 40, COMMIT, COMMIT), ("", COMMIT, None), ("a" * 40, NOW, None)]
+)
+def test_the_date_of_the_run_is_never_taken_for_the_commits(
+    sha: str, date: datetime, known: datetime | None
+) -> None:
+    context = Context(run_date=NOW, commit_date=date, sha=sha)
+    assert context.committed == known
+    check_commit("auto", None, context)
+    if known:
+        check_commit("commit", None, context)
+    else:
+        with pytest.raises(UsageError, match="is in no git repository"):
+            check_commit("commit", None, context)
+
+
+@pytest.mark.slow
+def test_nix_is_asked_where_nobody_else_knows(
+    nix: Nix, make_flake: Callable[..., Path], tmp_path: Path
+) -> None:
+    elsewhere = Context(run_date=NOW, commit_date=NOW)
+    folder = make_flake()
+    check_commit("commit", Builder(nix, Installable.parse(f"{folder}#fails", cwd="/"), tmp_path), elsewhere)
+    unversioned = Installable.parse(f"path:{folder}#fails", cwd="/")
+    with pytest.raises(UsageError, match="is in no git repository") as caught:
+        check_commit("commit", Builder(nix, unversioned, tmp_path), elsewhere)
+    assert "created: auto" in caught.value.hint
 
 
 def test_a_commit_that_nobody_knows() -> None:

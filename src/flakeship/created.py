@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from flakeship.errors import UsageError
+from flakeship.metadata.context import Context
+from flakeship.nix.flake import metadata
+from flakeship.obtain import Builder
 
 CommitTime: TypeAlias = Callable[[], datetime | None]
 """When the source was committed; None where nobody knows."""
@@ -21,6 +24,15 @@ def check_created(text: str, environ: Mapping[str, str]) -> None:
         _moment(text, "created")
     elif text == "auto" and (epoch := environ.get("SOURCE_DATE_EPOCH")):
         _epoch(epoch, "SOURCE_DATE_EPOCH")
+
+
+def check_commit(text: str, builder: Builder | None, context: Context) -> None:
+    """UsageError where `commit` has no answer. Asks Nix, which fetches the flake, only if git and CI know none."""
+    if text != "commit" or context.committed:
+        return
+    flake = metadata(builder.nix, builder.installable) if builder else None
+    if flake is None or flake.last_modified is None:
+        raise _no_commit()
 
 
 def moment_of(
@@ -41,12 +53,16 @@ def moment_of(
         case "commit":
             if moment := commit_time():
                 return moment
-            raise UsageError(
-                "created is `commit`, but the source is in no git repository that tells its commit's date",
-                hint="check out with history (fetch-depth: 1 is enough), or use `created: auto`",
-            )
+            raise _no_commit()
         case _:
             return _moment(text, "created")
+
+
+def _no_commit() -> UsageError:
+    return UsageError(
+        "created is `commit`, but the source is in no git repository that tells its commit's date",
+        hint="check out with history (fetch-depth: 1 is enough), or use `created: auto`",
+    )
 
 
 def _moment(text: str, name: str) -> datetime:

@@ -11,7 +11,7 @@ from typing import cast
 from flakeship import sources
 from flakeship.ci.platforms import detect
 from flakeship.circumstances import circumstances_of
-from flakeship.created import check_created, moment_of
+from flakeship.created import check_commit, check_created, moment_of
 from flakeship.destinations import destinations, transport
 from flakeship.errors import UsageError
 from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compression
@@ -55,6 +55,7 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
         contextlib.ExitStack() as scope,
     ):
         builder = builder_of(settings, world, temporary.directory)
+        check_commit(settings.created, builder, context)
         with world.stage("check", "checking the destinations"):
             places = destinations(
                 wanted, scope, session=session, settings=settings, world=world, context=context
@@ -106,5 +107,5 @@ def compression_of(settings: Settings) -> Compression:
 
 
 def _moment(settings: Settings, world: World, obtained: Obtained, context: Context) -> datetime | None:
-    committed = obtained.commit_time or (context.commit_date if context.sha else None)
+    committed = obtained.commit_time or context.committed
     return moment_of(settings.created, environ=world.environ, now=world.now, commit_time=lambda: committed)

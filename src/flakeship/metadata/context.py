@@ -58,6 +58,11 @@ class Context:
     """What the user should know of how this was found out (a payload that could not be read)."""
 
     @property
+    def committed(self) -> datetime | None:
+        """The commit's date; None where nobody told it, and `commit_date` is the run's, as templates want it."""
+        return self.commit_date if self.sha and self.commit_date != self.run_date else None
+
+    @property
     def branch(self) -> str:
         return self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else ""
 
