@@ -33,11 +33,11 @@ def test_defaults() -> None:
 
 def test_precedence() -> None:
     environ = {"INPUT_FLAKE": "input"}
-    assert settings(**environ).flake == "input"
+    assert settings(**environ).flake == ("input",)
     environ["FLAKESHIP_FLAKE"] = "variable"
-    assert settings(**environ).flake == "variable"
-    assert settings("--flake", "flag", **environ).flake == "flag"
-    assert settings("--flake=flag", **environ).flake == "flag"
+    assert settings(**environ).flake == ("variable",)
+    assert settings("--flake", "flag", **environ).flake == ("flag",)
+    assert settings("--flake=flag", **environ).flake == ("flag",)
 
 
 @pytest.mark.parametrize("prefix", ["INPUT_", "FLAKESHIP_"])
@@ -50,7 +50,7 @@ def test_names_with_hyphens(prefix: str, name: str) -> None:
 def test_an_empty_variable_is_unset(prefix: str) -> None:
     names = ("PUSH", "FLAKE", "LABELS", "PASSWORD", "PASSWORD_FILE", "COMPRESSION_LEVEL", "NO_SUCH")
     assert given(**{prefix + name: "" for name in names}) == given()
-    assert settings(INPUT_FLAKE="input", FLAKESHIP_FLAKE="").flake == "input"
+    assert settings(INPUT_FLAKE="input", FLAKESHIP_FLAKE="").flake == ("input",)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_refused(flags: list[str], environ: dict[str, str], words: str, hint: st
 def test_an_unknown_input_is_a_warning() -> None:
     invocation = given(INPUT_TAG="a", INPUT_SOMETHING="", INPUT_FLAKE="x")
     assert invocation.warnings == ("there is no input 'tag'; did you mean 'tags'?",)
-    assert invocation.settings.flake == "x"
+    assert invocation.settings.flake == ("x",)
 
 
 @pytest.mark.parametrize("flags", [["publsh"], []])

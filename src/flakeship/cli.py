@@ -78,24 +78,28 @@ def _run(invocation: arguments.Invocation) -> None:
 
 
 def _publish(settings: Settings, world: World) -> str:
-    from flakeship import events, result
+    from flakeship import events, pipeline, result, together
+    from flakeship.attributes import attributes_of
     from flakeship.ci.reporting import reporting
     from flakeship.report.chronicle import Chronicle
     from flakeship.report.markdown import as_markdown
     from flakeship.report.summary import as_text
     from flakeship.variants import publish_all
 
-    chronicle, platform = Chronicle(world.emit), reporting(world.environ)
-    made, *beside = publish_all(settings, replace(world, emit=chronicle))
+    platform, lines = reporting(world.environ), list[str]()
+    made: dict[str, pipeline.Result] = {}
+    for attribute in attributes_of(settings):
+        chronicle = Chronicle(world.emit)
+        each, *beside = publish_all(attribute.settings, replace(world, emit=chronicle))
+        made[attribute.name] = each
+        summary = result.summary(each.packed, each.published)
+        platform.summarise(as_markdown(summary, chronicle), world.environ)
+        world.emit(events.Summarised(as_text(summary)))
+        lines += [line for one in (each, *beside) for line in result.references(one.published)]
     if settings.metadata_file:
-        result.write_metadata(
-            world.cwd / settings.metadata_file, result.metadata(made.packed, made.published)
-        )
-    summary = result.summary(made.packed, made.published)
-    platform.hand_over(result.outputs(made.packed, made.published), world.environ)
-    platform.summarise(as_markdown(summary, chronicle), world.environ)
-    world.emit(events.Summarised(as_text(summary)))
-    return "\n".join(line for each in (made, *beside) for line in result.references(each.published))
+        result.write_metadata(world.cwd / settings.metadata_file, together.metadata(made))
+    platform.hand_over(together.outputs(made), world.environ)
+    return "\n".join(lines)
 
 
 def _inspect(settings: Settings, world: World) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from flakeship import events
 from flakeship.errors import RejectedError
-from flakeship.image.model import Digest, Layer, Packed
+from flakeship.image.model import Layer, Packed
 from flakeship.lint.facts import Finding, facts_of
 from flakeship.lint.glimpse import Glimpses
 from flakeship.lint.rules import findings

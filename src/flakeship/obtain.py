@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flakeship import caches, events
-from flakeship.errors import BuildError
+from flakeship.errors import BuildError, UsageError
 from flakeship.http.fetch import Fetcher
 from flakeship.http.session import Transport
 from flakeship.nix.build import BuildOutput, build
@@ -32,6 +32,8 @@ class Obtained:
     nix: Nix | None = None
     remote: Remote | None = None
     """Of a `source` in a registry; then `path` is none that could be opened."""
+    base: Remote | None = None
+    """What a package is put on."""
 
     @property
     def name(self) -> str:
@@ -59,7 +61,7 @@ def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None
     """Check what the build needs; None where `source` makes it needless. BuildError where there is no Nix."""
     if settings.source:
         return None
-    installable = Installable.parse(settings.flake, cwd=str(world.cwd))
+    installable = Installable.parse(settings.installable, cwd=str(world.cwd))
     return Builder(nix_of(settings, world, folder), installable, folder)
 
 
@@ -80,9 +82,10 @@ def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
 def obtain(builder: Builder | None, settings: Settings, world: World, session: Transport) -> Obtained:
     """Build `flake` under its caches, or take `source` as it is."""
     if settings.source.startswith(SCHEME):
-        return Obtained(Path(settings.source), remote=remote_of(settings, world, session))
+        return Obtained(Path(settings.source), remote=remote_of(settings.source, settings, world, session))
+    base = _base(settings, world, session)
     if builder is None:
-        return Obtained(world.cwd / settings.source)
+        return Obtained(world.cwd / settings.source, base=base)
     nix, installable = builder.nix, builder.installable
     with world.stage("build", f"building {installable}"):
         _check_sandbox(nix, settings, world)
@@ -105,7 +108,17 @@ def obtain(builder: Builder | None, settings: Settings, world: World, session: T
     if settings.verify == "rebuild":
         with world.stage("rebuild", f"building {installable} a second time, to compare"):
             check_reproducible(cached, installable, output, emit=world.emit)
-    return Obtained(Path(output.out_path), output, flake, cached)
+    return Obtained(Path(output.out_path), output, flake, cached, base=base)
+
+
+def _base(settings: Settings, world: World, session: Transport) -> Remote | None:
+    """Asked for before the build, which may take an hour."""
+    if settings.base_image and not settings.base_image.startswith(SCHEME):
+        raise UsageError(
+            f"base-image: {settings.base_image!r} is no image of a registry",
+            hint=f"write {SCHEME}{settings.base_image.rpartition('://')[2]}",
+        )
+    return remote_of(settings.base_image, settings, world, session) if settings.base_image else None
 
 
 def _check_sandbox(nix: Nix, settings: Settings, world: World) -> None:

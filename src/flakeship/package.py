@@ -72,7 +72,7 @@ def _system(nix: Nix, obtained: Obtained, path: StorePath) -> str:
 def _names(nix: Nix, settings: Settings, obtained: Obtained, world: World) -> Names:
     if obtained.output is None:
         return Names(pname=_pname(obtained.path.resolve().name))
-    said = describe(nix, Installable.parse(settings.flake, cwd=str(world.cwd)))
+    said = describe(nix, Installable.parse(settings.installable, cwd=str(world.cwd)))
     return Names(said.main_program, said.pname or _pname(Path(obtained.output.out_path).name))
 
 

@@ -18,11 +18,12 @@ _READERS: Final = ("publish", "inspect")
 class Settings(ContainerSettings):
     """Every input, read and checked. A list is a tuple of values; a number that is not given is None."""
 
-    flake: str = _input(
-        "text",
-        "Flake attribute to build: `.`, `.#image`, `github:owner/repo/rev#image`",
+    flake: tuple[str, ...] = _input(
+        "lines",
+        "Flake attribute to build: `.`, `.#image`, `github:owner/repo/rev#image`. Of several, each is `NAME=INSTALLABLE`, and "
+        "lines of `images`, `tags` and `to` that begin with `NAME=` are its own",
         group=0,
-        default=".",
+        default=(".",),
     )
     source: str = _input(
         "path",
@@ -241,6 +242,11 @@ class Settings(ContainerSettings):
     )
     json: bool = _input("flag", "Print JSON", group=7, default=False, commands=("inspect",))
 
+    @property
+    def installable(self) -> str:
+        """Of a run for one attribute."""
+        return self.flake[0] if self.flake else "."
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -279,7 +285,9 @@ def _spelled(default: object) -> str:
     match default:
         case bool():
             return str(default).lower()
-        case None | ():
+        case None:
             return ""
+        case tuple():
+            return "\n".join(default)
         case _:
             return str(default)
