@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.testbed.registry",
     "tests.testbed.docker",
     "tests.testbed.podman",
+    "tests.testbed.command",
 ]
