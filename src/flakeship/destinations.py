@@ -15,6 +15,7 @@ from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Explicit, Found, find
 from flakeship.registry.reference import TAG, Reference, check_tag
+from flakeship.registry.tokens import basic
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Destination
 from flakeship.sinks.nothing import NothingDestination
@@ -59,6 +60,9 @@ def credentials_for(reference: Reference, settings: Settings, world: World) -> F
         github_token=settings.github_token,
     )
     world.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
+    if found.credentials:
+        world.emit(events.Secret(found.credentials.secret))
+        world.emit(events.Secret(basic(found.credentials).removeprefix("Basic ")))
     return found
 
 
@@ -145,8 +149,8 @@ def _reuse_from(
     """Tags of the repository, and tags of others of its registry, to look for layers at."""
     tags: list[str] = []
     others: dict[str, tuple[str, ...]] = {}
-    source = (settings.source,) if settings.source.startswith("docker://") else ()
-    for text in (*settings.reuse_from, *source):
+    sources = [text for text in (settings.source, settings.base_image) if text.startswith("docker://")]
+    for text in (*settings.reuse_from, *sources):
         if "/" not in text:
             tags.append(check_tag(text.lstrip(":")))
             continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from flakeship.events import Secret
 from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin, check_realm
 from flakeship.http.response import ERROR_LIMIT, Response
@@ -109,11 +110,8 @@ def _read(transport: Transport, response: Response, scopes: tuple[str, ...]) -> 
         raise WireError(f"the token server {origin} answered with no token")
     lifetime = document.get("expires_in")
     seconds = max(_SHORTEST, float(lifetime) if isinstance(lifetime, int | float) else 0.0)
-    refresh = document.get("refresh_token")
-    return Token(
-        value,
-        seconds,
-        transport.policy.clock() + seconds,
-        scopes,
-        refresh if isinstance(refresh, str) else "",
-    )
+    given = document.get("refresh_token")
+    refresh = given if isinstance(given, str) else ""
+    for secret in filter(None, (value, refresh)):
+        transport.emit(Secret(secret))
+    return Token(value, seconds, transport.policy.clock() + seconds, scopes, refresh)

@@ -1,0 +1,214 @@
+"""`flakeship publish` as a step of a GitHub workflow: what the runner, whose rules tests/testbed/github_runner.py has, makes of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from tests.testbed.github_runner import Runner, outputs
+from tests.testbed.registry import PASSWORD, USERNAME, Registry
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    code: int
+    log: Runner
+    outputs: dict[str, str]
+    page: str
+
+
+RunStep: TypeAlias = Callable[..., Step]
+
+
+@pytest.fixture
+def step(nix_environ: Mapping[str, str], tmp_path: Path) -> RunStep:
+    """`step(folder, flake=".#hello")` runs the entrypoint's command in a workspace, its inputs as INPUT_*."""
+    files = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+
+    def run(folder: Path, *, environ: Mapping[str, str] = {}, **inputs: str) -> Step:
+        for path in files.values():
+            path.write_text("")
+        given = {f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()}
+        done = subprocess.run(
+            [sys.executable, "-m", "flakeship", "publish"],
+            cwd=folder,
+            env={
+                **nix_environ,
+                "GITHUB_ACTIONS": "true",
+                **{name: str(path) for name, path in files.items()},
+                **given,
+                **environ,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout, done.stdout
+        log = Runner().read(done.stdout)
+        assert not log.stopped
+        output, page = (path.read_text() for path in files.values())
+        return Step(done.returncode, log, outputs(output), page)
+
+    return run
+
+
+def hostile(folder: Path, git: Callable[..., str], said: str) -> Path:
+    """The flake, whose builder says something else."""
+    flake = (folder / "flake.nix").read_text()
+    (folder / "said").write_text(said)
+    (folder / "flake.nix").write_text(flake.replace("echo building hello", "$b cat ${./said}"))
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "hostile")
+    return folder
+
+
+def test_a_builder_can_not_speak_to_the_runner(
+    step: RunStep, make_flake: Callable[..., Path], git: Callable[..., str], registry: Registry
+) -> None:
+    said = "::set-output name=digest::evil\n   ::add-mask::a\n##[set-env name=PATH;]/evil\n::stop-commands::x\nend\n"
+    folder, repository = hostile(make_flake(fresh=True), git, said), registry.new_repository()
+    done = step(folder, flake=".#hello", tags=f"{registry.host}/{repository}:1.0")
+    assert done.code == 0, done.log.shown
+    assert {command.name for command in done.log.obeyed} == {"group", "endgroup"}
+    assert any("::set-output name=digest::evil" in line for line in done.log.shown)
+    assert done.outputs["digest"] == registry.digest(repository, "1.0")
+    assert done.outputs["pushed"] == "true"
+    assert done.outputs["digest"] in done.page
+    assert "hello" in done.page
+    assert "<details><summary>Time</summary>" in done.page
+
+
+def test_every_secret_is_masked_before_it_is_used(
+    step: RunStep, make_flake: Callable[..., Path], token_registry: Registry
+) -> None:
+    name = f"{token_registry.host}/{token_registry.new_repository()}"
+    done = step(
+        make_flake(),
+        flake=".#layered",
+        tags=f"{name}:1",
+        username=USERNAME,
+        password=PASSWORD,
+        cachix_signing_key="line one\nline two\n",
+    )
+    assert done.code == 0, done.log.shown
+    masked = [command.data for command in done.log.named("add-mask")]
+    assert {PASSWORD, "line one", "line two"} <= set(masked)
+    assert base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode() in masked
+    assert len([mask for mask in masked if mask.count(".") == 2 and mask.startswith("ey")]) >= 1
+    assert done.log.obeyed[0].name == "add-mask"
+    assert not [line for line in done.log.shown for mask in masked if mask in line]
+    assert PASSWORD not in done.page + str(done.outputs)
+
+
+def test_labels_tags_and_annotations_may_hold_anything(
+    step: RunStep, make_flake: Callable[..., Path], registry: Registry
+) -> None:
+    repository = registry.new_repository()
+    texts = [
+        "$HOME `id` $\\{{ x",
+        "-- --leading",
+        "a | <b> 'c' \"d\"",
+        "🚢 ü",
+        "::set-output name=x::y",
+        "EOF",
+    ]
+    labels = "\n".join(f"key{number}={text}" for number, text in enumerate(texts))
+    many = "\n".join(f"many.{number}={'x' * 50}" for number in range(300))
+    done = step(
+        make_flake(),
+        flake=".#layered",
+        tags=f"{registry.host}/{repository}:1",
+        labels=f"{labels}\n::warning::=z\n{many}",
+    )
+    assert done.code == 0, done.log.shown
+    found = json.loads(done.outputs["metadata"])["flakeship.labels"]
+    assert [found[f"key{number}"] for number in range(len(texts))] == [
+        text.replace("\\{", "{") for text in texts
+    ]
+    assert found["::warning::"] == "z"
+    assert len([key for key in found if key.startswith("many.")]) == 300
+    assert f"key1={texts[1]}" in done.outputs["labels"].splitlines()
+    assert {command.name for command in done.log.obeyed} == {"group", "endgroup"}
+    assert len(done.page.encode()) < 1 << 20
+
+
+def test_an_error_of_the_flake_stands_at_its_line(
+    step: RunStep, make_flake: Callable[..., Path], git: Callable[..., str]
+) -> None:
+    folder = make_flake()
+    flake = (folder / "flake.nix").read_text()
+    (folder / "flake.nix").write_text(flake.replace("rec {\n", "rec {\n          broken = undefinedThing;\n"))
+    line = (folder / "flake.nix").read_text().split("undefinedThing")[0].count("\n") + 1
+    git(folder, "commit", "-qam", "break it")
+    done = step(folder, flake=".#broken")
+    assert done.code == 3
+    (error,) = done.log.named("error")
+    assert error.properties["file"] == "flake.nix"
+    assert error.properties["line"] == str(line)
+    assert done.page.startswith("### ❌ ")
+    assert "undefined" in done.page
+    assert not done.outputs
+
+
+def test_a_wrong_input_is_one_annotation(step: RunStep, make_flake: Callable[..., Path]) -> None:
+    done = step(make_flake(), push="perhaps,\n::error::x")
+    assert done.code == 2
+    (error,) = done.log.obeyed
+    assert error.data.startswith("push is 'perhaps,")
+
+
+def test_outputs_that_can_not_be_written_fail_the_step_and_say_where_the_image_is(
+    step: RunStep, make_flake: Callable[..., Path], tmp_path: Path
+) -> None:
+    done = step(make_flake(), flake=".#layered", environ={"GITHUB_OUTPUT": str(tmp_path)})
+    assert done.code == 8
+    (error,) = done.log.named("error")
+    assert "cannot write GITHUB_OUTPUT" in error.data
+    assert "the image is where it should be" in error.data
+    without = step(
+        make_flake("other"), flake=".#layered", environ={"GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": ""}
+    )
+    assert without.code == 0
+
+
+def test_any_state_of_the_working_tree_will_do(
+    step: RunStep, make_flake: Callable[..., Path], git: Callable[..., str], tmp_path: Path
+) -> None:
+    """No repository, a shallow clone, a detached head, a submodule."""
+    origin = make_flake()
+    git(origin, "commit", "-q", "--allow-empty", "-m", "second")
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{origin}", "shallow")
+    git(tmp_path, "clone", "-q", f"file://{origin}", "detached")
+    git(tmp_path / "detached", "checkout", "-q", "HEAD~1")
+    git(tmp_path, "init", "-q", "super")
+    git(
+        tmp_path / "super",
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        f"file://{origin}",
+        "app",
+    )
+    git(tmp_path / "super", "commit", "-qm", "with a submodule")
+    plain = make_flake("plain", commit=False)
+    (plain / ".git").rename(tmp_path / "gone")
+    for folder, flake in [("shallow", "."), ("detached", "."), ("super/app", "."), ("plain", "path:.")]:
+        sha = git(origin, "rev-parse", "HEAD").strip()
+        to = f"oci:{tmp_path}/out-{Path(folder).name}"
+        done = step(tmp_path / folder, flake=f"{flake}#layered", to=to, environ={"GITHUB_SHA": sha})
+        assert done.code == 0, (folder, done.log.shown)
+        labels = json.loads(done.outputs["metadata"])["flakeship.labels"]
+        assert labels["org.opencontainers.image.revision"] == sha, folder
