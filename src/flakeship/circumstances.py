@@ -31,6 +31,7 @@ def circumstances_of(
         world.emit,
         package,
         remote=obtained.remote,
+        base=obtained.base,
         image_in_archive=settings.image_in_archive,
         platform=platform_of(settings.platform) if settings.platform else None,
     )

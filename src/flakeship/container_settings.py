@@ -46,6 +46,11 @@ class ContainerSettings:
         default="minimal",
         choices=("minimal", "none"),
     )
+    base_image: str = _input(
+        "text",
+        "Image to put the package on: `docker://REF`. Its `/` stays as it is: `base` and the links of `contents` are left out",
+        group=9,
+    )
     max_layers: int | None = _input(
         "number", "Layers at most; store paths beyond that share layers", group=9, default=100
     )

@@ -1,4 +1,4 @@
-"""`source: docker://REF`: an image that is in a registry, as blobs of which none is read that need not be."""
+"""`source` and `base-image: docker://REF`: an image that is in a registry, as blobs of which none is read that need not be."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ T = TypeVar("T")
 SCHEME = "docker://"
 
 
-def remote_of(settings: Settings, world: World, session: Transport) -> Remote:
-    """Asks for the manifest alone. UsageError where there is none."""
-    reference = Reference.parse(settings.source.removeprefix(SCHEME))
+def remote_of(name: str, settings: Settings, world: World, session: Transport) -> Remote:
+    """What `docker://REF` names; asks for the manifest alone. UsageError where there is none."""
+    reference = Reference.parse(name.removeprefix(SCHEME))
     credentials = credentials_for(reference, settings, world).credentials
     client = RegistryClient(session, reference.registry, reference.repository, credentials, actions="pull")
     blobs = _RegistryBlobs(client, str(reference), world)

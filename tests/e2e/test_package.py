@@ -35,8 +35,9 @@ def publish(folder: Path, nix_environ: Mapping[str, str]) -> Publish:
     """Run `flakeship publish` on the example with these flags."""
 
     def run(*flags: str) -> subprocess.CompletedProcess[str]:
+        what = () if any(flag.startswith(("--flake", "--source")) for flag in flags) else ("--flake=path:.",)
         return subprocess.run(
-            [sys.executable, "-m", "flakeship", "publish", "--flake", "path:.", *flags],
+            [sys.executable, "-m", "flakeship", "publish", *what, *flags],
             cwd=folder,
             env=nix_environ,
             capture_output=True,
@@ -186,3 +187,44 @@ def test_what_can_t_be_an_image(
     done = publish("--to", f"oci:{tmp_path}/layout", *flags)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
+
+
+def test_on_a_base_image_of_the_same_registry(
+    publish: Publish, registry: Registry, dockerd: Docker, name: str
+) -> None:
+    """Its layers are mounted: nothing of them is sent."""
+    base, repository = f"{registry.host}/{registry.new_repository()}", name.partition("/")[2]
+    made = publish(
+        "--flake=path:.#shell", "--tags", f"{base}:1", "--entrypoint", '["/bin/sh"]', "--env", "LANG=C"
+    )
+    assert made.returncode == 0, made.stderr
+    done = publish("--tags", f"{name}:1", "--base-image", f"docker://{base}:1")
+    assert done.returncode == 0, done.stderr
+    below, whole = registry.manifest(base.partition("/")[2], "1"), registry.manifest(repository, "1")
+    assert below
+    assert whole
+    digests = [layer["digest"] for layer in below["layers"]]
+    assert [layer["digest"] for layer in whole["layers"]][: len(digests)] == digests
+    mounts = [
+        entry for entry in registry.accesses(f"{repository}/blobs/uploads/?mount=") if entry.status == 201
+    ]
+    assert len(mounts) >= len(digests)
+    reference = done.stdout.strip()
+    try:
+        dockerd("pull", "--quiet", reference)
+        assert dockerd("run", "--rm", "--network=none", reference, "hello") == "Hello from a package!\n"
+    finally:
+        dockerd.run("image", "rm", "--force", reference)
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [("debian:12", "write docker://debian:12"), ("docker://{}:gone", "there is no image")],
+)
+def test_a_base_image_that_is_not_there(
+    publish: Publish, name: str, tmp_path: Path, base: str, words: str
+) -> None:
+    done = publish("--to", f"oci:{tmp_path}/layout", "--base-image", base.format(name))
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "building" not in done.stderr

@@ -50,6 +50,8 @@ class Circumstances:
     """Outside of it, an image that is told in store paths finds nothing."""
     remote: Remote | None = None
     """Of `docker://REF`: then there is no path."""
+    base: Remote | None = None
+    """The image that a package is put on."""
     image_in_archive: str = ""
     """Which of several images: a name, or a number from 1 on."""
     platform: Platform | None = None

@@ -8,17 +8,20 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.model import LAYER_KEY, Image, Layer
 from flakeship.image.tar_writer import RECIPE, tar_of
+from flakeship.sources import registry_image
 from flakeship.sources.closure.architecture import platform_of
+from flakeship.sources.closure.base import Base
 from flakeship.sources.closure.furnishing import environment, furnished, user_of
 from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import Circumstances, Opened
 from flakeship.sources.package import Package
 
 KIND: Final = "package"
@@ -41,7 +44,13 @@ def opened(path: Path, circumstances: Circumstances) -> Iterator[Closure]:
             f"{path} is a package, and there is no Nix to tell what it needs at run time",
             hint="install Nix, or give an image",
         )
-    yield Closure(circumstances.package())
+    package = circumstances.package()
+    if circumstances.base is None:
+        yield Closure(package)
+        return
+    platform = platform_of(package.system, path=package.path)
+    with registry_image.opened(circumstances.base, replace(circumstances, platform=platform)) as base:
+        yield Closure(package, below=base)
 
 
 class Closure:
@@ -49,47 +58,49 @@ class Closure:
 
     forward_only = False
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, *, below: Opened | None = None) -> None:
         self._package = package
         self._platform = platform_of(package.system, path=package.path)
         self._program = program_of(package) if package.wants_program else ""
-        self._furnishing = furnished(package)
+        self._base = Base.of(below, self._platform)
+        self._furnishing = b"" if below else furnished(package)
+        room = package.max_layers - len(self._base.image.layers) - bool(self._furnishing)
         self._groups = grouped(
-            package.closure,
-            top=package.path,
-            limit=max(1, package.max_layers - bool(self._furnishing)),
-            previous=package.previous,
+            package.closure, top=package.path, limit=max(1, room), previous=package.previous
         )
         self._layers = tuple(map(_layer, self._groups))
         if self._furnishing:
             self._layers += (_furnishing_layer(self._furnishing),)
 
     def layers(self) -> Iterator[Layer]:
-        return iter(self._layers)
+        return iter((*self._base.layers, *self._layers))
 
     def image(self) -> Image:
         comments = [f"store paths: {sorted(path.path for path in group)}" for group in self._groups]
         comments += ["links, user and folders"] * bool(self._furnishing)
-        return Image(
-            config={
-                **self._platform.to_json(),
-                "created": _BEGINNING,
-                "config": self._runtime(),
-            },
-            platform=self._platform,
-            layers=tuple(layer.key for layer in self._layers),
-            diff_ids=(None,) * len(self._layers),
-            history=tuple(
-                {"created": _BEGINNING, "created_by": "flakeship", "comment": comment} for comment in comments
-            ),
+        return self._base.under(
+            Image(
+                config={
+                    **self._platform.to_json(),
+                    "created": _BEGINNING,
+                    "config": self._runtime(),
+                },
+                platform=self._platform,
+                layers=tuple(layer.key for layer in self._layers),
+                diff_ids=(None,) * len(self._layers),
+                history=tuple(
+                    {"created": _BEGINNING, "created_by": "flakeship", "comment": comment}
+                    for comment in comments
+                ),
+            )
         )
 
     def _runtime(self) -> dict[str, Any]:
-        variables = environment(self._package)
-        runtime: dict[str, Any] = {
-            "Env": [f"{name}={value}" for name, value in variables.items()],
-            "User": user_of(self._package.user).spelled,
-        }
+        linked = not self._base.layers
+        variables = environment(self._package, linked=linked)
+        runtime: dict[str, Any] = {"Env": [f"{name}={value}" for name, value in variables.items()]}
+        if linked or self._package.user:
+            runtime["User"] = user_of(self._package.user).spelled
         if self._program:
             runtime["Entrypoint"] = [self._program]
         return runtime

@@ -142,10 +142,11 @@ _FILE: Final = form("file", 0o644)
 _SYMLINK: Final = form("symlink", 0o777)
 
 
-def environment(package: Package) -> Mapping[str, str]:
-    """PATH, and where the certificates are if a bundle is among the contents."""
+def environment(package: Package, *, linked: bool) -> Mapping[str, str]:
+    """PATH, and where the certificates are if a bundle is among the contents, be these `linked` into / or not."""
     folders = [f"{package.path}/bin"] if Path(package.path).is_dir() else []
-    folders += ["/bin"] * any(Path(path, "bin").is_dir() for path in package.contents)
+    others = [f"{path}/bin" for path in package.contents if Path(path, "bin").is_dir()]
+    folders += ["/bin"] * bool(others) if linked else others
     bundles = (f"{path}/etc/ssl/certs/ca-bundle.crt" for path in package.contents)
     bundle = next((path for path in bundles if Path(path).is_file()), "")
     known = {"PATH": ":".join(folders), "SSL_CERT_FILE": bundle}
