@@ -96,10 +96,15 @@ def _destination(
 def _repository(
     target: Repository, session: Transport, settings: Settings, world: World, context: Context
 ) -> Destination:
-    client, reuse, anonymous = _client(target, session, settings, world, context)
+    client, reuse, found = _client(target, session, settings, world, context)
     tags = tuple(f"{target.name}:{tag}" for tag in target.tags)
     destination = RegistryDestination(
-        client, tags=target.tags, mount_from=client.pull_from, reuse=reuse, emit=world.emit
+        client,
+        tags=target.tags,
+        mount_from=client.pull_from,
+        reuse=reuse,
+        source=found.source if found.credentials else "",
+        emit=world.emit,
     )
     if settings.dry_run:
         return NothingDestination(
@@ -118,7 +123,7 @@ def _repository(
     try:
         destination.check()
     except NotAllowedError as error:
-        if not (settings.push == "auto" and anonymous):
+        if not (settings.push == "auto" and found.credentials is None):
             raise
         world.emit(
             events.Notice(f"not pushed to {target.name}: {error.message}, and there are no credentials")
@@ -129,7 +134,7 @@ def _repository(
 
 def _client(
     target: Repository, session: Transport, settings: Settings, world: World, context: Context
-) -> tuple[RegistryClient, Reuse | None, bool]:
+) -> tuple[RegistryClient, Reuse | None, Found]:
     found = credentials_for(Reference(target.registry, target.repository), settings, world)
     tags, others = _reuse_from(target, settings, context)
     client = RegistryClient(
@@ -140,7 +145,7 @@ def _client(
         for name, wanted in others.items()
     )
     reuse = Reuse(tags, sources, always=bool(settings.reuse_from))
-    return client, None if settings.reuse == "off" else reuse, found.credentials is None
+    return client, None if settings.reuse == "off" else reuse, found
 
 
 def _reuse_from(

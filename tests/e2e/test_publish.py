@@ -129,6 +129,7 @@ def test_a_wrong_password_is_refused_before_anything_is_built(
     assert ended.code == 5
     assert "building" not in ended.stderr
     assert "wrong-canary" not in ended.stderr
+    assert "credentials of the inputs username and password" in ended.stderr
 
 
 def test_without_credentials_auto_builds_and_says_that_it_did_not_push(
