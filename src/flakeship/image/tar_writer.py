@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Final
 
@@ -75,7 +75,7 @@ def _pieces(paths: list[bytes]) -> Iterator[bytes]:
         try:
             yield from _tree(path)
         except OSError as error:
-            raise _unreadable(error, path) from error
+            raise unreadable(error, path) from error
     yield END
 
 
@@ -86,14 +86,14 @@ def _slashes(path: bytes) -> Iterator[int]:
 def _tree(top: bytes) -> Iterator[bytes]:
     mode = os.lstat(top).st_mode
     if stat.S_ISREG(mode):
-        yield from _file(top)
+        yield from file_pieces(top, _file_header)
     elif stat.S_ISLNK(mode):
         yield header(top[1:], _SYMLINK, target=os.readlink(top))  # noqa: PTH115  a Path takes no bytes
     elif stat.S_ISDIR(mode):
         yield header(top[1:] + b"/", _INNER)
         yield from _below(top)
     else:
-        raise _impossible(top)
+        raise impossible(top)
 
 
 def _below(top: bytes) -> Iterator[bytes]:
@@ -103,7 +103,7 @@ def _below(top: bytes) -> Iterator[bytes]:
         for entry in folders[-1]:
             path = entry.path
             if entry.is_file(follow_symlinks=False):
-                yield from _file(path)
+                yield from file_pieces(path, _file_header)
             elif entry.is_symlink():
                 yield header(path[1:], _SYMLINK, target=os.readlink(path))  # noqa: PTH115
             elif entry.is_dir(follow_symlinks=False):
@@ -111,7 +111,7 @@ def _below(top: bytes) -> Iterator[bytes]:
                 folders.append(_listed(path))
                 break
             else:
-                raise _impossible(path)
+                raise impossible(path)
         else:
             folders.pop()
 
@@ -121,12 +121,13 @@ def _listed(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
         return iter(sorted(entries, key=attrgetter("name")))
 
 
-def _file(path: bytes) -> Iterator[bytes]:
+def file_pieces(path: bytes, headed: Callable[[bytes, os.stat_result], bytes]) -> Iterator[bytes]:
+    """Header, content and padding. ResourceError where the file changes meanwhile, OSError where it can't be read."""
     file = os.open(path, _OPEN)
     try:
         before = os.fstat(file)
         size = before.st_size
-        yield header(path[1:], _PROGRAM if before.st_mode & stat.S_IXUSR else _FILE, size=size)
+        yield headed(path, before)
         left = size
         while left >= CHUNK and (data := os.read(file, CHUNK)):
             left -= len(data)
@@ -139,6 +140,10 @@ def _file(path: bytes) -> Iterator[bytes]:
             yield _PADDINGS[size % BLOCK]
     finally:
         os.close(file)
+
+
+def _file_header(path: bytes, info: os.stat_result) -> bytes:
+    return header(path[1:], _PROGRAM if info.st_mode & stat.S_IXUSR else _FILE, size=info.st_size)
 
 
 def _differs(before: os.stat_result, after: os.stat_result) -> bool:
@@ -157,7 +162,7 @@ def _changed(path: bytes) -> ResourceError:
     )
 
 
-def _unreadable(error: OSError, path: bytes) -> ResourceError:
+def unreadable(error: OSError, path: bytes) -> ResourceError:
     name = error.filename if isinstance(error.filename, bytes) else path
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return ResourceError(
@@ -170,7 +175,7 @@ def _unreadable(error: OSError, path: bytes) -> ResourceError:
     )
 
 
-def _impossible(path: bytes) -> NotAnImageError:
+def impossible(path: bytes) -> NotAnImageError:
     return NotAnImageError(
         f"{_shown(path)} is a socket, a pipe or a device; a store path can't hold one",
         hint="the store was written to by something else than Nix: delete the path and build it again",
