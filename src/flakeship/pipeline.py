@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -29,7 +30,7 @@ from flakeship.shipping import OpenSource, Shipment, ship
 from flakeship.sinks.delivery import Published
 from flakeship.stamping import index_annotations, stamped
 from flakeship.stores.temporary import temporary_store
-from flakeship.targets import targets
+from flakeship.targets import Storage, Target, targets
 from flakeship.world import World
 
 
@@ -44,11 +45,12 @@ class Result:
 
 def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
     """Build what `settings` name, stamp it, and bring it to every destination; `variant` ends its tags."""
-    compression, family = compression_of(settings), FAMILIES[settings.media_types]
+    family = FAMILIES[settings.media_types]
     check_created(settings.created, world.environ)
     context = detect(world.environ, cwd=str(world.cwd), now=world.now)
     naming, overrides = naming_of(settings, context, variant=variant), overrides_of(settings, world.emit)
     wanted = targets(to=settings.to, load=settings.load, references=naming.references, cwd=world.cwd)
+    compression = compression_of(settings, wanted)
     with (
         temporary_store(world.temporary) as temporary,
         transport(settings, world) as session,
@@ -90,10 +92,16 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
         return publish_from(functools.partial(sources.opened, obtained.path, circumstances), obtained)
 
 
-def compression_of(settings: Settings) -> Compression:
-    """UsageError for a level that the algorithm does not have, and for what the media types can't say."""
-    algorithm = cast("Algorithm", settings.compression)
-    levels, level = LEVELS[algorithm], settings.compression_level
+def compression_of(settings: Settings, wanted: Sequence[Target]) -> Compression:
+    """UsageError for a level that the algorithm does not have, and for what the media types can't say.
+
+    By itself it is gzip, and nothing for engines of this machine alone, which would have to undo it.
+    """
+    level = settings.compression_level
+    loaded = level is None and all(isinstance(target, Storage) for target in wanted)
+    chosen = {"auto": "none" if loaded else "gzip"}.get(settings.compression, settings.compression)
+    algorithm = cast("Algorithm", chosen)
+    levels = LEVELS[algorithm]
     if level is not None and level not in levels:
         raise UsageError(
             f"compression-level is {level}, but {algorithm} takes {levels[0]} to {levels[-1]}",

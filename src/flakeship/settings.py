@@ -25,6 +25,11 @@ class Settings(ContainerSettings):
         group=0,
         default=(".",),
     )
+    file: str = _input("text", "A file of Nix to build from where there is no flake: `default.nix`", group=0)
+    attr: str = _input("text", "The attribute of `file` to build; default: all of it is the image", group=0)
+    nix_path: tuple[str, ...] = _input(
+        "lines", "What `<NAME>` stands for in `file`: NAME=PATH-OR-URL, besides NIX_PATH", group=0, default=()
+    )
     source: str = _input(
         "path",
         "An image that exists already: store path, archive, script, OCI layout, or `docker://REF`. Nothing is built",
@@ -165,10 +170,11 @@ class Settings(ContainerSettings):
 
     compression: str = _input(
         "choice",
-        "Compression of layers; docker before 23 can't pull zstd",
+        "Compression of layers: `auto` is gzip, and none for what is only loaded into an engine; docker before 23 can't "
+        "pull zstd",
         group=6,
-        default="gzip",
-        choices=("gzip", "zstd", "none"),
+        default="auto",
+        choices=("auto", "gzip", "zstd", "none"),
     )
     compression_level: int | None = _input(
         "number", "gzip: 0 to 2, default 2; zstd: 1 to 19, default 3", group=6, default=None
