@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
-from flakeship.nix.flake import metadata
+from flakeship.nix.flake import source_of
 from flakeship.obtain import Builder
 
 CommitTime: TypeAlias = Callable[[], datetime | None]
@@ -30,7 +30,7 @@ def check_commit(text: str, builder: Builder | None, context: Context) -> None:
     """UsageError where `commit` has no answer. Asks Nix, which fetches the flake, only if git and CI know none."""
     if text != "commit" or context.committed:
         return
-    flake = metadata(builder.nix, builder.installable) if builder else None
+    flake = source_of(builder.nix, builder.installable) if builder else None
     if flake is None or flake.last_modified is None:
         raise _no_commit()
 

@@ -13,7 +13,7 @@ from flakeship.http.session import Transport
 from flakeship.nix.build import BuildOutput, build
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import sandbox_state
-from flakeship.nix.flake import FlakeMetadata, metadata
+from flakeship.nix.flake import FlakeMetadata, source_of
 from flakeship.nix.installable import Installable
 from flakeship.nix.reproduce import check_reproducible
 from flakeship.remote import SCHEME, remote_of
@@ -59,10 +59,35 @@ class Builder:
 
 def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None:
     """Check what the build needs; None where `source` makes it needless. BuildError where there is no Nix."""
+    _check_alone(settings)
     if settings.source:
         return None
-    installable = Installable.parse(settings.installable, cwd=str(world.cwd))
-    return Builder(nix_of(settings, world, folder), installable, folder)
+    return Builder(nix_of(settings, world, folder), installable_of(settings, world), folder)
+
+
+def installable_of(settings: Settings, world: World) -> Installable:
+    """What `flake`, or `file` and `attr`, name."""
+    if not settings.file:
+        return Installable.parse(settings.installable, cwd=str(world.cwd))
+    return Installable.of_file(
+        settings.file, settings.attr, search_path=settings.nix_path, cwd=str(world.cwd)
+    )
+
+
+def _check_alone(settings: Settings) -> None:
+    if not settings.file:
+        for name, value in (("attr", settings.attr), ("nix-path", settings.nix_path)):
+            if value:
+                raise UsageError(
+                    f"{name} is for a file of Nix, and `file` is not given",
+                    hint="give `file: default.nix`; of a flake write `flake: .#ATTRIBUTE`",
+                )
+    elif settings.source or settings.installable != ".":
+        other = "source" if settings.source else "flake"
+        raise UsageError(
+            f"file and {other} are both given, and there is one image to publish",
+            hint="leave one of them out",
+        )
 
 
 def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
@@ -86,9 +111,9 @@ def obtain(builder: Builder | None, settings: Settings, world: World, session: T
     base = _base(settings, world, session)
     if builder is None:
         return Obtained(world.cwd / settings.source, base=base)
-    nix, installable = builder.nix, builder.installable
+    installable = builder.installable
     with world.stage("build", f"building {installable}"):
-        _check_sandbox(nix, settings, world)
+        nix = _sandboxed(builder.nix, settings, world)
         plan = caches.prepare(
             caches.CacheInputs(
                 cachix=settings.cachix,
@@ -104,7 +129,7 @@ def obtain(builder: Builder | None, settings: Settings, world: World, session: T
         )
         cached = nix.with_options(plan.options)
         output = build(cached, installable, emit=world.emit, watch=plan.watch, extra_environ=plan.environ)
-        flake = metadata(nix, installable)
+        flake = source_of(nix, installable)
     if settings.verify == "rebuild":
         with world.stage("rebuild", f"building {installable} a second time, to compare"):
             check_reproducible(cached, installable, output, emit=world.emit)
@@ -121,7 +146,8 @@ def _base(settings: Settings, world: World, session: Transport) -> Remote | None
     return remote_of(settings.base_image, settings, world, session) if settings.base_image else None
 
 
-def _check_sandbox(nix: Nix, settings: Settings, world: World) -> None:
+def _sandboxed(nix: Nix, settings: Settings, world: World) -> Nix:
+    """Say once whether builds are isolated. Nix 2.8 as root tries to where it can't, and fails: it is told not to."""
     state = sandbox_state(nix)
     if settings.sandbox == "required" and not state.holds:
         raise BuildError(
@@ -129,3 +155,4 @@ def _check_sandbox(nix: Nix, settings: Settings, world: World) -> None:
             hint="run where Nix may make namespaces, or leave the input `sandbox` at `auto`",
         )
     world.emit(events.Notice(str(state)))
+    return nix.with_options([("sandbox", "false")]) if state.possible is False and state.fallback else nix

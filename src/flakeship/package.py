@@ -12,7 +12,7 @@ from flakeship.nix.closure import StorePath, closure
 from flakeship.nix.command import Nix
 from flakeship.nix.derivation import describe
 from flakeship.nix.installable import Installable
-from flakeship.obtain import Obtained, nix_of
+from flakeship.obtain import Obtained, installable_of, nix_of
 from flakeship.settings import Settings
 from flakeship.sources.package import Base, Names, Package
 from flakeship.world import World
@@ -72,7 +72,7 @@ def _system(nix: Nix, obtained: Obtained, path: StorePath) -> str:
 def _names(nix: Nix, settings: Settings, obtained: Obtained, world: World) -> Names:
     if obtained.output is None:
         return Names(pname=_pname(obtained.path.resolve().name))
-    said = describe(nix, Installable.parse(settings.installable, cwd=str(world.cwd)))
+    said = describe(nix, installable_of(settings, world))
     return Names(said.main_program, said.pname or _pname(Path(obtained.output.out_path).name))
 
 

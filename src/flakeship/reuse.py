@@ -21,7 +21,7 @@ from flakeship.image.published import PublishedImage
 from flakeship.image.stream import Reader
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.derivation import describe
-from flakeship.nix.flake import metadata
+from flakeship.nix.flake import source_of
 from flakeship.obtain import Builder, Obtained
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Destination, Remembers
@@ -186,7 +186,7 @@ def already_built(ready: Ready, builder: Builder, world: World) -> Obtained:
     """What the build would have given, as far as it is told apart by what is stamped."""
     world.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
     output = BuildOutput(str(ready.path), ready.annotations.get(DERIVATION, ""), {}, "")
-    return Obtained(ready.path, output, metadata(builder.nix, builder.installable))
+    return Obtained(ready.path, output, source_of(builder.nix, builder.installable))
 
 
 def _gone() -> Reader:

@@ -58,7 +58,7 @@ def build(
 
 def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) -> BuildOutput:
     log = Log(emit)
-    words = ("--json", "--no-link", "--log-format", "internal-json", "--", installable_for(nix, installable))
+    words = ("--json", "--no-link", "--log-format", "internal-json", *words_for(nix, installable))
     try:
         returncode, stdout = nix.stream(
             "build",
@@ -97,16 +97,22 @@ def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) ->
     return read_build(nix, installable, stdout)
 
 
+def words_for(nix: Nix, installable: Installable) -> tuple[str, ...]:
+    """The installable on a command line."""
+    return (*installable.options, "--", installable_for(nix, installable))
+
+
 def installable_for(nix: Nix, installable: Installable) -> str:
     """As this version of Nix takes it: before 2.13 an output is named like an attribute."""
     if nix.version >= (2, 13) or not installable.outputs:
-        return str(installable)
+        outputs = "^" + ",".join(installable.outputs) if installable.outputs else ""
+        return installable.attribute + outputs if installable.file else str(installable)
     if len(installable.outputs) > 1 or installable.outputs == ("*",) or not installable.attribute:
         raise BuildError(
             f"{nix.release} cannot build {installable}: it knows no `^`",
             hint="use Nix 2.13 or newer, or name an attribute and one output",
         )
-    return f"{installable.flake}#{installable.attribute}.{installable.outputs[0]}"
+    return f"{installable.target}.{installable.outputs[0]}"
 
 
 def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput:

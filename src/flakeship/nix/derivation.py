@@ -52,8 +52,8 @@ class Derivation:
 
 def describe(nix: Nix, installable: Installable) -> Derivation:
     """Evaluate, and build nothing. The errors are those of a build."""
-    target = f"{installable.flake}#{installable.attribute}" if installable.attribute else installable.flake
-    return read_description(ask(nix, installable, "eval", "--json", "--apply", _QUESTION, "--", target))
+    words = ("--json", "--apply", _QUESTION, *installable.options, "--", installable.target)
+    return read_description(ask(nix, installable, "eval", *words))
 
 
 def read_description(answer: dict[str, Any]) -> Derivation:

@@ -101,7 +101,7 @@ def _unknown(failure: Failure) -> Error:
     last = " ".join(filter(None, found[-1])) if found else f"nix failed with exit code {failure.returncode}"
     return BuildError(
         f"{failure.installable} cannot be built: {last}",
-        hint=f"`nix build {failure.installable} --show-trace` shows the way that led there",
+        hint=f"`nix build {failure.installable.spelled} --show-trace` shows the way that led there",
         detail=failure.end,
     )
 

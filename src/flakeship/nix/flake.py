@@ -32,6 +32,11 @@ def metadata(nix: Nix, installable: Installable) -> FlakeMetadata:
     return read_metadata(ask(nix, installable, "flake metadata", "--json", "--", installable.flake))
 
 
+def source_of(nix: Nix, installable: Installable) -> FlakeMetadata | None:
+    """None for a file, whose source Nix does not know."""
+    return metadata(nix, installable) if installable.flake else None
+
+
 def read_metadata(document: dict[str, Any]) -> FlakeMetadata:
     """Read what `nix flake metadata --json` prints."""
     locked = document.get("locked", {})

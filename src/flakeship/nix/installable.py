@@ -1,8 +1,9 @@
-"""The grammar of an installable, `FLAKE#ATTRIBUTE^OUTPUTS`, and where a local flake lies on this machine."""
+"""The grammar of an installable: `FLAKE#ATTRIBUTE^OUTPUTS`, or a file of Nix and an attribute of it, where there is no flake."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -21,6 +22,7 @@ _PASSWORD: Final = re.compile(r"https?://[^/@]+@|://[^/@]*:[^/@]*@")
 _EXAMPLES: Final = (
     "write for example `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
 )
+_FILES: Final = "write for example `file: default.nix` and `attr: image`, and pins as `nixpkgs=PATH-OR-URL`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,45 @@ class Installable:
     outputs: tuple[str, ...]
     cwd: str
     directory: Path | None
+    file: str = ""
+    """What is evaluated instead of a flake, as Nix takes it; then `flake` is empty."""
+    search_path: tuple[str, ...] = ()
+    """What `<name>` stands for in it: `NAME=PATH`."""
+
+    @classmethod
+    def of_file(
+        cls, text: str, attribute: str, *, search_path: tuple[str, ...] = (), cwd: str | Path
+    ) -> Self:
+        """Read the inputs `file`, `attr` and `nix-path`. UsageError if they are malformed or name no file."""
+        for name, value in (("file", text), *(("nix-path", line) for line in search_path)):
+            if not value or value.startswith("-") or _CONTROL.search(value):
+                raise UsageError(f"{name}: {value[:200]!r} is not a path", hint=_FILES)
+            if _PASSWORD.search(value):
+                raise _password(name)
+        if not text.startswith(("<", "channel:")) and "://" not in text:
+            _check_file(Path(cwd, text), text)
+        path, outputs = _fragment(attribute, text=attribute, name="attr")
+        return cls("", path, outputs, str(cwd), None, text, search_path)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What stands before the `--` of a command."""
+        pins = (word for pin in self.search_path for word in ("-I", pin))
+        return ("--file", self.file, *pins) if self.file else ()
+
+    @property
+    def spelled(self) -> str:
+        """As a user would write it behind `nix build`."""
+        if not self.file:
+            return str(self)
+        return shlex.join(filter(None, (*self.options, self.attribute)))
+
+    @property
+    def target(self) -> str:
+        """What stands behind it, without outputs; of a file without an attribute the empty path, which is all of it."""
+        if self.file or not self.attribute:
+            return self.attribute if self.file else self.flake
+        return f"{self.flake}#{self.attribute}"
 
     @classmethod
     def parse(cls, text: str, *, cwd: str | Path) -> Self:
@@ -43,10 +84,7 @@ class Installable:
         if text.startswith("-") or _CONTROL.search(text):
             raise UsageError(f"flake: {text[:200]!r} is not an installable", hint=_EXAMPLES)
         if _PASSWORD.search(text):
-            raise UsageError(
-                "flake: the address holds a password, and a command line is no secret",
-                hint="give the password to Nix: `nix-config: access-tokens = HOST=TOKEN`, or a netrc file",
-            )
+            raise _password("flake")
         if _STORE_PATH.fullmatch(text):
             raise UsageError(
                 f"flake: {text} is a store path, built already", hint=f"give it as `source: {text}`"
@@ -58,17 +96,37 @@ class Installable:
 
     def __str__(self) -> str:
         outputs = "^" + ",".join(self.outputs) if self.outputs else ""
+        if self.file:
+            return f"{self.attribute}{outputs} of {self.file}" if self.attribute else self.file + outputs
         return self.flake + ("#" + self.attribute if self.attribute or outputs else "") + outputs
 
 
-def _fragment(fragment: str, *, text: str) -> tuple[str, tuple[str, ...]]:
+def _password(name: str) -> UsageError:
+    return UsageError(
+        f"{name}: the address holds a password, and a command line is no secret",
+        hint="give the password to Nix: `nix-config: access-tokens = HOST=TOKEN`, or a netrc file",
+    )
+
+
+def _check_file(path: Path, text: str) -> None:
+    if path.is_dir() and not (path / "default.nix").exists():
+        raise UsageError(f"file: there is no default.nix in {path}", hint=_FILES)
+    if not path.exists():
+        raise UsageError(
+            f"file: there is no file {path}", hint="a relative path starts at the working folder"
+        )
+    if path.name == "flake.nix":
+        raise UsageError(f"file: {text!r} is a flake", hint="give its folder as `flake`")
+
+
+def _fragment(fragment: str, *, text: str, name: str = "flake") -> tuple[str, tuple[str, ...]]:
     attribute, caret, outputs = fragment.partition("^")
     if caret and not _OUTPUTS.fullmatch(outputs):
         raise UsageError(
-            f"flake: {text!r} names no output after `^`", hint="write `^out`, `^bin,doc` or `^*`"
+            f"{name}: {text!r} names no output after `^`", hint="write `^out`, `^bin,doc` or `^*`"
         )
     if attribute and not _ATTRIBUTE.fullmatch(attribute):
-        raise UsageError(f"flake: {attribute[:200]!r} is not an attribute path", hint=_EXAMPLES)
+        raise UsageError(f"{name}: {attribute[:200]!r} is not an attribute path", hint=_EXAMPLES)
     return attribute, tuple(outputs.split(",")) if caret else ()
 
 

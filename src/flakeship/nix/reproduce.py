@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flakeship.errors import RejectedError
 from flakeship.events import Emit
-from flakeship.nix.build import BuildOutput, installable_for
+from flakeship.nix.build import BuildOutput, words_for
 from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure, explain
 from flakeship.nix.installable import Installable
@@ -18,7 +18,7 @@ def check_reproducible(nix: Nix, installable: Installable, output: BuildOutput, 
     log = Log(emit)
     returncode, _ = nix.stream(
         "build",
-        *("--rebuild", "--no-link", "--log-format", "internal-json", "--", installable_for(nix, installable)),
+        *("--rebuild", "--no-link", "--log-format", "internal-json", *words_for(nix, installable)),
         on_stderr=log.take,
         cwd=installable.cwd,
     )
