@@ -38,7 +38,7 @@ PACKAGES = {
     "container_settings": "inputs",
     "settings": "inputs container_settings metadata errors",
     "arguments": "inputs settings metadata errors",
-    "ci": "settings metadata http process report errors",
+    "ci": "settings metadata http process report errors events",
     "render": "inputs settings arguments ci errors",
     "story": "settings process http image registry stores nix caches sources sinks lint metadata attest report ci "
     "errors events story",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.errors import ResourceError
+from flakeship.image.model import Layer
 from flakeship.stores.temporary import TemporaryStore, disk_full, temporary_store
 from tests.image.making import files, made, settled
 from tests.testbed.archive_shapes import archive
@@ -34,7 +36,7 @@ def test_a_folder_of_its_own_that_goes(tmp_path: Path) -> None:
         with store.spool() as (file, path):
             file.write(b"kept")
         assert path.read_bytes() == b"kept"
-        assert store.find("anything") is None
+        assert store.find(Layer("anything", lambda: io.BytesIO())) is None
     assert list(tmp_path.iterdir()) == []
 
 
