@@ -125,11 +125,12 @@ def _check_repository(text: str, repository: str, name: str) -> None:
         raise _wrong(text, f"its name is {len(name)} characters long, and {_LONGEST} is the limit")
     if _REPOSITORY.fullmatch(repository):
         return
+    own = repository.removeprefix("library/")  # which docker adds, and nobody writes
     if _REPOSITORY.fullmatch(repository.lower()):
         raise _wrong(
             text,
             "a repository's name must be lower case",
-            f"Write {text.replace(repository, repository.lower())}",
+            f"Write {text.replace(own, own.lower())}",
         )
     if not repository or "//" in repository or repository.startswith("/") or repository.endswith("/"):
         raise _wrong(text, "a part of the repository's name is empty")
