@@ -10,6 +10,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,13 @@ NAMES = st.one_of(
     ),
     st.integers(90, 255).map(lambda length: b"n" * length),
 ).filter(lambda name: b"/" not in name and b"\0" not in name and name not in {b".", b".."})
+TARGETS = st.binary(min_size=1, max_size=300).filter(lambda target: b"\0" not in target)
 TREES = st.recursive(
     st.one_of(
         st.tuples(st.just("file"), st.binary(max_size=1500), st.booleans()),
-        st.tuples(st.just("symlink"), st.binary(min_size=1, max_size=300).filter(lambda to: b"\0" not in to)),
+        st.tuples(
+            st.just("symlink"), st.one_of(TARGETS, st.integers(95, 400).map(lambda length: b"/t" * length))
+        ),
     ),
     lambda children: st.dictionaries(NAMES, children, max_size=4),
     max_leaves=12,
@@ -204,8 +208,10 @@ def test_a_folder_deeper_than_the_stack(tmp_path: Path) -> None:
     for _ in range(1500):
         place = place / "d"
         place.mkdir()
-    data = written(tmp_path / "d")
-    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # deeper than shutil.rmtree goes
+    try:
+        data = written(tmp_path / "d")
+    finally:
+        subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # deeper than shutil.rmtree goes
     assert data.count(b"ustar") > 1500
 
 
@@ -225,3 +231,17 @@ def test_a_sparse_file_of_ten_gigabytes_costs_no_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert length > 10 << 30
     assert peak < 8 * CHUNK
+
+
+@pytest.mark.slow
+def test_a_small_file_costs_little(tmp_path: Path) -> None:
+    """At most 25 µs of this thread, system calls included; about 6 measured."""
+    for number in range(100):
+        (tmp_path / f"folder-{number}").mkdir()
+        for file in range(200):
+            (tmp_path / f"folder-{number}/file-{file}.txt").write_bytes(b"x" * file)
+    begun = time.thread_time()
+    with tar_of([str(tmp_path)]) as reader:
+        while reader.read(CHUNK):
+            pass
+    assert (time.thread_time() - begun) / 20_100 < 25e-6

@@ -112,14 +112,14 @@ def _extended(name: bytes, form_: Form, size: int, target: bytes) -> bytes:
     if any(not is_utf8(value) for value in records.values()):
         records[b"hdrcharset"] = b"BINARY"
     data = b"".join(record(key, records[key]) for key in sorted(records))
-    last = name.rstrip(b"/").rpartition(b"/")[2]
-    slash = b"/" if name.endswith(b"/") else b""
+    last = name.rstrip(b"/").rpartition(b"/")[2][:80]
+    cut = name if len(name) <= NAME else last + b"/" * name.endswith(b"/")
     return b"".join(
         (
-            header(b"PaxHeaders/" + last[:80], _PAX, size=len(data)),
+            header(b"PaxHeaders/" + last, _PAX, size=len(data)),
             data,
             padding(len(data)),
-            header(last[:80] + slash, form_, size=size if size <= LARGEST else 0, target=target[:NAME]),
+            header(cut, form_, size=size if size <= LARGEST else 0, target=target[:NAME]),
         )
     )
 
