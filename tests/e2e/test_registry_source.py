@@ -1,0 +1,172 @@
+"""`source: docker://REF`: an image of a registry, stamped anew. What was asked of whom is read off the registry's own log."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from tests.e2e.publishing import Publish, Run, layers, publisher, runner
+from tests.testbed import archives
+from tests.testbed.registry import FaultProxy, Registry
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(nix_environ: Mapping[str, str], tmp_path: Path) -> Run:
+    return runner(nix_environ, tmp_path)
+
+
+@pytest.fixture
+def publish(run: Run) -> Publish:
+    return publisher(run)
+
+
+def labels(registry: Registry, repository: str, reference: str) -> dict[str, str]:
+    manifest = registry.manifest(repository, reference)
+    assert manifest
+    blob = registry.blob(repository, manifest["config"]["digest"])
+    assert blob
+    return dict(json.loads(blob)["config"].get("Labels") or {})
+
+
+@pytest.fixture
+def shipped(publish: Publish, registry: Registry, tmp_path: Path) -> str:
+    """A repository with an image `:1.0` that carries the labels `run=first` and `only=first`."""
+    (tmp_path / "image.tar").write_bytes(archives.layered())
+    repository = registry.new_repository()
+    tags, stamps = f"{registry.host}/{repository}:1.0", "run=first\nonly=first"
+    publish("--source", "image.tar", "--tags", tags, "--labels", stamps)
+    return repository
+
+
+def pulled(registry: Registry, part: str) -> set[str]:
+    """Digests of the blobs that somebody has read."""
+    return {
+        entry.path.rpartition("/")[2]
+        for entry in registry.accesses(part)
+        if entry.method == "GET" and "/blobs/sha256:" in entry.path
+    }
+
+
+def test_a_new_tag_of_the_same_image(publish: Publish, registry: Registry, shipped: str) -> None:
+    source, target = f"docker://{registry.host}/{shipped}:1.0", f"{registry.host}/{shipped}:2.0"
+    publish("--source", source, "--tags", target, "--labels", "run=second")
+    assert labels(registry, shipped, "1.0")["only"] == "first"
+    second = labels(registry, shipped, "2.0")
+    assert second["run"] == "second"
+    assert second["org.opencontainers.image.title"] == "shapes"
+    assert "only" not in second, "what the first run stamped and this one did not is gone"
+    digests = layers(registry, shipped, "2.0")
+    assert digests == layers(registry, shipped, "1.0")
+    assert not pulled(registry, shipped) & set(digests)
+
+
+def test_another_repository_mounts_the_layers(publish: Publish, registry: Registry, shipped: str) -> None:
+    other = registry.new_repository()
+    source, target = f"docker://{registry.host}/{shipped}:1.0", f"{registry.host}/{other}:1.0"
+    publish("--source", source, "--tags", target, "--labels", "run=second")
+    digests = layers(registry, other, "1.0")
+    assert digests == layers(registry, shipped, "1.0")
+    assert not pulled(registry, shipped) & set(digests)
+    answers = {
+        digest: entry.status
+        for digest in digests
+        for entry in registry.accesses(other)
+        if f"mount={digest}" in entry.path.replace("%3A", ":")
+    }
+    assert answers == dict.fromkeys(digests, 201)
+
+
+Copy: TypeAlias = Callable[[str], tuple[subprocess.CompletedProcess[str], str]]
+
+
+@pytest.fixture
+def copy(run: Run, basic_registry: Registry, shipped: str) -> Copy:
+    """`copy(host)` publishes what is `shipped` there to the other registry: how it ended, and the repository."""
+
+    def copy(host: str) -> tuple[subprocess.CompletedProcess[str], str]:
+        repository = basic_registry.new_repository()
+        done = run(
+            *("--source", f"docker://{host}/{shipped}:1.0"),
+            *("--tags", f"{basic_registry.host}/{repository}:1.0"),
+            *("--registry", basic_registry.host, "--username", basic_registry.username),
+            FLAKESHIP_PASSWORD=basic_registry.password,
+        )
+        return done, repository
+
+    return copy
+
+
+def test_another_registry_streams_the_layers(
+    copy: Copy, registry: Registry, basic_registry: Registry, shipped: str
+) -> None:
+    done, repository = copy(registry.host)
+    assert done.returncode == 0, done.stderr
+    digests = layers(basic_registry, repository, "1.0")
+    assert digests == layers(registry, shipped, "1.0")
+    assert all(basic_registry.blob(repository, digest) for digest in digests)
+
+
+def test_a_registry_that_stumbles_while_it_is_read(
+    copy: Copy, proxy: FaultProxy, basic_registry: Registry, shipped: str, registry: Registry
+) -> None:
+    for digest in layers(registry, shipped, "1.0")[:2]:
+        proxy.fail_next("GET", f"/blobs/{digest}", status=503)
+        proxy.lose_response("GET", f"/blobs/{digest}")
+    proxy.lose_response("GET", "/manifests/1.0")
+    done, repository = copy(proxy.host)
+    assert done.returncode == 0, done.stderr
+    assert proxy.pending == 0
+    assert layers(basic_registry, repository, "1.0") == layers(registry, shipped, "1.0")
+
+
+def test_a_registry_that_lies(
+    copy: Copy, proxy: FaultProxy, basic_registry: Registry, shipped: str, registry: Registry
+) -> None:
+    digest = layers(registry, shipped, "1.0")[0]
+    proxy.change_next(
+        "GET", f"/blobs/{digest}", lambda answer: replace(answer, body=answer.body[:-1] + b"!"), times=99
+    )
+    done, repository = copy(proxy.host)
+    assert done.returncode == 4, done.stderr
+    assert f"the blob {digest} is not what its digest says" in done.stderr
+    assert basic_registry.tags(repository) == []
+
+
+def test_into_a_layout(publish: Publish, registry: Registry, shipped: str, tmp_path: Path) -> None:
+    publish("--source", f"docker://{registry.host}/{shipped}:1.0", "--to", "oci:layout:x")
+    command = ["umoci", "unpack", "--rootless", "--image", f"{tmp_path}/layout:x", f"{tmp_path}/bundle"]
+    subprocess.run(command, capture_output=True, check=True)
+    assert (tmp_path / "bundle/rootfs/etc/motd").read_text() == "customisation layer\n"
+
+
+def test_by_digest(publish: Publish, registry: Registry, shipped: str) -> None:
+    digest = registry.digest(shipped, "1.0")
+    source = f"docker://{registry.host}/{shipped}@{digest}"
+    publish("--source", source, "--tags", f"{registry.host}/{shipped}:3.0")
+    assert layers(registry, shipped, "3.0") == layers(registry, shipped, "1.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("{host}/{shipped}:none", "there is no image {host}/{shipped}:none"),
+        ("{host}/nobody/nothing:1", "there is no image"),
+        ("{host}/UPPER:1", "must be lower case"),
+    ],
+)
+def test_references_that_lead_nowhere(
+    run: Run, registry: Registry, shipped: str, name: str, words: str
+) -> None:
+    filled = {"host": registry.host, "shipped": shipped}
+    done = run("--source", f"docker://{name.format(**filled)}", "--tags", f"{registry.host}/{shipped}:new")
+    assert done.returncode == 2, done.stderr
+    assert words.format(**filled) in done.stderr
+    assert "new" not in registry.tags(shipped)

@@ -1,0 +1,133 @@
+"""Images from elsewhere than dockerTools, published to a real registry, and run or read by tools that are not ours."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
+from tests.e2e.publishing import Publish, Run, layers, publisher, runner
+from tests.sources.layouts import REF_NAME, Layout, sha256
+from tests.sources.store_trees import image_json, layer_json
+from tests.testbed import archives
+from tests.testbed.docker import Docker
+from tests.testbed.registry import Registry
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(nix_environ: Mapping[str, str], tmp_path: Path) -> Run:
+    return runner(nix_environ, tmp_path)
+
+
+@pytest.fixture
+def publish(run: Run) -> Publish:
+    return publisher(run)
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A layout with an index of two platforms."""
+    layout = Layout()
+    return layout.listing(layout.platforms("amd64", "arm64", annotations={REF_NAME: "v1"})).folder(
+        tmp_path / "several"
+    )
+
+
+def architectures(registry: Registry, repository: str, reference: str) -> list[str]:
+    index = registry.manifest(repository, reference)
+    assert index
+    return [entry["platform"]["architecture"] for entry in index["manifests"]]
+
+
+def test_an_index_is_published_as_one(publish: Publish, registry: Registry, several: Path) -> None:
+    name = registry.new_repository()
+    reference = f"{registry.host}/{name}:1.0"
+    publish("--source", str(several), "--tags", reference, "--annotations", "index:team=north")
+    assert architectures(registry, name, "1.0") == ["amd64", "arm64"]
+    index = registry.manifest(name, "1.0")
+    assert index
+    assert index["annotations"] == {"team": "north"}
+    for architecture in ("amd64", "arm64"):
+        command = ["skopeo", "inspect", "--tls-verify=false", "--override-arch", architecture]
+        seen = json.loads(
+            subprocess.run([*command, f"docker://{reference}"], capture_output=True, check=True).stdout
+        )
+        assert seen["Architecture"] == architecture
+    before = len(registry.accesses(name))
+    publish("--source", f"docker://{reference}", "--tags", f"{reference}-again", "--labels", "a=b")
+    assert architectures(registry, name, "1.0-again") == ["amd64", "arm64"]
+    assert not [entry for entry in registry.accesses(name)[before:] if entry.method == "PATCH"][2:]
+
+
+def test_one_platform_of_an_index(publish: Publish, registry: Registry, several: Path) -> None:
+    name = registry.new_repository()
+    publish("--source", str(several), "--tags", f"{registry.host}/{name}:1", "--platform", "linux/arm64")
+    manifest = registry.manifest(name, "1")
+    assert manifest
+    assert "layers" in manifest
+
+
+def test_an_index_and_a_destination_for_one_image(run: Run, several: Path) -> None:
+    done = run("--source", str(several), "--to", "docker-archive:out.tar")
+    assert done.returncode == 2
+    assert "takes one image, and the source holds one for each of linux/amd64, linux/arm64" in done.stderr
+    assert "choose one with `platform`" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["merge-docker-images", "plain.tar"])
+def test_one_image_of_several(publish: Publish, registry: Registry, tmp_path: Path, name: str) -> None:
+    archives.write_all(tmp_path / "archives")
+    (tmp_path / "archives/plain.tar").write_bytes(archives.merged("a/one:1", "registry.example/two:2"))
+    repository = registry.new_repository()
+    publish(
+        *("--source", f"archives/{name}", "--image-in-archive", "registry.example/two:2"),
+        *("--tags", f"{registry.host}/{repository}:1"),
+    )
+    assert registry.tags(repository) == ["1"]
+    assert len(layers(registry, repository, "1")) == len(archives.LAYERS)
+
+
+@pytest.fixture
+def store_image(nix_environ: Mapping[str, str], tmp_path: Path) -> Path:
+    """nix2container's JSON of an image of two real store paths, one of them moved to `/`."""
+
+    def added(name: str, files: Mapping[str, bytes]) -> str:
+        for file, content in files.items():
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).write_bytes(content)
+            (tmp_path / name / file).chmod(0o755)
+        command = ["nix", "store", "add-path", "--name", name, str(tmp_path / name)]
+        return subprocess.run(
+            command, env=nix_environ, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    busybox = added("box", {"bin/busybox": archives.BUSYBOX.read_bytes()})
+    hello = added("root", {"bin/hello": f"#!{busybox}/bin/busybox sh\necho Hello, store!\n".encode()})
+    moved = {"path": hello, "options": {"rewrite": {"regex": f"^{hello}", "repl": ""}}}
+    tar = [b"".join(tar_pieces([StorePath(busybox.encode())], Variant()))]
+    tar.append(b"".join(tar_pieces([StorePath(hello.encode(), (re.compile(f"^{hello}"), ""))], Variant())))
+    document = image_json(
+        [layer_json(sha256(tar[0]), {"path": busybox}), layer_json(sha256(tar[1]), moved)],
+        **{"image-config": {"Cmd": ["/bin/hello"]}, "arch": "amd64"},
+    )
+    (tmp_path / "image.json").write_bytes(document)
+    return tmp_path / "image.json"
+
+
+def test_docker_runs_an_image_of_nix2container(
+    publish: Publish, registry: Registry, dockerd: Docker, store_image: Path
+) -> None:
+    name = f"{registry.host}/{registry.new_repository()}"
+    reference = publish("--source", str(store_image), "--tags", f"{name}:1", "--labels", "a=b")
+    try:
+        dockerd("pull", "--quiet", reference)
+        assert dockerd("run", "--rm", reference) == "Hello, store!\n"
+    finally:
+        dockerd.run("image", "rm", "--force", reference)
