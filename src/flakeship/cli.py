@@ -53,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(invocation: arguments.Invocation) -> None:
     from flakeship import events
     from flakeship.ci.reporting import reporting, secrets_of
+    from flakeship.ownership import workspace_owned
     from flakeship.world import World
 
     settings = invocation.settings
@@ -72,7 +73,8 @@ def _run(invocation: arguments.Invocation) -> None:
             emit=report,
             stdout=sys.stdout.buffer,
         )
-        said = _COMMANDS[invocation.command](settings, world)
+        with workspace_owned(settings, world.cwd):
+            said = _COMMANDS[invocation.command](settings, world)
     told = sys.stderr if "-" in settings.to else sys.stdout  # stdout has the image itself
     print(said, file=told, flush=True)
 
