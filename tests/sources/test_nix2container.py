@@ -158,6 +158,7 @@ PLAIN = tarfile.TarInfo("file").tobuf() + bytes(1024)
         (gzip.compress(PLAIN, 9), "+gzip"),
         (zstandard.ZstdCompressor(level=5).compress(PLAIN), "+zstd"),
     ],
+    ids=["plain", "gzip", "zstd"],
 )
 def test_layers_of_a_base_image_are_files(tmp_path: Path, blob: bytes, suffix: str) -> None:
     """As from pullImage: no size, a media type that is wrong, and no history to speak of."""
