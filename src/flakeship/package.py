@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final, cast
@@ -32,6 +33,7 @@ def package_of(
     nix = obtained.nix or nix_of(settings, world, folder)
     path = str(obtained.path.resolve())
     contents = tuple(dict.fromkeys(_built(nix, text, world) for text in settings.contents))
+    _hold(nix, (path, *contents), folder)
     paths = {each.path: each for root in (path, *contents) for each in closure(nix, root)}
     return Package(
         path=path,
@@ -45,6 +47,11 @@ def package_of(
         wants_program=not settings.entrypoint,
         previous=previous,
     )
+
+
+def _hold(nix: Nix, paths: Iterable[str], folder: Path) -> None:
+    """Keep the garbage collector away while `folder` lasts. Best effort: reading notices what vanishes."""
+    nix.run("build", "--out-link", str(folder / "held"), "--", *paths)
 
 
 def _built(nix: Nix, text: str, world: World) -> str:
