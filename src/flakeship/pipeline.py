@@ -25,6 +25,7 @@ from flakeship.naming import naming_of
 from flakeship.obtain import Obtained, builder_of, obtain
 from flakeship.overriding import overrides_of
 from flakeship.reuse import GoneError, already_built, published_at, ready_made, recipe_of
+from flakeship.room import check_fits, check_room
 from flakeship.settings import Settings
 from flakeship.shipping import OpenSource, Shipment, ship
 from flakeship.sinks.delivery import Published
@@ -59,6 +60,7 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
         builder = builder_of(settings, world, temporary.directory)
         check_commit(settings.created, builder, context)
         with world.stage("check", "checking the destinations"):
+            check_room(temporary.directory, wanted)
             places = destinations(
                 wanted, scope, session=session, settings=settings, world=world, context=context
             )
@@ -74,10 +76,21 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
                 stamped, overrides=overrides, naming=naming, obtained=obtained, recipe=recipe, moment=moment
             )
             uploads = settings.max_concurrent_uploads or 1
+            fits = functools.partial(
+                check_fits, temporary=temporary.directory, compressed=compression.algorithm != "none"
+            )
             with world.stage("publish", f"publishing {obtained.name}"):
                 packed, published = ship(
                     Shipment(
-                        opened, finished, packing, store, places, uploads, lint, index_annotations(naming)
+                        opened,
+                        finished,
+                        packing,
+                        store,
+                        places,
+                        uploads,
+                        lint,
+                        index_annotations(naming),
+                        fits,
                     )
                 )
             return Result(packed, published, obtained)

@@ -21,7 +21,9 @@ OpenSource = Callable[[], contextlib.AbstractContextManager[Opened]]
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What is to be done: `finished` makes of the source's image the one to publish."""
+    """What is to be done: `finished` makes of the source's image the one to publish, `check_fits` is asked about
+    layers before the first of them is packed.
+    """
 
     opened: OpenSource
     finished: Callable[[Image], Image]
@@ -31,6 +33,7 @@ class Shipment:
     uploads: int
     lint: Lint
     index_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    check_fits: Callable[[Iterable[Layer]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +50,36 @@ def ship(shipment: Shipment) -> tuple[Packed | PackedIndex, tuple[Published, ...
     """
     with shipment.opened() as source:
         _check_platforms(source, shipment.places)
+        layers = shipment.lint.watched(_fitting(source, shipment))
         delivered = deliver(
-            packed_layers(
-                shipment.lint.watched(source.layers()), shipment.packing, forward_only=source.forward_only
-            ),
+            packed_layers(layers, shipment.packing, forward_only=source.forward_only),
             shipment.places,
             uploads=shipment.uploads,
         )
         contents = _contents(source, shipment)
-    layers, missing = delivered.layers, delivered.unknown
+    packed, missing = delivered.layers, delivered.unknown
     if not missing:
         try:
-            return _finish(contents, layers, shipment)
+            return _finish(contents, packed, shipment)
         except BlobsUnknownError as error:
             missing = error.digests
-    layers |= _again(shipment, layers, missing)
+    packed |= _again(shipment, packed, missing)
     try:
-        return _finish(contents, layers, shipment)
+        return _finish(contents, packed, shipment)
     except BlobsUnknownError as error:
         raise UnreachableError(
             f"blobs that were just sent are not there: {error}",
             hint="the registry loses what it accepts; look at its storage and its log",
         ) from error
+
+
+def _fitting(source: Opened, shipment: Shipment) -> Iterable[Layer]:
+    """The layers; those that are to be made are known to fit on the disk where all are known before one is read."""
+    if source.forward_only:
+        return source.layers()
+    layers = tuple(source.layers())
+    shipment.check_fits(layer for layer in layers if not shipment.store.expects(layer))
+    return layers
 
 
 def _check_platforms(source: Opened, places: Sequence[Destination]) -> None:

@@ -61,7 +61,7 @@ def test_the_disk_is_full(tiny: Path, tmp_path: Path, size: int) -> None:
     open_files = files()
     with pytest.raises(ResourceError) as caught:
         made(tmp_path / "archive", tiny / "flakeship-1")
-    assert f"no space left in {tiny} while packing layers" in caught.value.message
+    assert f"no space left in {tiny} for packing layers" in caught.value.message
     assert "TMPDIR" in caught.value.hint
     assert caught.value.exit_code == 8
     del caught

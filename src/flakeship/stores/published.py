@@ -55,6 +55,10 @@ class PublishedStore:
         )
         return PackedLayer(layer.key, known.diff_id, descriptor, open=None)
 
+    def expects(self, layer: Layer) -> bool:
+        """Whether it is said to be published; asks and reads nothing."""
+        return self._known(layer) is not None
+
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
         return self._behind.spool()
 

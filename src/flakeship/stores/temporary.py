@@ -67,9 +67,11 @@ def _failed(error: OSError, directory: Path) -> ResourceError:
     )
 
 
-def disk_full(directory: Path, *, needed: int = 0) -> ResourceError:
+def disk_full(directory: Path, *, free: int = 0, needed: int = 0) -> ResourceError:
+    """`directory` is the store's own; `free` and `needed` are in bytes, where they are known."""
+    left = f"only {free / 1e6:,.1f} MB are free" if free else "no space left"
     want = f"; about {needed / 1e6:,.0f} MB are needed there" if needed else ""
     return ResourceError(
-        f"no space left in {directory.parent} while packing layers{want}",
+        f"{left} in {directory.parent} for packing layers{want}",
         hint="free some space, or set TMPDIR to a folder on a larger disk",
     )
