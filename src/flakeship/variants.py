@@ -6,25 +6,45 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Final
 
+from flakeship import events
 from flakeship.errors import UsageError
 from flakeship.naming import varied
 from flakeship.pipeline import Result, publish
 from flakeship.settings import Settings
+from flakeship.sources.closure import BY_PATHS
 from flakeship.targets import DEFAULT_LAYOUT
 from flakeship.world import World
 
 DEBUG: Final = "-debug"
 """What its tags end with."""
 
+_FOR_PACKAGES: Final = ("contents", "base", "base_image", "max_layers", "debug")
+
 
 def publish_all(settings: Settings, world: World) -> tuple[Result, ...]:
     """Publish the image, and what is asked for beside it. UsageError, before anything is built, where that can't be."""
     debug = debugged(settings) if settings.debug else None
     made = publish(settings, world)
+    _warn(settings, made, world)
     if debug is None:
         return (made,)
     debug = dataclasses.replace(debug, reuse_from=tuple(_tags(made)) or settings.reuse_from)
     return made, publish(debug, world, variant=DEBUG)
+
+
+def _warn(settings: Settings, made: Result, world: World) -> None:
+    """Of inputs that an image, being made already, can't heed."""
+    default = Settings()
+    given = [name for name in _FOR_PACKAGES if getattr(settings, name) != getattr(default, name)]
+    layers = [layer.key for image in made.packed.images for layer in image.layers]
+    if given and not any(key.startswith(BY_PATHS) for key in layers):
+        names = ", ".join(name.replace("_", "-") for name in given)
+        world.emit(
+            events.Warned(
+                f"{made.obtained.name} is an image already, so nothing came of {names}",
+                hint="these are for plain packages; for an image, say it in its Nix expression",
+            )
+        )
 
 
 def debugged(settings: Settings) -> Settings:

@@ -228,3 +228,13 @@ def test_a_base_image_that_is_not_there(
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "building" not in done.stderr
+
+
+def test_inputs_for_packages_beside_an_image(
+    publish: Publish, make_flake: Callable[..., Path], tmp_path: Path
+) -> None:
+    image = f"--flake=path:{make_flake('image')}#layered"
+    done = publish(image, "--to", f"oci:{tmp_path}/layout", "--max-layers", "5", "--base", "none")
+    assert done.returncode == 0, done.stderr
+    assert "is an image already, so nothing came of base, max-layers" in done.stderr
+    assert "is an image already" not in publish("--to", f"oci:{tmp_path}/other", "--base", "none").stderr

@@ -26,6 +26,9 @@ from flakeship.sources.package import Package
 
 KIND: Final = "package"
 
+BY_PATHS: Final = "store:"
+"""What the key of a layer of store paths begins with."""
+
 _STORE: Final = Path("/nix/store")
 _BEGINNING: Final = "1970-01-01T00:00:01Z"
 _ELF: Final = b"\x7fELF"
@@ -109,7 +112,7 @@ class Closure:
 def key_of(group: Group) -> str:
     """What names a layer's bytes before they are read: its store paths, their contents, how they are written."""
     lines = sorted(f"{path.path} {path.nar_hash}\n" for path in group)
-    return f"store:{hashlib.sha256(''.join((RECIPE, chr(10), *lines)).encode()).hexdigest()}"
+    return f"{BY_PATHS}{hashlib.sha256(''.join((RECIPE, chr(10), *lines)).encode()).hexdigest()}"
 
 
 def _layer(group: Group) -> Layer:
