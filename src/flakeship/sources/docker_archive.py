@@ -88,6 +88,8 @@ class SeekableArchive:
             for member in TarReader(file):
                 self._note(member)
         entry = chosen_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
+        self.names = entry.layers
+        """Of the layers, as manifest.json spells them."""
         config = self._document(entry.config, DOCUMENT_LIMIT)
         self._layer_members = [self._member(name) for name in entry.layers]
         keys = [member.name for member in self._layer_members]

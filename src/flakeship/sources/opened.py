@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -58,6 +59,12 @@ class Circumstances:
     """Which of several platforms of one image; None for all."""
     as_is: bool = False
     """Keep what an earlier run stamped: for who looks at the image, and does not stamp it anew."""
+    now: datetime | None = None
+    """What a script means by `created = "now"`."""
+    folder: Path | None = None
+    """Private, and outlives the source; None for the system's folder of temporary files."""
+    nar_hashes: Callable[[], Mapping[str, str]] | None = None
+    """Asks Nix for the hashes of all store paths that the result refers to; of none, where it does not know."""
 
 
 class Source(Protocol):

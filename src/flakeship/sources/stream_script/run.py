@@ -1,11 +1,10 @@
-"""nixpkgs' streamLayeredImage: an executable that writes a docker-archive to stdout. It is run once and read forward,
-for one with `created = "now"` writes other bytes on each run.
+"""A script that writes a docker-archive to stdout: run once and read forward, for one with `created = "now"` writes
+other bytes on each run.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,17 +17,11 @@ from flakeship.image.tar import DamagedError
 from flakeship.sources.docker_archive import StreamedArchive, reported
 from flakeship.sources.opened import Circumstances, Opened
 
-KIND: Final = "streamLayeredImage script"
-
 _TAIL: Final = 20
 
 
-def matches(path: Path, head: bytes) -> bool:
-    return head.startswith(b"#!") and path.is_file() and os.access(path, os.X_OK)
-
-
 @contextlib.contextmanager
-def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+def run(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
     said: deque[str] = deque(maxlen=_TAIL)
 
     def hear(line: bytes) -> None:

@@ -1,0 +1,115 @@
+"""What the script would write, as a value: its config and history, and layers that are made when they are asked for."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.errors import NotAnImageError
+from flakeship.image import python_tar
+from flakeship.image.claims import image_of
+from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of, parse_digest
+from flakeship.image.tar import BLOCK, is_tar
+from flakeship.sources.docker_archive import SeekableArchive, reported
+from flakeship.sources.stream_script.conf import Conf, UnplannedError
+
+_CHECKSUM_LIMIT: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How this version of the script writes. `variant`: whether it tells the CPU's."""
+
+    tar: python_tar.Recipe
+    variant: bool = False
+
+
+class Planned:
+    """Layers that may be opened any number of times and at once. UnplannedError where a part is missing."""
+
+    forward_only = False
+
+    def __init__(
+        self,
+        conf: Conf,
+        recipe: Recipe,
+        *,
+        base: SeekableArchive | None = None,
+        hashes: Mapping[str, str],
+    ) -> None:
+        """`hashes` are the NAR hashes of store paths, as far as they are known."""
+        lower = base.image() if base else None
+        made = [_store_layer(paths, recipe.tar, hashes) for paths in conf.store_layers]
+        made.append(_customisation_layer(Path(conf.customisation_layer)))
+        self._layers = {layer.key: layer for layer in (*(base.layers() if base else ()), *made)}
+        keys = [*(lower.layers if lower else ()), *(layer.key for layer in made)]
+        sources = [[name] for name in (base.names if base else ())]
+        sources += [*map(list, conf.store_layers), [conf.customisation_layer]]
+        document = {
+            "created": conf.created,
+            "architecture": conf.raw["architecture"],
+            "os": "linux",
+            "config": _runtime(conf.raw.get("config"), lower),
+            "history": [{"created": conf.created, "comment": f"store paths: {paths}"} for paths in sources],
+            # not known before they are made, and not to be missing
+            "rootfs": {"diff_ids": [digest_of(b"")] * len(keys)},
+        }
+        if recipe.variant:
+            document["variant"] = conf.raw["variant"]
+        image = image_of(document, keys, what=f"the image of {conf.path}", names=[conf.raw["repo_tag"]])
+        self._image = replace(image, diff_ids=tuple(self._layers[key].diff_id for key in keys))
+
+    def layers(self) -> Iterator[Layer]:
+        return iter(self._layers.values())
+
+    def image(self) -> Image:
+        return self._image
+
+
+def base_of(conf: Conf) -> SeekableArchive | None:
+    """The image that this one is put on. UnplannedError where it can't be read in place."""
+    if conf.from_image is None:
+        return None
+    path = Path(conf.from_image)
+    try:
+        with path.open("rb") as file:
+            plain = is_tar(file.read(BLOCK))
+        if not plain:
+            raise UnplannedError("its base image is compressed")
+        with reported(str(path)):
+            return SeekableArchive(path)
+    except (OSError, NotAnImageError) as error:
+        raise UnplannedError(f"its base image can't be read ({error})") from error
+
+
+def _store_layer(paths: tuple[str, ...], recipe: python_tar.Recipe, hashes: Mapping[str, str]) -> Layer:
+    """Its key is of the paths, and of their contents where those are known."""
+    lines = [python_tar.VERSION, str(astuple(recipe)), *(f"{path} {hashes.get(path, '')}" for path in paths)]
+    key = f"stream:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
+    return Layer(key, functools.partial(python_tar.tar_of, paths, recipe), annotations={LAYER_KEY: key})
+
+
+def _customisation_layer(folder: Path) -> Layer:
+    tar = folder / "layer.tar"
+    try:
+        with (folder / "checksum").open("rb") as file:
+            digest = parse_digest(f"sha256:{file.read(_CHECKSUM_LIMIT).decode().strip()}")
+        size = tar.stat().st_size
+    except (OSError, ValueError) as error:
+        raise UnplannedError(f"its customisation layer can't be read ({error})") from error
+    return Layer(digest, lambda: tar.open("rb", buffering=0), digest, size)
+
+
+def _runtime(own: Any, lower: Image | None) -> Any:
+    """Of the base's settings only the environment stays; the last value of a name wins, at the place of the first."""
+    if lower is None:
+        return own
+    if not isinstance(own, dict):
+        raise UnplannedError("its config is no object")
+    variables = [*lower.config["config"].get("Env", ()), *own.get("Env", ())]
+    merged = {variable.split("=", 1)[0]: variable for variable in variables}
+    return {**own, "Env": list(merged.values())} if merged else own
