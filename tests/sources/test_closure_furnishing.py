@@ -45,7 +45,8 @@ def test_what_lies_beside(package: Package) -> None:
         "home/nonroot": (0o700, 65532, 65532),
         "tmp": (0o1777, 0, 0),
     }
-    assert "nonroot:x:65532:65532:nonroot:/home/nonroot:" in text_of(Closure(package), "etc/passwd")
+    home = "home/nonroot"
+    assert f"nonroot:x:65532:65532:nonroot:/{home}:" in text_of(Closure(package), "etc/passwd")
 
 
 @pytest.mark.parametrize(
