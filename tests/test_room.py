@@ -85,9 +85,7 @@ def test_the_largest_layer_must_fit(enough: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_built_where_the_disk_is_full(
-    publish: Publish, tiny: Path, tmp_path: Path
-) -> None:
+def test_nothing_is_built_where_the_disk_is_full(publish: Publish, tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = _: throw ''it was evaluated''; }")
     for flags, environ in (((), {"TMPDIR": str(tiny)}), (("--to", f"oci:{tiny}/image"), {})):
         ended = publish("--flake", f"path:{tmp_path}#x", *flags, **environ)
