@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ COMMANDS: Final = {
 }
 _POSITIONAL: Final = {"inspect": "image"}
 """The input that a command takes without a flag."""
+
+_UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
+"""What Python makes of such bytes."""
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
@@ -92,6 +96,8 @@ def _secret_file(item: Input, name: str) -> str:
 
 
 def _value(item: Input, text: str | list[str]) -> Any:
+    if _UNDECODED.search(str(text) if isinstance(text, str) else "".join(text)):
+        raise UsageError(f"{item.name} holds bytes that are no UTF-8", hint="write it in UTF-8")
     if isinstance(text, list):  # a flag given several times
         return tuple(value for part in text for value in _listed(item, part))
     match item.kind:

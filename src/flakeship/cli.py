@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from flakeship import arguments
-from flakeship.errors import CancelledError, Error
+from flakeship.errors import CancelledError, Error, ResourceError, UsageError
 from flakeship.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,10 +27,15 @@ if TYPE_CHECKING:
 
 def entry() -> NoReturn:
     """Run as a program. Threads that an error has abandoned may hang in a read: they are not waited for."""
-    code = main(sys.argv[1:])
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    _open_streams()
+    try:
+        code = main(sys.argv[1:])
+    except Exception:  # noqa: BLE001 - the threads of a run that hit a bug are not waited for either
+        traceback.print_exc()
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):
+            stream.flush()
     os._exit(code)
 
 
@@ -47,7 +54,22 @@ def main(argv: Sequence[str]) -> int:
         return int(end.code or 0)
     except BrokenPipeError:  # whoever read our stdout has gone
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _tell(ResourceError(f"{where}{error.strerror or error}", hint="look at the disk, limits and rights of this machine"))
+        return ResourceError.exit_code
     return 0
+
+
+def _open_streams() -> None:
+    """Without a stream its number goes to the next file that is opened, and children would write into that."""
+    for number in range(3):
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for as long as the process lives
 
 
 def _run(invocation: arguments.Invocation) -> None:
@@ -56,14 +78,14 @@ def _run(invocation: arguments.Invocation) -> None:
     from flakeship.ownership import workspace_owned
     from flakeship.world import World
 
-    settings = invocation.settings
+    settings, stdout = invocation.settings, _stdout()
     secrets = secrets_of(settings)
     with reporting(os.environ).log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as report:
         for warning in invocation.warnings:
             report(events.Warned(warning))
         world = World(
             environ=dict(os.environ),
-            cwd=Path.cwd(),
+            cwd=_cwd(),
             home=Path(os.environ.get("HOME") or "/"),
             now=datetime.now(UTC),
             clock=time.monotonic,
@@ -71,12 +93,39 @@ def _run(invocation: arguments.Invocation) -> None:
             random=random.random,
             cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             emit=report,
-            stdout=sys.stdout.buffer,
+            stdout=stdout.buffer,
         )
         with workspace_owned(settings, world.cwd):
             said = _COMMANDS[invocation.command](settings, world)
-    told = sys.stderr if "-" in settings.to else sys.stdout  # stdout has the image itself
-    print(said, file=told, flush=True)
+    told = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
+    try:
+        print(said, file=told, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write the result to stdout: {error.strerror}; the image is where it should be",
+            hint="redirect stdout to a file on a disk that has room, or name a `metadata-file`",
+        ) from error
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working folder can't be told: {error.strerror}", hint="change to a folder that exists"
+        ) from error
+
+
+def _stdout() -> TextIO:
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        raise ResourceError(
+            "stdout is closed, and the result is to be written there",
+            hint="redirect it to a file or to /dev/null",
+        )
+    sys.stdout.reconfigure(errors="surrogateescape")  # the names of files need not be text
+    return sys.stdout
 
 
 def _publish(settings: Settings, world: World) -> str:
@@ -116,17 +165,31 @@ _COMMANDS: Final[dict[str, Callable[[Settings, World], str]]] = {"publish": _pub
 """What a command prints on stdout; their names are those of `arguments.COMMANDS`."""
 
 
+_PATIENCE: Final = 2
+"""Signals after which the next one ends the process at once, whatever is left behind."""
+
+
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """SIGINT and SIGTERM end the run by an error, so that every block is left in order.
+    """A signal ends the run by an error, so that every block is left in order; the second is late, the third final.
 
     Handlers are set even where they were ignored: Python as a container's first process has none for SIGTERM.
+    nohup's is left.
     """
+    came = 0
 
     def cancel(number: int, _: FrameType | None) -> None:
-        raise CancelledError(number)
+        nonlocal came
+        came += 1
+        if came == 1:
+            raise CancelledError(number)
+        if came > _PATIENCE:
+            os._exit(128 + number)
 
-    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ours.append(signal.SIGHUP)
+    before = {number: signal.signal(number, cancel) for number in ours}
     try:
         yield
     finally:
@@ -139,6 +202,7 @@ def _tell(error: Error) -> None:
     from flakeship.report.markdown import as_failure
 
     platform = reporting(os.environ)
-    platform.failed(error, sys.stderr, cwd=Path())
+    with contextlib.suppress(OSError):
+        platform.failed(error, sys.stderr, cwd=Path())
     with contextlib.suppress(Error):
         platform.summarise(as_failure(error), os.environ)

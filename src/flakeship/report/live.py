@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from rich.console import Console
+from rich.markup import escape as _escaped
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from flakeship import events
@@ -27,9 +28,9 @@ class LiveReport:
         with self._lock:
             match event:
                 case events.StageStarted(title=title):
-                    self._title = title
+                    self._title = _escaped(printable(title))
                     self._progress.update(
-                        self._build, description=title, total=None, completed=0, visible=True
+                        self._build, description=self._title, total=None, completed=0, visible=True
                     )
                 case events.StageFinished():
                     self._progress.update(self._build, visible=False)
@@ -50,8 +51,6 @@ class LiveReport:
             self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ def printable(text: str) -> str:
 def line_of(event: events.Event) -> tuple[int, str]:
     match event:
         case events.StageStarted(title=title):
-            return 2, f"==> {title}"
+            return 2, f"==> {printable(title)}"
         case events.StageFinished(name=name, seconds=seconds):
             return 3, f"    {name} took {seconds:.2f} s"
         case events.Command(argv=argv):
