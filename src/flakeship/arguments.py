@@ -96,7 +96,7 @@ def _secret_file(item: Input, name: str) -> str:
 
 
 def _value(item: Input, text: str | list[str]) -> Any:
-    if _UNDECODED.search(str(text) if isinstance(text, str) else "".join(text)):
+    if _UNDECODED.search("".join(text)):
         raise UsageError(f"{item.name} holds bytes that are no UTF-8", hint="write it in UTF-8")
     if isinstance(text, list):  # a flag given several times
         return tuple(value for part in text for value in _listed(item, part))

@@ -56,7 +56,12 @@ def main(argv: Sequence[str]) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _tell(ResourceError(f"{where}{error.strerror or error}", hint="look at the disk, limits and rights of this machine"))
+        _tell(
+            ResourceError(
+                f"{where}{error.strerror or error}",
+                hint="look at the disk, limits and rights of this machine",
+            )
+        )
         return ResourceError.exit_code
     return 0
 

@@ -51,8 +51,6 @@ class LiveReport:
             self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-
-
 @contextlib.contextmanager
 def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emit]:
     """A report whose moving lines vanish when the block is left."""
