@@ -210,7 +210,7 @@ def broken(tmp_path: Path, store: Path, layer: Mapping[str, Any], **more: Any) -
             "no octal number",
         ),
         ({"diff_ids": f"sha256:{'1' * 64}"}, "no layer-path says where it is"),
-        ({"digest": f"sha256:{'1' * 64}", "diff_ids": f"sha256:{'1' * 64}"}, "layer 1 of"),
+        ({"digest": f"sha256:{'1' * 64}", "diff_ids": f"sha256:{'1' * 64}"}, "layer sha256:1111"),
     ],
 )
 def test_a_layer_that_is_broken(tmp_path: Path, change: Mapping[str, Any], words: str) -> None:

@@ -52,13 +52,17 @@ def adopted(
 
 
 def compare(layer: Layer, diff_id: Digest) -> None:
-    """NotAnImageError where a layer's tar is not the one that is claimed."""
+    """MismatchError where a layer's tar is not the one that is claimed."""
     if layer.diff_id and layer.diff_id != diff_id:
         raise mismatch(layer.key, layer.diff_id, diff_id)
 
 
-def mismatch(key: str, claimed: Digest, found: Digest) -> NotAnImageError:
-    return NotAnImageError(
+class MismatchError(NotAnImageError):
+    """A layer's tar is not the one that is claimed."""
+
+
+def mismatch(key: str, claimed: Digest, found: Digest) -> MismatchError:
+    return MismatchError(
         f"layer {key} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
         hint="the archive is damaged or was changed; build it again (nix store delete PATH, then nix build)",
     )

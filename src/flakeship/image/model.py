@@ -101,6 +101,8 @@ class Layer:
     `open` yields the uncompressed tar. Any number of times where the source can seek; where it can only be
     read forward, once, and before the next layer is asked for.
     `size` is in bytes uncompressed; None where it is known only after reading.
+    `otherwise` are tars to try where that of `open` has another diff_id than is stated: what other versions of the
+    source's builder would have written.
     `ready` is the blob where there is one already; it goes out instead of what packing would make.
     `named` is what the layer's name in a stream says its diff_id is: enough to recognise it unread, for the image's
     config, which comes later, must say the same of it.
@@ -111,6 +113,7 @@ class Layer:
     diff_id: Digest | None = None
     size: int | None = None
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    otherwise: tuple[Callable[[], Reader], ...] = ()
     ready: ReadyBlob | None = None
     named: Digest | None = None
 

@@ -7,12 +7,12 @@ import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from flakeship import events
-from flakeship.image.adopt import StoppedError, adopted, compare, mismatch
+from flakeship.image.adopt import MismatchError, StoppedError, adopted, compare, mismatch
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
@@ -76,6 +76,18 @@ def _pack(
         )
     if found := packing.store.find(layer):
         return found
+    try:
+        return _packed(layer, packing, compressors, in_flight, stop)
+    except MismatchError:
+        if not layer.otherwise:
+            raise
+    other, *others = layer.otherwise
+    return _pack(replace(layer, open=other, otherwise=tuple(others)), packing, compressors, in_flight, stop)
+
+
+def _packed(
+    layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
+) -> PackedLayer:
     packing.emit(events.LayerProgress(layer.key, "reading"))
     tar_hash, blob_hash, size = hashlib.sha256(), hashlib.sha256(), 0
 

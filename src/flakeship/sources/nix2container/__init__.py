@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
 from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
-from flakeship.image.model import Digest, Image, Layer, ReadyBlob
-from flakeship.image.stream import Reader, sha256_of
+from flakeship.image.model import Image, Layer, ReadyBlob
+from flakeship.image.stream import Reader
 from flakeship.image.tar import BLOCK
 from flakeship.image.tar_writer import Joined
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
@@ -23,12 +22,7 @@ from flakeship.sources.opened import Circumstances, Opened
 
 KIND: Final = "nix2container image"
 
-_VARIANTS: Final = (
-    Variant(),
-    Variant(gname_is_uname=True),
-    Variant(mtime=0, gname_is_uname=True),
-)
-"""The newest first."""
+_OLDEST: Final = Variant(mtime=0, gname_is_uname=True)
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -49,7 +43,6 @@ class Nix2Container:
 
     def __init__(self, document: ImageDocument, *, what: str) -> None:
         self._layers = document.layers
-        self._variant = _variant_of(self._layers, what)
         diff_ids = [layer.diff_id for layer in self._layers]
         config = {
             **document.config,
@@ -66,8 +59,8 @@ class Nix2Container:
         return self._image
 
     def _packed(self, layer: LayerDocument) -> Layer:
-        open_ = functools.partial(_tar, layer.paths, self._variant)
-        return Layer(layer.diff_id, open_, layer.diff_id, layer.size or None)
+        newest, *older = (functools.partial(_tar, layer.paths, variant) for variant in _variants(layer))
+        return Layer(layer.diff_id, newest, layer.diff_id, layer.size or None, otherwise=tuple(older))
 
     def _blob(self, layer: LayerDocument, path: Path) -> Layer:
         """The media type in the JSON may be wrong, the first bytes of the blob are not."""
@@ -89,27 +82,7 @@ def _tar(paths: Iterable[StorePath], variant: Variant) -> Reader:
     return Joined(tar_pieces(paths, variant))
 
 
-def _variant_of(layers: Sequence[LayerDocument], what: str) -> Variant:
-    """The one that gives the digests stated, found out on the smallest layers that can tell; packing compares all."""
-    left = list(_VARIANTS)
-    packed = sorted((layer for layer in layers if layer.blob is None), key=lambda layer: layer.size)
-    owned = [layer for layer in packed if _tells_groups(layer)]
-    for layer in (*packed[:1], *owned[:1]):
-        fitting = [variant for variant in left if _digest(layer, variant) == layer.diff_id]
-        if not fitting:
-            raise NotAnImageError(
-                f"layer {layers.index(layer) + 1} of {what} has another digest than the {layer.diff_id} that is stated",
-                hint="its store paths changed since, or its version of nix2container is older than 2022, or unknown "
-                "to flakeship: delete the image's JSON (`nix store delete`) and build it again",
-            )
-        left = fitting
-    return left[0]
-
-
-def _tells_groups(layer: LayerDocument) -> bool:
-    return any(item.gname not in {b"", item.uname} for path in layer.paths for item in path.permissions)
-
-
-def _digest(layer: LayerDocument, variant: Variant) -> Digest:
-    with _tar(layer.paths, variant) as tar:
-        return Digest(sha256_of(tar)[0])
+def _variants(layer: LayerDocument) -> tuple[Variant, ...]:
+    """The newest first; those that would write the same of this layer once."""
+    owned = any(item.gname not in {b"", item.uname} for path in layer.paths for item in path.permissions)
+    return (Variant(), Variant(gname_is_uname=True), _OLDEST) if owned else (Variant(), _OLDEST)

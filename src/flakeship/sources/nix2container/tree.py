@@ -21,16 +21,6 @@ _ROOT_MODE: Final = 0o755
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """Who a member belongs to; an empty name leaves it root's."""
-
-    uid: int = 0
-    gid: int = 0
-    uname: bytes = b"root"
-    gname: bytes = b"root"
-
-
-@dataclass(frozen=True, slots=True)
 class Permission:
     """For files whose path in the store `pattern` matches; None leaves the mode."""
 
@@ -107,11 +97,22 @@ def _enter(root: _Node, path: StorePath, source: bytes, info: os.stat_result) ->
     destination = _rewritten(source, path.rewrite)
     if not destination:
         return
-    cleaned = posixpath.normpath(b"/" + destination.lstrip(b"/") if destination[:1] == b"/" else destination)
     node = root
-    for part in [b""] if cleaned == b"/" else cleaned.split(b"/"):
-        node = node.children.setdefault(part, _Node())
+    for part in _parts(destination):
+        child = node.children.get(part)
+        if child is None:
+            child = node.children[part] = _Node()
+        node = child
     node.source, node.info, node.permissions = source, info, path.permissions
+
+
+def _parts(destination: bytes) -> list[bytes]:
+    """Of a cleaned path; what is absolute begins with an empty part."""
+    if destination[:1] == b"." or b"/." in destination or b"//" in destination or destination[-1:] == b"/":
+        destination = posixpath.normpath(
+            b"/" + destination.lstrip(b"/") if destination[:1] == b"/" else destination
+        )
+    return [b""] if destination == b"/" else destination.split(b"/")
 
 
 def _rewritten(source: bytes, rewrite: tuple[re.Pattern[str], str] | None) -> bytes:
@@ -158,18 +159,19 @@ def _below(base: bytes, node: _Node) -> list[tuple[bytes, _Node]]:
 
 def _member(name: bytes, node: _Node, variant: Variant) -> Iterator[bytes]:
     if node.info is None:
-        yield go_tar.header(go_tar.Member(name, "folder", _ROOT_MODE, variant.mtime))
+        yield go_tar.header(name, go_tar.Form("folder", _ROOT_MODE, variant.mtime))
         return
     mode, size = node.info.st_mode, node.info.st_size
     try:
         match stat.S_IFMT(mode):
             case stat.S_IFREG:
-                yield _header(name, "file", node, variant, size=size)
+                yield go_tar.header(name, _form("file", node, variant), size=size)
                 yield from _content(node.source, size)
             case stat.S_IFDIR:
-                yield _header(name, "folder", node, variant)
+                yield go_tar.header(name, _form("folder", node, variant))
             case stat.S_IFLNK:
-                yield _header(name, "symlink", node, variant, target=os.readlink(node.source))  # noqa: PTH115  names in a store are bytes
+                target = os.readlink(node.source)  # noqa: PTH115  names in a store are bytes
+                yield go_tar.header(name, _form("symlink", node, variant), target=target)
             case _:
                 raise NotAnImageError(
                     f"{os.fsdecode(node.source)} is a socket, a pipe or a device; a store path can't hold one",
@@ -179,47 +181,32 @@ def _member(name: bytes, node: _Node, variant: Variant) -> Iterator[bytes]:
         raise _unreadable(node.source, error) from error
 
 
-def _header(
-    name: bytes, kind: go_tar.Kind, node: _Node, variant: Variant, *, size: int = 0, target: bytes = b""
-) -> bytes:
+def _form(kind: go_tar.Kind, node: _Node, variant: Variant) -> go_tar.Form:
     assert node.info is not None
-    mode, owner = (0o777 if kind == "symlink" else stat.S_IMODE(node.info.st_mode)), Owner()
-    if node.permissions:
-        mode, owner = _permitted(os.fsdecode(node.source), node.permissions, mode, variant)
-    return go_tar.header(
-        go_tar.Member(
-            name,
-            kind,
-            mode,
-            variant.mtime,
-            size,
-            target,
-            uid=owner.uid,
-            gid=owner.gid,
-            uname=owner.uname,
-            gname=owner.gname,
-        )
-    )
+    mode = 0o777 if kind == "symlink" else stat.S_IMODE(node.info.st_mode)
+    if not node.permissions:
+        return go_tar.Form(kind, mode, variant.mtime)
+    return go_tar.Form(kind, *_permitted(os.fsdecode(node.source), node.permissions, mode, variant))
 
 
 def _permitted(
     source: str, permissions: Sequence[Permission], mode: int, variant: Variant
-) -> tuple[int, Owner]:
+) -> tuple[int, int, go_tar.Owner]:
     """All that match, one after the other: each resets the numbers, and names and mode only where it has them."""
-    owner = Owner()
+    owner = go_tar.ROOT
     for permission in permissions:
         if permission.pattern.search(source):
-            owner = Owner(
+            owner = go_tar.Owner(
                 permission.uid,
                 permission.gid,
                 permission.uname or owner.uname,
                 _group(permission, owner, variant),
             )
             mode = mode if permission.mode is None else permission.mode
-    return mode, owner
+    return mode, variant.mtime, owner
 
 
-def _group(permission: Permission, owner: Owner, variant: Variant) -> bytes:
+def _group(permission: Permission, owner: go_tar.Owner, variant: Variant) -> bytes:
     if not permission.gname:
         return owner.gname
     return permission.uname if variant.gname_is_uname else permission.gname
@@ -228,9 +215,10 @@ def _group(permission: Permission, owner: Owner, variant: Variant) -> bytes:
 def _content(path: bytes, size: int) -> Iterator[bytes]:
     """Exactly `size` bytes and what pads them."""
     left = size
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  names in a store are bytes
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         while left:
-            data = file.read(min(left, CHUNK))
+            data = os.read(file, min(left, CHUNK))
             if not data:
                 raise ResourceError(
                     f"{os.fsdecode(path)} became shorter while it was read",
@@ -238,6 +226,8 @@ def _content(path: bytes, size: int) -> Iterator[bytes]:
                 )
             left -= len(data)
             yield data
+    finally:
+        os.close(file)
     yield go_tar.padding(size)
 
 
