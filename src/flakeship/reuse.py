@@ -46,6 +46,7 @@ _PLAIN: Final = (
     "debug",
     "max_layers",
     "user",
+    "entrypoint",  # a package with several programs needs none where this is given
     "image_in_archive",
     "platform",
 )

@@ -36,7 +36,7 @@ def test_a_folder_of_its_own_that_goes(tmp_path: Path) -> None:
         with store.spool() as (file, path):
             file.write(b"kept")
         assert path.read_bytes() == b"kept"
-        assert store.find(Layer("anything", lambda: io.BytesIO())) is None
+        assert store.find(Layer("anything", io.BytesIO)) is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -92,7 +92,9 @@ def test_the_folder_is_gone_or_can_not_be_written_to(tmp_path: Path) -> None:
 
 def test_too_many_open_files(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files() - 1, hard))
+    lowest_free = os.open(tmp_path, os.O_RDONLY)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
     try:
         with (
             pytest.raises(ResourceError, match="Too many open files") as caught,
