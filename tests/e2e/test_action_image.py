@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.testbed.docker import Docker
+from tests.testbed.github_runner import outputs
 from tests.testbed.registry import Registry
 
 LIMIT = 320_000_000
+OWNER = (1001, 127)
 
 
 @pytest.fixture
@@ -27,6 +34,13 @@ def test_size_is_within_the_limit(dockerd: Docker, action_image: str) -> None:
 def test_entrypoint_hands_over_to_the_package(dockerd: Docker, action_image: str) -> None:
     assert dockerd("run", "--rm", action_image, "--version").startswith("flakeship ")
     assert "publish" in dockerd("run", "--rm", action_image, "publish", "--help")
+
+
+def test_inputs_of_any_name_arrive(dockerd: Docker, action_image: str) -> None:
+    """A shell between the runner and the package would drop names that are no identifiers."""
+    done = dockerd.run("run", "--rm", "-e", "INPUT_LOG-LEVEL=loud", action_image)
+    assert done.returncode == 2
+    assert "log-level is 'loud'" in done.stderr.decode()
 
 
 def test_no_build_tool_is_left(shell: Callable[[str], str]) -> None:
@@ -55,40 +69,175 @@ def test_workspace_is_no_place_to_import_from(dockerd: Docker, action_image: str
     assert done.startswith("flakeship ")
 
 
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """GitHub's runner on a machine of its own: no privileges, HOME elsewhere, a workspace that belongs to its user."""
+
+    workspace: Path
+    commands: Path
+    arguments: tuple[str, ...]
+
+    def outputs(self) -> dict[str, str]:
+        return outputs((self.commands / "output").read_text())
+
+    def owners(self) -> set[tuple[int, int]]:
+        found = [path.lstat() for path in self.workspace.rglob("*")]
+        return {(status.st_uid, status.st_gid) for status in found}
+
+
+@pytest.fixture
+def runner(make_flake: Callable[..., Path], tmp_path: Path, action_image: str) -> Callable[..., Runner]:
+    """`runner(flake=…)` prepares a container of the action with these inputs."""
+
+    def prepare(**inputs: str) -> Runner:
+        workspace = make_flake("workspace")
+        home, commands = tmp_path / "home", tmp_path / "file_commands"
+        for folder in (home, commands):
+            folder.mkdir()
+        for name in ("output", "summary"):
+            (commands / name).touch()
+        for path in (workspace, home, *workspace.rglob("*")):
+            os.chown(path, *OWNER, follow_symlinks=False)
+        variables = {
+            "HOME": "/github/home",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_WORKSPACE": "/github/workspace",
+            "GITHUB_OUTPUT": "/github/file_commands/output",
+            "GITHUB_STEP_SUMMARY": "/github/file_commands/summary",
+            "INPUT_NIX-CONFIG": "substituters =",
+            **{f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()},
+        }
+        mounts = {home: "/github/home", commands: "/github/file_commands", workspace: "/github/workspace"}
+        arguments = (
+            *("run", "--rm", "--network", "host", "--workdir", "/github/workspace"),
+            *(part for name, value in variables.items() for part in ("-e", f"{name}={value}")),
+            *(part for source, target in mounts.items() for part in ("-v", f"{source}:{target}")),
+        )
+        return Runner(workspace, commands, arguments)
+
+    return prepare
+
+
 def test_runs_as_github_runs_it_and_leaves_the_workspace_clean(
+    dockerd: Docker, action_image: str, registry: Registry, runner: Callable[..., Runner]
+) -> None:
+    repository = registry.new_repository()
+    job = runner(flake=".#layered", tags=f"{registry.host}/{repository}:1.0")
+    before = sorted(path for path in job.workspace.rglob("*") if ".git" not in path.parts)
+    done = dockerd.run(*job.arguments, action_image)
+    assert done.returncode == 0, done.stderr.decode()
+
+    assert job.outputs()["digest"] == registry.digest(repository, "1.0")
+    assert job.outputs()["digest"] in (job.commands / "summary").read_text()
+    assert "sandbox: off (this container allows no namespaces" in done.stderr.decode()
+    assert sorted(path for path in job.workspace.rglob("*") if ".git" not in path.parts) == before
+    assert job.owners() == {OWNER}
+
+
+def test_what_is_written_belongs_to_the_owner_of_the_workspace(
+    dockerd: Docker, action_image: str, runner: Callable[..., Runner]
+) -> None:
+    job = runner(
+        flake=".#layered",
+        to="oci:out/deep/image\noci-archive:out/image.tar\ndocker-archive:/tmp/elsewhere.tar:app:1",
+        metadata_file="made/meta.json",
+    )
+    dockerd(*job.arguments, action_image)
+    for name in ("out/deep/image/index.json", "out/image.tar", "made/meta.json"):
+        assert (job.workspace / name).is_file()
+    assert job.owners() == {OWNER}
+
+
+def test_what_a_link_leads_to_is_left_alone(
+    dockerd: Docker, action_image: str, runner: Callable[..., Runner]
+) -> None:
+    job = runner(flake=".#layered", to="oci:out/image", metadata_file="out/meta.json")
+    (job.workspace / "out").symlink_to("/tmp")
+    check = "import subprocess as s; s.run('/entrypoint', check=True); s.run(['stat', '-c%u', '/tmp', '/tmp/image', '/tmp/meta.json'])"
+    done = dockerd(*job.arguments, "--entrypoint", "python3", action_image, "-c", check)
+    assert done.splitlines()[-3:] == ["0", "0", "0"]
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    """A registry that takes an upload's bytes and never answers."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _StuckHandler) as server:
+        server.daemon_threads = True
+        seen = Stuck(server.server_address[1])
+        _StuckHandler.seen = seen
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield seen
+        seen.end.set()
+        server.shutdown()
+        thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    port: int
+    requests: list[str] = field(default_factory=list)
+    uploading: threading.Event = field(default_factory=threading.Event)
+    end: threading.Event = field(default_factory=threading.Event)
+
+
+class _StuckHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen: Stuck
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
+    def _answer(self) -> None:
+        self.seen.requests.append(f"{self.command} {self.path}")
+        if self.command in {"PUT", "PATCH"}:
+            self.seen.uploading.set()
+            self.seen.end.wait(60)
+        status = {"POST": 202, "HEAD": 404}.get(self.command, 200 if self.path == "/v2/" else 404)
+        self.send_response(status)
+        self.send_header("Location", "/v2/a/b/blobs/uploads/1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(("name", "code"), [("INT", 130), ("TERM", 143)])
+@pytest.mark.parametrize("moment", ["building", "uploading"])
+def test_a_cancelled_run_ends_at_once_and_tags_nothing(  # noqa: PLR0917 - fixtures are given by name
     dockerd: Docker,
     action_image: str,
-    registry: Registry,
-    make_flake: Callable[..., Path],
-    tmp_path: Path,
+    runner: Callable[..., Runner],
+    stuck: Stuck,
+    name: str,
+    code: int,
+    moment: str,
 ) -> None:
-    """No privileges, HOME elsewhere, and a workspace that belongs to the runner's user."""
-    repository = registry.new_repository()
-    workspace = make_flake("workspace")
-    home, commands = tmp_path / "home", tmp_path / "file_commands"
-    for folder in (home, commands):
-        folder.mkdir()
-    (commands / "output").touch()
-    before = sorted(path for path in workspace.rglob("*") if ".git" not in path.parts)
-    for path in (workspace, home, *workspace.rglob("*")):
-        os.chown(path, 1001, 127, follow_symlinks=False)
-    variables = {
-        "HOME": "/github/home",
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_WORKSPACE": "/github/workspace",
-        "GITHUB_OUTPUT": "/github/file_commands/output",
-        "INPUT_FLAKE": ".#layered",
-        "INPUT_TAGS": f"{registry.host}/{repository}:1.0",
-        "INPUT_NIX-CONFIG": "substituters =",
-    }
-    mounts = {home: "/github/home", commands: "/github/file_commands", workspace: "/github/workspace"}
-    dockerd(
-        *("run", "--rm", "--network", "host", "--workdir", "/github/workspace"),
-        *(part for name, value in variables.items() for part in ("-e", f"{name}={value}")),
-        *(part for source, target in mounts.items() for part in ("-v", f"{source}:{target}")),
-        action_image,
-    )
-
-    assert registry.digest(repository, "1.0") in (commands / "output").read_text()
-    assert sorted(path for path in workspace.rglob("*") if ".git" not in path.parts) == before
-    assert {path.stat(follow_symlinks=False).st_uid for path in workspace.rglob("*")} == {1001}
+    """As the runner cancels: a signal to the container's first process."""
+    flake = ".#sleeps" if moment == "building" else ".#layered"
+    job = runner(flake=flake, tags=f"127.0.0.1:{stuck.port}/a/b:1")
+    container = f"flakeship-{stuck.port}"
+    command = ["docker", *job.arguments, "--name", container, action_image]
+    with subprocess.Popen(
+        command, env=dockerd.environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stderr
+        if moment == "building":
+            log = ""
+            while "asleep" not in log:
+                log = child.stderr.readline().decode()
+                assert log, "it ended before it was cancelled"
+        else:
+            assert stuck.uploading.wait(60)
+        dockerd("kill", "--signal", name, container)
+        begun = time.monotonic()
+        child.communicate(timeout=30)
+        took = time.monotonic() - begun
+    assert child.returncode == code
+    assert took <= 2
+    assert not [
+        request for request in stuck.requests if "/manifests/" in request and request.startswith("PUT")
+    ]
+    assert not job.outputs()
