@@ -150,7 +150,7 @@ def _bar(value: float, largest: float) -> str:
 
 def _bounded(text: str) -> str:
     """Whole parts are left out from the end: half a table, or a fold that is never closed, would spoil the page."""
-    while len(text.encode()) > LIMIT:
+    while len(text.encode(errors="surrogateescape")) > LIMIT:
         text = (
             text.rstrip("\n").rpartition("\n\n<details>")[0] + "\n\nThe rest is left out: it is too long.\n"
         )
