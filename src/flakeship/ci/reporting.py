@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from flakeship import events
-from flakeship.ci import github_commands, local_reporting
+from flakeship.ci import github_commands, gitlab_reporting, local_reporting
 from flakeship.ci.platforms import platform
 from flakeship.errors import Error
 from flakeship.settings import Settings, inputs
@@ -40,6 +40,8 @@ def reporting(environ: Mapping[str, str]) -> Reporting:
     match platform(environ).NAME:
         case "github" | "forgejo":
             return github_commands
+        case "gitlab":
+            return gitlab_reporting
         case _:
             return local_reporting
 
