@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
-from flakeship import arguments
+from flakeship import __version__, arguments
 from flakeship.errors import CancelledError, Error, ResourceError, UsageError
 from flakeship.settings import Settings
 
@@ -80,12 +80,14 @@ def _open_streams() -> None:
 def _run(invocation: arguments.Invocation) -> None:
     from flakeship import events
     from flakeship.ci.reporting import reporting, secrets_of
-    from flakeship.ownership import workspace_owned
-    from flakeship.world import World
 
     settings, stdout = invocation.settings, _stdout()
     secrets = secrets_of(settings)
     with reporting(os.environ).log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as report:
+        report(events.Started(__version__))
+        from flakeship.ownership import workspace_owned
+        from flakeship.world import World
+
         for warning in invocation.warnings:
             report(events.Warned(warning))
         world = World(

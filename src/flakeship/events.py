@@ -8,6 +8,13 @@ from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """The run begins, before anything is loaded that takes its time."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageStarted:
     """A stage of the pipeline begins; `name` is one of the words of the README's paragraph ("build", "pack", …)."""
 
@@ -117,7 +124,8 @@ class Detail:
 
 
 Event: TypeAlias = (
-    StageStarted
+    Started
+    | StageStarted
     | StageFinished
     | Command
     | BuildLog

@@ -13,6 +13,7 @@ from flakeship import events, report
 from flakeship.report.plain import LEVELS, PlainReport, line_of, printable, size_of
 
 ALL: list[events.Event] = [
+    events.Started("1.2.3"),
     events.StageStarted("build", "building .#image"),
     events.BuildLog("hello [bold]there"),
     events.BuildProgress(1, 2, 1, 0),
@@ -44,6 +45,7 @@ def test_what_each_level_says() -> None:
         "retry 1 of upload in 0.5 s: reset", "warning: a warning", "  -> do this",
     ]  # fmt: skip
     info, debug = said("info"), said("debug")
+    assert info.startswith("flakeship 1.2.3\n")
     assert "==> building .#image\n    hello [bold]there\n" in info
     assert "    aaaaaaaaaaaa     1.5 kB  uploaded  ghcr.io/o/n\n" in info
     assert "note: a note" in info

@@ -35,6 +35,8 @@ def printable(text: str) -> str:
 
 def line_of(event: events.Event) -> tuple[int, str]:
     match event:
+        case events.Started(version=version):
+            return 2, f"flakeship {version}"
         case events.StageStarted(title=title):
             return 2, f"==> {printable(title)}"
         case events.StageFinished(name=name, seconds=seconds):
