@@ -1,0 +1,154 @@
+"""Ctrl-C and its like, at the moments where a run waits for somebody: it ends at once, in order, and leaves nobody behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from tests.testbed.nix import MakeFlake
+
+pytestmark = pytest.mark.slow
+
+Running: TypeAlias = "subprocess.Popen[str]"
+Start: TypeAlias = Callable[..., Running]
+
+
+@pytest.fixture
+def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Start `flakeship publish` in a session of its own; every process with its TMPDIR must be gone in the end."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    started: list[Running] = []
+
+    def run(*flags: str, cwd: Path = tmp_path) -> Running:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flakeship", "publish", *flags],
+            cwd=cwd,
+            env={**nix_environ, "TMPDIR": str(temporary)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+    assert not list(temporary.iterdir())
+    assert not _still_there(str(temporary).encode())
+
+
+def _still_there(mark: bytes) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+def ended(process: Running, *signals: int) -> tuple[int, str, float]:
+    """Exit code, what it said after the signals, and the seconds that it took."""
+    begun = time.monotonic()
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.05)
+    out, said = process.communicate(timeout=30)
+    assert not out
+    assert "Traceback" not in said, said
+    return process.returncode, said, time.monotonic() - begun
+
+
+def wait_for(process: Running, words: str) -> None:
+    assert process.stderr
+    for line in process.stderr:
+        if words in line:
+            return
+    pytest.fail(f"it ended without saying {words!r}")
+
+
+@contextmanager
+def silent_server() -> Iterator[socket.socket]:
+    """Takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [
+        ([signal.SIGINT], 130),
+        ([signal.SIGTERM], 143),
+        ([signal.SIGHUP], 129),
+        ([signal.SIGINT, signal.SIGINT], 130),
+    ],
+)
+def test_while_nix_builds(start: Start, make_flake: MakeFlake, signals: list[int], code: int) -> None:
+    process = start("--flake", ".#sleeps", cwd=make_flake(fresh=True))
+    wait_for(process, "asleep")
+    returned, said, seconds = ended(process, *signals)
+    assert returned == code
+    assert "cancelled by signal" in said
+    assert seconds < 8
+
+
+def test_while_a_script_streams(start: Start, tmp_path: Path, archive: Path) -> None:
+    script = tmp_path / "stream"
+    script.write_text(f"#!/bin/sh\nhead -c 100000 {archive}\nsleep 1000\n")
+    script.chmod(0o755)
+    process = start("--source", str(script), "--to", "oci:x", "--log-level", "debug")
+    wait_for(process, " reading ")
+    returned, _, seconds = ended(process, signal.SIGINT)
+    assert returned == 130
+    assert seconds < 8
+    assert not (tmp_path / "x/index.json").exists()
+
+
+def test_while_a_registry_keeps_silent(start: Start, archive: Path) -> None:
+    with silent_server() as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        process = start("--source", str(archive), "--tags", f"{host}/a:1")
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1)
+            returned, _, seconds = ended(process, signal.SIGTERM)
+    assert returned == 143
+    assert seconds < 3
+
+
+def test_the_third_signal_is_final(start: Start, tmp_path: Path) -> None:
+    """A script that does not end by SIGTERM is given some seconds; who can't wait for them need not."""
+    script = tmp_path / "stream"
+    script.write_text("#!/bin/sh\ntrap '' TERM INT\necho stubborn >&2\nwhile :; do sleep 0.1; done\n")
+    script.chmod(0o755)
+    process = start("--source", str(script), "--to", "oci:x", "--log-level", "debug")
+    wait_for(process, "publishing")
+    time.sleep(0.5)
+    returned, _, seconds = ended(process, *[signal.SIGINT] * 3)
+    assert returned == 130
+    assert seconds < 1
+    for number in _sessions(str(script)):
+        os.killpg(number, signal.SIGKILL)
+    for folder in (tmp_path / "temporary").iterdir():
+        folder.rmdir()
+
+
+def _sessions(words: str) -> list[int]:
+    listed = subprocess.run(["pgrep", "-f", words], capture_output=True, text=True, check=False).stdout
+    return [int(number) for number in listed.split()]
