@@ -28,3 +28,18 @@ def test_the_action_declares_every_input_and_output() -> None:
     assert list(action["outputs"]) == [item.name for item in OUTPUTS]
     assert action["inputs"]["github-token"]["default"] == "${{ github.token }}"
     assert all(entry["description"] for entry in action["inputs"].values())
+
+
+def test_the_native_action_hands_over_every_input_and_output() -> None:
+    action = yaml.safe_load(rendered()["native/action.yml"])
+    docker = yaml.safe_load(rendered()["action.yml"])
+    assert action["inputs"] == docker["inputs"]
+    (step,) = action["runs"]["steps"]
+    assert set(step["env"].values()) == {f"${{{{ inputs.{name} }}}}" for name in action["inputs"]}
+    assert all(name.removeprefix("INPUT_").replace("_", "").isalnum() for name in step["env"])
+    assert {name: entry["value"] for name, entry in action["outputs"].items()} == {
+        item.name: f"${{{{ steps.{step['id']}.outputs.{item.name} }}}}" for item in OUTPUTS
+    }
+    assert (
+        ROOT / "native" / step["run"].strip('"').removeprefix("$GITHUB_ACTION_PATH/")
+    ).stat().st_mode & 0o111
