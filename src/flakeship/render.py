@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship import __doc__ as summary
 from flakeship.inputs import GROUPS, Input
+from flakeship.render_github import action, native_action
 from flakeship.settings import OUTPUTS, inputs
 
 HEADER: Final = "# Rendered from src/flakeship/settings.py by `./dev render`; change it there.\n"
@@ -18,22 +18,11 @@ ACTION_IMAGE: Final = "Dockerfile"
 
 def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
     """Every rendered file by its path. `image` is what the action runs: the Dockerfile, or `docker://…@sha256:…`."""
-    return {"action.yml": action(image), "docs/inputs.md": tables()}
-
-
-def action(image: str) -> str:
-    """https://docs.github.com/actions/reference/metadata-syntax-for-github-actions."""
-    return HEADER + _yaml(
-        {
-            "name": "flakeship",
-            "description": summary,
-            "author": "The flakeship authors",
-            "branding": {"icon": "package", "color": "blue"},
-            "inputs": {item.name: _action_input(item) for item in inputs() if "publish" in item.commands},
-            "outputs": {item.name: {"description": item.help} for item in OUTPUTS},
-            "runs": {"using": "docker", "image": image},
-        }
-    )
+    return {
+        "action.yml": HEADER + _yaml(action(image)),
+        "native/action.yml": HEADER + _yaml(native_action()),
+        "docs/inputs.md": tables(),
+    }
 
 
 def tables() -> str:
@@ -64,12 +53,6 @@ def main(argv: Sequence[str]) -> int:
     for name, text in rendered(image=image).items():
         Path(name).write_text(text, encoding="utf-8")
     return 0
-
-
-def _action_input(item: Input) -> dict[str, Any]:
-    described = {"description": item.help, "required": False}
-    default = item.per_platform.get("github", item.default)
-    return described | ({"default": default} if default else {})
 
 
 def _row(item: Input) -> str:
