@@ -33,6 +33,9 @@ class LayerStore(Protocol):
 
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]: ...
 
+    def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        """Told of each layer that was made; its blob lies at `path` until it is discarded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packing:
@@ -110,13 +113,15 @@ def _packed(
     digest = Digest(f"sha256:{blob_hash.hexdigest()}")
     media_type = packing.family.layers[packing.compression.suffix]
     packing.emit(events.LayerProgress(layer.key, "packed", size, digest))
-    return PackedLayer(
+    packed = PackedLayer(
         layer.key,
         diff_id,
         Descriptor(media_type, digest, size, layer.annotations),
         open=lambda: path.open("rb", buffering=0),
         discard=lambda: path.unlink(missing_ok=True),
     )
+    packing.store.keep(layer, packed, path)
+    return packed
 
 
 def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) -> Packed:

@@ -62,6 +62,9 @@ class PublishedStore:
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
         return self._behind.spool()
 
+    def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        self._behind.keep(layer, packed, path)
+
     def forget(self, digests: Collection[Digest]) -> None:
         with self._lock:
             self._forgotten.update(digests)

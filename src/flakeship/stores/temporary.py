@@ -41,6 +41,9 @@ class TemporaryStore:
                 raise _failed(error, self.directory) from error
             raise
 
+    def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        """Nothing lasts here."""
+
 
 @contextlib.contextmanager
 def temporary_store(parent: Path | None) -> Iterator[TemporaryStore]:

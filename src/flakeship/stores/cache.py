@@ -1,0 +1,93 @@
+"""Layers that were packed here before: found in a folder that outlives the run, kept there as long as it has room."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import BinaryIO
+
+from flakeship import events
+from flakeship.image.compress import RECIPE, Compression
+from flakeship.image.media_types import Family
+from flakeship.image.model import LAYER_KEY, Descriptor, Layer, PackedLayer
+from flakeship.image.pack import LayerStore
+from flakeship.stores.cache_folder import CacheFolder, Entry
+
+
+class CachedStore:
+    """Finds what `folder` has and asks `behind` for the rest. A folder that fails is a warning, once, and no more used.
+
+    `limit` is in bytes, `now` in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        folder: CacheFolder,
+        behind: LayerStore,
+        *,
+        compression: Compression,
+        family: Family,
+        limit: int,
+        now: float,
+        emit: events.Emit = events.ignore,
+    ) -> None:
+        self._folder, self._behind = folder, behind
+        self._compression, self._family = compression, family
+        self._limit, self._now, self._emit = limit, now, emit
+        self._recipe = f"{RECIPE}-{compression.algorithm}-{compression.level}"
+        self._total: int | None = None
+        self._lock = threading.Lock()
+        self._failed = False
+
+    def find(self, layer: Layer) -> PackedLayer | None:
+        found = None
+        try:
+            found = None if self._failed else self._found(layer)
+        except OSError as error:
+            self._give_up(error)
+        return found or self._behind.find(layer)
+
+    def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
+        return self._behind.spool()
+
+    def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        if not self._failed and packed.descriptor.size <= self._limit:
+            try:
+                self._keep(layer, packed, path)
+            except OSError as error:
+                self._give_up(error)
+        self._behind.keep(layer, packed, path)
+
+    def _found(self, layer: Layer) -> PackedLayer | None:
+        name = layer.diff_id or layer.named or layer.annotations.get(LAYER_KEY)
+        entry = self._folder.entry(self._recipe, name) if name else None
+        path = self._folder.blob(entry.digest, entry.size, now=self._now) if entry else None
+        if entry is None or path is None:
+            return None
+        media_type = self._family.layers[self._compression.suffix]
+        descriptor = Descriptor(media_type, entry.digest, entry.size, layer.annotations)
+        return PackedLayer(layer.key, entry.diff_id, descriptor, open=lambda: path.open("rb", buffering=0))
+
+    def _keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        size = packed.descriptor.size
+        names = [packed.diff_id, layer.annotations.get(LAYER_KEY)]
+        entries = [Entry(name, packed.diff_id, packed.descriptor.digest, size) for name in names if name]
+        with self._lock:
+            if self._total is None or self._total + size > self._limit:
+                self._total = self._folder.shrink(self._limit - size, now=self._now)
+            if self._total + size > self._limit:
+                return
+            self._total += size
+        self._folder.add(self._recipe, entries, path, now=self._now)
+
+    def _give_up(self, error: OSError) -> None:
+        with self._lock:
+            told, self._failed = self._failed, True
+        if not told:
+            self._emit(
+                events.Warned(
+                    f"the layer cache {self._folder.path} can't be used: {error.strerror or error}",
+                    hint="name a folder that can be written to by `layer-cache`, or `off`; the run goes on without",
+                )
+            )

@@ -1,0 +1,216 @@
+"""The folder of the layer cache: blobs by digest, and for each name of a layer the blob that was packed of it.
+
+Everything is written beside its place and renamed to it, so that several processes, and whoever carries the folder from
+one machine to another, find whole files or none. The one used longest ago goes first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from flakeship.image.document import decode_object, encode
+from flakeship.image.model import Digest, parse_digest
+from flakeship.image.stream import sha256_of
+
+_VERSION: Final = "1"
+_ENTRY_LIMIT: Final = 4096
+_NEW: Final = ".new-"
+_IN_USE: Final = 3600.0
+"""Seconds. What was used so lately may be on its way somewhere by another process, and stays."""
+
+# https://bford.info/cachedir/: backups and archivers leave such folders out
+_TAG: Final = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n# Packed layers, made again where they are missing.\n"
+)
+_NO_LINK: Final = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EACCES}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a layer became: `name` is its diff_id, or its key."""
+
+    name: str
+    diff_id: Digest
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A blob in the folder; `used` in seconds since 1970."""
+
+    digest: str
+    size: int
+    used: float
+    path: Path
+
+
+class CacheFolder:
+    """May raise OSError wherever it reads or writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._blobs = path / f"v{_VERSION}" / "blobs"
+        self._entries = path / f"v{_VERSION}" / "layers"
+
+    def entry(self, recipe: str, name: str) -> Entry | None:
+        """What was packed by this recipe of the layer so called. What can't be read is removed."""
+        path = self._entry_path(recipe, name)
+        try:
+            with path.open("rb") as file:
+                entry = _parsed(file.read(_ENTRY_LIMIT))
+            if entry.name == name:
+                return entry
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            pass
+        _removed(path)
+        return None
+
+    def blob(self, digest: Digest, size: int, *, now: float) -> Path | None:
+        """Where the blob is, whole: one that is not what its name says is removed."""
+        path = self._blob_path(digest)
+        try:
+            with path.open("rb", buffering=0) as file:
+                whole = os.fstat(file.fileno()).st_size == size and sha256_of(file) == (digest, size)
+        except FileNotFoundError:
+            return None
+        if not whole:
+            _removed(path)
+            return None
+        with contextlib.suppress(OSError):  # read-only: then nobody removes it either
+            os.utime(path, (now, now))
+        return path
+
+    def add(self, recipe: str, entries: list[Entry], blob: Path, *, now: float) -> None:
+        """Keep the blob at `blob`, which stays where it is, under these names."""
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        tag = self.path / "CACHEDIR.TAG"
+        if not tag.exists():
+            _write(tag, _TAG)
+        path = self._blob_path(entries[0].digest)
+        _link(blob, path)
+        os.utime(path, (now, now))
+        for entry in entries:
+            document = {
+                "diff_id": entry.diff_id,
+                "digest": entry.digest,
+                "name": entry.name,
+                "size": entry.size,
+            }
+            _write(self._entry_path(recipe, entry.name), encode(document))
+
+    def kept(self) -> list[Kept]:
+        """All blobs, the one used longest ago first."""
+        found = []
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._blobs) as files:
+            for file in files:
+                with contextlib.suppress(FileNotFoundError):
+                    info = file.stat()
+                    found.append(Kept(f"sha256:{file.name}", info.st_size, info.st_mtime, Path(file.path)))
+        return sorted(found, key=lambda blob: (blob.used, blob.digest))
+
+    def names(self) -> Iterator[Entry]:
+        for path in sorted(self._entries.glob("*/*.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                yield _parsed(path.read_bytes())
+
+    def shrink(self, room: int, *, now: float, spare: float = _IN_USE) -> int:
+        """Remove blobs until those left have at most `room` bytes; the bytes that they have.
+
+        What was used in the last `spare` seconds stays.
+        """
+        blobs = self.kept()
+        total = sum(blob.size for blob in blobs)
+        for blob in blobs:
+            if total <= room or now - blob.used < spare:
+                break
+            _removed(blob.path)
+            total -= blob.size
+        return total
+
+    def tidy(self, *, now: float) -> None:
+        """Remove the names of blobs that are gone, and what runs that were killed left behind."""
+        for path in self._entries.glob("*/*.json"):
+            try:
+                gone = not self._blob_path(_parsed(path.read_bytes()).digest).exists()
+            except (ValueError, KeyError, TypeError):
+                gone = True
+            if gone:
+                _removed(path)
+        for path in (self.path / f"v{_VERSION}").rglob(f"{_NEW}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > _IN_USE:
+                    _removed(path)
+
+    def _blob_path(self, digest: Digest) -> Path:
+        return self._blobs / digest.removeprefix("sha256:")
+
+    def _entry_path(self, recipe: str, name: str) -> Path:
+        return self._entries / recipe / f"{hashlib.sha256(name.encode()).hexdigest()}.json"
+
+
+def _parsed(data: bytes) -> Entry:
+    document = decode_object(data, limit=_ENTRY_LIMIT)
+    name, size = document["name"], document["size"]
+    if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise ValueError("it is no entry")
+    return Entry(name, parse_digest(document["diff_id"]), _sha256(document["digest"]), size)
+
+
+def _sha256(value: object) -> Digest:
+    digest = parse_digest(value)
+    if not digest.startswith("sha256:"):
+        raise ValueError("it is no entry")
+    return digest
+
+
+def _link(blob: Path, path: Path) -> None:
+    """Have the same file under another name; a copy where that can't be."""
+    try:
+        os.link(blob, path)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        with _beside(path) as temporary:
+            shutil.copyfile(blob, temporary)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A file that takes the place of `path` at the end of the block, and is removed if that fails."""
+    folder = path.parent.parent if path.parent.name == "blobs" else path.parent
+    handle, name = tempfile.mkstemp(prefix=_NEW, dir=folder)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        _removed(temporary)
+        raise
+
+
+def _removed(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
