@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flakeship.delivery import deliver
 from flakeship.errors import UnreachableError, UsageError
@@ -12,6 +12,7 @@ from flakeship.image.index import seal_index
 from flakeship.image.model import EMPTY, Digest, Image, Layer, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.linting import Lint
+from flakeship.reuse import SOURCE
 from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published, TakesIndexes
 from flakeship.sources.opened import Opened, OpenedIndex
 from flakeship.stores.published import PublishedStore
@@ -98,7 +99,17 @@ def _contents(source: Opened, shipment: Shipment) -> _Contents:
     if not isinstance(source, OpenedIndex):
         return _Contents((shipment.finished(source.image()),))
     images = tuple(map(shipment.finished, source.images()))
-    return _Contents(images, {**source.annotations, **shipment.index_annotations})
+    made_from = {key: value for key, value in images[0].annotations.items() if key == SOURCE}
+    return _Contents(
+        tuple(map(_part, images)), {**source.annotations, **made_from, **shipment.index_annotations}
+    )
+
+
+def _part(image: Image) -> Image:
+    """Not the whole of what the store path gives: a later run must not take one platform for all of them."""
+    return replace(
+        image, annotations={key: value for key, value in image.annotations.items() if key != SOURCE}
+    )
 
 
 def _finish(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -131,3 +132,42 @@ def test_docker_runs_an_image_of_nix2container(
         assert dockerd("run", "--rm", reference) == "Hello, store!\n"
     finally:
         dockerd.run("image", "rm", "--force", reference)
+
+
+def test_a_flake_that_gives_an_index_gives_it_again(
+    publish: Publish, registry: Registry, several: Path, tmp_path: Path
+) -> None:
+    """What is published already may save the build, and never the other platforms."""
+    shutil.copytree(archives.BUSYBOX.parent, tmp_path / "flake/bin", ignore=_all_but_busybox)
+    several.rename(tmp_path / "flake/layout")
+    (tmp_path / "flake/flake.nix").write_text("""{
+      outputs = { ... }: {
+        packages.x86_64-linux.default = derivation {
+          name = "layout";
+          system = "x86_64-linux";
+          builder = "${./bin}/busybox";
+          args = [ "cp" "-r" "${./layout}" (placeholder "out") ];
+        };
+      };
+    }""")
+    name = registry.new_repository()
+    for label in ("a=1", "a=2"):
+        publish("--flake", "path:./flake", "--tags", f"{registry.host}/{name}:1", "--labels", label)
+        assert architectures(registry, name, "1") == ["amd64", "arm64"]
+
+
+def _all_but_busybox(_: str, names: list[str]) -> set[str]:
+    return set(names) - {"busybox"}
+
+
+def test_an_archive_of_ours_is_a_layout_again(publish: Publish, tmp_path: Path) -> None:
+    """It is what docker save writes since 25: both forms in one tar."""
+    (tmp_path / "image.tar").write_bytes(archives.layered())
+    publish("--source", "image.tar", "--to", "docker-archive:saved.tar,oci:first:x")
+    publish("--source", "saved.tar", "--to", "oci:second:x", "--compression", "zstd")
+    found = []
+    for layout in ("first", "second"):
+        index = json.loads((tmp_path / layout / "index.json").read_text())
+        digest = index["manifests"][0]["digest"].replace(":", "/")
+        found.append(json.loads((tmp_path / layout / "blobs" / digest).read_text())["layers"])
+    assert found[0] == found[1]

@@ -70,7 +70,9 @@ def images_of(
     """Those that the entries of an index lead to. NotAnImageError where there are none."""
     manifests: list[Descriptor] = []
     left_out = 0
-    for child in listed:
+    for child in {
+        entry.digest: entry for entry in listed
+    }.values():  # the same one is read once, or it grows with depth
         if child.platform == _NOWHERE or (sparse and blobs.size(child.digest) is None):
             left_out += 1
         elif is_index(blobs, child):
