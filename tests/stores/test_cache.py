@@ -99,11 +99,13 @@ def test_two_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_at_once(tmp_path: Path) -> None:
+def test_three_processes_at_once(tmp_path: Path) -> None:
+    """Each makes room by removing what none of them has used lately, and each needs what the others pack."""
+    run(tmp_path, *(layer(f"old {number}", size=20000) for number in range(24)), now=NOW - 2 * HOUR)
     program = (
-        "import sys; from pathlib import Path; from tests.stores.caching import layer, run; "
-        "[run(Path(sys.argv[1]), *(layer(f'{n}', size=20000 + n) for n in range(60)), "
-        "limit=500_000, now=1.8e9 + 9999.0 * turn) for turn in range(10)]"
+        "import sys; from pathlib import Path; from tests.stores.caching import NOW, layer, run; "
+        "[run(Path(sys.argv[1]), *(layer(f'{n}', size=20000 + n) for n in range(22)), "
+        "limit=500_000, now=NOW + turn) for turn in range(20)]"
     )
     root = Path(__file__).parents[2]
     children = [
@@ -115,6 +117,7 @@ def test_two_processes_at_once(tmp_path: Path) -> None:
         for _ in range(3)
     ]
     assert [child.wait() for child in children] == [0, 0, 0]
+    assert run(tmp_path, *(layer(f"{n}", size=20000 + n) for n in range(22))).read == []
     for blob in blobs(tmp_path):
         assert digest_of(blob.read_bytes()).endswith(blob.name)
 
