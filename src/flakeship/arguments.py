@@ -20,6 +20,7 @@ from flakeship.settings import Settings, inputs
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
     "inspect": "Show an image: config, labels, and what each layer holds",
+    "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
 _POSITIONAL: Final = {"inspect": "image"}
 """The input that a command takes without a flag."""
@@ -220,7 +221,7 @@ def _add_flags(add: Callable[..., Any], item: Input) -> None:
             add(f"{flag}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")
             if item.name == "password":
                 add(f"{flag}-stdin", action="store_true", help=f"{text}; the first line of stdin")
-        case Input(kind="flag", commands=("inspect",)):
+        case Input(kind="flag") if "publish" not in item.commands:
             add(
                 flag, action="store_const", const="true", help=text
             )  # a value would swallow what is inspected

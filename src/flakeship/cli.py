@@ -168,7 +168,17 @@ def _inspect(settings: Settings, world: World) -> str:
     return as_json(images) if settings.json else "\n\n".join(map(as_text, images))
 
 
-_COMMANDS: Final[dict[str, Callable[[Settings, World], str]]] = {"publish": _publish, "inspect": _inspect}
+def _metadata(settings: Settings, world: World) -> str:
+    from flakeship.metadata_step import run
+
+    return run(settings, world)
+
+
+_COMMANDS: Final[dict[str, Callable[[Settings, World], str]]] = {
+    "publish": _publish,
+    "inspect": _inspect,
+    "metadata": _metadata,
+}
 """What a command prints on stdout; their names are those of `arguments.COMMANDS`."""
 
 

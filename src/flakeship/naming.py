@@ -1,53 +1,123 @@
-"""What the image is to be called and to carry: references, labels and annotations from inputs and context."""
+"""What the image is to be called and to carry: the inputs, the event and what Nix knows, put before the metadata engine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
+from flakeship import events
 from flakeship.errors import UsageError
-from flakeship.metadata.annotations import Annotation
-from flakeship.metadata.context import Context
-from flakeship.metadata.engine import compute
-from flakeship.metadata.labels import Labels
-from flakeship.metadata.lists import where
+from flakeship.metadata.annotations import parse_levels
+from flakeship.metadata.context import Context, NixFacts
+from flakeship.metadata.engine import EMPTY, Metadata, Tag, about, compute
+from flakeship.metadata.fields import parse_fields
+from flakeship.metadata.lists import numbered, placed, where
+from flakeship.metadata.rules import parse_rules
 from flakeship.registry.reference import Reference
 from flakeship.settings import Settings
+from flakeship.world import World
+
+MIRRORED: Final = ("manifest", "index")
+"""Where annotations go when nobody says: GHCR describes an image by the index, where there is one."""
+
+_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
+_LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The input `tags`, taken apart: full references, which docker/metadata-action hands over, and all that is a rule."""
+
+    full: tuple[str, ...]
+    rules: tuple[str, ...]
+
+    @property
+    def named(self) -> bool:
+        """Whether the references are all the tags there are to be."""
+        return bool(self.full and not self.rules)
+
+    @property
+    def want_nix(self) -> bool:
+        """Whether a tag says something that only an evaluation can tell."""
+        with about("tags"):
+            return any(rule.type == "nix" for rule in parse_rules(self.rules))
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """`references` are full ones, each once."""
+    """How an image is named: all that `marks` needs to tell what it carries. `references` are full ones, each once."""
 
     references: tuple[str, ...]
-    labels: Labels
-    annotations: tuple[Annotation, ...]
-    warnings: tuple[str, ...]
+    metadata: Metadata
+    settings: Settings
+    context: Context
+    levels: tuple[str, ...]
+    nix: NixFacts | None
+    """What the tags were made with."""
+
+    def marks(self, *, own: Mapping[str, str], created: str, nix: NixFacts) -> Metadata:
+        """Labels and annotations over the labels that the image has; `created` is the image's own, as it says it."""
+        lines = split(self.settings.tags)
+        return _computed(
+            self.settings, self.context, lines, self.levels, self.nix or nix, own=own, created=created
+        )
 
 
-def naming_of(settings: Settings, context: Context, *, variant: str = "") -> Naming:
-    """UsageError for a malformed image name, tag, label or annotation. `variant` is what every tag ends with."""
-    full, rules = _split(settings.tags)
-    if rules and not settings.images:
+def naming_of(
+    settings: Settings,
+    context: Context,
+    *,
+    world: World,
+    variant: str = "",
+    nix: Callable[[], NixFacts],
+) -> Naming:
+    """UsageError for a malformed image name, tag, label or annotation. `variant` is what every tag ends with, `nix` is
+    asked only for a tag that says something of the build.
+    """
+    lines = split(settings.tags)
+    settings = replace(settings, images=_images(settings, context, lines))
+    if lines.rules and not settings.images:
+        first = lines.rules[0]
         raise UsageError(
-            f"tags: {where(rules[0])}{str(rules[0])!r} is a tag without a name",
+            f"tags, {where(first)}{str(first)!r} is a tag without a name",
             hint="name the image with `images`, or write the full reference: registry/repository:tag",
         )
-    computed = compute(
-        context,
-        images=settings.images,
-        tags=rules,
-        labels=settings.labels,
-        annotations=settings.annotations,
-        auto_labels=settings.auto_labels,
-    )
-    named = () if full and not rules else (tag.reference for tag in computed.tags if settings.images)
-    return Naming(
-        references=tuple(varied(reference, variant) for reference in dict.fromkeys((*full, *named))),
-        labels=computed.labels,
-        annotations=computed.annotations,
-        warnings=(*context.notices, *computed.warnings),
-    )
+    levels = levels_of(settings, world.environ, default=MIRRORED)
+    facts = nix() if lines.want_nix else None
+    metadata = _computed(settings, context, lines, levels, facts)
+    _warn(metadata, world)
+    tags = metadata.tags if settings.images and not lines.named else ()
+    named = (*lines.full, *(tag.reference for tag in tags))
+    references = tuple(varied(reference, variant) for reference in dict.fromkeys(named))
+    return Naming(references, metadata, settings, context, levels, facts)
+
+
+def metadata_of(
+    settings: Settings, context: Context, *, world: World, nix: Callable[[], NixFacts]
+) -> Metadata:
+    """What docker/metadata-action would give, with full references among the tags. The rest is as for `naming_of`."""
+    lines = split(settings.tags)
+    settings = replace(settings, images=settings.images or ((context.image,) if context.image else ()))
+    levels = levels_of(settings, world.environ, default=MIRRORED[:1])
+    found = _computed(settings, context, lines, levels, nix() if lines.want_nix else None)
+    _warn(found, world)
+    full = tuple(Tag(text, Reference.parse(text).tag or "latest", text) for text in lines.full)
+    given = () if lines.named else found.tags
+    names = dict.fromkeys(tag.name for tag in (*full, *given))
+    return replace(found, tags=(*full, *given), names=tuple(names))
+
+
+def levels_of(settings: Settings, environ: Mapping[str, str], *, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the annotations that name none. UsageError, with the column, for one that there is not."""
+    name, text = "annotations-levels", ",".join(settings.annotations_levels)
+    if not text:
+        name, text = _LEVELS_VARIABLE, environ.get(_LEVELS_VARIABLE, "")
+    try:
+        return (parse_levels(text) if text.strip(", ") else ()) or default
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
 
 
 def varied(reference: str, variant: str) -> str:
@@ -56,14 +126,79 @@ def varied(reference: str, variant: str) -> str:
     return f"{reference}{variant}" if tagged else f"{reference}:latest{variant}"
 
 
-def _split(tags: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Full references, which docker/metadata-action hands over, apart from rules and bare tags."""
-    full: list[str] = []
-    rules: list[str] = []
-    for line in tags:
-        if line.startswith("type="):
-            rules.append(line)
-            continue
-        for part in filter(None, (part.strip() for part in line.split(","))):
-            (full if "/" in part or ":" in part else rules).append(part)
-    return full, rules
+def split(tags: Sequence[str]) -> Lines:
+    """Tell rules from references: a rule has `KEY=VALUE` in it, a reference a slash or a colon. UsageError, with line and
+    column, for what is neither.
+    """
+    with about("tags"):
+        parts = tuple(part for line in numbered(tags) for part in _parts(line))
+        return Lines(
+            full=tuple(_reference(part) for part in parts if _is_full(part)),
+            rules=tuple(part for part in parts if not _is_full(part)),
+        )
+
+
+def _parts(line: str) -> Iterator[str]:
+    """A rule is a line; tags and references may share one, separated by commas."""
+    fields = list(parse_fields(line))
+    if any(field.key for field in fields):
+        yield line
+        return
+    yield from (placed(line, field.offset, field.value) for field in fields if field.value)
+
+
+def _is_full(part: str) -> bool:
+    bare = _TEMPLATE.sub("", part)
+    return "=" not in bare and ("/" in bare or ":" in bare)
+
+
+def _reference(part: str) -> str:
+    if "{{" in part:
+        raise UsageError(
+            f"{where(part)}{part!s:.200} is a reference with a template in it",
+            hint="put the name in `images`; a tag alone may hold templates, and slashes behind `type=raw,value=`",
+        )
+    try:
+        Reference.parse(part)
+    except UsageError as error:
+        raise UsageError(f"{where(part)}{error.message}", hint=error.hint) from None
+    return part
+
+
+def _images(settings: Settings, context: Context, lines: Lines) -> tuple[str, ...]:
+    """The platform's own name for the project's image is used where a tag lacks one, or nothing says where to."""
+    elsewhere = lines.full or settings.to or settings.load
+    if settings.images or not context.image or (elsewhere and not lines.rules):
+        return settings.images
+    return (context.image,)
+
+
+def _warn(metadata: Metadata, world: World) -> None:
+    for warning in metadata.warnings:
+        world.emit(events.Warned(warning))
+
+
+def _computed(
+    settings: Settings,
+    context: Context,
+    lines: Lines,
+    levels: Sequence[str],
+    nix: NixFacts | None,
+    *,
+    own: Mapping[str, str] = EMPTY,
+    created: str | None = None,
+) -> Metadata:
+    return compute(
+        context,
+        images=settings.images,
+        tags=lines.rules,
+        flavor=settings.flavor,
+        labels=settings.labels,
+        annotations=settings.annotations,
+        auto_labels=settings.auto_labels,
+        annotations_from_labels=settings.annotations_from_labels,
+        levels=levels,
+        created=created,
+        nix=nix,
+        own=own,
+    )

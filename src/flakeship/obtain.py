@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +16,7 @@ from flakeship.http.session import Transport
 from flakeship.nix.build import BuildOutput, build
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import sandbox_state
+from flakeship.nix.derivation import Derivation, describe
 from flakeship.nix.flake import FlakeMetadata, source_of
 from flakeship.nix.installable import Installable
 from flakeship.nix.reproduce import check_reproducible
@@ -34,6 +38,8 @@ class Obtained:
     """Of a `source` in a registry; then `path` is none that could be opened."""
     base: Remote | None = None
     """What a package is put on."""
+    described: Callable[[], Derivation] | None = None
+    """As of the Builder."""
 
     @property
     def name(self) -> str:
@@ -55,6 +61,8 @@ class Builder:
     nix: Nix
     installable: Installable
     folder: Path
+    described: Callable[[], Derivation]
+    """What the package says of itself; evaluated once, whoever asks first."""
 
 
 def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None:
@@ -62,7 +70,19 @@ def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None
     _check_alone(settings)
     if settings.source:
         return None
-    return Builder(nix_of(settings, world, folder), installable_of(settings, world), folder)
+    nix, installable = nix_of(settings, world, folder), installable_of(settings, world)
+    return Builder(nix, installable, folder, _once(functools.partial(describe, nix, installable)))
+
+
+def _once(ask: Callable[[], Derivation]) -> Callable[[], Derivation]:
+    """For threads too: the second to ask waits for the answer to the first."""
+    lock, answered = threading.Lock(), functools.cache(ask)
+
+    def asked() -> Derivation:
+        with lock:
+            return answered()
+
+    return asked
 
 
 def installable_of(settings: Settings, world: World) -> Installable:
@@ -133,7 +153,7 @@ def obtain(builder: Builder | None, settings: Settings, world: World, session: T
     if settings.verify == "rebuild":
         with world.stage("rebuild", f"building {installable} a second time, to compare"):
             check_reproducible(cached, installable, output, emit=world.emit)
-    return Obtained(Path(output.out_path), output, flake, cached, base=base)
+    return Obtained(Path(output.out_path), output, flake, cached, base=base, described=builder.described)
 
 
 def _base(settings: Settings, world: World, session: Transport) -> Remote | None:

@@ -11,9 +11,8 @@ from flakeship.errors import BuildError, UsageError
 from flakeship.nix.build import build, system_of
 from flakeship.nix.closure import StorePath, closure
 from flakeship.nix.command import Nix
-from flakeship.nix.derivation import describe
 from flakeship.nix.installable import Installable
-from flakeship.obtain import Obtained, installable_of, nix_of
+from flakeship.obtain import Obtained, nix_of
 from flakeship.settings import Settings
 from flakeship.sources.package import Base, Names, Package
 from flakeship.world import World
@@ -40,7 +39,7 @@ def package_of(
         system=_system(nix, obtained, paths[path]),
         closure=tuple(paths.values()),
         contents=contents,
-        names=partial(_names, nix, settings, obtained, world),
+        names=partial(_names, obtained),
         base=cast("Base", settings.base),
         user=settings.user,
         max_layers=settings.max_layers or 1,
@@ -76,10 +75,10 @@ def _system(nix: Nix, obtained: Obtained, path: StorePath) -> str:
     return str(nix.query("eval", "--impure", "--json", "--expr", "builtins.currentSystem"))
 
 
-def _names(nix: Nix, settings: Settings, obtained: Obtained, world: World) -> Names:
-    if obtained.output is None:
+def _names(obtained: Obtained) -> Names:
+    if obtained.output is None or obtained.described is None:
         return Names(pname=_pname(obtained.path.resolve().name))
-    said = describe(nix, installable_of(settings, world))
+    said = obtained.described()
     return Names(said.main_program, said.pname or _pname(Path(obtained.output.out_path).name))
 
 

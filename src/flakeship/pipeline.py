@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import cast
 
 from flakeship import sources
-from flakeship.ci.platforms import detect
 from flakeship.circumstances import circumstances_of
 from flakeship.created import check_commit, check_created, moment_of
 from flakeship.destinations import destinations, transport
+from flakeship.detection import context_of
 from flakeship.errors import UsageError
+from flakeship.facts import before_build, while_packing
 from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compression
 from flakeship.image.media_types import FAMILIES
 from flakeship.image.model import Packed, PackedIndex
@@ -29,7 +30,7 @@ from flakeship.room import check_fits, check_room
 from flakeship.settings import Settings
 from flakeship.shipping import OpenSource, Shipment, ship
 from flakeship.sinks.delivery import Published
-from flakeship.stamping import index_annotations, stamped
+from flakeship.stamping import Marks, stamped
 from flakeship.stores.temporary import temporary_store
 from flakeship.targets import Storage, Target, targets
 from flakeship.world import World
@@ -48,16 +49,17 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
     """Build what `settings` name, stamp it, and bring it to every destination; `variant` ends its tags."""
     family = FAMILIES[settings.media_types]
     check_created(settings.created, world.environ)
-    context = detect(world.environ, cwd=str(world.cwd), now=world.now)
-    naming, overrides = naming_of(settings, context, variant=variant), overrides_of(settings, world.emit)
-    wanted = targets(to=settings.to, load=settings.load, references=naming.references, cwd=world.cwd)
-    compression = compression_of(settings, wanted)
+    context, overrides = context_of(settings, world), overrides_of(settings, world.emit)
     with (
         temporary_store(world.temporary) as temporary,
         transport(settings, world) as session,
         contextlib.ExitStack() as scope,
     ):
         builder = builder_of(settings, world, temporary.directory)
+        built = functools.partial(before_build, builder, world.cwd / settings.source)
+        naming = naming_of(settings, context, world=world, nix=built, variant=variant)
+        wanted = targets(to=settings.to, load=settings.load, references=naming.references, cwd=world.cwd)
+        compression = compression_of(settings, wanted)
         check_commit(settings.created, builder, context)
         with world.stage("check", "checking the destinations"):
             check_room(temporary.directory, wanted)
@@ -71,9 +73,10 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
         ready = ready_made(builder, known, settings, store, recipe)
 
         def publish_from(opened: OpenSource, obtained: Obtained) -> Result:
-            moment = _moment(settings, world, obtained, context)
+            facts = scope.enter_context(while_packing(obtained, naming.metadata, world))
+            marks = Marks(naming, facts, _moment(settings, world, obtained, context))
             finished = functools.partial(
-                stamped, overrides=overrides, naming=naming, obtained=obtained, recipe=recipe, moment=moment
+                stamped, overrides=overrides, marks=marks, obtained=obtained, recipe=recipe
             )
             uploads = settings.max_concurrent_uploads or 1
             fits = functools.partial(
@@ -89,7 +92,7 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
                         places,
                         uploads,
                         lint,
-                        index_annotations(naming),
+                        marks.of_index,
                         fits,
                     )
                 )

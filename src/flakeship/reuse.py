@@ -20,7 +20,6 @@ from flakeship.image.pack import LayerStore
 from flakeship.image.published import PublishedImage
 from flakeship.image.stream import Reader
 from flakeship.nix.build import BuildOutput
-from flakeship.nix.derivation import describe
 from flakeship.nix.flake import source_of
 from flakeship.obtain import Builder, Obtained
 from flakeship.settings import Settings
@@ -128,7 +127,7 @@ def ready_made(
     if not paths:
         return None
     try:
-        out_path = describe(builder.nix, builder.installable).out_path
+        out_path = builder.described().out_path
     except Error:  # the build will say what is wrong, and better
         return None
     candidates = (Ready.of(image) for image in made if image.annotations[SOURCE] == out_path)
@@ -187,7 +186,8 @@ def already_built(ready: Ready, builder: Builder, world: World) -> Obtained:
     """What the build would have given, as far as it is told apart by what is stamped."""
     world.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
     output = BuildOutput(str(ready.path), ready.annotations.get(DERIVATION, ""), {}, "")
-    return Obtained(ready.path, output, source_of(builder.nix, builder.installable))
+    flake = source_of(builder.nix, builder.installable)
+    return Obtained(ready.path, output, flake, described=builder.described)
 
 
 def _gone() -> Reader:

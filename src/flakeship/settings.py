@@ -6,16 +6,18 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from flakeship.container_settings import ContainerSettings
 from flakeship.inputs import GROUPS, Input
 from flakeship.inputs import declared as _input
+from flakeship.naming_settings import NAMERS, NamingSettings
 
 _READERS: Final = ("publish", "inspect")
 """The commands that speak to registries."""
 
+_ALL: Final = ("publish", "inspect", "metadata")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(ContainerSettings):
+class Settings(NamingSettings):
     """Every input, read and checked. A list is a tuple of values; a number that is not given is None."""
 
     flake: tuple[str, ...] = _input(
@@ -24,47 +26,32 @@ class Settings(ContainerSettings):
         "lines of `images`, `tags` and `to` that begin with `NAME=` are its own",
         group=0,
         default=(".",),
+        commands=NAMERS,
     )
-    file: str = _input("text", "A file of Nix to build from where there is no flake: `default.nix`", group=0)
-    attr: str = _input("text", "The attribute of `file` to build; default: all of it is the image", group=0)
+    file: str = _input(
+        "text", "A file of Nix to build from where there is no flake: `default.nix`", group=0, commands=NAMERS
+    )
+    attr: str = _input(
+        "text", "The attribute of `file` to build; default: all of it is the image", group=0, commands=NAMERS
+    )
     nix_path: tuple[str, ...] = _input(
-        "lines", "What `<NAME>` stands for in `file`: NAME=PATH-OR-URL, besides NIX_PATH", group=0, default=()
+        "lines",
+        "What `<NAME>` stands for in `file`: NAME=PATH-OR-URL, besides NIX_PATH",
+        group=0,
+        default=(),
+        commands=NAMERS,
     )
     source: str = _input(
         "path",
         "An image that exists already: store path, archive, script, OCI layout, or `docker://REF`. Nothing is built",
         group=0,
+        commands=NAMERS,
     )
     image_in_archive: str = _input(
         "text",
         "Which image of an archive that holds several: its name, or its number from 1 on",
         group=0,
         commands=_READERS,
-    )
-
-    images: tuple[str, ...] = _input(
-        "lines", "Image names without a tag: `ghcr.io/owner/name`, one a line", group=1, default=()
-    )
-    tags: tuple[str, ...] = _input(
-        "lines", "Full references, or bare tags which are combined with `images`", group=1, default=()
-    )
-    labels: tuple[str, ...] = _input(
-        "lines", "Labels as KEY=VALUE; they win over the flake's own", group=1, default=()
-    )
-    auto_labels: bool = _input(
-        "flag", "Add what git and CI know: revision, source, version, created", group=1, default=True
-    )
-    annotations: tuple[str, ...] = _input(
-        "lines",
-        "Annotations as KEY=VALUE, or LEVEL:KEY=VALUE with the level `manifest`, `index`, …",
-        group=1,
-        default=(),
-    )
-    created: str = _input(
-        "text",
-        "Creation date: `auto` (SOURCE_DATE_EPOCH, else the commit's date), `keep`, `now`, `commit`, a date, seconds since 1970",
-        group=1,
-        default="auto",
     )
 
     to: tuple[str, ...] = _input(
@@ -117,7 +104,7 @@ class Settings(ContainerSettings):
         group=3,
         secret=True,
         per_platform={"github": "${{ github.token }}"},
-        commands=_READERS,
+        commands=_ALL,
     )
     authfile: str = _input(
         "path",
@@ -132,23 +119,21 @@ class Settings(ContainerSettings):
         default=(),
         commands=_READERS,
     )
-    ca: str = _input("path", "Certificates (PEM) to trust besides the system's", group=3, commands=_READERS)
+    ca: str = _input("path", "Certificates (PEM) to trust besides the system's", group=3, commands=_ALL)
 
-    nix_config: tuple[str, ...] = _input("lines", "Lines for nix.conf", group=4, default=())
+    nix_config: tuple[str, ...] = _input("lines", "Lines for nix.conf", group=4, default=(), commands=NAMERS)
     impure: bool = _input(
-        "flag",
-        "Let the evaluation see the environment (`--impure`)",
-        group=4,
-        default=False,
+        "flag", "Let the evaluation see the environment (`--impure`)", group=4, default=False, commands=NAMERS
     )
     allow_unfree: bool = _input(
-        "flag", "Allow packages that are not free; implies `impure`", group=4, default=False
+        "flag", "Allow packages that are not free; implies `impure`", group=4, default=False, commands=NAMERS
     )
     accept_flake_config: bool = _input(
         "flag",
         "Follow the flake's own nixConfig: only for flakes that you trust like root",
         group=4,
         default=False,
+        commands=NAMERS,
     )
     sandbox: str = _input(
         "choice",
@@ -223,14 +208,19 @@ class Settings(ContainerSettings):
         default="warn",
         choices=("off", "warn", "strict"),
     )
-    metadata_file: str = _input("path", "Write the result as JSON to this file", group=7)
+    metadata_file: str = _input(
+        "path",
+        "Write the result as JSON to this file",
+        group=7,
+        per_platform={"gitlab": "flakeship-report/metadata.json"},
+    )
     log_level: str = _input(
         "choice",
         "How much to say",
         group=7,
         default="info",
         choices=("error", "warn", "info", "debug"),
-        commands=_READERS,
+        commands=_ALL,
     )
 
     platform: str = _input(
@@ -246,7 +236,7 @@ class Settings(ContainerSettings):
         group=0,
         commands=("inspect",),
     )
-    json: bool = _input("flag", "Print JSON", group=7, default=False, commands=("inspect",))
+    json: bool = _input("flag", "Print JSON", group=7, default=False, commands=("inspect", "metadata"))
 
     @property
     def installable(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from flakeship.delivery import deliver
 from flakeship.errors import UnreachableError, UsageError
@@ -33,7 +33,7 @@ class Shipment:
     places: Sequence[Destination]
     uploads: int
     lint: Lint
-    index_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    index_annotations: Callable[[Image], Mapping[str, str]] = lambda _: EMPTY
     check_fits: Callable[[Iterable[Layer]], None] = lambda _: None
 
 
@@ -98,10 +98,11 @@ def _check_platforms(source: Opened, places: Sequence[Destination]) -> None:
 def _contents(source: Opened, shipment: Shipment) -> _Contents:
     if not isinstance(source, OpenedIndex):
         return _Contents((shipment.finished(source.image()),))
-    images = tuple(map(shipment.finished, source.images()))
+    given = source.images()
+    images = tuple(map(shipment.finished, given))
     made_from = {key: value for key, value in images[0].annotations.items() if key == SOURCE}
     return _Contents(
-        tuple(map(_part, images)), {**source.annotations, **made_from, **shipment.index_annotations}
+        tuple(map(_part, images)), {**source.annotations, **made_from, **shipment.index_annotations(given[0])}
     )
 
 

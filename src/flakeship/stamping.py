@@ -2,71 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from flakeship.facts import Facts
 from flakeship.image import stamp
 from flakeship.image.model import Image
 from flakeship.image.override import Overrides, overridden
+from flakeship.metadata.annotations import Level
+from flakeship.metadata.engine import Metadata
 from flakeship.naming import Naming
 from flakeship.obtain import Obtained
 from flakeship.reuse import DERIVATION, RECIPE_OF, SOURCE
 
-_CREATED: Final = "org.opencontainers.image.created"
 _STORE: Final = "/nix/store/"
 
 
-def stamped(
-    source: Image,
-    *,
-    overrides: Overrides,
-    naming: Naming,
-    obtained: Obtained,
-    recipe: str,
-    moment: datetime | None,
-) -> Image:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What images are marked with, worked out for each over the labels that it has. `moment` is what `created` means."""
+
+    naming: Naming
+    facts: Facts
+    moment: datetime | None
+
+    def of(self, image: Image) -> Metadata:
+        """For an image that is dated already."""
+        own = image.config.get("config", {}).get("Labels", {})
+        return self.naming.marks(own=own, created=str(image.config.get("created", "")), nix=self.facts())
+
+    def of_index(self, first: Image) -> dict[str, str]:
+        """Annotations of the index under which `first` and others go: what differs among them is said as of the first."""
+        return _annotations(self.of(stamp.with_created(first, self.moment)), "index", "")
+
+
+def stamped(source: Image, *, overrides: Overrides, marks: Marks, obtained: Obtained, recipe: str) -> Image:
     """The image with overrides, labels, date and annotations, and the record of what it was before."""
-    image = overridden(source, overrides)
-    dated = stamp.with_created(image, moment)
-    created = str(dated.config.get("created", ""))
-    labels = naming.labels
+    image = stamp.with_created(overridden(source, overrides), marks.moment)
+    metadata = marks.of(image)
+    labels = metadata.labels
     marked = stamp.with_labels(
-        dated,
-        user=labels.user,
-        override=_dated(labels.known, created),
-        fill={**labels.flake, **labels.described},
+        image, user=labels.user, override=labels.known, fill={**labels.flake, **labels.described}
     )
     marked = stamp.with_record(marked, source)
     return stamp.with_annotations(
-        marked, {**_origin(obtained, recipe), **_annotations(naming, image, created)}
+        marked, {**_origin(obtained, recipe), **_annotations(metadata, "manifest", str(image.platform))}
     )
 
 
-def index_annotations(naming: Naming) -> dict[str, str]:
-    """Those that the user wants on the index, where there is one."""
-    return {note.key: note.value for note in naming.annotations if "index" in note.levels}
-
-
-def _annotations(naming: Naming, image: Image, created: str) -> dict[str, str]:
-    """Those of the manifest's level and for the image's platform; what the user wrote is as they wrote it."""
-    automatic = {**naming.labels.known, **naming.labels.described}
-    chosen = {
-        note.key: note.value
-        for note in naming.annotations
-        if "manifest" in note.levels and note.platform in {None, str(image.platform)}
-    }
-    return {key: value for key, value in chosen.items() if automatic.get(key) != value} | _dated(
-        {key: value for key, value in chosen.items() if automatic.get(key) == value}, created
-    )
-
-
-def _dated(values: Mapping[str, str], created: str) -> dict[str, str]:
-    """The label `created` says what the config says, not when the run began."""
-    if _CREATED not in values:
-        return dict(values)
-    rest = {key: value for key, value in values.items() if key != _CREATED}
-    return rest | {_CREATED: created} if created else rest
+def _annotations(metadata: Metadata, level: Level, platform: str) -> dict[str, str]:
+    """Those of one level; where they name a platform, for that alone."""
+    notes = (note for note in metadata.annotations if level in note.levels)
+    return {note.key: note.value for note in notes if note.platform in {None, platform}}
 
 
 def _origin(obtained: Obtained, recipe: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Images, labels, annotations, and what is said when the rules are wrong."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -106,8 +105,9 @@ def test_without_automatic_labels_only_the_users_are_left() -> None:
 
 
 def test_created_is_the_images_own_time_where_given() -> None:
-    created = datetime(1980, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
-    assert compute(CONTEXT, created=created).labels.known[f"{PREFIX}created"] == "1980-01-01T00:00:00.999Z"
+    for created in ("1980-01-01T00:00:00Z", "1970-01-01T00:00:01+00:00"):
+        assert compute(CONTEXT, created=created).labels.known[f"{PREFIX}created"] == created
+    assert f"{PREFIX}created" not in compute(CONTEXT, created="").labels.known
 
 
 def test_a_dirty_tree_is_no_commit() -> None:
@@ -247,3 +247,26 @@ def test_every_tag_that_comes_out_is_one(name: str, kind: str, rules: list[str])
 def test_labels_are_ordered_as_people_do() -> None:
     keys = ["b", "B", "a.b", "a-b", "a_b", "A.b", "ab", "aB", "1", "é"]
     assert sorted(keys, key=collation_key) == ["1", "a_b", "a-b", "a.b", "A.b", "ab", "aB", "b", "B", "é"]
+
+
+def test_annotations_say_what_the_labels_of_the_image_will_say() -> None:
+    own = {f"{PREFIX}title": "ours", f"{PREFIX}revision": "old", "team": "north"}
+    found = compute(CONTEXT, labels=["a=b"], own=own)
+    plain = dict(found.annotation_pairs)
+    assert plain[f"{PREFIX}title"] == "ours"
+    assert plain[f"{PREFIX}revision"] == CONTEXT.sha
+    assert not {"team", "a"} & set(plain)
+    copied = compute(CONTEXT, labels=["a=b"], own=own, annotations_from_labels=True)
+    assert dict(copied.annotation_pairs) == copied.labels.over(own) == {**plain, "team": "north", "a": "b"}
+    bare = compute(CONTEXT, labels=["a=b"], own=own, annotations_from_labels=True, auto_labels=False)
+    assert dict(bare.annotation_pairs) == {**own, "a": "b"}
+
+
+def test_a_colon_in_a_key_is_kept_and_said_unless_it_looks_like_a_level() -> None:
+    found = compute(CONTEXT, annotations=["nowhere:a=b", "index:c=d"], auto_labels=False)
+    assert found.annotation_pairs == (("nowhere:a", "b"),)
+    assert [note.key for note in found.placed] == ["c"]
+    assert found.warnings == ("annotations: 'nowhere' is no level, so 'nowhere:a' is taken for the key",)
+    for line in ("indx:a=b", "manifests:a=b", "manifest,indx:a=b", "x[linux/amd64]:a=b"):
+        with pytest.raises(UsageError, match=r"annotations, line 1, column \d+: unknown annotation level"):
+            compute(CONTEXT, annotations=[line])

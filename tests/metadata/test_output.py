@@ -38,11 +38,12 @@ def test_json_has_metadata_actions_shape() -> None:
 
 
 def test_outputs_are_lines() -> None:
-    outputs = output.outputs(FOUND, separator=",")
+    outputs = output.outputs(FOUND, separators=(",", ",", ""))
     assert outputs["version"] == "v1.2.3"
     assert outputs["tags"] == "octo/app:v1.2.3,octo/app:latest"
     assert outputs["tag-names"] == "v1.2.3,latest"
     assert outputs["labels"].startswith("a=b,org.opencontainers.image.created=2020")
+    assert outputs["annotations"].splitlines()[0] == "manifest:a=b"
     assert json.loads(outputs["json"]) == output.to_json(FOUND)
 
 

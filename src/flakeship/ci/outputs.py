@@ -17,6 +17,11 @@ def write(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
     _append("GITHUB_OUTPUT", "".join(entry(key, value) for key, value in outputs.items()), environ)
 
 
+def write_environment(variables: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Append to the file that GITHUB_ENV names: variables of every later step of the job."""
+    _append("GITHUB_ENV", "".join(entry(key, value) for key, value in variables.items()), environ)
+
+
 def write_summary(markdown: str, environ: Mapping[str, str]) -> None:
     """Append to the page of the job. ResourceError where it can't be written."""
     _append("GITHUB_STEP_SUMMARY", markdown, environ)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias, cast, get_args
 
 from flakeship.errors import UsageError
@@ -53,6 +54,13 @@ def parse_annotation(line: str) -> tuple[Annotation, ...]:
         if level not in levels:
             levels.append(level)
     return tuple(Annotation(tuple(levels), platform, key, value) for platform, levels in wanted.items())
+
+
+def names_level(line: str) -> bool:
+    """Whether a line of KEY=VALUE begins with levels, be it misspelt ones; else a colon is part of its key."""
+    prefix, colon, _ = line.partition("=")[0].partition(":")
+    words = [part.partition("[")[0] for part in prefix.split(",")]
+    return bool(colon) and ("[" in prefix or any(get_close_matches(word, LEVELS, 1, 0.75) for word in words))
 
 
 def parse_levels(text: str) -> tuple[str, ...]:

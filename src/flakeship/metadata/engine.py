@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.metadata.annotations import LEVELS, Annotation, at_levels, parse_annotation
+from flakeship.metadata.annotations import Annotation, at_levels, names_level, parse_annotation
 from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.flavor import Flavor, parse_flavor
 from flakeship.metadata.images import parse_images
-from flakeship.metadata.labels import Labels, automatic, written
+from flakeship.metadata.labels import Labels, automatic, timestamp, written
 from flakeship.metadata.lists import numbered, pair
 from flakeship.metadata.rules import parse_rules
 from flakeship.metadata.tags import TAG, Outcome, check, evaluate, sanitized, scope
 
+EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 _LATEST_HINT: Final = (
     "Write a prefix without a template beside onlatest=true, or switch it off with latest=false."
 )
@@ -58,7 +59,13 @@ class Metadata:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should hear of without asking."""
-        return tuple(f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if outcome.surprising)
+        rules = (f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if outcome.surprising)
+        keys = (
+            f"annotations: {key.partition(':')[0]!r} is no level, so {key!r} is taken for the key"
+            for key, _ in self.annotation_pairs
+            if ":" in key
+        )
+        return (*rules, *keys)
 
 
 def compute(
@@ -72,32 +79,35 @@ def compute(
     auto_labels: bool = True,
     annotations_from_labels: bool = False,
     levels: Sequence[str] = ("manifest",),
-    created: datetime | None = None,
+    created: str | None = None,
     nix: NixFacts | None = None,
+    own: Mapping[str, str] = EMPTY,
 ) -> Metadata:
     """Apply the rules to one event. Lines come as `lists.parse_list(…, comma=False)` gives them.
 
-    `created` is the image's own time, the run's if None. UsageError, with line and column, for what is wrong in
-    the lines, and for a tag that no registry would take.
+    `created` is the image's own time as it is to be written, the run's if None, and none if empty. `own` are the labels
+    that the image has already: annotations say what labels will. UsageError, with line and column, for what is wrong
+    in the lines, and for a tag that no registry would take.
     """
-    with _naming("flavor"):
+    with about("flavor"):
         parsed_flavor = parse_flavor(numbered(flavor))
         view = scope(context, parsed_flavor, nix)
-    with _naming("tags"):
+    with about("tags"):
         outcomes = _settled([evaluate(rule, view) for rule in parse_rules(numbered(tags))])
     names = _names(outcomes, parsed_flavor)
     version = next(iter(names), "")
-    with _naming("images"):
+    with about("images"):
         names_of_images = parse_images(numbered(images))
-    auto = automatic(context, version=version, created=created or context.run_date, nix=nix)
-    with _naming("labels"):
-        own = [pair(line, what="a label") for line in written(numbered(labels), view.names, what="a label")]
-    found = replace(auto, user=dict(own)) if auto_labels else Labels(dict(own), {}, {}, {})
-    with _naming("annotations"):
+    date = timestamp(context.run_date) if created is None else created
+    auto = automatic(context, version=version, created=date, nix=nix)
+    with about("labels"):
+        user = dict(pair(line, what="") for line in written(numbered(labels), view.names, what="a label"))
+    found = replace(auto, user=user) if auto_labels else Labels(user, {}, {}, {})
+    with about("annotations"):
         notes = written(numbered(annotations), view.names, what="an annotation")
-        placed = tuple(note for line in notes if _has_level(line) for note in parse_annotation(line))
-    mirrored = found if annotations_from_labels else replace(found, user={})
-    plain = mirrored.over({}) | dict(pair(line, what="") for line in notes if not _has_level(line))
+        placed = tuple(note for line in notes if names_level(line) for note in parse_annotation(line))
+    mirrored = found.over(own) if annotations_from_labels else _automatic(found, own)
+    plain = mirrored | dict(pair(line, what="") for line in notes if not names_level(line))
     return Metadata(
         version=version,
         names=tuple(names),
@@ -113,7 +123,7 @@ def compute(
 
 
 @contextlib.contextmanager
-def _naming(name: str) -> Iterator[None]:
+def about(name: str) -> Iterator[None]:
     """Say in an error which input it is about."""
     try:
         yield
@@ -153,6 +163,7 @@ def _tags(names: dict[str, str], images: Sequence[str]) -> Iterable[Tag]:
             yield Tag(f"{image}:{name}" if image else name, name, rule)
 
 
-def _has_level(line: str) -> bool:
-    prefix, colon, _ = line.partition("=")[0].partition(":")
-    return bool(colon) and prefix.partition(",")[0].partition("[")[0] in LEVELS
+def _automatic(found: Labels, own: Mapping[str, str]) -> dict[str, str]:
+    """The labels that nobody wrote, each with the value that it will have on the image."""
+    labels = replace(found, user={})
+    return {key: labels.over(own)[key] for key in labels.over({})}

@@ -17,6 +17,8 @@ from flakeship.metadata.templates import Name, render
 PREFIX: Final = "org.opencontainers.image."
 _KNOWN: Final = ("revision", "created", "version", "source", "url")
 _DESCRIBED: Final = ("title", "description", "licenses")
+FLAKE: Final = frozenset(PREFIX + key for key in ("title", "version", "description", "url", "licenses"))
+"""The labels that a flake can give."""
 
 # The root collation of Unicode, which JavaScript's localeCompare follows: punctuation, digits, letters without case.
 _ORDER: Final = {
@@ -43,12 +45,12 @@ class Labels:
         return {**self.flake, **self.described, **own, **self.known, **self.user}
 
 
-def automatic(context: Context, *, version: str, created: datetime, nix: NixFacts | None) -> Labels:
+def automatic(context: Context, *, version: str, created: str, nix: NixFacts | None) -> Labels:
     """Collect what is known without the user."""
     host = context.repository
     values = {
         "revision": context.sha + ("-dirty" if context.dirty and context.sha else ""),
-        "created": timestamp(created),
+        "created": created,
         "version": version,
         "source": host.url,
         "url": host.url,

@@ -42,14 +42,18 @@ def to_json(metadata: Metadata) -> dict[str, Any]:
     }
 
 
-def outputs(metadata: Metadata, *, separator: str = "\n") -> dict[str, str]:
-    """The outputs of metadata-action by their names, but for the bake files, which are files there."""
+def outputs(metadata: Metadata, *, separators: tuple[str, str, str] = ("", "", "")) -> dict[str, str]:
+    """The outputs of metadata-action by their names, but for the bake files, which are files there.
+
+    `separators` are those of tags, labels and annotations; an empty one is a new line.
+    """
+    tags, labels, annotations = (separator or "\n" for separator in separators)
     return {
         "version": metadata.version,
-        "tags": separator.join(tag.reference for tag in metadata.tags),
-        "tag-names": separator.join(metadata.names),
-        "labels": separator.join(f"{key}={value}" for key, value in all_labels(metadata).items()),
-        "annotations": separator.join(all_annotations(metadata)),
+        "tags": tags.join(tag.reference for tag in metadata.tags),
+        "tag-names": tags.join(metadata.names),
+        "labels": labels.join(f"{key}={value}" for key, value in all_labels(metadata).items()),
+        "annotations": annotations.join(all_annotations(metadata)),
         "json": json.dumps(to_json(metadata), ensure_ascii=False, separators=(",", ":")),
     }
 
