@@ -78,7 +78,6 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
             finished = functools.partial(
                 stamped, overrides=overrides, marks=marks, obtained=obtained, recipe=recipe
             )
-            uploads = settings.max_concurrent_uploads or 1
             fits = functools.partial(
                 check_fits, temporary=temporary.directory, compressed=compression.algorithm != "none"
             )
@@ -90,7 +89,7 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
                         packing,
                         store,
                         places,
-                        uploads,
+                        settings.max_concurrent_uploads or 1,
                         lint,
                         marks.of_index,
                         fits,
