@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Stream, chunks, read_full
-from flakeship.image.tar import MEMBER_LIMIT, Bounded, DamagedError, Member, TarReader, inside, is_tar
+from flakeship.image.tar import (
+    MEMBER_LIMIT,
+    Bounded,
+    DamagedError,
+    Member,
+    TarReader,
+    inside,
+    is_old_tar,
+    is_tar,
+)
 from tests.testbed.archive_shapes import Item, packed
 
 NAMES = st.text(
@@ -179,13 +188,35 @@ def test_a_name_too_long() -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd"])
+def test_members_that_lead_out(name: str) -> None:
+    with pytest.raises(NotAnImageError, match="leads out of the archive"):
+        read(io.BytesIO(packed([Item(name)])))
+
+
 @pytest.mark.parametrize("item", [
-    Item("../up"), Item("/etc/passwd"), Item("a", kind=tarfile.SYMTYPE, link="../../etc/passwd"),
+    Item("a", kind=tarfile.SYMTYPE, link="../../etc/passwd"),
     Item("a", kind=tarfile.SYMTYPE, link="/etc/passwd"), Item("a", kind=tarfile.LNKTYPE, link="../x"),
 ])  # fmt: skip
-def test_members_that_lead_out(item: Item) -> None:
-    with pytest.raises(NotAnImageError, match="leads out of the archive"):
+def test_links_that_lead_out(item: Item) -> None:
+    """As a file system's have."""
+    with pytest.raises(NotAnImageError, match="is no image: its link 'a' leads out of it") as caught:
         read(io.BytesIO(packed([item])))
+    assert "a file system's tarball" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
+def test_a_tar_of_the_oldest_form_is_known_by_its_checksum(kind: int) -> None:
+    head = bytearray(tarfile.TarInfo("a").tobuf(kind))
+    assert is_tar(head)
+    assert is_old_tar(head)
+    head[257:512] = bytes(255)
+    head[148:156] = b"%06o\0 " % (sum(head[:148]) + sum(head[156:]) + 8 * 32)
+    assert is_old_tar(head)
+    assert not is_tar(head)
+    head[0] += 1
+    assert not is_old_tar(head)
+    assert not is_old_tar(b"short")
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, b"S", b"Z"])

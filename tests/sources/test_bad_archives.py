@@ -100,7 +100,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a member above": (lambda: members(Item("../evil")), "leads out", TRUST),
     "an absolute member": (lambda: members(Item("/etc/passwd")), "leads out", TRUST),
     "a link that leads out": (
-        lambda: members(Item("l", kind=tarfile.SYMTYPE, link="../../x")), "leads out", TRUST,
+        lambda: members(Item("l", kind=tarfile.SYMTYPE, link="../../x")), "its link 'l' leads out", "a file system",
     ),
     "a device": (lambda: members(Item("d", kind=tarfile.CHRTYPE)), "is a device", TRUST),
     "a circle of links": (
@@ -117,6 +117,10 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
         ]), "has no member '0/layer.tar'", BUILT,
     ),
     "too many members": (lambda: members(*(Item(f"f/VERSION{n}") for n in range(20_001))), "20000 members", "docker"),
+    "a file system": (
+        lambda: packed([Item("bin/sh", b"\x7fELF" + bytes(600)), Item("etc/hostname", b"hi")]),
+        "has no manifest.json", "image attribute",
+    ),
     "an empty archive": (lambda: bytes(10240), "has no manifest.json", "image attribute"),
 }  # fmt: skip
 LATE: dict[str, tuple[Callable[[], bytes], str, str]] = {

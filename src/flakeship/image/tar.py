@@ -54,6 +54,15 @@ def is_tar(head: bytes) -> bool:
     return head[257:262] == b"ustar" or (len(head) >= BLOCK and not any(head[:BLOCK]))
 
 
+def is_old_tar(head: bytes) -> bool:
+    """Tar has no magic in its oldest form, but a checksum it has."""
+    try:
+        tarfile.TarInfo.frombuf(head[:BLOCK], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
 class Bounded(Stream):
     """Exactly `size` bytes of `file` from where it stands; DamagedError if it has fewer."""
 
@@ -130,7 +139,7 @@ class TarReader:
         if kind == "symlink":
             link = posixpath.join(posixpath.dirname(name), link)
         self._data = Bounded(self._file, size)
-        target = inside(link) if kind in {"symlink", "hardlink"} else ""
+        target = _target(name, link) if kind in {"symlink", "hardlink"} else ""
         member = Member(inside(name), kind, size, target, self._position)
         self._position += size
         return member
@@ -187,6 +196,16 @@ def inside(name: str) -> str:
             hint="nothing was written; do not trust where this archive came from",
         )
     return path
+
+
+def _target(name: str, link: str) -> str:
+    try:
+        return inside(link)
+    except NotAnImageError as error:
+        raise NotAnImageError(
+            f"the archive is no image: its link {shown(name)} leads out of it",
+            hint="a file system's tarball has such links; point flakeship at an archive as `docker load` takes it",
+        ) from error
 
 
 def shown(name: str) -> str:

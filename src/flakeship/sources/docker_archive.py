@@ -16,7 +16,7 @@ from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.inflate import Inflated, Rejoined, is_compressed, uncompressed
 from flakeship.image.model import Digest, Image, Layer
 from flakeship.image.stream import CHUNK, Reader, chunks, read_full
-from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, inside, is_tar
+from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, inside, is_old_tar, is_tar
 from flakeship.sources.docker_manifest import (
     MANIFEST,
     MANIFEST_LIMIT,
@@ -178,6 +178,8 @@ class StreamedArchive:
         if _is_document(member.name, head):
             self._note(member, head, data)
             return
+        if not _is_layer(head):
+            return
         key = member.name if member.name not in self._keys else f"{member.name}#{member.offset}"
         self._keys[member.name] = key
         if self._needed is None or key in self._needed:
@@ -217,9 +219,13 @@ class StreamedArchive:
         return data
 
 
+def _is_layer(head: bytes) -> bool:
+    """Nothing else of an archive is packed and sent before its manifest has said what it is."""
+    return not head or is_tar(head) or is_compressed(head) or is_old_tar(head)
+
+
 def _is_document(name: str, head: bytes) -> bool:
-    """Tar has no magic in its oldest form, so what is no JSON is taken for a layer."""
-    if is_tar(head) or is_compressed(head):
+    if _is_layer(head):
         return False
     return name.endswith(".json") or head.lstrip()[:1] in {b"{", b"["}
 
