@@ -208,14 +208,14 @@ def test_links_that_lead_out(item: Item) -> None:
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
 def test_a_tar_of_the_oldest_form_is_known_by_its_checksum(kind: int) -> None:
     head = bytearray(tarfile.TarInfo("a").tobuf(kind))
-    assert is_tar(head)
-    assert is_old_tar(head)
+    assert is_tar(bytes(head))
+    assert is_old_tar(bytes(head))
     head[257:512] = bytes(255)
     head[148:156] = b"%06o\0 " % (sum(head[:148]) + sum(head[156:]) + 8 * 32)
-    assert is_old_tar(head)
-    assert not is_tar(head)
+    assert is_old_tar(bytes(head))
+    assert not is_tar(bytes(head))
     head[0] += 1
-    assert not is_old_tar(head)
+    assert not is_old_tar(bytes(head))
     assert not is_old_tar(b"short")
 
 

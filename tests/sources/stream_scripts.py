@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,7 @@ def built(
     runs = store.parent / f"{store.name}-runs"
     customisation = store / "customisation"
     customisation.mkdir(exist_ok=True)
-    data = b"a file".ljust(512, b"\0") + bytes(9728)
+    data = tarfile.TarInfo("a file").tobuf().ljust(10240, b"\0")
     (customisation / "layer.tar").write_bytes(data)
     (customisation / "checksum").write_text(hashlib.sha256(data).hexdigest() + "\n")
     said = {

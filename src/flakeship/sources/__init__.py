@@ -43,7 +43,9 @@ def _head(path: Path) -> bytes:
         if stat.S_ISDIR(mode):
             return b""
         if not stat.S_ISREG(mode):
-            raise NotAnImageError(f"{path} is neither a file nor a folder")
+            raise NotAnImageError(
+                f"{path} is neither a file nor a folder", hint="write what comes through a pipe to a file first"
+            )
         with path.open("rb") as file:
             return file.read(BLOCK)
     except OSError as error:
