@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tarfile
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -206,7 +206,7 @@ def test_links_that_lead_out(item: Item) -> None:
 
 
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
-def test_a_tar_of_the_oldest_form_is_known_by_its_checksum(kind: int) -> None:
+def test_a_tar_of_the_oldest_form_is_known_by_its_checksum(kind: Literal[0, 1]) -> None:
     head = bytearray(tarfile.TarInfo("a").tobuf(kind))
     assert is_tar(bytes(head))
     assert is_old_tar(bytes(head))

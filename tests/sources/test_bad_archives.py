@@ -252,8 +252,9 @@ def test_a_folder_a_pipe_and_a_dangling_path(tmp_path: Path) -> None:
         made(tmp_path, tmp_path / "out")
     assert "attribute that is an image" in caught.value.hint
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(NotAnImageError, match="neither a file nor a folder"):
+    with pytest.raises(NotAnImageError, match="neither a file nor a folder") as piped:
         made(tmp_path / "pipe", tmp_path / "out")
+    assert "to a file first" in piped.value.hint
     (tmp_path / "dangling").symlink_to("nowhere")
     with pytest.raises(UsageError, match="No such file or directory") as missing:
         made(tmp_path / "dangling", tmp_path / "out")

@@ -97,7 +97,8 @@ class ReadyBlob:
 class Layer:
     """A layer as its source knows it, before a byte of it is read.
 
-    `key` is its identity: the diff_id where the source knows it, else whatever names the same bytes for ever.
+    `key` tells the layers of a source apart: the diff_id, or the name of a member of its archive. Where `annotations` say
+    `LAYER_KEY`, it names the same bytes for ever, and so finds the layer among those that are published.
     `open` yields the uncompressed tar. Any number of times where the source can seek; where it can only be
     read forward, once, and before the next layer is asked for.
     `size` is in bytes uncompressed; None where it is known only after reading.
