@@ -88,7 +88,7 @@ def naming_of(
     facts = nix() if lines.want_nix else None
     metadata = _computed(settings, context, lines, levels, facts)
     _warn(metadata, world)
-    tags = metadata.tags if settings.images and not lines.named else ()
+    tags = metadata.tags if metadata.images and not lines.named else ()
     named = (*lines.full, *(tag.reference for tag in tags))
     references = tuple(varied(reference, variant) for reference in dict.fromkeys(named))
     return Naming(references, metadata, settings, context, levels, facts)
@@ -144,7 +144,7 @@ def _parts(line: str) -> Iterator[str]:
     if any(field.key for field in fields):
         yield line
         return
-    yield from (placed(line, field.offset, field.value) for field in fields if field.value)
+    yield from (placed(line, field.value_offset, field.value) for field in fields if field.value)
 
 
 def _is_full(part: str) -> bool:
