@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.errors import ResourceError
-from flakeship.result import metadata, outputs, references, write_metadata
+from flakeship.errors import ResourceError, UsageError
+from flakeship.result import check_metadata, metadata, outputs, references, write_metadata
 from flakeship.settings import OUTPUTS
 from flakeship.sinks.delivery import Delivered, Published
 from tests.images import random_packed
@@ -57,6 +57,18 @@ def test_the_metadata_file(tmp_path: Path) -> None:
     assert document["flakeship.destinations"][0]["blobs"] == [
         {"digest": PACKED.layers[0].descriptor.digest, "size": 5, "state": "uploaded"}
     ]
+
+
+@pytest.mark.parametrize("name", ["folder", "file/below", "/proc/version/below", "/sys/none"])
+def test_a_metadata_file_is_looked_at_before_the_build(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for fit in ("file", "new", "folder/new/new"):
+        check_metadata(tmp_path / fit)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(UsageError, match="can't be written") as caught:
+        check_metadata(tmp_path / name)
+    assert "a folder that can be written to" in caught.value.hint
 
 
 def test_a_metadata_file_that_can_not_be_written(tmp_path: Path) -> None:

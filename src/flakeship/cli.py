@@ -144,6 +144,8 @@ def _publish(settings: Settings, world: World) -> str:
     from flakeship.report.summary import as_text
     from flakeship.variants import publish_all
 
+    if settings.metadata_file:
+        result.check_metadata(world.cwd / settings.metadata_file)
     platform, lines = reporting(world.environ), list[str]()
     made: dict[str, pipeline.Result] = {}
     for attribute in attributes_of(settings):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.errors import ResourceError
+from flakeship.errors import ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex
 from flakeship.report.summary import LayerRow, Summary
 from flakeship.sinks.delivery import Published
@@ -85,6 +86,19 @@ def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
         said = [""] * len(packed.layers)
     for layer, text in zip(packed.layers, said, strict=True):
         yield layer.descriptor.digest, ", ".join(_STORE_NAME.findall(text)) or text
+
+
+def check_metadata(path: Path) -> None:
+    """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
+    try:
+        there = next(place for place in (path, *path.parents) if place.exists())
+        fit = os.access(there, os.W_OK) and (there.is_dir() != (there == path))
+    except OSError:
+        fit = False
+    if not fit:
+        raise UsageError(
+            f"the metadata file {path} can't be written", hint="name a file in a folder that can be written to"
+        )
 
 
 def write_metadata(path: Path, document: Mapping[str, Any]) -> None:

@@ -162,7 +162,10 @@ class Settings(NamingSettings):
         choices=("auto", "gzip", "zstd", "none"),
     )
     compression_level: int | None = _input(
-        "number", "gzip: 0 to 2, default 2; zstd: 1 to 19, default 3", group=6, default=None
+        "number",
+        "gzip: 0 to 2, default 2; zstd: 1 to 19, default 3, above 9 with up to 300 MB of memory",
+        group=6,
+        default=None,
     )
     reuse: str = _input(
         "choice",
