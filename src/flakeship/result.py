@@ -97,7 +97,8 @@ def check_metadata(path: Path) -> None:
         fit = False
     if not fit:
         raise UsageError(
-            f"the metadata file {path} can't be written", hint="name a file in a folder that can be written to"
+            f"the metadata file {path} can't be written",
+            hint="name a file in a folder that can be written to",
         )
 
 
