@@ -72,7 +72,10 @@ def measure(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Ru
     """Run once. SystemExit with its stderr if it fails."""
     begun = time.perf_counter()
     with subprocess.Popen(
-        list(argv), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **(environ or {})}
+        list(argv),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "FLAKESHIP_LAYER_CACHE": "off", **(environ or {})},
     ) as child:
         assert child.stderr is not None
         said = child.stderr.read()

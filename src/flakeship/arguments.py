@@ -20,6 +20,7 @@ from flakeship.settings import Settings, inputs
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
     "inspect": "Show an image: config, labels, and what each layer holds",
+    "layers": "List the packed layers that are kept for later runs, or remove them",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
 _POSITIONAL: Final = {"inspect": "image"}

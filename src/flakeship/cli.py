@@ -170,6 +170,14 @@ def _inspect(settings: Settings, world: World) -> str:
     return as_json(images) if settings.json else "\n\n".join(map(as_text, images))
 
 
+def _layers(settings: Settings, world: World) -> str:
+    from flakeship.layer_cache import kept_layers
+    from flakeship.report.layers import as_json, as_text
+
+    folder, layers = kept_layers(settings, world)
+    return (as_json if settings.json else as_text)(folder, layers)
+
+
 def _metadata(settings: Settings, world: World) -> str:
     from flakeship.metadata_step import run
 
@@ -179,6 +187,7 @@ def _metadata(settings: Settings, world: World) -> str:
 _COMMANDS: Final[dict[str, Callable[[Settings, World], str]]] = {
     "publish": _publish,
     "inspect": _inspect,
+    "layers": _layers,
     "metadata": _metadata,
 }
 """What a command prints on stdout; their names are those of `arguments.COMMANDS`."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flakeship.cache_settings import CacheSettings
 from flakeship.inputs import declared as _input
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerSettings:
+class ContainerSettings(CacheSettings):
     """Inputs that change the image itself."""
 
     entrypoint: str = _input(

@@ -20,6 +20,7 @@ from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compressi
 from flakeship.image.media_types import FAMILIES
 from flakeship.image.model import Packed, PackedIndex
 from flakeship.image.pack import Packing
+from flakeship.layer_cache import layer_cache
 from flakeship.linting import Lint
 from flakeship.metadata.context import Context
 from flakeship.naming import naming_of
@@ -68,7 +69,7 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
             )
             known = published_at(places, settings, world)
         recipe, lint = recipe_of(compression, settings), Lint(settings.lint, world.emit)
-        store = known.store(compression, family, temporary)
+        store = known.store(compression, family, layer_cache(settings, world, temporary, compression, family))
         packing = Packing(compression, family, store, world.cpus, world.emit, verify=settings.verify != "off")
         ready = ready_made(builder, known, settings, store, recipe)
 

@@ -223,7 +223,7 @@ class Settings(NamingSettings):
         group=7,
         default="info",
         choices=("error", "warn", "info", "debug"),
-        commands=_ALL,
+        commands=(*_ALL, "layers"),
     )
 
     platform: str = _input(
@@ -239,7 +239,9 @@ class Settings(NamingSettings):
         group=0,
         commands=("inspect",),
     )
-    json: bool = _input("flag", "Print JSON", group=7, default=False, commands=("inspect", "metadata"))
+    json: bool = _input(
+        "flag", "Print JSON", group=7, default=False, commands=("inspect", "layers", "metadata")
+    )
 
     @property
     def installable(self) -> str:

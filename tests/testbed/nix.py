@@ -46,6 +46,7 @@ def nix_environ(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
         "XDG_CONFIG_HOME": str(home / "config"),
         "PATH": os.environ["PATH"],
         "NIX_CONFIG": NIX_CONFIG,
+        "FLAKESHIP_LAYER_CACHE": "off",  # no test finds what another has packed
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",
         **GIT_IDENTITY,

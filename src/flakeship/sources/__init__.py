@@ -44,7 +44,8 @@ def _head(path: Path) -> bytes:
             return b""
         if not stat.S_ISREG(mode):
             raise NotAnImageError(
-                f"{path} is neither a file nor a folder", hint="write what comes through a pipe to a file first"
+                f"{path} is neither a file nor a folder",
+                hint="write what comes through a pipe to a file first",
             )
         with path.open("rb") as file:
             return file.read(BLOCK)

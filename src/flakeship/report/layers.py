@@ -1,0 +1,45 @@
+"""The layer cache as text for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from flakeship.report.plain import size_of
+
+_SPANS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLayer:
+    """A blob in the cache; `diff_id` is empty where no name leads to it, `idle` is in seconds since it was used."""
+
+    digest: str
+    diff_id: str
+    size: int
+    idle: float
+
+
+def as_text(folder: Path, layers: Sequence[KeptLayer]) -> str:
+    lines = [f"{folder}: {len(layers)} layers, {size_of(sum(layer.size for layer in layers))}"]
+    lines += [f"{layer.digest[:19]}  {size_of(layer.size):>9}  {_ago(layer.idle)}" for layer in layers]
+    return "\n".join(lines)
+
+
+def as_json(folder: Path, layers: Sequence[KeptLayer]) -> str:
+    document = {
+        "folder": str(folder),
+        "size": sum(layer.size for layer in layers),
+        "layers": [{**asdict(layer), "idle": round(layer.idle)} for layer in layers],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _ago(seconds: float) -> str:
+    for span, unit in _SPANS:
+        if seconds >= span:
+            return f"{seconds // span:.0f} {unit} ago"
+    return "now"
