@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from flakeship.created import check_commit, check_created, moment_of
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
 from flakeship.nix.command import Nix
+from flakeship.nix.derivation import describe
 from flakeship.nix.installable import Installable
 from flakeship.obtain import Builder
 
@@ -94,10 +96,13 @@ def test_nix_is_asked_where_nobody_else_knows(
 ) -> None:
     elsewhere = Context(run_date=NOW, commit_date=NOW)
     folder = make_flake()
-    check_commit("commit", Builder(nix, Installable.parse(f"{folder}#fails", cwd="/"), tmp_path), elsewhere)
+    versioned = Installable.parse(f"{folder}#fails", cwd="/")
+    check_commit("commit", Builder(nix, versioned, tmp_path, partial(describe, nix, versioned)), elsewhere)
     unversioned = Installable.parse(f"path:{folder}#fails", cwd="/")
     with pytest.raises(UsageError, match="is in no git repository") as caught:
-        check_commit("commit", Builder(nix, unversioned, tmp_path), elsewhere)
+        check_commit(
+            "commit", Builder(nix, unversioned, tmp_path, partial(describe, nix, unversioned)), elsewhere
+        )
     assert "created: auto" in caught.value.hint
 
 

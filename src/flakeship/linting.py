@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from flakeship import events
@@ -26,7 +26,7 @@ class Lint:
         self._glimpses = Glimpses()
         self._told: set[str] = set()
 
-    def watched(self, layers: Iterator[Layer]) -> Iterator[Layer]:
+    def watched(self, layers: Iterable[Layer]) -> Iterable[Layer]:
         return layers if self._mode == "off" else map(self._glimpses.watch, layers)
 
     def check(self, packed: Packed) -> None:
