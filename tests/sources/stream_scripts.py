@@ -159,9 +159,23 @@ def built(
         **more,
     }
     conf.write_text(json.dumps({key: value for key, value in said.items() if key not in without}))
-    text = _SCRIPT.format(root_mode=root_mode, owned=owned, variant=tells_variant, runs=str(runs))
-    script.write_text(f"#!{sys.executable}\n{prelude}\n{text}")
+    script.write_text(
+        script_text(runs, root_mode=root_mode, owned=owned, tells_variant=tells_variant, prelude=prelude)
+    )
     wrapper.write_text(f"#! /bin/sh -e\n{wrapped.format(script=script, conf=conf)}\n")
     for path in (script, wrapper):
         path.chmod(0o755)
     return Built(wrapper, conf, store, runs)
+
+
+def script_text(
+    runs: Path,
+    *,
+    root_mode: int = 0o755,
+    owned: bool = True,
+    tells_variant: bool = False,
+    prelude: str = "",
+) -> str:
+    """The script; it notes in `runs` which conf.json it is given."""
+    text = _SCRIPT.format(root_mode=root_mode, owned=owned, variant=tells_variant, runs=str(runs))
+    return f"#!{sys.executable}\n{prelude}\n{text}"

@@ -32,7 +32,7 @@ class CachedStore:
         now: float,
         emit: events.Emit = events.ignore,
     ) -> None:
-        self._folder, self._behind = folder, behind
+        self.folder, self._behind = folder, behind
         self._compression, self._family = compression, family
         self._limit, self._now, self._emit = limit, now, emit
         self._recipe = f"{RECIPE}-{compression.algorithm}-{compression.level}"
@@ -61,8 +61,8 @@ class CachedStore:
 
     def _found(self, layer: Layer) -> PackedLayer | None:
         name = layer.diff_id or layer.named or layer.annotations.get(LAYER_KEY)
-        entry = self._folder.entry(self._recipe, name) if name else None
-        path = self._folder.blob(entry.digest, entry.size, now=self._now) if entry else None
+        entry = self.folder.entry(self._recipe, name) if name else None
+        path = self.folder.blob(entry.digest, entry.size, now=self._now) if entry else None
         if entry is None or path is None:
             return None
         media_type = self._family.layers[self._compression.suffix]
@@ -75,11 +75,11 @@ class CachedStore:
         entries = [Entry(name, packed.diff_id, packed.descriptor.digest, size) for name in names if name]
         with self._lock:
             if self._total is None or self._total + size > self._limit:
-                self._total = self._folder.shrink(self._limit - size, now=self._now)
+                self._total = self.folder.shrink(self._limit - size, now=self._now)
             if self._total + size > self._limit:
                 return
             self._total += size
-        self._folder.add(self._recipe, entries, path, now=self._now)
+        self.folder.add(self._recipe, entries, path, now=self._now)
 
     def _give_up(self, error: OSError) -> None:
         with self._lock:
@@ -87,7 +87,7 @@ class CachedStore:
         if not told:
             self._emit(
                 events.Warned(
-                    f"the layer cache {self._folder.path} can't be used: {error.strerror or error}",
+                    f"the layer cache {self.folder.path} can't be used: {error.strerror or error}",
                     hint="name a folder that can be written to by `layer-cache`, or `off`; the run goes on without",
                 )
             )

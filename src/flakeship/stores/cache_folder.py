@@ -135,8 +135,10 @@ class CacheFolder:
         blobs = self.kept()
         total = sum(blob.size for blob in blobs)
         for blob in blobs:
-            if total <= room or now - blob.used < spare:
+            if total <= room:
                 break
+            if abs(now - blob.used) < spare:  # clocks differ: what is far in the future is old as well
+                continue
             _removed(blob.path)
             total -= blob.size
         return total
