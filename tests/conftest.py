@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.testbed.nix",
     "tests.testbed.registry",
+    "tests.testbed.registry_tls",
     "tests.testbed.docker",
     "tests.testbed.podman",
     "tests.testbed.command",
