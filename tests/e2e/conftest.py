@@ -18,16 +18,17 @@ from tests.testbed.docker import Docker
 ROOT = Path(__file__).parent.parent.parent
 ACTION = "flakeship/flakeship@v1"
 ACT_IMAGE = "act-flakeship-flakeship-v1-dockeraction:latest"
+ACT_VOLUME = "act-toolcache"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ActRun:
     """What act did: its exit code, and its log as it writes it with `--json`."""
 
     returncode: int
     log: tuple[dict[str, Any], ...]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join(str(line.get("msg", "")).rstrip() for line in self.log)
 
     def commands(self, kind: str) -> list[dict[str, Any]]:
@@ -71,7 +72,7 @@ def action_image(dockerd: Docker, base_image: str, checkout: Path) -> Iterator[s
 
 @pytest.fixture
 def act(dockerd: Docker, base_image: str, action_image: str, checkout: Path, tmp_path: Path) -> Iterator[Act]:
-    """`act(folder, event="push")` runs the workflows of the git repository in `folder`.
+    """`act(folder, event="push")` runs the workflows of the git repository in `folder`, on a machine like `image`.
 
     The layers of `action_image` are there already, so that act's own build of the action takes them.
     """
@@ -82,8 +83,8 @@ def act(dockerd: Docker, base_image: str, action_image: str, checkout: Path, tmp
     }
     program = Path(sys.executable).with_name("act")
 
-    def run(folder: Path, *arguments: str, event: str = "push") -> ActRun:
-        runner = ("-P", f"ubuntu-latest={base_image}", "--pull=false", "--network", "host", "--rm", "--json")
+    def run(folder: Path, *arguments: str, event: str = "push", image: str = base_image) -> ActRun:
+        runner = ("-P", f"ubuntu-latest={image}", "--pull=false", "--network", "host", "--rm", "--json")
         ours = ("--local-repository", f"{ACTION}={checkout}", "--container-daemon-socket", "-")
         done = subprocess.run(
             [program, event, *runner, *ours, *arguments],
@@ -98,5 +99,8 @@ def act(dockerd: Docker, base_image: str, action_image: str, checkout: Path, tmp
         lines = done.stdout.decode().splitlines()
         return ActRun(done.returncode, tuple(json.loads(line) for line in lines if line.startswith("{")))
 
+    kept = dockerd("volume", "ls", "--quiet")
     yield run
     dockerd.run("image", "rm", "--force", ACT_IMAGE)
+    if ACT_VOLUME not in kept.split():
+        dockerd.run("volume", "rm", "--force", ACT_VOLUME)
