@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flakeship.naming_settings import METADATA_OUTPUTS
 from flakeship.render import ACTION_IMAGE, rendered
 from flakeship.settings import OUTPUTS, inputs
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize("name", sorted(rendered()))
 def test_a_rendered_file_is_up_to_date(name: str) -> None:
     text = (ROOT / name).read_text()
-    image = yaml.safe_load(text)["runs"]["image"] if name == "action.yml" else ACTION_IMAGE
+    image = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["image"]
     assert text == rendered(image=image)[name], f"{name} is out of date: run `./dev render`"
     assert image == ACTION_IMAGE or image.startswith("docker://")
     assert image == ACTION_IMAGE or "@sha256:" in image
@@ -43,3 +44,42 @@ def test_the_native_action_hands_over_every_input_and_output() -> None:
     assert (
         ROOT / "native" / step["run"].strip('"').removeprefix("$GITHUB_ACTION_PATH/")
     ).stat().st_mode & 0o111
+
+
+def test_the_action_for_metadata_runs_the_same_image_with_the_same_outputs_as_the_original() -> None:
+    action = yaml.safe_load(rendered()["metadata/action.yml"])
+    docker = yaml.safe_load(rendered()["action.yml"])
+    assert action["runs"] == {"using": "docker", "image": "../Dockerfile", "args": ["metadata"]}
+    released = yaml.safe_load(rendered(image="docker://host/name@sha256:0")["metadata/action.yml"])
+    assert released["runs"]["image"] == "docker://host/name@sha256:0"
+    shared = set(action["inputs"]) & set(docker["inputs"])
+    assert shared >= {"images", "tags", "flavor", "labels", "annotations", "context", "github-token"}
+    assert {name: action["inputs"][name] for name in shared} == {
+        name: docker["inputs"][name] for name in shared
+    }
+    assert set(action["inputs"]) - shared == {
+        "explain",
+        *("bake-target", "sep-tags", "sep-labels", "sep-annotations"),
+    }
+    assert list(action["outputs"]) == list(METADATA_OUTPUTS)
+
+
+def test_the_component_has_every_input_but_secrets_and_hands_each_over() -> None:
+    text = rendered(image="docker://ghcr.io/o/n@sha256:0")["templates/flakeship.yml"]
+    header, jobs = yaml.safe_load_all(text)
+    declared = header["spec"]["inputs"]
+    wanted = [item for item in inputs() if "publish" in item.commands]
+    names = [name for name in declared if not name.startswith("job-")]
+    assert names == [item.name for item in wanted if not item.secret]
+    assert declared["job-image"]["default"] == "ghcr.io/o/n@sha256:0"
+    assert all(entry["description"] for entry in declared.values())
+    assert all(entry["default"] in entry["options"] for entry in declared.values() if "options" in entry)
+    (job,) = jobs.values()
+    for item in wanted:
+        variable = job["variables"].get(item.variable)
+        value = variable["value"] if isinstance(variable, dict) else variable
+        assert (value is None) is item.secret
+        assert item.secret or value.strip() == f"$[[ inputs.{item.name} ]]"
+    assert not job["variables"]["FLAKESHIP_LABELS"]["expand"]
+    assert isinstance(declared["dry-run"]["default"], bool)
+    assert isinstance(declared["max-concurrent-uploads"]["default"], int)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from flakeship.inputs import GROUPS, Input
 from flakeship.render_github import action, native_action
+from flakeship.render_gitlab import component
 from flakeship.settings import OUTPUTS, inputs
 
 HEADER: Final = "# Rendered from src/flakeship/settings.py by `./dev render`; change it there.\n"
@@ -18,10 +19,13 @@ ACTION_IMAGE: Final = "Dockerfile"
 
 def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
     """Every rendered file by its path. `image` is what the action runs: the Dockerfile, or `docker://…@sha256:…`."""
+    gitlab = HEADER + "---\n".join(map(_yaml, component(image)))
     return {
         "action.yml": HEADER + _yaml(action(image)),
         "native/action.yml": HEADER + _yaml(native_action()),
         "docs/inputs.md": tables(),
+        "templates/flakeship.yml": gitlab,
+        "gitlab-component.yml": gitlab,
     }
 
 
@@ -51,6 +55,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--image", default=ACTION_IMAGE, help="what action.yml runs (default: %(default)s)")
     image = parser.parse_args(argv).image
     for name, text in rendered(image=image).items():
+        Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(text, encoding="utf-8")
     return 0
 
