@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.testbed.registry",
     "tests.testbed.registry_tls",
     "tests.testbed.docker",
+    "tests.testbed.gitlab",
     "tests.testbed.podman",
     "tests.testbed.command",
 ]

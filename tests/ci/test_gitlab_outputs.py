@@ -138,7 +138,7 @@ def test_debugging_of_the_runner_is_ours_too() -> None:
 def test_a_failure_is_red_and_says_what_to_do() -> None:
     out = io.StringIO()
     gitlab_reporting.failed(BuildError("no", hint="try", detail="a\x1b[2Jb"), out, cwd=Path())
-    assert out.getvalue() == "\x1b[31;1merror: no\n    ab\n  -> try\n\x1b[0m"
+    assert out.getvalue() == "\x1b[31;1merror: no\n    ab\n  -> try\x1b[0m\n"
 
 
 def test_gitlab_is_reported_to_in_its_way() -> None:

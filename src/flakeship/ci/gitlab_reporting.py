@@ -7,6 +7,7 @@ that secrets are taken out of the log here.
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,9 +110,9 @@ def log(
 
 def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
     """In red, as the runner's own errors are."""
-    out.write(_RED)
-    local_reporting.failed(error, out, cwd=cwd)
-    out.write(_PLAIN)
+    text = io.StringIO()
+    local_reporting.failed(error, text, cwd=cwd)
+    out.write(f"{_RED}{text.getvalue().rstrip()}{_PLAIN}\n")
     out.flush()
 
 

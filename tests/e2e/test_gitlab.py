@@ -1,0 +1,230 @@
+"""Real gitlab-ci-local runs pipelines that include the component, in the action's real image, with a real registry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.testbed.gitlab import ROOT, SERVER, GitLab, PipelineRun
+from tests.testbed.registry import Registry
+
+COMPONENT = "$CI_SERVER_FQDN/flakeship/flakeship/flakeship"
+LABELS = """\
+org.example.team=harbour, north
+org.example.price=5$ of $HOME and $$ in "${CI_PROJECT_NAME}" 'quoted' \\ ⚓
+"""
+
+
+@pytest.fixture
+def project(make_flake: Callable[..., Path], git: Callable[..., str]) -> Callable[..., Path]:
+    """`project(include, job={…})` is a project with a flake and a pipeline: what is included, and a job that reads it."""
+
+    def make(include: dict[str, Any], **jobs: Any) -> Path:
+        folder = make_flake()
+        git(folder, "remote", "add", "origin", f"{SERVER}/harbour/app.git")
+        pipeline = {"stages": ["build", "deploy"], "include": [include], **jobs}
+        (folder / ".gitlab-ci.yml").write_text(yaml.safe_dump(pipeline))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def flakeship_project(gitlab_projects: Path, tmp_path: Path, git: Callable[..., str]) -> None:
+    """The project flakeship/flakeship on the server: releases 1.1.0 and 1.2.0, and 2.0.0-rc.1; only 1.2.0 works."""
+    folder = tmp_path / "flakeship"
+    (folder / "templates").mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main")
+    for version in ("1.1.0", "1.2.0", "2.0.0-rc.1"):
+        for name in ("templates/flakeship.yml", "gitlab-component.yml"):
+            if version == "1.2.0":
+                shutil.copy(ROOT / name, folder / name)
+            else:
+                (folder / name).write_text("flakeship:\n  script: exit 66\n")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "-m", version)
+        git(folder, "tag", version)
+    git(folder, "clone", "-q", "--bare", ".", str(gitlab_projects / "flakeship" / "flakeship.git"))
+
+
+@pytest.fixture
+def ships(
+    gitlab: GitLab, git: Callable[..., str], action_image: str, basic_registry: Registry
+) -> Callable[..., tuple[PipelineRun, Registry, str]]:
+    """Run a project's pipeline, with the registry as GitLab's own: the run, and where the project's images are."""
+
+    def run(folder: Path, *arguments: str) -> tuple[PipelineRun, Registry, str]:
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "-m", "ship")
+        repository = basic_registry.new_repository()
+        done = gitlab(
+            folder,
+            *arguments,
+            CI_REGISTRY=basic_registry.host,
+            CI_REGISTRY_IMAGE=f"{basic_registry.host}/{repository}",
+            CI_REGISTRY_USER=basic_registry.username,
+            CI_REGISTRY_PASSWORD=basic_registry.password,
+        )
+        return done, basic_registry, repository
+
+    return run
+
+
+def deploy(image: str) -> dict[str, Any]:
+    """A job that reads what was handed over."""
+    names = ("SHIPPED_DIGEST", "SHIPPED_REF", "SHIPPED_IMAGEID", "SHIPPED_PUSHED")
+    script = [f'echo "{name}=<${name}>"' for name in names]
+    return {
+        "stage": "deploy",
+        "image": {"name": image, "entrypoint": [""]},
+        "needs": ["flakeship"],
+        "script": [*script, "cat flakeship-report/metrics.txt"],
+    }
+
+
+def inputs(image: str, **more: str) -> dict[str, Any]:
+    return {
+        "job-image": image,
+        "flake": ".#layered",
+        "nix-config": "substituters =\n",
+        **{name.replace("_", "-"): value for name, value in more.items()},
+    }
+
+
+def labels(registry: Registry, repository: str, tag: str) -> dict[str, str]:
+    manifest = registry.manifest(repository, tag)
+    assert manifest is not None
+    config = registry.blob(repository, manifest["config"]["digest"])
+    assert config is not None
+    return dict(json.loads(config)["config"]["Labels"])
+
+
+@pytest.mark.parametrize("version", ["1.2.0", "~latest"])
+def test_a_pipeline_ships_and_a_later_job_reads_what(
+    project: Callable[..., Path],
+    ships: Callable[..., tuple[PipelineRun, Registry, str]],
+    flakeship_project: None,
+    action_image: str,
+    version: str,
+) -> None:
+    given = inputs(
+        action_image, tags="$CI_REGISTRY_IMAGE:1.0\n$CI_REGISTRY_IMAGE:latest\n", labels=LABELS, lint="off"
+    )
+    include = {"component": f"{COMPONENT}@{version}", "inputs": given}
+    folder = project(include, deploy=deploy(action_image))
+
+    run, registry, repository = ships(folder)
+
+    assert run.returncode == 0, str(run)
+    assert registry.tags(repository) == ["1.0", "latest"]
+    digest = registry.digest(repository, "latest")
+    manifest = registry.manifest(repository, "1.0")
+    assert manifest is not None
+    printed = run.printed("deploy")
+    assert f"SHIPPED_DIGEST=<{digest}>" in printed
+    assert f"SHIPPED_REF=<{registry.host}/{repository}@{digest}>" in printed
+    assert f"SHIPPED_IMAGEID=<{manifest['config']['digest']}>" in printed
+    assert "SHIPPED_PUSHED=<true>" in printed
+    layers = len(manifest["layers"])
+    assert f'flakeship_image_layers{{job="flakeship"}} {layers}' in printed
+    found = labels(registry, repository, "1.0")
+    assert [f"{name}={found[name]}" for name in ("org.example.team", "org.example.price")] == (
+        LABELS.splitlines()
+    )
+    assert found["org.opencontainers.image.source"] == f"{SERVER}/harbour/app"
+
+
+def test_the_component_of_the_same_project_needs_no_tags(
+    project: Callable[..., Path],
+    ships: Callable[..., tuple[PipelineRun, Registry, str]],
+    action_image: str,
+) -> None:
+    """The branch names the tag, and CI_REGISTRY_IMAGE the image."""
+    include = {
+        "component": "$CI_SERVER_FQDN/$CI_PROJECT_PATH/flakeship@$CI_COMMIT_SHA",
+        "inputs": inputs(action_image) | {"job-name": "ship it", "job-stage": "deploy", "reuse": "off"},
+    }
+    folder = project(include)
+    (folder / "templates").mkdir()
+    shutil.copy(ROOT / "templates" / "flakeship.yml", folder / "templates")
+
+    run, registry, repository = ships(folder)
+
+    assert run.returncode == 0, str(run)
+    assert registry.tags(repository) == ["main"]
+    assert any("uploaded" in line for line in run.printed("ship it"))
+    report = folder / ".gitlab-ci-local" / "artifacts" / "ship it" / "flakeship-report"
+    assert registry.digest(repository, "main") in (report / "summary.md").read_text()
+    metadata = json.loads((report / "metadata.json").read_text())
+    assert metadata["containerimage.digest"] == registry.digest(repository, "main")
+
+
+def test_the_same_text_is_included_as_a_file(
+    project: Callable[..., Path],
+    ships: Callable[..., tuple[PipelineRun, Registry, str]],
+    flakeship_project: None,
+    action_image: str,
+) -> None:
+    include = {
+        "project": "flakeship/flakeship",
+        "ref": "1.2.0",
+        "file": "gitlab-component.yml",
+        "inputs": inputs(action_image, tags="type=sha\n"),
+    }
+    run, registry, repository = ships(project(include))
+
+    assert run.returncode == 0, str(run)
+    assert [tag.partition("-")[0] for tag in registry.tags(repository)] == ["sha"]
+
+
+def test_a_failure_fails_the_job_and_leaves_its_reason(
+    project: Callable[..., Path],
+    ships: Callable[..., tuple[PipelineRun, Registry, str]],
+    flakeship_project: None,
+    action_image: str,
+) -> None:
+    given = inputs(action_image) | {"flake": ".#no-such-attribute"}
+    run, registry, repository = ships(
+        project({"component": f"{COMPONENT}@1.2.0", "inputs": given}, deploy=deploy(action_image))
+    )
+
+    assert run.returncode != 0
+    assert "no-such-attribute" in str(run)
+    assert not run.printed("deploy")
+    assert registry.tags(repository) == []
+
+
+def test_what_is_expanded_fits_gitlabs_schema(
+    gitlab: GitLab,
+    project: Callable[..., Path],
+    git: Callable[..., str],
+    flakeship_project: None,
+    tmp_path: Path,
+) -> None:
+    include = {"component": f"{COMPONENT}@~latest", "inputs": {"job-tags": ["saas-linux-small"]}}
+    folder = project(include)
+    git(folder, "add", "-A")
+    run = gitlab(folder, "--preview")
+    assert run.returncode == 0, str(run)
+    expanded = run.log[run.log.index("---\n") :]
+    job = yaml.safe_load(expanded)["flakeship"]
+    assert job["tags"] == ["saas-linux-small"]
+    assert job["variables"]["FLAKESHIP_AUTO_LABELS"].strip() == "true"
+    (tmp_path / "expanded.yml").write_text(expanded)
+    for file in (tmp_path / "expanded.yml", ROOT / ".gitlab-ci.yml"):
+        checked = subprocess.run(
+            [
+                *(ROOT / ".venv" / "bin" / "check-jsonschema", "--builtin-schema", "vendor.gitlab-ci"),
+                *("--data-transform", "gitlab-ci", file),
+            ],
+            capture_output=True,
+            check=False,
+        )
+        assert checked.returncode == 0, checked.stdout.decode()

@@ -1,0 +1,98 @@
+"""Real gitlab-ci-local: pipelines of a project at gitlab.example.com, whose projects are repositories on this disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import pytest
+
+from tests.testbed.docker import Docker
+
+ROOT: Final = Path(__file__).parent.parent.parent
+SERVER: Final = "https://gitlab.example.com"
+HELPER: Final = "flakeship-test:gitlab-helper"
+_PROGRAM: Final = ROOT / ".dev" / "npm" / "node_modules" / "gitlab-ci-local" / "dist" / "index.js"
+_ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
+_VARIABLES: Final = {"GITLAB_CI": "true"}
+"""gitlab-ci-local says of itself that it is not GitLab."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """What gitlab-ci-local did: its exit code, and what it and all jobs printed."""
+
+    returncode: int
+    log: str
+
+    def __str__(self) -> str:
+        return _ANSI.sub("", self.log)
+
+    def printed(self, job: str) -> list[str]:
+        """The lines that a job printed, without gitlab-ci-local's mark before them."""
+        lines = (line.partition(" > ") for line in str(self).splitlines())
+        return [text for name, mark, text in lines if mark and name.strip() == job]
+
+
+GitLab: TypeAlias = Callable[..., PipelineRun]
+
+
+@pytest.fixture(scope="session")
+def helper_image(dockerd: Docker, base_image: str) -> Iterator[str]:
+    """What gitlab-ci-local moves artifacts with; without rsync they vanish."""
+    recipe = (
+        f"FROM {base_image}\nRUN apt-get -qq update && apt-get -qqy install --no-install-recommends rsync\n"
+    )
+    dockerd("build", "--network", "host", "--tag", HELPER, "-", stdin=recipe.encode())
+    yield HELPER
+    dockerd("image", "rm", "--force", HELPER)
+
+
+@pytest.fixture
+def gitlab_projects(tmp_path: Path) -> Path:
+    """Where the server's repositories are: `OWNER/NAME.git` below it is that project."""
+    folder = tmp_path / "gitlab"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def gitlab(dockerd: Docker, helper_image: str, gitlab_projects: Path, tmp_path: Path) -> GitLab:
+    """`gitlab(folder, "--preview", CI_REGISTRY="…")` runs the pipeline of the git repository in `folder`."""
+    assert _PROGRAM.exists(), "gitlab-ci-local is missing: `./dev test` installs it"
+    home = tmp_path / "gitlab-home"
+    home.mkdir()
+    (home / "gitconfig").write_text(
+        f'[url "file://{gitlab_projects}/"]\n\tinsteadOf = {SERVER}:443/\n'
+        "[safe]\n\tdirectory = *\n[user]\n\tname = test\n\temail = test@example.invalid\n"
+    )
+    environ = {
+        "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
+        "HOME": str(home),
+        "DOCKER_HOST": dockerd.host,
+        "DOCKER_CONFIG": str(dockerd.config),
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+    }
+    quiet = ("--ignore-predefined-vars", "GITLAB_CI,CI_REGISTRY,CI_REGISTRY_IMAGE")
+    runner = (*quiet, "--pull-policy", "if-not-present", "--helper-image", helper_image, "--network", "host")
+
+    def run(folder: Path, *arguments: str, **variables: str) -> PipelineRun:
+        given = (f"--variable={name}={value}" for name, value in (_VARIABLES | variables).items())
+        done = subprocess.run(
+            [ROOT / ".venv" / "bin" / "node", _PROGRAM, *runner, *given, *arguments],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=240,
+            check=False,
+        )
+        return PipelineRun(done.returncode, done.stdout.decode())
+
+    return run
