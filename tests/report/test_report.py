@@ -16,6 +16,7 @@ ALL: list[events.Event] = [
     events.Started("1.2.3"),
     events.StageStarted("build", "building .#image"),
     events.BuildLog("hello [bold]there"),
+    events.StageStarted("publish", "publishing /tmp/[/x]/image.tar"),
     events.BuildProgress(1, 2, 1, 0),
     events.Command(("nix", "build", "a b")),
     events.LayerProgress("key", "reading"),

@@ -9,10 +9,11 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape as _escaped
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from flakeship import events
-from flakeship.report.plain import line_of, printable
+from flakeship.report.plain import line_of, printable, size_of
 
 
 class LiveReport:
@@ -20,9 +21,9 @@ class LiveReport:
 
     def __init__(self, progress: Progress, level: int) -> None:
         self._progress, self._level, self._lock = progress, level, threading.Lock()
-        self._build = progress.add_task("", total=None, visible=False)
-        self._sent = progress.add_task("", total=None, visible=False)
-        self._title = ""
+        self._build = progress.add_task("", total=None, visible=False, count="")
+        self._read = progress.add_task("layers read", total=None, visible=False, count="")
+        self._title, self._bytes = "", 0
 
     def __call__(self, event: events.Event) -> None:
         with self._lock:
@@ -30,18 +31,21 @@ class LiveReport:
                 case events.StageStarted(title=title):
                     self._title = _escaped(printable(title))
                     self._progress.update(
-                        self._build, description=self._title, total=None, completed=0, visible=True
+                        self._build, description=self._title, total=None, completed=0, visible=True, count=""
                     )
                 case events.StageFinished():
                     self._progress.update(self._build, visible=False)
                 case events.BuildProgress(done=done, expected=expected):
-                    self._progress.update(self._build, completed=done, total=expected or None)
+                    count = f"{done}/{expected} built" if expected else ""
+                    self._progress.update(
+                        self._build, completed=done, total=expected or None, count=count
+                    )
                 case events.BuildLog(line=line):
-                    width = max(20, self._progress.console.width - 50)
-                    text = f"{self._title}  [dim]{_escaped(printable(line)[:width])}"
+                    text = f"{self._title}  [dim]{_escaped(printable(line)[: self._progress.console.width])}"
                     self._progress.update(self._build, description=text)
                 case events.BytesMoved(direction="read", count=count):
-                    self._progress.update(self._sent, description="read", visible=True, advance=count)
+                    self._bytes += count
+                    self._progress.update(self._read, visible=True, count=size_of(self._bytes))
                 case _:
                     self._print(event)
 
@@ -57,10 +61,10 @@ def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emi
     console = Console(file=out, no_color=not colour)
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
         BarColumn(bar_width=20),
-        DownloadColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=8) as progress:
+    with Progress(*columns, console=console, transient=True, refresh_per_second=8, expand=True) as progress:
         yield LiveReport(progress, level)
