@@ -37,9 +37,7 @@ class LiveReport:
                     self._progress.update(self._build, visible=False)
                 case events.BuildProgress(done=done, expected=expected):
                     count = f"{done}/{expected} built" if expected else ""
-                    self._progress.update(
-                        self._build, completed=done, total=expected or None, count=count
-                    )
+                    self._progress.update(self._build, completed=done, total=expected or None, count=count)
                 case events.BuildLog(line=line):
                     text = f"{self._title}  [dim]{_escaped(printable(line)[: self._progress.console.width])}"
                     self._progress.update(self._build, description=text)
