@@ -18,10 +18,15 @@ LIMIT: Final = 1_000_000
 """Bytes. GitHub refuses a step's summary above 1 MiB, as a whole."""
 
 _ROWS: Final = 130
+_ALERTS: Final = 20
 _WIDTH: Final = 160
 _BAR: Final = 20
 _DETAIL: Final = 20_000
-_MARKUP: Final = re.compile(r"[!-+\-.:-@\[-`{-~]")
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>&~|#$@{}!^:]|^[-+=]|(?<=\d)[.)](?= |$)|(?<=\bwww)\.", re.IGNORECASE)
+"""What CommonMark, tables, and what GitHub and GitLab add to them (emoji, mentions, formulas, links) read as markup."""
+
+_MESSAGE: Final = 2_000
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _MARKS: Final = {"uploaded": "🔼", "written": "🔼", "reused": "♻️", "mounted": "♻️", "withheld": "⏸️"}
 
 
@@ -32,8 +37,8 @@ def as_markdown(summary: Summary, chronicle: Chronicle) -> str:
         _totals(summary, chronicle.stages),
         *(f"```\n{printable(reference)}\n```" for reference in summary.references),
         _names(summary),
-        *(_alert("WARNING", event.text, event.hint) for event in chronicle.warnings[:_ROWS]),
-        *(_alert("NOTE", text) for text in chronicle.notices[:_ROWS] if text != "sandbox: on"),
+        *(_alert("WARNING", event.text, event.hint) for event in chronicle.warnings[:_ALERTS]),
+        *(_alert("NOTE", text) for text in chronicle.notices[:_ALERTS] if text != "sandbox: on"),
         _layers(summary.layers),
         _stages(chronicle.stages),
         _labels(summary),
@@ -43,7 +48,7 @@ def as_markdown(summary: Summary, chronicle: Chronicle) -> str:
 
 def as_failure(error: Error) -> str:
     """Why the run failed, with the end of what others wrote of it."""
-    parts = [f"### ❌ {escaped(error.message)}", escaped(error.hint)]
+    parts = [f"### ❌ {escaped(error.message, _MESSAGE)}", escaped(error.hint, _MESSAGE)]
     if error.detail:
         detail = "\n".join(map(printable, error.detail[-_DETAIL:].splitlines()))
         fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", detail) or [""]))
@@ -51,10 +56,10 @@ def as_failure(error: Error) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, width: int = _WIDTH) -> str:
     """One line in which nothing is markup: punctuation by its number stands for itself, says CommonMark 6.2."""
     line = " ".join(printable(text.replace("\n", " ")).split())
-    cut = line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+    cut = line if len(line) <= width else line[: width - 1] + "…"
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", cut)
 
 
@@ -92,7 +97,7 @@ def _names(summary: Summary) -> str:
         ("Digest", _code(summary.digest)),
         ("Image ID", _code(summary.imageid)),
     ]
-    return _table(("", ""), "ll", [(f"**{name}**", text) for name, text in rows if text])
+    return "<br>\n".join(f"**{name}** {text}" for name, text in rows if text)
 
 
 def _layers(layers: Sequence[LayerRow]) -> str:
@@ -129,7 +134,7 @@ def _labels(summary: Summary) -> str:
 
 
 def _table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
-    rule = ["---:" if side == "r" else "---" for side in align]
+    rule = ["---:" if side == "r" else ":---" for side in align]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
@@ -139,13 +144,14 @@ def _folded(title: str, text: str) -> str:
 
 
 def _alert(kind: str, text: str, hint: str = "") -> str:
-    lines = [f"> [!{kind}]", f"> {escaped(text)}"]
-    return "\n".join([*lines, f"> <br>{escaped(hint)}"] if hint else lines)
+    lines = [f"> [!{kind}]", f"> {escaped(text, _MESSAGE)}"]
+    return "\n".join([*lines, f"> <br>{escaped(hint, _MESSAGE)}"] if hint else lines)
 
 
 def _bar(value: float, largest: float) -> str:
     """Text of up to 20 characters; never empty for what is more than nothing."""
-    return "█" * max(1, round(_BAR * value / largest)) if value and largest else ""
+    eighths = max(1, round(_BAR * 8 * value / largest)) if value and largest else 0
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def _bounded(text: str) -> str:
