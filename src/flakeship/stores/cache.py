@@ -78,8 +78,8 @@ class CachedStore:
                 self._total = self.folder.shrink(self._limit - size, now=self._now)
             if self._total + size > self._limit:
                 return
+            self.folder.add(self._recipe, entries, path, now=self._now)
             self._total += size
-        self.folder.add(self._recipe, entries, path, now=self._now)
 
     def _give_up(self, error: OSError) -> None:
         with self._lock:
