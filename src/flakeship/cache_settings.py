@@ -19,6 +19,7 @@ class CacheSettings:
         "Folder that keeps packed layers for later runs, or `off`. Default: ~/.cache/flakeship, and off in CI",
         group=6,
         commands=_BOTH,
+        per_platform={"gitlab": "off"},  # the component names it as a path of `cache:`, which must be one
     )
     layer_cache_size: int | None = _input(
         "number",

@@ -55,6 +55,7 @@ def _job(ours: list[Input]) -> dict[str, Any]:
             **{item.variable: _variable(item) for item in ours},
         },
         "script": ["/entrypoint publish"],
+        "cache": {"key": "flakeship", "paths": ["$[[ inputs.layer-cache ]]"], "when": "always"},
         "artifacts": {
             "when": "always",
             "expose_as": "flakeship",

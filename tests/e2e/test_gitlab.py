@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.testbed.docker import Docker
 from tests.testbed.gitlab import ROOT, SERVER, GitLab, PipelineRun
 from tests.testbed.registry import Registry
 
@@ -149,7 +150,8 @@ def test_the_component_of_the_same_project_needs_no_tags(
     """The branch names the tag, and CI_REGISTRY_IMAGE the image."""
     include = {
         "component": "$CI_SERVER_FQDN/$CI_PROJECT_PATH/flakeship@$CI_COMMIT_SHA",
-        "inputs": inputs(action_image) | {"job-name": "ship it", "job-stage": "deploy", "reuse": "off"},
+        "inputs": inputs(action_image)
+        | {"job-name": "ship it", "job-stage": "deploy", "layer-cache": ".flakeship"},
     }
     folder = project(include)
     (folder / "templates").mkdir()
@@ -160,7 +162,8 @@ def test_the_component_of_the_same_project_needs_no_tags(
     assert run.returncode == 0, str(run)
     assert registry.tags(repository) == ["main"]
     assert any("uploaded" in line for line in run.printed("ship it"))
-    report = folder / ".gitlab-ci-local" / "artifacts" / "ship it" / "flakeship-report"
+    assert list((folder / ".gitlab-ci-local" / "cache").rglob("*.flakeship/*"))
+    report = folder / "flakeship-report"
     assert registry.digest(repository, "main") in (report / "summary.md").read_text()
     metadata = json.loads((report / "metadata.json").read_text())
     assert metadata["containerimage.digest"] == registry.digest(repository, "main")
@@ -201,6 +204,55 @@ def test_a_failure_fails_the_job_and_leaves_its_reason(
     assert registry.tags(repository) == []
 
 
+@pytest.fixture
+def own_project(checkout: Path, tmp_path: Path, git: Callable[..., str]) -> Path:
+    """What git knows of this project, at the server's flakeship/flakeship."""
+    folder = tmp_path / "own"
+    shutil.copytree(checkout, folder)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "remote", "add", "origin", f"{SERVER}/flakeship/flakeship.git")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "all")
+    return folder
+
+
+def test_our_own_pipeline_ships_the_example_and_checks_it(
+    gitlab: GitLab,
+    own_project: Path,
+    git: Callable[..., str],
+    dockerd: Docker,
+    action_image: str,
+    registry: Registry,
+) -> None:
+    """But for the jobs that need what is not here: an image of docker's, and one of GitLab's."""
+    name = f"{registry.host}/{registry.new_repository()}"
+    sha = git(own_project, "rev-parse", "HEAD").strip()
+    dockerd("tag", action_image, f"{name}/action:{sha}")
+    try:
+        run = gitlab(own_project, "flakeship", "check", CI_REGISTRY=registry.host, CI_REGISTRY_IMAGE=name)
+    finally:
+        dockerd("image", "rm", "--no-prune", f"{name}/action:{sha}")
+    assert run.returncode == 0, str(run)
+    assert "check" in str(run)
+    assert registry.tags(f"{name.partition('/')[2]}/demo") == [f"sha-{sha[:7]}"]
+
+
+def check_schema(file: Path) -> None:
+    checked = subprocess.run(
+        [
+            *(ROOT / ".venv" / "bin" / "check-jsonschema", "--builtin-schema", "vendor.gitlab-ci"),
+            *("--data-transform", "gitlab-ci", file),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout.decode()
+
+
+def test_our_own_pipeline_fits_gitlabs_schema() -> None:
+    check_schema(ROOT / ".gitlab-ci.yml")
+
+
 def test_what_is_expanded_fits_gitlabs_schema(
     gitlab: GitLab,
     project: Callable[..., Path],
@@ -218,13 +270,4 @@ def test_what_is_expanded_fits_gitlabs_schema(
     assert job["tags"] == ["saas-linux-small"]
     assert job["variables"]["FLAKESHIP_AUTO_LABELS"].strip() == "true"
     (tmp_path / "expanded.yml").write_text(expanded)
-    for file in (tmp_path / "expanded.yml", ROOT / ".gitlab-ci.yml"):
-        checked = subprocess.run(
-            [
-                *(ROOT / ".venv" / "bin" / "check-jsonschema", "--builtin-schema", "vendor.gitlab-ci"),
-                *("--data-transform", "gitlab-ci", file),
-            ],
-            capture_output=True,
-            check=False,
-        )
-        assert checked.returncode == 0, checked.stdout.decode()
+    check_schema(tmp_path / "expanded.yml")
