@@ -56,7 +56,12 @@ def _at(path: Path, settings: Settings, world: World) -> tuple[Inspection, ...]:
     """A file or folder, by whichever source knows it; a stream is read to its end, for its config stands there."""
     platform = platform_of(settings.platform) if settings.platform else None
     circumstances = Circumstances(
-        world.environ, world.emit, image_in_archive=settings.image_in_archive, platform=platform, as_is=True
+        world.environ,
+        world.emit,
+        image_in_archive=settings.image_in_archive,
+        platform=platform,
+        as_is=True,
+        now=world.now,
     )
     with sources.opened(path, circumstances) as source:
         layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
