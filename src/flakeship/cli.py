@@ -54,16 +54,27 @@ def main(argv: Sequence[str]) -> int:
         return int(end.code or 0)
     except BrokenPipeError:  # whoever read our stdout has gone
         return 128 + signal.SIGPIPE
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _tell(
-            ResourceError(
-                f"{where}{error.strerror or error}",
-                hint="look at the disk, limits and rights of this machine",
-            )
-        )
-        return ResourceError.exit_code
+    except (OSError, MemoryError, RuntimeError) as error:
+        lacking = _lacking(error)
+        if lacking is None:
+            raise
+        _tell(lacking)
+        return lacking.exit_code
     return 0
+
+
+def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | None:
+    """What this machine lacks, where that is why something failed that nobody expected to fail; None for a bug."""
+    match error:
+        case OSError(filename=where):
+            what = f"{where}: {error.strerror}" if where else error.strerror or str(error)
+        case MemoryError():
+            what = "there is no memory left"
+        case RuntimeError() if "can't start new thread" in str(error):
+            what = "no further thread can be started"
+        case _:
+            return None
+    return ResourceError(what, hint="look at the disk, the limits (`ulimit -a`) and the rights of this machine")
 
 
 def _open_streams() -> None:

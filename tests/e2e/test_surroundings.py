@@ -45,6 +45,9 @@ def shell(nix_environ: Mapping[str, str], archive: Path) -> Shell:
         ("$publish --to - >&-", 8, "stdout is closed"),
         ("$publish --to oci:x >/dev/full", 8, "No space left on device; the image is where it should be"),
         ("$publish --to - >/dev/full", 8, "cannot write the archive to stdout: No space left"),
+        ("ulimit -f 100; $publish --to oci:x", 8, "File too large"),
+        ("ulimit -v 100000; $publish --to oci:x", 8, "ulimit -a"),
+        ("ulimit -v 200000; $publish --to oci:x", 8, "ulimit -a"),
         ("$publish --to oci:x 2>&-", 0, ""),
         ("$publish --to oci:x 2>/dev/full", 8, ""),
         ("$publish --to oci:x <&-", 0, ""),
@@ -62,6 +65,30 @@ def test_streams_and_folders_that_are_gone(
     assert b"Traceback" not in ended.stderr
     if "--to oci:x" in script and code in {0, 141}:
         assert (tmp_path / "x/index.json").is_file()
+
+
+def test_a_bug_is_shown_and_waits_for_nobody(nix_environ: Mapping[str, str], tmp_path: Path) -> None:
+    script = (
+        "import threading, time\n"
+        "from flakeship import cli, pipeline\n"
+        "def publish(*_, **__):\n"
+        "    threading.Thread(target=time.sleep, args=(100,)).start()\n"
+        "    raise RuntimeError('a mistake of ours')\n"
+        "pipeline.publish = publish\n"
+        "cli.entry()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, "publish"],
+        env=nix_environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("RuntimeError: a mistake of ours\n")
+    assert not ended.stdout
 
 
 @pytest.mark.parametrize(
