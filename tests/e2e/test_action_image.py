@@ -163,7 +163,7 @@ def test_one_line_without_nix_loads_the_image_into_docker_or_leaves_a_real_file(
 ) -> None:
     """As docs/github.md says it for Windows, WSL and a Mac: the folder is mounted, and so is Docker's socket."""
     folder, socket = make_flake(), dockerd.host.removeprefix("unix://")
-    line = ("run", "--rm", "--network", "host", "-e", "FLAKESHIP_NIX_CONFIG=substituters =")
+    start = ("run", "--rm", "--network", "host", "-e", "FLAKESHIP_NIX_CONFIG=substituters =")
     line = (
         *start,
         "-v",

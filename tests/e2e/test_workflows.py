@@ -1,0 +1,135 @@
+"""The workflows that we run and those that we tell others to run: they are well-formed, safe, and use what there is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flakeship.render import main as render
+from tests.e2e.conftest import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs/github.md",
+    ROOT / "docs/destinations.md",
+    ROOT / "docs/metadata.md",
+]
+OURS = re.compile(r"(?:https://github\.com/)?flakeship/flakeship(?P<folder>/[a-z]+)?@v1")
+
+
+def tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name(name)
+    return subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def blocks() -> Iterator[tuple[str, str]]:
+    """Every YAML block of the docs that holds jobs or steps, by its page and line."""
+    for page in PAGES:
+        text = page.read_text()
+        for found in re.finditer(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            if "uses:" in found[1]:
+                yield f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}", found[1]
+
+
+def as_workflow(block: str) -> dict[str, Any]:
+    """A whole workflow out of what a page shows of one: its jobs, a job's keys, or steps."""
+    document = yaml.safe_load(block)
+    if isinstance(document, list):
+        document = {"steps": document}
+    if "jobs" not in document:
+        document = {"jobs": {"image": {"runs-on": "ubuntu-latest", **document}}}
+    return {"on": document.pop(True, "push"), **document}
+
+
+def steps(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for job in document["jobs"].values():
+        yield from job["steps"]
+
+
+@pytest.fixture(params=[pytest.param(block, id=place) for place, block in blocks()])
+def shown(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """One workflow of the docs."""
+    return as_workflow(request.param)
+
+
+def test_a_workflow_of_the_docs_is_one(shown: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "workflow.yml"
+    file.write_text(yaml.safe_dump(shown))
+    done = tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(file))
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_workflow_of_the_docs_uses_inputs_and_outputs_that_there_are(shown: dict[str, Any]) -> None:
+    outputs: dict[str, list[str]] = {}
+    for step in steps(shown):
+        if found := OURS.fullmatch(step.get("uses", "")):
+            action = yaml.safe_load((ROOT / (found["folder"] or "").strip("/") / "action.yml").read_text())
+            assert set(step.get("with", {})) <= set(action["inputs"])
+            outputs[step.get("id", "")] = list(action["outputs"])
+    for name, output in re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", str(shown)):
+        assert output in outputs.get(name, [output]), f"steps.{name} has no output {output}"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_our_workflows_are_given_no_more_than_they_need(path: Path) -> None:
+    document = yaml.safe_load(path.read_text())
+    assert document["permissions"] == {}
+    assert document["concurrency"]["group"]
+    for job in document["jobs"].values():
+        assert job["timeout-minutes"]
+        assert job["permissions"]
+    for step in steps(document):
+        uses = step.get("uses", "./")
+        assert uses.startswith("./") or re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", uses), uses
+    assert "persist-credentials: false" in path.read_text()
+
+
+def test_the_checkers_have_nothing_to_say() -> None:
+    for schema, files in {
+        "github-workflows": [str(path) for path in WORKFLOWS],
+        "github-actions": ["action.yml", "native/action.yml"],
+        "dependabot": [".github/dependabot.yml"],
+    }.items():
+        done = tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+        assert done.returncode == 0, done.stdout
+    done = tool("zizmor", "--offline", "--no-progress", ".github", "action.yml", "native")
+    assert done.returncode == 0, done.stdout
+
+
+def test_zizmor_would_say_something(tmp_path: Path) -> None:
+    bad = (
+        (ROOT / ".github/workflows/test.yml").read_text().replace("./.ci/run", "echo ${{ github.head_ref }}")
+    )
+    (tmp_path / "test.yml").write_text(bad)
+    assert tool("zizmor", "--offline", "--no-progress", str(tmp_path / "test.yml")).returncode != 0
+
+
+def test_a_release_names_its_image_by_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    reference = f"docker://ghcr.io/flakeship/flakeship@sha256:{'a' * 64}"
+    assert render(["--image", reference]) == 0
+    assert yaml.safe_load((tmp_path / "action.yml").read_text())["runs"] == {
+        "using": "docker",
+        "image": reference,
+    }
+
+
+def test_the_notes_of_a_release_are_its_part_of_the_changelog(tmp_path: Path) -> None:
+    release = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+    script = next(step["run"] for step in steps(release) if "notes.md" in step.get("run", ""))
+    (line,) = (line for line in script.splitlines() if "CHANGELOG.md >notes.md" in line)
+    text = "# Changelog\n\n## Unreleased\n\n- no\n\n## 1.2.3 - 2026-01-02\n\n### Added\n\n- yes\n\n## 1.2.2\n\n- no\n"
+    (tmp_path / "CHANGELOG.md").write_text(text)
+    subprocess.run(
+        ["bash", "-ec", line], cwd=tmp_path, env={"VERSION": "1.2.3", "PATH": "/usr/bin:/bin"}, check=True
+    )
+    assert (tmp_path / "notes.md").read_text().strip() == "### Added\n\n- yes"
