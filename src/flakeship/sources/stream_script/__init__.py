@@ -14,7 +14,6 @@ from flakeship.sources.opened import Circumstances, Opened
 from flakeship.sources.stream_script.conf import UnplannedError, read_conf
 from flakeship.sources.stream_script.plan import Planned, base_of
 from flakeship.sources.stream_script.run import run
-from flakeship.sources.stream_script.trial import recipe_of
 
 KIND: Final = "streamLayeredImage script"
 
@@ -33,6 +32,8 @@ def opened(path: Path, circumstances: Circumstances) -> contextlib.AbstractConte
 
 
 def _planned(path: Path, circumstances: Circumstances) -> Planned:
+    from flakeship.sources.stream_script.trial import recipe_of
+
     conf = read_conf(path, store=circumstances.store, now=circumstances.now)
     base = base_of(conf)
     recipe = recipe_of(conf, environ=circumstances.environ, folder=circumstances.folder)
