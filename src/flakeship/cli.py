@@ -74,7 +74,9 @@ def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | Non
             what = "no further thread can be started"
         case _:
             return None
-    return ResourceError(what, hint="look at the disk, the limits (`ulimit -a`) and the rights of this machine")
+    return ResourceError(
+        what, hint="look at the disk, the limits (`ulimit -a`) and the rights of this machine"
+    )
 
 
 def _open_streams() -> None:
