@@ -97,7 +97,8 @@ def _run(invocation: arguments.Invocation) -> None:
     settings, stdout = invocation.settings, _stdout()
     secrets = secrets_of(settings)
     with reporting(os.environ).log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as report:
-        report(events.Started(__version__))
+        if invocation.command == "publish":  # a build may take long; the others answer at once
+            report(events.Started(__version__))
         from flakeship.ownership import workspace_owned
         from flakeship.world import World
 
