@@ -42,7 +42,7 @@ PACKAGES = {
     "arguments": "inputs settings metadata errors",
     "ci": "settings metadata http process report errors events",
     "render": "inputs settings arguments ci errors render_github render_gitlab",
-    "render_github": "inputs settings",
+    "render_github": "naming_settings inputs settings",
     "render_gitlab": "inputs settings ci",
     "story": "settings process http image registry stores nix caches sources sinks lint metadata attest report ci "
     "errors events story",

@@ -11,12 +11,12 @@ import pytest
 from flakeship.errors import ResourceError, UsageError
 from flakeship.events import Event, Warned
 from flakeship.metadata_step import run
+from flakeship.naming_settings import METADATA_OUTPUTS
 from flakeship.settings import Settings
 from tests.metadata import events
 from tests.testbed import github_runner
 from tests.worlds import world
 
-OUTPUTS = ("version", "tags", "tag-names", "labels", "annotations", "json")
 BAKES = ("bake-file-tags", "bake-file-labels", "bake-file-annotations", "bake-file")
 
 
@@ -39,7 +39,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def test_every_output_of_metadata_action_is_handed_over(tmp_path: Path, environ: dict[str, str]) -> None:
     step(tmp_path, environ, sep_tags=",")
     given = github_runner.outputs((tmp_path / "outputs").read_text())
-    assert tuple(given) == (*OUTPUTS, *BAKES)
+    assert list(given) == list(METADATA_OUTPUTS)
     assert given["version"] == "v1.2.3"
     assert given["tags"] == "o/n:v1.2.3,o/n:latest"
     assert "org.opencontainers.image.licenses=MIT" in given["labels"].splitlines()
@@ -71,11 +71,10 @@ def test_later_steps_see_them_in_their_environment_too(tmp_path: Path, environ: 
 def test_a_container_step_leaves_bake_files_where_later_steps_find_them(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    step(tmp_path, environ | {"GITHUB_WORKSPACE": "/github/workspace"}, bake_target="app")
+    step(tmp_path, environ, bake_folder="a/b", bake_target="app")
     given = github_runner.outputs((tmp_path / "outputs").read_text())
-    path = Path(given["bake-file-tags"])
-    assert not path.is_absolute()
-    assert list(json.loads((tmp_path / path).read_text())["target"]) == ["app"]
+    assert given["bake-file-tags"].startswith("a/b/")
+    assert list(json.loads((tmp_path / given["bake-file-tags"]).read_text())["target"]) == ["app"]
 
 
 def test_without_a_runner_nothing_is_written(tmp_path: Path) -> None:
@@ -116,4 +115,4 @@ def test_a_folder_that_can_not_be_written_to(tmp_path: Path, environ: dict[str, 
     (tmp_path / "temp").write_text("a file")
     with pytest.raises(ResourceError, match="cannot write the definition for bake") as caught:
         step(tmp_path, environ)
-    assert "RUNNER_TEMP" in caught.value.hint
+    assert "bake-folder" in caught.value.hint

@@ -59,7 +59,7 @@ def test_the_action_for_metadata_runs_the_same_image_with_the_same_outputs_as_th
     }
     assert set(action["inputs"]) - shared == {
         "explain",
-        *("bake-target", "sep-tags", "sep-labels", "sep-annotations"),
+        *("bake-target", "bake-folder", "sep-tags", "sep-labels", "sep-annotations"),
     }
     assert list(action["outputs"]) == list(METADATA_OUTPUTS)
 

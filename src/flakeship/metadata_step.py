@@ -25,7 +25,6 @@ _BAKES: Final[Mapping[str, output.Bake]] = {
     "bake-file": "tags-labels",
 }
 _EXPORTED: Final = "DOCKER_METADATA_SET_OUTPUT_ENV"
-_CONTAINER: Final = "/github/workspace"
 
 
 def run(settings: Settings, world: World) -> str:
@@ -96,11 +95,10 @@ def _facts(settings: Settings, world: World) -> NixFacts:
 
 
 def _bake_files(metadata: Metadata, settings: Settings, world: World) -> Iterator[tuple[str, str]]:
-    """In the runner's folder for such; a container step has the workspace alone in common with steps that use them."""
-    inside = world.environ.get("GITHUB_WORKSPACE") == _CONTAINER
-    folder = Path(".flakeship") if inside else Path(world.environ.get("RUNNER_TEMP") or ".flakeship")
+    """A container's step has the workspace alone in common with steps after it; another can use the runner's folder."""
+    folder = Path(settings.bake_folder or world.environ.get("RUNNER_TEMP") or ".")
     for name, kind in _BAKES.items():
-        path = folder / f"docker-metadata-action-{name.removesuffix('-file')}.json"
+        path = folder / f"docker-metadata-action-{name.replace('-file', '')}.json"
         try:
             (world.cwd / folder).mkdir(parents=True, exist_ok=True)
             (world.cwd / path).write_text(
@@ -109,6 +107,6 @@ def _bake_files(metadata: Metadata, settings: Settings, world: World) -> Iterato
         except OSError as error:
             raise ResourceError(
                 f"cannot write the definition for bake {path}: {error.strerror}",
-                hint="set RUNNER_TEMP to a folder that can be written to",
+                hint="name a folder that can be written to by `bake-folder`",
             ) from error
         yield name, str(path)

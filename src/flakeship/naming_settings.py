@@ -13,6 +13,20 @@ NAMERS: Final = ("publish", "metadata")
 
 _METADATA: Final = ("metadata",)
 
+METADATA_OUTPUTS: Final = {
+    "version": "Version of the image: its first tag",
+    "tags": "Full references, one a line",
+    "tag-names": "Tags without the name of an image, one a line",
+    "labels": "Labels, KEY=VALUE, one a line",
+    "annotations": "Annotations, LEVEL:KEY=VALUE, one a line",
+    "json": "Tags, labels and annotations as JSON",
+    "bake-file-tags": "File for `docker buildx bake` with the tags",
+    "bake-file-labels": "File for `docker buildx bake` with the labels",
+    "bake-file-annotations": "File for `docker buildx bake` with the annotations",
+    "bake-file": "File for `docker buildx bake` with tags and labels",
+}
+"""What the command `metadata` hands to the next step: the outputs of docker/metadata-action, and what they hold."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamingSettings(ContainerSettings):
@@ -106,6 +120,13 @@ class NamingSettings(ContainerSettings):
         group=7,
         default="docker-metadata-action",
         commands=_METADATA,
+    )
+    bake_folder: str = _input(
+        "path",
+        "Where the files for bake are written; default: RUNNER_TEMP",
+        group=7,
+        commands=_METADATA,
+        per_platform={"github": ".flakeship"},
     )
     sep_tags: str = _input(
         "text", "What stands between tags in the outputs; default: a new line", group=7, commands=_METADATA

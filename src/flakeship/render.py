@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.inputs import GROUPS, Input
-from flakeship.render_github import action, native_action
+from flakeship.render_github import action, metadata_action, native_action
 from flakeship.render_gitlab import component
 from flakeship.settings import OUTPUTS, inputs
 
@@ -23,6 +23,7 @@ def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
     return {
         "action.yml": HEADER + _yaml(action(image)),
         "native/action.yml": HEADER + _yaml(native_action()),
+        "metadata/action.yml": HEADER + _yaml(metadata_action(image)),
         "docs/inputs.md": tables(),
         "templates/flakeship.yml": gitlab,
         "gitlab-component.yml": gitlab,

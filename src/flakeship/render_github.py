@@ -1,4 +1,4 @@
-"""Settings → the two actions: one that runs our image, one for runners that have Nix already.
+"""Settings → the actions: one that runs our image, one for runners that have Nix already, one that only names things.
 
 https://docs.github.com/actions/reference/metadata-syntax-for-github-actions
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from flakeship import __doc__ as summary
 from flakeship.inputs import Input
+from flakeship.naming_settings import METADATA_OUTPUTS
 from flakeship.settings import OUTPUTS, inputs
 
 _STEP = "publish"
@@ -38,6 +39,22 @@ def native_action() -> dict[str, Any]:
             for item in OUTPUTS
         },
         "runs": {"using": "composite", "steps": [step]},
+    }
+
+
+def metadata_action(image: str) -> dict[str, Any]:
+    """In the place of docker/metadata-action. `image` is as for `action`, seen from this action's own folder."""
+    run = {"using": "docker", "image": image if ":" in image else f"../{image}", "args": ["metadata"]}
+    printed = ("json", "bake")
+    asked = [item for item in inputs() if "metadata" in item.commands and item.name not in printed]
+    return {
+        "name": "flakeship metadata",
+        "description": "Tags, labels and annotations by the rules of docker/metadata-action, and by what Nix knows.",
+        "author": "The flakeship authors",
+        "branding": {"icon": "tag", "color": "blue"},
+        "inputs": {item.name: _input(item) for item in asked},
+        "outputs": {name: {"description": text} for name, text in METADATA_OUTPUTS.items()},
+        "runs": run,
     }
 
 
