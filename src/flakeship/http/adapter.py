@@ -92,7 +92,10 @@ def trust(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=file or None, capath=folder or None)
     except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"SSL_CERT_FILE={file} holds no certificates that can be read") from error
+        raise UsageError(
+            f"SSL_CERT_FILE={file} holds no certificates that can be read",
+            hint="Unset it, or name a PEM file: -----BEGIN CERTIFICATE----- …",
+        ) from error
     if not (file or folder) and not context.cert_store_stats()["x509_ca"]:
         from certifi import where
 

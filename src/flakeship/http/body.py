@@ -60,4 +60,7 @@ def _local(body: Body, act: Callable[[], T]) -> T:
     try:
         return act()
     except OSError as error:
-        raise ResourceError(f"{body.name} cannot be read: {error.strerror or error}") from error
+        raise ResourceError(
+            f"{body.name} cannot be read: {error.strerror or error}",
+            hint="Nothing else may touch the temporary folder while it runs; look at the disk.",
+        ) from error

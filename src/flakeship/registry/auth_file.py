@@ -61,7 +61,10 @@ def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
             ) from error
         return AuthFile({}, {})
     except OSError as error:
-        raise UsageError(f"the file of credentials {path} cannot be read: {error.strerror}") from error
+        raise UsageError(
+            f"the file of credentials {path} cannot be read: {error.strerror}",
+            hint="Give the file to the user who runs this, or name another with authfile.",
+        ) from error
     return parse_auth_file(data[:_LIMIT], str(path))
 
 

@@ -125,7 +125,10 @@ def _ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credent
     """
     program = f"docker-credential-{name}"
     if not _HELPER_NAME.fullmatch(name):
-        raise UsageError(f"{name[:60]!r} is not the name of a credential helper")
+        raise UsageError(
+            f"{name[:60]!r} is not the name of a credential helper",
+            hint="Write credsStore and credHelpers without the prefix: `desktop` for docker-credential-desktop.",
+        )
     server = "https://index.docker.io/v1/" if registry == DOCKER_HUB else registry
     hint = f"Try: echo {server} | {program} get; or give username and password."
     try:
