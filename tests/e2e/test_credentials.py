@@ -1,0 +1,108 @@
+"""Where `flakeship publish` finds credentials without being given any, each place against a registry that asks for them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.command import Publish
+from tests.testbed.registry import PASSWORD, USERNAME, Registry
+
+pytestmark = pytest.mark.slow
+
+
+def auths(host: str, password: str = PASSWORD) -> str:
+    entry = base64.b64encode(f"{USERNAME}:{password}".encode()).decode()
+    return json.dumps({"auths": {host: {"auth": entry}}})
+
+
+def written(path: Path, text: str, *, mode: int = 0o600) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def place(name: str, folder: Path, host: str) -> Mapping[str, str]:
+    """Put credentials there; the environment that leads to them."""
+    match name:
+        case "docker login":
+            written(folder / ".docker/config.json", auths(host))
+        case "DOCKER_CONFIG":
+            written(folder / "docker/config.json", auths(host))
+            return {"DOCKER_CONFIG": str(folder / "docker")}
+        case "podman login":
+            written(folder / "run/containers/auth.json", auths(host))
+            return {"XDG_RUNTIME_DIR": str(folder / "run")}
+        case "REGISTRY_AUTH_FILE":
+            return {"REGISTRY_AUTH_FILE": str(written(folder / "auth.json", auths(host)))}
+        case "authfile":
+            return {"FLAKESHIP_AUTHFILE": str(written(folder / "auth.json", auths(host)))}
+        case "DOCKER_AUTH_CONFIG":
+            return {"DOCKER_AUTH_CONFIG": auths(host)}
+        case "GitLab":
+            return {"CI_REGISTRY": host, "CI_REGISTRY_USER": USERNAME, "CI_REGISTRY_PASSWORD": PASSWORD}
+        case "a helper":
+            told = json.dumps({"ServerURL": host, "Username": USERNAME, "Secret": PASSWORD})
+            script = f"#!/bin/sh\nread -r server; [ \"$1 $server\" = 'get {host}' ] && echo '{told}'\n"
+            written(folder / "bin/docker-credential-test", script, mode=0o755)
+            written(folder / ".docker/config.json", json.dumps({"credHelpers": {host: "test"}}))
+            return {"PATH": f"{folder}/bin:/usr/bin:/bin"}
+    raise ValueError(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docker login",
+        "DOCKER_CONFIG",
+        "podman login",
+        "REGISTRY_AUTH_FILE",
+        "authfile",
+        "DOCKER_AUTH_CONFIG",
+        "GitLab",
+        "a helper",
+    ],
+)
+def test_each_place(
+    name: str, publish: Publish, archive: Path, basic_registry: Registry, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    environ = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), **place(name, home, basic_registry.host)}
+    repository = basic_registry.new_repository()
+    flags = ("--source", str(archive), "--tags", f"{basic_registry.host}/{repository}:1", "--push")
+    ended = publish(*flags, "--log-level", "debug", **environ)
+    assert ended.code == 0, ended.stderr
+    assert basic_registry.tags(repository) == ["1"]
+    assert PASSWORD not in ended.stdout + ended.stderr
+
+
+def test_the_inputs_beat_a_login_that_is_stale(
+    publish: Publish, archive: Path, basic_registry: Registry, tmp_path: Path
+) -> None:
+    written(tmp_path / "docker/config.json", auths(basic_registry.host, "stale-canary"))
+    repository = basic_registry.new_repository()
+    flags = ("--source", str(archive), "--tags", f"{basic_registry.host}/{repository}:1", "--push")
+    environ = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+    stale = publish(*flags, **environ)
+    assert stale.code == 5
+    assert "docker/config.json" in stale.stderr
+    assert "stale-canary" not in stale.stderr
+    fresh = publish(*flags, "--username", USERNAME, FLAKESHIP_PASSWORD=PASSWORD, **environ)
+    assert fresh.code == 0, fresh.stderr
+
+
+def test_the_token_of_a_job_on_github_goes_to_ghcr_alone(
+    publish: Publish, archive: Path, basic_registry: Registry
+) -> None:
+    repository = basic_registry.new_repository()
+    flags = ("--source", str(archive), "--tags", f"{basic_registry.host}/{repository}:1", "--push")
+    ended = publish(*flags, FLAKESHIP_GITHUB_TOKEN=PASSWORD, GITHUB_TOKEN=PASSWORD, GITHUB_ACTOR=USERNAME)
+    assert ended.code == 5
+    assert "none were found" in ended.stderr
+    assert not basic_registry.tags(repository)
