@@ -38,7 +38,7 @@ TAGS = ["1.2-x", "1.2.3-x", "from-main-x", "latest"]
 
 
 def marks(registry: Registry, repository: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Labels and annotations, but for those that tell the images apart."""
+    """Labels and annotations without the date, which metadata-action takes from the clock."""
     manifest = registry.manifest(repository, "latest")
     assert manifest
     blob = registry.blob(repository, manifest["config"]["digest"])
@@ -92,11 +92,15 @@ def test_one_step_or_two_give_the_same_image_the_same_names(
     assert f'"{registry.host}/{two}:1.2.3-x",' in {line.strip() for line in lines}, "the bake file is read"
     assert any(line.endswith("type=edge  (this is no branch)") for line in lines), "each rule is explained"
     assert sorted(registry.tags(one)) == sorted(registry.tags(two)) == TAGS
-    labels, annotations = marks(registry, one)
-    assert (labels, annotations) == marks(registry, two)
+    (labels, annotations), (others, other_annotations) = marks(registry, one), marks(registry, two)
+    title = f"{PREFIX}title"
+    assert labels == others | {title: "shapes"}, (
+        "the image's own title yields to a label that the user writes"
+    )
+    assert annotations == other_annotations | {title: "shapes"}
     assert labels["org.example.team"] == "harbour, north"
-    assert {key: labels[PREFIX + key] for key in ("title", "description", "licenses", "version")} == {
-        "title": "shapes",
+    assert {key: others[PREFIX + key] for key in ("title", "description", "licenses", "version")} == {
+        "title": "app",
         "description": "ships a flake",
         "licenses": "MIT",
         "version": "1.2.3-x",

@@ -19,7 +19,8 @@ from flakeship.image.stream import CHUNK, chunks, read_full
 from tests.image.making import WRAPS, compression, made
 from tests.image.recipe import RECIPES, SIZE, blob, digests, sample
 from tests.image.test_tar import Pipe
-from tests.testbed.archive_shapes import archive
+from tests.testbed.archive_shapes import Item, archive
+from tests.testbed.archive_shapes import packed as packed_tar
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN: Final = """\
@@ -79,7 +80,7 @@ def test_pieces_of_a_pipe_make_no_difference(piece: int) -> None:
 
 @pytest.mark.parametrize("algorithm", ["gzip", "zstd", "none"])
 def test_the_same_image_again(tmp_path: Path, algorithm: Algorithm) -> None:
-    layers = (sample(), sample(CHUNK * 2), sample(777))
+    layers = [packed_tar([Item("file", data)]) for data in (sample(), sample(CHUNK * 2), sample(777))]
     path, found = tmp_path, set()
     for number, threads in enumerate((1, 1, 2, 4, 64)):
         path = tmp_path / str(number) / "archive"
