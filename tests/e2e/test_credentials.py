@@ -32,6 +32,7 @@ def place(name: str, folder: Path, host: str) -> Mapping[str, str]:
     match name:
         case "docker login":
             written(folder / ".docker/config.json", auths(host))
+            return {}
         case "DOCKER_CONFIG":
             written(folder / "docker/config.json", auths(host))
             return {"DOCKER_CONFIG": str(folder / "docker")}
@@ -52,7 +53,8 @@ def place(name: str, folder: Path, host: str) -> Mapping[str, str]:
             written(folder / "bin/docker-credential-test", script, mode=0o755)
             written(folder / ".docker/config.json", json.dumps({"credHelpers": {host: "test"}}))
             return {"PATH": f"{folder}/bin:/usr/bin:/bin"}
-    raise ValueError(name)
+        case _:
+            raise ValueError(name)
 
 
 @pytest.mark.parametrize(
