@@ -13,7 +13,7 @@ import pytest
 
 from tests.testbed.docker import Docker
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docker")]  # the engine is asked for by name
 
 Confined: TypeAlias = Callable[[Mapping[str, str], str], subprocess.CompletedProcess[bytes]]
 
