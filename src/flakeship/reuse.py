@@ -33,6 +33,9 @@ SOURCE: Final = "dev.flakeship.source"
 
 DERIVATION: Final = "dev.flakeship.derivation"
 
+NAMES: Final = "dev.flakeship.names"
+"""Manifest annotation: what the image calls itself, words with a space between; a destination without a tag asks for it."""
+
 RECIPE_OF: Final = "dev.flakeship.recipe"
 """Manifest annotation: how its layers were packed; another recipe would have made others of the same output path."""
 
@@ -153,7 +156,10 @@ class Ready:
         path = image.annotations[SOURCE]
         try:
             base = image_of(
-                config, [layer.diff_id for layer in layers], what=f"the published config of {path}"
+                config,
+                [layer.diff_id for layer in layers],
+                what=f"the published config of {path}",
+                names=image.annotations.get(NAMES, "").split(),
             )
         except Error:
             return None

@@ -14,7 +14,7 @@ from flakeship.metadata.annotations import Level
 from flakeship.metadata.engine import Metadata
 from flakeship.naming import Naming
 from flakeship.obtain import Obtained
-from flakeship.reuse import DERIVATION, RECIPE_OF, SOURCE
+from flakeship.reuse import DERIVATION, NAMES, RECIPE_OF, SOURCE
 
 _STORE: Final = "/nix/store/"
 
@@ -47,7 +47,8 @@ def stamped(source: Image, *, overrides: Overrides, marks: Marks, obtained: Obta
     )
     marked = stamp.with_record(marked, source)
     return stamp.with_annotations(
-        marked, {**_origin(obtained, recipe), **_annotations(metadata, "manifest", str(image.platform))}
+        marked,
+        {**_origin(obtained, recipe, source), **_annotations(metadata, "manifest", str(image.platform))},
     )
 
 
@@ -57,10 +58,11 @@ def _annotations(metadata: Metadata, level: Level, platform: str) -> dict[str, s
     return {note.key: note.value for note in notes if note.platform in {None, platform}}
 
 
-def _origin(obtained: Obtained, recipe: str) -> dict[str, str]:
+def _origin(obtained: Obtained, recipe: str, source: Image) -> dict[str, str]:
     known = {
         SOURCE: str(obtained.path) if str(obtained.path).startswith(_STORE) else "",
         DERIVATION: obtained.output.drv_path if obtained.output else "",
         RECIPE_OF: recipe,
+        NAMES: " ".join(source.names),
     }
     return {key: value for key, value in known.items() if value}
