@@ -95,8 +95,9 @@ def running(
             drain.finish()
             return returncode
 
-        with io.BufferedReader(cast("io.RawIOBase", child.stdout)) as stdout:
-            yield Running(stdout, wait, lambda: _end_group(child))
+        # Never closed here: that would wait for a thread in the midst of a read, and so for the program.
+        stdout = io.BufferedReader(cast("io.RawIOBase", child.stdout))
+        yield Running(stdout, wait, lambda: _end_group(child))
 
 
 @dataclass(slots=True)
