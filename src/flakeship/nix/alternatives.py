@@ -23,8 +23,11 @@ _KINDS: Final = """packages: builtins.mapAttrs
 def packages(nix: Nix, installable: Installable, *, system: str) -> Mapping[str, bool]:
     """Each package for the system, and whether it looks like an image; empty if the flake does not tell."""
     question = ("--json", "--apply", _KINDS % system, "--", f"{installable.flake}#packages")
+    uncached = nix.with_options(
+        [("eval-cache", "false")]
+    )  # Nix 2.8 would remember what is broken as no derivation
     try:
-        answer = nix.query("eval", *question, cwd=installable.cwd) if system else {}
+        answer = uncached.query("eval", *question, cwd=installable.cwd) if system else {}
     except BuildError:
         return {}
     return {str(name): bool(image) for name, image in answer.items()}
