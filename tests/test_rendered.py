@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,22 @@ def test_the_native_action_hands_over_every_input_and_output() -> None:
     assert {name: entry["value"] for name, entry in action["outputs"].items()} == {
         item.name: f"${{{{ steps.{step['id']}.outputs.{item.name} }}}}" for item in OUTPUTS
     }
+    assert step["shell"] == "sh"
     assert (
-        ROOT / "native" / step["run"].strip('"').removeprefix("$GITHUB_ACTION_PATH/")
+        ROOT / "native" / step["run"].removeprefix('exec "$GITHUB_ACTION_PATH/').strip('"')
     ).stat().st_mode & 0o111
+
+
+def test_the_native_action_runs_in_the_place_of_the_shell(tmp_path: Path) -> None:
+    """GitHub's runner cancels a step by a signal to the process that it has started, `sh -e FILE`, and to no other."""
+    (step,) = yaml.safe_load(rendered()["native/action.yml"])["runs"]["steps"]
+    (tmp_path / "step.sh").write_text(step["run"])
+    (tmp_path / "run").write_text("#!/bin/sh\necho $$\n")
+    (tmp_path / "run").chmod(0o755)
+    command, environ = ["sh", "-e", tmp_path / "step.sh"], {"GITHUB_ACTION_PATH": str(tmp_path)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.communicate()[0] == f"{shell.pid}\n"
+    assert (ROOT / "native" / "run").read_text().splitlines()[-1].startswith("exec ")
 
 
 def test_the_action_for_metadata_runs_the_same_image_with_the_same_outputs_as_the_original() -> None:

@@ -153,13 +153,14 @@ def _publish(settings: Settings, world: World) -> str:
     from flakeship import events, pipeline, result, together
     from flakeship.attributes import attributes_of
     from flakeship.ci.reporting import reporting
-    from flakeship.report.chronicle import Chronicle
+    from flakeship.report.chronicle import Chronicle, NoticedOnce
     from flakeship.report.markdown import as_markdown
     from flakeship.report.summary import as_text
     from flakeship.variants import publish_all
 
     if settings.metadata_file:
         result.check_metadata(world.cwd / settings.metadata_file)
+    world = replace(world, emit=NoticedOnce(world.emit))
     platform, lines = reporting(world.environ), list[str]()
     made: dict[str, pipeline.Result] = {}
     for attribute in attributes_of(settings):
@@ -167,7 +168,10 @@ def _publish(settings: Settings, world: World) -> str:
         each, *beside = publish_all(attribute.settings, replace(world, emit=chronicle))
         made[attribute.name] = each
         summary = result.summary(each.packed, each.published)
-        platform.summarise(as_markdown(summary, chronicle), world.environ)
+        try:
+            platform.summarise(as_markdown(summary, chronicle), world.environ)
+        except ResourceError as error:  # the outputs count for more
+            world.emit(events.Warned(error.message, error.hint))
         world.emit(events.Summarised(as_text(summary)))
         lines += [line for one in (each, *beside) for line in result.references(one.published)]
     if settings.metadata_file:

@@ -118,7 +118,7 @@ def _repository(
     if settings.push == "false":
         return NothingDestination(target.name, tags, emit=world.emit)
     if not context.trusted and not settings.allow_untrusted:
-        world.emit(events.Notice(f"not pushed to {target.name}: {context.untrusted_because}"))
+        _refuse_untrusted(settings, world, context)
         return NothingDestination(target.name, tags, emit=world.emit)
     try:
         destination.check()
@@ -126,10 +126,22 @@ def _repository(
         if not (settings.push == "auto" and found.credentials is None):
             raise
         world.emit(
-            events.Notice(f"not pushed to {target.name}: {error.message}, and there are no credentials")
+            events.Notice(
+                f"not pushed to {target.name}: {error.message}, and there are no credentials", prominent=True
+            )
         )
         return NothingDestination(target.name, tags, emit=world.emit)
     return destination
+
+
+def _refuse_untrusted(settings: Settings, world: World, context: Context) -> None:
+    """One notice, or with `push: true` NotAllowedError."""
+    if settings.push == "true":
+        raise NotAllowedError(
+            f"nothing may be pushed: {context.untrusted_because}",
+            hint="`push: auto` builds and checks it; `allow-untrusted: true` says that you trust whose code it is",
+        )
+    world.emit(events.Notice(f"nothing is pushed: {context.untrusted_because}", prominent=True))
 
 
 def _client(

@@ -89,9 +89,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know and need not act on."""
+    """Something the user should know and need not act on; `prominent` where the run did less than it was asked to."""
 
     text: str
+    prominent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

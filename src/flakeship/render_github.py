@@ -30,7 +30,8 @@ def native_action() -> dict[str, Any]:
         "id": _STEP,
         "shell": "sh",
         "env": {f"INPUT_{item.attribute.upper()}": f"${{{{ inputs.{item.name} }}}}" for item in _ours()},
-        "run": '"$GITHUB_ACTION_PATH/run"',
+        # In the shell's place: the runner cancels by a signal to this one process.
+        "run": 'exec "$GITHUB_ACTION_PATH/run"',
     }
     return {
         **_head(" Uses the runner's own Nix"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flakeship import events
 from flakeship.ci import github_commands, local_reporting
-from flakeship.ci.outputs import entry
+from flakeship.ci.outputs import PAGE_LIMIT, entry
 from flakeship.ci.reporting import reporting
 from flakeship.errors import BuildError, ResourceError, UsageError
 from flakeship.report.plain import printable
@@ -66,6 +66,13 @@ def test_a_warning_is_an_annotation() -> None:
     run = logged(events.Warned("100 % full:\nreally", "free, some"))
     assert run.obeyed == [Command("warning", "100 % full:\nreally\nfree, some", {"title": "flakeship"})]
     assert not logged(events.Warned("x"), level="error").obeyed
+
+
+def test_what_was_left_undone_is_an_annotation_and_other_notices_are_text() -> None:
+    run = logged(events.Notice("nothing is pushed:\nx", prominent=True), events.Notice("sandbox: on"))
+    assert run.obeyed == [Command("notice", "nothing is pushed:\nx", {"title": "flakeship"})]
+    assert run.shown[0] == "note: sandbox: on"
+    assert not logged(events.Notice("x", prominent=True), level="warn").obeyed
 
 
 HOSTILE = [
@@ -206,6 +213,20 @@ def test_outputs_and_summary_are_appended(tmp_path: Path) -> None:
     github_commands.summarise("more\n", environ)
     assert outputs((tmp_path / "o").read_text()) == {"before": "1", "digest": "a", "tags": "b\nc\\udcff"}
     assert (tmp_path / "s").read_text() == "# page\nmore\n"
+
+
+def test_a_page_has_room_for_what_fits_and_a_line_about_the_rest(tmp_path: Path) -> None:
+    page = tmp_path / "page"
+    environ = {"GITHUB_STEP_SUMMARY": str(page)}
+    for _ in range(3):
+        github_commands.summarise("ü" * (PAGE_LIMIT // 4 - 20) + "\n", environ)
+    text = page.read_text()
+    assert len(text.encode()) <= PAGE_LIMIT
+    assert text.count("ü") == 2 * (PAGE_LIMIT // 4 - 20)
+    assert text.endswith("\n\nThe rest is left out: it is too long.\n")
+    page.write_text("x" * PAGE_LIMIT)
+    github_commands.summarise("y", environ)
+    assert page.stat().st_size == PAGE_LIMIT
 
 
 @pytest.mark.parametrize("variable", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.testbed.docker import Docker
+from tests.testbed.github_runner import Runner, outputs
 
 ROOT = Path(__file__).parent.parent.parent
 ACTION = "flakeship/flakeship@v1"
@@ -104,3 +105,47 @@ def act(dockerd: Docker, base_image: str, action_image: str, checkout: Path, tmp
     dockerd.run("image", "rm", "--force", ACT_IMAGE)
     if ACT_VOLUME not in kept.split():
         dockerd.run("volume", "rm", "--force", ACT_VOLUME)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    code: int
+    log: Runner
+    outputs: dict[str, str]
+    page: str
+
+
+RunStep: TypeAlias = Callable[..., Step]
+
+
+@pytest.fixture
+def step(nix_environ: Mapping[str, str], tmp_path: Path) -> RunStep:
+    """`step(folder, flake=".#hello")` runs the entrypoint's command in a workspace, its inputs as INPUT_*."""
+    files = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+
+    def run(folder: Path, *, environ: Mapping[str, str] = {}, **inputs: str) -> Step:
+        for path in files.values():
+            path.write_text("")
+        given = {f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()}
+        done = subprocess.run(
+            [sys.executable, "-m", "flakeship", "publish"],
+            cwd=folder,
+            env={
+                **nix_environ,
+                "GITHUB_ACTIONS": "true",
+                **{name: str(path) for name, path in files.items()},
+                **given,
+                **environ,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout, done.stdout
+        log = Runner().read(done.stdout)
+        assert not log.stopped
+        output, page = (path.read_text() for path in files.values())
+        return Step(done.returncode, log, outputs(output), page)
+
+    return run

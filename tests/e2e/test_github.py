@@ -4,63 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
-from tests.testbed.github_runner import Runner, outputs
+from tests.e2e.conftest import RunStep
 from tests.testbed.registry import PASSWORD, USERNAME, Registry
 
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    code: int
-    log: Runner
-    outputs: dict[str, str]
-    page: str
-
-
-RunStep: TypeAlias = Callable[..., Step]
-
-
-@pytest.fixture
-def step(nix_environ: Mapping[str, str], tmp_path: Path) -> RunStep:
-    """`step(folder, flake=".#hello")` runs the entrypoint's command in a workspace, its inputs as INPUT_*."""
-    files = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
-
-    def run(folder: Path, *, environ: Mapping[str, str] = {}, **inputs: str) -> Step:
-        for path in files.values():
-            path.write_text("")
-        given = {f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()}
-        done = subprocess.run(
-            [sys.executable, "-m", "flakeship", "publish"],
-            cwd=folder,
-            env={
-                **nix_environ,
-                "GITHUB_ACTIONS": "true",
-                **{name: str(path) for name, path in files.items()},
-                **given,
-                **environ,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout, done.stdout
-        log = Runner().read(done.stdout)
-        assert not log.stopped
-        output, page = (path.read_text() for path in files.values())
-        return Step(done.returncode, log, outputs(output), page)
-
-    return run
 
 
 def hostile(folder: Path, git: Callable[..., str], said: str) -> Path:
@@ -213,3 +165,30 @@ def test_any_state_of_the_working_tree_will_do(
         assert done.code == 0, (folder, done.log.shown)
         labels = json.loads(done.outputs["metadata"])["flakeship.labels"]
         assert labels["org.opencontainers.image.revision"] == sha, folder
+
+
+def test_a_missing_lock_is_not_written_into_the_working_tree(
+    step: RunStep, make_flake: Callable[..., Path], git: Callable[..., str], tmp_path: Path
+) -> None:
+    folder, other = make_flake(), tmp_path / "other"
+    other.mkdir()
+    (other / "flake.nix").write_text("{ outputs = _: { }; }")
+    flake = (folder / "flake.nix").read_text()
+    taken = f'  inputs.other.url = "path:{other}";\n  outputs =\n    {{ self, other }}:'
+    (folder / "flake.nix").write_text(flake.replace("  outputs =\n    { self }:", taken))
+    git(folder, "commit", "-qam", "an input without a lock")
+    done = step(folder, flake=".#layered", to=f"oci:{tmp_path}/out")
+    assert done.code == 0, done.log.shown
+    assert "not writing modified lock file" in "\n".join(done.log.shown)
+    assert not git(folder, "status", "--porcelain")
+
+
+def test_a_page_that_can_not_be_written_costs_no_outputs(
+    step: RunStep, make_flake: Callable[..., Path], tmp_path: Path
+) -> None:
+    done = step(make_flake(), flake=".#layered", environ={"GITHUB_STEP_SUMMARY": str(tmp_path)})
+    assert done.code == 0, done.log.shown
+    assert any(
+        command.data.startswith("cannot write GITHUB_STEP_SUMMARY") for command in done.log.named("warning")
+    )
+    assert done.outputs["digest"]

@@ -164,20 +164,28 @@ def test_nothing_is_pushed_for_a_fork(
     outputs = tmp_path / "outputs"
     outputs.touch()
     repository = registry.new_repository()
-    ended = publish(
-        *("--source", str(archive), "--tags", f"{registry.host}/{repository}:1", "--push", "true"),
-        GITHUB_ACTIONS="true",
-        GITHUB_EVENT_NAME="pull_request_target",
-        GITHUB_EVENT_PATH=str(event),
-        GITHUB_REPOSITORY="me/app",
-        GITHUB_SHA="a" * 40,
-        GITHUB_REF="refs/heads/main",
-        GITHUB_OUTPUT=str(outputs),
-    )
+    flags = ("--source", str(archive), "--tags", f"{registry.host}/{repository}:1")
+    github = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": "pull_request_target",
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_REPOSITORY": "me/app",
+        "GITHUB_SHA": "a" * 40,
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_OUTPUT": str(outputs),
+    }
+    ended = publish(*flags, **github)
     assert ended.code == 0, ended.stderr
-    assert "not pushed" in ended.stderr
+    assert "::notice title=flakeship::nothing is pushed: pull_request_target runs with" in ended.stderr
     assert not registry.tags(repository)
     assert "\nfalse\n" in outputs.read_text()
+    ended = publish(*flags, "--push", "true", **github)
+    assert ended.code == 5
+    assert "nothing may be pushed: pull_request_target runs with" in ended.stderr
+    assert "allow-untrusted: true" in ended.stderr
+    assert not registry.tags(repository)
+    assert publish(*flags, "--allow-untrusted", **github).code == 0
+    assert registry.tags(repository) == ["1"]
 
 
 def test_push_false_and_dry_run_send_nothing(

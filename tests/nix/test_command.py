@@ -106,7 +106,7 @@ def test_command_line_follows_the_inputs(nix_environ: Mapping[str, str]) -> None
     ).with_options((("fallback", "true"),))
     assert " ".join(nix.argv("eval")[4:]) == (
         "--option accept-flake-config true --option sandbox true --option sandbox-fallback false "
-        "--option fallback true --impure"
+        "--option fallback true --no-write-lock-file --impure"
     )
     assert nix.argv("path-info")[-1] == "nix-command flakes"
     assert nix.environ["NIXPKGS_ALLOW_UNFREE"] == "1"

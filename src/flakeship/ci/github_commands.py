@@ -51,6 +51,8 @@ class CommandLog:
                     self._end_group()
                 case events.Warned(text=text, hint=hint) if self._level >= LEVELS["warn"]:
                     self._command("warning", f"{text}\n{hint}".strip(), {"title": _TITLE})
+                case events.Notice(text=text, prominent=True) if self._level >= LEVELS["info"]:
+                    self._command("notice", text, {"title": _TITLE})
                 case events.Secret(text=text):
                     self._mask(text)
                 case _:

@@ -150,7 +150,8 @@ class Nix:
         if verb.split(maxsplit=1)[0] not in ("build", "eval", "flake"):
             return ()
         options = (word for name, value in self.options for word in ("--option", name, value))
-        return (*options, *(("--impure",) if self.impure else ()))
+        # What a missing lock would hold is worked out in memory: the working tree is the user's, not ours.
+        return (*options, "--no-write-lock-file", *(("--impure",) if self.impure else ()))
 
 
 def _put_on_path(environ: dict[str, str]) -> None:

@@ -7,6 +7,21 @@ from dataclasses import dataclass, field
 from flakeship import events
 
 
+@dataclass(frozen=True, slots=True)
+class NoticedOnce:
+    """Hands events on, a notice once: a run for several images would say it for each."""
+
+    onward: events.Emit
+    seen: set[events.Notice] = field(default_factory=set)
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Notice):
+            if event in self.seen:
+                return
+            self.seen.add(event)
+        self.onward(event)
+
+
 @dataclass(slots=True)
 class Chronicle:
     """Takes events from any thread and hands each of them on. `stages` are (name, seconds)."""
@@ -20,7 +35,7 @@ class Chronicle:
         match event:
             case events.StageFinished(name, seconds):
                 self.stages.append((name, seconds))
-            case events.Notice(text):
+            case events.Notice(text) if text not in self.notices:
                 self.notices.append(text)
             case events.Warned() if event not in self.warnings:
                 self.warnings.append(event)
