@@ -54,7 +54,7 @@ def test_the_native_action_runs_in_the_place_of_the_shell(tmp_path: Path) -> Non
     (tmp_path / "step.sh").write_text(step["run"])
     (tmp_path / "run").write_text("#!/bin/sh\necho $$\n")
     (tmp_path / "run").chmod(0o755)
-    command, environ = ["sh", "-e", tmp_path / "step.sh"], {"GITHUB_ACTION_PATH": str(tmp_path)}
+    command, environ = ["sh", "-e", str(tmp_path / "step.sh")], {"GITHUB_ACTION_PATH": str(tmp_path)}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as shell:
         assert shell.communicate()[0] == f"{shell.pid}\n"
     assert (ROOT / "native" / "run").read_text().splitlines()[-1].startswith("exec ")
