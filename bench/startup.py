@@ -13,7 +13,7 @@ import time
 ROUNDS = 15
 STARTS = {
     "python alone": "",
-    "flakeship --version": "import sys; sys.argv[1:] = ['--version']; from flakeship.cli import entry; entry()",
+    "flakeship --version": "import sys; sys.argv[1:] = ['--version']; from flakeship.__main__ import entry; entry()",
     "imports of a push": "import flakeship.cli, flakeship.variants, flakeship.attributes, flakeship.together, "
     "flakeship.sinks.registry, flakeship.report.chronicle, flakeship.report.markdown; from isal import isal_zlib",
 }

@@ -1,6 +1,24 @@
-"""python -m flakeship."""
+"""Where the program begins: a signal that comes while modules are still imported ends it at once, without a traceback."""
 
-from flakeship.cli import entry
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
+
+
+def entry() -> NoReturn:
+    """Run as a program. The run has handlers of its own; before it there is nothing to leave in order."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    from flakeship import cli
+
+    cli.entry()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    os._exit(128 + number)
+
 
 if __name__ == "__main__":
     entry()

@@ -152,3 +152,22 @@ def test_the_third_signal_is_final(start: Start, tmp_path: Path) -> None:
 def _sessions(words: str) -> list[int]:
     listed = subprocess.run(["pgrep", "-f", words], capture_output=True, text=True, check=False).stdout
     return [int(number) for number in listed.split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_the_program_is_still_loaded(number: signal.Signals, nix_environ: Mapping[str, str]) -> None:
+    """Sent when the first of our modules is looked for."""
+    script = (
+        "import os, sys\n"
+        "class Sender:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, *_):\n"
+        f"        if name == 'flakeship.cli': os.kill(os.getpid(), {number:d})\n"
+        "sys.meta_path.insert(0, Sender)\n"
+        "from flakeship.__main__ import entry\n"
+        "entry()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, "publish"], env=nix_environ, capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")
