@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from flakeship.attributes import attributes_of
+from flakeship.attributes import attributes_of, check_default
 from flakeship.errors import UsageError
+from flakeship.metadata.context import Context
 from flakeship.settings import Settings
 
 
@@ -106,3 +108,22 @@ def test_a_place_for_one_image_must_say_whose_it_is(inputs: dict[str, tuple[str,
 )
 def test_places_where_images_keep_their_own_names_are_for_all(inputs: dict[str, Any]) -> None:
     assert list(split(flake=(".#a", ".#b"), **inputs)) == ["a", "b"]
+
+
+def test_what_names_each_in_a_layout() -> None:
+    made = attributes_of(Settings(flake=("github:o/r?ref=x", "web=.#b", "."), to=("oci:dir",)))
+    assert [each.tag for each in made] == ["github-o-r-ref-x", "web", "image"]
+    assert attributes_of(Settings(flake=("web=.#b",)))[0].tag == ""
+
+
+def test_one_name_for_the_projects_image_is_not_enough_for_two() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    context = Context(now, now, image="registry.example/g/p")
+    check_default(
+        attributes_of(Settings(flake=(".#a", ".#b"), images=("a=x.example/a", "b=x.example/b"))), context
+    )
+    check_default(attributes_of(Settings(flake=(".#a", ".#b"), images=("a=x.example/a",))), context)
+    check_default(attributes_of(Settings(flake=(".#a", ".#b"), to=("oci:dir",))), context)
+    with pytest.raises(UsageError, match="would be that of a, b") as caught:
+        check_default(attributes_of(Settings(flake=(".#a", ".#b"), tags=("1.0",))), context)
+    assert caught.value.hint.endswith("a=registry.example/g/p/a")

@@ -43,6 +43,17 @@ def test_layouts(text: str, layout: Layout) -> None:
     assert found(text, text) == (layout,)
 
 
+def test_what_names_an_image_in_a_layout() -> None:
+    references = ("localhost:5000/o/n:1.0", "localhost:5000/o/n:latest")
+    assert found("oci:out", references=references)[-1] == Layout(CWD / "out", "1.0")
+    assert found("oci:out", references=("localhost:5000/o/n",))[-1] == Layout(CWD / "out", "latest")
+    assert found("oci:out:own", references=references)[-1] == Layout(CWD / "out", "own")
+    assert targets(to=("oci:out",), references=references, cwd=CWD, tag="web")[-1] == Layout(
+        CWD / "out", "web"
+    )
+    assert targets(to=(), references=(), cwd=CWD, tag="web") == (Layout(CWD / "flakeship-image", "web"),)
+
+
 @pytest.mark.parametrize(
     ("text", "words", "hint"),
     [

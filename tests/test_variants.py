@@ -15,11 +15,11 @@ from flakeship.variants import DEBUG, debugged
 @pytest.mark.parametrize(
     ("given", "to"),
     [
-        ({}, ("oci:./flakeship-image:latest-debug",)),
+        ({}, ()),
         ({"tags": ("a/b:1",)}, ()),
         ({"images": ("a/b",)}, ()),
         ({"load": "docker"}, ()),
-        ({"to": ("oci:DIR",)}, ("oci:DIR:latest-debug",)),
+        ({"to": ("oci:DIR",)}, ("oci:DIR",)),
         ({"to": ("oci:DIR:1",)}, ("oci:DIR:1-debug",)),
         ({"to": ("docker://a/b:1", "docker://a/b")}, ("docker://a/b:1-debug", "docker://a/b:latest-debug")),
         (

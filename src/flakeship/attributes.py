@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import UsageError
+from flakeship.metadata.context import Context
+from flakeship.naming import images_of
 from flakeship.settings import Settings
 
 # A flake reference may hold an `=` only behind a `:`, `/` or `?`
@@ -22,10 +24,14 @@ _ONE_IMAGE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """`name` is what its lines begin with; `settings` are those of a run for it alone."""
+    """`name` is what its lines begin with; `settings` are those of a run for it alone.
+
+    `tag` names it in a layout where nothing else does: of several, the flakes' own tags are often all `latest`.
+    """
 
     name: str
     settings: Settings
+    tag: str = ""
 
 
 def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
@@ -43,9 +49,19 @@ def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
             f"flake: two attributes go by the name {twice[0]!r}",
             hint="name them: one=.#x.image and two=.#y.image",
         )
-    made = tuple(Attribute(name, _for(settings, name, line, set(names))) for name, line in named)
+    made = tuple(Attribute(name, _for(settings, name, line, set(names)), _tag(name)) for name, line in named)
     _check_apart(made, settings)
     return made
+
+
+def check_default(made: Sequence[Attribute], context: Context) -> None:
+    """UsageError where several would go by the one name that the platform has for the project's image."""
+    unnamed = [each.name for each in made if not each.settings.images and images_of(each.settings, context)]
+    if len(unnamed) > 1:
+        raise UsageError(
+            f"{context.image!r}, the name of this project's image, would be that of {', '.join(unnamed)}",
+            hint=f"give each a name of its own with `images`: {unnamed[0]}={context.image}/{unnamed[0]}",
+        )
 
 
 def _single(settings: Settings) -> Attribute:
@@ -82,6 +98,10 @@ def _own(lines: Sequence[str], name: str, names: set[str]) -> tuple[str, ...]:
         elif who == name:
             mine.append(rest.strip())
     return tuple(mine)
+
+
+def _tag(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:128] or "image"
 
 
 def _check_apart(made: Sequence[Attribute], settings: Settings) -> None:

@@ -151,8 +151,9 @@ def _stdout() -> TextIO:
 
 def _publish(settings: Settings, world: World) -> str:
     from flakeship import events, pipeline, result, together
-    from flakeship.attributes import attributes_of
+    from flakeship.attributes import attributes_of, check_default
     from flakeship.ci.reporting import reporting
+    from flakeship.detection import context_of
     from flakeship.report.chronicle import Chronicle, NoticedOnce
     from flakeship.report.markdown import as_markdown
     from flakeship.report.summary import as_text
@@ -163,9 +164,12 @@ def _publish(settings: Settings, world: World) -> str:
     world = replace(world, emit=NoticedOnce(world.emit))
     platform, lines = reporting(world.environ), list[str]()
     made: dict[str, pipeline.Result] = {}
-    for attribute in attributes_of(settings):
+    attributes = attributes_of(settings)
+    if len(attributes) > 1:
+        check_default(attributes, context_of(settings, world))
+    for attribute in attributes:
         chronicle = Chronicle(world.emit)
-        each, *beside = publish_all(attribute.settings, replace(world, emit=chronicle))
+        each, *beside = publish_all(attribute.settings, replace(world, emit=chronicle), tag=attribute.tag)
         made[attribute.name] = each
         summary = result.summary(each.packed, each.published)
         try:

@@ -77,7 +77,7 @@ def naming_of(
     asked only for a tag that says something of the build.
     """
     lines = split(settings.tags)
-    settings = replace(settings, images=_images(settings, context, lines))
+    settings = replace(settings, images=images_of(settings, context))
     if lines.rules and not settings.images:
         first = lines.rules[0]
         raise UsageError(
@@ -165,8 +165,9 @@ def _reference(part: str) -> str:
     return part
 
 
-def _images(settings: Settings, context: Context, lines: Lines) -> tuple[str, ...]:
+def images_of(settings: Settings, context: Context) -> tuple[str, ...]:
     """The platform's own name for the project's image is used where a tag lacks one, or nothing says where to."""
+    lines = split(settings.tags)
     elsewhere = lines.full or settings.to or settings.load
     if settings.images or not context.image or (elsewhere and not lines.rules):
         return settings.images

@@ -46,8 +46,8 @@ class Result:
     obtained: Obtained
 
 
-def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
-    """Build what `settings` name, stamp it, and bring it to every destination; `variant` ends its tags."""
+def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "") -> Result:
+    """Build, stamp, and bring to every destination; `variant` ends the tags, `tag` is for layouts that are given none."""
     family = FAMILIES[settings.media_types]
     check_created(settings.created, world.environ)
     context, overrides = context_of(settings, world), overrides_of(settings, world.emit)
@@ -59,7 +59,7 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
         builder = builder_of(settings, world, temporary.directory)
         built = functools.partial(before_build, builder, world.cwd / settings.source)
         naming = naming_of(settings, context, world=world, nix=built, variant=variant)
-        wanted = targets(to=settings.to, load=settings.load, references=naming.references, cwd=world.cwd)
+        wanted = _wanted(settings, naming.references, world, tag)
         compression = compression_of(settings, wanted)
         check_commit(settings.created, builder, context)
         with world.stage("check", "checking the destinations"):
@@ -106,6 +106,10 @@ def publish(settings: Settings, world: World, *, variant: str = "") -> Result:
             obtained, settings, world, temporary.directory, previous=known.groups()
         )
         return publish_from(functools.partial(sources.opened, obtained.path, circumstances), obtained)
+
+
+def _wanted(settings: Settings, references: Sequence[str], world: World, tag: str) -> tuple[Target, ...]:
+    return targets(to=settings.to, load=settings.load, references=references, cwd=world.cwd, tag=tag)
 
 
 def compression_of(settings: Settings, wanted: Sequence[Target]) -> Compression:

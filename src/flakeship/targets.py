@@ -60,22 +60,25 @@ class Storage:
 Target: TypeAlias = Repository | Layout | Archive | Storage
 
 
-def targets(*, to: Sequence[str], references: Sequence[str], cwd: Path, load: str = "") -> tuple[Target, ...]:
+def targets(
+    *, to: Sequence[str], references: Sequence[str], cwd: Path, load: str = "", tag: str = ""
+) -> tuple[Target, ...]:
     """Each place once, a repository with all of its tags. UsageError for a malformed or unknown destination.
 
     `references` are full ones. Without any, and without `to` and `load` (docker, podman), the image goes to a layout
-    in the current folder.
+    in the current folder. A layout that is given no tag takes `tag`, else the first reference's, else the image's own.
     """
     to = [*to, *_STORAGES[load]]
     local: list[Layout | Archive | Storage] = []
     named = [Reference.parse(text) for text in references]
+    tag = tag or next((reference.tag or "latest" for reference in named), "")
     for text in to:
         scheme, _, rest = text.partition(":")
         match scheme:
             case "docker":
                 named.append(_registry_reference(text))
             case "oci":
-                local.append(_layout(rest, text, cwd))
+                local.append(_layout(rest, text, cwd, tag))
             case "docker-archive" | "oci-archive":
                 local.append(_archive(rest, scheme, cwd, references))
             case "-" if text == "-":
@@ -91,7 +94,7 @@ def targets(*, to: Sequence[str], references: Sequence[str], cwd: Path, load: st
                     "docker-archive:FILE[:REFERENCE], oci-archive:FILE[:TAG], oci:DIR[:TAG], or - for stdout",
                 )
     if not named and not to:
-        local.append(_layout(DEFAULT_LAYOUT, DEFAULT_LAYOUT, cwd))
+        local.append(_layout(DEFAULT_LAYOUT, DEFAULT_LAYOUT, cwd, tag))
     return (*_repositories(named), *dict.fromkeys(local))
 
 
@@ -103,8 +106,9 @@ def _registry_reference(text: str) -> Reference:
     return Reference.parse(text.removeprefix("docker://"))
 
 
-def _layout(rest: str, text: str, cwd: Path) -> Layout:
-    folder, _, tag = rest.partition(":")
+def _layout(rest: str, text: str, cwd: Path, default: str) -> Layout:
+    folder, _, own = rest.partition(":")
+    tag = own or default
     if not folder:
         raise UsageError(f"to: {text!r} names no folder", hint="write oci:DIR or oci:DIR:TAG")
     if "\0" in rest or "\n" in rest:

@@ -12,7 +12,6 @@ from flakeship.naming import varied
 from flakeship.pipeline import Result, publish
 from flakeship.settings import Settings
 from flakeship.sources.closure import BY_PATHS
-from flakeship.targets import DEFAULT_LAYOUT
 from flakeship.world import World
 
 DEBUG: Final = "-debug"
@@ -21,15 +20,18 @@ DEBUG: Final = "-debug"
 _FOR_PACKAGES: Final = ("contents", "base", "base_image", "max_layers", "debug")
 
 
-def publish_all(settings: Settings, world: World) -> tuple[Result, ...]:
-    """Publish the image, and what is asked for beside it. UsageError, before anything is built, where that can't be."""
+def publish_all(settings: Settings, world: World, *, tag: str = "") -> tuple[Result, ...]:
+    """Publish the image, and what is asked for beside it. UsageError, before anything is built, where that can't be.
+
+    `tag` names the image in a layout where nothing else does.
+    """
     debug = debugged(settings) if settings.debug else None
-    made = publish(settings, world)
+    made = publish(settings, world, tag=tag)
     _warn(settings, made, world)
     if debug is None:
         return (made,)
     debug = dataclasses.replace(debug, reuse_from=tuple(_tags(made)) or settings.reuse_from)
-    return made, publish(debug, world, variant=DEBUG)
+    return made, publish(debug, world, variant=DEBUG, tag=f"{tag or 'latest'}{DEBUG}")
 
 
 def _warn(settings: Settings, made: Result, world: World) -> None:
@@ -49,11 +51,12 @@ def _warn(settings: Settings, made: Result, world: World) -> None:
 
 def debugged(settings: Settings) -> Settings:
     """The inputs of the variant, but for the references of `tags` and `images`, which get their end when they are known."""
-    to = tuple(_varied(text) for text in settings.to)
-    if not (to or settings.tags or settings.images or settings.load):
-        to = (f"oci:{DEFAULT_LAYOUT}:latest{DEBUG}",)
     return dataclasses.replace(
-        settings, debug=False, to=to, contents=(*settings.contents, settings.debug_shell), metadata_file=""
+        settings,
+        debug=False,
+        to=tuple(_varied(text) for text in settings.to),
+        contents=(*settings.contents, settings.debug_shell),
+        metadata_file="",
     )
 
 
@@ -61,8 +64,7 @@ def _varied(text: str) -> str:
     scheme, _, rest = text.partition(":")
     match scheme:
         case "oci":
-            folder, _, tag = rest.partition(":")
-            return f"oci:{folder}:{tag or 'latest'}{DEBUG}"
+            return f"{text}{DEBUG}" if rest.partition(":")[2] else text
         case "docker":
             return f"docker://{varied(rest.removeprefix('//'), DEBUG)}"
         case "docker-daemon" | "containers-storage":

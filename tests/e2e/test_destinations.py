@@ -181,6 +181,27 @@ def test_several_attributes_are_several_images(
     assert f"{digests['api']}\n{digests['web']}\n" in outputs.read_text()
 
 
+def test_several_attributes_are_told_apart_in_a_layout(run: Run, make_flake: Callable[..., Path]) -> None:
+    """Both call themselves registry.example/shapes:1.0."""
+    folder = make_flake()
+    done = run("--flake", "api=.#layered", "--flake", "web=.#stream", cwd=folder)
+    assert done.returncode == 0, done.stderr.decode()
+    layout = f"oci:{folder}/flakeship-image"
+    assert done.stdout.decode().split() == [f"{layout}:api", f"{layout}:web"]
+
+
+def test_the_name_of_a_projects_image_is_not_that_of_two(run: Run, make_flake: Callable[..., Path]) -> None:
+    gitlab = {
+        "GITLAB_CI": "true",
+        "CI_REGISTRY_IMAGE": "127.0.0.1:9/group/project",
+        "CI_COMMIT_SHA": "0" * 40,
+    }
+    done = run("--flake", ".#layered", "--flake", ".#stream", cwd=make_flake(), **gitlab)
+    assert done.returncode == 2, done.stderr.decode()
+    assert b"layered=127.0.0.1:9/group/project/layered" in done.stderr
+    assert b"checking" not in done.stderr
+
+
 def test_attributes_that_would_overwrite_each_other_are_refused_before_anything_is_built(
     run: Run, make_flake: Callable[..., Path], registry: Registry
 ) -> None:
