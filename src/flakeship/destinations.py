@@ -38,7 +38,7 @@ def destinations(
 
     `scope` ends what some of them hold open.
     """
-    _check_explicit(targets, settings)
+    _check_explicit(targets, settings, context)
     return tuple(
         scope.enter_context(local_destination(target, settings, world))
         if isinstance(target, Archive | Storage)
@@ -48,22 +48,26 @@ def destinations(
 
 
 def credentials_for(reference: Reference, settings: Settings, world: World) -> Found:
-    explicit = (
-        Explicit(settings.username, settings.password, settings.registry) if settings.username else None
-    )
-    found = find(
-        reference,
-        explicit=explicit,
-        authfile=str(world.cwd / settings.authfile) if settings.authfile else None,
-        environ=world.environ,
-        home=str(world.home),
-        github_token=settings.github_token,
-    )
+    found = _found(reference, settings, world)
     world.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
     if found.credentials:
         world.emit(events.Secret(found.credentials.secret))
         world.emit(events.Secret(basic(found.credentials).removeprefix("Basic ")))
     return found
+
+
+def _found(reference: Reference, settings: Settings, world: World) -> Found:
+    explicit = Explicit(settings.username, settings.password, settings.registry)
+    if explicit.username and not explicit.password and explicit.is_for(reference):
+        return Found(None, "username without a password")  # no other's credentials, where one is named
+    return find(
+        reference,
+        explicit=explicit if explicit.username else None,
+        authfile=str(world.cwd / settings.authfile) if settings.authfile else None,
+        environ=world.environ,
+        home=str(world.home),
+        github_token=settings.github_token,
+    )
 
 
 def transport(settings: Settings, world: World) -> Transport:
@@ -125,10 +129,9 @@ def _repository(
     except NotAllowedError as error:
         if not (settings.push == "auto" and found.credentials is None):
             raise
+        lacks = "`username` has no password" if settings.username else "there are no credentials"
         world.emit(
-            events.Notice(
-                f"not pushed to {target.name}: {error.message}, and there are no credentials", prominent=True
-            )
+            events.Notice(f"not pushed to {target.name}: {error.message}, and {lacks}", prominent=True)
         )
         return NothingDestination(target.name, tags, emit=world.emit)
     return destination
@@ -185,10 +188,14 @@ def _reuse_from(
     return tuple(dict.fromkeys(tag for tag in tags if tag not in target.tags)), others
 
 
-def _check_explicit(targets: Sequence[Target], settings: Settings) -> None:
-    """A password goes to the registry that it was meant for, and to none where that is unclear."""
+def _check_explicit(targets: Sequence[Target], settings: Settings, context: Context) -> None:
+    """A password goes to the registry that it was meant for, and to none where that is unclear.
+
+    CI hands over an empty one where secrets are kept from a run: to forks, to branches that are not protected.
+    """
     registries = {target.registry for target in targets if isinstance(target, Repository)}
-    if bool(settings.username) != bool(settings.password):
+    withheld = context.platform != "local" and settings.push != "true" and not settings.password
+    if bool(settings.username) != bool(settings.password) and not withheld:
         missing = "password" if settings.username else "username"
         raise UsageError(
             f"{missing} is missing: username and password go together",

@@ -58,14 +58,17 @@ def outputs(metadata: Mapping[str, Any], count: int = 1) -> dict[str, str]:
     }
 
 
+REFERENCE = re.compile(r"\$\$|\$\w+|\$\{\w+\}|%\w+%")
+
+
 def read_back(text: str) -> dict[str, str]:
-    """As GitLab reads a dotenv report: an empty line, or one without `=`, fails the job."""
+    """As GitLab reads a dotenv report: an empty line, or one without `=`, fails the job; references are expanded."""
     assert text.endswith("\n")
     found = {}
     for line in text.removesuffix("\n").split("\n"):
         key, equals, value = line.partition("=")
         assert equals
-        found[key.strip()] = value.strip()
+        found[key.strip()] = REFERENCE.sub("", value.strip())
     return found
 
 
@@ -128,6 +131,11 @@ def test_secrets_are_taken_out_of_the_log() -> None:
     assert "    [MASKED] { stays\n" in log
 
 
+def test_what_was_not_done_stands_out_like_a_warning() -> None:
+    log = logged(events.Notice("not pushed", prominent=True), events.Notice("beside"))
+    assert log == "\x1b[33mnote: not pushed\x1b[0m\nnote: beside\n"
+
+
 def test_debugging_of_the_runner_is_ours_too() -> None:
     out = io.StringIO()
     with gitlab_reporting.log(out, "warn", {"CI_DEBUG_TRACE": "true"}, secrets=()) as emit:
@@ -187,16 +195,24 @@ def test_metrics_count_layers_once_and_sent_bytes_for_each_place(tmp_path: Path)
 KEYS = st.sampled_from(["SHIPPED_REF", "SHIPPED_DIGEST"])
 
 
-@given(st.dictionaries(KEYS, st.text(max_size=200), min_size=1))
+ODD = st.lists(st.sampled_from(["$", "%", "{", "}", "HOME", "=", "\n", "#", '"', " "])).map("".join)
+
+
+@given(st.dictionaries(KEYS, st.text(max_size=200) | ODD, min_size=1))
 def test_variables_read_back_as_they_were_meant_or_are_refused(values: dict[str, str]) -> None:
-    if any(value != value.strip() or set(value) & set("\r\n\0") for value in values.values()):
+    odd = (
+        set(value) & set("\r\n\0$") or value != REFERENCE.sub("", value.strip()) for value in values.values()
+    )
+    if any(odd):
         with pytest.raises(ResourceError):
             gitlab_outputs.dotenv(values)
     else:
         assert read_back(gitlab_outputs.dotenv(values)) == values
 
 
-@pytest.mark.parametrize("value", ["a\nSHIPPED_DIGEST=evil", "a\rb", "a\0b", " a", "a\t"])
+@pytest.mark.parametrize(
+    "value", ["a\nSHIPPED_DIGEST=evil", "a\rb", "a\0b", " a", "a\t", "oci:$CI_JOB_TOKEN", "%CI_JOB_TOKEN%"]
+)
 def test_a_value_that_would_read_as_something_else_is_refused(value: str) -> None:
     with pytest.raises(ResourceError, match=r"SHIPPED_REF is .* can't hand to another job") as caught:
         gitlab_outputs.dotenv({"SHIPPED_REF": value})
@@ -204,9 +220,10 @@ def test_a_value_that_would_read_as_something_else_is_refused(value: str) -> Non
 
 
 def test_more_than_gitlab_takes_is_refused() -> None:
-    gitlab_outputs.dotenv({"X": "a" * 5117})
+    """A report must be smaller than the limit."""
+    gitlab_outputs.dotenv({"X": "a" * 5116})
     with pytest.raises(ResourceError, match="5120 bytes") as caught:
-        gitlab_outputs.dotenv({"X": "a" * 5118})
+        gitlab_outputs.dotenv({"X": "a" * 5117})
     assert "fewer images" in caught.value.hint
 
 

@@ -90,3 +90,19 @@ def test_the_outputs_say_what_the_registry_holds(
     assert (labels["a"], labels["d"]) == ("b c", "")
     assert list(json.loads(done.outputs["digests"]).values()) == [digest]
     assert done.outputs["pushed"] == "true"
+
+
+def test_a_password_that_is_kept_from_a_fork_is_not_missed(
+    step: RunStep, make_flake: Callable[..., Path], basic_registry: Registry, tmp_path: Path
+) -> None:
+    """`username` is there, and the secret empty: in the fork's own project too, where the event is to be trusted."""
+    name = f"{basic_registry.host}/{basic_registry.new_repository()}"
+    given = {"flake": ".#layered", "tags": f"{name}:1", "username": "me", "password": ""}
+    for environ in (pull_request(tmp_path, "them/app"), {}):
+        done = step(make_flake(f"app{len(environ)}"), environ=environ, **given)
+        assert done.code == 0, done.log.shown
+        assert len(done.log.named("notice")) == 1
+        assert done.outputs["pushed"] == "false"
+    asked = step(tmp_path / "app0", push="true", **given)
+    assert asked.code == 2
+    assert "password is missing" in asked.log.named("error")[0].data

@@ -20,7 +20,9 @@ METRICS: Final = "metrics.txt"
 SUMMARY: Final = "summary.md"
 
 _DOTENV_LIMIT: Final = 5 * 1024
-_NOT_A_LINE: Final = re.compile(r"[\x00\r\n]")
+_NOT_AS_WRITTEN: Final = re.compile(r"[\x00\r\n$]|%\w+%")
+"""What ends a line, and what a later job would have expanded: these variables may name others."""
+
 _SENT: Final = frozenset({"uploaded", "written"})
 
 
@@ -67,23 +69,23 @@ def variables(outputs: Mapping[str, str], shipped: list[Shipped]) -> dict[str, s
 
 
 def dotenv(values: Mapping[str, str]) -> str:
-    """GitLab reads lines of KEY=VALUE, keeps quotes, and strips blanks at both ends.
+    """GitLab reads lines of KEY=VALUE, keeps quotes, strips blanks at both ends, and expands `$NAME` and `%NAME%`.
 
-    ResourceError for a value that would read as something else, and above 5 KiB, where GitLab takes none of it.
+    ResourceError for a value that would read as something else, and from 5 KiB on, where GitLab takes none of it.
     https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv
     """
     for key, value in values.items():
-        if _NOT_A_LINE.search(value) or value != value.strip():
+        if _NOT_AS_WRITTEN.search(value) or value != value.strip():
             raise ResourceError(
                 f"{key} is {value!r}, which GitLab can't hand to another job; the image is where it should be",
-                hint="take line breaks, and blanks at the ends, out of the names that you ship to",
+                hint="take line breaks, `$`, and blanks at the ends, out of the names that you ship to",
             )
     text = "".join(f"{key}={value}\n" for key, value in values.items())
-    if len(text.encode(errors="surrogateescape")) > _DOTENV_LIMIT:
+    if len(text.encode(errors="surrogateescape")) >= _DOTENV_LIMIT:
         raise ResourceError(
             f"{', '.join(values)} take more than GitLab's {_DOTENV_LIMIT} bytes of variables; the images are where "
             "they should be",
-            hint="ship fewer images in one job, or let the later job read the metadata file",
+            hint="ship fewer images in one job; the metadata file tells of all",
         )
     return text
 

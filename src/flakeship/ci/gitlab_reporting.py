@@ -61,7 +61,7 @@ class SectionLog:
         level, text = line_of(event)
         if text and level <= self._level:
             shown = "\n".join(map(printable, self._masked(text).split("\n")))
-            self._write(f"{_YELLOW}{shown}{_PLAIN}\n" if isinstance(event, events.Warned) else f"{shown}\n")
+            self._write(f"{_YELLOW}{shown}{_PLAIN}\n" if _stands_out(event) else f"{shown}\n")
 
     def _start(self, name: str, title: str) -> None:
         self._end()
@@ -91,6 +91,10 @@ class SectionLog:
     def _write(self, text: str) -> None:
         self._out.write(text)
         self._out.flush()
+
+
+def _stands_out(event: events.Event) -> bool:
+    return isinstance(event, events.Warned) or (isinstance(event, events.Notice) and event.prominent)
 
 
 @contextlib.contextmanager

@@ -38,6 +38,9 @@ class Explicit:
     password: str = field(repr=False)
     registry: str = ""
 
+    def is_for(self, reference: Reference) -> bool:
+        return normal_registry(self.registry) in ("", reference.registry)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -71,7 +74,7 @@ def find(
 
 
 def _from_inputs(reference: Reference, explicit: Explicit | None) -> Iterator[Found]:
-    if explicit and normal_registry(explicit.registry) in ("", reference.registry):
+    if explicit and explicit.is_for(reference):
         yield Found(Credentials(explicit.username, explicit.password), "the inputs username and password")
 
 
