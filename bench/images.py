@@ -13,20 +13,20 @@ from pathlib import Path
 _ROOTS = (Path("/usr/lib"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local"), Path("/opt"))
 
 
-def archive(path: Path, *, size: int, layers: int, small: int = 0, salt: str = "", label: str = "") -> None:
-    """Write a plain docker-archive of about `size` bytes in `layers` layers of real files, of which `small` are small.
+def archive(path: Path, *, size: int, layers: int, small: int = 0, changed: int = 0, label: str = "") -> None:
+    """Write a plain docker-archive of about `size` bytes in `layers` layers of real files; a last one is of `small` bytes.
 
-    `salt` makes the last layer another one, `label` the config.
+    The last `changed` layers are others than those of the same image with none changed; `label` is in the config.
     """
-    share = size // max(1, layers - small)
+    share = size // layers
     files = _files()
     blobs: list[tuple[str, int]] = []
     scratch = path.with_suffix(".layer")
     with tarfile.open(path, "w") as archive_file:
         for number in range(layers):
-            wanted = 64 * 1024 if number >= layers - small else share
-            last = salt if number == layers - 1 else ""
-            _layer(scratch, files, wanted, note=f"layer {number} {last}")
+            wanted = small if small and number == layers - 1 else share
+            kind = "changed" if number >= layers - changed else "first"
+            _layer(scratch, files, wanted, note=f"layer {number} {kind}")
             digest = hashlib.file_digest(scratch.open("rb"), "sha256").hexdigest()
             archive_file.add(scratch, f"{digest}/layer.tar", filter=_plain)
             blobs.append((digest, number))

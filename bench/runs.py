@@ -33,6 +33,9 @@ class Contender:
 
     name: str
     argv: Callable[[int], Sequence[str]]
+    forget: Sequence[str] = ()
+    whole: bool = True
+    """False where a daemon does the work, whose memory is not that of the process measured."""
     runs: list[Run] = field(default_factory=list)
 
     @property
@@ -44,9 +47,15 @@ class Contender:
         return max(run.peak for run in self.runs)
 
 
+@dataclass(frozen=True, slots=True)
+class Registry:
+    host: str
+    pid: int
+
+
 @contextlib.contextmanager
-def registry(folder: Path) -> Iterator[str]:
-    """A docker-registry that keeps its blobs in `folder`; yields HOST:PORT."""
+def registry(folder: Path) -> Iterator[Registry]:
+    """A docker-registry on loopback that keeps its blobs in `folder`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{free.getsockname()[1]}"
@@ -58,7 +67,7 @@ def registry(folder: Path) -> Iterator[str]:
     with subprocess.Popen(["docker-registry", "serve", str(config)], stderr=subprocess.DEVNULL) as server:
         try:
             _wait_for(f"http://{host}/v2/")
-            yield host
+            yield Registry(host, server.pid)
         finally:
             server.terminate()
 
@@ -66,6 +75,22 @@ def registry(folder: Path) -> Iterator[str]:
 def empty(folder: Path) -> None:
     """Forget what the registry holds, so that the next push is a cold one."""
     shutil.rmtree(folder / "registry", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def kept(folder: Path, name: str) -> Iterator[None]:
+    """The registry as it is when the block begins can be had again by `again`."""
+    copy = folder / f"kept-{name}"
+    shutil.copytree(folder / "registry", copy)
+    try:
+        yield
+    finally:
+        shutil.rmtree(copy)
+
+
+def again(folder: Path, name: str) -> None:
+    empty(folder)
+    shutil.copytree(folder / f"kept-{name}", folder / "registry")
 
 
 def measure(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Run:
@@ -86,25 +111,35 @@ def measure(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Ru
     return Run(time.perf_counter() - begun, usage.ru_maxrss * 1024)
 
 
-def alternate(contenders: Sequence[Contender], *, rounds: int, before: Callable[[], None]) -> None:
+def alternate(
+    contenders: Sequence[Contender], *, rounds: int, before: Callable[[Contender], None], title: str = ""
+) -> None:
     """Each contender once a round, so that a machine that drifts drifts for all."""
     for number in range(rounds):
         for contender in contenders:
-            before()
+            if contender.forget:
+                measure(contender.forget)
+            before(contender)
             run = measure(contender.argv(number))
             contender.runs.append(run)
-            print(f"  {contender.name}: {run.seconds:.2f} s", file=sys.stderr)
+            print(f"  {title}{contender.name}: {run.seconds:.2f} s", file=sys.stderr)
 
 
 def table(contenders: Sequence[Contender], *, ours: str) -> str:
     """Markdown: medians, and how many times as long as ours."""
     base = next(each.median for each in contenders if each.name == ours)
     lines = ["| | median | runs | times ours | peak memory |", "| --- | --- | --- | --- | --- |"]
-    lines += [
-        f"| {each.name} | {each.median:.2f} s | {_spread(each)} | {each.median / base:.1f} | {each.peak / 2**20:.0f} MiB |"
-        for each in contenders
-    ]
+    for each in contenders:
+        memory = f"{each.peak / 2**20:.0f} MiB" if each.whole else ""
+        times = f"{each.median / base:.1f}"
+        lines.append(f"| {each.name} | {each.median:.2f} s | {_spread(each)} | {times} | {memory} |")
     return "\n".join(lines)
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that a process has used, in its own code and in the kernel."""
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> str:

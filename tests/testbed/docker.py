@@ -86,7 +86,7 @@ def dockerd() -> Iterator[Docker]:
         if machines.answers():
             yield machines
         else:
-            with _engine(root):
+            with engine(root):
                 yield Docker(f"unix://{root}/docker.sock", root / "config")
 
 
@@ -123,8 +123,11 @@ def _base_file_system(suite: str) -> Path:
 
 
 @contextlib.contextmanager
-def _engine(root: Path) -> Iterator[None]:
-    """Run dockerd inside `root` and clean up behind it, its mounts and its traces in /etc and /run included."""
+def engine(root: Path) -> Iterator[None]:
+    """Run dockerd inside `root`, which has a folder `config`; it listens on `root`/docker.sock.
+
+    Its mounts and its traces in /etc and /run are gone in the end.
+    """
     assert os.geteuid() == 0, (
         "no Docker engine answers, and only root can start one: start docker, or run as root"
     )
