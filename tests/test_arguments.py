@@ -83,6 +83,11 @@ def test_lines(text: str, expected: tuple[str, ...]) -> None:
     assert settings(*(f"--labels={line}" for line in text.split("\n") if line.strip())).labels == expected
 
 
+def test_blanks_around_a_value_are_dropped_and_kept_where_they_count() -> None:
+    found = settings(**{"INPUT_BAKE-TARGET": " app ", "INPUT_SEP-TAGS": " "})
+    assert (found.bake_target, found.sep_tags) == ("app", " ")
+
+
 def test_lists_take_commas_and_flags_may_come_again() -> None:
     expected = ("oci:a", "docker://h/n", "oci:b")
     assert settings(INPUT_TO="oci:a, docker://h/n\noci:b").to == expected

@@ -60,12 +60,17 @@ def test_later_steps_see_them_in_their_environment_too(tmp_path: Path, environ: 
     assert exported == {
         f"DOCKER_METADATA_OUTPUT_{name.upper().replace('-', '_')}": text for name, text in given.items()
     }
-    (tmp_path / "env").unlink()
-    step(tmp_path, environ | {"DOCKER_METADATA_SET_OUTPUT_ENV": "false"})
-    assert (tmp_path / "env").read_text() == ""
     with pytest.raises(UsageError, match="DOCKER_METADATA_SET_OUTPUT_ENV is 'maybe'") as caught:
         step(tmp_path, environ | {"DOCKER_METADATA_SET_OUTPUT_ENV": "maybe"})
     assert "true or false" in caught.value.hint
+
+
+@pytest.mark.parametrize(("said", "exported"), [("false", 0), ("F", 0), ("0", 0), ("True", 10), ("t", 10)])
+def test_the_environment_of_later_steps_is_left_alone_where_asked(
+    tmp_path: Path, environ: dict[str, str], said: str, exported: int
+) -> None:
+    step(tmp_path, environ | {"DOCKER_METADATA_SET_OUTPUT_ENV": said})
+    assert len(github_runner.outputs((tmp_path / "env").read_text())) == exported
 
 
 def test_a_container_step_leaves_bake_files_where_later_steps_find_them(

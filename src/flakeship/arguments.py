@@ -113,6 +113,8 @@ def _value(item: Input, text: str | list[str]) -> Any:
             return _choice(item, text)
         case "text" | "path":
             return text if item.secret else text.strip()
+        case "verbatim":
+            return text
 
 
 def _listed(item: Input, text: str) -> tuple[str, ...]:

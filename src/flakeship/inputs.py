@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["text", "path", "flag", "number", "choice", "lines", "list"]
-"""How a value is written: `lines` holds one value a line (commas belong to the value), `list` takes commas too."""
+Kind: TypeAlias = Literal["text", "verbatim", "path", "flag", "number", "choice", "lines", "list"]
+"""How a value is written: `lines` holds one value a line (commas belong to the value), `list` takes commas too. Blanks
+around a `text` are dropped; in a `verbatim` one they count.
+"""
 
 GROUPS: Final = (
     "What to publish",

@@ -25,6 +25,8 @@ _BAKES: Final[Mapping[str, output.Bake]] = {
     "bake-file": "tags-labels",
 }
 _EXPORTED: Final = "DOCKER_METADATA_SET_OUTPUT_ENV"
+_YES: Final = frozenset({"true", "t", "1"})
+_NO: Final = frozenset({"false", "f", "0"})
 
 
 def run(settings: Settings, world: World) -> str:
@@ -74,10 +76,11 @@ def outputs(metadata: Metadata, settings: Settings, world: World) -> dict[str, s
 
 def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """The same for the environment of later steps, unless DOCKER_METADATA_SET_OUTPUT_ENV says no."""
-    said = environ.get(_EXPORTED, "").strip().lower()
-    if said not in {"", "true", "1", "false", "0"}:
+    said = environ.get(_EXPORTED, "")
+    word = said.strip().lower()
+    if word not in {"", *_YES, *_NO}:
         raise UsageError(f"{_EXPORTED} is {said!r}", hint="write true or false")
-    if said in {"false", "0"}:
+    if word in _NO:
         return {}
     return {
         f"DOCKER_METADATA_OUTPUT_{name.replace('-', '_').upper()}": text for name, text in outputs.items()

@@ -129,13 +129,19 @@ class NamingSettings(ContainerSettings):
         per_platform={"github": ".flakeship"},
     )
     sep_tags: str = _input(
-        "text", "What stands between tags in the outputs; default: a new line", group=7, commands=_METADATA
+        "verbatim",
+        "What stands between tags in the outputs; default: a new line",
+        group=7,
+        commands=_METADATA,
     )
     sep_labels: str = _input(
-        "text", "What stands between labels in the outputs; default: a new line", group=7, commands=_METADATA
+        "verbatim",
+        "What stands between labels in the outputs; default: a new line",
+        group=7,
+        commands=_METADATA,
     )
     sep_annotations: str = _input(
-        "text",
+        "verbatim",
         "What stands between annotations in the outputs; default: a new line",
         group=7,
         commands=_METADATA,

@@ -42,6 +42,8 @@ def test_values_are_split_at_newlines_and_commas(text: str, expected: tuple[str,
         ("a,", ("a,",)),
         ("a,\nb", ("a,", "b")),
         ("x,# not a comment", ("x,# not a comment",)),
+        ('  "a,b"\n"c,d"  \n', ("a,b", "c,d")),
+        ('\n\t# no\n  "a,b"', ('"a,b"',)),
     ],
 )
 def test_a_comma_belongs_to_the_value_where_asked(text: str, expected: tuple[str, ...]) -> None:
@@ -55,6 +57,9 @@ def test_each_value_knows_its_place() -> None:
         if isinstance(entry, Entry)
     }
     assert places == {"a": (2, 1), "b": (2, 4), "c\nd": (3, 1), "e": (4, 4), "f": (5, 3)}
+    (first,) = parse_list('\r\n \n  "a" \n')
+    assert isinstance(first, Entry)
+    assert (first, first.line, first.column) == ("a", 3, 3)
 
 
 def test_a_place_within_a_value_counts_its_own_lines() -> None:

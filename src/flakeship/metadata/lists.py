@@ -31,7 +31,8 @@ class Entry(str):
 
 
 def parse_list(text: str, *, comma: bool = True, comment: str = "") -> tuple[str, ...]:
-    """Split an input into its values; each is an `Entry`. Blank values are dropped, blanks around a value too.
+    """Split an input into its values; each is an `Entry`. Blank values are dropped, blanks around a value too, and those
+    around the whole input before anything else: they do not keep a quote from enclosing a value.
 
     With `comma=False` a comma is part of the value (tag rules, labels). A line that starts with `comment` is
     skipped. UsageError, with line and column, for a quote that is never closed.
@@ -100,8 +101,11 @@ def _cut(entry: Entry) -> Iterator[Entry]:
         column += len(part) + 1
 
 
-def _records(text: str, comment: str) -> Iterator[list[Entry]]:
-    position, line, begin = 0, 1, 0
+def _records(padded: str, comment: str) -> Iterator[list[Entry]]:
+    text = padded.rstrip()
+    position = len(text) - len(text.lstrip())
+    breaks = list(_NEWLINE.finditer(text, 0, position))
+    line, begin = len(breaks) + 1, breaks[-1].end() if breaks else 0
     record: list[Entry] = []
     while position < len(text):
         at_start = not record
