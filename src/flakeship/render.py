@@ -15,6 +15,8 @@ from flakeship.settings import OUTPUTS, inputs
 
 HEADER: Final = "# Rendered from src/flakeship/settings.py by `./dev render`; change it there.\n"
 ACTION_IMAGE: Final = "Dockerfile"
+_FILE: Final = f"image: ../{ACTION_IMAGE}"
+_NO_IMAGE: Final = "# zizmor: ignore[unpinned-images] a file of this repository, not an image"
 
 
 def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
@@ -23,7 +25,7 @@ def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
     return {
         "action.yml": HEADER + _yaml(action(image)),
         "native/action.yml": HEADER + _yaml(native_action()),
-        "metadata/action.yml": HEADER + _yaml(metadata_action(image)),
+        "metadata/action.yml": HEADER + _yaml(metadata_action(image)).replace(_FILE, f"{_FILE} {_NO_IMAGE}"),
         "docs/inputs.md": tables(),
         "templates/flakeship.yml": gitlab,
         "gitlab-component.yml": gitlab,

@@ -52,8 +52,10 @@ def said(run: object) -> list[str]:
 
 
 def readme_workflow() -> str:
-    """The first workflow of the README, as a reader copies it."""
-    found = re.search(r"```yaml\n(jobs:\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """What the README shows as `after`, as a reader copies it."""
+    found = re.search(
+        r"\*\*After\*\*.*?```yaml\n(jobs:\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
     assert found
     return found[1]
 
@@ -131,6 +133,7 @@ def test_inputs_hold_anything_and_secrets_are_masked(
         "labels": labels,
         "username": "me",
         "password": "hunter2\nhunter3",
+        "compression": "gzip",
         **NO_CACHES,
     }
     later = {
@@ -146,9 +149,12 @@ def test_inputs_hold_anything_and_secrets_are_masked(
         ),
     )
 
-    run = act(folder)
+    run = act(folder, "--env", "FLAKESHIP_COMPRESSION=zstd")
 
     assert run.returncode == 0, run
+    manifest = registry.manifest(repository, "1.0")
+    assert manifest
+    assert manifest["layers"][0]["mediaType"].endswith("+zstd"), "what act's user says wins over the workflow"
     found = config(registry, repository, "latest")["config"]["Labels"]
     assert "\n".join(f"{key}={found[key]}" for key in "abcde") == labels
     assert "evil" not in {line.get("arg") for line in run.commands("set-output")}

@@ -158,34 +158,6 @@ def test_what_a_link_leads_to_is_left_alone(
     assert done.splitlines()[-3:] == ["0", "0", "0"]
 
 
-def test_one_line_without_nix_loads_the_image_into_docker_or_leaves_a_real_file(
-    dockerd: Docker, action_image: str, make_flake: Callable[..., Path]
-) -> None:
-    """As docs/github.md says it for Windows, WSL and a Mac: the folder is mounted, and so is Docker's socket."""
-    folder, socket = make_flake(), dockerd.host.removeprefix("unix://")
-    start = ("run", "--rm", "--network", "host", "-e", "FLAKESHIP_NIX_CONFIG=substituters =")
-    line = (
-        *start,
-        "-v",
-        f"{folder}:/work",
-        "-w",
-        "/work",
-        "-v",
-        f"{socket}:/var/run/docker.sock",
-        action_image,
-    )
-    try:
-        dockerd(*line, "--flake", ".#layered", "--load", "docker", "--to", "docker-archive:image.tar")
-        assert dockerd("run", "--rm", "registry.example/shapes:1.0") == "Hello, world!\n"
-        dockerd("image", "rm", "--force", "registry.example/shapes:1.0")
-        assert (folder / "image.tar").is_file()
-        assert not (folder / "image.tar").is_symlink()
-        dockerd("load", "--input", str(folder / "image.tar"))
-        assert dockerd("run", "--rm", "registry.example/shapes:1.0") == "Hello, world!\n"
-    finally:
-        dockerd.run("image", "rm", "--force", "registry.example/shapes:1.0")
-
-
 @pytest.fixture
 def stuck() -> Iterator[Stuck]:
     """A registry that takes an upload's bytes and never answers."""

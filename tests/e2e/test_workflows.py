@@ -78,6 +78,15 @@ def test_a_workflow_of_the_docs_uses_inputs_and_outputs_that_there_are(shown: di
         assert output in outputs.get(name, [output]), f"steps.{name} has no output {output}"
 
 
+def test_the_readme_counts_right_and_shows_both_on_its_first_screen() -> None:
+    text = (ROOT / "README.md").read_text()
+    before, after = re.findall(r"```yaml\n(jobs:.*?)```", text, re.DOTALL)[:2]
+    assert f"<summary><b>Before</b>: {before.count(chr(10))} lines" in text
+    visible = re.sub(r"(</summary>).*?(</details>)", r"\1\2", text, flags=re.DOTALL)
+    assert visible[: visible.index(after) + len(after)].count("\n") <= 30
+    assert len(yaml.safe_load(after)["jobs"]["image"]["steps"]) == 2
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_our_workflows_are_given_no_more_than_they_need(path: Path) -> None:
     document = yaml.safe_load(path.read_text())
@@ -95,12 +104,12 @@ def test_our_workflows_are_given_no_more_than_they_need(path: Path) -> None:
 def test_the_checkers_have_nothing_to_say() -> None:
     for schema, files in {
         "github-workflows": [str(path) for path in WORKFLOWS],
-        "github-actions": ["action.yml", "native/action.yml"],
+        "github-actions": ["action.yml", "native/action.yml", "metadata/action.yml"],
         "dependabot": [".github/dependabot.yml"],
     }.items():
         done = tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
         assert done.returncode == 0, done.stdout
-    done = tool("zizmor", "--offline", "--no-progress", ".github", "action.yml", "native")
+    done = tool("zizmor", "--offline", "--no-progress", ".github", "action.yml", "native", "metadata")
     assert done.returncode == 0, done.stdout
 
 
