@@ -21,7 +21,7 @@ from flakeship.sinks.delivery import Destination
 from flakeship.sinks.nothing import NothingDestination
 from flakeship.sinks.oci_layout import LayoutDestination
 from flakeship.sinks.registry import RegistryDestination, Reuse
-from flakeship.targets import Archive, Layout, Repository, Storage, Target
+from flakeship.targets import Archive, Layout, Repository, Storage, Target, takes_own_name
 from flakeship.world import World
 
 
@@ -45,6 +45,11 @@ def destinations(
         else _destination(target, session, settings, world, context)
         for target in targets
     )
+
+
+def nameless(targets: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:
+    """The destinations where an image is called what it calls itself."""
+    return tuple(place.name for target, place in zip(targets, places, strict=True) if takes_own_name(target))
 
 
 def credentials_for(reference: Reference, settings: Settings, world: World) -> Found:

@@ -12,7 +12,7 @@ from typing import cast
 from flakeship import sources
 from flakeship.circumstances import circumstances_of
 from flakeship.created import check_commit, check_created, moment_of
-from flakeship.destinations import destinations, transport
+from flakeship.destinations import destinations, nameless, transport
 from flakeship.detection import context_of
 from flakeship.errors import UsageError
 from flakeship.facts import before_build, while_packing
@@ -71,7 +71,7 @@ def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "
         recipe, lint = recipe_of(compression, settings), Lint(settings.lint, world.emit)
         store = known.store(compression, family, layer_cache(settings, world, temporary, compression, family))
         packing = Packing(compression, family, store, world.cpus, world.emit, verify=settings.verify != "off")
-        ready = ready_made(builder, known, settings, store, recipe)
+        ready = ready_made(builder, known, settings, store, recipe=recipe, unnamed=nameless(wanted, places))
 
         def publish_from(opened: OpenSource, obtained: Obtained) -> Result:
             facts = scope.enter_context(while_packing(obtained, naming.metadata, world))

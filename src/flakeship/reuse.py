@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -117,15 +117,29 @@ def recipe_of(compression: Compression, settings: Settings) -> str:
 
 
 def ready_made(
-    builder: Builder | None, known: Published, settings: Settings, store: PublishedStore, recipe: str
+    builder: Builder | None,
+    known: Published,
+    settings: Settings,
+    store: PublishedStore,
+    *,
+    recipe: str,
+    unnamed: Collection[str],
 ) -> Ready | None:
     """The published image that a build would make again, found by evaluation alone; None where there is none.
 
-    Exact: its config without what the previous run stamped is on record, and every destination has every layer.
+    Exact: it is as flakeship left it, its config without what the previous run stamped is on record, and every
+    destination has every layer. `unnamed` are the destinations where it is called what it calls itself: that is
+    believed where it is written and nowhere else, lest who may write to one place chooses a name at another.
     """
     if builder is None or settings.rebuild == "always" or settings.reuse != "trust" or _shaped(settings):
         return None
-    made = [image for image in known.images() if image.annotations.get(RECIPE_OF) == recipe]
+    made = [
+        image
+        for image in known.images()
+        if image.intact
+        and image.annotations.get(RECIPE_OF) == recipe
+        and all(place == image.where for place in unnamed)
+    ]
     paths = {image.annotations.get(SOURCE, "") for image in made} - {""}
     if not paths:
         return None

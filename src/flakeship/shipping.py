@@ -46,8 +46,8 @@ class _Contents:
 
 
 def ship(shipment: Shipment) -> tuple[Packed | PackedIndex, tuple[Published, ...]]:
-    """Deliver, stamp, seal, finish. A destination that lacks blobs which it said it had is given them, once:
-    registries cache what they have longer than they have it (moby/moby#36823).
+    """Deliver, stamp, seal, finish. A destination that lacks blobs which it said it had is given them, each once:
+    registries cache what they have longer than they have it (moby/moby#36823), and some tell of one at a time.
     """
     with shipment.opened() as source:
         _check_platforms(source, shipment.places)
@@ -59,19 +59,20 @@ def ship(shipment: Shipment) -> tuple[Packed | PackedIndex, tuple[Published, ...
         )
         contents = _contents(source, shipment)
     packed, missing = delivered.layers, delivered.unknown
-    if not missing:
+    sent: frozenset[Digest] = frozenset()
+    while True:
+        if missing:
+            packed |= _again(shipment, packed, missing)
+            sent |= missing
         try:
             return _finish(contents, packed, shipment)
         except BlobsUnknownError as error:
-            missing = error.digests
-    packed |= _again(shipment, packed, missing)
-    try:
-        return _finish(contents, packed, shipment)
-    except BlobsUnknownError as error:
-        raise UnreachableError(
-            f"blobs that were just sent are not there: {error}",
-            hint="the registry loses what it accepts; look at its storage and its log",
-        ) from error
+            missing = error.digests - sent
+            if not missing:
+                raise UnreachableError(
+                    f"blobs that were just sent are not there: {error}",
+                    hint="the registry loses what it accepts; look at its storage and its log",
+                ) from error
 
 
 def _fitting(source: Opened, shipment: Shipment) -> Iterable[Layer]:

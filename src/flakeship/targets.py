@@ -60,6 +60,17 @@ class Storage:
 Target: TypeAlias = Repository | Layout | Archive | Storage
 
 
+def takes_own_name(target: Target) -> bool:
+    """Whether an image is called there what it calls itself."""
+    match target:
+        case Repository():
+            return False
+        case Layout(tag=tag):
+            return not tag
+        case Archive(names=names) | Storage(names=names):
+            return not names
+
+
 def targets(
     *, to: Sequence[str], references: Sequence[str], cwd: Path, load: str = "", tag: str = ""
 ) -> tuple[Target, ...]:

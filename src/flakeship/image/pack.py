@@ -17,6 +17,7 @@ from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
 from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, PackedLayer
+from flakeship.image.seal import sealed
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 
@@ -143,7 +144,7 @@ def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) 
         "layers": [_layer_json(layer.descriptor, annotated=annotated) for layer in chosen],
     }
     if annotated and image.annotations:
-        document["annotations"] = dict(image.annotations)
+        document = sealed({**document, "annotations": dict(image.annotations)})
     manifest = encode(document)
     described = Descriptor.of(family.manifest, manifest)
     return Packed(

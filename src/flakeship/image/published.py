@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.image.document import decode_object, merge_patch
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import LAYER_KEY, Descriptor, Digest, parse_digest
+from flakeship.image.seal import is_sealed
 from flakeship.image.stamp import UNSTAMP
 
 _LAYER_LIMIT: Final = 1000
@@ -41,6 +42,8 @@ class PublishedImage:
     layers: tuple[PublishedLayer | None, ...]
     """None for a layer of a kind that can't be used again: foreign, encrypted, of an unknown compression."""
     config_descriptor: Descriptor
+    intact: bool
+    """Whether it is as flakeship left it, as far as its seal tells."""
 
     @property
     def blobs(self) -> tuple[tuple[Digest, int], ...]:
@@ -55,9 +58,11 @@ class PublishedImage:
         if record is None:
             return None
         try:
-            return dict(merge_patch(dict(self.config), decode_object(record.encode())))
+            patch = decode_object(record.encode())
         except ValueError:
             return None
+        own = {key: value for key, value in patch.items() if key not in {"rootfs", "history"}}
+        return dict(merge_patch(dict(self.config), own))
 
 
 def children(index: Mapping[str, Any]) -> tuple[Digest, ...]:
@@ -71,7 +76,7 @@ def children(index: Mapping[str, Any]) -> tuple[Digest, ...]:
 def config_of(manifest: Mapping[str, Any]) -> Descriptor:
     """ValueError where the manifest names no config of an image."""
     entry = manifest.get("config")
-    if not isinstance(entry, dict) or entry.get("mediaType") not in {OCI.config, DOCKER.config}:
+    if not isinstance(entry, dict) or media_type_of(entry) not in {OCI.config, DOCKER.config}:
         raise ValueError("it names no config of an image")
     return Descriptor(entry["mediaType"], parse_digest(entry.get("digest")), _size(entry))
 
@@ -85,24 +90,40 @@ def published_image(where: str, manifest: Mapping[str, Any], config: Mapping[str
         raise ValueError("its layers and its diff_ids are not the same number")
     if len(entries) > _LAYER_LIMIT:
         raise ValueError(f"it has more than {_LAYER_LIMIT} layers")
-    annotations = manifest.get("annotations") or {}
+    layers = tuple(
+        _layer(where, entry, parse_digest(diff_id)) for entry, diff_id in zip(entries, diff_ids, strict=True)
+    )
+    _check_agreed(layers)
     return PublishedImage(
         where=where,
-        annotations=_texts(annotations),
+        annotations=_texts(manifest.get("annotations") or {}),
         config=config,
-        layers=tuple(
-            _layer(where, entry, parse_digest(diff_id))
-            for entry, diff_id in zip(entries, diff_ids, strict=True)
-        ),
+        layers=layers,
         config_descriptor=config_of(manifest),
+        intact=is_sealed(manifest),
     )
+
+
+def media_type_of(document: Mapping[str, Any]) -> str:
+    """Of a manifest or a descriptor; empty where it has none."""
+    media_type = document.get("mediaType")
+    return media_type if isinstance(media_type, str) else ""
+
+
+def _check_agreed(layers: Iterable[PublishedLayer | None]) -> None:
+    """One blob is one layer of one size, whatever number of times it is named."""
+    seen: dict[Digest, PublishedLayer] = {}
+    for layer in filter(None, layers):
+        first = seen.setdefault(layer.digest, layer)
+        if (first.diff_id, first.size) != (layer.diff_id, layer.size):
+            raise ValueError(f"it says two things of its layer {layer.digest}")
 
 
 def _layer(where: str, entry: Any, diff_id: Digest) -> PublishedLayer | None:
     if not isinstance(entry, dict):
         raise ValueError("a layer is no descriptor")  # noqa: TRY004  bad data, not a bug
     digest, size = parse_digest(entry.get("digest")), _size(entry)
-    suffix = _SUFFIXES.get(entry.get("mediaType", ""))
+    suffix = _SUFFIXES.get(media_type_of(entry))
     if suffix is None or entry.get("urls"):
         return None
     if suffix == "" and digest != diff_id:

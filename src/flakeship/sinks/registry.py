@@ -26,7 +26,7 @@ from flakeship.sinks.registry_published import published as look
 
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
-_UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
+_UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE_INVALID"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +82,16 @@ class RegistryDestination:
     def published(self) -> tuple[PublishedImage, ...]:
         """The images at the tags to write; without any, those where layers may be found else.
 
-        A manifest that was just read vouches for its blobs: no registry lets go of them while it stands, and one
-        that did says so when the new manifest comes (BlobsUnknownError).
+        A manifest that was just read, and is as flakeship left it, vouches for its blobs and their sizes: no registry lets
+        go of them while it stands, and one that did says so when the new manifest comes (BlobsUnknownError). The blobs
+        of any other are asked for one by one, when they are needed.
         """
         if self._reuse is None:
             return ()
         images = look(self._client, self._tags, self._emit)
         if not images or self._reuse.always:
             images += look(self._client, self._reuse.tags, self._emit)
-        for image in images:
+        for image in filter(lambda image: image.intact, images):
             for digest, size in image.blobs:
                 self._delivered.setdefault(digest, Delivered(digest, size, "reused"))
         for client, tags in self._reuse.others:
@@ -104,14 +105,14 @@ class RegistryDestination:
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         blob = Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")
-        delivered = self._ensure(blob, certain=certain)
+        delivered = self._ensure(blob, certain=certain and blob.digest not in self._doubted)
         self._emit(
             LayerProgress(layer.key, delivered.state, delivered.size, delivered.digest, destination=self.name)
         )
         return delivered
 
     def finish(self, packed: Packed) -> Published:
-        """Config, manifest by its digest, then the tags, each read back. May raise BlobsUnknownError, once."""
+        """Config, manifest by its digest, then the tags, each read back. May raise BlobsUnknownError."""
         return self._named(packed, self._complete(packed))
 
     def finish_index(self, index: PackedIndex) -> Published:
@@ -201,8 +202,8 @@ class RegistryDestination:
             raise
 
     def _unknown(self, answer: Answer, packed: Packed | PackedIndex) -> frozenset[Digest]:
-        """Blobs that the registry had and now has not; empty where it said so before, or says something else."""
-        if self._doubted or not _UNKNOWN_BLOB & set(answer.codes):
+        """Blobs that the registry had and now has not, or has otherwise; empty where it says something else."""
+        if not _UNKNOWN_BLOB & set(answer.codes):
             return frozenset()
         ours = frozenset(
             digest
@@ -212,7 +213,8 @@ class RegistryDestination:
                 image.config_descriptor.digest,
             )
         )
-        return (answer.digests & ours) or ours
+        named = answer.digests & ours
+        return named or ours - self._doubted
 
     def _head(self, reference: str) -> Digest | None:
         return self._persist("look at", lambda: self._client.head_manifest(reference))

@@ -92,10 +92,12 @@ class BlobUploads:
     def _once(self, course: _Course) -> State:
         blob = course.blob
         self._cancel(course)
-        if course.believe and self._is_there(blob.digest):
+        if course.believe and self._is_there(blob):
             return "uploaded" if course.committed else "reused"
         session = self._mount(blob.digest) if course.believe else self._client.start_upload()
         if session is None:
+            if blob.open is None and not self._is_there(blob):
+                raise BlobsUnknownError(frozenset({blob.digest}))
             return "mounted"
         if blob.open is None:
             self._client.cancel(session)
@@ -103,12 +105,16 @@ class BlobUploads:
         self._send(course, session, Body(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
 
-    def _is_there(self, digest: Digest) -> bool:
-        """A HEAD that is denied says nothing yet: the POST after it is answered with the reason."""
+    def _is_there(self, blob: Blob) -> bool:
+        """And not of another size than it is said to be; some registries tell none, or 0.
+
+        A HEAD that is denied says nothing yet: the POST after it is answered with the reason.
+        """
         try:
-            return self._client.head_blob(digest) is not None
+            size = self._client.head_blob(blob.digest)
         except DeniedError:
             return False
+        return size is not None and (size <= 0 or size == blob.size)
 
     def _mount(self, digest: Digest) -> Upload | None:
         """None when the blob is here now. Whatever goes wrong with mounting, a plain upload still may do."""

@@ -10,7 +10,7 @@ from flakeship.events import Detail, Emit
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of
-from flakeship.image.published import PublishedImage, children, config_of, published_image
+from flakeship.image.published import PublishedImage, children, config_of, media_type_of, published_image
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
@@ -30,24 +30,30 @@ def published(client: RegistryClient, references: Sequence[str], emit: Emit) -> 
     return tuple(image for images in found for image in images)
 
 
-def _images(client: RegistryClient, reference: str, emit: Emit) -> Iterator[PublishedImage]:
+def _images(
+    client: RegistryClient, reference: str, emit: Emit, *, within: bool = False
+) -> Iterator[PublishedImage]:
     try:
         manifest = _manifest(client, reference)
         if manifest is None:
             return
-        if manifest.get("mediaType") in {OCI.index, DOCKER.index} or "manifests" in manifest:
-            for digest in children(manifest)[:_PLATFORMS]:
-                yield from _images(client, digest, emit)
+        # an index within an index is of no use, and might go on for ever
+        if not within and (media_type_of(manifest) in {OCI.index, DOCKER.index} or "manifests" in manifest):
+            for digest in dict.fromkeys(children(manifest)[:_PLATFORMS]):
+                yield from _images(client, digest, emit, within=True)
             return
-        descriptor = config_of(manifest)
-        yield published_image(client.name, manifest, _config(client, descriptor.digest))
+        yield published_image(client.name, manifest, _config(client, config_of(manifest).digest))
     except (Error, ValueError, KeyError) as error:
         emit(Detail(f"{client.name}:{reference} is of no use for reuse: {error}"))
 
 
 def _manifest(client: RegistryClient, reference: str) -> dict[str, Any] | None:
     found = client.get_manifest(reference)
-    return None if found is None else decode_object(found.data)
+    if found is None:
+        return None
+    if ":" in reference and found.digest != reference:
+        raise ValueError("it has another digest")
+    return decode_object(found.data)
 
 
 def _config(client: RegistryClient, digest: Digest) -> dict[str, Any]:

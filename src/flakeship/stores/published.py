@@ -13,7 +13,7 @@ from typing import BinaryIO
 from flakeship.errors import Error
 from flakeship.image.check import check_layer
 from flakeship.image.media_types import Family
-from flakeship.image.model import Descriptor, Digest, Layer, PackedLayer
+from flakeship.image.model import LAYER_KEY, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.pack import LayerStore
 from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader, sha256_of
@@ -109,7 +109,7 @@ class _Known:
         diff_id = layer.diff_id or layer.named
         if diff_id:
             return self._by_diff_id.get(diff_id)
-        return self._by_key.get(layer.key)
+        return self._by_key.get(layer.annotations.get(LAYER_KEY, ""))
 
     def has(self, layer: PublishedLayer) -> bool:
         there = self._by_diff_id.get(layer.diff_id)

@@ -1,0 +1,30 @@
+"""The seal of a manifest: a digest of all else that it says, so that an image which another tool changed since is told
+from one that is as flakeship left it. It proves nothing: whoever may write an image may write its seal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flakeship.image.document import encode
+from flakeship.image.model import digest_of
+
+SEAL: Final = "dev.flakeship.seal"
+"""Manifest annotation."""
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    annotations = {**manifest.get("annotations", {}), SEAL: _seal_of(manifest)}
+    return {**manifest, "annotations": annotations}
+
+
+def is_sealed(manifest: Mapping[str, Any]) -> bool:
+    """Whether nothing of it was changed since it was sealed."""
+    annotations = manifest.get("annotations")
+    return isinstance(annotations, dict) and annotations.get(SEAL) == _seal_of(manifest)
+
+
+def _seal_of(manifest: Mapping[str, Any]) -> str:
+    annotations = {key: value for key, value in manifest.get("annotations", {}).items() if key != SEAL}
+    return digest_of(encode({**manifest, "annotations": annotations}))
