@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flakeship import events
 from flakeship.ci import local
-from flakeship.ci.github import Api
+from flakeship.ci.api import Api
 from flakeship.ci.platforms import detect, platform
 from flakeship.errors import Error, UnreachableError, UsageError
 from flakeship.metadata.context import Context

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from flakeship.ci import github
+from flakeship.ci.api import Api
 from flakeship.metadata.context import Context
 
 NAME: Final = "forgejo"
@@ -23,7 +24,7 @@ def matches(environ: Mapping[str, str]) -> bool:
     return any(environ.get(f"{prefix}ACTIONS") == "true" for prefix in _OWN)
 
 
-def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: github.Api | None = None) -> Context:
+def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
     """Describe the event. The ref of a pull request ends in `/head` here; its tag is `pr-N` all the same."""
     found = github.context(as_github(environ), cwd=cwd, now=now, api=api)
     return replace(found, platform=NAME, ref=_HEAD.sub(r"\1/merge", found.ref))

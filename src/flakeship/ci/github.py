@@ -6,19 +6,18 @@ https://docs.github.com/actions/reference/variables-reference and .../webhooks/w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from flakeship.ci import local
+from flakeship.ci.api import Api
 from flakeship.errors import Error, UsageError
 from flakeship.metadata.context import Context, Repository
 
 NAME: Final = "github"
-Api: TypeAlias = Callable[[str], Any]
-"""Asks GitHub's API for a path ("repos/o/n/commits/SHA") and returns its JSON; raises errors.Error."""
 
 # https://docs.github.com/actions/using-workflows/events-that-trigger-workflows: these run on the default branch alone.
 _ON_DEFAULT: Final = ("create", "discussion", "issues", "schedule")

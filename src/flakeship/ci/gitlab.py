@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from flakeship.ci import local
-from flakeship.ci.github import Api, moment, short_sha_length, wants_head_sha
+from flakeship.ci.api import Api
+from flakeship.ci.github import moment, short_sha_length, wants_head_sha
 from flakeship.metadata.context import Context, Repository
 
 NAME: Final = "gitlab"

@@ -6,14 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
+from flakeship.ci.api import Api
 from flakeship.metadata.context import Context, Repository
 from flakeship.process import NotStartedError, run, scrubbed
-
-if TYPE_CHECKING:
-    from flakeship.ci.github import Api
 
 NAME: Final = "local"
 _SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")

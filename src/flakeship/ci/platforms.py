@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from flakeship.ci import forgejo, github, gitlab, local
+from flakeship.ci.api import Api
 from flakeship.metadata.context import Context
 
 
@@ -20,7 +21,7 @@ class Platform(Protocol):
         """Whether this run is on the platform."""
 
     def context(
-        self, environ: Mapping[str, str], *, cwd: str, now: datetime, api: github.Api | None = None
+        self, environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None
     ) -> Context:
         """Describe the event that started the run. Asks no network but through `api`."""
 
@@ -33,6 +34,6 @@ def platform(environ: Mapping[str, str]) -> Platform:
     return next(each for each in PLATFORMS if each.matches(environ))
 
 
-def detect(environ: Mapping[str, str], *, cwd: str, now: datetime, api: github.Api | None = None) -> Context:
+def detect(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
     """Describe the event that started this run, wherever it is."""
     return platform(environ).context(environ, cwd=cwd, now=now, api=api)
