@@ -1,5 +1,7 @@
 """Fixtures live in tests/testbed, one file for each real thing that tests run against."""
 
+from hypothesis import settings
+
 pytest_plugins = [
     "tests.testbed.nix",
     "tests.testbed.registry",
@@ -9,3 +11,7 @@ pytest_plugins = [
     "tests.testbed.podman",
     "tests.testbed.command",
 ]
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

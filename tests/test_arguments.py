@@ -172,7 +172,7 @@ def test_a_secret_never_stands_in_an_error() -> None:
             "FLAKESHIP_TAG is set, but there is no input 'tag'; did you mean 'tags'?",
             "unset it",
         ),
-        (["--to", 'a,"b'], {}, "to: ", ""),
+        (["--to", 'a,"b'], {}, "to, line 1, column 3: ", ""),
         (["--labels", "a=\udcff", "--labels", "b=c"], {}, "labels holds bytes that are no UTF-8", "UTF-8"),
         ([], {"FLAKESHIP_SOURCE": "a\udcff"}, "source holds bytes that are no UTF-8", "UTF-8"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,8 +101,11 @@ def _secret_file(item: Input, name: str) -> str:
 def _value(item: Input, text: str | list[str]) -> Any:
     if _UNDECODED.search("".join(text)):
         raise UsageError(f"{item.name} holds bytes that are no UTF-8", hint="write it in UTF-8")
-    if isinstance(text, list):  # a flag given several times
-        return tuple(value for part in text for value in _listed(item, part))
+    if isinstance(text, list):  # a flag given several times: its lines are counted on
+        firsts = itertools.accumulate((part.count("\n") + 1 for part in text), initial=1)
+        return tuple(
+            value for part, first in zip(text, firsts, strict=False) for value in _listed(item, part, first)
+        )
     match item.kind:
         case "lines" | "list":
             return _listed(item, text)
@@ -117,11 +121,11 @@ def _value(item: Input, text: str | list[str]) -> Any:
             return text
 
 
-def _listed(item: Input, text: str) -> tuple[str, ...]:
+def _listed(item: Input, text: str, first: int = 1) -> tuple[str, ...]:
     try:
-        return parse_list(text, comma=item.kind == "list", comment="#")
+        return parse_list(text, comma=item.kind == "list", comment="#", first=first)
     except UsageError as error:
-        raise UsageError(f"{item.name}: {error.message}", hint=error.hint) from error
+        raise UsageError(f"{item.name}, {error.message}", hint=error.hint) from error
 
 
 def _boolean(item: Input, text: str) -> bool:

@@ -207,7 +207,7 @@ def test_bad_lines_are_named_with_input_line_and_column(name: str, text: str, wo
 
 
 def test_a_prefix_that_spoils_latest_is_an_error() -> None:
-    with pytest.raises(UsageError, match=r"the tag \.latest is not one") as caught:
+    with pytest.raises(UsageError, match=r"flavor, line 1, column 8: the tag \.latest is not one") as caught:
         compute(CONTEXT, tags=["type=ref,event=tag,prefix="], flavor=["prefix=.,onlatest=true"])
     assert "latest=false" in caught.value.hint
 

@@ -56,10 +56,10 @@ def test_each_value_knows_its_place() -> None:
         for entry in parse_list('# c\na, b\n"c\nd",e\n  f', comment="#")
         if isinstance(entry, Entry)
     }
-    assert places == {"a": (2, 1), "b": (2, 4), "c\nd": (3, 1), "e": (4, 4), "f": (5, 3)}
+    assert places == {"a": (2, 1), "b": (2, 4), "c\nd": (3, 2), "e": (4, 4), "f": (5, 3)}
     (first,) = parse_list('\r\n \n  "a" \n')
     assert isinstance(first, Entry)
-    assert (first, first.line, first.column) == ("a", 3, 3)
+    assert (first, first.line, first.column) == ("a", 3, 4)
 
 
 def test_a_place_within_a_value_counts_its_own_lines() -> None:

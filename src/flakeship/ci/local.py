@@ -165,7 +165,7 @@ def page_of(url: str) -> str:
     """
     scp = None if "://" in url else _SCP.fullmatch(url)
     if scp:
-        return f"https://{scp['host']}/{_bare(scp['path'])}"
+        return _page(f"https://{scp['host']}", scp["path"])
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -175,10 +175,11 @@ def page_of(url: str) -> str:
         return ""
     host = f"[{host}]" if ":" in host else host
     web = parts.scheme in {"http", "https"}
-    return (
-        f"{parts.scheme if web else 'https'}://{host}{f':{port}' if web and port else ''}/{_bare(parts.path)}"
-    )
+    origin = f"{parts.scheme if web else 'https'}://{host}{f':{port}' if web and port else ''}"
+    return _page(origin, parts.path, beside=parts.query + parts.fragment)
 
 
-def _bare(path: str) -> str:
-    return path.strip("/").removesuffix(".git").strip("/")
+def _page(origin: str, path: str, *, beside: str = "") -> str:
+    """Empty where an `@` comes late: a password with `/`, `?` or `#` in it ends before it what is read as the host."""
+    bare = path.strip("/").removesuffix(".git").strip("/")
+    return "" if "@" in path + beside else f"{origin}/{bare}"

@@ -14,7 +14,7 @@ from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.flavor import Flavor, parse_flavor
 from flakeship.metadata.images import parse_images
 from flakeship.metadata.labels import Labels, automatic, timestamp, written
-from flakeship.metadata.lists import numbered, pair
+from flakeship.metadata.lists import numbered, pair, where
 from flakeship.metadata.rules import parse_rules
 from flakeship.metadata.tags import TAG, Outcome, check, evaluate, sanitized, scope
 
@@ -59,13 +59,14 @@ class Metadata:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should hear of without asking."""
+        doubts = (f"tags, {doubt}" for outcome in self.outcomes for doubt in outcome.rule.doubts)
         rules = (f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if outcome.surprising)
         keys = (
             f"annotations: {key.partition(':')[0]!r} is no level, so {key!r} is taken for the key"
             for key, _ in self.annotation_pairs
             if ":" in key
         )
-        return (*rules, *keys)
+        return (*doubts, *rules, *keys)
 
 
 def compute(
@@ -151,7 +152,8 @@ def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> dict[str, str]:
         latest = sanitized(flavor.latest_tag)
         if not TAG.fullmatch(latest):
             raise UsageError(
-                f"flavor: the tag {latest!s:.150} is not one that a registry takes", hint=_LATEST_HINT
+                f"flavor, {where(flavor.prefix or flavor.suffix)}the tag {latest!s:.150} is not one that a registry takes",
+                hint=_LATEST_HINT,
             )
         names.setdefault(latest, f"flavor latest={flavor.latest}")
     return names

@@ -30,15 +30,15 @@ class Entry(str):
         return entry
 
 
-def parse_list(text: str, *, comma: bool = True, comment: str = "") -> tuple[str, ...]:
+def parse_list(text: str, *, comma: bool = True, comment: str = "", first: int = 1) -> tuple[str, ...]:
     """Split an input into its values; each is an `Entry`. Blank values are dropped, blanks around a value too, and those
     around the whole input before anything else: they do not keep a quote from enclosing a value.
 
     With `comma=False` a comma is part of the value (tag rules, labels). A line that starts with `comment` is
-    skipped. UsageError, with line and column, for a quote that is never closed.
+    skipped. `first` is the number of the first line. UsageError, with line and column, for a quote that is never closed.
     """
     values = []
-    for record in _records(text, comment):
+    for record in _records(text, comment, first):
         if not comma:
             values.append(Entry(",".join(record), line=record[0].line, column=record[0].column))
         elif len(record) == 1:
@@ -101,11 +101,11 @@ def _cut(entry: Entry) -> Iterator[Entry]:
         column += len(part) + 1
 
 
-def _records(padded: str, comment: str) -> Iterator[list[Entry]]:
+def _records(padded: str, comment: str, first: int) -> Iterator[list[Entry]]:
     text = padded.rstrip()
     position = len(text) - len(text.lstrip())
     breaks = list(_NEWLINE.finditer(text, 0, position))
-    line, begin = len(breaks) + 1, breaks[-1].end() if breaks else 0
+    line, begin = first + len(breaks), breaks[-1].end() if breaks else 0
     record: list[Entry] = []
     while position < len(text):
         at_start = not record
@@ -117,9 +117,8 @@ def _records(padded: str, comment: str) -> Iterator[list[Entry]]:
             newline = _NEWLINE.search(text, position)
             position = newline.start() if newline else len(text)
             continue
-        column = position - begin + 1
-        value, end = _field(text, position, place=f"line {line}, column {column}: ", comment=comment)
-        record.append(Entry(value, line=line, column=column))
+        value, end = _field(text, position, line=line, column=position - begin + 1, comment=comment)
+        record.append(value)
         breaks = list(_NEWLINE.finditer(text, position, end))
         if breaks:
             line, begin = line + len(breaks), breaks[-1].end()
@@ -133,21 +132,23 @@ def _records(padded: str, comment: str) -> Iterator[list[Entry]]:
         record = []
 
 
-def _field(text: str, start: int, *, place: str, comment: str) -> tuple[str, int]:
+def _field(text: str, start: int, *, line: int, column: int, comment: str) -> tuple[Entry, int]:
     """Read one value at `start`; the second result is where the comma, the end of the line or of the text stands."""
     if not text.startswith('"', start):
-        return _match(_PLAIN, text, start)
+        plain, stop = _match(_PLAIN, text, start)
+        return Entry(plain, line=line, column=column), stop
     inside, end = _match(_QUOTED, text, start + 1)
     if end == len(text):
         raise UsageError(
-            f"{place}a quote is opened here and never closed",
+            f"line {line}, column {column}: a quote is opened here and never closed",
             hint='Close it with ", or write a literal quote not at the start of the value.',
         )
     value = inside.replace('""', '"')
     rest, stop = _match(_PLAIN, text, end + 1)
     if not rest or (comment and rest.startswith(comment)):
-        return value + rest, stop
-    return f'"{value}"{rest}', stop  # text behind the closing quote: then the quotes meant nothing and stay
+        return Entry(value + rest, line=line, column=column + 1), stop
+    # Text behind the closing quote: then the quotes meant nothing and stay.
+    return Entry(f'"{value}"{rest}', line=line, column=column), stop
 
 
 def _match(pattern: re.Pattern[str], text: str, start: int) -> tuple[str, int]:

@@ -6,7 +6,7 @@ https://github.com/docker/metadata-action#tags-input; `type=nix` and `event=mr` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +39,7 @@ _NEEDED: Final = {
     "raw": "value",
     "nix": "value",
 }
+_WITHOUT_VALUE: Final = ("schedule", "edge", "ref", "sha")
 _CHOICES: Final = {
     ("ref", "event"): ("branch", "tag", "pr", "mr"),
     ("sha", "format"): ("short", "long"),
@@ -54,13 +55,17 @@ _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*|\s
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `attributes` holds what is written and what stands for it otherwise; `offsets` where values stand."""
+    """One rule. `attributes` holds what is written and what stands for it otherwise; `offsets` where values stand.
+
+    `doubts` are what the user should hear of how it was read.
+    """
 
     type: str
     attributes: Mapping[str, str]
     offsets: Mapping[str, int]
     priority: float
     source: str
+    doubts: tuple[str, ...] = ()
 
     def get(self, key: str) -> str:
         return self.attributes.get(key, "")
@@ -80,7 +85,8 @@ def parse_rules(lines: Iterable[str]) -> tuple[Rule, ...]:
 
 def parse_rule(line: str) -> Rule:
     """Read one rule; a line without a type is `type=raw`."""
-    fields = {field.key or "value": field for field in parse_fields(line)}
+    written = tuple(parse_fields(line))
+    fields = {field.key or "value": field for field in written}
     for key, field in fields.items():
         if key not in _KEYS:
             raise _error(
@@ -93,7 +99,18 @@ def parse_rule(line: str) -> Rule:
     _check(line, kind, attributes, fields)
     priority = attributes.get("priority", str(_PRIORITIES[kind]))
     offsets = {key: field.value_offset for key, field in fields.items()}
-    return Rule(kind, attributes, offsets, float(priority.strip() or 0), line)
+    return Rule(
+        kind, attributes, offsets, float(priority.strip() or 0), line, tuple(_strays(line, kind, written))
+    )
+
+
+def _strays(line: str, kind: str, written: Sequence[Field]) -> Iterator[str]:
+    """What no key claims is the value; where the rule has one already, or takes none, a comma is too many."""
+    values = [field for field in written if field.key in {"", "value"}]
+    if len(values) > 1 or kind in _WITHOUT_VALUE:
+        for field in values:
+            if not field.key:
+                yield f"{where(line, field.offset)}there may be a comma too many before {field.value!r} in {line}"
 
 
 def _type(line: str, field: Field | None) -> str:
