@@ -92,6 +92,9 @@ def test_a_health_check_warns_where_few_will_see_it(family: str, warnings: int) 
         ({"expose": ("1-65535",)}, "expose: '1-65535'"),
         ({"volumes": ("data",)}, "volumes: 'data'"),
         ({"stop_signal": "TERMINATE"}, "stop-signal: 'TERMINATE'"),
+        ({"stop_signal": "SIGFOO"}, "stop-signal: 'SIGFOO'"),
+        ({"stop_signal": "SIGRTMIN+16"}, "stop-signal: 'SIGRTMIN+16'"),
+        ({"stop_signal": "65"}, "stop-signal: '65'"),
         ({"healthcheck": "true"}, "healthcheck: 'true'"),
         ({"platform": "arm64"}, "platform: 'arm64'"),
         ({"platform": "Linux/arm64"}, "platform: 'Linux/arm64'"),
@@ -102,3 +105,8 @@ def test_a_bad_value_is_refused_with_a_way_out(inputs: dict[str, Any], words: st
         read(**inputs)
     assert words in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "sigrtmin+15", "SIGRTMAX-14", "SIGUSR1", "SIGSTKFLT", "9", "64"])
+def test_every_signal_of_linux_may_stop_a_container(name: str) -> None:
+    assert read(stop_signal=name).stop_signal == name.upper()

@@ -79,6 +79,12 @@ def transport(settings: Settings, world: World) -> Transport:
     policy = RetryPolicy(clock=world.clock, sleep=world.sleep, random=world.random)
     if settings.ca and not Path(world.cwd, settings.ca).is_file():
         raise UsageError(f"ca: there is no file {settings.ca}", hint="name a file of PEM certificates")
+    for host in settings.plain_http:
+        if "/" in host or Reference.parse(f"{host}/x").registry != host:
+            raise UsageError(
+                f"plain-http: {host!r} is not a host as references name it",
+                hint="write HOST or HOST:PORT, in lower case and without http://",
+            )
     return open_session(
         ca=str(world.cwd / settings.ca) if settings.ca else None,
         plain_http=settings.plain_http,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from flakeship import caches, events
 from flakeship.errors import BuildError, UsageError
@@ -24,6 +25,9 @@ from flakeship.remote import SCHEME, remote_of
 from flakeship.settings import Settings
 from flakeship.sources.blobs import Remote
 from flakeship.world import World
+
+_UNSAID: Final = ((), (".",))
+"""`flake` where nobody gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,17 @@ def installable_of(settings: Settings, world: World) -> Installable:
 
 
 def _check_alone(settings: Settings) -> None:
+    """UsageError for inputs that contradict each other about what is to be published."""
+    if settings.source and settings.flake not in _UNSAID:
+        raise UsageError(
+            "flake and source are both given, and there is one image to publish",
+            hint="leave one of them out: `source` is taken as it is, and nothing is built",
+        )
+    if settings.source and settings.verify == "rebuild":
+        raise UsageError(
+            "verify is `rebuild`, but a `source` is not built, and can't be built again",
+            hint="give the flake that it came from, or set `verify: digests`",
+        )
     if not settings.file:
         for name, value in (("attr", settings.attr), ("nix-path", settings.nix_path)):
             if value:

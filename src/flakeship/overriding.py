@@ -18,14 +18,21 @@ from flakeship.settings import Settings
 # https://specs.opencontainers.org/image-spec/config/#properties: user, uid, user:group, uid:gid, …
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\$?(:[A-Za-z0-9_][A-Za-z0-9._-]*)?", re.ASCII)
 _PORT: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII)
-_SIGNAL: Final = re.compile(r"SIG[A-Z]+[0-9]*|SIGRTM(IN\+|AX-)[0-9]{1,2}|[0-9]{1,2}", re.ASCII)
+# Those of Linux, signal(7): an engine refuses to stop a container by any other
+_SIGNAL: Final = re.compile(
+    r"SIG(ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM"
+    r"|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?)"
+    r"|[1-9]|[1-5][0-9]|6[0-4]",
+    re.ASCII,
+)
 _PLATFORM: Final = re.compile(r"([a-z0-9]+)/([a-z0-9]+)(?:/([a-z0-9]+))?", re.ASCII)
 _PORTS_LIMIT: Final = 1000
 
 
 def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overrides:
     """UsageError for a malformed one, a Warned event for one that most runtimes will not see."""
-    if settings.healthcheck and settings.media_types == "oci":
+    healthcheck = parse_healthcheck(settings.healthcheck, _json_list) if settings.healthcheck else None
+    if healthcheck and settings.media_types == "oci":
         emit(
             events.Warned(
                 "a health check is no part of OCI's config: docker reads it, podman and Kubernetes do not",
@@ -43,7 +50,7 @@ def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overr
         stop_signal=_matching(
             "stop-signal", settings.stop_signal.upper(), _SIGNAL, "write SIGTERM, SIGRTMIN+3 or a number"
         ),
-        healthcheck=parse_healthcheck(settings.healthcheck, _json_list) if settings.healthcheck else None,
+        healthcheck=healthcheck,
         platform=platform_of(settings.platform) if settings.platform else None,
     )
 

@@ -125,7 +125,9 @@ def compression_of(settings: Settings, wanted: Sequence[Target]) -> Compression:
     if level is not None and level not in levels:
         raise UsageError(
             f"compression-level is {level}, but {algorithm} takes {levels[0]} to {levels[-1]}",
-            hint="gzip stops at 2: its higher levels give other bytes on other CPUs. zstd packs tighter",
+            hint="gzip stops at 2: its higher levels give other bytes on other CPUs. zstd packs tighter"
+            if algorithm != "none"
+            else "leave it out, or name a `compression`",
         )
     if settings.media_types == "docker" and algorithm == "zstd":
         raise UsageError(

@@ -92,12 +92,17 @@ def check_metadata(path: Path) -> None:
     """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
     try:
         there = next(place for place in (path, *path.parents) if place.exists())
-        fit = os.access(there, os.W_OK) and (there.is_dir() != (there == path))
-    except OSError:
-        fit = False
-    if not fit:
+        if there == path and there.is_dir():
+            why = "Is a directory"
+        elif there != path and not there.is_dir():
+            why = f"{there} is a file"
+        else:
+            why = "" if os.access(there, os.W_OK) else f"{there} may not be written to"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why:
         raise UsageError(
-            f"the metadata file {path} can't be written",
+            f"the metadata file {path} can't be written: {why}",
             hint="name a file in a folder that can be written to",
         )
 
