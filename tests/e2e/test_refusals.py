@@ -16,6 +16,8 @@ pytestmark = pytest.mark.slow
     ("flags", "code", "words"),
     [
         (("--flake", ".#no-such"), 3, "no-such"),
+        (("--flake", ".#packages"), 3, "its images: image"),
+        (("--flake", "layered"), 3, "`.#layered`"),
         (("--flake", ".#fails"), 3, "about to fail"),
         (("--flake", ".#text"), 4, "no image"),
         (("--flake", ".#stream-fails"), 4, "cannot read the customisation layer"),

@@ -165,6 +165,11 @@ def test_reason_of_2_34_is_part_of_the_message(nix: Nix) -> None:
             "systemctl start nix-daemon",
         ),
         (
+            "error: could not set permissions on '/nix/var/nix/profiles/per-user' to 755: Operation not permitted",
+            "daemon does not answer or does not let us in",
+            "as root",
+        ),
+        (
             "error: creating directory '/nix/store': Permission denied",
             "daemon does not answer or does not let us in",
             "as root",
@@ -218,3 +223,40 @@ def test_a_question_that_fails_is_explained(nix: Nix, tmp_path: Path) -> None:
     installable = Installable.parse(f"path:{tmp_path}#x", cwd=tmp_path)
     with pytest.raises(BuildError, match="cannot be built: so it is"):
         ask(nix, installable, "eval", "--json", "--", str(installable))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("error: cannot find flake 'flake:image' in the flake registries", "there is no flake image"),
+        (
+            "error: unable to download 'https://x.example/registry.json': Couldn't resolve host name (6)",
+            "image needs",
+        ),
+    ],
+)
+def test_an_attribute_without_its_flake(nix: Nix, text: str, message: str) -> None:
+    log = Log(ignore)
+    log.errors.append(text)
+    error = explain(Failure(nix, Installable("image", "", (), "/", None), 1, log))
+    assert message in error.message
+    assert "`.#image`" in error.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: flake output attribute 'packages' is not a derivation",
+        "error: expected flake output attribute 'packages' to be a derivation or path but found a set",
+    ],
+)
+def test_what_is_no_package(nix: Nix, tmp_path: Path, text: str) -> None:
+    (tmp_path / "flake.nix").write_text(
+        "{ outputs = _: { packages.x86_64-linux = { app = { isExe = true; }; other = 1; }; }; }"
+    )
+    log = Log(ignore)
+    log.errors.append(text)
+    installable = Installable.parse(f"path:{tmp_path}#packages", cwd=tmp_path)
+    error = explain(Failure(nix, installable, 1, log))
+    assert "is no package" in error.message
+    assert "its images: app" in error.hint

@@ -20,14 +20,17 @@ _KINDS: Final = """packages: builtins.mapAttrs
   (packages.%s or { })"""
 
 
-def packages(nix: Nix, installable: Installable, *, system: str) -> Mapping[str, bool]:
-    """Each package for the system, and whether it looks like an image; empty if the flake does not tell."""
-    question = ("--json", "--apply", _KINDS % system, "--", f"{installable.flake}#packages")
+def packages(nix: Nix, installable: Installable, *, system: str = "") -> Mapping[str, bool]:
+    """Each package for the system, or this machine's, and whether it looks like an image; empty if the flake does not
+    tell.
+    """
     uncached = nix.with_options(
         [("eval-cache", "false")]
     )  # Nix 2.8 would remember what is broken as no derivation
     try:
-        answer = uncached.query("eval", *question, cwd=installable.cwd) if system else {}
+        system = system or nix.query("eval", "--impure", "--json", "--expr", "builtins.currentSystem")
+        question = ("--json", "--apply", _KINDS % system, "--", f"{installable.flake}#packages")
+        answer = uncached.query("eval", *question, cwd=installable.cwd)
     except BuildError:
         return {}
     return {str(name): bool(image) for name, image in answer.items()}

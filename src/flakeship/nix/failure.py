@@ -24,6 +24,7 @@ _BUILDER: Final = (
 _CORRUPT: Final = re.compile(
     r"hash mismatch importing path|lacks a (?:valid )?signature|NAR .* is corrupt|corrupt NAR"
 )
+_REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
@@ -170,6 +171,15 @@ def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
     )
 
 
+def _no_derivation(failure: Failure, _: re.Match[str]) -> Error:
+    known = alternatives.packages(failure.nix, failure.installable)
+    return BuildError(
+        f"{failure.installable} is no package, but something that holds some, or a value",
+        hint=alternatives.hint(known, wanted=failure.installable.attribute),
+        detail="" if known else failure.end,
+    )
+
+
 def _unfree(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} needs {found['package']}, whose licence is unfree",
@@ -203,11 +213,27 @@ def _forbidden(failure: Failure, found: re.Match[str]) -> Error:
 
 
 def _network(failure: Failure, _: re.Match[str]) -> Error:
+    named = _REGISTERED.fullmatch(failure.installable.flake)
     return BuildError(
         f"something that {failure.installable} needs cannot be downloaded",
-        hint="check that its address is right and that this machine reaches it (proxy, firewall); it may also be down for now",
+        hint=_registered(failure)
+        if named
+        else "check that its address is right and that this machine reaches it (proxy, firewall); it may also be down for now",
         detail=failure.end,
     )
+
+
+def _registered(failure: Failure) -> str:
+    name = failure.installable.flake
+    return (
+        f"`{name}` is looked up in Nix's registry of flakes; "
+        f"an attribute of the flake here is written `.#{name}`, a folder `./{name}`"
+    )
+
+
+def _unknown_flake(failure: Failure, _: re.Match[str]) -> Error:
+    name = failure.installable.flake
+    return BuildError(f"there is no flake {name}", hint=_registered(failure), detail=failure.end)
 
 
 def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
@@ -250,10 +276,15 @@ _CAUSES: Final = (
         _system,
     ),
     _Cause(r"does not provide attribute [^\n]*", _missing_attribute, source=True),
+    _Cause(r"flake output attribute '[^']+' (?:is not|to be) a derivation", _no_derivation, source=True),
+    _Cause(r"cannot find flake 'flake:", _unknown_flake),
     _Cause(r"Package .(?P<package>[^\n]+?). in [^\n]* has an unfree license", _unfree),
     _Cause(r"in pure eval(?:uation)? mode|use '--impure' to override", _impure),
     _Cause(r"experimental Nix feature '(?P<feature>[^']+)' is disabled", _feature),
-    _Cause(r"daemon-socket/socket|error: opening lock file '/nix/|creating directory '/nix", _daemon),
+    _Cause(
+        r"daemon-socket/socket|error: opening lock file '/nix/|creating directory '/nix|could not set permissions on '/nix",
+        _daemon,
+    ),
     _Cause(r"unable to download '(?P<url>[^']+)': HTTP error (?P<status>401|403|404|429)", _forbidden),
     _Cause(
         r"unable to download '|[Cc]ould ?n[o']t (?:resolve host|connect to server)|Failed to connect to"
