@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,8 @@ class Obtained:
     """What a package is put on."""
     described: Callable[[], Derivation] | None = None
     """As of the Builder."""
+    build: Callable[[Installable], BuildOutput] | None = field(default=None, repr=False)
+    """Builds something else the same way: under the same caches, and into them."""
 
     @property
     def name(self) -> str:
@@ -163,12 +165,23 @@ def obtain(builder: Builder | None, settings: Settings, world: World, session: T
             folder=builder.folder,
         )
         cached = nix.with_options(plan.options)
-        output = build(cached, installable, emit=world.emit, watch=plan.watch, extra_environ=plan.environ)
+        building = functools.partial(
+            build, cached, emit=world.emit, watch=plan.watch, extra_environ=plan.environ
+        )
+        output = building(installable)
         flake = source_of(nix, installable)
     if settings.verify == "rebuild":
         with world.stage("rebuild", f"building {installable} a second time, to compare"):
             check_reproducible(cached, installable, output, emit=world.emit)
-    return Obtained(Path(output.out_path), output, flake, cached, base=base, described=builder.described)
+    return Obtained(
+        Path(output.out_path),
+        output,
+        flake,
+        cached,
+        base=base,
+        described=builder.described,
+        build=building,
+    )
 
 
 def _base(settings: Settings, world: World, session: Transport) -> Remote | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
 from flakeship.errors import BuildError, UsageError
-from flakeship.nix.build import build, system_of
+from flakeship.nix.build import BuildOutput, build, system_of
 from flakeship.nix.closure import StorePath, closure
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
@@ -31,7 +31,8 @@ def package_of(
     """Build the contents, and ask for the closure of all. BuildError and ResourceError as a build; `folder` is private."""
     nix = obtained.nix or nix_of(settings, world, folder)
     path = str(obtained.path.resolve())
-    contents = tuple(dict.fromkeys(_built(nix, text, world) for text in settings.contents))
+    make = obtained.build or partial(build, nix, emit=world.emit)
+    contents = tuple(dict.fromkeys(_built(make, text, world) for text in settings.contents))
     _hold(nix, (path, *contents), folder)
     paths = {each.path: each for root in (path, *contents) for each in closure(nix, root)}
     return Package(
@@ -53,14 +54,14 @@ def _hold(nix: Nix, paths: Iterable[str], folder: Path) -> None:
     nix.run("build", "--out-link", str(folder / "held"), "--", *paths)
 
 
-def _built(nix: Nix, text: str, world: World) -> str:
+def _built(make: Callable[[Installable], BuildOutput], text: str, world: World) -> str:
     if text.startswith(_STORE):
         return text.rstrip("/")
     try:
         installable = Installable.parse(text, cwd=str(world.cwd))
     except UsageError as error:
         raise UsageError(error.message.replace("flake:", "contents:", 1), hint=error.hint) from error
-    return build(nix, installable, emit=world.emit).out_path
+    return make(installable).out_path
 
 
 def _system(nix: Nix, obtained: Obtained, path: StorePath) -> str:

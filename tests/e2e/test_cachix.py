@@ -67,12 +67,12 @@ def test_the_build_runs_under_the_client(publish: Publish, make_flake: MakeFlake
     client = tmp_path / "bin/cachix"
     client.parent.mkdir()
     client.write_text(
-        f'#!/bin/sh\necho "$1 $2 $3 $CACHIX_AUTH_TOKEN $CACHIX_SIGNING_KEY" >{tmp_path}/noted\nshift 3\nexec "$@"\n'
+        f'#!/bin/sh\necho "$1 $2 $3 $CACHIX_AUTH_TOKEN $CACHIX_SIGNING_KEY" >>{tmp_path}/noted\nshift 3\nexec "$@"\n'
     )
     client.chmod(0o755)
     with serving(Service) as proxy:
         ended = publish(
-            *("--flake", ".#layered", "--to", "oci:x", "--log-level", "debug"),
+            *("--flake", ".#hello", "--contents", ".#hello^doc", "--to", "oci:x", "--log-level", "debug"),
             *("--cachix", "mine", "--ca", str(Service.certificate[0])),
             cwd=make_flake(fresh=True),
             FLAKESHIP_CACHIX_AUTH_TOKEN=TOKEN,
@@ -81,7 +81,8 @@ def test_the_build_runs_under_the_client(publish: Publish, make_flake: MakeFlake
             PATH=f"{client.parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
     assert ended.code == 0, ended.stderr
-    assert (tmp_path / "noted").read_text() == f"watch-exec mine -- {TOKEN} {SIGNING_KEY}\n"
+    package_and_contents = f"watch-exec mine -- {TOKEN} {SIGNING_KEY}\n" * 2
+    assert (tmp_path / "noted").read_text() == package_and_contents
     assert ("/api/v1/cache/mine", "token") in Service.seen
     assert "https://mine.cachix.org" in ended.stderr
     assert "hunter2" not in ended.stdout + ended.stderr
