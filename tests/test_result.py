@@ -66,7 +66,7 @@ def test_a_metadata_file_is_looked_at_before_the_build(name: str, tmp_path: Path
     for fit in ("file", "new", "folder/new/new"):
         check_metadata(tmp_path / fit)
     assert not (tmp_path / "new").exists()
-    with pytest.raises(UsageError, match="can't be written: .+") as caught:
+    with pytest.raises(UsageError, match=r"can't be written: .+") as caught:
         check_metadata(tmp_path / name)
     assert "a folder that can be written to" in caught.value.hint
 

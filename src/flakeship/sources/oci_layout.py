@@ -1,4 +1,4 @@
-"""An OCI image layout, in a folder or in a plain tar: its index is read, and which image of it is meant.
+"""An OCI image layout, in a folder or in a tar: its index is read, and which image of it is meant.
 
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
@@ -6,16 +6,19 @@ https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from flakeship import events
-from flakeship.errors import NotAnImageError
+from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.inflate import Inflated, is_compressed
 from flakeship.image.model import Descriptor, Digest
-from flakeship.image.stream import Reader, read_full
-from flakeship.image.tar import Bounded, DamagedError, Member, TarReader, is_tar
+from flakeship.image.stream import CHUNK, Reader, read_full
+from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
 from flakeship.sources.choice import chosen_image
 from flakeship.sources.indexes import Found, entries, found_in, images_of, is_index
 from flakeship.sources.opened import Circumstances, Opened
@@ -96,18 +99,57 @@ def matches(path: Path, head: bytes) -> bool:
     if path.is_dir():
         return (path / _LAYOUT).exists() or ((path / _INDEX).exists() and (path / "blobs").is_dir())
     try:
+        if is_compressed(head):
+            return _is_compressed_layout(path, head)
         return is_tar(head) and _Tar(path).size(_LAYOUT) is not None
     except NotAnImageError:  # then docker_archive says what is wrong with it
         return False
 
 
+def _is_compressed_layout(path: Path, head: bytes) -> bool:
+    """Mostly told by the first member: an archive of docker's own is not inflated for this."""
+    with path.open("rb", buffering=0) as file, Inflated(file, head) as stream:
+        names = (member.name for member in TarReader(stream) if member.kind == "file")
+        first = next(names, "")
+        if not (first.startswith("blobs/") or first in {_LAYOUT, _INDEX}):
+            return False
+        others = set(names)
+        return _LAYOUT in {first, *others} and _DOCKER not in others
+
+
 @contextlib.contextmanager
 def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
     try:
-        files: _Files = _Folder(path) if path.is_dir() else _Tar(path)
-        yield _opened(files, str(path), circumstances)
+        if path.is_dir():
+            yield _opened(_Folder(path), str(path), circumstances)
+            return
+        with _plain(path, circumstances.folder) as tar:
+            yield _opened(_Tar(tar), str(path), circumstances)
     except DamagedError as error:
         raise NotAnImageError(f"{path} is a damaged archive: {error}", hint=_DAMAGED) from error
+
+
+@contextlib.contextmanager
+def _plain(path: Path, folder: Path | None) -> Iterator[Path]:
+    """The tar itself, or what a compressed one holds: its blobs are asked for in any order. About as large, mostly."""
+    with path.open("rb", buffering=0) as file:
+        head = file.read(BLOCK)
+        if not is_compressed(head):
+            yield path
+            return
+        file.seek(0)
+        with contextlib.ExitStack() as scope:
+            try:
+                plain = scope.enter_context(tempfile.NamedTemporaryFile(dir=folder, prefix="layout-"))
+                with Inflated(file, head) as stream:
+                    shutil.copyfileobj(stream, plain, CHUNK)
+                plain.flush()
+            except OSError as error:
+                raise ResourceError(
+                    f"cannot decompress {path} to {folder or tempfile.gettempdir()}: {error.strerror}",
+                    hint="free some space, or set TMPDIR to a folder on a larger disk",
+                ) from error
+            yield Path(plain.name)
 
 
 def _opened(files: _Files, what: str, circumstances: Circumstances) -> Opened:
