@@ -29,7 +29,7 @@ def test_outputs_are_those_that_are_declared() -> None:
     assert found["digest"] == DIGEST
     assert found["imageid"] == PACKED.config_descriptor.digest
     assert found["tags"] == "ghcr.io/o/n:1\nghcr.io/o/n:2"
-    assert found["refs"].splitlines() == list(references([SENT, LAYOUT, WITHHELD]))
+    assert found["refs"].splitlines() == list(references([SENT, LAYOUT]))
     assert "\n" not in found["metadata"]
     assert json.loads(found["digests"]) == {"linux/amd64": DIGEST}
 

@@ -26,7 +26,7 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
     return {
         "digest": packed.descriptor.digest,
         "imageid": _imageid(packed),
-        "refs": "\n".join(references(published)),
+        "refs": "\n".join(references([item for item in published if item.sent])),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
         "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
         "digests": json.dumps(

@@ -260,7 +260,9 @@ class Output:
 OUTPUTS: Final = (
     Output("digest", "Digest of the manifest: what to deploy by"),
     Output("imageid", "Digest of the image's config: what `docker images` calls the image"),
-    Output("refs", "References with digest, one a line: `ghcr.io/owner/name@sha256:…`"),
+    Output(
+        "refs", "References with digest of where the image is now, one a line: `ghcr.io/owner/name@sha256:…`"
+    ),
     Output("tags", "Full references of the tags that were written, one a line"),
     Output("labels", "Labels of the image, KEY=VALUE, one a line"),
     Output("digests", 'Digest of each platform\'s manifest as JSON: `{"linux/amd64": "sha256:…"}`'),

@@ -47,7 +47,7 @@ def test_a_fork_is_built_and_checked_and_not_pushed_and_one_notice_says_so(
     assert notice.data == "nothing is pushed: the pull request comes from them/app"
     assert done.outputs["pushed"] == "false"
     assert len(done.outputs["digest"].split()) == 2
-    assert not done.outputs["tags"]
+    assert not done.outputs["tags"] + done.outputs["refs"]
     assert not [access for access in registry.accesses(repository) if access.method != "GET"]
     assert done.page.count("> nothing is pushed&#58; the pull request comes from them/app") == 2
     assert done.page.count("**Not pushed**") == 2
