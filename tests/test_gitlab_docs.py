@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(
-    r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "gitlab.md").read_text(), re.DOTALL | re.MULTILINE
-)
+BLOCKS = [
+    textwrap.dedent(block)
+    for _, block in re.findall(
+        r"^( *)```yaml\n(.*?)^\1```$", (ROOT / "docs" / "gitlab.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+]
 HEADER = next(yaml.safe_load_all((ROOT / "templates" / "flakeship.yml").read_text()))
 DECLARED: dict[str, dict[str, Any]] = HEADER["spec"]["inputs"]
 

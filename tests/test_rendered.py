@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 from flakeship.naming_settings import METADATA_OUTPUTS
 from flakeship.render import ACTION_IMAGE, rendered
 from flakeship.settings import OUTPUTS, inputs
+from tests.testbed.gitlab import check_schema
 
 ROOT = Path(__file__).parent.parent
 
@@ -97,3 +99,25 @@ def test_the_component_has_every_input_but_secrets_and_hands_each_over() -> None
     assert not job["variables"]["FLAKESHIP_LABELS"]["expand"]
     assert isinstance(declared["dry-run"]["default"], bool)
     assert isinstance(declared["max-concurrent-uploads"]["default"], int)
+
+
+def test_the_component_keeps_to_what_gitlab_documents(tmp_path: Path) -> None:
+    """https://docs.gitlab.com/ci/yaml/#specinputs and https://docs.gitlab.com/ci/inputs/: its own checks, and its schema's."""
+    text = rendered()["templates/flakeship.yml"]
+    header, _ = yaml.safe_load_all(text)
+    (tmp_path / "header.yml").write_text(yaml.safe_dump(header))
+    check_schema(tmp_path / "header.yml")
+    declared = header["spec"]["inputs"]
+    kinds = {"array": list, "boolean": bool, "number": int, "string": str}
+    for entry in declared.values():
+        assert set(entry) <= {"default", "description", "options", "regex", "type"}
+        assert type(entry["default"]) is kinds[entry.get("type", "string")]
+        assert len(entry.get("options", [])) <= 50
+        assert re.search(entry.get("regex", ""), str(entry["default"]))
+        assert len(entry["description"]) <= 1024
+    lines = [line for line in text.partition("\n---\n")[2].splitlines() if "$[[" in line]
+    alone = re.compile(
+        r" *(?:- |\w+: )?(?:' )?\$\[\[ inputs\.([a-z-]+) ]]'?:?"
+    )  # in a longer text `\0` is a reference
+    assert {found[1] for line in lines if (found := alone.fullmatch(line))} == set(declared)
+    assert all(alone.fullmatch(line) for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,6 +60,32 @@ def gitlab_projects(tmp_path: Path) -> Path:
     folder = tmp_path / "gitlab"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def flakeship_project(gitlab_projects: Path, tmp_path: Path, git: Callable[..., str]) -> None:
+    """The project flakeship/flakeship on the server: releases 1.1.0 and 1.2.0, and 2.0.0-rc.1; only 1.2.0 works."""
+    folder = tmp_path / "flakeship"
+    (folder / "templates").mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main")
+    for version in ("1.1.0", "1.2.0", "2.0.0-rc.1"):
+        for name in ("templates/flakeship.yml", "gitlab-component.yml"):
+            if version == "1.2.0":
+                shutil.copy(ROOT / name, folder / name)
+            else:
+                (folder / name).write_text("flakeship:\n  script: exit 66\n")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "-m", version)
+        git(folder, "tag", version)
+    git(folder, "clone", "-q", "--bare", ".", str(gitlab_projects / "flakeship" / "flakeship.git"))
+
+
+def check_schema(*files: Path) -> None:
+    """AssertionError for what is no pipeline, in the words of GitLab's own schema."""
+    program = ROOT / ".venv" / "bin" / "check-jsonschema"
+    flags = ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci")
+    checked = subprocess.run([program, *flags, *files], capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout.decode()
 
 
 @pytest.fixture
