@@ -57,7 +57,8 @@ def test_references_and_rules(text: str, full: list[str], rules: list[str]) -> N
     [
         ("\n  1.0", "tags, line 2, column 3: '1.0' is a tag without a name", "`images`"),
         ("x/y:1, 1.0", "tags, line 1, column 8: '1.0' is a tag without a name", "full reference"),
-        ("ok/n:1\nghcr.io/UP:1", "tags, line 2, column 1: ", ""),
+        ("ok/n:1\nghcr.io/UP:1", "tags, line 2, column 1: ", "With the name in `images`, case"),
+        ("o/n:feature/x", "tags, line 1, column 1: 'feature/x' is not a tag", "slashes are no matter"),
         (
             "ghcr.io/o/n:{{sha}}",
             "tags, line 1, column 1: ghcr.io/o/n:{{sha}} is a reference with a",

@@ -23,6 +23,7 @@ MIRRORED: Final = ("manifest", "index")
 """Where annotations go when nobody says: GHCR describes an image by the index, where there is one."""
 
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
+_MENDED: Final = "With the name in `images`, case and slashes are no matter: `type=ref,event=branch`, `type=raw,value=a/b`."
 _LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
 
 
@@ -161,7 +162,11 @@ def _reference(part: str) -> str:
     try:
         Reference.parse(part)
     except UsageError as error:
-        raise UsageError(f"{where(part)}{error.message}", hint=error.hint) from None
+        name, _, tag = part.rpartition(":")
+        foreign = name != name.lower() or "/" in tag
+        raise UsageError(
+            f"{where(part)}{error.message}", hint=f"{error.hint} {_MENDED}" if foreign else error.hint
+        ) from None
     return part
 
 

@@ -16,6 +16,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/flake.nix").touch()
     (tmp_path / "plain/deep").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
     return tmp_path
 
 
@@ -79,6 +80,7 @@ def test_is_written_as_it_was_read(folder: Path, text: str) -> None:
         (".#a^b;c", "names no output after `^`", "^out"),
         ("./nowhere", "there is no folder", "working folder"),
         ("path:plain", "there is no flake.nix in", "./ in front"),
+        ("path:empty", "empty, which is empty", "actions/checkout"),
         ("./flake.nix", "is a file", "give its folder: ./"),
         ("sub", "registry of flakes", "./sub"),
         ("~/flake", "only a shell", "whole path"),

@@ -166,6 +166,10 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
             return candidate
         if (candidate / ".git").exists():
             break
+    empty = not any(folder.iterdir())
     raise UsageError(
-        f"flake: there is no flake.nix in {folder}", hint="give the folder that holds it, with ./ in front"
+        f"flake: there is no flake.nix in {folder}{', which is empty' if empty else ''}",
+        hint="check the project out before this step (on GitHub: actions/checkout)"
+        if empty
+        else "give the folder that holds it, with ./ in front",
     )
