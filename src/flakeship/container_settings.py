@@ -49,7 +49,7 @@ class ContainerSettings(CacheSettings):
     )
     base_image: str = _input(
         "text",
-        "Image to put the package on: `docker://REF`. Its `/` stays as it is: `base` and the links of `contents` are left out",
+        "Image to put the package on: `docker://REF`. Its folders stay: `base` is left out, and links to the files of `contents` are laid into them, but for `/bin` and `/lib`",
         group=9,
     )
     max_layers: int | None = _input(

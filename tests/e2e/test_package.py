@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
+from tests.testbed import archives
 from tests.testbed.archives import BUSYBOX
 from tests.testbed.docker import Docker
 from tests.testbed.registry import Registry
@@ -213,6 +215,39 @@ def test_on_a_base_image_of_the_same_registry(
     try:
         dockerd("pull", "--quiet", reference)
         assert dockerd("run", "--rm", "--network=none", reference, "hello") == "Hello from a package!\n"
+    finally:
+        dockerd.run("image", "rm", "--force", reference)
+
+
+def test_contents_over_a_base_whose_bin_is_a_link(
+    publish: Publish, registry: Registry, dockerd: Docker, name: str, tmp_path: Path
+) -> None:
+    """As in Debian, Fedora and the like: what the base has must still be found where it was."""
+    tree: dict[str, bytes | str] = {
+        "bin": "usr/bin",
+        "usr/bin/busybox": BUSYBOX.read_bytes(),
+        "usr/bin/sh": "busybox",
+        "etc/motd": b"base\n",
+    }
+    layer = archives.layer_tar(tree)
+    config = archives.config() | {
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(layer).hexdigest()}"]}
+    }
+    documents = {"manifest.json": [{"Config": "config.json", "Layers": ["layer.tar"]}], "config.json": config}
+    written = [(file, json.dumps(document).encode()) for file, document in documents.items()]
+    base, archive = f"{registry.host}/{registry.new_repository()}", tmp_path / "base.tar"
+    archive.write_bytes(archives.outer([("layer.tar", layer), *written]))
+    assert publish("--source", str(archive), "--tags", f"{base}:1").returncode == 0
+    done = publish(
+        "--tags", f"{name}:1", "--base-image", f"docker://{base}:1", "--contents", "path:.#certificates"
+    )
+    assert done.returncode == 0, done.stderr
+    reference = done.stdout.strip()
+    try:
+        dockerd("pull", "--quiet", reference)
+        shell = ("run", "--rm", "--network=none", "--entrypoint", "/bin/sh", reference, "-c")
+        said = dockerd(*shell, "busybox cat /etc/motd /etc/ssl/certs/ca-bundle.crt $SSL_CERT_FILE")
+        assert said == "base\n" + "-----BEGIN CERTIFICATE-----\n" * 2
     finally:
         dockerd.run("image", "rm", "--force", reference)
 

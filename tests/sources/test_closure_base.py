@@ -15,6 +15,7 @@ from flakeship.image.model import Image, Layer, Platform, digest_of
 from flakeship.sources.closure import Closure
 from flakeship.sources.package import Package
 from tests.sources.packages import program
+from tests.sources.test_closure_furnishing import last_layer
 
 
 @dataclass
@@ -74,6 +75,31 @@ def test_its_config_is_merged(package: Package, tmp_path: Path) -> None:
     }
     user = Closure(replace(package, user="app"), below=Below(RUNTIME)).image().config["config"]["User"]
     assert user == "app"
+
+
+def test_contents_are_laid_into_its_folders(package: Package, tmp_path: Path) -> None:
+    """No link stands where the base may have a folder, nor a folder where it commonly has a link."""
+    program(tmp_path / "tools/bin/sh")
+    program(tmp_path / "tools/lib/libx.so")
+    program(tmp_path / "real/profile.d/tools.sh")
+    (tmp_path / "tools/etc").symlink_to(tmp_path / "real")
+    (tmp_path / "real/profile.d/loop").symlink_to(".")
+    (tmp_path / "real/dangling").symlink_to("nowhere")
+    program(tmp_path / "certificates/etc/ssl/certs/ca-bundle.crt")
+    package = replace(package, contents=(f"{tmp_path}/tools", f"{tmp_path}/certificates"))
+    closure = Closure(package, below=Below({}))
+    tools, certificates = f"{tmp_path}/tools/etc", f"{tmp_path}/certificates/etc"
+    assert {name: member.linkname for name, member in last_layer(closure).items()} == {
+        "etc": "",
+        "etc/dangling": f"{tools}/dangling",
+        "etc/profile.d": "",
+        "etc/profile.d/loop": f"{tools}/profile.d/loop",
+        "etc/profile.d/tools.sh": f"{tools}/profile.d/tools.sh",
+        "etc/ssl": "",
+        "etc/ssl/certs": "",
+        "etc/ssl/certs/ca-bundle.crt": f"{certificates}/ssl/certs/ca-bundle.crt",
+    }
+    assert closure.image().history[-1]["comment"] == "links, user and folders"
 
 
 def test_a_base_without_history_gets_one(package: Package) -> None:

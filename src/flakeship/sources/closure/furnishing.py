@@ -15,6 +15,8 @@ from flakeship.sources.package import Package
 _NONROOT: Final = 65532
 """The number that distroless images use."""
 _NOT_FOR_ROOT: Final = frozenset({"nix-support", "propagated-build-inputs"})
+_NOT_OVER_A_BASE: Final = _NOT_FOR_ROOT | {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}
+"""In most distributions these are links to what lies below /usr: a folder in their place would hide all of that."""
 _NSSWITCH: Final = b"passwd: files\ngroup: files\nhosts: files dns\n"
 
 
@@ -59,10 +61,30 @@ def furnished(package: Package) -> bytes:
     """The tar of the last layer; empty where nothing is asked for. UsageError where two contents hold the same file."""
     root = _Folder()
     for store_path in package.contents:
-        _link(root, Path(store_path), nested=False)
+        _link(root, Path(store_path), without=_NOT_FOR_ROOT)
     if package.base == "minimal":
         _move_in(root, user_of(package.user))
     return b"".join(_written(root, b"")) + END if root.children else b""
+
+
+def laid_over(package: Package) -> bytes:
+    """The same on a base image, whose folders stay: there are links to files alone, and nobody moves in."""
+    root = _Folder()
+    for store_path in package.contents:
+        _link(root, Path(store_path), without=_NOT_OVER_A_BASE)
+    _opened(root, frozenset())
+    return b"".join(_written(root, b"")) + END if root.children else b""
+
+
+def _opened(folder: _Folder, above: frozenset[str]) -> None:
+    """Make every link to a folder a folder of links; one that leads to what it lies in stays."""
+    for name, child in folder.children.items():
+        if isinstance(child, str) and Path(child).is_dir() and (real := os.path.realpath(child)) not in above:
+            folder.children[name] = opened = _Folder()
+            _link(opened, Path(child))
+            _opened(opened, above | {real})
+        elif isinstance(child, _Folder):
+            _opened(child, above)
 
 
 def _move_in(root: _Folder, user: User) -> None:
@@ -87,13 +109,13 @@ def _folder(root: _Folder, path: str, *, replaced: bool = False) -> _Folder:
         if not isinstance(found, _Folder):
             place.children[part] = opened = _Folder()
             if isinstance(found, str) and not replaced:
-                _link(opened, Path(found), nested=True)
+                _link(opened, Path(found))
             found = opened
         place = found
     return place
 
 
-def _link(folder: _Folder, tree: Path, *, nested: bool) -> None:
+def _link(folder: _Folder, tree: Path, *, without: frozenset[str] = frozenset()) -> None:
     """Link what `tree` holds into `folder`; a folder that several hold becomes a folder of links."""
     if not tree.is_dir():
         raise UsageError(
@@ -104,14 +126,14 @@ def _link(folder: _Folder, tree: Path, *, nested: bool) -> None:
         own = tree / os.fsdecode(name)
         found = folder.children.get(name)
         if found is None:
-            if nested or os.fsdecode(name) not in _NOT_FOR_ROOT:
+            if os.fsdecode(name) not in without:
                 folder.children[name] = str(own)
         elif isinstance(found, _Folder) and own.is_dir():
-            _link(found, own, nested=True)
+            _link(found, own)
         elif isinstance(found, str) and own.is_dir() and Path(found).is_dir():
             folder.children[name] = merged = _Folder()
-            _link(merged, Path(found), nested=True)
-            _link(merged, own, nested=True)
+            _link(merged, Path(found))
+            _link(merged, own)
         elif not (isinstance(found, str) and _same(found, own)):
             raise UsageError(
                 f"contents: both {own} and {found if isinstance(found, str) else 'a folder of another'} want the same place in /",
