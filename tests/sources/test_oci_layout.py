@@ -33,7 +33,7 @@ def test_compressed_layers_stay_as_they_are(tmp_path: Path, write: Write) -> Non
     manifest = json.loads(packed.manifest)
     source = json.loads(layout.blobs[entry["digest"]])
     assert manifest["layers"] == source["layers"]
-    assert manifest["annotations"] == {"note": "kept"}
+    assert set(manifest["annotations"].items()) >= {("note", "kept")}
     assert json.loads(packed.config) == json.loads(layout.blobs[source["config"]["digest"]])
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flakeship.image.document import decode_object, encode, merge_patch, patch_between
 from flakeship.image.model import Image
+from flakeship.image.seal import SEAL
 
 UNSTAMP: Final = "dev.flakeship.unstamp"
 """Manifest annotation: the JSON merge patch (RFC 7396) that gives back the config as Nix made it, so that a later
@@ -66,7 +67,7 @@ def unstamped(
     """A config document and the manifest's annotations as they were before `with_record`; what the record can't mean
     is left alone, for anybody may have written it.
     """
-    kept = {key: value for key, value in annotations.items() if key != UNSTAMP}
+    kept = {key: value for key, value in annotations.items() if key not in {UNSTAMP, SEAL}}
     try:
         patch = decode_object(annotations.get(UNSTAMP, "{}").encode())
     except ValueError:
