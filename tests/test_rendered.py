@@ -34,6 +34,15 @@ def test_the_action_declares_every_input_and_output() -> None:
     assert all(entry["description"] for entry in action["inputs"].values())
 
 
+def test_no_input_of_the_docker_action_is_taken_by_the_runner_itself() -> None:
+    """`entrypoint` and `args` are the container's, unless the action says its own: ContainerActionHandler.cs of GitHub's runner."""
+    action = yaml.safe_load(rendered()["action.yml"])
+    assert "entrypoint" in action["inputs"]
+    assert "args" not in action["inputs"]
+    assert f'ENTRYPOINT ["{action["runs"]["entrypoint"]}"]' in (ROOT / "Dockerfile").read_text()
+    assert action["runs"]["args"] == ["publish"]
+
+
 def test_the_native_action_hands_over_every_input_and_output() -> None:
     action = yaml.safe_load(rendered()["native/action.yml"])
     docker = yaml.safe_load(rendered()["action.yml"])

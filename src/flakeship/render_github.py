@@ -20,7 +20,8 @@ def action(image: str) -> dict[str, Any]:
     return {
         **_head(""),
         "outputs": {item.name: {"description": item.help} for item in OUTPUTS},
-        "runs": {"using": "docker", "image": image},
+        # Without it the runner would take our input `entrypoint`, which is the image's, for that of this container.
+        "runs": {"using": "docker", "image": image, "entrypoint": "/entrypoint", "args": ["publish"]},
     }
 
 

@@ -126,10 +126,8 @@ def test_a_release_names_its_image_by_digest(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     reference = f"docker://ghcr.io/flakeship/flakeship@sha256:{'a' * 64}"
     assert render(["--image", reference]) == 0
-    assert yaml.safe_load((tmp_path / "action.yml").read_text())["runs"] == {
-        "using": "docker",
-        "image": reference,
-    }
+    runs = yaml.safe_load((tmp_path / "action.yml").read_text())["runs"]
+    assert (runs["using"], runs["image"]) == ("docker", reference)
 
 
 def test_the_notes_of_a_release_are_its_part_of_the_changelog(tmp_path: Path) -> None:
