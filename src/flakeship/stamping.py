@@ -10,6 +10,7 @@ from flakeship.facts import Facts
 from flakeship.image import stamp
 from flakeship.image.model import Image
 from flakeship.image.override import Overrides, overridden
+from flakeship.image.seal import SEAL
 from flakeship.metadata.annotations import Level
 from flakeship.metadata.engine import Metadata
 from flakeship.naming import Naming
@@ -63,6 +64,7 @@ def _origin(obtained: Obtained, recipe: str, source: Image) -> dict[str, str]:
         SOURCE: str(obtained.path) if str(obtained.path).startswith(_STORE) else "",
         DERIVATION: obtained.output.drv_path if obtained.output else "",
         RECIPE_OF: recipe,
+        SEAL: "to be",
         NAMES: " ".join(source.names),
     }
     return {key: value for key, value in known.items() if value}

@@ -17,7 +17,7 @@ from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
 from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, PackedLayer
-from flakeship.image.seal import sealed
+from flakeship.image.seal import SEAL, sealed
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 
@@ -30,7 +30,8 @@ on a machine of many cores."""
 class LayerStore(Protocol):
     """Where packed layers are found before a byte is read, or kept once they are made."""
 
-    def find(self, layer: Layer) -> PackedLayer | None: ...
+    def find(self, layer: Layer) -> PackedLayer | None:
+        """One that is `ready` is found as the very blob that it is, or not at all."""
 
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]: ...
 
@@ -75,6 +76,8 @@ def _pack(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
     if layer.ready:
+        if layer.ready.here and (found := packing.store.find(layer)):
+            return found
         return adopted(
             layer, layer.ready, packing.family, verify=packing.verify, stop=stop, emit=packing.emit
         )
@@ -144,7 +147,9 @@ def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) 
         "layers": [_layer_json(layer.descriptor, annotated=annotated) for layer in chosen],
     }
     if annotated and image.annotations:
-        document = sealed({**document, "annotations": dict(image.annotations)})
+        document["annotations"] = dict(image.annotations)
+    if annotated and SEAL in image.annotations:
+        document = sealed(document)
     manifest = encode(document)
     described = Descriptor.of(family.manifest, manifest)
     return Packed(

@@ -11,7 +11,7 @@ from flakeship.image.document import encode
 from flakeship.image.model import digest_of
 
 SEAL: Final = "dev.flakeship.seal"
-"""Manifest annotation."""
+"""Manifest annotation. An image that has it, whatever it says, is sealed when its bytes are settled."""
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:

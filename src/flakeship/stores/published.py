@@ -13,7 +13,7 @@ from typing import BinaryIO
 from flakeship.errors import Error
 from flakeship.image.check import check_layer
 from flakeship.image.media_types import Family
-from flakeship.image.model import LAYER_KEY, Descriptor, Digest, Layer, PackedLayer
+from flakeship.image.model import LAYER_KEY, Descriptor, Digest, Layer, PackedLayer, ReadyBlob
 from flakeship.image.pack import LayerStore
 from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader, sha256_of
@@ -47,6 +47,8 @@ class PublishedStore:
         self._others = asked[1:]
 
     def find(self, layer: Layer) -> PackedLayer | None:
+        if layer.ready:
+            return self._find_ready(layer, layer.ready)
         known = self._known(layer)
         if known is None or (self._open_blob and not self._proven(layer, known, self._open_blob)):
             return self._behind.find(layer)
@@ -54,6 +56,20 @@ class PublishedStore:
             self._family.layers[self._suffix], known.digest, known.size, layer.annotations
         )
         return PackedLayer(layer.key, known.diff_id, descriptor, open=None)
+
+    def _find_ready(self, layer: Layer, ready: ReadyBlob) -> PackedLayer | None:
+        """Where two say the same of a blob, its source and whoever published it, it is not read to see whether it is true."""
+        said = layer.diff_id, ready.digest, ready.size
+        asked = [self._first, *self._others] if self._first else []
+        if self._open_blob or ready.digest in self._forgotten or ready.suffix not in self._family.layers:
+            return None
+        if not asked or not all(said in place.blobs for place in asked):
+            return None
+        assert layer.diff_id
+        descriptor = Descriptor(
+            self._family.layers[ready.suffix], ready.digest, ready.size, layer.annotations
+        )
+        return PackedLayer(layer.key, layer.diff_id, descriptor, open=None)
 
     def expects(self, layer: Layer) -> bool:
         """Whether it is said to be published; asks and reads nothing."""
@@ -99,7 +115,9 @@ class _Known:
     def __init__(self, images: Sequence[PublishedImage], suffix: str) -> None:
         self._by_diff_id: dict[Digest, PublishedLayer] = {}
         self._by_key: dict[str, PublishedLayer] = {}
+        self.blobs: set[tuple[Digest | None, Digest, int]] = set()
         for layer in _layers(images):
+            self.blobs.add((layer.diff_id, layer.digest, layer.size))
             if layer.suffix == suffix:
                 self._by_diff_id.setdefault(layer.diff_id, layer)
                 if layer.key:
