@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from flakeship.delivery import deliver
 from flakeship.errors import UnreachableError, UsageError
@@ -12,6 +12,7 @@ from flakeship.image.index import seal_index
 from flakeship.image.model import EMPTY, Digest, Image, Layer, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.linting import Lint
+from flakeship.metadata.annotations import Level
 from flakeship.reuse import SOURCE
 from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published, TakesIndexes
 from flakeship.sources.opened import Opened, OpenedIndex
@@ -33,7 +34,7 @@ class Shipment:
     places: Sequence[Destination]
     uploads: int
     lint: Lint
-    index_annotations: Callable[[Image], Mapping[str, str]] = lambda _: EMPTY
+    index_annotations: Callable[[Image, Level], Mapping[str, str]] = lambda *_: EMPTY
     check_fits: Callable[[Iterable[Layer]], None] = lambda _: None
 
 
@@ -43,6 +44,7 @@ class _Contents:
 
     images: tuple[Image, ...]
     annotations: Mapping[str, str] | None = None
+    descriptor_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 def ship(shipment: Shipment) -> tuple[Packed | PackedIndex, tuple[Published, ...]]:
@@ -103,7 +105,9 @@ def _contents(source: Opened, shipment: Shipment) -> _Contents:
     images = tuple(map(shipment.finished, given))
     made_from = {key: value for key, value in images[0].annotations.items() if key == SOURCE}
     return _Contents(
-        tuple(map(_part, images)), {**source.annotations, **made_from, **shipment.index_annotations(given[0])}
+        tuple(map(_part, images)),
+        {**source.annotations, **made_from, **shipment.index_annotations(given[0], "index")},
+        shipment.index_annotations(given[0], "index-descriptor"),
     )
 
 
@@ -123,7 +127,12 @@ def _finish(
         shipment.lint.check(image)
     if contents.annotations is None:
         return images[0], tuple(place.finish(images[0]) for place in shipment.places)
-    index = seal_index(images, annotations=contents.annotations, family=family)
+    index = seal_index(
+        images,
+        annotations=contents.annotations,
+        descriptor_annotations=contents.descriptor_annotations,
+        family=family,
+    )
     takers = (place for place in shipment.places if isinstance(place, TakesIndexes))
     return index, tuple(place.finish_index(index) for place in takers)
 

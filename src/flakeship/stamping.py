@@ -33,9 +33,11 @@ class Marks:
         own = image.config.get("config", {}).get("Labels", {})
         return self.naming.marks(own=own, created=str(image.config.get("created", "")), nix=self.facts())
 
-    def of_index(self, first: Image) -> dict[str, str]:
-        """Annotations of the index under which `first` and others go: what differs among them is said as of the first."""
-        return _annotations(self.of(stamp.with_created(first, self.moment)), "index", "")
+    def of_index(self, first: Image, level: Level) -> dict[str, str]:
+        """Annotations of the index under which `first` and others go, or of its descriptor: what differs among them is
+        said as of the first.
+        """
+        return _annotations(self.of(stamp.with_created(first, self.moment)), level, "")
 
 
 def stamped(source: Image, *, overrides: Overrides, marks: Marks, obtained: Obtained, recipe: str) -> Image:
@@ -50,6 +52,7 @@ def stamped(source: Image, *, overrides: Overrides, marks: Marks, obtained: Obta
     return stamp.with_annotations(
         marked,
         {**_origin(obtained, recipe, source), **_annotations(metadata, "manifest", str(image.platform))},
+        descriptor=_annotations(metadata, "manifest-descriptor", str(image.platform)),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from flakeship.metadata.labels import PREFIX
 from tests.metadata import events
+from tests.sources.layouts import Layout
 from tests.testbed.command import Publish
 from tests.testbed.nix import NixBuild
 from tests.testbed.registry import Registry
@@ -98,6 +101,71 @@ def test_annotations_say_what_labels_say(
     assert publish(*flags, *written, "--annotations-levels", "index", cwd=tmp_path).code == 0
     _, annotations, _ = image(registry, repository, "1")
     assert not {"own", "team", f"{PREFIX}created"} & set(annotations)
+
+
+DESCRIPTION = f"{PREFIX}description"
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A layout with an index of two platforms."""
+    layout = Layout()
+    return layout.listing(layout.platforms("amd64", "arm64")).folder(tmp_path / "several")
+
+
+def by_level(registry: Registry, repository: str) -> dict[str, dict[str, str]]:
+    """Annotations of an index and all below it, the architecture in front of those of one platform."""
+    index = registry.manifest(repository, "1")
+    assert index
+    found = {"index": index.get("annotations", {})}
+    for entry in index["manifests"]:
+        manifest = registry.manifest(repository, entry["digest"])
+        assert manifest
+        architecture = entry["platform"]["architecture"]
+        found[f"{architecture} manifest"] = manifest.get("annotations", {})
+        found[f"{architecture} descriptor"] = entry.get("annotations", {})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("levels", "described"),
+    [
+        ("", {"index", "amd64 manifest", "arm64 manifest"}),
+        ("manifest", {"amd64 manifest", "arm64 manifest"}),
+        ("index", {"index"}),
+        ("index,manifest-descriptor", {"index", "amd64 descriptor", "arm64 descriptor"}),
+        ("manifest[linux/arm64]", {"arm64 manifest"}),
+        ("index-descriptor", set()),
+    ],
+)
+def test_annotations_are_mirrored_at_the_levels_that_are_asked_for(
+    publish: Publish, several: Path, registry: Registry, levels: str, described: set[str]
+) -> None:
+    """GHCR shows the description of an image of several platforms that the index has."""
+    repository = registry.new_repository()
+    environ = events.gitlab("branch main") or {}
+    flags = ("--tags", f"{registry.host}/{repository}:1", "--annotations", "index:far=2")
+    ended = publish("--source", str(several), *flags, **environ, DOCKER_METADATA_ANNOTATIONS_LEVELS=levels)
+    assert ended.code == 0, ended.stderr
+    found = by_level(registry, repository)
+    assert {where for where, notes in found.items() if notes.get(DESCRIPTION) == "An app"} == described
+    assert {where for where, notes in found.items() if notes.get("far") == "2"} == {"index"}
+
+
+def test_annotations_of_descriptors_are_in_a_layouts_index(
+    publish: Publish, several: Path, archive: Path
+) -> None:
+    written = ("--annotations", "index-descriptor:a=1", "--annotations", "manifest-descriptor:b=2")
+    for source, expected in ((several, {"a": "1"}), (archive, {"b": "2"})):
+        ended = publish(
+            "--source", str(source), *written, "--to", f"oci:{source.name}.out:x,oci-archive:out.tar"
+        )
+        assert ended.code == 0, ended.stderr
+        folder = json.loads((several.parent / f"{source.name}.out/index.json").read_text())
+        with tarfile.open(several.parent / "out.tar") as tar:
+            packed = json.load(tar.extractfile("index.json") or io.BytesIO())
+        assert folder["manifests"][0]["annotations"] == {**expected, "org.opencontainers.image.ref.name": "x"}
+        assert packed["manifests"][0]["annotations"].items() >= expected.items()
 
 
 def test_a_gitlab_job_without_inputs_goes_to_its_own_registry(

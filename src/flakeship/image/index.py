@@ -6,6 +6,7 @@ https://github.com/opencontainers/image-spec/blob/main/image-index.md
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flakeship.image.document import encode
@@ -14,15 +15,23 @@ from flakeship.image.model import EMPTY, Descriptor, Packed, PackedIndex
 
 
 def seal_index(
-    images: Sequence[Packed], *, annotations: Mapping[str, str] = EMPTY, family: Family = OCI
+    images: Sequence[Packed],
+    *,
+    annotations: Mapping[str, str] = EMPTY,
+    descriptor_annotations: Mapping[str, str] = EMPTY,
+    family: Family = OCI,
 ) -> PackedIndex:
-    """In the order of `images`: a client takes the first that fits it."""
+    """In the order of `images`: a client takes the first that fits it. `descriptor_annotations` are those of the index's own."""
     document: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": family.index,
         "manifests": [image.descriptor.to_json() for image in images],
     }
-    if annotations and family is OCI:  # docker's lists know no annotations
+    annotated = family is OCI  # docker's lists know no annotations
+    if annotated and annotations:
         document["annotations"] = dict(annotations)
     manifest = encode(document)
-    return PackedIndex(manifest, Descriptor.of(family.index, manifest), tuple(images))
+    descriptor = Descriptor.of(family.index, manifest)
+    if annotated:
+        descriptor = replace(descriptor, annotations=descriptor_annotations)
+    return PackedIndex(manifest, descriptor, tuple(images))

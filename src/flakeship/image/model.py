@@ -151,6 +151,8 @@ class Image:
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     names: tuple[str, ...] = field(default=())
     """What the source calls itself (RepoTags of an archive): the name an OCI layout gets when none is given."""
+    descriptor_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Those of the manifest's descriptor, wherever it is listed: in an index, in a layout."""
 
 
 @dataclass(frozen=True, slots=True)

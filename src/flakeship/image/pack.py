@@ -16,7 +16,7 @@ from flakeship.image.adopt import MismatchError, StoppedError, adopted, compare,
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
-from flakeship.image.model import Descriptor, Digest, Image, Layer, Packed, PackedLayer
+from flakeship.image.model import EMPTY, Descriptor, Digest, Image, Layer, Packed, PackedLayer
 from flakeship.image.seal import SEAL, sealed
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
@@ -151,12 +151,13 @@ def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) 
     if annotated and SEAL in image.annotations:
         document = sealed(document)
     manifest = encode(document)
-    described = Descriptor.of(family.manifest, manifest)
     return Packed(
         manifest=manifest,
         config=config,
-        descriptor=Descriptor(
-            described.media_type, described.digest, described.size, platform=image.platform
+        descriptor=replace(
+            Descriptor.of(family.manifest, manifest),
+            annotations=image.descriptor_annotations if annotated else EMPTY,
+            platform=image.platform,
         ),
         config_descriptor=config_descriptor,
         layers=chosen,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flakeship.image.document import decode_object, encode, merge_patch, patch_between
-from flakeship.image.model import Image
+from flakeship.image.model import EMPTY, Image
 from flakeship.image.seal import SEAL
 
 UNSTAMP: Final = "dev.flakeship.unstamp"
@@ -32,11 +32,17 @@ def with_labels(
     return replace(image, config={**image.config, "config": {**runtime, "Labels": labels}})
 
 
-def with_annotations(image: Image, annotations: Mapping[str, str]) -> Image:
-    """On the manifest; the new ones win."""
-    if not annotations:
+def with_annotations(
+    image: Image, annotations: Mapping[str, str], *, descriptor: Mapping[str, str] = EMPTY
+) -> Image:
+    """On the manifest, and on its descriptor where it is listed; the new ones win."""
+    if not annotations and not descriptor:
         return image
-    return replace(image, annotations={**image.annotations, **annotations})
+    return replace(
+        image,
+        annotations={**image.annotations, **annotations},
+        descriptor_annotations={**image.descriptor_annotations, **descriptor},
+    )
 
 
 def with_created(image: Image, moment: datetime | None) -> Image:

@@ -12,6 +12,7 @@ import json
 import tarfile
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO, Final, Protocol, Self
 
 from flakeship.errors import ResourceError
@@ -115,9 +116,9 @@ def blob_name(digest: Digest) -> str:
 
 def _index(packed: Packed | PackedIndex, names: Sequence[Name]) -> dict[str, Any]:
     """One entry a name; a layout may hold an image under several."""
-    named = [{REF_NAME: name.tag or name, CONTAINERD_NAME: name.full} for name in names]
-    plain = packed.descriptor.to_json()
-    entries = [plain | {"annotations": annotations} for annotations in named] or [plain]
+    plain = packed.descriptor
+    named = [{REF_NAME: name.tag or name, CONTAINERD_NAME: name.full} for name in names] or [{}]
+    entries = [replace(plain, annotations={**plain.annotations, **each}).to_json() for each in named]
     return {"schemaVersion": 2, "mediaType": OCI.index, "manifests": entries}
 
 

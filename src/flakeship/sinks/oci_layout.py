@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -118,8 +119,8 @@ class LayoutDestination:
         """Put the image into index.json in place of the one of the same name, whose blobs go if nobody else's."""
         entries = self._entries()
         kept = [entry for entry in entries if (entry.get("annotations") or {}).get(REF_NAME) != tag]
-        entry = packed.descriptor.to_json() | {"annotations": {REF_NAME: tag}}
-        kept.append(entry)
+        annotations = {**packed.descriptor.annotations, REF_NAME: tag}
+        kept.append(replace(packed.descriptor, annotations=annotations).to_json())
         index = {"schemaVersion": 2, "mediaType": OCI.index, "manifests": kept}
         before = self._reachable(entries)
         self._write(self._directory / "index.json", encode(index))
