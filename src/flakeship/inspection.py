@@ -24,6 +24,8 @@ from flakeship.sources.opened import Circumstances, OpenedIndex
 from flakeship.world import World
 
 _PLATFORMS: Final = 64
+_FILES: Final = frozenset({"oci", "docker-archive", "oci-archive"})
+_ENGINES: Final = frozenset({"docker-daemon", "containers-storage"})
 
 
 def inspect(settings: Settings, world: World) -> tuple[Inspection, ...]:
@@ -33,12 +35,25 @@ def inspect(settings: Settings, world: World) -> tuple[Inspection, ...]:
         raise UsageError(
             "inspect: there is nothing to look at", hint="flakeship inspect ghcr.io/owner/name:tag, or a path"
         )
-    path = world.cwd / text.removeprefix("oci:")
-    if text.startswith("docker://") or not (text.startswith((".", "/", "oci:")) or path.exists()):
-        found = tuple(_in_registry(Reference.parse(text.removeprefix("docker://")), settings, world))
+    scheme, _, rest = text.partition(":")
+    if scheme in _FILES and rest:
+        found = _at(*_place(world.cwd, rest), settings, world)
+    elif text.startswith((".", "/")) or (world.cwd / text).exists():
+        found = _at(world.cwd / text, "", settings, world)
+    elif scheme in _ENGINES:
+        raise UsageError(
+            f"inspect: {text!r} is in an engine, which flakeship does not look into",
+            hint="`docker save` or `podman save` it to a file, and name that",
+        )
     else:
-        found = _at(path, settings, world)
+        found = tuple(_in_registry(Reference.parse(text.removeprefix("docker://")), settings, world))
     return _chosen(found, settings.platform)
+
+
+def _place(cwd: Path, rest: str) -> tuple[Path, str]:
+    """Path and name of `PATH[:NAME]`, as `publish` prints where an image is."""
+    path, _, name = rest.partition(":")
+    return (cwd / rest, "") if (cwd / rest).exists() else (cwd / path, name)
 
 
 def _chosen(found: tuple[Inspection, ...], platform: str) -> tuple[Inspection, ...]:
@@ -52,13 +67,13 @@ def _chosen(found: tuple[Inspection, ...], platform: str) -> tuple[Inspection, .
     return chosen
 
 
-def _at(path: Path, settings: Settings, world: World) -> tuple[Inspection, ...]:
+def _at(path: Path, name: str, settings: Settings, world: World) -> tuple[Inspection, ...]:
     """A file or folder, by whichever source knows it; a stream is read to its end, for its config stands there."""
     platform = platform_of(settings.platform) if settings.platform else None
     circumstances = Circumstances(
         world.environ,
         world.emit,
-        image_in_archive=settings.image_in_archive,
+        image_in_archive=settings.image_in_archive or name,
         platform=platform,
         as_is=True,
         now=world.now,

@@ -26,6 +26,7 @@ from flakeship.settings import Settings
 from flakeship.sources.blobs import Remote
 from flakeship.world import World
 
+_DESTINATIONS: Final = frozenset({"oci", "docker-archive", "oci-archive"})
 _UNSAID: Final = ((), (".",))
 """`flake` where nobody gave it."""
 
@@ -111,6 +112,12 @@ def _check_alone(settings: Settings) -> None:
         raise UsageError(
             "verify is `rebuild`, but a `source` is not built, and can't be built again",
             hint="give the flake that it came from, or set `verify: digests`",
+        )
+    scheme, _, rest = settings.source.partition(":")
+    if scheme in _DESTINATIONS and not Path(settings.source).exists():
+        raise UsageError(
+            f"source: {settings.source!r} is written as a destination is",
+            hint=f"write the path alone, here {rest.partition(':')[0]}, and which of several images in `image-in-archive`",
         )
     if not settings.file:
         for name, value in (("attr", settings.attr), ("nix-path", settings.nix_path)):

@@ -72,6 +72,8 @@ def test_the_same_image_looks_the_same_everywhere(run: Run, archive: Path, regis
         ]
         assert image["annotations"]["a"] == "b"
     published, _, layout, _ = images
+    printed = [seen(run, place) for place in done.stdout.split()]
+    assert [image["config"] for image in printed] == [published["config"]] * 3
     assert published["digest"] == registry.digest(name.partition("/")[2][:-4], "1.0")
     assert [layer["digest"] for layer in published["layers"]] == [
         layer["digest"] for layer in layout["layers"]
@@ -119,6 +121,8 @@ def test_credentials_are_used_as_for_a_push(run: Run, archive: Path, basic_regis
         (("./nowhere.tar",), 2, "nowhere.tar"),
         (("oci:nowhere",), 2, "nowhere"),
         (("Not/A Reference",), 2, "not an image reference"),
+        (("docker-daemon:app:1",), 2, "docker save"),
+        (("docker-archive:archives/layered.tar:other:1",), 2, "none of the images"),
         (("archives/layered.tar", "--platform", "linux/s390x"), 2, "linux/s390x"),
         (("archives/layered.tar", "--tags", "x"), 2, "--tags"),
         (("127.0.0.1:1/x/y:1",), 6, "127.0.0.1:1"),
