@@ -68,7 +68,7 @@ def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "
                 wanted, scope, session=session, settings=settings, world=world, context=context
             )
             known = published_at(places, settings, world)
-        recipe, lint = recipe_of(compression, settings), Lint(settings.lint, world.emit)
+        recipe, lint = recipe_of(compression, settings), Lint(settings.lint, world.emit, builder)
         store = known.store(compression, family, layer_cache(settings, world, temporary, compression, family))
         packing = Packing(compression, family, store, world.cpus, world.emit, verify=settings.verify != "off")
         ready = ready_made(builder, known, settings, store, recipe=recipe, unnamed=nameless(wanted, places))

@@ -154,6 +154,20 @@ def test_what_builds_programs_is_named_with_the_way_to_find_who_refers_to_it() -
     assert f"nix why-depends RESULT {store('gcc-13.2.0')}" in finding.mend
 
 
+def test_the_way_to_the_largest_is_told_where_nix_knows_it() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def way_to(root: str, path: str) -> tuple[str, ...]:
+        asked.append((root, path))
+        return root, store("middle-1.0"), path
+
+    runtime = {**GOOD, "Entrypoint": [f"{store('app-1.0')}/bin/app"]}
+    finding = only(replace(facts(runtime, ["gcc-13.2.0"]), way_to=way_to))
+    assert asked == [(store("app-1.0"), store("gcc-13.2.0"))]
+    assert finding.text.endswith("; the way to it: app-1.0 → middle-1.0 → gcc-13.2.0")
+    assert f"nix why-depends --precise {store('app-1.0')} {store('gcc-13.2.0')}" in finding.mend
+
+
 @pytest.mark.parametrize(
     "name",
     ["gcc-13.2.0-lib", "gcc-13.2.0-libgcc", "developer-1.0", "go-migrate-4.1", "golang-x-1", "dev-1.0"],
@@ -218,7 +232,7 @@ def test_a_program_for_another_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     finding = only(facts(GOOD, ["app"], top=top))
     assert looked == [Path(f"{store('app')}/bin/app")]
     assert (finding.rule, finding.level) == ("architecture", "warning")
-    assert "says amd64, but /bin/app is made for arm64" in finding.text
+    assert f"says amd64, but {store('app')}/bin/app is made for arm64" in finding.text
     assert not findings(facts(GOOD, ["app"]))
 
 

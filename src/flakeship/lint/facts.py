@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from flakeship.image.model import EMPTY, Packed
 
 STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
 
 Level = Literal["warning", "hint"]
+WayTo: TypeAlias = Callable[[str, str], tuple[str, ...]]
+"""The store paths on which the first of two refers to the second, both included; empty where that is not known."""
+
+
+def no_way(root: str, path: str) -> tuple[str, ...]:
+    """Where there is no Nix to ask."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class Facts:
     packed: Packed
     contents: tuple[tuple[str, ...], ...]
     glimpses: Mapping[str, Glimpse]
+    way_to: WayTo = no_way
 
     @property
     def runtime(self) -> Mapping[str, Any]:
@@ -64,6 +72,13 @@ class Facts:
     def has(self, path: str) -> bool:
         return any(path in glimpse.paths for glimpse in self.glimpses.values())
 
+    @property
+    def program(self) -> str:
+        """What is run: where it lies in the store, if it lies there."""
+        command = [*(self.runtime.get("Entrypoint") or ()), *(self.runtime.get("Cmd") or ())]
+        program = command[0] if command else ""
+        return self.link(program.strip("/")) or program
+
     def link(self, path: str) -> str:
         """Where a path leads, from the uppermost layer that has it; empty for what is no link."""
         found = (self.glimpses[key].links.get(path, "") for key in self._upper())
@@ -78,8 +93,8 @@ class Facts:
         return [key for key in reversed(self.packed.image.layers) if key in self.glimpses]
 
 
-def facts_of(packed: Packed, glimpses: Mapping[str, Glimpse]) -> Facts:
-    return Facts(packed, contents_of(packed.image.history, len(packed.layers)), glimpses)
+def facts_of(packed: Packed, glimpses: Mapping[str, Glimpse], way_to: WayTo = no_way) -> Facts:
+    return Facts(packed, contents_of(packed.image.history, len(packed.layers)), glimpses, way_to)
 
 
 def contents_of(history: Sequence[Mapping[str, Any]], layers: int) -> tuple[tuple[str, ...], ...]:

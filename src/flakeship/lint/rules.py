@@ -127,16 +127,14 @@ def many_layers(facts: Facts) -> Iterator[Finding]:
 
 def wrong_architecture(facts: Facts) -> Iterator[Finding]:
     """Of the program that is run, where it lies in the store of this very machine."""
-    command = [*(facts.runtime.get("Entrypoint") or ()), *(facts.runtime.get("Cmd") or ())]
-    program = command[0] if command else ""
-    path = facts.link(program.strip("/")) or program
+    path = facts.program
     found = architecture_of(Path(path)) if path.startswith("/nix/store/") else ""
     said = facts.packed.image.platform.architecture
     if found and found != said:
         yield Finding(
             "architecture",
             "warning",
-            f"the config says {said}, but {program} is made for {found}",
+            f"the config says {said}, but {path} is made for {found}",
             f'architecture = "{found}"; or the input `platform: linux/{found}`',
         )
 
@@ -155,11 +153,16 @@ def not_to_run(facts: Facts) -> Iterator[Finding]:
         return
     names = [name_of(path) for _, path in sized]
     more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    largest, root = sized[0][1], facts.program[: _HASH + len(name_of(facts.program).partition("/")[0])]
+    way = facts.way_to(root, largest) if root.startswith("/nix/store/") else ()
+    shown = "shows where" if way else "shows what refers to it"
     yield Finding(
         "build-tools",
         "warning",
-        f"what builds programs is in the image: {', '.join(names[:_FEW])}{more}",
-        f"`nix why-depends RESULT {sized[0][1]}` shows what refers to it; removeReferencesTo, or another output, mends it",
+        f"what builds programs is in the image: {', '.join(names[:_FEW])}{more}"
+        + (f"; the way to it: {' → '.join(map(name_of, way))}" if way else ""),
+        f"`nix why-depends {'--precise ' if way else ''}{root if way else 'RESULT'} {largest}` {shown}; "
+        "removeReferencesTo, or another output, mends it",
     )
 
 
