@@ -25,6 +25,15 @@ org.example.command=::set-output name=x::y
 """
 MANY = "".join(f"org.example.n{number}=$$ {number}\n" for number in range(300))
 """More than an input may hold."""
+RULES = """\
+type=semver,pattern={{major}}.{{minor}},value=v1.2.3
+type=edge
+type=ref,event=branch,suffix=-{{is_default_branch}}
+type=ref,event=mr
+type=schedule
+type=raw,value=latest,enable={{is_default_branch}}
+type=sha
+"""
 
 
 @pytest.fixture
@@ -160,17 +169,22 @@ def test_the_same_text_is_included_as_a_file(
     ships: Callable[..., tuple[PipelineRun, Registry, str]],
     flakeship_project: None,
     action_image: str,
+    git: Callable[..., str],
 ) -> None:
     include = {
         "project": "flakeship/flakeship",
         "ref": "1.2.0",
         "file": "gitlab-component.yml",
-        "inputs": inputs(action_image, tags="type=sha\n"),
+        "inputs": inputs(action_image, tags=RULES, flavor="latest=false\n", labels="at={{branch}}-{{sha}}\n"),
     }
-    run, registry, repository = ships(project(include))
+    folder = project(include)
+    run, registry, repository = ships(folder)
 
     assert run.returncode == 0, str(run)
-    assert [tag.partition("-")[0] for tag in registry.tags(repository)] == ["sha"]
+    sha = git(folder, "rev-parse", "HEAD").strip()[:7]
+    assert registry.tags(repository) == ["1.2", "edge", "latest", "main-true", f"sha-{sha}"]
+    assert len({registry.digest(repository, tag) for tag in registry.tags(repository)}) == 1
+    assert labels(registry, repository, "edge")["at"] == f"main-{sha}"
 
 
 def test_a_failure_fails_the_job_and_leaves_its_reason(
