@@ -75,6 +75,7 @@ class Runner:
 
     workspace: Path
     commands: Path
+    home: Path
     arguments: tuple[str, ...]
 
     def outputs(self) -> dict[str, str]:
@@ -113,7 +114,7 @@ def runner(make_flake: Callable[..., Path], tmp_path: Path, action_image: str) -
             *(part for name, value in variables.items() for part in ("-e", f"{name}={value}")),
             *(part for source, target in mounts.items() for part in ("-v", f"{source}:{target}")),
         )
-        return Runner(workspace, commands, arguments)
+        return Runner(workspace, commands, home, arguments)
 
     return prepare
 
@@ -132,6 +133,7 @@ def test_runs_as_github_runs_it_and_leaves_the_workspace_clean(
     assert "sandbox: off (this container allows no namespaces" in done.stderr.decode()
     assert sorted(path for path in job.workspace.rglob("*") if ".git" not in path.parts) == before
     assert job.owners() == {OWNER}
+    assert not list(job.home.iterdir()), "later steps, which run as the runner's user, share this home"
 
 
 def test_what_is_written_belongs_to_the_owner_of_the_workspace(
