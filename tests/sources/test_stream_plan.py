@@ -251,6 +251,20 @@ def test_a_base_that_can_not_be_read_in_place_is_left_to_the_script(tmp_path: Pa
     assert "its base image" in left_to_the_script(script)
 
 
+@pytest.mark.parametrize("environment", [None, "A=1", [1], {}])
+def test_an_environment_that_can_not_be_merged_is_left_to_the_script(
+    tmp_path: Path, environment: Any
+) -> None:
+    base = base_image(tmp_path / "base", {"Env": ["A=1"]})
+    script = built(
+        tmp_path / "store",
+        [trees(tmp_path, "aa-tree")],
+        from_image=base,
+        config={"Env": environment},
+    )
+    assert left_to_the_script(script)
+
+
 def test_a_path_that_vanished(tmp_path: Path) -> None:
     paths = trees(tmp_path, "aa-tree", "ab-file")
     script = built(tmp_path / "store", [paths])

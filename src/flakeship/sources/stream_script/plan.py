@@ -110,6 +110,9 @@ def _runtime(own: Any, lower: Image | None) -> Any:
         return own
     if not isinstance(own, dict):
         raise UnplannedError("its config is no object")
-    variables = [*lower.config["config"].get("Env", ()), *own.get("Env", ())]
+    told = own.get("Env", [])
+    if not isinstance(told, list) or not all(isinstance(variable, str) for variable in told):
+        raise UnplannedError("its environment is no list of texts")
+    variables = [*lower.config["config"].get("Env", ()), *told]
     merged = {variable.split("=", 1)[0]: variable for variable in variables}
     return {**own, "Env": list(merged.values())} if merged else own
