@@ -58,6 +58,20 @@ def test_a_short_name_stands_for_a_full_one(text: str, full: str) -> None:
     assert target.names[0].tag == full.rpartition(":")[2]
 
 
+@pytest.mark.parametrize(
+    "twice",
+    [
+        ("docker-archive:x.tar:a:1", "docker-archive:x.tar:b:1"),
+        ("oci-archive:x.tar", "docker-archive:./x.tar"),
+    ],
+)
+def test_one_file_is_one_archive(twice: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"two destinations write /\w+/x\.tar") as caught:
+        found(*twice)
+    assert "a file for each" in caught.value.hint
+    assert len(found("docker-archive:x.tar", "docker-archive:x.tar", "oci-archive:y.tar", "-", "-")) == 3
+
+
 def test_load_is_a_short_word_and_no_default_is_added() -> None:
     assert found(load="docker") == [Storage("docker", ())]
     assert found(load="podman", references=REFERENCES) == [Storage("podman", tuple(map(Name, REFERENCES)))]

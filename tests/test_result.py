@@ -59,11 +59,13 @@ def test_the_metadata_file(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["folder", "file/below", "/proc/version/below"])
+@pytest.mark.parametrize("name", ["folder", "file/below", "/proc/version/below", "loop"])
 def test_a_metadata_file_is_looked_at_before_the_build(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    for fit in ("file", "new", "folder/new/new"):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("not-yet")
+    for fit in ("file", "new", "folder/new/new", "link"):
         check_metadata(tmp_path / fit)
     assert not (tmp_path / "new").exists()
     with pytest.raises(UsageError, match=r"can't be written: .+") as caught:

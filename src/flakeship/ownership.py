@@ -44,7 +44,7 @@ def _written(settings: Settings, cwd: Path) -> Iterator[Path]:
 def _give(path: Path, cwd: Path, owner: os.stat_result) -> None:
     """`path`, what is in it, and the folders above it that are root's, as far as they are in `cwd`."""
     path = Path(os.path.normpath(path))
-    if not path.is_relative_to(cwd) or path.resolve() != cwd.resolve() / path.relative_to(cwd):
+    if not path.is_relative_to(cwd) or os.path.realpath(path) != str(cwd.resolve() / path.relative_to(cwd)):
         return
     parts = [path, *(parent for parent in path.parents if parent.is_relative_to(cwd) and parent != cwd)]
     for folder, folders, files in os.walk(path):

@@ -91,8 +91,11 @@ def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
 def check_metadata(path: Path) -> None:
     """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
     try:
+        path = Path(os.path.realpath(path))
         there = next(place for place in (path, *path.parents) if place.exists())
-        if there == path and there.is_dir():
+        if path.is_symlink():
+            why = "Too many levels of symbolic links"
+        elif there == path and there.is_dir():
             why = "Is a directory"
         elif there != path and not there.is_dir():
             why = f"{there} is a file"

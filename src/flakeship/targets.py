@@ -106,7 +106,19 @@ def targets(
                 )
     if not named and not to:
         local.append(_layout(DEFAULT_LAYOUT, DEFAULT_LAYOUT, cwd, tag))
-    return (*_repositories(named), *dict.fromkeys(local))
+    distinct = tuple(dict.fromkeys(local))
+    _check_files(distinct)
+    return (*_repositories(named), *distinct)
+
+
+def _check_files(targets: Sequence[Target]) -> None:
+    """UsageError where the second of two archives would be written in place of the first."""
+    files = [str(target.path or "-") for target in targets if isinstance(target, Archive)]
+    if twice := next((file for file in files if files.count(file) > 1), None):
+        raise UsageError(
+            f"to: two destinations write {twice}, the second in place of the first",
+            hint="name a file for each; docker and skopeo read a docker-archive as an oci-archive too",
+        )
 
 
 def _registry_reference(text: str) -> Reference:

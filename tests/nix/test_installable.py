@@ -102,3 +102,10 @@ def test_a_repository_ends_the_search_for_flake_nix(tmp_path: Path) -> None:
     (tmp_path / "repository/.git").mkdir(parents=True)
     with pytest.raises(UsageError, match=r"there is no flake.nix in .*/repository"):
         Installable.parse("./repository", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["./loop", "path:loop"])
+def test_a_link_that_leads_to_itself(tmp_path: Path, text: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="there is no folder"):
+        Installable.parse(text, cwd=tmp_path)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,33 @@ def test_a_folder_a_terminal_and_a_file_in_the_way_are_refused(tmp_path: Path) -
     with pytest.raises(UsageError, match="terminal") as terminal:
         ArchiveDestination(None, "docker-archive", stdout=Terminal()).check()
     assert "docker load" in terminal.value.hint
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_what_is_no_file_is_not_replaced_by_one(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "image.tar")
+    before = (tmp_path / "image.tar").stat().st_mode
+    with (
+        pytest.raises(UsageError, match="a device or a pipe") as caught,
+        ArchiveDestination(tmp_path / "image.tar", "docker-archive") as destination,
+    ):
+        destination.check()
+    assert "`-` for stdout" in caught.value.hint
+    assert (tmp_path / "image.tar").stat().st_mode == before
+    assert [path.name for path in tmp_path.iterdir()] == ["image.tar"]
+
+
+def test_what_a_link_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link.tar").symlink_to("folder/image.tar")
+    (tmp_path / "loop.tar").symlink_to("loop.tar")
+    with ArchiveDestination(tmp_path / "link.tar", "docker-archive") as destination:
+        write(destination, random_packed(1))
+    assert (tmp_path / "link.tar").is_symlink()
+    assert tarfile.is_tarfile(tmp_path / "folder/image.tar")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["image.tar"]
+    with ArchiveDestination(tmp_path / "loop.tar", "docker-archive") as destination:
+        write(destination, random_packed(1))
+    assert tarfile.is_tarfile(tmp_path / "loop.tar")
 
 
 def test_a_full_disk_and_a_blob_that_changed_say_so() -> None:

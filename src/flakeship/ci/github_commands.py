@@ -7,6 +7,7 @@ follow it.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets as randomness
 import threading
@@ -147,7 +148,7 @@ def place_of(error: Error, cwd: Path) -> dict[str, str]:
     """The first place named by Nix that is a file of this repository: deeper ones are of nixpkgs."""
     for found in _PLACE.finditer(f"{error.message}\n{error.detail}"):
         with contextlib.suppress(OSError, ValueError):
-            path = (cwd / _SOURCE.sub("", found["path"])).resolve()
+            path = Path(os.path.realpath(cwd / _SOURCE.sub("", found["path"])))
             if path.is_file():
                 name = str(path.relative_to(cwd.resolve()))
                 return {"file": name, "line": found["line"], "col": found["col"] or ""}

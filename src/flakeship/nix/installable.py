@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ def _directory(flake: str, *, cwd: Path) -> Path | None:
 
 
 def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  # noqa: A002 - Nix's name for it
-    folder = (folder / dir).resolve()
+    folder = Path(os.path.realpath(folder / dir))
     if folder.name == "flake.nix" and folder.is_file():
         raise UsageError(
             f"flake: {flake!r} is a file", hint=f"give its folder: {flake.removesuffix('flake.nix') or '.'}"

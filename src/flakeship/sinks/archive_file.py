@@ -63,14 +63,10 @@ class ArchiveDestination:
         if self._path is None:
             self._file = self._check_stdout()
         else:
-            if self._path.is_dir():
-                raise UsageError(
-                    f"{self._path} is a folder, and {self._form} writes a file",
-                    hint=f"write {self._form}:{self._path}/image.tar, or oci:DIR for a folder",
-                )
             with self._written():
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+                place = self._place()
+                place.parent.mkdir(parents=True, exist_ok=True)
+                handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
                 self._temporary, self._file = Path(name), os.fdopen(handle, "wb")
         self._archive = ImageArchive(self._file)
 
@@ -100,7 +96,7 @@ class ArchiveDestination:
             self._file.flush()
             if self._temporary and self._path:
                 os.fchmod(self._file.fileno(), 0o644)
-                self._temporary.replace(self._path)
+                self._temporary.replace(self._place())
                 self._temporary = None
         return Published(
             destination=self.name,
@@ -122,6 +118,22 @@ class ArchiveDestination:
         if not (self._path and names):
             return self.name
         return f"{self.name}:{names[0] if self._form == 'docker-archive' else names[0].tag or names[0]}"
+
+    def _place(self) -> Path:
+        """Where a link leads. UsageError for what a file may not take the place of, such as a device."""
+        assert self._path
+        place = Path(os.path.realpath(self._path))
+        if place.is_dir():
+            raise UsageError(
+                f"{self._path} is a folder, and {self._form} writes a file",
+                hint=f"write {self._form}:{self._path}/image.tar, or oci:DIR for a folder",
+            )
+        if place.exists() and not place.is_file():
+            raise UsageError(
+                f"{self._path} is a device or a pipe, and {self._form} writes a file in place of what is there",
+                hint="write `-` for stdout, and `push: false` or `dry-run` to write nothing",
+            )
+        return place
 
     def _check_stdout(self) -> BinaryIO:
         assert self._stdout
