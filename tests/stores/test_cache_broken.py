@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.stores.caching import blobs, layer, run
 
 
-@pytest.mark.parametrize("breakage", ["cut", "changed", "longer", "empty", "gone", "a folder"])
+@pytest.mark.parametrize("breakage", ["cut", "changed", "longer", "empty", "gone", "a pipe", "a folder"])
 def test_a_broken_blob_heals(tmp_path: Path, breakage: str) -> None:
     first = run(tmp_path, layer("a"))
     (blob,) = blobs(tmp_path)
@@ -28,6 +29,8 @@ def test_a_broken_blob_heals(tmp_path: Path, breakage: str) -> None:
             blob.write_bytes(b"")
         case "a folder":
             blob.mkdir()
+        case "a pipe":
+            os.mkfifo(blob)
         case _:
             pass
     healed = run(tmp_path, layer("a"))

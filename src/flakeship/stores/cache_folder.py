@@ -11,9 +11,11 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -68,8 +70,7 @@ class CacheFolder:
         """What was packed by this recipe of the layer so called. What can't be read is removed."""
         path = self._entry_path(recipe, name)
         try:
-            with path.open("rb") as file:
-                entry = _parsed(file.read(_ENTRY_LIMIT))
+            entry = _parsed(_read(path))
             if entry.name == name:
                 return entry
         except FileNotFoundError:
@@ -83,10 +84,12 @@ class CacheFolder:
         """Where the blob is, whole: one that is not what its name says is removed."""
         path = self._blob_path(digest)
         try:
-            with path.open("rb", buffering=0) as file:
+            with _opened(path) as file:
                 whole = os.fstat(file.fileno()).st_size == size and sha256_of(file) == (digest, size)
         except FileNotFoundError:
             return None
+        except ValueError:
+            whole = False
         if not whole:
             _removed(path)
             return None
@@ -125,7 +128,7 @@ class CacheFolder:
     def names(self) -> Iterator[Entry]:
         for path in sorted(self._entries.glob("*/*.json")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                yield _parsed(path.read_bytes())
+                yield _parsed(_read(path))
 
     def shrink(self, room: int, *, now: float, spare: float = _IN_USE) -> int:
         """Remove blobs until those left have at most `room` bytes; the bytes that they have.
@@ -147,7 +150,7 @@ class CacheFolder:
         """Remove the names of blobs that are gone, and what runs that were killed left behind."""
         for path in self._entries.glob("*/*.json"):
             try:
-                gone = not self._blob_path(_parsed(path.read_bytes()).digest).exists()
+                gone = not self._blob_path(_parsed(_read(path)).digest).exists()
             except (ValueError, KeyError, TypeError):
                 gone = True
             if gone:
@@ -162,6 +165,24 @@ class CacheFolder:
 
     def _entry_path(self, recipe: str, name: str) -> Path:
         return self._entries / recipe / f"{hashlib.sha256(name.encode()).hexdigest()}.json"
+
+
+def _opened(path: Path) -> FileIO:
+    """ValueError for a pipe, which would be waited on for ever, and the like."""
+    file = FileIO(path, opener=_without_waiting)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError("it is no file")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _read(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read(_ENTRY_LIMIT + 1)
 
 
 def _parsed(data: bytes) -> Entry:
