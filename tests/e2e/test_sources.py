@@ -17,6 +17,7 @@ from tests.sources.layouts import REF_NAME, Layout, sha256
 from tests.sources.store_trees import image_json, layer_json
 from tests.testbed import archives
 from tests.testbed.docker import Docker
+from tests.testbed.nix import MakeFlake
 from tests.testbed.registry import Registry
 
 pytestmark = pytest.mark.slow
@@ -93,6 +94,57 @@ def test_one_image_of_several(publish: Publish, registry: Registry, tmp_path: Pa
     )
     assert registry.tags(repository) == ["1"]
     assert len(layers(registry, repository, "1")) == len(archives.LAYERS)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ("--source", "archives/layered.tar"),
+        ("--source", "archives/docker-image-shapes.tar.gz"),
+        ("--source", "archives/merge-docker-images", "--image-in-archive", "2"),
+        ("--source", "oci"),
+        ("--source", "docker://{registry}:own"),
+        ("--flake", "{flake}#stream"),
+        ("--flake", "{flake}#hello"),
+    ],
+)
+def test_how_a_container_starts_is_said_alike_for_every_source(
+    publish: Publish, make_flake: MakeFlake, registry: Registry, tmp_path: Path, source: tuple[str, ...]
+) -> None:
+    """nix2container's are among the tests of its source: they differ by their layers alone."""
+    name = f"{registry.host}/{registry.new_repository()}"
+    archives.write_all(tmp_path / "archives")
+    if {"oci", "docker://{registry}:own"} & set(source):
+        publish("--source", "archives/layered.tar", "--to", "oci:oci", "--tags", f"{name}:own")
+    flake = f"path:{make_flake()}" if "--flake" in source else ""
+    words = [word.format(registry=name, flake=flake) for word in source]
+    start = (
+        "--entrypoint",
+        '["/bin/app", "a b"]',
+        "--cmd",
+        "serve 'c d'",
+        "--user",
+        "7:8",
+        "--workdir",
+        "/srv",
+    )
+    rest = ("--expose", "8080", "--volumes", "/data", "--stop-signal", "SIGINT", "--env=NEW=1", "--env=-PATH")
+    publish(*words, *start, *rest, "--healthcheck", 'CMD ["/bin/true"]', "--tags", f"{name}:1")
+    manifest = registry.manifest(name.partition("/")[2], "1")
+    assert manifest
+    config = json.loads(registry.blob(name.partition("/")[2], manifest["config"]["digest"]) or b"")["config"]
+    assert "NEW=1" in config["Env"]
+    assert not any(entry.startswith("PATH=") for entry in config["Env"])
+    assert {key: value for key, value in config.items() if key not in {"Env", "Labels"}} == {
+        "Entrypoint": ["/bin/app", "a b"],
+        "Cmd": ["serve", "c d"],
+        "User": "7:8",
+        "WorkingDir": "/srv",
+        "ExposedPorts": {"8080/tcp": {}},
+        "Volumes": {"/data": {}},
+        "StopSignal": "SIGINT",
+        "Healthcheck": {"Test": ["CMD", "/bin/true"]},
+    }
 
 
 @pytest.fixture

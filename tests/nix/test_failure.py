@@ -11,7 +11,8 @@ import pytest
 from flakeship.errors import BuildError, Error, ResourceError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix
-from flakeship.nix.failure import Failure, ask, explain
+from flakeship.nix.failed import Failure
+from flakeship.nix.failure import ask, explain
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import TAIL, Log
 from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, MISSING_FEATURE, WRONG_SYSTEM
@@ -163,6 +164,11 @@ def test_reason_of_2_34_is_part_of_the_message(nix: Nix) -> None:
             "error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused",
             "daemon does not answer",
             "systemctl start nix-daemon",
+        ),
+        (
+            "error: file 'nixpkgs' was not found in the Nix search path (add it using $NIX_PATH or -I)",
+            "reads <nixpkgs>, and nothing says what that is",
+            "`nix-path: nixpkgs=PATH-OR-URL`",
         ),
         (
             "error: could not set permissions on '/nix/var/nix/profiles/per-user' to 755: Operation not permitted",

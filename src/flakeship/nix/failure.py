@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.errors import BuildError, Error, ResourceError
-from flakeship.events import ignore
 from flakeship.nix import alternatives
 from flakeship.nix.command import Nix
+from flakeship.nix.failed import Failure
 from flakeship.nix.installable import Installable
-from flakeship.nix.log import TAIL, Log, name_of
+from flakeship.nix.log import name_of
 from flakeship.nix.untracked import hint_untracked
 
 _DRV: Final = r"'(?P<drv>/nix/store/[^']+\.drv)'"
@@ -21,48 +21,8 @@ _BUILDER: Final = (
     rf"(?:builder for {_DRV}|Cannot build '(?P<drv2>[^']+\.drv)'\.\s+Reason: builder) failed "
     r"(?:with exit code (?P<code>\d+)|due to signal (?P<signal>\d+))"
 )
-_CORRUPT: Final = re.compile(
-    r"hash mismatch importing path|lacks a (?:valid )?signature|NAR .* is corrupt|corrupt NAR"
-)
 _REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A nix that failed: what it was asked for, its exit status, and its log."""
-
-    nix: Nix
-    installable: Installable
-    returncode: int
-    log: Log = field(default_factory=lambda: Log(ignore))
-
-    @property
-    def text(self) -> str:
-        """All that Nix called an error; else the last lines that it, or a program around it, printed."""
-        return "\n".join(self.log.errors) or "\n".join(self.log.rest)
-
-    @property
-    def end(self) -> str:
-        """The lines about the failure itself; those above them are Nix's way through the code."""
-        lines = self.text.strip().splitlines()
-        last = max(
-            (number for number, line in enumerate(lines) if line.lstrip().startswith("error:")), default=0
-        )
-        first = max(0, min(last - TAIL // 3, len(lines) - TAIL))
-        return "\n".join(lines[first : first + TAIL])
-
-    @property
-    def cache(self) -> str:
-        """The cache of ours that Nix stumbled over, for all its `fallback`: 2.8 even crashes when one falls silent."""
-        said = "\n".join((*self.log.errors, *self.log.rest))
-        named = (url for url in self.nix.caches if f"'{url}" in said)
-        corrupt = self.nix.caches and _CORRUPT.search(said)
-        return next(named, " ".join(self.nix.caches) if corrupt else "")
-
-    def tail(self, drv: str) -> str:
-        """The end of the log of one builder."""
-        return "\n".join(self.log.tails.get(drv, ())) or self.end
 
 
 def explain(failure: Failure) -> Error:
@@ -245,6 +205,14 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
     )
 
 
+def _search_path(failure: Failure, found: re.Match[str]) -> Error:
+    return BuildError(
+        f"{failure.installable} reads <{found['name']}>, and nothing says what that is",
+        hint=f"say it with `nix-path: {found['name']}=PATH-OR-URL`, a pinned one, or with the variable NIX_PATH",
+        detail=failure.end,
+    )
+
+
 def _daemon(failure: Failure, _: re.Match[str]) -> Error:
     return BuildError(
         "Nix's daemon does not answer or does not let us in",
@@ -278,6 +246,7 @@ _CAUSES: Final = (
     _Cause(r"does not provide attribute [^\n]*", _missing_attribute, source=True),
     _Cause(r"flake output attribute '[^']+' (?:is not|to be) a derivation", _no_derivation, source=True),
     _Cause(r"cannot find flake 'flake:", _unknown_flake),
+    _Cause(r"file '(?P<name>[^'/]+)' was not found in the Nix search path", _search_path),
     _Cause(r"Package .(?P<package>[^\n]+?). in [^\n]* has an unfree license", _unfree),
     _Cause(r"in pure eval(?:uation)? mode|use '--impure' to override", _impure),
     _Cause(r"experimental Nix feature '(?P<feature>[^']+)' is disabled", _feature),
