@@ -21,7 +21,8 @@ ROOT = Path(__file__).parent.parent
 def test_a_rendered_file_is_up_to_date(name: str) -> None:
     text = (ROOT / name).read_text()
     image = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["image"]
-    assert text == rendered(image=image)[name], f"{name} is out of date: run `./dev render`"
+    command = "./dev render" if image == ACTION_IMAGE else f"./dev render --image {image}"
+    assert text == rendered(image=image)[name], f"{name} is out of date: run `{command}`"
     assert image == ACTION_IMAGE or image.startswith("docker://")
     assert image == ACTION_IMAGE or "@sha256:" in image
 

@@ -94,7 +94,7 @@ def _is_trusted_user(trusted: list[str]) -> bool:
         groups = {f"@{grp.getgrgid(group).gr_name}" for group in os.getgroups()}
     except KeyError:
         return "*" in trusted
-    return user == "root" or bool({user, "*", *groups} & set(trusted))
+    return bool({user, "*", *groups} & set(trusted))
 
 
 def _namespaces(nix: Nix) -> bool | None:

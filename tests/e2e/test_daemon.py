@@ -1,0 +1,92 @@
+"""A runner whose Nix is a daemon that does not trust the user: it heeds none of the user's caches and does not say so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.e2e.conftest import RunStep
+from tests.testbed.nix import NIX_CONFIG
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def daemon() -> Iterator[Callable[[str], Mapping[str, str]]]:
+    """`daemon(trusted)` starts one that trusts this user alone, and gives the environment of its clients."""
+    with tempfile.TemporaryDirectory() as folder:
+        socket, started = Path(folder) / "socket", []
+
+        def start(trusted: str) -> Mapping[str, str]:
+            config = f"{NIX_CONFIG}trusted-users = {trusted}\n"
+            own = {"NIX_DAEMON_SOCKET_PATH": str(socket), "NIX_CONFIG": config}
+            started.append(
+                subprocess.Popen(["nix-daemon"], env={**os.environ, **own}, stderr=subprocess.DEVNULL)
+            )
+            deadline = time.monotonic() + 10
+            while not socket.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            return {"NIX_REMOTE": f"unix://{socket}", "NIX_CONFIG": config}
+
+        yield start
+        for process in started:
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[str]:
+    """The URL of a binary cache that answers."""
+    root = tmp_path / "cache"
+    root.mkdir()
+    (root / "nix-cache-info").write_text("StoreDir: /nix/store\n")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments, directory=str(root))  # type: ignore[arg-type]
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("trusted", "warnings"), [("somebody-else", 1), ("root", 0)])
+def test_a_daemon_that_does_not_trust_us_is_warned_of(
+    step: RunStep,
+    make_flake: Callable[..., Path],
+    daemon: Callable[[str], Mapping[str, str]],
+    cache: str,
+    tmp_path: Path,
+    *,
+    trusted: str,
+    warnings: int,
+) -> None:
+    done = step(
+        make_flake(),
+        environ=daemon(trusted),
+        flake=".#layered",
+        substituters=cache,
+        to=f"oci:{tmp_path}/out",
+        lint="off",
+    )
+    assert done.code == 0, done.log.shown
+    told = [command.data.split("\n") for command in done.log.named("warning")]
+    hints = [
+        hint for text, hint in told if text.startswith("Nix's daemon ignores caches that a user chooses")
+    ]
+    assert len(hints) == warnings, told
+    assert all("trusted-users" in hint for hint in hints)
