@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,16 @@ def test_metrics_count_layers_once_and_sent_bytes_for_each_place(tmp_path: Path)
     assert (tmp_path / "report" / "metrics.txt").read_text() == (
         "flakeship_image_bytes 123\nflakeship_image_layers 2\nflakeship_sent_bytes 246\n"
     )
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_metrics_are_numbers_whatever_the_names(job: str, image: str) -> None:
+    """As GitLab reads a metrics report: comments are cut off, then words are split as by a shell."""
+    shipped = [gitlab_outputs.Shipped(name, document(destination("r/a")), 1) for name in ("", image)]
+    text = gitlab_outputs.metrics(shipped, job=job)
+    words = [shlex.split(re.sub("#.*", "", line)) for line in text.split("\n") if line.strip()]
+    assert [value for _, value in words] == ["123", "2", "123"] * 2
+    assert len({name for name, _ in words}) == (6 if image else 3)
 
 
 KEYS = st.sampled_from(["SHIPPED_REF", "SHIPPED_DIGEST"])

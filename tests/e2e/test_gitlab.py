@@ -94,12 +94,12 @@ def inputs(image: str, **more: str) -> dict[str, Any]:
     }
 
 
-def labels(registry: Registry, repository: str, tag: str) -> dict[str, str]:
+def config(registry: Registry, repository: str, tag: str) -> dict[str, Any]:
     manifest = registry.manifest(repository, tag)
     assert manifest is not None
-    config = registry.blob(repository, manifest["config"]["digest"])
-    assert config is not None
-    return dict(json.loads(config)["config"]["Labels"])
+    blob = registry.blob(repository, manifest["config"]["digest"])
+    assert blob is not None
+    return dict(json.loads(blob)["config"])
 
 
 @pytest.mark.parametrize("version", ["1.2.0", "~latest"])
@@ -110,9 +110,9 @@ def test_a_pipeline_ships_and_a_later_job_reads_what(
     action_image: str,
     version: str,
 ) -> None:
-    given = inputs(
-        action_image, tags="$CI_REGISTRY_IMAGE:1.0\n$CI_REGISTRY_IMAGE:latest\n", labels=LABELS, lint="off"
-    )
+    tags = "$CI_REGISTRY_IMAGE:1.0\n$CI_REGISTRY_IMAGE:latest\n"
+    odd = {"labels": LABELS, "workdir": "/srv/$$x", "env": "PRICE=$$ $HOME"}
+    given = inputs(action_image, tags=tags, lint="off", **odd)
     include = {"component": f"{COMPONENT}@{version}", "inputs": given}
     annotations = {"FLAKESHIP_ANNOTATIONS": {"value": MANY, "expand": False}}
     folder = project(include, deploy=deploy(action_image), flakeship={"variables": annotations})
@@ -131,7 +131,10 @@ def test_a_pipeline_ships_and_a_later_job_reads_what(
     assert "SHIPPED_PUSHED=<true>" in printed
     layers = len(manifest["layers"])
     assert f'flakeship_image_layers{{job="flakeship"}} {layers}' in printed
-    found = labels(registry, repository, "1.0")
+    container = config(registry, repository, "1.0")
+    found = container["Labels"]
+    assert container["WorkingDir"] == "/srv/$x"
+    assert "PRICE=$$ $HOME" in container["Env"]
     assert found.items() >= dict(line.split("=", 1) for line in LABELS.splitlines()).items()
     assert manifest["annotations"].items() >= dict(line.split("=", 1) for line in MANY.splitlines()).items()
     assert found["org.opencontainers.image.source"] == f"{SERVER}/harbour/app"
@@ -184,7 +187,7 @@ def test_the_same_text_is_included_as_a_file(
     sha = git(folder, "rev-parse", "HEAD").strip()[:7]
     assert registry.tags(repository) == ["1.2", "edge", "latest", "main-true", f"sha-{sha}"]
     assert len({registry.digest(repository, tag) for tag in registry.tags(repository)}) == 1
-    assert labels(registry, repository, "edge")["at"] == f"main-{sha}"
+    assert config(registry, repository, "edge")["Labels"]["at"] == f"main-{sha}"
 
 
 def test_a_failure_fails_the_job_and_leaves_its_reason(

@@ -122,7 +122,8 @@ def _shipped(outputs: Mapping[str, str]) -> Iterator[Shipped]:
 
 
 def _escaped(label: str) -> str:
-    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    """GitLab splits a line as a shell would, after it has cut it at a `#`, even where that is within quotes."""
+    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n").replace("#", "♯")
 
 
 def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w") -> None:
