@@ -119,14 +119,11 @@ def test_nix_is_asked_for_its_tags_alone_and_its_answer_stays() -> None:
     assert marks.labels.known[f"{PREFIX}created"] == "1970-01-01T00:00:01+00:00"
 
 
-def test_what_the_user_should_know_is_told() -> None:
+def test_what_the_user_should_know_is_told_once_for_all_variants() -> None:
     where, told = world(Path())
-    naming_of(
-        Settings(images=("o/n",), tags=("type=semver,pattern={{version}},value=1.2",)),
-        MAIN,
-        world=where,
-        nix=unasked,
-    )
+    settings = Settings(images=("o/n",), tags=("type=semver,pattern={{version}},value=1.2",))
+    for variant in ("", "-debug"):
+        naming_of(settings, MAIN, world=where, nix=unasked, variant=variant)
     (warning,) = told
     assert isinstance(warning, Warned)
     assert "'1.2' is no semantic version" in warning.text

@@ -124,9 +124,10 @@ def _run(invocation: arguments.Invocation) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
+        shipped = "; the image is where it should be" if invocation.command == "publish" else ""
         raise ResourceError(
-            f"cannot write the result to stdout: {error.strerror}; the image is where it should be",
-            hint="redirect stdout to a file on a disk that has room, or name a `metadata-file`",
+            f"cannot write the result to stdout: {error.strerror}{shipped}",
+            hint="redirect stdout to a file on a disk that has room",
         ) from error
 
 

@@ -88,7 +88,8 @@ def naming_of(
     levels = levels_of(settings, world.environ, default=MIRRORED)
     facts = nix() if lines.want_nix else None
     metadata = _computed(settings, context, lines, levels, facts)
-    _warn(metadata, world)
+    if not variant:  # what it goes beside has said it
+        _warn(metadata, world)
     tags = metadata.tags if metadata.images and not lines.named else ()
     named = (*lines.full, *(tag.reference for tag in tags))
     references = tuple(varied(reference, variant) for reference in dict.fromkeys(named))
