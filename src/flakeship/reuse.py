@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flakeship import events
 from flakeship.errors import Error
@@ -128,8 +128,8 @@ def ready_made(
     """The published image that a build would make again, found by evaluation alone; None where there is none.
 
     Exact: it is as flakeship left it, its config without what the previous run stamped is on record, and every
-    destination has every layer. `unnamed` are the destinations where it is called what it calls itself: that is
-    believed where it is written and nowhere else, lest who may write to one place chooses a name at another.
+    destination has every layer. Lest who may write to one place decides about another, every destination has to say the
+    same of it, and at those that are `unnamed`, where it is called what it calls itself, only their own word counts.
     """
     if builder is None or settings.rebuild == "always" or settings.reuse != "trust" or _shaped(settings):
         return None
@@ -147,8 +147,27 @@ def ready_made(
         out_path = builder.described().out_path
     except Error:  # the build will say what is wrong, and better
         return None
-    candidates = (Ready.of(image) for image in made if image.annotations[SOURCE] == out_path)
+    candidates = (
+        Ready.of(image)
+        for image in made
+        if image.annotations.get(SOURCE) == out_path and _everywhere(image, known)
+    )
     return next((ready for ready in candidates if ready and ready.complete(store)), None)
+
+
+def _everywhere(image: PublishedImage, known: Published) -> bool:
+    """Whether each destination has an image of which it says the same."""
+    return all(
+        any(_said(other) == _said(image) for other in images)
+        for images in known.by_place
+        if images is not None
+    )
+
+
+def _said(image: PublishedImage) -> tuple[Any, ...]:
+    marks = (image.annotations.get(name) for name in (SOURCE, DERIVATION, RECIPE_OF))
+    layers = ((layer.diff_id, layer.key) for layer in image.layers if layer)
+    return image.intact, *marks, image.unstamped_config, *layers
 
 
 @dataclass(slots=True)

@@ -203,6 +203,30 @@ def test_what_another_tool_changed_is_built_again(
     assert registry.digest(repository, "1") == honest
 
 
+def evil(_: Any, config: dict[str, Any]) -> None:
+    config["config"].update(Entrypoint=["/bin/evil"])
+
+
+def test_who_writes_to_one_place_decides_nothing_at_another(
+    publish: Publish, registry: Registry, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    mine, theirs = registry.new_repository(), registry.new_repository()
+    flags = ("--flake", ".#layered", "--tags", f"{registry.host}/{theirs}:1\n{registry.host}/{mine}:1")
+    publish(*flags, "--labels", "a=1")
+    honest = registry.digest(mine, "1")
+    assert "nothing is built" in publish(*flags, "--labels", "a=2")
+    repository_of(registry, proxy, tmp_path, theirs).forge(evil, reseal=True)
+    assert "nothing is built" not in publish(*flags, "--labels", "a=1")
+    assert registry.digest(mine, "1") == registry.digest(theirs, "1") == honest
+
+
+def test_an_image_of_unknown_origin_beside_one_that_is_known(publish: Publish, registry: Registry) -> None:
+    name = f"{registry.host}/{registry.new_repository()}"
+    publish("--source", "archives/layered.tar", "--tags", f"{name}:1")
+    publish("--flake", ".#layered", "--tags", f"{name}:2")
+    assert "nothing is built" in publish("--flake", ".#layered", "--tags", f"{name}:1\n{name}:2")
+
+
 def test_a_record_says_nothing_of_layers(
     publish: Publish, registry: Registry, proxy: FaultProxy, tmp_path: Path
 ) -> None:

@@ -91,7 +91,7 @@ class PublishedStore:
         known = self._first.find(layer)
         if known is None or known.digest in self._forgotten:
             return None
-        return known if all(other.has(known) for other in self._others) else None
+        return known if all(_same(other.find(layer), known) for other in self._others) else None
 
     def _proven(self, layer: Layer, known: PublishedLayer, open_blob: OpenBlob) -> bool:
         """Whether the tar is the one of this diff_id, and the blob unpacks to it."""
@@ -129,9 +129,14 @@ class _Known:
             return self._by_diff_id.get(diff_id)
         return self._by_key.get(layer.annotations.get(LAYER_KEY, ""))
 
-    def has(self, layer: PublishedLayer) -> bool:
-        there = self._by_diff_id.get(layer.diff_id)
-        return there is not None and there.digest == layer.digest
+
+def _same(one: PublishedLayer | None, other: PublishedLayer) -> bool:
+    """Each destination's own word: one that lies must not decide about the others."""
+    return one is not None and (one.diff_id, one.digest, one.size) == (
+        other.diff_id,
+        other.digest,
+        other.size,
+    )
 
 
 def _layers(images: Sequence[PublishedImage]) -> Iterator[PublishedLayer]:

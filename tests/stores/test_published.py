@@ -1,0 +1,105 @@
+"""Which layer is found at which destinations: each is believed of itself, and none of the others."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from flakeship.image.media_types import DOCKER, OCI, Family
+from flakeship.image.model import EMPTY, LAYER_KEY, Descriptor, Digest, Layer, ReadyBlob, digest_of
+from flakeship.image.published import PublishedImage, PublishedLayer
+from flakeship.stores.published import PublishedStore
+from flakeship.stores.temporary import TemporaryStore
+
+KEY: Final = "store:1"
+
+
+def digest(text: str) -> Digest:
+    return digest_of(text.encode())
+
+
+def told(name: str, *, key: str = "", suffix: str = "+gzip", size: int = 7) -> PublishedLayer:
+    return PublishedLayer(digest(name), digest(f"{name} packed"), size, suffix, key, "there")
+
+
+def image(*layers: PublishedLayer | None) -> PublishedImage:
+    config = Descriptor(OCI.config, digest("config"), 2)
+    return PublishedImage("there", EMPTY, {}, layers, config, intact=True)
+
+
+def store(
+    tmp_path: Path, *places: PublishedImage | None, family: Family = OCI, verify: bool = False
+) -> PublishedStore:
+    return PublishedStore(
+        [None if place is None else [place] for place in places],
+        suffix="+gzip",
+        family=family,
+        behind=TemporaryStore(tmp_path),
+        open_blob=(lambda _: io.BytesIO()) if verify else None,
+    )
+
+
+def of_paths(key: str = KEY) -> Layer:
+    """As a closure tells of it: nothing is known but its key."""
+    return Layer(key, io.BytesIO, annotations={LAYER_KEY: key})
+
+
+def found(store: PublishedStore, layer: Layer) -> Digest | None:
+    packed = store.find(layer)
+    return packed.descriptor.digest if packed else None
+
+
+def test_by_its_key(tmp_path: Path) -> None:
+    assert found(store(tmp_path, image(told("a", key=KEY))), of_paths()) == digest("a packed")
+    assert found(store(tmp_path, image(told("a", key="store:2"))), of_paths()) is None
+
+
+def test_the_name_of_a_member_is_no_key(tmp_path: Path) -> None:
+    """It is chosen anew by each builder, and means nothing beyond its archive."""
+    member = Layer("abc/layer.tar", io.BytesIO)
+    assert found(store(tmp_path, image(told("a", key="abc/layer.tar"))), member) is None
+
+
+def test_one_destination_does_not_say_what_another_has(tmp_path: Path) -> None:
+    honest, other = told("a", key=KEY), told("b")
+    liar = replace(told("b"), key=KEY)
+    assert found(store(tmp_path, image(liar), image(honest, other)), of_paths()) is None
+    assert found(store(tmp_path, image(honest), image(liar)), of_paths()) is None
+    assert found(store(tmp_path, image(honest), image(honest)), of_paths()) == honest.digest
+    assert found(store(tmp_path, image(honest), None), of_paths()) == honest.digest
+    larger = replace(honest, size=8)
+    assert found(store(tmp_path, image(honest), image(larger)), of_paths()) is None
+
+
+def ready(*, suffix: str = "+gzip", size: int = 7, name: str = "a") -> Layer:
+    blob = ReadyBlob(digest(f"{name} packed"), size, suffix, io.BytesIO)
+    return Layer(digest("a"), io.BytesIO, digest("a"), ready=blob)
+
+
+@pytest.mark.parametrize("suffix", ["", "+gzip", "+zstd"])
+def test_a_blob_that_is_ready_is_found_as_it_is(tmp_path: Path, suffix: str) -> None:
+    """Whatever this run would compress with."""
+    there = image(told("a", suffix=suffix))
+    packed = store(tmp_path, there).find(ready(suffix=suffix))
+    assert packed
+    assert packed.open is None
+    assert packed.descriptor.media_type == OCI.layers[suffix]
+    assert found(store(tmp_path, there, there), ready(suffix=suffix)) == digest("a packed")
+
+
+def test_a_blob_that_is_ready_is_found_nowhere_else(tmp_path: Path) -> None:
+    there = image(told("a"))
+    assert found(store(tmp_path, there), ready(size=8)) is None
+    assert found(store(tmp_path, there), ready(name="b")) is None
+    assert found(store(tmp_path, there, image()), ready()) is None
+    assert found(store(tmp_path), ready()) is None
+    assert found(store(tmp_path, there, verify=True), ready()) is None
+    zstd = image(told("a", suffix="+zstd"))
+    assert found(store(tmp_path, zstd, family=DOCKER), ready(suffix="+zstd")) is None
+    forgetful = store(tmp_path, there)
+    forgetful.forget({digest("a packed")})
+    assert found(forgetful, ready()) is None
