@@ -11,7 +11,7 @@ from flakeship.errors import UsageError
 from flakeship.naming import varied
 from flakeship.pipeline import Result, publish
 from flakeship.settings import Settings
-from flakeship.sources.closure import BY_PATHS
+from flakeship.sources.package import BY_PATHS
 from flakeship.world import World
 
 DEBUG: Final = "-debug"

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_foreign
 from flakeship.image.tar import BLOCK
-from flakeship.sources import (
-    closure,
-    docker_archive,
-    nix2container,
-    oci_layout,
-    registry_image,
-    stream_script,
-)
 from flakeship.sources.opened import Circumstances, Opened, Source
-
-SOURCES: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container, closure)
-"""Asked in this order."""
 
 _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage) or nix2container"
 
@@ -29,12 +19,33 @@ _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage
 def opened(path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
     """Open the image at `path`. UsageError where nothing is there, NotAnImageError where it is no image."""
     if circumstances.remote:
+        from flakeship.sources import registry_image
+
         return registry_image.opened(circumstances.remote, circumstances)
     head = _head(path)
-    for source in SOURCES:
+    for source in _kinds():
         if source.matches(path, head):
             return source.opened(path, circumstances)
     raise _no_image(path, head)
+
+
+def _kinds() -> Iterator[Source]:
+    """In the order in which they are asked. Each is imported when its turn has come, for a run needs one of them."""
+    from flakeship.sources import stream_script
+
+    yield stream_script
+    from flakeship.sources import oci_layout
+
+    yield oci_layout
+    from flakeship.sources import docker_archive
+
+    yield docker_archive
+    from flakeship.sources import nix2container
+
+    yield nix2container
+    from flakeship.sources import closure
+
+    yield closure
 
 
 def _head(path: Path) -> bytes:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 Base: TypeAlias = Literal["minimal", "none"]
+
+BY_PATHS: Final = "store:"
+"""What the key of a layer of store paths begins with."""
 
 
 class StorePath(Protocol):

@@ -22,12 +22,9 @@ from flakeship.sources.closure.furnishing import environment, furnished, laid_ov
 from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of
 from flakeship.sources.opened import Circumstances, Opened
-from flakeship.sources.package import Package
+from flakeship.sources.package import BY_PATHS, Package
 
 KIND: Final = "package"
-
-BY_PATHS: Final = "store:"
-"""What the key of a layer of store paths begins with."""
 
 _STORE: Final = Path("/nix/store")
 _BEGINNING: Final = "1970-01-01T00:00:01Z"
