@@ -10,7 +10,6 @@ from flakeship import events
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.http.retry import RetryPolicy
 from flakeship.http.session import Transport, open_session
-from flakeship.local_destinations import local_destination
 from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Explicit, Found, find
@@ -40,11 +39,19 @@ def destinations(
     """
     _check_explicit(targets, settings, context)
     return tuple(
-        scope.enter_context(local_destination(target, settings, world))
+        scope.enter_context(_local(target, settings, world))
         if isinstance(target, Archive | Storage)
         else _destination(target, session, settings, world, context)
         for target in targets
     )
+
+
+def _local(
+    target: Archive | Storage, settings: Settings, world: World
+) -> contextlib.AbstractContextManager[Destination]:
+    from flakeship.local_destinations import local_destination  # most pushes need none of it
+
+    return local_destination(target, settings, world)
 
 
 def nameless(targets: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:
