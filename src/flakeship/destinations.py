@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from flakeship import events
@@ -48,7 +48,7 @@ def destinations(
 
 def _local(
     target: Archive | Storage, settings: Settings, world: World
-) -> contextlib.AbstractContextManager[Destination]:
+) -> AbstractContextManager[Destination]:
     from flakeship.local_destinations import local_destination  # most pushes need none of it
 
     return local_destination(target, settings, world)
