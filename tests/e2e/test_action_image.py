@@ -12,7 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.e2e.conftest import ROOT
 from tests.testbed.docker import Docker
 from tests.testbed.github_runner import outputs
 from tests.testbed.registry import Registry
@@ -123,12 +125,14 @@ def test_runs_as_github_runs_it_and_leaves_the_workspace_clean(
     dockerd: Docker, action_image: str, registry: Registry, runner: Callable[..., Runner]
 ) -> None:
     repository = registry.new_repository()
-    job = runner(flake=".#layered", tags=f"{registry.host}/{repository}:1.0")
+    job = runner(flake=".#layered", tags=f"{registry.host}/{repository}:1.0", entrypoint='["/bin/it"]')
+    runs = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]
     before = sorted(path for path in job.workspace.rglob("*") if ".git" not in path.parts)
-    done = dockerd.run(*job.arguments, action_image)
+    done = dockerd.run(*job.arguments, "--entrypoint", runs["entrypoint"], action_image, *runs["args"])
     assert done.returncode == 0, done.stderr.decode()
 
     assert job.outputs()["digest"] == registry.digest(repository, "1.0")
+    assert b'"Entrypoint":["/bin/it"]' in (registry.blob(repository, job.outputs()["imageid"]) or b"")
     assert job.outputs()["digest"] in (job.commands / "summary").read_text()
     assert "sandbox: off (this container allows no namespaces" in done.stderr.decode()
     assert sorted(path for path in job.workspace.rglob("*") if ".git" not in path.parts) == before
