@@ -69,14 +69,15 @@ class Settings(NamingSettings):
     )
     push: str = _input(
         "choice",
-        "Whether to send the image; `false` builds, packs and verifies, and sends nothing",
+        "Whether to send the image: `auto` leaves out what may not be pushed (a fork's pull request, no credentials) and says "
+        "so, `true` fails there; `false` builds, packs and verifies, and sends nothing",
         group=2,
         default="auto",
         choices=("auto", "true", "false"),
     )
     allow_untrusted: bool = _input(
         "flag",
-        "Push even though the event comes from someone who may not (pull_request_target)",
+        "Push even though the code may be a stranger's: pull requests from forks, pull_request_target",
         group=2,
         default=False,
     )
