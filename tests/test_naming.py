@@ -121,12 +121,25 @@ def test_nix_is_asked_for_its_tags_alone_and_its_answer_stays() -> None:
 
 def test_what_the_user_should_know_is_told_once_for_all_variants() -> None:
     where, told = world(Path())
-    settings = Settings(images=("o/n",), tags=("type=semver,pattern={{version}},value=1.2",))
+    settings = Settings(images=("o/n",), tags=("type=semver,pattern={{version}},value=1.2", "1"))
     for variant in ("", "-debug"):
         naming_of(settings, MAIN, world=where, nix=unasked, variant=variant)
     (warning,) = told
     assert isinstance(warning, Warned)
     assert "'1.2' is no semantic version" in warning.text
+
+
+def test_an_image_that_gets_no_tag_is_not_left_out_in_silence() -> None:
+    none = Settings(images=("o/n",), tags=("type=semver,pattern={{version}}",))
+    with pytest.raises(
+        UsageError, match="no tag comes of the rules for o/n, so it can't be pushed"
+    ) as caught:
+        naming_of(none, MAIN, world=world(Path())[0], nix=unasked)
+    assert "--explain" in caught.value.hint
+    assert "`push: false`" in caught.value.hint
+    for where in ({"push": "false"}, {"to": ("oci:x",)}, {"load": "docker"}):
+        settings = replace(none, **where)
+        assert naming_of(settings, MAIN, world=world(Path())[0], nix=unasked).references == ()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -146,8 +147,19 @@ def _stdout() -> TextIO:
             "stdout is closed, and the result is to be written there",
             hint="redirect it to a file or to /dev/null",
         )
-    sys.stdout.reconfigure(errors="surrogateescape")  # the names of files need not be text
+    codecs.register_error("flakeship", _unencodable)
+    sys.stdout.reconfigure(encoding=sys.getfilesystemencoding(), errors="flakeship")
     return sys.stdout
+
+
+def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The names of files need not be text, and get back their bytes; what a locale lacks is escaped."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end]
+    try:
+        return text.encode(error.encoding, "surrogateescape"), error.end
+    except UnicodeEncodeError:
+        return text.encode(error.encoding, "backslashreplace"), error.end
 
 
 def _publish(settings: Settings, world: World) -> str:

@@ -93,6 +93,12 @@ def naming_of(
     tags = metadata.tags if metadata.images and not lines.named else ()
     named = (*lines.full, *(tag.reference for tag in tags))
     references = tuple(varied(reference, variant) for reference in dict.fromkeys(named))
+    if metadata.images and not (references or settings.to or settings.load or settings.push == "false"):
+        raise UsageError(
+            f"no tag comes of the rules for {settings.images[0]}, so it can't be pushed",
+            hint="`flakeship metadata --explain` says why of each; "
+            "add a rule such as `type=sha`, or set `push: false` where there is nothing to push",
+        )
     return Naming(references, metadata, settings, context, levels, facts)
 
 

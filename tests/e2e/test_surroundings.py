@@ -111,6 +111,7 @@ def test_a_bug_is_told_from_a_shortage_and_waits_for_nobody(
         {"LANG": "C", "LC_ALL": "C"},
         {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"COLUMNS": "0", "TERM": ""},
+        {"PYTHONIOENCODING": "ascii"},
         {"TZ": "Pacific/Kiritimati"},
     ],
 )
@@ -144,3 +145,16 @@ def test_a_folder_whose_name_is_no_text(shell: Shell, tmp_path: Path) -> None:
     ended = shell("$publish --to oci:image", folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == b"oci:" + os.fsencode(folder) + b"/image:1.0\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_result_that_the_encoding_of_stdout_lacks(encoding: str, shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "ünï ☃"
+    folder.mkdir()
+    ended = shell(f"PYTHONIOENCODING={encoding} $publish --to oci:image --labels 'a=☃'", folder)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == b"oci:" + os.fsencode(folder) + b"/image:1.0\n"
+    inspect = f"PYTHONIOENCODING={encoding} {sys.executable} -X utf8=0 -m flakeship inspect ./image"
+    shown = shell(f"LC_ALL=C PYTHONCOERCECLOCALE=0 {inspect}", folder)
+    assert shown.returncode == 0, shown.stderr
+    assert b"a=\\u2603" in shown.stdout
