@@ -54,7 +54,8 @@ def _job(ours: list[Input]) -> dict[str, Any]:
             FOLDER: f"$CI_PROJECT_DIR/{_REPORT}",
             **{item.variable: _variable(item) for item in ours},
         },
-        "script": ["/entrypoint publish"],
+        # An earlier job's artifacts are laid here, and would be this one's if it fails.
+        "script": [f"rm -rf {_REPORT}", "/entrypoint publish"],
         "cache": {"key": "flakeship", "paths": ["$[[ inputs.layer-cache ]]"], "when": "always"},
         "artifacts": {
             "when": "always",

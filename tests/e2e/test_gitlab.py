@@ -196,13 +196,18 @@ def test_a_failure_fails_the_job_and_leaves_its_reason(
     flakeship_project: None,
     action_image: str,
 ) -> None:
+    """And nothing of an earlier job's report, whose artifacts are there."""
     given = inputs(action_image) | {"flake": ".#no-such-attribute"}
-    run, registry, repository = ships(
-        project({"component": f"{COMPONENT}@1.2.0", "inputs": given}, deploy=deploy(action_image))
-    )
+    include = {"component": f"{COMPONENT}@1.2.0", "inputs": given}
+    folder = project(include, deploy=deploy(action_image))
+    earlier = folder / "flakeship-report" / "shipped.env"
+    earlier.parent.mkdir()
+    earlier.write_text("SHIPPED_REF=earlier\n")
+    run, registry, repository = ships(folder)
 
     assert run.returncode != 0
     assert "no-such-attribute" in str(run)
+    assert not list((folder / ".gitlab-ci-local" / "artifacts").rglob("shipped.env"))
     assert not run.printed("deploy")
     assert registry.tags(repository) == []
 
