@@ -105,9 +105,16 @@ def naming_of(
 def metadata_of(
     settings: Settings, context: Context, *, world: World, nix: Callable[[], NixFacts]
 ) -> Metadata:
-    """What docker/metadata-action would give, with full references among the tags. The rest is as for `naming_of`."""
+    """What docker/metadata-action would give, with full references among the tags. The rest is as for `naming_of`, but for
+    labels and annotations without a `=`: it leaves them out, so here they are a warning.
+    """
     lines = split(settings.tags)
-    settings = replace(settings, images=settings.images or ((context.image,) if context.image else ()))
+    settings = replace(
+        settings,
+        images=settings.images or ((context.image,) if context.image else ()),
+        labels=tuple(_pairs(settings.labels, "labels", world)),
+        annotations=tuple(_pairs(settings.annotations, "annotations", world)),
+    )
     levels = levels_of(settings, world.environ, default=MIRRORED[:1])
     found = _computed(settings, context, lines, levels, nix() if lines.want_nix else None)
     _warn(found, world)
@@ -184,6 +191,14 @@ def images_of(settings: Settings, context: Context) -> tuple[str, ...]:
     if settings.images or not context.image or (elsewhere and not lines.rules):
         return settings.images
     return (context.image,)
+
+
+def _pairs(lines: Sequence[str], name: str, world: World) -> Iterator[str]:
+    for line in numbered(lines):
+        if "=" in line:
+            yield line
+        else:
+            world.emit(events.Warned(f"{name}, {where(line)}{line!s:.100} is not KEY=VALUE and is left out"))
 
 
 def _warn(metadata: Metadata, world: World) -> None:

@@ -56,7 +56,7 @@ BAD = [
     ("images", "a/b\nenable=maybe,name=x", "images, line 2, column 8: enable is 'maybe'"),
     ("flavor", "\nlatest=yes", "flavor, line 2, column 8: latest is 'yes'"),
     ("flavor", "suffix={{sha}}\nprefix={{x}}", "flavor, line 2, column 8: {{x}} is not known here"),
-    ("labels", "a=1\nnonsense", "labels, line 2, column 1: a label must be KEY=VALUE"),
+    ("labels", "a=1\n=x", "labels, line 2, column 1: a label must be KEY=VALUE"),
     ("labels", "a=1\nb={{x}}", "labels, line 2, column 3: {{x}} is not known here"),
     ("annotations", "a=1\n=x", "annotations, line 2, column 1: an annotation must be KEY=VALUE"),
     ("annotations", "indx:a=1", "annotations, line 1, column 1: unknown annotation level 'indx'"),
@@ -79,6 +79,20 @@ def test_a_mistake_is_named_with_input_line_and_column(
 def _flags(name: str, text: str) -> tuple[str, ...]:
     """The same, a flag for each line: they are counted on."""
     return tuple(f"--{name}={line}" for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("name", ["labels", "annotations"])
+def test_a_line_that_is_no_pair_is_left_out_as_metadata_action_does_and_said(
+    metadata: Command, name: str
+) -> None:
+    code, out, told = metadata(
+        f"--{name}", "a=1\n  nonsense\nb=2", "--auto-labels=false", "--json", environ=TAG
+    )
+    found = json.loads(out)
+    assert (code, found["labels"], found["annotations"]) == (
+        (0, {"a": "1", "b": "2"}, []) if name == "labels" else (0, {}, ["manifest:a=1", "manifest:b=2"])
+    )
+    assert f"{name}, line 2, column 3: nonsense is not KEY=VALUE and is left out" in told
 
 
 @pytest.mark.parametrize("version", ["v1", "1.2", "1.2.3.4"])

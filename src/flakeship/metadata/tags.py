@@ -172,7 +172,7 @@ def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
     except ValueError as error:
         message = f"{key}={rule.get(key)} is no regular expression: {error}"
         raise rule.error(
-            key, message, "Write it as JavaScript does; a comma needs double quotes around the whole field."
+            key, message, f'Write it as JavaScript does; with a comma: "type={rule.type},""{key}=a{{1,2}}""".'
         ) from None
 
 
