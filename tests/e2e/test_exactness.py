@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import pytest
 
+from tests.e2e.forging import Forged
 from tests.e2e.publishing import runner
 from tests.sources.stream_scripts import script_text
 from tests.testbed import archives
 from tests.testbed.nix import FLAKES, MakeFlake
-from tests.testbed.registry import Registry
+from tests.testbed.registry import FaultProxy, Registry
 
 pytestmark = pytest.mark.slow
 
@@ -84,3 +85,30 @@ def planned(tmp_path: Path) -> str:
     (folder / "script.py").write_text(script_text(tmp_path / "runs"))
     (folder / "text").write_text("one\n")
     return f"path:{folder}"
+
+
+def swapped(manifest: Any, config: Any) -> None:
+    """The keys of two layers."""
+    one, other = [entry for entry in manifest["layers"] if entry.get("annotations")][:2]
+    one["annotations"], other["annotations"] = other["annotations"], one["annotations"]
+    config["author"] = "a liar"
+
+
+@pytest.fixture
+def forged(registry: Registry, proxy: FaultProxy, tmp_path: Path) -> Forged:
+    return Forged(registry, proxy, tmp_path, [])
+
+
+@pytest.mark.parametrize("shape", ["hello", "planned"])
+def test_with_verify_keys_are_not_believed(
+    publish: Publish, make_flake: MakeFlake, forged: Forged, tmp_path: Path, shape: str
+) -> None:
+    registry = forged.registry
+    flake = planned(tmp_path) if shape == "planned" else f"{make_flake()}#{shape}"
+    flags = ("--flake", flake, "--tags", f"{registry.host}/{forged.repository}:1", "--created", "0")
+    publish(*flags)
+    honest = registry.digest(forged.repository, "1")
+    forged.forge(swapped, reseal=True)
+    said = publish(*flags, "--reuse", "verify")
+    assert registry.digest(forged.repository, "1") == honest
+    assert " reading " in said
