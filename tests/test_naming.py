@@ -170,7 +170,7 @@ def test_an_unknown_level_is_named_with_where_it_was_written(inputs: tuple[str, 
             {"DOCKER_METADATA_ANNOTATIONS_LEVELS": "indx"},
             default=("manifest",),
         )
-    assert caught.value.message == f"{name}: unknown annotation level 'indx'"
+    assert caught.value.message == f"{name}, line 1, column 1: unknown annotation level 'indx'"
     assert "manifest-descriptor" in caught.value.hint
 
 

@@ -24,7 +24,7 @@ MIRRORED: Final = ("manifest", "index")
 
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
 _MENDED: Final = "With the name in `images`, case and slashes are no matter: `type=ref,event=branch`, `type=raw,value=a/b`."
-_LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
+_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +125,13 @@ def metadata_of(
 
 
 def levels_of(settings: Settings, environ: Mapping[str, str], *, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Of the annotations that name none. UsageError, with the column, for one that there is not."""
-    name, text = "annotations-levels", ",".join(settings.annotations_levels)
-    if not text:
-        name, text = _LEVELS_VARIABLE, environ.get(_LEVELS_VARIABLE, "")
-    try:
-        return (parse_levels(text) if text.strip(", ") else ()) or default
-    except UsageError as error:
-        raise UsageError(f"{name}: {error.message}", hint=error.hint) from None
+    """Of the annotations that name none. UsageError, with line and column, for one that there is not."""
+    said = {"annotations-levels": settings.annotations_levels, _VARIABLE: (environ.get(_VARIABLE, ""),)}
+    for name, texts in said.items():
+        with about(name):
+            if levels := tuple(level for text in numbered(texts) for level in parse_levels(text)):
+                return levels
+    return default
 
 
 def varied(reference: str, variant: str) -> str:

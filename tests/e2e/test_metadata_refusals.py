@@ -60,6 +60,7 @@ BAD = [
     ("labels", "a=1\nb={{x}}", "labels, line 2, column 3: {{x}} is not known here"),
     ("annotations", "a=1\n=x", "annotations, line 2, column 1: an annotation must be KEY=VALUE"),
     ("annotations", "indx:a=1", "annotations, line 1, column 1: unknown annotation level 'indx'"),
+    ("annotations-levels", "index,manifest\nindex, indx", "annotations-levels, line 2, column 8: unknown annotation level 'indx'"),
     ("annotations", "index[linux]:a=1\nindex[a b]:a=1", "annotations, line 2, column 1: 'a b' is not a platform"),
 ]  # fmt: skip
 

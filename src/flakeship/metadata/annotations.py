@@ -64,11 +64,17 @@ def names_level(line: str) -> bool:
 
 
 def parse_levels(text: str) -> tuple[str, ...]:
-    """Read a list of levels such as `DOCKER_METADATA_ANNOTATIONS_LEVELS` holds; platforms in brackets are kept."""
-    levels = tuple(part.strip() for part in text.split(",") if part.strip())
-    for _ in _levels(",".join(levels), ""):
-        pass
-    return levels
+    """Read a list of levels such as `DOCKER_METADATA_ANNOTATIONS_LEVELS` holds; platforms in brackets are kept.
+
+    UsageError, with line and column, for one that there is not.
+    """
+    levels, position = [], 0
+    for part in text.split(","):
+        if level := part.strip():
+            levels.append(level)
+            tuple(_levels(level, text, position + part.index(level)))
+        position += len(part) + 1
+    return tuple(levels)
 
 
 def at_levels(pairs: Iterable[tuple[str, str]], levels: Iterable[str]) -> tuple[Annotation, ...]:
@@ -79,8 +85,8 @@ def at_levels(pairs: Iterable[tuple[str, str]], levels: Iterable[str]) -> tuple[
     )
 
 
-def _levels(prefix: str, line: str) -> Iterator[tuple[Level, str | None]]:
-    position = 0
+def _levels(prefix: str, line: str, position: int = 0) -> Iterator[tuple[Level, str | None]]:
+    """UsageError for what is none; `position` is where the prefix stands in the line."""
     for part in prefix.split(","):
         found = _LEVEL.fullmatch(part)
         if not found or found["level"] not in LEVELS:
