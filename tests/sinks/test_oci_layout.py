@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from flakeship.errors import RejectedError, ResourceError, UsageError
 from flakeship.image.compress import Algorithm
 from flakeship.image.model import Packed
-from flakeship.sinks.delivery import Published
+from flakeship.sinks.delivery import BlobsUnknownError, Published
 from flakeship.sinks.oci_layout import REF_NAME, LayoutDestination
 from tests.image.making import compression, made
 from tests.image.schemas import errors
@@ -187,3 +188,35 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
         assert not (tiny / "layout/index.json").exists()
     finally:
         run("umount", tiny)
+
+
+def test_several_runs_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each lists an image of its own, and moves a tag that all of them write."""
+    images = [random_packed(number) for number in range(12)]
+
+    def publish(number: int) -> None:
+        for tag in (f"t{number}", "shared"):
+            write(images[number], tmp_path, tag)
+
+    with ThreadPoolExecutor(len(images)) as pool:
+        list(pool.map(publish, range(len(images))))
+    assert sorted(tags(tmp_path)) == sorted(["shared", *(f"t{number}" for number in range(len(images)))])
+    assert blobs(tmp_path) == {
+        digest for packed in images for digest in (*digests(packed), packed.descriptor.digest)
+    }
+
+
+def test_a_layer_that_another_run_removed_meanwhile_is_asked_for(tmp_path: Path) -> None:
+    old, new = random_packed(1), random_packed(2)
+    write(old, tmp_path, "1.0")
+    destination = LayoutDestination(tmp_path, "2.0")
+    states = [destination.take(layer).state for layer in old.layers]
+    assert set(states) == {"reused"}
+    write(new, tmp_path, "1.0")
+    with pytest.raises(BlobsUnknownError) as caught:
+        destination.finish(old)
+    assert caught.value.digests == {layer.descriptor.digest for layer in old.layers}
+    for layer in old.layers:
+        destination.take(layer, certain=False)
+    destination.finish(old)
+    assert sorted(tags(tmp_path)) == ["1.0", "2.0"]

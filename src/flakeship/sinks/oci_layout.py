@@ -84,15 +84,32 @@ class LayoutDestination:
         return delivered
 
     def finish(self, packed: Packed) -> Published:
-        return self._named(packed, self._complete(packed))
+        with self._alone():
+            return self._named(packed, self._complete(packed))
 
     def finish_index(self, index: PackedIndex) -> Published:
-        blobs = tuple(blob for image in index.images for blob in self._complete(image))
-        self._write(self._blob(index.descriptor.digest), index.manifest)
-        return self._named(index, blobs)
+        with self._alone():
+            blobs = tuple(blob for image in index.images for blob in self._complete(image))
+            self._write(self._blob(index.descriptor.digest), index.manifest)
+            return self._named(index, blobs)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of several runs one at a time lists its image, and removes what nobody lists: else one would undo another's."""
+        import fcntl
+
+        with contextlib.ExitStack() as scope:
+            with contextlib.suppress(OSError):  # a file system without locks; two runs at once are rare
+                handle = os.open(self._directory, os.O_RDONLY)
+                scope.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
 
     def _complete(self, packed: Packed) -> tuple[Delivered, ...]:
         config, manifest = packed.config_descriptor, packed.descriptor
+        layers = {layer.descriptor.digest for layer in packed.layers}
+        if gone := frozenset(digest for digest in layers if not self._blob(digest).exists()):
+            raise BlobsUnknownError(gone)  # another run has removed what was there to be used again
         self._write(self._blob(config.digest), packed.config)
         self._write(self._blob(manifest.digest), packed.manifest)
         if self._verify:
