@@ -108,6 +108,7 @@ def runner(make_flake: Callable[..., Path], tmp_path: Path, action_image: str) -
             "GITHUB_OUTPUT": "/github/file_commands/output",
             "GITHUB_STEP_SUMMARY": "/github/file_commands/summary",
             "INPUT_NIX-CONFIG": "substituters =",
+            "TMPDIR": "/var/lib/runner/_temp",  # the runner's own, exported by cachix/install-nix-action in a step before
             **{f"INPUT_{name.replace('_', '-').upper()}": value for name, value in inputs.items()},
         }
         mounts = {home: "/github/home", commands: "/github/file_commands", workspace: "/github/workspace"}

@@ -113,6 +113,15 @@ def test_command_line_follows_the_inputs(nix_environ: Mapping[str, str]) -> None
     assert nix.environ["NIX_CONFIG"] == nix_environ["NIX_CONFIG"] + "\nmax-jobs = 1\n# a comment\n  cores = 2"
 
 
+def test_paths_of_another_machine_are_left_out(nix_environ: Mapping[str, str], tmp_path: Path) -> None:
+    there = {**nix_environ, "TMPDIR": str(tmp_path), "NIX_SSL_CERT_FILE": "/no/bundle.crt"}
+    assert Nix.find(environ=there, emit=ignore).environ.get("TMPDIR") == str(tmp_path)
+    assert "NIX_SSL_CERT_FILE" not in Nix.find(environ=there, emit=ignore).environ
+    gone = Nix.find(environ={**nix_environ, "TMPDIR": "/no/runner/_temp"}, emit=ignore)
+    assert "TMPDIR" not in gone.environ
+    assert gone.query("eval", "--json", "--expr", "1 + 1") == 2
+
+
 def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
     nix = Nix.find(environ=nix_environ, emit=ignore, config=("max-jobs = 7",))
     assert nix.query("show-config", "--json")["max-jobs"]["value"] == 7

@@ -23,6 +23,9 @@ PROGRAM: Final = "nix"
 OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
 _CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
+_RUNNERS: Final = ("TMPDIR", "NIX_SSL_CERT_FILE", "SSL_CERT_FILE")
+"""Paths that an earlier step may leave in the environment, as cachix/install-nix-action does: a container lacks them."""
+
 _SETTING: Final = re.compile(r"([a-z0-9-]+\s+=(\s.*)?|!?include\s.*)?(#.*)?")
 _HINT_INSTALL: Final = (
     "install Nix: the installer that nixos.org/download describes, or your distribution's package "
@@ -198,6 +201,9 @@ def _version(release: str) -> tuple[int, int]:
 
 def _child_environ(environ: Mapping[str, str], *, config: Sequence[str], spare_home: str) -> dict[str, str]:
     child = process.scrubbed(environ)
+    for name in _RUNNERS:
+        if name in child and not Path(child[name]).exists():
+            del child[name]
     child["HOME"] = _home(environ.get("HOME", ""), spare=spare_home)
     own = environ.get("NIX_CONFIG", "")
     lines = (*_single_user(own), own, *map(_setting, config))
