@@ -161,6 +161,15 @@ def test_a_secret_of_protected_branches_is_missing_elsewhere(
     assert asked.code in {2, 5}, asked.log
 
 
+def test_a_project_without_a_registry_is_told_that_nothing_is_pushed(job: RunJob) -> None:
+    done = job("branch main", variables={"CI_REGISTRY": "", "CI_REGISTRY_IMAGE": ""})
+    assert done.code == 0, done.log
+    (notice,) = done.notices
+    assert "nothing is pushed: CI_REGISTRY_IMAGE is not set" in notice
+    assert done.variables["SHIPPED_PUSHED"] == "false"
+    assert not job("branch main", variables={"CI_REGISTRY_IMAGE": ""}, to="oci:there").notices
+
+
 @pytest.mark.parametrize("user", ["CI_REGISTRY", "CI_DEPLOY", "FLAKESHIP"])
 def test_a_job_has_credentials_by_itself(user: str, job: RunJob) -> None:
     name = "USERNAME" if user == "FLAKESHIP" else "USER"
@@ -196,10 +205,14 @@ def test_labels_hold_anything(job: RunJob) -> None:
     }
     many = {f"org.example.n{number}": f"value {number}" for number in range(300)}
     lines = "".join(f"{name}={value}\n" for name, value in {**odd, **many}.items()).replace("{{", r"\{{")
-    done = job("branch main", labels=f'{lines}\n"two=lines\nof text"\n')
+    description = "a\n{{tag}} ⚓ \x1b[7m"
+    variables = OWN | {"CI_PROJECT_DESCRIPTION": description}
+    done = job("branch main", variables=variables, labels=f'{lines}\n"two=lines\nof text"\n')
     assert done.code == 0, done.log
     assert done.labels.items() >= {**odd, **many, "two": "lines\nof text"}.items()
     assert len(done.variables) == 4
+    assert done.labels[f"{PREFIX}description"] == description
+    assert "\x1b[7m" not in done.log
 
 
 @pytest.mark.parametrize(
