@@ -229,16 +229,23 @@ def test_sanitising_again_changes_nothing(text: str) -> None:
                 "type=ref,event=pr",
                 "type=raw,value={{branch}}-x",
                 "type=edge",
+                "type=match,pattern=.*",
+                "type=semver,pattern={{{raw}}}",
+                "type=pep440,pattern={{version}}",
+                "type=raw,value={{{tag}}}{{{branch}}},prefix=,suffix=",
             ]
         )
     ),
+    st.sampled_from(
+        ["latest=auto", "prefix={{{branch}}}", "suffix={{tag}},onlatest=true", "latest=true,prefix=."]
+    ),
 )
-def test_every_tag_that_comes_out_is_one(name: str, kind: str, rules: list[str]) -> None:
+def test_every_tag_that_comes_out_is_one(name: str, kind: str, rules: list[str], flavor: str) -> None:
     try:
-        found = compute(replace(CONTEXT, ref=kind + name), tags=rules)
+        found = compute(replace(CONTEXT, ref=kind + name), tags=rules, flavor=[flavor])
     except UsageError as error:
         words = error.message
-        assert "begins with" in words or "more than 128" in words
+        assert "begins with" in words or "more than 128" in words or "is not one that a registry" in words
     else:
         assert all(TAG.fullmatch(tag) for tag in found.names)
         assert len(set(found.names)) == len(found.names)

@@ -30,6 +30,8 @@ from flakeship.metadata.patterns import find_groups
         (r"/\d/g", "x", None),
         (r"/\d/y", "x1", None),
         ("a/b", "a/b", ("a/b",)),
+        (r"\p{L}", "p{L}", ("p{L}",)),
+        (r"/\\p{1}/u", "\\p", ("\\p",)),
     ],
 )
 def test_a_pattern_means_what_it_means_there(
@@ -50,6 +52,8 @@ def test_match_knows_no_slashes() -> None:
         ("*", "nothing to repeat"),
         ("/a/gg", "a flag stands twice in 'gg'"),
         ("/a/x", "unknown flag 'x'"),
+        (r"/v\p{L}/u", r"\\p{…} is not known here"),
+        (r"/\\\u{41}/v", r"\\u{…} is not known here"),
     ],
 )
 def test_what_is_wrong_with_a_pattern_is_said(pattern: str, words: str) -> None:

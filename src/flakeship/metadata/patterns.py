@@ -10,6 +10,7 @@ _DELIMITED: Final = re.compile(r"/(.+)/(.*)", re.DOTALL)
 _QUANTIFIER: Final = re.compile(r"\{\d+(?:,\d*)?\}")
 _FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _NO_EFFECT: Final = "dgyuv"  # indices, global and sticky (seen to below), Unicode
+_UNICODE: Final = re.compile(r"(?<!\\)(?:\\\\)*(\\[pPu])\{")
 
 
 def find_groups(pattern: str, text: str, *, delimited: bool) -> tuple[str | None, ...] | None:
@@ -33,6 +34,8 @@ def _compile(source: str, flags: str) -> re.Pattern[str]:
             raise ValueError(f"unknown flag {flag!r}")
     if len(set(flags)) < len(flags):
         raise ValueError(f"a flag stands twice in {flags!r}")
+    if not {"u", "v"}.isdisjoint(flags) and (found := _UNICODE.search(source)):
+        raise ValueError(f"{found[1]}{{…}} is not known here")
     bits = re.ASCII
     for flag in flags:
         bits |= _FLAGS.get(flag, re.NOFLAG)
