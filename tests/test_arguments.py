@@ -149,6 +149,7 @@ def test_a_secret_never_stands_in_an_error() -> None:
         (["--compresion=gzip"], {}, "did you mean '--compression'?", "--help"),
         (["--zzzzzz"], {}, "there is no option --zzzzzz", "--help"),
         (["--flake"], {}, "expected one argument", "--help"),
+        ([".#image"], {}, "nothing to do with .#image", "`--flake .#image`"),
         (["--push=maybe"], {}, "push is 'maybe'", "auto, true, false"),
         (["--compression=gzp"], {}, "compression is 'gzp'; did you mean 'gzip'?", "gzip, zstd, none"),
         (["--dry-run=perhaps"], {}, "dry-run is 'perhaps'", "true or false"),

@@ -196,6 +196,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
+    if command == "publish" and not word.startswith("-"):
+        return UsageError(
+            f"there is nothing to do with {word}",
+            hint=f"write `--flake {word}` to build that, `--source {word}` for what is built already, "
+            f"or `--tags {word}` to push there",
+        )
     flags = [f"--{item.name}" for item in declared if command in item.commands and not item.secret]
     files = [f"--{item.name}-file" for item in declared if command in item.commands and item.secret]
     what = "no option" if word.startswith("-") else "nothing to do with"
