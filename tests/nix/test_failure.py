@@ -49,6 +49,19 @@ def test_builder_without_a_log_of_its_own(nix: Nix) -> None:
     assert "> boom" in error.detail
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: '/w' is not a Git repository",
+        "error: opening Git repository \"/w\": failed to resolve path '/r/.git/worktrees/x': No such file or directory",
+    ],
+)
+def test_a_worktree_without_its_repository(nix: Nix, text: str) -> None:
+    error = told(nix, text)
+    assert "can't be opened" in error.message
+    assert "`path:.`" in error.hint
+
+
 def test_builder_was_killed(nix: Nix) -> None:
     error = told(nix, f"error: builder for '{FAILS}' failed due to signal 9 (Killed)")
     assert error.message == "building fails failed: its builder was ended by signal 9"

@@ -205,6 +205,15 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
     )
 
 
+def _no_repository(failure: Failure, _: re.Match[str]) -> Error:
+    return BuildError(
+        f"the git repository of {failure.installable} can't be opened",
+        hint="`path:.` instead of `.` takes the files as they are; a worktree's or submodule's `.git` leads to a folder elsewhere, "
+        "which a container must have too",
+        detail=failure.end,
+    )
+
+
 def _search_path(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} reads <{found['name']}>, and nothing says what that is",
@@ -246,6 +255,7 @@ _CAUSES: Final = (
     _Cause(r"does not provide attribute [^\n]*", _missing_attribute, source=True),
     _Cause(r"flake output attribute '[^']+' (?:is not|to be) a derivation", _no_derivation, source=True),
     _Cause(r"cannot find flake 'flake:", _unknown_flake),
+    _Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),
     _Cause(r"file '(?P<name>[^'/]+)' was not found in the Nix search path", _search_path),
     _Cause(r"Package .(?P<package>[^\n]+?). in [^\n]* has an unfree license", _unfree),
     _Cause(r"in pure eval(?:uation)? mode|use '--impure' to override", _impure),
