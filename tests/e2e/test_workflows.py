@@ -78,6 +78,22 @@ def test_a_workflow_of_the_docs_uses_inputs_and_outputs_that_there_are(shown: di
         assert output in outputs.get(name, [output]), f"steps.{name} has no output {output}"
 
 
+def test_inputs_that_the_docs_show_alone_are_inputs() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    seen = 0
+    for page in (ROOT / "docs").glob("*.md"):
+        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+            if page.name == "gitlab.md" or "uses:" in block:
+                continue
+            document = yaml.safe_load(block)
+            (component,) = document.get("include", [document])
+            assert set(component.get("inputs", document.get("with", component))) <= set(action["inputs"]), (
+                block
+            )
+            seen += 1
+    assert seen
+
+
 def test_the_readme_counts_right_and_shows_both_on_its_first_screen() -> None:
     text = (ROOT / "README.md").read_text()
     before, after = re.findall(r"```yaml\n(jobs:.*?)```", text, re.DOTALL)[:2]
