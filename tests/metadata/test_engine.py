@@ -174,6 +174,8 @@ BAD = [
     ("tags", "type=raw,value={{#each x}}{{/each}}", "the block {{#each}} is not known", "{{#if NAME}}"),
     ("tags", "type=raw,value={{#if tag}}x", "the block {{#if}} is never closed", "{{/if}}"),
     ("tags", "type=raw,value={{#if tag}}x{{/unless}}", "is closed by {{/unless}}", "{{/if}}"),
+    ("tags", "type=raw,value={{#if tag}}x{{else if tag}}y{{/unless}}", "is closed by {{/unless}}", "{{/if}}"),
+    ("tags", "type=raw,value={{#if tag}}x{{else each tag}}y{{/if}}", "the block {{#each}} is not known", "{{#if NAME}}"),
     ("tags", "type=raw,value={{}}", "{{}} is no expression", "{{name}}"),
     ("tags", "type=raw,value={{date (x)}}", "'(x)' is no argument", "single quotes"),
     ("tags", "type=raw,value=x,enable=maybe", "column 25: enable is 'maybe'", "{{is_default_branch}}"),

@@ -29,6 +29,10 @@ NAMES: dict[str, Name] = {
         ("{{join 'it\\'s' \"two\" 3 bare}}", "it&#x27;s+two+3+None"),
         ("{{#if b}}y{{else}}n{{/if}}{{#unless empty}}u{{/unless}}", "nu"),
         ("{{#if join}}x{{/if}}{{#unless b}}{{#if a}}1{{else}}2{{/if}}{{/unless}}", "1"),
+        ("{{#if empty}}1{{else if a}}2{{else}}3{{/if}}{{#if empty}}1{{else if b}}2{{else}}3{{/if}}", "23"),
+        ("{{#if a}}1{{else if a}}2{{/if}}{{#if empty}}1{{else unless a}}2{{^}}3{{/if}}", "13"),
+        ("x {{~#if a~}} y {{~/if~}} z", "xyz"),
+        ("{{#if empty}}{{else~}} n {{~/if}} {{#unless a~}} {{~else~}} m {{/unless~}} {{b}}", "n m 0"),
         ("{{this.b}}{{./b}}{{@root.b}}{{[b]}}", "0000"),
     ],
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from flakeship.errors import UsageError
@@ -93,15 +93,25 @@ def is_raw(template: str) -> bool:
 
 
 def parse(template: str, *, at: _Place) -> tuple[Node, ...]:
-    nodes, end, _ = _nodes(template, 0, at, inside="")
-    assert end == len(template)
-    return nodes
+    part = _nodes(template, 0, at)
+    assert part.end == len(template)
+    return part.nodes
 
 
-def _nodes(template: str, start: int, at: _Place, *, inside: str) -> tuple[tuple[Node, ...], int, str]:
-    """Read up to the end, or within a block to `{{else}}` or `{{/…}}`, whose body is the third result."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Nodes up to `end`: that of the template, or behind the tag `stop` within a block. `strip` is whether blanks behind go."""
+
+    nodes: tuple[Node, ...]
+    end: int
+    stop: str = ""
+    strip: bool = False
+
+
+def _nodes(template: str, start: int, at: _Place, *, inside: str = "", strip: bool = False) -> _Part:
+    """Read up to the end, or within a block to `{{else}}` or `{{/…}}`."""
     nodes: list[Node] = []
-    position, strip = start, False
+    position = start
     while True:
         text, opening = _plain(template, position)
         found = _TAG.match(template, opening) if opening < len(template) else None
@@ -118,14 +128,16 @@ def _nodes(template: str, start: int, at: _Place, *, inside: str) -> tuple[tuple
                 raise at.error(
                     start, f"the block {{{{#{inside}}}}} is never closed", f"End it with {{{{/{inside}}}}}."
                 )
-            return tuple(filter(None, nodes)), len(template), ""
-        position, strip = found.end(), bool(found["c1"] or found["c2"] or found["r1"] or found["r2"])
+            return _Part(tuple(filter(None, nodes)), len(template))
+        position, strip = found.end(), any(found[mark] for mark in ("c1", "c2", "r1", "r2"))
         body = (found["body"] or "").strip()
-        if inside and (body in {"else", "^"} or body.startswith("/")):
-            return tuple(filter(None, nodes)), position, body
+        if inside and (body in {"else", "^"} or body.startswith(("else ", "/"))):
+            return _Part(tuple(filter(None, nodes)), position, body, strip)
         if body.startswith("#"):
-            block, position = _block(template, body, found, at)
+            whole = _Part((), position, body[1:], strip)
+            block, end = _block(template, whole, at, start=found.start())
             nodes.append(block)
+            position, strip = end.end, end.strip
         elif found["raw"] is not None or found["body"] is not None:
             nodes.append(_expression(found, at))
 
@@ -143,26 +155,32 @@ def _plain(template: str, start: int) -> tuple[str, int]:
     return text + template[start:], len(template)
 
 
-def _block(template: str, body: str, found: re.Match[str], at: _Place) -> tuple[Block, int]:
-    kind, _, condition = body[1:].strip().partition(" ")
+def _block(template: str, opened: _Part, at: _Place, *, start: int, closing: str = "") -> tuple[Block, _Part]:
+    """The block whose opening tag stands at `start` and ends `opened`, and its last part. That of an `{{else if …}}` is
+    closed by what closes the first: `closing`.
+    """
+    kind, _, condition = opened.stop.strip().partition(" ")
+    closing = closing or kind
     if kind not in _BLOCKS:
         raise at.error(
-            found.start(),
-            f"the block {{{{#{kind}}}}} is not known here",
-            "Use {{#if NAME}} or {{#unless NAME}}.",
+            start, f"the block {{{{#{kind}}}}} is not known here", "Use {{#if NAME}} or {{#unless NAME}}."
         )
-    expression = _words(condition, position=found.start(), escaped=True, at=at)
-    then, end, stop = _nodes(template, found.end(), at, inside=kind)
+    expression = _words(condition, position=start, escaped=True, at=at)
+    then = last = _nodes(template, opened.end, at, inside=closing, strip=opened.strip)
     otherwise: tuple[Node, ...] = ()
-    if not stop.startswith("/"):
-        otherwise, end, stop = _nodes(template, end, at, inside=kind)
-    if stop[1:].strip() != kind:
+    if then.stop.startswith("else "):
+        inner, last = _block(template, replace(then, stop=then.stop[5:]), at, start=start, closing=closing)
+        otherwise = (inner,)
+    elif not then.stop.startswith("/"):
+        last = _nodes(template, then.end, at, inside=closing, strip=then.strip)
+        otherwise = last.nodes
+    if last.stop[1:].strip() != closing:
         raise at.error(
-            found.start(),
-            f"the block {{{{#{kind}}}}} is closed by {{{{{stop}}}}}",
-            f"End it with {{{{/{kind}}}}}.",
+            start,
+            f"the block {{{{#{closing}}}}} is closed by {{{{{last.stop}}}}}",
+            f"End it with {{{{/{closing}}}}}.",
         )
-    return Block(expression, *((then, otherwise) if kind == "if" else (otherwise, then))), end
+    return Block(expression, *((then.nodes, otherwise) if kind == "if" else (otherwise, then.nodes))), last
 
 
 def _expression(found: re.Match[str], at: _Place) -> Expression:
