@@ -139,6 +139,20 @@ def test_secrets_are_masked_before_all_else_whole_and_by_line() -> None:
     assert not logged(secrets=("", " \n ")).obeyed
 
 
+@given(st.text(min_size=1).filter(str.strip))
+def test_a_mask_is_the_secret_as_it_is(secret: str) -> None:
+    assert logged(secrets=(secret,)).named("add-mask")[0].data == secret
+
+
+@given(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=30))
+def test_the_place_of_an_error_is_a_file_of_any_name(name: str) -> None:
+    out = io.StringIO()
+    error = BuildError("x")
+    github_commands.CommandLog(out, 3).fail(error, {"file": name, "line": "7"})
+    (command,) = Runner().read(out.getvalue()).named("error")
+    assert command.properties == {"title": "flakeship", "file": name, "line": "7"}
+
+
 def test_debug_logging_of_the_run_says_all() -> None:
     assert "    fine" in logged(events.Detail("fine"), environ={"RUNNER_DEBUG": "1"}).shown
     assert "    fine" not in logged(events.Detail("fine")).shown
