@@ -54,7 +54,7 @@ def documents(registry: Registry, repository: str, tag: str) -> tuple[Any, Any]:
     return manifest, json.loads(registry.blob(repository, manifest["config"]["digest"]) or b"")
 
 
-SHAPES: Final = ("layered", "layered-plain", "layered-zstd", "image", "stream", "hello", "planned")
+SHAPES: Final = ("layered-plain", "image", "stream", "hello", "planned")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

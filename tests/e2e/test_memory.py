@@ -47,7 +47,7 @@ def peak(environ: Mapping[str, str], cwd: Path, *flags: str) -> int:
 
 
 def test_of_a_ready_image(registry: Registry, nix_environ: Mapping[str, str], tmp_path: Path) -> None:
-    source = sparse(tmp_path / "image.tar", 512 * MIB)
+    source = sparse(tmp_path / "image.tar", 256 * MIB)
     flags = ("--source", str(source), "--tags", f"{registry.host}/{registry.new_repository()}:1")
     for reuse in ("trust", "verify"):
         assert peak(nix_environ, tmp_path, *flags, "--reuse", reuse) <= 120 * MIB
