@@ -25,7 +25,7 @@ from tests.sources.store_trees import image_json, layer_json
 from tests.sources.stream_scripts import script_text
 from tests.testbed import archive_shapes, archives
 from tests.testbed.nix import FLAKES, MakeFlake
-from tests.testbed.registry import FaultProxy, Registry
+from tests.testbed.registry import MANIFEST_TYPES, FaultProxy, Registry
 from tests.worlds import world
 
 pytestmark = pytest.mark.slow
@@ -69,9 +69,7 @@ class Counter:
 
     def documents(self) -> tuple[int, int, list[dict[str, Any]]]:
         """The sizes of manifest and config, and the layers."""
-        answer = self.registry.get(
-            f"{self.repository}/manifests/1", headers={"Accept": "application/vnd.oci.image.manifest.v1+json"}
-        )
+        answer = self.registry.get(f"{self.repository}/manifests/1", headers={"Accept": MANIFEST_TYPES})
         document = answer.json()
         return len(answer.content), document["config"]["size"], document["layers"]
 
@@ -132,11 +130,11 @@ def as_layout(path: Path, tars: Sequence[bytes], *, blank: bool = False) -> Path
 SHAPES: Final[Mapping[str, Callable[..., Path]]] = {"tar": as_tar, "tar.gz": as_gzip, "layout": as_layout}
 
 
-def publish(counter: Counter, source: Path, *labels: str) -> int:
+def publish(counter: Counter, source: Path, *labels: str, **settings: Any) -> int:
     """Count from here; bytes of layers that were read."""
     around, told = world(source.parent)
     counter.begin()
-    asked = Settings(source=str(source), tags=(counter.reference,), labels=labels, created="keep")
+    asked = Settings(source=str(source), tags=(counter.reference,), labels=labels, created="keep", **settings)
     pipeline.publish(asked, around)
     return sum(each.count for each in told if isinstance(each, BytesMoved) and each.direction == "read")
 
@@ -160,6 +158,18 @@ def test_sixty_layers(counter: Counter, shape: str, tmp_path: Path) -> None:
     manifest, config, entries = counter.documents()
     assert read == (len(changed[30]) if shape != "layout" else entries[30]["size"])
     assert counter.sent == entries[30]["size"] + config + 2 * manifest
+
+
+def test_what_has_no_seal_is_asked_for_where_it_is_to_be_named_anew(counter: Counter, tmp_path: Path) -> None:
+    """Docker's manifests have no annotations, and so nothing vouches for what they say."""
+    source = as_tar(tmp_path / "first", layers())
+    publish(counter, source, "a=1", media_types="docker")
+    assert publish(counter, source, "a=1", media_types="docker") == 0
+    assert len(counter.requests) <= 10, counter.requests
+    assert counter.sent == 0
+    assert publish(counter, source, "a=2", media_types="docker") == 0
+    assert counter.of("HEAD").count("blobs/") == NUMBER + 1
+    counter.assert_only_documents()
 
 
 Run = Callable[..., str]

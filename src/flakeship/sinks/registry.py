@@ -14,9 +14,10 @@ from flakeship.errors import NotAllowedError
 from flakeship.events import Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
 from flakeship.http.retry import persist
-from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader
+from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import Answer, DeniedError, RegistryError
 from flakeship.registry.hints import hint_for
@@ -26,6 +27,7 @@ from flakeship.sinks.registry_published import published as look
 
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
+_AT_ONCE: Final = 8
 _UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE_INVALID"})
 
 
@@ -66,6 +68,8 @@ class RegistryDestination:
         self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
         self._delivered: dict[Digest, Delivered] = {}
         self._doubted: frozenset[Digest] = frozenset()
+        self._hearsay: set[Digest] = set()
+        self._unasked: dict[Digest, Blob] = {}
         self._locks: dict[Digest, threading.Lock] = {}
 
     @property
@@ -84,16 +88,19 @@ class RegistryDestination:
 
         A manifest that was just read, and is as flakeship left it, vouches for its blobs and their sizes: no registry lets
         go of them while it stands, and one that did says so when the new manifest comes (BlobsUnknownError). The blobs
-        of any other are asked for one by one, when they are needed.
+        of any other are asked for one by one before another manifest names them.
         """
         if self._reuse is None:
             return ()
         images = look(self._client, self._tags, self._emit)
         if not images or self._reuse.always:
             images += look(self._client, self._reuse.tags, self._emit)
-        for image in filter(lambda image: image.intact, images):
+        for image in images:
             for digest, size in image.blobs:
-                self._delivered.setdefault(digest, Delivered(digest, size, "reused"))
+                if image.intact:
+                    self._delivered.setdefault(digest, Delivered(digest, size, "reused"))
+                else:
+                    self._hearsay.add(digest)
         for client, tags in self._reuse.others:
             images += look(client, tags, self._emit)
         return images
@@ -105,7 +112,9 @@ class RegistryDestination:
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
         blob = Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")
-        delivered = self._ensure(blob, certain=certain and blob.digest not in self._doubted)
+        delivered = self._postponed(blob) or self._ensure(
+            blob, certain=certain and blob.digest not in self._doubted
+        )
         self._emit(
             LayerProgress(layer.key, delivered.state, delivered.size, delivered.digest, destination=self.name)
         )
@@ -121,19 +130,25 @@ class RegistryDestination:
         for image in index.images:
             blobs += self._complete(image)
             if not self._head(image.descriptor.digest):
+                self._ask()
                 self._put(image, image.descriptor.digest)
         return self._named(index, blobs)
 
     def _complete(self, packed: Packed) -> list[Delivered]:
         """All that the manifest names is there."""
         config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
-        blobs = [self._delivered[layer.descriptor.digest] for layer in packed.layers]
+        blobs = [self._held(layer.descriptor) for layer in packed.layers]
         return [*blobs, self._ensure(config, certain=config.digest not in self._doubted)]
+
+    def _held(self, descriptor: Descriptor) -> Delivered:
+        unasked = Delivered(descriptor.digest, descriptor.size, "reused")
+        return self._delivered.get(descriptor.digest, unasked)
 
     def _named(self, packed: Packed | PackedIndex, blobs: list[Delivered]) -> Published:
         digest = packed.descriptor.digest
         standing = {tag: self._head(tag) for tag in self._tags}
         if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
+            self._ask()
             self._put(packed, digest)
         for tag, there in standing.items():
             if there == digest:
@@ -142,6 +157,31 @@ class RegistryDestination:
                 self._put_tag(packed, tag)
         tags = tuple(f"{self.name}:{tag}" for tag in self._tags)
         return Published(self.name, f"{self.name}@{digest}", tags, digest, tuple(blobs))
+
+    def _postponed(self, blob: Blob) -> Delivered | None:
+        """What is said to be here, and not by us, is asked for when it is to be named anew; None for all else."""
+        if blob.open or blob.digest in self._delivered or blob.digest not in self._hearsay:
+            return None
+        self._unasked[blob.digest] = blob
+        return Delivered(blob.digest, blob.size, "reused")
+
+    def _ask(self) -> None:
+        """Whether that is true. BlobsUnknownError names all that it is not true of."""
+        waiting, self._unasked = list(self._unasked.values()), {}
+        if not waiting:
+            return
+        with workers("ask", min(len(waiting), _AT_ONCE)) as pool:
+            missing = frozenset(filter(None, pool.map(self._lacks, waiting)))
+        if missing:
+            self._doubted |= missing
+            raise BlobsUnknownError(missing)
+
+    def _lacks(self, blob: Blob) -> Digest | None:
+        try:
+            self._ensure(blob, certain=True)
+        except BlobsUnknownError:
+            return blob.digest
+        return None
 
     def _ensure(self, blob: Blob, *, certain: bool) -> Delivered:
         """Once a digest, however many layers have it and whichever threads ask."""
