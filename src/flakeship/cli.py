@@ -239,14 +239,13 @@ def _signals() -> Iterator[None]:
     Handlers are set even where they were ignored: Python as a container's first process has none for SIGTERM.
     nohup's is left.
     """
-    came = 0
+    came: list[int] = []
 
     def cancel(number: int, _: FrameType | None) -> None:
-        nonlocal came
-        came += 1
-        if came == 1:
+        came.append(number)
+        if len(came) == 1:
             raise CancelledError(number)
-        if came > _PATIENCE:
+        if len(came) > _PATIENCE:
             os._exit(128 + number)
 
     ours = [signal.SIGINT, signal.SIGTERM]
@@ -255,6 +254,12 @@ def _signals() -> Iterator[None]:
     before = {number: signal.signal(number, cancel) for number in ours}
     try:
         yield
+    except Exception as error:
+        if came and not isinstance(
+            error, Error
+        ):  # an import that is interrupted fails by an error of its own
+            raise CancelledError(came[0]) from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

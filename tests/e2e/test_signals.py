@@ -171,3 +171,24 @@ def test_while_the_program_is_still_loaded(number: signal.Signals, nix_environ: 
         [sys.executable, "-c", script, "publish"], env=nix_environ, capture_output=True, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, b"", b"")
+
+
+def test_what_an_interrupted_import_makes_of_it(nix_environ: Mapping[str, str]) -> None:
+    """Python's own modules in C raise an ImportError instead of what interrupted them."""
+    script = (
+        "import os, sys\n"
+        "class Sender:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, *_):\n"
+        "        if name != 'flakeship.pipeline': return\n"
+        f"        try: os.kill(os.getpid(), {signal.SIGTERM:d}); sum(range(1000))\n"
+        "        except Exception: raise ImportError('torn')\n"
+        "sys.meta_path.insert(0, Sender)\n"
+        "from flakeship.__main__ import entry\n"
+        "entry()\n"
+    )
+    command = [sys.executable, "-c", script, "publish"]
+    ended = subprocess.run(command, env=nix_environ, capture_output=True, text=True, check=False)
+    assert ended.returncode == 143
+    assert "error: cancelled by signal 15\n" in ended.stderr
+    assert "Traceback" not in ended.stderr
