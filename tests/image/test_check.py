@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from flakeship.errors import RejectedError
-from flakeship.image.check import check_image
+from flakeship.image.check import check_image, check_layer
 from flakeship.image.model import Descriptor, Digest, digest_of
+from flakeship.image.stream import chunks
 from tests.image.making import files, settled
+from tests.images import LAYER as GZIP
 from tests.images import packed_of, random_layer, random_packed
 
 PACKED = random_packed(7)
@@ -98,3 +101,18 @@ def test_counts_that_differ() -> None:
     manifest = json.dumps(json.loads(PACKED.manifest) | {"layers": []}).encode()
     with pytest.raises(RejectedError, match="has 0 layers, its config 3"):
         check(blobs() | {digest_of(manifest): manifest}, Descriptor.of("m", manifest))
+
+
+def test_a_blob_that_goes_on_and_on_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress(bytes(64 << 20), 9)
+    seen: list[int] = []
+
+    def counted(reader: Any) -> Any:
+        for data in chunks(reader):
+            seen.append(len(data))
+            yield data
+
+    monkeypatch.setattr("flakeship.image.check.chunks", counted)
+    with pytest.raises(RejectedError, match="does not unpack"):
+        check_layer(Descriptor.of(GZIP, bomb), digest_of(b""), lambda _: io.BytesIO(bomb), tar_size=1000)
+    assert sum(seen) < 4 << 20

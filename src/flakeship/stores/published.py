@@ -100,10 +100,11 @@ class PublishedStore:
         descriptor = Descriptor("", known.digest, known.size)
         try:
             with layer.open() as reader:
-                if sha256_of(reader)[0] != known.diff_id:
-                    return False
+                diff_id, size = sha256_of(reader)
+            if diff_id != known.diff_id:
+                return False
             with open_blob(known) as blob:
-                check_layer(descriptor, known.diff_id, lambda _: blob)
+                check_layer(descriptor, known.diff_id, lambda _: blob, tar_size=size)
         except (Error, OSError):
             return False
         return True
