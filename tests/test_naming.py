@@ -87,6 +87,7 @@ def test_refused(text: str, words: str, hint: str) -> None:
         (MAIN, {"images": ["o/n"], "tags": ["x/y:1", "2"]}, ["x/y:1", "o/n:2"]),
         (MAIN, {"images": ["name=o/n,enable=false"], "tags": ["2"]}, []),
         (MAIN, {"images": ["o/n"], "flavor": ["latest=true,suffix=-x"]}, ["o/n:main-x", "o/n:latest"]),
+        (MAIN, {"images": ["o/n"], "tags": ["latest"], "flavor": ["latest=true"]}, ["o/n:latest"]),
         (GITLAB, {}, ["registry.example/group/app:main"]),
         (GITLAB, {"tags": ["type=sha"]}, ["registry.example/group/app:sha-860c190"]),
         (GITLAB, {"images": ["o/n"]}, ["o/n:main"]),

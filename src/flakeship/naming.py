@@ -123,8 +123,8 @@ def metadata_of(
     _warn(found, world)
     full = tuple(Tag(text, Reference.parse(text).tag or "latest", text) for text in lines.full)
     given = () if lines.named else found.tags
-    names = dict.fromkeys(tag.name for tag in (*full, *given))
-    return replace(found, tags=(*full, *given), names=tuple(names))
+    names = (*dict.fromkeys(tag.name for tag in full), *(() if lines.named else found.names))
+    return replace(found, tags=(*full, *given), names=names)
 
 
 def levels_of(settings: Settings, environ: Mapping[str, str], *, default: tuple[str, ...]) -> tuple[str, ...]:

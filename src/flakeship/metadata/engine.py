@@ -96,7 +96,7 @@ def compute(
     with about("tags"):
         outcomes = _settled([evaluate(rule, view) for rule in parse_rules(numbered(tags))])
     names = _names(outcomes, parsed_flavor)
-    version = next(iter(names), "")
+    version = names[0][0] if names else ""
     with about("images"):
         names_of_images = parse_images(numbered(images))
     date = timestamp(context.run_date) if created is None else created
@@ -111,7 +111,7 @@ def compute(
     plain = mirrored | dict(pair(line, what="") for line in notes if not names_level(line))
     return Metadata(
         version=version,
-        names=tuple(names),
+        names=tuple(name for name, _ in names),
         tags=tuple(_tags(names, names_of_images)),
         images=names_of_images,
         labels=found,
@@ -145,9 +145,11 @@ def _settled(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     return tuple(settled)
 
 
-def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> dict[str, str]:
-    """Each tag and the rule it came from, in order; the first rule with a tag decides on `latest`."""
-    names = {outcome.tag: str(outcome.rule) for outcome in outcomes if outcome.tag}
+def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> list[tuple[str, str]]:
+    """Each tag and the rule it came from, in order; the first rule with a tag decides on `latest`, which comes last, as
+    there also where a rule has given it already.
+    """
+    names = [(outcome.tag, str(outcome.rule)) for outcome in outcomes if outcome.tag]
     if next((outcome.latest for outcome in outcomes if outcome.tag), False):
         latest = sanitized(flavor.latest_tag)
         if not TAG.fullmatch(latest):
@@ -155,13 +157,13 @@ def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> dict[str, str]:
                 f"flavor, {where(flavor.prefix or flavor.suffix)}the tag {latest!s:.150} is not one that a registry takes",
                 hint=_LATEST_HINT,
             )
-        names.setdefault(latest, f"flavor latest={flavor.latest}")
+        names.append((latest, f"flavor latest={flavor.latest}"))
     return names
 
 
-def _tags(names: dict[str, str], images: Sequence[str]) -> Iterable[Tag]:
+def _tags(names: Sequence[tuple[str, str]], images: Sequence[str]) -> Iterable[Tag]:
     for image in images or ("",):
-        for name, rule in names.items():
+        for name, rule in names:
             yield Tag(f"{image}:{name}" if image else name, name, rule)
 
 
