@@ -78,14 +78,25 @@ def test_nix_path_of_the_environment_counts(nix: Nix, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("attribute", "words"), [("none", "attribute 'none'"), ("pin", "file 'pin' was not found")]
+    ("attribute", "words", "hint"),
+    [
+        (
+            "none",
+            "none of default.nix cannot be built: attribute 'none'",
+            "nix build --file default.nix none",
+        ),
+        (
+            "pin",
+            "pin of default.nix reads <pin>, and nothing says what that is",
+            "`nix-path: pin=PATH-OR-URL`",
+        ),
+    ],
 )
-def test_what_cannot_be_evaluated(nix: Nix, folder: Path, attribute: str, words: str) -> None:
+def test_what_cannot_be_evaluated(nix: Nix, folder: Path, attribute: str, words: str, hint: str) -> None:
     with pytest.raises(BuildError) as caught:
         build(nix, Installable.of_file("default.nix", attribute, cwd=folder), emit=ignore)
-    assert f"{attribute} of default.nix cannot be built" in caught.value.message
-    assert words in caught.value.message + caught.value.detail
-    assert f"nix build --file default.nix {attribute}" in caught.value.hint
+    assert words in caught.value.message
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
