@@ -37,7 +37,7 @@ def tools(
 ) -> Iterator[list[Tool]]:
     """Ours first. Docker's engine is one of its own, started here."""
     found = [Tool(OURS, lambda image, reference: publish("--source", str(image), "--tags", reference))]
-    found += [_skopeo(program) for program in skopeo if shutil.which(program)]
+    found += [_skopeo(program, folder) for program in skopeo if shutil.which(program)]
     if crane:
         found.append(
             Tool("crane", lambda image, reference: (crane, "push", "--insecure", str(image), reference))
@@ -57,11 +57,12 @@ def publish(*flags: str) -> Sequence[str]:
     return (*FLAKESHIP, "publish", *flags)
 
 
-def _skopeo(program: str) -> Tool:
+def _skopeo(program: str, home: Path) -> Tool:
     options = ("--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false")
     return Tool(
         f"skopeo {version_of(program)}",
         lambda image, reference: (program, *options, f"docker-archive:{image}", f"docker://{reference}"),
+        forget=("rm", "-rf", str(home / ".local")),  # what it remembers of the blobs that it pushed
     )
 
 

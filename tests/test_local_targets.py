@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.errors import UsageError
-from flakeship.sinks.image_archive import Name
+from flakeship.sinks.archive_name import Name
 from flakeship.targets import Archive, Layout, Storage, Target, targets
 
 CWD = Path("/somewhere")

@@ -10,8 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from flakeship.errors import UsageError
 from flakeship.registry.reference import Reference
-from flakeship.sinks.archive_file import Form
-from flakeship.sinks.image_archive import Name
+from flakeship.sinks.archive_name import Form, Name
 
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md, org.opencontainers.image.ref.name
 _REF_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/:@+-]{0,254}")

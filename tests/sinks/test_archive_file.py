@@ -18,9 +18,10 @@ from flakeship.errors import ResourceError, UsageError
 from flakeship.image.check import check_image
 from flakeship.image.index import seal_index
 from flakeship.image.model import Packed
-from flakeship.sinks.archive_file import ArchiveDestination, Form, OciArchiveDestination
+from flakeship.sinks.archive_file import ArchiveDestination, OciArchiveDestination
+from flakeship.sinks.archive_name import Form, Name
 from flakeship.sinks.delivery import BlobsUnknownError, Published
-from flakeship.sinks.image_archive import CONTAINERD_NAME, REF_NAME, Name, blob_name
+from flakeship.sinks.image_archive import CONTAINERD_NAME, REF_NAME, blob_name
 from tests.images import digests, packed_of, random_layer, random_packed
 
 NAME = Name("app:1.0", full="docker.io/library/app:1.0")

@@ -16,10 +16,10 @@ import pytest
 
 from flakeship.errors import NotAllowedError, UnreachableError
 from flakeship.image.model import Packed
+from flakeship.sinks.archive_name import Name
 from flakeship.sinks.delivery import BlobsUnknownError, Published
 from flakeship.sinks.docker_daemon.destination import EngineDestination
 from flakeship.sinks.docker_daemon.engine import Engine, docker_engine, podman_service
-from flakeship.sinks.image_archive import Name
 from tests.images import packed_of, random_layer
 from tests.testbed.docker import Docker
 

@@ -10,9 +10,9 @@ import pytest
 
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed
+from flakeship.sinks.archive_name import Name
 from flakeship.sinks.delivery import Published
 from flakeship.sinks.docker_daemon.engine import Engine, podman_service
-from flakeship.sinks.image_archive import Name
 from flakeship.sinks.podman import PodmanDestination
 from tests.images import packed_of, random_layer, random_packed
 from tests.testbed.podman import Podman

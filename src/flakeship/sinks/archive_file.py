@@ -9,15 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, Self
 
 from flakeship import events
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.sinks.archive_name import Form, Name
 from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
-from flakeship.sinks.image_archive import ImageArchive, Name
-
-Form = Literal["docker-archive", "oci-archive"]
+from flakeship.sinks.image_archive import ImageArchive
 
 
 class ArchiveDestination:

@@ -13,13 +13,14 @@ import tarfile
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO, Final, Protocol, Self
+from typing import Any, BinaryIO, Final, Protocol
 
 from flakeship.errors import ResourceError
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import chunks
+from flakeship.sinks.archive_name import Name
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME: Final = "io.containerd.image.name"
@@ -91,22 +92,6 @@ class ImageArchive:
                 hint="something else writes to the folder for temporary files; run again",
             )
         self._out.write(bytes(-size % tarfile.BLOCKSIZE))
-
-
-class Name(str):
-    """A reference as its user wrote it, with a tag (`app:1`); `full` is what it stands for (`docker.io/library/app:1`)."""
-
-    __slots__ = ("full",)
-    full: str
-
-    def __new__(cls, text: str, *, full: str = "") -> Self:
-        name = super().__new__(cls, text)
-        name.full = full or text
-        return name
-
-    @property
-    def tag(self) -> str:
-        return self.rpartition("/")[2].partition(":")[2]
 
 
 def blob_name(digest: Digest) -> str:

@@ -15,10 +15,10 @@ from flakeship import events, process
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed, PackedLayer
 from flakeship.sinks.archive_file import ArchiveDestination
+from flakeship.sinks.archive_name import Name
 from flakeship.sinks.delivery import Delivered, Destination, Published
 from flakeship.sinks.docker_daemon.destination import EngineDestination
 from flakeship.sinks.docker_daemon.engine import Engine
-from flakeship.sinks.image_archive import Name
 
 _LOAD: Final = 1800
 

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO, Final, Self
 from flakeship import events
 from flakeship.errors import Error, RejectedError, UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.sinks.archive_name import Name
 from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
 from flakeship.sinks.docker_daemon.engine import Engine, tls_of
 from flakeship.sinks.docker_daemon.failure import check_socket, explained
 from flakeship.sinks.docker_daemon.load import Load
-from flakeship.sinks.image_archive import Name
 
 _ANSWER: Final = 60
 _LOAD: Final = 1800

@@ -9,11 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from flakeship import events
 from flakeship.sources.opened import Circumstances, Opened
-from flakeship.sources.stream_script.conf import UnplannedError, read_conf
-from flakeship.sources.stream_script.plan import Planned, base_of
-from flakeship.sources.stream_script.run import run
 
 KIND: Final = "streamLayeredImage script"
 
@@ -23,19 +19,6 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 def opened(path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
-    try:
-        planned = _planned(path, circumstances)
-    except UnplannedError as error:
-        circumstances.emit(events.Detail(f"{path} is run, and not planned: {error}"))
-        return run(path, circumstances)
-    return contextlib.nullcontext(planned)
+    from flakeship.sources.stream_script.opening import planned_or_run
 
-
-def _planned(path: Path, circumstances: Circumstances) -> Planned:
-    from flakeship.sources.stream_script.trial import recipe_of
-
-    conf = read_conf(path, store=circumstances.store, now=circumstances.now)
-    base = base_of(conf)
-    recipe = recipe_of(conf, environ=circumstances.environ, folder=circumstances.folder)
-    hashes = circumstances.nar_hashes() if circumstances.nar_hashes else {}
-    return Planned(conf, recipe, base=base, hashes=hashes)
+    return planned_or_run(path, circumstances)
