@@ -14,7 +14,7 @@ ROUNDS = 15
 STARTS = {
     "python alone": "",
     "flakeship --version": "import sys; sys.argv[1:] = ['--version']; from flakeship.__main__ import entry; entry()",
-    "imports of a push": "import flakeship.cli, flakeship.variants, flakeship.attributes, flakeship.together, "
+    "imports of a push": "import gc; gc.set_threshold(50_000); import flakeship.cli, flakeship.variants, flakeship.attributes, flakeship.together, "
     "flakeship.sinks.registry, flakeship.report.chronicle, flakeship.report.markdown, flakeship.sources.stream_script, "
     "flakeship.sources.oci_layout, flakeship.sources.docker_archive; from isal import isal_zlib",
 }
