@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import requests
 from closures import FLAGS, Amount, Package, packages, pick, walked
 from runs import Contender, again, alternate, empty, kept, machine, measure, registry, table, version_of
 from tools import OURS, publish
@@ -31,7 +33,6 @@ def main() -> None:
     add_flags(parser)
     parser.add_argument("--skopeo", nargs="*", default=["skopeo"], help="each may be given as a path")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--stages", action="store_true", help="measure each kind of work by itself as well")
     chosen = parser.parse_args()
     title, found = closures(chosen)
     print(title)
@@ -53,9 +54,8 @@ def closures(chosen: argparse.Namespace) -> tuple[str, dict[str, list[Contender]
         files = pick(chosen.origin, count=chosen.files, size=chosen.size * 1_000_000)
         made = scope.enter_context(packages(files, chosen.paths, folder))
         amount, count = Amount.of(made.first.closure), len(made.first.closure)
-        if getattr(chosen, "stages", False):
-            print(stages(made.first.closure, amount, folder) + "\n")
         host = scope.enter_context(registry(folder)).host
+        print(stages(made.first.closure, amount, host, folder) + "\n")
         os.environ["HOME"] = str(folder)  # no blob cache, no credentials
         cold = [ours(made.first, host), *(by_tar(each, made.first, host, folder) for each in chosen.skopeo)]
         alternate(cold, rounds=chosen.rounds, before=lambda _: empty(folder), title="closure: ")
@@ -92,7 +92,7 @@ def by_tar(skopeo: str, package: Package, host: str, folder: Path) -> Contender:
     )
 
 
-def stages(closure: Sequence[str], amount: Amount, folder: Path) -> str:
+def stages(closure: Sequence[str], amount: Amount, host: str, folder: Path) -> str:
     """Each kind of work by itself, one after the other: what a push overlaps."""
     blob = folder / "blob"
 
@@ -106,18 +106,31 @@ def stages(closure: Sequence[str], amount: Amount, folder: Path) -> str:
             for piece in compressed(tar(), Compression(), pool=pool, in_flight=cores + 2):
                 file.write(piece)
 
+    def send() -> None:
+        with blob.open("rb") as file:
+            upload(file, host)
+
     seconds = {
         "walk": timed(lambda: sum(os.lstat(path).st_size for path in walked(closure))),
         "tar": timed(lambda: sum(map(len, tar()))),
         "tar, hash": timed(lambda: sum(hashlib.sha256(data).digest_size for data in tar())),
         "tar, compress": timed(pack),
+        "send": timed(send),
     }
     lines = ["| stage by itself | seconds | files/s | MB/s |", "| --- | --- | --- | --- |"]
     for stage, took in seconds.items():
-        lines.append(
-            f"| {stage} | {took:.2f} | {amount.entries / took:,.0f} | {amount.size / 1e6 / took:,.0f} |"
-        )
+        size = blob.stat().st_size if stage == "send" else amount.size
+        lines.append(f"| {stage} | {took:.2f} | {amount.entries / took:,.0f} | {size / 1e6 / took:,.0f} |")
     return "\n".join(lines)
+
+
+def upload(file: BinaryIO, host: str) -> None:
+    """In pieces: a child's peak memory begins with that of who started it."""
+    digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    file.seek(0)
+    with requests.Session() as session:
+        place = session.post(f"http://{host}/v2/bench/blobs/uploads/").headers["Location"]
+        session.put(place, params={"digest": digest}, data=file).raise_for_status()
 
 
 def timed(work: Callable[[], object]) -> float:
