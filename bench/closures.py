@@ -122,7 +122,7 @@ def _built(flake: Path, busybox: str, parts: Sequence[str], built: list[str]) ->
     (flake / "flake.nix").write_text(_FLAKE.format(busybox=busybox, parts=" ".join(parts)))
     said = json.loads(run(*_NIX, "build", *FLAGS, "--json", "--no-link", f"path:{flake}"))
     package = said[0]["outputs"]["out"]
-    built.append(package)
+    built += [package, said[0]["drvPath"]]  # a derivation left behind would keep its inputs
     return Package(flake, run("nix-store", "--query", "--requisites", package).split())
 
 
