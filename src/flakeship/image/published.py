@@ -46,12 +46,6 @@ class PublishedImage:
     """Whether it is as flakeship left it, as far as its seal tells."""
 
     @property
-    def blobs(self) -> tuple[tuple[Digest, int], ...]:
-        """Digest and size of what its manifest vouches for, config included."""
-        layers = ((layer.digest, layer.size) for layer in self.layers if layer)
-        return (*layers, (self.config_descriptor.digest, self.config_descriptor.size))
-
-    @property
     def unstamped_config(self) -> dict[str, Any] | None:
         """The config as its source made it; None where no record says what was overwritten."""
         record = self.annotations.get(UNSTAMP)

@@ -86,9 +86,8 @@ class RegistryDestination:
     def published(self) -> tuple[PublishedImage, ...]:
         """The images at the tags to write; without any, those where layers may be found else.
 
-        A manifest that was just read, and is as flakeship left it, vouches for its blobs and their sizes: no registry lets
-        go of them while it stands, and one that did says so when the new manifest comes (BlobsUnknownError). The blobs
-        of any other are asked for one by one before another manifest names them.
+        A manifest that was just read vouches for its blobs while it is not replaced. Before another one names them they
+        are asked for one by one: registries take a manifest whose sizes are wrong, and whoever wrote it may have.
         """
         if self._reuse is None:
             return ()
@@ -96,11 +95,9 @@ class RegistryDestination:
         if not images or self._reuse.always:
             images += look(self._client, self._reuse.tags, self._emit)
         for image in images:
-            for digest, size in image.blobs:
-                if image.intact:
-                    self._delivered.setdefault(digest, Delivered(digest, size, "reused"))
-                else:
-                    self._hearsay.add(digest)
+            config = image.config_descriptor
+            self._delivered.setdefault(config.digest, Delivered(config.digest, config.size, "reused"))
+            self._hearsay.update(layer.digest for layer in image.layers if layer)
         for client, tags in self._reuse.others:
             images += look(client, tags, self._emit)
         return images
@@ -159,7 +156,7 @@ class RegistryDestination:
         return Published(self.name, f"{self.name}@{digest}", tags, digest, tuple(blobs))
 
     def _postponed(self, blob: Blob) -> Delivered | None:
-        """What is said to be here, and not by us, is asked for when it is to be named anew; None for all else."""
+        """What is said to be here is asked for when it is to be named anew; None for all else."""
         if blob.open or blob.digest in self._delivered or blob.digest not in self._hearsay:
             return None
         self._unasked[blob.digest] = blob
