@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from flakeship import events
 from flakeship.image.adopt import MismatchError, StoppedError, adopted, compare, mismatch
+from flakeship.image.allocator import keep_freed_memory
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
@@ -95,6 +96,7 @@ def _pack(
 def _packed(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
+    keep_freed_memory()
     packing.emit(events.LayerProgress(layer.key, "reading"))
     tar_hash, blob_hash, size = hashlib.sha256(), hashlib.sha256(), 0
 
