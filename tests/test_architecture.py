@@ -44,7 +44,7 @@ PACKAGES = {
     "render": "inputs settings arguments ci errors render_github render_gitlab",
     "render_github": "naming_settings inputs settings",
     "render_gitlab": "inputs settings ci",
-    "story": "settings process http image registry stores nix caches sources sinks lint metadata attest report ci "
+    "story": "inputs settings process http image registry stores nix caches sources sinks lint metadata attest report ci "
     "errors events story",
     "cli": "*",
     "__main__": "cli",

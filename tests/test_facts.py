@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flakeship.building import _once
 from flakeship.errors import BuildError
 from flakeship.events import Detail
 from flakeship.facts import before_build, facts_of, lacking, title_of, while_packing
@@ -15,7 +16,7 @@ from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import compute
 from flakeship.metadata.labels import PREFIX
 from flakeship.nix.derivation import Derivation
-from flakeship.obtain import Obtained, _once
+from flakeship.obtain import Obtained
 from tests.metadata.test_engine import CONTEXT, MAIN
 from tests.worlds import world
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flakeship import events
 from flakeship.errors import BuildError
-from flakeship.nix.closure import closure
-from flakeship.obtain import Obtained, nix_of
-from flakeship.overriding import platform_of
+from flakeship.image.model import Platform
+from flakeship.obtain import Obtained
 from flakeship.settings import Settings
 from flakeship.sources.opened import Circumstances
 from flakeship.world import World
+
+if TYPE_CHECKING:
+    from flakeship.sources.package import Package
 
 
 def circumstances_of(
@@ -25,26 +28,40 @@ def circumstances_of(
     previous: tuple[frozenset[str], ...] = (),
 ) -> Circumstances:
     """`folder` is private and outlives the source; `previous` are the store paths of the published image's layers."""
-    from flakeship.package import package_of
-
-    package = functools.cache(
-        functools.partial(package_of, obtained, settings, world, folder, previous=previous)
-    )
     return Circumstances(
         world.environ,
         world.emit,
-        package,
+        functools.cache(functools.partial(_package, obtained, settings, world, folder, previous)),
         remote=obtained.remote,
         base=obtained.base,
         image_in_archive=settings.image_in_archive,
-        platform=platform_of(settings.platform) if settings.platform else None,
+        platform=_platform(settings),
         now=world.now,
         folder=folder,
         nar_hashes=functools.partial(_nar_hashes, obtained, settings, world, folder),
     )
 
 
+def _platform(settings: Settings) -> Platform | None:
+    if not settings.platform:
+        return None
+    from flakeship.overriding import platform_of
+
+    return platform_of(settings.platform)
+
+
+def _package(
+    obtained: Obtained, settings: Settings, world: World, folder: Path, previous: tuple[frozenset[str], ...]
+) -> Package:
+    from flakeship.package import package_of
+
+    return package_of(obtained, settings, world, folder, previous=previous)
+
+
 def _nar_hashes(obtained: Obtained, settings: Settings, world: World, folder: Path) -> Mapping[str, str]:
+    from flakeship.building import nix_of
+    from flakeship.nix.closure import closure
+
     try:
         nix = obtained.nix or nix_of(settings, world, folder)
         return {each.path: each.nar_hash for each in closure(nix, str(obtained.path.resolve()))}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
-from flakeship.nix.flake import source_of
 from flakeship.obtain import Builder
+
+if TYPE_CHECKING:
+    from flakeship.nix.flake import FlakeMetadata
 
 CommitTime: TypeAlias = Callable[[], datetime | None]
 """When the source was committed; None where nobody knows."""
@@ -30,9 +32,15 @@ def check_commit(text: str, builder: Builder | None, context: Context) -> None:
     """UsageError where `commit` has no answer. Asks Nix, which fetches the flake, only if git and CI know none."""
     if text != "commit" or context.committed:
         return
-    flake = source_of(builder.nix, builder.installable) if builder else None
+    flake = _source_of(builder) if builder else None
     if flake is None or flake.last_modified is None:
         raise _no_commit()
+
+
+def _source_of(builder: Builder) -> FlakeMetadata | None:
+    from flakeship.nix.flake import source_of  # most dates are known without Nix
+
+    return source_of(builder.nix, builder.installable)
 
 
 def moment_of(

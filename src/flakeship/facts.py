@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.errors import Error
@@ -14,9 +14,11 @@ from flakeship.image.workers import workers
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import Metadata
 from flakeship.metadata.labels import FLAKE
-from flakeship.nix.derivation import Derivation
 from flakeship.obtain import Builder, Obtained
 from flakeship.world import World
+
+if TYPE_CHECKING:
+    from flakeship.nix.derivation import Derivation
 
 _STORE_PATH: Final = re.compile(r"/nix/store/([0-9a-df-np-sv-z]{32})-[0-9A-Za-z+._?=-]+")
 _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship import sources
-from flakeship.destinations import credentials_for, transport
+from flakeship.destinations import transport
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.media_types import DOCKER, OCI
@@ -18,6 +18,7 @@ from flakeship.lint.facts import contents_of
 from flakeship.overriding import platform_of
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
+from flakeship.registry_destinations import credentials_for
 from flakeship.report.inspection import Inspection, LayerView
 from flakeship.settings import Settings
 from flakeship.sources.opened import Circumstances, OpenedIndex

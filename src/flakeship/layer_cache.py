@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flakeship.ci.platforms import platform
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
 from flakeship.image.media_types import Family
 from flakeship.image.pack import LayerStore
-from flakeship.report.layers import KeptLayer
 from flakeship.settings import Settings
-from flakeship.stores.cache import CachedStore
-from flakeship.stores.cache_folder import CacheFolder
 from flakeship.world import World
+
+if TYPE_CHECKING:
+    from flakeship.report.layers import KeptLayer
 
 _OFF: Final = "off"
 _MEGABYTE: Final = 1_000_000
@@ -30,6 +30,9 @@ def layer_cache(
     folder = settings.layer_cache or (_OFF if _in_ci(world) else _default(world))
     if folder == _OFF or settings.reuse != "trust" or compression.algorithm == "none":
         return behind
+    from flakeship.stores.cache import CachedStore  # there is none in CI
+    from flakeship.stores.cache_folder import CacheFolder
+
     return CachedStore(
         CacheFolder(_path(folder, world)),
         behind,
@@ -46,6 +49,9 @@ def kept_layers(settings: Settings, world: World) -> tuple[Path, tuple[KeptLayer
 
     UsageError where there is no cache, ResourceError where it can't be read.
     """
+    from flakeship.report.layers import KeptLayer
+    from flakeship.stores.cache_folder import CacheFolder
+
     named = settings.layer_cache or _default(world)
     if named == _OFF:
         raise UsageError("there is no layer cache", hint="name its folder by `--layer-cache`")

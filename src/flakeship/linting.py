@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.errors import RejectedError
 from flakeship.image.model import Layer, Packed
-from flakeship.lint.facts import Finding, facts_of, no_way
-from flakeship.lint.glimpse import Glimpses
-from flakeship.lint.rules import findings
-from flakeship.nix.why import way_to
 from flakeship.obtain import Builder
+
+if TYPE_CHECKING:  # what the rules know is imported where they are asked
+    from flakeship.lint.facts import Finding, WayTo
+    from flakeship.lint.glimpse import Glimpses
 
 Mode = str
 """off, warn or strict: the choices of the input."""
@@ -26,19 +26,27 @@ class Lint:
 
     def __init__(self, mode: Mode, emit: events.Emit, builder: Builder | None = None) -> None:
         self._mode, self._emit = mode, emit
-        self._way_to = partial(way_to, builder.nix) if builder else no_way
-        self._glimpses = Glimpses()
+        self._builder = builder
+        self._glimpses: Glimpses | None = None
         self._told: set[str] = set()
 
     def watched(self, layers: Iterable[Layer]) -> Iterable[Layer]:
-        return layers if self._mode == "off" else map(self._glimpses.watch, layers)
+        if self._mode == "off":
+            return layers
+        from flakeship.lint.glimpse import Glimpses
+
+        self._glimpses = self._glimpses or Glimpses()
+        return map(self._glimpses.watch, layers)
 
     def check(self, packed: Packed) -> None:
         """RejectedError with `strict` for anything but hints. Speaks once, however often an image is finished."""
         if self._mode == "off" or packed.descriptor.digest in self._told:
             return
         self._told.add(packed.descriptor.digest)
-        found = findings(facts_of(packed, self._glimpses, self._way_to))
+        from flakeship.lint.facts import facts_of
+        from flakeship.lint.rules import findings
+
+        found = findings(facts_of(packed, self._glimpses or {}, self._way_to()))
         grave = [finding for finding in found if finding.level == "warning"]
         if self._mode == "strict" and grave:
             raise RejectedError(
@@ -48,6 +56,15 @@ class Lint:
             )
         for finding in found:
             self._emit(_event(finding))
+
+    def _way_to(self) -> WayTo:
+        from flakeship.lint.facts import no_way
+
+        if self._builder is None:
+            return no_way
+        from flakeship.nix.why import way_to
+
+        return partial(way_to, self._builder.nix)
 
 
 def _event(finding: Finding) -> events.Event:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import functools
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from flakeship import caches, events
-from flakeship.errors import BuildError, UsageError
-from flakeship.http.fetch import Fetcher
-from flakeship.http.session import Transport
-from flakeship.nix.build import BuildOutput, build
-from flakeship.nix.command import Nix
-from flakeship.nix.configuration import sandbox_state
-from flakeship.nix.derivation import Derivation, describe
-from flakeship.nix.flake import FlakeMetadata, source_of
-from flakeship.nix.installable import Installable
-from flakeship.nix.reproduce import check_reproducible
-from flakeship.remote import SCHEME, remote_of
+from flakeship.errors import UsageError
 from flakeship.settings import Settings
-from flakeship.sources.blobs import Remote
 from flakeship.world import World
 
+if (
+    TYPE_CHECKING
+):  # what speaks to Nix, and reads registries, is imported where there is something to build or read
+    from flakeship.http.session import Transport
+    from flakeship.nix.build import BuildOutput
+    from flakeship.nix.command import Nix
+    from flakeship.nix.derivation import Derivation
+    from flakeship.nix.flake import FlakeMetadata
+    from flakeship.nix.installable import Installable
+    from flakeship.sources.blobs import Remote
+
 _DESTINATIONS: Final = frozenset({"oci", "docker-archive", "oci-archive"})
+SCHEME: Final = "docker://"
 _UNSAID: Final = ((), (".",))
 """`flake` where nobody gave it."""
 
@@ -77,28 +75,9 @@ def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None
     _check_alone(settings)
     if settings.source:
         return None
-    nix, installable = nix_of(settings, world, folder), installable_of(settings, world)
-    return Builder(nix, installable, folder, _once(functools.partial(describe, nix, installable)))
+    from flakeship.building import found_builder
 
-
-def _once(ask: Callable[[], Derivation]) -> Callable[[], Derivation]:
-    """For threads too: the second to ask waits for the answer to the first."""
-    lock, answered = threading.Lock(), functools.cache(ask)
-
-    def asked() -> Derivation:
-        with lock:
-            return answered()
-
-    return asked
-
-
-def installable_of(settings: Settings, world: World) -> Installable:
-    """What `flake`, or `file` and `attr`, name."""
-    if not settings.file:
-        return Installable.parse(settings.installable, cwd=str(world.cwd))
-    return Installable.of_file(
-        settings.file, settings.attr, search_path=settings.nix_path, cwd=str(world.cwd)
-    )
+    return found_builder(settings, world, folder)
 
 
 def _check_alone(settings: Settings) -> None:
@@ -134,61 +113,16 @@ def _check_alone(settings: Settings) -> None:
         )
 
 
-def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
-    """The Nix of this machine, set up as the inputs say; `folder` is its home where there is no other."""
-    return Nix.find(
-        environ=world.environ,
-        emit=world.emit,
-        config=settings.nix_config,
-        impure=settings.impure,
-        allow_unfree=settings.allow_unfree,
-        accept_flake_config=settings.accept_flake_config,
-        require_sandbox=settings.sandbox == "required",
-        spare_home=str(folder),
-    )
-
-
 def obtain(builder: Builder | None, settings: Settings, world: World, session: Transport) -> Obtained:
     """Build `flake` under its caches, or take `source` as it is."""
     if settings.source.startswith(SCHEME):
-        return Obtained(Path(settings.source), remote=remote_of(settings.source, settings, world, session))
+        return Obtained(Path(settings.source), remote=_remote(settings.source, settings, world, session))
     base = _base(settings, world, session)
     if builder is None:
         return Obtained(world.cwd / settings.source, base=base)
-    installable = builder.installable
-    with world.stage("build", f"building {installable}"):
-        nix = _sandboxed(builder.nix, settings, world)
-        plan = caches.prepare(
-            caches.CacheInputs(
-                cachix=settings.cachix,
-                cachix_auth_token=settings.cachix_auth_token,
-                cachix_signing_key=settings.cachix_signing_key,
-                substituters=settings.substituters,
-                trusted_public_keys=settings.trusted_public_keys,
-            ),
-            nix=nix,
-            emit=world.emit,
-            fetch=Fetcher(session),
-            folder=builder.folder,
-        )
-        cached = nix.with_options(plan.options)
-        building = functools.partial(
-            build, cached, emit=world.emit, watch=plan.watch, extra_environ=plan.environ
-        )
-        output = building(installable)
-        flake = source_of(nix, installable)
-    if settings.verify == "rebuild":
-        with world.stage("rebuild", f"building {installable} a second time, to compare"):
-            check_reproducible(cached, installable, output, emit=world.emit)
-    return Obtained(
-        Path(output.out_path),
-        output,
-        flake,
-        cached,
-        base=base,
-        described=builder.described,
-        build=building,
-    )
+    from flakeship.building import built
+
+    return built(builder, settings, world, session, base=base)
 
 
 def _base(settings: Settings, world: World, session: Transport) -> Remote | None:
@@ -198,16 +132,10 @@ def _base(settings: Settings, world: World, session: Transport) -> Remote | None
             f"base-image: {settings.base_image!r} is no image of a registry",
             hint=f"write {SCHEME}{settings.base_image.rpartition('://')[2]}",
         )
-    return remote_of(settings.base_image, settings, world, session) if settings.base_image else None
+    return _remote(settings.base_image, settings, world, session) if settings.base_image else None
 
 
-def _sandboxed(nix: Nix, settings: Settings, world: World) -> Nix:
-    """Say once whether builds are isolated. Nix 2.8 as root tries to where it can't, and fails: it is told not to."""
-    state = sandbox_state(nix)
-    if settings.sandbox == "required" and not state.holds:
-        raise BuildError(
-            f"the sandbox is required, but {state}",
-            hint="run where Nix may make namespaces, or leave the input `sandbox` at `auto`",
-        )
-    world.emit(events.Notice(str(state)))
-    return nix.with_options([("sandbox", "false")]) if state.possible is False and state.fallback else nix
+def _remote(name: str, settings: Settings, world: World, session: Transport) -> Remote:
+    from flakeship.remote import remote_of
+
+    return remote_of(name, settings, world, session)

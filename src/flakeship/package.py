@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
+from flakeship.building import nix_of
 from flakeship.errors import BuildError, UsageError
 from flakeship.nix.build import BuildOutput, build, system_of
 from flakeship.nix.closure import StorePath, closure
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from flakeship.obtain import Obtained, nix_of
+from flakeship.obtain import Obtained
 from flakeship.settings import Settings
 from flakeship.sources.package import Base, Names, Package
 from flakeship.world import World

@@ -25,13 +25,12 @@ from flakeship.linting import Lint
 from flakeship.metadata.context import Context
 from flakeship.naming import naming_of
 from flakeship.obtain import Obtained, builder_of, obtain
-from flakeship.overriding import overrides_of
 from flakeship.reuse import GoneError, already_built, published_at, ready_made, recipe_of
 from flakeship.room import check_fits, check_room
 from flakeship.settings import Settings
 from flakeship.shipping import OpenSource, Shipment, ship
 from flakeship.sinks.delivery import Published
-from flakeship.stamping import Marks, stamped
+from flakeship.stamping import Marks, changes_of, stamped
 from flakeship.stores.temporary import temporary_store
 from flakeship.targets import Storage, Target, targets
 from flakeship.world import World
@@ -50,7 +49,7 @@ def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "
     """Build, stamp, and bring to every destination; `variant` ends the tags, `tag` is for layouts that are given none."""
     family = FAMILIES[settings.media_types]
     check_created(settings.created, world.environ)
-    context, overrides = context_of(settings, world), overrides_of(settings, world.emit)
+    context, changed = context_of(settings, world), changes_of(settings, world.emit)
     with (
         temporary_store(world.temporary) as temporary,
         transport(settings, world) as session,
@@ -77,7 +76,7 @@ def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "
             facts = scope.enter_context(while_packing(obtained, naming.metadata, world))
             marks = Marks(naming, facts, _moment(settings, world, obtained, context))
             finished = functools.partial(
-                stamped, overrides=overrides, marks=marks, obtained=obtained, recipe=recipe
+                stamped, changed=changed, marks=marks, obtained=obtained, recipe=recipe
             )
             fits = functools.partial(
                 check_fits, temporary=temporary.directory, compressed=compression.algorithm != "none"

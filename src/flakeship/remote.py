@@ -7,22 +7,22 @@ import io
 from collections.abc import Callable
 from typing import TypeVar
 
-from flakeship.destinations import credentials_for
 from flakeship.errors import UsageError
 from flakeship.http.retry import persist
 from flakeship.http.session import Transport
 from flakeship.image.adopt import Checked
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader, Stream
+from flakeship.obtain import SCHEME
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
+from flakeship.registry_destinations import credentials_for
 from flakeship.settings import Settings
 from flakeship.sources.blobs import Remote
 from flakeship.sources.indexes import INDEXES, MANIFESTS
 from flakeship.world import World
 
 T = TypeVar("T")
-SCHEME = "docker://"
 
 
 def remote_of(name: str, settings: Settings, world: World, session: Transport) -> Remote:

@@ -19,8 +19,6 @@ from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of
 from flakeship.image.pack import LayerStore
 from flakeship.image.published import PublishedImage
 from flakeship.image.stream import Reader
-from flakeship.nix.build import BuildOutput
-from flakeship.nix.flake import source_of
 from flakeship.obtain import Builder, Obtained
 from flakeship.settings import Settings
 from flakeship.sinks.delivery import Destination, Remembers
@@ -224,6 +222,9 @@ class Ready:
 def already_built(ready: Ready, builder: Builder, world: World) -> Obtained:
     """What the build would have given, as far as it is told apart by what is stamped."""
     world.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
+    from flakeship.nix.build import BuildOutput
+    from flakeship.nix.flake import source_of
+
     output = BuildOutput(str(ready.path), ready.annotations.get(DERIVATION, ""), {}, "")
     flake = source_of(builder.nix, builder.installable)
     return Obtained(ready.path, output, flake, described=builder.described)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
+from flakeship import events
 from flakeship.facts import Facts
 from flakeship.image import stamp
 from flakeship.image.model import Image
-from flakeship.image.override import Overrides, overridden
 from flakeship.image.seal import SEAL
+from flakeship.inputs import GROUPS
 from flakeship.metadata.annotations import Level
 from flakeship.metadata.engine import Metadata
 from flakeship.naming import Naming
 from flakeship.obtain import Obtained
 from flakeship.reuse import DERIVATION, NAMES, RECIPE_OF, SOURCE
+from flakeship.settings import Settings
 
 _STORE: Final = "/nix/store/"
+_START: Final = GROUPS[8]
+
+Change: TypeAlias = Callable[[Image], Image]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,21 @@ class Marks:
         return _annotations(self.of(stamp.with_created(first, self.moment)), level, "")
 
 
-def stamped(source: Image, *, overrides: Overrides, marks: Marks, obtained: Obtained, recipe: str) -> Image:
-    """The image with overrides, labels, date and annotations, and the record of what it was before."""
-    image = stamp.with_created(overridden(source, overrides), marks.moment)
+def changes_of(settings: Settings, emit: events.Emit) -> Change:
+    """What the inputs say of how the container starts, read and checked; mostly they say nothing. UsageError for what
+    is malformed.
+    """
+    if not any(getattr(settings, item.name) for item in fields(settings) if item.metadata["group"] == _START):
+        return lambda image: image
+    from flakeship.image.override import overridden
+    from flakeship.overriding import overrides_of
+
+    return partial(overridden, overrides=overrides_of(settings, emit))
+
+
+def stamped(source: Image, *, changed: Change, marks: Marks, obtained: Obtained, recipe: str) -> Image:
+    """The image with its changes, labels, date and annotations, and the record of what it was before."""
+    image = stamp.with_created(changed(source), marks.moment)
     metadata = marks.of(image)
     labels = metadata.labels
     marked = stamp.with_labels(

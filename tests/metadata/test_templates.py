@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship.errors import UsageError
-from flakeship.metadata.templates import Name, is_raw, render
+from flakeship.metadata.handlebars import is_raw
+from flakeship.metadata.templates import Name, render
 
 NAMES: dict[str, Name] = {
     "a": "<&'\"`=>",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from flakeship import events
-from flakeship.ci import github_commands, gitlab_reporting, local_reporting
 from flakeship.ci.platforms import platform
 from flakeship.errors import Error
 from flakeship.settings import Settings, inputs
@@ -36,13 +35,19 @@ class Reporting(Protocol):
 
 
 def reporting(environ: Mapping[str, str]) -> Reporting:
-    """That of the platform this run is on; one without a line here is treated like a laptop."""
+    """That of the platform this run is on; one without a line here is treated like a laptop. A run needs but one."""
     match platform(environ).NAME:
         case "github" | "forgejo":
+            from flakeship.ci import github_commands
+
             return github_commands
         case "gitlab":
+            from flakeship.ci import gitlab_reporting
+
             return gitlab_reporting
         case _:
+            from flakeship.ci import local_reporting
+
             return local_reporting
 
 

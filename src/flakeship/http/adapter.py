@@ -10,17 +10,21 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
+import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from flakeship.errors import UsageError
+from flakeship import __version__
+from flakeship.http.body import SizedReader
+from flakeship.http.failures import wire_error
+from flakeship.http.origin import Origin
+from flakeship.http.response import Response
+from flakeship.http.timeouts import CONNECT, STALL
 
 BLOCK: Final = 1024 * 1024
 """Bytes of a body read and handed to the kernel at once: http.client's 8 KiB cost half of the speed."""
-
-STALL: Final = 60.0
-"""Seconds without any progress, sending or receiving, after which a connection is given up."""
 
 
 class _Sending:
@@ -66,6 +70,28 @@ class Adapter(HTTPAdapter):
         self._trust = trust
         super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
 
+    def answer(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: SizedReader | bytes | None,
+        timeout: float,
+        proxies: Mapping[str, str],
+    ) -> Response:
+        """To one request. WireError where there is none."""
+        try:
+            answer = self.send(
+                _prepared(method, url, headers, content),
+                stream=True,
+                timeout=(CONNECT, timeout),
+                proxies=proxies,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise wire_error(error, Origin.of(url)) from error
+        return Response(method, url, answer)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK, **kwargs)
         self.poolmanager: PoolManager
@@ -86,26 +112,15 @@ class Adapter(HTTPAdapter):
         """Nothing to do: the context of the pool verifies."""
 
 
-def trust(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR, and those in the file `ca` besides."""
-    file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
-    try:
-        context = ssl.create_default_context(cafile=file or None, capath=folder or None)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(
-            f"SSL_CERT_FILE={file} holds no certificates that can be read",
-            hint="Unset it, or name a PEM file: -----BEGIN CERTIFICATE----- …",
-        ) from error
-    if not (file or folder) and not context.cert_store_stats()["x509_ca"]:
-        from certifi import where
-
-        context.load_verify_locations(where())
-    if ca:
-        try:
-            context.load_verify_locations(ca)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"the file {ca} of the input ca holds no certificates that can be read",
-                hint="It must be a PEM file: -----BEGIN CERTIFICATE----- …",
-            ) from error
-    return context
+def _prepared(
+    method: str, url: str, headers: Mapping[str, str], body: SizedReader | bytes | None
+) -> requests.PreparedRequest:
+    request = requests.PreparedRequest()
+    request.prepare_method(method)
+    request.url = (
+        url  # as it is: requests would quote it anew, and a signed Location be no longer what was signed
+    )
+    usual = {"User-Agent": f"flakeship/{__version__}", "Accept-Encoding": "identity"}
+    request.prepare_headers({**usual, **headers})
+    request.prepare_body(body, None)
+    return request

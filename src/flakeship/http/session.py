@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import requests
-import urllib3
-
-from flakeship import __version__
 from flakeship.events import Emit
-from flakeship.http.adapter import STALL, Adapter, trust
 from flakeship.http.body import Body, SizedReader
 from flakeship.http.errors import WireError
-from flakeship.http.failures import wire_error
 from flakeship.http.origin import Origin, is_loopback, next_url
 from flakeship.http.proxies import proxy_for
-from flakeship.http.response import Response
 from flakeship.http.retry import RetryPolicy
 from flakeship.http.retry_after import retry_after
 from flakeship.http.throttle import Gate
+from flakeship.http.timeouts import STALL
 
-CONNECT_TIMEOUT: Final = 10.0
+if TYPE_CHECKING:  # requests is imported for the first exchange: an image may go no further than this machine
+    from flakeship.http.adapter import Adapter
+    from flakeship.http.response import Response
+
 _HOPS: Final = 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD: Final = frozenset({307, 308})
@@ -106,18 +103,17 @@ class Transport:
         self._gate.wait(origin)
         content = SizedReader(body) if isinstance(body, Body) else body
         try:
-            answer = self._adapter().send(
-                _prepared(method, url, headers, content),
-                stream=True,
-                timeout=(CONNECT_TIMEOUT, timeout),
+            response = self._adapter().answer(
+                method,
+                url,
+                headers=headers,
+                content=content,
+                timeout=timeout,
                 proxies=self._proxies(url, origin),
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise wire_error(error, origin) from error
         finally:
             if isinstance(content, SizedReader):
                 content.close()
-        response = Response(method, url, answer)
         wait = retry_after(response.headers) if response.status in _PAUSING else None
         if wait is not None and wait <= self.policy.max_wait:
             self._gate.pause(origin, wait)
@@ -126,11 +122,8 @@ class Transport:
     def _adapter(self) -> Adapter:
         with self._lock:
             if self._made is None:
-                self._made = Adapter(self._trust())
+                self._made = _made(self._ca, self._environ)
             return self._made
-
-    def _trust(self) -> ssl.SSLContext:
-        return trust(self._ca, self._environ)
 
     def _proxies(self, url: str, origin: Origin) -> dict[str, str]:
         proxy = proxy_for(url, self._environ)
@@ -149,15 +142,12 @@ def open_session(
     return Transport(ca=ca, plain_http=plain_http, environ=environ, emit=emit, policy=policy)
 
 
-def _prepared(
-    method: str, url: str, headers: Mapping[str, str], body: SizedReader | bytes | None
-) -> requests.PreparedRequest:
-    request = requests.PreparedRequest()
-    request.prepare_method(method)
-    request.url = (
-        url  # as it is: requests would quote it anew, and a signed Location be no longer what was signed
-    )
-    usual = {"User-Agent": f"flakeship/{__version__}", "Accept-Encoding": "identity"}
-    request.prepare_headers({**usual, **headers})
-    request.prepare_body(body, None)
-    return request
+def _made(ca: str | None, environ: Mapping[str, str]) -> Adapter:
+    """The authorities are read, which is OpenSSL's work, while requests is imported, which is Python's."""
+    from flakeship.http.trust import trust
+
+    with ThreadPoolExecutor(1, "flakeship-trust") as pool:
+        trusted = pool.submit(trust, ca, environ)
+        from flakeship.http.adapter import Adapter
+
+        return Adapter(trusted.result())

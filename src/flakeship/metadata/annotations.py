@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias, cast, get_args
 
 from flakeship.errors import UsageError
@@ -59,8 +58,12 @@ def parse_annotation(line: str) -> tuple[Annotation, ...]:
 def names_level(line: str) -> bool:
     """Whether a line of KEY=VALUE begins with levels, be it misspelt ones; else a colon is part of its key."""
     prefix, colon, _ = line.partition("=")[0].partition(":")
+    if not colon:
+        return False
+    from difflib import get_close_matches
+
     words = [part.partition("[")[0] for part in prefix.split(",")]
-    return bool(colon) and ("[" in prefix or any(get_close_matches(word, LEVELS, 1, 0.75) for word in words))
+    return "[" in prefix or any(get_close_matches(word, LEVELS, 1, 0.75) for word in words)
 
 
 def parse_levels(text: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, tzinfo
 from typing import TypeAlias
 
 from flakeship.metadata.context import Context
-from flakeship.metadata.moment import format_moment
 from flakeship.metadata.templates import Name
 
 _Formatter: TypeAlias = Callable[..., str]
@@ -42,6 +41,8 @@ def _formatter(moment: datetime) -> _Formatter:
         unknown = sorted(set(options) - {"tz"})
         if unknown:
             raise ValueError(f"unknown option {unknown[0]!r}")
+        from flakeship.metadata.moment import format_moment
+
         zone = options.get("tz", "UTC")
         if zone is None:
             raise ValueError("a time zone needs quotes")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.expressions import date_names, global_names
 from flakeship.metadata.flavor import Flavor
-from flakeship.metadata.patterns import find_groups
 from flakeship.metadata.rules import Rule
-from flakeship.metadata.templates import Name, is_raw, render
-from flakeship.metadata.versions import Version, parse_pep440, parse_semver
+from flakeship.metadata.templates import Name, render
+
+if TYPE_CHECKING:  # versions and patterns are read for the rules that have them
+    from flakeship.metadata.versions import Version
 
 TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests."""
@@ -147,6 +148,8 @@ def _version(
         return _Nothing(f"{raw!r} is no {what}", surprising=True)
     if version.stable:
         return _Found(_pattern(rule, version.names), latest=True)
+    from flakeship.metadata.handlebars import is_raw
+
     if is_raw(rule.get("pattern")):
         # Theirs fills the template for semver, which escapes; for pep440 it takes the text as it is.
         return _Found(_pattern(rule, version.names) if rule.type == "semver" else raw)
@@ -167,6 +170,8 @@ def _first_group(rule: Rule, raw: str) -> str:
 
 
 def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
+    from flakeship.metadata.patterns import find_groups
+
     try:
         return find_groups(rule.get(key), text, delimited=key == "pattern")
     except ValueError as error:
@@ -177,10 +182,14 @@ def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
 
 
 def _semver(rule: Rule, scope: Scope) -> _Finding:
+    from flakeship.metadata.versions import parse_semver
+
     return _version(rule, scope, parse=parse_semver, what="semantic version (https://semver.org)")
 
 
 def _pep440(rule: Rule, scope: Scope) -> _Finding:
+    from flakeship.metadata.versions import parse_pep440
+
     return _version(rule, scope, parse=parse_pep440, what="version of PEP 440")
 
 

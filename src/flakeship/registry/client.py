@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from flakeship.events import Notice
@@ -19,13 +19,15 @@ from flakeship.http.body import Body
 from flakeship.http.errors import CertificateError, UnknownHostError, WireError
 from flakeship.http.origin import Origin, next_url
 from flakeship.http.redact import one_line
-from flakeship.http.response import Response
 from flakeship.http.session import Transport
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.registry.auth import Authorization
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError, refusal
 from flakeship.registry.reference import api_host
+
+if TYPE_CHECKING:
+    from flakeship.http.response import Response
 
 COMMIT_TIMEOUT: Final = 300.0
 """Seconds: GHCR takes ten to commit 700 MB, and a commit that is asked for twice fails."""

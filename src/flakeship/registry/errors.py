@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship.errors import NotAllowedError
 from flakeship.http.errors import WireError
 from flakeship.http.redact import one_line, redact_url
-from flakeship.http.response import ERROR_LIMIT, Response
 from flakeship.http.retry_after import retry_after
 from flakeship.image.model import Digest, parse_digest
+
+if TYPE_CHECKING:
+    from flakeship.http.response import Response
 
 _TRANSIENT: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 _SESSION_GONE: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
@@ -69,7 +71,7 @@ def refusal(response: Response) -> RegistryError | DeniedError:
 def _read(response: Response) -> Answer:
     wait = retry_after(response.headers)
     try:
-        body = response.read(ERROR_LIMIT)
+        body = response.read()
     except WireError:
         body = b""  # the status is known: that the rest broke must not hide it
     errors = _errors(body)

@@ -8,17 +8,19 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from flakeship.events import Secret
 from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin, check_realm
-from flakeship.http.response import ERROR_LIMIT, Response
 from flakeship.http.session import Transport
 from flakeship.registry.challenge import Challenge
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import refusal
+
+if TYPE_CHECKING:
+    from flakeship.http.response import Response
 
 _SHORTEST: Final = 60.0
 _NO_OAUTH2: Final = frozenset({400, 401, 404, 405})
@@ -102,7 +104,7 @@ def _post(
 def _read(transport: Transport, response: Response, scopes: tuple[str, ...]) -> Token:
     origin = response.origin
     try:
-        document: Any = json.loads(response.read(ERROR_LIMIT))
+        document: Any = json.loads(response.read())
     except (ValueError, RecursionError):
         document = None
     value = (document.get("token") or document.get("access_token")) if isinstance(document, dict) else None

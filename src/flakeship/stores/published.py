@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flakeship.errors import Error
-from flakeship.image.check import check_layer
 from flakeship.image.media_types import Family
 from flakeship.image.model import LAYER_KEY, Descriptor, Digest, Layer, PackedLayer, ReadyBlob
 from flakeship.image.pack import LayerStore
@@ -98,6 +97,8 @@ class PublishedStore:
         if layer.named:
             return False  # a stream can't be read twice: packing it is the proof
         descriptor = Descriptor("", known.digest, known.size)
+        from flakeship.image.check import check_layer
+
         try:
             with layer.open() as reader:
                 diff_id, size = sha256_of(reader)
