@@ -6,15 +6,16 @@ https://github.com/python/cpython/blob/main/Lib/tarfile.py, TarInfo.create_pax_h
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from flakeship.image.tar_header import BLOCK, LARGEST, NAME, Form, block, form_of, is_utf8, padding, record
-from flakeship.image.tar_writer import Joined, file_pieces, impossible, unreadable
+from flakeship.image.tar_writer import Joined, Pieces, file_pieces, impossible, unreadable
 
 VERSION: Final = "python-tar/1"
 """Changes whenever the same paths would give other bytes; part of what identifies a layer."""
@@ -55,15 +56,17 @@ def tar_of(paths: Sequence[str], recipe: Recipe) -> Joined:
     return Joined(_padded(_pieces([os.fsencode(path) for path in paths], recipe)))
 
 
-def _padded(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    length = 2 * BLOCK
-    for piece in pieces:
-        length += len(piece)
-        yield piece
+def _padded(pieces: Pieces) -> Pieces:
+    length, room = 2 * BLOCK, None
+    with contextlib.suppress(StopIteration):
+        while True:
+            piece = pieces.send(room)
+            length += len(piece)
+            room = yield piece
     yield bytes(2 * BLOCK + -length % _RECORD)
 
 
-def _pieces(paths: Sequence[bytes], recipe: Recipe) -> Iterator[bytes]:
+def _pieces(paths: Sequence[bytes], recipe: Recipe) -> Pieces:
     for parent in _PARENTS:
         yield _header(parent, _FOLDER, recipe.root_mode, recipe)
     for path in paths:
@@ -73,7 +76,7 @@ def _pieces(paths: Sequence[bytes], recipe: Recipe) -> Iterator[bytes]:
             raise unreadable(error, path) from error
 
 
-def _tree(top: bytes, recipe: Recipe) -> Iterator[bytes]:
+def _tree(top: bytes, recipe: Recipe) -> Pieces:
     """Depth first, the names of each folder in the order of their characters, which is not that of their bytes."""
 
     def of_file(path: bytes, info: os.stat_result) -> bytes:

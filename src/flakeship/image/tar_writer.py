@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.stream import CHUNK, Stream
@@ -28,21 +28,28 @@ _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _PADDINGS: Final = tuple(padding(length) for length in range(BLOCK))
 
 
+Pieces: TypeAlias = Generator[bytes, int | None, None]
+"""Told, by those who read them, how many bytes the next piece has room for; it may be longer, and is copied then."""
+
+
 class Joined(Stream):
     """Pieces of any size, read as one stream."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
+        self._begun = False
         self._held: list[bytes] = []
         self._length = 0
 
     def read(self, size: int = -1, /) -> bytes:
         held, length = self._held, self._length
         while length < size or size < 0:
-            piece = next(self._pieces, None)
-            if piece is None:
+            try:
+                piece = self._pieces.send(size - length if self._begun and size > 0 else None)
+            except StopIteration:
                 size = length
                 break
+            self._begun = True
             held.append(piece)
             length += len(piece)
         rest = b""
@@ -55,7 +62,7 @@ class Joined(Stream):
         return b"".join(held)
 
     def close(self) -> None:
-        self._pieces.close()  # type: ignore[attr-defined]  # a generator: closes the file it stands in
+        self._pieces.close()  # and the file it stands in
         super().close()
 
 
@@ -67,7 +74,7 @@ def tar_of(paths: Iterable[str]) -> Joined:
     return Joined(_pieces([os.fsencode(path) for path in paths]))
 
 
-def _pieces(paths: list[bytes]) -> Iterator[bytes]:
+def _pieces(paths: list[bytes]) -> Pieces:
     parents = dict.fromkeys(path[: end + 1] for path in paths for end in _slashes(path))
     for parent in sorted(parents):
         yield header(parent[1:], _FOLDER)
@@ -83,7 +90,7 @@ def _slashes(path: bytes) -> Iterator[int]:
     return (place for place in range(1, len(path)) if path[place : place + 1] == b"/")
 
 
-def _tree(top: bytes) -> Iterator[bytes]:
+def _tree(top: bytes) -> Pieces:
     mode = os.lstat(top).st_mode
     if stat.S_ISREG(mode):
         yield from file_pieces(top, _file_header)
@@ -96,7 +103,7 @@ def _tree(top: bytes) -> Iterator[bytes]:
         raise impossible(top)
 
 
-def _below(top: bytes) -> Iterator[bytes]:
+def _below(top: bytes) -> Pieces:
     """Depth first, the names of each folder in the order of their bytes. No recursion: depth costs no stack."""
     folders = [_listed(top)]
     while folders:
@@ -121,19 +128,19 @@ def _listed(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
         return iter(sorted(entries, key=attrgetter("name")))
 
 
-def file_pieces(path: bytes, headed: Callable[[bytes, os.stat_result], bytes]) -> Iterator[bytes]:
+def file_pieces(path: bytes, headed: Callable[[bytes, os.stat_result], bytes]) -> Pieces:
     """Header, content and padding. ResourceError where the file changes meanwhile, OSError where it can't be read."""
     file = os.open(path, _OPEN)
     try:
         before = os.fstat(file)
         size = before.st_size
-        yield headed(path, before)
+        room = (yield headed(path, before)) or CHUNK
         left = size
-        while left >= CHUNK and (data := os.read(file, CHUNK)):
+        while left >= room and (data := os.read(file, room)):
             left -= len(data)
-            yield data
+            room = (yield data) or CHUNK
         data = os.read(file, left + 1)  # one more, to see it grow
-        if len(data) != left or (size >= CHUNK and _differs(before, os.fstat(file))):
+        if len(data) != left or (left < size and _differs(before, os.fstat(file))):
             raise _changed(path)
         yield data
         if size % BLOCK:

@@ -15,6 +15,7 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.stream import CHUNK
+from flakeship.image.tar_writer import Pieces
 from flakeship.sources.nix2container import go_tar
 
 _ROOT_MODE: Final = 0o755
@@ -62,7 +63,7 @@ class _Node:
     children: dict[bytes, _Node] = field(default_factory=dict)
 
 
-def tar_pieces(paths: Iterable[StorePath], variant: Variant) -> Iterator[bytes]:
+def tar_pieces(paths: Iterable[StorePath], variant: Variant) -> Pieces:
     """The tar in pieces of any size. ResourceError where the store changes meanwhile."""
     root = _Node()
     for path in paths:
@@ -157,7 +158,7 @@ def _below(base: bytes, node: _Node) -> list[tuple[bytes, _Node]]:
     ]
 
 
-def _member(name: bytes, node: _Node, variant: Variant) -> Iterator[bytes]:
+def _member(name: bytes, node: _Node, variant: Variant) -> Pieces:
     if node.info is None:
         yield go_tar.header(name, go_tar.Form("folder", _ROOT_MODE, variant.mtime))
         return
@@ -212,20 +213,21 @@ def _group(permission: Permission, owner: go_tar.Owner, variant: Variant) -> byt
     return permission.uname if variant.gname_is_uname else permission.gname
 
 
-def _content(path: bytes, size: int) -> Iterator[bytes]:
+def _content(path: bytes, size: int) -> Pieces:
     """Exactly `size` bytes and what pads them."""
     left = size
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        room = CHUNK
         while left:
-            data = os.read(file, min(left, CHUNK))
+            data = os.read(file, min(left, room))
             if not data:
                 raise ResourceError(
                     f"{os.fsdecode(path)} became shorter while it was read",
                     hint="nothing may write to the store but Nix: `nix-store --verify --check-contents` finds what did",
                 )
             left -= len(data)
-            yield data
+            room = (yield data) or CHUNK
     finally:
         os.close(file)
     yield go_tar.padding(size)
