@@ -253,7 +253,7 @@ def test_a_file_that_is_missing_or_can_not_be_written(tmp_path: Path, variable: 
     write({"a": "b"}, {})
     with pytest.raises(ResourceError, match=f"cannot write {variable}") as caught:
         write({"a": "b"}, {variable: str(tmp_path / "no" / "file")})
-    assert "the image is where it should be" in caught.value.message
+    assert "what was shipped is where it should be" in caught.value.message
     assert "runner makes this file" in caught.value.hint
 
 

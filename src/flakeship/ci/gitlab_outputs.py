@@ -77,7 +77,7 @@ def dotenv(values: Mapping[str, str]) -> str:
     for key, value in values.items():
         if _NOT_AS_WRITTEN.search(value) or value != value.strip():
             raise ResourceError(
-                f"{key} is {value!r}, which GitLab can't hand to another job; the image is where it should be",
+                f"{key} is {value!r}, which GitLab can't hand to another job; what was shipped is where it should be",
                 hint="take line breaks, `$`, and blanks at the ends, out of the names that you ship to",
             )
     text = "".join(f"{key}={value}\n" for key, value in values.items())

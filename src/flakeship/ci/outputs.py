@@ -59,7 +59,7 @@ def _append(variable: str, text: str, environ: Mapping[str, str]) -> None:
             file.write(_bytes(text))
     except OSError as error:
         raise ResourceError(
-            f"cannot write {variable} ({name}): {error.strerror}; the image is where it should be",
+            f"cannot write {variable} ({name}): {error.strerror}; what was shipped is where it should be",
             hint="the runner makes this file; look at how the step is run",
         ) from error
 
