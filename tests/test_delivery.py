@@ -11,7 +11,7 @@ import pytest
 from flakeship.delivery import deliver
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
-from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Ready
 from flakeship.sinks.nothing import NothingDestination
 from tests.image.making import files, settled
 from tests.images import digests, random_packed
@@ -33,10 +33,10 @@ class Forgetful(NothingDestination):
             self.lacks.discard(layer.descriptor.digest)
         return super().take(layer, certain=certain)
 
-    def finish(self, packed: Packed) -> Published:
+    def prepare(self, packed: Packed) -> Ready:
         if self.lacks:
             raise BlobsUnknownError(frozenset(self.lacks))
-        return super().finish(packed)
+        return super().prepare(packed)
 
 
 def watched(discarded: list[str]) -> list[PackedLayer]:
@@ -55,7 +55,7 @@ def test_every_layer_to_every_destination(uploads: int) -> None:
     assert sorted(discarded) == sorted(layers)
     for place in places:
         assert sorted(digest for digest, _ in place.taken) == sorted(digests(PACKED)[:-1])
-        published = place.finish(PACKED)
+        published = place.prepare(PACKED).finish()
         assert [blob.digest for blob in published.blobs] == digests(PACKED)
 
 

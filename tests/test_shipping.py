@@ -19,7 +19,7 @@ from flakeship.image.published import PublishedImage, PublishedLayer, published_
 from flakeship.image.stream import Reader
 from flakeship.linting import Lint
 from flakeship.shipping import Shipment, ship
-from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Ready
 from flakeship.sinks.nothing import NothingDestination
 from flakeship.sources import opened
 from flakeship.sources.opened import Circumstances, Opened
@@ -49,10 +49,10 @@ class Registry(NothingDestination):
                 self.lost.discard(digest)
         return super().take(layer, certain=certain)
 
-    def finish(self, packed: Packed) -> Published:
+    def prepare(self, packed: Packed) -> Ready:
         if gone := self.lost & {layer.descriptor.digest for layer in packed.layers}:
             raise BlobsUnknownError(frozenset(gone))
-        return super().finish(packed)
+        return super().prepare(packed)
 
 
 @pytest.fixture(params=["layered.tar", "layered.tar.gz"])

@@ -11,15 +11,15 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from flakeship import __version__, arguments
-from flakeship.errors import CancelledError, Error, ResourceError, UsageError
+from flakeship.cancelling import Cancellation, Cancelled
+from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,13 +42,12 @@ def entry() -> NoReturn:
 
 def main(argv: Sequence[str]) -> int:
     """Run; 0, or the exit code of the error that ended it."""
+    cancellation = Cancellation()
     try:
-        with _signals():
-            _run(arguments.read(argv, os.environ, sys.stdin))
-    except CancelledError as error:
-        _tell(error)
-        return 128 + error.signal_number
-    except Error as error:
+        with cancellation.handled():
+            _run(arguments.read(argv, os.environ, sys.stdin), cancellation)
+    except (Cancelled, Error) as end:
+        error = cancellation.told(end)
         _tell(error)
         return error.exit_code
     except SystemExit as end:  # argparse: --help and --version
@@ -91,14 +90,16 @@ def _open_streams() -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for as long as the process lives
 
 
-def _run(invocation: arguments.Invocation) -> None:
+def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
     from flakeship import events
     from flakeship.ci.reporting import reporting, secrets_of
 
     settings, stdout = invocation.settings, _stdout()
     secrets = secrets_of(settings)
-    with reporting(os.environ).log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as report:
+    with reporting(os.environ).log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
+        report = log
         if invocation.command == "publish":  # a build may take long; the others answer at once
+            report = cancellation.recorded(log)
             report(events.Started(__version__))
         from flakeship.ownership import workspace_owned
         from flakeship.world import World
@@ -116,6 +117,7 @@ def _run(invocation: arguments.Invocation) -> None:
             cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             emit=report,
             stdout=stdout.buffer,
+            uninterrupted=cancellation.uninterrupted,
         )
         with workspace_owned(settings, world.cwd):
             said = _COMMANDS[invocation.command](settings, world)
@@ -226,43 +228,6 @@ _COMMANDS: Final[dict[str, Callable[[Settings, World], str]]] = {
     "metadata": _metadata,
 }
 """What a command prints on stdout; their names are those of `arguments.COMMANDS`."""
-
-
-_PATIENCE: Final = 2
-"""Signals after which the next one ends the process at once, whatever is left behind."""
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """A signal ends the run by an error, so that every block is left in order; the second is late, the third final.
-
-    Handlers are set even where they were ignored: Python as a container's first process has none for SIGTERM.
-    nohup's is left.
-    """
-    came: list[int] = []
-
-    def cancel(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        if len(came) == 1:
-            raise CancelledError(number)
-        if len(came) > _PATIENCE:
-            os._exit(128 + number)
-
-    ours = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        ours.append(signal.SIGHUP)
-    before = {number: signal.signal(number, cancel) for number in ours}
-    try:
-        yield
-    except Exception as error:
-        if came and not isinstance(
-            error, Error
-        ):  # an import that is interrupted fails by an error of its own
-            raise CancelledError(came[0]) from error
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(error: Error) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class Error(Exception):
     """A failure that the user is told about in their own words; anything else that is raised is a bug.
@@ -12,7 +10,7 @@ class Error(Exception):
     lines that others wrote (the tail of a build log, a registry's answer). None of them holds a secret.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
         super().__init__(message)
@@ -64,10 +62,10 @@ class ResourceError(Error):
 
 
 class CancelledError(Error):
-    """A signal ended the run; the exit code is 128 plus the signal's number."""
+    """A signal ended the run; the exit code is 128 plus the signal's number. `remark` says what is left behind."""
 
-    exit_code = 130
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"cancelled by signal {signal_number}")
+    def __init__(self, signal_number: int, remark: str = "", *, hint: str = "", detail: str = "") -> None:
+        said = f"cancelled by signal {signal_number}" + (f"; {remark}" if remark else "")
+        super().__init__(said, hint=hint, detail=detail)
         self.signal_number = signal_number
+        self.exit_code = 128 + signal_number

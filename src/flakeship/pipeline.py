@@ -82,20 +82,19 @@ def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "
                 check_fits, temporary=temporary.directory, compressed=compression.algorithm != "none"
             )
             with world.stage("publish", f"publishing {obtained.name}"):
-                packed, published = ship(
-                    Shipment(
-                        opened,
-                        finished,
-                        packing,
-                        store,
-                        places,
-                        settings.max_concurrent_uploads or 1,
-                        lint,
-                        marks.of_index,
-                        fits,
-                    )
+                shipment = Shipment(
+                    opened,
+                    finished,
+                    packing,
+                    store,
+                    places,
+                    settings.max_concurrent_uploads or 1,
+                    lint,
+                    marks.of_index,
+                    fits,
+                    world.uninterrupted,
                 )
-            return Result(packed, published, obtained)
+                return Result(*ship(shipment), obtained)
 
         if ready and builder:
             with contextlib.suppress(GoneError):

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from flakeship import events
 from flakeship.delivery import deliver
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.image.index import seal_index
@@ -14,7 +15,7 @@ from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.linting import Lint
 from flakeship.metadata.annotations import Level
 from flakeship.reuse import SOURCE
-from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published, TakesIndexes
+from flakeship.sinks.delivery import BlobsUnknownError, Destination, Published, Ready, TakesIndexes
 from flakeship.sources.opened import Opened, OpenedIndex
 from flakeship.stores.published import PublishedStore
 
@@ -24,7 +25,7 @@ OpenSource = Callable[[], contextlib.AbstractContextManager[Opened]]
 @dataclass(frozen=True, slots=True)
 class Shipment:
     """What is to be done: `finished` makes of the source's image the one to publish, `check_fits` is asked about
-    layers before the first of them is packed.
+    layers before the first of them is packed. An image gets its names within `uninterrupted`.
     """
 
     opened: OpenSource
@@ -36,6 +37,7 @@ class Shipment:
     lint: Lint
     index_annotations: Callable[[Image, Level], Mapping[str, str]] = lambda *_: EMPTY
     check_fits: Callable[[Iterable[Layer]], None] = lambda _: None
+    uninterrupted: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def _finish(
     for image in images:
         shipment.lint.check(image)
     if contents.annotations is None:
-        return images[0], tuple(place.finish(images[0]) for place in shipment.places)
+        return images[0], _named([place.prepare(images[0]) for place in shipment.places], shipment)
     index = seal_index(
         images,
         annotations=contents.annotations,
@@ -134,7 +136,22 @@ def _finish(
         family=family,
     )
     takers = (place for place in shipment.places if isinstance(place, TakesIndexes))
-    return index, tuple(place.finish_index(index) for place in takers)
+    return index, _named([place.prepare_index(index) for place in takers], shipment)
+
+
+def _named(ready: Sequence[Ready], shipment: Shipment) -> tuple[Published, ...]:
+    """All names of the image at all destinations, or none, whatever signal comes.
+
+    Registries stand first among destinations, and are named last: what others see is set when all else went well.
+    """
+    taggings = [tagging for each in reversed(ready) for tagging in each.taggings]
+    emit = shipment.packing.emit
+    with shipment.uninterrupted():
+        emit(events.TaggingStarted(tuple(name for tagging in taggings for name in tagging.references)))
+        for tagging in taggings:
+            tagging.write()
+            emit(events.Tagged(tagging.references))
+    return tuple(each.published() for each in ready)
 
 
 def _again(

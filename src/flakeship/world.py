@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ class World:
     """`clock` is monotonic, in seconds; `random` yields [0, 1); `cpus` are those this process may use.
 
     `temporary` is the folder to put temporary folders in; None for the system's. `stdout` is for an image that is sent
-    there.
+    there. No signal ends the run within a block of `uninterrupted`, but at its end, or when the block takes too long.
     """
 
     environ: Mapping[str, str]
@@ -31,6 +32,7 @@ class World:
     cpus: int
     emit: events.Emit
     stdout: BinaryIO
+    uninterrupted: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
     @contextlib.contextmanager
     def stage(self, name: str, title: str) -> Iterator[None]:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from flakeship.caches import CacheInputs, CachePlan, prepare
-from flakeship.errors import CancelledError, UnreachableError, UsageError
+from flakeship.cancelling import Cancelled
+from flakeship.errors import UnreachableError, UsageError
 from flakeship.events import Command, Notice
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
@@ -28,10 +29,10 @@ API = "https://cachix.org/api/v1/cache/mine"
 INFO = "https://mine.cachix.org/nix-cache-info"
 TOKEN, SIGNING_KEY = "hunter2-token", "hunter2-key"
 
-Answers = dict[str, bytes | Exception]
+Answers = dict[str, bytes | BaseException]
 
 
-def service(*, public: bool = True, **changes: bytes | Exception) -> Answers:
+def service(*, public: bool = True, **changes: bytes | BaseException) -> Answers:
     cache = {"name": "mine", "isPublic": public, "publicSigningKeys": [KEY], "uri": "https://mine.cachix.org"}
     answers: Answers = {API: json.dumps(cache).encode(), INFO: b"StoreDir: /nix/store\nPriority: 41\n"}
     return answers | {{"api": API, "info": INFO}[name]: answer for name, answer in changes.items()}
@@ -48,7 +49,7 @@ class Api:
         assert seconds <= 5
         self.asked.append((url, token))
         answer = self.answers[url]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -216,8 +217,8 @@ def test_private_cache_without_a_token_says_what_it_needs(
 
 
 def test_being_cancelled_is_no_fault_of_the_cache(nix: Nix, plan: Callable[..., CachePlan]) -> None:
-    with pytest.raises(CancelledError):
-        plan(nix, Api(service(api=CancelledError(15))))
+    with pytest.raises(Cancelled):
+        plan(nix, Api(service(api=Cancelled())))
 
 
 @pytest.mark.parametrize("name", ["--help", "https://mine.cachix.org", "Mine", "a/b", "a b", "-x"])

@@ -190,5 +190,5 @@ def test_what_an_interrupted_import_makes_of_it(nix_environ: Mapping[str, str]) 
     command = [sys.executable, "-c", script, "publish"]
     ended = subprocess.run(command, env=nix_environ, capture_output=True, text=True, check=False)
     assert ended.returncode == 143
-    assert "error: cancelled by signal 15\n" in ended.stderr
+    assert "error: cancelled by signal 15; nothing was tagged\n" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -98,4 +98,4 @@ def push(packed: Packed, destination: RegistryDestination, *, threads: int = 1) 
     with ThreadPoolExecutor(threads) as pool:
         for delivered in [pool.submit(destination.take, layer) for layer in packed.layers]:
             delivered.result()
-    return destination.finish(packed)
+    return destination.prepare(packed).finish()

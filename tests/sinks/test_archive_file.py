@@ -32,7 +32,7 @@ def write(destination: ArchiveDestination, packed: Packed) -> Published:
         destination.check()
         for layer in packed.layers:
             assert destination.take(layer).state == "written"
-        return destination.finish(packed)
+        return destination.prepare(packed).finish()
 
 
 def members(data: bytes) -> dict[str, bytes]:
@@ -84,7 +84,7 @@ def test_an_oci_archive_may_hold_several_platforms(tmp_path: Path) -> None:
         for image in images:
             for layer in image.layers:
                 destination.take(layer)
-        published = destination.finish_index(index)
+        published = destination.prepare_index(index).finish()
     found = members((tmp_path / "image.tar").read_bytes())
     assert published.digest == index.descriptor.digest
     assert found[blob_name(index.descriptor.digest)] == index.manifest
@@ -153,7 +153,7 @@ def test_a_layer_that_is_nowhere_here_is_asked_for(tmp_path: Path) -> None:
         assert caught.value.digests == {elsewhere.descriptor.digest}
         for layer in packed.layers:
             destination.take(layer, certain=False)
-        destination.finish(packed)
+        destination.prepare(packed).finish()
     found = members((tmp_path / "image.tar").read_bytes())
     check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_name(digest)]))
 

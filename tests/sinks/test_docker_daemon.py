@@ -43,7 +43,7 @@ def load(engine: Engine, packed: Packed, *names: Name) -> Published:
         destination.check()
         for layer in packed.layers:
             destination.take(layer)
-        return destination.finish(packed)
+        return destination.prepare(packed).finish()
 
 
 def states(published: Published) -> list[str]:
@@ -93,7 +93,7 @@ def test_what_the_engine_lost_meanwhile_is_sent_in_full(engine: Engine, dockerd:
         destination.check()
         assert [destination.take(layer).state for layer in packed.layers] == ["reused", "reused"]
         dockerd("image", "rm", "--force", NAME)
-        assert states(destination.finish(packed)) == ["written", "written"]
+        assert states(destination.prepare(packed).finish()) == ["written", "written"]
     assert layers(dockerd, NAME)
 
 
@@ -111,11 +111,11 @@ def test_an_engine_that_forgets_at_the_last_moment_is_given_everything_again(
         for layer in packed.layers:
             destination.take(layer)
         with pytest.raises(BlobsUnknownError) as caught:
-            destination.finish(packed)
+            destination.prepare(packed).finish()
         assert caught.value.digests == {layer.descriptor.digest for layer in packed.layers}
         for layer in packed.layers:
             destination.take(layer, certain=False)
-        assert states(destination.finish(packed)) == ["written", "written"]
+        assert states(destination.prepare(packed).finish()) == ["written", "written"]
     assert layers(dockerd, NAME)
 
 

@@ -18,7 +18,7 @@ def test_it_says_what_would_be_sent() -> None:
     place.check()
     for layer in PACKED.layers:
         place.take(layer)
-    published = place.finish(PACKED)
+    published = place.prepare(PACKED).finish()
     assert [blob.state for blob in published.blobs] == ["reused", "withheld", "withheld"]
     assert [blob.digest for blob in published.blobs] == digests(PACKED)
     assert published.reference == f"ghcr.io/o/n@{PACKED.descriptor.digest}"

@@ -27,7 +27,7 @@ def write(packed: Packed, folder: Path, tag: str = "", **kwargs: Any) -> Publish
     destination.check()
     for layer in packed.layers:
         destination.take(layer)
-    return destination.finish(packed)
+    return destination.prepare(packed).finish()
 
 
 def tags(folder: Path) -> list[str]:
@@ -114,7 +114,7 @@ def test_what_is_not_as_it_should_be_is_not_named(tmp_path: Path) -> None:
         destination.take(layer)
     (layout / "blobs" / digests(good)[1].replace(":", "/")).write_bytes(b"other")
     with pytest.raises(RejectedError, match="has the digest"):
-        destination.finish(good)
+        destination.prepare(good).finish()
     assert not (layout / "index.json").exists()
 
 
@@ -214,9 +214,9 @@ def test_a_layer_that_another_run_removed_meanwhile_is_asked_for(tmp_path: Path)
     assert set(states) == {"reused"}
     write(new, tmp_path, "1.0")
     with pytest.raises(BlobsUnknownError) as caught:
-        destination.finish(old)
+        destination.prepare(old).finish()
     assert caught.value.digests == {layer.descriptor.digest for layer in old.layers}
     for layer in old.layers:
         destination.take(layer, certain=False)
-    destination.finish(old)
+    destination.prepare(old).finish()
     assert sorted(tags(tmp_path)) == ["1.0", "2.0"]

@@ -27,7 +27,7 @@ def load(podman: Podman, packed: Packed, service: Engine | None, temporary: Path
         destination.check()
         for layer in packed.layers:
             destination.take(layer)
-        published = destination.finish(packed)
+        published = destination.prepare(packed).finish()
     assert not list(temporary.iterdir())
     return published
 

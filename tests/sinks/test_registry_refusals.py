@@ -181,11 +181,11 @@ def test_f27_a_blob_that_the_registry_only_thought_it_had(
     for layer in packed.layers:
         destination.take(layer)
     with pytest.raises(BlobsUnknownError) as raised:
-        destination.finish(packed)
+        destination.prepare(packed).finish()
     assert raised.value.digests == {stale.descriptor.digest}
     assert registry.tags(repository) == []
     assert destination.take(stale, certain=False).state == "uploaded"
-    destination.finish(packed)
+    destination.prepare(packed).finish()
     assert_complete(registry, repository, packed.descriptor.digest)
 
 
@@ -197,7 +197,7 @@ def test_f27_a_config_that_the_registry_only_thought_it_had(
     proxy.fail_next("HEAD", packed.config_descriptor.digest, status=200)
     with pytest.raises(BlobsUnknownError):
         push(packed, destination)
-    destination.finish(packed)
+    destination.prepare(packed).finish()
     assert_complete(registry, repository, packed.descriptor.digest)
 
 
@@ -212,7 +212,7 @@ def test_f27_a_registry_that_never_finds_its_blobs_is_not_asked_for_ever(
         push(packed, destination)
     assert raised.value.digests == set(digests(packed)), "it names none, so each is doubted"
     with pytest.raises(UnreachableError, match="MANIFEST_BLOB_UNKNOWN"):
-        destination.finish(packed)
+        destination.prepare(packed).finish()
 
 
 @pytest.mark.parametrize("status", [401, 403, 405])

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from flakeship.caches.plan import PROBE_SECONDS, CacheInputs, Part, Tools
 from flakeship.caches.probe import reason_of, unusable
-from flakeship.errors import CancelledError, UsageError
+from flakeship.errors import UsageError
 from flakeship.events import Notice, Warned
 from flakeship.nix.command import Nix
 
@@ -40,8 +40,6 @@ def part(inputs: CacheInputs, tools: Tools) -> Part:
         cache = _ask(name, inputs, tools)
         down = unusable((url,), tools.fetch, token="" if cache["isPublic"] else inputs.cachix_auth_token)
         reason = down.get(url, "")
-    except CancelledError:
-        raise
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a cache, the build goes on without it
         reason, cache = reason_of(error), {}
     if reason:
@@ -105,8 +103,6 @@ def _client(nix: Nix) -> str:
             timeout=_CLIENT_SECONDS,
         )
         paths = [Path(path) for entry in result for path in entry["outputs"].values()]
-    except CancelledError:
-        raise
     except Exception:  # noqa: BLE001 - without a client the build goes on
         return ""
     return next((str(path / "bin/cachix") for path in paths if (path / "bin/cachix").exists()), "")

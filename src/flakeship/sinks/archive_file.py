@@ -15,7 +15,7 @@ from flakeship import events
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.sinks.archive_name import Form, Name
-from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published, Ready, Tagging
 from flakeship.sinks.image_archive import ImageArchive
 
 
@@ -80,30 +80,43 @@ class ArchiveDestination:
         self._emit(events.LayerProgress(layer.key, "written", size, digest, self.name))
         return delivered
 
-    def finish(self, packed: Packed) -> Published:
+    def prepare(self, packed: Packed) -> Ready:
         names = self._names_of(packed)
         docker = self._form == "docker-archive"
-        return self._finish(
+        return self._ready(
             packed, lambda archive: archive.finish(packed, names=names, layout=True, docker=docker)
         )
 
-    def _finish(self, packed: Packed | PackedIndex, write: Callable[[ImageArchive], None]) -> Published:
+    def _ready(self, packed: Packed | PackedIndex, end: Callable[[ImageArchive], None]) -> Ready:
+        """A file gets its name when it is complete; who reads stdout knows the image by the archive's end."""
+        reference = self._reference(self._names_of(packed))
+        published = Published(
+            destination=self.name,
+            reference=reference,
+            tags=(),
+            digest=packed.descriptor.digest,
+            blobs=tuple(blob for image in packed.images for blob in self._blobs(image)),
+        )
+        if self._path:
+            self._end(end)
+            return Ready((Tagging((reference,), self._rename),), lambda: published)
+        return Ready((Tagging((reference,), lambda: self._end(end)),), lambda: published)
+
+    def _end(self, write: Callable[[ImageArchive], None]) -> None:
         assert self._archive
         assert self._file
         with self._written():
             write(self._archive)
             self._file.flush()
-            if self._temporary and self._path:
-                os.fchmod(self._file.fileno(), 0o644)
-                self._temporary.replace(self._place())
-                self._temporary = None
-        return Published(
-            destination=self.name,
-            reference=self._reference(self._names_of(packed)),
-            tags=(),
-            digest=packed.descriptor.digest,
-            blobs=tuple(blob for image in packed.images for blob in self._blobs(image)),
-        )
+
+    def _rename(self) -> None:
+        if self._temporary is None:  # once is enough, where another destination has to be finished again
+            return
+        assert self._file
+        with self._written():
+            os.fchmod(self._file.fileno(), 0o644)
+            self._temporary.replace(self._place())
+            self._temporary = None
 
     def _blobs(self, packed: Packed) -> Iterator[Delivered]:
         yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
@@ -168,6 +181,6 @@ class OciArchiveDestination(ArchiveDestination):
     ) -> None:
         super().__init__(path, "oci-archive", names, emit=emit)
 
-    def finish_index(self, index: PackedIndex) -> Published:
+    def prepare_index(self, index: PackedIndex) -> Ready:
         names = self._names_of(index)
-        return self._finish(index, lambda archive: archive.finish_index(index, names=names))
+        return self._ready(index, lambda archive: archive.finish_index(index, names=names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -40,6 +40,30 @@ class Published:
     sent: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """One write by which an image gets names at a destination: the PUT of a tag, the rename of a file.
+
+    `references` are how messages call what is there after it. May raise BlobsUnknownError.
+    """
+
+    references: tuple[str, ...]
+    write: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An image of which all is at a destination but its names. `published` looks at it once they are written."""
+
+    taggings: tuple[Tagging, ...]
+    published: Callable[[], Published]
+
+    def finish(self) -> Published:
+        for tagging in self.taggings:
+            tagging.write()
+        return self.published()
+
+
 class BlobsUnknownError(Exception):
     """The destination said of blobs that they are there, and then, given the manifest, that they are not.
 
@@ -66,8 +90,8 @@ class Remembers(Protocol):
 class TakesIndexes(Protocol):
     """A destination where one name can stand for images of several platforms."""
 
-    def finish_index(self, index: PackedIndex) -> Published:
-        """As `Destination.finish`: every image by its digest, then the index, and last the tags."""
+    def prepare_index(self, index: PackedIndex) -> Ready:
+        """As `Destination.prepare`: every image by its digest, then the index."""
 
 
 class Destination(Protocol):
@@ -86,5 +110,5 @@ class Destination(Protocol):
         With `certain=False` the destination's word that it has the blob is not believed: it is sent again.
         """
 
-    def finish(self, packed: Packed) -> Published:
-        """Write config, manifest, and last the tags; each layer has been taken. May raise BlobsUnknownError."""
+    def prepare(self, packed: Packed) -> Ready:
+        """Write config and manifest, and name them nowhere yet; each layer has been taken. May raise BlobsUnknownError."""

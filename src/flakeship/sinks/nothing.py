@@ -9,7 +9,7 @@ from flakeship import events
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader
-from flakeship.sinks.delivery import Delivered, Published
+from flakeship.sinks.delivery import Delivered, Published, Ready
 
 Exists = Callable[[Digest], bool]
 
@@ -50,11 +50,15 @@ class NothingDestination:
         self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self._name))
         return delivered
 
-    def finish(self, packed: Packed) -> Published:
-        return self._published(packed)
+    def prepare(self, packed: Packed) -> Ready:
+        return self._ready(packed)
 
-    def finish_index(self, index: PackedIndex) -> Published:
-        return self._published(index)
+    def prepare_index(self, index: PackedIndex) -> Ready:
+        return self._ready(index)
+
+    def _ready(self, packed: Packed | PackedIndex) -> Ready:
+        published = self._published(packed)
+        return Ready((), lambda: published)
 
     def _published(self, packed: Packed | PackedIndex) -> Published:
         return Published(

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -21,7 +22,7 @@ from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, parse_digest
 from flakeship.image.published import PublishedImage, PublishedLayer, config_of, published_image
 from flakeship.image.stream import CHUNK, Reader, sha256_of
-from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published, Ready, Tagging
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 
@@ -83,15 +84,32 @@ class LayoutDestination:
         self._delivered[digest] = delivered
         return delivered
 
-    def finish(self, packed: Packed) -> Published:
-        with self._alone():
-            return self._named(packed, self._complete(packed))
+    def prepare(self, packed: Packed) -> Ready:
+        return self._ready(packed)
 
-    def finish_index(self, index: PackedIndex) -> Published:
+    def prepare_index(self, index: PackedIndex) -> Ready:
+        return self._ready(index)
+
+    def _ready(self, packed: Packed | PackedIndex) -> Ready:
+        own = next(iter(packed.images[0].image.names), "").rpartition(":")[2]
+        tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
+        reference = f"oci:{self._directory}:{tag}"
         with self._alone():
-            blobs = tuple(blob for image in index.images for blob in self._complete(image))
-            self._write(self._blob(index.descriptor.digest), index.manifest)
-            return self._named(index, blobs)
+            self._complete(packed)
+            if self._verify:
+                for image in packed.images:
+                    check_image(image.descriptor, lambda digest: self._blob(digest).open("rb"))
+        blobs = tuple(blob for image in packed.images for blob in self._blobs(image))
+        published = Published(
+            destination=self.name, reference=reference, tags=(), digest=packed.descriptor.digest, blobs=blobs
+        )
+        return Ready((Tagging((reference,), partial(self._name, packed, tag)),), lambda: published)
+
+    def _name(self, packed: Packed | PackedIndex, tag: str) -> None:
+        with self._alone():
+            self._complete(packed)  # since it was, another run may have removed what nobody listed
+            self._write(self._directory / "oci-layout", encode(_LAYOUT))
+            self._enter(packed, tag)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -105,32 +123,19 @@ class LayoutDestination:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def _complete(self, packed: Packed) -> tuple[Delivered, ...]:
-        config, manifest = packed.config_descriptor, packed.descriptor
-        layers = {layer.descriptor.digest for layer in packed.layers}
+    def _complete(self, packed: Packed | PackedIndex) -> None:
+        """All that the manifest names is there, and the manifest. BlobsUnknownError for layers that are not."""
+        layers = {layer.descriptor.digest for image in packed.images for layer in image.layers}
         if gone := frozenset(digest for digest in layers if not self._blob(digest).exists()):
             raise BlobsUnknownError(gone)  # another run has removed what was there to be used again
-        self._write(self._blob(config.digest), packed.config)
-        self._write(self._blob(manifest.digest), packed.manifest)
-        if self._verify:
-            check_image(manifest, lambda digest: self._blob(digest).open("rb"))
-        return (
-            *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
-            Delivered(config.digest, config.size, "written"),
-        )
+        for image in packed.images:
+            self._write(self._blob(image.config_descriptor.digest), image.config)
+            self._write(self._blob(image.descriptor.digest), image.manifest)
+        self._write(self._blob(packed.descriptor.digest), packed.manifest)
 
-    def _named(self, packed: Packed | PackedIndex, blobs: tuple[Delivered, ...]) -> Published:
-        own = next(iter(packed.images[0].image.names), "").rpartition(":")[2]
-        tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
-        self._write(self._directory / "oci-layout", encode(_LAYOUT))
-        self._enter(packed, tag)
-        return Published(
-            destination=self.name,
-            reference=f"oci:{self._directory}:{tag}",
-            tags=(),
-            digest=packed.descriptor.digest,
-            blobs=blobs,
-        )
+    def _blobs(self, packed: Packed) -> Iterator[Delivered]:
+        yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
+        yield Delivered(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
 
     def _enter(self, packed: Packed | PackedIndex, tag: str) -> None:
         """Put the image into index.json in place of the one of the same name, whose blobs go if nobody else's."""

@@ -16,7 +16,7 @@ from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed, PackedLayer
 from flakeship.sinks.archive_file import ArchiveDestination
 from flakeship.sinks.archive_name import Name
-from flakeship.sinks.delivery import Delivered, Destination, Published
+from flakeship.sinks.delivery import Delivered, Destination, Ready, Tagging
 from flakeship.sinks.docker_daemon.destination import EngineDestination
 from flakeship.sinks.docker_daemon.engine import Engine
 
@@ -85,9 +85,9 @@ class PodmanDestination:
         assert self._inner
         return self._inner.take(layer, certain=certain)
 
-    def finish(self, packed: Packed) -> Published:
+    def prepare(self, packed: Packed) -> Ready:
         assert self._inner
-        return self._inner.finish(packed)
+        return self._inner.prepare(packed)
 
 
 class _Command:
@@ -114,8 +114,14 @@ class _Command:
         self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
         return delivered
 
-    def finish(self, packed: Packed) -> Published:
-        published = self.archive.finish(packed)
+    def prepare(self, packed: Packed) -> Ready:
+        published = self.archive.prepare(packed).finish()
+        names = self._names or packed.image.names or (packed.config_descriptor.digest,)
+        references = tuple(f"{self.name}:{name}" for name in names)
+        loaded = replace(published, destination=self.name, reference=references[0])
+        return Ready((Tagging(references, self._load),), lambda: loaded)
+
+    def _load(self) -> None:
         argv = [self._command, "load", "--quiet", "--input", str(self._file)]
         self._emit(events.Command(tuple(argv)))
         done = process.run(argv, environ=self._environ, timeout=_LOAD)
@@ -126,6 +132,3 @@ class _Command:
                 detail=done.stderr.decode("utf-8", "replace").strip()[-2000:],
             )
         self._file.unlink(missing_ok=True)
-        names = self._names or packed.image.names
-        reference = f"{self.name}:{names[0] if names else packed.config_descriptor.digest}"
-        return replace(published, destination=self.name, reference=reference)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from flakeship.errors import NotAllowedError
@@ -21,7 +22,7 @@ from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import Answer, DeniedError, RegistryError
 from flakeship.registry.hints import hint_for
-from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published, Ready, Tagging
 from flakeship.sinks.registry_blobs import Blob, BlobUploads
 from flakeship.sinks.registry_published import published as look
 
@@ -117,19 +118,19 @@ class RegistryDestination:
         )
         return delivered
 
-    def finish(self, packed: Packed) -> Published:
-        """Config, manifest by its digest, then the tags, each read back. May raise BlobsUnknownError."""
-        return self._named(packed, self._complete(packed))
+    def prepare(self, packed: Packed) -> Ready:
+        """Config, then the manifest by its digest; each tag is read back when all are set."""
+        return self._ready(packed, self._complete(packed))
 
-    def finish_index(self, index: PackedIndex) -> Published:
-        """Every image by its digest, then the index as `finish` does a manifest."""
+    def prepare_index(self, index: PackedIndex) -> Ready:
+        """Every image by its digest, then the index as `prepare` does a manifest."""
         blobs: list[Delivered] = []
         for image in index.images:
             blobs += self._complete(image)
             if not self._head(image.descriptor.digest):
                 self._ask()
                 self._put(image, image.descriptor.digest)
-        return self._named(index, blobs)
+        return self._ready(index, blobs)
 
     def _complete(self, packed: Packed) -> list[Delivered]:
         """All that the manifest names is there."""
@@ -141,19 +142,25 @@ class RegistryDestination:
         unasked = Delivered(descriptor.digest, descriptor.size, "reused")
         return self._delivered.get(descriptor.digest, unasked)
 
-    def _named(self, packed: Packed | PackedIndex, blobs: list[Delivered]) -> Published:
+    def _ready(self, packed: Packed | PackedIndex, blobs: list[Delivered]) -> Ready:
         digest = packed.descriptor.digest
         standing = {tag: self._head(tag) for tag in self._tags}
         if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
             self._ask()
             self._put(packed, digest)
-        for tag, there in standing.items():
-            if there == digest:
-                self._emit(Notice(f"{self.name}:{tag} is unchanged"))
-            else:
-                self._put_tag(packed, tag)
-        tags = tuple(f"{self.name}:{tag}" for tag in self._tags)
-        return Published(self.name, f"{self.name}@{digest}", tags, digest, tuple(blobs))
+
+        def published() -> Published:
+            for tag, there in standing.items():
+                if there != digest:
+                    self._read_back(tag, digest)
+            tags = tuple(f"{self.name}:{tag}" for tag in self._tags)
+            return Published(self.name, f"{self.name}@{digest}", tags, digest, tuple(blobs))
+
+        taggings = (
+            Tagging((f"{self.name}:{tag}@{digest}",), partial(self._tag, packed, tag, there))
+            for tag, there in standing.items()
+        )
+        return Ready(tuple(taggings), published)
 
     def _postponed(self, blob: Blob) -> Delivered | None:
         """What is said to be here is asked for when it is to be named anew; None for all else."""
@@ -190,8 +197,11 @@ class RegistryDestination:
                 known = self._delivered[blob.digest] = Delivered(blob.digest, blob.size, state)
             return known
 
-    def _put_tag(self, packed: Packed | PackedIndex, tag: str) -> None:
+    def _tag(self, packed: Packed | PackedIndex, tag: str, standing: Digest | None) -> None:
         digest = packed.descriptor.digest
+        if standing == digest:
+            self._emit(Notice(f"{self.name}:{tag} is unchanged"))
+            return
         try:
             self._put(packed, tag)
         except (NotAllowedError, RegistryError) as error:
@@ -204,7 +214,6 @@ class RegistryDestination:
                     hint="Choose a new tag, or allow this one to be moved in the registry's settings.",
                 ) from error
             raise
-        self._read_back(tag, digest)
 
     def _read_back(self, tag: str, digest: Digest) -> None:
         there = self._persist("check of tag", lambda: self._must_exist(tag))

@@ -15,7 +15,7 @@ from flakeship import events
 from flakeship.errors import Error, RejectedError, UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
 from flakeship.sinks.archive_name import Name
-from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published
+from flakeship.sinks.delivery import BlobsUnknownError, Delivered, Published, Ready, Tagging
 from flakeship.sinks.docker_daemon.engine import Engine, tls_of
 from flakeship.sinks.docker_daemon.failure import check_socket, explained
 from flakeship.sinks.docker_daemon.load import Load
@@ -88,9 +88,20 @@ class EngineDestination:
         self._send(lambda load: load.archive.add_layer(layer))
         return self._note(layer, "written")
 
-    def finish(self, packed: Packed) -> Published:
+    def prepare(self, packed: Packed) -> Ready:
+        """The engine names what it loads by itself, all at once, when it has read the archive's end."""
         withheld = self._send_held(packed)
         names = self._names or tuple(map(Name, packed.image.names))
+        references = tuple(f"{self.name}:{name}" for name in names or (packed.config_descriptor.digest,))
+
+        def published() -> Published:
+            self._check_loaded(packed, names)
+            return self._published(packed, references[0])
+
+        ending = functools.partial(self._end, packed, names, withheld)
+        return Ready((Tagging(references, ending),), published)
+
+    def _end(self, packed: Packed, names: Sequence[Name], withheld: frozenset[Digest]) -> None:
         try:
             self._send(
                 lambda load: load.archive.finish(packed, names=names, layout=not withheld, docker=True)
@@ -102,8 +113,6 @@ class EngineDestination:
             # The engine lost what it had a moment ago; everything is sent once more.
             self._start_again()
             raise BlobsUnknownError(frozenset(layer.descriptor.digest for layer in packed.layers)) from error
-        self._check_loaded(packed, names)
-        return self._published(packed, names)
 
     def _note(self, layer: PackedLayer, state: Any) -> Delivered:
         digest, size = layer.descriptor.digest, layer.descriptor.size
@@ -190,11 +199,11 @@ class EngineDestination:
                 hint="did someone else load one of the same name at the same time? Run again",
             )
 
-    def _published(self, packed: Packed, names: Sequence[Name]) -> Published:
+    def _published(self, packed: Packed, reference: str) -> Published:
         config = packed.config_descriptor
         return Published(
             destination=self.name,
-            reference=f"{self.name}:{names[0] if names else config.digest}",
+            reference=reference,
             tags=(),
             digest=packed.descriptor.digest,
             blobs=(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from flakeship.image.stream import CHUNK
 from flakeship.sinks.image_archive import ImageArchive
 
-_PATIENCE: Final = 5
+_PATIENCE: Final = 0.5
 
 
 class Load:
