@@ -13,8 +13,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.e2e.starting import start
 from tests.testbed.docker import Docker
 from tests.testbed.github_runner import Runner, outputs
+
+__all__ = ["start"]
 
 ROOT = Path(__file__).parent.parent.parent
 ACTION = "flakeship/flakeship@v1"

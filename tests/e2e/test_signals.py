@@ -8,79 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
+from tests.e2e.starting import Start, ended, wait_for
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
-
-Running: TypeAlias = "subprocess.Popen[str]"
-Start: TypeAlias = Callable[..., Running]
-
-
-@pytest.fixture
-def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
-    """Start `flakeship publish` in a session of its own; every process with its TMPDIR must be gone in the end."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    started: list[Running] = []
-
-    def run(*flags: str, cwd: Path = tmp_path) -> Running:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flakeship", "publish", *flags],
-            cwd=cwd,
-            env={**nix_environ, "TMPDIR": str(temporary)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-    assert not list(temporary.iterdir())
-    assert not _still_there(str(temporary).encode())
-
-
-def _still_there(mark: bytes) -> list[str]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
-
-
-def ended(process: Running, *signals: int) -> tuple[int, str, float]:
-    """Exit code, what it said after the signals, and the seconds that it took."""
-    begun = time.monotonic()
-    for number in signals:
-        process.send_signal(number)
-        time.sleep(0.05)
-    out, said = process.communicate(timeout=30)
-    assert not out
-    assert "Traceback" not in said, said
-    return process.returncode, said, time.monotonic() - begun
-
-
-def wait_for(process: Running, words: str) -> None:
-    assert process.stderr
-    for line in process.stderr:
-        if words in line:
-            return
-    pytest.fail(f"it ended without saying {words!r}")
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["answer", "reset", "lose", "change"]
+Kind = Literal["answer", "reset", "lose", "change", "hold"]
+LONGEST_HOLD = 60.0
 
 
 @dataclass(slots=True)
@@ -18,6 +19,28 @@ class Answer:
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+
+class Hold:
+    """A request that has come and is kept from the server; `arrived` is set as soon as it has."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self._over = threading.Event()
+        self._passes = False
+
+    def let_pass(self) -> None:
+        self._passes = True
+        self._over.set()
+
+    def drop(self) -> None:
+        self._over.set()
+
+    def passes(self) -> bool:
+        """Whether it may go on, once that is known."""
+        self.arrived.set()
+        self._over.wait(LONGEST_HOLD)
+        return self._passes
 
 
 @dataclass(slots=True)
@@ -33,6 +56,7 @@ class Rule:
     early: bool = False
     after_bytes: int = 0
     change: Callable[[Answer], Answer] = lambda answer: answer
+    hold: Hold = field(default_factory=Hold)
 
 
 class Faults:
@@ -44,6 +68,8 @@ class Faults:
 
     def clear(self) -> None:
         with self._lock:
+            for rule in self._rules:
+                rule.hold.drop()
             self._rules.clear()
 
     @property
@@ -83,6 +109,12 @@ class Faults:
     ) -> None:
         """Rewrite the server's answer on its way back."""
         self._add(Rule("change", method, re.compile(pattern), times, skip, change=change))
+
+    def hold_next(self, method: str, pattern: str, *, skip: int = 0) -> Hold:
+        """Keep the next one, unanswered, until it is let pass, or dropped with its connection."""
+        rule = Rule("hold", method, re.compile(pattern), 1, skip)
+        self._add(rule)
+        return rule.hold
 
     def _add(self, rule: Rule) -> None:
         with self._lock:

@@ -83,6 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(rule.answer)
         if rule and rule.kind == "reset" and not rule.after_bytes:
             return self._hang_up()
+        if rule and rule.kind == "hold":
+            return self._fulfil(None) if rule.hold.passes() else self._hang_up()
         connection = http.client.HTTPConnection(self.server.proxy.upstream, timeout=60)
         with contextlib.closing(connection):
             if not self._pass_on(connection, rule):
@@ -169,6 +171,7 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
     try:
         yield proxy
     finally:
+        proxy.clear()
         server.shutdown()
         server.server_close()
         thread.join()

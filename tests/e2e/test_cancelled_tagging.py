@@ -1,0 +1,299 @@
+"""A signal while an image gets its names: it gets all of them, or none, and the run says which within two seconds."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.starting import Running, Start, ended
+from tests.testbed.nix import MakeFlake
+from tests.testbed.registry import FaultProxy, Registry
+from tests.testbed.registry_faults import Hold
+
+pytestmark = pytest.mark.slow
+
+TAGS = ("one", "two", "three")
+WHOLE = "what is tagged has all of its names"
+HALF = "an image has not got all of its names in time"
+NOTHING = "nothing was tagged"
+
+
+@pytest.fixture
+def pushed(start: Start, proxy: FaultProxy, archive: Path) -> Callable[..., Running]:
+    """Start a push of an image to these repositories, under three tags each."""
+
+    def push(*repositories: str, flags: tuple[str, ...] = ()) -> Running:
+        names = [f"{proxy.host}/{name}" for name in repositories]
+        return start(
+            "--source", str(archive), "--images", "\n".join(names), "--tags", "\n".join(TAGS), *flags
+        )
+
+    return push
+
+
+def arrived(hold: Hold) -> None:
+    assert hold.arrived.wait(30), "the request never came"
+
+
+def entries(layout: Path) -> list[str]:
+    if not (layout / "index.json").exists():
+        return []
+    listed = json.loads((layout / "index.json").read_bytes())["manifests"]
+    return [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in listed]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("tag", TAGS)
+def test_from_the_first_name_on_all_are_set(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, tag: str, number: int
+) -> None:
+    repository = registry.new_repository()
+    hold = proxy.hold_next("PUT", f"/manifests/{tag}$")
+    process = pushed(repository)
+    arrived(hold)
+    process.send_signal(number)
+    time.sleep(0.2)
+    hold.let_pass()
+    returned, said, seconds = ended(process)
+    assert returned == 128 + number
+    assert seconds < 2
+    assert registry.tags(repository) == sorted(TAGS)
+    assert f"error: cancelled by signal {number:d}; {WHOLE}\n" in said
+    digest = registry.digest(repository, "one")
+    for each in TAGS:
+        assert f"    set: {proxy.host}/{repository}:{each}@{digest}\n" in said
+
+
+@pytest.mark.parametrize("request_", ["/blobs/uploads/", "/manifests/sha256:"])
+def test_before_the_first_name_none_is_set(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, request_: str
+) -> None:
+    """Up to the manifest by its digest, which is the last request before the first tag."""
+    repository = registry.new_repository()
+    hold = proxy.hold_next("PUT", request_)
+    process = pushed(repository)
+    arrived(hold)
+    returned, said, seconds = ended(process, signal.SIGINT)
+    hold.let_pass()
+    assert returned == 130
+    assert seconds < 2
+    assert f"error: cancelled by signal 2; {NOTHING}\n" in said
+    time.sleep(0.2)
+    assert not registry.tags(repository)
+    assert not [put for put in proxy.of("PUT") if put.path.endswith(TAGS)]
+
+
+def test_a_registry_that_keeps_silent_is_given_up_and_told_of(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry
+) -> None:
+    repository = registry.new_repository()
+    hold = proxy.hold_next("PUT", "/manifests/two$")
+    process = pushed(repository)
+    arrived(hold)
+    returned, said, seconds = ended(process, signal.SIGINT)
+    assert returned == 130
+    assert 1.4 < seconds < 2
+    name, digest = f"{proxy.host}/{repository}", registry.digest(repository, "one")
+    assert said.endswith(
+        f"error: cancelled by signal 2; {HALF}\n"
+        f"    set: {name}:one@{digest}\n"
+        f"    perhaps set: {name}:two@{digest}\n"
+        f"    not set: {name}:three@{digest}\n"
+        "  -> run again to set the others; those that are set name a whole image\n"
+    )
+    assert registry.tags(repository) == ["one"]
+
+
+def test_a_retry_that_is_soon_is_waited_for_and_one_that_is_late_is_not(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry
+) -> None:
+    soon, late = registry.new_repository(), registry.new_repository()
+    for repository, wait in ((soon, "0"), (late, "30")):
+        hold = proxy.hold_next("PUT", f"{repository}/manifests/one$")
+        proxy.fail_next("PUT", f"{repository}/manifests/two$", status=503, headers={"Retry-After": wait})
+        process = pushed(repository)
+        arrived(hold)
+        process.send_signal(signal.SIGTERM)
+        hold.let_pass()
+        returned, said, seconds = ended(process)
+        assert returned == 143
+        assert seconds < 2
+        assert (WHOLE if repository == soon else f"    perhaps set: {proxy.host}/{late}:two@") in said
+    assert registry.tags(soon) == sorted(TAGS)
+    assert registry.tags(late) == ["one"]
+
+
+def test_a_refusal_after_the_signal_says_why_a_name_is_missing(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry
+) -> None:
+    repository = registry.new_repository()
+    hold = proxy.hold_next("PUT", "/manifests/one$")
+    proxy.fail_next("PUT", "/manifests/two$", status=403)
+    process = pushed(repository)
+    arrived(hold)
+    process.send_signal(signal.SIGINT)
+    hold.let_pass()
+    returned, said, seconds = ended(process)
+    assert returned == 130
+    assert seconds < 2
+    assert f"    set: {proxy.host}/{repository}:one@" in said
+    assert f"    not set: {proxy.host}/{repository}:three@" in said
+    assert "403" in said
+
+
+def test_a_refusal_without_a_signal_says_which_names_are_set(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry
+) -> None:
+    repository = registry.new_repository()
+    proxy.fail_next("PUT", "/manifests/two$", status=403)
+    returned, said, _ = ended(pushed(repository))
+    assert returned == 5
+    assert f"    set: {proxy.host}/{repository}:one@" in said
+    assert f"    not set: {proxy.host}/{repository}:two@" in said
+
+
+def test_all_destinations_get_their_names(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    """The layouts are named before the registries, and the second of these before the first."""
+    first, second = registry.new_repository(), registry.new_repository()
+    hold = proxy.hold_next("PUT", f"{second}/manifests/one$")
+    process = pushed(first, second, flags=("--to", "oci:x:a\noci:x:b\ndocker-archive:image.tar"))
+    arrived(hold)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    hold.let_pass()
+    returned, said, seconds = ended(process)
+    assert returned == 130
+    assert seconds < 2
+    assert registry.tags(first) == registry.tags(second) == sorted(TAGS)
+    assert sorted(entries(tmp_path / "x")) == ["a", "b"]
+    assert (tmp_path / "image.tar").exists()
+    assert said.count("    set: ") == 2 * len(TAGS) + 3
+
+
+def test_nothing_is_named_before_all_destinations_have_the_image(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    first, second = registry.new_repository(), registry.new_repository()
+    hold = proxy.hold_next("PUT", f"{second}/manifests/sha256:")
+    process = pushed(first, second, flags=("--to", "oci:x:a\ndocker-archive:image.tar"))
+    arrived(hold)
+    returned, said, seconds = ended(process, signal.SIGTERM)
+    assert (returned, seconds < 2) == (143, True)
+    assert NOTHING in said
+    assert registry.tags(first) == registry.tags(second) == entries(tmp_path / "x") == []
+    assert not (tmp_path / "image.tar").exists()
+    assert not list(tmp_path.glob(".image.tar*"))
+
+
+def test_a_second_signal_breaks_nothing_and_the_third_ends_it(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    repository, other = registry.new_repository(), registry.new_repository()
+    hold = proxy.hold_next("PUT", f"{repository}/manifests/two$")
+    process = pushed(repository)
+    arrived(hold)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+        time.sleep(0.1)
+    hold.let_pass()
+    returned, said, seconds = ended(process)
+    assert (returned, seconds < 2) == (130, True)
+    assert WHOLE in said
+    assert registry.tags(repository) == sorted(TAGS)
+
+    hold = proxy.hold_next("PUT", f"{other}/manifests/two$")
+    process = pushed(other)
+    arrived(hold)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(1) == 143
+    for folder in (tmp_path / "temporary").iterdir():
+        shutil.rmtree(folder)
+
+
+def test_a_signal_between_the_two_names_of_a_layout(
+    nix_environ: Mapping[str, str], archive: Path, tmp_path: Path
+) -> None:
+    """Sent when the first of them is in the index and the second is about to be."""
+    script = (
+        "import os\n"
+        "from flakeship.sinks.oci_layout import LayoutDestination\n"
+        "enter, entered = LayoutDestination._enter, []\n"
+        "def interrupted(*arguments):\n"
+        "    entered.append(1)\n"
+        f"    if len(entered) == 2: os.kill(os.getpid(), {signal.SIGTERM:d})\n"
+        "    return enter(*arguments)\n"
+        "LayoutDestination._enter = interrupted\n"
+        "from flakeship.__main__ import entry\n"
+        "entry()\n"
+    )
+    flags = ("publish", "--source", str(archive), "--to", "oci:x:a\noci:x:b")
+    command = [sys.executable, "-c", script, *flags]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=nix_environ, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 143
+    assert WHOLE in ended.stderr
+    assert sorted(entries(tmp_path / "x")) == ["a", "b"]
+
+
+def test_of_several_attributes_the_next_is_not_begun(
+    start: Start, make_flake: MakeFlake, proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    """And nothing is handed over of a run that was cancelled: neither outputs nor the metadata file."""
+    first, second = registry.new_repository(), registry.new_repository()
+    hold = proxy.hold_next("PUT", f"{first}/manifests/one$")
+    images = f"layered={proxy.host}/{first}\nstream={proxy.host}/{second}"
+    process = start(
+        *("--flake", ".#layered\n.#stream", "--images", images, "--tags", "one\ntwo"),
+        *("--metadata-file", str(tmp_path / "metadata.json")),
+        cwd=make_flake(),
+    )
+    arrived(hold)
+    process.send_signal(signal.SIGINT)
+    hold.let_pass()
+    returned, said, seconds = ended(process)
+    assert (returned, seconds < 2) == (130, True)
+    assert WHOLE in said
+    assert registry.tags(first) == ["one", "two"]
+    assert not registry.tags(second)
+    assert not (tmp_path / "metadata.json").exists()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_at_any_moment_an_image_has_all_of_its_names_or_none(
+    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, seed: int
+) -> None:
+    """Ten moments each, half of them from the first tag's request on, when all is to be there."""
+    chosen = random.Random(seed)
+    for whole in (True, False) * 5:
+        repository = registry.new_repository()
+        first = ("*", f"{repository}/") if whole else ("PUT", f"{repository}/manifests/one$")
+        hold = proxy.hold_next(*first)
+        process = pushed(repository)
+        arrived(hold)
+        hold.let_pass()
+        time.sleep(chosen.uniform(0, 0.2 if whole else 0.02))
+        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        _, said = process.communicate(timeout=30)
+        assert time.monotonic() - begun < 2
+        tags = registry.tags(repository)
+        assert tags == sorted(TAGS) or (whole and not tags)
+        if process.returncode:
+            assert process.returncode == 130
+            assert f"error: cancelled by signal 2; {WHOLE if tags else NOTHING}\n" in said
