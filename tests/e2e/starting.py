@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -73,3 +74,11 @@ def wait_for(process: Running, words: str) -> None:
         if words in line:
             return
     pytest.fail(f"it ended without saying {words!r}")
+
+
+def entries(layout: Path) -> list[str]:
+    """The names of a layout's images; none where there is no layout."""
+    if not (layout / "index.json").exists():
+        return []
+    listed = json.loads((layout / "index.json").read_bytes())["manifests"]
+    return sorted(entry["annotations"]["org.opencontainers.image.ref.name"] for entry in listed)

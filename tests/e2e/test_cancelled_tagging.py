@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.starting import Running, Start, ended
+from tests.e2e.starting import Running, Start, ended, entries
+from tests.sources.layouts import Layout
 from tests.testbed.nix import MakeFlake
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_faults import Hold
@@ -42,13 +40,6 @@ def pushed(start: Start, proxy: FaultProxy, archive: Path) -> Callable[..., Runn
 
 def arrived(hold: Hold) -> None:
     assert hold.arrived.wait(30), "the request never came"
-
-
-def entries(layout: Path) -> list[str]:
-    if not (layout / "index.json").exists():
-        return []
-    listed = json.loads((layout / "index.json").read_bytes())["manifests"]
-    return [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in listed]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -176,7 +167,7 @@ def test_all_destinations_get_their_names(
     assert returned == 130
     assert seconds < 2
     assert registry.tags(first) == registry.tags(second) == sorted(TAGS)
-    assert sorted(entries(tmp_path / "x")) == ["a", "b"]
+    assert entries(tmp_path / "x") == ["a", "b"]
     assert (tmp_path / "image.tar").exists()
     assert said.count("    set: ") == 2 * len(TAGS) + 3
 
@@ -225,32 +216,6 @@ def test_a_second_signal_breaks_nothing_and_the_third_ends_it(
         shutil.rmtree(folder)
 
 
-def test_a_signal_between_the_two_names_of_a_layout(
-    nix_environ: Mapping[str, str], archive: Path, tmp_path: Path
-) -> None:
-    """Sent when the first of them is in the index and the second is about to be."""
-    script = (
-        "import os\n"
-        "from flakeship.sinks.oci_layout import LayoutDestination\n"
-        "enter, entered = LayoutDestination._enter, []\n"
-        "def interrupted(*arguments):\n"
-        "    entered.append(1)\n"
-        f"    if len(entered) == 2: os.kill(os.getpid(), {signal.SIGTERM:d})\n"
-        "    return enter(*arguments)\n"
-        "LayoutDestination._enter = interrupted\n"
-        "from flakeship.__main__ import entry\n"
-        "entry()\n"
-    )
-    flags = ("publish", "--source", str(archive), "--to", "oci:x:a\noci:x:b")
-    command = [sys.executable, "-c", script, *flags]
-    ended = subprocess.run(
-        command, cwd=tmp_path, env=nix_environ, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 143
-    assert WHOLE in ended.stderr
-    assert sorted(entries(tmp_path / "x")) == ["a", "b"]
-
-
 def test_of_several_attributes_the_next_is_not_begun(
     start: Start, make_flake: MakeFlake, proxy: FaultProxy, registry: Registry, tmp_path: Path
 ) -> None:
@@ -272,6 +237,24 @@ def test_of_several_attributes_the_next_is_not_begun(
     assert registry.tags(first) == ["one", "two"]
     assert not registry.tags(second)
     assert not (tmp_path / "metadata.json").exists()
+
+
+def test_an_index_gets_all_of_its_names(
+    start: Start, proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    layout = Layout()
+    layout.listing(layout.platforms("amd64", "arm64")).folder(tmp_path / "several")
+    repository = registry.new_repository()
+    hold = proxy.hold_next("PUT", f"{repository}/manifests/one$")
+    images = f"{proxy.host}/{repository}"
+    process = start("--source", str(tmp_path / "several"), "--images", images, "--tags", "one\ntwo")
+    arrived(hold)
+    process.send_signal(signal.SIGINT)
+    hold.let_pass()
+    returned, said, seconds = ended(process)
+    assert (returned, seconds < 2) == (130, True)
+    assert WHOLE in said
+    assert registry.digest(repository, "one") == registry.digest(repository, "two") != ""
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -206,6 +206,26 @@ def test_several_runs_at_once_lose_nothing(tmp_path: Path) -> None:
     }
 
 
+def test_what_another_run_removes_before_the_name_is_written_is_asked_for(tmp_path: Path) -> None:
+    """Nobody lists the image yet; its documents are written again, its layers have to come once more."""
+    old, new = random_packed(1), random_packed(2)
+    write(old, tmp_path, "1.0")
+    destination = LayoutDestination(tmp_path, "2.0")
+    for layer in old.layers:
+        destination.take(layer)
+    ready = destination.prepare(old)
+    assert tags(tmp_path) == ["1.0"]
+    write(new, tmp_path, "1.0")
+    with pytest.raises(BlobsUnknownError) as caught:
+        ready.finish()
+    assert caught.value.digests == {layer.descriptor.digest for layer in old.layers}
+    for layer in old.layers:
+        destination.take(layer, certain=False)
+    assert ready.finish().reference == f"oci:{tmp_path}:2.0"
+    assert digests(old)[-1] in blobs(tmp_path)
+    assert sorted(tags(tmp_path)) == ["1.0", "2.0"]
+
+
 def test_a_layer_that_another_run_removed_meanwhile_is_asked_for(tmp_path: Path) -> None:
     old, new = random_packed(1), random_packed(2)
     write(old, tmp_path, "1.0")
