@@ -20,7 +20,7 @@ def record(told: list[Event]) -> TagRecord:
 
 
 def test_every_event_is_passed_on(record: TagRecord, told: list[Event]) -> None:
-    events = [Detail("x"), TaggingStarted(("a",)), Tagged(("a",))]
+    events: list[Event] = [Detail("x"), TaggingStarted(("a",)), Tagged(("a",))]
     for event in events:
         record(event)
     assert told == events

@@ -38,7 +38,7 @@ class TagRecord:
             why = f"\n{cause.message}" if isinstance(cause, Error) else ""
             return CancelledError(
                 number,
-                "an image has not got all of its names in time",
+                "an image has not got all of its names",
                 hint="run again to set the others; those that are set name a whole image",
                 detail=self._told(doubtful=1 if cause else 0) + why,
             )

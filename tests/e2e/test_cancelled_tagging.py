@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 TAGS = ("one", "two", "three")
 WHOLE = "what is tagged has all of its names"
-HALF = "an image has not got all of its names in time"
+HALF = "an image has not got all of its names"
 NOTHING = "nothing was tagged"
 
 
