@@ -30,7 +30,7 @@ def test_a_rendered_file_is_up_to_date(name: str) -> None:
 def test_the_action_declares_every_input_and_output() -> None:
     action = yaml.safe_load(rendered()["action.yml"])
     assert list(action["inputs"]) == [item.name for item in inputs() if "publish" in item.commands]
-    assert list(action["outputs"]) == [item.name for item in OUTPUTS]
+    assert list(action["outputs"]) == list(OUTPUTS)
     assert action["inputs"]["github-token"]["default"] == "${{ github.token }}"
     assert all(entry["description"] for entry in action["inputs"].values())
 
@@ -52,7 +52,7 @@ def test_the_native_action_hands_over_every_input_and_output() -> None:
     assert set(step["env"].values()) == {f"${{{{ inputs.{name} }}}}" for name in action["inputs"]}
     assert all(name.removeprefix("INPUT_").replace("_", "").isalnum() for name in step["env"])
     assert {name: entry["value"] for name, entry in action["outputs"].items()} == {
-        item.name: f"${{{{ steps.{step['id']}.outputs.{item.name} }}}}" for item in OUTPUTS
+        name: f"${{{{ steps.{step['id']}.outputs.{name} }}}}" for name in OUTPUTS
     }
     assert step["shell"] == "sh"
     assert (

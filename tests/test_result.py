@@ -25,7 +25,7 @@ WITHHELD = Published("ghcr.io/o/x", f"ghcr.io/o/x@{DIGEST}", ("ghcr.io/o/x:1",),
 
 def test_outputs_are_those_that_are_declared() -> None:
     found = outputs(PACKED, [SENT, LAYOUT, WITHHELD])
-    assert set(found) == {output.name for output in OUTPUTS}
+    assert set(found) == set(OUTPUTS)
     assert found["digest"] == DIGEST
     assert found["imageid"] == PACKED.config_descriptor.digest
     assert found["tags"] == "ghcr.io/o/n:1\nghcr.io/o/n:2"

@@ -12,9 +12,8 @@ def entry() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
-    gc.set_threshold(
-        50_000
-    )  # modules are made of objects that stay: looking through them is a twentieth of the start
+    # Modules are made of objects that stay, some 50,000: looking through them is a twentieth of the start.
+    gc.set_threshold(100_000)
     from flakeship import cli
 
     cli.entry()

@@ -10,7 +10,7 @@ from flakeship.inputs import declared as _input
 _BOTH: Final = ("publish", "layers")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)
 class CacheSettings:
     """Inputs that say where packed layers are kept, and how many."""
 

@@ -8,7 +8,7 @@ from flakeship.cache_settings import CacheSettings
 from flakeship.inputs import declared as _input
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)
 class ContainerSettings(CacheSettings):
     """Inputs that change the image itself."""
 

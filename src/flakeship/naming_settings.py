@@ -28,7 +28,7 @@ METADATA_OUTPUTS: Final = {
 """What the command `metadata` hands to the next step: the outputs of docker/metadata-action, and what they hold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)
 class NamingSettings(ContainerSettings):
     """Inputs in the language of docker/metadata-action, and what goes beyond it."""
 

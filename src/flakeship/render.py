@@ -48,7 +48,7 @@ def tables() -> str:
         parts += ["", f"## {group}", "", "| input | what it says | default |", "| --- | --- | --- |"]
         parts += [_row(item) for item in inputs() if item.group == group and "publish" in item.commands]
     parts += ["", "## Outputs", "", "| output | what it holds |", "| --- | --- |"]
-    parts += [f"| `{item.name}` | {item.help} |" for item in OUTPUTS]
+    parts += [f"| `{name}` | {text} |" for name, text in OUTPUTS.items()]
     return "\n".join(parts) + "\n"
 
 

@@ -19,7 +19,7 @@ def action(image: str) -> dict[str, Any]:
     """`image` is what it runs: the Dockerfile, or `docker://…@sha256:…`."""
     return {
         **_head(""),
-        "outputs": {item.name: {"description": item.help} for item in OUTPUTS},
+        "outputs": {name: {"description": text} for name, text in OUTPUTS.items()},
         # Without it the runner would take our input `entrypoint`, which is the image's, for that of this container.
         "runs": {"using": "docker", "image": image, "entrypoint": "/entrypoint", "args": ["publish"]},
     }
@@ -37,8 +37,8 @@ def native_action() -> dict[str, Any]:
     return {
         **_head(" Uses the runner's own Nix"),
         "outputs": {
-            item.name: {"description": item.help, "value": f"${{{{ steps.{_STEP}.outputs.{item.name} }}}}"}
-            for item in OUTPUTS
+            name: {"description": text, "value": f"${{{{ steps.{_STEP}.outputs.{name} }}}}"}
+            for name, text in OUTPUTS.items()
         },
         "runs": {"using": "composite", "steps": [step]},
     }

@@ -250,26 +250,17 @@ class Settings(NamingSettings):
         return self.flake[0] if self.flake else "."
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a run hands to the next step."""
-
-    name: str
-    help: str
-
-
-OUTPUTS: Final = (
-    Output("digest", "Digest of the manifest: what to deploy by"),
-    Output("imageid", "Digest of the image's config: what `docker images` calls the image"),
-    Output(
-        "refs", "References with digest of where the image is now, one a line: `ghcr.io/owner/name@sha256:…`"
-    ),
-    Output("tags", "Full references of the tags that were written, one a line"),
-    Output("labels", "Labels of the image, KEY=VALUE, one a line"),
-    Output("digests", 'Digest of each platform\'s manifest as JSON: `{"linux/amd64": "sha256:…"}`'),
-    Output("pushed", "`true` if the image was sent to a registry"),
-    Output("metadata", "The result as JSON, as in `metadata-file`"),
-)
+OUTPUTS: Final = {
+    "digest": "Digest of the manifest: what to deploy by",
+    "imageid": "Digest of the image's config: what `docker images` calls the image",
+    "refs": "References with digest of where the image is now, one a line: `ghcr.io/owner/name@sha256:…`",
+    "tags": "Full references of the tags that were written, one a line",
+    "labels": "Labels of the image, KEY=VALUE, one a line",
+    "digests": 'Digest of each platform\'s manifest as JSON: `{"linux/amd64": "sha256:…"}`',
+    "pushed": "`true` if the image was sent to a registry",
+    "metadata": "The result as JSON, as in `metadata-file`",
+}
+"""What the command `publish` hands to the next step, and what each of them holds."""
 
 
 def inputs() -> tuple[Input, ...]:

@@ -11,7 +11,6 @@ from flakeship.errors import UsageError
 from flakeship.naming import varied
 from flakeship.pipeline import Result, publish
 from flakeship.settings import Settings
-from flakeship.sources.package import BY_PATHS
 from flakeship.world import World
 
 DEBUG: Final = "-debug"
@@ -38,8 +37,12 @@ def _warn(settings: Settings, made: Result, world: World) -> None:
     """Of inputs that an image, being made already, can't heed."""
     default = Settings()
     given = [name for name in _FOR_PACKAGES if getattr(settings, name) != getattr(default, name)]
+    if not given:
+        return
+    from flakeship.sources.package import BY_PATHS
+
     layers = [layer.key for image in made.packed.images for layer in image.layers]
-    if given and not any(key.startswith(BY_PATHS) for key in layers):
+    if not any(key.startswith(BY_PATHS) for key in layers):
         names = ", ".join(name.replace("_", "-") for name in given)
         world.emit(
             events.Warned(

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flakeship import events
 from flakeship.errors import NotAnImageError, ResourceError
@@ -19,10 +19,10 @@ from flakeship.image.inflate import Inflated, is_compressed
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
 from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
-from flakeship.sources.choice import chosen_image
-from flakeship.sources.indexes import Found, entries, found_in, images_of, is_index
 from flakeship.sources.opened import Circumstances, Opened
-from flakeship.sources.stored import chosen
+
+if TYPE_CHECKING:  # what is in an index is for those that `matches`: every archive is asked
+    from flakeship.sources.indexes import Found
 
 KIND: Final = "OCI image layout"
 
@@ -153,6 +153,9 @@ def _plain(path: Path, folder: Path | None) -> Iterator[Path]:
 
 
 def _opened(files: _Files, what: str, circumstances: Circumstances) -> Opened:
+    from flakeship.sources.indexes import entries
+    from flakeship.sources.stored import chosen
+
     version = str(_json(files, _LAYOUT, what).get("imageLayoutVersion"))
     if not version.startswith(_VERSION):
         raise NotAnImageError(
@@ -175,6 +178,9 @@ def _chosen(
     blobs: _LayoutBlobs, listed: Sequence[Descriptor], wanted: str, *, sparse: bool
 ) -> tuple[Found, tuple[str, ...]]:
     """index.json lists images, one under each of its names; or it is itself the index of one image."""
+    from flakeship.sources.choice import chosen_image
+    from flakeship.sources.indexes import Found, found_in, images_of, is_index
+
     named: dict[Digest, list[str]] = {}
     for entry in listed:
         names = (name for key in _NAMES if (name := entry.annotations.get(key)))

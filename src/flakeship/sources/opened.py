@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from flakeship import events
 from flakeship.image.model import Image, Layer, Platform
-from flakeship.sources.blobs import Remote
-from flakeship.sources.package import Package
+
+if TYPE_CHECKING:  # some sources alone are asked for these
+    from flakeship.sources.blobs import Remote
+    from flakeship.sources.package import Package
 
 
 class Opened(Protocol):
