@@ -4,7 +4,10 @@ import gc
 import os
 import signal
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
+
+GC_THRESHOLD: Final = 100_000
+"""Modules are made of objects that stay, some 50,000: to look through them for garbage is a twentieth of the start."""
 
 
 def entry() -> NoReturn:
@@ -12,8 +15,7 @@ def entry() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
-    # Modules are made of objects that stay, some 50,000: looking through them is a twentieth of the start.
-    gc.set_threshold(100_000)
+    gc.set_threshold(GC_THRESHOLD)
     from flakeship import cli
 
     cli.entry()

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from flakeship.ci.api import Api
 from flakeship.metadata.context import Context, Repository
-from flakeship.process import NotStartedError, run, scrubbed
 
 NAME: Final = "local"
 _SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")
@@ -25,7 +24,7 @@ def matches(environ: Mapping[str, str]) -> bool:
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
     """Describe the working tree at `cwd`. Without git, a repository or a commit nothing is known, and a notice says so."""
-    git = Git(scrubbed(environ), cwd)
+    git = Git(environ, cwd)
     found = Context(run_date=now, commit_date=now, platform=NAME, actor=environ.get("USER", ""))
     try:
         return replace(
@@ -38,7 +37,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
 def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context:
     """Put the ref and commit of the working tree into a platform's context: metadata-action's `context: git`."""
     try:
-        return _head(found, Git(scrubbed(environ), cwd))
+        return _head(found, Git(environ, cwd))
     except GitError as error:
         return replace(found, notices=(*found.notices, str(error)))
 
@@ -49,7 +48,7 @@ def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime |
         return None
     try:
         return datetime.fromisoformat(
-            Git(scrubbed(environ), cwd)("show", "-s", "--format=%cI", f"{sha}^{{commit}}", "--")
+            Git(environ, cwd)("show", "-s", "--format=%cI", f"{sha}^{{commit}}", "--")
         )
     except (GitError, ValueError):
         return None
@@ -66,8 +65,10 @@ class Git:
 
     def __call__(self, *arguments: str) -> str:
         """Run git and return what it prints. GitError holds none of its words, which may quote a URL with a password."""
+        from flakeship.process import NotStartedError, run, scrubbed  # CI mostly knows without git
+
         environ = {
-            **self.environ,
+            **scrubbed(self.environ),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_NO_LAZY_FETCH": "1",

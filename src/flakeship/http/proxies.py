@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from flakeship.http.origin import is_loopback
 
@@ -18,6 +17,8 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     proxy = known.get(f"{parts.scheme}_proxy") or known.get("all_proxy")
     if not proxy or is_loopback(parts.hostname or ""):
         return None
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
     without = {"no": known.get("no_proxy", "")}
     if proxy_bypass_environment(
         parts.netloc.rpartition("@")[2], without

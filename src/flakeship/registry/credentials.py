@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.http.redact import one_line
-from flakeship.process import NotStartedError, run
 from flakeship.registry.auth_file import AuthFile, Entry, parse_auth_file, read_auth_file
 from flakeship.registry.reference import DOCKER_HUB, Reference, normal_registry
 
@@ -126,6 +125,8 @@ def _ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credent
 
     https://github.com/docker/docker-credential-helpers#development
     """
+    from flakeship.process import NotStartedError, run
+
     program = f"docker-credential-{name}"
     if not _HELPER_NAME.fullmatch(name):
         raise UsageError(

@@ -1,0 +1,122 @@
+"""What a push with nothing special must not import: start-up has a budget, which `./dev bench startup` measures."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.registry import Registry
+
+NEEDLESS = {
+    "flakeship.nix": "nothing is built",
+    "flakeship.caches": "nothing is built",
+    "flakeship.building": "nothing is built",
+    "flakeship.package": "it is an image, no package",
+    "flakeship.sources.package": "it is an image, no package",
+    "flakeship.sources.closure": "it is an image, no package",
+    "flakeship.sources.nix2container": "an archive is known before this kind is asked",
+    "flakeship.sources.stored": "it is no layout",
+    "flakeship.remote": "the source is in no registry",
+    "flakeship.overriding": "no input says how the container starts",
+    "flakeship.image.override": "no input says how the container starts",
+    "flakeship.stores.cache": "the layer cache is off",
+    "flakeship.stores.cache_folder": "the layer cache is off",
+    "flakeship.local_destinations": "it goes to no engine and no archive",
+    "flakeship.inspection": "another command's",
+    "flakeship.metadata_step": "another command's",
+    "flakeship.metadata.handlebars": "no line has a template",
+    "flakeship.metadata.moment": "no template has a date",
+    "flakeship.metadata.patterns": "no rule has a pattern",
+    "flakeship.metadata.versions": "no rule asks for a version",
+    "flakeship.report.live": "stderr is no terminal",
+    "flakeship.ci.gitlab_reporting": "it is not run by GitLab",
+    "rich": "stderr is no terminal",
+    "docker": "it goes to no engine",
+    "yaml": "for what is rendered",
+    "packaging": "no rule asks for a version",
+    "semver": "no rule asks for a version",
+    "zoneinfo": "no template has a date",
+    "zstandard": "it is gzip",
+    "difflib": "nothing is misspelt",
+}
+IN_FOLDER = {
+    "flakeship.registry.client": "it goes to a folder",
+    "flakeship.sinks.registry": "it goes to a folder",
+    "requests": "nobody is spoken to",
+    "urllib3": "nobody is spoken to",
+    "ssl": "nobody is spoken to",
+}
+IN_REGISTRY = {
+    "flakeship.image.check": "nothing is read again",
+    "flakeship.sinks.oci_layout": "it goes to a registry",
+    "flakeship.ci.github_commands": "it is not run by GitHub",
+}
+BY_GITHUB = {
+    "flakeship.process": "the event says all that git would",
+    "subprocess": "nothing is run",
+}
+PUSH = """
+import json, sys
+from flakeship import cli
+assert cli.main(["publish", *sys.argv[2:]]) == 0
+json.dump(sorted(sys.modules), open(sys.argv[1], "w"))
+"""
+
+
+def imported(folder: Path, *flags: str, **environ: str) -> set[str]:
+    """The modules that a push had imported when it was done."""
+    file = folder / "modules.json"
+    done = subprocess.run(
+        [sys.executable, "-c", PUSH, str(file), *flags],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "FLAKESHIP_LAYER_CACHE": "off", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    return set(json.loads(file.read_text()))
+
+
+def needless(there: set[str], *tables: dict[str, str]) -> list[str]:
+    return [
+        f"{name} is imported, and {why}"
+        for table in tables
+        for name, why in table.items()
+        if any(module == name or module.startswith(f"{name}.") for module in there)
+    ]
+
+
+def test_what_goes_to_a_folder_needs_no_network(archive: Path, tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"head_commit": {"id": "8" * 40, "timestamp": "2026-01-31T12:00:00Z"}}))
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_SHA": "8" * 40}
+    there = imported(
+        tmp_path, "--source", str(archive), "--to", "oci:layout:1", GITHUB_EVENT_PATH=str(event), **github
+    )
+    assert "flakeship.ci.github_commands" in there
+    assert not needless(there, NEEDLESS, IN_FOLDER, BY_GITHUB)
+
+
+@pytest.mark.slow
+def test_a_push_imports_what_it_needs(archive: Path, tmp_path: Path, registry: Registry) -> None:
+    name = f"{registry.host}/{registry.new_repository()}:1"
+    there = imported(tmp_path, "--source", str(archive), "--tags", name, "--labels", "a=b")
+    assert "requests" in there
+    assert not needless(there, NEEDLESS, IN_REGISTRY)
+
+
+def test_what_is_needless_is_told() -> None:
+    """Of a name that is no module any more, nothing would ever be said."""
+    ours = [name for table in (NEEDLESS, IN_FOLDER, IN_REGISTRY, BY_GITHUB) for name in table]
+    assert [name for name in ours if importlib.util.find_spec(name) is None] == []
+    assert needless({"ssl", "requests.adapters", "sslx"}, IN_FOLDER) == [
+        "requests is imported, and nobody is spoken to",
+        "ssl is imported, and nobody is spoken to",
+    ]
