@@ -26,6 +26,17 @@ def test_a_check_leaves_nothing_behind(registry: Registry, pusher: Pusher) -> No
     assert registry.tags(repository) == []
 
 
+def test_who_asks_for_no_credentials_is_asked_once(
+    registry: Registry, basic_registry: Registry, pusher: Pusher
+) -> None:
+    for asked, times in ((registry, 1), (basic_registry, 2)):
+        known = len(asked.accesses())
+        login = (asked.username, asked.password) if asked.username else None
+        pusher.destination(asked.host, asked.new_repository(), login=login).check()
+        paths = [access.path for access in asked.accesses()[known:]]
+        assert paths.count("/v2/") == times
+
+
 def test_missing_credentials(basic_registry: Registry, token_registry: Registry, pusher: Pusher) -> None:
     for registry in (basic_registry, token_registry):
         with pytest.raises(NotAllowedError, match="asks for credentials, and none were found") as raised:

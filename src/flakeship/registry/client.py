@@ -87,6 +87,8 @@ class RegistryClient:
         )
         self._lock = threading.Lock()
         self._home: tuple[str, Authorization] | None = None
+        self._open = False
+        """Whether the first contact was answered as `ping` wants it, without being asked for credentials."""
         self._warnings: set[str] = set()
 
     @property
@@ -95,7 +97,9 @@ class RegistryClient:
 
     def ping(self) -> None:
         """`GET /v2/`, with credentials where they are asked for. DeniedError, WireError."""
-        self._send("GET", f"{self._connected()[0]}/v2/", expect=(200,)).close()
+        home, _ = self._connected()
+        if not self._open:
+            self._send("GET", f"{home}/v2/", expect=(200,)).close()
 
     def head_blob(self, digest: Digest) -> int | None:
         """Its size in bytes as the registry says, -1 where it does not say; None where there is none."""
@@ -261,6 +265,7 @@ class RegistryClient:
             elif response.status not in _PING_SAYS_LITTLE:
                 raise refusal(response)
             response.close()
+            self._open = response.status == 200
             return base, authorization
         raise AssertionError
 
