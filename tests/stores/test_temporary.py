@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import resource
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +40,25 @@ def test_a_folder_of_its_own_that_goes(tmp_path: Path) -> None:
             file.write(b"kept")
         assert path.read_bytes() == b"kept"
         assert store.find(Layer("anything", io.BytesIO)) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_that_are_not_waited_for_leave_nothing(tmp_path: Path) -> None:
+    def work(store: TemporaryStore) -> None:
+        end = time.monotonic() + 1
+        with contextlib.suppress(ResourceError):  # the folder is gone
+            while time.monotonic() < end:
+                with store.spool() as (file, _):
+                    file.write(b"late")
+
+    for _ in range(5):
+        with temporary_store(tmp_path) as store:
+            threads = [threading.Thread(target=work, args=(store,)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.005)
+        for thread in threads:
+            thread.join()
     assert list(tmp_path.iterdir()) == []
 
 

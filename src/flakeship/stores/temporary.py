@@ -58,7 +58,15 @@ def temporary_store(parent: Path | None) -> Iterator[TemporaryStore]:
     try:
         yield TemporaryStore(directory)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Threads that an error has abandoned may still be about to make a file there: under another name they can't."""
+    doomed = directory.with_name(f"{directory.name}.gone")
+    with contextlib.suppress(OSError):
+        directory = directory.rename(doomed)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _failed(error: OSError, directory: Path) -> ResourceError:
