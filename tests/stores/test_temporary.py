@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import pkgutil
 import resource
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,26 @@ def test_threads_that_are_not_waited_for_leave_nothing(tmp_path: Path) -> None:
             time.sleep(0.005)
         for thread in threads:
             thread.join()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["pathlib.Path.mkdir", "pathlib.Path.rename", "shutil.rmtree"])
+def test_a_signal_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Just after it was made, while it is renamed, while it is removed."""
+    what, _, name = place.rpartition(".")
+    real = getattr(pkgutil.resolve_name(what), name)
+    signals = [KeyboardInterrupt()]
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        done = real(*given, **named) if name != "rmtree" or not signals else None
+        if signals:
+            raise signals.pop()
+        return done
+
+    monkeypatch.setattr(place, interrupted)
+    with pytest.raises(KeyboardInterrupt), temporary_store(tmp_path) as store:
+        (store.directory / "blob").touch()
+    assert not signals
     assert list(tmp_path.iterdir()) == []
 
 

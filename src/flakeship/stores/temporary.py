@@ -48,25 +48,35 @@ class TemporaryStore:
 @contextlib.contextmanager
 def temporary_store(parent: Path | None) -> Iterator[TemporaryStore]:
     """A store in a folder of its own below `parent` (default: the system's), removed with all that it holds."""
-    try:
-        directory = Path(tempfile.mkdtemp(prefix="flakeship-", dir=parent))
-    except OSError as error:
-        raise ResourceError(
-            f"cannot make a temporary folder in {parent or tempfile.gettempdir()}: {error.strerror}",
-            hint="set TMPDIR to a folder that can be written to",
-        ) from error
-    try:
+    directory = Path(parent or tempfile.gettempdir()) / f"flakeship-{os.urandom(8).hex()}"
+    try:  # first, for a signal may come as soon as the folder is there
+        _make(directory)
         yield TemporaryStore(directory)
     finally:
-        _remove(directory)
+        try:
+            _remove(directory)
+        except BaseException:  # a signal, which comes once
+            _remove(directory)
+            raise
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make a temporary folder in {directory.parent}: {error.strerror}",
+            hint="set TMPDIR to a folder that can be written to",
+        ) from error
 
 
 def _remove(directory: Path) -> None:
     """Threads that an error has abandoned may still be about to make a file there: under another name they can't."""
     doomed = directory.with_name(f"{directory.name}.gone")
     with contextlib.suppress(OSError):
-        directory = directory.rename(doomed)
-    shutil.rmtree(directory, ignore_errors=True)
+        directory.rename(doomed)
+    for folder in (doomed, directory):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failed(error: OSError, directory: Path) -> ResourceError:
