@@ -52,10 +52,11 @@ class Cancellation:
         return self._record.cancelled(self._came[0], end.__cause__)
 
     @contextlib.contextmanager
-    def handled(self) -> Iterator[None]:
+    def handled(self, *, last: bool = False) -> Iterator[None]:
         """Handlers are set even where they were ignored: Python as a container's first process has none for SIGTERM.
 
-        nohup's is left. After a signal they stay: there is still to be said what it ended.
+        nohup's is left. After a signal they stay: there is still to be said what it ended. When the `last` run has come to
+        its end without one, it is too late for any.
         """
         ours: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
             signal.SIGINT: self._cancel,
@@ -67,6 +68,8 @@ class Cancellation:
         before = {number: signal.signal(number, handler) for number, handler in ours.items()}
         try:
             yield
+            if last:
+                before = dict.fromkeys(before, signal.SIG_IGN)
         except Exception as error:
             if self._came:  # an import that is interrupted fails by an error of its own
                 raise Cancelled from error

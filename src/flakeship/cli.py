@@ -30,7 +30,7 @@ def entry() -> NoReturn:
     """Run as a program. Threads that an error has abandoned may hang in a read: they are not waited for."""
     _open_streams()
     try:
-        code = main(sys.argv[1:])
+        code = main(sys.argv[1:], last=True)
     except Exception:  # noqa: BLE001 - the threads of a run that hit a bug are not waited for either
         traceback.print_exc()
         code = 1
@@ -40,11 +40,11 @@ def entry() -> NoReturn:
     os._exit(code)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run; 0, or the exit code of the error that ended it."""
+def main(argv: Sequence[str], *, last: bool = False) -> int:
+    """Run; 0, or the exit code of the error that ended it. Where it is the `last` thing, a signal after it ends nothing."""
     cancellation = Cancellation()
     try:
-        with cancellation.handled():
+        with cancellation.handled(last=last):
             _run(arguments.read(argv, os.environ, sys.stdin), cancellation)
     except (Cancelled, Error) as end:
         error = cancellation.told(end)

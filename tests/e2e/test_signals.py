@@ -129,3 +129,15 @@ def test_what_an_interrupted_import_makes_of_it(nix_environ: Mapping[str, str]) 
     assert ended.returncode == 143
     assert "error: cancelled by signal 15; nothing was tagged\n" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_after_the_last_word_a_signal_changes_nothing(nix_environ: Mapping[str, str]) -> None:
+    script = (
+        "import os, signal\nfrom flakeship import cli\ncode = cli.main(['layers'], last=True)\n"
+        "os.kill(os.getpid(), signal.SIGINT), os.kill(os.getpid(), signal.SIGTERM)\nprint('code', code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=dict(nix_environ), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("code 0\n"), done.stderr
+    assert done.returncode == 0

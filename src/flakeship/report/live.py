@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.markup import escape as _escaped
@@ -14,6 +14,9 @@ from rich.table import Column
 
 from flakeship import events
 from flakeship.report.plain import line_of, printable, size_of
+
+_PERIOD: Final = 1 / 8
+"""Seconds between two drawings of what moves."""
 
 
 class LiveReport:
@@ -47,6 +50,11 @@ class LiveReport:
                 case _:
                     self._print(event)
 
+    def refresh(self) -> None:
+        """Draw what moves anew; never while something is printed, or lines are left that nothing clears."""
+        with self._lock:
+            self._progress.refresh()
+
     def _print(self, event: events.Event) -> None:
         level, line = line_of(event)
         if line and level <= self._level:
@@ -64,5 +72,25 @@ def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emi
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=8, expand=True) as progress:
-        yield LiveReport(progress, level)
+    # rich's own thread for this draws while others print (its two steps, going up and drawing, may be those of two threads)
+    with Progress(*columns, console=console, transient=True, auto_refresh=False, expand=True) as progress:
+        report = LiveReport(progress, level)
+        with _refreshed(report):
+            yield report
+
+
+@contextlib.contextmanager
+def _refreshed(report: LiveReport) -> Iterator[None]:
+    done = threading.Event()
+
+    def refresh() -> None:
+        while not done.wait(_PERIOD):
+            report.refresh()
+
+    thread = threading.Thread(target=refresh, name="refresh", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
