@@ -131,13 +131,19 @@ def test_what_an_interrupted_import_makes_of_it(nix_environ: Mapping[str, str]) 
     assert "Traceback" not in ended.stderr
 
 
-def test_after_the_last_word_a_signal_changes_nothing(nix_environ: Mapping[str, str]) -> None:
+def test_after_the_last_word_a_signal_changes_nothing(
+    nix_environ: Mapping[str, str], tmp_path: Path
+) -> None:
     script = (
-        "import os, signal\nfrom flakeship import cli\ncode = cli.main(['layers'], last=True)\n"
+        "import os, signal, sys\nfrom flakeship import cli\ncode = cli.main(['layers', '--layer-cache', sys.argv[1]], last=True)\n"
         "os.kill(os.getpid(), signal.SIGINT), os.kill(os.getpid(), signal.SIGTERM)\nprint('code', code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], env=dict(nix_environ), capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, str(tmp_path)],
+        env=dict(nix_environ),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.endswith("code 0\n"), done.stderr
     assert done.returncode == 0
