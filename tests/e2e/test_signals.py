@@ -131,9 +131,7 @@ def test_what_an_interrupted_import_makes_of_it(nix_environ: Mapping[str, str]) 
     assert "Traceback" not in ended.stderr
 
 
-def test_after_the_last_word_a_signal_changes_nothing(
-    nix_environ: Mapping[str, str], tmp_path: Path
-) -> None:
+def test_after_the_last_word_a_signal_changes_nothing(nix_environ: Mapping[str, str], tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\nfrom flakeship import cli\ncode = cli.main(['layers', '--layer-cache', sys.argv[1]], last=True)\n"
         "os.kill(os.getpid(), signal.SIGINT), os.kill(os.getpid(), signal.SIGTERM)\nprint('code', code)"
