@@ -42,7 +42,10 @@ def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
         process.kill()
         process.communicate()
     assert not list(temporary.iterdir())
-    assert not _still_there(str(temporary).encode())
+    patience = time.monotonic() + 2  # what was killed takes a moment to be gone
+    while (alive := _still_there(str(temporary).encode())) and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert not alive
 
 
 def _still_there(mark: bytes) -> list[str]:
