@@ -6,6 +6,9 @@ import gzip
 import io
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -16,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import isal_zlib
 
-from flakeship.image.compress import Algorithm
+from flakeship.image.compress import Algorithm, Compression, compressed
 from flakeship.image.stream import CHUNK, chunks, read_full
 from tests.image.making import WRAPS, compression, made
-from tests.image.recipe import RECIPES, SIZE, blob, digests, sample
+from tests.image.recipe import RECIPES, SIZE, blob, chunked, digests, sample
 from tests.image.test_tar import Pipe
 from tests.testbed.archive_shapes import Item, archive
 from tests.testbed.archive_shapes import packed as packed_tar
@@ -71,6 +74,24 @@ def test_where_memory_lies_makes_no_difference(level: int, monkeypatch: pytest.M
             blobs.add(blob(data, "gzip", level))
         assert len(blobs) == 1
         assert gzip.decompress(blobs.pop()) == data
+
+
+def test_how_fast_a_layer_is_read_makes_no_difference() -> None:
+    """Where reading is slow, zstd's jobs are done long before all of it is fetched: they fill the table in which the
+    last one, full as it is, should have a place before the end comes.
+    """
+    data = Random(0).randbytes(24 * CHUNK)
+
+    def read(pause: float) -> Iterator[bytes]:
+        for piece in chunked(data):
+            time.sleep(pause)
+            yield piece
+
+    with ThreadPoolExecutor(1) as pool:
+        how = Compression("zstd", 6)
+        fast, slow = (b"".join(compressed(read(pause), how, pool=pool, in_flight=2)) for pause in (0, 0.01))
+    assert fast == slow
+    assert zstandard.ZstdDecompressor().stream_reader(fast).read() == data
 
 
 @settings(deadline=None, max_examples=25)

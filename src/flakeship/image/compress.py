@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 Algorithm = Literal["gzip", "zstd", "none"]
 
-RECIPE: Final = "2"
+RECIPE: Final = "3"
 """Changes whenever the same tar would give other bytes; part of what identifies a packed layer."""
 
 LEVELS: Final[dict[Algorithm, range]] = {
@@ -30,6 +30,9 @@ LEVELS: Final[dict[Algorithm, range]] = {
     "none": range(1),
 }
 DEFAULT_LEVEL: Final[dict[Algorithm, int]] = {"gzip": 2, "zstd": 3, "none": 0}
+
+_JOB: Final = 2 * 1024 * 1024
+"""Bytes that a worker of zstd compresses at a time; at its higher levels it takes twice or four times as many."""
 
 # RFC 1952: magic, deflate, no flags, no mtime, no extra flags, operating system unknown
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -114,13 +117,18 @@ def _zstd(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
     parameters = zstandard.ZstdCompressionParameters.from_level(
         level,
         threads=2,
-        job_size=2 * 1024 * 1024,
+        job_size=_JOB,
         overlap_log=9,
         write_checksum=True,
         write_content_size=False,
     )
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    length = 0
     for data in chunks:
+        length += len(data)
         if piece := compressor.compress(data):
             yield piece
+    if length % _JOB == 0:
+        # A last job that is full may wait for a place as the end comes, and end the frame itself; else an empty one does.
+        yield compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
     yield compressor.flush()
