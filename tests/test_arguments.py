@@ -107,6 +107,8 @@ def test_secrets(tmp_path: Path) -> None:
     assert settings("--password-file", str(tmp_path / "secret")).password == CANARY
     assert settings(FLAKESHIP_PASSWORD_FILE=str(tmp_path / "secret")).password == CANARY
     assert settings(FLAKESHIP_PASSWORD=f" {CANARY} ").password == f" {CANARY} "
+    assert settings(INPUT_PASSWORD=f"{CANARY}\r\n").password == CANARY, "as `gh secret set <FILE` stores it"
+    assert settings(INPUT_PASSWORD="\n") == settings()
     found = settings(FLAKESHIP_PASSWORD=CANARY, INPUT_CACHIX__AUTH__TOKEN=CANARY)
     assert CANARY not in repr(found)
 

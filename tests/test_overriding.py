@@ -77,6 +77,7 @@ def test_a_health_check_warns_where_few_will_see_it(family: str, warnings: int) 
         ({"cmd": '["unclosed'}, "cmd: '[\"unclosed' looks like a JSON list"),
         ({"cmd": "[1]"}, "not a list of strings"),
         ({"cmd": '["\\u0000"]'}, "NUL"),
+        ({"entrypoint": '["a", "\\ud800"]'}, "half of a surrogate pair"),
         ({"env": ("NAME",)}, "env: 'NAME' has no value"),
         ({"env": ("=x",)}, "names no variable"),
         ({"env": ("A B=x",)}, "names no variable"),

@@ -120,3 +120,10 @@ def test_what_is_needless_is_told() -> None:
         "requests is imported, and nobody is spoken to",
         "ssl is imported, and nobody is spoken to",
     ]
+
+
+def test_nothing_is_imported_before_signals_are_seen_to() -> None:
+    """Until then SIGTERM is lost to the first process of a container, and SIGINT gives a traceback."""
+    code = "import sys; there = {*sys.modules}; import flakeship.__main__; print(*{*sys.modules} - there)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"flakeship", "flakeship.__main__", "__future__", "_signal", "gc"}

@@ -89,7 +89,7 @@ def _secret_line(item: Input, stdin: TextIO | None) -> str:
 
 def _secret_file(item: Input, name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or 'it is not text'}",
@@ -115,7 +115,7 @@ def _value(item: Input, text: str | list[str]) -> Any:
         case "choice":
             return _choice(item, text)
         case "text" | "path":
-            return text if item.secret else text.strip()
+            return text.rstrip("\r\n") if item.secret else text.strip()
         case "verbatim":
             return text
 

@@ -93,6 +93,8 @@ def _json_list(text: str) -> tuple[str, ...]:
 def _printable(name: str, words: Sequence[str]) -> tuple[str, ...]:
     if any("\0" in word for word in words):
         raise UsageError(f"{name}: a word holds a NUL, which no program can be given", hint="leave it out")
+    if any("\ud800" <= character <= "\udfff" for word in words for character in word):
+        raise UsageError(f"{name}: a word holds half of a surrogate pair", hint="write the character itself")
     return tuple(words)
 
 

@@ -29,6 +29,10 @@ def workspace_owned(settings: Settings, cwd: Path) -> Iterator[None]:
 def _written(settings: Settings, cwd: Path) -> Iterator[Path]:
     if settings.metadata_file:
         yield cwd / settings.metadata_file
+    if settings.layer_cache not in {"", "off"}:
+        yield cwd / settings.layer_cache
+    if settings.bake_folder:
+        yield from (cwd / settings.bake_folder).glob("docker-metadata-action-bake*.json")
     with contextlib.suppress(Error):  # what is malformed has been told, and has written nothing
         for attribute in attributes_of(settings):
             for target in targets(to=attribute.settings.to, references=(), cwd=cwd):

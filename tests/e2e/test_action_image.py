@@ -148,10 +148,22 @@ def test_what_is_written_belongs_to_the_owner_of_the_workspace(
         flake=".#layered",
         to="oci:out/deep/image\noci-archive:out/image.tar\ndocker-archive:/tmp/elsewhere.tar:app:1",
         metadata_file="made/meta.json",
+        layer_cache="kept/layers",
     )
     dockerd(*job.arguments, action_image)
-    for name in ("out/deep/image/index.json", "out/image.tar", "made/meta.json"):
-        assert (job.workspace / name).is_file()
+    for name in ("out/deep/image/index.json", "out/image.tar", "made/meta.json", "kept/layers/v1"):
+        assert (job.workspace / name).exists()
+    assert job.owners() == {OWNER}
+
+
+def test_so_do_the_definitions_for_bake(
+    dockerd: Docker, action_image: str, runner: Callable[..., Runner]
+) -> None:
+    job = runner(images="octo/app")
+    action = yaml.safe_load((ROOT / "metadata/action.yml").read_text())
+    folder = action["inputs"]["bake-folder"]["default"]
+    dockerd(*job.arguments, "-e", f"INPUT_BAKE-FOLDER={folder}", action_image, *action["runs"]["args"])
+    assert len(list((job.workspace / folder).glob("*.json"))) == 4
     assert job.owners() == {OWNER}
 
 

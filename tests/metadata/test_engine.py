@@ -208,6 +208,20 @@ def test_bad_lines_are_named_with_input_line_and_column(name: str, text: str, wo
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("branch", ["修复", "übung", "x" * 129])
+def test_a_branch_that_is_no_tag_fails_nobody_who_asks_for_none(branch: str) -> None:
+    """The references are full ones, or the image goes to a folder."""
+    context = replace(CONTEXT, ref=f"refs/heads/{branch}")
+    found = compute(context, labels=["branch={{branch}}"])
+    assert not found.names
+    assert found.labels.user["branch"] == branch
+    assert any(outcome.reason.startswith("the tag ") for outcome in found.outcomes)
+    with pytest.raises(UsageError, match="the tag "):
+        compute(context, images=["a/b"])
+    with pytest.raises(UsageError, match="the tag "):
+        compute(context, tags=["type=ref,event=branch"])
+
+
 def test_a_prefix_that_spoils_latest_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"flavor, line 1, column 8: the tag \.latest is not one") as caught:
         compute(CONTEXT, tags=["type=ref,event=tag,prefix="], flavor=["prefix=.,onlatest=true"])

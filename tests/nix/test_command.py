@@ -177,6 +177,19 @@ def test_home_of_another_user_is_replaced(nix_environ: Mapping[str, str], tmp_pa
     assert b"not owned by you" not in nix.run("eval", "--expr", "1").stderr
 
 
+def test_a_home_on_a_read_only_file_system_is_replaced(
+    nix_environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    """As with `docker run --read-only`. Nix keeps a cache at home, or fails."""
+    assert os.geteuid() == 0, "only root can mount a file system: run as root"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)], check=True)
+    try:
+        nix = Nix.find(environ={**nix_environ, "HOME": str(tmp_path)}, emit=ignore)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert nix.environ["HOME"] != str(tmp_path)
+
+
 def test_spare_home_is_used_where_no_home_is_ours(
     nix_environ: Mapping[str, str], tmp_path: Path, mocker: MockerFixture
 ) -> None:

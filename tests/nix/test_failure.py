@@ -189,6 +189,11 @@ def test_reason_of_2_34_is_part_of_the_message(nix: Nix) -> None:
             "as root",
         ),
         (
+            "error: creating directory '/nix/store': Read-only file system",
+            "Nix can't write to its store",
+            "`-v flakeship-nix:/nix`",
+        ),
+        (
             "error: creating directory '/nix/store': Permission denied",
             "daemon does not answer or does not let us in",
             "as root",

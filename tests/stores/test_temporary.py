@@ -8,6 +8,7 @@ import os
 import pkgutil
 import resource
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -117,7 +118,7 @@ def test_it_says_how_much_is_needed(tmp_path: Path) -> None:
     assert "about 1,234 MB are needed" in disk_full(tmp_path / "x", needed=1_234_000_000).message
 
 
-def test_the_folder_is_gone_or_can_not_be_written_to(tmp_path: Path) -> None:
+def test_the_folder_is_gone_or_can_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         pytest.raises(ResourceError, match="cannot make a temporary folder in") as caught,
         temporary_store(tmp_path / "none"),
@@ -125,6 +126,11 @@ def test_the_folder_is_gone_or_can_not_be_written_to(tmp_path: Path) -> None:
         pytest.fail("it was made")
     assert "No such file" in caught.value.message
     assert "TMPDIR" in caught.value.hint
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)  # none can be written to
+    with pytest.raises(ResourceError, match="No usable temporary directory") as none, temporary_store(None):
+        pytest.fail("it was made")
+    assert "TMPDIR" in none.value.hint
     spool = TemporaryStore(tmp_path / "gone").spool()
     with (
         pytest.raises(ResourceError, match=f"cannot pack a layer in {tmp_path}: No such file") as inside,

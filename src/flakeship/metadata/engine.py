@@ -16,9 +16,10 @@ from flakeship.metadata.images import parse_images
 from flakeship.metadata.labels import Labels, automatic, timestamp, written
 from flakeship.metadata.lists import numbered, pair, where
 from flakeship.metadata.rules import parse_rules
-from flakeship.metadata.tags import TAG, Outcome, check, evaluate, sanitized, scope
+from flakeship.metadata.tags import TAG, Outcome, evaluate, flaw, sanitized, scope
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
+_FLAW_HINT: Final = "Give the rule another value or prefix=, or switch it off with enable=."
 _LATEST_HINT: Final = (
     "Write a prefix without a template beside onlatest=true, or switch it off with latest=false."
 )
@@ -94,7 +95,9 @@ def compute(
         parsed_flavor = parse_flavor(numbered(flavor))
         view = scope(context, parsed_flavor, nix)
     with about("tags"):
-        outcomes = _settled([evaluate(rule, view) for rule in parse_rules(numbered(tags))])
+        outcomes = _settled(
+            (evaluate(rule, view) for rule in parse_rules(numbered(tags))), wanted=bool(tags or images)
+        )
     names = _names(outcomes, parsed_flavor)
     version = names[0][0] if names else ""
     with about("images"):
@@ -132,16 +135,21 @@ def about(name: str) -> Iterator[None]:
         raise UsageError(f"{name}, {error.message}", hint=error.hint) from None
 
 
-def _settled(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
-    """Check every tag, and let the first of several rules with the same tag have it."""
+def _settled(outcomes: Iterable[Outcome], *, wanted: bool) -> tuple[Outcome, ...]:
+    """Check every tag, and let the first of several rules with the same tag have it. Where nobody wrote a rule, nor an
+    image to be tagged by it, the name of a branch may be none.
+    """
     settled: list[Outcome] = []
     for outcome in outcomes:
-        if outcome.tag:
-            check(outcome.tag, outcome.rule)
-        first = next((other for other in settled if outcome.tag and other.tag == outcome.tag), None)
-        settled.append(
-            replace(outcome, tag="", reason=f"{first.rule} gives {outcome.tag} already") if first else outcome
-        )
+        tag, rule = outcome.tag, outcome.rule
+        if why := flaw(tag) if tag else "":
+            if wanted:
+                raise rule.error("value", f"the tag {tag!s:.150} {why} (from {rule})", _FLAW_HINT)
+            reason = f"the tag {tag!s:.150} {why}"
+        else:
+            first = next((other for other in settled if tag and other.tag == tag), None)
+            reason = f"{first.rule} gives {tag} already" if first else ""
+        settled.append(replace(outcome, tag="", reason=reason) if reason else outcome)
     return tuple(settled)
 
 

@@ -95,16 +95,11 @@ def evaluate(rule: Rule, scope: Scope) -> Outcome:
     return Outcome(rule, sanitized(text), latest)
 
 
-def check(tag: str, rule: Rule) -> None:
-    """Refuse a tag that no registry takes, naming the rule it came from."""
+def flaw(tag: str) -> str:
+    """Why no registry takes it; empty for one that is a tag."""
     if TAG.fullmatch(tag):
-        return
-    why = f"has {len(tag)} characters, more than 128" if len(tag) > 128 else "begins with a dot or a dash"
-    raise rule.error(
-        "value",
-        f"the tag {tag!s:.150} {why} (from {rule})",
-        "Give the rule another value or prefix=, or switch it off with enable=.",
-    )
+        return ""
+    return f"has {len(tag)} characters, more than 128" if len(tag) > 128 else "begins with a dot or a dash"
 
 
 def _filled(rule: Rule, key: str, scope: Scope) -> str:

@@ -212,11 +212,13 @@ def _child_environ(environ: Mapping[str, str], *, config: Sequence[str], spare_h
 
 
 def _home(home: str, *, spare: str) -> str:
-    """A home that is ours: Nix warns on each call about any other one, as a container's mounted /github/home."""
+    """A home that is ours, and may be written to: Nix warns on each call about any other one, as a container's mounted
+    /github/home, and fails where it can't keep its cache.
+    """
     with contextlib.suppress(KeyError):
         for folder in (home, pwd.getpwuid(os.geteuid()).pw_dir, spare):
             with contextlib.suppress(OSError):
-                if folder and Path(folder).stat().st_uid == os.geteuid():
+                if folder and Path(folder).stat().st_uid == os.geteuid() and os.access(folder, os.W_OK):
                     return folder
     return spare or home or "/"
 

@@ -230,6 +230,14 @@ def _daemon(failure: Failure, _: re.Match[str]) -> Error:
     )
 
 
+def _fixed(failure: Failure, _: re.Match[str]) -> Error:
+    return BuildError(
+        "Nix can't write to its store: its file system is read-only",
+        hint="in a container, mount a volume there: `-v flakeship-nix:/nix`",
+        detail=failure.end,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Cause:
     """`source` says whether a file missing in the flake's source may be the reason."""
@@ -260,6 +268,7 @@ _CAUSES: Final = (
     _Cause(r"Package .(?P<package>[^\n]+?). in [^\n]* has an unfree license", _unfree),
     _Cause(r"in pure eval(?:uation)? mode|use '--impure' to override", _impure),
     _Cause(r"experimental Nix feature '(?P<feature>[^']+)' is disabled", _feature),
+    _Cause(r"'/nix/[^'\n]*': Read-only file system", _fixed),
     _Cause(
         r"daemon-socket/socket|error: opening lock file '/nix/|creating directory '/nix|could not set permissions on '/nix",
         _daemon,

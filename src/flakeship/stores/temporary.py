@@ -9,10 +9,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from flakeship.errors import ResourceError
 from flakeship.image.model import Layer, PackedLayer
+
+_WRITABLE: Final = "set TMPDIR to a folder that can be written to"
 
 
 class TemporaryStore:
@@ -48,7 +50,7 @@ class TemporaryStore:
 @contextlib.contextmanager
 def temporary_store(parent: Path | None) -> Iterator[TemporaryStore]:
     """A store in a folder of its own below `parent` (default: the system's), removed with all that it holds."""
-    directory = Path(parent or tempfile.gettempdir()) / f"flakeship-{os.urandom(8).hex()}"
+    directory = (parent or _usual()) / f"flakeship-{os.urandom(8).hex()}"
     try:  # first, for a signal may come as soon as the folder is there
         _make(directory)
         yield TemporaryStore(directory)
@@ -60,13 +62,19 @@ def temporary_store(parent: Path | None) -> Iterator[TemporaryStore]:
             raise
 
 
+def _usual() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        raise ResourceError(f"cannot make a temporary folder: {error.strerror}", hint=_WRITABLE) from error
+
+
 def _make(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700)
     except OSError as error:
         raise ResourceError(
-            f"cannot make a temporary folder in {directory.parent}: {error.strerror}",
-            hint="set TMPDIR to a folder that can be written to",
+            f"cannot make a temporary folder in {directory.parent}: {error.strerror}", hint=_WRITABLE
         ) from error
 
 
