@@ -125,6 +125,36 @@ def test_a_registry_that_loses_what_it_is_sent_is_an_error(archive: Path, tmp_pa
         ship(shipment(archive, tmp_path, place, [], []))
 
 
+def test_a_blob_is_one_layer_of_one_size(archive: Path, tmp_path: Path) -> None:
+    """What is published says otherwise of the blob that another layer turns out to be."""
+    packed = made(archive, tmp_path / "first")
+    honest = published(packed)
+    first, second, _ = (layer for layer in honest.layers if layer)
+    liar = replace(honest, layers=(replace(second, digest=first.digest, size=first.size + 5),))
+    place = Registry({first.digest}, set(), tells="at once")
+    again, _ = ship(shipment(archive, tmp_path, place, [liar], []))
+    assert again.descriptor == packed.descriptor
+
+
+def test_a_name_in_a_stream_is_not_its_diff_id_because_it_is_published(tmp_path: Path) -> None:
+    archives.write_all(tmp_path / "archives")
+    archive = tmp_path / "archives/docker-image-shapes.tar.gz"  # buildImage's names are of another hash
+    packed = made(archive, tmp_path / "first")
+    honest = published(packed)
+    named = [Digest(f"sha256:{layer.key.partition('/')[0]}") for layer in packed.layers]
+    liar = replace(
+        honest,
+        layers=tuple(
+            replace(layer, diff_id=name) for layer, name in zip(honest.layers, named, strict=True) if layer
+        ),
+    )
+    place = Registry({layer.descriptor.digest for layer in packed.layers}, set(), tells="at once")
+    told: list[Event] = []
+    again, _ = ship(shipment(archive, tmp_path, place, [liar], told))
+    assert again.descriptor == packed.descriptor
+    assert len(read(told)) == len(named)
+
+
 def test_with_verify_a_lie_is_found_out_and_the_layer_made_here(tmp_path: Path) -> None:
     archives.write_all(tmp_path / "archives")
     archive = tmp_path / "archives/layered.tar"

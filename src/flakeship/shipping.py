@@ -62,7 +62,7 @@ def ship(shipment: Shipment) -> tuple[Packed | PackedIndex, tuple[Published, ...
             uploads=shipment.uploads,
         )
         contents = _contents(source, shipment)
-    packed, missing = delivered.layers, delivered.unknown
+    packed, missing = delivered.layers, delivered.unknown | _disproved(delivered.layers, contents)
     sent: frozenset[Digest] = frozenset()
     while True:
         if missing:
@@ -152,6 +152,20 @@ def _named(ready: Sequence[Ready], shipment: Shipment) -> tuple[Published, ...]:
             tagging.write()
             emit(events.Tagged(tagging.references))
     return tuple(each.published() for each in ready)
+
+
+def _disproved(layers: Mapping[str, PackedLayer], contents: _Contents) -> frozenset[Digest]:
+    """Blobs that can't be what was said of them where they are published: now that all layers are known, the image says
+    another thing of them, or they are another layer of it too, or of another size.
+    """
+    believed = {layer.descriptor.digest for layer in layers.values() if layer.open is None}
+    said: dict[Digest, set[tuple[Digest, int]]] = {digest: set() for digest in believed}
+    for image in contents.images:
+        for key, claimed in zip(image.layers, image.diff_ids, strict=True):
+            layer, blob = layers[key], layers[key].descriptor
+            if blob.digest in believed:
+                said[blob.digest] |= {(layer.diff_id, blob.size), (claimed or layer.diff_id, blob.size)}
+    return frozenset(digest for digest, sayings in said.items() if len(sayings) > 1)
 
 
 def _again(

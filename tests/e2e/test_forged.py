@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from flakeship.image.model import LAYER_KEY
-from tests.e2e.forging import INDEX, Change, Document, Forged, layer
+from tests.e2e.forging import INDEX, MANIFEST, Change, Document, Forged, digest_of, layer
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_proxy import fault_proxy
 
@@ -177,6 +177,25 @@ def test_a_lie_of_structure_costs_the_reuse_at_most(forged: Forged, lie: str) ->
 def test_the_same_from_a_stream(forged: Forged, lie: str) -> None:
     forged.shape = "tar.gz"
     forged.forge(LIES[lie], reseal=True)
+    forged.publish(labels=("a=2",))
+    forged.assert_right(labels={"a": "2"})
+
+
+@pytest.mark.parametrize("liar", [0, 1])
+def test_one_blob_of_which_two_images_say_two_things(forged: Forged, liar: int) -> None:
+    """It is not named in the end, so that nobody asks any more how large it is."""
+    forged.layers = [*LAYERS[:2], layer("four")]
+    manifest, config = forged.documents("honest")
+    *diff_ids, _ = config["rootfs"]["diff_ids"]
+    entries = []
+    for number, diff_id in enumerate(diff_ids):
+        document = json.dumps({**config, "rootfs": {"type": "layers", "diff_ids": [diff_id]}}).encode()
+        blob = {**manifest["layers"][2], "size": manifest["layers"][2]["size"] + (number == liar)}
+        child = {**manifest, "config": manifest["config"] | forged.put_blob(document), "layers": [blob]}
+        data = json.dumps(child).encode()
+        assert forged.put_manifest(data, MANIFEST, digest_of(data))
+        entries.append({"mediaType": MANIFEST, "digest": digest_of(data), "size": len(data)})
+    assert forged.put_manifest(json.dumps({"schemaVersion": 2, "manifests": entries}).encode(), INDEX)
     forged.publish(labels=("a=2",))
     forged.assert_right(labels={"a": "2"})
 

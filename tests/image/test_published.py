@@ -52,6 +52,7 @@ def test_each_layer_is_known_by_its_diff_id_and_its_key() -> None:
             m.update(layers=m["layers"] * 4000) or c["rootfs"].update(diff_ids=c["rootfs"]["diff_ids"] * 4000)
         ),
         lambda m, c: m["layers"][0].update(mediaType="application/vnd.oci.image.layer.v1.tar"),
+        lambda m, c: m["layers"][0].update(digest=c["rootfs"]["diff_ids"][0]),
         lambda m, c: c.pop("rootfs"),
     ],
 )

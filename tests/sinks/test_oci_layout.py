@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from flakeship.sinks.delivery import BlobsUnknownError, Published
 from flakeship.sinks.oci_layout import REF_NAME, LayoutDestination
 from tests.image.making import compression, made
 from tests.image.schemas import errors
-from tests.images import digests, random_packed
+from tests.images import digests, packed_of, random_packed
 from tests.testbed.archive_shapes import SHAPES
 
 
@@ -116,6 +117,18 @@ def test_what_is_not_as_it_should_be_is_not_named(tmp_path: Path) -> None:
     with pytest.raises(RejectedError, match="has the digest"):
         destination.prepare(good).finish()
     assert not (layout / "index.json").exists()
+
+
+def test_what_was_only_said_of_a_layer_is_no_reason_to_fail(tmp_path: Path) -> None:
+    """It is made here then, and what is still wrong after that is an error."""
+    one, two = random_packed(1).layers[:2]
+    write(packed_of(one, two), tmp_path, "a")
+    liar = replace(one, diff_id=two.diff_id, open=None)
+    with pytest.raises(BlobsUnknownError) as caught:
+        write(packed_of(liar, two), tmp_path, "a")
+    assert caught.value.digests == {one.descriptor.digest}
+    with pytest.raises(RejectedError, match="does not unpack to the diff_id"):
+        write(packed_of(replace(liar, open=one.open), two), tmp_path, "a")
 
 
 def test_a_run_that_was_cut_short_is_no_obstacle(tmp_path: Path) -> None:

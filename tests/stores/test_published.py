@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
+import zstandard
 
 from flakeship.image.media_types import DOCKER, OCI, Family
 from flakeship.image.model import EMPTY, LAYER_KEY, Descriptor, Digest, Layer, ReadyBlob, digest_of
@@ -73,6 +77,24 @@ def test_one_destination_does_not_say_what_another_has(tmp_path: Path) -> None:
     assert found(store(tmp_path, image(honest), None), of_paths()) == honest.digest
     larger = replace(honest, size=8)
     assert found(store(tmp_path, image(honest), image(larger)), of_paths()) is None
+
+
+@pytest.mark.parametrize("wrap", [gzip.compress, zstandard.compress, bytes])
+def test_with_verify_a_blob_is_compressed_as_it_is_said_to_be(
+    tmp_path: Path, wrap: Callable[[bytes], bytes]
+) -> None:
+    tar = random.Random(1).randbytes(4000)
+    blob = wrap(tar)
+    there = image(PublishedLayer(digest_of(tar), digest_of(blob), len(blob), "+gzip", KEY, "there"))
+    doubting = PublishedStore(
+        [[there]],
+        suffix="+gzip",
+        family=OCI,
+        behind=TemporaryStore(tmp_path),
+        open_blob=lambda _: io.BytesIO(blob),
+    )
+    layer = Layer(KEY, lambda: io.BytesIO(tar), annotations={LAYER_KEY: KEY})
+    assert found(doubting, layer) == (digest_of(blob) if wrap is gzip.compress else None)
 
 
 def ready(*, suffix: str = "+gzip", size: int = 7, name: str = "a") -> Layer:

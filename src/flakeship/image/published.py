@@ -120,8 +120,8 @@ def _layer(where: str, entry: Any, diff_id: Digest) -> PublishedLayer | None:
     suffix = _SUFFIXES.get(media_type_of(entry))
     if suffix is None or entry.get("urls"):
         return None
-    if suffix == "" and digest != diff_id:
-        raise ValueError(f"layer {digest} is not compressed, and yet not its diff_id {diff_id}")
+    if (suffix == "") != (digest == diff_id):
+        raise ValueError(f"layer {digest} has the diff_id {diff_id}, and another compression")
     annotations = _texts(entry.get("annotations") or {})
     return PublishedLayer(diff_id, digest, size, suffix, annotations.get(LAYER_KEY, ""), where)
 

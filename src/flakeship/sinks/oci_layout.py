@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from flakeship import events
-from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.errors import Error, RejectedError, ResourceError, UsageError
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
 from flakeship.image.media_types import OCI
@@ -96,14 +96,26 @@ class LayoutDestination:
         reference = f"oci:{self._directory}:{tag}"
         with self._alone():
             self._complete(packed)
-            if self._verify:
-                for image in packed.images:
-                    check_image(image.descriptor, lambda digest: self._blob(digest).open("rb"))
+            self._check(packed)
         blobs = tuple(blob for image in packed.images for blob in self._blobs(image))
         published = Published(
             destination=self.name, reference=reference, tags=(), digest=packed.descriptor.digest, blobs=blobs
         )
         return Ready((Tagging((reference,), partial(self._name, packed, tag)),), lambda: published)
+
+    def _check(self, packed: Packed | PackedIndex) -> None:
+        """RejectedError, or BlobsUnknownError while there are layers that were only said to be the image's."""
+        if not self._verify:
+            return
+        layers = (layer for image in packed.images for layer in image.layers)
+        believed = frozenset(layer.descriptor.digest for layer in layers if layer.open is None)
+        try:
+            for image in packed.images:
+                check_image(image.descriptor, lambda digest: self._blob(digest).open("rb"))
+        except RejectedError as error:
+            if not believed:
+                raise
+            raise BlobsUnknownError(believed) from error
 
     def _name(self, packed: Packed | PackedIndex, tag: str) -> None:
         with self._alone():

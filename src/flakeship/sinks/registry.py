@@ -70,7 +70,6 @@ class RegistryDestination:
         self._delivered: dict[Digest, Delivered] = {}
         self._doubted: frozenset[Digest] = frozenset()
         self._hearsay: set[Digest] = set()
-        self._unasked: dict[Digest, Blob] = {}
         self._locks: dict[Digest, threading.Lock] = {}
 
     @property
@@ -109,7 +108,7 @@ class RegistryDestination:
         return client.get_blob(layer.digest)
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
-        blob = Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")
+        blob = _blob(layer)
         delivered = self._postponed(blob) or self._ensure(
             blob, certain=certain and blob.digest not in self._doubted
         )
@@ -128,7 +127,7 @@ class RegistryDestination:
         for image in index.images:
             blobs += self._complete(image)
             if not self._head(image.descriptor.digest):
-                self._ask()
+                self._ask(index)
                 self._put(image, image.descriptor.digest)
         return self._ready(index, blobs)
 
@@ -146,7 +145,7 @@ class RegistryDestination:
         digest = packed.descriptor.digest
         standing = {tag: self._head(tag) for tag in self._tags}
         if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
-            self._ask()
+            self._ask(packed)
             self._put(packed, digest)
 
         def published() -> Published:
@@ -166,12 +165,12 @@ class RegistryDestination:
         """What is said to be here is asked for when it is to be named anew; None for all else."""
         if blob.open or blob.digest in self._delivered or blob.digest not in self._hearsay:
             return None
-        self._unasked[blob.digest] = blob
         return Delivered(blob.digest, blob.size, "reused")
 
-    def _ask(self) -> None:
+    def _ask(self, packed: Packed | PackedIndex) -> None:
         """Whether that is true. BlobsUnknownError names all that it is not true of."""
-        waiting, self._unasked = list(self._unasked.values()), {}
+        named = {layer.descriptor.digest: layer for image in packed.images for layer in image.layers}
+        waiting = [_blob(layer) for digest, layer in named.items() if digest not in self._delivered]
         if not waiting:
             return
         with workers("ask", min(len(waiting), _AT_ONCE)) as pool:
@@ -295,3 +294,7 @@ class RegistryDestination:
         if answer.status == 401:
             return f"{self._client.registry} does not accept the credentials{source}, or not for {self.name}: {answer}"
         return f"the credentials{source} may not push to {self.name}: {answer}"
+
+
+def _blob(layer: PackedLayer) -> Blob:
+    return Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")

@@ -15,7 +15,7 @@ from flakeship.image.media_types import Family
 from flakeship.image.model import LAYER_KEY, Descriptor, Digest, Layer, PackedLayer, ReadyBlob
 from flakeship.image.pack import LayerStore
 from flakeship.image.published import PublishedImage, PublishedLayer
-from flakeship.image.stream import Reader, sha256_of
+from flakeship.image.stream import Reader, read_full, sha256_of
 
 OpenBlob = Callable[[PublishedLayer], contextlib.AbstractContextManager[Reader]]
 
@@ -93,11 +93,13 @@ class PublishedStore:
         return known if all(_same(other.find(layer), known) for other in self._others) else None
 
     def _proven(self, layer: Layer, known: PublishedLayer, open_blob: OpenBlob) -> bool:
-        """Whether the tar is the one of this diff_id, and the blob unpacks to it."""
+        """Whether the tar is the one of this diff_id, and the blob unpacks to it, in the way that is said."""
         if layer.named:
             return False  # a stream can't be read twice: packing it is the proof
         descriptor = Descriptor("", known.digest, known.size)
         from flakeship.image.check import check_layer
+        from flakeship.image.inflate import Rejoined, suffix_of
+        from flakeship.image.tar import BLOCK
 
         try:
             with layer.open() as reader:
@@ -105,7 +107,10 @@ class PublishedStore:
             if diff_id != known.diff_id:
                 return False
             with open_blob(known) as blob:
-                check_layer(descriptor, known.diff_id, lambda _: blob, tar_size=size)
+                head = read_full(blob, BLOCK)
+                if suffix_of(head) != known.suffix:
+                    return False
+                check_layer(descriptor, known.diff_id, lambda _: Rejoined(head, blob), tar_size=size)
         except (Error, OSError):
             return False
         return True
