@@ -100,7 +100,7 @@ def _tree(top: bytes, recipe: Recipe) -> Pieces:
 def _listed(folder: bytes) -> list[tuple[bytes, bool]]:
     """What lies in it, the last first, and whether it is a file."""
     with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: os.fsdecode(entry.name), reverse=True)
+        ordered = sorted(entries, key=lambda entry: _text(entry.name), reverse=True)
     return [(entry.path, entry.is_file(follow_symlinks=False)) for entry in ordered]
 
 
@@ -142,4 +142,9 @@ def _extension(name: bytes, target: bytes, size: int, recipe: Recipe) -> bytes:
 
 def _cut(text: bytes) -> bytes:
     """What the old fields hold for readers that know no pax: a question mark for each character beyond ASCII."""
-    return os.fsdecode(text).encode("ascii", "replace")[:NAME]
+    return _text(text).encode("ascii", "replace")[:NAME]
+
+
+def _text(name: bytes) -> str:
+    """As Python has it wherever names are UTF-8, whatever the locale here says."""
+    return name.decode("utf-8", "surrogateescape")

@@ -120,7 +120,14 @@ def _rewritten(source: bytes, rewrite: tuple[re.Pattern[str], str] | None) -> by
     if rewrite is None:
         return source
     pattern, replacement = rewrite
-    return os.fsencode(pattern.sub(lambda hit: _expanded(replacement, hit), os.fsdecode(source)))
+    return pattern.sub(lambda hit: _expanded(replacement, hit), _text(source)).encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def _text(path: bytes) -> str:
+    """As patterns see it, whatever the locale says."""
+    return path.decode("utf-8", "surrogateescape")
 
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))")
@@ -187,7 +194,7 @@ def _form(kind: go_tar.Kind, node: _Node, variant: Variant) -> go_tar.Form:
     mode = 0o777 if kind == "symlink" else stat.S_IMODE(node.info.st_mode)
     if not node.permissions:
         return go_tar.Form(kind, mode, variant.mtime)
-    return go_tar.Form(kind, *_permitted(os.fsdecode(node.source), node.permissions, mode, variant))
+    return go_tar.Form(kind, *_permitted(_text(node.source), node.permissions, mode, variant))
 
 
 def _permitted(

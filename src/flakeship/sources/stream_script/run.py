@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,7 @@ def run(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
         said.append(text)
         circumstances.emit(events.BuildLog(text))
 
-    environ = process.scrubbed(circumstances.environ)
+    environ = environ_of(circumstances.environ)
     with _startable(path), process.running([str(path)], environ=environ, on_stderr=hear) as script:
         output = _Output(StreamedArchive(script.stdout, f"the output of {path}"), script, path, said)
         try:
@@ -40,6 +40,14 @@ def run(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
             if isinstance(error.__cause__, DamagedError) and not script.stdout.read(1):
                 output.check_exit()
             raise
+
+
+def environ_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without secrets, and so that its Python writes the names of files as they are, whatever the locale says.
+
+    https://docs.python.org/3/using/cmdline.html#envvar-PYTHONUTF8
+    """
+    return {**process.scrubbed(environ), "PYTHONUTF8": "1"}
 
 
 class _Output:

@@ -25,6 +25,7 @@ from flakeship.image.stream import read_full, sha256_of
 from flakeship.sources.docker_archive import SeekableArchive, StreamedArchive
 from flakeship.sources.stream_script.conf import Conf, UnplannedError, conf_of
 from flakeship.sources.stream_script.plan import Planned, Recipe
+from flakeship.sources.stream_script.run import environ_of
 
 _OUTPUT_LIMIT: Final = 4 * 1024 * 1024
 _SECONDS: Final = 30.0
@@ -77,7 +78,7 @@ def _seen(script: str, conf: Path, environ: Mapping[str, str]) -> Image:
     argv = [script, str(conf)]
     try:
         with (
-            process.running(argv, environ=process.scrubbed(environ), on_stderr=lambda _: None) as running,
+            process.running(argv, environ=environ_of(environ), on_stderr=lambda _: None) as running,
             _alarm(running),
         ):
             output = read_full(running.stdout, _OUTPUT_LIMIT)
@@ -125,17 +126,22 @@ def _plant(store: Path) -> None:
     """Names that sort in one way as texts and in another as paths or bytes, and that tar has no room for."""
     tree, customisation = store / "0-tree", store / "2-customisation"
     for name in _FOLDERS:
-        (tree / name).mkdir(parents=True)
+        (tree / _spelled(name)).mkdir(parents=True)
     for name in _FILES:
-        (tree / name).write_text(name, encoding="utf-8", errors="surrogateescape")
+        (tree / _spelled(name)).write_text(name, encoding="utf-8", errors="surrogateescape")
     for name, target in _LINKS.items():
-        (tree / name).symlink_to(target)
+        (tree / _spelled(name)).symlink_to(_spelled(target))
     (tree / "bin/program").chmod(0o555)
     os.link(tree / ".hidden", tree / "hard")
     (store / "1-file").write_bytes(b"")
     customisation.mkdir()
     (customisation / "layer.tar").write_bytes(_EMPTY)
     (customisation / "checksum").write_text(digest_of(_EMPTY).removeprefix("sha256:") + "\n")
+
+
+def _spelled(name: str) -> str:
+    """What becomes the UTF-8 of this name in a file system, whatever the locale says."""
+    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 _EMPTY: Final = bytes(10240)
