@@ -54,6 +54,21 @@ def test_a_broken_entry_heals(tmp_path: Path, text: bytes) -> None:
     assert run(tmp_path, layer("a")).read == []
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_an_entry_in_which_a_digit_changed_heals(tmp_path: Path, *, known: bool) -> None:
+    """By nothing else is it told, where nobody but the cache knows the diff_id."""
+    wanted = layer("a", known=known, key="store:a")
+    first = run(tmp_path, wanted)
+    for path in (tmp_path / "v1/layers").glob("*/*.json"):
+        said = path.read_text()
+        place = said.index('"diff_id":"sha256:') + len('"diff_id":"sha256:')
+        path.write_text(said[:place] + ("1" if said[place] == "0" else "0") + said[place + 1 :])
+    healed = run(tmp_path, wanted)
+    assert healed.read == ["a"]
+    assert healed.layers["a"].diff_id == first.layers["a"].diff_id
+    assert run(tmp_path, wanted).read == []
+
+
 def test_an_entry_that_names_another_layer_or_leads_elsewhere(tmp_path: Path) -> None:
     run(tmp_path, layer("a"), layer("b"))
     first, second = sorted((tmp_path / "v1/layers").glob("*/*.json"))

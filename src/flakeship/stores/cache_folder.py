@@ -14,13 +14,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from flakeship.image.document import decode_object, encode
-from flakeship.image.model import Digest, parse_digest
+from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.image.stream import sha256_of
 
 _VERSION: Final = "1"
@@ -107,13 +107,7 @@ class CacheFolder:
         _link(blob, path)
         os.utime(path, (now, now))
         for entry in entries:
-            document = {
-                "diff_id": entry.diff_id,
-                "digest": entry.digest,
-                "name": entry.name,
-                "size": entry.size,
-            }
-            _write(self._entry_path(recipe, entry.name), encode(document))
+            _write(self._entry_path(recipe, entry.name), _written(entry))
 
     def kept(self) -> list[Kept]:
         """All blobs, the one used longest ago first."""
@@ -185,8 +179,16 @@ def _read(path: Path) -> bytes:
         return file.read(_ENTRY_LIMIT + 1)
 
 
+def _written(entry: Entry) -> bytes:
+    """With a digest of the rest: no blob tells what a layer called so was, if a letter of this changes on the disk."""
+    document = asdict(entry)
+    return encode({**document, "sum": digest_of(encode(document))})
+
+
 def _parsed(data: bytes) -> Entry:
     document = decode_object(data, limit=_ENTRY_LIMIT)
+    if document.pop("sum") != digest_of(encode(document)):
+        raise ValueError("it is not what was written")
     name, size = document["name"], document["size"]
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ValueError("it is no entry")
