@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.image.model import Digest, PackedLayer
+from flakeship.image.model import Digest, PackedLayer, VanishedError
 from flakeship.image.workers import workers
 from flakeship.sinks.delivery import BlobsUnknownError, Destination
 
@@ -17,7 +17,9 @@ _AHEAD: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The layers by key, to seal the image with; `unknown` are blobs that a destination was said to have, and has not."""
+    """The layers by key, to seal the image with; `unknown` are blobs that a destination was said to have, and has not,
+    or that were found on this machine and are gone.
+    """
 
     layers: dict[str, PackedLayer]
     unknown: frozenset[Digest]
@@ -44,13 +46,15 @@ def deliver(
 def _hand_over(
     layer: PackedLayer, destinations: Sequence[Destination], *, certain: bool
 ) -> frozenset[Digest]:
-    """The blobs that could not be handed over, since a destination was to have them already."""
+    """The blobs that could not be handed over: a destination was to have them already, or somebody removed them."""
     unknown: frozenset[Digest] = frozenset()
     for destination in destinations:
         try:
             destination.take(layer, certain=certain)
         except BlobsUnknownError as error:
             unknown |= error.digests
+        except VanishedError:
+            unknown |= {layer.descriptor.digest}
     layer.discard()
     return unknown
 

@@ -119,9 +119,14 @@ class Layer:
     named: Digest | None = None
 
 
+class VanishedError(Exception):
+    """A blob that was found has been removed since, by somebody else."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
-    """A layer as it will be sent. `open` yields the blob's bytes, any number of times until the store drops it.
+    """A layer as it will be sent. `open` yields the blob's bytes, any number of times until the store drops it; it raises
+    VanishedError where the store is not this run's alone.
 
     `open` is None for a blob that was found at its destination already and never made here. `discard` gives up
     what `open` reads; it is called once, when every destination has the blob.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from flakeship import events
 from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.media_types import Family
-from flakeship.image.model import LAYER_KEY, Descriptor, Layer, PackedLayer
+from flakeship.image.model import LAYER_KEY, Descriptor, Layer, PackedLayer, VanishedError
 from flakeship.image.pack import LayerStore
 from flakeship.stores.cache_folder import CacheFolder, Entry
 
@@ -67,7 +68,7 @@ class CachedStore:
             return None
         media_type = self._family.layers[self._compression.suffix]
         descriptor = Descriptor(media_type, entry.digest, entry.size, layer.annotations)
-        return PackedLayer(layer.key, entry.diff_id, descriptor, open=lambda: path.open("rb", buffering=0))
+        return PackedLayer(layer.key, entry.diff_id, descriptor, open=partial(_opened, path))
 
     def _keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
         size = packed.descriptor.size
@@ -91,3 +92,10 @@ class CachedStore:
                     hint="name a folder that can be written to by `layer-cache`, or `off`; the run goes on without",
                 )
             )
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise VanishedError(f"{path} was removed") from error
