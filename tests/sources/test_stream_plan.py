@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -216,6 +217,22 @@ def test_what_is_unknown_is_run(tmp_path: Path, case: str) -> None:
     paths = trees(tmp_path, "aa-file", "ab-file")
     script = built(tmp_path / "store", [paths[1:]], **asked)
     assert why in left_to_the_script(script)
+
+
+@pytest.mark.parametrize("name", [".hidden", "\udcff"])
+def test_where_odd_files_can_not_be_made_there_is_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Some file systems have no hard links, for some names are text; here is none such, so that is pretended."""
+    write, script = Path.write_text, built(tmp_path / "store", [trees(tmp_path, "ab-file")])
+
+    def refused(path: Any, *arguments: Any, **more: Any) -> Any:
+        if Path(path).name == name:
+            raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ), str(path))
+        return write(path, *arguments, **more)
+
+    monkeypatch.setattr("os.link" if name == ".hidden" else "pathlib.Path.write_text", refused)
+    assert "odd files can't be made" in left_to_the_script(script)
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,12 @@ def recipe_of(conf: Conf, *, environ: Mapping[str, str], folder: Path | None) ->
     `folder` is where a folder for the files is made; None for the system's.
     """
     with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as name:
-        trial = _trial(conf, Path(name))
         file = Path(name) / "conf.json"
-        file.write_text(json.dumps(trial.raw), encoding="utf-8")
+        try:
+            trial = _trial(conf, Path(name))
+            file.write_text(json.dumps(trial.raw), encoding="utf-8")
+        except OSError as error:  # a file system without hard links, or for which names are text
+            raise UnplannedError(f"odd files can't be made for a trial ({error})") from error
         seen = _seen(conf.script, file, environ)
         base = SeekableArchive(Path(trial.from_image)) if trial.from_image else None
         for recipe in _recipes(conf):
