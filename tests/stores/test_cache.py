@@ -98,6 +98,19 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert run(tmp_path, *wanted, limit=60_000).blobs == outcomes[0].blobs
 
 
+def test_what_comes_as_another_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock counts, and not that of the machine, which here is hours behind."""
+    link = os.link
+
+    def linked(*paths: Path) -> None:
+        link(*paths)
+        CacheFolder(tmp_path).shrink(0, now=NOW)
+
+    monkeypatch.setattr(os, "link", linked)
+    assert not run(tmp_path, layer("a")).said
+    assert run(tmp_path, layer("a")).read == []
+
+
 @pytest.mark.slow
 def test_three_processes_at_once(tmp_path: Path) -> None:
     """Each makes room by removing what none of them has used lately, and each needs what the others pack."""

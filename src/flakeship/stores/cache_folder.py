@@ -103,9 +103,7 @@ class CacheFolder:
         tag = self.path / "CACHEDIR.TAG"
         if not tag.exists():
             _write(tag, _TAG)
-        path = self._blob_path(entries[0].digest)
-        _link(blob, path)
-        os.utime(path, (now, now))
+        _link(blob, self._blob_path(entries[0].digest), now=now)
         for entry in entries:
             _write(self._entry_path(recipe, entry.name), _written(entry))
 
@@ -202,17 +200,21 @@ def _sha256(value: object) -> Digest:
     return digest
 
 
-def _link(blob: Path, path: Path) -> None:
-    """Have the same file under another name; a copy where that can't be."""
+def _link(blob: Path, path: Path, *, now: float) -> None:
+    """Have the same file under another name, used now; a copy where that can't be."""
+    times = now, now
+    os.utime(blob, times)  # before it is seen, or who makes room there would take it for old
     try:
         os.link(blob, path)
     except FileExistsError:
-        return
+        with contextlib.suppress(FileNotFoundError):  # removed at this very moment: then it is not kept
+            os.utime(path, times)
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise
         with _beside(path) as temporary:
             shutil.copyfile(blob, temporary)
+            os.utime(temporary, times)
 
 
 def _write(path: Path, data: bytes) -> None:
