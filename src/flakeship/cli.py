@@ -95,8 +95,8 @@ def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
     from flakeship.ci.reporting import reporting, secrets_of
 
     settings, stdout = invocation.settings, _stdout()
-    secrets = secrets_of(settings)
-    with reporting(os.environ).log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
+    secrets, platform = secrets_of(settings), reporting(os.environ)
+    with platform.log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
         report = log
         if invocation.command == "publish":  # a build may take long; the others answer at once
             report = cancellation.recorded(log)
@@ -123,7 +123,7 @@ def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
             said = _COMMANDS[invocation.command](settings, world)
     told = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:
-        print(said, file=told, flush=True)
+        print(platform.printed(said), file=told, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

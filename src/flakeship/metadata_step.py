@@ -15,6 +15,7 @@ from flakeship.metadata import output
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import Metadata
 from flakeship.naming import metadata_of
+from flakeship.report.plain import printable
 from flakeship.settings import Settings
 from flakeship.world import World
 
@@ -55,17 +56,21 @@ def text(metadata: Metadata, settings: Settings) -> str:
     wanted = [name for name in ("json", "explain", "bake") if getattr(settings, name)]
     match wanted:
         case []:
-            return output.as_text(metadata).rstrip("\n")
+            return _readable(output.as_text(metadata))
         case ["json"]:
             return json.dumps(output.to_json(metadata), ensure_ascii=False, indent=2)
         case ["explain"]:
-            return output.explain(metadata).rstrip("\n")
+            return _readable(output.explain(metadata))
         case ["bake"]:
             return output.bake_file(metadata, target=settings.bake_target)
         case _:
             raise UsageError(
                 f"{' and '.join(wanted)} are both asked for, and one thing is printed", hint="ask for one"
             )
+
+
+def _readable(said: str) -> str:
+    return "\n".join(map(printable, said.rstrip("\n").split("\n")))
 
 
 def outputs(metadata: Metadata, settings: Settings, world: World) -> dict[str, str]:

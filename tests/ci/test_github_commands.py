@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,7 +100,19 @@ def test_nor_does_anything_else_that_is_said(line: str) -> None:
     assert not run.obeyed
 
 
+@pytest.mark.parametrize("line", HOSTILE)
+def test_nor_does_what_is_printed_on_stdout(line: str) -> None:
+    for text in (line, f"Labels\n  a={line}\n{line}\nend"):
+        run = Runner().read(github_commands.printed(text))
+        assert (run.obeyed, run.stopped) == ([], "")
+    document = github_commands.printed(json.dumps({"a": line}, indent=2, ensure_ascii=False))
+    assert not Runner().read(document).obeyed
+    assert json.loads(document) == {"a": line}
+
+
 def test_what_is_harmless_stops_nothing() -> None:
+    reference = "[::1]:5000/a@sha256:0"
+    assert github_commands.printed(reference) == reference
     out = io.StringIO()
     with github_commands.log(out, "info", {}, secrets=()) as emit:
         emit(events.Notice("sandbox: on"))

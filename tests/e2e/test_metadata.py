@@ -17,6 +17,7 @@ from flakeship.metadata.labels import PREFIX
 from tests.metadata import events
 from tests.sources.layouts import Layout
 from tests.testbed.command import Publish
+from tests.testbed.github_runner import Runner
 from tests.testbed.nix import NixBuild
 from tests.testbed.registry import Registry
 
@@ -232,3 +233,20 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, nix_environ: Mapping[
     ended = run(tmp_path, nix_environ, "--tags", "type=sha\ntype=ref,event=brunch")
     assert ended.returncode == 2
     assert "tags, line 2, column 16: unknown event 'brunch'" in ended.stderr
+
+
+@pytest.mark.parametrize("form", ["", "--json", "--explain", "--bake"])
+def test_the_runner_obeys_nothing_of_what_is_printed(
+    form: str, tmp_path: Path, nix_environ: Mapping[str, str]
+) -> None:
+    """Such as a pull request's title in a label."""
+    environ = {**nix_environ, **events.github("branch main", tmp_path), "INPUT_BAKE_FOLDER": str(tmp_path)}
+    labels = 'a=x ##[add-mask]main\n"b=\n::set-output name=tags::evil\r::add-mask::x\x1b[0m"'
+    tags = "type=raw,value=a##[error]x"
+    ended = run(
+        tmp_path, environ, "--images", "o/n", "--labels", labels, "--tags", tags, *filter(None, [form])
+    )
+    assert ended.returncode == 0, ended.stderr
+    log = Runner().read(ended.stdout)
+    assert (log.obeyed, log.stopped) == ([], "")
+    assert "\x1b" not in ended.stdout

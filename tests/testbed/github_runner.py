@@ -29,8 +29,8 @@ class Runner:
     stopped: str = ""
 
     def read(self, log: str) -> Runner:
-        for line in log.split("\n"):
-            self._line(line.removesuffix("\r"))
+        for line in re.split(r"\r\n|\r|\n", log):
+            self._line(line)
         return self
 
     def named(self, name: str) -> list[Command]:

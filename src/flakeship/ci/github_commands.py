@@ -23,6 +23,7 @@ from flakeship.errors import Error
 from flakeship.report.plain import LEVELS, line_of, printable
 
 _TITLE: Final = "flakeship"
+_OBEYED: Final = re.compile(r"(?:\A|[\r\n])\s*::|##\[")
 _SHORTEST_LINE: Final = 4
 _PLACE: Final = re.compile(r"\bat (?P<path>[^\s:]+|«[^»]*»[^\s:]+):(?P<line>\d+)(?::(?P<col>\d+))?")
 _SOURCE: Final = re.compile(r"^(?:/nix/store/[0-9a-z]{32}-source|«[^»]*»)/")
@@ -134,6 +135,16 @@ def log(
 def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
     """An annotation, at the line of the flake that Nix names, if it does."""
     CommandLog(out, LEVELS["error"]).fail(error, place_of(error, cwd))
+
+
+def printed(text: str) -> str:
+    """As the log does it; JSON, which programs read, says the same in other characters."""
+    if not _OBEYED.search(text):
+        return text
+    if text.startswith(("{", "[")):
+        return text.replace("##[", r"\u0023#[")
+    token = randomness.token_hex(16)
+    return f"::stop-commands::{token}\n{text}\n::{token}::"
 
 
 def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:

@@ -120,6 +120,11 @@ def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
     out.flush()
 
 
+def printed(text: str) -> str:
+    """GitLab obeys control characters alone, of which text is free and JSON too."""
+    return text
+
+
 def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
     files.write(outputs, environ)
 

@@ -27,6 +27,9 @@ class Reporting(Protocol):
     def failed(self, error: Error, out: TextIO, *, cwd: Path) -> None:
         """Say in the log why the run failed, after `log` is left. `cwd` is where files of the flake may be."""
 
+    def printed(self, text: str) -> str:
+        """The text for stdout, of which the platform is to obey nothing: labels are written by anybody."""
+
     def hand_over(self, outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
         """Give the outputs to later steps or jobs. ResourceError where they can't be written."""
 
