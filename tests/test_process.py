@@ -66,6 +66,14 @@ def test_what_a_build_needs_stays(name: str) -> None:
     assert scrubbed({name: "x"}) == {name: "x"}
 
 
+@pytest.mark.parametrize("user", ["gitlab-ci-token", ""])
+def test_an_address_with_a_password_is_a_secret_but_where_nix_goes_by_it(user: str) -> None:
+    """As GitLab's CI_REPOSITORY_URL; a name alone is none."""
+    secret = f"https://{user}:glcbt-canary@gitlab.example/o/n.git"
+    kept = {"https_proxy": secret, "NIX_CONFIG": f"substituters = {secret}", "REMOTE": "ssh://git@host:22/n"}
+    assert scrubbed({"CI_REPOSITORY_URL": secret, "DATABASE": secret, **kept}) == kept
+
+
 def test_run_gives_both_outputs_and_the_status() -> None:
     done = run(sh("cat; echo oops >&2; exit 3"), environ=ENVIRON, stdin=b"in")
     assert (done.returncode, done.stdout, done.stderr) == (3, b"in", b"oops\n")

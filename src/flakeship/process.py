@@ -20,6 +20,12 @@ _SECRET_NAME: Final = re.compile(
     r"FLAKESHIP_.*|INPUT_.*|ACTIONS_.*|DOCKER_AUTH_CONFIG|CI_JOB_JWT.*"
     r"|.*(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?|PRIVATE_KEY|SIGNING_KEY)(_.*)?|.*_KEY|.*_PAT"
 )
+_SECRET_VALUE: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+"""A password in an address, as in GitLab's CI_REPOSITORY_URL, which holds the token of the job."""
+
+_NEEDED: Final = re.compile(r"NIX_.*|.*_PROXY")
+"""Nix would go nowhere without these."""
+
 _LONGEST_LINE: Final = 1 << 20
 _GRACE: Final = 2.0
 
@@ -40,7 +46,12 @@ def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
 
     https://docs.github.com/actions/security-for-github-actions/security-guides/using-secrets-in-github-actions
     """
-    return {name: value for name, value in environ.items() if not _SECRET_NAME.fullmatch(name.upper())}
+    return {name: value for name, value in environ.items() if not _is_secret(name.upper(), value)}
+
+
+def _is_secret(name: str, value: str) -> bool:
+    told = _SECRET_VALUE.search(value) and not _NEEDED.fullmatch(name)
+    return bool(told or _SECRET_NAME.fullmatch(name))
 
 
 def run(
