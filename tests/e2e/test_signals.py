@@ -69,6 +69,36 @@ def test_while_a_registry_keeps_silent(start: Start, archive: Path) -> None:
     assert seconds < 3
 
 
+def test_while_a_name_is_looked_up(nix_environ: Mapping[str, str], archive: Path) -> None:
+    """The C library waits for a dead name server for half a minute, and Python hears of no signal in it; as here."""
+    script = (
+        "import hashlib, socket, sys\n"
+        "def getaddrinfo(*_):\n"
+        "    print('asked', file=sys.stderr, flush=True)\n"
+        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n"
+        "socket.getaddrinfo = getaddrinfo\n"
+        "from flakeship.__main__ import entry\n"
+        "entry()\n"
+    )
+    flags = ("publish", "--source", str(archive), "--tags", "registry.example/a:1")
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *flags],
+        env=nix_environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            wait_for(process, "asked")
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=5)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "nothing was tagged" in said
+
+
 def test_the_third_signal_is_final(start: Start, tmp_path: Path) -> None:
     """A script that does not end by SIGTERM is given some seconds; who can't wait for them need not."""
     script = tmp_path / "stream"

@@ -6,8 +6,11 @@ a way for credentials to travel where they were not meant to go (CVE-2024-47081,
 
 from __future__ import annotations
 
+import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, Final
 
 import requests
@@ -44,11 +47,30 @@ class _Sending:
             view = view[self.sock.send(view) :]
 
 
-class _PlainConnection(_Sending, HTTPConnection):
+class _Reaching:
+    """Looks for the host in a thread of its own: while a dead name server is waited for, no signal is heard in it."""
+
+    def _new_conn(self: Any) -> socket.socket:
+        connect: Callable[[], socket.socket] = super()._new_conn  # type: ignore[misc]
+        if threading.current_thread() is not threading.main_thread():
+            return connect()
+        made: Future[socket.socket] = Future()
+
+        def reach() -> None:
+            try:
+                made.set_result(connect())
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+                made.set_exception(error)
+
+        threading.Thread(target=reach, daemon=True).start()
+        return made.result()
+
+
+class _PlainConnection(_Reaching, _Sending, HTTPConnection):
     pass
 
 
-class _TlsConnection(_Sending, HTTPSConnection):
+class _TlsConnection(_Reaching, _Sending, HTTPSConnection):
     pass
 
 
