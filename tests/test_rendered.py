@@ -72,6 +72,20 @@ def test_the_native_action_runs_in_the_place_of_the_shell(tmp_path: Path) -> Non
     assert (ROOT / "native" / "run").read_text().splitlines()[-1].startswith("exec ")
 
 
+def test_the_native_action_imports_nothing_from_the_workspace(tmp_path: Path) -> None:
+    """Whose code may be a stranger's, and would find the secrets in its environment. Python is a stand-in that tells."""
+    stand_in = tmp_path / "bin/python3"
+    stand_in.parent.mkdir()
+    told = 'for last; do :; done\ncase "$*" in *venv*/*) mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;; esac\n'
+    stand_in.write_text(f'#!/bin/sh\necho "$1 $2 $3" >>{tmp_path}/calls\n{told}')
+    stand_in.chmod(0o755)
+    environ = {"PATH": f"{stand_in.parent}:/usr/bin:/bin", "RUNNER_TEMP": str(tmp_path / "runner")}
+    subprocess.run([ROOT / "native/run"], cwd=tmp_path, env=environ, check=True)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [call.partition(" ")[0] for call in calls if call.strip()] == ["-I"] * 4
+    assert calls[1:3] == ["-I -m venv", "-I -m pip"]
+
+
 def test_the_action_for_metadata_runs_the_same_image_with_the_same_outputs_as_the_original() -> None:
     action = yaml.safe_load(rendered()["metadata/action.yml"])
     docker = yaml.safe_load(rendered()["action.yml"])
