@@ -140,6 +140,21 @@ def test_a_registry_that_lies(
     assert basic_registry.tags(repository) == []
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_manifest_that_says_another_size(run: Run, registry: Registry, shipped: str, place: int) -> None:
+    """Of its first blob, or of that when it is named once more; a registry compares no sizes."""
+    manifest, other = registry.manifest(shipped, "1.0"), registry.new_repository()
+    assert manifest
+    true = manifest["layers"][0]
+    manifest["layers"][place] = {**true, "size": true["size"] + 1}
+    headers = {"Content-Type": manifest["mediaType"]}
+    assert registry.request("PUT", f"{shipped}/manifests/lie", json=manifest, headers=headers).ok
+    done = run("--source", f"docker://{registry.host}/{shipped}:lie", "--tags", f"{registry.host}/{other}:1")
+    assert done.returncode == 4, done.stderr
+    assert f"{true['digest']} has {true['size']} bytes, and not {true['size'] + 1}" in done.stderr
+    assert registry.tags(other) == []
+
+
 def test_into_a_layout(publish: Publish, registry: Registry, shipped: str, tmp_path: Path) -> None:
     publish("--source", f"docker://{registry.host}/{shipped}:1.0", "--to", "oci:layout:x")
     command = ["umoci", "unpack", "--rootless", "--image", f"{tmp_path}/layout:x", f"{tmp_path}/bundle"]

@@ -190,7 +190,7 @@ class RegistryDestination:
         """Once a digest, however many layers have it and whichever threads ask."""
         with self._locks.setdefault(blob.digest, threading.Lock()):
             known = self._delivered.get(blob.digest)
-            if known is None or not certain:
+            if known is None or known.size != blob.size or not certain:
                 with self._explained():
                     state = self._uploads.ensure(blob, believe=certain)
                 known = self._delivered[blob.digest] = Delivered(blob.digest, blob.size, state)

@@ -95,13 +95,13 @@ class BlobUploads:
         if course.believe and self._is_there(blob):
             return "uploaded" if course.committed else "reused"
         session = self._mount(blob.digest) if course.believe else self._client.start_upload()
-        if session is None:
-            if blob.open is None and not self._is_there(blob):
-                raise BlobsUnknownError(frozenset({blob.digest}))
+        if session is None and self._is_there(blob):
             return "mounted"
         if blob.open is None:
-            self._client.cancel(session)
+            if session:
+                self._client.cancel(session)
             raise BlobsUnknownError(frozenset({blob.digest}))
+        session = session or self._client.start_upload()
         self._send(course, session, Body(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
 

@@ -30,7 +30,7 @@ class Blobs(Protocol):
         """The same for a manifest, an index or a config."""
 
     def size(self, digest: Digest) -> int | None:
-        """In bytes, None where there is none. Only asked of what is here."""
+        """In bytes, None where there is none; at most 0 where a registry does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,9 @@ def texts(value: Any, what: str) -> dict[str, str]:
 
 
 def check_size(blobs: Blobs, entry: Descriptor) -> None:
+    """NotAnImageError where the blob is missing, or of another size than is said."""
     size = blobs.size(entry.digest)
-    if size != entry.size:
+    untold = size is not None and size <= 0 and not blobs.here
+    if size != entry.size and not untold:
         there = "is missing" if size is None else f"has {size} bytes, and not {entry.size}"
         raise NotAnImageError(f"{blobs.what} is not whole: its blob {entry.digest} {there}", hint=DAMAGED)

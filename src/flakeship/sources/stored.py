@@ -106,9 +106,8 @@ def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Des
 
 def _layer(blobs: Blobs, entry: Descriptor, diff_id: Digest) -> Layer:
     suffix = _suffix(blobs, entry)
-    open_blob = functools.partial(blobs.open, entry.digest)
+    open_blob = functools.partial(_sized, blobs, entry)
     if blobs.here:
-        check_size(blobs, entry)
         with open_blob() as reader:
             suffix = suffix_of(read_full(reader, BLOCK))
     ready = ReadyBlob(entry.digest, entry.size, suffix, open_blob, here=blobs.here)
@@ -119,6 +118,11 @@ def _layer(blobs: Blobs, entry: Descriptor, diff_id: Digest) -> Layer:
         annotations=entry.annotations,
         ready=ready if suffix or not blobs.here else None,
     )
+
+
+def _sized(blobs: Blobs, entry: Descriptor) -> Reader:
+    check_size(blobs, entry)
+    return blobs.open(entry.digest)
 
 
 def _tar(open_blob: functools.partial[Reader]) -> Reader:
