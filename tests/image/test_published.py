@@ -53,6 +53,7 @@ def test_each_layer_is_known_by_its_diff_id_and_its_key() -> None:
         ),
         lambda m, c: m["layers"][0].update(mediaType="application/vnd.oci.image.layer.v1.tar"),
         lambda m, c: m["layers"][0].update(digest=c["rootfs"]["diff_ids"][0]),
+        lambda m, c: m["layers"][0].update(digest=m["config"]["digest"], size=m["config"]["size"]),
         lambda m, c: c.pop("rootfs"),
     ],
 )

@@ -87,13 +87,14 @@ def published_image(where: str, manifest: Mapping[str, Any], config: Mapping[str
     layers = tuple(
         _layer(where, entry, parse_digest(diff_id)) for entry, diff_id in zip(entries, diff_ids, strict=True)
     )
-    _check_agreed(layers)
+    descriptor = config_of(manifest)
+    _check_agreed(layers, descriptor)
     return PublishedImage(
         where=where,
         annotations=_texts(manifest.get("annotations") or {}),
         config=config,
         layers=layers,
-        config_descriptor=config_of(manifest),
+        config_descriptor=descriptor,
         intact=is_sealed(manifest),
     )
 
@@ -104,10 +105,12 @@ def media_type_of(document: Mapping[str, Any]) -> str:
     return media_type if isinstance(media_type, str) else ""
 
 
-def _check_agreed(layers: Iterable[PublishedLayer | None]) -> None:
-    """One blob is one layer of one size, whatever number of times it is named."""
+def _check_agreed(layers: Iterable[PublishedLayer | None], config: Descriptor) -> None:
+    """One blob is one layer of one size, whatever number of times it is named, and none is the config."""
     seen: dict[Digest, PublishedLayer] = {}
     for layer in filter(None, layers):
+        if layer.digest == config.digest:
+            raise ValueError(f"its config {config.digest} is one of its layers")
         first = seen.setdefault(layer.digest, layer)
         if (first.diff_id, first.size) != (layer.diff_id, layer.size):
             raise ValueError(f"it says two things of its layer {layer.digest}")
