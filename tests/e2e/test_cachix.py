@@ -49,7 +49,10 @@ class Service(BaseHTTPRequestHandler):
     def _answer(self, tunnel: ssl.SSLSocket) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += tunnel.recv(4096)
+            piece = tunnel.recv(4096)
+            if not piece:
+                raise ConnectionError("hung up before a request")
+            head += piece
         path = head.split()[1].decode()
         self.seen.append((path, "token" if TOKEN.encode() in head else ""))
         body = ANSWERS[path].encode()
