@@ -1,4 +1,4 @@
-"""What a run of the engine costs: 20 ms, which bench/metadata.py measures; here, that it is nowhere near ten times that."""
+"""What a run of the engine may not import: it has a budget of 20 ms, which `./dev bench metadata` measures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import subprocess
 import sys
 
 ONCE = """
-import sys, time
+import sys
 import flakeship.cli
-start = time.process_time()
 from flakeship.metadata.engine import compute
 from flakeship.metadata.output import to_json
 late = {"semver", "packaging.version", "zoneinfo"} & set(sys.modules)
@@ -18,12 +17,11 @@ now = datetime(2020, 1, 10, tzinfo=UTC)
 rules = ["type=semver,pattern={{version}}", "type=pep440,pattern={{major}}", "type=match,pattern=v(.*)", "type=sha",
          "type=raw,value={{date 'YYYYMMDD' tz='Asia/Tokyo'}}"]
 found = to_json(compute(Context(now, now, ref="refs/tags/v1.2.3", sha="8" * 40), images=["o/n"], tags=rules))
-print(len(found["tags"]), time.process_time() - start, *late, *({"socket", "ssl", "requests", "yaml"} & set(sys.modules)))
+print(len(found["tags"]), *late, *({"socket", "ssl", "requests", "yaml"} & set(sys.modules)))
 """
 
 
-def test_a_run_is_quick_and_has_no_network_in_it() -> None:
+def test_a_run_has_no_network_in_it() -> None:
     done = subprocess.run([sys.executable, "-c", ONCE], capture_output=True, text=True, check=True)
-    tags, seconds, *imported = done.stdout.split()
+    tags, *imported = done.stdout.split()
     assert (tags, imported) == ("6", [])
-    assert float(seconds) < 0.2
