@@ -32,7 +32,7 @@ def main() -> None:
         *(*size, *rounds, *skopeo, *others, "--crane", chosen.crane, "--layers", str(chosen.layers)),
         *("--picture", str(chosen.pictures / "push.svg"), "--cases", *push.CASES),
     )
-    run("limit", *size)
+    run("limit", *size, *rounds)
     run("closure", *size, *rounds, *skopeo, "--files", str(chosen.files))
     run("curves", *size, *rounds, "--picture", str(chosen.pictures / "curves.svg"))
     run("startup")
