@@ -23,7 +23,7 @@ from tools import OURS, publish
 
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.stream import chunks
-from flakeship.image.tar_writer import tar_of
+from flakeship.image.tar.writer import tar_of
 
 PACK = Path(__file__).with_name("closure-by-tar.sh")
 

@@ -16,26 +16,26 @@ from tests.testbed.registry import Registry
 NEEDLESS = {
     "flakeship.nix": "nothing is built",
     "flakeship.caches": "nothing is built",
-    "flakeship.building": "nothing is built",
-    "flakeship.package": "it is an image, no package",
+    "flakeship.commands.publish.building": "nothing is built",
+    "flakeship.commands.publish.package_query": "it is an image, no package",
     "flakeship.sources.package": "it is an image, no package",
     "flakeship.sources.closure": "it is an image, no package",
     "flakeship.sources.nix2container": "an archive is known before this kind is asked",
     "flakeship.sources.stored": "it is no layout",
-    "flakeship.remote": "the source is in no registry",
-    "flakeship.overriding": "no input says how the container starts",
+    "flakeship.commands.publish.registry_source": "the source is in no registry",
+    "flakeship.commands.publish.overrides": "no input says how the container starts",
     "flakeship.image.override": "no input says how the container starts",
     "flakeship.stores.cache": "the layer cache is off",
     "flakeship.stores.cache_folder": "the layer cache is off",
-    "flakeship.local_destinations": "it goes to no engine and no archive",
-    "flakeship.inspection": "another command's",
-    "flakeship.metadata_step": "another command's",
-    "flakeship.metadata.handlebars": "no line has a template",
-    "flakeship.metadata.moment": "no template has a date",
-    "flakeship.metadata.patterns": "no rule has a pattern",
-    "flakeship.metadata.versions": "no rule asks for a version",
+    "flakeship.commands.publish.opening_local": "it goes to no engine and no archive",
+    "flakeship.commands.inspect": "another command's",
+    "flakeship.commands.metadata": "another command's",
+    "flakeship.metadata.syntax.handlebars": "no line has a template",
+    "flakeship.metadata.syntax.moment": "no template has a date",
+    "flakeship.metadata.syntax.patterns": "no rule has a pattern",
+    "flakeship.metadata.syntax.versions": "no rule asks for a version",
     "flakeship.report.live": "stderr is no terminal",
-    "flakeship.ci.gitlab_reporting": "it is not run by GitLab",
+    "flakeship.ci.gitlab.log": "it is not run by GitLab",
     "rich": "stderr is no terminal",
     "docker": "it goes to no engine",
     "yaml": "for what is rendered",
@@ -47,15 +47,15 @@ NEEDLESS = {
 }
 IN_FOLDER = {
     "flakeship.registry.client": "it goes to a folder",
-    "flakeship.sinks.registry": "it goes to a folder",
+    "flakeship.destinations.registry.destination": "it goes to a folder",
     "requests": "nobody is spoken to",
     "urllib3": "nobody is spoken to",
     "ssl": "nobody is spoken to",
 }
 IN_REGISTRY = {
     "flakeship.image.check": "nothing is read again",
-    "flakeship.sinks.oci_layout": "it goes to a registry",
-    "flakeship.ci.github_commands": "it is not run by GitHub",
+    "flakeship.destinations.oci_layout": "it goes to a registry",
+    "flakeship.ci.github.log": "it is not run by GitHub",
 }
 BY_GITHUB = {
     "flakeship.process": "the event says all that git would",
@@ -100,7 +100,7 @@ def test_what_goes_to_a_folder_needs_no_network(archive: Path, tmp_path: Path) -
     there = imported(
         tmp_path, "--source", str(archive), "--to", "oci:layout:1", GITHUB_EVENT_PATH=str(event), **github
     )
-    assert "flakeship.ci.github_commands" in there
+    assert "flakeship.ci.github.log" in there
     assert not needless(there, NEEDLESS, IN_FOLDER, BY_GITHUB)
 
 

@@ -17,13 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
-from flakeship import __version__, arguments
-from flakeship.cancelling import Cancellation, Cancelled
+from flakeship import __version__
+from flakeship.cancellation import Cancellation, Cancelled
 from flakeship.errors import Error, ResourceError, UsageError
-from flakeship.settings import Settings
+from flakeship.settings import arguments
+from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
-    from flakeship.world import World
+    from flakeship.commands.runtime import World
 
 
 def entry() -> NoReturn:
@@ -101,8 +102,8 @@ def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
         if invocation.command == "publish":  # a build may take long; the others answer at once
             report = cancellation.recorded(log)
             report(events.Started(__version__))
-        from flakeship.ownership import workspace_owned
-        from flakeship.world import World
+        from flakeship.commands.runtime import World
+        from flakeship.commands.workspace_owner import workspace_owned
 
         for warning in invocation.warnings:
             report(events.Warned(warning))
@@ -165,14 +166,16 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _publish(settings: Settings, world: World) -> str:
-    from flakeship import events, pipeline, result, together
-    from flakeship.attributes import attributes_of, check_default
+    from flakeship import events
     from flakeship.ci.reporting import reporting
-    from flakeship.detection import context_of
+    from flakeship.commands.event import context_of
+    from flakeship.commands.publish import outputs as result
+    from flakeship.commands.publish import pipeline, together
+    from flakeship.commands.publish.attributes import attributes_of, check_default
+    from flakeship.commands.publish.debug_variant import publish_all
     from flakeship.report.chronicle import Chronicle, NoticedOnce
     from flakeship.report.markdown import as_markdown
     from flakeship.report.summary import as_text
-    from flakeship.variants import publish_all
 
     if settings.metadata_file:
         result.check_metadata(world.cwd / settings.metadata_file)
@@ -200,7 +203,7 @@ def _publish(settings: Settings, world: World) -> str:
 
 
 def _inspect(settings: Settings, world: World) -> str:
-    from flakeship.inspection import inspect
+    from flakeship.commands.inspect import inspect
     from flakeship.report.inspection import as_json, as_text
 
     images = inspect(settings, world)
@@ -208,7 +211,7 @@ def _inspect(settings: Settings, world: World) -> str:
 
 
 def _layers(settings: Settings, world: World) -> str:
-    from flakeship.layer_cache import kept_layers
+    from flakeship.commands.layer_cache import kept_layers
     from flakeship.report.layers import as_json, as_text
 
     folder, layers = kept_layers(settings, world)
@@ -216,7 +219,7 @@ def _layers(settings: Settings, world: World) -> str:
 
 
 def _metadata(settings: Settings, world: World) -> str:
-    from flakeship.metadata_step import run
+    from flakeship.commands.metadata import run
 
     return run(settings, world)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from flakeship.caches import CacheInputs, CachePlan, prepare
-from flakeship.cancelling import Cancelled
+from flakeship.cancellation import Cancelled
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.events import Command, Notice
 from flakeship.nix.build import build

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship import pipeline
+from flakeship.commands.publish import pipeline
 from flakeship.events import Event, LayerProgress
 from flakeship.image.seal import sealed
-from flakeship.settings import Settings
+from flakeship.settings.declaration import Settings
+from tests.runtimes import world
 from tests.testbed import archive_shapes
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_faults import Answer
-from tests.worlds import world
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"

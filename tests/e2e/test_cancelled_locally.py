@@ -31,8 +31,8 @@ def interrupted(*arguments, **named):
 from flakeship.__main__ import entry
 entry()
 """
-LAYOUT = ("flakeship.sinks.oci_layout", "LayoutDestination")
-ENGINE = ("flakeship.sinks.docker_daemon.load", "Load")
+LAYOUT = ("flakeship.destinations.oci_layout", "LayoutDestination")
+ENGINE = ("flakeship.destinations.docker_daemon.load", "Load")
 
 Interrupted: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 

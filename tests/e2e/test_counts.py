@@ -14,19 +14,19 @@ from typing import Any, Final
 
 import pytest
 
-from flakeship import pipeline
+from flakeship.commands.publish import pipeline
 from flakeship.events import BytesMoved
-from flakeship.settings import Settings
+from flakeship.settings.declaration import Settings
 from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
 from tests.e2e.forging import digest_of, layer
 from tests.e2e.publishing import runner
+from tests.runtimes import world
 from tests.sources.layouts import GZIP, Layout
 from tests.sources.store_trees import image_json, layer_json
 from tests.sources.stream_scripts import script_text
 from tests.testbed import archive_shapes, archives
 from tests.testbed.nix import FLAKES, MakeFlake
 from tests.testbed.registry import MANIFEST_TYPES, FaultProxy, Registry
-from tests.worlds import world
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.test_gitlab_docs import BLOCKS
+from tests.rendering.test_gitlab_docs import BLOCKS
 from tests.testbed.gitlab import SERVER, GitLab
 
 Jobs: TypeAlias = Callable[[str], dict[str, dict[str, Any]]]

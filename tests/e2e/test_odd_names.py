@@ -7,7 +7,7 @@ import os
 import tarfile
 from pathlib import Path
 
-from flakeship.image.tar_writer import tar_of
+from flakeship.image.tar.writer import tar_of
 from tests.testbed.docker import Docker
 
 NAMES = [

@@ -147,7 +147,7 @@ def test_what_an_interrupted_import_makes_of_it(nix_environ: Mapping[str, str]) 
         "class Sender:\n"
         "    @staticmethod\n"
         "    def find_spec(name, *_):\n"
-        "        if name != 'flakeship.pipeline': return\n"
+        "        if name != 'flakeship.commands.publish.pipeline': return\n"
         f"        try: os.kill(os.getpid(), {signal.SIGTERM:d}); sum(range(1000))\n"
         "        except Exception: raise ImportError('torn')\n"
         "sys.meta_path.insert(0, Sender)\n"

@@ -80,7 +80,8 @@ def test_a_bug_is_told_from_a_shortage_and_waits_for_nobody(
     """Raised in the place of the whole run, for a machine without memory can't run tests."""
     script = (
         "import threading, time\n"
-        "from flakeship import cli, pipeline\n"
+        "from flakeship import cli\n"
+        "from flakeship.commands.publish import pipeline\n"
         "def publish(*_, **__):\n"
         "    threading.Thread(target=time.sleep, args=(100,)).start()\n"
         f"    raise {error}\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flakeship.render import main as render
+from flakeship.rendering.files import main as render
 from tests.e2e.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))

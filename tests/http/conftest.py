@@ -1,5 +1,5 @@
 """Fixtures of the transport's tests."""
 
-from tests.sinks.pushing import pusher
+from tests.destinations.pushing import pusher
 
 __all__ = ["pusher"]

@@ -12,7 +12,7 @@ from flakeship.http.origin import Origin
 from flakeship.http.retry import persist
 from flakeship.http.retry_after import retry_after
 from flakeship.http.throttle import AdaptiveLimit, Gate
-from tests.sinks.pushing import Clock
+from tests.destinations.pushing import Clock
 
 NOW = "Wed, 21 Oct 2026 07:28:00 GMT"
 

@@ -15,8 +15,8 @@ from flakeship.http.body import Body, SizedReader
 from flakeship.http.errors import ProxyRefusedError, UnsafeUrlError, WireError
 from flakeship.http.proxies import proxy_for
 from flakeship.http.redact import one_line, redact_url
+from tests.destinations.pushing import Pusher
 from tests.images import opener
-from tests.sinks.pushing import Pusher
 from tests.testbed.registry import FaultProxy, Registry
 
 pytestmark = pytest.mark.slow

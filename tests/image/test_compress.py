@@ -23,7 +23,7 @@ from flakeship.image.compress import Algorithm, Compression, compressed
 from flakeship.image.stream import CHUNK, chunks, read_full
 from tests.image.making import WRAPS, compression, made
 from tests.image.recipe import RECIPES, SIZE, blob, chunked, digests, sample
-from tests.image.test_tar import Pipe
+from tests.image.tar.test_reader import Pipe
 from tests.testbed.archive_shapes import Item, archive
 from tests.testbed.archive_shapes import packed as packed_tar
 

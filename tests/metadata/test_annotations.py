@@ -4,7 +4,7 @@ import pytest
 
 from flakeship.errors import UsageError
 from flakeship.metadata.annotations import Annotation, Level, at_levels, parse_annotation, parse_levels
-from flakeship.metadata.lists import parse_list
+from flakeship.metadata.syntax.lists import parse_list
 
 
 @pytest.mark.parametrize(

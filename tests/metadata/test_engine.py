@@ -11,7 +11,7 @@ from flakeship.metadata.annotations import Annotation
 from flakeship.metadata.context import Context, NixFacts, Repository
 from flakeship.metadata.engine import compute
 from flakeship.metadata.labels import PREFIX, collation_key
-from flakeship.metadata.lists import parse_list
+from flakeship.metadata.syntax.lists import parse_list
 from flakeship.metadata.tags import TAG, sanitized
 from tests.metadata.events import NOW, SHA
 

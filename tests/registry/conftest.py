@@ -1,5 +1,5 @@
 """Fixtures of the registry client's tests."""
 
-from tests.sinks.pushing import pusher
+from tests.destinations.pushing import pusher
 
 __all__ = ["pusher"]

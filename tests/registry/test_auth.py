@@ -14,8 +14,8 @@ from flakeship.image.model import Digest
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
+from tests.destinations.pushing import Pusher, push
 from tests.images import random_packed
-from tests.sinks.pushing import Pusher, push
 from tests.testbed.registry import FaultProxy, Registry, TokenServer
 from tests.testbed.registry_faults import Answer
 from tests.testbed.registry_token import IDENTITY

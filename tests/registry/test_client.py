@@ -7,8 +7,8 @@ import pytest
 from flakeship.events import Notice
 from flakeship.http.errors import WireError
 from flakeship.image.model import Digest
+from tests.destinations.pushing import Pusher, push
 from tests.images import MANIFEST, random_packed
-from tests.sinks.pushing import Pusher, push
 from tests.testbed.registry import FaultProxy, Registry
 
 pytestmark = pytest.mark.slow

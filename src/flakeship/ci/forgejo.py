@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from flakeship.ci import github
-from flakeship.ci.api import Api
+from flakeship.ci.github import event as github
+from flakeship.ci.github.api import Api
 from flakeship.metadata.context import Context
 
 NAME: Final = "forgejo"

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
-from flakeship.ci import forgejo, github, gitlab, local
-from flakeship.ci.api import Api
+from flakeship.ci import forgejo
+from flakeship.ci.github import event as github
+from flakeship.ci.github.api import Api
+from flakeship.ci.gitlab import event as gitlab
+from flakeship.ci.local import git as local
 from flakeship.metadata.context import Context
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, TextIO
 from flakeship import events
 from flakeship.ci.platforms import platform
 from flakeship.errors import Error
-from flakeship.settings import Settings, inputs
+from flakeship.settings.declaration import Settings, inputs
 
 
 class Reporting(Protocol):
@@ -41,15 +41,15 @@ def reporting(environ: Mapping[str, str]) -> Reporting:
     """That of the platform this run is on; one without a line here is treated like a laptop. A run needs but one."""
     match platform(environ).NAME:
         case "github" | "forgejo":
-            from flakeship.ci import github_commands
+            from flakeship.ci.github import log as github_commands
 
             return github_commands
         case "gitlab":
-            from flakeship.ci import gitlab_reporting
+            from flakeship.ci.gitlab import log as gitlab_reporting
 
             return gitlab_reporting
         case _:
-            from flakeship.ci import local_reporting
+            from flakeship.ci.local import log as local_reporting
 
             return local_reporting
 

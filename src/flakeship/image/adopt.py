@@ -13,7 +13,7 @@ from flakeship.image.inflate import uncompressed
 from flakeship.image.media_types import Family
 from flakeship.image.model import Descriptor, Digest, Layer, PackedLayer, ReadyBlob
 from flakeship.image.stream import Reader, Stream, chunks, sha256_of
-from flakeship.image.tar import DamagedError
+from flakeship.image.tar.reader import DamagedError
 
 
 class StoppedError(Exception):

@@ -13,7 +13,7 @@ from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import uncompressed
 from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
 from flakeship.image.stream import Reader, chunks, read_full
-from flakeship.image.tar import DamagedError
+from flakeship.image.tar.reader import DamagedError
 
 OpenBlob = Callable[[Digest], Reader]
 """Opens the bytes that a digest stands for; raises OSError where there are none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flakeship.image.stream import Reader, Stream, read_full
-from flakeship.image.tar import BLOCK, DamagedError
+from flakeship.image.tar.reader import BLOCK, DamagedError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, cast, get_args
 
 from flakeship.errors import UsageError
-from flakeship.metadata.lists import pair, where
+from flakeship.metadata.syntax.lists import pair, where
 
 Level: TypeAlias = Literal["manifest", "index", "manifest-descriptor", "index-descriptor"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)

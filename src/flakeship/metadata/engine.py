@@ -14,8 +14,8 @@ from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.flavor import Flavor, parse_flavor
 from flakeship.metadata.images import parse_images
 from flakeship.metadata.labels import Labels, automatic, timestamp, written
-from flakeship.metadata.lists import numbered, pair, where
 from flakeship.metadata.rules import parse_rules
+from flakeship.metadata.syntax.lists import numbered, pair, where
 from flakeship.metadata.tags import TAG, Outcome, evaluate, flaw, sanitized, scope
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})

@@ -41,7 +41,7 @@ def _formatter(moment: datetime) -> _Formatter:
         unknown = sorted(set(options) - {"tz"})
         if unknown:
             raise ValueError(f"unknown option {unknown[0]!r}")
-        from flakeship.metadata.moment import format_moment
+        from flakeship.metadata.syntax.moment import format_moment
 
         zone = options.get("tz", "UTC")
         if zone is None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, cast
 
 from flakeship.errors import UsageError
-from flakeship.metadata.fields import Field, parse_fields
-from flakeship.metadata.lists import placed, where
+from flakeship.metadata.syntax.fields import Field, parse_fields
+from flakeship.metadata.syntax.lists import placed, where
 
 _HINT: Final = "Write latest=auto|true|false, prefix=TEXT[,onlatest=true], or suffix=TEXT[,onlatest=true]."
 

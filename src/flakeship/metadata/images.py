@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.metadata.fields import Field, parse_fields
-from flakeship.metadata.lists import where
+from flakeship.metadata.syntax.fields import Field, parse_fields
+from flakeship.metadata.syntax.lists import where
 
 _HINT: Final = (
     "Write REGISTRY/NAME, or name=REGISTRY/NAME,enable=true|false; letters, digits and . _ - in between."

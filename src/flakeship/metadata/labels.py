@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flakeship.metadata.context import Context, NixFacts
-from flakeship.metadata.lists import pair, placed
+from flakeship.metadata.syntax.lists import pair, placed
 from flakeship.metadata.templates import Name, render
 
 PREFIX: Final = "org.opencontainers.image."

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.metadata.fields import Field, parse_fields
-from flakeship.metadata.lists import where
+from flakeship.metadata.syntax.fields import Field, parse_fields
+from flakeship.metadata.syntax.lists import where
 
 DEFAULTS: Final = ("type=schedule", "type=ref,event=branch", "type=ref,event=tag", "type=ref,event=pr")
 """The rules where none is written."""

@@ -14,7 +14,7 @@ from flakeship.metadata.rules import Rule
 from flakeship.metadata.templates import Name, render
 
 if TYPE_CHECKING:  # versions and patterns are read for the rules that have them
-    from flakeship.metadata.versions import Version
+    from flakeship.metadata.syntax.versions import Version
 
 TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests."""
@@ -143,7 +143,7 @@ def _version(
         return _Nothing(f"{raw!r} is no {what}", surprising=True)
     if version.stable:
         return _Found(_pattern(rule, version.names), latest=True)
-    from flakeship.metadata.handlebars import is_raw
+    from flakeship.metadata.syntax.handlebars import is_raw
 
     if is_raw(rule.get("pattern")):
         # Theirs fills the template for semver, which escapes; for pep440 it takes the text as it is.
@@ -165,7 +165,7 @@ def _first_group(rule: Rule, raw: str) -> str:
 
 
 def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
-    from flakeship.metadata.patterns import find_groups
+    from flakeship.metadata.syntax.patterns import find_groups
 
     try:
         return find_groups(rule.get(key), text, delimited=key == "pattern")
@@ -177,13 +177,13 @@ def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
 
 
 def _semver(rule: Rule, scope: Scope) -> _Finding:
-    from flakeship.metadata.versions import parse_semver
+    from flakeship.metadata.syntax.versions import parse_semver
 
     return _version(rule, scope, parse=parse_semver, what="semantic version (https://semver.org)")
 
 
 def _pep440(rule: Rule, scope: Scope) -> _Finding:
-    from flakeship.metadata.versions import parse_pep440
+    from flakeship.metadata.syntax.versions import parse_pep440
 
     return _version(rule, scope, parse=parse_pep440, what="version of PEP 440")
 

@@ -18,6 +18,6 @@ def render(template: str, names: Mapping[str, Name], *, source: str = "", offset
     """
     if "{{" not in template:
         return template
-    from flakeship.metadata.handlebars import filled
+    from flakeship.metadata.syntax.handlebars import filled
 
     return filled(template, names, source=source or template, offset=offset)

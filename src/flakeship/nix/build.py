@@ -10,8 +10,8 @@ from typing import Any, Final
 from flakeship.errors import BuildError
 from flakeship.events import BuildLog, Emit, Warned
 from flakeship.nix.command import Nix
-from flakeship.nix.failed import Failure
-from flakeship.nix.failure import explain
+from flakeship.nix.explain import explain
+from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import Log
 from flakeship.process import NotStartedError

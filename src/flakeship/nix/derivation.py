@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.nix.command import Nix
-from flakeship.nix.failure import ask
+from flakeship.nix.explain import ask
 from flakeship.nix.installable import Installable
 
 # An attribute that throws is as good as absent: a label is no reason to fail.

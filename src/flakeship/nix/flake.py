@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.nix.command import Nix
-from flakeship.nix.failure import ask
+from flakeship.nix.explain import ask
 from flakeship.nix.installable import Installable
 
 _VERSIONED: Final = ("git", "github", "gitlab", "sourcehut", "hg", "mercurial")

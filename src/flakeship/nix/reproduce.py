@@ -6,8 +6,8 @@ from flakeship.errors import RejectedError
 from flakeship.events import Emit
 from flakeship.nix.build import BuildOutput, words_for
 from flakeship.nix.command import Nix
-from flakeship.nix.failed import Failure
-from flakeship.nix.failure import explain
+from flakeship.nix.explain import explain
+from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import Log
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_foreign
-from flakeship.image.tar import BLOCK
+from flakeship.image.tar.reader import BLOCK
 from flakeship.sources.opened import Circumstances, Opened, Source
 
 _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage) or nix2container"

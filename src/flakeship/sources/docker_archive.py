@@ -16,7 +16,16 @@ from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.inflate import Inflated, Rejoined, is_compressed, uncompressed
 from flakeship.image.model import Digest, Image, Layer
 from flakeship.image.stream import CHUNK, Reader, chunks, read_full
-from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, inside, is_old_tar, is_tar
+from flakeship.image.tar.reader import (
+    BLOCK,
+    Bounded,
+    DamagedError,
+    Member,
+    TarReader,
+    inside,
+    is_old_tar,
+    is_tar,
+)
 from flakeship.sources.docker_manifest import (
     MANIFEST,
     MANIFEST_LIMIT,

@@ -9,7 +9,7 @@ from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
 from flakeship.image.document import decode, decode_object
 from flakeship.image.model import Image
-from flakeship.image.tar import shown
+from flakeship.image.tar.reader import shown
 from flakeship.sources.choice import chosen_image
 
 MANIFEST: Final = "manifest.json"

@@ -18,7 +18,7 @@ from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import Inflated, is_compressed
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
-from flakeship.image.tar import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
+from flakeship.image.tar.reader import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
 from flakeship.sources.opened import Circumstances, Opened
 
 if TYPE_CHECKING:  # what is in an index is for those that `matches`: every archive is asked

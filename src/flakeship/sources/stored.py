@@ -17,7 +17,7 @@ from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Descriptor, Digest, Image, Layer, Platform, ReadyBlob
 from flakeship.image.stamp import unstamped
 from flakeship.image.stream import Reader, read_full
-from flakeship.image.tar import BLOCK
+from flakeship.image.tar.reader import BLOCK
 from flakeship.sources.blobs import DAMAGED, Blobs, check_size, descriptor, document, texts
 from flakeship.sources.choice import chosen_platform
 from flakeship.sources.indexes import Found

@@ -99,7 +99,7 @@ class PublishedStore:
         descriptor = Descriptor("", known.digest, known.size)
         from flakeship.image.check import check_layer
         from flakeship.image.inflate import Rejoined, suffix_of
-        from flakeship.image.tar import BLOCK
+        from flakeship.image.tar.reader import BLOCK
 
         try:
             with layer.open() as reader:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.model import LAYER_KEY, Image, Layer
-from flakeship.image.tar_writer import RECIPE, tar_of
+from flakeship.image.tar.writer import RECIPE, tar_of
 from flakeship.sources import registry_image
 from flakeship.sources.closure.architecture import platform_of
 from flakeship.sources.closure.base import Base

@@ -14,8 +14,8 @@ from flakeship.image.claims import image_of
 from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
 from flakeship.image.model import Image, Layer, ReadyBlob
 from flakeship.image.stream import Reader
-from flakeship.image.tar import BLOCK
-from flakeship.image.tar_writer import Joined
+from flakeship.image.tar.reader import BLOCK
+from flakeship.image.tar.writer import Joined
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
 from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
 from flakeship.sources.opened import Circumstances, Opened

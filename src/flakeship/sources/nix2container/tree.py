@@ -15,8 +15,8 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.stream import CHUNK
-from flakeship.image.tar_writer import Pieces
-from flakeship.sources.nix2container import go_tar
+from flakeship.image.tar import go as go_tar
+from flakeship.image.tar.writer import Pieces
 
 _ROOT_MODE: Final = 0o755
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image import python_tar
 from flakeship.image.claims import image_of
 from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of, parse_digest
-from flakeship.image.tar import BLOCK, is_tar
+from flakeship.image.tar import python as python_tar
+from flakeship.image.tar.reader import BLOCK, is_tar
 from flakeship.sources.docker_archive import SeekableArchive, reported
 from flakeship.sources.stream_script.conf import Conf, UnplannedError
 

@@ -13,7 +13,7 @@ from typing import Final
 from flakeship import events, process
 from flakeship.errors import NotAnImageError
 from flakeship.image.model import Layer
-from flakeship.image.tar import DamagedError
+from flakeship.image.tar.reader import DamagedError
 from flakeship.sources.docker_archive import StreamedArchive, reported
 from flakeship.sources.opened import Circumstances, Opened
 

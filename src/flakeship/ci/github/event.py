@@ -1,0 +1,214 @@
+"""GitHub Actions: what its environment and event payload say of the event.
+
+https://docs.github.com/actions/reference/variables-reference and .../webhooks/webhook-events-and-payloads
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.ci.github.api import Api
+from flakeship.ci.local import git as local
+from flakeship.errors import Error, UsageError
+from flakeship.metadata.context import Context, Repository
+
+NAME: Final = "github"
+
+# https://docs.github.com/actions/using-workflows/events-that-trigger-workflows: these run on the default branch alone.
+_ON_DEFAULT: Final = ("create", "discussion", "issues", "schedule")
+
+
+def matches(environ: Mapping[str, str]) -> bool:
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
+    """Describe the event. The API is asked for what the payload lacks, if `api` is given, and git after it.
+
+    A payload that is missing or broken never fails: what it would say stays unknown, and a notice says so.
+    """
+    payload, notices = _payload(environ)
+    event = environ.get("GITHUB_EVENT_NAME", "")
+    sha = _sha(environ, event, payload)
+    repository = _repository(environ, payload, api)
+    reason = _distrust(event, payload)
+    url = f"{_server(environ)}/{repository.full_name}"
+    found = Context(
+        run_date=now,
+        commit_date=_commit_date(payload, sha)
+        or _asked_date(api, repository, sha)
+        or local.commit_date(sha, environ=environ, cwd=cwd)
+        or now,
+        platform=NAME,
+        event=event,
+        ref=environ.get("GITHUB_REF", ""),
+        sha=sha,
+        schedule="schedule" in event,
+        always_default=any(word in event for word in _ON_DEFAULT),
+        actor=environ.get("GITHUB_ACTOR", ""),
+        repository=repository,
+        trusted=not reason,
+        untrusted_because=reason,
+        run_url=f"{url}/actions/runs/{environ['GITHUB_RUN_ID']}" if environ.get("GITHUB_RUN_ID") else "",
+        short_sha_length=short_sha_length(environ),
+        notices=notices,
+    )
+    return _with_refs(found, environ, payload)
+
+
+def short_sha_length(environ: Mapping[str, str]) -> int:
+    """How many digits `{{sha}}` has: DOCKER_METADATA_SHORT_SHA_LENGTH or 7. UsageError if it is no number."""
+    text = environ.get("DOCKER_METADATA_SHORT_SHA_LENGTH", "")
+    if not text:
+        return 7
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(
+            f"DOCKER_METADATA_SHORT_SHA_LENGTH is {text!r}, which is no whole number",
+            hint="Set it to a number such as 12.",
+        ) from None
+
+
+def wants_head_sha(environ: Mapping[str, str]) -> bool:
+    return "true" in environ.get("DOCKER_METADATA_PR_HEAD_SHA", "").lower()
+
+
+def field(document: object, *keys: str) -> Any:
+    """Follow keys into a JSON document; None where it has another shape."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def text(document: object, *keys: str) -> str:
+    """Follow keys to a string; empty where there is none."""
+    value = field(document, *keys)
+    return value if isinstance(value, str) else ""
+
+
+def moment(value: str) -> datetime | None:
+    """Read an ISO 8601 time with its zone."""
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _payload(environ: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    path = environ.get("GITHUB_EVENT_PATH", "")
+    if not path:
+        return {}, ("GITHUB_EVENT_PATH is not set, so only the environment says what started this run",)
+    try:
+        payload = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        return {}, (
+            f"the event payload cannot be read ({error.strerror}), so only the environment says what started this run",
+        )
+    except (ValueError, RecursionError):
+        return {}, ("the event payload is not JSON, so only the environment says what started this run",)
+    if not isinstance(payload, dict):
+        return {}, (
+            "the event payload is no JSON object, so only the environment says what started this run",
+        )
+    wanted, found = environ.get("GITHUB_REPOSITORY", ""), text(payload, "repository", "full_name")
+    if wanted and found and wanted.lower() != found.lower():
+        return {}, (f"the event payload is of {found}, not of {wanted}, and is left aside",)
+    return payload, ()
+
+
+def _with_refs(found: Context, environ: Mapping[str, str], payload: Mapping[str, Any]) -> Context:
+    """Set the ref and the branch it is meant for. `pull_request_target` has the target's ref, not its own."""
+    number = payload.get("number")
+    if "pull_request_target" in found.event and type(number) is int:
+        found = replace(found, ref=f"refs/pull/{number}/merge")
+    if found.ref.startswith("refs/tags/"):
+        return replace(found, base_ref=text(payload, "base_ref").removeprefix("refs/heads/"))
+    if found.ref.startswith("refs/pull/"):
+        base = text(payload, "pull_request", "base", "ref") or environ.get("GITHUB_BASE_REF", "")
+        notices = (
+            () if field(payload, "pull_request") else ("the event payload says nothing of a pull request",)
+        )
+        return replace(found, base_ref=base, notices=found.notices or notices)
+    return found
+
+
+def _sha(environ: Mapping[str, str], event: str, payload: Mapping[str, Any]) -> str:
+    head = text(payload, "pull_request", "head", "sha")
+    return (
+        head
+        if head and "pull_request" in event and wants_head_sha(environ)
+        else environ.get("GITHUB_SHA", "")
+    )
+
+
+def _commit_date(payload: Mapping[str, Any], sha: str) -> datetime | None:
+    commits = payload.get("commits")
+    for commit in (*(commits if isinstance(commits, list) else ()), payload.get("head_commit")):
+        if sha and text(commit, "id") == sha and (found := moment(text(commit, "timestamp"))):
+            return found
+    return None
+
+
+def _asked_date(api: Api | None, repository: Repository, sha: str) -> datetime | None:
+    if not (api and sha and repository.full_name):
+        return None
+    return moment(
+        text(_ask(api, f"repos/{repository.full_name}/commits/{sha}"), "commit", "committer", "date")
+    )
+
+
+def _ask(api: Api, path: str) -> Any:
+    """An API that refuses or cannot be reached is no reason to fail: what it would say stays unknown."""
+    try:
+        return api(path)
+    except Error:
+        return None
+
+
+def _server(environ: Mapping[str, str]) -> str:
+    return environ.get("GITHUB_SERVER_URL", "").rstrip("/") or "https://github.com"
+
+
+def _repository(environ: Mapping[str, str], payload: Mapping[str, Any], api: Api | None) -> Repository:
+    full_name = environ.get("GITHUB_REPOSITORY", "") or text(payload, "repository", "full_name")
+    document = payload.get("repository")
+    if api and full_name and not text(document, "default_branch"):
+        document = _ask(api, f"repos/{full_name}")
+    return Repository(
+        name=text(document, "name") or full_name.rpartition("/")[2],
+        full_name=full_name,
+        description=text(document, "description"),
+        url=text(document, "html_url") or (f"{_server(environ)}/{full_name}" if full_name else ""),
+        license=text(document, "license", "spdx_id"),
+        default_branch=text(document, "default_branch"),
+    )
+
+
+def _distrust(event: str, payload: Mapping[str, Any]) -> str:
+    """Why the code under build may be a stranger's; empty if it is not."""
+    if "pull_request_target" in event:
+        return (
+            "pull_request_target runs with the secrets of this repository on a change that anyone may propose"
+        )
+    if event.startswith("pull_request"):
+        own, others = (
+            text(payload, "pull_request", "base", "repo", "full_name"),
+            text(payload, "pull_request", "head", "repo", "full_name"),
+        )
+        if not others or own != others:
+            return f"the pull request comes from {others or 'a repository that is not known'}"
+    if event == "workflow_run":
+        own, others = (
+            text(payload, "repository", "full_name"),
+            text(payload, "workflow_run", "head_repository", "full_name"),
+        )
+        if not others or own != others:
+            return f"the workflow was started by one of {others or 'a repository that is not known'}"
+    return ""

@@ -1,0 +1,83 @@
+"""GitLab CI: what its predefined variables say of the event.
+
+https://docs.gitlab.com/ci/variables/predefined_variables/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from flakeship.ci.github.api import Api
+from flakeship.ci.github.event import moment, short_sha_length, wants_head_sha
+from flakeship.ci.local import git as local
+from flakeship.metadata.context import Context, Repository
+
+NAME: Final = "gitlab"
+
+
+def matches(environ: Mapping[str, str]) -> bool:
+    return environ.get("GITLAB_CI") == "true"
+
+
+def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
+    """Describe the pipeline's event; nothing but the environment is asked, and git for a missing commit date."""
+    get = environ.get
+    sha = get("CI_COMMIT_SHA", "")
+    if wants_head_sha(environ):
+        sha = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "") or sha
+    date = moment(get("CI_COMMIT_TIMESTAMP", "")) if sha == get("CI_COMMIT_SHA", "") else None
+    reason = _distrust(environ)
+    return Context(
+        run_date=now,
+        commit_date=date or local.commit_date(sha, environ=environ, cwd=cwd) or now,
+        platform=NAME,
+        event=get("CI_PIPELINE_SOURCE", ""),
+        ref=_ref(environ),
+        sha=sha,
+        base_ref=get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "")
+        or get("CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME", ""),
+        schedule=get("CI_PIPELINE_SOURCE") == "schedule",
+        actor=get("GITLAB_USER_LOGIN", ""),
+        repository=_repository(environ),
+        trusted=not reason,
+        untrusted_because=reason,
+        image=get("CI_REGISTRY_IMAGE", ""),
+        run_url=get("CI_JOB_URL", "") or get("CI_PIPELINE_URL", ""),
+        short_sha_length=short_sha_length(environ),
+    )
+
+
+def _ref(environ: Mapping[str, str]) -> str:
+    get = environ.get
+    if get("CI_COMMIT_TAG"):
+        return f"refs/tags/{environ['CI_COMMIT_TAG']}"
+    if get("CI_MERGE_REQUEST_IID"):
+        return f"refs/merge-requests/{environ['CI_MERGE_REQUEST_IID']}/head"
+    if get("CI_EXTERNAL_PULL_REQUEST_IID"):
+        return f"refs/pull/{environ['CI_EXTERNAL_PULL_REQUEST_IID']}/merge"
+    branch = get("CI_COMMIT_BRANCH") or get("CI_COMMIT_REF_NAME")
+    return f"refs/heads/{branch}" if branch else ""
+
+
+def _repository(environ: Mapping[str, str]) -> Repository:
+    get = environ.get
+    return Repository(
+        name=get("CI_PROJECT_TITLE", "") or get("CI_PROJECT_NAME", ""),
+        full_name=get("CI_PROJECT_PATH", ""),
+        description=get("CI_PROJECT_DESCRIPTION", ""),
+        url=get("CI_PROJECT_URL", ""),
+        default_branch=get("CI_DEFAULT_BRANCH", ""),
+    )
+
+
+def _distrust(environ: Mapping[str, str]) -> str:
+    """A merge request from a fork may run in the parent project, with its variables, on the fork's code."""
+    own, others = (
+        environ.get("CI_MERGE_REQUEST_PROJECT_ID", ""),
+        environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", ""),
+    )
+    if others == own or environ.get("CI_PROJECT_ID") == others:
+        return ""
+    return f"the merge request comes from {environ.get('CI_MERGE_REQUEST_SOURCE_PROJECT_PATH') or 'another project'}"

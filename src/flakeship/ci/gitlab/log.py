@@ -1,0 +1,133 @@
+"""How GitLab is reported to: sections in the job's log, and files that the job declares as reports and artifacts.
+
+https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections. The runner blackens masked variables alone, so
+that secrets are taken out of the log here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TextIO
+
+from flakeship import events
+from flakeship.ci.gitlab import outputs as files
+from flakeship.ci.local import log as local_reporting
+from flakeship.errors import Error
+from flakeship.report.plain import LEVELS, line_of, printable
+
+_COLLAPSED: Final = frozenset({"build", "rebuild"})
+"""Their lines are Nix's: an error repeats those that matter below the section."""
+
+_SHORTEST_SECRET: Final = 4
+_RED: Final = "\x1b[31;1m"
+_YELLOW: Final = "\x1b[33m"
+_PLAIN: Final = "\x1b[0m"
+
+
+class SectionLog:
+    """Takes events from any thread; `clock` is the time of day in seconds, which GitLab makes a duration of.
+
+    A section's marks hold an escape and a carriage return, which are taken out of all text.
+    """
+
+    def __init__(self, out: TextIO, level: int, clock: Callable[[], float]) -> None:
+        self._out, self._level, self._clock, self._lock = out, level, clock, threading.Lock()
+        self._section = ""
+        self._secrets: dict[str, None] = {}
+
+    def __call__(self, event: events.Event) -> None:
+        with self._lock:
+            match event:
+                case events.StageStarted(name=name, title=title) if self._level >= LEVELS["info"]:
+                    self._start(name, title)
+                case events.StageFinished():
+                    self._text(event)
+                    self._end()
+                case events.Secret(text=text):
+                    self._hide(text)
+                case _:
+                    self._text(event)
+
+    def close(self) -> None:
+        with self._lock:
+            self._end()
+
+    def _text(self, event: events.Event) -> None:
+        level, text = line_of(event)
+        if text and level <= self._level:
+            shown = "\n".join(map(printable, self._masked(text).split("\n")))
+            self._write(f"{_YELLOW}{shown}{_PLAIN}\n" if _stands_out(event) else f"{shown}\n")
+
+    def _start(self, name: str, title: str) -> None:
+        self._end()
+        self._section = f"flakeship_{name}"
+        options = "[collapsed=true]" if name in _COLLAPSED else ""
+        self._write(f"{self._mark('start')}{options}\r\x1b[0K{self._masked(printable(title))}\n")
+
+    def _end(self) -> None:
+        if self._section:
+            self._write(f"{self._mark('end')}\r\x1b[0K\n")
+            self._section = ""
+
+    def _mark(self, edge: str) -> str:
+        return f"\x1b[0Ksection_{edge}:{int(self._clock())}:{self._section}"
+
+    def _hide(self, secret: str) -> None:
+        """Whole, and line by line, the longest first: one secret may hold another."""
+        parts = [secret, *secret.splitlines()]
+        known = {*self._secrets, *(part for part in parts if len(part.strip()) >= _SHORTEST_SECRET)}
+        self._secrets = dict.fromkeys(sorted(known, key=len, reverse=True))
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[MASKED]")
+        return text
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+def _stands_out(event: events.Event) -> bool:
+    return isinstance(event, events.Warned) or (isinstance(event, events.Notice) and event.prominent)
+
+
+@contextlib.contextmanager
+def log(
+    out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
+) -> Iterator[events.Emit]:
+    """`CI_DEBUG_TRACE` asks the runner for all that is to be known, and us."""
+    wanted = "debug" if environ.get("CI_DEBUG_TRACE") == "true" else level
+    report = SectionLog(out, LEVELS[wanted], time.time)
+    for secret in secrets:
+        report(events.Secret(secret))
+    try:
+        yield report
+    finally:
+        report.close()
+
+
+def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
+    """In red, as the runner's own errors are."""
+    text = io.StringIO()
+    local_reporting.failed(error, text, cwd=cwd)
+    out.write(f"{_RED}{text.getvalue().rstrip()}{_PLAIN}\n")
+    out.flush()
+
+
+def printed(text: str) -> str:
+    """GitLab obeys control characters alone, of which text is free and JSON too."""
+    return text
+
+
+def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    files.write(outputs, environ)
+
+
+def summarise(markdown: str, environ: Mapping[str, str]) -> None:
+    files.write_summary(markdown, environ)

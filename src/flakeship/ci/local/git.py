@@ -1,0 +1,186 @@
+"""A laptop, or any machine without a platform that we know: what git says of the working tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from flakeship.ci.github.api import Api
+from flakeship.metadata.context import Context, Repository
+
+NAME: Final = "local"
+_SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")
+_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SEPARATOR: Final = "\x1f"
+
+
+def matches(environ: Mapping[str, str]) -> bool:
+    return True
+
+
+def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
+    """Describe the working tree at `cwd`. Without git, a repository or a commit nothing is known, and a notice says so."""
+    git = Git(environ, cwd)
+    found = Context(run_date=now, commit_date=now, platform=NAME, actor=environ.get("USER", ""))
+    try:
+        return replace(
+            _head(found, git), repository=_repository(git), dirty=bool(git("status", "--porcelain", "-uno"))
+        )
+    except GitError as error:
+        return replace(found, notices=(str(error),))
+
+
+def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context:
+    """Put the ref and commit of the working tree into a platform's context: metadata-action's `context: git`."""
+    try:
+        return _head(found, Git(environ, cwd))
+    except GitError as error:
+        return replace(found, notices=(*found.notices, str(error)))
+
+
+def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime | None:
+    """When a commit was made, if the working tree at `cwd` has it."""
+    if not _SHA.fullmatch(sha):
+        return None
+    try:
+        return datetime.fromisoformat(
+            Git(environ, cwd)("show", "-s", "--format=%cI", f"{sha}^{{commit}}", "--")
+        )
+    except (GitError, ValueError):
+        return None
+
+
+class GitError(Exception):
+    """Git is missing, or refused; says why in a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    environ: Mapping[str, str]
+    cwd: str
+
+    def __call__(self, *arguments: str) -> str:
+        """Run git and return what it prints. GitError holds none of its words, which may quote a URL with a password."""
+        from flakeship.process import NotStartedError, run, scrubbed  # CI mostly knows without git
+
+        environ = {
+            **scrubbed(self.environ),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_LAZY_FETCH": "1",
+            "LC_ALL": "C",
+        }
+        try:
+            done = run(["git", *arguments], environ=environ, cwd=self.cwd, timeout=60)
+        except (NotStartedError, TimeoutError):
+            raise GitError("git cannot be run here, so branch, tag and commit are unknown") from None
+        if done.returncode == 0:
+            return done.stdout.decode(errors="replace").strip()
+        if b"dubious ownership" in done.stderr:
+            raise GitError(
+                f"git does not trust {self.cwd}, which another user owns, so branch, tag and commit are unknown"
+                " (git config --global --add safe.directory DIR)"
+            )
+        if b"not a git repository" in done.stderr:
+            raise GitError("this is no git repository, so branch, tag and commit are unknown")
+        raise GitError(f"git {arguments[0]} failed, so some of branch, tag and commit are unknown")
+
+    def or_empty(self, *arguments: str) -> str:
+        try:
+            return self(*arguments)
+        except GitError:
+            return ""
+
+
+def _head(found: Context, git: Git) -> Context:
+    git("rev-parse", "--git-dir")
+    branch = git.or_empty("symbolic-ref", "-q", "HEAD")
+    line = git.or_empty(
+        "log", "-1", "--decorate=full", f"--format=%H{_SEPARATOR}%cI{_SEPARATOR}%D", "HEAD", "--"
+    )
+    if not line:
+        return replace(found, ref=branch, notices=(*found.notices, "the repository has no commit yet"))
+    sha, date, decorations = line.split(_SEPARATOR)
+    return replace(
+        found, sha=sha, commit_date=datetime.fromisoformat(date), ref=branch or detached_ref(decorations)
+    )
+
+
+def detached_ref(decorations: str) -> str:
+    """Guess the ref of a detached head from `git log --decorate=full --format=%D`: a tag, a pull request, a branch.
+
+    Empty where nothing points at the commit: the branches that contain it may be far ahead of it.
+    """
+    names = [name.removeprefix("tag: ") for name in decorations.split(", ")]
+    tags = [name for name in names if name.startswith("refs/tags/")]
+    pulls = [
+        re.sub(r"^refs/remotes/(?=pull/)", "refs/", name)
+        for name in names
+        if re.match(r"refs/(remotes/)?pull/\d+/", name)
+    ]
+    heads = [name for name in names if name.startswith("refs/heads/")]
+    remote = [
+        re.sub(r"^refs/remotes/[^/]+/", "refs/heads/", name)
+        for name in names
+        if re.match(r"refs/remotes/[^/]+/(?!HEAD$)", name)
+    ]
+    return next(iter((*tags, *pulls, *heads, *remote)), "")
+
+
+def _repository(git: Git) -> Repository:
+    remotes = git.or_empty("remote").split()
+    remote = next((name for name in ("origin", "upstream", *remotes) if name in remotes), "")
+    page = page_of(git.or_empty("remote", "get-url", remote)) if remote else ""
+    head = (
+        git.or_empty("symbolic-ref", "-q", f"refs/remotes/{remote}/HEAD").removeprefix(
+            f"refs/remotes/{remote}/"
+        )
+        if remote
+        else ""
+    )
+    full_name = urlsplit(page).path.strip("/")
+    return Repository(
+        name=full_name.rpartition("/")[2],
+        full_name=full_name,
+        url=page,
+        default_branch=head or _usual_branch(git),
+    )
+
+
+def _usual_branch(git: Git) -> str:
+    """Without a remote that names one: `main` or `master`, if just one of them is there."""
+    there = git.or_empty(
+        "for-each-ref", "--format=%(refname:short)", "refs/heads/main", "refs/heads/master"
+    ).split()
+    return there[0] if len(there) == 1 else ""
+
+
+def page_of(url: str) -> str:
+    """The page of a remote: `git@host:o/n.git`, `ssh://git@host:22/o/n`, `https://user:password@host/o/n.git` → `https://host/o/n`.
+
+    Empty for a path of this machine. Nothing of a user or password is left.
+    """
+    scp = None if "://" in url else _SCP.fullmatch(url)
+    if scp:
+        return _page(f"https://{scp['host']}", scp["path"])
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https", "ssh", "git", "git+ssh", "git+https"} or not host:
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    web = parts.scheme in {"http", "https"}
+    origin = f"{parts.scheme if web else 'https'}://{host}{f':{port}' if web and port else ''}"
+    return _page(origin, parts.path, beside=parts.query + parts.fragment)
+
+
+def _page(origin: str, path: str, *, beside: str = "") -> str:
+    """Empty where an `@` comes late: a password with `/`, `?` or `#` in it ends before it what is read as the host."""
+    bare = path.strip("/").removesuffix(".git").strip("/")
+    return "" if "@" in path + beside else f"{origin}/{bare}"

@@ -1,0 +1,210 @@
+"""Looking at an image wherever it is: from a registry its documents alone are fetched, of a file as little as it allows is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship import sources
+from flakeship.commands.publish.opening import transport
+from flakeship.commands.publish.opening_registry import credentials_for
+from flakeship.commands.publish.overrides import platform_of
+from flakeship.commands.runtime import World
+from flakeship.errors import NotAnImageError, UsageError
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.model import Digest, Image, Layer, digest_of
+from flakeship.image.published import PublishedImage, children, config_of, published_image
+from flakeship.image.stream import CHUNK, read_full
+from flakeship.lint.facts import contents_of
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.reference import Reference
+from flakeship.report.inspection import Inspection, LayerView
+from flakeship.settings.declaration import Settings
+from flakeship.sources.opened import Circumstances, OpenedIndex
+
+_PLATFORMS: Final = 64
+_FILES: Final = frozenset({"oci", "docker-archive", "oci-archive"})
+_ENGINES: Final = frozenset({"docker-daemon", "containers-storage"})
+
+
+def inspect(settings: Settings, world: World) -> tuple[Inspection, ...]:
+    """One for each platform, or the one that `platform` asks for. UsageError for a name that leads nowhere."""
+    text = settings.image
+    if not text:
+        raise UsageError(
+            "inspect: there is nothing to look at", hint="flakeship inspect ghcr.io/owner/name:tag, or a path"
+        )
+    scheme, _, rest = text.partition(":")
+    if scheme in _FILES and rest:
+        found = _at(*_place(world.cwd, rest), settings, world)
+    elif text.startswith((".", "/")) or (world.cwd / text).exists():
+        found = _at(world.cwd / text, "", settings, world)
+    elif scheme in _ENGINES:
+        raise UsageError(
+            f"inspect: {text!r} is in an engine, which flakeship does not look into",
+            hint="`docker save` or `podman save` it to a file, and name that",
+        )
+    else:
+        found = tuple(_in_registry(Reference.parse(text.removeprefix("docker://")), settings, world))
+    return _chosen(found, settings.platform)
+
+
+def _place(cwd: Path, rest: str) -> tuple[Path, str]:
+    """Path and name of `PATH[:NAME]`, as `publish` prints where an image is."""
+    path, _, name = rest.partition(":")
+    return (cwd / rest, "") if (cwd / rest).exists() else (cwd / path, name)
+
+
+def _chosen(found: tuple[Inspection, ...], platform: str) -> tuple[Inspection, ...]:
+    if not platform:
+        return found
+    wanted = str(platform_of(platform))
+    chosen = tuple(image for image in found if image.platform == wanted)
+    if not chosen:
+        there = ", ".join(image.platform for image in found)
+        raise UsageError(f"there is no image for {wanted}", hint=f"there is one for: {there}")
+    return chosen
+
+
+def _at(path: Path, name: str, settings: Settings, world: World) -> tuple[Inspection, ...]:
+    """A file or folder, by whichever source knows it; a stream is read to its end, for its config stands there."""
+    platform = platform_of(settings.platform) if settings.platform else None
+    circumstances = Circumstances(
+        world.environ,
+        world.emit,
+        image_in_archive=settings.image_in_archive or name,
+        platform=platform,
+        as_is=True,
+        now=world.now,
+    )
+    with sources.opened(path, circumstances) as source:
+        layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
+        images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
+        return tuple(_of_source(str(path), image, layers) for image in images)
+
+
+def _sized(layer: Layer, *, read: bool) -> tuple[Layer, int | None]:
+    """The layer and the size to show of it: its blob's, else its tar's."""
+    if layer.ready:
+        return layer, layer.ready.size
+    if not read:
+        return layer, layer.size
+    size = 0
+    with layer.open() as reader:
+        while data := reader.read(CHUNK):
+            size += len(data)
+    return layer, size
+
+
+def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | None]]) -> Inspection:
+    known = [layers[key] for key in image.layers]
+    digests = [layer.ready.digest if layer.ready else None for layer, _ in known]
+    diff_ids = [claimed or layer.diff_id for claimed, (layer, _) in zip(image.diff_ids, known, strict=True)]
+    sizes = [size for _, size in known]
+    return Inspection(
+        name=name,
+        digest="",
+        platform=str(image.platform),
+        names=image.names,
+        config=dict(image.config),
+        annotations=dict(image.annotations),
+        layers=_views(image.history, digests, diff_ids, sizes),
+    )
+
+
+def _in_registry(reference: Reference, settings: Settings, world: World) -> Iterator[Inspection]:
+    with transport(settings, world) as session:
+        credentials = credentials_for(reference, settings, world).credentials
+        client = RegistryClient(session, reference.registry, reference.repository, credentials)
+        manifest = client.get_manifest(reference.digest or reference.tag or "latest")
+        if manifest is None:
+            raise UsageError(
+                f"there is no {reference}",
+                hint="look at the tags of the repository; for a file write ./NAME",
+            )
+        if reference.digest and digest_of(manifest.data) != reference.digest:
+            raise NotAnImageError(
+                f"{reference} has the digest {manifest.digest}", hint="the registry, or a proxy, is broken"
+            )
+        document = _object(manifest.data, str(reference))
+        if manifest.media_type not in {OCI.index, DOCKER.index}:
+            yield _of_manifest(str(reference), manifest.digest, document, client)
+            return
+        for digest in _children(document, str(reference))[:_PLATFORMS]:
+            child = client.get_manifest(digest)
+            if child is None or digest_of(child.data) != digest:
+                raise NotAnImageError(
+                    f"{reference.name}@{digest} is missing or damaged: {reference} lists it",
+                    hint="publish the image again",
+                )
+            yield _of_manifest(str(reference), digest, _object(child.data, digest), client)
+
+
+def _of_manifest(
+    name: str, digest: Digest, manifest: Mapping[str, Any], client: RegistryClient
+) -> Inspection:
+    try:
+        config = config_of(manifest)
+        with client.get_blob(config.digest) as reader:
+            data = read_full(reader, DOCUMENT_LIMIT + 1)
+        if digest_of(data) != config.digest:
+            raise ValueError(f"its config is not {config.digest}")
+        image = published_image(name, manifest, _object(data, f"the config of {name}"))
+    except ValueError as error:
+        raise NotAnImageError(
+            f"{name}@{digest} is no image: {error}", hint="another kind of artifact, or a broken push"
+        ) from error
+    return _of_published(name, digest, image)
+
+
+def _of_published(name: str, digest: Digest, image: PublishedImage) -> Inspection:
+    config = {key: value for key, value in image.config.items() if key not in {"history", "rootfs"}}
+    history = image.config.get("history")
+    platform = "/".join(str(config[key]) for key in ("os", "architecture", "variant") if config.get(key))
+    return Inspection(
+        name=name,
+        digest=digest,
+        platform=platform,
+        names=(),
+        config=config,
+        annotations=dict(image.annotations),
+        layers=_views(
+            [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else [],
+            [layer.digest if layer else None for layer in image.layers],
+            [layer.diff_id if layer else None for layer in image.layers],
+            [layer.size if layer else None for layer in image.layers],
+        ),
+    )
+
+
+def _views(
+    history: Sequence[Mapping[str, Any]],
+    digests: Sequence[Digest | None],
+    diff_ids: Sequence[Digest | None],
+    sizes: Sequence[int | None],
+) -> tuple[LayerView, ...]:
+    filled = [entry for entry in history if not entry.get("empty_layer", False)]
+    said = filled if len(filled) == len(digests) else [{}] * len(digests)
+    comments = [str(entry.get("comment") or entry.get("created_by") or "") for entry in said]
+    rows = zip(digests, diff_ids, sizes, contents_of(history, len(digests)), comments, strict=True)
+    return tuple(LayerView(*row) for row in rows)
+
+
+def _children(document: Mapping[str, Any], name: str) -> tuple[Digest, ...]:
+    try:
+        return children(document)
+    except ValueError as error:
+        raise NotAnImageError(
+            f"{name} is no index: {error}", hint="a broken push; publish it again"
+        ) from error
+
+
+def _object(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        return decode_object(data)
+    except ValueError as error:
+        raise NotAnImageError(
+            f"{name} can't be read: {error}", hint="a broken push; publish it again"
+        ) from error

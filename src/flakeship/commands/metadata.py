@@ -1,0 +1,120 @@
+"""The command `metadata`: what docker/metadata-action prints and hands to later steps, without an image in sight."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from flakeship import events
+from flakeship.ci.github import outputs as files
+from flakeship.commands.event import context_of
+from flakeship.commands.naming import metadata_of
+from flakeship.commands.runtime import World
+from flakeship.errors import ResourceError, UsageError
+from flakeship.metadata import output
+from flakeship.metadata.context import NixFacts
+from flakeship.metadata.engine import Metadata
+from flakeship.report.plain import printable
+from flakeship.settings.declaration import Settings
+
+_BAKES: Final[Mapping[str, output.Bake]] = {
+    "bake-file-tags": "tags",
+    "bake-file-labels": "labels",
+    "bake-file-annotations": "annotations",
+    "bake-file": "tags-labels",
+}
+_EXPORTED: Final = "DOCKER_METADATA_SET_OUTPUT_ENV"
+_YES: Final = frozenset({"true", "t", "1"})
+_NO: Final = frozenset({"false", "f", "0"})
+
+
+def run(settings: Settings, world: World) -> str:
+    """Work it out, and hand it to later steps where the platform takes outputs. The result is what is to be printed."""
+    found = computed(settings, world)
+    said = text(found, settings)
+    if world.environ.get("GITHUB_OUTPUT"):
+        given = outputs(found, settings, world)
+        files.write(given, world.environ)
+        files.write_environment(exported(given, world.environ), world.environ)
+    return said
+
+
+def computed(settings: Settings, world: World) -> Metadata:
+    """UsageError for what is wrong in the inputs. Nix is asked only for a tag that says something of the build."""
+    found = metadata_of(
+        settings, context_of(settings, world), world=world, nix=lambda: _facts(settings, world)
+    )
+    if not found.tags:
+        world.emit(events.Warned("no tag comes of these rules", "`--explain` says why of each"))
+    return found
+
+
+def text(metadata: Metadata, settings: Settings) -> str:
+    """What is printed."""
+    wanted = [name for name in ("json", "explain", "bake") if getattr(settings, name)]
+    match wanted:
+        case []:
+            return _readable(output.as_text(metadata))
+        case ["json"]:
+            return json.dumps(output.to_json(metadata), ensure_ascii=False, indent=2)
+        case ["explain"]:
+            return _readable(output.explain(metadata))
+        case ["bake"]:
+            return output.bake_file(metadata, target=settings.bake_target)
+        case _:
+            raise UsageError(
+                f"{' and '.join(wanted)} are both asked for, and one thing is printed", hint="ask for one"
+            )
+
+
+def _readable(said: str) -> str:
+    return "\n".join(map(printable, said.rstrip("\n").split("\n")))
+
+
+def outputs(metadata: Metadata, settings: Settings, world: World) -> dict[str, str]:
+    """By metadata-action's names; the bake files are written, and named by their paths. ResourceError as by any file."""
+    separators = (settings.sep_tags, settings.sep_labels, settings.sep_annotations)
+    return output.outputs(metadata, separators=separators) | dict(_bake_files(metadata, settings, world))
+
+
+def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The same for the environment of later steps, unless DOCKER_METADATA_SET_OUTPUT_ENV says no."""
+    said = environ.get(_EXPORTED, "")
+    word = said.strip().lower()
+    if word not in {"", *_YES, *_NO}:
+        raise UsageError(f"{_EXPORTED} is {said!r}", hint="write true or false")
+    if word in _NO:
+        return {}
+    return {
+        f"DOCKER_METADATA_OUTPUT_{name.replace('-', '_').upper()}": text for name, text in outputs.items()
+    }
+
+
+def _facts(settings: Settings, world: World) -> NixFacts:
+    import tempfile
+
+    from flakeship.commands.nix_facts import before_build
+    from flakeship.commands.publish.obtain import builder_of
+
+    with tempfile.TemporaryDirectory(prefix="flakeship-", dir=world.temporary) as folder:
+        return before_build(builder_of(settings, world, Path(folder)), world.cwd / settings.source)
+
+
+def _bake_files(metadata: Metadata, settings: Settings, world: World) -> Iterator[tuple[str, str]]:
+    """A container's step has the workspace alone in common with steps after it; another can use the runner's folder."""
+    folder = Path(settings.bake_folder or world.environ.get("RUNNER_TEMP") or ".")
+    for name, kind in _BAKES.items():
+        path = folder / f"docker-metadata-action-{name.replace('-file', '')}.json"
+        try:
+            (world.cwd / folder).mkdir(parents=True, exist_ok=True)
+            (world.cwd / path).write_text(
+                output.bake_file(metadata, kind, target=settings.bake_target), encoding="utf-8"
+            )
+        except OSError as error:
+            raise ResourceError(
+                f"cannot write the definition for bake {path}: {error.strerror}",
+                hint="name a folder that can be written to by `bake-folder`",
+            ) from error
+        yield name, str(path)

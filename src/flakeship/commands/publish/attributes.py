@@ -1,0 +1,120 @@
+"""Several flake attributes in one run: which inputs belong to which of them, worked out before anything is built."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flakeship.commands.naming import images_of
+from flakeship.errors import UsageError
+from flakeship.metadata.context import Context
+from flakeship.settings.declaration import Settings
+
+# A flake reference may hold an `=` only behind a `:`, `/` or `?`
+_NAMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)=(.+)")
+_ATTRIBUTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_ONE_IMAGE: Final = re.compile(
+    r"-|(docker-archive|oci-archive|docker):.*|(docker-daemon|containers-storage):.+|oci:[^:]*:.+"
+)
+"""Destinations that hold one image, or name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """`name` is what its lines begin with; `settings` are those of a run for it alone.
+
+    `tag` names it in a layout where nothing else does: of several, the flakes' own tags are often all `latest`.
+    """
+
+    name: str
+    settings: Settings
+    tag: str = ""
+
+
+def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
+    """One for each line of `flake`: `NAME=INSTALLABLE`, or an installable that goes by the end of its attribute path.
+
+    UsageError where two have one name, or nothing says that they go to different places.
+    """
+    if settings.source or len(settings.flake) < 2:
+        return (_single(settings),)
+    named = [_named(line) for line in settings.flake]
+    names = [name for name, _ in named]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"flake: two attributes go by the name {twice[0]!r}",
+            hint="name them: one=.#x.image and two=.#y.image",
+        )
+    made = tuple(Attribute(name, _for(settings, name, line, set(names)), _tag(name)) for name, line in named)
+    _check_apart(made, settings)
+    return made
+
+
+def check_default(made: Sequence[Attribute], context: Context) -> None:
+    """UsageError where several would go by the one name that the platform has for the project's image."""
+    unnamed = [each.name for each in made if not each.settings.images and images_of(each.settings, context)]
+    if len(unnamed) > 1:
+        raise UsageError(
+            f"{context.image!r}, the name of this project's image, would be that of {', '.join(unnamed)}",
+            hint=f"give each a name of its own with `images`: {unnamed[0]}={context.image}/{unnamed[0]}",
+        )
+
+
+def _single(settings: Settings) -> Attribute:
+    line = settings.flake[0] if settings.flake else "."
+    name, installable = _named(line)
+    explicit = {name} if installable != line else set[str]()
+    return Attribute(name, _for(settings, name, installable, explicit))
+
+
+def _named(line: str) -> tuple[str, str]:
+    if hit := _NAMED.fullmatch(line):
+        return hit[1], hit[2].strip()
+    end = line.partition("#")[2].partition("^")[0].rpartition(".")[2].strip('"')
+    return (end if _ATTRIBUTE.fullmatch(end) else line), line
+
+
+def _for(settings: Settings, name: str, installable: str, names: set[str]) -> Settings:
+    return dataclasses.replace(
+        settings,
+        flake=(installable,),
+        images=_own(settings.images, name, names),
+        tags=_own(settings.tags, name, names),
+        to=_own(settings.to, name, names),
+    )
+
+
+def _own(lines: Sequence[str], name: str, names: set[str]) -> tuple[str, ...]:
+    """Lines for all, and those that begin with `NAME=`, without it: no reference and no path of ours has an `=` there."""
+    mine = []
+    for line in lines:
+        who, equals, rest = line.partition("=")
+        if not (equals and who in names and who):
+            mine.append(line)
+        elif who == name:
+            mine.append(rest.strip())
+    return tuple(mine)
+
+
+def _tag(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:128] or "image"
+
+
+def _check_apart(made: Sequence[Attribute], settings: Settings) -> None:
+    """A place that every attribute would write to is a mistake: the last one would win."""
+    names = {each.name for each in made}
+    places = [
+        *settings.images,
+        *(line for line in settings.tags if ("/" in line or ":" in line) and not line.startswith("type=")),
+        *filter(_ONE_IMAGE.fullmatch, settings.to),
+    ]
+    shared = (line for line in places if line.partition("=")[0] not in names)
+    if place := next(shared, None):
+        raise UsageError(
+            f"{place!r} would hold {', '.join(sorted(names))}, each in place of the one before",
+            hint=f"say whose it is: {made[0].name}={place}",
+        )

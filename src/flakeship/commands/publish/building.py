@@ -1,0 +1,129 @@
+"""Building with Nix: with its settings as the inputs say, isolated or not, under the caches that are asked for."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from flakeship import events
+from flakeship.commands.publish.obtain import Builder, Obtained
+from flakeship.commands.runtime import World
+from flakeship.errors import BuildError
+from flakeship.http.session import Transport
+from flakeship.nix.build import BuildOutput, build
+from flakeship.nix.command import Nix
+from flakeship.nix.configuration import sandbox_state
+from flakeship.nix.derivation import Derivation, describe
+from flakeship.nix.flake import source_of
+from flakeship.nix.installable import Installable
+from flakeship.settings.declaration import Settings
+from flakeship.sources.blobs import Remote
+
+_CACHES: Final = (
+    "cachix",
+    "cachix_auth_token",
+    "cachix_signing_key",
+    "substituters",
+    "trusted_public_keys",
+)
+"""The inputs that ask for a cache."""
+
+
+def found_builder(settings: Settings, world: World, folder: Path) -> Builder:
+    """BuildError where there is no Nix; `folder` is private and outlives the build."""
+    nix, installable = nix_of(settings, world, folder), installable_of(settings, world)
+    return Builder(nix, installable, folder, _once(functools.partial(describe, nix, installable)))
+
+
+def _once(ask: Callable[[], Derivation]) -> Callable[[], Derivation]:
+    """For threads too: the second to ask waits for the answer to the first."""
+    lock, answered = threading.Lock(), functools.cache(ask)
+
+    def asked() -> Derivation:
+        with lock:
+            return answered()
+
+    return asked
+
+
+def installable_of(settings: Settings, world: World) -> Installable:
+    """What `flake`, or `file` and `attr`, name."""
+    if not settings.file:
+        return Installable.parse(settings.installable, cwd=str(world.cwd))
+    return Installable.of_file(
+        settings.file, settings.attr, search_path=settings.nix_path, cwd=str(world.cwd)
+    )
+
+
+def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
+    """The Nix of this machine, set up as the inputs say; `folder` is its home where there is no other."""
+    return Nix.find(
+        environ=world.environ,
+        emit=world.emit,
+        config=settings.nix_config,
+        impure=settings.impure,
+        allow_unfree=settings.allow_unfree,
+        accept_flake_config=settings.accept_flake_config,
+        require_sandbox=settings.sandbox == "required",
+        spare_home=str(folder),
+    )
+
+
+def built(
+    builder: Builder, settings: Settings, world: World, session: Transport, *, base: Remote | None
+) -> Obtained:
+    """The installable of `builder`, built under its caches; `base` is what a package is to be put on."""
+    installable = builder.installable
+    with world.stage("build", f"building {installable}"):
+        nix = _sandboxed(builder.nix, settings, world)
+        cached, building = _under_caches(nix, builder.folder, settings, world, session)
+        output = building(installable)
+        flake = source_of(nix, installable)
+    if settings.verify == "rebuild":
+        from flakeship.nix.reproduce import check_reproducible
+
+        with world.stage("rebuild", f"building {installable} a second time, to compare"):
+            check_reproducible(cached, installable, output, emit=world.emit)
+    return Obtained(
+        Path(output.out_path),
+        output,
+        flake,
+        cached,
+        base=base,
+        described=builder.described,
+        build=building,
+    )
+
+
+def _under_caches(
+    nix: Nix, folder: Path, settings: Settings, world: World, session: Transport
+) -> tuple[Nix, Callable[[Installable], BuildOutput]]:
+    """`nix` and how to build with it; both as they are without a cache, where none is asked for."""
+    asked = {name: getattr(settings, name) for name in _CACHES}
+    if not any(asked.values()):
+        return nix, functools.partial(build, nix, emit=world.emit)
+    from flakeship import caches  # most runs take what nix.conf names
+    from flakeship.http.fetch import Fetcher
+
+    plan = caches.prepare(
+        caches.CacheInputs(**asked), nix=nix, emit=world.emit, fetch=Fetcher(session), folder=folder
+    )
+    cached = nix.with_options(plan.options)
+    return cached, functools.partial(
+        build, cached, emit=world.emit, watch=plan.watch, extra_environ=plan.environ
+    )
+
+
+def _sandboxed(nix: Nix, settings: Settings, world: World) -> Nix:
+    """Say once whether builds are isolated. Nix 2.8 as root tries to where it can't, and fails: it is told not to."""
+    state = sandbox_state(nix)
+    if settings.sandbox == "required" and not state.holds:
+        raise BuildError(
+            f"the sandbox is required, but {state}",
+            hint="run where Nix may make namespaces, or leave the input `sandbox` at `auto`",
+        )
+    world.emit(events.Notice(str(state)))
+    return nix.with_options([("sandbox", "false")]) if state.possible is False and state.fallback else nix

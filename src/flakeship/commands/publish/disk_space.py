@@ -1,0 +1,65 @@
+"""Whether the disks have room: asked before anything is built, and once more when the size of the layers is known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from flakeship.destinations.grammar import Archive, Layout, Target
+from flakeship.errors import ResourceError
+from flakeship.image.model import Layer
+from flakeship.stores.temporary import disk_full
+
+LEAST: Final = 64 << 20
+"""Bytes that a disk must have free before a build begins: no image worth a build needs less."""
+
+_DENSEST: Final = 10
+"""No layer of programs is packed more tightly than this, so it is refused only where it can't fit."""
+
+
+def check_room(temporary: Path, targets: Sequence[Target]) -> None:
+    """ResourceError for a disk that is nearly full: the temporary folder's, or that of a destination."""
+    if (free := _free(temporary)) is not None and free < LEAST:
+        raise disk_full(temporary, free=free)
+    for folder in _folders(targets):
+        if (free := _free(folder)) is not None and free < LEAST:
+            raise ResourceError(
+                f"no space for an image in {folder}: {free / 1e6:,.1f} MB are free",
+                hint="free some space, or name a folder on a larger disk",
+            )
+
+
+def check_fits(layers: Iterable[Layer], *, temporary: Path, compressed: bool) -> None:
+    """ResourceError where the largest of the layers that are to be packed can't lie in the temporary folder."""
+    largest = max((layer.size or 0 for layer in layers if layer.ready is None), default=0)
+    needed = largest // _DENSEST if compressed else largest
+    if (free := _free(temporary)) is not None and free < needed:
+        raise disk_full(temporary, free=free, needed=needed)
+
+
+def _folders(targets: Sequence[Target]) -> list[Path]:
+    found: list[Path] = []
+    for target in targets:
+        match target:
+            case Layout(directory):
+                found.append(directory)
+            case Archive(path=Path() as file) if file.parent != Path("/dev"):
+                found.append(file.parent)
+            case _:
+                pass
+    return found
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes that we may still write there, or where it will be made; None where the file system does not tell."""
+    for place in (folder, *folder.parents):
+        try:
+            told = os.statvfs(place)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        return told.f_bavail * told.f_frsize if told.f_blocks else None
+    return None

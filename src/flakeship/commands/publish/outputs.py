@@ -1,0 +1,132 @@
+"""What a run hands on: the lines of stdout, the outputs of a step, the metadata file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.destinations.protocol import Published
+from flakeship.errors import ResourceError, UsageError
+from flakeship.image.model import Digest, Packed, PackedIndex
+from flakeship.report.summary import LayerRow, Summary
+
+_STORE_NAME: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-([0-9A-Za-z+._?=-]+)")
+
+
+def references(published: Sequence[Published]) -> tuple[str, ...]:
+    return tuple(item.reference for item in published)
+
+
+def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, str]:
+    """By the names that settings.OUTPUTS declares."""
+    return {
+        "digest": packed.descriptor.digest,
+        "imageid": _imageid(packed),
+        "refs": "\n".join(references([item for item in published if item.sent])),
+        "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
+        "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
+        "digests": json.dumps(
+            {str(image.image.platform): image.descriptor.digest for image in packed.images}
+        ),
+        "pushed": str(any(item.sent and item.tags for item in published)).lower(),
+        "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
+    }
+
+
+def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
+    """With the keys of build-push-action, https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file."""
+    config = (
+        {"containerimage.config.digest": packed.config_descriptor.digest}
+        if isinstance(packed, Packed)
+        else {}
+    )
+    return {
+        **config,
+        "containerimage.descriptor": packed.descriptor.to_json(),
+        "containerimage.digest": packed.descriptor.digest,
+        "image.name": ",".join(tag for item in published for tag in item.tags),
+        "flakeship.destinations": [_destination(item) for item in published],
+        "flakeship.labels": _labels(packed),
+    }
+
+
+def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Summary:
+    contents = {digest: text for image in packed.images for digest, text in _contents(image)}
+    blobs = {blob.digest: blob for blob in published[0].blobs if blob.digest in contents}
+    return Summary(
+        references=references(published),
+        tags=[tag for item in published for tag in item.tags],
+        digest=packed.descriptor.digest,
+        imageid=_imageid(packed),
+        sent=any(item.sent for item in published),
+        platform=", ".join(str(image.image.platform) for image in packed.images),
+        labels=_labels(packed),
+        layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
+    )
+
+
+def _imageid(packed: Packed | PackedIndex) -> str:
+    """What engines call the image: the digest of its config, where it has one."""
+    return packed.config_descriptor.digest if isinstance(packed, Packed) else packed.descriptor.digest
+
+
+def _labels(packed: Packed | PackedIndex) -> dict[str, str]:
+    return dict(packed.images[0].image.config.get("config", {}).get("Labels", {}))
+
+
+def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
+    """What each layer holds, in the words of the history: dockerTools writes the store paths into it."""
+    entries = [entry for entry in packed.image.history if not entry.get("empty_layer", False)]
+    said = [str(entry.get("comment") or entry.get("created_by") or "") for entry in entries]
+    if len(entries) != len(packed.layers):
+        said = [""] * len(packed.layers)
+    for layer, text in zip(packed.layers, said, strict=True):
+        yield layer.descriptor.digest, ", ".join(_STORE_NAME.findall(text)) or text
+
+
+def check_metadata(path: Path) -> None:
+    """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
+    try:
+        path = Path(os.path.realpath(path))
+        there = next(place for place in (path, *path.parents) if place.exists())
+        if path.is_symlink():
+            why = "Too many levels of symbolic links"
+        elif there == path and there.is_dir():
+            why = "Is a directory"
+        elif there != path and not there.is_dir():
+            why = f"{there} is a file"
+        else:
+            why = "" if os.access(there, os.W_OK) else f"{there} may not be written to"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why:
+        raise UsageError(
+            f"the metadata file {path} can't be written: {why}",
+            hint="name a file in a folder that can be written to",
+        )
+
+
+def write_metadata(path: Path, document: Mapping[str, Any]) -> None:
+    """ResourceError where the file can't be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write the metadata file {path}: {error.strerror}; the image is where it should be",
+            hint="name a file in a folder that can be written to",
+        ) from error
+
+
+def _destination(item: Published) -> dict[str, Any]:
+    return {
+        "name": item.destination,
+        "reference": item.reference,
+        "tags": list(item.tags),
+        "sent": item.sent,
+        "blobs": [{"digest": blob.digest, "size": blob.size, "state": blob.state} for blob in item.blobs],
+    }

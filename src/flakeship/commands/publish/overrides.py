@@ -1,0 +1,140 @@
+"""The inputs that say how a container starts, read and checked before anything is built."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from flakeship import events
+from flakeship.errors import UsageError
+from flakeship.image.healthcheck import parse_healthcheck
+from flakeship.image.model import Platform
+from flakeship.image.override import Overrides
+from flakeship.settings.declaration import Settings
+
+# https://specs.opencontainers.org/image-spec/config/#properties: user, uid, user:group, uid:gid, …
+_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\$?(:[A-Za-z0-9_][A-Za-z0-9._-]*)?", re.ASCII)
+_PORT: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII)
+# Those of Linux, signal(7): an engine refuses to stop a container by any other
+_SIGNAL: Final = re.compile(
+    r"SIG(ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM"
+    r"|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?)"
+    r"|[1-9]|[1-5][0-9]|6[0-4]",
+    re.ASCII,
+)
+_PLATFORM: Final = re.compile(r"([a-z0-9]+)/([a-z0-9]+)(?:/([a-z0-9]+))?", re.ASCII)
+_PORTS_LIMIT: Final = 1000
+
+
+def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overrides:
+    """UsageError for a malformed one, a Warned event for one that most runtimes will not see."""
+    healthcheck = parse_healthcheck(settings.healthcheck, _json_list) if settings.healthcheck else None
+    if healthcheck and settings.media_types == "oci":
+        emit(
+            events.Warned(
+                "a health check is no part of OCI's config: docker reads it, podman and Kubernetes do not",
+                "set `media-types: docker` for those that only look there, or leave `healthcheck` out",
+            )
+        )
+    return Overrides(
+        entrypoint=_command("entrypoint", settings.entrypoint),
+        cmd=_command("cmd", settings.cmd),
+        env=tuple(map(_variable, settings.env)),
+        user=_matching("user", settings.user, _USER, "write a name or number, or USER:GROUP"),
+        workdir=_absolute("workdir", settings.workdir),
+        ports=tuple(port for text in settings.expose for port in _ports(text)),
+        volumes=tuple(map(_volume, settings.volumes)),
+        stop_signal=_matching(
+            "stop-signal", settings.stop_signal.upper(), _SIGNAL, "write SIGTERM, SIGRTMIN+3 or a number"
+        ),
+        healthcheck=healthcheck,
+        platform=platform_of(settings.platform) if settings.platform else None,
+    )
+
+
+def platform_of(text: str) -> Platform:
+    """`OS/ARCHITECTURE[/VARIANT]`. UsageError if it is none."""
+    hit = _PLATFORM.fullmatch(text)
+    if not hit:
+        raise UsageError(f"platform: {text!r} is no platform", hint="write linux/amd64 or linux/arm64/v8")
+    return Platform(hit[1], hit[2], hit[3] or "")
+
+
+def _command(name: str, text: str) -> tuple[str, ...] | None:
+    """A JSON list, or words as a POSIX shell splits them; no shell is added. None where nothing is said."""
+    if not text:
+        return None
+    try:
+        words = _json_list(text) if text.startswith("[") else tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(
+            f"{name}: {text!r} can't be split into words: {error}", hint='write a JSON list: ["a", "b c"]'
+        ) from error
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
+    return _printable(name, words)
+
+
+def _json_list(text: str) -> tuple[str, ...]:
+    try:
+        words = json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} looks like a JSON list, but is none: {error}", hint='write ["a", "b c"]'
+        ) from error
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise UsageError(f"{text!r} is not a list of strings", hint='put each word in quotes: ["sleep", "5"]')
+    return tuple(words)
+
+
+def _printable(name: str, words: Sequence[str]) -> tuple[str, ...]:
+    if any("\0" in word for word in words):
+        raise UsageError(f"{name}: a word holds a NUL, which no program can be given", hint="leave it out")
+    if any("\ud800" <= character <= "\udfff" for word in words for character in word):
+        raise UsageError(f"{name}: a word holds half of a surrogate pair", hint="write the character itself")
+    return tuple(words)
+
+
+def _variable(text: str) -> tuple[str, str | None]:
+    if text.startswith("-") and "=" not in text:
+        name, value = text[1:], None
+    else:
+        name, equals, value = text.partition("=")
+        value = value if equals else None
+        if not equals:
+            raise UsageError(f"env: {text!r} has no value", hint="write KEY=VALUE, or -KEY to remove one")
+    if not name or any(character.isspace() for character in name) or "\0" in text:
+        raise UsageError(f"env: {text!r} names no variable", hint="write KEY=VALUE, or -KEY to remove one")
+    return name, value
+
+
+def _ports(text: str) -> Iterator[tuple[str, bool]]:
+    wanted = not text.startswith("-")
+    hit = _PORT.fullmatch(text.removeprefix("-").lower())
+    first = int(hit[1]) if hit else 0
+    last = int(hit[2] or first) if hit else 0
+    if not hit or not 0 < first <= last < 65536 or last - first >= _PORTS_LIMIT:
+        raise UsageError(
+            f"expose: {text!r} is no port",
+            hint="write 8080, 53/udp or 8000-8010; -8080 takes one away",
+        )
+    yield from ((f"{port}/{hit[3] or 'tcp'}", wanted) for port in range(first, last + 1))
+
+
+def _volume(text: str) -> tuple[str, bool]:
+    return _absolute("volumes", text.removeprefix("-")), not text.startswith("-")
+
+
+def _absolute(name: str, path: str) -> str:
+    if path and (not path.startswith("/") or not path.isprintable() or ".." in path.split("/")):
+        raise UsageError(f"{name}: {path!r} is no absolute path", hint="begin it with a slash, without `..`")
+    return path
+
+
+def _matching(name: str, text: str, pattern: re.Pattern[str], hint: str) -> str:
+    if text and not pattern.fullmatch(text):
+        raise UsageError(f"{name}: {text!r} is none", hint=hint)
+    return text

@@ -1,0 +1,242 @@
+"""What need not be made again: layers that every destination has, and an image that was made from the same output path."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship import events
+from flakeship.commands.publish.obtain import Builder, Obtained
+from flakeship.commands.runtime import World
+from flakeship.destinations.protocol import Destination, Remembers
+from flakeship.errors import Error
+from flakeship.image.claims import image_of
+from flakeship.image.compress import RECIPE, Compression
+from flakeship.image.document import encode
+from flakeship.image.media_types import Family
+from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of
+from flakeship.image.pack import LayerStore
+from flakeship.image.published import PublishedImage
+from flakeship.image.stream import Reader
+from flakeship.settings.declaration import Settings
+from flakeship.sources.opened import Opened
+from flakeship.stores.published import OpenBlob, PublishedStore
+
+SOURCE: Final = "dev.flakeship.source"
+"""Manifest annotation: the store path that the image was made from."""
+
+DERIVATION: Final = "dev.flakeship.derivation"
+
+NAMES: Final = "dev.flakeship.names"
+"""Manifest annotation: what the image calls itself, words with a space between; a destination without a tag asks for it."""
+
+RECIPE_OF: Final = "dev.flakeship.recipe"
+"""Manifest annotation: how its layers were packed; another recipe would have made others of the same output path."""
+
+_STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
+
+_PLAIN: Final = (
+    "contents",
+    "base",
+    "base_image",
+    "debug",
+    "max_layers",
+    "user",
+    "entrypoint",  # a package with several programs needs none where this is given
+    "image_in_archive",
+    "platform",
+)
+"""Inputs that shape the layers or choose among images; with one of them given, nothing is taken for granted."""
+
+Known = Sequence[PublishedImage] | None
+
+
+class GoneError(Exception):
+    """A layer of an image that was not to be built is not where it was said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The images that each destination holds; None for one that needs no bytes."""
+
+    by_place: tuple[Known, ...]
+    open_blob: OpenBlob | None = None
+    """To look at a blob of the first place that knows it; None where what is published is believed."""
+
+    def store(self, compression: Compression, family: Family, behind: LayerStore) -> PublishedStore:
+        return PublishedStore(
+            self.by_place, suffix=compression.suffix, family=family, behind=behind, open_blob=self.open_blob
+        )
+
+    def groups(self) -> tuple[frozenset[str], ...]:
+        """The store paths of each layer of the first image that tells, so that a closure is grouped alike."""
+        for image in self.images():
+            history = image.config.get("history")
+            said = (
+                [str(entry.get("comment", "")) for entry in history if isinstance(entry, dict)]
+                if isinstance(history, list)
+                else []
+            )
+            groups = tuple(frozenset(_STORE_PATH.findall(text)) for text in said)
+            if any(layer and layer.key for layer in image.layers) and any(groups):
+                return tuple(filter(None, groups))
+        return ()
+
+    def images(self) -> Iterator[PublishedImage]:
+        for images in self.by_place:
+            yield from images or ()
+
+
+def published_at(places: Sequence[Destination], settings: Settings, world: World) -> Published:
+    """Ask every destination, unless nothing is to be used again."""
+    if settings.reuse == "off":
+        return Published(())
+    known = tuple(place.published() if isinstance(place, Remembers) else () for place in places)
+    world.emit(
+        events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of")
+    )
+    if settings.reuse == "trust":
+        return Published(known)
+    tellers = [
+        place for place, images in zip(places, known, strict=True) if images and isinstance(place, Remembers)
+    ]
+    return Published(known, tellers[0].open_blob if tellers else None)
+
+
+def recipe_of(compression: Compression, settings: Settings) -> str:
+    """It names the inputs that shape the layers too, so that an image made without them is never taken for the same."""
+    shape = encode({name: getattr(settings, name, None) for name in _PLAIN if _given(settings, name)})
+    mark = f"/{digest_of(shape)[7:23]}" if shape != b"{}" else ""
+    return f"{RECIPE}/{compression.algorithm}/{compression.level}{mark}"
+
+
+def ready_made(
+    builder: Builder | None,
+    known: Published,
+    settings: Settings,
+    store: PublishedStore,
+    *,
+    recipe: str,
+    unnamed: Collection[str],
+) -> Ready | None:
+    """The published image that a build would make again, found by evaluation alone; None where there is none.
+
+    Exact: it is as flakeship left it, its config without what the previous run stamped is on record, and every
+    destination has every layer. Lest who may write to one place decides about another, every destination has to say the
+    same of it, and at those that are `unnamed`, where it is called what it calls itself, only their own word counts.
+    """
+    if builder is None or settings.rebuild == "always" or settings.reuse != "trust" or _shaped(settings):
+        return None
+    made = [
+        image
+        for image in known.images()
+        if image.intact
+        and image.annotations.get(RECIPE_OF) == recipe
+        and all(place == image.where for place in unnamed)
+    ]
+    paths = {image.annotations.get(SOURCE, "") for image in made} - {""}
+    if not paths:
+        return None
+    try:
+        out_path = builder.described().out_path
+    except Error:  # the build will say what is wrong, and better
+        return None
+    candidates = (
+        Ready.of(image)
+        for image in made
+        if image.annotations.get(SOURCE) == out_path and _everywhere(image, known)
+    )
+    return next((ready for ready in candidates if ready and ready.complete(store)), None)
+
+
+def _everywhere(image: PublishedImage, known: Published) -> bool:
+    """Whether each destination has an image of which it says the same."""
+    return all(
+        any(_said(other) == _said(image) for other in images)
+        for images in known.by_place
+        if images is not None
+    )
+
+
+def _said(image: PublishedImage) -> tuple[Any, ...]:
+    marks = (image.annotations.get(name) for name in (SOURCE, DERIVATION, RECIPE_OF))
+    layers = ((layer.diff_id, layer.key) for layer in image.layers if layer)
+    return image.intact, *marks, image.unstamped_config, *layers
+
+
+@dataclass(slots=True)
+class Ready:
+    """A published image as a source: none of its layers can be opened, for none is to be read."""
+
+    path: Path
+    base: Image
+    known: tuple[Layer, ...]
+    annotations: Mapping[str, str]
+    forward_only: bool = False
+
+    @classmethod
+    def of(cls, image: PublishedImage) -> Ready | None:
+        config = image.unstamped_config
+        if config is None or not all(image.layers):
+            return None
+        layers = [layer for layer in image.layers if layer]
+        path = image.annotations[SOURCE]
+        try:
+            base = image_of(
+                config,
+                [layer.diff_id for layer in layers],
+                what=f"the published config of {path}",
+                names=image.annotations.get(NAMES, "").split(),
+            )
+        except Error:
+            return None
+        known = {
+            layer.diff_id: Layer(
+                layer.diff_id,
+                _gone,
+                layer.diff_id,
+                annotations={LAYER_KEY: layer.key} if layer.key else {},
+            )
+            for layer in layers
+        }
+        return cls(Path(path), base, tuple(known.values()), image.annotations)
+
+    def complete(self, store: PublishedStore) -> bool:
+        return all(store.find(layer) for layer in self.known)
+
+    def layers(self) -> Iterator[Layer]:
+        return iter(self.known)
+
+    def image(self) -> Image:
+        return self.base
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Opened]:
+        yield self
+
+
+def already_built(ready: Ready, builder: Builder, world: World) -> Obtained:
+    """What the build would have given, as far as it is told apart by what is stamped."""
+    world.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
+    from flakeship.nix.build import BuildOutput
+    from flakeship.nix.flake import source_of
+
+    output = BuildOutput(str(ready.path), ready.annotations.get(DERIVATION, ""), {}, "")
+    flake = source_of(builder.nix, builder.installable)
+    return Obtained(ready.path, output, flake, described=builder.described)
+
+
+def _gone() -> Reader:
+    raise GoneError
+
+
+def _shaped(settings: Settings) -> bool:
+    return settings.verify == "rebuild" or any(_given(settings, name) for name in _PLAIN)
+
+
+def _given(settings: Settings, name: str) -> bool:
+    return bool(getattr(settings, name, None) != getattr(Settings(), name, None))

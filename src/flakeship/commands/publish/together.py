@@ -1,0 +1,28 @@
+"""What a run hands on when it has published several attributes: for one it is as if there were no others to think of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flakeship.commands.publish import outputs as result
+from flakeship.commands.publish.pipeline import Result
+
+
+def metadata(made: Mapping[str, Result]) -> dict[str, Any]:
+    """Of several, by the attributes' names, as bake does it."""
+    documents = {name: result.metadata(each.packed, each.published) for name, each in made.items()}
+    return documents if len(documents) > 1 else next(iter(documents.values()))
+
+
+def outputs(made: Mapping[str, Result]) -> dict[str, str]:
+    """Of several, one a line in the order of `flake`; `pushed` if any of them was."""
+    each = [result.outputs(one.packed, one.published) for one in made.values()]
+    if len(each) == 1:
+        return each[0]
+    lines = {key: "\n".join(filter(None, (one[key] for one in each))) for key in each[0]}
+    return lines | {
+        "pushed": str(any(one["pushed"] == "true" for one in each)).lower(),
+        "metadata": json.dumps(metadata(made), separators=(",", ":")),
+    }

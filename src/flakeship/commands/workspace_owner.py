@@ -1,0 +1,61 @@
+"""Files that root writes into somebody else's workspace are made theirs: a container action runs as root, later steps don't."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from flakeship.commands.publish.attributes import attributes_of
+from flakeship.destinations.grammar import Archive, Layout, targets
+from flakeship.errors import Error
+from flakeship.settings.declaration import Settings
+
+
+@contextlib.contextmanager
+def workspace_owned(settings: Settings, cwd: Path) -> Iterator[None]:
+    """When the block is left, give what `settings` made us write below `cwd` to the owner of `cwd`."""
+    try:
+        yield
+    finally:
+        owner = cwd.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            for path in _written(settings, cwd):
+                _give(path, cwd, owner)
+
+
+def _written(settings: Settings, cwd: Path) -> Iterator[Path]:
+    if settings.metadata_file:
+        yield cwd / settings.metadata_file
+    if settings.layer_cache not in {"", "off"}:
+        yield cwd / settings.layer_cache
+    if settings.bake_folder:
+        yield from (cwd / settings.bake_folder).glob("docker-metadata-action-bake*.json")
+    with contextlib.suppress(Error):  # what is malformed has been told, and has written nothing
+        for attribute in attributes_of(settings):
+            for target in targets(to=attribute.settings.to, references=(), cwd=cwd):
+                match target:
+                    case Layout(directory):
+                        yield directory
+                    case Archive(path) if path:
+                        yield path
+                    case _:
+                        pass
+
+
+def _give(path: Path, cwd: Path, owner: os.stat_result) -> None:
+    """`path`, what is in it, and the folders above it that are root's, as far as they are in `cwd`."""
+    path = Path(os.path.normpath(path))
+    if not path.is_relative_to(cwd) or os.path.realpath(path) != str(cwd.resolve() / path.relative_to(cwd)):
+        return
+    parts = [path, *(parent for parent in path.parents if parent.is_relative_to(cwd) and parent != cwd)]
+    for folder, folders, files in os.walk(path):
+        parts += [Path(folder, name) for name in (*folders, *files)]
+    for part in parts:
+        with contextlib.suppress(OSError):
+            found = part.lstat()
+            # A file with a second name may be one of the machine's.
+            if found.st_uid == 0 and (stat.S_ISDIR(found.st_mode) or found.st_nlink == 1):
+                os.chown(part, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -1,0 +1,186 @@
+"""`docker-archive:FILE`, `oci-archive:FILE` and `-`: an image in one file, or on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from flakeship import events
+from flakeship.destinations.archive.name import Form, Name
+from flakeship.destinations.archive.tar import ImageArchive
+from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Published, Ready, Tagging
+from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+
+
+class ArchiveDestination:
+    """`path` None stands for `stdout`. A file is there when it is complete, and not before.
+
+    `names` are those that the image has inside; without any it keeps its own. To be used as a context.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        form: Form,
+        names: tuple[Name, ...] = (),
+        *,
+        stdout: BinaryIO | None = None,
+        emit: events.Emit = events.ignore,
+    ) -> None:
+        self._path, self._form, self._names, self._stdout, self._emit = path, form, names, stdout, emit
+        self._delivered: dict[Digest, Delivered] = {}
+        self._temporary: Path | None = None
+        self._file: BinaryIO | None = None
+        self._archive: ImageArchive | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self._form}:{self._path}" if self._path else "-"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing of a file that was not finished."""
+        if self._path and self._file:
+            with contextlib.suppress(OSError):
+                self._file.close()
+        if self._temporary:
+            self._temporary.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Open what is written to. UsageError for a terminal or a folder, ResourceError where there is no writing."""
+        if self._path is None:
+            self._file = self._check_stdout()
+        else:
+            with self._written():
+                place = self._place()
+                place.parent.mkdir(parents=True, exist_ok=True)
+                handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+                self._temporary, self._file = Path(name), os.fdopen(handle, "wb")
+        self._archive = ImageArchive(self._file)
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        assert self._archive
+        digest, size = layer.descriptor.digest, layer.descriptor.size
+        if layer.open is None:
+            raise BlobsUnknownError(frozenset({digest}))
+        with self._written():
+            self._archive.add_layer(layer)
+        delivered = self._delivered[digest] = Delivered(digest, size, "written")
+        self._emit(events.LayerProgress(layer.key, "written", size, digest, self.name))
+        return delivered
+
+    def prepare(self, packed: Packed) -> Ready:
+        names = self._names_of(packed)
+        docker = self._form == "docker-archive"
+        return self._ready(
+            packed, lambda archive: archive.finish(packed, names=names, layout=True, docker=docker)
+        )
+
+    def _ready(self, packed: Packed | PackedIndex, end: Callable[[ImageArchive], None]) -> Ready:
+        """A file gets its name when it is complete; who reads stdout knows the image by the archive's end."""
+        reference = self._reference(self._names_of(packed))
+        published = Published(
+            destination=self.name,
+            reference=reference,
+            tags=(),
+            digest=packed.descriptor.digest,
+            blobs=tuple(blob for image in packed.images for blob in self._blobs(image)),
+        )
+        if self._path:
+            self._end(end)
+            return Ready((Tagging((reference,), self._rename),), lambda: published)
+        return Ready((Tagging((reference,), lambda: self._end(end)),), lambda: published)
+
+    def _end(self, write: Callable[[ImageArchive], None]) -> None:
+        assert self._archive
+        assert self._file
+        with self._written():
+            write(self._archive)
+            self._file.flush()
+
+    def _rename(self) -> None:
+        if self._temporary is None:  # once is enough, where another destination has to be finished again
+            return
+        assert self._file
+        with self._written():
+            os.fchmod(self._file.fileno(), 0o644)
+            self._temporary.replace(self._place())
+            self._temporary = None
+
+    def _blobs(self, packed: Packed) -> Iterator[Delivered]:
+        yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
+        yield Delivered(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
+
+    def _names_of(self, packed: Packed | PackedIndex) -> tuple[Name, ...]:
+        return self._names or tuple(map(Name, packed.images[0].image.names))
+
+    def _reference(self, names: tuple[Name, ...]) -> str:
+        """As skopeo and podman take it; a reader finds the one image of the archive without a name."""
+        if not (self._path and names):
+            return self.name
+        return f"{self.name}:{names[0] if self._form == 'docker-archive' else names[0].tag or names[0]}"
+
+    def _place(self) -> Path:
+        """Where a link leads. UsageError for what a file may not take the place of, such as a device."""
+        assert self._path
+        place = Path(os.path.realpath(self._path))
+        if place.is_dir():
+            raise UsageError(
+                f"{self._path} is a folder, and {self._form} writes a file",
+                hint=f"write {self._form}:{self._path}/image.tar, or oci:DIR for a folder",
+            )
+        if place.exists() and not place.is_file():
+            raise UsageError(
+                f"{self._path} is a device or a pipe, and {self._form} writes a file in place of what is there",
+                hint="write `-` for stdout, and `push: false` or `dry-run` to write nothing",
+            )
+        return place
+
+    def _check_stdout(self) -> BinaryIO:
+        assert self._stdout
+        if self._stdout.isatty():
+            raise UsageError(
+                "stdout is a terminal, and an archive is not for the eyes",
+                hint="send it on: flakeship publish --to - | docker load",
+            )
+        return self._stdout
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> Error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        return ResourceError(
+            f"cannot write the archive {self._path or 'to stdout'}: {error.strerror}",
+            hint="free some space there" if full else "name a file in a folder that can be written to",
+        )
+
+
+class OciArchiveDestination(ArchiveDestination):
+    """An archive that may hold images for several platforms, which docker's form can't."""
+
+    def __init__(
+        self, path: Path, names: tuple[Name, ...] = (), *, emit: events.Emit = events.ignore
+    ) -> None:
+        super().__init__(path, "oci-archive", names, emit=emit)
+
+    def prepare_index(self, index: PackedIndex) -> Ready:
+        names = self._names_of(index)
+        return self._ready(index, lambda archive: archive.finish_index(index, names=names))

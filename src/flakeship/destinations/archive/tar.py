@@ -1,0 +1,116 @@
+"""The bytes of an image in one tar, written as its layers come: for `docker load` (manifest.json), as an OCI layout, or
+both in one, which is what `docker save` writes since 25.
+
+Layers stay compressed: every `docker load` since 1.10, `podman load` and skopeo inflate them, so that an archive costs
+neither the room nor the time of its uncompressed form.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO, Final, Protocol
+
+from flakeship.destinations.archive.name import Name
+from flakeship.errors import ResourceError
+from flakeship.image.document import encode
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.stream import chunks
+
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME: Final = "io.containerd.image.name"
+"""Annotation by which containerd, and so docker's newer store, names what it imports: a full reference."""
+
+
+class Output(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
+class ImageArchive:
+    """Members in the order in which they are given; a blob once, whichever layers share it. Safe for threads."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+
+    def add_layer(self, layer: PackedLayer) -> None:
+        assert layer.open is not None
+        with layer.open() as reader:
+            self.add_blob(layer.descriptor.digest, layer.descriptor.size, reader)
+
+    def add_blob(self, digest: Digest, size: int, reader: BinaryIO) -> None:
+        with self._lock:
+            self._member(blob_name(digest), size, reader)
+
+    def finish(self, packed: Packed, *, names: Sequence[Name], layout: bool, docker: bool) -> None:
+        """Config, documents and the end of the tar. With `layout` every layer must be among the members."""
+        with self._lock:
+            self._bytes(blob_name(packed.config_descriptor.digest), packed.config)
+            if layout:
+                self._layout(packed, names)
+            if docker:  # last, as docker save and nixpkgs write it
+                self._bytes("manifest.json", json.dumps([_entry(packed, names)]).encode())
+            self._out.write(bytes(2 * tarfile.BLOCKSIZE))
+
+    def finish_index(self, index: PackedIndex, *, names: Sequence[Name]) -> None:
+        """A layout of images for several platforms; each layer must be among the members."""
+        with self._lock:
+            for image in index.images:
+                self._bytes(blob_name(image.config_descriptor.digest), image.config)
+                self._bytes(blob_name(image.descriptor.digest), image.manifest)
+            self._layout(index, names)
+            self._out.write(bytes(2 * tarfile.BLOCKSIZE))
+
+    def _layout(self, packed: Packed | PackedIndex, names: Sequence[Name]) -> None:
+        self._bytes(blob_name(packed.descriptor.digest), packed.manifest)
+        self._bytes("oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
+        self._bytes("index.json", encode(_index(packed, names)))
+
+    def _bytes(self, name: str, data: bytes) -> None:
+        self._member(name, len(data), io.BytesIO(data))
+
+    def _member(self, name: str, size: int, reader: BinaryIO) -> None:
+        if name in self._names:
+            return
+        self._names.add(name)
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = size, 0o644
+        self._out.write(info.tobuf(tarfile.PAX_FORMAT))
+        left = size
+        for data in chunks(reader):
+            self._out.write(data)
+            left -= len(data)
+        if left:
+            raise ResourceError(
+                f"blob {name} changed while it was written to an archive: {-left:+} bytes",
+                hint="something else writes to the folder for temporary files; run again",
+            )
+        self._out.write(bytes(-size % tarfile.BLOCKSIZE))
+
+
+def blob_name(digest: Digest) -> str:
+    """https://github.com/opencontainers/image-spec/blob/main/image-layout.md."""
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _index(packed: Packed | PackedIndex, names: Sequence[Name]) -> dict[str, Any]:
+    """One entry a name; a layout may hold an image under several."""
+    plain = packed.descriptor
+    named = [{REF_NAME: name.tag or name, CONTAINERD_NAME: name.full} for name in names] or [{}]
+    entries = [replace(plain, annotations={**plain.annotations, **each}).to_json() for each in named]
+    return {"schemaVersion": 2, "mediaType": OCI.index, "manifests": entries}
+
+
+def _entry(packed: Packed, names: Sequence[Name]) -> dict[str, Any]:
+    """https://github.com/moby/docker-image-spec/blob/main/v1.2.md, "Combined Image JSON + Filesystem Changeset Format"."""
+    return {
+        "Config": blob_name(packed.config_descriptor.digest),
+        "RepoTags": list(names) or None,
+        "Layers": [blob_name(layer.descriptor.digest) for layer in packed.layers],
+    }

@@ -1,0 +1,59 @@
+"""The SDK's errors, and those of the connection below it, in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+from flakeship.destinations.docker_daemon.engine import Engine
+from flakeship.errors import Error, NotAllowedError, UnreachableError
+
+_CONNECT: Final = 10
+
+
+@contextlib.contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """UnreachableError for an engine that is not there or refuses, NotAllowedError for a socket that is closed to us."""
+    import docker.errors
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise UnreachableError(
+            f"{engine.name} refused the image: {error.explanation or error}",
+            hint="look at the engine's log; `docker system df` shows whether its disk is full",
+        ) from error
+    except (docker.errors.DockerException, OSError) as error:
+        raise _absent(engine, error) from error
+
+
+def _absent(engine: Engine, error: Exception) -> Error:
+    where, reason = f"{engine.name} does not answer at {engine.address}", _reason(error)
+    if "Permission denied" in reason:
+        return NotAllowedError(
+            f"{where}: this user may not open its socket",
+            hint="add the user to the group of the socket (docker), or run as one who may",
+        )
+    return UnreachableError(f"{where}: {reason}", hint=engine.hint)
+
+
+def check_socket(address: str) -> None:
+    """OSError where nobody listens; the SDK would leave its own socket open there, and wrap the reason many times."""
+    scheme, _, path = address.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_CONNECT)
+            probe.connect(path)
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, from below what requests and the SDK have wrapped around it."""
+    below: BaseException | None = error
+    while below:
+        for part in (below, *below.args):
+            if isinstance(part, OSError) and part.strerror:
+                return part.strerror
+        below = below.__cause__ or below.__context__
+    return str(error)

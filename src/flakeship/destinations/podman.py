@@ -1,0 +1,134 @@
+"""`containers-storage:[NAME:TAG]`: an image loaded into podman, by its service where that answers, else by its command."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from flakeship import events, process
+from flakeship.destinations.archive.file import ArchiveDestination
+from flakeship.destinations.archive.name import Name
+from flakeship.destinations.docker_daemon.destination import EngineDestination
+from flakeship.destinations.docker_daemon.engine import Engine
+from flakeship.destinations.protocol import Delivered, Destination, Ready, Tagging
+from flakeship.errors import UnreachableError
+from flakeship.image.model import Packed, PackedLayer
+
+_LOAD: Final = 1800
+
+
+class PodmanDestination:
+    """Podman's storage and the names that an image gets there. To be used as a context.
+
+    `service` is None where no socket is; the command then takes the image from a file below `temporary`.
+    """
+
+    def __init__(
+        self,
+        service: Engine | None,
+        names: tuple[Name, ...] = (),
+        *,
+        environ: Mapping[str, str],
+        temporary: Path | None = None,
+        emit: events.Emit = events.ignore,
+    ) -> None:
+        self._service, self._names = service, names
+        self._environ, self._temporary, self._emit = environ, temporary, emit
+        self._scope = contextlib.ExitStack()
+        self._inner: Destination | None = None
+
+    @property
+    def name(self) -> str:
+        return "containers-storage"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scope.__exit__(kind, error, trace)
+
+    def check(self) -> None:
+        """UnreachableError where there is neither a service that answers nor the command."""
+        command = shutil.which("podman", path=self._environ.get("PATH"))
+        if self._service:
+            engine = self._scope.enter_context(EngineDestination(self._service, self._names, emit=self._emit))
+            try:
+                engine.check()
+            except UnreachableError:  # a socket outlives its service
+                if not command:
+                    raise
+            else:
+                self._inner = engine
+                return
+        if not command:
+            raise UnreachableError(
+                "there is no podman: its service has no socket here, and its command is not in PATH",
+                hint="install podman, or say in CONTAINER_HOST where its service is",
+            )
+        folder = self._scope.enter_context(
+            tempfile.TemporaryDirectory(prefix="flakeship-podman-", dir=self._temporary)
+        )
+        loading = _Command(command, Path(folder) / "image.tar", self._names, self._environ, self._emit)
+        self._scope.enter_context(loading.archive)
+        loading.check()
+        self._inner = loading
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        assert self._inner
+        return self._inner.take(layer, certain=certain)
+
+    def prepare(self, packed: Packed) -> Ready:
+        assert self._inner
+        return self._inner.prepare(packed)
+
+
+class _Command:
+    """`podman load`, which takes a file alone: it opens it once for each form that it might have."""
+
+    name = "containers-storage"
+
+    def __init__(
+        self,
+        command: str,
+        file: Path,
+        names: tuple[Name, ...],
+        environ: Mapping[str, str],
+        emit: events.Emit,
+    ) -> None:
+        self._command, self._file, self._names, self._emit = command, file, names, emit
+        self._environ = process.scrubbed(environ)
+        self.archive = ArchiveDestination(file, "docker-archive", names)
+        self.check = self.archive.check
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        delivered = self.archive.take(layer, certain=certain)
+        digest, size = delivered.digest, delivered.size
+        self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
+        return delivered
+
+    def prepare(self, packed: Packed) -> Ready:
+        published = self.archive.prepare(packed).finish()
+        names = self._names or packed.image.names or (packed.config_descriptor.digest,)
+        references = tuple(f"{self.name}:{name}" for name in names)
+        loaded = replace(published, destination=self.name, reference=references[0])
+        return Ready((Tagging(references, self._load),), lambda: loaded)
+
+    def _load(self) -> None:
+        argv = [self._command, "load", "--quiet", "--input", str(self._file)]
+        self._emit(events.Command(tuple(argv)))
+        done = process.run(argv, environ=self._environ, timeout=_LOAD)
+        if done.returncode:
+            raise UnreachableError(
+                f"podman refused the image: podman load failed with exit code {done.returncode}",
+                hint="`podman info` shows where its storage is, and whether it works",
+                detail=done.stderr.decode("utf-8", "replace").strip()[-2000:],
+            )
+        self._file.unlink(missing_ok=True)

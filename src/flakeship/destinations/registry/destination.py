@@ -1,0 +1,300 @@
+"""Pushing to one repository: what is written in which order, and what a tag may be set to."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Published, Ready, Tagging
+from flakeship.destinations.registry.blobs import Blob, BlobUploads
+from flakeship.destinations.registry.published import published as look
+from flakeship.errors import NotAllowedError
+from flakeship.events import Emit, LayerProgress, Notice, Warned
+from flakeship.http.errors import WireError
+from flakeship.http.retry import persist
+from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.published import PublishedImage, PublishedLayer
+from flakeship.image.stream import Reader
+from flakeship.image.workers import workers
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.errors import Answer, DeniedError, RegistryError
+from flakeship.registry.hints import hint_for
+
+T = TypeVar("T")
+_IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
+_AT_ONCE: Final = 8
+_UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE_INVALID"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Where layers may be found: `tags` of the repository itself, and of `others` of the same registry, to mount from.
+
+    The tags to be written are looked at first; `always` looks at these too where those exist.
+    """
+
+    tags: tuple[str, ...] = ()
+    others: tuple[tuple[RegistryClient, tuple[str, ...]], ...] = ()
+    always: bool = False
+
+
+class RegistryDestination:
+    """One repository and the tags that an image gets there; satisfies `delivery.Destination`.
+
+    `mount_from` are repositories of the same registry that may have a blob already; `source` says where the
+    credentials come from, for the log.
+    """
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        *,
+        tags: tuple[str, ...] = (),
+        mount_from: tuple[str, ...] = (),
+        reuse: Reuse | None = None,
+        source: str = "",
+        emit: Emit,
+    ) -> None:
+        self._client = client
+        self._tags = tuple(dict.fromkeys(tags))
+        self._reuse = reuse
+        self._source = source
+        self._emit = emit
+        self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
+        self._delivered: dict[Digest, Delivered] = {}
+        self._doubted: frozenset[Digest] = frozenset()
+        self._hearsay: set[Digest] = set()
+        self._locks: dict[Digest, threading.Lock] = {}
+
+    @property
+    def name(self) -> str:
+        return self._client.name
+
+    def check(self) -> None:
+        """Ask for the right to push, by an upload session that is cancelled again. NotAllowedError, UnreachableError."""
+        if self._source:
+            self._emit(Notice(f"{self.name}: credentials from {self._source}"))
+        self._persist("check of", self._client.ping)
+        self._client.cancel(self._persist("check of", self._client.start_upload))
+
+    def published(self) -> tuple[PublishedImage, ...]:
+        """The images at the tags to write; without any, those where layers may be found else.
+
+        A manifest that was just read vouches for its blobs while it is not replaced. Before another one names them they
+        are asked for one by one: registries take a manifest whose sizes are wrong, and whoever wrote it may have.
+        """
+        if self._reuse is None:
+            return ()
+        images = look(self._client, self._tags, self._emit)
+        if not images or self._reuse.always:
+            images += look(self._client, self._reuse.tags, self._emit)
+        for image in images:
+            config = image.config_descriptor
+            self._delivered.setdefault(config.digest, Delivered(config.digest, config.size, "reused"))
+            self._hearsay.update(layer.digest for layer in image.layers if layer)
+        for client, tags in self._reuse.others:
+            images += look(client, tags, self._emit)
+        return images
+
+    def open_blob(self, layer: PublishedLayer) -> AbstractContextManager[Reader]:
+        clients = [self._client, *(client for client, _ in (self._reuse.others if self._reuse else ()))]
+        client = next(client for client in clients if client.name == layer.where)
+        return client.get_blob(layer.digest)
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        blob = _blob(layer)
+        delivered = self._postponed(blob) or self._ensure(
+            blob, certain=certain and blob.digest not in self._doubted
+        )
+        self._emit(
+            LayerProgress(layer.key, delivered.state, delivered.size, delivered.digest, destination=self.name)
+        )
+        return delivered
+
+    def prepare(self, packed: Packed) -> Ready:
+        """Config, then the manifest by its digest; each tag is read back when all are set."""
+        return self._ready(packed, self._complete(packed))
+
+    def prepare_index(self, index: PackedIndex) -> Ready:
+        """Every image by its digest, then the index as `prepare` does a manifest."""
+        blobs: list[Delivered] = []
+        for image in index.images:
+            blobs += self._complete(image)
+            if not self._head(image.descriptor.digest):
+                self._ask(index)
+                self._put(image, image.descriptor.digest)
+        return self._ready(index, blobs)
+
+    def _complete(self, packed: Packed) -> list[Delivered]:
+        """All that the manifest names is there."""
+        config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
+        blobs = [self._held(layer.descriptor) for layer in packed.layers]
+        return [*blobs, self._ensure(config, certain=config.digest not in self._doubted)]
+
+    def _held(self, descriptor: Descriptor) -> Delivered:
+        unasked = Delivered(descriptor.digest, descriptor.size, "reused")
+        return self._delivered.get(descriptor.digest, unasked)
+
+    def _ready(self, packed: Packed | PackedIndex, blobs: list[Delivered]) -> Ready:
+        digest = packed.descriptor.digest
+        standing = {tag: self._head(tag) for tag in self._tags}
+        if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
+            self._ask(packed)
+            self._put(packed, digest)
+
+        def published() -> Published:
+            for tag, there in standing.items():
+                if there != digest:
+                    self._read_back(tag, digest)
+            tags = tuple(f"{self.name}:{tag}" for tag in self._tags)
+            return Published(self.name, f"{self.name}@{digest}", tags, digest, tuple(blobs))
+
+        taggings = (
+            Tagging((f"{self.name}:{tag}@{digest}",), partial(self._tag, packed, tag, there))
+            for tag, there in standing.items()
+        )
+        return Ready(tuple(taggings), published)
+
+    def _postponed(self, blob: Blob) -> Delivered | None:
+        """What is said to be here is asked for when it is to be named anew; None for all else."""
+        if blob.open or blob.digest in self._delivered or blob.digest not in self._hearsay:
+            return None
+        return Delivered(blob.digest, blob.size, "reused")
+
+    def _ask(self, packed: Packed | PackedIndex) -> None:
+        """Whether that is true. BlobsUnknownError names all that it is not true of."""
+        named = {layer.descriptor.digest: layer for image in packed.images for layer in image.layers}
+        waiting = [_blob(layer) for digest, layer in named.items() if digest not in self._delivered]
+        if not waiting:
+            return
+        with workers("ask", min(len(waiting), _AT_ONCE)) as pool:
+            missing = frozenset(filter(None, pool.map(self._lacks, waiting)))
+        if missing:
+            self._doubted |= missing
+            raise BlobsUnknownError(missing)
+
+    def _lacks(self, blob: Blob) -> Digest | None:
+        try:
+            self._ensure(blob, certain=True)
+        except BlobsUnknownError:
+            return blob.digest
+        return None
+
+    def _ensure(self, blob: Blob, *, certain: bool) -> Delivered:
+        """Once a digest, however many layers have it and whichever threads ask."""
+        with self._locks.setdefault(blob.digest, threading.Lock()):
+            known = self._delivered.get(blob.digest)
+            if known is None or known.size != blob.size or not certain:
+                with self._explained():
+                    state = self._uploads.ensure(blob, believe=certain)
+                known = self._delivered[blob.digest] = Delivered(blob.digest, blob.size, state)
+            return known
+
+    def _tag(self, packed: Packed | PackedIndex, tag: str, standing: Digest | None) -> None:
+        digest = packed.descriptor.digest
+        if standing == digest:
+            self._emit(Notice(f"{self.name}:{tag} is unchanged"))
+            return
+        try:
+            self._put(packed, tag)
+        except (NotAllowedError, RegistryError) as error:
+            there = self._head(tag)
+            if there == digest:  # the first of two tries was the one that counted, and the tag is immutable
+                return
+            if there and _IMMUTABLE.search(error.message):
+                raise NotAllowedError(
+                    f"the tag {self.name}:{tag} is immutable, and names another image: {there}",
+                    hint="Choose a new tag, or allow this one to be moved in the registry's settings.",
+                ) from error
+            raise
+
+    def _read_back(self, tag: str, digest: Digest) -> None:
+        there = self._persist("check of tag", lambda: self._must_exist(tag))
+        if there != digest:
+            self._emit(
+                Warned(
+                    f"{self.name}:{tag} was set to {digest}, and is {there} now",
+                    "Someone else pushed the same tag at the same time; use the digest.",
+                )
+            )
+
+    def _must_exist(self, tag: str) -> Digest:
+        there = self._client.head_manifest(tag)
+        if there is None:
+            raise WireError(
+                f"{self.name}:{tag} was accepted by the registry, and is not there",
+                hint="Is this the registry, or something in front of it that says yes to everything?",
+            )
+        return there
+
+    def _put(self, packed: Packed | PackedIndex, reference: str) -> None:
+        media_type = packed.descriptor.media_type
+        try:
+            self._persist(
+                "push of manifest to",
+                lambda: self._client.put_manifest(reference, packed.manifest, media_type=media_type),
+            )
+        except RegistryError as error:
+            if unknown := self._unknown(error.answer, packed):
+                self._doubted |= unknown
+                raise BlobsUnknownError(unknown) from error
+            raise
+
+    def _unknown(self, answer: Answer, packed: Packed | PackedIndex) -> frozenset[Digest]:
+        """Blobs that the registry had and now has not, or has otherwise; empty where it says something else."""
+        if not _UNKNOWN_BLOB & set(answer.codes):
+            return frozenset()
+        ours = frozenset(
+            digest
+            for image in packed.images
+            for digest in (
+                *(layer.descriptor.digest for layer in image.layers),
+                image.config_descriptor.digest,
+            )
+        )
+        named = answer.digests & ours
+        return named or ours - self._doubted
+
+    def _head(self, reference: str) -> Digest | None:
+        return self._persist("look at", lambda: self._client.head_manifest(reference))
+
+    def _persist(self, verb: str, action: Callable[[], T]) -> T:
+        with self._explained():
+            policy = self._client.transport.policy
+            return persist(action, what=f"{verb} {self.name}", policy=policy, emit=self._emit)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of a refusal what it means here, and what to do."""
+        try:
+            yield
+        except DeniedError as error:
+            raise NotAllowedError(
+                self._why_denied(error.answer), hint=hint_for(self._client.registry)
+            ) from error
+        except RegistryError as error:
+            if "NAME_UNKNOWN" not in error.answer.codes:
+                raise
+            raise NotAllowedError(
+                f"there is no repository {self.name}: {error.answer}", hint=hint_for(self._client.registry)
+            ) from error
+
+    def _why_denied(self, answer: Answer) -> str:
+        if self._client.credentials is None:
+            return (
+                f"{self.name} asks for credentials, and none were found for {self._client.registry}: {answer}"
+            )
+        source = f" of {self._source}" if self._source else ""
+        if answer.status == 401:
+            return f"{self._client.registry} does not accept the credentials{source}, or not for {self.name}: {answer}"
+        return f"the credentials{source} may not push to {self.name}: {answer}"
+
+
+def _blob(layer: PackedLayer) -> Blob:
+    return Blob.of(layer.descriptor, layer.open, name=f"layer {layer.descriptor.digest[:19]}")

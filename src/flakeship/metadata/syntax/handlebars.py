@@ -1,0 +1,252 @@
+"""The part of Handlebars that metadata-action's users write: expressions with arguments, and `if`/`unless` blocks.
+
+https://handlebarsjs.com/guide/expressions.html. Values are escaped for HTML in `{{ }}` and not in `{{{ }}}`, as there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+from flakeship.errors import UsageError
+from flakeship.metadata.syntax.lists import where
+from flakeship.metadata.templates import Name, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`{{name 'argument' key='value'}}`; `position` counts from 0 in the template.
+
+    A word without quotes would be a name, none of which may be an argument here: its value is None.
+    """
+
+    name: str
+    position: int
+    arguments: tuple[str | None, ...] = ()
+    pairs: Mapping[str, str | None] = field(default_factory=dict)
+    escaped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`{{#if name}}…{{else}}…{{/if}}`; for `unless` the two parts are swapped."""
+
+    condition: Expression
+    then: tuple[Node, ...]
+    otherwise: tuple[Node, ...]
+
+
+Node: TypeAlias = str | Expression | Block
+
+_OPEN: Final = re.compile(r"\{\{")
+_TAG: Final = re.compile(
+    r"\{\{(?P<left>~)?(?:!--[\s\S]*?--(?P<c1>~)?\}\}|![\s\S]*?(?P<c2>~)?\}\}"
+    r"|\{(?P<raw>[^{}]*)\}(?P<r1>~)?\}\}|(?P<body>(?:'(?:\\'|[^'])*'|\"(?:\\\"|[^\"])*\"|[^{}'\"])*?)(?:(?P<r2>~)\}\}|\}\}(?!\})))"
+)
+_ARGUMENT: Final = re.compile(
+    r"\s*(?:(?P<key>[^\s!\"#%-,./;->@\[-^`{-~]+)=)?"
+    r"(?:'(?P<single>(?:\\'|[^'])*)'|\"(?P<double>(?:\\\"|[^\"])*)\"|(?P<number>-?\d+(?:\.\d+)?)(?=\s|$)"
+    r"|(?P<bare>[^\s!\"#%-,./;->@\[-^`{-~]+)(?=\s|$))"
+)
+_NAME: Final = re.compile(
+    r"\s*(?:this[./]|\./|@root[./])?(?:\[(?P<quoted>[^\]]*)\]|(?P<plain>[A-Za-z_]\w*))(?=\s|$)"
+)
+_ESCAPES: Final = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;", "`": "&#x60;", "=": "&#x3D;"}
+)
+_BLOCKS: Final = ("if", "unless")
+
+
+def filled(template: str, names: Mapping[str, Name], *, source: str, offset: int) -> str:
+    """As `templates.render` says."""
+    at = _Place(source, offset)
+    return "".join(_text(node, names, at) for node in parse(template, at=at))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    source: str
+    offset: int
+
+    def error(self, position: int, message: str, hint: str) -> UsageError:
+        return UsageError(where(self.source, self.offset + position) + message, hint=hint)
+
+
+def is_raw(template: str) -> bool:
+    """Whether a template is the one expression `{{raw}}` and nothing else."""
+    try:
+        nodes = parse(template, at=_Place(template, 0))
+    except UsageError:
+        return False
+    return len(nodes) == 1 and isinstance(nodes[0], Expression) and nodes[0].name == "raw"
+
+
+def parse(template: str, *, at: _Place) -> tuple[Node, ...]:
+    part = _nodes(template, 0, at)
+    assert part.end == len(template)
+    return part.nodes
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Nodes up to `end`: that of the template, or behind the tag `stop` within a block. `strip` is whether blanks behind go."""
+
+    nodes: tuple[Node, ...]
+    end: int
+    stop: str = ""
+    strip: bool = False
+
+
+def _nodes(template: str, start: int, at: _Place, *, inside: str = "", strip: bool = False) -> _Part:
+    """Read up to the end, or within a block to `{{else}}` or `{{/…}}`."""
+    nodes: list[Node] = []
+    position = start
+    while True:
+        text, opening = _plain(template, position)
+        found = _TAG.match(template, opening) if opening < len(template) else None
+        if opening < len(template) and not found:
+            raise at.error(
+                opening,
+                "{{ is opened here and never closed",
+                "Close it with }}, or write \\{{ for the characters.",
+            )
+        text = text.lstrip() if strip else text
+        nodes.append(text.rstrip() if found and found["left"] else text)
+        if not found:
+            if inside:
+                raise at.error(
+                    start, f"the block {{{{#{inside}}}}} is never closed", f"End it with {{{{/{inside}}}}}."
+                )
+            return _Part(tuple(filter(None, nodes)), len(template))
+        position, strip = found.end(), any(found[mark] for mark in ("c1", "c2", "r1", "r2"))
+        body = (found["body"] or "").strip()
+        if inside and (body in {"else", "^"} or body.startswith(("else ", "/"))):
+            return _Part(tuple(filter(None, nodes)), position, body, strip)
+        if body.startswith("#"):
+            whole = _Part((), position, body[1:], strip)
+            block, end = _block(template, whole, at, start=found.start())
+            nodes.append(block)
+            position, strip = end.end, end.strip
+        elif found["raw"] is not None or found["body"] is not None:
+            nodes.append(_expression(found, at))
+
+
+def _plain(template: str, start: int) -> tuple[str, int]:
+    r"""Read text up to a `{{` that is not escaped: `\{{` stands for the characters, `\\{{` for a backslash before one."""
+    text = ""
+    for found in _OPEN.finditer(template, start):
+        before = template[start : found.start()]
+        if before.endswith("\\\\"):
+            return text + before[:-1], found.start()
+        if not before.endswith("\\"):
+            return text + before, found.start()
+        text, start = text + before[:-1], found.start()
+    return text + template[start:], len(template)
+
+
+def _block(template: str, opened: _Part, at: _Place, *, start: int, closing: str = "") -> tuple[Block, _Part]:
+    """The block whose opening tag stands at `start` and ends `opened`, and its last part. That of an `{{else if …}}` is
+    closed by what closes the first: `closing`.
+    """
+    kind, _, condition = opened.stop.strip().partition(" ")
+    closing = closing or kind
+    if kind not in _BLOCKS:
+        raise at.error(
+            start, f"the block {{{{#{kind}}}}} is not known here", "Use {{#if NAME}} or {{#unless NAME}}."
+        )
+    expression = _words(condition, position=start, escaped=True, at=at)
+    then = last = _nodes(template, opened.end, at, inside=closing, strip=opened.strip)
+    otherwise: tuple[Node, ...] = ()
+    if then.stop.startswith("else "):
+        inner, last = _block(template, replace(then, stop=then.stop[5:]), at, start=start, closing=closing)
+        otherwise = (inner,)
+    elif not then.stop.startswith("/"):
+        last = _nodes(template, then.end, at, inside=closing, strip=then.strip)
+        otherwise = last.nodes
+    if last.stop[1:].strip() != closing:
+        raise at.error(
+            start,
+            f"the block {{{{#{closing}}}}} is closed by {{{{{last.stop}}}}}",
+            f"End it with {{{{/{closing}}}}}.",
+        )
+    return Block(expression, *((then.nodes, otherwise) if kind == "if" else (otherwise, then.nodes))), last
+
+
+def _expression(found: re.Match[str], at: _Place) -> Expression:
+    body = found["raw"] if found["raw"] is not None else found["body"]
+    escaped = found["raw"] is None and not body.lstrip().startswith("&")
+    return _words(body.lstrip().removeprefix("&"), position=found.start(), escaped=escaped, at=at)
+
+
+def _words(text: str, *, position: int, escaped: bool, at: _Place) -> Expression:
+    name = _NAME.match(text)
+    if not name:
+        raise at.error(
+            position, f"{{{{{text}}}}} is no expression", "Write {{name}} or {{name 'argument' key='value'}}."
+        )
+    arguments: list[str | None] = []
+    pairs: dict[str, str | None] = {}
+    end = name.end()
+    while text[end:].strip():
+        found = _ARGUMENT.match(text, end)
+        if not found:
+            raise at.error(
+                position,
+                f"{text[end:].strip()!r} is no argument",
+                "Put arguments in single quotes: {{date 'YYYYMMDD' tz='UTC'}}.",
+            )
+        value = _unquoted(found)
+        if found["key"]:
+            pairs[found["key"]] = value
+        else:
+            arguments.append(value)
+        end = found.end()
+    return Expression(name["quoted"] or name["plain"], position, tuple(arguments), pairs, escaped)
+
+
+def _unquoted(found: re.Match[str]) -> str | None:
+    if found["single"] is not None:
+        return found["single"].replace("\\'", "'")
+    if found["double"] is not None:
+        return found["double"].replace('\\"', '"')
+    return None if found["bare"] else found["number"]
+
+
+def _text(node: Node, names: Mapping[str, Name], at: _Place) -> str:
+    if isinstance(node, str):
+        return node
+    if isinstance(node, Block):
+        return "".join(
+            _text(inner, names, at)
+            for inner in (node.then if _value(node.condition, names, at) else node.otherwise)
+        )
+    text = str(_value(node, names, at))
+    return text.translate(_ESCAPES) if node.escaped else text
+
+
+def _value(expression: Expression, names: Mapping[str, Name], at: _Place) -> Value:
+    value = names.get(expression.name)
+    if value is None:
+        known = ", ".join(f"{{{{{name}}}}}" for name in names)
+        raise at.error(
+            expression.position, f"{{{{{expression.name}}}}} is not known here", f"Known here: {known}."
+        )
+    if callable(value):
+        try:
+            return value(*expression.arguments, **expression.pairs)
+        except (TypeError, ValueError) as error:
+            raise at.error(expression.position, f"{{{{{expression.name}}}}}: {error}", _DATE_HINT) from None
+    if expression.arguments or expression.pairs:
+        raise at.error(
+            expression.position,
+            f"{{{{{expression.name}}}}} takes no arguments",
+            f"Write {{{{{expression.name}}}}}.",
+        )
+    return value
+
+
+_DATE_HINT: Final = (
+    "Write {{date 'YYYYMMDD'}} or {{date 'YYYYMMDD' tz='Europe/Berlin'}}; letters as in Moment.js."
+)

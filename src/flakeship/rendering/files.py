@@ -1,0 +1,84 @@
+"""Settings → everything that repeats it: action.yml and the tables of the docs. A test compares them byte for byte."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from flakeship.rendering.github import action, metadata_action, native_action
+from flakeship.rendering.gitlab import component
+from flakeship.settings.declaration import OUTPUTS, inputs
+from flakeship.settings.fields import GROUPS, Input
+
+HEADER: Final = "# Rendered from src/flakeship/settings.py by `./dev render`; change it there.\n"
+ACTION_IMAGE: Final = "Dockerfile"
+_FILE: Final = f"image: ../{ACTION_IMAGE}"
+_NO_IMAGE: Final = "# zizmor: ignore[unpinned-images] a file of this repository, not an image"
+
+
+def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
+    """Every rendered file by its path. `image` is what the action runs: the Dockerfile, or `docker://…@sha256:…`."""
+    gitlab = HEADER + "---\n".join(map(_yaml, component(image)))
+    return {
+        "action.yml": HEADER + _yaml(action(image)),
+        "native/action.yml": HEADER + _yaml(native_action()),
+        "metadata/action.yml": HEADER + _yaml(metadata_action(image)).replace(_FILE, f"{_FILE} {_NO_IMAGE}"),
+        "docs/inputs.md": tables(),
+        "templates/flakeship.yml": gitlab,
+        "gitlab-component.yml": gitlab,
+    }
+
+
+def tables() -> str:
+    """Inputs by group, and outputs."""
+    parts = [
+        "# Inputs and outputs",
+        "",
+        "<!-- Rendered from src/flakeship/settings.py by `./dev render`; change it there. -->",
+        "",
+        "An input is the same everywhere: `with:` in a GitHub workflow, `--name` on the command line,",
+        "`FLAKESHIP_NAME` in the environment. A flag wins over `FLAKESHIP_*`, that over the action's `INPUT_*`, that",
+        "over the default. Inputs that hold several values take one a line; a line that starts with `#` is skipped.",
+        "A secret is never a flag: it comes from the environment, or from a file named by `--NAME-file`.",
+    ]
+    for group in GROUPS:
+        parts += ["", f"## {group}", "", "| input | what it says | default |", "| --- | --- | --- |"]
+        parts += [_row(item) for item in inputs() if item.group == group and "publish" in item.commands]
+    parts += ["", "## Outputs", "", "| output | what it holds |", "| --- | --- |"]
+    parts += [f"| `{name}` | {text} |" for name, text in OUTPUTS.items()]
+    return "\n".join(parts) + "\n"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write every rendered file below the current folder."""
+    parser = argparse.ArgumentParser(prog="./dev render", description=__doc__)
+    parser.add_argument("--image", default=ACTION_IMAGE, help="what action.yml runs (default: %(default)s)")
+    image = parser.parse_args(argv).image
+    for name, text in rendered(image=image).items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def _row(item: Input) -> str:
+    default = f"`{item.default}`" if item.default else ""
+    words = [item.help.replace("|", r"\|")]
+    if item.choices:
+        words.append(f"One of {', '.join(f'`{choice}`' for choice in item.choices)}.")
+    if item.secret:
+        words.append("Secret.")
+    text = ". ".join(word.rstrip(".") for word in words) + "."
+    return f"| `{item.name}` | {text} | {default} |"
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""Settings → the GitLab component: its inputs, typed, and one job that hands them over as variables.
+
+https://docs.gitlab.com/ci/components/ and https://docs.gitlab.com/ci/inputs/
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flakeship.ci.gitlab.outputs import DOTENV, FOLDER, METRICS
+from flakeship.settings.declaration import inputs
+from flakeship.settings.fields import Input
+
+PUBLISHED_IMAGE: Final = "ghcr.io/flakeship/flakeship:1"
+_REPORT: Final = "flakeship-report"
+_VERBATIM: Final = frozenset(
+    {"labels", "annotations", "env", "entrypoint", "cmd", "healthcheck", "nix-config", "nix-path"}
+)
+"""Where a `$` may be meant as it stands. Elsewhere it can only be a variable of GitLab's: no reference holds one."""
+
+_JOB: Final[dict[str, dict[str, Any]]] = {
+    "job-name": {"default": "flakeship", "description": "Name of the job"},
+    "job-stage": {"default": "build", "description": "Stage of the job"},
+    "job-image": {
+        "default": PUBLISHED_IMAGE,
+        "description": "Image that the job runs in: flakeship beside Nix",
+    },
+    # GitLab drops a blank tag; its schema, by which others check, wants one (firecow/gitlab-ci-local#1503).
+    "job-tags": {"type": "array", "default": [" "], "description": "Tags that choose the runner"},
+    "job-rules": {
+        "type": "array",
+        "default": [{"if": "$CI_COMMIT_BRANCH || $CI_COMMIT_TAG"}],
+        "description": "When the job runs. Default: for branches and Git tags, as a job without rules does",
+    },
+}
+
+
+def component(image: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and job. `image` is what action.yml runs; the component needs one that is published."""
+    ours = [item for item in inputs() if "publish" in item.commands and not item.secret]
+    declared = {**_JOB, **{item.name: _declared(item) for item in ours}}
+    if image.startswith("docker://"):
+        declared["job-image"] = {**_JOB["job-image"], "default": image.removeprefix("docker://")}
+    return {"spec": {"inputs": declared}}, {"$[[ inputs.job-name ]]": _job(ours)}
+
+
+def _job(ours: list[Input]) -> dict[str, Any]:
+    return {
+        "stage": "$[[ inputs.job-stage ]]",
+        "image": {"name": "$[[ inputs.job-image ]]", "entrypoint": [""]},
+        "tags": "$[[ inputs.job-tags ]]",
+        "rules": "$[[ inputs.job-rules ]]",
+        "variables": {
+            FOLDER: f"$CI_PROJECT_DIR/{_REPORT}",
+            **{item.variable: _variable(item) for item in ours},
+        },
+        # An earlier job's artifacts are laid here, and would be this one's if it fails.
+        "script": [f"rm -rf {_REPORT}", "/entrypoint publish"],
+        "cache": {"key": "flakeship", "paths": ["$[[ inputs.layer-cache ]]"], "when": "always"},
+        "artifacts": {
+            "when": "always",
+            "expose_as": "flakeship",
+            "paths": [f"{_REPORT}/"],
+            "reports": {"dotenv": f"{_REPORT}/{DOTENV}", "metrics": f"{_REPORT}/{METRICS}"},
+        },
+    }
+
+
+def _declared(item: Input) -> dict[str, Any]:
+    text = item.per_platform.get("gitlab", item.default)
+    described = {"description": item.help}
+    match item:
+        case Input(kind="flag"):
+            return {"type": "boolean", "default": text == "true", **described}
+        case Input(kind="number") if text:
+            return {"type": "number", "default": int(text), **described}
+        case Input(kind="number"):
+            return {"regex": "^[0-9]*$", "default": "", **described}
+        case Input(kind="choice"):
+            options = [*([] if text in item.choices else [text]), *item.choices]
+            return {"options": options, "default": text, **described}
+        case _:
+            return {"default": text, **described}
+
+
+def _variable(item: Input) -> str | dict[str, Any]:
+    """Variables are strings. A lone input keeps its type, one beside a blank becomes text; the blank is stripped."""
+    value = f"$[[ inputs.{item.name} ]]"
+    if item.name in _VERBATIM:
+        return {"value": value, "expand": False}
+    return f" {value}" if _declared(item).get("type") else value

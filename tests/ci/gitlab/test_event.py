@@ -1,0 +1,75 @@
+"""The context from GitLab's predefined variables."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from flakeship.ci.gitlab import event as gitlab
+from flakeship.metadata.context import Context, Repository
+from tests.metadata import events
+from tests.metadata.events import NOW, SHA
+
+
+def context(event: str, **more: str) -> Context:
+    environ = events.gitlab(event)
+    assert environ
+    return gitlab.context(environ | more, cwd="/", now=NOW)
+
+
+def test_a_push_is_described_whole() -> None:
+    assert context("branch dev") == Context(
+        run_date=NOW,
+        commit_date=datetime(2019, 11, 5, 18, 4, 9, tzinfo=UTC),
+        platform="gitlab",
+        event="push",
+        ref="refs/heads/dev",
+        sha=SHA,
+        actor="mona",
+        repository=Repository("app", "octo/app", "An app", "https://gitlab.com/octo/app", "", "main"),
+        image="registry.gitlab.com/octo/app",
+        run_url="https://gitlab.com/octo/app/-/jobs/42",
+    )
+
+
+def test_each_kind_of_pipeline_has_its_ref() -> None:
+    assert context("tag v1.2.3").tag == "v1.2.3"
+    merge = context("pr 7 to main")
+    assert (merge.ref, merge.pull_request, merge.base_ref) == ("refs/merge-requests/7/head", "7", "main")
+    assert context("schedule main").schedule
+    external = gitlab.context({"CI_EXTERNAL_PULL_REQUEST_IID": "3"}, cwd="/", now=NOW)
+    assert external.pull_request == "3"
+    assert gitlab.context({"CI_COMMIT_REF_NAME": "x"}, cwd="/", now=NOW).branch == "x"
+    assert gitlab.context({}, cwd="/", now=NOW).ref == ""
+
+
+def test_a_schedule_on_another_branch_is_not_the_default_branch() -> None:
+    assert context("schedule main").is_default_branch
+    assert not context("schedule dev").is_default_branch
+
+
+def test_the_head_commit_is_taken_where_asked() -> None:
+    found = context(
+        "pr 7 to main", DOCKER_METADATA_PR_HEAD_SHA="true", CI_MERGE_REQUEST_SOURCE_BRANCH_SHA="f" * 40
+    )
+    assert (found.sha, found.commit_date) == ("f" * 40, NOW)
+
+
+@pytest.mark.parametrize(
+    ("more", "trusted"),
+    [
+        ({}, True),
+        (
+            {"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "8", "CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "fork/app"},
+            False,
+        ),
+        ({"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "8", "CI_PROJECT_ID": "8"}, True),
+    ],
+)
+def test_a_fork_is_trusted_in_its_own_project_only(more: dict[str, str], trusted: bool) -> None:
+    found = context("pr 7 to main", **more)
+    assert found.trusted is trusted
+    assert ("fork/app" in found.untrusted_because) is not trusted
+
+
+def test_a_broken_timestamp_is_left_aside() -> None:
+    assert context("branch dev", CI_COMMIT_TIMESTAMP="yesterday").commit_date == NOW

@@ -1,0 +1,129 @@
+"""Several attributes in one run: what each is called, which lines are its own, and what would collide."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from flakeship.commands.publish.attributes import attributes_of, check_default
+from flakeship.errors import UsageError
+from flakeship.metadata.context import Context
+from flakeship.settings.declaration import Settings
+
+
+def split(**inputs: Any) -> dict[str, Settings]:
+    return {each.name: each.settings for each in attributes_of(Settings(**inputs))}
+
+
+def test_one_attribute_keeps_every_line() -> None:
+    settings = Settings(flake=(".#team",), images=("ghcr.io/o/n",), tags=("team=1",))
+    (only,) = attributes_of(settings)
+    assert only.settings == settings
+    assert attributes_of(Settings())[0].settings == Settings()
+    source = Settings(source="x.tar", flake=(".#a", ".#b"))
+    assert attributes_of(source)[0].settings.source == "x.tar"
+
+
+def test_each_attribute_gets_its_own_lines_and_those_for_all() -> None:
+    made = split(
+        flake=("api=.#packages.x86_64-linux.api", "web=github:o/r?ref=x#site"),
+        images=("api=ghcr.io/o/api", "web=ghcr.io/o/web", "web=quay.io/o/web"),
+        tags=("1.0", "type=ref,event=branch", "web=ghcr.io/o/site:1"),
+        to=("api=oci:api:1", "oci:both"),
+        labels=("api=kept",),
+    )
+    assert made["api"].flake == (".#packages.x86_64-linux.api",)
+    assert made["web"].installable == "github:o/r?ref=x#site"
+    assert made["api"].images == ("ghcr.io/o/api",)
+    assert made["web"].images == ("ghcr.io/o/web", "quay.io/o/web")
+    assert made["api"].tags == ("1.0", "type=ref,event=branch")
+    assert made["web"].tags == ("1.0", "type=ref,event=branch", "ghcr.io/o/site:1")
+    assert made["api"].to == ("oci:api:1", "oci:both")
+    assert made["web"].to == ("oci:both",)
+    assert made["api"].labels == made["web"].labels == ("api=kept",)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (".#api", "api"),
+        (".#packages.x86_64-linux.web-server", "web-server"),
+        ("path:dir#x.image^out", "image"),
+        ('.#"quoted"', "quoted"),
+        ("one=.#image", "one"),
+        ("github:o/r?ref=main", "github:o/r?ref=main"),
+    ],
+)
+def test_an_attribute_goes_by_the_end_of_its_path(line: str, name: str) -> None:
+    assert name in split(flake=(line, "other=.#y"))
+
+
+def test_a_name_may_be_given_to_a_single_one() -> None:
+    (only,) = attributes_of(Settings(flake=("api=.#image",), images=("api=ghcr.io/o/api",)))
+    assert (only.name, only.settings.flake, only.settings.images) == (
+        "api",
+        (".#image",),
+        ("ghcr.io/o/api",),
+    )
+
+
+def test_two_of_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match="two attributes go by the name 'image'") as caught:
+        split(flake=(".#a.image", ".#b.image"))
+    assert "one=" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"images": ("ghcr.io/o/n",)},
+        {"tags": ("ghcr.io/o/n:1",)},
+        {"to": ("docker-archive:x.tar",)},
+        {"to": ("oci-archive:x.tar",)},
+        {"to": ("docker://ghcr.io/o/n:1",)},
+        {"to": ("docker-daemon:app:1",)},
+        {"to": ("containers-storage:app",)},
+        {"to": ("oci:dir:tag",)},
+        {"to": ("-",)},
+    ],
+)
+def test_a_place_for_one_image_must_say_whose_it_is(inputs: dict[str, tuple[str, ...]]) -> None:
+    (place,) = next(iter(inputs.values()))
+    with pytest.raises(UsageError) as caught:
+        split(flake=(".#a", ".#b"), **inputs)
+    assert caught.value.message.startswith(f"{place!r} would hold a, b")
+    assert caught.value.hint == f"say whose it is: a={place}"
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"to": ("oci:dir",)},
+        {"to": ("docker-daemon:",), "tags": ("1.0",), "images": ("a=ghcr.io/a", "b=ghcr.io/b")},
+        {"load": "docker"},
+    ],
+)
+def test_places_where_images_keep_their_own_names_are_for_all(inputs: dict[str, Any]) -> None:
+    assert list(split(flake=(".#a", ".#b"), **inputs)) == ["a", "b"]
+
+
+def test_what_names_each_in_a_layout() -> None:
+    made = attributes_of(Settings(flake=("github:o/r?ref=x", "web=.#b", "."), to=("oci:dir",)))
+    assert [each.tag for each in made] == ["github-o-r-ref-x", "web", "image"]
+    assert attributes_of(Settings(flake=("web=.#b",)))[0].tag == ""
+
+
+def test_one_name_for_the_projects_image_is_not_enough_for_two() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    context = Context(now, now, image="registry.example/g/p")
+    check_default(
+        attributes_of(Settings(flake=(".#a", ".#b"), images=("a=x.example/a", "b=x.example/b"))), context
+    )
+    check_default(attributes_of(Settings(flake=(".#a", ".#b"), images=("a=x.example/a",))), context)
+    check_default(attributes_of(Settings(flake=(".#a", ".#b"), to=("oci:dir",))), context)
+    with pytest.raises(UsageError, match="would be that of a, b") as caught:
+        check_default(attributes_of(Settings(flake=(".#a", ".#b"), tags=("1.0",))), context)
+    assert caught.value.hint.endswith("a=registry.example/g/p/a")

@@ -1,0 +1,112 @@
+"""What `created` may be, and the moment it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from flakeship.commands.publish.created import check_commit, check_created, moment_of
+from flakeship.commands.publish.obtain import Builder
+from flakeship.errors import UsageError
+from flakeship.metadata.context import Context
+from flakeship.nix.command import Nix
+from flakeship.nix.derivation import describe
+from flakeship.nix.installable import Installable
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+COMMIT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def moment(text: str, *, epoch: str = "", commit: datetime | None = COMMIT) -> datetime | None:
+    environ = {"SOURCE_DATE_EPOCH": epoch}
+    check_created(text, environ)
+    return moment_of(text, environ=environ, now=NOW, commit_time=lambda: commit)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("keep", None),
+        ("now", NOW),
+        ("commit", COMMIT),
+        ("auto", COMMIT),
+        ("0", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("1767323045", COMMIT),
+        ("-1", datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2026-01-02", datetime(2026, 1, 2, tzinfo=UTC)),
+        ("2026-01-02T03:04:05", COMMIT),
+        ("2026-01-02T03:04:05Z", COMMIT),
+        ("2026-01-02T05:04:05+02:00", COMMIT),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_moments(text: str, expected: datetime | None) -> None:
+    assert moment(text) == expected
+
+
+def test_auto_takes_the_first_that_is_known() -> None:
+    assert moment("auto", epoch="5") == datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
+    assert moment("auto", commit=None) is None
+    assert moment("now", epoch="5") == NOW
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "Now", "2026-13-01", "2026-01-02T25:00:00Z", "1e9", "١٢", "9" * 30, "-", "--5", "-9" + "9" * 12,
+     "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"],
+)  # fmt: skip
+def test_refused_before_anything_is_built(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_created(text, {})
+    assert caught.value.message.startswith(f"created is {text!r}, which is ")
+    assert "seconds since 1970" in caught.value.hint
+
+
+@pytest.mark.parametrize("epoch", ["soon", "1.5", "9" * 30])
+def test_a_source_date_epoch_that_is_no_number(epoch: str) -> None:
+    with pytest.raises(UsageError, match=r"SOURCE_DATE_EPOCH is .* not a number of seconds") as caught:
+        check_created("auto", {"SOURCE_DATE_EPOCH": epoch})
+    assert caught.value.hint
+    check_created("keep", {"SOURCE_DATE_EPOCH": epoch})
+
+
+@pytest.mark.parametrize(
+    ("sha", "date", "known"), [("a" * 40, COMMIT, COMMIT), ("", COMMIT, None), ("a" * 40, NOW, None)]
+)
+def test_the_date_of_the_run_is_never_taken_for_the_commits(
+    sha: str, date: datetime, known: datetime | None
+) -> None:
+    context = Context(run_date=NOW, commit_date=date, sha=sha)
+    assert context.committed == known
+    check_commit("auto", None, context)
+    if known:
+        check_commit("commit", None, context)
+    else:
+        with pytest.raises(UsageError, match="is in no git repository"):
+            check_commit("commit", None, context)
+
+
+@pytest.mark.slow
+def test_nix_is_asked_where_nobody_else_knows(
+    nix: Nix, make_flake: Callable[..., Path], tmp_path: Path
+) -> None:
+    elsewhere = Context(run_date=NOW, commit_date=NOW)
+    folder = make_flake()
+    versioned = Installable.parse(f"{folder}#fails", cwd="/")
+    check_commit("commit", Builder(nix, versioned, tmp_path, partial(describe, nix, versioned)), elsewhere)
+    unversioned = Installable.parse(f"path:{folder}#fails", cwd="/")
+    with pytest.raises(UsageError, match="is in no git repository") as caught:
+        check_commit(
+            "commit", Builder(nix, unversioned, tmp_path, partial(describe, nix, unversioned)), elsewhere
+        )
+    assert "created: auto" in caught.value.hint
+
+
+def test_a_commit_that_nobody_knows() -> None:
+    with pytest.raises(UsageError, match="is in no git repository") as caught:
+        moment("commit", commit=None)
+    assert "fetch-depth" in caught.value.hint

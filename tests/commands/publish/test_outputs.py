@@ -1,0 +1,81 @@
+"""What a run hands on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flakeship.commands.publish.outputs import check_metadata, metadata, outputs, references, write_metadata
+from flakeship.destinations.protocol import Delivered, Published
+from flakeship.errors import ResourceError, UsageError
+from flakeship.settings.declaration import OUTPUTS
+from tests.images import random_packed
+
+PACKED = random_packed(1, 1)
+DIGEST = PACKED.descriptor.digest
+SENT = Published(
+    "ghcr.io/o/n", f"ghcr.io/o/n@{DIGEST}", ("ghcr.io/o/n:1", "ghcr.io/o/n:2"), DIGEST,
+    (Delivered(PACKED.layers[0].descriptor.digest, 5, "uploaded"),),
+)  # fmt: skip
+LAYOUT = Published("oci:/out", "oci:/out:latest", (), DIGEST, ())
+WITHHELD = Published("ghcr.io/o/x", f"ghcr.io/o/x@{DIGEST}", ("ghcr.io/o/x:1",), DIGEST, (), sent=False)
+
+
+def test_outputs_are_those_that_are_declared() -> None:
+    found = outputs(PACKED, [SENT, LAYOUT, WITHHELD])
+    assert set(found) == set(OUTPUTS)
+    assert found["digest"] == DIGEST
+    assert found["imageid"] == PACKED.config_descriptor.digest
+    assert found["tags"] == "ghcr.io/o/n:1\nghcr.io/o/n:2"
+    assert found["refs"].splitlines() == list(references([SENT, LAYOUT]))
+    assert "\n" not in found["metadata"]
+    assert json.loads(found["digests"]) == {"linux/amd64": DIGEST}
+
+
+@pytest.mark.parametrize(
+    ("published", "pushed"), [([SENT], "true"), ([LAYOUT], "false"), ([WITHHELD], "false")]
+)
+def test_pushed_is_what_went_to_a_registry(published: list[Published], pushed: str) -> None:
+    assert outputs(PACKED, published)["pushed"] == pushed
+
+
+def test_the_metadata_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "meta.json"
+    write_metadata(path, metadata(PACKED, [SENT]))
+    document = json.loads(path.read_text())
+    assert document["containerimage.digest"] == DIGEST
+    assert document["containerimage.config.digest"] == PACKED.config_descriptor.digest
+    assert document["containerimage.descriptor"] == {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": DIGEST,
+        "size": len(PACKED.manifest),
+        "platform": {"architecture": "amd64", "os": "linux"},
+    }
+    assert document["image.name"] == "ghcr.io/o/n:1,ghcr.io/o/n:2"
+    assert document["flakeship.destinations"][0]["blobs"] == [
+        {"digest": PACKED.layers[0].descriptor.digest, "size": 5, "state": "uploaded"}
+    ]
+
+
+@pytest.mark.parametrize("name", ["folder", "file/below", "/proc/version/below", "loop"])
+def test_a_metadata_file_is_looked_at_before_the_build(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("not-yet")
+    for fit in ("file", "new", "folder/new/new", "link"):
+        check_metadata(tmp_path / fit)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(UsageError, match=r"can't be written: .+") as caught:
+        check_metadata(tmp_path / name)
+    assert "a folder that can be written to" in caught.value.hint
+
+
+def test_a_metadata_file_that_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match="cannot write the metadata file") as caught:
+        write_metadata(tmp_path / "file" / "meta.json", {})
+    assert "the image is where it should be" in caught.value.message
+    assert "can be written to" in caught.value.hint

@@ -1,0 +1,185 @@
+"""What a destination turns out not to have is read once more, by itself, and sent without asking."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flakeship.commands.publish.lint import Lint
+from flakeship.commands.publish.shipping import Shipment, ship
+from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Ready
+from flakeship.destinations.withheld import NothingDestination
+from flakeship.errors import UnreachableError
+from flakeship.events import Event, LayerProgress
+from flakeship.image.compress import Compression
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Digest, Image, Packed, PackedLayer
+from flakeship.image.pack import Packing
+from flakeship.image.published import PublishedImage, PublishedLayer, published_image
+from flakeship.image.stream import Reader
+from flakeship.sources import opened
+from flakeship.sources.opened import Circumstances, Opened
+from flakeship.stores.published import PublishedStore
+from flakeship.stores.temporary import TemporaryStore
+from tests.image.making import made
+from tests.testbed import archives
+
+
+class Registry(NothingDestination):
+    """Holds blobs, and may have lost some that it still says it has."""
+
+    def __init__(self, holds: set[Digest], lost: set[Digest], *, tells: str) -> None:
+        super().__init__("registry")
+        self.holds, self.lost, self.tells = holds, lost, tells
+        self.sent: list[Digest] = []
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        digest = layer.descriptor.digest
+        gone = digest in self.lost and (self.tells == "at once" or not certain)
+        if gone or digest not in self.holds:
+            if layer.open is None:
+                raise BlobsUnknownError(frozenset({digest}))
+            self.sent.append(digest)
+            self.holds.add(digest)
+            if self.tells != "never":
+                self.lost.discard(digest)
+        return super().take(layer, certain=certain)
+
+    def prepare(self, packed: Packed) -> Ready:
+        if gone := self.lost & {layer.descriptor.digest for layer in packed.layers}:
+            raise BlobsUnknownError(frozenset(gone))
+        return super().prepare(packed)
+
+
+@pytest.fixture(params=["layered.tar", "layered.tar.gz"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    archives.write_all(tmp_path / "archives")
+    return tmp_path / "archives" / str(request.param)
+
+
+def published(packed: Packed) -> PublishedImage:
+    from flakeship.image.document import decode_object
+
+    return published_image("registry", decode_object(packed.manifest), decode_object(packed.config))
+
+
+def shipment(
+    archive: Path, folder: Path, place: Registry, images: Sequence[PublishedImage], told: list[Event]
+) -> Shipment:
+    store = PublishedStore([images], suffix="+gzip", family=OCI, behind=TemporaryStore(folder))
+
+    @contextlib.contextmanager
+    def source() -> Iterator[Opened]:
+        with opened(archive, Circumstances(emit=told.append)) as found:
+            yield found
+
+    def same(image: Image) -> Image:
+        return image
+
+    return Shipment(
+        source,
+        same,
+        Packing(Compression(), OCI, store, 2, told.append),
+        store,
+        [place],
+        2,
+        Lint("off", told.append),
+    )
+
+
+def read(told: list[Event]) -> list[str]:
+    return [event.key for event in told if isinstance(event, LayerProgress) and event.state == "reading"]
+
+
+def test_what_is_published_is_neither_read_nor_sent(archive: Path, tmp_path: Path) -> None:
+    packed = made(archive, tmp_path / "first")
+    told: list[Event] = []
+    place = Registry({layer.descriptor.digest for layer in packed.layers}, set(), tells="at once")
+    again, _ = ship(shipment(archive, tmp_path, place, [published(packed)], told))
+    assert again.descriptor == packed.descriptor
+    assert read(told) == place.sent == []
+
+
+@pytest.mark.parametrize("tells", ["at once", "with the manifest"])
+def test_a_lost_blob_is_made_again_and_alone(archive: Path, tmp_path: Path, tells: str) -> None:
+    packed = made(archive, tmp_path / "first")
+    lost = packed.layers[1]
+    told: list[Event] = []
+    place = Registry(
+        {layer.descriptor.digest for layer in packed.layers}, {lost.descriptor.digest}, tells=tells
+    )
+    again, _ = ship(shipment(archive, tmp_path, place, [published(packed)], told))
+    assert again.descriptor == packed.descriptor
+    assert read(told) == [lost.key]
+    assert place.sent == [lost.descriptor.digest]
+
+
+def test_a_registry_that_loses_what_it_is_sent_is_an_error(archive: Path, tmp_path: Path) -> None:
+    packed = made(archive, tmp_path / "first")
+    place = Registry(set(), {packed.layers[0].descriptor.digest}, tells="never")
+    with pytest.raises(UnreachableError, match="just sent"):
+        ship(shipment(archive, tmp_path, place, [], []))
+
+
+def test_a_blob_is_one_layer_of_one_size(archive: Path, tmp_path: Path) -> None:
+    """What is published says otherwise of the blob that another layer turns out to be."""
+    packed = made(archive, tmp_path / "first")
+    honest = published(packed)
+    first, second, _ = (layer for layer in honest.layers if layer)
+    liar = replace(honest, layers=(replace(second, digest=first.digest, size=first.size + 5),))
+    place = Registry({first.digest}, set(), tells="at once")
+    again, _ = ship(shipment(archive, tmp_path, place, [liar], []))
+    assert again.descriptor == packed.descriptor
+
+
+def test_a_name_in_a_stream_is_not_its_diff_id_because_it_is_published(tmp_path: Path) -> None:
+    archives.write_all(tmp_path / "archives")
+    archive = tmp_path / "archives/docker-image-shapes.tar.gz"  # buildImage's names are of another hash
+    packed = made(archive, tmp_path / "first")
+    honest = published(packed)
+    named = [Digest(f"sha256:{layer.key.partition('/')[0]}") for layer in packed.layers]
+    liar = replace(
+        honest,
+        layers=tuple(
+            replace(layer, diff_id=name) for layer, name in zip(honest.layers, named, strict=True) if layer
+        ),
+    )
+    place = Registry({layer.descriptor.digest for layer in packed.layers}, set(), tells="at once")
+    told: list[Event] = []
+    again, _ = ship(shipment(archive, tmp_path, place, [liar], told))
+    assert again.descriptor == packed.descriptor
+    assert len(read(told)) == len(named)
+
+
+def test_with_verify_a_lie_is_found_out_and_the_layer_made_here(tmp_path: Path) -> None:
+    archives.write_all(tmp_path / "archives")
+    archive = tmp_path / "archives/layered.tar"
+    packed = made(archive, tmp_path / "first")
+    honest = published(packed)
+    first, second, third = (layer for layer in honest.layers if layer)
+    lying = replace(honest, layers=(replace(first, digest=second.digest, size=second.size), second, third))
+    blobs = {layer.descriptor.digest: layer.open for layer in packed.layers}
+    looked_at: list[Digest] = []
+
+    @contextlib.contextmanager
+    def open_blob(layer: PublishedLayer) -> Iterator[Reader]:
+        looked_at.append(layer.digest)
+        opener = blobs[layer.digest]
+        assert opener
+        with opener() as reader:
+            yield reader
+
+    told: list[Event] = []
+    place = Registry({second.digest, third.digest}, set(), tells="at once")
+    believing = shipment(archive, tmp_path, place, [lying], told)
+    doubting = PublishedStore(
+        [[lying]], suffix="+gzip", family=OCI, behind=TemporaryStore(tmp_path), open_blob=open_blob
+    )
+    again, _ = ship(replace(believing, store=doubting, packing=replace(believing.packing, store=doubting)))
+    assert again.descriptor == packed.descriptor
+    assert place.sent == [first.digest]
+    assert sorted(looked_at) == sorted([second.digest, second.digest, third.digest])

@@ -1,0 +1,110 @@
+"""What Nix says of an image, in the words of labels and tags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flakeship.commands.nix_facts import before_build, facts_of, lacking, title_of, while_packing
+from flakeship.commands.publish.building import _once
+from flakeship.commands.publish.obtain import Obtained
+from flakeship.errors import BuildError
+from flakeship.events import Detail
+from flakeship.metadata.context import NixFacts
+from flakeship.metadata.engine import compute
+from flakeship.metadata.labels import PREFIX
+from flakeship.nix.derivation import Derivation
+from tests.metadata.test_engine import CONTEXT, MAIN
+from tests.runtimes import world
+
+HASH = "0c4m3ig4" * 4
+SAID = Derivation(
+    name="hello-2.12",
+    pname="hello",
+    version="2.12",
+    system="x86_64-linux",
+    out_path=f"/nix/store/{HASH}-hello-2.12",
+    main_program="hello",
+    description="says hello",
+    homepage="https://hello.example/",
+    licenses=("MIT", "GPL-3.0-or-later", "Some Words Of Its Own"),
+)
+
+
+def test_a_package_in_the_words_of_labels() -> None:
+    assert facts_of(SAID) == NixFacts(
+        output_hash=HASH,
+        name="hello",
+        version="2.12",
+        description="says hello",
+        homepage="https://hello.example/",
+        license_spdx="MIT AND GPL-3.0-or-later",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("docker-image-app.tar.gz", "app"),
+        ("app.tar.gz", "app"),
+        ("app.tar", "app"),
+        ("stream-my-app", "my-app"),
+        ("stream-app-layered.tar.zst", "app-layered"),
+        ("hello-2.12", "hello"),
+        ("gtk+3", "gtk+3"),
+        ("", ""),
+    ],
+)
+def test_a_title_is_what_dockertools_put_something_around(name: str, title: str) -> None:
+    assert title_of(name) == title
+    assert facts_of(replace(SAID, pname="", name=name)).name == title
+
+
+def test_a_source_has_the_hash_of_its_store_path(tmp_path: Path) -> None:
+    (tmp_path / "result").symlink_to(SAID.out_path)
+    assert before_build(None, tmp_path / "result") == NixFacts(output_hash=HASH)
+    assert before_build(None, Path(SAID.out_path)) == NixFacts(output_hash=HASH)
+    assert before_build(None, tmp_path / "image.tar") == NixFacts()
+
+
+def test_what_is_known_already_is_not_asked() -> None:
+    everything = [f"{PREFIX}{key}=x" for key in ("title", "version", "description", "url", "licenses")]
+    assert not lacking(compute(CONTEXT, labels=everything))
+    assert not lacking(compute(CONTEXT))
+    bare = replace(MAIN, repository=replace(MAIN.repository, license="", description=""))
+    assert lacking(compute(bare)) == {f"{PREFIX}licenses", f"{PREFIX}description"}
+
+
+@pytest.mark.parametrize("inputs", [{"auto_labels": False}, {}])
+def test_nix_is_left_alone_where_nothing_lacks(tmp_path: Path, inputs: dict[str, Any]) -> None:
+    obtained = Obtained(tmp_path, described=lambda: pytest.fail("Nix is asked"))
+    with while_packing(obtained, compute(CONTEXT, **inputs), world(tmp_path)[0]) as facts:
+        assert facts() == NixFacts()
+
+
+def test_an_evaluation_that_fails_leaves_labels_out(tmp_path: Path) -> None:
+    def fails() -> Derivation:
+        raise BuildError("the attribute throws")
+
+    made, told = world(tmp_path)
+    bare = replace(MAIN, repository=replace(MAIN.repository, license=""))
+    with while_packing(Obtained(tmp_path, described=fails), compute(bare), made) as facts:
+        assert facts() == NixFacts()
+    (detail,) = told
+    assert isinstance(detail, Detail)
+    assert "the attribute throws" in detail.text
+
+
+def test_it_is_evaluated_once() -> None:
+    asked = []
+
+    def describe() -> Derivation:
+        asked.append(1)
+        return SAID
+
+    described = _once(describe)
+    assert described() is described() is SAID
+    assert len(asked) == 1

@@ -1,0 +1,156 @@
+"""One fault at a time between us and a real registry: the push goes through, sends little twice, and ends in a whole image.
+
+Waits are counted by the clock that is handed in, and not slept.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flakeship.errors import Error, UnreachableError
+from flakeship.events import Retry
+from flakeship.http.errors import WireError
+from tests.destinations.faults import BLOBS, MANIFESTS, SIZE, UPLOADS, assert_complete, push_past
+from tests.destinations.pushing import Pusher, push
+from tests.images import random_packed
+from tests.testbed.registry import FaultProxy, Registry
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "HEAD"])
+def test_f1_a_reset_before_any_answer(
+    method: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.reset_next(method, "/blobs/")
+    push_past(proxy, registry, pusher)
+    assert len(pusher.of(Retry)) == 1
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_f2_a_reset_in_the_middle_of_the_body(
+    share: float, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.reset_next("PATCH", UPLOADS, after_bytes=int(share * SIZE))
+    push_past(proxy, registry, pusher)
+    assert proxy.received <= 2 * SIZE * 1.02
+
+
+def test_f3_a_reset_after_the_body_before_the_answer(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.lose_response("PATCH", UPLOADS)
+    push_past(proxy, registry, pusher)
+
+
+def test_f4_a_commit_that_counted_and_whose_answer_was_lost(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.lose_response("PUT", UPLOADS)
+    push_past(proxy, registry, pusher)
+    assert proxy.received < SIZE * 1.02, "nothing is sent twice"
+
+
+def test_f5_a_commit_that_was_lost_with_its_session(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    gone = json.dumps({"errors": [{"code": "BLOB_UPLOAD_UNKNOWN", "message": "unknown"}]}).encode()
+    proxy.fail_next("PUT", UPLOADS, status=404, body=gone)
+    push_past(proxy, registry, pusher)
+    assert len(proxy.of("PATCH")) == 3, "the layer twice, the config once"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
+@pytest.mark.parametrize(
+    ("method", "pattern"),
+    [
+        ("GET", "^/v2/$"),
+        ("HEAD", BLOBS),
+        ("POST", UPLOADS),
+        ("PATCH", UPLOADS),
+        ("PUT", UPLOADS),
+        ("HEAD", MANIFESTS),
+        ("PUT", MANIFESTS + "sha256:"),
+        ("PUT", MANIFESTS + "latest"),
+    ],
+)
+def test_f6_one_server_error(  # noqa: PLR0917 - what is tried, and the fixtures
+    method: str, pattern: str, status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next(method, pattern, status=status, body=b"<html>an error page</html>")
+    push_past(proxy, registry, pusher)
+    assert [retry.attempt for retry in pusher.of(Retry)] == [1]
+    assert 0 <= sum(pusher.clock.slept) <= 0.5
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "PUT"])
+def test_f7_a_registry_that_is_down_for_good(
+    method: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next(method, "/v2/", status=500, times=999, body=b"the disk is on fire\nmore")
+    repository = registry.new_repository()
+    with pytest.raises(UnreachableError, match="tried 6 times") as raised:
+        push(random_packed(8, layers=1), pusher.destination(proxy.host, repository, tags=("latest",)))
+    assert "500" in raised.value.message
+    assert "the disk is on fire" in raised.value.message or method == "HEAD"
+    assert "in trouble" in raised.value.hint
+    assert registry.tags(repository) == []
+    assert registry.open_uploads(repository) == []
+    assert len(pusher.clock.slept) == 5
+    assert sum(pusher.clock.slept) <= 0.5 + 1 + 2 + 4 + 8
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_f8_the_wait_that_the_registry_asks_for(
+    status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next("PATCH", UPLOADS, status=status, headers={"Retry-After": "7"})
+    push_past(proxy, registry, pusher)
+    assert sum(pusher.clock.slept) == pytest.approx(7)
+
+
+def test_a_wait_that_is_too_long_fails_at_once_and_names_it(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next("POST", UPLOADS, status=429, headers={"Retry-After": "86400"})
+    with pytest.raises(UnreachableError, match="wait 86400 s, which is more than 300 s") as raised:
+        push(random_packed(9), pusher.destination(proxy.host, registry.new_repository()))
+    assert "limits how much" in raised.value.hint
+    assert pusher.clock.slept == []
+
+
+def test_a_limit_on_requests_pauses_every_worker(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    destination = pusher.destination(proxy.host, registry.new_repository())
+    packed = random_packed(10, layers=2)
+    proxy.fail_next("POST", UPLOADS, status=429, headers={"Retry-After": "5"})
+    with pytest.raises(WireError):
+        destination._client.start_upload()
+    assert pusher.clock.slept == []
+    destination.take(packed.layers[0])
+    assert sum(pusher.clock.slept) == pytest.approx(5)
+
+
+def test_bursts_of_trouble_halve_the_uploads_at_once(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next("POST", UPLOADS, status=500, times=4)
+    packed, repository = random_packed(28, layers=8), registry.new_repository()
+    destination = pusher.destination(proxy.host, repository, tags=("latest",))
+    push(packed, destination, threads=4)
+    assert_complete(registry, repository, packed.descriptor.digest)
+    limit = destination._uploads._limit.limit
+    assert limit is not None
+    assert limit <= 2
+
+
+def test_every_error_names_the_repository_or_its_url(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    repository = registry.new_repository()
+    proxy.fail_next("PUT", MANIFESTS, status=400, body=b"no")
+    with pytest.raises(Error, match=repository):
+        push(random_packed(29), pusher.destination(proxy.host, repository))

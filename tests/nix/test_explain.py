@@ -1,0 +1,286 @@
+"""What Nix's messages mean: the words of each version, told as what failed, why, and what to do."""
+
+# ruff: noqa: RUF001 - nixpkgs quotes the names of packages so
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from flakeship.errors import BuildError, Error, ResourceError
+from flakeship.events import ignore
+from flakeship.nix.command import Nix
+from flakeship.nix.explain import ask, explain
+from flakeship.nix.failure import Failure
+from flakeship.nix.installable import Installable
+from flakeship.nix.log import TAIL, Log
+from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, MISSING_FEATURE, WRONG_SYSTEM
+
+
+def told(nix: Nix, *errors: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> Error:
+    log = Log(ignore)
+    for text in errors:
+        log._said(text, 0)
+    log.tails[FAILS] = deque(tail)
+    log.rest.extend(rest)
+    return explain(Failure(nix, Installable("github:o/r", "image", (), "/", None), 1, log))
+
+
+@pytest.mark.parametrize("version", BUILDER_FAILED)
+def test_builder_failed(nix: Nix, version: str) -> None:
+    error = told(
+        nix,
+        BUILDER_FAILED[version],
+        f"error: 1 dependencies of derivation '{DRV}' failed to build",
+        tail=("make: ***", "about to fail"),
+    )
+    assert isinstance(error, BuildError)
+    assert error.message == "building fails failed: its builder exited with code 3"
+    assert error.detail == "make: ***\nabout to fail"
+    assert f"nix log {FAILS}" in error.hint
+
+
+def test_builder_without_a_log_of_its_own(nix: Nix) -> None:
+    """A remote builder's log may be in the message alone."""
+    error = told(
+        nix, f"error: builder for '{FAILS}' failed with exit code 2;\n       last 1 log lines:\n       > boom"
+    )
+    assert "> boom" in error.detail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: '/w' is not a Git repository",
+        "error: opening Git repository \"/w\": failed to resolve path '/r/.git/worktrees/x': No such file or directory",
+    ],
+)
+def test_a_worktree_without_its_repository(nix: Nix, text: str) -> None:
+    error = told(nix, text)
+    assert "can't be opened" in error.message
+    assert "`path:.`" in error.hint
+
+
+def test_builder_was_killed(nix: Nix) -> None:
+    error = told(nix, f"error: builder for '{FAILS}' failed due to signal 9 (Killed)")
+    assert error.message == "building fails failed: its builder was ended by signal 9"
+    assert "memory ran out" in error.hint
+
+
+def test_disk_full_in_the_builder_and_in_nix_itself(nix: Nix) -> None:
+    for error in (
+        told(nix, BUILDER_FAILED["2.8"], tail=("cp: write error: No space left on device",)),
+        told(nix, "error: writing to file: No space left on device"),
+    ):
+        assert isinstance(error, ResourceError)
+        assert "the disk is full" in error.message
+        assert "nix store gc" in error.hint
+
+
+@pytest.mark.parametrize("version", WRONG_SYSTEM)
+def test_another_system(nix: Nix, version: str) -> None:
+    error = told(nix, WRONG_SYSTEM[version])
+    assert error.message == "github:o/r#image is for aarch64-linux, and this machine is x86_64-linux"
+    assert "remote builder" in error.hint
+    assert "qemu" in error.hint
+    assert "extra-platforms = aarch64-linux" in error.hint
+
+
+@pytest.mark.parametrize("version", MISSING_FEATURE)
+def test_missing_feature_of_the_machine(nix: Nix, version: str) -> None:
+    error = told(nix, MISSING_FEATURE[version])
+    assert error.message == "github:o/r#image needs a machine with the features kvm"
+    assert "/dev/kvm" in error.hint
+
+
+def test_reason_of_2_34_is_part_of_the_message(nix: Nix) -> None:
+    error = told(
+        nix, f"error: Cannot build '{DRV}'.\n       Reason: the moon is full.\n       Output paths:\n  /x"
+    )
+    assert error.message == f"github:o/r#image cannot be built: Cannot build '{DRV}'. the moon is full."
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            (
+                f"error: hash mismatch in fixed-output derivation '{DRV}':\n"
+                "         specified: sha256-AAAA=\n            got:    sha256-BBBB="
+            ),
+            "the source app-1.0 is not what the flake says: its hash is sha256-BBBB=, not sha256-AAAA=",
+            "put the new hash",
+        ),
+        (
+            (
+                "error:\n       … while calling\n\n       error: Package ‘vault-1.2’ in /nix/store/x:3 has an unfree license "
+                "(‘bsl11’), refusing to evaluate."
+            ),
+            "needs vault-1.2, whose licence is unfree",
+            "allow-unfree: true",
+        ),
+        (
+            "error: access to absolute path '/etc' is forbidden in pure eval mode (use '--impure' to override)",
+            "reads something that is outside the flake",
+            "impure: true",
+        ),
+        (
+            "error: cannot look up '<nixpkgs>' in pure evaluation mode (use '--impure' to override)",
+            "reads something that is outside the flake",
+            "impure: true",
+        ),
+        (
+            (
+                "error: experimental Nix feature 'ca-derivations' is disabled; use '--extra-experimental-features "
+                "ca-derivations' to override"
+            ),
+            "needs Nix's experimental feature ca-derivations",
+            "extra-experimental-features = ca-derivations",
+        ),
+        (
+            "error: unable to download 'https://api.github.com/repos/o/r': HTTP error 404\n\n       response body:",
+            "https://api.github.com/repos/o/r answers 404",
+            "access-tokens",
+        ),
+        (
+            "error: unable to download 'https://x.example/a.tgz': Couldn't resolve host name (6)",
+            "cannot be downloaded",
+            "reaches it",
+        ),
+        (
+            "error: unable to download 'https://x.example/a.tgz': HTTP error 503",
+            "cannot be downloaded",
+            "down for now",
+        ),
+        (
+            "error: Failed to fetch git repository 'https://x.example/r': Could not resolve host: x.example",
+            "cannot be downloaded",
+            "proxy",
+        ),
+        (
+            "error: getting status of '/nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-source/a.nix': No such file or directory",
+            "reads a.nix, which is not in the flake's source",
+            "added to git",
+        ),
+        (
+            "error: path '/nix/store/0ccnxa25whszw7mgbgyzdm4nqc0zwnm8-source/sub/a.nix' does not exist",
+            "reads sub/a.nix, which is not in the flake's source",
+            "added to git",
+        ),
+        (
+            "error: Path 'a.nix' in the repository \"/r\" is not tracked by Git.",
+            "reads a.nix, which is not in the flake's source",
+            "added to git",
+        ),
+        (
+            "error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused",
+            "daemon does not answer",
+            "systemctl start nix-daemon",
+        ),
+        (
+            "error: file 'nixpkgs' was not found in the Nix search path (add it using $NIX_PATH or -I)",
+            "reads <nixpkgs>, and nothing says what that is",
+            "`nix-path: nixpkgs=PATH-OR-URL`",
+        ),
+        (
+            "error: could not set permissions on '/nix/var/nix/profiles/per-user' to 755: Operation not permitted",
+            "daemon does not answer or does not let us in",
+            "as root",
+        ),
+        (
+            "error: creating directory '/nix/store': Read-only file system",
+            "Nix can't write to its store",
+            "`-v flakeship-nix:/nix`",
+        ),
+        (
+            "error: creating directory '/nix/store': Permission denied",
+            "daemon does not answer or does not let us in",
+            "as root",
+        ),
+        (
+            "error:\n       … while evaluating\n\n       error: undefined variable 'foo'",
+            "github:o/r#image cannot be built: undefined variable 'foo'",
+            "--show-trace",
+        ),
+    ],
+)
+def test_causes(nix: Nix, text: str, message: str, hint: str) -> None:
+    error = told(nix, text)
+    assert type(error) is BuildError
+    assert message in error.message
+    assert hint in error.hint
+    assert error.detail
+
+
+def test_nix_that_says_nothing(nix: Nix) -> None:
+    error = told(nix)
+    assert error.message == "github:o/r#image cannot be built: nix failed with exit code 1"
+
+
+def test_what_is_not_json_is_read_too(nix: Nix) -> None:
+    assert "unfree" in told(nix, rest=("error: Package ‘a’ in /x:1 has an unfree license (‘u’)",)).message
+
+
+@pytest.mark.parametrize("before", [0, 100])
+def test_detail_of_a_long_trace_is_around_the_last_error(nix: Nix, before: int) -> None:
+    trace = [f"… while {number}" for number in range(100)]
+    lines = [*trace[:before], "error: the reason", *trace[before:]]
+    detail = told(nix, "\n".join(lines)).detail.splitlines()
+    assert "error: the reason" in detail
+    assert len(detail) == TAIL
+
+
+def test_missing_attribute_of_a_flake_that_does_not_tell(nix: Nix) -> None:
+    text = "error: flake 'x' does not provide attribute 'packages.x86_64-linux.image', 'legacyPackages…' or 'image'"
+    installable = Installable("path:/nowhere", "image", (), "/", None)
+    log = Log(ignore)
+    log.errors.append(text)
+    error = explain(Failure(nix, installable, 1, log))
+    assert error.message == "the flake path:/nowhere has no package 'image'"
+    assert "nix flake show" in error.hint
+    assert error.detail == text
+
+
+def test_a_question_that_fails_is_explained(nix: Nix, tmp_path: Path) -> None:
+    (tmp_path / "flake.nix").write_text("{ outputs = _: throw ''so it is''; }")
+    installable = Installable.parse(f"path:{tmp_path}#x", cwd=tmp_path)
+    with pytest.raises(BuildError, match="cannot be built: so it is"):
+        ask(nix, installable, "eval", "--json", "--", str(installable))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("error: cannot find flake 'flake:image' in the flake registries", "there is no flake image"),
+        (
+            "error: unable to download 'https://x.example/registry.json': Couldn't resolve host name (6)",
+            "image needs",
+        ),
+    ],
+)
+def test_an_attribute_without_its_flake(nix: Nix, text: str, message: str) -> None:
+    log = Log(ignore)
+    log.errors.append(text)
+    error = explain(Failure(nix, Installable("image", "", (), "/", None), 1, log))
+    assert message in error.message
+    assert "`.#image`" in error.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: flake output attribute 'packages' is not a derivation",
+        "error: expected flake output attribute 'packages' to be a derivation or path but found a set",
+    ],
+)
+def test_what_is_no_package(nix: Nix, tmp_path: Path, text: str) -> None:
+    (tmp_path / "flake.nix").write_text(
+        "{ outputs = _: { packages.x86_64-linux = { app = { isExe = true; }; other = 1; }; }; }"
+    )
+    log = Log(ignore)
+    log.errors.append(text)
+    installable = Installable.parse(f"path:{tmp_path}#packages", cwd=tmp_path)
+    error = explain(Failure(nix, installable, 1, log))
+    assert "is no package" in error.message
+    assert "its images: app" in error.hint

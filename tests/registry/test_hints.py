@@ -1,0 +1,28 @@
+"""House rule: every error says what to do next. Read from the source, so that no error is forgotten."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from flakeship import errors
+
+SOURCE = Path(__file__).parents[2] / "src/flakeship"
+ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)} - {
+    "Error",
+    "CancelledError",
+}
+WITHIN = {"commands/event.py"}
+"""Modules whose errors are caught by themselves: the user is told in other words."""
+
+
+def test_every_error_has_a_hint() -> None:
+    without = [
+        f"{path.relative_to(SOURCE)}:{call.lineno}"
+        for path in SOURCE.rglob("*.py")
+        if str(path.relative_to(SOURCE)) not in WITHIN
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ERRORS
+        if not {"hint", None} & {keyword.arg for keyword in call.keywords}
+    ]
+    assert not without

@@ -1,0 +1,215 @@
+"""Flag over FLAKESHIP_ over INPUT_ over default; secrets from file, stdin and environment, never from a flag."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, TextIO
+
+import pytest
+
+from flakeship.errors import UsageError
+from flakeship.settings.arguments import Invocation, read
+from flakeship.settings.declaration import Settings, inputs
+
+CANARY = "hunter2-canary"
+
+
+def given(*flags: str, stdin: str = "", **environ: str) -> Invocation:
+    return read(
+        ["publish", *flags],
+        {name.replace("__", "-"): value for name, value in environ.items()},
+        io.StringIO(stdin),
+    )
+
+
+def settings(*flags: str, stdin: str = "", **environ: str) -> Settings:
+    return given(*flags, stdin=stdin, **environ).settings
+
+
+def test_defaults() -> None:
+    assert settings(PATH="/bin", HOME="/root") == Settings()
+
+
+def test_precedence() -> None:
+    environ = {"INPUT_FLAKE": "input"}
+    assert settings(**environ).flake == ("input",)
+    environ["FLAKESHIP_FLAKE"] = "variable"
+    assert settings(**environ).flake == ("variable",)
+    assert settings("--flake", "flag", **environ).flake == ("flag",)
+    assert settings("--flake=flag", **environ).flake == ("flag",)
+
+
+@pytest.mark.parametrize("prefix", ["INPUT_", "FLAKESHIP_"])
+@pytest.mark.parametrize("name", ["AUTO__LABELS", "AUTO_LABELS"])
+def test_names_with_hyphens(prefix: str, name: str) -> None:
+    assert settings(**{prefix + name: "false"}).auto_labels is False
+
+
+@pytest.mark.parametrize("prefix", ["INPUT_", "FLAKESHIP_"])
+def test_an_empty_variable_is_unset(prefix: str) -> None:
+    names = ("PUSH", "FLAKE", "LABELS", "PASSWORD", "PASSWORD_FILE", "COMPRESSION_LEVEL", "NO_SUCH")
+    assert given(**{prefix + name: "" for name in names}) == given()
+    assert settings(INPUT_FLAKE="input", FLAKESHIP_FLAKE="").flake == ("input",)
+
+
+@pytest.mark.parametrize(
+    "item", [item for item in inputs() if "publish" in item.commands], ids=lambda item: item.name
+)
+def test_every_input_has_all_of_its_ways(item: Any, tmp_path: Path) -> None:
+    text = {"flag": "true", "number": "1", "choice": (item.choices or ("",))[0]}.get(item.kind, "some/value")
+    github = f"INPUT_{item.name.upper()}"
+    by_variable = settings(**{item.variable: text})
+    assert settings(**{github: text}) == by_variable
+    assert getattr(by_variable, item.attribute) not in (None, "", ())
+    if item.secret:
+        (tmp_path / "secret").write_text(text)
+        assert settings(f"--{item.name}-file", str(tmp_path / "secret")) == by_variable
+        with pytest.raises(UsageError, match="there is no option"):
+            settings(f"--{item.name}={text}")
+    else:
+        assert settings(f"--{item.name}={text}") == by_variable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a=1", ("a=1",)),
+        ("a=1\nb=2,3\n\n# a comment\n  c = d=e  ", ("a=1", "b=2,3", "c = d=e")),
+    ],
+)
+def test_lines(text: str, expected: tuple[str, ...]) -> None:
+    assert settings(FLAKESHIP_LABELS=text).labels == expected
+    assert settings(*(f"--labels={line}" for line in text.split("\n") if line.strip())).labels == expected
+
+
+def test_blanks_around_a_value_are_dropped_and_kept_where_they_count() -> None:
+    found = settings(**{"INPUT_BAKE-TARGET": " app ", "INPUT_SEP-TAGS": " "})
+    assert (found.bake_target, found.sep_tags) == ("app", " ")
+
+
+def test_lists_take_commas_and_flags_may_come_again() -> None:
+    expected = ("oci:a", "docker://h/n", "oci:b")
+    assert settings(INPUT_TO="oci:a, docker://h/n\noci:b").to == expected
+    assert settings("--to", "oci:a,docker://h/n", "--to", "oci:b").to == expected
+
+
+def test_a_flag_without_a_value_is_true() -> None:
+    assert settings("--dry-run").dry_run is True
+    assert settings("--dry-run", "false").dry_run is False
+    assert settings("--push").push == "true"
+    assert settings("--push=false").push == "false"
+
+
+def test_secrets(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{CANARY}\n")
+    assert settings("--password-stdin", stdin=f"{CANARY}\nmore").password == CANARY
+    assert settings("--password-file", str(tmp_path / "secret")).password == CANARY
+    assert settings(FLAKESHIP_PASSWORD_FILE=str(tmp_path / "secret")).password == CANARY
+    assert settings(FLAKESHIP_PASSWORD=f" {CANARY} ").password == f" {CANARY} "
+    assert settings(INPUT_PASSWORD=f"{CANARY}\r\n").password == CANARY, "as `gh secret set <FILE` stores it"
+    assert settings(INPUT_PASSWORD="\n") == settings()
+    found = settings(FLAKESHIP_PASSWORD=CANARY, INPUT_CACHIX__AUTH__TOKEN=CANARY)
+    assert CANARY not in repr(found)
+
+
+def test_a_secret_of_the_first_place_wins_however_it_is_given(tmp_path: Path) -> None:
+    for name in ("flag", "variable", "input"):
+        (tmp_path / name).write_text(name)
+    by_input = {"INPUT_PASSWORD_FILE": str(tmp_path / "input")}
+    assert settings(**by_input).password == "input"
+    assert settings(**by_input, FLAKESHIP_PASSWORD="variable").password == "variable"
+    by_file = {"INPUT_PASSWORD": "input", "FLAKESHIP_PASSWORD_FILE": str(tmp_path / "variable")}
+    assert settings(**by_file).password == "variable"
+    assert settings(**dict(reversed(by_file.items()))).password == "variable"
+    assert settings("--password-file", str(tmp_path / "flag"), **by_file).password == "flag"
+    assert settings("--password-stdin", stdin="flag", FLAKESHIP_PASSWORD="variable").password == "flag"
+
+
+def _undecodable() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("stdin", [None, io.StringIO(), io.StringIO("\nlater"), _undecodable()])
+def test_a_password_is_to_come_from_stdin_and_does_not(stdin: TextIO | None) -> None:
+    with pytest.raises(UsageError, match="the first line of stdin holds nothing") as caught:
+        read(["publish", "--password-stdin"], {"FLAKESHIP_PASSWORD": CANARY}, stdin)
+    assert "FLAKESHIP_PASSWORD" in caught.value.hint
+    assert CANARY not in caught.value.message
+
+
+def test_a_secret_never_stands_in_an_error() -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(f"--password={CANARY}")
+    assert CANARY not in f"{caught.value.message} {caught.value.hint} {caught.value.detail}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "words", "hint"),
+    [
+        (["--tag", "a"], {}, "no option --tag; did you mean '--tags'?", "--help"),
+        (["--compresion=gzip"], {}, "did you mean '--compression'?", "--help"),
+        (["--zzzzzz"], {}, "there is no option --zzzzzz", "--help"),
+        (["--flake"], {}, "expected one argument", "--help"),
+        ([".#image"], {}, "nothing to do with .#image", "`--flake .#image`"),
+        (["--push=maybe"], {}, "push is 'maybe'", "auto, true, false"),
+        (["--compression=gzp"], {}, "compression is 'gzp'; did you mean 'gzip'?", "gzip, zstd, none"),
+        (["--dry-run=perhaps"], {}, "dry-run is 'perhaps'", "true or false"),
+        (
+            ["--compression-level=-1"],
+            {},
+            "compression-level is '-1', which is not a number",
+            "without a sign",
+        ),
+        (["--compression-level=²"], {}, "which is not a number", "whole number"),
+        (["--compression-level=" + "9" * 9], {}, "which is not a number", "whole number"),
+        (
+            ["--password-file=/nowhere/secret"],
+            {},
+            "cannot read password from /nowhere/secret",
+            "FLAKESHIP_PASSWORD",
+        ),
+        (
+            [],
+            {"FLAKESHIP_TAG": "a"},
+            "FLAKESHIP_TAG is set, but there is no input 'tag'; did you mean 'tags'?",
+            "unset it",
+        ),
+        (["--to", 'a,"b'], {}, "to, line 1, column 3: ", ""),
+        (["--labels", "a=\udcff", "--labels", "b=c"], {}, "labels holds bytes that are no UTF-8", "UTF-8"),
+        ([], {"FLAKESHIP_SOURCE": "a\udcff"}, "source holds bytes that are no UTF-8", "UTF-8"),
+    ],
+)
+def test_refused(flags: list[str], environ: dict[str, str], words: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        given(*flags, **environ)
+    assert words in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_an_unknown_input_is_a_warning() -> None:
+    invocation = given(INPUT_TAG="a", INPUT_SOMETHING="", INPUT_FLAKE="x")
+    assert invocation.warnings == ("there is no input 'tag'; did you mean 'tags'?",)
+    assert invocation.settings.flake == ("x",)
+
+
+@pytest.mark.parametrize("flags", [["publsh"], []])
+def test_no_such_command(flags: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(flags, {}, io.StringIO())
+    assert "COMMAND" in caught.value.message
+    assert "--help" in caught.value.hint
+
+
+def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="it is not text"):
+        settings("--password-file", str(tmp_path / "secret"))
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_what_argparse_ends_by_itself(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read([flag], {}, io.StringIO())
+    assert caught.value.code == 0
+    assert "flakeship" in capsys.readouterr().out
