@@ -1,4 +1,4 @@
-"""A World for tests: an environment, a folder, a day, and every event that was told."""
+"""A Runtime for tests: an environment, a folder, a day, and every event that was told."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.events import Event
 from tests.metadata.events import NOW
 
 
-def world(cwd: Path, environ: Mapping[str, str] | None = None) -> tuple[World, list[Event]]:
+def runtime(cwd: Path, environ: Mapping[str, str] | None = None) -> tuple[Runtime, list[Event]]:
     """It stands still, and sleeps for no time. The list grows as events are told."""
     told: list[Event] = []
-    made = World(
+    made = Runtime(
         environ=environ or {},
         cwd=cwd,
         home=cwd,

@@ -1,4 +1,4 @@
-"""The door: argv and environment in, exit code out. The only place that catches errors, and that reads the world."""
+"""The door: argv and environment in, exit code out. The only place that catches errors, and that reads the runtime."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from flakeship.settings import arguments
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
-    from flakeship.commands.runtime import World
+    from flakeship.commands.runtime import Runtime
 
 
 def entry() -> NoReturn:
@@ -102,12 +102,12 @@ def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
         if invocation.command == "publish":  # a build may take long; the others answer at once
             report = cancellation.recorded(log)
             report(events.Started(__version__))
-        from flakeship.commands.runtime import World
+        from flakeship.commands.runtime import Runtime
         from flakeship.commands.workspace_owner import workspace_owned
 
         for warning in invocation.warnings:
             report(events.Warned(warning))
-        world = World(
+        runtime = Runtime(
             environ=dict(os.environ),
             cwd=_cwd(),
             home=Path(os.environ.get("HOME") or "/"),
@@ -120,8 +120,8 @@ def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
             stdout=stdout.buffer,
             uninterrupted=cancellation.uninterrupted,
         )
-        with workspace_owned(settings, world.cwd):
-            said = _COMMANDS[invocation.command](settings, world)
+        with workspace_owned(settings, runtime.cwd):
+            said = _COMMANDS[invocation.command](settings, runtime)
     told = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:
         print(platform.printed(said), file=told, flush=True)
@@ -165,7 +165,7 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
         return text.encode(error.encoding, "backslashreplace"), error.end
 
 
-def _publish(settings: Settings, world: World) -> str:
+def _publish(settings: Settings, runtime: Runtime) -> str:
     from flakeship import events
     from flakeship.ci.reporting import reporting
     from flakeship.commands.event import context_of
@@ -178,53 +178,53 @@ def _publish(settings: Settings, world: World) -> str:
     from flakeship.report.summary import as_text
 
     if settings.metadata_file:
-        result.check_metadata(world.cwd / settings.metadata_file)
-    world = replace(world, emit=NoticedOnce(world.emit))
-    platform, lines = reporting(world.environ), list[str]()
+        result.check_metadata(runtime.cwd / settings.metadata_file)
+    runtime = replace(runtime, emit=NoticedOnce(runtime.emit))
+    platform, lines = reporting(runtime.environ), list[str]()
     made: dict[str, pipeline.Result] = {}
     attributes = attributes_of(settings)
     if len(attributes) > 1:
-        check_default(attributes, context_of(settings, world))
+        check_default(attributes, context_of(settings, runtime))
     for attribute in attributes:
-        chronicle = Chronicle(world.emit)
-        each, *beside = publish_all(attribute.settings, replace(world, emit=chronicle), tag=attribute.tag)
+        chronicle = Chronicle(runtime.emit)
+        each, *beside = publish_all(attribute.settings, replace(runtime, emit=chronicle), tag=attribute.tag)
         made[attribute.name] = each
         summary = result.summary(each.packed, each.published)
         try:
-            platform.summarise(as_markdown(summary, chronicle), world.environ)
+            platform.summarise(as_markdown(summary, chronicle), runtime.environ)
         except ResourceError as error:  # the outputs count for more
-            world.emit(events.Warned(error.message, error.hint))
-        world.emit(events.Summarised(as_text(summary)))
+            runtime.emit(events.Warned(error.message, error.hint))
+        runtime.emit(events.Summarised(as_text(summary)))
         lines += [line for one in (each, *beside) for line in result.references(one.published)]
     if settings.metadata_file:
-        result.write_metadata(world.cwd / settings.metadata_file, together.metadata(made))
-    platform.hand_over(together.outputs(made), world.environ)
+        result.write_metadata(runtime.cwd / settings.metadata_file, together.metadata(made))
+    platform.hand_over(together.outputs(made), runtime.environ)
     return "\n".join(lines)
 
 
-def _inspect(settings: Settings, world: World) -> str:
+def _inspect(settings: Settings, runtime: Runtime) -> str:
     from flakeship.commands.inspect import inspect
     from flakeship.report.inspection import as_json, as_text
 
-    images = inspect(settings, world)
+    images = inspect(settings, runtime)
     return as_json(images) if settings.json else "\n\n".join(map(as_text, images))
 
 
-def _layers(settings: Settings, world: World) -> str:
+def _layers(settings: Settings, runtime: Runtime) -> str:
     from flakeship.commands.layer_cache import kept_layers
     from flakeship.report.layers import as_json, as_text
 
-    folder, layers = kept_layers(settings, world)
+    folder, layers = kept_layers(settings, runtime)
     return (as_json if settings.json else as_text)(folder, layers)
 
 
-def _metadata(settings: Settings, world: World) -> str:
+def _metadata(settings: Settings, runtime: Runtime) -> str:
     from flakeship.commands.metadata import run
 
-    return run(settings, world)
+    return run(settings, runtime)
 
 
-_COMMANDS: Final[dict[str, Callable[[Settings, World], str]]] = {
+_COMMANDS: Final[dict[str, Callable[[Settings, Runtime], str]]] = {
     "publish": _publish,
     "inspect": _inspect,
     "layers": _layers,

@@ -17,7 +17,7 @@ from flakeship.errors import UsageError
 from flakeship.events import Notice
 from flakeship.settings.declaration import Settings
 from tests.metadata import events
-from tests.runtimes import world
+from tests.runtimes import runtime
 
 TOKEN = "hunter2-canary"
 ASKING = Settings(github_api=True, github_token=TOKEN)
@@ -89,7 +89,7 @@ def test_the_api_tells_what_the_event_does_not(tmp_path: Path, environ: dict[str
         "/repos/octo/app": json.dumps(PROJECT).encode(),
         f"/repos/octo/app/commits/{events.SHA}": json.dumps(COMMIT).encode(),
     }
-    made, told = world(tmp_path, environ)
+    made, told = runtime(tmp_path, environ)
     found = context_of(ASKING, made)
     assert (found.repository.description, found.repository.license) == ("From the API", "ISC")
     assert found.is_default_branch
@@ -99,10 +99,10 @@ def test_the_api_tells_what_the_event_does_not(tmp_path: Path, environ: dict[str
 
 
 def test_nothing_is_asked_unless_it_is_wanted(tmp_path: Path, environ: dict[str, str], api: Api) -> None:
-    context_of(Settings(github_token=TOKEN), world(tmp_path, environ)[0])
+    context_of(Settings(github_token=TOKEN), runtime(tmp_path, environ)[0])
     gitlab = events.gitlab("branch main")
     assert gitlab is not None
-    context_of(Settings(github_api=True), world(tmp_path, gitlab | {"GITHUB_API_URL": api.url})[0])
+    context_of(Settings(github_api=True), runtime(tmp_path, gitlab | {"GITHUB_API_URL": api.url})[0])
     assert not api.asked
 
 
@@ -127,7 +127,7 @@ def test_an_api_that_fails_is_a_notice(
     environ["GITHUB_REPOSITORY"] += path
     if answer is not None:
         api.answers[f"/repos/octo/app{path}"] = answer
-    made, told = world(tmp_path, environ)
+    made, told = runtime(tmp_path, environ)
     found = context_of(ASKING, made)
     assert found.repository.description == ""
     notices = [event.text for event in told if isinstance(event, Notice)]
@@ -137,14 +137,14 @@ def test_an_api_that_fails_is_a_notice(
 
 
 def test_a_token_goes_nowhere_without_tls(tmp_path: Path, environ: dict[str, str]) -> None:
-    made, told = world(tmp_path, environ | {"GITHUB_API_URL": "http://ghe.example/api/v3"})
+    made, told = runtime(tmp_path, environ | {"GITHUB_API_URL": "http://ghe.example/api/v3"})
     context_of(ASKING, made)
     assert "http://ghe.example would be sent the token without TLS" in repr(told)
 
 
 def test_asking_needs_a_token(tmp_path: Path, environ: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="github-api is on, and there is no token") as caught:
-        context_of(Settings(github_api=True), world(tmp_path, environ)[0])
+        context_of(Settings(github_api=True), runtime(tmp_path, environ)[0])
     assert "github-token" in caught.value.hint
 
 
@@ -159,8 +159,8 @@ def test_git_tells_of_what_is_checked_out(
     git(folder, "init", "-q", "-b", "next")
     git(folder, "commit", "-q", "--allow-empty", "-m", "one")
     environ = {**nix_environ, **events.github("tag v1.2.3", tmp_path)}
-    there = context_of(Settings(), world(folder, environ)[0])
-    here = context_of(Settings(context="git"), world(folder, environ)[0])
+    there = context_of(Settings(), runtime(folder, environ)[0])
+    here = context_of(Settings(context="git"), runtime(folder, environ)[0])
     assert (there.tag, there.sha) == ("v1.2.3", events.SHA)
     assert (here.branch, here.sha) == ("next", git(folder, "rev-parse", "HEAD").strip())
     assert here.commit_date.isoformat() == "2026-01-02T03:04:05+00:00"
@@ -168,7 +168,7 @@ def test_git_tells_of_what_is_checked_out(
 
 
 def test_without_git_its_view_is_a_notice(tmp_path: Path) -> None:
-    made, told = world(tmp_path, {**events.github("branch main", tmp_path), "PATH": "/nowhere"})
+    made, told = runtime(tmp_path, {**events.github("branch main", tmp_path), "PATH": "/nowhere"})
     found = context_of(Settings(context="git"), made)
     assert found.branch == "main"
     assert [event.text for event in told if isinstance(event, Notice)] == [

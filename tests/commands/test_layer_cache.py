@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from flakeship.commands.layer_cache import kept_layers, layer_cache
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
 from flakeship.image.media_types import OCI
@@ -20,16 +20,16 @@ from flakeship.report.layers import KeptLayer, as_json, as_text
 from flakeship.settings.declaration import Settings
 from flakeship.stores.cache import CachedStore
 from flakeship.stores.temporary import TemporaryStore
-from tests.runtimes import world as world_of
+from tests.runtimes import runtime as runtime_of
 from tests.stores import caching
 
 CI = {"GITHUB_ACTIONS": "true", "CI": "true"}
 
 
-def folder_of(world: World, compression: Compression = Compression(), **asked: Any) -> str:  # noqa: B008  a frozen value
+def folder_of(runtime: Runtime, compression: Compression = Compression(), **asked: Any) -> str:  # noqa: B008  a frozen value
     """Where the cache is that a run would use; empty for none."""
-    behind = TemporaryStore(world.cwd)
-    store = layer_cache(Settings(**asked), world, behind, compression, OCI)
+    behind = TemporaryStore(runtime.cwd)
+    store = layer_cache(Settings(**asked), runtime, behind, compression, OCI)
     if store is behind:
         return ""
     assert isinstance(store, CachedStore)
@@ -58,22 +58,22 @@ def folder_of(world: World, compression: Compression = Compression(), **asked: A
 def test_where_it_is(
     tmp_path: Path, environ: Mapping[str, str], asked: Mapping[str, Any], folder: str
 ) -> None:
-    world, _ = world_of(tmp_path, environ)
-    assert folder_of(world, **asked) == folder.format(home=tmp_path)
+    runtime, _ = runtime_of(tmp_path, environ)
+    assert folder_of(runtime, **asked) == folder.format(home=tmp_path)
 
 
 @pytest.mark.parametrize("home", ["/", "/nonexistent"])
 def test_who_has_no_home_has_none(tmp_path: Path, home: str) -> None:
-    world = replace(world_of(tmp_path)[0], home=Path(home))
-    assert not folder_of(world)
+    runtime = replace(runtime_of(tmp_path)[0], home=Path(home))
+    assert not folder_of(runtime)
     with pytest.raises(UsageError, match="there is no layer cache"):
-        kept_layers(Settings(), world)
+        kept_layers(Settings(), runtime)
 
 
 def test_what_is_not_compressed_is_not_kept(tmp_path: Path) -> None:
-    world, _ = world_of(tmp_path)
-    assert not folder_of(world, Compression("none", 0))
-    assert folder_of(world, Compression("zstd", 3))
+    runtime, _ = runtime_of(tmp_path)
+    assert not folder_of(runtime, Compression("none", 0))
+    assert folder_of(runtime, Compression("zstd", 3))
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_it_is_listed(tmp_path: Path, cache: Path) -> None:
-    world, _ = world_of(tmp_path)
-    folder, layers = kept_layers(Settings(layer_cache=str(cache)), world)
+    runtime, _ = runtime_of(tmp_path)
+    folder, layers = kept_layers(Settings(layer_cache=str(cache)), runtime)
     assert folder == cache
     assert [layer.size for layer in layers] == [5000] * 3
     assert [layer.idle for layer in layers] == sorted(layer.idle for layer in layers)
@@ -104,36 +104,36 @@ def test_it_is_listed(tmp_path: Path, cache: Path) -> None:
 
 
 def test_it_is_pruned(tmp_path: Path, cache: Path) -> None:
-    world, _ = world_of(tmp_path)
-    _, before = kept_layers(Settings(layer_cache=str(cache)), world)
+    runtime, _ = runtime_of(tmp_path)
+    _, before = kept_layers(Settings(layer_cache=str(cache)), runtime)
     caching.run(cache, caching.layer("large", size=990_000), limit=1_010_000)
     asked = Settings(layer_cache=str(cache), layer_cache_size=1, prune=True)
-    _, layers = kept_layers(asked, world)
+    _, layers = kept_layers(asked, runtime)
     assert [layer.size for layer in layers] == [990_000, 5000, 5000]
     assert layers[1:] == before[:2], "the one used longest ago has gone"
-    _, none = kept_layers(replace(asked, layer_cache_size=0), world)
+    _, none = kept_layers(replace(asked, layer_cache_size=0), runtime)
     assert none == ()
     assert not list(cache.rglob("*.json"))
 
 
 def test_there_is_none_yet(tmp_path: Path) -> None:
-    world, _ = world_of(tmp_path)
+    runtime, _ = runtime_of(tmp_path)
     folder = tmp_path / ".cache/flakeship"
-    assert kept_layers(Settings(), world) == (folder, ())
-    assert kept_layers(Settings(prune=True), world) == (folder, ())
+    assert kept_layers(Settings(), runtime) == (folder, ())
+    assert kept_layers(Settings(prune=True), runtime) == (folder, ())
     assert not folder.exists()
 
 
 def test_it_is_off(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        kept_layers(Settings(layer_cache="off"), world_of(tmp_path)[0])
+        kept_layers(Settings(layer_cache="off"), runtime_of(tmp_path)[0])
     assert "--layer-cache" in caught.value.hint
 
 
 def test_it_can_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ResourceError) as caught:
-        kept_layers(Settings(layer_cache="file"), world_of(tmp_path)[0])
+        kept_layers(Settings(layer_cache="file"), runtime_of(tmp_path)[0])
     assert f"the layer cache {tmp_path}/file can't be read: Not a directory" in caught.value.message
     assert "as the user that it belongs to" in caught.value.hint
 

@@ -14,14 +14,14 @@ from flakeship.events import Event, Warned
 from flakeship.settings.declaration import Settings
 from flakeship.settings.naming import METADATA_OUTPUTS
 from tests.metadata import events
-from tests.runtimes import world
+from tests.runtimes import runtime
 from tests.testbed import github_runner
 
 BAKES = ("bake-file-tags", "bake-file-labels", "bake-file-annotations", "bake-file")
 
 
 def step(folder: Path, environ: dict[str, str], **inputs: Any) -> tuple[str, list[Event]]:
-    made, told = world(folder, environ)
+    made, told = runtime(folder, environ)
     return run(Settings(images=("o/n",), **inputs), made), told
 
 

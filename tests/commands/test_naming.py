@@ -17,7 +17,7 @@ from flakeship.metadata.labels import PREFIX
 from flakeship.metadata.syntax.lists import parse_list
 from flakeship.settings.declaration import Settings
 from tests.metadata.test_engine import CONTEXT, FACTS, MAIN
-from tests.runtimes import world
+from tests.runtimes import runtime
 
 GITLAB = replace(MAIN, image="registry.example/group/app")
 
@@ -27,7 +27,7 @@ def unasked() -> NixFacts:
 
 
 def named(context: Any = MAIN, **inputs: Any) -> Naming:
-    return naming_of(Settings(**inputs), context, world=world(Path())[0], nix=unasked)
+    return naming_of(Settings(**inputs), context, runtime=runtime(Path())[0], nix=unasked)
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,16 @@ def test_what_an_image_is_called(context: Any, inputs: dict[str, Any], expected:
 
 def test_a_variant_ends_every_tag() -> None:
     naming = naming_of(
-        Settings(tags=("o/n", "o/n:1")), MAIN, world=world(Path())[0], nix=unasked, variant="-debug"
+        Settings(tags=("o/n", "o/n:1")), MAIN, runtime=runtime(Path())[0], nix=unasked, variant="-debug"
     )
     assert naming.references == ("o/n:latest-debug", "o/n:1-debug")
 
 
 def test_nix_is_asked_for_its_tags_alone_and_its_answer_stays() -> None:
     tags = ("type=nix,value=hash", "type=sha")
-    naming = naming_of(Settings(images=("o/n",), tags=tags), MAIN, world=world(Path())[0], nix=lambda: FACTS)
+    naming = naming_of(
+        Settings(images=("o/n",), tags=tags), MAIN, runtime=runtime(Path())[0], nix=lambda: FACTS
+    )
     assert naming.references == ("o/n:0c4m3ig4", "o/n:sha-860c190")
     marks = naming.marks(own={}, created="1970-01-01T00:00:01+00:00", nix=NixFacts())
     assert marks.version == "0c4m3ig4"
@@ -121,10 +123,10 @@ def test_nix_is_asked_for_its_tags_alone_and_its_answer_stays() -> None:
 
 
 def test_what_the_user_should_know_is_told_once_for_all_variants() -> None:
-    where, told = world(Path())
+    where, told = runtime(Path())
     settings = Settings(images=("o/n",), tags=("type=semver,pattern={{version}},value=1.2", "1"))
     for variant in ("", "-debug"):
-        naming_of(settings, MAIN, world=where, nix=unasked, variant=variant)
+        naming_of(settings, MAIN, runtime=where, nix=unasked, variant=variant)
     (warning,) = told
     assert isinstance(warning, Warned)
     assert "'1.2' is no semantic version" in warning.text
@@ -135,12 +137,12 @@ def test_an_image_that_gets_no_tag_is_not_left_out_in_silence() -> None:
     with pytest.raises(
         UsageError, match="no tag comes of the rules for o/n, so it can't be pushed"
     ) as caught:
-        naming_of(none, MAIN, world=world(Path())[0], nix=unasked)
+        naming_of(none, MAIN, runtime=runtime(Path())[0], nix=unasked)
     assert "--explain" in caught.value.hint
     assert "`push: false`" in caught.value.hint
     for where in ({"push": "false"}, {"to": ("oci:x",)}, {"load": "docker"}):
         settings = replace(none, **where)
-        assert naming_of(settings, MAIN, world=world(Path())[0], nix=unasked).references == ()
+        assert naming_of(settings, MAIN, runtime=runtime(Path())[0], nix=unasked).references == ()
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_an_unknown_level_is_named_with_where_it_was_written(inputs: tuple[str, 
 
 def test_the_step_lists_what_metadata_action_lists_and_references_first() -> None:
     def found(**inputs: Any) -> list[str]:
-        metadata = metadata_of(Settings(**inputs), MAIN, world=world(Path())[0], nix=unasked)
+        metadata = metadata_of(Settings(**inputs), MAIN, runtime=runtime(Path())[0], nix=unasked)
         assert metadata.levels == ("manifest",)
         return [tag.reference for tag in metadata.tags]
 

@@ -18,7 +18,7 @@ from flakeship.metadata.engine import compute
 from flakeship.metadata.labels import PREFIX
 from flakeship.nix.derivation import Derivation
 from tests.metadata.test_engine import CONTEXT, MAIN
-from tests.runtimes import world
+from tests.runtimes import runtime
 
 HASH = "0c4m3ig4" * 4
 SAID = Derivation(
@@ -81,7 +81,7 @@ def test_what_is_known_already_is_not_asked() -> None:
 @pytest.mark.parametrize("inputs", [{"auto_labels": False}, {}])
 def test_nix_is_left_alone_where_nothing_lacks(tmp_path: Path, inputs: dict[str, Any]) -> None:
     obtained = Obtained(tmp_path, described=lambda: pytest.fail("Nix is asked"))
-    with while_packing(obtained, compute(CONTEXT, **inputs), world(tmp_path)[0]) as facts:
+    with while_packing(obtained, compute(CONTEXT, **inputs), runtime(tmp_path)[0]) as facts:
         assert facts() == NixFacts()
 
 
@@ -89,7 +89,7 @@ def test_an_evaluation_that_fails_leaves_labels_out(tmp_path: Path) -> None:
     def fails() -> Derivation:
         raise BuildError("the attribute throws")
 
-    made, told = world(tmp_path)
+    made, told = runtime(tmp_path)
     bare = replace(MAIN, repository=replace(MAIN.repository, license=""))
     with while_packing(Obtained(tmp_path, described=fails), compute(bare), made) as facts:
         assert facts() == NixFacts()

@@ -16,7 +16,7 @@ from flakeship.commands.publish import pipeline
 from flakeship.events import Event, LayerProgress
 from flakeship.image.seal import sealed
 from flakeship.settings.declaration import Settings
-from tests.runtimes import world
+from tests.runtimes import runtime
 from tests.testbed import archive_shapes
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_faults import Answer
@@ -69,7 +69,7 @@ class Forged:
         data = archive_shapes.archive(self.layers)
         source = self.folder / f"image.{self.shape}"
         source.write_bytes(gzip.compress(data, 1) if self.shape == "tar.gz" else data)
-        around, self.told = world(self.folder)
+        around, self.told = runtime(self.folder)
         asked = {"source": str(source), "tags": (self.reference,), "layer_cache": "off", **settings}
         return pipeline.publish(Settings(**asked), around)
 

@@ -20,7 +20,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
 from tests.e2e.forging import digest_of, layer
 from tests.e2e.publishing import runner
-from tests.runtimes import world
+from tests.runtimes import runtime
 from tests.sources.layouts import GZIP, Layout
 from tests.sources.store_trees import image_json, layer_json
 from tests.sources.stream_scripts import script_text
@@ -132,7 +132,7 @@ SHAPES: Final[Mapping[str, Callable[..., Path]]] = {"tar": as_tar, "tar.gz": as_
 
 def publish(counter: Counter, source: Path, *labels: str, **settings: Any) -> int:
     """Count from here; bytes of layers that were read."""
-    around, told = world(source.parent)
+    around, told = runtime(source.parent)
     counter.begin()
     asked = Settings(source=str(source), tags=(counter.reference,), labels=labels, created="keep", **settings)
     pipeline.publish(asked, around)

@@ -10,7 +10,7 @@ from flakeship import sources
 from flakeship.commands.publish.opening import transport
 from flakeship.commands.publish.opening_registry import credentials_for
 from flakeship.commands.publish.overrides import platform_of
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.media_types import DOCKER, OCI
@@ -29,7 +29,7 @@ _FILES: Final = frozenset({"oci", "docker-archive", "oci-archive"})
 _ENGINES: Final = frozenset({"docker-daemon", "containers-storage"})
 
 
-def inspect(settings: Settings, world: World) -> tuple[Inspection, ...]:
+def inspect(settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
     """One for each platform, or the one that `platform` asks for. UsageError for a name that leads nowhere."""
     text = settings.image
     if not text:
@@ -38,16 +38,16 @@ def inspect(settings: Settings, world: World) -> tuple[Inspection, ...]:
         )
     scheme, _, rest = text.partition(":")
     if scheme in _FILES and rest:
-        found = _at(*_place(world.cwd, rest), settings, world)
-    elif text.startswith((".", "/")) or (world.cwd / text).exists():
-        found = _at(world.cwd / text, "", settings, world)
+        found = _at(*_place(runtime.cwd, rest), settings, runtime)
+    elif text.startswith((".", "/")) or (runtime.cwd / text).exists():
+        found = _at(runtime.cwd / text, "", settings, runtime)
     elif scheme in _ENGINES:
         raise UsageError(
             f"inspect: {text!r} is in an engine, which flakeship does not look into",
             hint="`docker save` or `podman save` it to a file, and name that",
         )
     else:
-        found = tuple(_in_registry(Reference.parse(text.removeprefix("docker://")), settings, world))
+        found = tuple(_in_registry(Reference.parse(text.removeprefix("docker://")), settings, runtime))
     return _chosen(found, settings.platform)
 
 
@@ -68,16 +68,16 @@ def _chosen(found: tuple[Inspection, ...], platform: str) -> tuple[Inspection, .
     return chosen
 
 
-def _at(path: Path, name: str, settings: Settings, world: World) -> tuple[Inspection, ...]:
+def _at(path: Path, name: str, settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
     """A file or folder, by whichever source knows it; a stream is read to its end, for its config stands there."""
     platform = platform_of(settings.platform) if settings.platform else None
     circumstances = Circumstances(
-        world.environ,
-        world.emit,
+        runtime.environ,
+        runtime.emit,
         image_in_archive=settings.image_in_archive or name,
         platform=platform,
         as_is=True,
-        now=world.now,
+        now=runtime.now,
     )
     with sources.opened(path, circumstances) as source:
         layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
@@ -114,9 +114,9 @@ def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | 
     )
 
 
-def _in_registry(reference: Reference, settings: Settings, world: World) -> Iterator[Inspection]:
-    with transport(settings, world) as session:
-        credentials = credentials_for(reference, settings, world).credentials
+def _in_registry(reference: Reference, settings: Settings, runtime: Runtime) -> Iterator[Inspection]:
+    with transport(settings, runtime) as session:
+        credentials = credentials_for(reference, settings, runtime).credentials
         client = RegistryClient(session, reference.registry, reference.repository, credentials)
         manifest = client.get_manifest(reference.digest or reference.tag or "latest")
         if manifest is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flakeship.ci.platforms import platform
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
 from flakeship.image.media_types import Family
@@ -21,30 +21,30 @@ _MEGABYTE: Final = 1_000_000
 
 
 def layer_cache(
-    settings: Settings, world: World, behind: LayerStore, compression: Compression, family: Family
+    settings: Settings, runtime: Runtime, behind: LayerStore, compression: Compression, family: Family
 ) -> LayerStore:
     """`behind`, with the cache before it where there is to be one: everywhere but in CI, unless it is told.
 
     Not where nothing is compressed: then a layer is made as fast as it is read.
     """
-    folder = settings.layer_cache or (_OFF if _in_ci(world) else _default(world))
+    folder = settings.layer_cache or (_OFF if _in_ci(runtime) else _default(runtime))
     if folder == _OFF or settings.reuse != "trust" or compression.algorithm == "none":
         return behind
     from flakeship.stores.cache import CachedStore  # there is none in CI
     from flakeship.stores.cache_folder import CacheFolder
 
     return CachedStore(
-        CacheFolder(_path(folder, world)),
+        CacheFolder(_path(folder, runtime)),
         behind,
         compression=compression,
         family=family,
         limit=_limit(settings),
-        now=world.now.timestamp(),
-        emit=world.emit,
+        now=runtime.now.timestamp(),
+        emit=runtime.emit,
     )
 
 
-def kept_layers(settings: Settings, world: World) -> tuple[Path, tuple[KeptLayer, ...]]:
+def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptLayer, ...]]:
     """The folder, and what is in it, the one used last first; with `prune`, of what is left then.
 
     UsageError where there is no cache, ResourceError where it can't be read.
@@ -52,11 +52,11 @@ def kept_layers(settings: Settings, world: World) -> tuple[Path, tuple[KeptLayer
     from flakeship.report.layers import KeptLayer
     from flakeship.stores.cache_folder import CacheFolder
 
-    named = settings.layer_cache or _default(world)
+    named = settings.layer_cache or _default(runtime)
     if named == _OFF:
         raise UsageError("there is no layer cache", hint="name its folder by `--layer-cache`")
-    folder = CacheFolder(_path(named, world))
-    now = world.now.timestamp()
+    folder = CacheFolder(_path(named, runtime))
+    now = runtime.now.timestamp()
     try:
         if settings.prune:
             folder.shrink(_limit(settings), now=now, spare=0)
@@ -78,22 +78,22 @@ def _limit(settings: Settings) -> int:
     return (settings.layer_cache_size or 0) * _MEGABYTE
 
 
-def _in_ci(world: World) -> bool:
-    named = platform(world.environ).NAME != "local"
-    return named or world.environ.get("CI", "").lower() not in {"", "0", "false"}
+def _in_ci(runtime: Runtime) -> bool:
+    named = platform(runtime.environ).NAME != "local"
+    return named or runtime.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
-def _default(world: World) -> str:
+def _default(runtime: Runtime) -> str:
     """https://specifications.freedesktop.org/basedir-spec/latest/: a path that is not absolute counts as none.
 
     Off for who has no home, as in a container or a sandbox.
     """
-    given = Path(world.environ.get("XDG_CACHE_HOME") or "")
+    given = Path(runtime.environ.get("XDG_CACHE_HOME") or "")
     if given.is_absolute():
         return str(given / "flakeship")
-    homeless = world.home == Path("/") or not world.home.is_dir()
-    return _OFF if homeless else str(world.home / ".cache/flakeship")
+    homeless = runtime.home == Path("/") or not runtime.home.is_dir()
+    return _OFF if homeless else str(runtime.home / ".cache/flakeship")
 
 
-def _path(text: str, world: World) -> Path:
-    return world.home / text[2:] if text.startswith("~/") else world.cwd / text
+def _path(text: str, runtime: Runtime) -> Path:
+    return runtime.home / text[2:] if text.startswith("~/") else runtime.cwd / text

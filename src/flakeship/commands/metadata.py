@@ -11,7 +11,7 @@ from flakeship import events
 from flakeship.ci.github import outputs as files
 from flakeship.commands.event import context_of
 from flakeship.commands.naming import metadata_of
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.metadata import output
 from flakeship.metadata.context import NixFacts
@@ -30,24 +30,24 @@ _YES: Final = frozenset({"true", "t", "1"})
 _NO: Final = frozenset({"false", "f", "0"})
 
 
-def run(settings: Settings, world: World) -> str:
+def run(settings: Settings, runtime: Runtime) -> str:
     """Work it out, and hand it to later steps where the platform takes outputs. The result is what is to be printed."""
-    found = computed(settings, world)
+    found = computed(settings, runtime)
     said = text(found, settings)
-    if world.environ.get("GITHUB_OUTPUT"):
-        given = outputs(found, settings, world)
-        files.write(given, world.environ)
-        files.write_environment(exported(given, world.environ), world.environ)
+    if runtime.environ.get("GITHUB_OUTPUT"):
+        given = outputs(found, settings, runtime)
+        files.write(given, runtime.environ)
+        files.write_environment(exported(given, runtime.environ), runtime.environ)
     return said
 
 
-def computed(settings: Settings, world: World) -> Metadata:
+def computed(settings: Settings, runtime: Runtime) -> Metadata:
     """UsageError for what is wrong in the inputs. Nix is asked only for a tag that says something of the build."""
     found = metadata_of(
-        settings, context_of(settings, world), world=world, nix=lambda: _facts(settings, world)
+        settings, context_of(settings, runtime), runtime=runtime, nix=lambda: _facts(settings, runtime)
     )
     if not found.tags:
-        world.emit(events.Warned("no tag comes of these rules", "`--explain` says why of each"))
+        runtime.emit(events.Warned("no tag comes of these rules", "`--explain` says why of each"))
     return found
 
 
@@ -73,10 +73,10 @@ def _readable(said: str) -> str:
     return "\n".join(map(printable, said.rstrip("\n").split("\n")))
 
 
-def outputs(metadata: Metadata, settings: Settings, world: World) -> dict[str, str]:
+def outputs(metadata: Metadata, settings: Settings, runtime: Runtime) -> dict[str, str]:
     """By metadata-action's names; the bake files are written, and named by their paths. ResourceError as by any file."""
     separators = (settings.sep_tags, settings.sep_labels, settings.sep_annotations)
-    return output.outputs(metadata, separators=separators) | dict(_bake_files(metadata, settings, world))
+    return output.outputs(metadata, separators=separators) | dict(_bake_files(metadata, settings, runtime))
 
 
 def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -92,24 +92,24 @@ def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     }
 
 
-def _facts(settings: Settings, world: World) -> NixFacts:
+def _facts(settings: Settings, runtime: Runtime) -> NixFacts:
     import tempfile
 
     from flakeship.commands.nix_facts import before_build
     from flakeship.commands.publish.obtain import builder_of
 
-    with tempfile.TemporaryDirectory(prefix="flakeship-", dir=world.temporary) as folder:
-        return before_build(builder_of(settings, world, Path(folder)), world.cwd / settings.source)
+    with tempfile.TemporaryDirectory(prefix="flakeship-", dir=runtime.temporary) as folder:
+        return before_build(builder_of(settings, runtime, Path(folder)), runtime.cwd / settings.source)
 
 
-def _bake_files(metadata: Metadata, settings: Settings, world: World) -> Iterator[tuple[str, str]]:
+def _bake_files(metadata: Metadata, settings: Settings, runtime: Runtime) -> Iterator[tuple[str, str]]:
     """A container's step has the workspace alone in common with steps after it; another can use the runner's folder."""
-    folder = Path(settings.bake_folder or world.environ.get("RUNNER_TEMP") or ".")
+    folder = Path(settings.bake_folder or runtime.environ.get("RUNNER_TEMP") or ".")
     for name, kind in _BAKES.items():
         path = folder / f"docker-metadata-action-{name.replace('-file', '')}.json"
         try:
-            (world.cwd / folder).mkdir(parents=True, exist_ok=True)
-            (world.cwd / path).write_text(
+            (runtime.cwd / folder).mkdir(parents=True, exist_ok=True)
+            (runtime.cwd / path).write_text(
                 output.bake_file(metadata, kind, target=settings.bake_target), encoding="utf-8"
             )
         except OSError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from flakeship import events
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.metadata.annotations import parse_levels
 from flakeship.metadata.context import Context, NixFacts
@@ -70,7 +70,7 @@ def naming_of(
     settings: Settings,
     context: Context,
     *,
-    world: World,
+    runtime: Runtime,
     variant: str = "",
     nix: Callable[[], NixFacts],
 ) -> Naming:
@@ -85,11 +85,11 @@ def naming_of(
             f"tags, {where(first)}{str(first)!r} is a tag without a name",
             hint="name the image with `images`, or write the full reference: registry/repository:tag",
         )
-    levels = levels_of(settings, world.environ, default=MIRRORED)
+    levels = levels_of(settings, runtime.environ, default=MIRRORED)
     facts = nix() if lines.want_nix else None
     metadata = _computed(settings, context, lines, levels, facts)
     if not variant:  # what it goes beside has said it
-        _warn(metadata, world)
+        _warn(metadata, runtime)
     tags = metadata.tags if metadata.images and not lines.named else ()
     named = (*lines.full, *(tag.reference for tag in tags))
     references = tuple(varied(reference, variant) for reference in dict.fromkeys(named))
@@ -101,12 +101,12 @@ def naming_of(
         )
     if context.platform == "gitlab" and not (references or settings.to or settings.load or variant):
         why = "CI_REGISTRY_IMAGE is not set, and neither `images` nor `tags` nor `to` says where to"
-        world.emit(events.Notice(f"nothing is pushed: {why}", prominent=True))
+        runtime.emit(events.Notice(f"nothing is pushed: {why}", prominent=True))
     return Naming(references, metadata, settings, context, levels, facts)
 
 
 def metadata_of(
-    settings: Settings, context: Context, *, world: World, nix: Callable[[], NixFacts]
+    settings: Settings, context: Context, *, runtime: Runtime, nix: Callable[[], NixFacts]
 ) -> Metadata:
     """What docker/metadata-action would give, with full references among the tags. The rest is as for `naming_of`, but for
     labels and annotations without a `=`: it leaves them out, so here they are a warning.
@@ -115,12 +115,12 @@ def metadata_of(
     settings = replace(
         settings,
         images=settings.images or ((context.image,) if context.image else ()),
-        labels=tuple(_pairs(settings.labels, "labels", world)),
-        annotations=tuple(_pairs(settings.annotations, "annotations", world)),
+        labels=tuple(_pairs(settings.labels, "labels", runtime)),
+        annotations=tuple(_pairs(settings.annotations, "annotations", runtime)),
     )
-    levels = levels_of(settings, world.environ, default=MIRRORED[:1])
+    levels = levels_of(settings, runtime.environ, default=MIRRORED[:1])
     found = _computed(settings, context, lines, levels, nix() if lines.want_nix else None)
-    _warn(found, world)
+    _warn(found, runtime)
     full = tuple(Tag(text, Reference.parse(text).tag or "latest", text) for text in lines.full)
     given = () if lines.named else found.tags
     names = (*dict.fromkeys(tag.name for tag in full), *(() if lines.named else found.names))
@@ -195,17 +195,19 @@ def images_of(settings: Settings, context: Context) -> tuple[str, ...]:
     return (context.image,)
 
 
-def _pairs(lines: Sequence[str], name: str, world: World) -> Iterator[str]:
+def _pairs(lines: Sequence[str], name: str, runtime: Runtime) -> Iterator[str]:
     for line in numbered(lines):
         if "=" in line:
             yield line
         else:
-            world.emit(events.Warned(f"{name}, {where(line)}{line!s:.100} is not KEY=VALUE and is left out"))
+            runtime.emit(
+                events.Warned(f"{name}, {where(line)}{line!s:.100} is not KEY=VALUE and is left out")
+            )
 
 
-def _warn(metadata: Metadata, world: World) -> None:
+def _warn(metadata: Metadata, runtime: Runtime) -> None:
     for warning in metadata.warnings:
-        world.emit(events.Warned(warning))
+        runtime.emit(events.Warned(warning))
 
 
 def _computed(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.commands.publish.obtain import Builder, Obtained
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import Error
 from flakeship.image.workers import workers
 from flakeship.metadata.context import NixFacts
@@ -54,7 +54,7 @@ def title_of(name: str) -> str:
 
 
 @contextlib.contextmanager
-def while_packing(obtained: Obtained, metadata: Metadata, world: World) -> Iterator[Facts]:
+def while_packing(obtained: Obtained, metadata: Metadata, runtime: Runtime) -> Iterator[Facts]:
     """Ask Nix what labels lack, if they lack anything; who calls for the facts waits for the answer.
 
     Where it fails there are none: a label is no reason to fail.
@@ -64,7 +64,7 @@ def while_packing(obtained: Obtained, metadata: Metadata, world: World) -> Itera
         yield NixFacts
         return
     with workers("describe", 1) as pool:
-        answer = pool.submit(_softly, described, world)
+        answer = pool.submit(_softly, described, runtime)
         yield answer.result
 
 
@@ -73,11 +73,13 @@ def lacking(metadata: Metadata) -> frozenset[str]:
     return FLAKE - {*metadata.labels.known, *metadata.labels.described, *metadata.labels.user}
 
 
-def _softly(described: Callable[[], Derivation], world: World) -> NixFacts:
+def _softly(described: Callable[[], Derivation], runtime: Runtime) -> NixFacts:
     try:
         return facts_of(described())
     except Error as error:
-        world.emit(events.Detail(f"the flake does not say what it is, so labels go without: {error.message}"))
+        runtime.emit(
+            events.Detail(f"the flake does not say what it is, so labels go without: {error.message}")
+        )
         return NixFacts()
 
 

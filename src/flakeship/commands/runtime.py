@@ -14,7 +14,7 @@ from flakeship import events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Runtime:
     """`clock` is monotonic, in seconds; `random` yields [0, 1); `cpus` are those this process may use.
 
     `temporary` is the folder to put temporary folders in; None for the system's. `stdout` is for an image that is sent

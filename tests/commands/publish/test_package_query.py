@@ -12,15 +12,15 @@ import pytest
 
 from flakeship.commands.publish.obtain import Obtained
 from flakeship.commands.publish.package_query import _pname, package_of
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError, UsageError
 from flakeship.events import ignore
 from flakeship.settings.declaration import Settings
 
 
 @pytest.fixture
-def world(nix_environ: Mapping[str, str], tmp_path: Path) -> World:
-    return World(
+def runtime(nix_environ: Mapping[str, str], tmp_path: Path) -> Runtime:
+    return Runtime(
         environ=nix_environ,
         cwd=tmp_path,
         home=tmp_path,
@@ -40,24 +40,24 @@ def hello(shapes: Callable[[str], Path]) -> Obtained:
 
 
 @pytest.mark.slow
-def test_a_built_path_says_what_it_needs(hello: Obtained, world: World, tmp_path: Path) -> None:
-    package = package_of(hello, Settings(max_layers=7, user="app"), world, tmp_path)
+def test_a_built_path_says_what_it_needs(hello: Obtained, runtime: Runtime, tmp_path: Path) -> None:
+    package = package_of(hello, Settings(max_layers=7, user="app"), runtime, tmp_path)
     assert package.path == str(hello.path)
     assert package.path in {each.path for each in package.closure}
     assert len(package.closure) == 2
     assert (package.system, package.max_layers, package.user) == ("x86_64-linux", 7, "app")
     assert package.names().pname == "hello"
     assert package.wants_program
-    assert not package_of(hello, Settings(entrypoint="/bin/x"), world, tmp_path).wants_program
+    assert not package_of(hello, Settings(entrypoint="/bin/x"), runtime, tmp_path).wants_program
 
 
 @pytest.mark.slow
 def test_its_contents_are_built_and_in_the_closure(
-    hello: Obtained, world: World, make_flake: Callable[..., Path], tmp_path: Path
+    hello: Obtained, runtime: Runtime, make_flake: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_flake("app")
     package = package_of(
-        hello, Settings(contents=("./app#hello", str(hello.path), "path:./app#text")), world, tmp_path
+        hello, Settings(contents=("./app#hello", str(hello.path), "path:./app#text")), runtime, tmp_path
     )
     assert [Path(path).name[33:] for path in package.contents] == ["hello-2.12", "notes.txt"]
     assert set(package.contents) < {each.path for each in package.closure}
@@ -65,9 +65,9 @@ def test_its_contents_are_built_and_in_the_closure(
 
 @pytest.mark.slow
 def test_the_collector_is_kept_away(
-    hello: Obtained, world: World, tmp_path: Path, nix_environ: Mapping[str, str]
+    hello: Obtained, runtime: Runtime, tmp_path: Path, nix_environ: Mapping[str, str]
 ) -> None:
-    package_of(hello, Settings(), world, tmp_path)
+    package_of(hello, Settings(), runtime, tmp_path)
     roots = subprocess.run(
         ["nix-store", "--gc", "--print-roots"], env=nix_environ, capture_output=True, text=True, check=True
     )
@@ -75,18 +75,18 @@ def test_the_collector_is_kept_away(
 
 
 @pytest.mark.slow
-def test_what_is_not_in_the_store(world: World, tmp_path: Path) -> None:
+def test_what_is_not_in_the_store(runtime: Runtime, tmp_path: Path) -> None:
     gone = f"/nix/store/{'0' * 32}-gone"
     with pytest.raises(BuildError) as caught:
-        package_of(Obtained(Path(gone)), Settings(), world, tmp_path)
+        package_of(Obtained(Path(gone)), Settings(), runtime, tmp_path)
     assert gone in caught.value.message + caught.value.detail
     assert caught.value.hint
 
 
 @pytest.mark.slow
-def test_contents_that_are_no_installable(hello: Obtained, world: World, tmp_path: Path) -> None:
+def test_contents_that_are_no_installable(hello: Obtained, runtime: Runtime, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="contents: there is no folder") as caught:
-        package_of(hello, Settings(contents=("./nowhere#x",)), world, tmp_path)
+        package_of(hello, Settings(contents=("./nowhere#x",)), runtime, tmp_path)
     assert caught.value.hint
 
 

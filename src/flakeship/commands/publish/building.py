@@ -10,7 +10,7 @@ from typing import Final
 
 from flakeship import events
 from flakeship.commands.publish.obtain import Builder, Obtained
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError
 from flakeship.http.session import Transport
 from flakeship.nix.build import BuildOutput, build
@@ -32,9 +32,9 @@ _CACHES: Final = (
 """The inputs that ask for a cache."""
 
 
-def found_builder(settings: Settings, world: World, folder: Path) -> Builder:
+def found_builder(settings: Settings, runtime: Runtime, folder: Path) -> Builder:
     """BuildError where there is no Nix; `folder` is private and outlives the build."""
-    nix, installable = nix_of(settings, world, folder), installable_of(settings, world)
+    nix, installable = nix_of(settings, runtime, folder), installable_of(settings, runtime)
     return Builder(nix, installable, folder, _once(functools.partial(describe, nix, installable)))
 
 
@@ -49,20 +49,20 @@ def _once(ask: Callable[[], Derivation]) -> Callable[[], Derivation]:
     return asked
 
 
-def installable_of(settings: Settings, world: World) -> Installable:
+def installable_of(settings: Settings, runtime: Runtime) -> Installable:
     """What `flake`, or `file` and `attr`, name."""
     if not settings.file:
-        return Installable.parse(settings.installable, cwd=str(world.cwd))
+        return Installable.parse(settings.installable, cwd=str(runtime.cwd))
     return Installable.of_file(
-        settings.file, settings.attr, search_path=settings.nix_path, cwd=str(world.cwd)
+        settings.file, settings.attr, search_path=settings.nix_path, cwd=str(runtime.cwd)
     )
 
 
-def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
+def nix_of(settings: Settings, runtime: Runtime, folder: Path) -> Nix:
     """The Nix of this machine, set up as the inputs say; `folder` is its home where there is no other."""
     return Nix.find(
-        environ=world.environ,
-        emit=world.emit,
+        environ=runtime.environ,
+        emit=runtime.emit,
         config=settings.nix_config,
         impure=settings.impure,
         allow_unfree=settings.allow_unfree,
@@ -73,20 +73,20 @@ def nix_of(settings: Settings, world: World, folder: Path) -> Nix:
 
 
 def built(
-    builder: Builder, settings: Settings, world: World, session: Transport, *, base: Remote | None
+    builder: Builder, settings: Settings, runtime: Runtime, session: Transport, *, base: Remote | None
 ) -> Obtained:
     """The installable of `builder`, built under its caches; `base` is what a package is to be put on."""
     installable = builder.installable
-    with world.stage("build", f"building {installable}"):
-        nix = _sandboxed(builder.nix, settings, world)
-        cached, building = _under_caches(nix, builder.folder, settings, world, session)
+    with runtime.stage("build", f"building {installable}"):
+        nix = _sandboxed(builder.nix, settings, runtime)
+        cached, building = _under_caches(nix, builder.folder, settings, runtime, session)
         output = building(installable)
         flake = source_of(nix, installable)
     if settings.verify == "rebuild":
         from flakeship.nix.reproduce import check_reproducible
 
-        with world.stage("rebuild", f"building {installable} a second time, to compare"):
-            check_reproducible(cached, installable, output, emit=world.emit)
+        with runtime.stage("rebuild", f"building {installable} a second time, to compare"):
+            check_reproducible(cached, installable, output, emit=runtime.emit)
     return Obtained(
         Path(output.out_path),
         output,
@@ -99,25 +99,25 @@ def built(
 
 
 def _under_caches(
-    nix: Nix, folder: Path, settings: Settings, world: World, session: Transport
+    nix: Nix, folder: Path, settings: Settings, runtime: Runtime, session: Transport
 ) -> tuple[Nix, Callable[[Installable], BuildOutput]]:
     """`nix` and how to build with it; both as they are without a cache, where none is asked for."""
     asked = {name: getattr(settings, name) for name in _CACHES}
     if not any(asked.values()):
-        return nix, functools.partial(build, nix, emit=world.emit)
+        return nix, functools.partial(build, nix, emit=runtime.emit)
     from flakeship import caches  # most runs take what nix.conf names
     from flakeship.http.fetch import Fetcher
 
     plan = caches.prepare(
-        caches.CacheInputs(**asked), nix=nix, emit=world.emit, fetch=Fetcher(session), folder=folder
+        caches.CacheInputs(**asked), nix=nix, emit=runtime.emit, fetch=Fetcher(session), folder=folder
     )
     cached = nix.with_options(plan.options)
     return cached, functools.partial(
-        build, cached, emit=world.emit, watch=plan.watch, extra_environ=plan.environ
+        build, cached, emit=runtime.emit, watch=plan.watch, extra_environ=plan.environ
     )
 
 
-def _sandboxed(nix: Nix, settings: Settings, world: World) -> Nix:
+def _sandboxed(nix: Nix, settings: Settings, runtime: Runtime) -> Nix:
     """Say once whether builds are isolated. Nix 2.8 as root tries to where it can't, and fails: it is told not to."""
     state = sandbox_state(nix)
     if settings.sandbox == "required" and not state.holds:
@@ -125,5 +125,5 @@ def _sandboxed(nix: Nix, settings: Settings, world: World) -> Nix:
             f"the sandbox is required, but {state}",
             hint="run where Nix may make namespaces, or leave the input `sandbox` at `auto`",
         )
-    world.emit(events.Notice(str(state)))
+    runtime.emit(events.Notice(str(state)))
     return nix.with_options([("sandbox", "false")]) if state.possible is False and state.fallback else nix

@@ -9,7 +9,7 @@ from typing import Final
 from flakeship import events
 from flakeship.commands.naming import varied
 from flakeship.commands.publish.pipeline import Result, publish
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.settings.declaration import Settings
 
@@ -19,21 +19,21 @@ DEBUG: Final = "-debug"
 _FOR_PACKAGES: Final = ("contents", "base", "base_image", "max_layers", "debug")
 
 
-def publish_all(settings: Settings, world: World, *, tag: str = "") -> tuple[Result, ...]:
+def publish_all(settings: Settings, runtime: Runtime, *, tag: str = "") -> tuple[Result, ...]:
     """Publish the image, and what is asked for beside it. UsageError, before anything is built, where that can't be.
 
     `tag` names the image in a layout where nothing else does.
     """
     debug = debugged(settings) if settings.debug else None
-    made = publish(settings, world, tag=tag)
-    _warn(settings, made, world)
+    made = publish(settings, runtime, tag=tag)
+    _warn(settings, made, runtime)
     if debug is None:
         return (made,)
     debug = dataclasses.replace(debug, reuse_from=tuple(_tags(made)) or settings.reuse_from)
-    return made, publish(debug, world, variant=DEBUG, tag=f"{tag or 'latest'}{DEBUG}")
+    return made, publish(debug, runtime, variant=DEBUG, tag=f"{tag or 'latest'}{DEBUG}")
 
 
-def _warn(settings: Settings, made: Result, world: World) -> None:
+def _warn(settings: Settings, made: Result, runtime: Runtime) -> None:
     """Of inputs that an image, being made already, can't heed."""
     default = Settings()
     given = [name for name in _FOR_PACKAGES if getattr(settings, name) != getattr(default, name)]
@@ -44,7 +44,7 @@ def _warn(settings: Settings, made: Result, world: World) -> None:
     layers = [layer.key for image in made.packed.images for layer in image.layers]
     if not any(key.startswith(BY_PATHS) for key in layers):
         names = ", ".join(name.replace("_", "-") for name in given)
-        world.emit(
+        runtime.emit(
             events.Warned(
                 f"{made.obtained.name} is an image already, so nothing came of {names}",
                 hint="these are for plain packages; for an image, say it in its Nix expression",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.settings.declaration import Settings
 
@@ -70,14 +70,14 @@ class Builder:
     """What the package says of itself; evaluated once, whoever asks first."""
 
 
-def builder_of(settings: Settings, world: World, folder: Path) -> Builder | None:
+def builder_of(settings: Settings, runtime: Runtime, folder: Path) -> Builder | None:
     """Check what the build needs; None where `source` makes it needless. BuildError where there is no Nix."""
     _check_alone(settings)
     if settings.source:
         return None
     from flakeship.commands.publish.building import found_builder
 
-    return found_builder(settings, world, folder)
+    return found_builder(settings, runtime, folder)
 
 
 def _check_alone(settings: Settings) -> None:
@@ -113,29 +113,29 @@ def _check_alone(settings: Settings) -> None:
         )
 
 
-def obtain(builder: Builder | None, settings: Settings, world: World, session: Transport) -> Obtained:
+def obtain(builder: Builder | None, settings: Settings, runtime: Runtime, session: Transport) -> Obtained:
     """Build `flake` under its caches, or take `source` as it is."""
     if settings.source.startswith(SCHEME):
-        return Obtained(Path(settings.source), remote=_remote(settings.source, settings, world, session))
-    base = _base(settings, world, session)
+        return Obtained(Path(settings.source), remote=_remote(settings.source, settings, runtime, session))
+    base = _base(settings, runtime, session)
     if builder is None:
-        return Obtained(world.cwd / settings.source, base=base)
+        return Obtained(runtime.cwd / settings.source, base=base)
     from flakeship.commands.publish.building import built
 
-    return built(builder, settings, world, session, base=base)
+    return built(builder, settings, runtime, session, base=base)
 
 
-def _base(settings: Settings, world: World, session: Transport) -> Remote | None:
+def _base(settings: Settings, runtime: Runtime, session: Transport) -> Remote | None:
     """Asked for before the build, which may take an hour."""
     if settings.base_image and not settings.base_image.startswith(SCHEME):
         raise UsageError(
             f"base-image: {settings.base_image!r} is no image of a registry",
             hint=f"write {SCHEME}{settings.base_image.rpartition('://')[2]}",
         )
-    return _remote(settings.base_image, settings, world, session) if settings.base_image else None
+    return _remote(settings.base_image, settings, runtime, session) if settings.base_image else None
 
 
-def _remote(name: str, settings: Settings, world: World, session: Transport) -> Remote:
+def _remote(name: str, settings: Settings, runtime: Runtime, session: Transport) -> Remote:
     from flakeship.commands.publish.registry_source import remote_of
 
-    return remote_of(name, settings, world, session)
+    return remote_of(name, settings, runtime, session)

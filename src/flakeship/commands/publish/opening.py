@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import Archive, Layout, Repository, Storage, Target, takes_own_name
 from flakeship.destinations.protocol import Destination
 from flakeship.errors import UsageError
@@ -23,7 +23,7 @@ def destinations(
     *,
     session: Transport,
     settings: Settings,
-    world: World,
+    runtime: Runtime,
     context: Context,
 ) -> tuple[Destination, ...]:
     """Every target, checked for whether it may be written to before anything is built.
@@ -32,19 +32,19 @@ def destinations(
     """
     _check_explicit(targets, settings, context)
     return tuple(
-        scope.enter_context(_local(target, settings, world))
+        scope.enter_context(_local(target, settings, runtime))
         if isinstance(target, Archive | Storage)
-        else _destination(target, session, settings, world, context)
+        else _destination(target, session, settings, runtime, context)
         for target in targets
     )
 
 
 def _local(
-    target: Archive | Storage, settings: Settings, world: World
+    target: Archive | Storage, settings: Settings, runtime: Runtime
 ) -> AbstractContextManager[Destination]:
     from flakeship.commands.publish.opening_local import local_destination  # most pushes need none of it
 
-    return local_destination(target, settings, world)
+    return local_destination(target, settings, runtime)
 
 
 def nameless(targets: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:
@@ -52,9 +52,9 @@ def nameless(targets: Sequence[Target], places: Sequence[Destination]) -> tuple[
     return tuple(place.name for target, place in zip(targets, places, strict=True) if takes_own_name(target))
 
 
-def transport(settings: Settings, world: World) -> Transport:
-    policy = RetryPolicy(clock=world.clock, sleep=world.sleep, random=world.random)
-    if settings.ca and not Path(world.cwd, settings.ca).is_file():
+def transport(settings: Settings, runtime: Runtime) -> Transport:
+    policy = RetryPolicy(clock=runtime.clock, sleep=runtime.sleep, random=runtime.random)
+    if settings.ca and not Path(runtime.cwd, settings.ca).is_file():
         raise UsageError(f"ca: there is no file {settings.ca}", hint="name a file of PEM certificates")
     for host in settings.plain_http:
         if "/" in host or Reference.parse(f"{host}/x").registry != host:
@@ -63,32 +63,34 @@ def transport(settings: Settings, world: World) -> Transport:
                 hint="write HOST or HOST:PORT, in lower case and without http://",
             )
     return open_session(
-        ca=str(world.cwd / settings.ca) if settings.ca else None,
+        ca=str(runtime.cwd / settings.ca) if settings.ca else None,
         plain_http=settings.plain_http,
-        environ=world.environ,
-        emit=world.emit,
+        environ=runtime.environ,
+        emit=runtime.emit,
         policy=policy,
     )
 
 
 def _destination(
-    target: Repository | Layout, session: Transport, settings: Settings, world: World, context: Context
+    target: Repository | Layout, session: Transport, settings: Settings, runtime: Runtime, context: Context
 ) -> Destination:
     match target:
         case Layout(directory, tag):
             if settings.dry_run:
                 from flakeship.destinations.withheld import NothingDestination
 
-                return NothingDestination(f"oci:{directory}", emit=world.emit)
+                return NothingDestination(f"oci:{directory}", emit=runtime.emit)
             from flakeship.destinations.oci_layout import LayoutDestination
 
-            destination = LayoutDestination(directory, tag, verify=settings.verify != "off", emit=world.emit)
+            destination = LayoutDestination(
+                directory, tag, verify=settings.verify != "off", emit=runtime.emit
+            )
             destination.check()
             return destination
         case Repository():
             from flakeship.commands.publish.opening_registry import registry_destination
 
-            return registry_destination(target, session, settings, world, context)
+            return registry_destination(target, session, settings, runtime, context)
 
 
 def _check_explicit(targets: Sequence[Target], settings: Settings, context: Context) -> None:

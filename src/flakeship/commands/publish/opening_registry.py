@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flakeship import events
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import Repository
 from flakeship.destinations.protocol import Destination
 from flakeship.destinations.registry.destination import RegistryDestination, Reuse
@@ -19,9 +19,9 @@ from flakeship.settings.declaration import Settings
 
 
 def registry_destination(
-    target: Repository, session: Transport, settings: Settings, world: World, context: Context
+    target: Repository, session: Transport, settings: Settings, runtime: Runtime, context: Context
 ) -> Destination:
-    client, reuse, found = _client(target, session, settings, world, context)
+    client, reuse, found = _client(target, session, settings, runtime, context)
     tags = tuple(f"{target.name}:{tag}" for tag in target.tags)
     destination = RegistryDestination(
         client,
@@ -29,7 +29,7 @@ def registry_destination(
         mount_from=client.pull_from,
         reuse=reuse,
         source=found.source if found.credentials else "",
-        emit=world.emit,
+        emit=runtime.emit,
     )
     if settings.dry_run:
         return NothingDestination(
@@ -38,40 +38,40 @@ def registry_destination(
             exists=lambda digest: client.head_blob(digest) is not None,
             published=destination.published,
             open_blob=destination.open_blob,
-            emit=world.emit,
+            emit=runtime.emit,
         )
     if settings.push == "false":
-        return NothingDestination(target.name, tags, emit=world.emit)
+        return NothingDestination(target.name, tags, emit=runtime.emit)
     if not context.trusted and not settings.allow_untrusted:
-        _refuse_untrusted(settings, world, context)
-        return NothingDestination(target.name, tags, emit=world.emit)
+        _refuse_untrusted(settings, runtime, context)
+        return NothingDestination(target.name, tags, emit=runtime.emit)
     try:
         destination.check()
     except NotAllowedError as error:
         if not (settings.push == "auto" and found.credentials is None):
             raise
         lacks = "`username` has no password" if settings.username else "there are no credentials"
-        world.emit(
+        runtime.emit(
             events.Notice(f"not pushed to {target.name}: {error.message}, and {lacks}", prominent=True)
         )
-        return NothingDestination(target.name, tags, emit=world.emit)
+        return NothingDestination(target.name, tags, emit=runtime.emit)
     return destination
 
 
-def _refuse_untrusted(settings: Settings, world: World, context: Context) -> None:
+def _refuse_untrusted(settings: Settings, runtime: Runtime, context: Context) -> None:
     """One notice, or with `push: true` NotAllowedError."""
     if settings.push == "true":
         raise NotAllowedError(
             f"nothing may be pushed: {context.untrusted_because}",
             hint="`push: auto` builds and checks it; `allow-untrusted: true` says that you trust whose code it is",
         )
-    world.emit(events.Notice(f"nothing is pushed: {context.untrusted_because}", prominent=True))
+    runtime.emit(events.Notice(f"nothing is pushed: {context.untrusted_because}", prominent=True))
 
 
 def _client(
-    target: Repository, session: Transport, settings: Settings, world: World, context: Context
+    target: Repository, session: Transport, settings: Settings, runtime: Runtime, context: Context
 ) -> tuple[RegistryClient, Reuse | None, Found]:
-    found = credentials_for(Reference(target.registry, target.repository), settings, world)
+    found = credentials_for(Reference(target.registry, target.repository), settings, runtime)
     tags, others = _reuse_from(target, settings, context)
     client = RegistryClient(
         session, target.registry, target.repository, found.credentials, pull_from=tuple(others)
@@ -109,24 +109,24 @@ def _reuse_from(
     return tuple(dict.fromkeys(tag for tag in tags if tag not in target.tags)), others
 
 
-def credentials_for(reference: Reference, settings: Settings, world: World) -> Found:
-    found = _found(reference, settings, world)
-    world.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
+def credentials_for(reference: Reference, settings: Settings, runtime: Runtime) -> Found:
+    found = _found(reference, settings, runtime)
+    runtime.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
     if found.credentials:
-        world.emit(events.Secret(found.credentials.secret))
-        world.emit(events.Secret(basic(found.credentials).removeprefix("Basic ")))
+        runtime.emit(events.Secret(found.credentials.secret))
+        runtime.emit(events.Secret(basic(found.credentials).removeprefix("Basic ")))
     return found
 
 
-def _found(reference: Reference, settings: Settings, world: World) -> Found:
+def _found(reference: Reference, settings: Settings, runtime: Runtime) -> Found:
     explicit = Explicit(settings.username, settings.password, settings.registry)
     if explicit.username and not explicit.password and explicit.is_for(reference):
         return Found(None, "username without a password")  # no other's credentials, where one is named
     return find(
         reference,
         explicit=explicit if explicit.username else None,
-        authfile=str(world.cwd / settings.authfile) if settings.authfile else None,
-        environ=world.environ,
-        home=str(world.home),
+        authfile=str(runtime.cwd / settings.authfile) if settings.authfile else None,
+        environ=runtime.environ,
+        home=str(runtime.home),
         github_token=settings.github_token,
     )

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from flakeship.commands.publish.building import nix_of
 from flakeship.commands.publish.obtain import Obtained
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError, UsageError
 from flakeship.nix.build import BuildOutput, build, system_of
 from flakeship.nix.closure import StorePath, closure
@@ -24,16 +24,16 @@ _STORE: Final = "/nix/store/"
 def package_of(
     obtained: Obtained,
     settings: Settings,
-    world: World,
+    runtime: Runtime,
     folder: Path,
     *,
     previous: tuple[frozenset[str], ...] = (),
 ) -> Package:
     """Build the contents, and ask for the closure of all. BuildError and ResourceError as a build; `folder` is private."""
-    nix = obtained.nix or nix_of(settings, world, folder)
+    nix = obtained.nix or nix_of(settings, runtime, folder)
     path = str(obtained.path.resolve())
-    make = obtained.build or partial(build, nix, emit=world.emit)
-    contents = tuple(dict.fromkeys(_built(make, text, world) for text in settings.contents))
+    make = obtained.build or partial(build, nix, emit=runtime.emit)
+    contents = tuple(dict.fromkeys(_built(make, text, runtime) for text in settings.contents))
     _hold(nix, (path, *contents), folder)
     paths = {each.path: each for root in (path, *contents) for each in closure(nix, root)}
     return Package(
@@ -55,11 +55,11 @@ def _hold(nix: Nix, paths: Iterable[str], folder: Path) -> None:
     nix.run("build", "--out-link", str(folder / "held"), "--", *paths)
 
 
-def _built(make: Callable[[Installable], BuildOutput], text: str, world: World) -> str:
+def _built(make: Callable[[Installable], BuildOutput], text: str, runtime: Runtime) -> str:
     if text.startswith(_STORE):
         return text.rstrip("/")
     try:
-        installable = Installable.parse(text, cwd=str(world.cwd))
+        installable = Installable.parse(text, cwd=str(runtime.cwd))
     except UsageError as error:
         raise UsageError(error.message.replace("flake:", "contents:", 1), hint=error.hint) from error
     return make(installable).out_path

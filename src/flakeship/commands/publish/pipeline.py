@@ -23,7 +23,7 @@ from flakeship.commands.publish.reuse import GoneError, already_built, published
 from flakeship.commands.publish.shipping import OpenSource, Shipment, ship
 from flakeship.commands.publish.source_request import circumstances_of
 from flakeship.commands.publish.stamping import Marks, changes_of, stamped
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import Storage, Target, targets
 from flakeship.destinations.protocol import Published
 from flakeship.errors import UsageError
@@ -45,43 +45,47 @@ class Result:
     obtained: Obtained
 
 
-def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "") -> Result:
+def publish(settings: Settings, runtime: Runtime, *, variant: str = "", tag: str = "") -> Result:
     """Build, stamp, and bring to every destination; `variant` ends the tags, `tag` is for layouts that are given none."""
     family = FAMILIES[settings.media_types]
-    check_created(settings.created, world.environ)
-    context, changed = context_of(settings, world), changes_of(settings, world.emit)
+    check_created(settings.created, runtime.environ)
+    context, changed = context_of(settings, runtime), changes_of(settings, runtime.emit)
     with (
-        temporary_store(world.temporary) as temporary,
-        transport(settings, world) as session,
+        temporary_store(runtime.temporary) as temporary,
+        transport(settings, runtime) as session,
         contextlib.ExitStack() as scope,
     ):
-        builder = builder_of(settings, world, temporary.directory)
-        built = functools.partial(before_build, builder, world.cwd / settings.source)
-        naming = naming_of(settings, context, world=world, nix=built, variant=variant)
-        wanted = _wanted(settings, naming.references, world, tag)
+        builder = builder_of(settings, runtime, temporary.directory)
+        built = functools.partial(before_build, builder, runtime.cwd / settings.source)
+        naming = naming_of(settings, context, runtime=runtime, nix=built, variant=variant)
+        wanted = _wanted(settings, naming.references, runtime, tag)
         compression = compression_of(settings, wanted)
         check_commit(settings.created, builder, context)
-        with world.stage("check", "checking the destinations"):
+        with runtime.stage("check", "checking the destinations"):
             check_room(temporary.directory, wanted)
             places = destinations(
-                wanted, scope, session=session, settings=settings, world=world, context=context
+                wanted, scope, session=session, settings=settings, runtime=runtime, context=context
             )
-            known = published_at(places, settings, world)
-        recipe, lint = recipe_of(compression, settings), Lint(settings.lint, world.emit, builder)
-        store = known.store(compression, family, layer_cache(settings, world, temporary, compression, family))
-        packing = Packing(compression, family, store, world.cpus, world.emit, verify=settings.verify != "off")
+            known = published_at(places, settings, runtime)
+        recipe, lint = recipe_of(compression, settings), Lint(settings.lint, runtime.emit, builder)
+        store = known.store(
+            compression, family, layer_cache(settings, runtime, temporary, compression, family)
+        )
+        packing = Packing(
+            compression, family, store, runtime.cpus, runtime.emit, verify=settings.verify != "off"
+        )
         ready = ready_made(builder, known, settings, store, recipe=recipe, unnamed=nameless(wanted, places))
 
         def publish_from(opened: OpenSource, obtained: Obtained) -> Result:
-            facts = scope.enter_context(while_packing(obtained, naming.metadata, world))
-            marks = Marks(naming, facts, _moment(settings, world, obtained, context))
+            facts = scope.enter_context(while_packing(obtained, naming.metadata, runtime))
+            marks = Marks(naming, facts, _moment(settings, runtime, obtained, context))
             finished = functools.partial(
                 stamped, changed=changed, marks=marks, obtained=obtained, recipe=recipe
             )
             fits = functools.partial(
                 check_fits, temporary=temporary.directory, compressed=compression.algorithm != "none"
             )
-            with world.stage("publish", f"publishing {obtained.name}"):
+            with runtime.stage("publish", f"publishing {obtained.name}"):
                 shipment = Shipment(
                     opened,
                     finished,
@@ -92,22 +96,22 @@ def publish(settings: Settings, world: World, *, variant: str = "", tag: str = "
                     lint,
                     marks.of_index,
                     fits,
-                    world.uninterrupted,
+                    runtime.uninterrupted,
                 )
                 return Result(*ship(shipment), obtained)
 
         if ready and builder:
             with contextlib.suppress(GoneError):
-                return publish_from(ready.opened, already_built(ready, builder, world))
-        obtained = obtain(builder, settings, world, session)
+                return publish_from(ready.opened, already_built(ready, builder, runtime))
+        obtained = obtain(builder, settings, runtime, session)
         circumstances = circumstances_of(
-            obtained, settings, world, temporary.directory, previous=known.groups()
+            obtained, settings, runtime, temporary.directory, previous=known.groups()
         )
         return publish_from(functools.partial(sources.opened, obtained.path, circumstances), obtained)
 
 
-def _wanted(settings: Settings, references: Sequence[str], world: World, tag: str) -> tuple[Target, ...]:
-    return targets(to=settings.to, load=settings.load, references=references, cwd=world.cwd, tag=tag)
+def _wanted(settings: Settings, references: Sequence[str], runtime: Runtime, tag: str) -> tuple[Target, ...]:
+    return targets(to=settings.to, load=settings.load, references=references, cwd=runtime.cwd, tag=tag)
 
 
 def compression_of(settings: Settings, wanted: Sequence[Target]) -> Compression:
@@ -134,6 +138,8 @@ def compression_of(settings: Settings, wanted: Sequence[Target]) -> Compression:
     return Compression(algorithm, DEFAULT_LEVEL[algorithm] if level is None else level)
 
 
-def _moment(settings: Settings, world: World, obtained: Obtained, context: Context) -> datetime | None:
+def _moment(settings: Settings, runtime: Runtime, obtained: Obtained, context: Context) -> datetime | None:
     committed = obtained.commit_time or context.committed
-    return moment_of(settings.created, environ=world.environ, now=world.now, commit_time=lambda: committed)
+    return moment_of(
+        settings.created, environ=runtime.environ, now=runtime.now, commit_time=lambda: committed
+    )

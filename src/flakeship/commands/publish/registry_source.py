@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from flakeship.commands.publish.obtain import SCHEME
 from flakeship.commands.publish.opening_registry import credentials_for
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.http.retry import persist
 from flakeship.http.session import Transport
@@ -25,12 +25,12 @@ from flakeship.sources.indexes import INDEXES, MANIFESTS
 T = TypeVar("T")
 
 
-def remote_of(name: str, settings: Settings, world: World, session: Transport) -> Remote:
+def remote_of(name: str, settings: Settings, runtime: Runtime, session: Transport) -> Remote:
     """What `docker://REF` names; asks for the manifest alone. UsageError where there is none."""
     reference = Reference.parse(name.removeprefix(SCHEME))
-    credentials = credentials_for(reference, settings, world).credentials
+    credentials = credentials_for(reference, settings, runtime).credentials
     client = RegistryClient(session, reference.registry, reference.repository, credentials, actions="pull")
-    blobs = _RegistryBlobs(client, str(reference), world)
+    blobs = _RegistryBlobs(client, str(reference), runtime)
     manifest = blobs.persist("look at", lambda: client.get_manifest(_wanted(reference)))
     if manifest is None:
         raise UsageError(
@@ -49,8 +49,8 @@ def _wanted(reference: Reference) -> str:
 class _RegistryBlobs:
     here = False
 
-    def __init__(self, client: RegistryClient, what: str, world: World) -> None:
-        self._client, self.what, self._world = client, what, world
+    def __init__(self, client: RegistryClient, what: str, runtime: Runtime) -> None:
+        self._client, self.what, self._world = client, what, runtime
         self.documents: dict[Digest, bytes] = {}
 
     def size(self, digest: Digest) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flakeship import events
 from flakeship.commands.publish.obtain import Builder, Obtained
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Destination, Remembers
 from flakeship.errors import Error
 from flakeship.image.claims import image_of
@@ -91,12 +91,12 @@ class Published:
             yield from images or ()
 
 
-def published_at(places: Sequence[Destination], settings: Settings, world: World) -> Published:
+def published_at(places: Sequence[Destination], settings: Settings, runtime: Runtime) -> Published:
     """Ask every destination, unless nothing is to be used again."""
     if settings.reuse == "off":
         return Published(())
     known = tuple(place.published() if isinstance(place, Remembers) else () for place in places)
-    world.emit(
+    runtime.emit(
         events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of")
     )
     if settings.reuse == "trust":
@@ -219,9 +219,9 @@ class Ready:
         yield self
 
 
-def already_built(ready: Ready, builder: Builder, world: World) -> Obtained:
+def already_built(ready: Ready, builder: Builder, runtime: Runtime) -> Obtained:
     """What the build would have given, as far as it is told apart by what is stamped."""
-    world.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
+    runtime.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.flake import source_of
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flakeship import events
 from flakeship.commands.publish.obtain import Obtained
-from flakeship.commands.runtime import World
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError
 from flakeship.image.model import Platform
 from flakeship.settings.declaration import Settings
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 def circumstances_of(
     obtained: Obtained,
     settings: Settings,
-    world: World,
+    runtime: Runtime,
     folder: Path,
     *,
     previous: tuple[frozenset[str], ...] = (),
 ) -> Circumstances:
     """`folder` is private and outlives the source; `previous` are the store paths of the published image's layers."""
     return Circumstances(
-        world.environ,
-        world.emit,
-        functools.cache(functools.partial(_package, obtained, settings, world, folder, previous)),
+        runtime.environ,
+        runtime.emit,
+        functools.cache(functools.partial(_package, obtained, settings, runtime, folder, previous)),
         remote=obtained.remote,
         base=obtained.base,
         image_in_archive=settings.image_in_archive,
         platform=_platform(settings),
-        now=world.now,
+        now=runtime.now,
         folder=folder,
-        nar_hashes=functools.partial(_nar_hashes, obtained, settings, world, folder),
+        nar_hashes=functools.partial(_nar_hashes, obtained, settings, runtime, folder),
     )
 
 
@@ -51,22 +51,26 @@ def _platform(settings: Settings) -> Platform | None:
 
 
 def _package(
-    obtained: Obtained, settings: Settings, world: World, folder: Path, previous: tuple[frozenset[str], ...]
+    obtained: Obtained,
+    settings: Settings,
+    runtime: Runtime,
+    folder: Path,
+    previous: tuple[frozenset[str], ...],
 ) -> Package:
     from flakeship.commands.publish.package_query import package_of
 
-    return package_of(obtained, settings, world, folder, previous=previous)
+    return package_of(obtained, settings, runtime, folder, previous=previous)
 
 
-def _nar_hashes(obtained: Obtained, settings: Settings, world: World, folder: Path) -> Mapping[str, str]:
+def _nar_hashes(obtained: Obtained, settings: Settings, runtime: Runtime, folder: Path) -> Mapping[str, str]:
     from flakeship.commands.publish.building import nix_of
     from flakeship.nix.closure import closure
 
     try:
-        nix = obtained.nix or nix_of(settings, world, folder)
+        nix = obtained.nix or nix_of(settings, runtime, folder)
         return {each.path: each.nar_hash for each in closure(nix, str(obtained.path.resolve()))}
     except BuildError as error:
-        world.emit(
+        runtime.emit(
             events.Detail(f"layers are known by the names of their store paths alone: {error.message}")
         )
         return {}
