@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from flakeship import events
-from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Published, Ready, Tagging
+from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.errors import Error, RejectedError, ResourceError, UsageError
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
@@ -38,7 +38,7 @@ class LayoutDestination:
         self, directory: Path, tag: str = "", *, verify: bool = True, emit: events.Emit = events.ignore
     ) -> None:
         self._directory, self._tag, self._verify, self._emit = directory, tag, verify, emit
-        self._delivered: dict[Digest, Delivered] = {}
+        self._delivered: dict[Digest, DeliveredBlob] = {}
 
     @property
     def name(self) -> str:
@@ -70,7 +70,7 @@ class LayoutDestination:
     def open_blob(self, layer: PublishedLayer) -> contextlib.AbstractContextManager[Reader]:
         return self._blob(layer.digest).open("rb")
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         path = self._blob(digest)
         there = certain and self._holds(path, digest, size)
@@ -79,18 +79,18 @@ class LayoutDestination:
                 raise BlobsUnknownError(frozenset({digest}))
             with layer.open() as reader:
                 self._write(path, reader)
-        delivered = Delivered(digest, size, "reused" if there else "written")
+        delivered = DeliveredBlob(digest, size, "reused" if there else "written")
         self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
         self._delivered[digest] = delivered
         return delivered
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         return self._ready(packed)
 
-    def prepare_index(self, index: PackedIndex) -> Ready:
+    def prepare_index(self, index: PackedIndex) -> Prepared:
         return self._ready(index)
 
-    def _ready(self, packed: Packed | PackedIndex) -> Ready:
+    def _ready(self, packed: Packed | PackedIndex) -> Prepared:
         own = next(iter(packed.images[0].image.names), "").rpartition(":")[2]
         tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
         reference = f"oci:{self._directory}:{tag}"
@@ -101,7 +101,7 @@ class LayoutDestination:
         published = Published(
             destination=self.name, reference=reference, tags=(), digest=packed.descriptor.digest, blobs=blobs
         )
-        return Ready((Tagging((reference,), partial(self._name, packed, tag)),), lambda: published)
+        return Prepared((Tagging((reference,), partial(self._name, packed, tag)),), lambda: published)
 
     def _check(self, packed: Packed | PackedIndex) -> None:
         """RejectedError, or BlobsUnknownError while there are layers that were only said to be the image's."""
@@ -145,9 +145,9 @@ class LayoutDestination:
             self._write(self._blob(image.descriptor.digest), image.manifest)
         self._write(self._blob(packed.descriptor.digest), packed.manifest)
 
-    def _blobs(self, packed: Packed) -> Iterator[Delivered]:
+    def _blobs(self, packed: Packed) -> Iterator[DeliveredBlob]:
         yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
-        yield Delivered(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
+        yield DeliveredBlob(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
 
     def _enter(self, packed: Packed | PackedIndex, tag: str) -> None:
         """Put the image into index.json in place of the one of the same name, whose blobs go if nobody else's."""

@@ -16,7 +16,7 @@ from flakeship.destinations.archive.file import ArchiveDestination
 from flakeship.destinations.archive.name import Name
 from flakeship.destinations.docker_daemon.destination import EngineDestination
 from flakeship.destinations.docker_daemon.engine import Engine
-from flakeship.destinations.protocol import Delivered, Destination, Ready, Tagging
+from flakeship.destinations.protocol import DeliveredBlob, Destination, Prepared, Tagging
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed, PackedLayer
 
@@ -81,11 +81,11 @@ class PodmanDestination:
         loading.check()
         self._inner = loading
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         assert self._inner
         return self._inner.take(layer, certain=certain)
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         assert self._inner
         return self._inner.prepare(packed)
 
@@ -108,18 +108,18 @@ class _Command:
         self.archive = ArchiveDestination(file, "docker-archive", names)
         self.check = self.archive.check
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         delivered = self.archive.take(layer, certain=certain)
         digest, size = delivered.digest, delivered.size
         self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
         return delivered
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         published = self.archive.prepare(packed).finish()
         names = self._names or packed.image.names or (packed.config_descriptor.digest,)
         references = tuple(f"{self.name}:{name}" for name in names)
         loaded = replace(published, destination=self.name, reference=references[0])
-        return Ready((Tagging(references, self._load),), lambda: loaded)
+        return Prepared((Tagging(references, self._load),), lambda: loaded)
 
     def _load(self) -> None:
         argv = [self._command, "load", "--quiet", "--input", str(self._file)]

@@ -13,7 +13,7 @@ from flakeship.image.stream import Reader
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveredBlob:
     """One blob that is certainly at the destination, or `withheld`: it would have to be sent, and was not to be.
 
     `size` is in bytes of the blob.
@@ -36,7 +36,7 @@ class Published:
     reference: str
     tags: tuple[str, ...]
     digest: Digest
-    blobs: tuple[Delivered, ...]
+    blobs: tuple[DeliveredBlob, ...]
     sent: bool = True
 
 
@@ -52,7 +52,7 @@ class Tagging:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Prepared:
     """An image of which all is at a destination but its names. `published` looks at it once they are written."""
 
     taggings: tuple[Tagging, ...]
@@ -90,7 +90,7 @@ class Remembers(Protocol):
 class TakesIndexes(Protocol):
     """A destination where one name can stand for images of several platforms."""
 
-    def prepare_index(self, index: PackedIndex) -> Ready:
+    def prepare_index(self, index: PackedIndex) -> Prepared:
         """As `Destination.prepare`: every image by its digest, then the index."""
 
 
@@ -104,11 +104,11 @@ class Destination(Protocol):
     def check(self) -> None:
         """Find out cheaply, before anything is built, whether this can be written to. Raises errors.Error."""
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Make sure the layer's blob is there. Called from several threads, once a layer, in any order.
 
         With `certain=False` the destination's word that it has the blob is not believed: it is sent again.
         """
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         """Write config and manifest, and name them nowhere yet; each layer has been taken. May raise BlobsUnknownError."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from flakeship import events
-from flakeship.destinations.protocol import Delivered, Published, Ready
+from flakeship.destinations.protocol import DeliveredBlob, Prepared, Published
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader
@@ -30,7 +30,7 @@ class NothingDestination:
         self._name, self._tags, self._exists, self._emit = name, tuple(tags), exists, emit
         self.published = published
         self._open_blob = open_blob
-        self._delivered: dict[Digest, Delivered] = {}
+        self._delivered: dict[Digest, DeliveredBlob] = {}
 
     @property
     def name(self) -> str:
@@ -43,22 +43,22 @@ class NothingDestination:
     def check(self) -> None:
         pass
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         delivered = self._look(digest, size)
         self._delivered[digest] = delivered
         self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self._name))
         return delivered
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         return self._ready(packed)
 
-    def prepare_index(self, index: PackedIndex) -> Ready:
+    def prepare_index(self, index: PackedIndex) -> Prepared:
         return self._ready(index)
 
-    def _ready(self, packed: Packed | PackedIndex) -> Ready:
+    def _ready(self, packed: Packed | PackedIndex) -> Prepared:
         published = self._published(packed)
-        return Ready((), lambda: published)
+        return Prepared((), lambda: published)
 
     def _published(self, packed: Packed | PackedIndex) -> Published:
         return Published(
@@ -70,13 +70,13 @@ class NothingDestination:
             sent=False,
         )
 
-    def _blobs(self, packed: Packed) -> tuple[Delivered, ...]:
+    def _blobs(self, packed: Packed) -> tuple[DeliveredBlob, ...]:
         config = packed.config_descriptor
         return (
             *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
             self._look(config.digest, config.size),
         )
 
-    def _look(self, digest: Digest, size: int) -> Delivered:
+    def _look(self, digest: Digest, size: int) -> DeliveredBlob:
         there = self._exists is not None and self._exists(digest)
-        return Delivered(digest, size, "reused" if there else "withheld")
+        return DeliveredBlob(digest, size, "reused" if there else "withheld")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from flakeship.commands.publish.deliver import deliver
-from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Ready
+from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
 from flakeship.destinations.withheld import NothingDestination
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
@@ -27,13 +27,13 @@ class Forgetful(NothingDestination):
         self.lacks = set(lacks)
         self.taken: list[tuple[Digest, bool]] = []
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         self.taken.append((layer.descriptor.digest, certain))
         if not certain:
             self.lacks.discard(layer.descriptor.digest)
         return super().take(layer, certain=certain)
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         if self.lacks:
             raise BlobsUnknownError(frozenset(self.lacks))
         return super().prepare(packed)
@@ -63,7 +63,7 @@ def test_no_more_layers_are_made_than_may_wait() -> None:
     asked, gate = 0, threading.Event()
 
     class Slow(NothingDestination):
-        def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
             gate.wait(5)
             return super().take(layer, certain=certain)
 
@@ -84,7 +84,7 @@ def test_no_more_layers_are_made_than_may_wait() -> None:
 
 def test_a_destination_that_fails_ends_it_and_leaves_no_thread() -> None:
     class Broken(NothingDestination):
-        def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
             raise UnreachableError("it is down")
 
     discarded: list[str] = []
@@ -99,7 +99,7 @@ def test_a_layer_that_a_destination_was_said_to_have_and_has_not_is_told() -> No
     lacking = PACKED.layers[2].descriptor.digest
 
     class Lacking(NothingDestination):
-        def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
             if layer.descriptor.digest == lacking:
                 raise BlobsUnknownError(frozenset({lacking}))
             return super().take(layer, certain=certain)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.commands.publish.outputs import check_metadata, metadata, outputs, references, write_metadata
-from flakeship.destinations.protocol import Delivered, Published
+from flakeship.destinations.protocol import DeliveredBlob, Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.settings.declaration import OUTPUTS
 from tests.images import random_packed
@@ -17,7 +17,7 @@ PACKED = random_packed(1, 1)
 DIGEST = PACKED.descriptor.digest
 SENT = Published(
     "ghcr.io/o/n", f"ghcr.io/o/n@{DIGEST}", ("ghcr.io/o/n:1", "ghcr.io/o/n:2"), DIGEST,
-    (Delivered(PACKED.layers[0].descriptor.digest, 5, "uploaded"),),
+    (DeliveredBlob(PACKED.layers[0].descriptor.digest, 5, "uploaded"),),
 )  # fmt: skip
 LAYOUT = Published("oci:/out", "oci:/out:latest", (), DIGEST, ())
 WITHHELD = Published("ghcr.io/o/x", f"ghcr.io/o/x@{DIGEST}", ("ghcr.io/o/x:1",), DIGEST, (), sent=False)

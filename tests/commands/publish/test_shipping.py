@@ -11,7 +11,7 @@ import pytest
 
 from flakeship.commands.publish.lint import Lint
 from flakeship.commands.publish.shipping import Shipment, ship
-from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Ready
+from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
 from flakeship.destinations.withheld import NothingDestination
 from flakeship.errors import UnreachableError
 from flakeship.events import Event, LayerProgress
@@ -37,7 +37,7 @@ class Registry(NothingDestination):
         self.holds, self.lost, self.tells = holds, lost, tells
         self.sent: list[Digest] = []
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         digest = layer.descriptor.digest
         gone = digest in self.lost and (self.tells == "at once" or not certain)
         if gone or digest not in self.holds:
@@ -49,7 +49,7 @@ class Registry(NothingDestination):
                 self.lost.discard(digest)
         return super().take(layer, certain=certain)
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         if gone := self.lost & {layer.descriptor.digest for layer in packed.layers}:
             raise BlobsUnknownError(frozenset(gone))
         return super().prepare(packed)

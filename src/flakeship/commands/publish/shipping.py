@@ -10,7 +10,7 @@ from flakeship import events
 from flakeship.commands.publish.deliver import deliver
 from flakeship.commands.publish.lint import Lint
 from flakeship.commands.publish.reuse import SOURCE
-from flakeship.destinations.protocol import BlobsUnknownError, Destination, Published, Ready, TakesIndexes
+from flakeship.destinations.protocol import BlobsUnknownError, Destination, Prepared, Published, TakesIndexes
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.image.index import seal_index
 from flakeship.image.model import EMPTY, Digest, Image, Layer, Packed, PackedIndex, PackedLayer
@@ -139,7 +139,7 @@ def _finish(
     return index, _named([place.prepare_index(index) for place in takers], shipment)
 
 
-def _named(ready: Sequence[Ready], shipment: Shipment) -> tuple[Published, ...]:
+def _named(ready: Sequence[Prepared], shipment: Shipment) -> tuple[Published, ...]:
     """All names of the image at all destinations, or none, whatever signal comes.
 
     Registries stand first among destinations, and are named last: what others see is set when all else went well.

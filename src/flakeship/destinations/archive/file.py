@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 from flakeship import events
 from flakeship.destinations.archive.name import Form, Name
 from flakeship.destinations.archive.tar import ImageArchive
-from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Published, Ready, Tagging
+from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 
@@ -35,7 +35,7 @@ class ArchiveDestination:
         emit: events.Emit = events.ignore,
     ) -> None:
         self._path, self._form, self._names, self._stdout, self._emit = path, form, names, stdout, emit
-        self._delivered: dict[Digest, Delivered] = {}
+        self._delivered: dict[Digest, DeliveredBlob] = {}
         self._temporary: Path | None = None
         self._file: BinaryIO | None = None
         self._archive: ImageArchive | None = None
@@ -69,25 +69,25 @@ class ArchiveDestination:
                 self._temporary, self._file = Path(name), os.fdopen(handle, "wb")
         self._archive = ImageArchive(self._file)
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         assert self._archive
         digest, size = layer.descriptor.digest, layer.descriptor.size
         if layer.open is None:
             raise BlobsUnknownError(frozenset({digest}))
         with self._written():
             self._archive.add_layer(layer)
-        delivered = self._delivered[digest] = Delivered(digest, size, "written")
+        delivered = self._delivered[digest] = DeliveredBlob(digest, size, "written")
         self._emit(events.LayerProgress(layer.key, "written", size, digest, self.name))
         return delivered
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         names = self._names_of(packed)
         docker = self._form == "docker-archive"
         return self._ready(
             packed, lambda archive: archive.finish(packed, names=names, layout=True, docker=docker)
         )
 
-    def _ready(self, packed: Packed | PackedIndex, end: Callable[[ImageArchive], None]) -> Ready:
+    def _ready(self, packed: Packed | PackedIndex, end: Callable[[ImageArchive], None]) -> Prepared:
         """A file gets its name when it is complete; who reads stdout knows the image by the archive's end."""
         reference = self._reference(self._names_of(packed))
         published = Published(
@@ -99,8 +99,8 @@ class ArchiveDestination:
         )
         if self._path:
             self._end(end)
-            return Ready((Tagging((reference,), self._rename),), lambda: published)
-        return Ready((Tagging((reference,), lambda: self._end(end)),), lambda: published)
+            return Prepared((Tagging((reference,), self._rename),), lambda: published)
+        return Prepared((Tagging((reference,), lambda: self._end(end)),), lambda: published)
 
     def _end(self, write: Callable[[ImageArchive], None]) -> None:
         assert self._archive
@@ -118,9 +118,9 @@ class ArchiveDestination:
             self._temporary.replace(self._place())
             self._temporary = None
 
-    def _blobs(self, packed: Packed) -> Iterator[Delivered]:
+    def _blobs(self, packed: Packed) -> Iterator[DeliveredBlob]:
         yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
-        yield Delivered(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
+        yield DeliveredBlob(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
 
     def _names_of(self, packed: Packed | PackedIndex) -> tuple[Name, ...]:
         return self._names or tuple(map(Name, packed.images[0].image.names))
@@ -181,6 +181,6 @@ class OciArchiveDestination(ArchiveDestination):
     ) -> None:
         super().__init__(path, "oci-archive", names, emit=emit)
 
-    def prepare_index(self, index: PackedIndex) -> Ready:
+    def prepare_index(self, index: PackedIndex) -> Prepared:
         names = self._names_of(index)
         return self._ready(index, lambda archive: archive.finish_index(index, names=names))

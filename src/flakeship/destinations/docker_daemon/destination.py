@@ -16,7 +16,7 @@ from flakeship.destinations.archive.name import Name
 from flakeship.destinations.docker_daemon.engine import Engine, tls_of
 from flakeship.destinations.docker_daemon.failure import check_socket, explained
 from flakeship.destinations.docker_daemon.load import Load
-from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Published, Ready, Tagging
+from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.errors import Error, RejectedError, UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
 
@@ -37,7 +37,7 @@ class EngineDestination:
         self._classic = False
         self._known: frozenset[str] = frozenset()
         self._held: dict[Digest, tuple[PackedLayer, BinaryIO]] = {}
-        self._delivered: dict[Digest, Delivered] = {}
+        self._delivered: dict[Digest, DeliveredBlob] = {}
         self._lock = threading.Lock()
 
     @property
@@ -74,7 +74,7 @@ class EngineDestination:
                 self._known = frozenset(layer for layers in self._images() for layer in layers)
             self._api.timeout = _LOAD
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         digest = layer.descriptor.digest
         if layer.open is None:
             raise BlobsUnknownError(frozenset({digest}))
@@ -88,7 +88,7 @@ class EngineDestination:
         self._send(lambda load: load.archive.add_layer(layer))
         return self._note(layer, "written")
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         """The engine names what it loads by itself, all at once, when it has read the archive's end."""
         withheld = self._send_held(packed)
         names = self._names or tuple(map(Name, packed.image.names))
@@ -99,7 +99,7 @@ class EngineDestination:
             return self._published(packed, references[0])
 
         ending = functools.partial(self._end, packed, names, withheld)
-        return Ready((Tagging(references, ending),), published)
+        return Prepared((Tagging(references, ending),), published)
 
     def _end(self, packed: Packed, names: Sequence[Name], withheld: frozenset[Digest]) -> None:
         try:
@@ -114,9 +114,9 @@ class EngineDestination:
             self._start_again()
             raise BlobsUnknownError(frozenset(layer.descriptor.digest for layer in packed.layers)) from error
 
-    def _note(self, layer: PackedLayer, state: Any) -> Delivered:
+    def _note(self, layer: PackedLayer, state: Any) -> DeliveredBlob:
         digest, size = layer.descriptor.digest, layer.descriptor.size
-        self._delivered[digest] = delivered = Delivered(digest, size, state)
+        self._delivered[digest] = delivered = DeliveredBlob(digest, size, state)
         self._emit(events.LayerProgress(layer.key, state, size, digest, self.name))
         return delivered
 
@@ -208,7 +208,7 @@ class EngineDestination:
             digest=packed.descriptor.digest,
             blobs=(
                 *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
-                Delivered(config.digest, config.size, "written"),
+                DeliveredBlob(config.digest, config.size, "written"),
             ),
         )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from flakeship.destinations.protocol import BlobsUnknownError, Delivered, Published, Ready, Tagging
+from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
 from flakeship.destinations.registry.published import published as look
 from flakeship.errors import NotAllowedError
@@ -67,7 +67,7 @@ class RegistryDestination:
         self._source = source
         self._emit = emit
         self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
-        self._delivered: dict[Digest, Delivered] = {}
+        self._delivered: dict[Digest, DeliveredBlob] = {}
         self._doubted: frozenset[Digest] = frozenset()
         self._hearsay: set[Digest] = set()
         self._locks: dict[Digest, threading.Lock] = {}
@@ -96,7 +96,7 @@ class RegistryDestination:
             images += look(self._client, self._reuse.tags, self._emit)
         for image in images:
             config = image.config_descriptor
-            self._delivered.setdefault(config.digest, Delivered(config.digest, config.size, "reused"))
+            self._delivered.setdefault(config.digest, DeliveredBlob(config.digest, config.size, "reused"))
             self._hearsay.update(layer.digest for layer in image.layers if layer)
         for client, tags in self._reuse.others:
             images += look(client, tags, self._emit)
@@ -107,7 +107,7 @@ class RegistryDestination:
         client = next(client for client in clients if client.name == layer.where)
         return client.get_blob(layer.digest)
 
-    def take(self, layer: PackedLayer, *, certain: bool = True) -> Delivered:
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         blob = _blob(layer)
         delivered = self._postponed(blob) or self._ensure(
             blob, certain=certain and blob.digest not in self._doubted
@@ -117,13 +117,13 @@ class RegistryDestination:
         )
         return delivered
 
-    def prepare(self, packed: Packed) -> Ready:
+    def prepare(self, packed: Packed) -> Prepared:
         """Config, then the manifest by its digest; each tag is read back when all are set."""
         return self._ready(packed, self._complete(packed))
 
-    def prepare_index(self, index: PackedIndex) -> Ready:
+    def prepare_index(self, index: PackedIndex) -> Prepared:
         """Every image by its digest, then the index as `prepare` does a manifest."""
-        blobs: list[Delivered] = []
+        blobs: list[DeliveredBlob] = []
         for image in index.images:
             blobs += self._complete(image)
             if not self._head(image.descriptor.digest):
@@ -131,17 +131,17 @@ class RegistryDestination:
                 self._put(image, image.descriptor.digest)
         return self._ready(index, blobs)
 
-    def _complete(self, packed: Packed) -> list[Delivered]:
+    def _complete(self, packed: Packed) -> list[DeliveredBlob]:
         """All that the manifest names is there."""
         config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
         blobs = [self._held(layer.descriptor) for layer in packed.layers]
         return [*blobs, self._ensure(config, certain=config.digest not in self._doubted)]
 
-    def _held(self, descriptor: Descriptor) -> Delivered:
-        unasked = Delivered(descriptor.digest, descriptor.size, "reused")
+    def _held(self, descriptor: Descriptor) -> DeliveredBlob:
+        unasked = DeliveredBlob(descriptor.digest, descriptor.size, "reused")
         return self._delivered.get(descriptor.digest, unasked)
 
-    def _ready(self, packed: Packed | PackedIndex, blobs: list[Delivered]) -> Ready:
+    def _ready(self, packed: Packed | PackedIndex, blobs: list[DeliveredBlob]) -> Prepared:
         digest = packed.descriptor.digest
         standing = {tag: self._head(tag) for tag in self._tags}
         if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
@@ -159,13 +159,13 @@ class RegistryDestination:
             Tagging((f"{self.name}:{tag}@{digest}",), partial(self._tag, packed, tag, there))
             for tag, there in standing.items()
         )
-        return Ready(tuple(taggings), published)
+        return Prepared(tuple(taggings), published)
 
-    def _postponed(self, blob: Blob) -> Delivered | None:
+    def _postponed(self, blob: Blob) -> DeliveredBlob | None:
         """What is said to be here is asked for when it is to be named anew; None for all else."""
         if blob.open or blob.digest in self._delivered or blob.digest not in self._hearsay:
             return None
-        return Delivered(blob.digest, blob.size, "reused")
+        return DeliveredBlob(blob.digest, blob.size, "reused")
 
     def _ask(self, packed: Packed | PackedIndex) -> None:
         """Whether that is true. BlobsUnknownError names all that it is not true of."""
@@ -186,14 +186,14 @@ class RegistryDestination:
             return blob.digest
         return None
 
-    def _ensure(self, blob: Blob, *, certain: bool) -> Delivered:
+    def _ensure(self, blob: Blob, *, certain: bool) -> DeliveredBlob:
         """Once a digest, however many layers have it and whichever threads ask."""
         with self._locks.setdefault(blob.digest, threading.Lock()):
             known = self._delivered.get(blob.digest)
             if known is None or known.size != blob.size or not certain:
                 with self._explained():
                     state = self._uploads.ensure(blob, believe=certain)
-                known = self._delivered[blob.digest] = Delivered(blob.digest, blob.size, state)
+                known = self._delivered[blob.digest] = DeliveredBlob(blob.digest, blob.size, state)
             return known
 
     def _tag(self, packed: Packed | PackedIndex, tag: str, standing: Digest | None) -> None:
