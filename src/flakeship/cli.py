@@ -93,10 +93,10 @@ def _open_streams() -> None:
 
 def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
     from flakeship import events
-    from flakeship.ci.reporting import reporting, secrets_of
+    from flakeship.ci.reporting import reporting
 
     settings, stdout = invocation.settings, _stdout()
-    secrets, platform = secrets_of(settings), reporting(os.environ)
+    secrets, platform = settings.secrets, reporting(os.environ)
     with platform.log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
         report = log
         if invocation.command == "publish":  # a build may take long; the others answer at once

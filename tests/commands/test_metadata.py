@@ -11,8 +11,7 @@ import pytest
 from flakeship.commands.metadata import run
 from flakeship.errors import ResourceError, UsageError
 from flakeship.events import Event, Warned
-from flakeship.settings.declaration import Settings
-from flakeship.settings.naming import METADATA_OUTPUTS
+from flakeship.settings.declaration import METADATA_OUTPUTS, Settings
 from tests.metadata import events
 from tests.runtimes import runtime
 from tests.testbed import github_runner

@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from flakeship.rendering.files import ACTION_IMAGE, rendered
-from flakeship.settings.declaration import OUTPUTS, inputs
-from flakeship.settings.naming import METADATA_OUTPUTS
+from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs
 from tests.testbed.gitlab import check_schema
 
 ROOT = Path(__file__).parents[2]

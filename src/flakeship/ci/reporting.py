@@ -10,7 +10,6 @@ from typing import Protocol, TextIO
 from flakeship import events
 from flakeship.ci.platforms import platform
 from flakeship.errors import Error
-from flakeship.settings.declaration import Settings, inputs
 
 
 class Reporting(Protocol):
@@ -52,8 +51,3 @@ def reporting(environ: Mapping[str, str]) -> Reporting:
             from flakeship.ci.local import log as local_reporting
 
             return local_reporting
-
-
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every secret input; what else turns up during the run is told as an event."""
-    return tuple(filter(None, (getattr(settings, item.attribute) for item in inputs() if item.secret)))

@@ -11,9 +11,9 @@ from typing import Any, Final
 from flakeship.rendering.github import action, metadata_action, native_action
 from flakeship.rendering.gitlab import component
 from flakeship.settings.declaration import OUTPUTS, inputs
-from flakeship.settings.fields import GROUPS, Input
+from flakeship.settings.fields import Heading, Input
 
-HEADER: Final = "# Rendered from src/flakeship/settings.py by `./dev render`; change it there.\n"
+HEADER: Final = "# Rendered from src/flakeship/settings/declaration.py by `./dev render`; change it there.\n"
 ACTION_IMAGE: Final = "Dockerfile"
 _FILE: Final = f"image: ../{ACTION_IMAGE}"
 _NO_IMAGE: Final = "# zizmor: ignore[unpinned-images] a file of this repository, not an image"
@@ -37,16 +37,16 @@ def tables() -> str:
     parts = [
         "# Inputs and outputs",
         "",
-        "<!-- Rendered from src/flakeship/settings.py by `./dev render`; change it there. -->",
+        "<!-- Rendered from src/flakeship/settings/declaration.py by `./dev render`; change it there. -->",
         "",
         "An input is the same everywhere: `with:` in a GitHub workflow, `--name` on the command line,",
         "`FLAKESHIP_NAME` in the environment. A flag wins over `FLAKESHIP_*`, that over the action's `INPUT_*`, that",
         "over the default. Inputs that hold several values take one a line; a line that starts with `#` is skipped.",
         "A secret is never a flag: it comes from the environment, or from a file named by `--NAME-file`.",
     ]
-    for group in GROUPS:
-        parts += ["", f"## {group}", "", "| input | what it says | default |", "| --- | --- | --- |"]
-        parts += [_row(item) for item in inputs() if item.group == group and "publish" in item.commands]
+    for heading in Heading:
+        parts += ["", f"## {heading}", "", "| input | what it says | default |", "| --- | --- | --- |"]
+        parts += [_row(item) for item in inputs() if item.heading == heading and "publish" in item.commands]
     parts += ["", "## Outputs", "", "| output | what it holds |", "| --- | --- |"]
     parts += [f"| `{name}` | {text} |" for name, text in OUTPUTS.items()]
     return "\n".join(parts) + "\n"

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from flakeship import __doc__ as summary
-from flakeship.settings.declaration import OUTPUTS, inputs
+from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs
 from flakeship.settings.fields import Input
-from flakeship.settings.naming import METADATA_OUTPUTS
 
 _STEP = "publish"
 

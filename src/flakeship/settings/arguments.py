@@ -15,7 +15,7 @@ from flakeship import __version__
 from flakeship.errors import UsageError
 from flakeship.metadata.syntax.lists import parse_list
 from flakeship.settings.declaration import Settings, inputs
-from flakeship.settings.fields import GROUPS, Input
+from flakeship.settings.fields import Heading, Input
 
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
@@ -218,12 +218,12 @@ def _parser(declared: Iterable[Input]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, text in COMMANDS.items():
         sub = commands.add_parser(command, help=text, description=text, allow_abbrev=False)
-        groups = {name: sub.add_argument_group(name) for name in GROUPS}
+        groups = {heading: sub.add_argument_group(heading) for heading in Heading}
         for item in declared:
             if item.name == _POSITIONAL.get(command):
                 sub.add_argument(item.attribute, metavar=item.name.upper(), nargs="?", help=item.help)
             elif command in item.commands:
-                _add_flags(groups[item.group].add_argument, item)
+                _add_flags(groups[item.heading].add_argument, item)
     return parser
 
 

@@ -16,8 +16,6 @@ from flakeship.settings.declaration import Settings
 DEBUG: Final = "-debug"
 """What its tags end with."""
 
-_FOR_PACKAGES: Final = ("contents", "base", "base_image", "max_layers", "debug")
-
 
 def publish_all(settings: Settings, runtime: Runtime, *, tag: str = "") -> tuple[Result, ...]:
     """Publish the image, and what is asked for beside it. UsageError, before anything is built, where that can't be.
@@ -35,8 +33,7 @@ def publish_all(settings: Settings, runtime: Runtime, *, tag: str = "") -> tuple
 
 def _warn(settings: Settings, made: Result, runtime: Runtime) -> None:
     """Of inputs that an image, being made already, can't heed."""
-    default = Settings()
-    given = [name for name in _FOR_PACKAGES if getattr(settings, name) != getattr(default, name)]
+    given = settings.given("packages-only")
     if not given:
         return
     from flakeship.sources.package import BY_PATHS

@@ -39,19 +39,6 @@ RECIPE_OF: Final = "dev.flakeship.recipe"
 
 _STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
 
-_PLAIN: Final = (
-    "contents",
-    "base",
-    "base_image",
-    "debug",
-    "max_layers",
-    "user",
-    "entrypoint",  # a package with several programs needs none where this is given
-    "image_in_archive",
-    "platform",
-)
-"""Inputs that shape the layers or choose among images; with one of them given, nothing is taken for granted."""
-
 Known = Sequence[PublishedImage] | None
 
 
@@ -109,7 +96,7 @@ def published_at(places: Sequence[Destination], settings: Settings, runtime: Run
 
 def recipe_of(compression: Compression, settings: Settings) -> str:
     """It names the inputs that shape the layers too, so that an image made without them is never taken for the same."""
-    shape = encode({name: getattr(settings, name, None) for name in _PLAIN if _given(settings, name)})
+    shape = encode(settings.given("shapes-layers"))
     mark = f"/{digest_of(shape)[7:23]}" if shape != b"{}" else ""
     return f"{RECIPE}/{compression.algorithm}/{compression.level}{mark}"
 
@@ -235,8 +222,4 @@ def _gone() -> Reader:
 
 
 def _shaped(settings: Settings) -> bool:
-    return settings.verify == "rebuild" or any(_given(settings, name) for name in _PLAIN)
-
-
-def _given(settings: Settings, name: str) -> bool:
-    return bool(getattr(settings, name, None) != getattr(Settings(), name, None))
+    return settings.verify == "rebuild" or bool(settings.given("shapes-layers"))

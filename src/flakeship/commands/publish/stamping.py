@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeAlias
@@ -19,10 +19,8 @@ from flakeship.image.seal import SEAL
 from flakeship.metadata.annotations import Level
 from flakeship.metadata.engine import Metadata
 from flakeship.settings.declaration import Settings
-from flakeship.settings.fields import GROUPS
 
 _STORE: Final = "/nix/store/"
-_START: Final = GROUPS[8]
 
 Change: TypeAlias = Callable[[Image], Image]
 
@@ -51,7 +49,7 @@ def changes_of(settings: Settings, emit: events.Emit) -> Change:
     """What the inputs say of how the container starts, read and checked; mostly they say nothing. UsageError for what
     is malformed.
     """
-    if not any(getattr(settings, item.name) for item in fields(settings) if item.metadata["group"] == _START):
+    if not settings.given("starts-container"):
         return lambda image: image
     from flakeship.commands.publish.overrides import overrides_of
     from flakeship.image.override import overridden
