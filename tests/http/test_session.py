@@ -14,7 +14,7 @@ from flakeship.events import Event
 from flakeship.http.body import Body, SizedReader
 from flakeship.http.errors import ProxyRefusedError, UnsafeUrlError, WireError
 from flakeship.http.proxies import proxy_for
-from flakeship.http.redact import one_line, redact_url
+from flakeship.http.redact import redact_url
 from tests.destinations.pushing import Pusher
 from tests.images import opener
 from tests.testbed.registry import FaultProxy, Registry
@@ -170,5 +170,3 @@ def test_a_ca_file_that_is_none(content: str | None, tmp_path: Path, pusher: Pus
 
 def test_urls_are_shown_without_secrets() -> None:
     assert redact_url("https://u:p@h.example:5/a/b?sig=canary#f") == "https://h.example:5/a/b?…"
-    assert one_line("a\x1b[31mb\r\nc\u202ed", 20) == "a [31mb c d"
-    assert len(one_line("x" * 1000, 50)) == 50

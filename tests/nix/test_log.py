@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flakeship.events import BuildLog, BuildProgress, Event
-from flakeship.nix.log import TAIL, Log, name_of, plain
+from flakeship.nix.log import TAIL, Log, name_of
 from tests.nix.samples import BUILDER_FAILED, DRV, FAILS
 
 
@@ -119,10 +119,6 @@ def test_has_nix_spoken() -> None:
 
 def test_unknown_actions_and_results_are_passed_over() -> None:
     assert read({"action": "dance"}, result(999, "x"))[1] == []
-
-
-def test_plain_takes_colours_titles_and_carriage_returns_out() -> None:
-    assert plain("\x1b[31;1mred\x1b[0m \x1b]0;title\x07a\tb\r\nc\x00\x7f") == "red a\tb\nc"
 
 
 def test_name_of_a_derivation() -> None:

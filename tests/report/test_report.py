@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from flakeship import events, report
-from flakeship.report.plain import LEVELS, PlainReport, line_of, printable, size_of
+from flakeship.report.plain import LEVELS, PlainReport, line_of, size_of
 
 ALL: list[events.Event] = [
     events.Started("1.2.3"),
@@ -69,11 +69,10 @@ def test_every_event_has_a_level(event: events.Event) -> None:
         ("\x1b[2J\x1b[1;1Hx", "x"),
         ("a\rb\nc\x07\x9b", "abc"),
         ("tab\tü", "tab\tü"),
-        ("\x1b]0;title\x07x", "]0;titlex"),
+        ("\x1b]0;title\x07x", "x"),
     ],
 )
 def test_untrusted_text_is_not_obeyed(text: str, expected: str) -> None:
-    assert printable(text) == expected
     assert line_of(events.BuildLog(text)) == (2, f"    {expected}")
 
 

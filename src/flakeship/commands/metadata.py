@@ -16,7 +16,7 @@ from flakeship.errors import ResourceError, UsageError
 from flakeship.metadata import output
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import Metadata
-from flakeship.report.plain import printable
+from flakeship.printable import printable_lines
 from flakeship.settings.declaration import Settings
 
 _BAKES: Final[Mapping[str, output.Bake]] = {
@@ -70,7 +70,7 @@ def text(metadata: Metadata, settings: Settings) -> str:
 
 
 def _readable(said: str) -> str:
-    return "\n".join(map(printable, said.rstrip("\n").split("\n")))
+    return printable_lines(said.rstrip("\n"))
 
 
 def outputs(metadata: Metadata, settings: Settings, runtime: Runtime) -> dict[str, str]:

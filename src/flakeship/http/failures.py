@@ -18,7 +18,7 @@ from flakeship.http.errors import (
     WireError,
 )
 from flakeship.http.origin import Origin
-from flakeship.http.redact import one_line
+from flakeship.printable import one_line
 
 _NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 

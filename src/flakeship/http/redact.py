@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
 from urllib.parse import urlsplit
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+from flakeship.printable import one_line
 
 
 def redact_url(url: str) -> str:
@@ -18,9 +16,3 @@ def redact_url(url: str) -> str:
         return "(malformed URL)"
     shown = f"{parts.scheme}://{host}{parts.path}"
     return one_line(shown + ("?…" if parts.query else ""), 300)
-
-
-def one_line(text: str, limit: int = 500) -> str:
-    """Untrusted text fit for a terminal and a log: no control characters, bounded length."""
-    clean = _CONTROL.sub(" ", text[: limit * 4]).strip()
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -12,20 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flakeship.events import BuildLog, BuildProgress, Emit
+from flakeship.printable import printable_lines
 
 TAIL: Final = 25
 _ERROR, _INFO = 0, 3
 _BUILDS, _BUILD = 104, 105  # types of activities
 _LOG_LINES, _PROGRESS = (101, 107), 105  # types of results
-
-_NOT_TEXT: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]"
-)
-
-
-def plain(text: str) -> str:
-    """The text without colours and other control sequences; lines and tabs stay."""
-    return _NOT_TEXT.sub("", text)
 
 
 @dataclass(slots=True)
@@ -53,7 +45,7 @@ class Log:
                 return self._message(message)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError):
                 pass  # a line of a builder may begin so too
-        self.rest.append(plain(text))
+        self.rest.append(printable_lines(text))
         return self.emit(BuildLog(text))
 
     def _message(self, message: dict[str, Any]) -> None:
@@ -69,7 +61,7 @@ class Log:
         if level > _ERROR:
             self._say(text, level)
         elif not text.startswith("(use '--show-trace'"):
-            self.errors.append(plain(text))
+            self.errors.append(printable_lines(text))
 
     def _started(self, message: dict[str, Any]) -> None:
         if message["type"] == _BUILDS:
@@ -88,7 +80,7 @@ class Log:
                 self.emit(progress)
 
     def _line(self, derivation: str, line: str) -> None:
-        self.tails.setdefault(derivation, deque(maxlen=TAIL)).append(plain(line))
+        self.tails.setdefault(derivation, deque(maxlen=TAIL)).append(printable_lines(line))
         self.emit(BuildLog(f"{name_of(derivation)}> {line}" if derivation else line))
 
     def _say(self, text: str, level: int) -> None:

@@ -18,9 +18,9 @@ from flakeship.events import Notice
 from flakeship.http.body import Body
 from flakeship.http.errors import CertificateError, UnknownHostError, WireError
 from flakeship.http.origin import Origin, next_url
-from flakeship.http.redact import one_line
 from flakeship.http.session import Transport
 from flakeship.image.model import Digest, digest_of, parse_digest
+from flakeship.printable import one_line
 from flakeship.registry.auth import Authorization
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError, refusal

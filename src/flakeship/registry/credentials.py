@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from flakeship.errors import NotAllowedError, UsageError
-from flakeship.http.redact import one_line
+from flakeship.printable import one_line
 from flakeship.registry.auth_file import AuthFile, Entry, parse_auth_file, read_auth_file
 from flakeship.registry.reference import DOCKER_HUB, Reference, normal_registry
 

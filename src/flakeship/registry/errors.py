@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flakeship.errors import NotAllowedError
 from flakeship.http.errors import WireError
-from flakeship.http.redact import one_line, redact_url
+from flakeship.http.redact import redact_url
 from flakeship.http.retry_after import retry_after
 from flakeship.image.model import Digest, parse_digest
+from flakeship.printable import one_line
 
 if TYPE_CHECKING:
     from flakeship.http.response import Response

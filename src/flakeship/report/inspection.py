@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flakeship.report.plain import printable, size_of
+from flakeship.printable import printable
+from flakeship.report.plain import size_of
 
 _HASH: Final = len("/nix/store/") + 33
 _WIDTH: Final = 100

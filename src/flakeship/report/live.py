@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column
 
 from flakeship import events
-from flakeship.report.plain import line_of, printable, size_of
+from flakeship.printable import printable
+from flakeship.report.plain import line_of, size_of
 
 _PERIOD: Final = 1 / 8
 """Seconds between two drawings of what moves."""

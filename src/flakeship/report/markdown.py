@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from flakeship.errors import Error
+from flakeship.printable import printable
 from flakeship.report.chronicle import Chronicle
-from flakeship.report.plain import printable, size_of
+from flakeship.report.plain import size_of
 from flakeship.report.summary import LayerRow, Summary, sent_of
 
 LIMIT: Final = 1_000_000

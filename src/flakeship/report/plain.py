@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import threading
 from typing import Final, TextIO
 
 from flakeship import events
+from flakeship.printable import printable
 
 LEVELS: Final = {"error": 0, "warn": 1, "info": 2, "debug": 3}
-
-_CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 class PlainReport:
@@ -26,11 +24,6 @@ class PlainReport:
             with self._lock:
                 self._out.write(line + "\n")
                 self._out.flush()
-
-
-def printable(text: str) -> str:
-    """Untrusted text without control characters, which terminals and CI's log would obey."""
-    return _CONTROL.sub("", text)
 
 
 def line_of(event: events.Event) -> tuple[int, str]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.report.plain import printable, size_of
+from flakeship.printable import printable
+from flakeship.report.plain import size_of
 
 _ROWS: Final = 20
 _WIDTH: Final = 60

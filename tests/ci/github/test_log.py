@@ -18,7 +18,7 @@ from flakeship.ci.github.outputs import PAGE_LIMIT, entry
 from flakeship.ci.local import log as local_reporting
 from flakeship.ci.reporting import reporting
 from flakeship.errors import BuildError, ResourceError, UsageError
-from flakeship.report.plain import printable
+from flakeship.printable import printable_lines
 from tests.testbed.github_runner import Command, Runner, outputs
 
 STORE = "/nix/store/00000000000000000000000000000000-source"
@@ -136,7 +136,7 @@ def test_no_text_commands_anything(texts: list[str]) -> None:
 
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_any_message_arrives_as_it_was_meant(message: str, hint: str) -> None:
-    clean = "\n".join(map(printable, f"{message}\n{hint}".strip().split("\n")))
+    clean = printable_lines(f"{message}\n{hint}".strip())
     assert logged(events.Warned(message, hint)).obeyed[0].data == clean
 
 

@@ -20,7 +20,8 @@ from flakeship import events
 from flakeship.ci.github import outputs as files
 from flakeship.ci.local.log import detail_of
 from flakeship.errors import Error
-from flakeship.report.plain import LEVELS, line_of, printable
+from flakeship.printable import printable_lines
+from flakeship.report.plain import LEVELS, line_of
 
 _TITLE: Final = "flakeship"
 _OBEYED: Final = re.compile(r"(?:\A|[\r\n])\s*::|##\[")
@@ -101,7 +102,7 @@ class CommandLog:
     ) -> None:
         self._resume()
         known = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
-        shown = data if keep else "\n".join(map(printable, data.split("\n")))
+        shown = data if keep else printable_lines(data)
         self._out.write(f"::{name}{' ' if known else ''}{known}::{_data(shown)}\n")
         self._out.flush()
 

@@ -18,7 +18,8 @@ from flakeship import events
 from flakeship.ci.gitlab import outputs as files
 from flakeship.ci.local import log as local_reporting
 from flakeship.errors import Error
-from flakeship.report.plain import LEVELS, line_of, printable
+from flakeship.printable import printable, printable_lines
+from flakeship.report.plain import LEVELS, line_of
 
 _COLLAPSED: Final = frozenset({"build", "rebuild"})
 """Their lines are Nix's: an error repeats those that matter below the section."""
@@ -60,7 +61,7 @@ class SectionLog:
     def _text(self, event: events.Event) -> None:
         level, text = line_of(event)
         if text and level <= self._level:
-            shown = "\n".join(map(printable, self._masked(text).split("\n")))
+            shown = printable_lines(self._masked(text))
             self._write(f"{_YELLOW}{shown}{_PLAIN}\n" if _stands_out(event) else f"{shown}\n")
 
     def _start(self, name: str, title: str) -> None:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from flakeship import events, report
 from flakeship.errors import Error
-from flakeship.report.plain import printable
+from flakeship.printable import printable, printable_lines
 
 
 def log(
@@ -32,7 +32,7 @@ def detail_of(error: Error) -> list[str]:
 
 
 def _lines(text: str, indent: str = "") -> list[str]:
-    first, *more = (printable(line) for line in text.split("\n"))
+    first, *more = printable_lines(text).split("\n")
     return [first, *(f"{indent}{line}" for line in more)]
 
 
