@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
@@ -14,8 +14,9 @@ import pytest
 from flakeship.destinations.protocol import Published
 from flakeship.destinations.registry.destination import RegistryDestination
 from flakeship.events import Event
+from flakeship.http.clock import Clock
 from flakeship.http.retry import RetryPolicy
-from flakeship.http.session import Transport, open_session
+from flakeship.http.transport import Transport
 from flakeship.image.model import Packed
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Credentials
@@ -24,29 +25,26 @@ E = TypeVar("E")
 
 
 @dataclass
-class Clock:
+class ManualClock:
     """Time that passes by sleeping alone."""
 
     now: float = 1000.0
     slept: list[float] = field(default_factory=list)
 
-    def __call__(self) -> float:
-        return self.now
-
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
 
-    def policy(self, **changes: Any) -> RetryPolicy:
-        usual = RetryPolicy(clock=self, sleep=self.sleep, random=random.Random(1).random)
-        return replace(usual, **changes)
+    def as_clock(self, chance: Callable[[], float] | None = None) -> Clock:
+        return Clock(now=lambda: self.now, sleep=self.sleep, random=chance or random.Random(1).random)
 
 
 @dataclass
 class Pusher:
     stack: ExitStack
-    clock: Clock = field(default_factory=Clock)
+    clock: ManualClock = field(default_factory=ManualClock)
     events: list[Event] = field(default_factory=list)
+    policies: dict[str, RetryPolicy] = field(default_factory=dict)
 
     def transport(
         self,
@@ -54,14 +52,14 @@ class Pusher:
         ca: str | None = None,
         plain_http: Collection[str] = (),
         environ: Mapping[str, str] | None = None,
-        **policy: Any,
     ) -> Transport:
-        opened = open_session(
+        opened = Transport(
             ca=ca,
             plain_http=plain_http,
             environ=environ or {},
             emit=self.events.append,
-            policy=self.clock.policy(**policy),
+            clock=self.clock.as_clock(),
+            policies=self.policies,
         )
         return self.stack.enter_context(opened)
 

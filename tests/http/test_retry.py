@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from flakeship.events import Event, Retry
 from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin
-from flakeship.http.retry import persist
+from flakeship.http.retry import retrying
 from flakeship.http.retry_after import retry_after
 from flakeship.http.throttle import AdaptiveLimit, Gate
-from tests.destinations.pushing import Clock
+from tests.destinations.pushing import ManualClock
 
 NOW = "Wed, 21 Oct 2026 07:28:00 GMT"
 
@@ -32,19 +32,16 @@ class Failing:
 
 
 def test_it_waits_longer_each_time_and_tells() -> None:
-    clock, events = Clock(), list[Event]()
+    clock, events = ManualClock(), list[Event]()
     action = Failing(*(WireError("busy") for _ in range(5)))
-    policy = clock.policy(random=lambda: 1.0)
-    assert persist(action, what="the push", policy=policy, emit=events.append) == "done"
+    assert retrying(action, what="the push", clock=clock.as_clock(lambda: 1.0), emit=events.append) == "done"
     assert clock.slept == [0.5, 1, 2, 4, 8]
     assert events[1] == Retry("the push", "busy", 2, 1)
 
 
 def test_jitter_spreads_the_waits() -> None:
-    clock = Clock()
-    persist(
-        Failing(WireError("busy")), what="", policy=clock.policy(random=lambda: 0.25), emit=lambda _: None
-    )
+    clock = ManualClock()
+    retrying(Failing(WireError("busy")), what="", clock=clock.as_clock(lambda: 0.25), emit=lambda _: None)
     assert clock.slept == [0.125]
 
 
@@ -59,10 +56,10 @@ def test_jitter_spreads_the_waits() -> None:
     ],
 )
 def test_it_gives_up(error: WireError, calls: int, said: str) -> None:
-    clock = Clock()
+    clock = ManualClock()
     action = Failing(*[error] * 9)
     with pytest.raises(WireError) as raised:
-        persist(action, what="", policy=clock.policy(), emit=lambda _: None)
+        retrying(action, what="", clock=clock.as_clock(), emit=lambda _: None)
     assert action.calls == calls
     assert raised.value.message == str(raised.value) == said
     assert sum(clock.slept) <= 600
@@ -94,8 +91,8 @@ def test_no_retry_after_breaks_it(text: str, date: str) -> None:
 
 
 def test_a_pause_holds_its_origin_alone() -> None:
-    clock = Clock()
-    gate, busy = Gate(clock.policy()), Origin("https", "busy.example", 443)
+    clock = ManualClock()
+    gate, busy = Gate(clock.as_clock()), Origin("https", "busy.example", 443)
     gate.pause(busy, 5)
     gate.pause(busy, 2)
     gate.wait(Origin("https", "other.example", 443))
@@ -105,8 +102,8 @@ def test_a_pause_holds_its_origin_alone() -> None:
 
 
 def test_the_limit_halves_on_a_burst_and_grows_again() -> None:
-    clock = Clock()
-    limit = AdaptiveLimit(clock.policy())
+    clock = ManualClock()
+    limit = AdaptiveLimit(lambda: clock.now)
     with limit.slot(), limit.slot(), limit.slot(), limit.slot():
         limit.trouble()
         assert limit.limit is None, "one alone is no burst"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flakeship.http.session import Transport
+from flakeship.http.transport import Transport
 
 DOCUMENT_LIMIT: Final = 1024 * 1024
 

@@ -31,9 +31,14 @@ class Origin:
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
 
-    def __str__(self) -> str:
+    @property
+    def authority(self) -> str:
+        """The host, and the port where it is not the usual one of the scheme: `name[:port]` (RFC 3986, 3.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
 
 
 def is_loopback(host: str) -> bool:

@@ -1,13 +1,14 @@
-"""The retry policy as a value, and the one loop that obeys it."""
+"""How long to go on with each server, as values, and the one loop that obeys them."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from flakeship.events import Emit, Retry
+from flakeship.http.clock import Clock
 from flakeship.http.errors import WireError
 
 T = TypeVar("T")
@@ -15,51 +16,62 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How long to bear with a server. All times in seconds.
+    """The limits of all tries of one action. Times are in seconds.
 
-    `budget` bounds what is waited between the tries of one action, not the tries themselves: a layer may take an
-    hour to upload. `clock` is monotonic, `random` yields [0, 1).
+    A wait that the server does not state is random, below `first_wait` at first, twice as much each time, and never
+    above `longest_wait`. A server that asks for more than `longest_asked_wait` is not asked again. `total_wait` limits
+    the sum of the waits, not the time of the tries: a layer may take an hour to upload.
     """
 
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
     tries: int = 6
-    base: float = 0.5
-    cap: float = 30.0
-    max_wait: float = 300.0
-    budget: float = 600.0
-
-    def backoff(self, attempt: int) -> float:
-        """Full jitter, so that the clients that a server turned away do not come back together."""
-        return self.random() * min(self.cap, self.base * 2.0 ** (attempt - 1))
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+    longest_asked_wait: float = 300.0
+    total_wait: float = 600.0
 
 
-def persist(action: Callable[[], T], *, what: str, policy: RetryPolicy, emit: Emit) -> T:
-    """Do the whole of `action` again as long as it fails with a transient WireError and the policy allows."""
+USUAL_POLICY: Final = RetryPolicy()
+"""The policy of every host that POLICIES does not name."""
+
+POLICIES: Final[Mapping[str, RetryPolicy]] = {}
+"""The policy of a host that needs another one, by the host of its API (`registry-1.docker.io`, `name:port`)."""
+
+
+def retrying(
+    action: Callable[[], T], *, what: str, policy: RetryPolicy = USUAL_POLICY, clock: Clock, emit: Emit
+) -> T:
+    """Do the whole of `action` again as long as it raises a transient WireError and `policy` allows another try.
+
+    `what` names the action in the events, for instance `upload of layer sha256:12ab to ghcr.io/owner/name`. The last
+    WireError is raised, with a remark on how often it was tried.
+    """
     waited = 0.0
     for attempt in itertools.count(1):
         try:
             return action()
         except WireError as error:
-            wait = _wait(error, attempt, policy)
-            if wait is None or waited + wait > policy.budget:
+            wait = _wait(error, attempt, policy, clock)
+            if wait is None or waited + wait > policy.total_wait:
                 if error.transient and attempt > 1:
                     error.add(f"tried {attempt} times")
                 raise
             emit(Retry(what, error.message, attempt, wait))
-        policy.sleep(wait)
+        clock.sleep(wait)
         waited += wait
     raise AssertionError
 
 
-def _wait(error: WireError, attempt: int, policy: RetryPolicy) -> float | None:
-    """Seconds until the next try; None where there is no point in one."""
+def _wait(error: WireError, attempt: int, policy: RetryPolicy, clock: Clock) -> float | None:
+    """Return the seconds until the next try, or None where there shall be no other."""
     if not error.transient or attempt >= min(policy.tries, error.tries or policy.tries):
         return None
     if error.retry_after is None:
-        return policy.backoff(attempt)
-    if error.retry_after > policy.max_wait:
-        error.add(f"it asks to wait {error.retry_after:.0f} s, which is more than {policy.max_wait:.0f} s")
+        # "Full jitter": clients that a server turned away together must not come back together
+        # (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+        return clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** (attempt - 1))
+    if error.retry_after > policy.longest_asked_wait:
+        error.add(
+            f"it asks to wait {error.retry_after:.0f} s, which is more than {policy.longest_asked_wait:.0f} s"
+        )
         return None
     return error.retry_after

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from flakeship.http.clock import Clock
 from flakeship.http.origin import Origin
-from flakeship.http.retry import RetryPolicy
 
 _BURST = 2
 _WINDOW = 5.0
@@ -17,19 +17,19 @@ _RECOVERY = 16
 class Gate:
     """No request to an origin starts before its pause is over."""
 
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._policy = policy
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._until: dict[Origin, float] = {}
         self._lock = threading.Lock()
 
     def pause(self, origin: Origin, seconds: float) -> None:
         with self._lock:
-            until = self._policy.clock() + seconds
+            until = self._clock.now() + seconds
             self._until[origin] = max(until, self._until.get(origin, until))
 
     def wait(self, origin: Origin) -> None:
-        while (left := self._until.get(origin, 0.0) - self._policy.clock()) > 0:
-            self._policy.sleep(left)
+        while (left := self._until.get(origin, 0.0) - self._clock.now()) > 0:
+            self._clock.sleep(left)
 
 
 class AdaptiveLimit:
@@ -39,8 +39,8 @@ class AdaptiveLimit:
     the second trouble within five seconds, and grows by one after sixteen successes.
     """
 
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._clock = policy.clock
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._free = threading.Condition()
         self._active = 0
         self._limit: int | None = None
@@ -66,7 +66,7 @@ class AdaptiveLimit:
 
     def trouble(self) -> None:
         with self._free:
-            now = self._clock()
+            now = self._now()
             self._troubles = [then for then in self._troubles if now - then < _WINDOW] + [now]
             if len(self._troubles) >= _BURST:
                 self._limit = max(1, (self._limit or self._active) // 2)

@@ -6,7 +6,7 @@ import threading
 from typing import Final
 
 from flakeship.http.origin import Origin
-from flakeship.http.session import Transport
+from flakeship.http.transport import Transport
 from flakeship.registry.challenge import Challenge, parse_challenges, usable
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
@@ -73,7 +73,7 @@ class Authorization:
         return bool(new)
 
     def _lasts(self, token: Token, seconds: float) -> bool:
-        left = token.expires - self._transport.policy.clock()
+        left = token.expires - self._transport.now()
         return left > min(max(_MARGIN, seconds), token.lifetime / 2)
 
     def _fetch(self, challenge: Challenge) -> Token:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from flakeship.events import Notice
 from flakeship.http.body import Body
 from flakeship.http.errors import CertificateError, UnknownHostError, WireError
 from flakeship.http.origin import Origin, next_url
-from flakeship.http.session import Transport
+from flakeship.http.transport import Transport
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.printable import one_line
 from flakeship.registry.auth import Authorization
@@ -28,6 +28,8 @@ from flakeship.registry.reference import api_host
 
 if TYPE_CHECKING:
     from flakeship.http.response import Response
+
+T = TypeVar("T")
 
 COMMIT_TIMEOUT: Final = 300.0
 """Seconds: GHCR takes ten to commit 700 MB, and a commit that is asked for twice fails."""
@@ -94,6 +96,10 @@ class RegistryClient:
     @property
     def name(self) -> str:
         return f"{self.registry}/{self.repository}"
+
+    def retrying(self, action: Callable[[], T], *, what: str) -> T:
+        """Do `action`, some calls of these methods, again for as long as the retry policy of the registry allows."""
+        return self.transport.retrying(api_host(self.registry), action, what=what)
 
     def ping(self) -> None:
         """`GET /v2/`, with credentials where they are asked for. DeniedError, WireError."""

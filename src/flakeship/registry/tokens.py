@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from flakeship.events import Secret
 from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin, check_realm
-from flakeship.http.session import Transport
+from flakeship.http.transport import Transport
 from flakeship.registry.challenge import Challenge
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import refusal
@@ -29,7 +29,7 @@ _NO_OAUTH2: Final = frozenset({400, 401, 404, 405})
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`expires` is by the policy's clock, counted from when the answer came: the server's own clock may be off."""
+    """`expires` is by the transport's clock, counted from when the answer came: the server's own clock may be off."""
 
     value: str
     lifetime: float
@@ -116,4 +116,4 @@ def _read(transport: Transport, response: Response, scopes: tuple[str, ...]) -> 
     refresh = given if isinstance(given, str) else ""
     for secret in filter(None, (value, refresh)):
         transport.emit(Secret(secret))
-    return Token(value, seconds, transport.policy.clock() + seconds, scopes, refresh)
+    return Token(value, seconds, transport.now() + seconds, scopes, refresh)

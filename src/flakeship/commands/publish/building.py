@@ -12,7 +12,7 @@ from flakeship import events
 from flakeship.commands.publish.obtain import Builder, Obtained
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError
-from flakeship.http.session import Transport
+from flakeship.http.transport import Transport
 from flakeship.nix.build import BuildOutput, build
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import sandbox_state

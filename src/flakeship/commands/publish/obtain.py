@@ -15,7 +15,7 @@ from flakeship.settings.declaration import Settings
 if (
     TYPE_CHECKING
 ):  # what speaks to Nix, and reads registries, is imported where there is something to build or read
-    from flakeship.http.session import Transport
+    from flakeship.http.transport import Transport
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.command import Nix
     from flakeship.nix.derivation import Derivation

@@ -10,8 +10,8 @@ from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import Archive, Layout, Repository, Storage, Target, takes_own_name
 from flakeship.destinations.protocol import Destination
 from flakeship.errors import UsageError
-from flakeship.http.retry import RetryPolicy
-from flakeship.http.session import Transport, open_session
+from flakeship.http.clock import Clock
+from flakeship.http.transport import Transport
 from flakeship.metadata.context import Context
 from flakeship.registry.reference import Reference
 from flakeship.settings.declaration import Settings
@@ -53,7 +53,6 @@ def nameless(targets: Sequence[Target], places: Sequence[Destination]) -> tuple[
 
 
 def transport(settings: Settings, runtime: Runtime) -> Transport:
-    policy = RetryPolicy(clock=runtime.clock, sleep=runtime.sleep, random=runtime.random)
     if settings.ca and not Path(runtime.cwd, settings.ca).is_file():
         raise UsageError(f"ca: there is no file {settings.ca}", hint="name a file of PEM certificates")
     for host in settings.plain_http:
@@ -62,12 +61,12 @@ def transport(settings: Settings, runtime: Runtime) -> Transport:
                 f"plain-http: {host!r} is not a host as references name it",
                 hint="write HOST or HOST:PORT, in lower case and without http://",
             )
-    return open_session(
+    return Transport(
         ca=str(runtime.cwd / settings.ca) if settings.ca else None,
         plain_http=settings.plain_http,
         environ=runtime.environ,
         emit=runtime.emit,
-        policy=policy,
+        clock=Clock(now=runtime.clock, sleep=runtime.sleep, random=runtime.random),
     )
 
 

@@ -9,7 +9,7 @@ from flakeship.destinations.protocol import Destination
 from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.destinations.withheld import NothingDestination
 from flakeship.errors import NotAllowedError
-from flakeship.http.session import Transport
+from flakeship.http.transport import Transport
 from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Explicit, Found, find

@@ -11,8 +11,7 @@ from flakeship.commands.publish.obtain import SCHEME
 from flakeship.commands.publish.opening_registry import credentials_for
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
-from flakeship.http.retry import persist
-from flakeship.http.session import Transport
+from flakeship.http.transport import Transport
 from flakeship.image.adopt import Checked
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader, Stream
@@ -30,8 +29,8 @@ def remote_of(name: str, settings: Settings, runtime: Runtime, session: Transpor
     reference = Reference.parse(name.removeprefix(SCHEME))
     credentials = credentials_for(reference, settings, runtime).credentials
     client = RegistryClient(session, reference.registry, reference.repository, credentials, actions="pull")
-    blobs = _RegistryBlobs(client, str(reference), runtime)
-    manifest = blobs.persist("look at", lambda: client.get_manifest(_wanted(reference)))
+    blobs = _RegistryBlobs(client, str(reference))
+    manifest = blobs.retrying("look at", lambda: client.get_manifest(_wanted(reference)))
     if manifest is None:
         raise UsageError(
             f"there is no image {reference}",
@@ -49,8 +48,8 @@ def _wanted(reference: Reference) -> str:
 class _RegistryBlobs:
     here = False
 
-    def __init__(self, client: RegistryClient, what: str, runtime: Runtime) -> None:
-        self._client, self.what, self._world = client, what, runtime
+    def __init__(self, client: RegistryClient, what: str) -> None:
+        self._client, self.what = client, what
         self.documents: dict[Digest, bytes] = {}
 
     def size(self, digest: Digest) -> int | None:
@@ -63,12 +62,11 @@ class _RegistryBlobs:
         """Manifests and indexes are kept apart from blobs, and are small: a broken answer is asked for again."""
         data = self.documents.get(entry.digest)
         if data is None:
-            data = self.persist("reading of", lambda: self._fetched(entry))
+            data = self.retrying("reading of", lambda: self._fetched(entry))
         return io.BytesIO(data)
 
-    def persist(self, verb: str, action: Callable[[], T]) -> T:
-        policy, emit = self._client.transport.policy, self._world.emit
-        return persist(action, what=f"{verb} {self.what}", policy=policy, emit=emit)
+    def retrying(self, verb: str, action: Callable[[], T]) -> T:
+        return self._client.retrying(action, what=f"{verb} {self.what}")
 
     def _fetched(self, entry: Descriptor) -> bytes:
         if entry.media_type in INDEXES | MANIFESTS:

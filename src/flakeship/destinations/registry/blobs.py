@@ -11,7 +11,6 @@ from flakeship.errors import ResourceError
 from flakeship.events import Emit
 from flakeship.http.body import Body
 from flakeship.http.errors import WireError
-from flakeship.http.retry import persist
 from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
@@ -59,7 +58,7 @@ class BlobUploads:
         self._client = client
         self._mount_from = tuple(source for source in mount_from if source != client.repository)
         self._emit = emit
-        self._limit = AdaptiveLimit(client.transport.policy)
+        self._limit = AdaptiveLimit(client.transport.now)
         self._streams = True
 
     def ensure(self, blob: Blob, *, believe: bool = True) -> State:
@@ -69,11 +68,8 @@ class BlobUploads:
         """
         course = _Course(blob, believe)
         try:
-            return persist(
-                lambda: self._try(course),
-                what=f"upload of {blob.name} to {self._client.name}",
-                policy=self._client.transport.policy,
-                emit=self._emit,
+            return self._client.retrying(
+                lambda: self._try(course), what=f"upload of {blob.name} to {self._client.name}"
             )
         finally:
             self._cancel(course)

@@ -17,7 +17,6 @@ from flakeship.destinations.registry.published import published as look
 from flakeship.errors import NotAllowedError
 from flakeship.events import Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
-from flakeship.http.retry import persist
 from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader
@@ -80,8 +79,8 @@ class RegistryDestination:
         """Ask for the right to push, by an upload session that is cancelled again. NotAllowedError, UnreachableError."""
         if self._source:
             self._emit(Notice(f"{self.name}: credentials from {self._source}"))
-        self._persist("check of", self._client.ping)
-        self._client.cancel(self._persist("check of", self._client.start_upload))
+        self._retrying("check of", self._client.ping)
+        self._client.cancel(self._retrying("check of", self._client.start_upload))
 
     def published(self) -> tuple[PublishedImage, ...]:
         """The images at the tags to write; without any, those where layers may be found else.
@@ -215,7 +214,7 @@ class RegistryDestination:
             raise
 
     def _read_back(self, tag: str, digest: Digest) -> None:
-        there = self._persist("check of tag", lambda: self._must_exist(tag))
+        there = self._retrying("check of tag", lambda: self._must_exist(tag))
         if there != digest:
             self._emit(
                 Warned(
@@ -236,7 +235,7 @@ class RegistryDestination:
     def _put(self, packed: Packed | PackedIndex, reference: str) -> None:
         media_type = packed.descriptor.media_type
         try:
-            self._persist(
+            self._retrying(
                 "push of manifest to",
                 lambda: self._client.put_manifest(reference, packed.manifest, media_type=media_type),
             )
@@ -262,12 +261,11 @@ class RegistryDestination:
         return named or ours - self._doubted
 
     def _head(self, reference: str) -> Digest | None:
-        return self._persist("look at", lambda: self._client.head_manifest(reference))
+        return self._retrying("look at", lambda: self._client.head_manifest(reference))
 
-    def _persist(self, verb: str, action: Callable[[], T]) -> T:
+    def _retrying(self, verb: str, action: Callable[[], T]) -> T:
         with self._explained():
-            policy = self._client.transport.policy
-            return persist(action, what=f"{verb} {self.name}", policy=policy, emit=self._emit)
+            return self._client.retrying(action, what=f"{verb} {self.name}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

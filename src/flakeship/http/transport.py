@@ -1,19 +1,20 @@
-"""The transport: one exchange with any server, redirects and pauses included, with no idea of registries or tokens."""
+"""One exchange with any server, redirects and pauses included: the transport knows nothing of registries or tokens."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from flakeship.events import Emit
 from flakeship.http.body import Body, SizedReader
+from flakeship.http.clock import Clock
 from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin, is_loopback, next_url
 from flakeship.http.proxies import proxy_for
-from flakeship.http.retry import RetryPolicy
+from flakeship.http.retry import POLICIES, USUAL_POLICY, RetryPolicy, retrying
 from flakeship.http.retry_after import retry_after
 from flakeship.http.throttle import Gate
 from flakeship.http.timeouts import STALL
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # requests is imported for the first exchange: an image may g
     from flakeship.http.adapter import Adapter
     from flakeship.http.response import Response
 
+T = TypeVar("T")
 _HOPS: Final = 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD: Final = frozenset({307, 308})
@@ -29,7 +31,10 @@ _PAUSING: Final = frozenset({429, 503})
 
 
 class Transport:
-    """Speaks HTTP for any number of threads. `policy` is for those who retry; one exchange here is one try."""
+    """A context manager that speaks HTTP for any number of threads.
+
+    `ca` is a PEM file. `plain_http` and the keys of `policies` are hosts as references name them, `name[:port]`.
+    """
 
     def __init__(
         self,
@@ -38,14 +43,16 @@ class Transport:
         plain_http: Collection[str],
         environ: Mapping[str, str],
         emit: Emit,
-        policy: RetryPolicy,
+        clock: Clock,
+        policies: Mapping[str, RetryPolicy] = POLICIES,
     ) -> None:
-        self.policy = policy
         self.emit = emit
         self._ca = ca
         self._plain_http = frozenset(plain_http)
         self._environ = environ
-        self._gate = Gate(policy)
+        self._clock = clock
+        self._policies = policies
+        self._gate = Gate(clock)
         self._lock = threading.Lock()
         self._made: Adapter | None = None
 
@@ -64,6 +71,17 @@ class Transport:
             return ("http",)
         return ("https", "http") if is_loopback(Origin.of(f"https://{host}").host) else ("https",)
 
+    def now(self) -> float:
+        """Return the seconds of a monotonic clock, to compute when something expires."""
+        return self._clock.now()
+
+    def retrying(self, host: str, action: Callable[[], T], *, what: str) -> T:
+        """Do `action` again after a transient WireError, as long as the policy of `host` (`name[:port]`) allows.
+
+        `what` names the action in the log. The last WireError is raised.
+        """
+        return retrying(action, what=what, policy=self._policy(host), clock=self._clock, emit=self.emit)
+
     def exchange(
         self,
         method: str,
@@ -73,7 +91,7 @@ class Transport:
         body: Body | bytes | None = None,
         timeout: float = STALL,
     ) -> Response:
-        """Send one request and follow its redirects; `timeout` is how long the answer may be waited for, in seconds.
+        """Send one request, without another try, and follow its redirects; `timeout` is how long the answer may be waited for, in seconds.
 
         Authorization goes to the origin of `url` alone. A body is sent again for 307 and 308; another redirect of
         a request with one is an error, for it would turn into a GET.
@@ -115,9 +133,12 @@ class Transport:
             if isinstance(content, SizedReader):
                 content.close()
         wait = retry_after(response.headers) if response.status in _PAUSING else None
-        if wait is not None and wait <= self.policy.max_wait:
+        if wait is not None and wait <= self._policy(origin.authority).longest_asked_wait:
             self._gate.pause(origin, wait)
         return response
+
+    def _policy(self, host: str) -> RetryPolicy:
+        return self._policies.get(host, USUAL_POLICY)
 
     def _adapter(self) -> Adapter:
         with self._lock:
@@ -128,18 +149,6 @@ class Transport:
     def _proxies(self, url: str, origin: Origin) -> dict[str, str]:
         proxy = proxy_for(url, self._environ)
         return {origin.scheme: proxy} if proxy else {}
-
-
-def open_session(
-    *,
-    ca: str | None,
-    plain_http: Collection[str],
-    environ: Mapping[str, str],
-    emit: Emit,
-    policy: RetryPolicy,
-) -> Transport:
-    """A Transport, to be used as a context manager. `ca` is a PEM file; `plain_http` are hosts as in references."""
-    return Transport(ca=ca, plain_http=plain_http, environ=environ, emit=emit, policy=policy)
 
 
 def _made(ca: str | None, environ: Mapping[str, str]) -> Adapter:
