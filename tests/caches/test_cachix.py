@@ -5,16 +5,17 @@ Both are held to what docs.cachix.org says of them; that the service behaves so 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flakeship.caches import CacheInputs, CachePlan, prepare
+from flakeship.caches import CacheInputs, CachePlan, CacheTools, opened
 from flakeship.cancellation import Cancelled
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.events import Command, Notice
@@ -69,11 +70,15 @@ def client(nix: Nix, tmp_path: Path) -> Nix:
 
 
 @pytest.fixture
-def plan(tmp_path: Path, story: Story) -> Callable[..., CachePlan]:
-    def make(nix: Nix, api: Api, **inputs: Any) -> CachePlan:
-        return prepare(CacheInputs(cachix="mine", **inputs), nix=nix, emit=story, fetch=api, folder=tmp_path)
+def plan(tmp_path: Path, story: Story) -> Iterator[Callable[..., CachePlan]]:
+    """Open the Cachix cache `mine` until the test is over."""
+    with contextlib.ExitStack() as scope:
 
-    return make
+        def make(nix: Nix, api: Api, **inputs: Any) -> CachePlan:
+            tools = CacheTools(nix, story, api, tmp_path)
+            return scope.enter_context(opened(CacheInputs(cachix="mine", **inputs), tools))
+
+        yield make
 
 
 def test_public_cache_is_pulled_from(nix: Nix, story: Story, plan: Callable[..., CachePlan]) -> None:
@@ -223,8 +228,11 @@ def test_being_cancelled_is_no_fault_of_the_cache(nix: Nix, plan: Callable[..., 
 
 @pytest.mark.parametrize("name", ["--help", "https://mine.cachix.org", "Mine", "a/b", "a b", "-x"])
 def test_malformed_name(nix: Nix, story: Story, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="is not the name of a cache") as caught:
-        prepare(CacheInputs(cachix=name), nix=nix, emit=story, fetch=Api({}), folder=tmp_path)
+    with (
+        pytest.raises(UsageError, match="is not the name of a cache") as caught,
+        opened(CacheInputs(cachix=name), CacheTools(nix, story, Api({}), tmp_path)),
+    ):
+        pass
     assert "NAME" in caught.value.hint
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.caches import CacheInputs, CachePlan, prepare
+from flakeship.caches import CacheInputs, CachePlan, CacheTools, opened
 from flakeship.errors import UsageError
 from flakeship.events import BuildLog
 from flakeship.nix.build import build
@@ -25,7 +25,8 @@ KEY = "cache.example-1:" + "A" * 43 + "="
 
 def planned(nix: Nix, story: Story, folder: Path, *urls: str, key: str = KEY) -> CachePlan:
     inputs = CacheInputs(substituters=urls, trusted_public_keys=(key,) if key else ())
-    return prepare(inputs, nix=nix, emit=story, fetch=fetch, folder=folder)
+    with opened(inputs, CacheTools(nix, story, fetch, folder)) as plan:
+        return plan
 
 
 def chatty(nix: Nix, story: Story, folder: Path, plan: CachePlan) -> list[str]:
@@ -35,11 +36,6 @@ def chatty(nix: Nix, story: Story, folder: Path, plan: CachePlan) -> list[str]:
         nix.with_options(plan.options), installable, emit=story, watch=plan.watch, extra_environ=plan.environ
     )
     return [event.line for event in story.events if isinstance(event, BuildLog)]
-
-
-def test_nothing_asked_for_is_nothing_done(nix: Nix, story: Story, tmp_path: Path) -> None:
-    assert prepare(CacheInputs(), nix=nix, emit=story, fetch=fetch, folder=tmp_path) == CachePlan()
-    assert story.events == []
 
 
 def test_package_is_pulled_and_not_built(

@@ -1,49 +1,63 @@
-"""Binary caches around a build: each kind is a module that satisfies `Cache`, listed in CACHES."""
+"""Binary caches for the build. Each kind of cache is a module that satisfies `Cache`, listed in CACHES."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from flakeship.caches import cachix, substituters
-from flakeship.caches.plan import Cache, CacheInputs, CachePlan, Fetch, Part, Tools
-from flakeship.events import Emit, Warned
+from flakeship.caches.plan import Cache, CacheInputs, CachePlan, CacheTools, Part
+from flakeship.events import Warned
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import may_choose_substituters, settings
 
-__all__ = ["CACHES", "CacheInputs", "CachePlan", "Fetch", "prepare"]
+__all__ = ["CACHES", "CacheInputs", "CachePlan", "CacheTools", "opened"]
 
-CACHES: Final[tuple[Cache, ...]] = (cachix, substituters)
+CACHES: Final = ("flakeship.caches.cachix", "flakeship.caches.substituters")
+"""The modules of all kinds of cache. Nix tries their substituters in this order."""
 
-# A cache that dies during the build may cost two attempts of three seconds; then Nix builds by itself.
 _PATIENCE: Final = (
     ("connect-timeout", "4"),
     ("stalled-download-timeout", "3"),
     ("download-attempts", "2"),
     ("fallback", "true"),
 )
+"""A cache that dies during the build costs two attempts of three seconds at most; then Nix builds by itself."""
 
 
-def prepare(inputs: CacheInputs, *, nix: Nix, emit: Emit, fetch: Fetch, folder: Path) -> CachePlan:
-    """Find out which caches answer, and what the build's command line must say to use them.
+@contextlib.contextmanager
+def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePlan]:
+    """Open the caches that the inputs name, and yield what the build needs in order to use them.
 
-    `folder` is private and outlives the build. A cache that is down is a warning, after at most ten seconds.
+    The block has to last until Nix has built everything: only then are the caches closed, also if the build failed.
+    A cache that is down costs ten seconds at most and becomes a warning. Raises UsageError for a malformed input.
     """
-    tools = Tools(nix, emit, fetch, folder)
-    parts = [cache.part(inputs, tools) for cache in CACHES]
+    if inputs == CacheInputs():
+        yield CachePlan()
+        return
+    with contextlib.ExitStack() as scope:
+        caches = (cast("Cache", importlib.import_module(name)) for name in CACHES)
+        yield _plan([scope.enter_context(cache.opened(inputs, tools)) for cache in caches], tools)
+
+
+def _plan(parts: Sequence[Part], tools: CacheTools) -> CachePlan:
+    nix = tools.nix
     urls = [url for part in parts for url in part.substituters]
     if urls and not may_choose_substituters(nix):
-        emit(
+        tools.emit(
             Warned(
                 "Nix's daemon ignores caches that a user chooses unless it trusts the user",
                 hint="add the user to trusted-users, or the caches to trusted-substituters, in /etc/nix/nix.conf",
             )
         )
     return CachePlan(
-        options=(*_options(urls, parts, nix=nix), *_netrc(parts, nix=nix, folder=folder)) if urls else (),
+        options=(*_options(urls, parts, nix=nix), *_netrc(parts, nix=nix, folder=tools.folder))
+        if urls
+        else (),
         watch=tuple(word for part in parts for word in part.watch),
         environ={name: value for part in parts for name, value in part.environ.items()},
     )
@@ -60,14 +74,17 @@ def _options(urls: Sequence[str], parts: Sequence[Part], *, nix: Nix) -> tuple[t
 
 
 def _netrc(parts: Sequence[Part], *, nix: Nix, folder: Path) -> tuple[tuple[str, str], ...]:
-    """Nix reads the passwords of private caches from a file alone; what the user's file says stays true."""
+    """Write the passwords of private caches to a file, since Nix reads them from nowhere else.
+
+    There is one such file, so the lines of the file that the user configured are copied to its end.
+    """
     lines = "".join(part.netrc for part in parts)
     if not lines:
         return ()
-    theirs = Path(str(settings(nix).get("netrc-file", "")))
+    users = Path(str(settings(nix).get("netrc-file", "")))
     path = folder / "netrc"
     with open(path, "w", opener=_private, encoding="utf-8") as file:
-        file.write(lines + (theirs.read_text(encoding="utf-8") if theirs.is_file() else ""))
+        file.write(lines + (users.read_text(encoding="utf-8") if users.is_file() else ""))
     return (("netrc-file", str(path)),)
 
 

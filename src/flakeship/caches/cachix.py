@@ -5,13 +5,15 @@ https://docs.cachix.org, https://github.com/cachix/cachix/blob/master/cachix-api
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.caches.plan import PROBE_SECONDS, CacheInputs, Part, Tools
+from flakeship.caches.plan import PROBE_SECONDS, CacheInputs, CacheTools, Part
 from flakeship.caches.probe import reason_of, unusable
 from flakeship.errors import UsageError
 from flakeship.events import Notice, Warned
@@ -26,8 +28,16 @@ _SUBSTITUTE_ONLY: Final = (
 )
 
 
-def part(inputs: CacheInputs, tools: Tools) -> Part:
-    """Pull from the cache, and push to it what is built when there is a token or a key and the client."""
+@contextlib.contextmanager
+def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[Part]:
+    """Yield the cache to pull from and, given a token or a key and Cachix's client, the command that pushes to it.
+
+    Leaving the block does nothing: the client itself waits for its uploads when Nix has ended.
+    """
+    yield _part(inputs, tools)
+
+
+def _part(inputs: CacheInputs, tools: CacheTools) -> Part:
     name = inputs.cachix
     if not name:
         return Part()
@@ -56,7 +66,7 @@ def part(inputs: CacheInputs, tools: Tools) -> Part:
     )
 
 
-def _ask(name: str, inputs: CacheInputs, tools: Tools) -> Any:
+def _ask(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
     """The cache's own description. The token goes along for a private one, to cachix.org alone."""
     answer = tools.fetch(
         f"https://cachix.org/api/v1/cache/{name}", PROBE_SECONDS, token=inputs.cachix_auth_token
@@ -72,7 +82,7 @@ def _hint(inputs: CacheInputs) -> str:
     return f"the build goes on without it; check the name{missing}"
 
 
-def _watch(name: str, inputs: CacheInputs, tools: Tools) -> tuple[str, ...]:
+def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]:
     """The client's command line up to nix. Nix and what it runs never see the secrets: `env` takes them away again."""
     if not (inputs.cachix_auth_token or inputs.cachix_signing_key):
         tools.emit(

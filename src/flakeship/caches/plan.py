@@ -1,8 +1,9 @@
-"""What a cache asks for and what it gives: the inputs, the tools, and the part of the build's command line."""
+"""The interface of a cache: the inputs and tools that it is given, and what it adds to the build."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,14 +15,19 @@ PROBE_SECONDS: Final = 5.0
 
 
 class Fetch(Protocol):
-    """GET a URL within so many seconds, all told; `token` is sent as `Authorization: Bearer`. Raises what it likes."""
+    """A function that sends one GET request."""
 
-    def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes: ...
+    def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes:
+        """Return the body of a response with status 200; anything else raises an exception of any class.
+
+        `seconds` bounds the whole request. `token` is sent as `Authorization: Bearer`.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class CacheInputs:
-    """The inputs of that name. The token and the key are secrets."""
+    """The values of the inputs with the same names. The token and the signing key are secrets."""
 
     cachix: str = ""
     cachix_auth_token: str = field(default="", repr=False)
@@ -31,8 +37,8 @@ class CacheInputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """`folder` is private, and outlives the build."""
+class CacheTools:
+    """What every cache may use. `folder` belongs to this run alone, and outlives the build."""
 
     nix: Nix
     emit: Emit
@@ -42,7 +48,11 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one kind of cache adds to a build; `netrc` are lines of that file, `environ` is for `watch` alone."""
+    """What one cache adds to a build.
+
+    `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
+    `watch` are words that stand before `nix build`, and only that command sees the variables in `environ`.
+    """
 
     substituters: tuple[str, ...] = ()
     public_keys: tuple[str, ...] = ()
@@ -54,14 +64,22 @@ class Part:
 class Cache(Protocol):
     """A module for one kind of cache."""
 
-    def part(self, inputs: CacheInputs, tools: Tools, /) -> Part:
-        """What the inputs ask of this kind; an empty part if nothing. UsageError for a malformed input."""
+    def opened(self, inputs: CacheInputs, tools: CacheTools, /) -> AbstractContextManager[Part]:
+        """Make the cache ready for a build; the Part is empty if the inputs do not name a cache of this kind.
+
+        The block is entered before the build and left after everything is built, or when the run fails. A cache must
+        not fail the run: what goes wrong on entering or on leaving is a warning. Only a malformed input raises
+        UsageError, on entering.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CachePlan:
-    """For `nix.with_options(plan.options)` and `build(…, watch=plan.watch, extra_environ=plan.environ)`."""
+    """The parts of all caches, as `Nix.with_options(plan.options)` and `nix.build.build` take them.
+
+    `build` takes `watch` under the same name and `environ` as `extra_environ`.
+    """
 
     options: tuple[tuple[str, str], ...] = ()
     watch: tuple[str, ...] = ()

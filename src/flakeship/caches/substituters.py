@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Final
 
-from flakeship.caches.plan import CacheInputs, Part, Tools
+from flakeship.caches.plan import CacheInputs, CacheTools, Part
 from flakeship.caches.probe import unusable
 from flakeship.errors import UsageError
 from flakeship.events import Warned
@@ -15,8 +17,9 @@ _PUBLIC_KEY: Final = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
 _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@")
 
 
-def part(inputs: CacheInputs, tools: Tools) -> Part:
-    """The caches of the input `substituters` that answer."""
+@contextlib.contextmanager
+def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[Part]:
+    """Yield those caches of the input `substituters` that answer; leaving the block does nothing."""
     for url in inputs.substituters:
         _check_url(url)
     for key in inputs.trusted_public_keys:
@@ -35,7 +38,7 @@ def part(inputs: CacheInputs, tools: Tools) -> Part:
     down = unusable(inputs.substituters, tools.fetch)
     for url, reason in down.items():
         tools.emit(Warned(f"the cache {url} is left out: {reason}", hint="the build goes on without it"))
-    return Part(
+    yield Part(
         substituters=tuple(url for url in inputs.substituters if url not in down),
         public_keys=inputs.trusted_public_keys,
     )

@@ -10,7 +10,7 @@ DOCUMENT_LIMIT: Final = 1024 * 1024
 
 
 class Fetcher:
-    """Calls as `caches.Fetch`. Raises errors.Error, or ValueError with the status for anything but 200."""
+    """A `flakeship.caches.plan.Fetch`. Raises errors.Error, or ValueError with the status for anything but 200."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
-from flakeship import events
+from flakeship import caches, events
 from flakeship.commands.publish.obtain import Builder, Obtained
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError
+from flakeship.http.fetch import Fetcher
 from flakeship.http.transport import Transport
-from flakeship.nix.build import BuildOutput, build
+from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import sandbox_state
 from flakeship.nix.derivation import Derivation, describe
@@ -21,15 +22,6 @@ from flakeship.nix.flake import source_of
 from flakeship.nix.installable import Installable
 from flakeship.settings.declaration import Settings
 from flakeship.sources.blobs import Remote
-
-_CACHES: Final = (
-    "cachix",
-    "cachix_auth_token",
-    "cachix_signing_key",
-    "substituters",
-    "trusted_public_keys",
-)
-"""The inputs that ask for a cache."""
 
 
 def found_builder(settings: Settings, runtime: Runtime, folder: Path) -> Builder:
@@ -73,13 +65,30 @@ def nix_of(settings: Settings, runtime: Runtime, folder: Path) -> Nix:
 
 
 def built(
-    builder: Builder, settings: Settings, runtime: Runtime, session: Transport, *, base: Remote | None
+    builder: Builder,
+    settings: Settings,
+    runtime: Runtime,
+    session: Transport,
+    scope: contextlib.ExitStack,
+    *,
+    base: Remote | None,
 ) -> Obtained:
-    """The installable of `builder`, built under its caches; `base` is what a package is to be put on."""
+    """The installable of `builder`, built under its caches; `base` is what a package is to be put on.
+
+    The caches stay open until `scope` is closed, because a source may have Nix build more.
+    """
     installable = builder.installable
     with runtime.stage("build", f"building {installable}"):
         nix = _sandboxed(builder.nix, settings, runtime)
-        cached, building = _under_caches(nix, builder.folder, settings, runtime, session)
+        plan = scope.enter_context(
+            caches.opened(
+                cache_inputs(settings), caches.CacheTools(nix, runtime.emit, Fetcher(session), builder.folder)
+            )
+        )
+        cached = nix.with_options(plan.options)
+        building = functools.partial(
+            build, cached, emit=runtime.emit, watch=plan.watch, extra_environ=plan.environ
+        )
         output = building(installable)
         flake = source_of(nix, installable)
     if settings.verify == "rebuild":
@@ -98,22 +107,14 @@ def built(
     )
 
 
-def _under_caches(
-    nix: Nix, folder: Path, settings: Settings, runtime: Runtime, session: Transport
-) -> tuple[Nix, Callable[[Installable], BuildOutput]]:
-    """`nix` and how to build with it; both as they are without a cache, where none is asked for."""
-    asked = {name: getattr(settings, name) for name in _CACHES}
-    if not any(asked.values()):
-        return nix, functools.partial(build, nix, emit=runtime.emit)
-    from flakeship import caches  # most runs take what nix.conf names
-    from flakeship.http.fetch import Fetcher
-
-    plan = caches.prepare(
-        caches.CacheInputs(**asked), nix=nix, emit=runtime.emit, fetch=Fetcher(session), folder=folder
-    )
-    cached = nix.with_options(plan.options)
-    return cached, functools.partial(
-        build, cached, emit=runtime.emit, watch=plan.watch, extra_environ=plan.environ
+def cache_inputs(settings: Settings) -> caches.CacheInputs:
+    """Return the inputs that name binary caches."""
+    return caches.CacheInputs(
+        cachix=settings.cachix,
+        cachix_auth_token=settings.cachix_auth_token,
+        cachix_signing_key=settings.cachix_signing_key,
+        substituters=settings.substituters,
+        trusted_public_keys=settings.trusted_public_keys,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -113,8 +114,14 @@ def _check_alone(settings: Settings) -> None:
         )
 
 
-def obtain(builder: Builder | None, settings: Settings, runtime: Runtime, session: Transport) -> Obtained:
-    """Build `flake` under its caches, or take `source` as it is."""
+def obtain(
+    builder: Builder | None,
+    settings: Settings,
+    runtime: Runtime,
+    session: Transport,
+    scope: contextlib.ExitStack,
+) -> Obtained:
+    """Build `flake` under its caches, which stay open until `scope` is closed, or take `source` as it is."""
     if settings.source.startswith(SCHEME):
         return Obtained(Path(settings.source), remote=_remote(settings.source, settings, runtime, session))
     base = _base(settings, runtime, session)
@@ -122,7 +129,7 @@ def obtain(builder: Builder | None, settings: Settings, runtime: Runtime, sessio
         return Obtained(runtime.cwd / settings.source, base=base)
     from flakeship.commands.publish.building import built
 
-    return built(builder, settings, runtime, session, base=base)
+    return built(builder, settings, runtime, session, scope, base=base)
 
 
 def _base(settings: Settings, runtime: Runtime, session: Transport) -> Remote | None:

@@ -103,7 +103,7 @@ def publish(settings: Settings, runtime: Runtime, *, variant: str = "", tag: str
         if ready and builder:
             with contextlib.suppress(GoneError):
                 return publish_from(ready.opened, already_built(ready, builder, runtime))
-        obtained = obtain(builder, settings, runtime, session)
+        obtained = obtain(builder, settings, runtime, session, scope)
         circumstances = circumstances_of(
             obtained, settings, runtime, temporary.directory, previous=known.groups()
         )

@@ -1,0 +1,82 @@
+"""The kinds of cache that are listed, and how long they stay open."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from flakeship import caches
+from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, opened, substituters
+from flakeship.caches.plan import Cache, Part
+from flakeship.nix.command import Nix
+from tests.caches.conftest import Story, fetch
+
+KINDS: Final[tuple[Cache, ...]] = (cachix, substituters)
+"""mypy holds each module against the Protocol."""
+
+
+def test_every_kind_that_is_listed_satisfies_the_protocol() -> None:
+    assert [importlib.import_module(name) for name in caches.CACHES] == list(KINDS)
+
+
+@pytest.fixture
+def tools(nix: Nix, story: Story, tmp_path: Path) -> CacheTools:
+    return CacheTools(nix, story, fetch, tmp_path)
+
+
+def test_without_inputs_nothing_is_done(tools: CacheTools, story: Story) -> None:
+    with opened(CacheInputs(), tools) as plan:
+        assert plan == CachePlan()
+    assert story.events == []
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put two caches in place of ours, `first` and `second`; the list tells when each is entered and left."""
+    steps: list[str] = []
+
+    def kind(name: str) -> types.ModuleType:
+        @contextlib.contextmanager
+        def opened(inputs: CacheInputs, tools: CacheTools, /) -> Iterator[Part]:
+            if inputs.cachix == name:
+                raise OSError(name)
+            steps.append(f"{name} entered")
+            try:
+                yield Part(watch=(name,))
+            finally:
+                steps.append(f"{name} left")
+
+        module = types.ModuleType(f"tests.caches.{name}")
+        module.opened = opened  # type: ignore[attr-defined]
+        return module
+
+    for name in ("first", "second"):
+        monkeypatch.setitem(sys.modules, f"tests.caches.{name}", kind(name))
+    monkeypatch.setattr(caches, "CACHES", ("tests.caches.first", "tests.caches.second"))
+    return steps
+
+
+def test_caches_are_open_while_the_block_runs(tools: CacheTools, steps: list[str]) -> None:
+    with opened(CacheInputs(cachix="any"), tools) as plan:
+        assert plan.watch == ("first", "second")
+        steps.append("built")
+    assert steps == ["first entered", "second entered", "built", "second left", "first left"]
+
+
+def test_caches_are_left_when_the_build_fails(tools: CacheTools, steps: list[str]) -> None:
+    with pytest.raises(RuntimeError, match="no space"), opened(CacheInputs(cachix="any"), tools):
+        raise RuntimeError("no space")
+    assert steps[2:] == ["second left", "first left"]
+
+
+def test_a_cache_is_left_when_the_next_one_cannot_be_entered(tools: CacheTools, steps: list[str]) -> None:
+    with pytest.raises(OSError, match="second"), opened(CacheInputs(cachix="second"), tools):
+        pass
+    assert steps == ["first entered", "first left"]
