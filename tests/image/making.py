@@ -17,7 +17,7 @@ from flakeship.image.compress import DEFAULT_LEVEL, Algorithm, Compression
 from flakeship.image.media_types import OCI, Family
 from flakeship.image.model import Image, Packed
 from flakeship.image.pack import Packing, packed_layers, seal
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import SourceRequest
 from flakeship.stores.temporary import TemporaryStore
 
 WRAPS: Mapping[str, Callable[[bytes], bytes]] = {
@@ -40,12 +40,12 @@ def made(
     family: Family = OCI,
     threads: int = 2,
     change: Callable[[Image], Image] = lambda image: image,
-    **circumstances: Any,
+    **request: Any,
 ) -> Packed:
     """Pack the image at `path` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     packing = Packing(how, family, TemporaryStore(folder), threads)
-    with sources.opened(path, Circumstances(**circumstances)) as source:
+    with sources.opened(path, SourceRequest(**request)) as source:
         layers = packed_layers(source.layers(), packing, forward_only=source.forward_only)
         by_key = {layer.key: layer for layer in layers}
         return seal(change(source.image()), by_key, family)

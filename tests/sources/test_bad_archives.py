@@ -18,7 +18,7 @@ from flakeship import sources
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.stream import sha256_of
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import SourceRequest
 from tests.image.making import WRAPS, files, made, settled
 from tests.testbed import archives
 from tests.testbed.archive_shapes import PATHS, Item, archive, config_of, documents, packed
@@ -160,7 +160,7 @@ def test_one_clear_error(tmp_path: Path, name: str, wrap: str) -> None:
 @pytest.mark.parametrize("name", marked(*BAD))
 def test_nothing_is_handed_out_before_index_and_config_are_checked(tmp_path: Path, name: str) -> None:
     (tmp_path / "archive").write_bytes(BAD[name][0]())
-    with pytest.raises(NotAnImageError), sources.opened(tmp_path / "archive", Circumstances()):
+    with pytest.raises(NotAnImageError), sources.opened(tmp_path / "archive", SourceRequest()):
         pytest.fail("it was opened")
 
 
@@ -262,7 +262,7 @@ def test_a_folder_a_pipe_and_a_dangling_path(tmp_path: Path) -> None:
 
 
 def _read_spoilt(path: Path, spoil: Callable[[], object]) -> None:
-    with sources.opened(path, Circumstances()) as source:
+    with sources.opened(path, SourceRequest()) as source:
         layers = list(source.layers())
         spoil()
         for layer in layers:
@@ -283,7 +283,7 @@ def test_an_archive_that_goes_away_or_shrinks_while_it_is_read(tmp_path: Path) -
 
 def test_layers_are_claimed_before_they_are_read(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(archive(LAYERS))
-    with sources.opened(tmp_path / "archive", Circumstances()) as source:
+    with sources.opened(tmp_path / "archive", SourceRequest()) as source:
         assert [layer.diff_id for layer in source.layers()] == [f"sha256:{digest}" for digest in DIFF_IDS]
         assert [layer.key for layer in source.layers()] == list(PATHS)
         assert source.image().names == ("registry.example/shapes:1.0",)

@@ -13,7 +13,7 @@ from flakeship.image.model import LAYER_KEY
 from flakeship.sources import opened as open_source
 from flakeship.sources.closure import Closure, key_of, matches
 from flakeship.sources.closure.architecture import platform_of
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import SourceRequest
 from flakeship.sources.package import Names, Package
 from tests.sources.packages import Part, program
 
@@ -139,7 +139,7 @@ def test_a_path_that_was_collected_is_named(tmp_path: Path, package: Package) ->
 def test_only_the_store_holds_packages(tmp_path: Path) -> None:
     assert not matches(tmp_path, b"")
     with pytest.raises(NotAnImageError, match="is no image: it is a folder"):
-        open_source(tmp_path, Circumstances())
+        open_source(tmp_path, SourceRequest())
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_without_nix_a_package_can_t_be_read(nix_environ: dict[str, str], tmp_pa
     link = tmp_path / "result"
     link.symlink_to(path)
     assert matches(link, b"")
-    with pytest.raises(NotAnImageError) as caught, open_source(path, Circumstances()):
+    with pytest.raises(NotAnImageError) as caught, open_source(path, SourceRequest()):
         pass
     assert "there is no Nix to tell what it needs" in caught.value.message
     assert "install Nix" in caught.value.hint

@@ -10,7 +10,7 @@ import pytest
 
 from flakeship import sources
 from flakeship.errors import NotAnImageError
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import SourceRequest
 from tests.image.making import check, made
 from tests.testbed.nix import NixBuild
 
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.slow
     [("layered", True), ("layered-plain", False), ("layered-zstd", True), ("image", True), ("stream", True)],
 )
 def test_images(shapes: NixBuild, tmp_path: Path, attribute: str, *, forward_only: bool) -> None:
-    circumstances = Circumstances({"PATH": os.environ["PATH"]})
-    with sources.opened(shapes(attribute), circumstances) as source:
+    request = SourceRequest({"PATH": os.environ["PATH"]})
+    with sources.opened(shapes(attribute), request) as source:
         assert source.forward_only == forward_only
-    packed = made(shapes(attribute), tmp_path / "out", environ=circumstances.environ)
+    packed = made(shapes(attribute), tmp_path / "out", environ=request.environ)
     check(packed)
     assert len(packed.layers) == 3
     assert json.loads(packed.config)["config"]["Cmd"] == ["/bin/hello"]

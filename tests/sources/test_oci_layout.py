@@ -17,7 +17,7 @@ from flakeship.errors import Error, NotAnImageError, UsageError
 from flakeship.image.media_types import DOCKER
 from flakeship.image.model import Platform
 from flakeship.image.stamp import with_labels, with_record
-from flakeship.sources.opened import Circumstances, OpenedIndex
+from flakeship.sources.opened import OpenedIndex, SourceRequest
 from tests.image.making import check, made
 from tests.sources.layouts import CONFIG, GZIP, MANIFEST, REF_NAME, Layout, layer_tar, sha256
 
@@ -101,7 +101,7 @@ def test_what_an_earlier_run_stamped_goes(tmp_path: Path) -> None:
     again = Layout(dict(layout.blobs))
     again.blob(packed.config, CONFIG)
     entry = again.blob(packed.manifest, MANIFEST)
-    with sources.opened(again.listing(entry).folder(tmp_path / "again"), Circumstances()) as source:
+    with sources.opened(again.listing(entry).folder(tmp_path / "again"), SourceRequest()) as source:
         image = source.image()
     assert image.config["config"]["Labels"] == {"own": "1"}
     assert dict(image.annotations) == {}
@@ -115,8 +115,8 @@ def test_a_record_that_lies_changes_no_layers(tmp_path: Path) -> None:
     assert json.loads(packed.config)["author"] == "me"
 
 
-def opened_platforms(path: Path, **circumstances: Any) -> list[str]:
-    with sources.opened(path, Circumstances(**circumstances)) as source:
+def opened_platforms(path: Path, **request: Any) -> list[str]:
+    with sources.opened(path, SourceRequest(**request)) as source:
         images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
         keys = {layer.key for layer in source.layers()}
         assert keys == {key for image in images for key in image.layers}

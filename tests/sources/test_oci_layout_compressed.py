@@ -12,7 +12,7 @@ import zstandard
 
 from flakeship import sources
 from flakeship.errors import NotAnImageError, ResourceError
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import SourceRequest
 from tests.image.making import made
 from tests.sources.layouts import Layout
 
@@ -40,7 +40,7 @@ def test_its_layers_stay_as_they_are(compressed: Path, plain: Path, tmp_path: Pa
 
 def test_nothing_of_it_is_left(compressed: Path, tmp_path: Path) -> None:
     (tmp_path / "private").mkdir()
-    with sources.opened(compressed, Circumstances(folder=tmp_path / "private")) as source:
+    with sources.opened(compressed, SourceRequest(folder=tmp_path / "private")) as source:
         assert source.image().layers
         assert list((tmp_path / "private").iterdir())
     assert not list((tmp_path / "private").iterdir())
@@ -55,7 +55,7 @@ def test_one_that_is_cut_off(compressed: Path, tmp_path: Path) -> None:
 def test_no_place_for_it(compressed: Path, tmp_path: Path) -> None:
     with (
         pytest.raises(ResourceError, match="cannot decompress") as caught,
-        sources.opened(compressed, Circumstances(folder=tmp_path / "nowhere")),
+        sources.opened(compressed, SourceRequest(folder=tmp_path / "nowhere")),
     ):
         pass
     assert "TMPDIR" in caught.value.hint

@@ -19,7 +19,7 @@ from flakeship import sources
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.events import Detail, Event
 from flakeship.image.model import LAYER_KEY, Image, Layer, Packed, digest_of
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import SourceRequest
 from tests.image.making import check, made
 from tests.sources.store_trees import ODD, plant
 from tests.sources.stream_scripts import Built, built
@@ -52,7 +52,7 @@ def around(script: Built, **more: Any) -> dict[str, Any]:
 def opened(script: Built, **more: Any) -> tuple[Image, list[Layer], list[Event]]:
     """What the source says, and what is told to the log."""
     said: list[Event] = []
-    with sources.opened(script.wrapper, Circumstances(**around(script, emit=said.append, **more))) as source:
+    with sources.opened(script.wrapper, SourceRequest(**around(script, emit=said.append, **more))) as source:
         return source.image(), list(source.layers()), said
 
 
@@ -64,7 +64,7 @@ def reason(said: list[Event]) -> str:
 def left_to_the_script(script: Built) -> str:
     """That it is run, and why."""
     said: list[Event] = []
-    with sources.opened(script.wrapper, Circumstances(**around(script, emit=said.append))) as source:
+    with sources.opened(script.wrapper, SourceRequest(**around(script, emit=said.append))) as source:
         assert source.forward_only
     assert f"{script.wrapper} is run, and not planned" in reason(said)
     return reason(said)

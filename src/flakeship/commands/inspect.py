@@ -13,16 +13,16 @@ from flakeship.commands.publish.overrides import platform_of
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.existing import ExistingImage, children, config_of, existing_image
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, Image, Layer, digest_of
-from flakeship.image.published import PublishedImage, children, config_of, published_image
 from flakeship.image.stream import CHUNK, read_full
 from flakeship.lint.facts import contents_of
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
 from flakeship.report.inspection import Inspection, LayerView
 from flakeship.settings.declaration import Settings
-from flakeship.sources.opened import Circumstances, OpenedIndex
+from flakeship.sources.opened import OpenedIndex, SourceRequest
 
 _PLATFORMS: Final = 64
 _FILES: Final = frozenset({"oci", "docker-archive", "oci-archive"})
@@ -71,7 +71,7 @@ def _chosen(found: tuple[Inspection, ...], platform: str) -> tuple[Inspection, .
 def _at(path: Path, name: str, settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
     """A file or folder, by whichever source knows it; a stream is read to its end, for its config stands there."""
     platform = platform_of(settings.platform) if settings.platform else None
-    circumstances = Circumstances(
+    request = SourceRequest(
         runtime.environ,
         runtime.emit,
         image_in_archive=settings.image_in_archive or name,
@@ -79,7 +79,7 @@ def _at(path: Path, name: str, settings: Settings, runtime: Runtime) -> tuple[In
         as_is=True,
         now=runtime.now,
     )
-    with sources.opened(path, circumstances) as source:
+    with sources.opened(path, request) as source:
         layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
         images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
         return tuple(_of_source(str(path), image, layers) for image in images)
@@ -87,8 +87,8 @@ def _at(path: Path, name: str, settings: Settings, runtime: Runtime) -> tuple[In
 
 def _sized(layer: Layer, *, read: bool) -> tuple[Layer, int | None]:
     """The layer and the size to show of it: its blob's, else its tar's."""
-    if layer.ready:
-        return layer, layer.ready.size
+    if layer.compressed:
+        return layer, layer.compressed.size
     if not read:
         return layer, layer.size
     size = 0
@@ -100,7 +100,7 @@ def _sized(layer: Layer, *, read: bool) -> tuple[Layer, int | None]:
 
 def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | None]]) -> Inspection:
     known = [layers[key] for key in image.layers]
-    digests = [layer.ready.digest if layer.ready else None for layer, _ in known]
+    digests = [layer.compressed.digest if layer.compressed else None for layer, _ in known]
     diff_ids = [claimed or layer.diff_id for claimed, (layer, _) in zip(image.diff_ids, known, strict=True)]
     sizes = [size for _, size in known]
     return Inspection(
@@ -151,15 +151,15 @@ def _of_manifest(
             data = read_full(reader, DOCUMENT_LIMIT + 1)
         if digest_of(data) != config.digest:
             raise ValueError(f"its config is not {config.digest}")
-        image = published_image(name, manifest, _object(data, f"the config of {name}"))
+        image = existing_image(name, manifest, _object(data, f"the config of {name}"))
     except ValueError as error:
         raise NotAnImageError(
             f"{name}@{digest} is no image: {error}", hint="another kind of artifact, or a broken push"
         ) from error
-    return _of_published(name, digest, image)
+    return _of_existing(name, digest, image)
 
 
-def _of_published(name: str, digest: Digest, image: PublishedImage) -> Inspection:
+def _of_existing(name: str, digest: Digest, image: ExistingImage) -> Inspection:
     config = {key: value for key, value in image.config.items() if key not in {"history", "rootfs"}}
     history = image.config.get("history")
     platform = "/".join(str(config[key]) for key in ("os", "architecture", "variant") if config.get(key))

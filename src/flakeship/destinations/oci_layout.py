@@ -19,9 +19,9 @@ from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Pr
 from flakeship.errors import Error, RejectedError, ResourceError, UsageError
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
+from flakeship.image.existing import ExistingImage, ExistingLayer, config_of, existing_image
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, parse_digest
-from flakeship.image.published import PublishedImage, PublishedLayer, config_of, published_image
 from flakeship.image.stream import CHUNK, Reader, sha256_of
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
@@ -57,17 +57,17 @@ class LayoutDestination:
         except OSError as error:
             raise self._failed(error) from error
 
-    def published(self) -> tuple[PublishedImage, ...]:
+    def existing(self) -> tuple[ExistingImage, ...]:
         """The images of the layout; one that is damaged is left out."""
-        images: list[PublishedImage] = []
+        images: list[ExistingImage] = []
         for entry in self._entries():
             with contextlib.suppress(ValueError):
                 manifest = _document(self._blob(parse_digest(entry.get("digest"))))
                 config = _document(self._blob(config_of(manifest).digest))
-                images.append(published_image(self.name, manifest, config))
+                images.append(existing_image(self.name, manifest, config))
         return tuple(images)
 
-    def open_blob(self, layer: PublishedLayer) -> contextlib.AbstractContextManager[Reader]:
+    def open_blob(self, layer: ExistingLayer) -> contextlib.AbstractContextManager[Reader]:
         return self._blob(layer.digest).open("rb")
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
-from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader
 
 
@@ -79,11 +79,11 @@ class BlobsUnknownError(Exception):
 class Remembers(Protocol):
     """A destination that can tell which images it holds already."""
 
-    def published(self) -> Sequence[PublishedImage] | None:
+    def existing(self) -> Sequence[ExistingImage] | None:
         """The images whose layers may be used again there; None where no layer is needed at all. Asked once."""
 
-    def open_blob(self, layer: PublishedLayer) -> AbstractContextManager[Reader]:
-        """The bytes of a layer's blob, to see whether it is what `published` said."""
+    def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
+        """The bytes of a layer's blob, to see whether it is what `existing` said."""
 
 
 @runtime_checkable

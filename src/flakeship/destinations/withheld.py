@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 
 from flakeship import events
 from flakeship.destinations.protocol import DeliveredBlob, Prepared, Published
+from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
-from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader
 
 Exists = Callable[[Digest], bool]
@@ -23,12 +23,12 @@ class NothingDestination:
         tags: Sequence[str] = (),
         *,
         exists: Exists | None = None,
-        published: Callable[[], Sequence[PublishedImage] | None] = lambda: None,
-        open_blob: Callable[[PublishedLayer], AbstractContextManager[Reader]] | None = None,
+        existing: Callable[[], Sequence[ExistingImage] | None] = lambda: None,
+        open_blob: Callable[[ExistingLayer], AbstractContextManager[Reader]] | None = None,
         emit: events.Emit = events.ignore,
     ) -> None:
         self._name, self._tags, self._exists, self._emit = name, tuple(tags), exists, emit
-        self.published = published
+        self.existing = existing
         self._open_blob = open_blob
         self._delivered: dict[Digest, DeliveredBlob] = {}
 
@@ -36,7 +36,7 @@ class NothingDestination:
     def name(self) -> str:
         return self._name
 
-    def open_blob(self, layer: PublishedLayer) -> AbstractContextManager[Reader]:
+    def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
         assert self._open_blob, "what is published nowhere has no blobs"
         return self._open_blob(layer)
 

@@ -11,7 +11,7 @@ from flakeship import events
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import uncompressed
 from flakeship.image.media_types import Family
-from flakeship.image.model import Descriptor, Digest, Layer, PackedLayer, ReadyBlob
+from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.stream import Reader, Stream, chunks, sha256_of
 from flakeship.image.tar.reader import DamagedError
 
@@ -22,7 +22,7 @@ class StoppedError(Exception):
 
 def adopted(
     layer: Layer,
-    ready: ReadyBlob,
+    compressed: CompressedBlob,
     family: Family,
     *,
     verify: bool,
@@ -33,21 +33,21 @@ def adopted(
 
     One that is not here is not read. UsageError where the family of media types can't name its compression.
     """
-    assert layer.diff_id, "a blob that is ready comes with its diff_id"
-    if ready.suffix not in family.layers:
+    assert layer.diff_id, "a compressed blob comes with its diff_id"
+    if compressed.suffix not in family.layers:
         raise UsageError(
-            f"layer {ready.digest} is compressed with zstd, and docker's media types have no name for that",
+            f"layer {compressed.digest} is compressed with zstd, and docker's media types have no name for that",
             hint="use `media-types: oci`",
         )
-    if ready.here:
+    if compressed.here:
         emit(events.LayerProgress(layer.key, "reading"))
-        _check(layer, ready, verify=verify, stop=stop, emit=emit)
-    emit(events.LayerProgress(layer.key, "packed", ready.size, ready.digest))
+        _check(layer, compressed, verify=verify, stop=stop, emit=emit)
+    emit(events.LayerProgress(layer.key, "packed", compressed.size, compressed.digest))
     return PackedLayer(
         layer.key,
         layer.diff_id,
-        Descriptor(family.layers[ready.suffix], ready.digest, ready.size, layer.annotations),
-        open=cast("Callable[[], BinaryIO]", ready.open),  # a Stream passes for a file
+        Descriptor(family.layers[compressed.suffix], compressed.digest, compressed.size, layer.annotations),
+        open=cast("Callable[[], BinaryIO]", compressed.open),  # a Stream passes for a file
     )
 
 
@@ -115,24 +115,26 @@ class _Watched(Stream):
         super().close()
 
 
-def _check(layer: Layer, ready: ReadyBlob, *, verify: bool, stop: threading.Event, emit: events.Emit) -> None:
-    with Checked(_Watched(ready.open(), stop, emit), ready.digest) as blob:
+def _check(
+    layer: Layer, compressed: CompressedBlob, *, verify: bool, stop: threading.Event, emit: events.Emit
+) -> None:
+    with Checked(_Watched(compressed.open(), stop, emit), compressed.digest) as blob:
         found, damage = None, None
         try:
-            if verify and ready.suffix:
+            if verify and compressed.suffix:
                 found, _ = sha256_of(uncompressed(_Lent(blob)))
         except DamagedError as error:
             damage = error
         for _ in chunks(blob):  # what stands behind the compressed stream belongs to the blob
             pass
-    if blob.size != ready.size:
+    if blob.size != compressed.size:
         raise NotAnImageError(
-            f"the blob {ready.digest} has {blob.size} bytes, and the manifest says {ready.size}",
+            f"the blob {compressed.digest} has {blob.size} bytes, and the manifest says {compressed.size}",
             hint="the image was not made by a builder that flakeship knows, or is damaged; build it again",
         )
     if damage:
         raise NotAnImageError(
-            f"the blob {ready.digest} can't be unpacked: {damage}",
+            f"the blob {compressed.digest} can't be unpacked: {damage}",
             hint="make the image anew: it never worked",
         )
     if found:

@@ -79,7 +79,7 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyBlob:
+class CompressedBlob:
     """A layer that is compressed already, to be sent as it is. `suffix` names the compression as in `Family.layers`.
 
     `open` yields the blob, any number of times. Where `here` is False it comes over a network: then it is read only
@@ -104,7 +104,7 @@ class Layer:
     `size` is in bytes uncompressed; None where it is known only after reading.
     `otherwise` are tars to try where that of `open` has another diff_id than is stated: what other versions of the
     source's builder would have written.
-    `ready` is the blob where there is one already; it goes out instead of what packing would make.
+    `compressed` is the blob where there is one already; it goes out instead of what packing would make.
     `named` is what the layer's name in a stream says its diff_id is: enough to recognise it unread, for the image's
     config, which comes later, must say the same of it.
     """
@@ -115,7 +115,7 @@ class Layer:
     size: int | None = None
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     otherwise: tuple[Callable[[], Reader], ...] = ()
-    ready: ReadyBlob | None = None
+    compressed: CompressedBlob | None = None
     named: Digest | None = None
 
 

@@ -32,7 +32,7 @@ class LayerStore(Protocol):
     """Where packed layers are found before a byte is read, or kept once they are made."""
 
     def find(self, layer: Layer) -> PackedLayer | None:
-        """One that is `ready` is found as the very blob that it is, or not at all."""
+        """One that is `compressed` is found as the very blob that it is, or not at all."""
 
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]: ...
 
@@ -50,7 +50,7 @@ class Packing:
     threads: int
     emit: events.Emit = events.ignore
     verify: bool = True
-    """Whether blobs that are ready are unpacked once, to compare them with what is claimed of them."""
+    """Whether blobs that are compressed already are unpacked once, to compare them with what is claimed of them."""
 
 
 def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bool) -> Iterator[PackedLayer]:
@@ -76,11 +76,11 @@ def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bo
 def _pack(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
-    if layer.ready:
-        if layer.ready.here and (found := packing.store.find(layer)):
+    if layer.compressed:
+        if layer.compressed.here and (found := packing.store.find(layer)):
             return found
         return adopted(
-            layer, layer.ready, packing.family, verify=packing.verify, stop=stop, emit=packing.emit
+            layer, layer.compressed, packing.family, verify=packing.verify, stop=stop, emit=packing.emit
         )
     if found := packing.store.find(layer):
         return found

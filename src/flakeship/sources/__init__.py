@@ -11,21 +11,21 @@ from typing import Final
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_foreign
 from flakeship.image.tar.reader import BLOCK
-from flakeship.sources.opened import Circumstances, Opened, Source
+from flakeship.sources.opened import Opened, Source, SourceRequest
 
 _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage) or nix2container"
 
 
-def opened(path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
+def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
     """Open the image at `path`. UsageError where nothing is there, NotAnImageError where it is no image."""
-    if circumstances.remote:
+    if request.remote:
         from flakeship.sources import registry_image
 
-        return registry_image.opened(circumstances.remote, circumstances)
+        return registry_image.opened(request.remote, request)
     head = _head(path)
     for source in _kinds():
         if source.matches(path, head):
-            return source.opened(path, circumstances)
+            return source.opened(path, request)
     raise _no_image(path, head)
 
 

@@ -36,7 +36,7 @@ from flakeship.sources.docker_manifest import (
     missing,
     too_large,
 )
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened, SourceRequest
 
 KIND: Final = "docker-archive"
 
@@ -50,14 +50,14 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
     with path.open("rb", buffering=0) as file, reported(str(path)):
         head = file.read(BLOCK)
         file.seek(0)
         if is_tar(head):
-            yield SeekableArchive(path, circumstances.image_in_archive)
+            yield SeekableArchive(path, request.image_in_archive)
             return
-        wanted = circumstances.image_in_archive
+        wanted = request.image_in_archive
         needed = _needed(path, head, wanted) if wanted else None
         with Inflated(file, head) as stream:
             yield StreamedArchive(stream, str(path), wanted, needed)

@@ -19,7 +19,7 @@ from flakeship.image.inflate import Inflated, is_compressed
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
 from flakeship.image.tar.reader import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened, SourceRequest
 
 if TYPE_CHECKING:  # what is in an index is for those that `matches`: every archive is asked
     from flakeship.sources.indexes import Found
@@ -118,13 +118,13 @@ def _is_compressed_layout(path: Path, head: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
     try:
         if path.is_dir():
-            yield _opened(_Folder(path), str(path), circumstances)
+            yield _opened(_Folder(path), str(path), request)
             return
-        with _plain(path, circumstances.folder) as tar:
-            yield _opened(_Tar(tar), str(path), circumstances)
+        with _plain(path, request.folder) as tar:
+            yield _opened(_Tar(tar), str(path), request)
     except DamagedError as error:
         raise NotAnImageError(f"{path} is a damaged archive: {error}", hint=_DAMAGED) from error
 
@@ -152,7 +152,7 @@ def _plain(path: Path, folder: Path | None) -> Iterator[Path]:
             yield Path(plain.name)
 
 
-def _opened(files: _Files, what: str, circumstances: Circumstances) -> Opened:
+def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
     from flakeship.sources.indexes import entries
     from flakeship.sources.stored import chosen
 
@@ -166,12 +166,12 @@ def _opened(files: _Files, what: str, circumstances: Circumstances) -> Opened:
     sparse = files.size(_DOCKER) is not None  # docker save leaves out the platforms it has not
     index = _json(files, _INDEX, what)
     listed = entries(index, what)
-    found, names = _chosen(blobs, listed, circumstances.image_in_archive, sparse=sparse)
+    found, names = _chosen(blobs, listed, request.image_in_archive, sparse=sparse)
     if found.left_out:
-        circumstances.emit(
+        request.emit(
             events.Notice(f"{what}: {found.left_out} entries are no images, or not there, and left out")
         )
-    return chosen(blobs, found, platform=circumstances.platform, names=names, as_is=circumstances.as_is)
+    return chosen(blobs, found, platform=request.platform, names=names, as_is=request.as_is)
 
 
 def _chosen(

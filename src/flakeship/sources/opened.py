@@ -42,7 +42,7 @@ class OpenedIndex(Opened, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class SourceRequest:
     """What a source may need beyond its path."""
 
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -78,5 +78,5 @@ class Source(Protocol):
     def matches(self, path: Path, head: bytes) -> bool:
         """Decide by the file itself; `head` are its first 512 bytes, empty for a folder."""
 
-    def opened(self, path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
+    def opened(self, path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
         """Open it. NotAnImageError where it is broken."""

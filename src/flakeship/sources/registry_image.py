@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from flakeship import events
 from flakeship.sources.blobs import Remote
 from flakeship.sources.indexes import Found, found_in, is_index
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.stored import chosen
 
 
 @contextlib.contextmanager
-def opened(remote: Remote, circumstances: Circumstances) -> Iterator[Opened]:
+def opened(remote: Remote, request: SourceRequest) -> Iterator[Opened]:
     index = is_index(remote.blobs, remote.entry)
     found = found_in(remote.blobs, remote.entry) if index else Found((remote.entry,), {})
     if found.left_out:
-        circumstances.emit(
+        request.emit(
             events.Notice(
                 f"{remote.blobs.what}: {found.left_out} entries say something of an image as it was, and are left out"
             )
         )
-    yield chosen(remote.blobs, found, platform=circumstances.platform, as_is=circumstances.as_is)
+    yield chosen(remote.blobs, found, platform=request.platform, as_is=request.as_is)

@@ -14,7 +14,7 @@ from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
 from flakeship.image.inflate import suffix_of, uncompressed
 from flakeship.image.media_types import DOCKER, OCI
-from flakeship.image.model import Descriptor, Digest, Image, Layer, Platform, ReadyBlob
+from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Layer, Platform
 from flakeship.image.stamp import unstamped
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.reader import BLOCK
@@ -110,13 +110,13 @@ def _layer(blobs: Blobs, entry: Descriptor, diff_id: Digest) -> Layer:
     if blobs.here:
         with open_blob() as reader:
             suffix = suffix_of(read_full(reader, BLOCK))
-    ready = ReadyBlob(entry.digest, entry.size, suffix, open_blob, here=blobs.here)
+    compressed = CompressedBlob(entry.digest, entry.size, suffix, open_blob, here=blobs.here)
     return Layer(
         diff_id,
         functools.partial(_tar, open_blob),
         diff_id,
         annotations=entry.annotations,
-        ready=ready if suffix or not blobs.here else None,
+        compressed=compressed if suffix or not blobs.here else None,
     )
 
 

@@ -44,7 +44,7 @@ class CachedStore:
     def find(self, layer: Layer) -> PackedLayer | None:
         found = None
         try:
-            found = None if self._failed or layer.ready else self._found(layer)
+            found = None if self._failed or layer.compressed else self._found(layer)
         except OSError as error:
             self._give_up(error)
         return found or self._behind.find(layer)

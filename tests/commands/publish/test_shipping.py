@@ -16,14 +16,14 @@ from flakeship.destinations.withheld import NothingDestination
 from flakeship.errors import UnreachableError
 from flakeship.events import Event, LayerProgress
 from flakeship.image.compress import Compression
+from flakeship.image.existing import ExistingImage, ExistingLayer, existing_image
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Image, Packed, PackedLayer
 from flakeship.image.pack import Packing
-from flakeship.image.published import PublishedImage, PublishedLayer, published_image
 from flakeship.image.stream import Reader
 from flakeship.sources import opened
-from flakeship.sources.opened import Circumstances, Opened
-from flakeship.stores.published import PublishedStore
+from flakeship.sources.opened import Opened, SourceRequest
+from flakeship.stores.existing import ExistingStore
 from flakeship.stores.temporary import TemporaryStore
 from tests.image.making import made
 from tests.testbed import archives
@@ -61,20 +61,20 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "archives" / str(request.param)
 
 
-def published(packed: Packed) -> PublishedImage:
+def published(packed: Packed) -> ExistingImage:
     from flakeship.image.document import decode_object
 
-    return published_image("registry", decode_object(packed.manifest), decode_object(packed.config))
+    return existing_image("registry", decode_object(packed.manifest), decode_object(packed.config))
 
 
 def shipment(
-    archive: Path, folder: Path, place: Registry, images: Sequence[PublishedImage], told: list[Event]
+    archive: Path, folder: Path, place: Registry, images: Sequence[ExistingImage], told: list[Event]
 ) -> Shipment:
-    store = PublishedStore([images], suffix="+gzip", family=OCI, behind=TemporaryStore(folder))
+    store = ExistingStore([images], suffix="+gzip", family=OCI, behind=TemporaryStore(folder))
 
     @contextlib.contextmanager
     def source() -> Iterator[Opened]:
-        with opened(archive, Circumstances(emit=told.append)) as found:
+        with opened(archive, SourceRequest(emit=told.append)) as found:
             yield found
 
     def same(image: Image) -> Image:
@@ -166,7 +166,7 @@ def test_with_verify_a_lie_is_found_out_and_the_layer_made_here(tmp_path: Path) 
     looked_at: list[Digest] = []
 
     @contextlib.contextmanager
-    def open_blob(layer: PublishedLayer) -> Iterator[Reader]:
+    def open_blob(layer: ExistingLayer) -> Iterator[Reader]:
         looked_at.append(layer.digest)
         opener = blobs[layer.digest]
         assert opener
@@ -176,7 +176,7 @@ def test_with_verify_a_lie_is_found_out_and_the_layer_made_here(tmp_path: Path) 
     told: list[Event] = []
     place = Registry({second.digest, third.digest}, set(), tells="at once")
     believing = shipment(archive, tmp_path, place, [lying], told)
-    doubting = PublishedStore(
+    doubting = ExistingStore(
         [[lying]], suffix="+gzip", family=OCI, behind=TemporaryStore(tmp_path), open_blob=open_blob
     )
     again, _ = ship(replace(believing, store=doubting, packing=replace(believing.packing, store=doubting)))

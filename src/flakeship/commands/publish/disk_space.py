@@ -33,7 +33,7 @@ def check_room(temporary: Path, targets: Sequence[Target]) -> None:
 
 def check_fits(layers: Iterable[Layer], *, temporary: Path, compressed: bool) -> None:
     """ResourceError where the largest of the layers that are to be packed can't lie in the temporary folder."""
-    largest = max((layer.size or 0 for layer in layers if layer.ready is None), default=0)
+    largest = max((layer.size or 0 for layer in layers if layer.compressed is None), default=0)
     needed = largest // _DENSEST if compressed else largest
     if (free := _free(temporary)) is not None and free < needed:
         raise disk_full(temporary, free=free, needed=needed)

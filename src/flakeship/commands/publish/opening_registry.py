@@ -36,7 +36,7 @@ def registry_destination(
             target.name,
             tags,
             exists=lambda digest: client.head_blob(digest) is not None,
-            published=destination.published,
+            existing=destination.existing,
             open_blob=destination.open_blob,
             emit=runtime.emit,
         )

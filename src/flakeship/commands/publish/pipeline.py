@@ -19,9 +19,9 @@ from flakeship.commands.publish.disk_space import check_fits, check_room
 from flakeship.commands.publish.lint import Lint
 from flakeship.commands.publish.obtain import Obtained, builder_of, obtain
 from flakeship.commands.publish.opening import destinations, nameless, transport
-from flakeship.commands.publish.reuse import GoneError, already_built, published_at, ready_made, recipe_of
+from flakeship.commands.publish.reuse import GoneError, already_built, existing_at, ready_made, recipe_of
 from flakeship.commands.publish.shipping import OpenSource, Shipment, ship
-from flakeship.commands.publish.source_request import circumstances_of
+from flakeship.commands.publish.source_request import source_request_of
 from flakeship.commands.publish.stamping import Marks, changes_of, stamped
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import Storage, Target, targets
@@ -66,7 +66,7 @@ def publish(settings: Settings, runtime: Runtime, *, variant: str = "", tag: str
             places = destinations(
                 wanted, scope, session=session, settings=settings, runtime=runtime, context=context
             )
-            known = published_at(places, settings, runtime)
+            known = existing_at(places, settings, runtime)
         recipe, lint = recipe_of(compression, settings), Lint(settings.lint, runtime.emit, builder)
         store = known.store(
             compression, family, layer_cache(settings, runtime, temporary, compression, family)
@@ -104,10 +104,8 @@ def publish(settings: Settings, runtime: Runtime, *, variant: str = "", tag: str
             with contextlib.suppress(GoneError):
                 return publish_from(ready.opened, already_built(ready, builder, runtime))
         obtained = obtain(builder, settings, runtime, session, scope)
-        circumstances = circumstances_of(
-            obtained, settings, runtime, temporary.directory, previous=known.groups()
-        )
-        return publish_from(functools.partial(sources.opened, obtained.path, circumstances), obtained)
+        request = source_request_of(obtained, settings, runtime, temporary.directory, previous=known.groups())
+        return publish_from(functools.partial(sources.opened, obtained.path, request), obtained)
 
 
 def _wanted(settings: Settings, references: Sequence[str], runtime: Runtime, tag: str) -> tuple[Target, ...]:

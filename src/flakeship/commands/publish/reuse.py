@@ -17,14 +17,14 @@ from flakeship.errors import Error
 from flakeship.image.claims import image_of
 from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.document import encode
+from flakeship.image.existing import ExistingImage
 from flakeship.image.media_types import Family
 from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of
 from flakeship.image.pack import LayerStore
-from flakeship.image.published import PublishedImage
 from flakeship.image.stream import Reader
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import Opened
-from flakeship.stores.published import OpenBlob, PublishedStore
+from flakeship.stores.existing import ExistingStore, OpenBlob
 
 SOURCE: Final = "dev.flakeship.source"
 """Manifest annotation: the store path that the image was made from."""
@@ -39,7 +39,7 @@ RECIPE_OF: Final = "dev.flakeship.recipe"
 
 _STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
 
-Known = Sequence[PublishedImage] | None
+Known = Sequence[ExistingImage] | None
 
 
 class GoneError(Exception):
@@ -47,15 +47,15 @@ class GoneError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class ExistingImages:
     """The images that each destination holds; None for one that needs no bytes."""
 
     by_place: tuple[Known, ...]
     open_blob: OpenBlob | None = None
     """To look at a blob of the first place that knows it; None where what is published is believed."""
 
-    def store(self, compression: Compression, family: Family, behind: LayerStore) -> PublishedStore:
-        return PublishedStore(
+    def store(self, compression: Compression, family: Family, behind: LayerStore) -> ExistingStore:
+        return ExistingStore(
             self.by_place, suffix=compression.suffix, family=family, behind=behind, open_blob=self.open_blob
         )
 
@@ -73,25 +73,25 @@ class Published:
                 return tuple(filter(None, groups))
         return ()
 
-    def images(self) -> Iterator[PublishedImage]:
+    def images(self) -> Iterator[ExistingImage]:
         for images in self.by_place:
             yield from images or ()
 
 
-def published_at(places: Sequence[Destination], settings: Settings, runtime: Runtime) -> Published:
+def existing_at(places: Sequence[Destination], settings: Settings, runtime: Runtime) -> ExistingImages:
     """Ask every destination, unless nothing is to be used again."""
     if settings.reuse == "off":
-        return Published(())
-    known = tuple(place.published() if isinstance(place, Remembers) else () for place in places)
+        return ExistingImages(())
+    known = tuple(place.existing() if isinstance(place, Remembers) else () for place in places)
     runtime.emit(
         events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of")
     )
     if settings.reuse == "trust":
-        return Published(known)
+        return ExistingImages(known)
     tellers = [
         place for place, images in zip(places, known, strict=True) if images and isinstance(place, Remembers)
     ]
-    return Published(known, tellers[0].open_blob if tellers else None)
+    return ExistingImages(known, tellers[0].open_blob if tellers else None)
 
 
 def recipe_of(compression: Compression, settings: Settings) -> str:
@@ -103,9 +103,9 @@ def recipe_of(compression: Compression, settings: Settings) -> str:
 
 def ready_made(
     builder: Builder | None,
-    known: Published,
+    known: ExistingImages,
     settings: Settings,
-    store: PublishedStore,
+    store: ExistingStore,
     *,
     recipe: str,
     unnamed: Collection[str],
@@ -140,7 +140,7 @@ def ready_made(
     return next((ready for ready in candidates if ready and ready.complete(store)), None)
 
 
-def _everywhere(image: PublishedImage, known: Published) -> bool:
+def _everywhere(image: ExistingImage, known: ExistingImages) -> bool:
     """Whether each destination has an image of which it says the same."""
     return all(
         any(_said(other) == _said(image) for other in images)
@@ -149,7 +149,7 @@ def _everywhere(image: PublishedImage, known: Published) -> bool:
     )
 
 
-def _said(image: PublishedImage) -> tuple[Any, ...]:
+def _said(image: ExistingImage) -> tuple[Any, ...]:
     marks = (image.annotations.get(name) for name in (SOURCE, DERIVATION, RECIPE_OF))
     layers = ((layer.diff_id, layer.key) for layer in image.layers if layer)
     return image.intact, *marks, image.unstamped_config, *layers
@@ -166,7 +166,7 @@ class Ready:
     forward_only: bool = False
 
     @classmethod
-    def of(cls, image: PublishedImage) -> Ready | None:
+    def of(cls, image: ExistingImage) -> Ready | None:
         config = image.unstamped_config
         if config is None or not all(image.layers):
             return None
@@ -192,7 +192,7 @@ class Ready:
         }
         return cls(Path(path), base, tuple(known.values()), image.annotations)
 
-    def complete(self, store: PublishedStore) -> bool:
+    def complete(self, store: ExistingStore) -> bool:
         return all(store.find(layer) for layer in self.known)
 
     def layers(self) -> Iterator[Layer]:

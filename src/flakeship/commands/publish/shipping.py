@@ -17,7 +17,7 @@ from flakeship.image.model import EMPTY, Digest, Image, Layer, Packed, PackedInd
 from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.metadata.annotations import Level
 from flakeship.sources.opened import Opened, OpenedIndex
-from flakeship.stores.published import PublishedStore
+from flakeship.stores.existing import ExistingStore
 
 OpenSource = Callable[[], contextlib.AbstractContextManager[Opened]]
 
@@ -31,7 +31,7 @@ class Shipment:
     opened: OpenSource
     finished: Callable[[Image], Image]
     packing: Packing
-    store: PublishedStore
+    store: ExistingStore
     places: Sequence[Destination]
     uploads: int
     lint: Lint

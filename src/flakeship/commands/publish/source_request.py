@@ -13,22 +13,22 @@ from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError
 from flakeship.image.model import Platform
 from flakeship.settings.declaration import Settings
-from flakeship.sources.opened import Circumstances
+from flakeship.sources.opened import SourceRequest
 
 if TYPE_CHECKING:
     from flakeship.sources.package import Package
 
 
-def circumstances_of(
+def source_request_of(
     obtained: Obtained,
     settings: Settings,
     runtime: Runtime,
     folder: Path,
     *,
     previous: tuple[frozenset[str], ...] = (),
-) -> Circumstances:
+) -> SourceRequest:
     """`folder` is private and outlives the source; `previous` are the store paths of the published image's layers."""
-    return Circumstances(
+    return SourceRequest(
         runtime.environ,
         runtime.emit,
         functools.cache(functools.partial(_package, obtained, settings, runtime, folder, previous)),

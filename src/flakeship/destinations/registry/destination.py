@@ -13,12 +13,12 @@ from typing import Final, TypeVar
 
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
-from flakeship.destinations.registry.published import published as look
+from flakeship.destinations.registry.existing import existing_images
 from flakeship.errors import NotAllowedError
 from flakeship.events import Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
+from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
-from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
@@ -82,7 +82,7 @@ class RegistryDestination:
         self._retrying("check of", self._client.ping)
         self._client.cancel(self._retrying("check of", self._client.start_upload))
 
-    def published(self) -> tuple[PublishedImage, ...]:
+    def existing(self) -> tuple[ExistingImage, ...]:
         """The images at the tags to write; without any, those where layers may be found else.
 
         A manifest that was just read vouches for its blobs while it is not replaced. Before another one names them they
@@ -90,18 +90,18 @@ class RegistryDestination:
         """
         if self._reuse is None:
             return ()
-        images = look(self._client, self._tags, self._emit)
+        images = existing_images(self._client, self._tags, self._emit)
         if not images or self._reuse.always:
-            images += look(self._client, self._reuse.tags, self._emit)
+            images += existing_images(self._client, self._reuse.tags, self._emit)
         for image in images:
             config = image.config_descriptor
             self._delivered.setdefault(config.digest, DeliveredBlob(config.digest, config.size, "reused"))
             self._hearsay.update(layer.digest for layer in image.layers if layer)
         for client, tags in self._reuse.others:
-            images += look(client, tags, self._emit)
+            images += existing_images(client, tags, self._emit)
         return images
 
-    def open_blob(self, layer: PublishedLayer) -> AbstractContextManager[Reader]:
+    def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
         clients = [self._client, *(client for client, _ in (self._reuse.others if self._reuse else ()))]
         client = next(client for client in clients if client.name == layer.where)
         return client.get_blob(layer.digest)

@@ -21,7 +21,7 @@ from flakeship.sources.closure.base import Base
 from flakeship.sources.closure.furnishing import environment, furnished, laid_over, user_of
 from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.package import BY_PATHS, Package
 
 KIND: Final = "package"
@@ -38,18 +38,18 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: Path, circumstances: Circumstances) -> Iterator[Closure]:
-    if circumstances.package is None:
+def opened(path: Path, request: SourceRequest) -> Iterator[Closure]:
+    if request.package is None:
         raise NotAnImageError(
             f"{path} is a package, and there is no Nix to tell what it needs at run time",
             hint="install Nix, or give an image",
         )
-    package = circumstances.package()
-    if circumstances.base is None:
+    package = request.package()
+    if request.base is None:
         yield Closure(package)
         return
     platform = platform_of(package.system, path=package.path)
-    with registry_image.opened(circumstances.base, replace(circumstances, platform=platform)) as base:
+    with registry_image.opened(request.base, replace(request, platform=platform)) as base:
         yield Closure(package, below=base)
 
 

@@ -12,13 +12,13 @@ from typing import Final
 
 from flakeship.image.claims import image_of
 from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
-from flakeship.image.model import Image, Layer, ReadyBlob
+from flakeship.image.model import CompressedBlob, Image, Layer
 from flakeship.image.stream import Reader
 from flakeship.image.tar.reader import BLOCK
 from flakeship.image.tar.writer import Joined
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
 from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened, SourceRequest
 
 KIND: Final = "nix2container image"
 
@@ -30,10 +30,10 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
     with path.open("rb") as file:
         data = file.read(LIMIT + 1)
-    yield Nix2Container(parse(data, store=circumstances.store, what=str(path)), what=str(path))
+    yield Nix2Container(parse(data, store=request.store, what=str(path)), what=str(path))
 
 
 class Nix2Container:
@@ -68,10 +68,10 @@ class Nix2Container:
             head = file.read(BLOCK)
         blob = None
         if is_compressed(head):
-            blob = ReadyBlob(
+            blob = CompressedBlob(
                 layer.digest, path.stat().st_size, suffix_of(head), lambda: path.open("rb", buffering=0)
             )
-        return Layer(layer.diff_id, functools.partial(_inflated, path), layer.diff_id, ready=blob)
+        return Layer(layer.diff_id, functools.partial(_inflated, path), layer.diff_id, compressed=blob)
 
 
 def _inflated(path: Path) -> Reader:

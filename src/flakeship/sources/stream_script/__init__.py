@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened, SourceRequest
 
 KIND: Final = "streamLayeredImage script"
 
@@ -18,7 +18,7 @@ def matches(path: Path, head: bytes) -> bool:
     return head.startswith(b"#!") and path.is_file() and os.access(path, os.X_OK)
 
 
-def opened(path: Path, circumstances: Circumstances) -> contextlib.AbstractContextManager[Opened]:
+def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
     from flakeship.sources.stream_script.opening import planned_or_run
 
-    return planned_or_run(path, circumstances)
+    return planned_or_run(path, request)

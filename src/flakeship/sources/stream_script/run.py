@@ -15,21 +15,21 @@ from flakeship.errors import NotAnImageError
 from flakeship.image.model import Layer
 from flakeship.image.tar.reader import DamagedError
 from flakeship.sources.docker_archive import StreamedArchive, reported
-from flakeship.sources.opened import Circumstances, Opened
+from flakeship.sources.opened import Opened, SourceRequest
 
 _TAIL: Final = 20
 
 
 @contextlib.contextmanager
-def run(path: Path, circumstances: Circumstances) -> Iterator[Opened]:
+def run(path: Path, request: SourceRequest) -> Iterator[Opened]:
     said: deque[str] = deque(maxlen=_TAIL)
 
     def hear(line: bytes) -> None:
         text = line.decode("utf-8", "replace")
         said.append(text)
-        circumstances.emit(events.BuildLog(text))
+        request.emit(events.BuildLog(text))
 
-    environ = environ_of(circumstances.environ)
+    environ = environ_of(request.environ)
     with _startable(path), process.running([str(path)], environ=environ, on_stderr=hear) as script:
         output = _Output(StreamedArchive(script.stdout, f"the output of {path}"), script, path, said)
         try:

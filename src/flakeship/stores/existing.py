@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flakeship.errors import Error
+from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import Family
-from flakeship.image.model import LAYER_KEY, Descriptor, Digest, Layer, PackedLayer, ReadyBlob
+from flakeship.image.model import LAYER_KEY, CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.pack import LayerStore
-from flakeship.image.published import PublishedImage, PublishedLayer
 from flakeship.image.stream import Reader, read_full, sha256_of
 
-OpenBlob = Callable[[PublishedLayer], contextlib.AbstractContextManager[Reader]]
+OpenBlob = Callable[[ExistingLayer], contextlib.AbstractContextManager[Reader]]
 
 
-class PublishedStore:
+class ExistingStore:
     """Finds a layer where all of `places` have it as the same blob; asks `behind` for the others.
 
     `places` holds the published images of each destination, None for one that needs no bytes at all. Whoever may
@@ -30,7 +30,7 @@ class PublishedStore:
 
     def __init__(
         self,
-        places: Sequence[Sequence[PublishedImage] | None],
+        places: Sequence[Sequence[ExistingImage] | None],
         *,
         suffix: str,
         family: Family,
@@ -46,8 +46,8 @@ class PublishedStore:
         self._others = asked[1:]
 
     def find(self, layer: Layer) -> PackedLayer | None:
-        if layer.ready:
-            return self._find_ready(layer, layer.ready)
+        if layer.compressed:
+            return self._find_compressed(layer, layer.compressed)
         known = self._known(layer)
         if known is None or (self._open_blob and not self._proven(layer, known, self._open_blob)):
             return self._behind.find(layer)
@@ -56,18 +56,16 @@ class PublishedStore:
         )
         return PackedLayer(layer.key, known.diff_id, descriptor, open=None)
 
-    def _find_ready(self, layer: Layer, ready: ReadyBlob) -> PackedLayer | None:
+    def _find_compressed(self, layer: Layer, blob: CompressedBlob) -> PackedLayer | None:
         """Where two say the same of a blob, its source and whoever published it, it is not read to see whether it is true."""
-        said = layer.diff_id, ready.digest, ready.size
+        said = layer.diff_id, blob.digest, blob.size
         asked = [self._first, *self._others] if self._first else []
-        if self._open_blob or ready.digest in self._forgotten or ready.suffix not in self._family.layers:
+        if self._open_blob or blob.digest in self._forgotten or blob.suffix not in self._family.layers:
             return None
         if not asked or not all(said in place.blobs for place in asked):
             return None
         assert layer.diff_id
-        descriptor = Descriptor(
-            self._family.layers[ready.suffix], ready.digest, ready.size, layer.annotations
-        )
+        descriptor = Descriptor(self._family.layers[blob.suffix], blob.digest, blob.size, layer.annotations)
         return PackedLayer(layer.key, layer.diff_id, descriptor, open=None)
 
     def expects(self, layer: Layer) -> bool:
@@ -84,7 +82,7 @@ class PublishedStore:
         with self._lock:
             self._forgotten.update(digests)
 
-    def _known(self, layer: Layer) -> PublishedLayer | None:
+    def _known(self, layer: Layer) -> ExistingLayer | None:
         if self._first is None:
             return None
         known = self._first.find(layer)
@@ -92,7 +90,7 @@ class PublishedStore:
             return None
         return known if all(_same(other.find(layer), known) for other in self._others) else None
 
-    def _proven(self, layer: Layer, known: PublishedLayer, open_blob: OpenBlob) -> bool:
+    def _proven(self, layer: Layer, known: ExistingLayer, open_blob: OpenBlob) -> bool:
         """Whether the tar is the one of this diff_id, and the blob unpacks to it, in the way that is said."""
         if layer.named:
             return False  # a stream can't be read twice: packing it is the proof
@@ -119,9 +117,9 @@ class PublishedStore:
 class _Known:
     """What the images of one destination know; the first image that says something counts."""
 
-    def __init__(self, images: Sequence[PublishedImage], suffix: str) -> None:
-        self._by_diff_id: dict[Digest, PublishedLayer] = {}
-        self._by_key: dict[str, PublishedLayer] = {}
+    def __init__(self, images: Sequence[ExistingImage], suffix: str) -> None:
+        self._by_diff_id: dict[Digest, ExistingLayer] = {}
+        self._by_key: dict[str, ExistingLayer] = {}
         self.blobs: set[tuple[Digest | None, Digest, int]] = set()
         for layer in _layers(images):
             self.blobs.add((layer.diff_id, layer.digest, layer.size))
@@ -130,14 +128,14 @@ class _Known:
                 if layer.key:
                     self._by_key.setdefault(layer.key, layer)
 
-    def find(self, layer: Layer) -> PublishedLayer | None:
+    def find(self, layer: Layer) -> ExistingLayer | None:
         diff_id = layer.diff_id or layer.named
         if diff_id:
             return self._by_diff_id.get(diff_id)
         return self._by_key.get(layer.annotations.get(LAYER_KEY, ""))
 
 
-def _same(one: PublishedLayer | None, other: PublishedLayer) -> bool:
+def _same(one: ExistingLayer | None, other: ExistingLayer) -> bool:
     """Each destination's own word: one that lies must not decide about the others."""
     return one is not None and (one.diff_id, one.digest, one.size) == (
         other.diff_id,
@@ -146,6 +144,6 @@ def _same(one: PublishedLayer | None, other: PublishedLayer) -> bool:
     )
 
 
-def _layers(images: Sequence[PublishedImage]) -> Iterator[PublishedLayer]:
+def _layers(images: Sequence[ExistingImage]) -> Iterator[ExistingLayer]:
     for image in images:
         yield from (layer for layer in image.layers if layer)

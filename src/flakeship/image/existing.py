@@ -19,7 +19,7 @@ _SUFFIXES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedLayer:
+class ExistingLayer:
     """`suffix` names the compression as in `Family.layers`; `key` is empty where no annotation says one; `where` is
     what holds the blob.
     """
@@ -33,13 +33,13 @@ class PublishedLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedImage:
+class ExistingImage:
     """`where` is the repository, or the folder, that holds it."""
 
     where: str
     annotations: Mapping[str, str]
     config: Mapping[str, Any]
-    layers: tuple[PublishedLayer | None, ...]
+    layers: tuple[ExistingLayer | None, ...]
     """None for a layer of a kind that can't be used again: foreign, encrypted, of an unknown compression."""
     config_descriptor: Descriptor
     intact: bool
@@ -75,7 +75,7 @@ def config_of(manifest: Mapping[str, Any]) -> Descriptor:
     return Descriptor(entry["mediaType"], parse_digest(entry.get("digest")), _size(entry))
 
 
-def published_image(where: str, manifest: Mapping[str, Any], config: Mapping[str, Any]) -> PublishedImage:
+def existing_image(where: str, manifest: Mapping[str, Any], config: Mapping[str, Any]) -> ExistingImage:
     """ValueError where the two contradict each other."""
     rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
@@ -89,7 +89,7 @@ def published_image(where: str, manifest: Mapping[str, Any], config: Mapping[str
     )
     descriptor = config_of(manifest)
     _check_agreed(layers, descriptor)
-    return PublishedImage(
+    return ExistingImage(
         where=where,
         annotations=_texts(manifest.get("annotations") or {}),
         config=config,
@@ -105,9 +105,9 @@ def media_type_of(document: Mapping[str, Any]) -> str:
     return media_type if isinstance(media_type, str) else ""
 
 
-def _check_agreed(layers: Iterable[PublishedLayer | None], config: Descriptor) -> None:
+def _check_agreed(layers: Iterable[ExistingLayer | None], config: Descriptor) -> None:
     """One blob is one layer of one size, whatever number of times it is named, and none is the config."""
-    seen: dict[Digest, PublishedLayer] = {}
+    seen: dict[Digest, ExistingLayer] = {}
     for layer in filter(None, layers):
         if layer.digest == config.digest:
             raise ValueError(f"its config {config.digest} is one of its layers")
@@ -116,7 +116,7 @@ def _check_agreed(layers: Iterable[PublishedLayer | None], config: Descriptor) -
             raise ValueError(f"it says two things of its layer {layer.digest}")
 
 
-def _layer(where: str, entry: Any, diff_id: Digest) -> PublishedLayer | None:
+def _layer(where: str, entry: Any, diff_id: Digest) -> ExistingLayer | None:
     if not isinstance(entry, dict):
         raise ValueError("a layer is no descriptor")  # noqa: TRY004  bad data, not a bug
     digest, size = parse_digest(entry.get("digest")), _size(entry)
@@ -126,7 +126,7 @@ def _layer(where: str, entry: Any, diff_id: Digest) -> PublishedLayer | None:
     if (suffix == "") != (digest == diff_id):
         raise ValueError(f"layer {digest} has the diff_id {diff_id}, and another compression")
     annotations = _texts(entry.get("annotations") or {})
-    return PublishedLayer(diff_id, digest, size, suffix, annotations.get(LAYER_KEY, ""), where)
+    return ExistingLayer(diff_id, digest, size, suffix, annotations.get(LAYER_KEY, ""), where)
 
 
 def _size(entry: Mapping[str, Any]) -> int:

@@ -8,9 +8,9 @@ from typing import Any, Final
 from flakeship.errors import Error
 from flakeship.events import Detail, Emit
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.existing import ExistingImage, children, config_of, existing_image, media_type_of
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of
-from flakeship.image.published import PublishedImage, children, config_of, media_type_of, published_image
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
@@ -19,7 +19,9 @@ _PLATFORMS: Final = 8
 _AT_ONCE: Final = 4
 
 
-def published(client: RegistryClient, references: Sequence[str], emit: Emit) -> tuple[PublishedImage, ...]:
+def existing_images(
+    client: RegistryClient, references: Sequence[str], emit: Emit
+) -> tuple[ExistingImage, ...]:
     """The images behind tags or digests, each platform of an index, in their order. What can't be read, or contradicts
     itself, is left out: it only costs the reuse.
     """
@@ -32,7 +34,7 @@ def published(client: RegistryClient, references: Sequence[str], emit: Emit) -> 
 
 def _images(
     client: RegistryClient, reference: str, emit: Emit, *, within: bool = False
-) -> Iterator[PublishedImage]:
+) -> Iterator[ExistingImage]:
     try:
         manifest = _manifest(client, reference)
         if manifest is None:
@@ -42,7 +44,7 @@ def _images(
             for digest in dict.fromkeys(children(manifest)[:_PLATFORMS]):
                 yield from _images(client, digest, emit, within=True)
             return
-        yield published_image(client.name, manifest, _config(client, config_of(manifest).digest))
+        yield existing_image(client.name, manifest, _config(client, config_of(manifest).digest))
     except (Error, ValueError, KeyError) as error:
         emit(Detail(f"{client.name}:{reference} is of no use for reuse: {error}"))
 

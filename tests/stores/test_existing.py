@@ -13,10 +13,10 @@ from typing import Final
 import pytest
 import zstandard
 
+from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import DOCKER, OCI, Family
-from flakeship.image.model import EMPTY, LAYER_KEY, Descriptor, Digest, Layer, ReadyBlob, digest_of
-from flakeship.image.published import PublishedImage, PublishedLayer
-from flakeship.stores.published import PublishedStore
+from flakeship.image.model import EMPTY, LAYER_KEY, CompressedBlob, Descriptor, Digest, Layer, digest_of
+from flakeship.stores.existing import ExistingStore
 from flakeship.stores.temporary import TemporaryStore
 
 KEY: Final = "store:1"
@@ -26,19 +26,19 @@ def digest(text: str) -> Digest:
     return digest_of(text.encode())
 
 
-def told(name: str, *, key: str = "", suffix: str = "+gzip", size: int = 7) -> PublishedLayer:
-    return PublishedLayer(digest(name), digest(f"{name} packed"), size, suffix, key, "there")
+def told(name: str, *, key: str = "", suffix: str = "+gzip", size: int = 7) -> ExistingLayer:
+    return ExistingLayer(digest(name), digest(f"{name} packed"), size, suffix, key, "there")
 
 
-def image(*layers: PublishedLayer | None) -> PublishedImage:
+def image(*layers: ExistingLayer | None) -> ExistingImage:
     config = Descriptor(OCI.config, digest("config"), 2)
-    return PublishedImage("there", EMPTY, {}, layers, config, intact=True)
+    return ExistingImage("there", EMPTY, {}, layers, config, intact=True)
 
 
 def store(
-    tmp_path: Path, *places: PublishedImage | None, family: Family = OCI, verify: bool = False
-) -> PublishedStore:
-    return PublishedStore(
+    tmp_path: Path, *places: ExistingImage | None, family: Family = OCI, verify: bool = False
+) -> ExistingStore:
+    return ExistingStore(
         [None if place is None else [place] for place in places],
         suffix="+gzip",
         family=family,
@@ -52,7 +52,7 @@ def of_paths(key: str = KEY) -> Layer:
     return Layer(key, io.BytesIO, annotations={LAYER_KEY: key})
 
 
-def found(store: PublishedStore, layer: Layer) -> Digest | None:
+def found(store: ExistingStore, layer: Layer) -> Digest | None:
     packed = store.find(layer)
     return packed.descriptor.digest if packed else None
 
@@ -85,8 +85,8 @@ def test_with_verify_a_blob_is_compressed_as_it_is_said_to_be(
 ) -> None:
     tar = random.Random(1).randbytes(4000)
     blob = wrap(tar)
-    there = image(PublishedLayer(digest_of(tar), digest_of(blob), len(blob), "+gzip", KEY, "there"))
-    doubting = PublishedStore(
+    there = image(ExistingLayer(digest_of(tar), digest_of(blob), len(blob), "+gzip", KEY, "there"))
+    doubting = ExistingStore(
         [[there]],
         suffix="+gzip",
         family=OCI,
@@ -97,31 +97,31 @@ def test_with_verify_a_blob_is_compressed_as_it_is_said_to_be(
     assert found(doubting, layer) == (digest_of(blob) if wrap is gzip.compress else None)
 
 
-def ready(*, suffix: str = "+gzip", size: int = 7, name: str = "a") -> Layer:
-    blob = ReadyBlob(digest(f"{name} packed"), size, suffix, io.BytesIO)
-    return Layer(digest("a"), io.BytesIO, digest("a"), ready=blob)
+def compressed(*, suffix: str = "+gzip", size: int = 7, name: str = "a") -> Layer:
+    blob = CompressedBlob(digest(f"{name} packed"), size, suffix, io.BytesIO)
+    return Layer(digest("a"), io.BytesIO, digest("a"), compressed=blob)
 
 
 @pytest.mark.parametrize("suffix", ["", "+gzip", "+zstd"])
 def test_a_blob_that_is_ready_is_found_as_it_is(tmp_path: Path, suffix: str) -> None:
     """Whatever this run would compress with."""
     there = image(told("a", suffix=suffix))
-    packed = store(tmp_path, there).find(ready(suffix=suffix))
+    packed = store(tmp_path, there).find(compressed(suffix=suffix))
     assert packed
     assert packed.open is None
     assert packed.descriptor.media_type == OCI.layers[suffix]
-    assert found(store(tmp_path, there, there), ready(suffix=suffix)) == digest("a packed")
+    assert found(store(tmp_path, there, there), compressed(suffix=suffix)) == digest("a packed")
 
 
 def test_a_blob_that_is_ready_is_found_nowhere_else(tmp_path: Path) -> None:
     there = image(told("a"))
-    assert found(store(tmp_path, there), ready(size=8)) is None
-    assert found(store(tmp_path, there), ready(name="b")) is None
-    assert found(store(tmp_path, there, image()), ready()) is None
-    assert found(store(tmp_path), ready()) is None
-    assert found(store(tmp_path, there, verify=True), ready()) is None
+    assert found(store(tmp_path, there), compressed(size=8)) is None
+    assert found(store(tmp_path, there), compressed(name="b")) is None
+    assert found(store(tmp_path, there, image()), compressed()) is None
+    assert found(store(tmp_path), compressed()) is None
+    assert found(store(tmp_path, there, verify=True), compressed()) is None
     zstd = image(told("a", suffix="+zstd"))
-    assert found(store(tmp_path, zstd, family=DOCKER), ready(suffix="+zstd")) is None
+    assert found(store(tmp_path, zstd, family=DOCKER), compressed(suffix="+zstd")) is None
     forgetful = store(tmp_path, there)
     forgetful.forget({digest("a packed")})
-    assert found(forgetful, ready()) is None
+    assert found(forgetful, compressed()) is None

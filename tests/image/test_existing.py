@@ -1,4 +1,4 @@
-"""A published image is read with distrust: what contradicts itself is no help, what can't be used again is left out."""
+"""An image that exists already is read with distrust: what contradicts itself is no help, what can't be used again is left out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flakeship.image.document import decode_object
+from flakeship.image.existing import existing_image
 from flakeship.image.model import LAYER_KEY
-from flakeship.image.published import published_image
 from tests.images import random_packed
 
 PACKED = random_packed(5, 3, size=100)
@@ -26,7 +26,7 @@ def changed(change: Callable[[dict[str, Any], dict[str, Any]], Any]) -> tuple[di
 
 def test_each_layer_is_known_by_its_diff_id_and_its_key() -> None:
     manifest, config = changed(lambda m, _: m["layers"][1].update(annotations={LAYER_KEY: "paths:1"}))
-    image = published_image("there", manifest, config)
+    image = existing_image("there", manifest, config)
     assert [layer.diff_id for layer in image.layers if layer] == [layer.diff_id for layer in PACKED.layers]
     assert [layer.digest for layer in image.layers if layer] == [
         layer.descriptor.digest for layer in PACKED.layers
@@ -59,7 +59,7 @@ def test_each_layer_is_known_by_its_diff_id_and_its_key() -> None:
 )
 def test_what_contradicts_itself_is_refused(change: Callable[[Any, Any], Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        published_image("there", *changed(change))
+        existing_image("there", *changed(change))
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_what_contradicts_itself_is_refused(change: Callable[[Any, Any], Any]) -
     ],
 )
 def test_layers_of_other_kinds_are_left_out(entry: dict[str, Any]) -> None:
-    image = published_image("there", *changed(lambda m, _: m["layers"][0].update(entry)))
+    image = existing_image("there", *changed(lambda m, _: m["layers"][0].update(entry)))
     assert image.layers[0] is None
     assert all(image.layers[1:])
 
 
 def test_a_record_that_is_broken_is_none() -> None:
     manifest, config = changed(lambda m, _: m.update(annotations={"dev.flakeship.unstamp": "{"}))
-    assert published_image("there", manifest, config).unstamped_config is None
-    assert published_image("there", MANIFEST, CONFIG).unstamped_config is None
+    assert existing_image("there", manifest, config).unstamped_config is None
+    assert existing_image("there", MANIFEST, CONFIG).unstamped_config is None
