@@ -15,7 +15,6 @@ from flakeship.destinations.protocol import Published
 from flakeship.destinations.registry.destination import RegistryDestination
 from flakeship.events import Event
 from flakeship.http.clock import Clock
-from flakeship.http.retry import RetryPolicy
 from flakeship.http.transport import Transport
 from flakeship.image.model import Packed
 from flakeship.registry.client import RegistryClient
@@ -44,7 +43,6 @@ class Pusher:
     stack: ExitStack
     clock: ManualClock = field(default_factory=ManualClock)
     events: list[Event] = field(default_factory=list)
-    policies: dict[str, RetryPolicy] = field(default_factory=dict)
 
     def transport(
         self,
@@ -59,7 +57,6 @@ class Pusher:
             environ=environ or {},
             emit=self.events.append,
             clock=self.clock.as_clock(),
-            policies=self.policies,
         )
         return self.stack.enter_context(opened)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -33,7 +33,7 @@ class RetryPolicy:
 USUAL_POLICY: Final = RetryPolicy()
 """The policy of every host that POLICIES does not name."""
 
-POLICIES: Final[Mapping[str, RetryPolicy]] = {}
+POLICIES: Final[dict[str, RetryPolicy]] = {}
 """The policy of a host that needs another one, by the host of its API (`registry-1.docker.io`, `name:port`)."""
 
 

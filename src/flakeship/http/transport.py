@@ -33,7 +33,7 @@ _PAUSING: Final = frozenset({429, 503})
 class Transport:
     """A context manager that speaks HTTP for any number of threads.
 
-    `ca` is a PEM file. `plain_http` and the keys of `policies` are hosts as references name them, `name[:port]`.
+    `ca` is a PEM file. `plain_http` are hosts as references name them, `name[:port]`.
     """
 
     def __init__(
@@ -44,14 +44,12 @@ class Transport:
         environ: Mapping[str, str],
         emit: Emit,
         clock: Clock,
-        policies: Mapping[str, RetryPolicy] = POLICIES,
     ) -> None:
         self.emit = emit
         self._ca = ca
         self._plain_http = frozenset(plain_http)
         self._environ = environ
         self._clock = clock
-        self._policies = policies
         self._gate = Gate(clock)
         self._lock = threading.Lock()
         self._made: Adapter | None = None
@@ -138,7 +136,7 @@ class Transport:
         return response
 
     def _policy(self, host: str) -> RetryPolicy:
-        return self._policies.get(host, USUAL_POLICY)
+        return POLICIES.get(host, USUAL_POLICY)
 
     def _adapter(self) -> Adapter:
         with self._lock:
