@@ -1,4 +1,4 @@
-"""Stamping: precedence, exactness, and that no layer is touched."""
+"""Stamping: exactness, and that no layer is touched."""
 
 from __future__ import annotations
 
@@ -24,21 +24,12 @@ def image(labels: dict[str, str] | None = None, **config: Any) -> Image:
     return Image(document, Platform("linux", "amd64"), ("l",), (Digest("sha256:" + "a" * 64),))
 
 
-@given(LABELS, LABELS, LABELS, LABELS)
-def test_precedence(fill: Any, own: Any, override: Any, user: Any) -> None:
-    stamped = with_labels(image(own), fill=fill, override=override, user=user)
-    labels = stamped.config["config"]["Labels"]
-    for key in "abcde":
-        first = next((group[key] for group in (user, override, own, fill) if key in group), None)
-        assert labels.get(key) == first
-
-
-@given(st.none() | LABELS, LABELS, LABELS, MOMENTS, st.booleans())
+@given(st.none() | LABELS, LABELS, MOMENTS, st.booleans())
 def test_the_record_gives_back_the_config_exactly(
-    own: Any, override: Any, user: Any, moment: datetime | None, dated: bool
+    own: Any, labels: Any, moment: datetime | None, dated: bool
 ) -> None:
     before = image(own, **({"created": "1970-01-01T00:00:01+00:00"} if dated else {}))
-    stamped = with_created(with_labels(before, override=override, user=user), moment)
+    stamped = with_created(with_labels(before, labels), moment)
     recorded = with_record(stamped, before)
     patch = json.loads(recorded.annotations.get(UNSTAMP, "{}"))
     assert merge_patch(dict(recorded.config), patch) == before.config
@@ -49,7 +40,7 @@ def test_the_record_gives_back_the_config_exactly(
 def test_stamping_leaves_layers_and_its_input_alone(own: Any, user: Any, moment: datetime | None) -> None:
     before = image(own)
     text = json.dumps(before.config)
-    after = with_annotations(with_created(with_labels(before, override={}, user=user), moment), user)
+    after = with_annotations(with_created(with_labels(before, user), moment), user)
     assert (after.layers, after.diff_ids, after.platform, after.history) == (
         before.layers, before.diff_ids, before.platform, before.history,
     )  # fmt: skip
@@ -58,15 +49,15 @@ def test_stamping_leaves_layers_and_its_input_alone(own: Any, user: Any, moment:
 
 def test_nothing_to_say_gives_the_same_object() -> None:
     before = image({"a": "1"})
-    assert with_labels(before, override={"a": "1"}) is before
-    assert with_labels(image(), override={}).config == image().config
+    assert with_labels(before, {"a": "1"}) is before
+    assert with_labels(image(), {}).config == image().config
     assert with_annotations(before, {}) is before
     assert with_created(before, None) is before
     assert with_record(before, before) is before
 
 
 def test_an_empty_value_is_a_value() -> None:
-    assert with_labels(image({"a": "1"}), override={}, user={"a": ""}).config["config"]["Labels"] == {"a": ""}
+    assert with_labels(image({"a": "1"}), {"a": ""}).config["config"]["Labels"] == {"a": ""}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Images, labels, annotations, and what is said when the rules are wrong."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from flakeship.errors import UsageError
 from flakeship.metadata.annotations import Annotation
 from flakeship.metadata.context import Context, NixFacts, Repository
 from flakeship.metadata.engine import compute
-from flakeship.metadata.labels import PREFIX, collation_key
+from flakeship.metadata.labels import PREFIX, Labels, collation_key
 from flakeship.metadata.syntax.lists import parse_list
 from flakeship.metadata.tags import TAG, sanitized
 from tests.metadata.events import NOW, SHA
@@ -18,6 +19,7 @@ from tests.metadata.events import NOW, SHA
 REPOSITORY = Repository("app", "octo/app", "An app", "https://github.com/octo/app", "MIT", "main")
 CONTEXT = Context(NOW, NOW, event="push", ref="refs/tags/v1.2.3", sha=SHA, repository=REPOSITORY)
 MAIN = replace(CONTEXT, ref="refs/heads/main")
+GROUP = st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e"]), st.text(max_size=3))
 FACTS = NixFacts("0c4m3ig4", "hello", "2.12", "A greeting", "https://gnu.org/hello", "GPL-3.0-or-later")
 
 
@@ -83,6 +85,14 @@ def test_the_flakes_own_labels_lie_between_what_ci_knows_and_what_it_describes()
     assert laid[f"{PREFIX}version"] == "v1.2.3"
     assert laid[f"{PREFIX}vendor"] == "user"
     assert laid[f"{PREFIX}description"] == "An app"
+
+
+@given(GROUP, GROUP, GROUP, GROUP, GROUP)
+def test_the_precedence_of_labels(user: Any, known: Any, own: Any, described: Any, flake: Any) -> None:
+    laid = Labels(user, known, described, flake).over(own)
+    for key in "abcde":
+        groups = (user, known, own, described, flake)
+        assert laid.get(key) == next((group[key] for group in groups if key in group), None)
 
 
 def test_the_flake_says_what_ci_does_not_know() -> None:

@@ -16,7 +16,7 @@ from flakeship import events, sources
 from flakeship.errors import Error, NotAnImageError, UsageError
 from flakeship.image.media_types import DOCKER
 from flakeship.image.model import Platform
-from flakeship.image.stamp import with_labels, with_record
+from flakeship.image.stamp import labels_of, with_labels, with_record
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 from tests.image.making import check, made
 from tests.sources.layouts import CONFIG, GZIP, MANIFEST, REF_NAME, Layout, layer_tar, sha256
@@ -95,7 +95,7 @@ def test_what_an_earlier_run_stamped_goes(tmp_path: Path) -> None:
     path = layout.listing(layout.image(runtime={"Labels": {"own": "1"}})).folder(tmp_path / "in")
 
     def stamp(image: Any) -> Any:
-        return with_record(with_labels(image, override={"own": "2", "run": "first"}), image)
+        return with_record(with_labels(image, {**labels_of(image), "own": "2", "run": "first"}), image)
 
     packed = made(path, tmp_path / "out", change=stamp)
     again = Layout(dict(layout.blobs))

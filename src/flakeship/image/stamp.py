@@ -16,20 +16,12 @@ UNSTAMP: Final = "dev.flakeship.unstamp"
 run can stamp the published image anew without building it."""
 
 
-def with_labels(
-    image: Image,
-    *,
-    override: Mapping[str, str],
-    fill: Mapping[str, str] | None = None,
-    user: Mapping[str, str] | None = None,
-) -> Image:
-    """`user` wins over `override`, that over the image's own labels, those over `fill`; an empty value is a value."""
-    runtime = image.config.get("config", {})
-    own = runtime.get("Labels", {})
-    labels = {**(fill or {}), **own, **override, **(user or {})}
-    if labels == own:
+def with_labels(image: Image, labels: Mapping[str, str]) -> Image:
+    """Replace all labels of the image; with the labels that it has, the very same object is returned."""
+    if labels == labels_of(image):
         return image
-    return replace(image, config={**image.config, "config": {**runtime, "Labels": labels}})
+    runtime = image.config.get("config", {})
+    return replace(image, config={**image.config, "config": {**runtime, "Labels": dict(labels)}})
 
 
 def with_annotations(
@@ -61,6 +53,12 @@ def with_record(image: Image, unstamped: Image) -> Image:
 def rfc3339(moment: datetime) -> str:
     """In UTC, to the second, as image-spec's `created` wants it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)  # glibc's year 1 is "1"
+
+
+def labels_of(image: Image) -> Mapping[str, str]:
+    """The labels that the config of the image holds."""
+    labels: Mapping[str, str] = image.config.get("config", {}).get("Labels", {})
+    return labels
 
 
 def created_of(image: Image) -> Any:

@@ -35,7 +35,7 @@ class Marks:
 
     def of(self, image: Image) -> Metadata:
         """For an image that is dated already."""
-        own = image.config.get("config", {}).get("Labels", {})
+        own = stamp.labels_of(image)
         return self.naming.marks(own=own, created=str(image.config.get("created", "")), nix=self.facts())
 
     def of_index(self, first: Image, level: Level) -> dict[str, str]:
@@ -61,10 +61,7 @@ def stamped(source: Image, *, changed: Change, marks: Marks, obtained: Obtained,
     """The image with its changes, labels, date and annotations, and the record of what it was before."""
     image = stamp.with_created(changed(source), marks.moment)
     metadata = marks.of(image)
-    labels = metadata.labels
-    marked = stamp.with_labels(
-        image, user=labels.user, override=labels.known, fill={**labels.flake, **labels.described}
-    )
+    marked = stamp.with_labels(image, metadata.labels.over(stamp.labels_of(image)))
     marked = stamp.with_record(marked, source)
     return stamp.with_annotations(
         marked,
