@@ -35,7 +35,7 @@ PACKAGES = {
     "metadata": "errors",
     "report": "image.model printable store_paths events errors",
     "settings": "metadata errors",
-    "ci": "settings metadata http process report printable errors events",
+    "ci": "metadata process report printable errors events",
     "rendering": "settings ci errors",
     "commands": "settings process http image registry stores nix caches sources destinations lint metadata report ci "
     "printable store_paths errors events",

@@ -93,11 +93,11 @@ def _open_streams() -> None:
 
 def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
     from flakeship import events
-    from flakeship.ci.reporting import reporting
+    from flakeship.ci.platforms import current_platform
 
     settings, stdout = invocation.settings, _stdout()
-    secrets, platform = settings.secrets, reporting(os.environ)
-    with platform.log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
+    secrets, platform = settings.secrets, current_platform(os.environ)
+    with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
         report = log
         if invocation.command == "publish":  # a build may take long; the others answer at once
             report = cancellation.recorded(log)
@@ -124,7 +124,7 @@ def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
             said = _COMMANDS[invocation.command](settings, runtime)
     told = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:
-        print(platform.printed(said), file=told, flush=True)
+        print(platform.safe_on_stdout(said), file=told, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -167,7 +167,7 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
 
 def _publish(settings: Settings, runtime: Runtime) -> str:
     from flakeship import events
-    from flakeship.ci.reporting import reporting
+    from flakeship.ci.platforms import current_platform
     from flakeship.commands.event import context_of
     from flakeship.commands.publish import outputs as result
     from flakeship.commands.publish import pipeline, together
@@ -180,7 +180,7 @@ def _publish(settings: Settings, runtime: Runtime) -> str:
     if settings.metadata_file:
         result.check_metadata(runtime.cwd / settings.metadata_file)
     runtime = replace(runtime, emit=NoticedOnce(runtime.emit))
-    platform, lines = reporting(runtime.environ), list[str]()
+    platform, lines = current_platform(runtime.environ), list[str]()
     made: dict[str, pipeline.Result] = {}
     attributes = attributes_of(settings)
     if len(attributes) > 1:
@@ -198,7 +198,7 @@ def _publish(settings: Settings, runtime: Runtime) -> str:
         lines += [line for one in (each, *beside) for line in result.references(one.published)]
     if settings.metadata_file:
         result.write_metadata(runtime.cwd / settings.metadata_file, together.metadata(made))
-    platform.hand_over(together.outputs(made), runtime.environ)
+    platform.hand_over(together.handover(made), runtime.environ)
     return "\n".join(lines)
 
 
@@ -234,11 +234,11 @@ _COMMANDS: Final[dict[str, Callable[[Settings, Runtime], str]]] = {
 
 
 def _tell(error: Error) -> None:
-    from flakeship.ci.reporting import reporting
+    from flakeship.ci.platforms import current_platform
     from flakeship.report.markdown import as_failure
 
-    platform = reporting(os.environ)
+    platform = current_platform(os.environ)
     with contextlib.suppress(OSError):
-        platform.failed(error, sys.stderr, cwd=Path())
+        platform.report_failure(error, sys.stderr, cwd=Path())
     with contextlib.suppress(Error):
         platform.summarise(as_failure(error), os.environ)

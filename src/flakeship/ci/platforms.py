@@ -1,42 +1,60 @@
-"""Which platforms there are, and on which of them this run is."""
+"""Which platforms there are, which of them runs this, and what all of them together know."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, cast
 
-from flakeship.ci import forgejo
-from flakeship.ci.github import event as github
-from flakeship.ci.github.api import Api
-from flakeship.ci.gitlab import event as gitlab
-from flakeship.ci.local import git as local
+from flakeship.ci.protocol import Api, JobCredentials, Platform
 from flakeship.metadata.context import Context
 
-
-class Platform(Protocol):
-    """A module that knows one platform."""
-
-    @property
-    def NAME(self) -> str: ...  # noqa: N802 - a module's constant
-
-    def matches(self, environ: Mapping[str, str]) -> bool:
-        """Whether this run is on the platform."""
-
-    def context(
-        self, environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None
-    ) -> Context:
-        """Describe the event that started the run. Asks no network but through `api`."""
+PLATFORMS: Final[tuple[str, ...]] = (
+    "flakeship.ci.forgejo",
+    "flakeship.ci.github",
+    "flakeship.ci.gitlab",
+    "flakeship.ci.local",
+)
+"""Modules that satisfy `Platform`. The first that matches is taken: Forgejo says that it is GitHub too, and a laptop
+matches always."""
 
 
-PLATFORMS: Final[tuple[Platform, ...]] = (forgejo, github, gitlab, local)
-"""The first that matches is taken; the last matches always."""
-
-
-def platform(environ: Mapping[str, str]) -> Platform:
-    return next(each for each in PLATFORMS if each.matches(environ))
+def current_platform(environ: Mapping[str, str]) -> Platform:
+    """Return the platform that this run is on; one that we do not know is treated like a laptop."""
+    return next(each for each in _platforms() if each.matches(environ))
 
 
 def detect(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
     """Describe the event that started this run, wherever it is."""
-    return platform(environ).context(environ, cwd=cwd, now=now, api=api)
+    return current_platform(environ).context(environ, cwd=cwd, now=now, api=api)
+
+
+def output_platform(environ: Mapping[str, str]) -> Platform | None:
+    """Return the platform whose place for outputs is named in the environment, even where the run is not on it.
+
+    GITHUB_OUTPUT alone is enough to have `metadata` write there: a step can be tried out beside a runner.
+    """
+    return next((each for each in _platforms() if each.takes_outputs(environ)), None)
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Tell whether a machine runs this for a project. Platforms that we do not know set CI, as most do."""
+    known = current_platform(environ).NAME != "local"
+    return known or environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
+def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCredentials]:
+    """List what any platform would give to a job: GITHUB_TOKEN serves on a laptop and in other CI too."""
+    for each in _platforms():
+        yield from each.job_credentials(environ, token=token)
+
+
+def refusal_hint(host: str) -> str:
+    """Say how to mend a push that was refused by a platform's own registry; empty for any other registry."""
+    return next(filter(None, (each.refusal_hint(host) for each in _platforms())), "")
+
+
+def _platforms() -> Iterator[Platform]:
+    for name in PLATFORMS:
+        yield cast("Platform", importlib.import_module(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flakeship.ci.platforms import platform
+from flakeship.ci.platforms import is_ci
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
@@ -27,7 +27,7 @@ def layer_cache(
 
     Not where nothing is compressed: then a layer is made as fast as it is read.
     """
-    folder = settings.layer_cache or (_OFF if _in_ci(runtime) else _default(runtime))
+    folder = settings.layer_cache or (_OFF if is_ci(runtime.environ) else _default(runtime))
     if folder == _OFF or settings.reuse != "trust" or compression.algorithm == "none":
         return behind
     from flakeship.stores.cache import CachedStore  # there is none in CI
@@ -76,11 +76,6 @@ def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptL
 
 def _limit(settings: Settings) -> int:
     return (settings.layer_cache_size or 0) * _MEGABYTE
-
-
-def _in_ci(runtime: Runtime) -> bool:
-    named = platform(runtime.environ).NAME != "local"
-    return named or runtime.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def _default(runtime: Runtime) -> str:

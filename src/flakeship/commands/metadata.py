@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flakeship import events
-from flakeship.ci.github import outputs as files
+from flakeship.ci.platforms import output_platform
 from flakeship.commands.event import context_of
 from flakeship.commands.naming import metadata_of
 from flakeship.commands.runtime import Runtime
@@ -25,19 +25,14 @@ _BAKES: Final[Mapping[str, output.Bake]] = {
     "bake-file-annotations": "annotations",
     "bake-file": "tags-labels",
 }
-_EXPORTED: Final = "DOCKER_METADATA_SET_OUTPUT_ENV"
-_YES: Final = frozenset({"true", "t", "1"})
-_NO: Final = frozenset({"false", "f", "0"})
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
     """Work it out, and hand it to later steps where the platform takes outputs. The result is what is to be printed."""
     found = computed(settings, runtime)
     said = text(found, settings)
-    if runtime.environ.get("GITHUB_OUTPUT"):
-        given = outputs(found, settings, runtime)
-        files.write(given, runtime.environ)
-        files.write_environment(exported(given, runtime.environ), runtime.environ)
+    if platform := output_platform(runtime.environ):
+        platform.hand_over_metadata(outputs(found, settings, runtime), runtime.environ)
     return said
 
 
@@ -77,19 +72,6 @@ def outputs(metadata: Metadata, settings: Settings, runtime: Runtime) -> dict[st
     """By metadata-action's names; the bake files are written, and named by their paths. ResourceError as by any file."""
     separators = (settings.sep_tags, settings.sep_labels, settings.sep_annotations)
     return output.outputs(metadata, separators=separators) | dict(_bake_files(metadata, settings, runtime))
-
-
-def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The same for the environment of later steps, unless DOCKER_METADATA_SET_OUTPUT_ENV says no."""
-    said = environ.get(_EXPORTED, "")
-    word = said.strip().lower()
-    if word not in {"", *_YES, *_NO}:
-        raise UsageError(f"{_EXPORTED} is {said!r}", hint="write true or false")
-    if word in _NO:
-        return {}
-    return {
-        f"DOCKER_METADATA_OUTPUT_{name.replace('-', '_').upper()}": text for name, text in outputs.items()
-    }
 
 
 def _facts(settings: Settings, runtime: Runtime) -> NixFacts:

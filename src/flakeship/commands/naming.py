@@ -99,8 +99,8 @@ def naming_of(
             hint="`flakeship metadata --explain` says why of each; "
             "add a rule such as `type=sha`, or set `push: false` where there is nothing to push",
         )
-    if context.platform == "gitlab" and not (references or settings.to or settings.load or variant):
-        why = "CI_REGISTRY_IMAGE is not set, and neither `images` nor `tags` nor `to` says where to"
+    if context.image_variable and not (references or settings.to or settings.load or variant):
+        why = f"{context.image_variable} is not set, and neither `images` nor `tags` nor `to` says where to"
         runtime.emit(events.Notice(f"nothing is pushed: {why}", prominent=True))
     return Naming(references, metadata, settings, context, levels, facts)
 

@@ -34,7 +34,8 @@ class Context:
     the platform starts this kind of event on nothing but the default branch. `base_ref` is the target branch
     of a pull request, or the branch that a tag was pushed from where the platform says so.
     `trusted` is False where the code under build may be a stranger's (fork, pull_request_target), and
-    `untrusted_because` says why. `image` is the image name the platform suggests (CI_REGISTRY_IMAGE).
+    `untrusted_because` says why. `image` is the image name that the platform suggests, in the variable
+    that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that suggest none.
     """
 
     run_date: datetime
@@ -52,6 +53,7 @@ class Context:
     untrusted_because: str = ""
     dirty: bool = False
     image: str = ""
+    image_variable: str = ""
     run_url: str = ""
     short_sha_length: int = 7
     notices: tuple[str, ...] = ()

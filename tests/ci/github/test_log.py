@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship import events
-from flakeship.ci.github import log as github_commands
+from flakeship.ci import github, local
+from flakeship.ci.github.log import CommandLog
 from flakeship.ci.github.outputs import PAGE_LIMIT, entry
-from flakeship.ci.local import log as local_reporting
-from flakeship.ci.reporting import reporting
+from flakeship.ci.handover import Handover
 from flakeship.errors import BuildError, ResourceError, UsageError
 from flakeship.printable import printable_lines
 from tests.testbed.github_runner import Command, Runner, outputs
@@ -31,15 +31,19 @@ def logged(
     environ: Mapping[str, str] = {},
 ) -> Runner:
     out = io.StringIO()
-    with github_commands.log(out, level, environ, secrets=secrets) as emit:
+    with github.open_log(out, level, environ, secrets=secrets) as emit:
         for event in happened:
             emit(event)
     return Runner().read(out.getvalue())
 
 
+def handover(outputs: Mapping[str, str]) -> Handover:
+    return Handover((), pushed=True, outputs=outputs)
+
+
 def failure(error: UsageError | BuildError, cwd: Path) -> Runner:
     out = io.StringIO()
-    github_commands.failed(error, out, cwd=cwd)
+    github.report_failure(error, out, cwd=cwd)
     return Runner().read(out.getvalue())
 
 
@@ -104,18 +108,18 @@ def test_nor_does_anything_else_that_is_said(line: str) -> None:
 @pytest.mark.parametrize("line", HOSTILE)
 def test_nor_does_what_is_printed_on_stdout(line: str) -> None:
     for text in (line, f"Labels\n  a={line}\n{line}\nend"):
-        run = Runner().read(github_commands.printed(text))
+        run = Runner().read(github.safe_on_stdout(text))
         assert (run.obeyed, run.stopped) == ([], "")
-    document = github_commands.printed(json.dumps({"a": line}, indent=2, ensure_ascii=False))
+    document = github.safe_on_stdout(json.dumps({"a": line}, indent=2, ensure_ascii=False))
     assert not Runner().read(document).obeyed
     assert json.loads(document) == {"a": line}
 
 
 def test_what_is_harmless_stops_nothing() -> None:
     reference = "[::1]:5000/a@sha256:0"
-    assert github_commands.printed(reference) == reference
+    assert github.safe_on_stdout(reference) == reference
     out = io.StringIO()
-    with github_commands.log(out, "info", {}, secrets=()) as emit:
+    with github.open_log(out, "info", {}, secrets=()) as emit:
         emit(events.Notice("sandbox: on"))
     assert out.getvalue() == "note: sandbox: on\n"
 
@@ -162,7 +166,7 @@ def test_a_mask_is_the_secret_as_it_is(secret: str) -> None:
 def test_the_place_of_an_error_is_a_file_of_any_name(name: str) -> None:
     out = io.StringIO()
     error = BuildError("x")
-    github_commands.CommandLog(out, 3).fail(error, {"file": name, "line": "7"})
+    CommandLog(out, 3).fail(error, {"file": name, "line": "7"})
     (command,) = Runner().read(out.getvalue()).named("error")
     assert command.properties == {"title": "flakeship", "file": name, "line": "7"}
 
@@ -174,7 +178,7 @@ def test_debug_logging_of_the_run_says_all() -> None:
 
 def test_lines_of_many_threads_stay_whole() -> None:
     out = io.StringIO()
-    with github_commands.log(out, "info", {}, secrets=()) as emit:
+    with github.open_log(out, "info", {}, secrets=()) as emit:
         threads = [
             threading.Thread(
                 target=lambda: [emit(event) for event in (events.BuildLog("::debug::x"), events.Warned("w"))]
@@ -236,9 +240,9 @@ def test_a_value_that_holds_the_delimiter_is_refused() -> None:
 def test_outputs_and_summary_are_appended(tmp_path: Path) -> None:
     environ = {"GITHUB_OUTPUT": str(tmp_path / "o"), "GITHUB_STEP_SUMMARY": str(tmp_path / "s")}
     (tmp_path / "o").write_text("before=1\n")
-    github_commands.hand_over({"digest": "a", "tags": "b\nc\udcff"}, environ)
-    github_commands.summarise("# page\n", environ)
-    github_commands.summarise("more\n", environ)
+    github.hand_over(handover({"digest": "a", "tags": "b\nc\udcff"}), environ)
+    github.summarise("# page\n", environ)
+    github.summarise("more\n", environ)
     assert outputs((tmp_path / "o").read_text()) == {"before": "1", "digest": "a", "tags": "b\nc\\udcff"}
     assert (tmp_path / "s").read_text() == "# page\nmore\n"
 
@@ -247,42 +251,35 @@ def test_a_page_has_room_for_what_fits_and_a_line_about_the_rest(tmp_path: Path)
     page = tmp_path / "page"
     environ = {"GITHUB_STEP_SUMMARY": str(page)}
     for _ in range(3):
-        github_commands.summarise("ü" * (PAGE_LIMIT // 4 - 20) + "\n", environ)
+        github.summarise("ü" * (PAGE_LIMIT // 4 - 20) + "\n", environ)
     text = page.read_text()
     assert len(text.encode()) <= PAGE_LIMIT
     assert text.count("ü") == 2 * (PAGE_LIMIT // 4 - 20)
     assert text.endswith("\n\nThe rest is left out: it is too long.\n")
     page.write_text("x" * PAGE_LIMIT)
-    github_commands.summarise("y", environ)
+    github.summarise("y", environ)
     assert page.stat().st_size == PAGE_LIMIT
 
 
 @pytest.mark.parametrize("variable", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])
 def test_a_file_that_is_missing_or_can_not_be_written(tmp_path: Path, variable: str) -> None:
-    write = (
-        github_commands.hand_over
-        if variable == "GITHUB_OUTPUT"
-        else lambda _, to: github_commands.summarise("x", to)
-    )
-    write({"a": "b"}, {})
+    def write(to: Mapping[str, str]) -> None:
+        if variable == "GITHUB_OUTPUT":
+            github.hand_over(handover({"a": "b"}), to)
+        else:
+            github.summarise("x", to)
+
+    write({})
     with pytest.raises(ResourceError, match=f"cannot write {variable}") as caught:
-        write({"a": "b"}, {variable: str(tmp_path / "no" / "file")})
+        write({variable: str(tmp_path / "no" / "file")})
     assert "what was shipped is where it should be" in caught.value.message
     assert "runner makes this file" in caught.value.hint
 
 
-def test_each_platform_has_its_reporting() -> None:
-    assert reporting({"GITHUB_ACTIONS": "true"}) is github_commands
-    assert reporting({"FORGEJO_ACTIONS": "true", "GITHUB_ACTIONS": "true"}) is github_commands
-    assert reporting({}) is local_reporting
-
-
 def test_on_a_laptop_the_log_says_all(tmp_path: Path) -> None:
     out = io.StringIO()
-    local_reporting.failed(
-        UsageError("bad\x1b[2J tag", hint="mend\nit", detail="a\x07\nb"), out, cwd=tmp_path
-    )
+    local.report_failure(UsageError("bad\x1b[2J tag", hint="mend\nit", detail="a\x07\nb"), out, cwd=tmp_path)
     assert out.getvalue() == "error: bad tag\n    a\n    b\n  -> mend\n  it\n"
-    local_reporting.hand_over({"a": "b"}, {"GITHUB_OUTPUT": str(tmp_path / "o")})
-    local_reporting.summarise("x", {"GITHUB_STEP_SUMMARY": str(tmp_path / "s")})
+    local.hand_over(handover({"a": "b"}), {"GITHUB_OUTPUT": str(tmp_path / "o")})
+    local.summarise("x", {"GITHUB_STEP_SUMMARY": str(tmp_path / "s")})
     assert not list(tmp_path.iterdir())

@@ -27,6 +27,7 @@ def test_a_push_is_described_whole() -> None:
         actor="mona",
         repository=Repository("app", "octo/app", "An app", "https://gitlab.com/octo/app", "", "main"),
         image="registry.gitlab.com/octo/app",
+        image_variable="CI_REGISTRY_IMAGE",
         run_url="https://gitlab.com/octo/app/-/jobs/42",
     )
 

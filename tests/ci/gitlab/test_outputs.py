@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship import events
-from flakeship.ci.gitlab import log as gitlab_reporting
+from flakeship.ci import gitlab
 from flakeship.ci.gitlab import outputs as gitlab_outputs
 from flakeship.ci.gitlab.log import SectionLog
-from flakeship.ci.reporting import reporting
+from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
+from flakeship.ci.platforms import current_platform
 from flakeship.errors import BuildError, ResourceError
 from flakeship.report.plain import LEVELS
 
@@ -31,7 +29,7 @@ CONFIG = "sha256:" + "c" * 64
 
 def logged(*happened: events.Event, level: str = "info", secrets: tuple[str, ...] = ()) -> str:
     out = io.StringIO()
-    with gitlab_reporting.log(out, level, {}, secrets=secrets) as emit:
+    with gitlab.open_log(out, level, {}, secrets=secrets) as emit:
         for event in happened:
             emit(event)
     return out.getvalue()
@@ -41,23 +39,16 @@ def marks(log: str) -> list[tuple[str, str]]:
     return [(hit[1], hit[3]) for hit in MARK.finditer(log)]
 
 
-def destination(name: str, *, sent: bool = True, state: str = "uploaded") -> dict[str, Any]:
-    blobs = [{"digest": f"sha256:{size}", "size": size, "state": state} for size in (100, 20, 3)]
-    return {"name": name, "reference": f"{name}@{DIGEST}", "tags": [], "sent": sent, "blobs": blobs}
+def destination(name: str, *, sent: bool = True, reused: bool = False) -> ShippedTo:
+    return ShippedTo(f"{name}@{DIGEST}", sent, tuple(SentBlob(size, not reused) for size in (100, 20, 3)))
 
 
-def document(*destinations: dict[str, Any]) -> dict[str, Any]:
-    return {"containerimage.digest": DIGEST, "flakeship.destinations": list(destinations)}
+def image(*destinations: ShippedTo, name: str = "") -> ShippedImage:
+    return ShippedImage(name, DIGEST, CONFIG, 1, destinations)
 
 
-def outputs(metadata: Mapping[str, Any], count: int = 1) -> dict[str, str]:
-    return {
-        "digest": "\n".join([DIGEST] * count),
-        "imageid": "\n".join([CONFIG] * count),
-        "digests": "\n".join([json.dumps({"linux/amd64": DIGEST})] * count),
-        "pushed": "true",
-        "metadata": json.dumps(metadata),
-    }
+def handover(*images: ShippedImage) -> Handover:
+    return Handover(images, pushed=True, outputs={})
 
 
 REFERENCE = re.compile(r"\$\$|\$\w+|\$\{\w+\}|%\w+%")
@@ -140,24 +131,24 @@ def test_what_was_not_done_stands_out_like_a_warning() -> None:
 
 def test_debugging_of_the_runner_is_ours_too() -> None:
     out = io.StringIO()
-    with gitlab_reporting.log(out, "warn", {"CI_DEBUG_TRACE": "true"}, secrets=()) as emit:
+    with gitlab.open_log(out, "warn", {"CI_DEBUG_TRACE": "true"}, secrets=()) as emit:
         emit(events.Detail("deep down"))
     assert "deep down" in out.getvalue()
 
 
 def test_a_failure_is_red_and_says_what_to_do() -> None:
     out = io.StringIO()
-    gitlab_reporting.failed(BuildError("no", hint="try", detail="a\x1b[2Jb"), out, cwd=Path())
+    gitlab.report_failure(BuildError("no", hint="try", detail="a\x1b[2Jb"), out, cwd=Path())
     assert out.getvalue() == "\x1b[31;1merror: no\n    ab\n  -> try\x1b[0m\n"
 
 
 def test_gitlab_is_reported_to_in_its_way() -> None:
-    assert reporting({"GITLAB_CI": "true"}) is gitlab_reporting
+    assert current_platform({"GITLAB_CI": "true"}) is gitlab
 
 
 def test_a_later_job_reads_few_variables(tmp_path: Path) -> None:
-    made = outputs(document(destination("ghcr.io/o/n"), destination("oci:./x")))
-    gitlab_reporting.hand_over(made, {"SHIPPED_FOLDER": str(tmp_path / "a" / "b")})
+    made = handover(image(destination("ghcr.io/o/n"), destination("oci:./x")))
+    gitlab.hand_over(made, {"SHIPPED_FOLDER": str(tmp_path / "a" / "b")})
     assert read_back((tmp_path / "a" / "b" / "shipped.env").read_text()) == {
         "SHIPPED_DIGEST": DIGEST,
         "SHIPPED_REF": f"ghcr.io/o/n@{DIGEST}",
@@ -167,15 +158,15 @@ def test_a_later_job_reads_few_variables(tmp_path: Path) -> None:
 
 
 def test_the_reference_is_one_that_holds_the_image(tmp_path: Path) -> None:
-    made = outputs(document(destination("ghcr.io/o/n", sent=False), destination("quay.io/o/n")))
-    gitlab_reporting.hand_over(made, {"SHIPPED_FOLDER": str(tmp_path)})
+    made = handover(image(destination("ghcr.io/o/n", sent=False), destination("quay.io/o/n")))
+    gitlab.hand_over(made, {"SHIPPED_FOLDER": str(tmp_path)})
     assert read_back((tmp_path / "shipped.env").read_text())["SHIPPED_REF"] == f"quay.io/o/n@{DIGEST}"
 
 
 def test_of_several_images_all_are_named(tmp_path: Path) -> None:
-    made = outputs({"app": document(destination("r/app")), "db": document(destination("r/db"))}, 2)
+    made = handover(image(destination("r/app"), name="app"), image(destination("r/db"), name="db"))
     environ = {"SHIPPED_FOLDER": str(tmp_path), "CI_JOB_NAME": 'a "job"\\'}
-    gitlab_reporting.hand_over(made, environ)
+    gitlab.hand_over(made, environ)
     found = read_back((tmp_path / "shipped.env").read_text())
     assert found["SHIPPED_REF"].split() == [f"r/app@{DIGEST}", f"r/db@{DIGEST}"]
     assert found["SHIPPED_IMAGEID"].split() == [CONFIG, CONFIG]
@@ -185,23 +176,21 @@ def test_of_several_images_all_are_named(tmp_path: Path) -> None:
 
 
 def test_metrics_count_layers_once_and_sent_bytes_for_each_place(tmp_path: Path) -> None:
-    places = (destination("r/a"), destination("r/b"), destination("r/c", state="reused"))
-    gitlab_reporting.hand_over(
-        outputs(document(*places)), {"SHIPPED_FOLDER": "report", "CI_PROJECT_DIR": str(tmp_path)}
-    )
+    places = (destination("r/a"), destination("r/b"), destination("r/c", reused=True))
+    gitlab.hand_over(handover(image(*places)), {"SHIPPED_FOLDER": "report", "CI_PROJECT_DIR": str(tmp_path)})
     assert (tmp_path / "report" / "metrics.txt").read_text() == (
         "flakeship_image_bytes 123\nflakeship_image_layers 2\nflakeship_sent_bytes 246\n"
     )
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_metrics_are_numbers_whatever_the_names(job: str, image: str) -> None:
+def test_metrics_are_numbers_whatever_the_names(job: str, name: str) -> None:
     """As GitLab reads a metrics report: comments are cut off, then words are split as by a shell."""
-    shipped = [gitlab_outputs.Shipped(name, document(destination("r/a")), 1) for name in ("", image)]
+    shipped = [image(destination("r/a"), name=each) for each in ("", name)]
     text = gitlab_outputs.metrics(shipped, job=job)
     words = [shlex.split(re.sub("#.*", "", line)) for line in text.split("\n") if line.strip()]
     assert [value for _, value in words] == ["123", "2", "123"] * 2
-    assert len({name for name, _ in words}) == (6 if image else 3)
+    assert len({word for word, _ in words}) == (6 if name else 3)
 
 
 KEYS = st.sampled_from(["SHIPPED_REF", "SHIPPED_DIGEST"])
@@ -241,20 +230,20 @@ def test_more_than_gitlab_takes_is_refused() -> None:
 
 def test_the_summary_is_a_file(tmp_path: Path) -> None:
     environ = {"SHIPPED_FOLDER": str(tmp_path)}
-    gitlab_reporting.summarise("# one\n", environ)
-    gitlab_reporting.summarise("# two ✓\n", environ)
+    gitlab.summarise("# one\n", environ)
+    gitlab.summarise("# two ✓\n", environ)
     assert (tmp_path / "summary.md").read_text() == "# one\n# two ✓\n"
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    gitlab_reporting.hand_over(outputs(document(destination("r/a"))), {"CI_PROJECT_DIR": str(tmp_path)})
-    gitlab_reporting.summarise("# x\n", {"SHIPPED_FOLDER": ""})
+    gitlab.hand_over(handover(image(destination("r/a"))), {"CI_PROJECT_DIR": str(tmp_path)})
+    gitlab.summarise("# x\n", {"SHIPPED_FOLDER": ""})
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ResourceError, match=r"cannot write .*file.*summary\.md") as caught:
-        gitlab_reporting.summarise("x", {"SHIPPED_FOLDER": str(tmp_path / "file" / "in")})
+        gitlab.summarise("x", {"SHIPPED_FOLDER": str(tmp_path / "file" / "in")})
     assert "SHIPPED_FOLDER" in caught.value.hint

@@ -9,7 +9,7 @@ import pytest
 
 from flakeship.ci.github import event as github
 from flakeship.ci.local import git as local
-from flakeship.ci.platforms import PLATFORMS, detect, platform
+from flakeship.ci.platforms import detect
 from flakeship.metadata.context import Context
 from tests.metadata import events
 from tests.metadata.events import NOW, SHA
@@ -182,12 +182,3 @@ def test_the_date_of_a_commit_is_asked_of_git(tree: Tree) -> None:
         2019, 11, 5, 18, 4, 9, tzinfo=UTC
     )
     assert local.commit_date(SHA, environ=ENVIRON, cwd=str(tree.path)) is None
-
-
-def test_each_platform_is_told_from_the_others() -> None:
-    told = {each.NAME: each.matches for each in PLATFORMS}
-    assert list(told) == ["forgejo", "github", "gitlab", "local"]
-    assert platform({"GITHUB_ACTIONS": "true"}).NAME == "github"
-    assert platform({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}).NAME == "forgejo"
-    assert platform({"GITLAB_CI": "true"}).NAME == "gitlab"
-    assert platform({}).NAME == "local"

@@ -1,0 +1,33 @@
+"""GitHub Actions, with ghcr.io: all that is known of them. https://docs.github.com/actions/reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flakeship.ci.deferred import deferred
+from flakeship.ci.github.recognition import NAME as NAME
+from flakeship.ci.github.recognition import matches as matches
+from flakeship.ci.github.recognition import takes_outputs as takes_outputs
+
+if TYPE_CHECKING:
+    from flakeship.ci.github.api import open_api as open_api
+    from flakeship.ci.github.event import context as context
+    from flakeship.ci.github.log import open_log as open_log
+    from flakeship.ci.github.log import report_failure as report_failure
+    from flakeship.ci.github.log import safe_on_stdout as safe_on_stdout
+    from flakeship.ci.github.outputs import hand_over as hand_over
+    from flakeship.ci.github.outputs import hand_over_metadata as hand_over_metadata
+    from flakeship.ci.github.outputs import summarise as summarise
+    from flakeship.ci.github.registry import job_credentials as job_credentials
+    from flakeship.ci.github.registry import refusal_hint as refusal_hint
+else:
+    __getattr__ = deferred(
+        __name__,
+        {
+            "flakeship.ci.github.api": ("open_api",),
+            "flakeship.ci.github.event": ("context",),
+            "flakeship.ci.github.log": ("open_log", "report_failure", "safe_on_stdout"),
+            "flakeship.ci.github.outputs": ("hand_over", "hand_over_metadata", "summarise"),
+            "flakeship.ci.github.registry": ("job_credentials", "refusal_hint"),
+        },
+    )

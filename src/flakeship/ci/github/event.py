@@ -12,19 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.ci.github.api import Api
+from flakeship.ci.event import moment, short_sha_length, wants_head_sha
+from flakeship.ci.github.recognition import NAME
 from flakeship.ci.local import git as local
-from flakeship.errors import Error, UsageError
+from flakeship.ci.protocol import Api
+from flakeship.errors import Error
 from flakeship.metadata.context import Context, Repository
-
-NAME: Final = "github"
 
 # https://docs.github.com/actions/using-workflows/events-that-trigger-workflows: these run on the default branch alone.
 _ON_DEFAULT: Final = ("create", "discussion", "issues", "schedule")
-
-
-def matches(environ: Mapping[str, str]) -> bool:
-    return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
@@ -61,24 +57,6 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
     return _with_refs(found, environ, payload)
 
 
-def short_sha_length(environ: Mapping[str, str]) -> int:
-    """How many digits `{{sha}}` has: DOCKER_METADATA_SHORT_SHA_LENGTH or 7. UsageError if it is no number."""
-    text = environ.get("DOCKER_METADATA_SHORT_SHA_LENGTH", "")
-    if not text:
-        return 7
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(
-            f"DOCKER_METADATA_SHORT_SHA_LENGTH is {text!r}, which is no whole number",
-            hint="Set it to a number such as 12.",
-        ) from None
-
-
-def wants_head_sha(environ: Mapping[str, str]) -> bool:
-    return "true" in environ.get("DOCKER_METADATA_PR_HEAD_SHA", "").lower()
-
-
 def field(document: object, *keys: str) -> Any:
     """Follow keys into a JSON document; None where it has another shape."""
     for key in keys:
@@ -90,15 +68,6 @@ def text(document: object, *keys: str) -> str:
     """Follow keys to a string; empty where there is none."""
     value = field(document, *keys)
     return value if isinstance(value, str) else ""
-
-
-def moment(value: str) -> datetime | None:
-    """Read an ISO 8601 time with its zone."""
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
 
 
 def _payload(environ: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[str, ...]]:

@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import Final, TextIO
 
 from flakeship import events
-from flakeship.ci.github import outputs as files
 from flakeship.ci.local.log import detail_of
 from flakeship.errors import Error
 from flakeship.printable import printable_lines
@@ -119,7 +118,7 @@ class CommandLog:
 
 
 @contextlib.contextmanager
-def log(
+def open_log(
     out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
 ) -> Iterator[events.Emit]:
     """`Enable debug logging` of a run sets RUNNER_DEBUG: then all is said."""
@@ -133,12 +132,12 @@ def log(
         report.close()
 
 
-def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
+def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
     """An annotation, at the line of the flake that Nix names, if it does."""
     CommandLog(out, LEVELS["error"]).fail(error, place_of(error, cwd))
 
 
-def printed(text: str) -> str:
+def safe_on_stdout(text: str) -> str:
     """As the log does it; JSON, which programs read, says the same in other characters."""
     if not _OBEYED.search(text):
         return text
@@ -146,14 +145,6 @@ def printed(text: str) -> str:
         return text.replace("##[", r"\u0023#[")
     token = randomness.token_hex(16)
     return f"::stop-commands::{token}\n{text}\n::{token}::"
-
-
-def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    files.write(outputs, environ)
-
-
-def summarise(markdown: str, environ: Mapping[str, str]) -> None:
-    files.write_summary(markdown, environ)
 
 
 def place_of(error: Error, cwd: Path) -> dict[str, str]:

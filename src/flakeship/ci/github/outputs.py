@@ -7,29 +7,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from flakeship.errors import ResourceError
+from flakeship.ci.handover import Handover
+from flakeship.errors import ResourceError, UsageError
 
 PAGE_LIMIT: Final = 1 << 20
 """Bytes. A step's summary that is larger is not shown at all."""
 
 _LEFT_OUT: Final = "\nThe rest is left out: it is too long.\n"
+_EXPORTED: Final = "DOCKER_METADATA_SET_OUTPUT_ENV"
+
+_TRUE: Final = frozenset({"true", "t", "1"})
+_FALSE: Final = frozenset({"false", "f", "0"})
 
 
-def write(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Append to the file that GITHUB_OUTPUT names, if it names one. ResourceError where it can't be written.
+def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
+    """Write all outputs of the action `publish`. Raises ResourceError where they can't be written."""
+    _write("GITHUB_OUTPUT", shipped.outputs, environ)
 
-    https://docs.github.com/actions/reference/workflow-commands-for-github-actions#multiline-strings
+
+def hand_over_metadata(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Write outputs of the step, and the same as variables of later steps, as docker/metadata-action does.
+
+    Raises ResourceError where they can't be written, UsageError for a malformed DOCKER_METADATA_SET_OUTPUT_ENV.
     """
-    _append("GITHUB_OUTPUT", "".join(entry(key, value) for key, value in outputs.items()), environ)
+    _write("GITHUB_OUTPUT", outputs, environ)
+    _write("GITHUB_ENV", exported(outputs, environ), environ)
 
 
-def write_environment(variables: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Append to the file that GITHUB_ENV names: variables of every later step of the job."""
-    _append("GITHUB_ENV", "".join(entry(key, value) for key, value in variables.items()), environ)
+def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Name the outputs as variables, `DOCKER_METADATA_OUTPUT_BAKE_FILE`; none where DOCKER_METADATA_SET_OUTPUT_ENV is false."""
+    text = environ.get(_EXPORTED, "")
+    word = text.strip().lower()
+    if word not in {"", *_TRUE, *_FALSE}:
+        raise UsageError(f"{_EXPORTED} is {text!r}", hint="write true or false")
+    if word in _FALSE:
+        return {}
+    return {
+        f"DOCKER_METADATA_OUTPUT_{name.replace('-', '_').upper()}": text for name, text in outputs.items()
+    }
 
 
-def write_summary(markdown: str, environ: Mapping[str, str]) -> None:
-    """Append to the page of the job, or leave it at a line where there is no room. ResourceError where it can't be written.
+def summarise(markdown: str, environ: Mapping[str, str]) -> None:
+    """Append to the page of the job; only a line about it where there is no room. Raises ResourceError where it can't be
+    written.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions#step-isolation-and-limits
     """
@@ -49,6 +69,14 @@ def entry(key: str, value: str, delimiter: str = "") -> str:
             f"the output {key} holds the random delimiter of the outputs file", hint="run the step again"
         )
     return f"{key}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def _write(variable: str, values: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Append KEY=VALUE to a file of the runner, if the environment names it.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions#multiline-strings
+    """
+    _append(variable, "".join(entry(key, value) for key, value in values.items()), environ)
 
 
 def _append(variable: str, text: str, environ: Mapping[str, str]) -> None:

@@ -7,18 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
-from flakeship.ci.github.api import Api
-from flakeship.ci.github.event import moment, short_sha_length, wants_head_sha
+from flakeship.ci.event import moment, short_sha_length, wants_head_sha
+from flakeship.ci.gitlab.recognition import NAME
 from flakeship.ci.local import git as local
+from flakeship.ci.protocol import Api
 from flakeship.metadata.context import Context, Repository
-
-NAME: Final = "gitlab"
-
-
-def matches(environ: Mapping[str, str]) -> bool:
-    return environ.get("GITLAB_CI") == "true"
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
@@ -44,6 +38,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         trusted=not reason,
         untrusted_because=reason,
         image=get("CI_REGISTRY_IMAGE", ""),
+        image_variable="CI_REGISTRY_IMAGE",
         run_url=get("CI_JOB_URL", "") or get("CI_PIPELINE_URL", ""),
         short_sha_length=short_sha_length(environ),
     )

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from flakeship import events
-from flakeship.ci.gitlab import outputs as files
-from flakeship.ci.local import log as local_reporting
+from flakeship.ci.local import log as local
 from flakeship.errors import Error
 from flakeship.printable import printable, printable_lines
 from flakeship.report.plain import LEVELS, line_of
@@ -99,7 +98,7 @@ def _stands_out(event: events.Event) -> bool:
 
 
 @contextlib.contextmanager
-def log(
+def open_log(
     out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
 ) -> Iterator[events.Emit]:
     """`CI_DEBUG_TRACE` asks the runner for all that is to be known, and us."""
@@ -113,22 +112,14 @@ def log(
         report.close()
 
 
-def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
+def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
     """In red, as the runner's own errors are."""
     text = io.StringIO()
-    local_reporting.failed(error, text, cwd=cwd)
+    local.report_failure(error, text, cwd=cwd)
     out.write(f"{_RED}{text.getvalue().rstrip()}{_PLAIN}\n")
     out.flush()
 
 
-def printed(text: str) -> str:
+def safe_on_stdout(text: str) -> str:
     """GitLab obeys control characters alone, of which text is free and JSON too."""
     return text
-
-
-def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    files.write(outputs, environ)
-
-
-def summarise(markdown: str, environ: Mapping[str, str]) -> None:
-    files.write_summary(markdown, environ)

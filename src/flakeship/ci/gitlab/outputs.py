@@ -5,13 +5,12 @@ They go to the folder that SHIPPED_FOLDER names. Without it nothing is written: 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from flakeship.ci.handover import Handover, ShippedImage
 from flakeship.errors import ResourceError
 
 FOLDER: Final = "SHIPPED_FOLDER"
@@ -23,48 +22,26 @@ _DOTENV_LIMIT: Final = 5 * 1024
 _NOT_AS_WRITTEN: Final = re.compile(r"[\x00\r\n$]|%\w+%")
 """What ends a line, and what a later job would have expanded: these variables may name others."""
 
-_SENT: Final = frozenset({"uploaded", "written"})
 
-
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """One image, as the metadata tells of it; `name` is empty where there is but one."""
-
-    name: str
-    document: Mapping[str, Any]
-    platforms: int
-
-    @property
-    def destinations(self) -> list[Mapping[str, Any]]:
-        return list(self.document["flakeship.destinations"])
-
-    @property
-    def reference(self) -> str:
-        """Of the first place that it was sent to; where it was sent nowhere, of the first that there is."""
-        sent = [item["reference"] for item in self.destinations if item["sent"]]
-        return str((sent or [self.destinations[0]["reference"]])[0])
-
-
-def write(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Variables and metrics. ResourceError where they can't be written."""
+def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
+    """Write variables and metrics. Raises ResourceError where they can't be written."""
     if environ.get(FOLDER):
-        shipped = list(_shipped(outputs))
-        _write(DOTENV, dotenv(variables(outputs, shipped)), environ)
-        _write(METRICS, metrics(shipped, job=environ.get("CI_JOB_NAME", "")), environ)
+        _write(DOTENV, dotenv(variables(shipped)), environ)
+        _write(METRICS, metrics(shipped.images, job=environ.get("CI_JOB_NAME", "")), environ)
 
 
-def write_summary(markdown: str, environ: Mapping[str, str]) -> None:
-    """Append to the page that the job keeps. ResourceError where it can't be written."""
+def summarise(markdown: str, environ: Mapping[str, str]) -> None:
+    """Append to the page that the job keeps as a file. Raises ResourceError where it can't be written."""
     _write(SUMMARY, markdown, environ, mode="a")
 
 
-def variables(outputs: Mapping[str, str], shipped: list[Shipped]) -> dict[str, str]:
-    """Few and short: a dotenv report holds little. Of several images each variable lists all, with blanks between."""
+def variables(shipped: Handover) -> dict[str, str]:
+    """Choose few and short variables, for a dotenv report holds little. Each lists all images, with blanks between."""
     return {
-        "SHIPPED_DIGEST": " ".join(outputs["digest"].split()),
-        "SHIPPED_REF": " ".join(one.reference for one in shipped),
-        "SHIPPED_IMAGEID": " ".join(outputs["imageid"].split()),
-        "SHIPPED_PUSHED": outputs["pushed"],
+        "SHIPPED_DIGEST": " ".join(image.digest for image in shipped.images),
+        "SHIPPED_REF": " ".join(image.reference for image in shipped.images),
+        "SHIPPED_IMAGEID": " ".join(image.imageid for image in shipped.images),
+        "SHIPPED_PUSHED": str(shipped.pushed).lower(),
     }
 
 
@@ -90,35 +67,27 @@ def dotenv(values: Mapping[str, str]) -> str:
     return text
 
 
-def metrics(shipped: list[Shipped], *, job: str) -> str:
-    """For the widget of a merge request, which compares them with the target branch's.
+def metrics(images: Sequence[ShippedImage], *, job: str) -> str:
+    """Write sizes for the widget of a merge request, which compares them with the target branch's.
 
     https://docs.gitlab.com/ci/testing/metrics_reports/
     """
-    return "".join(f"{line}\n" for one in shipped for line in _metrics_of(one, job))
+    return "".join(f"{line}\n" for image in images for line in _metrics_of(image, job))
 
 
-def _metrics_of(one: Shipped, job: str) -> Iterator[str]:
-    labels = {"job": job, "image": one.name}
+def _metrics_of(image: ShippedImage, job: str) -> Iterator[str]:
+    labels = {"job": job, "image": image.name}
     shown = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels.items() if value)
-    blobs = one.destinations[0]["blobs"]
-    sent = [blob for item in one.destinations for blob in item["blobs"] if blob["state"] in _SENT]
+    blobs = image.destinations[0].blobs
+    sent = [blob for to in image.destinations for blob in to.blobs if blob.sent]
     values = {
-        "flakeship_image_bytes": sum(blob["size"] for blob in blobs),
-        "flakeship_image_layers": len(blobs) - one.platforms,
-        "flakeship_sent_bytes": sum(blob["size"] for blob in sent),
+        "flakeship_image_bytes": sum(blob.size for blob in blobs),
+        "flakeship_image_layers": len(blobs) - image.platforms,
+        "flakeship_sent_bytes": sum(blob.size for blob in sent),
     }
     yield from (
         f"{name}{{{shown}}} {value}" if shown else f"{name} {value}" for name, value in values.items()
     )
-
-
-def _shipped(outputs: Mapping[str, str]) -> Iterator[Shipped]:
-    document = json.loads(outputs["metadata"])
-    named = {"": document} if "containerimage.digest" in document else document
-    platforms = [len(json.loads(line)) for line in outputs["digests"].splitlines()]
-    for (name, one), count in zip(named.items(), platforms, strict=True):
-        yield Shipped(name, one, count)
 
 
 def _escaped(label: str) -> str:

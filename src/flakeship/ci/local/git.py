@@ -9,17 +9,13 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from flakeship.ci.github.api import Api
+from flakeship.ci.local.defaults import NAME
+from flakeship.ci.protocol import Api
 from flakeship.metadata.context import Context, Repository
 
-NAME: Final = "local"
 _SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SEPARATOR: Final = "\x1f"
-
-
-def matches(environ: Mapping[str, str]) -> bool:
-    return True
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:

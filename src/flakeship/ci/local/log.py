@@ -12,13 +12,13 @@ from flakeship.errors import Error
 from flakeship.printable import printable, printable_lines
 
 
-def log(
+def open_log(
     out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
 ) -> AbstractContextManager[events.Emit]:
     return report.opened(out, level, environ)
 
 
-def failed(error: Error, out: TextIO, *, cwd: Path) -> None:
+def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
     """What others wrote stands between what failed and what to do."""
     lines = [*_lines(f"error: {error.message}"), *detail_of(error)]
     if error.hint:
@@ -34,16 +34,3 @@ def detail_of(error: Error) -> list[str]:
 def _lines(text: str, indent: str = "") -> list[str]:
     first, *more = printable_lines(text).split("\n")
     return [first, *(f"{indent}{line}" for line in more)]
-
-
-def printed(text: str) -> str:
-    """Nobody obeys it."""
-    return text
-
-
-def hand_over(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """There is nobody to hand them to."""
-
-
-def summarise(markdown: str, environ: Mapping[str, str]) -> None:
-    """There is no page; the log has said it."""

@@ -25,7 +25,7 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
     """By the names that settings.OUTPUTS declares."""
     return {
         "digest": packed.descriptor.digest,
-        "imageid": _imageid(packed),
+        "imageid": imageid(packed),
         "refs": "\n".join(references([item for item in published if item.sent])),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
         "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
@@ -61,7 +61,7 @@ def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Sum
         references=references(published),
         tags=[tag for item in published for tag in item.tags],
         digest=packed.descriptor.digest,
-        imageid=_imageid(packed),
+        imageid=imageid(packed),
         sent=any(item.sent for item in published),
         platform=", ".join(str(image.image.platform) for image in packed.images),
         labels=_labels(packed),
@@ -69,8 +69,8 @@ def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Sum
     )
 
 
-def _imageid(packed: Packed | PackedIndex) -> str:
-    """What engines call the image: the digest of its config, where it has one."""
+def imageid(packed: Packed | PackedIndex) -> str:
+    """Return what engines call the image: the digest of its config; of an index, which has none, its own digest."""
     return packed.config_descriptor.digest if isinstance(packed, Packed) else packed.descriptor.digest
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.publish import outputs as result
 from flakeship.commands.publish.pipeline import Result
 
@@ -14,6 +15,31 @@ def metadata(made: Mapping[str, Result]) -> dict[str, Any]:
     """Of several, by the attributes' names, as bake does it."""
     documents = {name: result.metadata(each.packed, each.published) for name, each in made.items()}
     return documents if len(documents) > 1 else next(iter(documents.values()))
+
+
+def handover(made: Mapping[str, Result]) -> Handover:
+    """Return what the platform gives to later steps."""
+    texts = outputs(made)
+    alone = len(made) == 1
+    images = tuple(_shipped("" if alone else name, each) for name, each in made.items())
+    return Handover(images, pushed=texts["pushed"] == "true", outputs=texts)
+
+
+def _shipped(name: str, made: Result) -> ShippedImage:
+    return ShippedImage(
+        name,
+        made.packed.descriptor.digest,
+        result.imageid(made.packed),
+        len(made.packed.images),
+        tuple(
+            ShippedTo(
+                to.reference,
+                to.sent,
+                tuple(SentBlob(blob.size, blob.state in {"uploaded", "written"}) for blob in to.blobs),
+            )
+            for to in made.published
+        ),
+    )
 
 
 def outputs(made: Mapping[str, Result]) -> dict[str, str]:

@@ -11,17 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from flakeship.ci.forgejo.recognition import NAME, PREFIXES
 from flakeship.ci.github import event as github
-from flakeship.ci.github.api import Api
+from flakeship.ci.protocol import Api
 from flakeship.metadata.context import Context
 
-NAME: Final = "forgejo"
-_OWN: Final = ("FORGEJO_", "GITEA_")
 _HEAD: Final = re.compile(r"(refs/pull/\d+)/head")
-
-
-def matches(environ: Mapping[str, str]) -> bool:
-    return any(environ.get(f"{prefix}ACTIONS") == "true" for prefix in _OWN)
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
@@ -33,7 +28,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
 def as_github(environ: Mapping[str, str]) -> dict[str, str]:
     """Give Forgejo's own variables GitHub's names; Forgejo's value wins."""
     named = dict(environ)
-    for prefix in reversed(_OWN):
+    for prefix in reversed(PREFIXES):
         named |= {
             f"GITHUB_{name.removeprefix(prefix)}": value
             for name, value in environ.items()

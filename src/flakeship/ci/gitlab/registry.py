@@ -1,0 +1,35 @@
+"""GitLab's container registry: the variables that log a job in there, and what is usual when a push is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from flakeship.ci.protocol import JobCredentials
+
+_LOGINS: Final = (("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"), ("CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"))
+
+
+def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCredentials]:
+    """Give what a job may log in with at CI_REGISTRY: its own user, a deploy token, the token of the job.
+
+    https://docs.gitlab.com/user/packages/container_registry/authenticate_with_container_registry/
+    """
+    registry = environ.get("CI_REGISTRY", "")
+    if not registry:
+        return
+    for user, secret in _LOGINS:
+        if environ.get(user) and environ.get(secret):
+            yield JobCredentials(registry, environ[user], environ[secret], f"{user} and {secret}")
+    if password := environ.get("CI_JOB_TOKEN", ""):
+        yield JobCredentials(registry, "gitlab-ci-token", password, "CI_JOB_TOKEN")
+
+
+def refusal_hint(host: str) -> str:
+    """Name the credentials that may push to a registry of GitLab, which is told by its name; empty for another host."""
+    if "gitlab" not in host:
+        return ""
+    return (
+        "In GitLab CI, push to $CI_REGISTRY_IMAGE with CI_REGISTRY_USER and CI_REGISTRY_PASSWORD; elsewhere use a deploy "
+        "token with write_registry."
+    )

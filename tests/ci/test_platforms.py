@@ -1,0 +1,70 @@
+"""Every platform is told from the others, and has all that the Protocol asks for."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+
+from flakeship.ci import forgejo, github, gitlab, local
+from flakeship.ci.platforms import PLATFORMS, current_platform, is_ci, output_platform
+from flakeship.ci.protocol import Platform
+
+CHECKED: tuple[Platform, ...] = (forgejo, github, gitlab, local)
+"""For mypy, which holds each signature against the Protocol."""
+
+MEMBERS = {name: value for name, value in vars(Platform).items() if inspect.isfunction(value)}
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_each_platform_has_all_that_the_protocol_asks_for(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module in CHECKED
+    assert name.rpartition(".")[2] == module.NAME
+    for member, wanted in MEMBERS.items():
+        if not member.startswith("_"):
+            ours = inspect.signature(getattr(module, member)).parameters
+            theirs = list(inspect.signature(wanted).parameters.values())[1:]
+            assert [(each.name, each.kind) for each in ours.values()] == [
+                (each.name, each.kind) for each in theirs
+            ]
+
+
+def test_a_name_that_a_platform_lacks_is_an_error() -> None:
+    with pytest.raises(AttributeError, match=r"'flakeship\.ci\.github' has no attribute 'nothing'"):
+        _ = github.nothing  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform"),
+    [
+        ({"GITHUB_ACTIONS": "true"}, github),
+        ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, forgejo),
+        ({"GITHUB_ACTIONS": "true", "FORGEJO_ACTIONS": "true"}, forgejo),
+        ({"GITLAB_CI": "true"}, gitlab),
+        ({"CI": "true"}, local),
+        ({}, local),
+    ],
+)
+def test_each_platform_is_told_from_the_others(environ: dict[str, str], platform: Platform) -> None:
+    assert current_platform(environ) is platform
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, False),
+        ({"CI": "0"}, False),
+        ({"CI": "False"}, False),
+        ({"CI": "1"}, True),
+        ({"GITLAB_CI": "true"}, True),
+    ],
+)
+def test_ci_is_a_platform_that_we_know_or_one_that_says_so(environ: dict[str, str], wanted: bool) -> None:
+    assert is_ci(environ) is wanted
+
+
+def test_a_place_for_outputs_counts_on_every_platform() -> None:
+    assert output_platform({"GITHUB_OUTPUT": "/file", "GITLAB_CI": "true"}) in (forgejo, github)
+    assert output_platform({"GITHUB_OUTPUT": "", "GITHUB_ACTIONS": "true"}) is None
