@@ -11,7 +11,7 @@ from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin
 from flakeship.http.retry import retrying
 from flakeship.http.retry_after import retry_after
-from flakeship.http.throttle import AdaptiveLimit, Gate
+from flakeship.http.throttle import AdaptiveLimit, Pauses
 from tests.destinations.pushing import ManualClock
 
 NOW = "Wed, 21 Oct 2026 07:28:00 GMT"
@@ -92,12 +92,12 @@ def test_no_retry_after_breaks_it(text: str, date: str) -> None:
 
 def test_a_pause_holds_its_origin_alone() -> None:
     clock = ManualClock()
-    gate, busy = Gate(clock.as_clock()), Origin("https", "busy.example", 443)
-    gate.pause(busy, 5)
-    gate.pause(busy, 2)
-    gate.wait(Origin("https", "other.example", 443))
+    pauses, busy = Pauses(clock.as_clock()), Origin("https", "busy.example", 443)
+    pauses.pause(busy, 5)
+    pauses.pause(busy, 2)
+    pauses.wait(Origin("https", "other.example", 443))
     assert clock.slept == []
-    gate.wait(busy)
+    pauses.wait(busy)
     assert clock.slept == [5]
 
 

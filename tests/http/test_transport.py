@@ -11,7 +11,7 @@ import pytest
 from flakeship import __version__
 from flakeship.errors import UsageError
 from flakeship.events import Event
-from flakeship.http.body import Body, SizedReader
+from flakeship.http.body import RequestBody, SizedReader
 from flakeship.http.errors import ProxyRefusedError, UnsafeUrlError, WireError
 from flakeship.http.proxies import proxy_for
 from flakeship.http.redact import redact_url
@@ -54,7 +54,7 @@ def test_a_redirect_keeps_credentials_at_home(
 
 def test_a_body_is_sent_again_after_307(proxy: FaultProxy, pusher: Pusher) -> None:
     redirect(proxy, "PUT", "/v2/a", "/v2/b")
-    body = Body(opener(b"x" * 1000), 1000, "it", pusher.events.append)
+    body = RequestBody(opener(b"x" * 1000), 1000, "it", pusher.events.append)
     pusher.transport().exchange("PUT", f"http://{proxy.host}/v2/a", headers={}, body=body).close()
     assert [(request.path, request.received) for request in proxy.requests] == [
         ("/v2/a", 1000),
@@ -115,7 +115,7 @@ def test_memory_does_not_grow_with_the_body(registry: Registry, pusher: Pusher, 
 
     tracemalloc.start()
     try:
-        upload = client.patch(upload, Body(lambda: blob.open("rb"), 256 * 1024 * 1024, "it", ignore))
+        upload = client.patch(upload, RequestBody(lambda: blob.open("rb"), 256 * 1024 * 1024, "it", ignore))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -124,7 +124,7 @@ def test_memory_does_not_grow_with_the_body(registry: Registry, pusher: Pusher, 
 
 
 def test_a_reader_never_hands_out_more_than_it_said() -> None:
-    reader = SizedReader(Body(opener(b"0123456789"), 4, "it", lambda _: None))
+    reader = SizedReader(RequestBody(opener(b"0123456789"), 4, "it", lambda _: None))
     assert len(reader) == 4
     assert reader.read(3) + reader.read(3) + reader.read(3) == b"0123"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakeship.registry.challenge import parse_challenges, usable
+from flakeship.registry.challenge import parse_challenges, usable_challenge
 
 _VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 _NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,10}", fullmatch=True)
@@ -51,7 +51,7 @@ def test_headers_are_read(header: str, expected: list[tuple[str, dict[str, str]]
     ],
 )
 def test_the_first_that_can_be_answered_counts(header: str, scheme: str | None) -> None:
-    found = usable(parse_challenges(header))
+    found = usable_challenge(parse_challenges(header))
     assert (found.scheme if found else None) == scheme
 
 

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from flakeship.errors import Error, NotAllowedError, UsageError
-from flakeship.registry.credentials import Credentials, Explicit, Found, find
+from flakeship.registry.credentials import (
+    Credentials,
+    ExplicitCredentials,
+    FoundCredentials,
+    find_credentials,
+)
 from flakeship.registry.reference import Reference
 
 GHCR = Reference.parse("ghcr.io/owner/team/image")
@@ -39,13 +44,13 @@ def found(
     reference: Reference | str = GHCR,
     *,
     home: Path | str = "/nonexistent",
-    explicit: Explicit | None = None,
+    explicit: ExplicitCredentials | None = None,
     authfile: str | None = None,
     github_token: str = "",
     environ: Mapping[str, str] | None = None,
-) -> Found:
+) -> FoundCredentials:
     read = Reference.parse(reference) if isinstance(reference, str) else reference
-    return find(
+    return find_credentials(
         read,
         explicit=explicit,
         authfile=authfile,
@@ -56,7 +61,7 @@ def found(
 
 
 def test_nothing_anywhere_is_anonymous() -> None:
-    assert found() == Found(None, "anonymous")
+    assert found() == FoundCredentials(None, "anonymous")
 
 
 def test_the_order_of_the_places(tmp_path: Path) -> None:
@@ -75,8 +80,13 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
         "GITHUB_TOKEN": "job",
     }
     answers = [
-        found(home=tmp_path, explicit=Explicit("u", "inputs"), authfile=authfile, environ=environ),
-        found(home=tmp_path, explicit=Explicit("u", "inputs", "quay.io"), authfile=authfile, environ=environ),
+        found(home=tmp_path, explicit=ExplicitCredentials("u", "inputs"), authfile=authfile, environ=environ),
+        found(
+            home=tmp_path,
+            explicit=ExplicitCredentials("u", "inputs", "quay.io"),
+            authfile=authfile,
+            environ=environ,
+        ),
         found(home=tmp_path, environ={"REGISTRY_AUTH_FILE": authfile, **environ}),
         found(home=tmp_path, environ=environ),
     ]
@@ -276,15 +286,15 @@ def test_gitlab_gives_credentials_for_its_own_registry(
 ) -> None:
     everywhere = {"CI_REGISTRY": "registry.gitlab.example:5050", **environ}
     own = found("registry.gitlab.example:5050/a/b", environ=everywhere)
-    assert own == Found(Credentials(username, "p"), source)
+    assert own == FoundCredentials(Credentials(username, "p"), source)
     assert found("ghcr.io/a/b", environ=everywhere).credentials is None
 
 
 def test_no_secret_shows() -> None:
     secrets = [
         Credentials("u", "canary"),
-        Explicit("u", "canary"),
-        Found(Credentials("u", "canary"), "s"),
+        ExplicitCredentials("u", "canary"),
+        FoundCredentials(Credentials("u", "canary"), "s"),
     ]
     assert "canary" not in repr(secrets)
     assert issubclass(UsageError, Error)

@@ -24,9 +24,9 @@ from flakeship.http.body import SizedReader
 from flakeship.http.failures import wire_error
 from flakeship.http.origin import Origin
 from flakeship.http.response import Response
-from flakeship.http.timeouts import CONNECT, STALL
+from flakeship.http.timeouts import CONNECT_TIMEOUT, STALL_TIMEOUT
 
-BLOCK: Final = 1024 * 1024
+BLOCK_SIZE: Final = 1024 * 1024
 """Bytes of a body read and handed to the kernel at once: http.client's 8 KiB cost half of the speed."""
 
 
@@ -41,7 +41,7 @@ class _Sending:
         if self.sock is None or not isinstance(data, bytes):
             super().send(data)  # type: ignore[misc]
             return
-        self.sock.settimeout(STALL)
+        self.sock.settimeout(STALL_TIMEOUT)
         view = memoryview(data)
         while view:
             view = view[self.sock.send(view) :]
@@ -107,7 +107,7 @@ class Adapter(HTTPAdapter):
             answer = self.send(
                 _prepared(method, url, headers, content),
                 stream=True,
-                timeout=(CONNECT, timeout),
+                timeout=(CONNECT_TIMEOUT, timeout),
                 proxies=proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -115,13 +115,13 @@ class Adapter(HTTPAdapter):
         return Response(method, url, answer)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=BLOCK, **kwargs)
+        super().init_poolmanager(*args, blocksize=BLOCK_SIZE, **kwargs)
         self.poolmanager: PoolManager
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
         manager: ProxyManager = super().proxy_manager_for(
-            proxy, blocksize=BLOCK, proxy_ssl_context=self._trust, **kwargs
+            proxy, blocksize=BLOCK_SIZE, proxy_ssl_context=self._trust, **kwargs
         )
         manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class RequestBody:
     """`size` bytes that `open` yields, any number of times. `name` is how an error calls them."""
 
     open: Callable[[], BinaryIO]
@@ -23,13 +23,13 @@ class Body:
 
 
 class SizedReader:
-    """One reading of a Body.
+    """One reading of a RequestBody.
 
     requests sends both Content-Length and chunks when it is given a generator: what has `read` and `__len__` is
     sent as it should be. A body that ends early would leave the server waiting, so that is an error here.
     """
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: RequestBody) -> None:
         self._body = body
         self._left = body.size
         self._file = _local(body, body.open)
@@ -55,7 +55,7 @@ class SizedReader:
         self._file.close()
 
 
-def _local(body: Body, act: Callable[[], T]) -> T:
+def _local(body: RequestBody, act: Callable[[], T]) -> T:
     """An OSError of the local file must not look like one of the connection."""
     try:
         return act()

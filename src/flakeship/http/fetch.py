@@ -6,7 +6,7 @@ from typing import Final
 
 from flakeship.http.transport import Transport
 
-DOCUMENT_LIMIT: Final = 1024 * 1024
+_LIMIT: Final = 1024 * 1024
 
 
 class Fetcher:
@@ -21,4 +21,4 @@ class Fetcher:
         if response.status != 200:
             response.close()
             raise ValueError(f"it answers {response.status}")
-        return response.read(DOCUMENT_LIMIT)
+        return response.read(_LIMIT)

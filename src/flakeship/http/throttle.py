@@ -14,7 +14,7 @@ _WINDOW = 5.0
 _RECOVERY = 16
 
 
-class Gate:
+class Pauses:
     """No request to an origin starts before its pause is over."""
 
     def __init__(self, clock: Clock) -> None:

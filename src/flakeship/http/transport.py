@@ -9,15 +9,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from flakeship.events import Emit
-from flakeship.http.body import Body, SizedReader
+from flakeship.http.body import RequestBody, SizedReader
 from flakeship.http.clock import Clock
 from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin, is_loopback, next_url
 from flakeship.http.proxies import proxy_for
 from flakeship.http.retry import POLICIES, USUAL_POLICY, RetryPolicy, retrying
 from flakeship.http.retry_after import retry_after
-from flakeship.http.throttle import Gate
-from flakeship.http.timeouts import STALL
+from flakeship.http.throttle import Pauses
+from flakeship.http.timeouts import STALL_TIMEOUT
 
 if TYPE_CHECKING:  # requests is imported for the first exchange: an image may go no further than this machine
     from flakeship.http.adapter import Adapter
@@ -50,7 +50,7 @@ class Transport:
         self._plain_http = frozenset(plain_http)
         self._environ = environ
         self._clock = clock
-        self._gate = Gate(clock)
+        self._pauses = Pauses(clock)
         self._lock = threading.Lock()
         self._made: Adapter | None = None
 
@@ -86,8 +86,8 @@ class Transport:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: Body | bytes | None = None,
-        timeout: float = STALL,
+        body: RequestBody | bytes | None = None,
+        timeout: float = STALL_TIMEOUT,
     ) -> Response:
         """Send one request, without another try, and follow its redirects; `timeout` is how long the answer may be waited for, in seconds.
 
@@ -113,11 +113,16 @@ class Transport:
         raise WireError(f"{origin} redirects in a circle, or more than {_HOPS} times", transient=False)
 
     def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, timeout: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: RequestBody | bytes | None,
+        timeout: float,
     ) -> Response:
         origin = Origin.of(url)
-        self._gate.wait(origin)
-        content = SizedReader(body) if isinstance(body, Body) else body
+        self._pauses.wait(origin)
+        content = SizedReader(body) if isinstance(body, RequestBody) else body
         try:
             response = self._adapter().answer(
                 method,
@@ -132,7 +137,7 @@ class Transport:
                 content.close()
         wait = retry_after(response.headers) if response.status in _PAUSING else None
         if wait is not None and wait <= self._policy(origin.authority).longest_asked_wait:
-            self._gate.pause(origin, wait)
+            self._pauses.pause(origin, wait)
         return response
 
     def _policy(self, host: str) -> RetryPolicy:
@@ -151,10 +156,10 @@ class Transport:
 
 def _made(ca: str | None, environ: Mapping[str, str]) -> Adapter:
     """The authorities are read, which is OpenSSL's work, while requests is imported, which is Python's."""
-    from flakeship.http.trust import trust
+    from flakeship.http.trust import tls_context
 
     with ThreadPoolExecutor(1, "flakeship-trust") as pool:
-        trusted = pool.submit(trust, ca, environ)
+        trusted = pool.submit(tls_context, ca, environ)
         from flakeship.http.adapter import Adapter
 
         return Adapter(trusted.result())

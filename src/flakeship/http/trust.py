@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from flakeship.errors import UsageError
 
 
-def trust(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
+def tls_context(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     """The system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR, and those in the file `ca` besides."""
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     try:

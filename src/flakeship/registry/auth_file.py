@@ -21,7 +21,7 @@ _TOKEN_USER: Final = "<token>"  # noqa: S105 - what stands where a user name wou
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuthEntry:
     """One of `auths`."""
 
     username: str
@@ -34,7 +34,7 @@ class Entry:
 class AuthFile:
     """`auths` by normal key (`host` or `host/namespace`), `helpers` by host, `store` for every other host."""
 
-    auths: Mapping[str, Entry] = field(repr=False)
+    auths: Mapping[str, AuthEntry] = field(repr=False)
     helpers: Mapping[str, str]
     store: str = ""
 
@@ -42,7 +42,7 @@ class AuthFile:
         """The name of the program that keeps a registry's credentials; empty where there is none."""
         return self.helpers.get(registry, self.store)
 
-    def entry_for(self, registry: str, repository: str) -> Entry | None:
+    def entry_for(self, registry: str, repository: str) -> AuthEntry | None:
         """The most specific: of the repository, of the namespaces above it, of the host."""
         parts = [registry, *repository.split("/")]
         keys = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
@@ -80,7 +80,7 @@ def parse_auth_file(text: str | bytes, name: str) -> AuthFile:
         ) from None  # the cause quotes the file
 
 
-def _auths(document: Any) -> Iterator[tuple[str, Entry]]:
+def _auths(document: Any) -> Iterator[tuple[str, AuthEntry]]:
     for key, value in (document.get("auths") or {}).items():
         if entry := _entry(value):
             yield _normal_key(key), entry
@@ -93,7 +93,7 @@ def _helpers(document: Any) -> Iterator[tuple[str, str]]:
         yield normal_registry(key), value
 
 
-def _entry(value: Any) -> Entry | None:
+def _entry(value: Any) -> AuthEntry | None:
     """None for an empty one: docker leaves `{}` where a helper keeps the secret."""
     username, password = _string(value, "username"), _string(value, "password")
     if auth := _string(value, "auth"):
@@ -102,7 +102,7 @@ def _entry(value: Any) -> Entry | None:
     if username == _TOKEN_USER:
         username, password, identity = "", "", identity or password
     return (
-        Entry(username, password, identity, registry)
+        AuthEntry(username, password, identity, registry)
         if username or password or identity or registry
         else None
     )

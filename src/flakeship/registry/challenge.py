@@ -44,7 +44,7 @@ def _challenges(header: str) -> Iterator[Challenge]:
         yield Challenge(scheme[1].lower(), parameters)
 
 
-def usable(challenges: tuple[Challenge, ...]) -> Challenge | None:
+def usable_challenge(challenges: tuple[Challenge, ...]) -> Challenge | None:
     """The first that can be answered: Basic, or Bearer with a realm; the first one offered may be Negotiate."""
     return next(
         (

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from flakeship.events import Notice
-from flakeship.http.body import Body
+from flakeship.http.body import RequestBody
 from flakeship.http.errors import CertificateError, UnknownHostError, WireError
 from flakeship.http.origin import Origin, next_url
 from flakeship.http.transport import Transport
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.printable import one_line
-from flakeship.registry.auth import Authorization
+from flakeship.registry.authorization import Authorization
 from flakeship.registry.credentials import Credentials
-from flakeship.registry.errors import DeniedError, refusal
+from flakeship.registry.errors import DeniedError, error_for
 from flakeship.registry.reference import api_host
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\\x00-\x1f\x7f]|\\.)*)"')
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadSession:
     """An upload session: where it goes on."""
 
     location: str
@@ -124,23 +124,23 @@ class RegistryClient:
         ) as response:
             yield response.stream()
 
-    def mount(self, digest: Digest, source: str) -> Upload | None:
+    def mount(self, digest: Digest, source: str) -> UploadSession | None:
         """Ask for a blob of the repository `source`: None when it is here now, else a session like any other."""
         query = urlencode({"mount": digest, "from": source})
         response = self._send("POST", self._url(f"blobs/uploads/?{query}"), body=b"", expect=(201, 202))
         return None if response.status == 201 else self._session(response)
 
-    def start_upload(self) -> Upload:
+    def start_upload(self) -> UploadSession:
         return self._session(
             self._send("POST", self._url("blobs/uploads/"), body=b"", expect=(200, 202, 204))
         )
 
-    def patch(self, upload: Upload, body: Body) -> Upload:
+    def patch(self, upload: UploadSession, body: RequestBody) -> UploadSession:
         """Send the whole blob in one piece; Content-Length is set and Content-Range is not, as docker does."""
         response = self._send("PATCH", upload.location, headers=_BYTES, body=body, expect=(201, 202, 204))
         return self._session(response, missing=upload.location)
 
-    def commit(self, upload: Upload, digest: Digest, *, body: Body | None = None) -> None:
+    def commit(self, upload: UploadSession, digest: Digest, *, body: RequestBody | None = None) -> None:
         """Finish a session, with all of the blob in `body` where nothing was sent before."""
         separator = "&" if "?" in upload.location else "?"
         url = f"{upload.location}{separator}digest={quote(digest, safe='')}"
@@ -150,7 +150,7 @@ class RegistryClient:
         response.close()
         _same_digest(response, digest, self.name)
 
-    def cancel(self, upload: Upload) -> None:
+    def cancel(self, upload: UploadSession) -> None:
         """Best effort: nothing depends on it, and some registries know no such thing."""
         try:
             self._send("DELETE", upload.location, expect=range(200, 600), timeout=5.0).close()
@@ -195,15 +195,15 @@ class RegistryClient:
     def _url(self, path: str) -> str:
         return f"{self._connected()[0]}/v2/{self.repository}/{path}"
 
-    def _session(self, response: Response, *, missing: str = "") -> Upload:
+    def _session(self, response: Response, *, missing: str = "") -> UploadSession:
         """A 2xx without Location is a health page or a proxy: worth another try (kubevirt/kubevirt#16844)."""
         response.close()
         location = response.headers.get("Location")
         if location is None and missing:
-            return Upload(missing)
+            return UploadSession(missing)
         if not location:
             raise WireError(f"{response.origin} answered {response.status} to an upload, without a Location")
-        return Upload(next_url(response.url, location))
+        return UploadSession(next_url(response.url, location))
 
     def _look(self, path: str, *, headers: Mapping[str, str] | None = None) -> Response:
         """HEAD; a refusal of it has no body, and some know no HEAD, so then GET says why or how it is."""
@@ -221,13 +221,13 @@ class RegistryClient:
         *,
         expect: tuple[int, ...] | range,
         headers: Mapping[str, str] | None = None,
-        body: Body | bytes | None = None,
+        body: RequestBody | bytes | None = None,
         timeout: float = 60.0,
     ) -> Response:
         """One request, and once more after a 401 that can be answered; our credentials go to our registry alone."""
         home, authorization = self._connected()
         at_home = Origin.of(url) == Origin.of(home)
-        seconds = body.size / _SLOW_LINE if isinstance(body, Body) else 0.0
+        seconds = body.size / _SLOW_LINE if isinstance(body, RequestBody) else 0.0
 
         def exchange(used: str | None) -> Response:
             carried = {**(headers or {}), **({"Authorization": used} if used else {})}
@@ -242,7 +242,7 @@ class RegistryClient:
                 response.close()
                 response = exchange(authorization.header(seconds=seconds))
         if response.status not in expect:
-            raise refusal(response)
+            raise error_for(response)
         return response
 
     def _connected(self) -> tuple[str, Authorization]:
@@ -269,7 +269,7 @@ class RegistryClient:
             if response.status == 401:
                 authorization.learn(response.headers.get("WWW-Authenticate", ""), used=None)
             elif response.status not in _PING_SAYS_LITTLE:
-                raise refusal(response)
+                raise error_for(response)
             response.close()
             self._open = response.status == 200
             return base, authorization

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.printable import one_line
-from flakeship.registry.auth_file import AuthFile, Entry, parse_auth_file, read_auth_file
+from flakeship.registry.auth_file import AuthEntry, AuthFile, parse_auth_file, read_auth_file
 from flakeship.registry.reference import DOCKER_HUB, Reference, normal_registry
 
 _HELPER_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -30,7 +30,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Explicit:
+class ExplicitCredentials:
     """The inputs `registry`, `username`, `password`. An empty registry means every one of this run."""
 
     username: str
@@ -42,22 +42,22 @@ class Explicit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundCredentials:
     """`source` says in a few words where they come from, for the log."""
 
     credentials: Credentials | None
     source: str
 
 
-def find(
+def find_credentials(
     reference: Reference,
     *,
-    explicit: Explicit | None,
+    explicit: ExplicitCredentials | None,
     authfile: str | None,
     environ: Mapping[str, str],
     home: str,
     github_token: str = "",
-) -> Found:
+) -> FoundCredentials:
     """The first of: inputs, authfile, docker's helper and file, containers' files, DOCKER_AUTH_CONFIG, what CI gives.
 
     DOCKER_AUTH_CONFIG stands below docker login, unlike docker's own order: GitLab's runner sets it to credentials
@@ -69,17 +69,19 @@ def find(
         _from_files(reference, authfile, environ, home),
         _from_ci(reference, environ, github_token),
     )
-    return next(places, Found(None, "anonymous"))
+    return next(places, FoundCredentials(None, "anonymous"))
 
 
-def _from_inputs(reference: Reference, explicit: Explicit | None) -> Iterator[Found]:
+def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> Iterator[FoundCredentials]:
     if explicit and explicit.is_for(reference):
-        yield Found(Credentials(explicit.username, explicit.password), "the inputs username and password")
+        yield FoundCredentials(
+            Credentials(explicit.username, explicit.password), "the inputs username and password"
+        )
 
 
 def _from_files(
     reference: Reference, authfile: str | None, environ: Mapping[str, str], home: str
-) -> Iterator[Found]:
+) -> Iterator[FoundCredentials]:
     for path, must_exist in _places(authfile, environ, home):
         yield from _from_file(
             read_auth_file(path, must_exist=must_exist), reference, environ, source=str(path)
@@ -103,16 +105,16 @@ def _places(authfile: str | None, environ: Mapping[str, str], home: str) -> Iter
 
 def _from_file(
     document: AuthFile, reference: Reference, environ: Mapping[str, str], *, source: str
-) -> Iterator[Found]:
+) -> Iterator[FoundCredentials]:
     if helper := document.helper_for(reference.registry):
         credentials = _ask_helper(helper, reference.registry, environ)
         if credentials:
-            yield Found(credentials, f"docker-credential-{helper}, named in {source}")
+            yield FoundCredentials(credentials, f"docker-credential-{helper}, named in {source}")
     if entry := document.entry_for(reference.registry, reference.repository):
-        yield Found(_of(entry), source)
+        yield FoundCredentials(_of(entry), source)
 
 
-def _of(entry: Entry) -> Credentials:
+def _of(entry: AuthEntry) -> Credentials:
     if entry.registry_token:
         return Credentials("", entry.registry_token, "bearer")
     if entry.identity_token:
@@ -159,15 +161,17 @@ def _ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credent
     return Credentials("", secret, "identity") if username == "<token>" else Credentials(username, secret)
 
 
-def _from_ci(reference: Reference, environ: Mapping[str, str], github_token: str) -> Iterator[Found]:
+def _from_ci(
+    reference: Reference, environ: Mapping[str, str], github_token: str
+) -> Iterator[FoundCredentials]:
     token = github_token or environ.get("GITHUB_TOKEN", "")
     if reference.registry == "ghcr.io" and token:
-        yield Found(
+        yield FoundCredentials(
             Credentials(environ.get("GITHUB_ACTOR") or "github-actions", token), "the job's GITHUB_TOKEN"
         )
     if reference.registry == normal_registry(environ.get("CI_REGISTRY", "")):
         for user, secret in _GITLAB:
             if environ.get(user) and environ.get(secret):
-                yield Found(Credentials(environ[user], environ[secret]), f"{user} and {secret}")
+                yield FoundCredentials(Credentials(environ[user], environ[secret]), f"{user} and {secret}")
         if token := environ.get("CI_JOB_TOKEN", ""):
-            yield Found(Credentials("gitlab-ci-token", token), "CI_JOB_TOKEN")
+            yield FoundCredentials(Credentials("gitlab-ci-token", token), "CI_JOB_TOKEN")

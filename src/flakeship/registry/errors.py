@@ -22,7 +22,7 @@ _DENIED: Final = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ErrorAnswer:
     """What came back: `codes` are the registry's own words (`DENIED`), `digests` those that its details name."""
 
     method: str
@@ -41,7 +41,7 @@ class Answer:
 class RegistryError(WireError):
     """The registry answered, and not with what was asked for."""
 
-    def __init__(self, answer: Answer, *, transient: bool, tries: int | None = None) -> None:
+    def __init__(self, answer: ErrorAnswer, *, transient: bool, tries: int | None = None) -> None:
         super().__init__(
             str(answer), hint=_hint(answer), transient=transient, retry_after=answer.retry_after, tries=tries
         )
@@ -51,12 +51,12 @@ class RegistryError(WireError):
 class DeniedError(NotAllowedError):
     """401 or 403: credentials are missing, wrong, or not enough."""
 
-    def __init__(self, answer: Answer, *, hint: str = "") -> None:
+    def __init__(self, answer: ErrorAnswer, *, hint: str = "") -> None:
         super().__init__(str(answer), hint=hint)
         self.answer = answer
 
 
-def refusal(response: Response) -> RegistryError | DeniedError:
+def error_for(response: Response) -> RegistryError | DeniedError:
     """The error that an unexpected answer means; reads at most 64 KiB of it, and closes it."""
     answer = _read(response)
     if answer.status in _DENIED:
@@ -69,7 +69,7 @@ def refusal(response: Response) -> RegistryError | DeniedError:
     return RegistryError(answer, transient=answer.status in _TRANSIENT or "TOOMANYREQUESTS" in codes)
 
 
-def _read(response: Response) -> Answer:
+def _read(response: Response) -> ErrorAnswer:
     wait = retry_after(response.headers)
     try:
         body = response.read()
@@ -78,7 +78,7 @@ def _read(response: Response) -> Answer:
     errors = _errors(body)
     texts = [": ".join(filter(None, (_word(entry, "code"), _word(entry, "message")))) for entry in errors]
     text = "; ".join(filter(None, texts)) or _plain(body)
-    return Answer(
+    return ErrorAnswer(
         response.method,
         redact_url(response.url),
         response.status,
@@ -121,7 +121,7 @@ def _digests(detail: Any) -> list[Digest]:
     return found
 
 
-def _hint(answer: Answer) -> str:
+def _hint(answer: ErrorAnswer) -> str:
     match answer.status:
         case 413:
             return (

@@ -21,7 +21,7 @@ _API_HOSTS: Final = {DOCKER_HUB: "registry-1.docker.io"}
 
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY: Final = re.compile(rf"{_PART}(?:/{_PART})*")
-TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST: Final = re.compile(
     rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?"
@@ -87,7 +87,7 @@ def normal_registry(text: str) -> str:
 
 def check_tag(tag: str) -> str:
     """The tag itself. UsageError if it is none."""
-    if not TAG.fullmatch(tag):
+    if not TAG_PATTERN.fullmatch(tag):
         start = "" if not tag or tag[0] not in ".-" else "; it may not begin with a period or a dash"
         long = f"; it is {len(tag)} long" if len(tag) > 128 else ""
         raise UsageError(

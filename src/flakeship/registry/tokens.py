@@ -17,7 +17,7 @@ from flakeship.http.origin import Origin, check_realm
 from flakeship.http.transport import Transport
 from flakeship.registry.challenge import Challenge
 from flakeship.registry.credentials import Credentials
-from flakeship.registry.errors import refusal
+from flakeship.registry.errors import error_for
 
 if TYPE_CHECKING:
     from flakeship.http.response import Response
@@ -60,15 +60,15 @@ def fetch_token(
         if response.status == 200:
             return _read(transport, response, scopes)
         if response.status not in _NO_OAUTH2:
-            raise refusal(response)
+            raise error_for(response)
         response.close()
     response = _get(transport, realm, service, scopes, credentials)
     if response.status != 200:
-        raise refusal(response)
+        raise error_for(response)
     return _read(transport, response, scopes)
 
 
-def basic(credentials: Credentials) -> str:
+def basic_authorization(credentials: Credentials) -> str:
     """The value of an Authorization header."""
     pair = f"{credentials.username}:{credentials.secret}".encode()
     return f"Basic {base64.b64encode(pair).decode()}"
@@ -83,7 +83,7 @@ def _get(
     query += [("scope", scope) for scope in scopes]
     url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
     return transport.exchange(
-        "GET", url, headers={"Authorization": basic(credentials)} if credentials else {}
+        "GET", url, headers={"Authorization": basic_authorization(credentials)} if credentials else {}
     )
 
 

@@ -12,9 +12,9 @@ from flakeship.errors import NotAllowedError
 from flakeship.http.transport import Transport
 from flakeship.metadata.context import Context
 from flakeship.registry.client import RegistryClient
-from flakeship.registry.credentials import Explicit, Found, find
-from flakeship.registry.reference import TAG, Reference, check_tag
-from flakeship.registry.tokens import basic
+from flakeship.registry.credentials import ExplicitCredentials, FoundCredentials, find_credentials
+from flakeship.registry.reference import TAG_PATTERN, Reference, check_tag
+from flakeship.registry.tokens import basic_authorization
 from flakeship.settings.declaration import Settings
 
 
@@ -70,7 +70,7 @@ def _refuse_untrusted(settings: Settings, runtime: Runtime, context: Context) ->
 
 def _client(
     target: Repository, session: Transport, settings: Settings, runtime: Runtime, context: Context
-) -> tuple[RegistryClient, Reuse | None, Found]:
+) -> tuple[RegistryClient, Reuse | None, FoundCredentials]:
     found = credentials_for(Reference(target.registry, target.repository), settings, runtime)
     tags, others = _reuse_from(target, settings, context)
     client = RegistryClient(
@@ -105,24 +105,26 @@ def _reuse_from(
             others[reference.repository] = (*others.get(reference.repository, ()), wanted)
     if not settings.reuse_from:
         branch = context.repository.default_branch
-        tags += [tag for tag in (branch, "latest", "main", "edge") if TAG.fullmatch(tag)]
+        tags += [tag for tag in (branch, "latest", "main", "edge") if TAG_PATTERN.fullmatch(tag)]
     return tuple(dict.fromkeys(tag for tag in tags if tag not in target.tags)), others
 
 
-def credentials_for(reference: Reference, settings: Settings, runtime: Runtime) -> Found:
+def credentials_for(reference: Reference, settings: Settings, runtime: Runtime) -> FoundCredentials:
     found = _found(reference, settings, runtime)
     runtime.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
     if found.credentials:
         runtime.emit(events.Secret(found.credentials.secret))
-        runtime.emit(events.Secret(basic(found.credentials).removeprefix("Basic ")))
+        runtime.emit(events.Secret(basic_authorization(found.credentials).removeprefix("Basic ")))
     return found
 
 
-def _found(reference: Reference, settings: Settings, runtime: Runtime) -> Found:
-    explicit = Explicit(settings.username, settings.password, settings.registry)
+def _found(reference: Reference, settings: Settings, runtime: Runtime) -> FoundCredentials:
+    explicit = ExplicitCredentials(settings.username, settings.password, settings.registry)
     if explicit.username and not explicit.password and explicit.is_for(reference):
-        return Found(None, "username without a password")  # no other's credentials, where one is named
-    return find(
+        return FoundCredentials(
+            None, "username without a password"
+        )  # no other's credentials, where one is named
+    return find_credentials(
         reference,
         explicit=explicit if explicit.username else None,
         authfile=str(runtime.cwd / settings.authfile) if settings.authfile else None,

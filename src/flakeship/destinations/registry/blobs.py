@@ -9,12 +9,12 @@ from typing import BinaryIO, Final, Literal, TypeAlias
 from flakeship.destinations.protocol import BlobsUnknownError
 from flakeship.errors import ResourceError
 from flakeship.events import Emit
-from flakeship.http.body import Body
+from flakeship.http.body import RequestBody
 from flakeship.http.errors import WireError
 from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
-from flakeship.registry.client import RegistryClient, Upload
+from flakeship.registry.client import RegistryClient, UploadSession
 from flakeship.registry.errors import DeniedError, RegistryError
 
 State: TypeAlias = Literal["uploaded", "reused", "mounted"]
@@ -45,7 +45,7 @@ class _Course:
     blob: Blob
     believe: bool
     committed: bool = False
-    sessions: list[Upload] = field(default_factory=list)
+    sessions: list[UploadSession] = field(default_factory=list)
 
 
 class BlobUploads:
@@ -98,7 +98,7 @@ class BlobUploads:
                 self._client.cancel(session)
             raise BlobsUnknownError(frozenset({blob.digest}))
         session = session or self._client.start_upload()
-        self._send(course, session, Body(blob.open, blob.size, blob.name, self._emit))
+        self._send(course, session, RequestBody(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
 
     def _is_there(self, blob: Blob) -> bool:
@@ -112,7 +112,7 @@ class BlobUploads:
             return False
         return size is not None and (size <= 0 or size == blob.size)
 
-    def _mount(self, digest: Digest) -> Upload | None:
+    def _mount(self, digest: Digest) -> UploadSession | None:
         """None when the blob is here now. Whatever goes wrong with mounting, a plain upload still may do."""
         for source in self._mount_from:
             try:
@@ -121,7 +121,7 @@ class BlobUploads:
                 continue
         return self._client.start_upload()
 
-    def _send(self, course: _Course, session: Upload, body: Body) -> None:
+    def _send(self, course: _Course, session: UploadSession, body: RequestBody) -> None:
         if self._streams:
             try:
                 self._stream(course, session, body)
@@ -137,13 +137,13 @@ class BlobUploads:
         else:
             self._put_at_once(course, session, body, None)
 
-    def _stream(self, course: _Course, session: Upload, body: Body) -> None:
+    def _stream(self, course: _Course, session: UploadSession, body: RequestBody) -> None:
         course.sessions.append(session)
         course.sessions[-1] = session = self._client.patch(session, body)
         self._commit(course, session, None)
 
     def _put_at_once(
-        self, course: _Course, session: Upload, body: Body, refused: RegistryError | None
+        self, course: _Course, session: UploadSession, body: RequestBody, refused: RegistryError | None
     ) -> None:
         course.sessions.append(session)
         try:
@@ -155,7 +155,7 @@ class BlobUploads:
                 raise refused from error
             raise
 
-    def _commit(self, course: _Course, session: Upload, body: Body | None) -> None:
+    def _commit(self, course: _Course, session: UploadSession, body: RequestBody | None) -> None:
         course.committed = True
         try:
             self._client.commit(session, course.blob.digest, body=body)

@@ -22,7 +22,7 @@ from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, Packe
 from flakeship.image.stream import Reader
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
-from flakeship.registry.errors import Answer, DeniedError, RegistryError
+from flakeship.registry.errors import DeniedError, ErrorAnswer, RegistryError
 from flakeship.registry.hints import hint_for
 
 T = TypeVar("T")
@@ -245,7 +245,7 @@ class RegistryDestination:
                 raise BlobsUnknownError(unknown) from error
             raise
 
-    def _unknown(self, answer: Answer, packed: Packed | PackedIndex) -> frozenset[Digest]:
+    def _unknown(self, answer: ErrorAnswer, packed: Packed | PackedIndex) -> frozenset[Digest]:
         """Blobs that the registry had and now has not, or has otherwise; empty where it says something else."""
         if not _UNKNOWN_BLOB & set(answer.codes):
             return frozenset()
@@ -283,7 +283,7 @@ class RegistryDestination:
                 f"there is no repository {self.name}: {error.answer}", hint=hint_for(self._client.registry)
             ) from error
 
-    def _why_denied(self, answer: Answer) -> str:
+    def _why_denied(self, answer: ErrorAnswer) -> str:
         if self._client.credentials is None:
             return (
                 f"{self.name} asks for credentials, and none were found for {self._client.registry}: {answer}"

@@ -7,10 +7,10 @@ from typing import Final
 
 from flakeship.http.origin import Origin
 from flakeship.http.transport import Transport
-from flakeship.registry.challenge import Challenge, parse_challenges, usable
+from flakeship.registry.challenge import Challenge, parse_challenges, usable_challenge
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
-from flakeship.registry.tokens import Token, basic, fetch_token
+from flakeship.registry.tokens import Token, basic_authorization, fetch_token
 
 _MARGIN: Final = 60.0
 
@@ -41,14 +41,14 @@ class Authorization:
             if self._credentials and self._credentials.kind == "bearer":
                 return f"Bearer {self._credentials.secret}"
             if self._challenge.scheme == "basic":
-                return basic(self._credentials) if self._credentials else None
+                return basic_authorization(self._credentials) if self._credentials else None
             if self._token is None or not self._lasts(self._token, seconds):
                 self._token = self._fetch(self._challenge)
             return f"Bearer {self._token.value}"
 
     def learn(self, header: str, *, used: str | None) -> bool:
         """Take in the challenge of a 401 to a request that carried `used`; whether another try makes sense."""
-        challenge = usable(parse_challenges(header))
+        challenge = usable_challenge(parse_challenges(header))
         with self._lock:
             known = self._challenge
             self._challenge = challenge or known
