@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flakeship.events import BuildLog, BuildProgress, Event
-from flakeship.nix.log import TAIL, Log, name_of
-from tests.nix.samples import BUILDER_FAILED, DRV, FAILS
+from flakeship.nix.log import TAIL, Log
+from tests.nix.samples import BUILDER_FAILED, FAILS
 
 
 def read(*lines: bytes | dict[str, Any]) -> tuple[Log, list[Event]]:
@@ -119,8 +119,3 @@ def test_has_nix_spoken() -> None:
 
 def test_unknown_actions_and_results_are_passed_over() -> None:
     assert read({"action": "dance"}, result(999, "x"))[1] == []
-
-
-def test_name_of_a_derivation() -> None:
-    assert name_of(DRV) == "app-1.0"
-    assert name_of("") == ""

@@ -16,11 +16,11 @@ from flakeship.image.workers import workers
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import Metadata
 from flakeship.metadata.labels import FLAKE
+from flakeship.store_paths import hash_of
 
 if TYPE_CHECKING:
     from flakeship.nix.derivation import Derivation
 
-_STORE_PATH: Final = re.compile(r"/nix/store/([0-9a-df-np-sv-z]{32})-[0-9A-Za-z+._?=-]+")
 _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")
 # What dockerTools puts around an image's name: https://github.com/NixOS/nixpkgs/blob/master/pkgs/build-support/docker/default.nix
 _IMAGE: Final = re.compile(r"(?:docker-image-|stream-)?(.+?)(?:\.tar(?:\.[a-z0-9]+)?)?(?:\.drv)?")
@@ -85,5 +85,4 @@ def _softly(described: Callable[[], Derivation], runtime: Runtime) -> NixFacts:
 
 def _hash_of(path: Path) -> str:
     """The hash of a store path, or of a link to one."""
-    found = _STORE_PATH.fullmatch(str(path)) or _STORE_PATH.fullmatch(str(path.resolve()))
-    return found[1] if found else ""
+    return hash_of(str(path)) or hash_of(str(path.resolve()))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from flakeship.image.model import EMPTY, Packed
-
-STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
+from flakeship.store_paths import store_paths_in
 
 Level = Literal["warning", "hint"]
 WayTo: TypeAlias = Callable[[str, str], tuple[str, ...]]
@@ -103,4 +101,4 @@ def contents_of(history: Sequence[Mapping[str, Any]], layers: int) -> tuple[tupl
     if len(entries) != layers:
         return ((),) * layers
     texts = (f"{entry.get('comment', '')} {entry.get('created_by', '')}" for entry in entries)
-    return tuple(tuple(dict.fromkeys(STORE_PATH.findall(text))) for text in texts)
+    return tuple(tuple(dict.fromkeys(store_paths_in(text))) for text in texts)

@@ -9,10 +9,10 @@ from typing import Final, TypeAlias
 
 from flakeship.lint.elf import architecture_of
 from flakeship.lint.facts import Facts, Finding
+from flakeship.store_paths import STORE, name_of, store_path_of
 
 Rule: TypeAlias = Callable[[Facts], Iterator[Finding]]
 
-_HASH: Final = len("/nix/store/") + 33
 _TLS: Final = re.compile(r"(openssl|gnutls|libressl|mbedtls|nss|boringssl|botan[23]?|wolfssl)-[0-9].*")
 _BUNDLE: Final = re.compile(r"(nss-)?cacert-.*|ca-certificates.*")
 _BUNDLE_FILES: Final = (
@@ -29,11 +29,6 @@ _NOT_TO_RUN: Final = re.compile(
 _RUNTIME_OUTPUTS: Final = frozenset({"-lib", "-libgcc", "-libs", "-out", "-man", "-doc", "-info"})
 _MOST_LAYERS: Final = 127
 _FEW: Final = 5
-
-
-def name_of(path: str) -> str:
-    """`openssl-3.0.8` of `/nix/store/HASH-openssl-3.0.8`."""
-    return path[_HASH:]
 
 
 def ca_bundle(facts: Facts) -> Iterator[Finding]:
@@ -128,7 +123,7 @@ def many_layers(facts: Facts) -> Iterator[Finding]:
 def wrong_architecture(facts: Facts) -> Iterator[Finding]:
     """Of the program that is run, where it lies in the store of this very machine."""
     path = facts.program
-    found = architecture_of(Path(path)) if path.startswith("/nix/store/") else ""
+    found = architecture_of(Path(path)) if path.startswith(STORE) else ""
     said = facts.packed.image.platform.architecture
     if found and found != said:
         yield Finding(
@@ -153,8 +148,8 @@ def not_to_run(facts: Facts) -> Iterator[Finding]:
         return
     names = [name_of(path) for _, path in sized]
     more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    largest, root = sized[0][1], facts.program[: _HASH + len(name_of(facts.program).partition("/")[0])]
-    way = facts.way_to(root, largest) if root.startswith("/nix/store/") else ()
+    largest, root = sized[0][1], store_path_of(facts.program)
+    way = facts.way_to(root, largest) if root else ()
     shown = "shows where" if way else "shows what refers to it"
     yield Finding(
         "build-tools",

@@ -13,8 +13,8 @@ from flakeship.nix import alternatives
 from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
-from flakeship.nix.log import name_of
 from flakeship.nix.untracked import hint_untracked
+from flakeship.store_paths import name_of_derivation
 
 _DRV: Final = r"'(?P<drv>/nix/store/[^']+\.drv)'"
 _BUILDER: Final = (
@@ -82,12 +82,12 @@ def _builder(failure: Failure, found: re.Match[str]) -> Error:
         return _no_space(failure, found)
     if found["signal"]:
         return BuildError(
-            f"building {name_of(drv)} failed: its builder was ended by signal {found['signal']}",
+            f"building {name_of_derivation(drv)} failed: its builder was ended by signal {found['signal']}",
             hint="signal 9 mostly means that memory ran out: build fewer at a time (`nix-config: max-jobs = 1`, `cores = 1`)",
             detail=tail,
         )
     return BuildError(
-        f"building {name_of(drv)} failed: its builder exited with code {found['code']}",
+        f"building {name_of_derivation(drv)} failed: its builder exited with code {found['code']}",
         hint=f"the end of its log is above; all of it: nix log {drv}",
         detail=tail,
     )
@@ -95,7 +95,7 @@ def _builder(failure: Failure, found: re.Match[str]) -> Error:
 
 def _hash_mismatch(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
-        f"the source {name_of(found['drv'])} is not what the flake says: its hash is {found['got']}, not {found['specified']}",
+        f"the source {name_of_derivation(found['drv'])} is not what the flake says: its hash is {found['got']}, not {found['specified']}",
         hint="if upstream changed it knowingly, put the new hash into the flake; else somebody tampered with it",
         detail=failure.end,
     )

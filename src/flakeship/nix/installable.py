@@ -11,6 +11,7 @@ from typing import Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from flakeship.errors import UsageError
+from flakeship.store_paths import STORE, store_path_of
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _OUTPUTS: Final = re.compile(r"\*|[A-Za-z0-9+._?=-]+(,[A-Za-z0-9+._?=-]+)*")
@@ -18,7 +19,6 @@ _ATTRIBUTE: Final = re.compile(
     r"""\.?(?:"[^"]+"|[^\s".#^,;:()\[\]{}]+)(?:\.(?:"[^"]+"|[^\s".#^,;:()\[\]{}]+))*"""
 )
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[^/]+")
 _PASSWORD: Final = re.compile(r"https?://[^/@]+@|://[^/@]*:[^/@]*@")
 _EXAMPLES: Final = (
     "write for example `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
@@ -86,7 +86,7 @@ class Installable:
             raise UsageError(f"flake: {text[:200]!r} is not an installable", hint=_EXAMPLES)
         if _PASSWORD.search(text):
             raise _password("flake")
-        if _STORE_PATH.fullmatch(text):
+        if store_path_of(text) and text.count("/") == STORE.count("/"):
             raise UsageError(
                 f"flake: {text} is a store path, built already", hint=f"give it as `source: {text}`"
             )

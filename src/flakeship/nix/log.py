@@ -6,13 +6,13 @@ https://github.com/NixOS/nix/blob/master/src/libutil/include/nix/util/logging.hh
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flakeship.events import BuildLog, BuildProgress, Emit
 from flakeship.printable import printable_lines
+from flakeship.store_paths import name_of_derivation
 
 TAIL: Final = 25
 _ERROR, _INFO = 0, 3
@@ -81,14 +81,9 @@ class Log:
 
     def _line(self, derivation: str, line: str) -> None:
         self.tails.setdefault(derivation, deque(maxlen=TAIL)).append(printable_lines(line))
-        self.emit(BuildLog(f"{name_of(derivation)}> {line}" if derivation else line))
+        self.emit(BuildLog(f"{name_of_derivation(derivation)}> {line}" if derivation else line))
 
     def _say(self, text: str, level: int) -> None:
         if level <= _INFO:
             for line in text.splitlines():
                 self.emit(BuildLog(line))
-
-
-def name_of(path: str) -> str:
-    """`hello-2.12` of `/nix/store/<hash>-hello-2.12.drv`."""
-    return re.sub(r"^.*/[0-9a-z]{32}-", "", path).removesuffix(".drv")

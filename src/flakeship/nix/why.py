@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from flakeship.nix.command import Nix
+from flakeship.store_paths import store_paths_in
 
-_STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
 _SECONDS: Final = 10
 
 
@@ -17,4 +16,4 @@ def way_to(nix: Nix, root: str, path: str) -> tuple[str, ...]:
         done = nix.run("why-depends", "--", root, path, timeout=_SECONDS)
     except TimeoutError:
         return ()
-    return tuple(_STORE_PATH.findall(done.stdout.decode(errors="replace"))) if done.returncode == 0 else ()
+    return tuple(store_paths_in(done.stdout.decode(errors="replace"))) if done.returncode == 0 else ()

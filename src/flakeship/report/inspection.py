@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from flakeship.printable import printable
 from flakeship.report.plain import size_of
+from flakeship.store_paths import name_of
 
-_HASH: Final = len("/nix/store/") + 33
 _WIDTH: Final = 100
 _RUNTIME: Final = (
     "Entrypoint",
@@ -96,7 +96,7 @@ def _rows(image: Inspection) -> Iterator[tuple[str, str]]:
 
 def _lines(layer: LayerView) -> Iterator[str]:
     size = "" if layer.size is None else size_of(layer.size)
-    contents = [path[_HASH:] for path in layer.store_paths] or [printable(layer.comment)[:_WIDTH]]
+    contents = [name_of(path) for path in layer.store_paths] or [printable(layer.comment)[:_WIDTH]]
     yield f"{(layer.digest or layer.diff_id or '')[7:19]:<12}  {size:>9}  {contents[0]}"
     for content in contents[1:]:
         yield f"{'':<12}  {'':>9}  {content}"

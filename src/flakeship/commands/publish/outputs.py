@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from flakeship.destinations.protocol import Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex
 from flakeship.report.summary import LayerRow, Summary
-
-_STORE_NAME: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-([0-9A-Za-z+._?=-]+)")
+from flakeship.store_paths import name_of, store_paths_in
 
 
 def references(published: Sequence[Published]) -> tuple[str, ...]:
@@ -85,7 +83,7 @@ def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
     if len(entries) != len(packed.layers):
         said = [""] * len(packed.layers)
     for layer, text in zip(packed.layers, said, strict=True):
-        yield layer.descriptor.digest, ", ".join(_STORE_NAME.findall(text)) or text
+        yield layer.descriptor.digest, ", ".join(map(name_of, store_paths_in(text))) or text
 
 
 def check_metadata(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from flakeship.image.pack import LayerStore
 from flakeship.image.stream import Reader
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import Opened
+from flakeship.store_paths import store_paths_in
 from flakeship.stores.existing import ExistingStore, OpenBlob
 
 SOURCE: Final = "dev.flakeship.source"
@@ -37,7 +37,6 @@ NAMES: Final = "dev.flakeship.names"
 RECIPE_OF: Final = "dev.flakeship.recipe"
 """Manifest annotation: how its layers were packed; another recipe would have made others of the same output path."""
 
-_STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
 
 Known = Sequence[ExistingImage] | None
 
@@ -68,7 +67,7 @@ class ExistingImages:
                 if isinstance(history, list)
                 else []
             )
-            groups = tuple(frozenset(_STORE_PATH.findall(text)) for text in said)
+            groups = tuple(frozenset(store_paths_in(text)) for text in said)
             if any(layer and layer.key for layer in image.layers) and any(groups):
                 return tuple(filter(None, groups))
         return ()

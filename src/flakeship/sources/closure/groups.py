@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from flakeship.sources.package import StorePath
+from flakeship.store_paths import name_of
 
 Group: TypeAlias = tuple[StorePath, ...]
 
 _EACH: Final = 4096
 """Bytes that a path costs whatever its size: its headers, its line in the config."""
-_HASH: Final = len("/nix/store/") + 33
 
 
 def grouped(
@@ -86,7 +86,7 @@ def _neighbourly(known: Mapping[str, StorePath], top: str) -> list[str]:
 
 
 def _by_name(path: str) -> tuple[str, str]:
-    return path[_HASH:], path
+    return name_of(path), path
 
 
 def _closures(known: Mapping[str, StorePath], order: Sequence[str]) -> dict[str, int]:
