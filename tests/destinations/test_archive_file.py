@@ -16,11 +16,11 @@ import pytest
 
 from flakeship.destinations.archive.file import ArchiveDestination, OciArchiveDestination
 from flakeship.destinations.archive.name import Form, Name
-from flakeship.destinations.archive.tar import CONTAINERD_NAME, REF_NAME, blob_name
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.check import check_image
 from flakeship.image.index import seal_index
+from flakeship.image.layout import CONTAINERD_NAME, REF_NAME, blob_path
 from flakeship.image.model import Packed
 from tests.images import digests, packed_of, random_layer, random_packed
 
@@ -52,15 +52,15 @@ def test_a_docker_archive_is_a_layout_too(tmp_path: Path) -> None:
     found = members((tmp_path / "x/image.tar").read_bytes())
     assert document(found, "manifest.json") == [
         {
-            "Config": blob_name(packed.config_descriptor.digest),
+            "Config": blob_path(packed.config_descriptor.digest),
             "RepoTags": ["app:1.0"],
-            "Layers": [blob_name(layer.descriptor.digest) for layer in packed.layers],
+            "Layers": [blob_path(layer.descriptor.digest) for layer in packed.layers],
         }
     ]
     (entry,) = document(found, "index.json")["manifests"]
     assert entry["digest"] == packed.descriptor.digest
     assert entry["annotations"] == {REF_NAME: "1.0", CONTAINERD_NAME: "docker.io/library/app:1.0"}
-    check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_name(digest)]))
+    check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_path(digest)]))
     assert published.reference == f"docker-archive:{tmp_path}/x/image.tar:app:1.0"
     assert [blob.digest for blob in published.blobs] == digests(packed)
     assert (tmp_path / "x/image.tar").stat().st_mode & 0o777 == 0o644
@@ -72,7 +72,7 @@ def test_an_oci_archive_holds_a_layout_alone(tmp_path: Path) -> None:
     found = members((tmp_path / "image.tar").read_bytes())
     assert "manifest.json" not in found
     assert document(found, "oci-layout") == {"imageLayoutVersion": "1.0.0"}
-    check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_name(digest)]))
+    check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_path(digest)]))
     assert published.reference == f"oci-archive:{tmp_path}/image.tar:1.0"
 
 
@@ -87,9 +87,9 @@ def test_an_oci_archive_may_hold_several_platforms(tmp_path: Path) -> None:
         published = destination.prepare_index(index).finish()
     found = members((tmp_path / "image.tar").read_bytes())
     assert published.digest == index.descriptor.digest
-    assert found[blob_name(index.descriptor.digest)] == index.manifest
+    assert found[blob_path(index.descriptor.digest)] == index.manifest
     for image in images:
-        check_image(image.descriptor, lambda digest: io.BytesIO(found[blob_name(digest)]))
+        check_image(image.descriptor, lambda digest: io.BytesIO(found[blob_path(digest)]))
     assert [blob.digest for blob in published.blobs] == [
         digest for image in images for digest in digests(image)
     ]
@@ -155,7 +155,7 @@ def test_a_layer_that_is_nowhere_here_is_asked_for(tmp_path: Path) -> None:
             destination.take(layer, certain=False)
         destination.prepare(packed).finish()
     found = members((tmp_path / "image.tar").read_bytes())
-    check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_name(digest)]))
+    check_image(packed.descriptor, lambda digest: io.BytesIO(found[blob_path(digest)]))
 
 
 def test_a_folder_a_terminal_and_a_file_in_the_way_are_refused(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from flakeship.destinations.oci_layout import REF_NAME, LayoutDestination
+from flakeship.destinations.oci_layout import LayoutDestination
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import RejectedError, ResourceError, UsageError
 from flakeship.image.compress import Algorithm
+from flakeship.image.layout import REF_NAME
 from flakeship.image.model import Packed
 from tests.image.making import compression, made
 from tests.image.schemas import errors

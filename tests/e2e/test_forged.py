@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from flakeship.image.model import LAYER_KEY
+from flakeship.image.annotations import LAYER_KEY
 from tests.e2e.forging import INDEX, MANIFEST, Change, Document, Forged, digest_of, layer
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_proxy import fault_proxy

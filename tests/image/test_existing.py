@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.document import decode_object
 from flakeship.image.existing import existing_image
-from flakeship.image.model import LAYER_KEY
 from tests.images import random_packed
 
 PACKED = random_packed(5, 3, size=100)

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship.errors import UsageError
+from flakeship.image.annotations import UNSTAMP
 from flakeship.image.document import merge_patch
 from flakeship.image.healthcheck import parse_healthcheck
 from flakeship.image.model import Image, Platform
 from flakeship.image.override import Overrides, overridden, with_env
-from flakeship.image.stamp import UNSTAMP, with_record
+from flakeship.image.stamp import with_record
 
 RUNTIME: dict[str, Any] = {
     "Entrypoint": ["/bin/init"],

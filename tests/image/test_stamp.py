@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flakeship.image.annotations import UNSTAMP
 from flakeship.image.document import merge_patch
 from flakeship.image.model import Digest, Image, Platform
-from flakeship.image.stamp import UNSTAMP, rfc3339, with_annotations, with_created, with_labels, with_record
+from flakeship.image.stamp import rfc3339, with_annotations, with_created, with_labels, with_record
 
 LABELS = st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e"]), st.text(max_size=3))
 MOMENTS = st.none() | st.datetimes(timezones=st.just(UTC))

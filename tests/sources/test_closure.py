@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.errors import NotAnImageError, ResourceError
-from flakeship.image.model import LAYER_KEY
+from flakeship.image.annotations import LAYER_KEY
 from flakeship.sources import opened as open_source
 from flakeship.sources.closure import Closure, key_of, matches
 from flakeship.sources.closure.architecture import platform_of

@@ -18,7 +18,8 @@ import pytest
 from flakeship import sources
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.events import Detail, Event
-from flakeship.image.model import LAYER_KEY, Image, Layer, Packed, digest_of
+from flakeship.image.annotations import LAYER_KEY
+from flakeship.image.model import Image, Layer, Packed, digest_of
 from flakeship.sources.opened import SourceRequest
 from tests.image.making import check, made
 from tests.sources.store_trees import ODD, plant

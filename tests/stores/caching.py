@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from flakeship import events
+from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.compress import Compression
 from flakeship.image.media_types import OCI, Family
-from flakeship.image.model import LAYER_KEY, Layer, PackedLayer, digest_of
+from flakeship.image.model import Layer, PackedLayer, digest_of
 from flakeship.image.pack import Packing, packed_layers
 from flakeship.stores.cache import CachedStore
 from flakeship.stores.cache_folder import CacheFolder

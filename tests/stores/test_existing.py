@@ -13,9 +13,10 @@ from typing import Final
 import pytest
 import zstandard
 
+from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import DOCKER, OCI, Family
-from flakeship.image.model import EMPTY, LAYER_KEY, CompressedBlob, Descriptor, Digest, Layer, digest_of
+from flakeship.image.model import EMPTY, CompressedBlob, Descriptor, Digest, Layer, digest_of
 from flakeship.stores.existing import ExistingStore
 from flakeship.stores.temporary import TemporaryStore
 

@@ -14,7 +14,7 @@ from flakeship.commands.runtime import Runtime
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.existing import ExistingImage, children, config_of, existing_image
-from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.media_types import INDEXES
 from flakeship.image.model import Digest, Image, Layer, digest_of
 from flakeship.image.stream import CHUNK, read_full
 from flakeship.lint.facts import contents_of
@@ -129,7 +129,7 @@ def _in_registry(reference: Reference, settings: Settings, runtime: Runtime) -> 
                 f"{reference} has the digest {manifest.digest}", hint="the registry, or a proxy, is broken"
             )
         document = _object(manifest.data, str(reference))
-        if manifest.media_type not in {OCI.index, DOCKER.index}:
+        if manifest.media_type not in INDEXES:
             yield _of_manifest(str(reference), manifest.digest, document, client)
             return
         for digest in _children(document, str(reference))[:_PLATFORMS]:

@@ -20,15 +20,13 @@ from flakeship.errors import Error, RejectedError, ResourceError, UsageError
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
 from flakeship.image.existing import ExistingImage, ExistingLayer, config_of, existing_image
+from flakeship.image.layout import BLOBS, INDEX_FILE, LAYOUT_DOCUMENT, LAYOUT_FILE, REF_NAME, blob_path
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, parse_digest
 from flakeship.image.stream import CHUNK, Reader, sha256_of
 
-REF_NAME: Final = "org.opencontainers.image.ref.name"
-
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_LAYOUT: Final = {"imageLayoutVersion": "1.0.0"}
 
 
 class LayoutDestination:
@@ -53,7 +51,7 @@ class LayoutDestination:
                     hint="name another folder with `to: oci:DIR`, or empty this one",
                 )
             self._entries()
-            (self._directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+            (self._directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -120,7 +118,7 @@ class LayoutDestination:
     def _name(self, packed: Packed | PackedIndex, tag: str) -> None:
         with self._alone():
             self._complete(packed)  # since it was, another run may have removed what nobody listed
-            self._write(self._directory / "oci-layout", encode(_LAYOUT))
+            self._write(self._directory / LAYOUT_FILE, encode(LAYOUT_DOCUMENT))
             self._enter(packed, tag)
 
     @contextlib.contextmanager
@@ -157,17 +155,17 @@ class LayoutDestination:
         kept.append(replace(packed.descriptor, annotations=annotations).to_json())
         index = {"schemaVersion": 2, "mediaType": OCI.index, "manifests": kept}
         before = self._reachable(entries)
-        self._write(self._directory / "index.json", encode(index))
+        self._write(self._directory / INDEX_FILE, encode(index))
         for digest in before - self._reachable(kept):
             self._blob(digest).unlink(missing_ok=True)
 
     def _is_layout(self) -> bool:
-        return (self._directory / "oci-layout").exists()
+        return (self._directory / LAYOUT_FILE).exists()
 
     def _holds_others(self) -> bool:
         """Whether the folder holds what no run of ours that was cut short can have left."""
         return self._directory.exists() and any(
-            path.name != "blobs" and not path.name.startswith(".") for path in self._directory.iterdir()
+            path.name != BLOBS and not path.name.startswith(".") for path in self._directory.iterdir()
         )
 
     def _holds(self, path: Path, digest: Digest, size: int) -> bool:
@@ -184,7 +182,7 @@ class LayoutDestination:
 
     def _entries(self) -> list[dict[str, Any]]:
         """Of the index. UsageError where it can't be read: to write another would lose the images it lists."""
-        path = self._directory / "index.json"
+        path = self._directory / INDEX_FILE
         if not path.exists():
             return []
         entries = _document(path).get("manifests")
@@ -207,7 +205,7 @@ class LayoutDestination:
         return reached
 
     def _blob(self, digest: Digest) -> Path:
-        return self._directory / "blobs" / digest.replace(":", "/")
+        return self._directory / blob_path(digest)
 
     def _write(self, path: Path, content: bytes | BinaryIO) -> None:
         """All of it or nothing: a name in a layout never stands for half a file."""

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flakeship.image.annotations import LAYER_KEY, UNSTAMP
 from flakeship.image.document import decode_object, merge_patch
-from flakeship.image.media_types import DOCKER, OCI
-from flakeship.image.model import LAYER_KEY, Descriptor, Digest, parse_digest
+from flakeship.image.media_types import CONFIGS, SUFFIX_OF_LAYER
+from flakeship.image.model import Descriptor, Digest, parse_digest
 from flakeship.image.seal import is_sealed
-from flakeship.image.stamp import UNSTAMP
 
 _LAYER_LIMIT: Final = 1000
-_SUFFIXES: Final = {
-    media_type: suffix for family in (OCI, DOCKER) for suffix, media_type in family.layers.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ def children(index: Mapping[str, Any]) -> tuple[Digest, ...]:
 def config_of(manifest: Mapping[str, Any]) -> Descriptor:
     """ValueError where the manifest names no config of an image."""
     entry = manifest.get("config")
-    if not isinstance(entry, dict) or media_type_of(entry) not in {OCI.config, DOCKER.config}:
+    if not isinstance(entry, dict) or media_type_of(entry) not in CONFIGS:
         raise ValueError("it names no config of an image")
     return Descriptor(entry["mediaType"], parse_digest(entry.get("digest")), _size(entry))
 
@@ -120,7 +117,7 @@ def _layer(where: str, entry: Any, diff_id: Digest) -> ExistingLayer | None:
     if not isinstance(entry, dict):
         raise ValueError("a layer is no descriptor")  # noqa: TRY004  bad data, not a bug
     digest, size = parse_digest(entry.get("digest")), _size(entry)
-    suffix = _SUFFIXES.get(media_type_of(entry))
+    suffix = SUFFIX_OF_LAYER.get(media_type_of(entry))
     if suffix is None or entry.get("urls"):
         return None
     if (suffix == "") != (digest == diff_id):

@@ -38,3 +38,11 @@ DOCKER: Final = Family(
     layers={"": _DOCKER_LAYER, "+gzip": _DOCKER_LAYER + ".gzip"},
 )
 FAMILIES: Final = {family.name: family for family in (OCI, DOCKER)}
+
+INDEXES: Final = frozenset({OCI.index, DOCKER.index})
+MANIFESTS: Final = frozenset({OCI.manifest, DOCKER.manifest})
+CONFIGS: Final = frozenset({OCI.config, DOCKER.config})
+SUFFIX_OF_LAYER: Final = {
+    media_type: suffix for family in (OCI, DOCKER) for suffix, media_type in family.layers.items()
+}
+"""From a layer's media type to the suffix that names its compression in `Family.layers`."""

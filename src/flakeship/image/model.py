@@ -16,9 +16,6 @@ Digest = NewType("Digest", str)
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
-LAYER_KEY: Final = "dev.flakeship.layer.key"
-"""Annotation of a layer that is known by its `key` before it is read."""
-
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -98,7 +95,7 @@ class Layer:
     """A layer as its source knows it, before a byte of it is read.
 
     `key` tells the layers of a source apart: the diff_id, or the name of a member of its archive. Where `annotations` say
-    `LAYER_KEY`, it names the same bytes for ever, and so finds the layer among those that are published.
+    `annotations.LAYER_KEY`, it names the same bytes for ever, and so finds the layer among those that are published.
     `open` yields the uncompressed tar. Any number of times where the source can seek; where it can only be
     read forward, once, and before the next layer is asked for.
     `size` is in bytes uncompressed; None where it is known only after reading.

@@ -14,11 +14,12 @@ from typing import Any, BinaryIO, Final, Protocol
 from flakeship import events
 from flakeship.image.adopt import MismatchError, StoppedError, adopted, compare, mismatch
 from flakeship.image.allocator import keep_freed_memory
+from flakeship.image.annotations import SEAL
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
 from flakeship.image.media_types import OCI, Family
 from flakeship.image.model import EMPTY, Descriptor, Digest, Image, Layer, Packed, PackedLayer
-from flakeship.image.seal import SEAL, sealed
+from flakeship.image.seal import sealed
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
 

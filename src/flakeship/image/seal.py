@@ -5,13 +5,11 @@ from one that is as flakeship left it. It proves nothing: whoever may write an i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from flakeship.image.annotations import SEAL
 from flakeship.image.document import encode
 from flakeship.image.model import digest_of
-
-SEAL: Final = "dev.flakeship.seal"
-"""Manifest annotation. An image that has it, whatever it says, is sealed when its bytes are settled."""
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
+from flakeship.image.annotations import SEAL, UNSTAMP
 from flakeship.image.document import decode_object, encode, merge_patch, patch_between
 from flakeship.image.model import EMPTY, Image
-from flakeship.image.seal import SEAL
-
-UNSTAMP: Final = "dev.flakeship.unstamp"
-"""Manifest annotation: the JSON merge patch (RFC 7396) that gives back the config as Nix made it, so that a later
-run can stamp the published image anew without building it."""
 
 
 def with_labels(image: Image, labels: Mapping[str, str]) -> Image:

@@ -19,6 +19,8 @@ from flakeship.http.body import RequestBody
 from flakeship.http.errors import CertificateError, UnknownHostError, WireError
 from flakeship.http.origin import Origin, next_url
 from flakeship.http.transport import Transport
+from flakeship.image.document import DOCUMENT_LIMIT
+from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.printable import one_line
 from flakeship.registry.authorization import Authorization
@@ -34,13 +36,7 @@ T = TypeVar("T")
 COMMIT_TIMEOUT: Final = 300.0
 """Seconds: GHCR takes ten to commit 700 MB, and a commit that is asked for twice fails."""
 
-MANIFEST_LIMIT: Final = 4 * 1024 * 1024
-MANIFEST_TYPES: Final = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
+MANIFEST_TYPES: Final = (OCI.manifest, OCI.index, DOCKER.manifest, DOCKER.index)
 _PING_SAYS_LITTLE: Final = frozenset({200, 403, 404, 405})
 """Some keep their /v2/ to themselves; what follows it tells more."""
 _SLOW_LINE: Final = 2_000_000.0
@@ -176,8 +172,8 @@ class RegistryClient:
         if response.status == 404:
             response.close()
             return None
-        data = response.read(MANIFEST_LIMIT + 1)
-        if len(data) > MANIFEST_LIMIT:
+        data = response.read(DOCUMENT_LIMIT + 1)
+        if len(data) > DOCUMENT_LIMIT:
             raise WireError(f"the manifest {reference} of {self.name} is larger than 4 MiB", transient=False)
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
         return Manifest(media_type, data, digest_of(data))

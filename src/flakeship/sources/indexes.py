@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.media_types import INDEXES, MANIFESTS
 from flakeship.image.model import Descriptor, Platform
 from flakeship.sources.blobs import DAMAGED, Blobs, descriptor, document, texts
-
-INDEXES: Final = frozenset({OCI.index, DOCKER.index})
-MANIFESTS: Final = frozenset({OCI.manifest, DOCKER.manifest})
 
 _DEPTH: Final = 4
 _ENTRIES: Final = 200

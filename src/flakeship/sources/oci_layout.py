@@ -16,6 +16,7 @@ from flakeship import events
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import Inflated, is_compressed
+from flakeship.image.layout import BLOBS, CONTAINERD_NAME, INDEX_FILE, LAYOUT_FILE, REF_NAME, blob_path
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
 from flakeship.image.tar.reader import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
@@ -26,12 +27,10 @@ if TYPE_CHECKING:  # what is in an index is for those that `matches`: every arch
 
 KIND: Final = "OCI image layout"
 
-_LAYOUT: Final = "oci-layout"
-_INDEX: Final = "index.json"
 _DOCKER: Final = "manifest.json"
 _VERSION: Final = "1."
 _DAMAGED: Final = "write the layout anew with the tool that made it"
-_NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_NAMES: Final = (CONTAINERD_NAME, REF_NAME)
 """Annotations that name an image; docker writes both, and the first is the full one."""
 
 
@@ -85,10 +84,10 @@ class _LayoutBlobs:
         self._files, self.what = files, what
 
     def size(self, digest: Digest) -> int | None:
-        return self._files.size(_blob(digest))
+        return self._files.size(blob_path(digest))
 
     def open(self, digest: Digest) -> Reader:
-        return self._files.open(_blob(digest))
+        return self._files.open(blob_path(digest))
 
     def open_document(self, entry: Descriptor) -> Reader:
         return self.open(entry.digest)
@@ -97,11 +96,11 @@ class _LayoutBlobs:
 def matches(path: Path, head: bytes) -> bool:
     """A tar is one too where it is also docker's, for there alone is told what is compressed how."""
     if path.is_dir():
-        return (path / _LAYOUT).exists() or ((path / _INDEX).exists() and (path / "blobs").is_dir())
+        return (path / LAYOUT_FILE).exists() or ((path / INDEX_FILE).exists() and (path / BLOBS).is_dir())
     try:
         if is_compressed(head):
             return _is_compressed_layout(path, head)
-        return is_tar(head) and _Tar(path).size(_LAYOUT) is not None
+        return is_tar(head) and _Tar(path).size(LAYOUT_FILE) is not None
     except NotAnImageError:  # then docker_archive says what is wrong with it
         return False
 
@@ -111,10 +110,10 @@ def _is_compressed_layout(path: Path, head: bytes) -> bool:
     with path.open("rb", buffering=0) as file, Inflated(file, head) as stream:
         names = (member.name for member in TarReader(stream) if member.kind == "file")
         first = next(names, "")
-        if not (first.startswith("blobs/") or first in {_LAYOUT, _INDEX}):
+        if not (first.startswith(f"{BLOBS}/") or first in {LAYOUT_FILE, INDEX_FILE}):
             return False
         others = set(names)
-        return _LAYOUT in {first, *others} and _DOCKER not in others
+        return LAYOUT_FILE in {first, *others} and _DOCKER not in others
 
 
 @contextlib.contextmanager
@@ -156,7 +155,7 @@ def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
     from flakeship.sources.indexes import entries
     from flakeship.sources.stored import chosen
 
-    version = str(_json(files, _LAYOUT, what).get("imageLayoutVersion"))
+    version = str(_json(files, LAYOUT_FILE, what).get("imageLayoutVersion"))
     if not version.startswith(_VERSION):
         raise NotAnImageError(
             f"{what} is an image layout of version {version[:40]!r}, and flakeship knows 1.0.0",
@@ -164,7 +163,7 @@ def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
         )
     blobs = _LayoutBlobs(files, what)
     sparse = files.size(_DOCKER) is not None  # docker save leaves out the platforms it has not
-    index = _json(files, _INDEX, what)
+    index = _json(files, INDEX_FILE, what)
     listed = entries(index, what)
     found, names = _chosen(blobs, listed, request.image_in_archive, sparse=sparse)
     if found.left_out:
@@ -207,7 +206,3 @@ def _json(files: _Files, name: str, what: str) -> dict[str, Any]:
         return decode_object(data)
     except ValueError as error:
         raise NotAnImageError(f"{what}: {name} can't be read: {error}", hint=_DAMAGED) from error
-
-
-def _blob(digest: Digest) -> str:
-    return f"blobs/{digest.replace(':', '/', 1)}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
 from flakeship.image.inflate import suffix_of, uncompressed
-from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.media_types import CONFIGS, SUFFIX_OF_LAYER
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Layer, Platform
 from flakeship.image.stamp import unstamped
 from flakeship.image.stream import Reader, read_full
@@ -21,11 +21,6 @@ from flakeship.image.tar.reader import BLOCK
 from flakeship.sources.blobs import DAMAGED, Blobs, check_size, descriptor, document, texts
 from flakeship.sources.choice import chosen_platform
 from flakeship.sources.indexes import Found
-
-_CONFIGS: Final = frozenset({OCI.config, DOCKER.config})
-_SUFFIXES: Final = {
-    media_type: suffix for family in (OCI, DOCKER) for suffix, media_type in family.layers.items()
-}
 
 
 class StoredImage:
@@ -94,7 +89,7 @@ def chosen(
 
 def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Descriptor]]:
     config, layers = descriptor(manifest.get("config"), what), manifest.get("layers")
-    if config.media_type not in _CONFIGS:
+    if config.media_type not in CONFIGS:
         raise NotAnImageError(
             f"{what} is no image: its config is of the media type {config.media_type!r}",
             hint="flakeship publishes container images; for other artifacts use `oras`",
@@ -130,7 +125,7 @@ def _tar(open_blob: functools.partial[Reader]) -> Reader:
 
 
 def _suffix(blobs: Blobs, entry: Descriptor) -> str:
-    suffix = _SUFFIXES.get(entry.media_type)
+    suffix = SUFFIX_OF_LAYER.get(entry.media_type)
     if suffix is not None:
         return suffix
     called = f"layer {entry.digest} of {blobs.what}"

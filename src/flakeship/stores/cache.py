@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flakeship import events
+from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.media_types import Family
-from flakeship.image.model import LAYER_KEY, Descriptor, Layer, PackedLayer, VanishedError
+from flakeship.image.model import Descriptor, Layer, PackedLayer, VanishedError
 from flakeship.image.pack import LayerStore
 from flakeship.stores.cache_folder import CacheFolder, Entry
 

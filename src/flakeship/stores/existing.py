@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flakeship.errors import Error
+from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import Family
-from flakeship.image.model import LAYER_KEY, CompressedBlob, Descriptor, Digest, Layer, PackedLayer
+from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import Reader, read_full, sha256_of
 

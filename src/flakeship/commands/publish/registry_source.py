@@ -13,13 +13,13 @@ from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.http.transport import Transport
 from flakeship.image.adopt import Checked
+from flakeship.image.media_types import INDEXES, MANIFESTS
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader, Stream
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
 from flakeship.settings.declaration import Settings
 from flakeship.sources.blobs import Remote
-from flakeship.sources.indexes import INDEXES, MANIFESTS
 
 T = TypeVar("T")
 

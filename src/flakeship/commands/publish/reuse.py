@@ -6,37 +6,26 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from flakeship import events
 from flakeship.commands.publish.obtain import Builder, Obtained
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Destination, Remembers
 from flakeship.errors import Error
+from flakeship.image.annotations import DERIVATION, LAYER_KEY, NAMES, RECIPE_OF, SOURCE
 from flakeship.image.claims import image_of
 from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.document import encode
 from flakeship.image.existing import ExistingImage
 from flakeship.image.media_types import Family
-from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of
+from flakeship.image.model import Image, Layer, digest_of
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import Reader
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import Opened
 from flakeship.store_paths import store_paths_in
 from flakeship.stores.existing import ExistingStore, OpenBlob
-
-SOURCE: Final = "dev.flakeship.source"
-"""Manifest annotation: the store path that the image was made from."""
-
-DERIVATION: Final = "dev.flakeship.derivation"
-
-NAMES: Final = "dev.flakeship.names"
-"""Manifest annotation: what the image calls itself, words with a space between; a destination without a tag asks for it."""
-
-RECIPE_OF: Final = "dev.flakeship.recipe"
-"""Manifest annotation: how its layers were packed; another recipe would have made others of the same output path."""
-
 
 Known = Sequence[ExistingImage] | None
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from flakeship import events
 from flakeship.commands.publish.deliver import deliver
 from flakeship.commands.publish.lint import Lint
-from flakeship.commands.publish.reuse import SOURCE
 from flakeship.destinations.protocol import BlobsUnknownError, Destination, Prepared, Published, TakesIndexes
 from flakeship.errors import UnreachableError, UsageError
+from flakeship.image.annotations import SOURCE
 from flakeship.image.index import seal_index
 from flakeship.image.model import EMPTY, Digest, Image, Layer, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import Packing, packed_layers, seal

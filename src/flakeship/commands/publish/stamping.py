@@ -12,10 +12,9 @@ from flakeship import events
 from flakeship.commands.naming import Naming
 from flakeship.commands.nix_facts import Facts
 from flakeship.commands.publish.obtain import Obtained
-from flakeship.commands.publish.reuse import DERIVATION, NAMES, RECIPE_OF, SOURCE
 from flakeship.image import stamp
+from flakeship.image.annotations import DERIVATION, NAMES, RECIPE_OF, SEAL, SOURCE
 from flakeship.image.model import Image
-from flakeship.image.seal import SEAL
 from flakeship.metadata.annotations import Level
 from flakeship.metadata.engine import Metadata
 from flakeship.settings.declaration import Settings

@@ -13,18 +13,22 @@ import tarfile
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from flakeship.destinations.archive.name import Name
 from flakeship.errors import ResourceError
 from flakeship.image.document import encode
+from flakeship.image.layout import (
+    CONTAINERD_NAME,
+    INDEX_FILE,
+    LAYOUT_DOCUMENT,
+    LAYOUT_FILE,
+    REF_NAME,
+    blob_path,
+)
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import chunks
-
-REF_NAME: Final = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME: Final = "io.containerd.image.name"
-"""Annotation by which containerd, and so docker's newer store, names what it imports: a full reference."""
 
 
 class Output(Protocol):
@@ -46,12 +50,12 @@ class ImageArchive:
 
     def add_blob(self, digest: Digest, size: int, reader: BinaryIO) -> None:
         with self._lock:
-            self._member(blob_name(digest), size, reader)
+            self._member(blob_path(digest), size, reader)
 
     def finish(self, packed: Packed, *, names: Sequence[Name], layout: bool, docker: bool) -> None:
         """Config, documents and the end of the tar. With `layout` every layer must be among the members."""
         with self._lock:
-            self._bytes(blob_name(packed.config_descriptor.digest), packed.config)
+            self._bytes(blob_path(packed.config_descriptor.digest), packed.config)
             if layout:
                 self._layout(packed, names)
             if docker:  # last, as docker save and nixpkgs write it
@@ -62,15 +66,15 @@ class ImageArchive:
         """A layout of images for several platforms; each layer must be among the members."""
         with self._lock:
             for image in index.images:
-                self._bytes(blob_name(image.config_descriptor.digest), image.config)
-                self._bytes(blob_name(image.descriptor.digest), image.manifest)
+                self._bytes(blob_path(image.config_descriptor.digest), image.config)
+                self._bytes(blob_path(image.descriptor.digest), image.manifest)
             self._layout(index, names)
             self._out.write(bytes(2 * tarfile.BLOCKSIZE))
 
     def _layout(self, packed: Packed | PackedIndex, names: Sequence[Name]) -> None:
-        self._bytes(blob_name(packed.descriptor.digest), packed.manifest)
-        self._bytes("oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
-        self._bytes("index.json", encode(_index(packed, names)))
+        self._bytes(blob_path(packed.descriptor.digest), packed.manifest)
+        self._bytes(LAYOUT_FILE, encode(LAYOUT_DOCUMENT))
+        self._bytes(INDEX_FILE, encode(_index(packed, names)))
 
     def _bytes(self, name: str, data: bytes) -> None:
         self._member(name, len(data), io.BytesIO(data))
@@ -94,11 +98,6 @@ class ImageArchive:
         self._out.write(bytes(-size % tarfile.BLOCKSIZE))
 
 
-def blob_name(digest: Digest) -> str:
-    """https://github.com/opencontainers/image-spec/blob/main/image-layout.md."""
-    return f"blobs/{digest.replace(':', '/')}"
-
-
 def _index(packed: Packed | PackedIndex, names: Sequence[Name]) -> dict[str, Any]:
     """One entry a name; a layout may hold an image under several."""
     plain = packed.descriptor
@@ -110,7 +109,7 @@ def _index(packed: Packed | PackedIndex, names: Sequence[Name]) -> dict[str, Any
 def _entry(packed: Packed, names: Sequence[Name]) -> dict[str, Any]:
     """https://github.com/moby/docker-image-spec/blob/main/v1.2.md, "Combined Image JSON + Filesystem Changeset Format"."""
     return {
-        "Config": blob_name(packed.config_descriptor.digest),
+        "Config": blob_path(packed.config_descriptor.digest),
         "RepoTags": list(names) or None,
-        "Layers": [blob_name(layer.descriptor.digest) for layer in packed.layers],
+        "Layers": [blob_path(layer.descriptor.digest) for layer in packed.layers],
     }

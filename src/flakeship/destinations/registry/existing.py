@@ -9,7 +9,7 @@ from flakeship.errors import Error
 from flakeship.events import Detail, Emit
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.existing import ExistingImage, children, config_of, existing_image, media_type_of
-from flakeship.image.media_types import DOCKER, OCI
+from flakeship.image.media_types import INDEXES
 from flakeship.image.model import Digest, digest_of
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
@@ -40,7 +40,7 @@ def _images(
         if manifest is None:
             return
         # an index within an index is of no use, and might go on for ever
-        if not within and (media_type_of(manifest) in {OCI.index, DOCKER.index} or "manifests" in manifest):
+        if not within and (media_type_of(manifest) in INDEXES or "manifests" in manifest):
             for digest in dict.fromkeys(children(manifest)[:_PLATFORMS]):
                 yield from _images(client, digest, emit, within=True)
             return

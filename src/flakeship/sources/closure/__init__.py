@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.model import LAYER_KEY, Image, Layer
+from flakeship.image.annotations import LAYER_KEY
+from flakeship.image.model import Image, Layer
 from flakeship.image.tar.writer import RECIPE, tar_of
 from flakeship.sources import registry_image
 from flakeship.sources.closure.architecture import platform_of

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
+from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.claims import image_of
-from flakeship.image.model import LAYER_KEY, Image, Layer, digest_of, parse_digest
+from flakeship.image.model import Image, Layer, digest_of, parse_digest
 from flakeship.image.tar import python as python_tar
 from flakeship.image.tar.reader import BLOCK, is_tar
 from flakeship.sources.docker_archive import SeekableArchive, reported
