@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flakeship import process
-from flakeship.process import NotStartedError, run, running, scrubbed
+from flakeship.process import NotStartedError, run, running, without_secrets
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -58,12 +58,12 @@ def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
     ],
 )
 def test_secrets_are_taken_out_of_the_environment(name: str) -> None:
-    assert scrubbed({name: "x"}) == {}
+    assert without_secrets({name: "x"}) == {}
 
 
 @pytest.mark.parametrize("name", ["PATH", "HOME", "NIX_CONFIG", "GITHUB_SHA", "SSH_AUTH_SOCK", "CI", "TERM"])
 def test_what_a_build_needs_stays(name: str) -> None:
-    assert scrubbed({name: "x"}) == {name: "x"}
+    assert without_secrets({name: "x"}) == {name: "x"}
 
 
 @pytest.mark.parametrize("user", ["gitlab-ci-token", ""])
@@ -71,7 +71,7 @@ def test_an_address_with_a_password_is_a_secret_but_where_nix_goes_by_it(user: s
     """As GitLab's CI_REPOSITORY_URL; a name alone is none."""
     secret = f"https://{user}:glcbt-canary@gitlab.example/o/n.git"
     kept = {"https_proxy": secret, "NIX_CONFIG": f"substituters = {secret}", "REMOTE": "ssh://git@host:22/n"}
-    assert scrubbed({"CI_REPOSITORY_URL": secret, "DATABASE": secret, **kept}) == kept
+    assert without_secrets({"CI_REPOSITORY_URL": secret, "DATABASE": secret, **kept}) == kept
 
 
 def test_run_gives_both_outputs_and_the_status() -> None:

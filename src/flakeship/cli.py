@@ -173,28 +173,28 @@ def _publish(settings: Settings, runtime: Runtime) -> str:
     from flakeship.commands.publish import pipeline, together
     from flakeship.commands.publish.attributes import attributes_of, check_default
     from flakeship.commands.publish.debug_variant import publish_all
-    from flakeship.report.chronicle import Chronicle, NoticedOnce
-    from flakeship.report.markdown import as_markdown
-    from flakeship.report.summary import as_text
+    from flakeship.report.markdown import summary_markdown
+    from flakeship.report.run_record import RunRecord, UniqueNotices
+    from flakeship.report.summary import summary_text
 
     if settings.metadata_file:
         result.check_metadata(runtime.cwd / settings.metadata_file)
-    runtime = replace(runtime, emit=NoticedOnce(runtime.emit))
+    runtime = replace(runtime, emit=UniqueNotices(runtime.emit))
     platform, lines = current_platform(runtime.environ), list[str]()
     made: dict[str, pipeline.Result] = {}
     attributes = attributes_of(settings)
     if len(attributes) > 1:
         check_default(attributes, context_of(settings, runtime))
     for attribute in attributes:
-        chronicle = Chronicle(runtime.emit)
-        each, *beside = publish_all(attribute.settings, replace(runtime, emit=chronicle), tag=attribute.tag)
+        record = RunRecord(runtime.emit)
+        each, *beside = publish_all(attribute.settings, replace(runtime, emit=record), tag=attribute.tag)
         made[attribute.name] = each
         summary = result.summary(each.packed, each.published)
         try:
-            platform.summarise(as_markdown(summary, chronicle), runtime.environ)
+            platform.summarise(summary_markdown(summary, record), runtime.environ)
         except ResourceError as error:  # the outputs count for more
             runtime.emit(events.Warned(error.message, error.hint))
-        runtime.emit(events.Summarised(as_text(summary)))
+        runtime.emit(events.Summarised(summary_text(summary)))
         lines += [line for one in (each, *beside) for line in result.references(one.published)]
     if settings.metadata_file:
         result.write_metadata(runtime.cwd / settings.metadata_file, together.metadata(made))
@@ -204,18 +204,18 @@ def _publish(settings: Settings, runtime: Runtime) -> str:
 
 def _inspect(settings: Settings, runtime: Runtime) -> str:
     from flakeship.commands.inspect import inspect
-    from flakeship.report.inspection import as_json, as_text
+    from flakeship.report.inspection import inspection_text, inspections_json
 
     images = inspect(settings, runtime)
-    return as_json(images) if settings.json else "\n\n".join(map(as_text, images))
+    return inspections_json(images) if settings.json else "\n\n".join(map(inspection_text, images))
 
 
 def _layers(settings: Settings, runtime: Runtime) -> str:
     from flakeship.commands.layer_cache import kept_layers
-    from flakeship.report.layers import as_json, as_text
+    from flakeship.report.layer_cache import layer_cache_json, layer_cache_text
 
     folder, layers = kept_layers(settings, runtime)
-    return (as_json if settings.json else as_text)(folder, layers)
+    return (layer_cache_json if settings.json else layer_cache_text)(folder, layers)
 
 
 def _metadata(settings: Settings, runtime: Runtime) -> str:
@@ -235,10 +235,10 @@ _COMMANDS: Final[dict[str, Callable[[Settings, Runtime], str]]] = {
 
 def _tell(error: Error) -> None:
     from flakeship.ci.platforms import current_platform
-    from flakeship.report.markdown import as_failure
+    from flakeship.report.markdown import failure_markdown
 
     platform = current_platform(os.environ)
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path())
     with contextlib.suppress(Error):
-        platform.summarise(as_failure(error), os.environ)
+        platform.summarise(failure_markdown(error), os.environ)

@@ -41,7 +41,7 @@ class Completed:
     stderr: bytes
 
 
-def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what may be a secret: what a flake's code must never see.
 
     https://docs.github.com/actions/security-for-github-actions/security-guides/using-secrets-in-github-actions

@@ -16,7 +16,7 @@ from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
 from flakeship.image.media_types import OCI
-from flakeship.report.layers import KeptLayer, as_json, as_text
+from flakeship.report.layer_cache import KeptLayer, layer_cache_json, layer_cache_text
 from flakeship.settings.declaration import Settings
 from flakeship.stores.cache import CachedStore
 from flakeship.stores.temporary import TemporaryStore
@@ -95,10 +95,10 @@ def test_it_is_listed(tmp_path: Path, cache: Path) -> None:
     assert [layer.size for layer in layers] == [5000] * 3
     assert [layer.idle for layer in layers] == sorted(layer.idle for layer in layers)
     assert layers[0].diff_id == layers[0].digest, "nothing was compressed"
-    text = as_text(folder, layers).splitlines()
+    text = layer_cache_text(folder, layers).splitlines()
     assert text[0] == f"{cache}: 3 layers, 15.0 kB"
     assert text[1].startswith(layers[0].digest[:19])
-    document = json.loads(as_json(folder, layers))
+    document = json.loads(layer_cache_json(folder, layers))
     assert document["size"] == 15000
     assert cast("list[Any]", document["layers"])[2]["digest"] == layers[2].digest
 
@@ -143,4 +143,4 @@ def test_it_can_not_be_read(tmp_path: Path) -> None:
     [(0, "now"), (-5, "now"), (59, "59 s ago"), (61, "1 min ago"), (7300, "2 h ago"), (900_000, "10 d ago")],
 )
 def test_how_long_ago(idle: float, text: str) -> None:
-    assert as_text(Path("x"), [KeptLayer("sha256:ab", "", 1, idle)]).endswith(text)
+    assert layer_cache_text(Path("x"), [KeptLayer("sha256:ab", "", 1, idle)]).endswith(text)

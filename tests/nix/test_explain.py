@@ -11,7 +11,7 @@ import pytest
 from flakeship.errors import BuildError, Error, ResourceError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix
-from flakeship.nix.explain import ask, explain
+from flakeship.nix.explain import explain_failure, query_installable
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import TAIL, Log
@@ -24,7 +24,7 @@ def told(nix: Nix, *errors: str, tail: tuple[str, ...] = (), rest: tuple[str, ..
         log._said(text, 0)
     log.tails[FAILS] = deque(tail)
     log.rest.extend(rest)
-    return explain(Failure(nix, Installable("github:o/r", "image", (), "/", None), 1, log))
+    return explain_failure(Failure(nix, Installable("github:o/r", "image", (), "/", None), 1, log))
 
 
 @pytest.mark.parametrize("version", BUILDER_FAILED)
@@ -236,7 +236,7 @@ def test_missing_attribute_of_a_flake_that_does_not_tell(nix: Nix) -> None:
     installable = Installable("path:/nowhere", "image", (), "/", None)
     log = Log(ignore)
     log.errors.append(text)
-    error = explain(Failure(nix, installable, 1, log))
+    error = explain_failure(Failure(nix, installable, 1, log))
     assert error.message == "the flake path:/nowhere has no package 'image'"
     assert "nix flake show" in error.hint
     assert error.detail == text
@@ -246,7 +246,7 @@ def test_a_question_that_fails_is_explained(nix: Nix, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = _: throw ''so it is''; }")
     installable = Installable.parse(f"path:{tmp_path}#x", cwd=tmp_path)
     with pytest.raises(BuildError, match="cannot be built: so it is"):
-        ask(nix, installable, "eval", "--json", "--", str(installable))
+        query_installable(nix, installable, "eval", "--json", "--", str(installable))
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_question_that_fails_is_explained(nix: Nix, tmp_path: Path) -> None:
 def test_an_attribute_without_its_flake(nix: Nix, text: str, message: str) -> None:
     log = Log(ignore)
     log.errors.append(text)
-    error = explain(Failure(nix, Installable("image", "", (), "/", None), 1, log))
+    error = explain_failure(Failure(nix, Installable("image", "", (), "/", None), 1, log))
     assert message in error.message
     assert "`.#image`" in error.hint
 
@@ -281,6 +281,6 @@ def test_what_is_no_package(nix: Nix, tmp_path: Path, text: str) -> None:
     log = Log(ignore)
     log.errors.append(text)
     installable = Installable.parse(f"path:{tmp_path}#packages", cwd=tmp_path)
-    error = explain(Failure(nix, installable, 1, log))
+    error = explain_failure(Failure(nix, installable, 1, log))
     assert "is no package" in error.message
     assert "its images: app" in error.hint

@@ -9,7 +9,7 @@ import pytest
 
 from flakeship.errors import BuildError
 from flakeship.nix.command import Nix
-from flakeship.nix.flake import FlakeMetadata, metadata, read_metadata
+from flakeship.nix.flake import FlakeMetadata, flake_metadata, read_metadata
 from flakeship.nix.installable import Installable
 from tests.nix.samples import METADATA, REVISION
 from tests.testbed.nix import MakeFlake
@@ -18,7 +18,7 @@ COMMITTED = 1767323045  # GIT_COMMITTER_DATE of the testbed
 
 
 def asked(nix: Nix, folder: Path, text: str = ".") -> FlakeMetadata:
-    return metadata(nix, Installable.parse(text, cwd=folder))
+    return flake_metadata(nix, Installable.parse(text, cwd=folder))
 
 
 def test_committed_source(nix: Nix, make_flake: MakeFlake, git: Callable[..., str]) -> None:

@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 
 from flakeship import events
 from flakeship.errors import BuildError
-from flakeship.report.chronicle import Chronicle
-from flakeship.report.markdown import LIMIT, as_failure, as_markdown, escaped
+from flakeship.report.markdown import SUMMARY_LIMIT, escaped, failure_markdown, summary_markdown
+from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import LayerRow, Summary
 
 DIGEST = "sha256:" + "ab" * 32
@@ -64,15 +64,15 @@ def summary(
     )
 
 
-def told(*happened: events.Event) -> Chronicle:
-    chronicle = Chronicle(events.ignore)
+def told(*happened: events.Event) -> RunRecord:
+    record = RunRecord(events.ignore)
     for event in happened:
-        chronicle(event)
-    return chronicle
+        record(event)
+    return record
 
 
 def test_the_page_says_what_was_shipped() -> None:
-    text = as_markdown(
+    text = summary_markdown(
         summary([layer(3, "reused"), layer(1)], {"team": "north"}),
         told(events.StageFinished("build", 1.5), events.StageFinished("publish", 0.5)),
     )
@@ -89,7 +89,7 @@ def test_the_page_says_what_was_shipped() -> None:
 
 
 def test_what_was_not_sent_is_said() -> None:
-    text = as_markdown(summary([layer(1, "withheld")], tags=(), sent=False), told())
+    text = summary_markdown(summary([layer(1, "withheld")], tags=(), sent=False), told())
     assert "### 📦 ghcr.io/o/app\n" in text
     assert "**Not pushed**" in text
     assert "no layer had to be sent" in text
@@ -98,7 +98,7 @@ def test_what_was_not_sent_is_said() -> None:
 
 
 def test_warnings_and_notices_stand_above_the_tables() -> None:
-    text = as_markdown(
+    text = summary_markdown(
         summary(),
         told(
             events.Warned("a cache is down", "look *there*"),
@@ -115,7 +115,7 @@ def test_warnings_and_notices_stand_above_the_tables() -> None:
 
 def test_events_go_on_to_the_log() -> None:
     seen: list[events.Event] = []
-    Chronicle(seen.append)(events.Detail("x"))
+    RunRecord(seen.append)(events.Detail("x"))
     assert seen == [events.Detail("x")]
 
 
@@ -128,9 +128,11 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_of_others_is_markup(text: str) -> None:
     page = rendered(
-        as_markdown(summary([layer(content=text)], {text: text}), told(events.Warned(text, text)))
+        summary_markdown(summary([layer(content=text)], {text: text}), told(events.Warned(text, text)))
     )
-    plain = rendered(as_markdown(summary([layer(content="x")], {"x": "x"}), told(events.Warned("x", "x"))))
+    plain = rendered(
+        summary_markdown(summary([layer(content="x")], {"x": "x"}), told(events.Warned("x", "x")))
+    )
     assert page.tags == plain.tags
     assert page.text.count(" ".join(text.split())) >= 5
 
@@ -153,24 +155,26 @@ def test_the_limit_holds_and_no_part_is_cut_in_two() -> None:
     labels = {f"{'#' * 150}{number}": "|" * 5000 for number in range(300)}
     tags = tuple(f"ghcr.io/o/app:{number}{'-' * 150}" for number in range(1000))
     warnings = [events.Warned("!" * 500 + str(number), "?" * 500) for number in range(1000)]
-    text = as_markdown(summary(rows, labels, tags=tags), told(*warnings))
-    assert len(text.encode()) <= LIMIT
+    text = summary_markdown(summary(rows, labels, tags=tags), told(*warnings))
+    assert len(text.encode()) <= SUMMARY_LIMIT
     assert text.count("<details>") == text.count("</details>")
     assert "… and 1869 more" in text
 
 
 def test_what_is_too_long_is_left_out_by_whole_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = as_markdown(summary(labels={"a": "b"}), told())
-    monkeypatch.setattr("flakeship.report.markdown.LIMIT", len(whole.encode()) - 1)
-    text = as_markdown(summary(labels={"a": "b"}), told())
+    whole = summary_markdown(summary(labels={"a": "b"}), told())
+    monkeypatch.setattr("flakeship.report.markdown.SUMMARY_LIMIT", len(whole.encode()) - 1)
+    text = summary_markdown(summary(labels={"a": "b"}), told())
     assert text.endswith("The rest is left out: it is too long.\n")
     assert text.count("<details>") == text.count("</details>") == 1
     assert "labels" not in text
 
 
 def test_a_failure_says_what_to_do() -> None:
-    page = rendered(as_failure(BuildError("it *failed*", hint="do <this>", detail="one\x1b[1m\n````\n# two")))
+    page = rendered(
+        failure_markdown(BuildError("it *failed*", hint="do <this>", detail="one\x1b[1m\n````\n# two"))
+    )
     assert page.text == "❌ it *failed*\ndo <this>\none\n````\n# two\n\n"
     assert page.tags == ["h3", "p", "pre", "code"]
-    assert as_failure(BuildError("it")) == "### ❌ it\n"
-    assert len(as_failure(BuildError("it", detail="x\n" * LIMIT))) < 50_000
+    assert failure_markdown(BuildError("it")) == "### ❌ it\n"
+    assert len(failure_markdown(BuildError("it", detail="x\n" * SUMMARY_LIMIT))) < 50_000

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from flakeship import events, report
-from flakeship.report.plain import LEVELS, PlainReport, line_of, size_of
+from flakeship.report.plain import LOG_LEVELS, PlainReport, line_of, size_of
 
 ALL: list[events.Event] = [
     events.Started("1.2.3"),
@@ -59,7 +59,7 @@ def test_what_each_level_says() -> None:
 
 @pytest.mark.parametrize("event", ALL, ids=lambda event: type(event).__name__)
 def test_every_event_has_a_level(event: events.Event) -> None:
-    assert line_of(event)[0] in LEVELS.values()
+    assert line_of(event)[0] in LOG_LEVELS.values()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from flakeship.image.stream import CHUNK, read_full
 from flakeship.lint.facts import contents_of
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
-from flakeship.report.inspection import Inspection, LayerView
+from flakeship.report.inspection import InspectedLayer, Inspection
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 
@@ -184,12 +184,12 @@ def _views(
     digests: Sequence[Digest | None],
     diff_ids: Sequence[Digest | None],
     sizes: Sequence[int | None],
-) -> tuple[LayerView, ...]:
+) -> tuple[InspectedLayer, ...]:
     filled = [entry for entry in history if not entry.get("empty_layer", False)]
     said = filled if len(filled) == len(digests) else [{}] * len(digests)
     comments = [str(entry.get("comment") or entry.get("created_by") or "") for entry in said]
     rows = zip(digests, diff_ids, sizes, contents_of(history, len(digests)), comments, strict=True)
-    return tuple(LayerView(*row) for row in rows)
+    return tuple(InspectedLayer(*row) for row in rows)
 
 
 def _children(document: Mapping[str, Any], name: str) -> tuple[Digest, ...]:

@@ -14,7 +14,7 @@ from flakeship.image.pack import LayerStore
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
-    from flakeship.report.layers import KeptLayer
+    from flakeship.report.layer_cache import KeptLayer
 
 _OFF: Final = "off"
 _MEGABYTE: Final = 1_000_000
@@ -49,7 +49,7 @@ def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptL
 
     UsageError where there is no cache, ResourceError where it can't be read.
     """
-    from flakeship.report.layers import KeptLayer
+    from flakeship.report.layer_cache import KeptLayer
     from flakeship.stores.cache_folder import CacheFolder
 
     named = settings.layer_cache or _default(runtime)

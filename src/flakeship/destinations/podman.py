@@ -104,7 +104,7 @@ class _Command:
         emit: events.Emit,
     ) -> None:
         self._command, self._file, self._names, self._emit = command, file, names, emit
-        self._environ = process.scrubbed(environ)
+        self._environ = process.without_secrets(environ)
         self.archive = ArchiveDestination(file, "docker-archive", names)
         self.check = self.archive.check
 

@@ -20,7 +20,7 @@ _KINDS: Final = """packages: builtins.mapAttrs
   (packages.%s or { })"""
 
 
-def packages(nix: Nix, installable: Installable, *, system: str = "") -> Mapping[str, bool]:
+def packages_of(nix: Nix, installable: Installable, *, system: str = "") -> Mapping[str, bool]:
     """Each package for the system, or this machine's, and whether it looks like an image; empty if the flake does not
     tell.
     """
@@ -36,7 +36,7 @@ def packages(nix: Nix, installable: Installable, *, system: str = "") -> Mapping
     return {str(name): bool(image) for name, image in answer.items()}
 
 
-def hint(known: Mapping[str, bool], *, wanted: str) -> str:
+def packages_hint(known: Mapping[str, bool], *, wanted: str) -> str:
     """The nearest name, the images, then the other packages."""
     if not known:
         return "`nix flake show` lists what it has"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from flakeship.errors import BuildError
 from flakeship.events import BuildLog, Emit, Warned
 from flakeship.nix.command import Nix
-from flakeship.nix.explain import explain
+from flakeship.nix.explain import explain_failure
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import Log
@@ -86,7 +86,7 @@ def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) ->
     if returncode != 0:
         failure = Failure(nix, installable, returncode, log)
         if not failure.cache:
-            raise explain(failure)
+            raise explain_failure(failure)
         emit(
             Warned(
                 f"Nix failed over the cache {failure.cache}", hint="the build runs again without our caches"

@@ -14,7 +14,7 @@ _FORMATTED: Final = (2, 33)
 
 
 @dataclass(frozen=True, slots=True)
-class StorePath:
+class PathInfo:
     """A valid path of the store. `nar_size` is in bytes, `references` never names the path itself."""
 
     path: str
@@ -24,14 +24,14 @@ class StorePath:
     deriver: str = ""
 
 
-def closure(nix: Nix, path: str) -> tuple[StorePath, ...]:
+def closure(nix: Nix, path: str) -> tuple[PathInfo, ...]:
     """The path and all that it refers to, the referred first; the order is the same on every machine."""
     # 2.33 and newer want the form named, and older versions do not know the flag.
     form = ("--json-format", "1") if nix.version >= _FORMATTED and nix.version < (2, 90) else ()
     return read_closure(nix.query("path-info", "--json", *form, "--recursive", "--", path))
 
 
-def read_closure(document: Any) -> tuple[StorePath, ...]:
+def read_closure(document: Any) -> tuple[PathInfo, ...]:
     """Read an array of objects, or an object by path. BuildError for a path that is not valid."""
     paths = {entry.path: entry for entry in _entries(document)}
     graph = {path: paths[path].references for path in sorted(paths)}
@@ -44,7 +44,7 @@ def read_closure(document: Any) -> tuple[StorePath, ...]:
         ) from error
 
 
-def _entries(document: Any) -> Iterator[StorePath]:
+def _entries(document: Any) -> Iterator[PathInfo]:
     items: Iterable[tuple[str, Any]] = (
         document.items() if isinstance(document, dict) else ((entry["path"], entry) for entry in document)
     )
@@ -54,4 +54,4 @@ def _entries(document: Any) -> Iterator[StorePath]:
                 f"{path} is not in the store", hint="build it first, or let Nix copy it from a cache"
             )
         references = tuple(sorted(set(entry["references"]) - {path}))
-        yield StorePath(path, entry["narHash"], entry["narSize"], references, entry.get("deriver") or "")
+        yield PathInfo(path, entry["narHash"], entry["narSize"], references, entry.get("deriver") or "")

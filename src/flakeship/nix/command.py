@@ -200,7 +200,7 @@ def _version(release: str) -> tuple[int, int]:
 
 
 def _child_environ(environ: Mapping[str, str], *, config: Sequence[str], spare_home: str) -> dict[str, str]:
-    child = process.scrubbed(environ)
+    child = process.without_secrets(environ)
     for name in _RUNNERS:
         if name in child and not Path(child[name]).exists():
             del child[name]

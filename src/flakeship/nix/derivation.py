@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.nix.command import Nix
-from flakeship.nix.explain import ask
+from flakeship.nix.explain import query_installable
 from flakeship.nix.installable import Installable
 
 # An attribute that throws is as good as absent: a label is no reason to fail.
@@ -53,7 +53,7 @@ class Derivation:
 def describe(nix: Nix, installable: Installable) -> Derivation:
     """Evaluate, and build nothing. The errors are those of a build."""
     words = ("--json", "--apply", _QUESTION, *installable.options, "--", installable.target)
-    return read_description(ask(nix, installable, "eval", *words))
+    return read_description(query_installable(nix, installable, "eval", *words))
 
 
 def read_description(answer: dict[str, Any]) -> Derivation:

@@ -25,7 +25,7 @@ _REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
-def explain(failure: Failure) -> Error:
+def explain_failure(failure: Failure) -> Error:
     """The error of the first cause that is known, most telling first; else what Nix said last."""
     for cause in _CAUSES:
         if found := re.search(cause.pattern, failure.text, re.DOTALL):
@@ -37,7 +37,7 @@ def explain(failure: Failure) -> Error:
     return _with_untracked(failure, _unknown(failure))
 
 
-def ask(nix: Nix, installable: Installable, verb: str, *arguments: str) -> Any:
+def query_installable(nix: Nix, installable: Installable, verb: str, *arguments: str) -> Any:
     """The JSON answer to a question about an installable; a failure is explained as that of a build is."""
     done = nix.run(verb, *arguments, cwd=installable.cwd)
     if done.returncode == 0:
@@ -45,7 +45,7 @@ def ask(nix: Nix, installable: Installable, verb: str, *arguments: str) -> Any:
     failure = Failure(nix, installable, done.returncode)
     for line in done.stderr.splitlines():
         failure.log.take(line)
-    raise explain(failure)
+    raise explain_failure(failure)
 
 
 def _with_untracked(failure: Failure, error: Error) -> Error:
@@ -120,22 +120,22 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
 
 def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
     systems = re.search(r"packages\.([a-z0-9_]+-[a-z]+)", found[0])
-    known = alternatives.packages(failure.nix, failure.installable, system=systems[1] if systems else "")
+    known = alternatives.packages_of(failure.nix, failure.installable, system=systems[1] if systems else "")
     wanted = failure.installable.attribute
     return BuildError(
         f"the flake {failure.installable.flake} has no package {wanted!r}"
         if wanted
         else f"the flake {failure.installable.flake} has no default package",
-        hint=alternatives.hint(known, wanted=wanted),
+        hint=alternatives.packages_hint(known, wanted=wanted),
         detail="" if known else failure.end,
     )
 
 
 def _no_derivation(failure: Failure, _: re.Match[str]) -> Error:
-    known = alternatives.packages(failure.nix, failure.installable)
+    known = alternatives.packages_of(failure.nix, failure.installable)
     return BuildError(
         f"{failure.installable} is no package, but something that holds some, or a value",
-        hint=alternatives.hint(known, wanted=failure.installable.attribute),
+        hint=alternatives.packages_hint(known, wanted=failure.installable.attribute),
         detail="" if known else failure.end,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.nix.command import Nix
-from flakeship.nix.explain import ask
+from flakeship.nix.explain import query_installable
 from flakeship.nix.installable import Installable
 
 _VERSIONED: Final = ("git", "github", "gitlab", "sourcehut", "hg", "mercurial")
@@ -27,14 +27,16 @@ class FlakeMetadata:
     dirty: bool
 
 
-def metadata(nix: Nix, installable: Installable) -> FlakeMetadata:
+def flake_metadata(nix: Nix, installable: Installable) -> FlakeMetadata:
     """Ask which source it is. Fetches it if it is remote; the errors are those of a build."""
-    return read_metadata(ask(nix, installable, "flake metadata", "--json", "--", installable.flake))
+    return read_metadata(
+        query_installable(nix, installable, "flake metadata", "--json", "--", installable.flake)
+    )
 
 
 def source_of(nix: Nix, installable: Installable) -> FlakeMetadata | None:
     """None for a file, whose source Nix does not know."""
-    return metadata(nix, installable) if installable.flake else None
+    return flake_metadata(nix, installable) if installable.flake else None
 
 
 def read_metadata(document: dict[str, Any]) -> FlakeMetadata:

@@ -6,7 +6,7 @@ from flakeship.errors import RejectedError
 from flakeship.events import Emit
 from flakeship.nix.build import BuildOutput, words_for
 from flakeship.nix.command import Nix
-from flakeship.nix.explain import explain
+from flakeship.nix.explain import explain_failure
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import Log
@@ -32,4 +32,4 @@ def check_reproducible(nix: Nix, installable: Installable, output: BuildOutput, 
             hint="look for dates, random numbers and the order of files in the build, or drop `verify: rebuild`",
             detail=failure.end,
         )
-    raise explain(failure)
+    raise explain_failure(failure)

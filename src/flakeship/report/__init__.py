@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from flakeship import events
-from flakeship.report.plain import LEVELS, PlainReport
+from flakeship.report.plain import LOG_LEVELS, PlainReport
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def opened(out: TextIO, level: str, environ: Mapping[str, str]) -> Iterator[even
     ):
         from flakeship.report.live import live_report
 
-        with live_report(out, LEVELS[level], colour=not environ.get("NO_COLOR")) as report:
+        with live_report(out, LOG_LEVELS[level], colour=not environ.get("NO_COLOR")) as report:
             yield report
     else:
-        yield PlainReport(out, LEVELS[level])
+        yield PlainReport(out, LOG_LEVELS[level])

@@ -25,7 +25,7 @@ _RUNTIME: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class LayerView:
+class InspectedLayer:
     """`digest` is the blob's and `size` its bytes where the image is packed, else both are those of the tar; None for
     what only reading would tell. `store_paths` are full ones, `comment` what the history says otherwise.
     """
@@ -47,7 +47,7 @@ class Inspection:
     names: tuple[str, ...]
     config: Mapping[str, Any]
     annotations: Mapping[str, str]
-    layers: tuple[LayerView, ...]
+    layers: tuple[InspectedLayer, ...]
 
     @property
     def runtime(self) -> Mapping[str, Any]:
@@ -55,12 +55,12 @@ class Inspection:
         return found if isinstance(found, dict) else {}
 
 
-def as_json(images: Sequence[Inspection]) -> str:
+def inspections_json(images: Sequence[Inspection]) -> str:
     """An array with an object for each platform."""
     return json.dumps([_document(image) for image in images], indent=2, ensure_ascii=False)
 
 
-def as_text(image: Inspection) -> str:
+def inspection_text(image: Inspection) -> str:
     rows = [(name, printable(text)[:_WIDTH]) for name, text in _rows(image)]
     width = max(len(name) for name, _ in rows)
     told = [f"{name:<{width}}  {text}" for name, text in rows]
@@ -94,7 +94,7 @@ def _rows(image: Inspection) -> Iterator[tuple[str, str]]:
         yield "annotation", f"{key}={value}"
 
 
-def _lines(layer: LayerView) -> Iterator[str]:
+def _lines(layer: InspectedLayer) -> Iterator[str]:
     size = "" if layer.size is None else size_of(layer.size)
     contents = [name_of(path) for path in layer.store_paths] or [printable(layer.comment)[:_WIDTH]]
     yield f"{(layer.digest or layer.diff_id or '')[7:19]:<12}  {size:>9}  {contents[0]}"

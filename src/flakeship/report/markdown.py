@@ -11,11 +11,11 @@ from typing import Final
 
 from flakeship.errors import Error
 from flakeship.printable import printable
-from flakeship.report.chronicle import Chronicle
 from flakeship.report.plain import size_of
+from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import LayerRow, Summary, sent_of
 
-LIMIT: Final = 1_000_000
+SUMMARY_LIMIT: Final = 1_000_000
 """Bytes. GitHub refuses a step's summary above 1 MiB, as a whole."""
 
 _ROWS: Final = 130
@@ -31,23 +31,23 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _MARKS: Final = {"uploaded": "🔼", "written": "🔼", "reused": "♻️", "mounted": "♻️", "withheld": "⏸️"}
 
 
-def as_markdown(summary: Summary, chronicle: Chronicle) -> str:
-    """At most LIMIT bytes, whatever the image holds; all text of others is shown as it is, never obeyed."""
+def summary_markdown(summary: Summary, record: RunRecord) -> str:
+    """At most SUMMARY_LIMIT bytes, whatever the image holds; all text of others is shown as it is, never obeyed."""
     parts = [
         _title(summary),
-        _totals(summary, chronicle.stages),
+        _totals(summary, record.stages),
         *(f"```\n{printable(reference)}\n```" for reference in summary.references),
         _names(summary),
-        *(_alert("WARNING", event.text, event.hint) for event in chronicle.warnings[:_ALERTS]),
-        *(_alert("NOTE", text) for text in chronicle.notices[:_ALERTS] if text != "sandbox: on"),
+        *(_alert("WARNING", event.text, event.hint) for event in record.warnings[:_ALERTS]),
+        *(_alert("NOTE", text) for text in record.notices[:_ALERTS] if text != "sandbox: on"),
         _layers(summary.layers),
-        _stages(chronicle.stages),
+        _stages(record.stages),
         _labels(summary),
     ]
     return _bounded("\n\n".join(filter(None, parts)) + "\n")
 
 
-def as_failure(error: Error) -> str:
+def failure_markdown(error: Error) -> str:
     """Why the run failed, with the end of what others wrote of it."""
     parts = [f"### ❌ {escaped(error.message, _MESSAGE)}", escaped(error.hint, _MESSAGE)]
     if error.detail:
@@ -157,7 +157,7 @@ def _bar(value: float, largest: float) -> str:
 
 def _bounded(text: str) -> str:
     """Whole parts are left out from the end: half a table, or a fold that is never closed, would spoil the page."""
-    while len(text.encode(errors="surrogateescape")) > LIMIT:
+    while len(text.encode(errors="surrogateescape")) > SUMMARY_LIMIT:
         text = (
             text.rstrip("\n").rpartition("\n\n<details>")[0] + "\n\nThe rest is left out: it is too long.\n"
         )

@@ -9,7 +9,7 @@ from typing import Final, TextIO
 from flakeship import events
 from flakeship.printable import printable
 
-LEVELS: Final = {"error": 0, "warn": 1, "info": 2, "debug": 3}
+LOG_LEVELS: Final = {"error": 0, "warn": 1, "info": 2, "debug": 3}
 
 
 class PlainReport:

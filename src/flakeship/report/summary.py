@@ -40,7 +40,7 @@ class Summary:
     layers: Sequence[LayerRow]
 
 
-def as_text(summary: Summary) -> str:
+def summary_text(summary: Summary) -> str:
     """For a terminal or CI's log."""
     rows = [
         *(("image", reference) for reference in summary.references),

@@ -18,7 +18,7 @@ from flakeship.ci.gitlab.log import SectionLog
 from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.ci.platforms import current_platform
 from flakeship.errors import BuildError, ResourceError
-from flakeship.report.plain import LEVELS
+from flakeship.report.plain import LOG_LEVELS
 
 MARK = re.compile(r"section_(start|end):(\d+):([a-zA-Z0-9_.-]+)(\[[^\]]*\])?\r\x1b\[0K")
 """As GitLab's reader of logs looks for it, anywhere in a line."""
@@ -86,7 +86,7 @@ def test_stages_are_sections_and_that_of_the_build_is_folded() -> None:
 
 def test_a_section_says_when_it_began_and_ended() -> None:
     out = io.StringIO()
-    report = SectionLog(out, LEVELS["info"], iter([1000.9, 1012.1]).__next__)
+    report = SectionLog(out, LOG_LEVELS["info"], iter([1000.9, 1012.1]).__next__)
     report(events.StageStarted("build", "b"))
     report(events.StageFinished("build", 11.2))
     assert [hit[2] for hit in MARK.finditer(out.getvalue())] == ["1000", "1012"]

@@ -20,7 +20,7 @@ from flakeship import events
 from flakeship.ci.local.log import detail_of
 from flakeship.errors import Error
 from flakeship.printable import printable_lines
-from flakeship.report.plain import LEVELS, line_of
+from flakeship.report.plain import LOG_LEVELS, line_of
 
 _TITLE: Final = "flakeship"
 _OBEYED: Final = re.compile(r"(?:\A|[\r\n])\s*::|##\[")
@@ -44,16 +44,16 @@ class CommandLog:
     def __call__(self, event: events.Event) -> None:
         with self._lock:
             match event:
-                case events.StageStarted(title=title) if self._level >= LEVELS["info"]:
+                case events.StageStarted(title=title) if self._level >= LOG_LEVELS["info"]:
                     self._end_group()
                     self._command("group", title)
                     self._grouped = True
                 case events.StageFinished():
                     self._text(event)
                     self._end_group()
-                case events.Warned(text=text, hint=hint) if self._level >= LEVELS["warn"]:
+                case events.Warned(text=text, hint=hint) if self._level >= LOG_LEVELS["warn"]:
                     self._command("warning", f"{text}\n{hint}".strip(), {"title": _TITLE})
-                case events.Notice(text=text, prominent=True) if self._level >= LEVELS["info"]:
+                case events.Notice(text=text, prominent=True) if self._level >= LOG_LEVELS["info"]:
                     self._command("notice", text, {"title": _TITLE})
                 case events.Secret(text=text):
                     self._mask(text)
@@ -123,7 +123,7 @@ def open_log(
 ) -> Iterator[events.Emit]:
     """`Enable debug logging` of a run sets RUNNER_DEBUG: then all is said."""
     wanted = "debug" if environ.get("RUNNER_DEBUG") == "1" else level
-    report = CommandLog(out, LEVELS[wanted])
+    report = CommandLog(out, LOG_LEVELS[wanted])
     for secret in secrets:
         report(events.Secret(secret))
     try:
@@ -134,7 +134,7 @@ def open_log(
 
 def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
     """An annotation, at the line of the flake that Nix names, if it does."""
-    CommandLog(out, LEVELS["error"]).fail(error, place_of(error, cwd))
+    CommandLog(out, LOG_LEVELS["error"]).fail(error, place_of(error, cwd))
 
 
 def safe_on_stdout(text: str) -> str:

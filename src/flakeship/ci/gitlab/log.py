@@ -18,7 +18,7 @@ from flakeship import events
 from flakeship.ci.local import log as local
 from flakeship.errors import Error
 from flakeship.printable import printable, printable_lines
-from flakeship.report.plain import LEVELS, line_of
+from flakeship.report.plain import LOG_LEVELS, line_of
 
 _COLLAPSED: Final = frozenset({"build", "rebuild"})
 """Their lines are Nix's: an error repeats those that matter below the section."""
@@ -43,7 +43,7 @@ class SectionLog:
     def __call__(self, event: events.Event) -> None:
         with self._lock:
             match event:
-                case events.StageStarted(name=name, title=title) if self._level >= LEVELS["info"]:
+                case events.StageStarted(name=name, title=title) if self._level >= LOG_LEVELS["info"]:
                     self._start(name, title)
                 case events.StageFinished():
                     self._text(event)
@@ -103,7 +103,7 @@ def open_log(
 ) -> Iterator[events.Emit]:
     """`CI_DEBUG_TRACE` asks the runner for all that is to be known, and us."""
     wanted = "debug" if environ.get("CI_DEBUG_TRACE") == "true" else level
-    report = SectionLog(out, LEVELS[wanted], time.time)
+    report = SectionLog(out, LOG_LEVELS[wanted], time.time)
     for secret in secrets:
         report(events.Secret(secret))
     try:

@@ -61,10 +61,10 @@ class Git:
 
     def __call__(self, *arguments: str) -> str:
         """Run git and return what it prints. GitError holds none of its words, which may quote a URL with a password."""
-        from flakeship.process import NotStartedError, run, scrubbed  # CI mostly knows without git
+        from flakeship.process import NotStartedError, run, without_secrets  # CI mostly knows without git
 
         environ = {
-            **scrubbed(self.environ),
+            **without_secrets(self.environ),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_NO_LAZY_FETCH": "1",

@@ -62,7 +62,7 @@ class Lint:
 
         if self._builder is None:
             return no_way
-        from flakeship.nix.why import way_to
+        from flakeship.nix.why_depends import way_to
 
         return partial(way_to, self._builder.nix)
 

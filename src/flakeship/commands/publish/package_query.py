@@ -12,7 +12,7 @@ from flakeship.commands.publish.obtain import Obtained
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import BuildError, UsageError
 from flakeship.nix.build import BuildOutput, build, system_of
-from flakeship.nix.closure import StorePath, closure
+from flakeship.nix.closure import PathInfo, closure
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
 from flakeship.settings.declaration import Settings
@@ -65,7 +65,7 @@ def _built(make: Callable[[Installable], BuildOutput], text: str, runtime: Runti
     return make(installable).out_path
 
 
-def _system(nix: Nix, obtained: Obtained, path: StorePath) -> str:
+def _system(nix: Nix, obtained: Obtained, path: PathInfo) -> str:
     """What it was built for; for a path whose derivation is gone, what this Nix builds for."""
     if obtained.output and "-" in obtained.output.system:
         return obtained.output.system

@@ -47,7 +47,7 @@ def environ_of(environ: Mapping[str, str]) -> dict[str, str]:
 
     https://docs.python.org/3/using/cmdline.html#envvar-PYTHONUTF8
     """
-    return {**process.scrubbed(environ), "PYTHONUTF8": "1"}
+    return {**process.without_secrets(environ), "PYTHONUTF8": "1"}
 
 
 class _Output:

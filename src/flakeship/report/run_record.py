@@ -8,7 +8,7 @@ from flakeship import events
 
 
 @dataclass(frozen=True, slots=True)
-class NoticedOnce:
+class UniqueNotices:
     """Hands events on, a notice once: a run for several images would say it for each."""
 
     onward: events.Emit
@@ -23,7 +23,7 @@ class NoticedOnce:
 
 
 @dataclass(slots=True)
-class Chronicle:
+class RunRecord:
     """Takes events from any thread and hands each of them on. `stages` are (name, seconds)."""
 
     onward: events.Emit

@@ -23,13 +23,13 @@ class KeptLayer:
     idle: float
 
 
-def as_text(folder: Path, layers: Sequence[KeptLayer]) -> str:
+def layer_cache_text(folder: Path, layers: Sequence[KeptLayer]) -> str:
     lines = [f"{folder}: {len(layers)} layers, {size_of(sum(layer.size for layer in layers))}"]
     lines += [f"{layer.digest[:19]}  {size_of(layer.size):>9}  {_ago(layer.idle)}" for layer in layers]
     return "\n".join(lines)
 
 
-def as_json(folder: Path, layers: Sequence[KeptLayer]) -> str:
+def layer_cache_json(folder: Path, layers: Sequence[KeptLayer]) -> str:
     document = {
         "folder": str(folder),
         "size": sum(layer.size for layer in layers),
