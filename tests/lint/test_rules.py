@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from flakeship.image.model import Descriptor, Digest, Image, Packed, PackedLayer, Platform
 from flakeship.lint.elf import architecture_of
-from flakeship.lint.facts import Facts, Finding, Glimpse, contents_of, facts_of
-from flakeship.lint.rules import findings
+from flakeship.lint.finding import Finding
+from flakeship.lint.glimpse import Glimpse
+from flakeship.lint.rules import (
+    RULES,
+    LintRule,
+    architecture,
+    build_tools,
+    ca_bundle,
+    command,
+    created,
+    findings,
+    layer_count,
+    tmp,
+    user,
+    zstd,
+)
+from flakeship.lint.view import ImageView, contents_of, view_of
 
 HASH = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
 TOP = Glimpse(frozenset({"tmp", "etc", "etc/passwd"}), files={"etc/passwd": b"app:x:1000:1000::/:/bin/sh\n"})
@@ -24,13 +40,13 @@ def store(name: str) -> str:
     return f"/nix/store/{HASH}-{name}"
 
 
-def facts(
+def view(
     runtime: Mapping[str, Any],
     *contents: Sequence[str],
     top: Glimpse | None = TOP,
     suffix: str = "+gzip",
     created: str = "2026-01-01T00:00:00Z",
-) -> Facts:
+) -> ImageView:
     """An image of one layer for each of `contents` (names of store paths), and one on top that is all glimpse."""
     named = [[store(name) for name in names] for names in contents]
     keys = tuple(f"layer{number}" for number in range(len(named) + 1))
@@ -49,49 +65,67 @@ def facts(
     )
     described = Descriptor("x", Digest("x"), 1)
     packed = Packed(b"", b"", described, described, layers, image)
-    return facts_of(packed, {keys[-1]: top} if top else {})
+    return view_of(packed, {keys[-1]: top} if top else {})
 
 
-def rules(found: Facts) -> list[str]:
+KINDS: Final[tuple[LintRule, ...]] = (
+    command,
+    user,
+    architecture,
+    ca_bundle,
+    tmp,
+    layer_count,
+    build_tools,
+    created,
+    zstd,
+)
+"""mypy holds each module against the Protocol."""
+
+
+def test_every_rule_that_is_listed_satisfies_the_protocol() -> None:
+    assert [importlib.import_module(name) for name in RULES] == list(KINDS)
+
+
+def rules(found: ImageView) -> list[str]:
     return [finding.rule for finding in findings(found)]
 
 
-def only(found: Facts) -> Finding:
+def only(found: ImageView) -> Finding:
     (finding,) = findings(found)
-    assert finding.mend
+    assert finding.fix
     return finding
 
 
 def test_a_good_image_has_no_findings() -> None:
-    assert not findings(facts(GOOD, ["glibc-2.40", "openssl-3.0.8"], ["nss-cacert-3.101"]))
+    assert not findings(view(GOOD, ["glibc-2.40", "openssl-3.0.8"], ["nss-cacert-3.101"]))
 
 
 def test_tls_without_certificates() -> None:
-    finding = only(facts(GOOD, ["glibc-2.40", "gnutls-3.8.1"]))
-    assert (finding.rule, finding.level) == ("ca-bundle", "warning")
+    finding = only(view(GOOD, ["glibc-2.40", "gnutls-3.8.1"]))
+    assert (finding.rule, finding.severity) == ("ca-bundle", "warning")
     assert "gnutls-3.8.1" in finding.text
-    assert "pkgs.cacert" in finding.mend
+    assert "pkgs.cacert" in finding.fix
 
 
 @pytest.mark.parametrize(
     "found",
     [
-        facts({**GOOD, "Env": ["SSL_CERT_FILE=/etc/my.crt"]}, ["openssl-3.0.8"]),
-        facts(GOOD, ["openssl-3.0.8"], top=replace(TOP, paths=TOP.paths | {"etc/ssl/certs/ca-bundle.crt"})),
-        facts(GOOD, ["openssl-3.0.8"], top=None),
-        facts(GOOD, ["openssl-3.0.8"], top=replace(TOP, whole=False)),
-        facts(GOOD, ["openssl-book-1.0", "rustls-1.0"]),
+        view({**GOOD, "Env": ["SSL_CERT_FILE=/etc/my.crt"]}, ["openssl-3.0.8"]),
+        view(GOOD, ["openssl-3.0.8"], top=replace(TOP, paths=TOP.paths | {"etc/ssl/certs/ca-bundle.crt"})),
+        view(GOOD, ["openssl-3.0.8"], top=None),
+        view(GOOD, ["openssl-3.0.8"], top=replace(TOP, whole=False)),
+        view(GOOD, ["openssl-book-1.0", "rustls-1.0"]),
     ],
 )
-def test_certificates_may_come_in_many_ways_and_what_was_not_seen_is_not_missed(found: Facts) -> None:
+def test_certificates_may_come_in_many_ways_and_what_was_not_seen_is_not_missed(found: ImageView) -> None:
     assert "ca-bundle" not in rules(found)
 
 
 def test_no_tmp() -> None:
-    finding = only(facts(GOOD, ["app-1"], top=replace(TOP, paths=frozenset({"etc", "etc/passwd"}))))
-    assert (finding.rule, finding.level) == ("tmp", "warning")
-    assert "mkdir -m 1777 tmp" in finding.mend
-    assert "tmp" not in rules(facts(GOOD, ["app-1"], top=None))
+    finding = only(view(GOOD, ["app-1"], top=replace(TOP, paths=frozenset({"etc", "etc/passwd"}))))
+    assert (finding.rule, finding.severity) == ("tmp", "warning")
+    assert "mkdir -m 1777 tmp" in finding.fix
+    assert "tmp" not in rules(view(GOOD, ["app-1"], top=None))
 
 
 @pytest.mark.parametrize(
@@ -108,18 +142,18 @@ def test_no_tmp() -> None:
 def test_users(user: str, passwd: bytes | None, rule: str, level: str) -> None:
     files = {} if passwd is None else {"etc/passwd": passwd}
     paths = {"tmp", "etc"} | set(files)
-    finding = only(facts({**GOOD, "User": user}, top=Glimpse(frozenset(paths), files=files)))
-    assert (finding.rule, finding.level) == (rule, level)
+    finding = only(view({**GOOD, "User": user}, top=Glimpse(frozenset(paths), files=files)))
+    assert (finding.rule, finding.severity) == (rule, level)
 
 
 @pytest.mark.parametrize("user", ["app", "1000", "app:staff"])
 def test_a_user_with_an_entry_is_fine(user: str) -> None:
-    assert not findings(facts({**GOOD, "User": user}))
+    assert not findings(view({**GOOD, "User": user}))
 
 
 def test_a_passwd_that_leads_elsewhere_is_not_judged() -> None:
     linked = Glimpse(frozenset({"tmp", "etc/passwd"}), {"etc/passwd": store("passwd/etc/passwd")})
-    assert not findings(facts({**GOOD, "User": "nobody"}, top=linked))
+    assert not findings(view({**GOOD, "User": "nobody"}, top=linked))
 
 
 @pytest.mark.parametrize(
@@ -131,41 +165,41 @@ def test_a_passwd_that_leads_elsewhere_is_not_judged() -> None:
     ],
 )
 def test_what_is_run(runtime: dict[str, Any], rule: str, level: str) -> None:
-    finding = only(facts({"User": "app", **runtime}))
-    assert (finding.rule, finding.level) == (rule, level)
+    finding = only(view({"User": "app", **runtime}))
+    assert (finding.rule, finding.severity) == (rule, level)
 
 
 def test_a_cmd_with_arguments_of_its_own_is_meant_to_be_replaced() -> None:
-    assert not findings(facts({"User": "app", "Cmd": ["/bin/app", "--serve"]}))
+    assert not findings(view({"User": "app", "Cmd": ["/bin/app", "--serve"]}))
 
 
 def test_too_many_layers() -> None:
-    assert "layers" not in rules(facts(GOOD, *([f"p{n}-1"] for n in range(126))))
-    finding = only(facts(GOOD, *([f"p{n}-1"] for n in range(127))))
-    assert (finding.rule, finding.level) == ("layers", "warning")
+    assert "layers" not in rules(view(GOOD, *([f"p{n}-1"] for n in range(126))))
+    finding = only(view(GOOD, *([f"p{n}-1"] for n in range(127))))
+    assert (finding.rule, finding.severity) == ("layers", "warning")
     assert "128 layers" in finding.text
     assert "sysbox" in finding.text
 
 
 def test_what_builds_programs_is_named_with_the_way_to_find_who_refers_to_it() -> None:
-    finding = only(facts(GOOD, ["zlib-1.3-dev", "glibc-2.40"], ["gcc-13.2.0"], ["binutils-wrapper-2.43"]))
+    finding = only(view(GOOD, ["zlib-1.3-dev", "glibc-2.40"], ["gcc-13.2.0"], ["binutils-wrapper-2.43"]))
     assert finding.rule == "build-tools"
     assert "gcc-13.2.0, binutils-wrapper-2.43, zlib-1.3-dev" in finding.text
-    assert f"nix why-depends RESULT {store('gcc-13.2.0')}" in finding.mend
+    assert f"nix why-depends RESULT {store('gcc-13.2.0')}" in finding.fix
 
 
 def test_the_way_to_the_largest_is_told_where_nix_knows_it() -> None:
     asked: list[tuple[str, str]] = []
 
-    def way_to(root: str, path: str) -> tuple[str, ...]:
+    def why_depends(root: str, path: str) -> tuple[str, ...]:
         asked.append((root, path))
         return root, store("middle-1.0"), path
 
     runtime = {**GOOD, "Entrypoint": [f"{store('app-1.0')}/bin/app"]}
-    finding = only(replace(facts(runtime, ["gcc-13.2.0"]), way_to=way_to))
+    finding = only(replace(view(runtime, ["gcc-13.2.0"]), why_depends=why_depends))
     assert asked == [(store("app-1.0"), store("gcc-13.2.0"))]
     assert finding.text.endswith("; the way to it: app-1.0 → middle-1.0 → gcc-13.2.0")
-    assert f"nix why-depends --precise {store('app-1.0')} {store('gcc-13.2.0')}" in finding.mend
+    assert f"nix why-depends --precise {store('app-1.0')} {store('gcc-13.2.0')}" in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -173,20 +207,20 @@ def test_the_way_to_the_largest_is_told_where_nix_knows_it() -> None:
     ["gcc-13.2.0-lib", "gcc-13.2.0-libgcc", "developer-1.0", "go-migrate-4.1", "golang-x-1", "dev-1.0"],
 )
 def test_what_programs_need_to_run_is_no_build_tool(name: str) -> None:
-    assert not findings(facts(GOOD, [name]))
+    assert not findings(view(GOOD, [name]))
 
 
 @pytest.mark.parametrize("created", ["1970-01-01T00:00:01+00:00", "0001-01-01T00:00:00Z"])
 def test_a_date_that_is_none(created: str) -> None:
-    assert only(facts(GOOD, created=created)).rule == "created"
+    assert only(view(GOOD, created=created)).rule == "created"
 
 
 def test_zstd_is_for_newer_engines() -> None:
-    assert only(facts(GOOD, suffix="+zstd")).rule == "zstd"
+    assert only(view(GOOD, suffix="+zstd")).rule == "zstd"
 
 
 def test_warnings_come_before_hints() -> None:
-    levels = [finding.level for finding in findings(facts({"User": ""}, created="1970-01-01"))]
+    levels = [finding.severity for finding in findings(view({"User": ""}, created="1970-01-01"))]
     assert levels == sorted(levels, key=["warning", "hint"].index)
     assert len(levels) == 3
 
@@ -227,13 +261,13 @@ def test_a_program_for_another_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
         looked.append(path)
         return "arm64"
 
-    monkeypatch.setattr("flakeship.lint.rules.architecture_of", arm)
+    monkeypatch.setattr("flakeship.lint.rules.architecture.architecture_of", arm)
     top = replace(TOP, links={"bin/app": f"{store('app')}/bin/app"})
-    finding = only(facts(GOOD, ["app"], top=top))
+    finding = only(view(GOOD, ["app"], top=top))
     assert looked == [Path(f"{store('app')}/bin/app")]
-    assert (finding.rule, finding.level) == ("architecture", "warning")
+    assert (finding.rule, finding.severity) == ("architecture", "warning")
     assert f"says amd64, but {store('app')}/bin/app is made for arm64" in finding.text
-    assert not findings(facts(GOOD, ["app"]))
+    assert not findings(view(GOOD, ["app"]))
 
 
 def test_contents_are_read_off_the_history() -> None:

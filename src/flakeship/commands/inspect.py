@@ -17,7 +17,7 @@ from flakeship.image.existing import ExistingImage, children, config_of, existin
 from flakeship.image.media_types import INDEXES
 from flakeship.image.model import Digest, Image, Layer, digest_of
 from flakeship.image.stream import CHUNK, read_full
-from flakeship.lint.facts import contents_of
+from flakeship.lint.view import contents_of
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
 from flakeship.report.inspection import InspectedLayer, Inspection

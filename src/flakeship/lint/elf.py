@@ -1,4 +1,4 @@
-"""For which CPU a program is made, by the header of its file.
+"""Read the CPU that a program is made for from the ELF header of its file.
 
 https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 """
@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-# e_machine → GOARCH; those that come in two byte orders are told apart by EI_DATA
+# e_machine → GOARCH. Some CPUs run in both byte orders under one number; EI_DATA says which order it is.
 _LITTLE: Final = {
     3: "386",
     21: "ppc64le",
@@ -23,7 +23,10 @@ _BIG: Final = {21: "ppc64", 22: "s390x"}
 
 
 def architecture_of(path: Path) -> str:
-    """As an image's config spells it; empty for what is no ELF file, of another CPU, or not there."""
+    """Return the architecture in the spelling of an image's config, `amd64`.
+
+    It is empty for a CPU that is not listed above, and for a path that is not an ELF file or does not exist.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(20)

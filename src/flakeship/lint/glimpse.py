@@ -1,29 +1,45 @@
-"""Looking at small layers while they pass by on their way to be packed: never a read more, and none of large ones."""
+"""Notice the file names of small layers while they are read to be packed.
+
+No layer is read twice, and nothing of a large layer is kept in memory.
+"""
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from flakeship.image.model import Layer
+from flakeship.image.model import EMPTY, Layer
 from flakeship.image.stream import CHUNK, Reader, Stream
-from flakeship.lint.facts import Glimpse
 
 _SMALL: Final = CHUNK
 _IN_STORE: Final = 3
-"""Entries of the store after which the rest of a layer is taken to be the store's too."""
+"""A layer with so many members in the store is a layer of store paths: the rest of it is not looked at."""
 _KEPT: Final = frozenset({"etc/passwd"})
 _LINKS: Final = frozenset({tarfile.SYMTYPE, tarfile.LNKTYPE})
 _EXTENSIONS: Final = b"xgLKX"
 
 
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What one layer holds outside the store. No path has a leading slash.
+
+    `links` lead from a path to its target, and `files` hold the content of the few files that rules read.
+    `whole` is False if the layer may hold more than is listed here.
+    """
+
+    paths: frozenset[str] = frozenset()
+    links: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    whole: bool = True
+
+
 class Glimpses(dict[str, Glimpse]):
-    """By key of layer. Written from the threads that pack, read when they are done."""
+    """The glimpses of all layers by `Layer.key`. Threads that pack write them; read them after the threads have ended."""
 
     def watch(self, layer: Layer) -> Layer:
-        """The layer itself, which on being read leaves a glimpse here; a large one, or one of unknown size, is left alone."""
+        """Return a layer that stores its glimpse here when it is read; a large layer, or one of unknown size, is not watched."""
         if layer.size is None or layer.size > _SMALL:
             return layer
         return replace(layer, open=lambda: _Watched(layer.open(), layer.key, self))
@@ -38,7 +54,7 @@ class _Watched(Stream):
     def read(self, size: int = -1, /) -> bytes:
         data = self._reader.read(size)
         self._size += len(data)
-        if self._size <= 2 * _SMALL:  # a compressed layer may be larger than it said
+        if self._size <= 2 * _SMALL:  # a compressed layer may be larger than its `size`
             self._pieces.append(data)
         return data
 
@@ -51,7 +67,7 @@ class _Watched(Stream):
 
 
 def glimpse_of(tar: bytes) -> Glimpse:
-    """Names outside the store. What is damaged is for others to say: here it only means that not all was seen."""
+    """Return the glimpse of a layer. A damaged tar is reported elsewhere; here it only sets `whole=False`."""
     paths: set[str] = set()
     links: dict[str, str] = {}
     files: dict[str, bytes] = {}
@@ -74,7 +90,10 @@ def glimpse_of(tar: bytes) -> Glimpse:
 
 
 def _members(tar: bytes) -> Iterator[tuple[tarfile.TarInfo, str, int]]:
-    """Header, name without a leading slash, and where the data begins. A name of an extended header is longer than ours."""
+    """Yield the header of each member, its name without a leading slash, and the offset of its data in `tar`.
+
+    Extended headers are passed over: they give long names, and no rule looks for one.
+    """
     position = 0
     while position + tarfile.BLOCKSIZE <= len(tar):
         block = tar[position : position + tarfile.BLOCKSIZE]
@@ -84,6 +103,6 @@ def _members(tar: bytes) -> Iterator[tuple[tarfile.TarInfo, str, int]]:
         position += tarfile.BLOCKSIZE
         if info.type not in {bytes([kind]) for kind in _EXTENSIONS}:
             yield info, info.name.removeprefix("./").strip("/"), position
-        # only a file's size is that of data
+        # the size field of links and folders may be set although no data follows
         size = 0 if info.type in _LINKS or info.type == tarfile.DIRTYPE else info.size
         position += size + -size % tarfile.BLOCKSIZE

@@ -1,4 +1,4 @@
-"""`nix why-depends`: the way on which one store path refers to another."""
+"""`nix why-depends`: the chain of references that leads from one store path to another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from flakeship.store_paths import store_paths_in
 _SECONDS: Final = 10
 
 
-def way_to(nix: Nix, root: str, path: str) -> tuple[str, ...]:
-    """The store paths from `root` to `path`, both included; empty where Nix knows of no such way."""
+def why_depends(nix: Nix, root: str, path: str) -> tuple[str, ...]:
+    """Return the shortest chain of store paths from `root` to `path`, both included.
+
+    It is empty if `root` does not need `path`, if Nix knows neither, or if it takes longer than ten seconds.
+    """
     try:
         done = nix.run("why-depends", "--", root, path, timeout=_SECONDS)
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""Where lint stands in a run: layers are watched as they pass, and findings told before the first tag is written."""
+"""Lint within a run: layers are watched while they are packed, and findings are emitted before the first tag is set."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from flakeship.commands.publish.obtain import Builder
 from flakeship.errors import RejectedError
 from flakeship.image.model import Layer, Packed
 
-if TYPE_CHECKING:  # what the rules know is imported where they are asked
-    from flakeship.lint.facts import Finding, WayTo
+if TYPE_CHECKING:  # runs with `lint: off` import none of it
+    from flakeship.lint.finding import Finding
     from flakeship.lint.glimpse import Glimpses
+    from flakeship.lint.view import WhyDepends
 
 Mode = str
-"""off, warn or strict: the choices of the input."""
+"""`off`, `warn` or `strict`: the choices of the input `lint`."""
 
 _HINT: Final = "mend them in the flake, or set the input `lint` to `warn`"
 
 
 class Lint:
-    """One run's; `off` looks at nothing. The Nix of `builder` is asked why something is there."""
+    """The lint of one run. With `off` it looks at nothing. The Nix of `builder` tells which package needs another."""
 
     def __init__(self, mode: Mode, emit: events.Emit, builder: Builder | None = None) -> None:
         self._mode, self._emit = mode, emit
         self._builder = builder
         self._glimpses: Glimpses | None = None
-        self._told: set[str] = set()
+        self._checked: set[str] = set()
 
     def watched(self, layers: Iterable[Layer]) -> Iterable[Layer]:
+        """Return the layers, which lint notices while they are read."""
         if self._mode == "off":
             return layers
         from flakeship.lint.glimpse import Glimpses
@@ -39,35 +41,37 @@ class Lint:
         return map(self._glimpses.watch, layers)
 
     def check(self, packed: Packed) -> None:
-        """RejectedError with `strict` for anything but hints. Speaks once, however often an image is finished."""
-        if self._mode == "off" or packed.descriptor.digest in self._told:
+        """Emit the findings of an image, once for each digest. With `strict` a warning raises RejectedError."""
+        if self._mode == "off" or packed.descriptor.digest in self._checked:
             return
-        self._told.add(packed.descriptor.digest)
-        from flakeship.lint.facts import facts_of
+        self._checked.add(packed.descriptor.digest)
         from flakeship.lint.rules import findings
+        from flakeship.lint.view import view_of
 
-        found = findings(facts_of(packed, self._glimpses or {}, self._way_to()))
-        grave = [finding for finding in found if finding.level == "warning"]
-        if self._mode == "strict" and grave:
+        found = findings(view_of(packed, self._glimpses or {}, self._why_depends()))
+        warnings = [finding for finding in found if finding.severity == "warning"]
+        if self._mode == "strict" and warnings:
             raise RejectedError(
-                f"lint rejects the image: {', '.join(finding.rule for finding in grave)}",
+                f"lint rejects the image: {', '.join(finding.rule for finding in warnings)}",
                 hint=_HINT,
-                detail="\n".join(f"{finding.rule}: {finding.text}\n    {finding.mend}" for finding in grave),
+                detail="\n".join(
+                    f"{finding.rule}: {finding.text}\n    {finding.fix}" for finding in warnings
+                ),
             )
         for finding in found:
             self._emit(_event(finding))
 
-    def _way_to(self) -> WayTo:
-        from flakeship.lint.facts import no_way
+    def _why_depends(self) -> WhyDepends:
+        from flakeship.lint.view import unknown_chain
 
         if self._builder is None:
-            return no_way
-        from flakeship.nix.why_depends import way_to
+            return unknown_chain
+        from flakeship.nix.why_depends import why_depends
 
-        return partial(way_to, self._builder.nix)
+        return partial(why_depends, self._builder.nix)
 
 
 def _event(finding: Finding) -> events.Event:
-    if finding.level == "warning":
-        return events.Warned(f"lint: {finding.rule}: {finding.text}", finding.mend)
-    return events.Notice(f"lint: {finding.rule}: {finding.text} ({finding.mend})")
+    if finding.severity == "warning":
+        return events.Warned(f"lint: {finding.rule}: {finding.text}", finding.fix)
+    return events.Notice(f"lint: {finding.rule}: {finding.text} ({finding.fix})")

@@ -1,0 +1,25 @@
+"""The program is made for the CPU that the image's config states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from flakeship.lint.elf import architecture_of
+from flakeship.lint.finding import Finding
+from flakeship.lint.view import ImageView
+from flakeship.store_paths import STORE
+
+
+def findings(image: ImageView) -> Iterator[Finding]:
+    """Report a program for another CPU, if it lies in the store of this machine and so can be read."""
+    path = image.program
+    found = architecture_of(Path(path)) if path.startswith(STORE) else ""
+    said = image.packed.image.platform.architecture
+    if found and found != said:
+        yield Finding(
+            "architecture",
+            "warning",
+            f"the config says {said}, but {path} is made for {found}",
+            f'architecture = "{found}"; or the input `platform: linux/{found}`',
+        )

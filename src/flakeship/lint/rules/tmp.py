@@ -1,0 +1,19 @@
+"""The image has a folder /tmp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flakeship.lint.finding import Finding
+from flakeship.lint.view import ImageView
+
+
+def findings(image: ImageView) -> Iterator[Finding]:
+    """Report an image without /tmp, which images from Nix lack unless somebody makes it."""
+    if image.complete and not image.has("tmp"):
+        yield Finding(
+            "tmp",
+            "warning",
+            "there is no /tmp, which many programs expect",
+            'extraCommands = "mkdir -m 1777 tmp";',
+        )
