@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from flakeship.destinations.archive.file import ArchiveDestination, OciArchiveDestination
-from flakeship.destinations.archive.name import Form, Name
+from flakeship.destinations.archive.format import ArchiveFormat
+from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.check import check_image
@@ -24,7 +25,7 @@ from flakeship.image.layout import CONTAINERD_NAME, REF_NAME, blob_path
 from flakeship.image.model import Packed
 from tests.images import digests, packed_of, random_layer, random_packed
 
-NAME = Name("app:1.0", full="docker.io/library/app:1.0")
+NAME = ImageName("app:1.0", full="docker.io/library/app:1.0")
 
 
 def write(destination: ArchiveDestination, packed: Packed) -> Published:
@@ -68,7 +69,9 @@ def test_a_docker_archive_is_a_layout_too(tmp_path: Path) -> None:
 
 def test_an_oci_archive_holds_a_layout_alone(tmp_path: Path) -> None:
     packed = random_packed(2)
-    published = write(ArchiveDestination(tmp_path / "image.tar", "oci-archive", (Name("1.0"),)), packed)
+    published = write(
+        ArchiveDestination(tmp_path / "image.tar", "oci-archive", (ImageName.of("1.0"),)), packed
+    )
     found = members((tmp_path / "image.tar").read_bytes())
     assert "manifest.json" not in found
     assert document(found, "oci-layout") == {"imageLayoutVersion": "1.0.0"}
@@ -79,7 +82,7 @@ def test_an_oci_archive_holds_a_layout_alone(tmp_path: Path) -> None:
 def test_an_oci_archive_may_hold_several_platforms(tmp_path: Path) -> None:
     images = [random_packed(21), random_packed(22)]
     index = seal_index(images)
-    with OciArchiveDestination(tmp_path / "image.tar", (Name("1.0"),)) as destination:
+    with OciArchiveDestination(tmp_path / "image.tar", (ImageName.of("1.0"),)) as destination:
         destination.check()
         for image in images:
             for layer in image.layers:
@@ -122,7 +125,7 @@ def test_stdout_gets_the_archive_and_stays_open() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
-def test_skopeo_copies_what_was_written(form: Form, tmp_path: Path) -> None:
+def test_skopeo_copies_what_was_written(form: ArchiveFormat, tmp_path: Path) -> None:
     packed = random_packed(5)
     reference = write(ArchiveDestination(tmp_path / "image.tar", form, (NAME,)), packed).reference
     command = ["skopeo", "copy", "--quiet", reference, f"dir:{tmp_path}/copy"]

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from flakeship.destinations.archive.name import Name
 from flakeship.destinations.docker_daemon.destination import EngineDestination
-from flakeship.destinations.docker_daemon.engine import Engine, docker_engine, podman_service
+from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import BlobsUnknownError, Published
+from flakeship.engines.engine import Engine, docker_engine, podman_service
 from flakeship.errors import NotAllowedError, UnreachableError
 from flakeship.image.model import Packed
 from tests.images import packed_of, random_layer
 from tests.testbed.docker import Docker
 
-NAME = Name("flakeship-test/load:1", full="docker.io/flakeship-test/load:1")
+NAME = ImageName("flakeship-test/load:1", full="docker.io/flakeship-test/load:1")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def images(dockerd: Docker) -> set[str]:
     return set(dockerd("image", "ls", "--all", "--quiet", "--no-trunc").split())
 
 
-def load(engine: Engine, packed: Packed, *names: Name) -> Published:
+def load(engine: Engine, packed: Packed, *names: ImageName) -> Published:
     with EngineDestination(engine, names or (NAME,)) as destination:
         destination.check()
         for layer in packed.layers:
@@ -57,14 +57,14 @@ def layers(dockerd: Docker, name: str) -> list[str]:
 
 def test_an_image_is_loaded_with_its_id_and_names(engine: Engine, dockerd: Docker) -> None:
     packed = packed_of(random_layer(101), random_layer(102), random_layer(101))
-    other = Name("flakeship-test/load:2")
+    other = ImageName.of("flakeship-test/load:2")
     published = load(engine, packed, NAME, other)
     assert published.reference == "docker-daemon:flakeship-test/load:1"
     assert states(published) == ["written"] * 3
     for name in (NAME, other):
-        found = dockerd("image", "inspect", "--format", "{{.Id}}", name).strip()
+        found = dockerd("image", "inspect", "--format", "{{.Id}}", name.text).strip()
         assert found == packed.config_descriptor.digest
-    assert layers(dockerd, NAME) == [layer.diff_id for layer in packed.layers]
+    assert layers(dockerd, NAME.text) == [layer.diff_id for layer in packed.layers]
 
 
 def test_layers_that_the_engine_has_are_not_sent(engine: Engine, dockerd: Docker) -> None:
@@ -72,7 +72,7 @@ def test_layers_that_the_engine_has_are_not_sent(engine: Engine, dockerd: Docker
     load(engine, packed_of(*base, random_layer(113)))
     changed = packed_of(*base, random_layer(114))
     assert states(load(engine, changed)) == ["reused", "reused", "written"]
-    assert layers(dockerd, NAME) == [layer.diff_id for layer in changed.layers]
+    assert layers(dockerd, NAME.text) == [layer.diff_id for layer in changed.layers]
     assert states(load(engine, changed)) == ["reused"] * 3
 
 
@@ -83,7 +83,7 @@ def test_a_layer_above_one_that_changed_is_sent_for_the_engine_knows_it_by_what_
     load(engine, packed_of(random_layer(122), top))
     moved = packed_of(random_layer(123), top)
     assert states(load(engine, moved)) == ["written", "written"]
-    assert layers(dockerd, NAME) == [layer.diff_id for layer in moved.layers]
+    assert layers(dockerd, NAME.text) == [layer.diff_id for layer in moved.layers]
 
 
 def test_what_the_engine_lost_meanwhile_is_sent_in_full(engine: Engine, dockerd: Docker) -> None:
@@ -92,9 +92,9 @@ def test_what_the_engine_lost_meanwhile_is_sent_in_full(engine: Engine, dockerd:
     with EngineDestination(engine, (NAME,)) as destination:
         destination.check()
         assert [destination.take(layer).state for layer in packed.layers] == ["reused", "reused"]
-        dockerd("image", "rm", "--force", NAME)
+        dockerd("image", "rm", "--force", NAME.text)
         assert states(destination.prepare(packed).finish()) == ["written", "written"]
-    assert layers(dockerd, NAME)
+    assert layers(dockerd, NAME.text)
 
 
 def test_an_engine_that_forgets_at_the_last_moment_is_given_everything_again(
@@ -104,10 +104,10 @@ def test_an_engine_that_forgets_at_the_last_moment_is_given_everything_again(
     load(engine, packed)
     with EngineDestination(engine, (NAME,)) as destination:
         destination.check()
-        remembered = list(destination._images())
-        dockerd("image", "rm", "--force", NAME)
+        remembered = list(destination._api.images())
+        dockerd("image", "rm", "--force", NAME.text)
         # the moment between its answer and the load can't be hit from outside
-        monkeypatch.setattr(destination, "_images", lambda: iter(remembered))
+        monkeypatch.setattr(destination._api, "images", lambda: remembered)
         for layer in packed.layers:
             destination.take(layer)
         with pytest.raises(BlobsUnknownError) as caught:
@@ -116,7 +116,7 @@ def test_an_engine_that_forgets_at_the_last_moment_is_given_everything_again(
         for layer in packed.layers:
             destination.take(layer, certain=False)
         assert states(destination.prepare(packed).finish()) == ["written", "written"]
-    assert layers(dockerd, NAME)
+    assert layers(dockerd, NAME.text)
 
 
 def test_an_image_that_was_begun_and_left_is_not_there(engine: Engine, dockerd: Docker) -> None:
@@ -170,7 +170,7 @@ def test_a_socket_without_a_daemon_and_an_address_that_is_none(tmp_path: Path) -
 def test_a_socket_that_this_user_may_not_open_is_a_matter_of_rights(mocker: Any, tmp_path: Path) -> None:
     # root, who runs these tests in CI, may open any
     refused = PermissionError(13, "Permission denied")
-    mocker.patch("flakeship.destinations.docker_daemon.destination.check_socket", side_effect=refused)
+    mocker.patch("flakeship.engines.api.check_socket", side_effect=refused)
     with pytest.raises(NotAllowedError) as caught, EngineDestination(docker_engine({}, tmp_path)) as there:
         there.check()
     assert "group" in caught.value.hint

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.destinations.grammar import Layout, Repository, Target, targets
+from flakeship.destinations.grammar import targets
+from flakeship.destinations.kind import Target
+from flakeship.destinations.oci_layout import Layout
+from flakeship.destinations.registry import Repository
 from flakeship.errors import UsageError
 
 CWD = Path("/somewhere")

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.destinations.archive.name import Name
-from flakeship.destinations.grammar import Archive, Layout, Storage, Target, targets
+from flakeship.destinations.archive import Archive
+from flakeship.destinations.docker_daemon import DockerImages
+from flakeship.destinations.engine_target import EngineTarget
+from flakeship.destinations.grammar import targets
+from flakeship.destinations.image_name import ImageName
+from flakeship.destinations.kind import Target
+from flakeship.destinations.podman import PodmanImages
+from flakeship.destinations.registry import Repository
 from flakeship.errors import UsageError
 
 CWD = Path("/somewhere")
@@ -16,19 +22,22 @@ REFERENCES = ("ghcr.io/o/n:1", "ghcr.io/o/n:2")
 
 def found(*to: str, references: tuple[str, ...] = (), load: str = "") -> list[Target]:
     made = targets(to=to, references=references, cwd=CWD, load=load)
-    return [target for target in made if isinstance(target, Archive | Storage | Layout)]
+    return [target for target in made if not isinstance(target, Repository)]
 
 
 @pytest.mark.parametrize(
     ("text", "target"),
     [
-        ("docker-daemon:app", Storage("docker", (Name("app:latest"),))),
-        ("docker-daemon:", Storage("docker", ())),
-        ("containers-storage:localhost/app:1", Storage("podman", (Name("localhost/app:1"),))),
+        ("docker-daemon:app", DockerImages((ImageName("app:latest", "docker.io/library/app:latest"),))),
+        ("docker-daemon:", DockerImages(())),
+        ("containers-storage:localhost/app:1", PodmanImages((ImageName.of("localhost/app:1"),))),
         ("docker-archive:x/y.tar", Archive(CWD / "x/y.tar", "docker-archive", ())),
-        ("docker-archive:/y.tar:app:1", Archive(Path("/y.tar"), "docker-archive", (Name("app:1"),))),
+        (
+            "docker-archive:/y.tar:app:1",
+            Archive(Path("/y.tar"), "docker-archive", (ImageName("app:1", "docker.io/library/app:1"),)),
+        ),
         ("oci-archive:y.tar", Archive(CWD / "y.tar", "oci-archive", ())),
-        ("oci-archive:y.tar:v1", Archive(CWD / "y.tar", "oci-archive", (Name("v1"),))),
+        ("oci-archive:y.tar:v1", Archive(CWD / "y.tar", "oci-archive", (ImageName.of("v1"),))),
         ("-", Archive(None, "docker-archive", ())),
     ],
 )
@@ -39,8 +48,8 @@ def test_destinations_of_this_machine(text: str, target: Target) -> None:
 @pytest.mark.parametrize("text", ["docker-daemon:", "containers-storage:", "docker-archive:x.tar", "-"])
 def test_without_a_name_of_its_own_a_destination_takes_those_of_the_tags(text: str) -> None:
     (target,) = found(text, references=REFERENCES)
-    assert isinstance(target, Archive | Storage)
-    assert target.names == REFERENCES
+    assert isinstance(target, Archive | EngineTarget)
+    assert tuple(name.text for name in target.names) == REFERENCES
 
 
 @pytest.mark.parametrize(
@@ -53,7 +62,7 @@ def test_without_a_name_of_its_own_a_destination_takes_those_of_the_tags(text: s
 )
 def test_a_short_name_stands_for_a_full_one(text: str, full: str) -> None:
     (target,) = found(f"docker-daemon:{text}")
-    assert isinstance(target, Storage)
+    assert isinstance(target, EngineTarget)
     assert target.names[0].full == full
     assert target.names[0].tag == full.rpartition(":")[2]
 
@@ -73,9 +82,9 @@ def test_one_file_is_one_archive(twice: tuple[str, str]) -> None:
 
 
 def test_load_is_a_short_word_and_no_default_is_added() -> None:
-    assert found(load="docker") == [Storage("docker", ())]
-    assert found(load="podman", references=REFERENCES) == [Storage("podman", tuple(map(Name, REFERENCES)))]
-    assert found("docker-daemon:", load="docker") == [Storage("docker", ())]
+    assert found(load="docker") == [DockerImages(())]
+    assert found(load="podman", references=REFERENCES) == [PodmanImages(tuple(map(ImageName.of, REFERENCES)))]
+    assert found("docker-daemon:", load="docker") == [DockerImages(())]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.destinations.oci_layout import LayoutDestination
+from flakeship.destinations.oci_layout.destination import LayoutDestination
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import RejectedError, ResourceError, UsageError
 from flakeship.image.compress import Algorithm

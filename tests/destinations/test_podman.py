@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.destinations.archive.name import Name
-from flakeship.destinations.docker_daemon.engine import Engine, podman_service
-from flakeship.destinations.podman import PodmanDestination
+from flakeship.destinations.image_name import ImageName
+from flakeship.destinations.podman.destination import PodmanDestination
 from flakeship.destinations.protocol import Published
+from flakeship.engines.engine import Engine, podman_service
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed
 from tests.images import packed_of, random_layer, random_packed
 from tests.testbed.podman import Podman
 
-NAME = Name("localhost/load:1")
+NAME = ImageName.of("localhost/load:1")
 
 
 def load(podman: Podman, packed: Packed, service: Engine | None, temporary: Path) -> Published:
@@ -33,7 +33,7 @@ def load(podman: Podman, packed: Packed, service: Engine | None, temporary: Path
 
 
 def check(podman: Podman, packed: Packed) -> None:
-    (found,) = json.loads(podman("image", "inspect", NAME))
+    (found,) = json.loads(podman("image", "inspect", NAME.text))
     assert f"sha256:{found['Id']}" == packed.config_descriptor.digest
     assert found["RootFS"]["Layers"] == [layer.diff_id for layer in packed.layers]
 

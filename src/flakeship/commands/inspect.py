@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship import sources
-from flakeship.commands.publish.opening import transport
-from flakeship.commands.publish.opening_registry import credentials_for
+from flakeship.commands.publish.opening import credentials_for, transport
 from flakeship.commands.publish.overrides import platform_of
 from flakeship.commands.runtime import Runtime
+from flakeship.destinations.grammar import kind_of
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.existing import ExistingImage, children, config_of, existing_image
@@ -25,8 +25,6 @@ from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 
 _PLATFORMS: Final = 64
-_FILES: Final = frozenset({"oci", "docker-archive", "oci-archive"})
-_ENGINES: Final = frozenset({"docker-daemon", "containers-storage"})
 
 
 def inspect(settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
@@ -36,12 +34,13 @@ def inspect(settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
         raise UsageError(
             "inspect: there is nothing to look at", hint="flakeship inspect ghcr.io/owner/name:tag, or a path"
         )
-    scheme, _, rest = text.partition(":")
-    if scheme in _FILES and rest:
+    kind, rest = kind_of(text), text.partition(":")[2]
+    medium = kind.MEDIUM if kind else ""
+    if medium == "path" and rest:
         found = _at(*_place(runtime.cwd, rest), settings, runtime)
     elif text.startswith((".", "/")) or (runtime.cwd / text).exists():
         found = _at(runtime.cwd / text, "", settings, runtime)
-    elif scheme in _ENGINES:
+    elif medium == "engine":
         raise UsageError(
             f"inspect: {text!r} is in an engine, which flakeship does not look into",
             hint="`docker save` or `podman save` it to a file, and name that",

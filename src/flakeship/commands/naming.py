@@ -16,7 +16,7 @@ from flakeship.metadata.engine import EMPTY, Metadata, Tag, about, compute
 from flakeship.metadata.rules import parse_rules
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import numbered, placed, where
-from flakeship.registry.reference import Reference
+from flakeship.registry.reference import Reference, with_tag_suffix
 from flakeship.settings.declaration import Settings
 
 MIRRORED: Final = ("manifest", "index")
@@ -92,7 +92,7 @@ def naming_of(
         _warn(metadata, runtime)
     tags = metadata.tags if metadata.images and not lines.named else ()
     named = (*lines.full, *(tag.reference for tag in tags))
-    references = tuple(varied(reference, variant) for reference in dict.fromkeys(named))
+    references = tuple(with_tag_suffix(reference, variant) for reference in dict.fromkeys(named))
     if metadata.images and not (references or settings.to or settings.load or settings.push == "false"):
         raise UsageError(
             f"no tag comes of the rules for {settings.images[0]}, so it can't be pushed",
@@ -135,12 +135,6 @@ def levels_of(settings: Settings, environ: Mapping[str, str], *, default: tuple[
             if levels := tuple(level for text in numbered(texts) for level in parse_levels(text)):
                 return levels
     return default
-
-
-def varied(reference: str, variant: str) -> str:
-    """A full reference whose tag ends with `variant`."""
-    tagged = not variant or Reference.parse(reference).tag
-    return f"{reference}{variant}" if tagged else f"{reference}:latest{variant}"
 
 
 def split(tags: Sequence[str]) -> Lines:

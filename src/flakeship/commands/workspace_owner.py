@@ -1,4 +1,4 @@
-"""Files that root writes into somebody else's workspace are made theirs: a container action runs as root, later steps don't."""
+"""Gives files that root wrote to the owner of the workspace: a container action runs as root, later steps do not."""
 
 from __future__ import annotations
 
@@ -9,44 +9,39 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flakeship.commands.publish.attributes import attributes_of
-from flakeship.destinations.grammar import Archive, Layout, targets
+from flakeship.destinations.grammar import targets
 from flakeship.errors import Error
 from flakeship.settings.declaration import Settings
 
 
 @contextlib.contextmanager
 def workspace_owned(settings: Settings, cwd: Path) -> Iterator[None]:
-    """When the block is left, give what `settings` made us write below `cwd` to the owner of `cwd`."""
+    """When the context ends, give all that `settings` made this run write below `cwd` to the owner of `cwd`."""
     try:
         yield
     finally:
         owner = cwd.stat()
         if os.geteuid() == 0 and owner.st_uid != 0:
-            for path in _written(settings, cwd):
+            for path in _outputs(settings, cwd):
                 _give(path, cwd, owner)
 
 
-def _written(settings: Settings, cwd: Path) -> Iterator[Path]:
+def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:
     if settings.metadata_file:
         yield cwd / settings.metadata_file
     if settings.layer_cache not in {"", "off"}:
         yield cwd / settings.layer_cache
     if settings.bake_folder:
         yield from (cwd / settings.bake_folder).glob("docker-metadata-action-bake*.json")
-    with contextlib.suppress(Error):  # what is malformed has been told, and has written nothing
+    with contextlib.suppress(Error):  # reported already, and nothing was written
         for attribute in attributes_of(settings):
             for target in targets(to=attribute.settings.to, references=(), cwd=cwd):
-                match target:
-                    case Layout(directory):
-                        yield directory
-                    case Archive(path) if path:
-                        yield path
-                    case _:
-                        pass
+                if target.output:
+                    yield target.output
 
 
 def _give(path: Path, cwd: Path, owner: os.stat_result) -> None:
-    """`path`, what is in it, and the folders above it that are root's, as far as they are in `cwd`."""
+    """Change the owner of `path`, of its contents, and of root's folders between it and `cwd`."""
     path = Path(os.path.normpath(path))
     if not path.is_relative_to(cwd) or os.path.realpath(path) != str(cwd.resolve() / path.relative_to(cwd)):
         return

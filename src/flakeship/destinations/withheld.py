@@ -1,82 +1,95 @@
-"""A destination that is looked at and never written to: what `push: false` and `dry-run` send to."""
+"""A destination that nothing is sent to, and the choice between it and a real one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Literal
 
 from flakeship import events
-from flakeship.destinations.protocol import DeliveredBlob, Prepared, Published
+from flakeship.destinations.options import DestinationOptions
+from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Destination, Prepared, Published
 from flakeship.image.existing import ExistingImage, ExistingLayer
-from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import Reader
 
-Exists = Callable[[Digest], bool]
+
+def checked(destination: Destination, options: DestinationOptions) -> Destination:
+    """Check that `destination` can be written to and return it; in a dry run return what stands in for it."""
+    if options.dry_run:
+        return Withheld(destination.name, emit=options.emit)
+    destination.check()
+    return destination
 
 
-class NothingDestination:
-    """Stands in for the destination `name`. `exists` asks the real one about a blob; None asks nobody."""
+def warn_of_zstd(options: DestinationOptions) -> None:
+    """Warn that old engines can't load what is about to be written, if its layers are compressed with zstd."""
+    if options.zstd:
+        options.emit(
+            events.Warned(
+                "docker before 23 can't load layers in zstd",
+                "use `compression: gzip`, or `none` to load faster",
+            )
+        )
 
-    def __init__(
-        self,
-        name: str,
-        tags: Sequence[str] = (),
-        *,
-        exists: Exists | None = None,
-        existing: Callable[[], Sequence[ExistingImage] | None] = lambda: None,
-        open_blob: Callable[[ExistingLayer], AbstractContextManager[Reader]] | None = None,
-        emit: events.Emit = events.ignore,
-    ) -> None:
-        self._name, self._tags, self._exists, self._emit = name, tuple(tags), exists, emit
-        self.existing = existing
-        self._open_blob = open_blob
-        self._delivered: dict[Digest, DeliveredBlob] = {}
+
+class Withheld:
+    """Stands in for the destination `name`, which is neither read nor written: all of the image is withheld.
+
+    `tags` are the full references that the image would get.
+    """
+
+    def __init__(self, name: str, tags: Sequence[str] = (), *, emit: events.Emit = events.ignore) -> None:
+        self._name, self._tags, self._emit = name, tuple(tags), emit
 
     @property
     def name(self) -> str:
+        """The name of the destination that is left alone."""
         return self._name
 
+    def existing(self) -> Sequence[ExistingImage] | None:
+        """Return None: no bytes go here, so that no layer has to be made for it."""
+        return None
+
     def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
-        assert self._open_blob, "what is published nowhere has no blobs"
-        return self._open_blob(layer)
+        """Raise BlobsUnknownError: there are no existing images here."""
+        raise BlobsUnknownError(frozenset({layer.digest}))
 
     def check(self) -> None:
-        pass
+        """Do nothing: what is not written to may be closed to us."""
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
-        digest, size = layer.descriptor.digest, layer.descriptor.size
-        delivered = self._look(digest, size)
-        self._delivered[digest] = delivered
-        self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self._name))
-        return delivered
+        """Report that the layer is withheld."""
+        blob = self._blob(layer.descriptor)
+        self._emit(events.LayerProgress(layer.key, blob.state, blob.size, blob.digest, self._name))
+        return blob
 
     def prepare(self, packed: Packed) -> Prepared:
-        return self._ready(packed)
+        """Return an image without names to write."""
+        return self._prepared(packed)
 
     def prepare_index(self, index: PackedIndex) -> Prepared:
-        return self._ready(index)
+        """Return an index without names to write."""
+        return self._prepared(index)
 
-    def _ready(self, packed: Packed | PackedIndex) -> Prepared:
-        published = self._published(packed)
-        return Prepared((), lambda: published)
-
-    def _published(self, packed: Packed | PackedIndex) -> Published:
-        return Published(
+    def _prepared(self, packed: Packed | PackedIndex) -> Prepared:
+        digest = packed.descriptor.digest
+        published = Published(
             destination=self._name,
-            reference=f"{self._name}@{packed.descriptor.digest}",
+            reference=f"{self._name}@{digest}",
             tags=self._tags,
-            digest=packed.descriptor.digest,
-            blobs=tuple(blob for image in packed.images for blob in self._blobs(image)),
+            digest=digest,
+            blobs=tuple(
+                self._blob(descriptor)
+                for image in packed.images
+                for descriptor in (*(layer.descriptor for layer in image.layers), image.config_descriptor)
+            ),
             sent=False,
         )
+        return Prepared((), lambda: published)
 
-    def _blobs(self, packed: Packed) -> tuple[DeliveredBlob, ...]:
-        config = packed.config_descriptor
-        return (
-            *(self._delivered[layer.descriptor.digest] for layer in packed.layers),
-            self._look(config.digest, config.size),
-        )
+    def _blob(self, descriptor: Descriptor) -> DeliveredBlob:
+        return DeliveredBlob(descriptor.digest, descriptor.size, self._state(descriptor.digest))
 
-    def _look(self, digest: Digest, size: int) -> DeliveredBlob:
-        there = self._exists is not None and self._exists(digest)
-        return DeliveredBlob(digest, size, "reused" if there else "withheld")
+    def _state(self, _digest: Digest) -> Literal["reused", "withheld"]:
+        return "withheld"

@@ -85,6 +85,12 @@ def normal_registry(text: str) -> str:
     return DOCKER_HUB if host in _HUB_NAMES else host
 
 
+def with_tag_suffix(reference: str, suffix: str) -> str:
+    """Append `suffix` to the tag of a reference as its user wrote it; a missing tag counts as `latest`."""
+    tagged = not suffix or Reference.parse(reference).tag
+    return f"{reference}{suffix}" if tagged else f"{reference}:latest{suffix}"
+
+
 def check_tag(tag: str) -> str:
     """The tag itself. UsageError if it is none."""
     if not TAG_PATTERN.fullmatch(tag):

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from flakeship.commands.publish.pipeline import compression_of
-from flakeship.destinations.grammar import Target, targets
+from flakeship.destinations.grammar import targets
+from flakeship.destinations.kind import Target
 from flakeship.errors import UsageError
 from flakeship.image.compress import Compression
 from flakeship.settings.declaration import Settings

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.naming import varied
 from flakeship.commands.publish.debug_variant import DEBUG, debugged
 from flakeship.errors import UsageError
+from flakeship.registry.reference import with_tag_suffix
 from flakeship.settings.declaration import Settings
 
 
@@ -51,5 +51,5 @@ def test_a_place_for_one_image(to: str) -> None:
     ],
 )
 def test_the_end_of_a_tag(reference: str, expected: str) -> None:
-    assert varied(reference, DEBUG) == expected
-    assert varied(reference, "") == reference
+    assert with_tag_suffix(reference, DEBUG) == expected
+    assert with_tag_suffix(reference, "") == reference

@@ -10,7 +10,7 @@ import pytest
 
 from flakeship.commands.publish.deliver import deliver
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
-from flakeship.destinations.withheld import NothingDestination
+from flakeship.destinations.withheld import Withheld
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
 from tests.image.making import files, settled
@@ -19,7 +19,7 @@ from tests.images import digests, random_packed
 PACKED = random_packed(3, 6, size=100)
 
 
-class Forgetful(NothingDestination):
+class Forgetful(Withheld):
     """Lacks these blobs until it is given them with `certain=False`."""
 
     def __init__(self, lacks: set[Digest]) -> None:
@@ -62,7 +62,7 @@ def test_every_layer_to_every_destination(uploads: int) -> None:
 def test_no_more_layers_are_made_than_may_wait() -> None:
     asked, gate = 0, threading.Event()
 
-    class Slow(NothingDestination):
+    class Slow(Withheld):
         def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
             gate.wait(5)
             return super().take(layer, certain=certain)
@@ -83,7 +83,7 @@ def test_no_more_layers_are_made_than_may_wait() -> None:
 
 
 def test_a_destination_that_fails_ends_it_and_leaves_no_thread() -> None:
-    class Broken(NothingDestination):
+    class Broken(Withheld):
         def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
             raise UnreachableError("it is down")
 
@@ -98,13 +98,13 @@ def test_a_destination_that_fails_ends_it_and_leaves_no_thread() -> None:
 def test_a_layer_that_a_destination_was_said_to_have_and_has_not_is_told() -> None:
     lacking = PACKED.layers[2].descriptor.digest
 
-    class Lacking(NothingDestination):
+    class Lacking(Withheld):
         def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
             if layer.descriptor.digest == lacking:
                 raise BlobsUnknownError(frozenset({lacking}))
             return super().take(layer, certain=certain)
 
     discarded: list[str] = []
-    delivery = deliver(watched(discarded), [Lacking("lacking"), NothingDestination("other")], uploads=2)
+    delivery = deliver(watched(discarded), [Lacking("lacking"), Withheld("other")], uploads=2)
     assert delivery.unknown == {lacking}
     assert len(discarded) == len(delivery.layers) == 6

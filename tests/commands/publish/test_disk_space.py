@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from flakeship.commands.publish.disk_space import LEAST, check_fits, check_room
-from flakeship.destinations.grammar import Archive, Layout, Repository, Storage
+from flakeship.destinations.archive import Archive
+from flakeship.destinations.docker_daemon import DockerImages
+from flakeship.destinations.oci_layout import Layout
+from flakeship.destinations.registry import Repository
 from flakeship.errors import ResourceError
 from flakeship.image.model import Layer
 from flakeship.image.stream import Reader
@@ -63,7 +66,7 @@ def test_a_destination_that_is_nearly_full(tiny: Path, enough: Path, tmp_path: P
             Layout(enough / "not/yet", ""),
             Archive(None, "docker-archive", ()),
             Archive(Path("/dev/null"), "docker-archive", ()),
-            Storage("docker", ()),
+            DockerImages(()),
             Repository("a.example", "b", ("c",)),
         ],
     )

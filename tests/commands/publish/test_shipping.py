@@ -12,7 +12,7 @@ import pytest
 from flakeship.commands.publish.lint import Lint
 from flakeship.commands.publish.shipping import Shipment, ship
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
-from flakeship.destinations.withheld import NothingDestination
+from flakeship.destinations.withheld import Withheld
 from flakeship.errors import UnreachableError
 from flakeship.events import Event, LayerProgress
 from flakeship.image.compress import Compression
@@ -29,7 +29,7 @@ from tests.image.making import made
 from tests.testbed import archives
 
 
-class Registry(NothingDestination):
+class Registry(Withheld):
     """Holds blobs, and may have lost some that it still says it has."""
 
     def __init__(self, holds: set[Digest], lost: set[Digest], *, tells: str) -> None:

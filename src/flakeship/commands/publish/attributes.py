@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.commands.naming import images_of
+from flakeship.destinations.grammar import holds_one_image
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
 from flakeship.settings.declaration import Settings
@@ -16,10 +17,6 @@ from flakeship.settings.declaration import Settings
 # A flake reference may hold an `=` only behind a `:`, `/` or `?`
 _NAMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)=(.+)")
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-_ONE_IMAGE: Final = re.compile(
-    r"-|(docker-archive|oci-archive|docker):.*|(docker-daemon|containers-storage):.+|oci:[^:]*:.+"
-)
-"""Destinations that hold one image, or name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ def _check_apart(made: Sequence[Attribute], settings: Settings) -> None:
     places = [
         *settings.images,
         *(line for line in settings.tags if ("/" in line or ":" in line) and not line.startswith("type=")),
-        *filter(_ONE_IMAGE.fullmatch, settings.to),
+        *filter(holds_one_image, settings.to),
     ]
     shared = (line for line in places if line.partition("=")[0] not in names)
     if place := next(shared, None):

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from flakeship import events
-from flakeship.commands.naming import varied
 from flakeship.commands.publish.pipeline import Result, publish
 from flakeship.commands.runtime import Runtime
+from flakeship.destinations.grammar import kind_of
 from flakeship.errors import UsageError
 from flakeship.settings.declaration import Settings
 
@@ -61,19 +61,14 @@ def debugged(settings: Settings) -> Settings:
 
 
 def _varied(text: str) -> str:
-    scheme, _, rest = text.partition(":")
-    match scheme:
-        case "oci":
-            return f"{text}{DEBUG}" if rest.partition(":")[2] else text
-        case "docker":
-            return f"docker://{varied(rest.removeprefix('//'), DEBUG)}"
-        case "docker-daemon" | "containers-storage":
-            return f"{scheme}:{varied(rest, DEBUG)}" if rest else text
-        case _:
-            raise UsageError(
-                f"debug: {text!r} holds one image, and with `debug` there are two",
-                hint="publish the variant in a run of its own, with the shell among `contents`",
-            )
+    kind = kind_of(text)
+    varied = kind.with_suffix(text, DEBUG) if kind else None
+    if varied is None:
+        raise UsageError(
+            f"debug: {text!r} holds one image, and with `debug` there are two",
+            hint="publish the variant in a run of its own, with the shell among `contents`",
+        )
+    return varied
 
 
 def _tags(made: Result) -> Iterable[str]:

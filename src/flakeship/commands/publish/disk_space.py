@@ -1,4 +1,4 @@
-"""Whether the disks have room: asked before anything is built, and once more when the size of the layers is known."""
+"""Checks the free space of the disks before anything is built, and again when the sizes of the layers are known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from flakeship.destinations.grammar import Archive, Layout, Target
+from flakeship.destinations.kind import Target
 from flakeship.errors import ResourceError
 from flakeship.image.model import Layer
 from flakeship.stores.temporary import disk_full
@@ -20,10 +20,10 @@ _DENSEST: Final = 10
 
 
 def check_room(temporary: Path, targets: Sequence[Target]) -> None:
-    """ResourceError for a disk that is nearly full: the temporary folder's, or that of a destination."""
+    """Raise ResourceError if the disk of the temporary folder or of a destination is nearly full."""
     if (free := _free(temporary)) is not None and free < LEAST:
         raise disk_full(temporary, free=free)
-    for folder in _folders(targets):
+    for folder in filter(None, (target.folder for target in targets)):
         if (free := _free(folder)) is not None and free < LEAST:
             raise ResourceError(
                 f"no space for an image in {folder}: {free / 1e6:,.1f} MB are free",
@@ -32,28 +32,15 @@ def check_room(temporary: Path, targets: Sequence[Target]) -> None:
 
 
 def check_fits(layers: Iterable[Layer], *, temporary: Path, compressed: bool) -> None:
-    """ResourceError where the largest of the layers that are to be packed can't lie in the temporary folder."""
+    """Raise ResourceError if the largest of the layers to be packed can't fit into the temporary folder."""
     largest = max((layer.size or 0 for layer in layers if layer.compressed is None), default=0)
     needed = largest // _DENSEST if compressed else largest
     if (free := _free(temporary)) is not None and free < needed:
         raise disk_full(temporary, free=free, needed=needed)
 
 
-def _folders(targets: Sequence[Target]) -> list[Path]:
-    found: list[Path] = []
-    for target in targets:
-        match target:
-            case Layout(directory):
-                found.append(directory)
-            case Archive(path=Path() as file) if file.parent != Path("/dev"):
-                found.append(file.parent)
-            case _:
-                pass
-    return found
-
-
 def _free(folder: Path) -> int | None:
-    """Bytes that we may still write there, or where it will be made; None where the file system does not tell."""
+    """Return the bytes that may be written to a folder, which need not exist; None if the file system does not tell."""
     for place in (folder, *folder.parents):
         try:
             told = os.statvfs(place)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flakeship.commands.runtime import Runtime
+from flakeship.destinations.grammar import kind_of
 from flakeship.errors import UsageError
 from flakeship.settings.declaration import Settings
 
@@ -24,7 +25,6 @@ if (
     from flakeship.nix.installable import Installable
     from flakeship.sources.blobs import Remote
 
-_DESTINATIONS: Final = frozenset({"oci", "docker-archive", "oci-archive"})
 SCHEME: Final = "docker://"
 _UNSAID: Final = ((), (".",))
 """`flake` where nobody gave it."""
@@ -93,8 +93,9 @@ def _check_alone(settings: Settings) -> None:
             "verify is `rebuild`, but a `source` is not built, and can't be built again",
             hint="give the flake that it came from, or set `verify: digests`",
         )
-    scheme, _, rest = settings.source.partition(":")
-    if scheme in _DESTINATIONS and not Path(settings.source).exists():
+    _, colon, rest = settings.source.partition(":")
+    kind = kind_of(settings.source) if colon else None
+    if kind and kind.MEDIUM == "path" and not Path(settings.source).exists():
         raise UsageError(
             f"source: {settings.source!r} is written as a destination is",
             hint=f"write the path alone, here {rest.partition(':')[0]}, and which of several images in `image-in-archive`",

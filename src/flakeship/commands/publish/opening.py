@@ -1,19 +1,26 @@
-"""Targets → destinations that can be written to, with the credentials of each; or that are only looked at."""
+"""Opens the targets of a run: the settings of the run become `DestinationOptions`."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
+from flakeship import events
 from flakeship.commands.runtime import Runtime
-from flakeship.destinations.grammar import Archive, Layout, Repository, Storage, Target, takes_own_name
+from flakeship.destinations.kind import Target
+from flakeship.destinations.options import DestinationOptions, PushPolicy, RegistryOptions
 from flakeship.destinations.protocol import Destination
+from flakeship.destinations.registry import Repository
 from flakeship.errors import UsageError
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport
 from flakeship.metadata.context import Context
+from flakeship.registry.credentials import ExplicitCredentials, FoundCredentials, find_credentials
 from flakeship.registry.reference import Reference
+from flakeship.registry.tokens import basic_authorization
 from flakeship.settings.declaration import Settings
 
 
@@ -26,33 +33,52 @@ def destinations(
     runtime: Runtime,
     context: Context,
 ) -> tuple[Destination, ...]:
-    """Every target, checked for whether it may be written to before anything is built.
+    """Open every target, and check before anything is built that it can be written to.
 
-    `scope` ends what some of them hold open.
+    `scope` closes them. UsageError if it is unclear to which registry a password belongs.
     """
     _check_explicit(targets, settings, context)
-    return tuple(
-        scope.enter_context(_local(target, settings, runtime))
-        if isinstance(target, Archive | Storage)
-        else _destination(target, session, settings, runtime, context)
-        for target in targets
-    )
-
-
-def _local(
-    target: Archive | Storage, settings: Settings, runtime: Runtime
-) -> AbstractContextManager[Destination]:
-    from flakeship.commands.publish.opening_local import local_destination  # most pushes need none of it
-
-    return local_destination(target, settings, runtime)
+    options = _options(session, settings, runtime, context)
+    return tuple(scope.enter_context(target.open(options)) for target in targets)
 
 
 def nameless(targets: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:
-    """The destinations where an image is called what it calls itself."""
-    return tuple(place.name for target, place in zip(targets, places, strict=True) if takes_own_name(target))
+    """Return the names of the destinations where an image keeps its own name."""
+    return tuple(place.name for target, place in zip(targets, places, strict=True) if target.keeps_own_name)
+
+
+def _options(
+    session: Transport, settings: Settings, runtime: Runtime, context: Context
+) -> DestinationOptions:
+    trusted = context.trusted or settings.allow_untrusted
+    registry = RegistryOptions(
+        session=session,
+        credentials=functools.partial(credentials_for, settings=settings, runtime=runtime),
+        push=cast("PushPolicy", settings.push),
+        untrusted="" if trusted else context.untrusted_because,
+        without_credentials="`username` has no password" if settings.username else "there are no credentials",
+        reuse=settings.reuse != "off",
+        reuse_from=settings.reuse_from,
+        pulled_from=tuple(
+            text for text in (settings.source, settings.base_image) if text.startswith("docker://")
+        ),
+        default_branch=context.repository.default_branch,
+    )
+    return DestinationOptions(
+        emit=runtime.emit,
+        registry=registry,
+        verify=settings.verify != "off",
+        dry_run=settings.dry_run,
+        zstd=settings.compression == "zstd",
+        environ=runtime.environ,
+        home=runtime.home,
+        temporary=runtime.temporary,
+        stdout=runtime.stdout,
+    )
 
 
 def transport(settings: Settings, runtime: Runtime) -> Transport:
+    """Open an HTTP session as the inputs `ca` and `plain-http` ask. UsageError if one of them is malformed."""
     if settings.ca and not Path(runtime.cwd, settings.ca).is_file():
         raise UsageError(f"ca: there is no file {settings.ca}", hint="name a file of PEM certificates")
     for host in settings.plain_http:
@@ -70,32 +96,35 @@ def transport(settings: Settings, runtime: Runtime) -> Transport:
     )
 
 
-def _destination(
-    target: Repository | Layout, session: Transport, settings: Settings, runtime: Runtime, context: Context
-) -> Destination:
-    match target:
-        case Layout(directory, tag):
-            if settings.dry_run:
-                from flakeship.destinations.withheld import NothingDestination
+def credentials_for(reference: Reference, settings: Settings, runtime: Runtime) -> FoundCredentials:
+    """Choose the credentials for a repository, and announce their secrets so that logs can mask them."""
+    found = _found(reference, settings, runtime)
+    runtime.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
+    if found.credentials:
+        runtime.emit(events.Secret(found.credentials.secret))
+        runtime.emit(events.Secret(basic_authorization(found.credentials).removeprefix("Basic ")))
+    return found
 
-                return NothingDestination(f"oci:{directory}", emit=runtime.emit)
-            from flakeship.destinations.oci_layout import LayoutDestination
 
-            destination = LayoutDestination(
-                directory, tag, verify=settings.verify != "off", emit=runtime.emit
-            )
-            destination.check()
-            return destination
-        case Repository():
-            from flakeship.commands.publish.opening_registry import registry_destination
-
-            return registry_destination(target, session, settings, runtime, context)
+def _found(reference: Reference, settings: Settings, runtime: Runtime) -> FoundCredentials:
+    explicit = ExplicitCredentials(settings.username, settings.password, settings.registry)
+    if explicit.username and not explicit.password and explicit.is_for(reference):
+        # with those of somebody else the image would be pushed under another name than the inputs state
+        return FoundCredentials(None, "username without a password")
+    return find_credentials(
+        reference,
+        explicit=explicit if explicit.username else None,
+        authfile=str(runtime.cwd / settings.authfile) if settings.authfile else None,
+        environ=runtime.environ,
+        home=str(runtime.home),
+        github_token=settings.github_token,
+    )
 
 
 def _check_explicit(targets: Sequence[Target], settings: Settings, context: Context) -> None:
-    """A password goes to the registry that it was meant for, and to none where that is unclear.
+    """UsageError if it is unclear which registry the inputs username and password are for.
 
-    CI hands over an empty one where secrets are kept from a run: to forks, to branches that are not protected.
+    An empty password is accepted in CI, which keeps secrets from runs of forks and of unprotected branches.
     """
     registries = {target.registry for target in targets if isinstance(target, Repository)}
     withheld = context.platform != "local" and settings.push != "true" and not settings.password

@@ -24,7 +24,8 @@ from flakeship.commands.publish.shipping import OpenSource, Shipment, ship
 from flakeship.commands.publish.source_request import source_request_of
 from flakeship.commands.publish.stamping import Marks, changes_of, stamped
 from flakeship.commands.runtime import Runtime
-from flakeship.destinations.grammar import Storage, Target, targets
+from flakeship.destinations.grammar import targets
+from flakeship.destinations.kind import Target
 from flakeship.destinations.protocol import Published
 from flakeship.errors import UsageError
 from flakeship.image.compress import DEFAULT_LEVEL, LEVELS, Algorithm, Compression
@@ -118,7 +119,7 @@ def compression_of(settings: Settings, wanted: Sequence[Target]) -> Compression:
     By itself it is gzip, and nothing for engines of this machine alone, which would have to undo it.
     """
     level = settings.compression_level
-    loaded = level is None and all(isinstance(target, Storage) for target in wanted)
+    loaded = level is None and all(target.unpacks_layers for target in wanted)
     chosen = {"auto": "none" if loaded else "gzip"}.get(settings.compression, settings.compression)
     algorithm = cast("Algorithm", chosen)
     levels = LEVELS[algorithm]

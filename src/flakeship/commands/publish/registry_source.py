@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flakeship.commands.publish.obtain import SCHEME
-from flakeship.commands.publish.opening_registry import credentials_for
+from flakeship.commands.publish.opening import credentials_for
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.http.transport import Transport

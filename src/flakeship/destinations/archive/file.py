@@ -1,4 +1,4 @@
-"""`docker-archive:FILE`, `oci-archive:FILE` and `-`: an image in one file, or on stdout."""
+"""Writes an image to one file, which gets its name when it is complete, or to stdout."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from flakeship import events
-from flakeship.destinations.archive.name import Form, Name
+from flakeship.destinations.archive.format import ArchiveFormat
 from flakeship.destinations.archive.tar import ImageArchive
+from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 
 
 class ArchiveDestination:
-    """`path` None stands for `stdout`. A file is there when it is complete, and not before.
+    """`path` None stands for `stdout`. The file exists under its name only when it is complete.
 
-    `names` are those that the image has inside; without any it keeps its own. To be used as a context.
+    `names` are those that the image gets inside; without any it keeps its own. To be used as a context manager.
     """
 
     def __init__(
         self,
         path: Path | None,
-        form: Form,
-        names: tuple[Name, ...] = (),
+        form: ArchiveFormat,
+        names: tuple[ImageName, ...] = (),
         *,
         stdout: BinaryIO | None = None,
         emit: events.Emit = events.ignore,
@@ -50,7 +51,7 @@ class ArchiveDestination:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave nothing of a file that was not finished."""
+        """Remove a file that was not finished."""
         if self._path and self._file:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -58,12 +59,12 @@ class ArchiveDestination:
             self._temporary.unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Open what is written to. UsageError for a terminal or a folder, ResourceError where there is no writing."""
+        """Open the file. UsageError for a terminal, a folder or a device, ResourceError if it can't be written."""
         if self._path is None:
             self._file = self._check_stdout()
         else:
-            with self._written():
-                place = self._place()
+            with self._errors_explained():
+                place = self._resolved_path()
                 place.parent.mkdir(parents=True, exist_ok=True)
                 handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
                 self._temporary, self._file = Path(name), os.fdopen(handle, "wb")
@@ -74,7 +75,7 @@ class ArchiveDestination:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         if layer.open is None:
             raise BlobsUnknownError(frozenset({digest}))
-        with self._written():
+        with self._errors_explained():
             self._archive.add_layer(layer)
         delivered = self._delivered[digest] = DeliveredBlob(digest, size, "written")
         self._emit(events.LayerProgress(layer.key, "written", size, digest, self.name))
@@ -88,7 +89,7 @@ class ArchiveDestination:
         )
 
     def _ready(self, packed: Packed | PackedIndex, end: Callable[[ImageArchive], None]) -> Prepared:
-        """A file gets its name when it is complete; who reads stdout knows the image by the archive's end."""
+        """A file gets its name by a rename; a reader of stdout knows the image when the archive ends."""
         reference = self._reference(self._names_of(packed))
         published = Published(
             destination=self.name,
@@ -98,41 +99,41 @@ class ArchiveDestination:
             blobs=tuple(blob for image in packed.images for blob in self._blobs(image)),
         )
         if self._path:
-            self._end(end)
+            self._finish_archive(end)
             return Prepared((Tagging((reference,), self._rename),), lambda: published)
-        return Prepared((Tagging((reference,), lambda: self._end(end)),), lambda: published)
+        return Prepared((Tagging((reference,), lambda: self._finish_archive(end)),), lambda: published)
 
-    def _end(self, write: Callable[[ImageArchive], None]) -> None:
+    def _finish_archive(self, write: Callable[[ImageArchive], None]) -> None:
         assert self._archive
         assert self._file
-        with self._written():
+        with self._errors_explained():
             write(self._archive)
             self._file.flush()
 
     def _rename(self) -> None:
-        if self._temporary is None:  # once is enough, where another destination has to be finished again
+        if self._temporary is None:  # done already: the image was prepared once more for another destination
             return
         assert self._file
-        with self._written():
+        with self._errors_explained():
             os.fchmod(self._file.fileno(), 0o644)
-            self._temporary.replace(self._place())
+            self._temporary.replace(self._resolved_path())
             self._temporary = None
 
     def _blobs(self, packed: Packed) -> Iterator[DeliveredBlob]:
         yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
         yield DeliveredBlob(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
 
-    def _names_of(self, packed: Packed | PackedIndex) -> tuple[Name, ...]:
-        return self._names or tuple(map(Name, packed.images[0].image.names))
+    def _names_of(self, packed: Packed | PackedIndex) -> tuple[ImageName, ...]:
+        return self._names or tuple(map(ImageName.of, packed.images[0].image.names))
 
-    def _reference(self, names: tuple[Name, ...]) -> str:
-        """As skopeo and podman take it; a reader finds the one image of the archive without a name."""
+    def _reference(self, names: tuple[ImageName, ...]) -> str:
+        """Return what skopeo and podman accept; they need no name to find the only image of an archive."""
         if not (self._path and names):
             return self.name
         return f"{self.name}:{names[0] if self._form == 'docker-archive' else names[0].tag or names[0]}"
 
-    def _place(self) -> Path:
-        """Where a link leads. UsageError for what a file may not take the place of, such as a device."""
+    def _resolved_path(self) -> Path:
+        """Follow links. UsageError for a folder, a device or a pipe, which a file must not replace."""
         assert self._path
         place = Path(os.path.realpath(self._path))
         if place.is_dir():
@@ -157,7 +158,7 @@ class ArchiveDestination:
         return self._stdout
 
     @contextlib.contextmanager
-    def _written(self) -> Iterator[None]:
+    def _errors_explained(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:
@@ -174,10 +175,10 @@ class ArchiveDestination:
 
 
 class OciArchiveDestination(ArchiveDestination):
-    """An archive that may hold images for several platforms, which docker's form can't."""
+    """An archive that can hold images for several platforms, which docker's format can't."""
 
     def __init__(
-        self, path: Path, names: tuple[Name, ...] = (), *, emit: events.Emit = events.ignore
+        self, path: Path, names: tuple[ImageName, ...] = (), *, emit: events.Emit = events.ignore
     ) -> None:
         super().__init__(path, "oci-archive", names, emit=emit)
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, Protocol
 
-from flakeship.destinations.archive.name import Name
+from flakeship.destinations.image_name import ImageName
 from flakeship.errors import ResourceError
 from flakeship.image.document import encode
 from flakeship.image.layout import (
@@ -52,7 +52,7 @@ class ImageArchive:
         with self._lock:
             self._member(blob_path(digest), size, reader)
 
-    def finish(self, packed: Packed, *, names: Sequence[Name], layout: bool, docker: bool) -> None:
+    def finish(self, packed: Packed, *, names: Sequence[ImageName], layout: bool, docker: bool) -> None:
         """Config, documents and the end of the tar. With `layout` every layer must be among the members."""
         with self._lock:
             self._bytes(blob_path(packed.config_descriptor.digest), packed.config)
@@ -62,7 +62,7 @@ class ImageArchive:
                 self._bytes("manifest.json", json.dumps([_entry(packed, names)]).encode())
             self._out.write(bytes(2 * tarfile.BLOCKSIZE))
 
-    def finish_index(self, index: PackedIndex, *, names: Sequence[Name]) -> None:
+    def finish_index(self, index: PackedIndex, *, names: Sequence[ImageName]) -> None:
         """A layout of images for several platforms; each layer must be among the members."""
         with self._lock:
             for image in index.images:
@@ -71,7 +71,7 @@ class ImageArchive:
             self._layout(index, names)
             self._out.write(bytes(2 * tarfile.BLOCKSIZE))
 
-    def _layout(self, packed: Packed | PackedIndex, names: Sequence[Name]) -> None:
+    def _layout(self, packed: Packed | PackedIndex, names: Sequence[ImageName]) -> None:
         self._bytes(blob_path(packed.descriptor.digest), packed.manifest)
         self._bytes(LAYOUT_FILE, encode(LAYOUT_DOCUMENT))
         self._bytes(INDEX_FILE, encode(_index(packed, names)))
@@ -98,18 +98,18 @@ class ImageArchive:
         self._out.write(bytes(-size % tarfile.BLOCKSIZE))
 
 
-def _index(packed: Packed | PackedIndex, names: Sequence[Name]) -> dict[str, Any]:
+def _index(packed: Packed | PackedIndex, names: Sequence[ImageName]) -> dict[str, Any]:
     """One entry a name; a layout may hold an image under several."""
     plain = packed.descriptor
-    named = [{REF_NAME: name.tag or name, CONTAINERD_NAME: name.full} for name in names] or [{}]
+    named = [{REF_NAME: name.tag or name.text, CONTAINERD_NAME: name.full} for name in names] or [{}]
     entries = [replace(plain, annotations={**plain.annotations, **each}).to_json() for each in named]
     return {"schemaVersion": 2, "mediaType": OCI.index, "manifests": entries}
 
 
-def _entry(packed: Packed, names: Sequence[Name]) -> dict[str, Any]:
+def _entry(packed: Packed, names: Sequence[ImageName]) -> dict[str, Any]:
     """https://github.com/moby/docker-image-spec/blob/main/v1.2.md, "Combined Image JSON + Filesystem Changeset Format"."""
     return {
         "Config": blob_path(packed.config_descriptor.digest),
-        "RepoTags": list(names) or None,
+        "RepoTags": [name.text for name in names] or None,
         "Layers": [blob_path(layer.descriptor.digest) for layer in packed.layers],
     }

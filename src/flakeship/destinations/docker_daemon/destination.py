@@ -1,42 +1,38 @@
-"""`docker-daemon:[NAME:TAG]`: an image loaded into a Docker engine through its API, as its layers come and without those
-that the engine has. Podman's service speaks the same API.
-"""
+"""Loads an image into an engine through its API, layer by layer as they arrive, without those that the engine has."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import BinaryIO, Literal, Self
 
 from flakeship import events
-from flakeship.destinations.archive.name import Name
-from flakeship.destinations.docker_daemon.engine import Engine, tls_of
-from flakeship.destinations.docker_daemon.failure import check_socket, explained
-from flakeship.destinations.docker_daemon.load import Load
+from flakeship.destinations.archive.tar import ImageArchive
+from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
+from flakeship.engines.api import EngineApi
+from flakeship.engines.engine import Engine
+from flakeship.engines.failure import explained
+from flakeship.engines.load import Load
 from flakeship.errors import Error, RejectedError, UnreachableError
 from flakeship.image.model import Digest, Packed, PackedLayer
 
-_ANSWER: Final = 60
-_LOAD: Final = 1800
-"""Seconds without a word: an engine that unpacks a large layer is silent for minutes."""
-
 
 class EngineDestination:
-    """One engine and the names that an image gets there; without any it keeps its own. To be used as a context."""
+    """One engine and the names that an image gets there; without any it keeps its own. To be used as a context manager."""
 
     def __init__(
-        self, engine: Engine, names: tuple[Name, ...] = (), *, emit: events.Emit = events.ignore
+        self, engine: Engine, names: tuple[ImageName, ...] = (), *, emit: events.Emit = events.ignore
     ) -> None:
         self._engine, self._names, self._emit = engine, names, emit
-        self._api: Any = None  # docker.APIClient, whose stubs know little
-        self._load: Load | None = None
+        self._connection: EngineApi | None = None
+        self._loading: tuple[Load, ImageArchive] | None = None
         self._classic = False
         self._known: frozenset[str] = frozenset()
-        self._held: dict[Digest, tuple[PackedLayer, BinaryIO]] = {}
+        """diff_ids of layers that the engine has in some image."""
+        self._kept_open: dict[Digest, tuple[PackedLayer, BinaryIO]] = {}
         self._delivered: dict[Digest, DeliveredBlob] = {}
         self._lock = threading.Lock()
 
@@ -50,29 +46,24 @@ class EngineDestination:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """An engine that is left in the middle of an archive has no image of it: what names the layers comes last."""
-        self._drop_held()
-        if self._load:
-            self._load.abandon()
-        if self._api:
-            self._api.close()
+        """Drop the image if it is not complete: an archive names its layers last, so that the engine has no part of it."""
+        self._close_kept()
+        self._abandon_load()
+        if self._connection:
+            self._connection.close()
 
     def check(self) -> None:
-        """Connect, and ask which layers are there. UnreachableError where no engine answers."""
-        from docker import APIClient
+        """Connect, and ask which layers the engine has. UnreachableError if no engine answers."""
+        self._connection = EngineApi(self._engine)
+        self._classic = self._api.has_classic_store()
+        if self._classic:
+            self._known = frozenset(layer for layers in self._api.images() for layer in layers)
+        self._api.wait_for_loads()
 
-        with explained(self._engine):
-            check_socket(self._engine.address)
-            self._api = APIClient(
-                base_url=self._engine.address,
-                version="auto",
-                timeout=_ANSWER,
-                tls=tls_of(self._engine),
-            )
-            self._classic = self._is_classic()
-            if self._classic:
-                self._known = frozenset(layer for layers in self._images() for layer in layers)
-            self._api.timeout = _LOAD
+    @property
+    def _api(self) -> EngineApi:
+        assert self._connection, "check() comes first"
+        return self._connection
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         digest = layer.descriptor.digest
@@ -82,67 +73,65 @@ class EngineDestination:
             # Whether the engine can do without depends on the layers below, which are known in the end:
             # the blob is kept at hand until then.
             with self._lock:
-                if digest not in self._held:
-                    self._held[digest] = layer, layer.open()
+                if digest not in self._kept_open:
+                    self._kept_open[digest] = layer, layer.open()
             return self._note(layer, "reused")
-        self._send(lambda load: load.archive.add_layer(layer))
+        self._send(lambda archive: archive.add_layer(layer))
         return self._note(layer, "written")
 
     def prepare(self, packed: Packed) -> Prepared:
-        """The engine names what it loads by itself, all at once, when it has read the archive's end."""
-        withheld = self._send_held(packed)
-        names = self._names or tuple(map(Name, packed.image.names))
+        """Send all layers. The engine writes the names by itself, all at once, when it has read the end of the archive."""
+        spared = self._send_needed(packed)
+        names = self._names or tuple(map(ImageName.of, packed.image.names))
         references = tuple(f"{self.name}:{name}" for name in names or (packed.config_descriptor.digest,))
 
         def published() -> Published:
             self._check_loaded(packed, names)
             return self._published(packed, references[0])
 
-        ending = functools.partial(self._end, packed, names, withheld)
+        ending = functools.partial(self._end, packed, names, spared)
         return Prepared((Tagging(references, ending),), published)
 
-    def _end(self, packed: Packed, names: Sequence[Name], withheld: frozenset[Digest]) -> None:
+    def _end(self, packed: Packed, names: Sequence[ImageName], spared: frozenset[Digest]) -> None:
         try:
-            self._send(
-                lambda load: load.archive.finish(packed, names=names, layout=not withheld, docker=True)
-            )
+            self._send(lambda archive: archive.finish(packed, names=names, layout=not spared, docker=True))
             self._finish_load()
         except Error as error:
-            if not withheld:
+            if not spared:
                 raise
             # The engine lost what it had a moment ago; everything is sent once more.
             self._start_again()
             raise BlobsUnknownError(frozenset(layer.descriptor.digest for layer in packed.layers)) from error
 
-    def _note(self, layer: PackedLayer, state: Any) -> DeliveredBlob:
+    def _note(self, layer: PackedLayer, state: Literal["reused", "written"]) -> DeliveredBlob:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         self._delivered[digest] = delivered = DeliveredBlob(digest, size, state)
         self._emit(events.LayerProgress(layer.key, state, size, digest, self.name))
         return delivered
 
-    def _send_held(self, packed: Packed) -> frozenset[Digest]:
-        """Send what was held and is needed after all; the digests of the others, which the engine need not be given."""
+    def _send_needed(self, packed: Packed) -> frozenset[Digest]:
+        """Send layers that were kept back and are needed after all; return the digests of those that need not be sent."""
         wanted = [layer.diff_id for layer in packed.layers]
-        with explained(self._engine):
-            there = (
-                max((_shared(wanted, layers) for layers in self._images()), default=0) if self._held else 0
-            )
-        spared = {layer.descriptor.digest for layer in packed.layers[:there]} & set(self._held)
+        there = 0
+        if self._kept_open:
+            there = max((_shared(wanted, layers) for layers in self._api.images()), default=0)
+        spared = {layer.descriptor.digest for layer in packed.layers[:there]} & set(self._kept_open)
         needed = {layer.descriptor.digest for layer in packed.layers[there:]}
-        for digest in needed & set(self._held):
-            layer, reader = self._held[digest]
+        for digest in needed & set(self._kept_open):
+            layer, reader = self._kept_open[digest]
             self._send(functools.partial(_add, layer, reader))
             self._note(layer, "written")
-        self._drop_held()
+        self._close_kept()
         return frozenset(spared - needed)
 
-    def _send(self, write: Callable[[Load], None]) -> None:
+    def _send(self, write: Callable[[ImageArchive], None]) -> None:
         with self._lock:
-            if self._load is None:
-                self._load = Load(self._api)
-            load = self._load
+            if self._loading is None:
+                load = self._api.load()
+                self._loading = load, ImageArchive(load.archive)
+            load, archive = self._loading
         try:
-            write(load)
+            write(archive)
         except BrokenPipeError:
             with explained(self._engine):
                 load.finish()
@@ -152,50 +141,37 @@ class EngineDestination:
             ) from None
 
     def _finish_load(self) -> None:
-        assert self._load
-        load, self._load = self._load, None
+        assert self._loading
+        (load, _), self._loading = self._loading, None
         with explained(self._engine):
             load.finish()
 
+    def _abandon_load(self) -> None:
+        if self._loading:
+            self._loading[0].abandon()
+            self._loading = None
+
     def _start_again(self) -> None:
         self._known, self._delivered = frozenset(), {}
-        if self._load:
-            self._load.abandon()
-            self._load = None
+        self._abandon_load()
 
-    def _drop_held(self) -> None:
-        while self._held:
-            _, (_, reader) = self._held.popitem()
+    def _close_kept(self) -> None:
+        while self._kept_open:
+            _, (_, reader) = self._kept_open.popitem()
             reader.close()
 
-    def _is_classic(self) -> bool:
-        """Docker's classic store looks a layer up before it reads it; containerd's and podman's want all of them."""
-        version = self._api.version()
-        if any("podman" in str(part.get("Name", "")).lower() for part in version.get("Components") or ()):
-            return False
-        status = self._api.info().get("DriverStatus") or ()
-        return not any("containerd" in str(word) for row in status for word in row)
+    def _check_loaded(self, packed: Packed, names: Sequence[ImageName]) -> None:
+        """Raise RejectedError if the engine has another image under the name than it was given.
 
-    def _images(self) -> Iterator[Sequence[str]]:
-        """The diff_ids of every image of the engine, from the bottom up."""
-        import docker.errors
-
-        for image in self._api.images(quiet=True, all=True):
-            with contextlib.suppress(docker.errors.NotFound):  # removed since
-                yield (self._api.inspect_image(image).get("RootFS") or {}).get("Layers") or ()
-
-    def _check_loaded(self, packed: Packed, names: Sequence[Name]) -> None:
-        """RejectedError where the engine has another image under the name than it was given.
-
-        Layers are compared, for other stores than the classic one do not call an image by its config's digest.
+        Layers are compared, because only the classic store calls an image by the digest of its config.
         """
         if not (names or self._classic):
             return
-        with explained(self._engine):
-            found = self._api.inspect_image(names[0] if names else packed.config_descriptor.digest)
-        if (found.get("RootFS") or {}).get("Layers", []) != [layer.diff_id for layer in packed.layers]:
+        name = names[0].text if names else packed.config_descriptor.digest
+        identity, layers = self._api.inspect(name)
+        if list(layers) != [layer.diff_id for layer in packed.layers]:
             raise RejectedError(
-                f"{self.name} has another image as {names[0] if names else found.get('Id')} than was loaded",
+                f"{self.name} has another image as {name if names else identity} than was loaded",
                 hint="did someone else load one of the same name at the same time? Run again",
             )
 
@@ -213,12 +189,12 @@ class EngineDestination:
         )
 
 
-def _add(layer: PackedLayer, reader: BinaryIO, load: Load) -> None:
-    load.archive.add_blob(layer.descriptor.digest, layer.descriptor.size, reader)
+def _add(layer: PackedLayer, reader: BinaryIO, archive: ImageArchive) -> None:
+    archive.add_blob(layer.descriptor.digest, layer.descriptor.size, reader)
 
 
 def _shared(wanted: Sequence[str], present: Sequence[str]) -> int:
-    """How many layers from the bottom up are the same: an engine knows a layer by all that is below it."""
+    """Count the layers that are the same from the lowest up: an engine knows a layer by all that are below it."""
     count = 0
     for ours, theirs in zip(wanted, present, strict=False):
         if ours != theirs:

@@ -1,4 +1,4 @@
-"""Pushing to one repository: what is written in which order, and what a tag may be set to."""
+"""Pushes to one repository: in which order it is written, and what a tag may be set to."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from flakeship.registry.hints import hint_for
 
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
-_AT_ONCE: Final = 8
+_CHECKS_AT_ONCE: Final = 8
 _UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE_INVALID"})
 
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """Where layers may be found: `tags` of the repository itself, and of `others` of the same registry, to mount from.
+    """Where existing layers are looked for: at `tags` of the repository, and at tags of `others` of the same registry.
 
-    The tags to be written are looked at first; `always` looks at these too where those exist.
+    The tags that will be written are looked at first. `tags` are only looked at if none of those exists, or `always`.
     """
 
     tags: tuple[str, ...] = ()
@@ -44,10 +44,10 @@ class Reuse:
 
 
 class RegistryDestination:
-    """One repository and the tags that an image gets there; satisfies `delivery.Destination`.
+    """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
-    `mount_from` are repositories of the same registry that may have a blob already; `source` says where the
-    credentials come from, for the log.
+    `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
+    credentials were found, for the log and for errors.
     """
 
     def __init__(
@@ -67,26 +67,37 @@ class RegistryDestination:
         self._emit = emit
         self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
         self._delivered: dict[Digest, DeliveredBlob] = {}
-        self._doubted: frozenset[Digest] = frozenset()
-        self._hearsay: set[Digest] = set()
+        self._must_resend: frozenset[Digest] = frozenset()
+        """Blobs that the registry refused to have, although it had reported them."""
+        self._listed: set[Digest] = set()
+        """Blobs that an existing manifest lists, and that were not checked one by one yet."""
         self._locks: dict[Digest, threading.Lock] = {}
 
     @property
     def name(self) -> str:
         return self._client.name
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The tags to write, as full references."""
+        return tuple(f"{self.name}:{tag}" for tag in self._tags)
+
+    def holds(self, digest: Digest) -> bool:
+        """Ask whether the repository has a blob."""
+        return self._client.head_blob(digest) is not None
+
     def check(self) -> None:
-        """Ask for the right to push, by an upload session that is cancelled again. NotAllowedError, UnreachableError."""
+        """Start an upload and cancel it, which needs the right to push. NotAllowedError, UnreachableError."""
         if self._source:
             self._emit(Notice(f"{self.name}: credentials from {self._source}"))
         self._retrying("check of", self._client.ping)
         self._client.cancel(self._retrying("check of", self._client.start_upload))
 
     def existing(self) -> tuple[ExistingImage, ...]:
-        """The images at the tags to write; without any, those where layers may be found else.
+        """Return the images at the tags to write; without any, those at the other places of `Reuse`.
 
-        A manifest that was just read vouches for its blobs while it is not replaced. Before another one names them they
-        are asked for one by one: registries take a manifest whose sizes are wrong, and whoever wrote it may have.
+        Blobs listed by a manifest that stays in place need no HEAD. Before a new manifest refers to them each is
+        checked, because registries accept manifests with wrong sizes.
         """
         if self._reuse is None:
             return ()
@@ -96,7 +107,7 @@ class RegistryDestination:
         for image in images:
             config = image.config_descriptor
             self._delivered.setdefault(config.digest, DeliveredBlob(config.digest, config.size, "reused"))
-            self._hearsay.update(layer.digest for layer in image.layers if layer)
+            self._listed.update(layer.digest for layer in image.layers if layer)
         for client, tags in self._reuse.others:
             images += existing_images(client, tags, self._emit)
         return images
@@ -108,8 +119,8 @@ class RegistryDestination:
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         blob = _blob(layer)
-        delivered = self._postponed(blob) or self._ensure(
-            blob, certain=certain and blob.digest not in self._doubted
+        delivered = self._deferred(blob) or self._ensure(
+            blob, certain=certain and blob.digest not in self._must_resend
         )
         self._emit(
             LayerProgress(layer.key, delivered.state, delivered.size, delivered.digest, destination=self.name)
@@ -117,68 +128,67 @@ class RegistryDestination:
         return delivered
 
     def prepare(self, packed: Packed) -> Prepared:
-        """Config, then the manifest by its digest; each tag is read back when all are set."""
-        return self._ready(packed, self._complete(packed))
+        """Write the config, then the manifest by its digest. Each tag is read back when all are written."""
+        return self._prepared(packed, self._put_blobs(packed))
 
     def prepare_index(self, index: PackedIndex) -> Prepared:
-        """Every image by its digest, then the index as `prepare` does a manifest."""
+        """Write every image by its digest, then the index as `prepare` does a manifest."""
         blobs: list[DeliveredBlob] = []
         for image in index.images:
-            blobs += self._complete(image)
+            blobs += self._put_blobs(image)
             if not self._head(image.descriptor.digest):
-                self._ask(index)
+                self._check_listed(index)
                 self._put(image, image.descriptor.digest)
-        return self._ready(index, blobs)
+        return self._prepared(index, blobs)
 
-    def _complete(self, packed: Packed) -> list[DeliveredBlob]:
-        """All that the manifest names is there."""
+    def _put_blobs(self, packed: Packed) -> list[DeliveredBlob]:
+        """Write the config, and list it after the layers, all of which have been taken."""
         config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
-        blobs = [self._held(layer.descriptor) for layer in packed.layers]
-        return [*blobs, self._ensure(config, certain=config.digest not in self._doubted)]
+        blobs = [self._blob_for(layer.descriptor) for layer in packed.layers]
+        return [*blobs, self._ensure(config, certain=config.digest not in self._must_resend)]
 
-    def _held(self, descriptor: Descriptor) -> DeliveredBlob:
+    def _blob_for(self, descriptor: Descriptor) -> DeliveredBlob:
         unasked = DeliveredBlob(descriptor.digest, descriptor.size, "reused")
         return self._delivered.get(descriptor.digest, unasked)
 
-    def _ready(self, packed: Packed | PackedIndex, blobs: list[DeliveredBlob]) -> Prepared:
+    def _prepared(self, packed: Packed | PackedIndex, blobs: list[DeliveredBlob]) -> Prepared:
         digest = packed.descriptor.digest
-        standing = {tag: self._head(tag) for tag in self._tags}
-        if any(there != digest for there in standing.values()) or (not standing and not self._head(digest)):
-            self._ask(packed)
+        current = {tag: self._head(tag) for tag in self._tags}
+        if any(there != digest for there in current.values()) or (not current and not self._head(digest)):
+            self._check_listed(packed)
             self._put(packed, digest)
 
         def published() -> Published:
-            for tag, there in standing.items():
+            for tag, there in current.items():
                 if there != digest:
-                    self._read_back(tag, digest)
-            tags = tuple(f"{self.name}:{tag}" for tag in self._tags)
-            return Published(self.name, f"{self.name}@{digest}", tags, digest, tuple(blobs))
+                    self._check_tag(tag, digest)
+            return Published(self.name, f"{self.name}@{digest}", self.references, digest, tuple(blobs))
 
         taggings = (
-            Tagging((f"{self.name}:{tag}@{digest}",), partial(self._tag, packed, tag, there))
-            for tag, there in standing.items()
+            Tagging((f"{self.name}:{tag}@{digest}",), partial(self._write_tag, packed, tag, there))
+            for tag, there in current.items()
         )
         return Prepared(tuple(taggings), published)
 
-    def _postponed(self, blob: Blob) -> DeliveredBlob | None:
-        """What is said to be here is asked for when it is to be named anew; None for all else."""
-        if blob.open or blob.digest in self._delivered or blob.digest not in self._hearsay:
+    def _deferred(self, blob: Blob) -> DeliveredBlob | None:
+        """Defer the check of a blob that an existing manifest lists; return None for any other blob."""
+        if blob.open or blob.digest in self._delivered or blob.digest not in self._listed:
             return None
         return DeliveredBlob(blob.digest, blob.size, "reused")
 
-    def _ask(self, packed: Packed | PackedIndex) -> None:
-        """Whether that is true. BlobsUnknownError names all that it is not true of."""
+    def _check_listed(self, packed: Packed | PackedIndex) -> None:
+        """Check all deferred blobs. BlobsUnknownError lists those that are missing."""
         named = {layer.descriptor.digest: layer for image in packed.images for layer in image.layers}
         waiting = [_blob(layer) for digest, layer in named.items() if digest not in self._delivered]
         if not waiting:
             return
-        with workers("ask", min(len(waiting), _AT_ONCE)) as pool:
-            missing = frozenset(filter(None, pool.map(self._lacks, waiting)))
+        with workers("ask", min(len(waiting), _CHECKS_AT_ONCE)) as pool:
+            missing = frozenset(filter(None, pool.map(self._missing_digest, waiting)))
         if missing:
-            self._doubted |= missing
+            self._must_resend |= missing
             raise BlobsUnknownError(missing)
 
-    def _lacks(self, blob: Blob) -> Digest | None:
+    def _missing_digest(self, blob: Blob) -> Digest | None:
         try:
             self._ensure(blob, certain=True)
         except BlobsUnknownError:
@@ -186,25 +196,25 @@ class RegistryDestination:
         return None
 
     def _ensure(self, blob: Blob, *, certain: bool) -> DeliveredBlob:
-        """Once a digest, however many layers have it and whichever threads ask."""
+        """Make sure of a blob once, even if several layers share it and several threads ask."""
         with self._locks.setdefault(blob.digest, threading.Lock()):
             known = self._delivered.get(blob.digest)
             if known is None or known.size != blob.size or not certain:
-                with self._explained():
+                with self._errors_explained():
                     state = self._uploads.ensure(blob, believe=certain)
                 known = self._delivered[blob.digest] = DeliveredBlob(blob.digest, blob.size, state)
             return known
 
-    def _tag(self, packed: Packed | PackedIndex, tag: str, standing: Digest | None) -> None:
+    def _write_tag(self, packed: Packed | PackedIndex, tag: str, current: Digest | None) -> None:
         digest = packed.descriptor.digest
-        if standing == digest:
+        if current == digest:
             self._emit(Notice(f"{self.name}:{tag} is unchanged"))
             return
         try:
             self._put(packed, tag)
         except (NotAllowedError, RegistryError) as error:
             there = self._head(tag)
-            if there == digest:  # the first of two tries was the one that counted, and the tag is immutable
+            if there == digest:  # the first try succeeded unnoticed, and the second met an immutable tag
                 return
             if there and _IMMUTABLE.search(error.message):
                 raise NotAllowedError(
@@ -213,7 +223,7 @@ class RegistryDestination:
                 ) from error
             raise
 
-    def _read_back(self, tag: str, digest: Digest) -> None:
+    def _check_tag(self, tag: str, digest: Digest) -> None:
         there = self._retrying("check of tag", lambda: self._must_exist(tag))
         if there != digest:
             self._emit(
@@ -240,13 +250,13 @@ class RegistryDestination:
                 lambda: self._client.put_manifest(reference, packed.manifest, media_type=media_type),
             )
         except RegistryError as error:
-            if unknown := self._unknown(error.answer, packed):
-                self._doubted |= unknown
+            if unknown := self._unknown_blobs(error.answer, packed):
+                self._must_resend |= unknown
                 raise BlobsUnknownError(unknown) from error
             raise
 
-    def _unknown(self, answer: ErrorAnswer, packed: Packed | PackedIndex) -> frozenset[Digest]:
-        """Blobs that the registry had and now has not, or has otherwise; empty where it says something else."""
+    def _unknown_blobs(self, answer: ErrorAnswer, packed: Packed | PackedIndex) -> frozenset[Digest]:
+        """Return the blobs that the registry misses or has with another size; empty for any other refusal."""
         if not _UNKNOWN_BLOB & set(answer.codes):
             return frozenset()
         ours = frozenset(
@@ -258,24 +268,22 @@ class RegistryDestination:
             )
         )
         named = answer.digests & ours
-        return named or ours - self._doubted
+        return named or ours - self._must_resend
 
     def _head(self, reference: str) -> Digest | None:
         return self._retrying("look at", lambda: self._client.head_manifest(reference))
 
     def _retrying(self, verb: str, action: Callable[[], T]) -> T:
-        with self._explained():
+        with self._errors_explained():
             return self._client.retrying(action, what=f"{verb} {self.name}")
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Say of a refusal what it means here, and what to do."""
+    def _errors_explained(self) -> Iterator[None]:
+        """Turn a refusal into NotAllowedError with the reason and a hint."""
         try:
             yield
         except DeniedError as error:
-            raise NotAllowedError(
-                self._why_denied(error.answer), hint=hint_for(self._client.registry)
-            ) from error
+            raise NotAllowedError(self._denial(error.answer), hint=hint_for(self._client.registry)) from error
         except RegistryError as error:
             if "NAME_UNKNOWN" not in error.answer.codes:
                 raise
@@ -283,7 +291,7 @@ class RegistryDestination:
                 f"there is no repository {self.name}: {error.answer}", hint=hint_for(self._client.registry)
             ) from error
 
-    def _why_denied(self, answer: ErrorAnswer) -> str:
+    def _denial(self, answer: ErrorAnswer) -> str:
         if self._client.credentials is None:
             return (
                 f"{self.name} asks for credentials, and none were found for {self._client.registry}: {answer}"

@@ -1,4 +1,4 @@
-"""One call of the engine's load, under way: an archive that is written here while a thread hands it to the SDK."""
+"""One request to load an image: the archive is written to a pipe, from which a thread hands it to docker's SDK."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from flakeship.destinations.archive.tar import ImageArchive
 from flakeship.image.stream import CHUNK
 
-_PATIENCE: Final = 0.5
+_ABANDON_SECONDS: Final = 0.5
 
 
 class Load:
-    """`archive` is what is written to; BrokenPipeError there means that the engine has ended the call: `finish` says why."""
+    """`archive` is a file for the bytes of a docker-archive.
+
+    BrokenPipeError from it means that the engine has ended the request early; `finish` raises the reason.
+    """
 
     def __init__(self, api: Any) -> None:
         reader, writer = os.pipe()
-        self._writer = os.fdopen(writer, "wb", buffering=CHUNK)
+        self.archive = os.fdopen(writer, "wb", buffering=CHUNK)
         self._error: Exception | None = None
         self._abandoned = False
         self._thread = threading.Thread(target=self._run, args=(api, reader), daemon=True)
         self._thread.start()
-        self.archive = ImageArchive(self._writer)
 
     def finish(self) -> None:
-        """Wait for the engine's answer; raises what the SDK raised, or what the engine said was wrong."""
+        """End the archive and wait for the engine's answer. Raises what the SDK raised, or what the engine reports."""
         self._close()
         self._thread.join()
         if self._error:
             raise self._error
 
     def abandon(self) -> None:
-        """Cut the archive off. Who writes to an engine that has stopped reading is not waited for."""
+        """Cut the archive off, and wait half a second at most for an engine that has stopped reading."""
         self._abandoned = True
         closer = threading.Thread(target=self._close, daemon=True)
         closer.start()
         for thread in (closer, self._thread):
-            thread.join(_PATIENCE)
+            thread.join(_ABANDON_SECONDS)
 
     def _close(self) -> None:
         with contextlib.suppress(OSError):
-            self._writer.close()
+            self.archive.close()
 
     def _run(self, api: Any, handle: int) -> None:
         import docker.errors

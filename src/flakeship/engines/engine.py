@@ -1,4 +1,4 @@
-"""Where the engines of a machine listen: what their own commands look at, in their order."""
+"""The addresses of the engines of a machine, found in the places and the order in which their own commands look."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`name` is how messages call it, `address` a URL; `environ` may hold docker's variables for TLS."""
+    """`name` is the scheme by which messages call the engine, `address` the URL of its API (`unix://…`, `tcp://…`).
+
+    `hint` completes errors about an engine that does not answer. `environ` may hold docker's variables for TLS.
+    """
 
     name: str
     address: str
@@ -20,7 +22,10 @@ class Engine:
 
 
 def docker_engine(environ: Mapping[str, str], home: Path) -> Engine:
-    """DOCKER_HOST, else the first socket that is there: the machine's, a rootless engine's, Docker Desktop's."""
+    """Return the engine of DOCKER_HOST, else of the first socket: the machine's, a rootless engine's, Docker Desktop's.
+
+    If there is no socket either, the address is the one where docker would be.
+    """
     sockets = [
         Path("/var/run/docker.sock"),
         *_runtime(environ, "docker.sock"),
@@ -37,21 +42,13 @@ def docker_engine(environ: Mapping[str, str], home: Path) -> Engine:
 
 
 def podman_service(environ: Mapping[str, str]) -> Engine | None:
-    """CONTAINER_HOST, else the service's socket, of the user or of the machine; None where there is none."""
+    """Return podman's service at CONTAINER_HOST, else at the socket of the user or of the machine; None if there is none."""
     sockets = [*_runtime(environ, "podman/podman.sock"), Path("/run/podman/podman.sock")]
     address = environ.get("CONTAINER_HOST") or _first(sockets)
     hint = (
         "start podman's service (systemctl --user start podman.socket), or say in CONTAINER_HOST where it is"
     )
     return Engine("containers-storage", address, hint, {}) if address else None
-
-
-def tls_of(engine: Engine) -> Any:
-    """What docker.APIClient wants to know of TLS, by DOCKER_TLS_VERIFY and DOCKER_CERT_PATH."""
-    from docker.utils import kwargs_from_env
-
-    # without an environment the SDK would take the process's own
-    return kwargs_from_env(environment=dict(engine.environ)).get("tls", False) if engine.environ else False
 
 
 def _runtime(environ: Mapping[str, str], name: str) -> list[Path]:

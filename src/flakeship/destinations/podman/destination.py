@@ -1,4 +1,4 @@
-"""`containers-storage:[NAME:TAG]`: an image loaded into podman, by its service where that answers, else by its command."""
+"""Loads an image into podman: by its service if that answers, else by its command."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from typing import Final, Self
 
 from flakeship import events, process
 from flakeship.destinations.archive.file import ArchiveDestination
-from flakeship.destinations.archive.name import Name
 from flakeship.destinations.docker_daemon.destination import EngineDestination
-from flakeship.destinations.docker_daemon.engine import Engine
+from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import DeliveredBlob, Destination, Prepared, Tagging
+from flakeship.engines.engine import Engine
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed, PackedLayer
 
-_LOAD: Final = 1800
+_LOAD_SECONDS: Final = 1800
 
 
 class PodmanDestination:
-    """Podman's storage and the names that an image gets there. To be used as a context.
+    """Podman's storage and the names that an image gets there. To be used as a context manager.
 
-    `service` is None where no socket is; the command then takes the image from a file below `temporary`.
+    `service` is None if there is no socket; then `podman load` reads the image from a file below `temporary`.
     """
 
     def __init__(
         self,
         service: Engine | None,
-        names: tuple[Name, ...] = (),
+        names: tuple[ImageName, ...] = (),
         *,
         environ: Mapping[str, str],
         temporary: Path | None = None,
@@ -56,7 +56,7 @@ class PodmanDestination:
         self._scope.__exit__(kind, error, trace)
 
     def check(self) -> None:
-        """UnreachableError where there is neither a service that answers nor the command."""
+        """Choose the service or the command. UnreachableError if the service does not answer and there is no command."""
         command = shutil.which("podman", path=self._environ.get("PATH"))
         if self._service:
             engine = self._scope.enter_context(EngineDestination(self._service, self._names, emit=self._emit))
@@ -91,7 +91,7 @@ class PodmanDestination:
 
 
 class _Command:
-    """`podman load`, which takes a file alone: it opens it once for each form that it might have."""
+    """Loads by `podman load`, which needs a file: it opens its input once for each format that it may have."""
 
     name = "containers-storage"
 
@@ -99,7 +99,7 @@ class _Command:
         self,
         command: str,
         file: Path,
-        names: tuple[Name, ...],
+        names: tuple[ImageName, ...],
         environ: Mapping[str, str],
         emit: events.Emit,
     ) -> None:
@@ -116,7 +116,9 @@ class _Command:
 
     def prepare(self, packed: Packed) -> Prepared:
         published = self.archive.prepare(packed).finish()
-        names = self._names or packed.image.names or (packed.config_descriptor.digest,)
+        names = (
+            [str(name) for name in self._names] or packed.image.names or (packed.config_descriptor.digest,)
+        )
         references = tuple(f"{self.name}:{name}" for name in names)
         loaded = replace(published, destination=self.name, reference=references[0])
         return Prepared((Tagging(references, self._load),), lambda: loaded)
@@ -124,7 +126,7 @@ class _Command:
     def _load(self) -> None:
         argv = [self._command, "load", "--quiet", "--input", str(self._file)]
         self._emit(events.Command(tuple(argv)))
-        done = process.run(argv, environ=self._environ, timeout=_LOAD)
+        done = process.run(argv, environ=self._environ, timeout=_LOAD_SECONDS)
         if done.returncode:
             raise UnreachableError(
                 f"podman refused the image: podman load failed with exit code {done.returncode}",

@@ -1,4 +1,4 @@
-"""`oci:DIR[:TAG]`: an image layout in a folder, https://github.com/opencontainers/image-spec/blob/main/image-layout.md."""
+"""Writes an OCI image layout: https://github.com/opencontainers/image-spec/blob/main/image-layout.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class LayoutDestination:
-    """A folder, made where it is missing. `tag` names the image inside; empty: as the image names itself."""
+    """A folder, made if it is missing. `tag` names the image inside; an empty one means the tag of the image's own name."""
 
     def __init__(
         self, directory: Path, tag: str = "", *, verify: bool = True, emit: events.Emit = events.ignore
@@ -43,9 +43,9 @@ class LayoutDestination:
         return f"oci:{self._directory}"
 
     def check(self) -> None:
-        """UsageError where the folder holds something else, ResourceError where it can't be written."""
+        """Make the folder. UsageError if it holds something else, ResourceError if it can't be written."""
         try:
-            if not self._is_layout() and self._holds_others():
+            if not self._is_layout() and self._has_other_files():
                 raise UsageError(
                     f"{self._directory} is not empty and no OCI image layout",
                     hint="name another folder with `to: oci:DIR`, or empty this one",
@@ -53,10 +53,10 @@ class LayoutDestination:
             self._entries()
             (self._directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._failed(error) from error
+            raise self._error_for(error) from error
 
     def existing(self) -> tuple[ExistingImage, ...]:
-        """The images of the layout; one that is damaged is left out."""
+        """Return the images of the layout without those that are damaged."""
         images: list[ExistingImage] = []
         for entry in self._entries():
             with contextlib.suppress(ValueError):
@@ -71,7 +71,7 @@ class LayoutDestination:
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         path = self._blob(digest)
-        there = certain and self._holds(path, digest, size)
+        there = certain and self._has_blob(path, digest, size)
         if not there:
             if layer.open is None:
                 raise BlobsUnknownError(frozenset({digest}))
@@ -83,26 +83,28 @@ class LayoutDestination:
         return delivered
 
     def prepare(self, packed: Packed) -> Prepared:
-        return self._ready(packed)
+        return self._prepared(packed)
 
     def prepare_index(self, index: PackedIndex) -> Prepared:
-        return self._ready(index)
+        return self._prepared(index)
 
-    def _ready(self, packed: Packed | PackedIndex) -> Prepared:
+    def _prepared(self, packed: Packed | PackedIndex) -> Prepared:
         own = next(iter(packed.images[0].image.names), "").rpartition(":")[2]
         tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
         reference = f"oci:{self._directory}:{tag}"
-        with self._alone():
-            self._complete(packed)
+        with self._locked():
+            self._write_documents(packed)
             self._check(packed)
         blobs = tuple(blob for image in packed.images for blob in self._blobs(image))
         published = Published(
             destination=self.name, reference=reference, tags=(), digest=packed.descriptor.digest, blobs=blobs
         )
-        return Prepared((Tagging((reference,), partial(self._name, packed, tag)),), lambda: published)
+        return Prepared(
+            (Tagging((reference,), partial(self._write_index_entry, packed, tag)),), lambda: published
+        )
 
     def _check(self, packed: Packed | PackedIndex) -> None:
-        """RejectedError, or BlobsUnknownError while there are layers that were only said to be the image's."""
+        """Verify every digest. RejectedError, or BlobsUnknownError while some layers were taken on trust."""
         if not self._verify:
             return
         layers = (layer for image in packed.images for layer in image.layers)
@@ -115,15 +117,15 @@ class LayoutDestination:
                 raise
             raise BlobsUnknownError(believed) from error
 
-    def _name(self, packed: Packed | PackedIndex, tag: str) -> None:
-        with self._alone():
-            self._complete(packed)  # since it was, another run may have removed what nobody listed
+    def _write_index_entry(self, packed: Packed | PackedIndex, tag: str) -> None:
+        with self._locked():
+            self._write_documents(packed)  # again: another run may have removed what no index entry listed
             self._write(self._directory / LAYOUT_FILE, encode(LAYOUT_DOCUMENT))
-            self._enter(packed, tag)
+            self._update_index(packed, tag)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Of several runs one at a time lists its image, and removes what nobody lists: else one would undo another's."""
+    def _locked(self) -> Iterator[None]:
+        """Lock the folder: two runs that change index.json at once would undo each other's work."""
         import fcntl
 
         with contextlib.ExitStack() as scope:
@@ -133,11 +135,11 @@ class LayoutDestination:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def _complete(self, packed: Packed | PackedIndex) -> None:
-        """All that the manifest names is there, and the manifest. BlobsUnknownError for layers that are not."""
+    def _write_documents(self, packed: Packed | PackedIndex) -> None:
+        """Write configs and manifests. BlobsUnknownError for layers that are missing."""
         layers = {layer.descriptor.digest for image in packed.images for layer in image.layers}
         if gone := frozenset(digest for digest in layers if not self._blob(digest).exists()):
-            raise BlobsUnknownError(gone)  # another run has removed what was there to be used again
+            raise BlobsUnknownError(gone)  # another run has removed layers that were to be reused
         for image in packed.images:
             self._write(self._blob(image.config_descriptor.digest), image.config)
             self._write(self._blob(image.descriptor.digest), image.manifest)
@@ -147,8 +149,8 @@ class LayoutDestination:
         yield from (self._delivered[layer.descriptor.digest] for layer in packed.layers)
         yield DeliveredBlob(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
 
-    def _enter(self, packed: Packed | PackedIndex, tag: str) -> None:
-        """Put the image into index.json in place of the one of the same name, whose blobs go if nobody else's."""
+    def _update_index(self, packed: Packed | PackedIndex, tag: str) -> None:
+        """Put the image into index.json in place of one with the same tag, whose blobs are removed unless others use them."""
         entries = self._entries()
         kept = [entry for entry in entries if (entry.get("annotations") or {}).get(REF_NAME) != tag]
         annotations = {**packed.descriptor.annotations, REF_NAME: tag}
@@ -162,14 +164,14 @@ class LayoutDestination:
     def _is_layout(self) -> bool:
         return (self._directory / LAYOUT_FILE).exists()
 
-    def _holds_others(self) -> bool:
-        """Whether the folder holds what no run of ours that was cut short can have left."""
+    def _has_other_files(self) -> bool:
+        """Return True if the folder holds files that an interrupted run of ours can't have left."""
         return self._directory.exists() and any(
             path.name != BLOBS and not path.name.startswith(".") for path in self._directory.iterdir()
         )
 
-    def _holds(self, path: Path, digest: Digest, size: int) -> bool:
-        """Whether the blob is there already; its size is enough where nothing is to be verified."""
+    def _has_blob(self, path: Path, digest: Digest, size: int) -> bool:
+        """Return True if the blob is there already; without `verify` its size is taken as proof."""
         try:
             if path.stat().st_size != size:
                 return False
@@ -181,7 +183,7 @@ class LayoutDestination:
             return False
 
     def _entries(self) -> list[dict[str, Any]]:
-        """Of the index. UsageError where it can't be read: to write another would lose the images it lists."""
+        """Return the entries of index.json. UsageError if it can't be read: a new one would lose the images it lists."""
         path = self._directory / INDEX_FILE
         if not path.exists():
             return []
@@ -194,21 +196,21 @@ class LayoutDestination:
         return entries
 
     def _reachable(self, entries: list[dict[str, Any]]) -> set[Digest]:
-        """Digests that these entries of an index lead to; what can't be read leads nowhere."""
+        """Return the digests that can be reached from these entries; unreadable documents are skipped."""
         reached: set[Digest] = set()
         waiting = list(entries)
         while waiting:
             digest = parse_digest(waiting.pop()["digest"])
             if digest not in reached:
                 reached.add(digest)
-                waiting += filter(_is_entry, _named_in(_document(self._blob(digest))))
+                waiting += filter(_is_entry, _references_in(_document(self._blob(digest))))
         return reached
 
     def _blob(self, digest: Digest) -> Path:
         return self._directory / blob_path(digest)
 
     def _write(self, path: Path, content: bytes | BinaryIO) -> None:
-        """All of it or nothing: a name in a layout never stands for half a file."""
+        """Write a whole file by a rename, so that a name in a layout never stands for half of it."""
         try:
             handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
             temporary = Path(name)
@@ -224,9 +226,9 @@ class LayoutDestination:
                 temporary.unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise self._failed(error) from error
+            raise self._error_for(error) from error
 
-    def _failed(self, error: OSError) -> Error:
+    def _error_for(self, error: OSError) -> Error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         return ResourceError(
             f"cannot write the image layout {self._directory}: {error.strerror}",
@@ -244,8 +246,8 @@ def _is_entry(entry: Any) -> bool:
     return isinstance(entry.get("annotations") or {}, dict)
 
 
-def _named_in(document: dict[str, Any]) -> Iterator[Any]:
-    """What an index or a manifest may refer to."""
+def _references_in(document: dict[str, Any]) -> Iterator[Any]:
+    """Yield the descriptors in an index or a manifest, which may be malformed."""
     yield document.get("config")
     for key in ("manifests", "layers"):
         listed = document.get(key)
@@ -253,7 +255,7 @@ def _named_in(document: dict[str, Any]) -> Iterator[Any]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """A JSON document of the layout; empty for one that is missing or is none."""
+    """Read a JSON document of the layout; return an empty one if it is missing or malformed."""
     try:
         with path.open("rb") as file:
             return decode_object(file.read(DOCUMENT_LIMIT + 1))

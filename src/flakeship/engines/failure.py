@@ -1,4 +1,4 @@
-"""The SDK's errors, and those of the connection below it, in our words."""
+"""Turns the errors of docker's SDK, and of the connection below it, into errors.Error."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-from flakeship.destinations.docker_daemon.engine import Engine
+from flakeship.engines.engine import Engine
 from flakeship.errors import Error, NotAllowedError, UnreachableError
 
-_CONNECT: Final = 10
+_CONNECT_SECONDS: Final = 10
 
 
 @contextlib.contextmanager
 def explained(engine: Engine) -> Iterator[None]:
-    """UnreachableError for an engine that is not there or refuses, NotAllowedError for a socket that is closed to us."""
+    """Raise UnreachableError for an engine that is absent or refuses, NotAllowedError for a socket this user may not open."""
     import docker.errors
 
     try:
@@ -40,16 +40,19 @@ def _absent(engine: Engine, error: Exception) -> Error:
 
 
 def check_socket(address: str) -> None:
-    """OSError where nobody listens; the SDK would leave its own socket open there, and wrap the reason many times."""
+    """Raise OSError if no engine listens at the address.
+
+    The SDK would leave its own socket open, and wrap the reason many times.
+    """
     scheme, _, path = address.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_CONNECT)
+            probe.settimeout(_CONNECT_SECONDS)
             probe.connect(path)
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said, from below what requests and the SDK have wrapped around it."""
+    """Return the system's own words, from below what requests and the SDK have wrapped around them."""
     below: BaseException | None = error
     while below:
         for part in (below, *below.args):

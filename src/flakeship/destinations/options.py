@@ -1,0 +1,62 @@
+"""What opening a destination may need, as plain values: no destination reads the settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
+
+from flakeship.events import Emit
+
+if TYPE_CHECKING:  # an image that goes to a folder needs no HTTP client
+    from flakeship.http.transport import Transport
+    from flakeship.registry.credentials import FoundCredentials
+    from flakeship.registry.reference import Reference
+
+PushPolicy: TypeAlias = Literal["auto", "true", "false"]
+"""The input `push`: with `auto` an image is withheld, with a notice, where a run may not push."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryOptions:
+    """How a run pushes to registries.
+
+    `session` is the HTTP session of the run; `credentials` chooses those for one repository. `push` is the input of
+    that name. `untrusted` says why this run may not push at all (a pull request from a fork); empty if it may.
+    `without_credentials` completes the notice of an `auto` push that was refused and had no credentials.
+
+    `reuse` is False if nothing may be reused from a registry. `reuse_from` are tags (`:main`) and references that the
+    user gave; only if there are none, `default_branch` and the usual tags are looked at. `pulled_from` are the
+    references of the run's source and base image: their layers can be mounted within one registry.
+    """
+
+    session: Transport
+    credentials: Callable[[Reference], FoundCredentials]
+    push: PushPolicy = "auto"
+    untrusted: str = ""
+    without_credentials: str = "there are no credentials"
+    reuse: bool = True
+    reuse_from: tuple[str, ...] = ()
+    pulled_from: tuple[str, ...] = ()
+    default_branch: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationOptions:
+    """All that any kind of destination needs to open one; each takes what concerns it.
+
+    `verify`: blobs that are already there are read and compared with their digests. `dry_run`: look, write nothing.
+    `zstd`: layers are compressed with zstd, which old engines can't load. `home` is the user's home folder.
+    `temporary` is the folder for temporary folders; None for the system's. `stdout` receives an image sent to `-`.
+    """
+
+    emit: Emit
+    registry: RegistryOptions
+    verify: bool
+    dry_run: bool
+    zstd: bool
+    environ: Mapping[str, str]
+    home: Path
+    temporary: Path | None
+    stdout: BinaryIO
