@@ -45,7 +45,8 @@ class LayoutDestination:
     def check(self) -> None:
         """Make the folder. UsageError if it holds something else, ResourceError if it can't be written."""
         try:
-            if not self._is_layout() and self._has_other_files():
+            # in this order: another run may make the layout between the two, and `oci-layout` is what it writes first
+            if self._has_other_files() and not self._is_layout():
                 raise UsageError(
                     f"{self._directory} is not empty and no OCI image layout",
                     hint="name another folder with `to: oci:DIR`, or empty this one",
