@@ -8,8 +8,15 @@ import inspect
 import pytest
 
 from flakeship.ci import forgejo, github, gitlab, local
-from flakeship.ci.platforms import PLATFORMS, current_platform, is_ci, output_platform
-from flakeship.ci.protocol import Platform
+from flakeship.ci.platforms import (
+    PLATFORMS,
+    current_platform,
+    is_ci,
+    job_credentials,
+    output_platform,
+    refusal_hint,
+)
+from flakeship.ci.protocol import JobCredentials, Platform
 
 CHECKED: tuple[Platform, ...] = (forgejo, github, gitlab, local)
 """For mypy, which holds each signature against the Protocol."""
@@ -68,3 +75,51 @@ def test_ci_is_a_platform_that_we_know_or_one_that_says_so(environ: dict[str, st
 def test_a_place_for_outputs_counts_on_every_platform() -> None:
     assert output_platform({"GITHUB_OUTPUT": "/file", "GITLAB_CI": "true"}) in (forgejo, github)
     assert output_platform({"GITHUB_OUTPUT": "", "GITHUB_ACTIONS": "true"}) is None
+
+
+def given(environ: dict[str, str], token: str = "") -> list[JobCredentials]:
+    return list(job_credentials(environ, token=token))
+
+
+def test_the_token_of_a_github_job_is_for_ghcr() -> None:
+    environ = {"GITHUB_TOKEN": "t", "GITHUB_ACTOR": "octocat"}
+    source = "the job's GITHUB_TOKEN"
+    assert given(environ) == [JobCredentials("ghcr.io", "octocat", "t", source)]
+    assert given(environ, "input") == [JobCredentials("ghcr.io", "octocat", "input", source)]
+    assert given({}, "input") == [JobCredentials("ghcr.io", "github-actions", "input", source)]
+    assert given({"FORGEJO_ACTIONS": "true", "FORGEJO_TOKEN": "t"}) == [], "ghcr.io is GitHub's"
+
+
+def test_gitlab_gives_the_better_credentials_first() -> None:
+    host = "registry.gitlab.example:5050"
+    environ = {
+        "CI_REGISTRY_USER": "u",
+        "CI_REGISTRY_PASSWORD": "p",
+        "CI_DEPLOY_USER": "d",
+        "CI_DEPLOY_PASSWORD": "q",
+        "CI_JOB_TOKEN": "t",
+    }
+    assert given(environ | {"CI_REGISTRY": host}) == [
+        JobCredentials(host, "u", "p", "CI_REGISTRY_USER and CI_REGISTRY_PASSWORD"),
+        JobCredentials(host, "d", "q", "CI_DEPLOY_USER and CI_DEPLOY_PASSWORD"),
+        JobCredentials(host, "gitlab-ci-token", "t", "CI_JOB_TOKEN"),
+    ]
+    assert given({"CI_REGISTRY": host, "CI_REGISTRY_USER": "u"}) == []
+    assert given(environ) == [], "a GitLab without a registry"
+
+
+def test_no_password_shows() -> None:
+    assert "canary" not in repr(given({"GITHUB_TOKEN": "canary"}))
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("ghcr.io", "packages: write"),
+        ("registry.gitlab.com", "CI_REGISTRY_PASSWORD"),
+        ("gitlab.example", "write_registry"),
+    ],
+)
+def test_the_registry_of_a_platform_has_its_own_hint(host: str, words: str) -> None:
+    assert words in refusal_hint(host)
+    assert refusal_hint("quay.io") == ""

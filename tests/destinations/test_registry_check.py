@@ -127,18 +127,25 @@ def test_the_environment_vouches_too(certified: Certified, pusher: Pusher) -> No
 @pytest.mark.parametrize(
     ("registry_name", "word"),
     [
-        ("ghcr.io", "packages: write"),
         ("docker.io", "access token"),
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "must exist"),
         ("europe-docker.pkg.dev", "artifactregistry.writer"),
         ("some.azurecr.io", "AcrPush"),
         ("quay.io", "robot"),
-        ("registry.gitlab.com", "CI_REGISTRY_PASSWORD"),
         ("example.org:5000", "docker login example.org:5000"),
     ],
 )
 def test_each_registry_has_its_own_hint(registry_name: str, word: str) -> None:
     assert word in hint_for(registry_name)
+
+
+def test_the_platform_is_asked_of_registries_that_are_not_known_otherwise() -> None:
+    def hint(host: str) -> str:
+        return "" if host == "other.example" else f"the right to push to {host}"
+
+    assert hint_for("ci.example:5000", platform_hint=hint) == "the right to push to ci.example"
+    assert "docker login other.example" in hint_for("other.example", platform_hint=hint)
+    assert "AcrPush" in hint_for("gitlab.azurecr.io", platform_hint=hint)
 
 
 def test_no_secret_shows_in_any_representation(pusher: Pusher) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,13 @@ from flakeship.registry.credentials import (
     Credentials,
     ExplicitCredentials,
     FoundCredentials,
+    OfferedCredentials,
     find_credentials,
 )
 from flakeship.registry.reference import Reference
 
 GHCR = Reference.parse("ghcr.io/owner/team/image")
+JOB = OfferedCredentials("ghcr.io", Credentials("u", "job"), "the job")
 
 
 def auth(username: str, password: str) -> dict[str, str]:
@@ -46,7 +48,7 @@ def found(
     home: Path | str = "/nonexistent",
     explicit: ExplicitCredentials | None = None,
     authfile: str | None = None,
-    github_token: str = "",
+    offered: Iterable[OfferedCredentials] = (),
     environ: Mapping[str, str] | None = None,
 ) -> FoundCredentials:
     read = Reference.parse(reference) if isinstance(reference, str) else reference
@@ -56,7 +58,7 @@ def found(
         authfile=authfile,
         environ=environ or {},
         home=str(home),
-        github_token=github_token,
+        offered=offered,
     )
 
 
@@ -77,24 +79,29 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
     environ = {
         "XDG_RUNTIME_DIR": str(tmp_path / "run"),
         "DOCKER_AUTH_CONFIG": json.dumps(entry("variable")),
-        "GITHUB_TOKEN": "job",
     }
     answers = [
-        found(home=tmp_path, explicit=ExplicitCredentials("u", "inputs"), authfile=authfile, environ=environ),
+        found(
+            home=tmp_path,
+            explicit=ExplicitCredentials("u", "inputs"),
+            authfile=authfile,
+            environ=environ,
+            offered=[JOB],
+        ),
         found(
             home=tmp_path,
             explicit=ExplicitCredentials("u", "inputs", "quay.io"),
             authfile=authfile,
             environ=environ,
         ),
-        found(home=tmp_path, environ={"REGISTRY_AUTH_FILE": authfile, **environ}),
-        found(home=tmp_path, environ=environ),
+        found(home=tmp_path, environ={"REGISTRY_AUTH_FILE": authfile, **environ}, offered=[JOB]),
+        found(home=tmp_path, environ=environ, offered=[JOB]),
     ]
     for path in (docker, runtime, containers):
         Path(path).unlink()
-        answers.append(found(home=tmp_path, environ=environ))
+        answers.append(found(home=tmp_path, environ=environ, offered=[JOB]))
     del environ["DOCKER_AUTH_CONFIG"]
-    answers.append(found(home=tmp_path, environ=environ))
+    answers.append(found(home=tmp_path, environ=environ, offered=[JOB]))
     assert [answer.credentials.secret for answer in answers if answer.credentials] == [
         "inputs",
         "authfile",
@@ -113,7 +120,7 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
         runtime,
         containers,
         "DOCKER_AUTH_CONFIG",
-        "the job's GITHUB_TOKEN",
+        "the job",
     ]
 
 
@@ -184,7 +191,7 @@ def test_a_broken_file_is_an_error_that_shows_nothing_of_it(text: str, tmp_path:
     path = tmp_path / "config.json"
     path.write_text(text)
     with pytest.raises(UsageError, match="not a file of credentials") as raised:
-        found(environ={"DOCKER_CONFIG": str(tmp_path), "GITHUB_TOKEN": "next"})
+        found(environ={"DOCKER_CONFIG": str(tmp_path)}, offered=[JOB])
     assert str(path) in raised.value.message
     assert "canary" not in f"{raised.value.message}{raised.value.hint}{raised.value.__cause__}"
 
@@ -260,34 +267,21 @@ def test_a_helper_is_a_name_and_no_path(tmp_path: Path) -> None:
         found(home=tmp_path)
 
 
-def test_the_token_of_a_job_goes_to_ghcr_alone() -> None:
-    environ = {"GITHUB_TOKEN": "t", "GITHUB_ACTOR": "octocat"}
-    assert found(environ=environ).credentials == Credentials("octocat", "t")
-    assert found("quay.io/a/b", environ=environ).credentials is None
-    given = found(github_token="input").credentials
-    assert given
-    assert given.secret == "input"
+def test_what_is_offered_goes_to_its_own_registry() -> None:
+    """A name of the registry counts in every spelling; the first that fits is taken."""
+    hub, ghcr, later = (
+        OfferedCredentials(registry, Credentials("u", secret), f"the token {secret}")
+        for registry, secret in (("index.docker.io", "hub"), ("ghcr.io", "job"), ("ghcr.io", "later"))
+    )
+    assert found(offered=[hub, ghcr, later]) == FoundCredentials(Credentials("u", "job"), "the token job")
+    assert found("alpine", offered=[hub, ghcr]).credentials == Credentials("u", "hub")
+    assert found("quay.io/a/b", offered=[hub, ghcr]) == FoundCredentials(None, "anonymous")
 
 
-@pytest.mark.parametrize(
-    ("environ", "source", "username"),
-    [
-        (
-            {"CI_REGISTRY_USER": "u", "CI_REGISTRY_PASSWORD": "p"},
-            "CI_REGISTRY_USER and CI_REGISTRY_PASSWORD",
-            "u",
-        ),
-        ({"CI_DEPLOY_USER": "d", "CI_DEPLOY_PASSWORD": "p"}, "CI_DEPLOY_USER and CI_DEPLOY_PASSWORD", "d"),
-        ({"CI_JOB_TOKEN": "p"}, "CI_JOB_TOKEN", "gitlab-ci-token"),
-    ],
-)
-def test_gitlab_gives_credentials_for_its_own_registry(
-    environ: dict[str, str], source: str, username: str
-) -> None:
-    everywhere = {"CI_REGISTRY": "registry.gitlab.example:5050", **environ}
-    own = found("registry.gitlab.example:5050/a/b", environ=everywhere)
-    assert own == FoundCredentials(Credentials(username, "p"), source)
-    assert found("ghcr.io/a/b", environ=everywhere).credentials is None
+def test_what_is_offered_is_not_read_where_something_else_is_found() -> None:
+    offered = iter([OfferedCredentials("ghcr.io", Credentials("u", "job"), "the job")])
+    found(explicit=ExplicitCredentials("u", "inputs"), offered=offered)
+    assert next(offered).source == "the job"
 
 
 def test_no_secret_shows() -> None:
@@ -295,6 +289,7 @@ def test_no_secret_shows() -> None:
         Credentials("u", "canary"),
         ExplicitCredentials("u", "canary"),
         FoundCredentials(Credentials("u", "canary"), "s"),
+        OfferedCredentials("ghcr.io", Credentials("u", "canary"), "s"),
     ]
     assert "canary" not in repr(secrets)
     assert issubclass(UsageError, Error)

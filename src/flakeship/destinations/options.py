@@ -29,6 +29,8 @@ class RegistryOptions:
     `reuse` is False if nothing may be reused from a registry. `reuse_from` are tags (`:main`) and references that the
     user gave; only if there are none, `default_branch` and the usual tags are looked at. `pulled_from` are the
     references of the run's source and base image: their layers can be mounted within one registry.
+
+    `platform_hint` says how to mend a refused push where a host is the registry of a CI platform, else nothing.
     """
 
     session: Transport
@@ -40,6 +42,7 @@ class RegistryOptions:
     reuse_from: tuple[str, ...] = ()
     pulled_from: tuple[str, ...] = ()
     default_branch: str = ""
+    platform_hint: Callable[[str], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

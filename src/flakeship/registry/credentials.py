@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -17,7 +17,6 @@ from flakeship.registry.reference import DOCKER_HUB, Reference, normal_registry
 
 _HELPER_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HELPER_SECONDS: Final = 30.0
-_GITLAB: Final = (("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"), ("CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,15 @@ class ExplicitCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedCredentials:
+    """Credentials that are good for one `registry`; `source` names where they come from, for the log."""
+
+    registry: str
+    credentials: Credentials
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class FoundCredentials:
     """`source` says in a few words where they come from, for the log."""
 
@@ -56,9 +64,10 @@ def find_credentials(
     authfile: str | None,
     environ: Mapping[str, str],
     home: str,
-    github_token: str = "",
+    offered: Iterable[OfferedCredentials] = (),
 ) -> FoundCredentials:
-    """The first of: inputs, authfile, docker's helper and file, containers' files, DOCKER_AUTH_CONFIG, what CI gives.
+    """The first of: inputs, authfile, docker's helper and file, containers' files, DOCKER_AUTH_CONFIG, and `offered`,
+    which is what CI gives and is not read unless all others have nothing.
 
     DOCKER_AUTH_CONFIG stands below docker login, unlike docker's own order: GitLab's runner sets it to credentials
     that may only read (docker/cli#6156). A file that cannot be read and a helper that fails are errors: to go on
@@ -67,7 +76,7 @@ def find_credentials(
     places = itertools.chain(
         _from_inputs(reference, explicit),
         _from_files(reference, authfile, environ, home),
-        _from_ci(reference, environ, github_token),
+        _from_offered(reference, offered),
     )
     return next(places, FoundCredentials(None, "anonymous"))
 
@@ -161,17 +170,7 @@ def _ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credent
     return Credentials("", secret, "identity") if username == "<token>" else Credentials(username, secret)
 
 
-def _from_ci(
-    reference: Reference, environ: Mapping[str, str], github_token: str
-) -> Iterator[FoundCredentials]:
-    token = github_token or environ.get("GITHUB_TOKEN", "")
-    if reference.registry == "ghcr.io" and token:
-        yield FoundCredentials(
-            Credentials(environ.get("GITHUB_ACTOR") or "github-actions", token), "the job's GITHUB_TOKEN"
-        )
-    if reference.registry == normal_registry(environ.get("CI_REGISTRY", "")):
-        for user, secret in _GITLAB:
-            if environ.get(user) and environ.get(secret):
-                yield FoundCredentials(Credentials(environ[user], environ[secret]), f"{user} and {secret}")
-        if token := environ.get("CI_JOB_TOKEN", ""):
-            yield FoundCredentials(Credentials("gitlab-ci-token", token), "CI_JOB_TOKEN")
+def _from_offered(reference: Reference, offered: Iterable[OfferedCredentials]) -> Iterator[FoundCredentials]:
+    for one in offered:
+        if reference.registry == normal_registry(one.registry):
+            yield FoundCredentials(one.credentials, one.source)

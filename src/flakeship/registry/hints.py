@@ -1,20 +1,14 @@
-"""What to do when a registry refuses, told in each registry's own terms."""
+"""What to do when a registry refuses, in the terms of each registry; those of CI platforms are known in `ci`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 _LOGIN: Final = "Log in before (docker login HOST), or give username and password."
 
 _HINTS: Final = (
-    (
-        r"ghcr\.io",
-        (
-            "The job needs `permissions: packages: write`, and the package must be linked to this repository or grant it "
-            "write access (package settings, Manage Actions access)."
-        ),
-    ),
     (
         r"docker\.io",
         "Use an access token of Docker Hub with read and write rights as the password; the namespace is your user's or organisation's.",
@@ -38,17 +32,14 @@ _HINTS: Final = (
         "The identity needs the role AcrPush; log in by az acr login or a token of the registry.",
     ),
     (r"quay\.io", "Use a robot account with write permission to the repository."),
-    (
-        r"registry\.gitlab\.com|.*gitlab.*",
-        (
-            "In GitLab CI, push to $CI_REGISTRY_IMAGE with CI_REGISTRY_USER and CI_REGISTRY_PASSWORD; elsewhere use a deploy "
-            "token with write_registry."
-        ),
-    ),
 )
 
 
-def hint_for(registry: str) -> str:
-    """What usually mends a 401, 403 or an unknown repository there."""
-    known = (hint for pattern, hint in _HINTS if re.fullmatch(pattern, registry.partition(":")[0]))
-    return next(known, _LOGIN.replace("HOST", registry))
+def hint_for(registry: str, *, platform_hint: Callable[[str], str] = lambda _: "") -> str:
+    """Say what usually mends a 401, a 403 or an unknown repository at a registry.
+
+    `platform_hint` is asked about a host (without a port) that is not known here: CI platforms have registries too.
+    """
+    host = registry.partition(":")[0]
+    known = (hint for pattern, hint in _HINTS if re.fullmatch(pattern, host))
+    return next(known, "") or platform_hint(host) or _LOGIN.replace("HOST", registry)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from flakeship import events
+from flakeship.ci.platforms import refusal_hint
+from flakeship.commands.job_credentials import offered_credentials
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.kind import Target
 from flakeship.destinations.options import DestinationOptions, PushPolicy, RegistryOptions
@@ -63,6 +65,7 @@ def _options(
             text for text in (settings.source, settings.base_image) if text.startswith("docker://")
         ),
         default_branch=context.repository.default_branch,
+        platform_hint=refusal_hint,
     )
     return DestinationOptions(
         emit=runtime.emit,
@@ -117,7 +120,7 @@ def _found(reference: Reference, settings: Settings, runtime: Runtime) -> FoundC
         authfile=str(runtime.cwd / settings.authfile) if settings.authfile else None,
         environ=runtime.environ,
         home=str(runtime.home),
-        github_token=settings.github_token,
+        offered=offered_credentials(runtime.environ, github_token=settings.github_token),
     )
 
 

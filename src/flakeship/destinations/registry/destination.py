@@ -47,7 +47,7 @@ class RegistryDestination:
     """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
     `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
-    credentials were found, for the log and for errors.
+    credentials were found, for the log and for errors. `platform_hint` is as in `RegistryOptions`.
     """
 
     def __init__(
@@ -58,9 +58,11 @@ class RegistryDestination:
         mount_from: tuple[str, ...] = (),
         reuse: Reuse | None = None,
         source: str = "",
+        platform_hint: Callable[[str], str] = lambda _: "",
         emit: Emit,
     ) -> None:
         self._client = client
+        self._platform_hint = platform_hint
         self._tags = tuple(dict.fromkeys(tags))
         self._reuse = reuse
         self._source = source
@@ -283,13 +285,16 @@ class RegistryDestination:
         try:
             yield
         except DeniedError as error:
-            raise NotAllowedError(self._denial(error.answer), hint=hint_for(self._client.registry)) from error
+            raise NotAllowedError(self._denial(error.answer), hint=self._hint()) from error
         except RegistryError as error:
             if "NAME_UNKNOWN" not in error.answer.codes:
                 raise
             raise NotAllowedError(
-                f"there is no repository {self.name}: {error.answer}", hint=hint_for(self._client.registry)
+                f"there is no repository {self.name}: {error.answer}", hint=self._hint()
             ) from error
+
+    def _hint(self) -> str:
+        return hint_for(self._client.registry, platform_hint=self._platform_hint)
 
     def _denial(self, answer: ErrorAnswer) -> str:
         if self._client.credentials is None:

@@ -89,6 +89,7 @@ def _destination(
         mount_from=client.pull_from,
         reuse=reuse if options.registry.reuse else None,
         source=found.source if credentials else "",
+        platform_hint=options.registry.platform_hint,
         emit=options.emit,
     )
 
