@@ -23,7 +23,7 @@ PACKAGES = {
     "cancellation": "errors events commands",
     "http": "printable errors events",
     "image": "errors events",
-    "registry": "http process image.model image.stream image.media_types image.document printable errors events",
+    "registry": "http process image.document image.media_types image.model printable errors events",
     "stores": "image errors events",
     "nix": "process printable store_paths errors events",
     "caches": "nix http registry process errors events",

@@ -1,7 +1,7 @@
-"""One HTTP exchange by the adapter of requests: large blocks, stall timeouts that only idle time counts, our TLS trust.
+"""One HTTP exchange through the adapter of requests: large blocks, timeouts that count idle time only, our TLS context.
 
-The adapter alone, without a Session: what a Session adds (.netrc, cookies, redirects, proxies of os.environ) is each
-a way for credentials to travel where they were not meant to go (CVE-2024-47081, CVE-2018-18074).
+The adapter is used without a Session of requests. Everything that a Session adds (.netrc, cookies, redirects, the
+proxies of os.environ) can carry credentials to a place that they were not meant for (CVE-2024-47081, CVE-2018-18074).
 """
 
 from __future__ import annotations
@@ -27,50 +27,52 @@ from flakeship.http.response import Response
 from flakeship.http.timeouts import CONNECT_TIMEOUT, STALL_TIMEOUT
 
 BLOCK_SIZE: Final = 1024 * 1024
-"""Bytes of a body read and handed to the kernel at once: http.client's 8 KiB cost half of the speed."""
+"""Bytes of a body that are read and given to the kernel at once. The 8 KiB of http.client halve the speed."""
 
 
-class _Sending:
-    """Sends piece by piece, so that the timeout counts the time without progress.
-
-    `sendall` counts the time for all of its data, and urllib3 leaves the connect timeout in force while it sends:
-    a line that is slow but alive would be cut.
-    """
+class _PiecewiseSend:
+    """A mixin that sends a body piece by piece, so that the timeout counts only the time without progress."""
 
     def send(self: Any, data: Any) -> None:
         if self.sock is None or not isinstance(data, bytes):
             super().send(data)  # type: ignore[misc]
             return
+        # socket.sendall counts the time of all its data, and urllib3 leaves the connect timeout in force while it
+        # sends: a connection that is slow but alive would be cut (https://docs.python.org/3/library/socket.html).
         self.sock.settimeout(STALL_TIMEOUT)
         view = memoryview(data)
         while view:
             view = view[self.sock.send(view) :]
 
 
-class _Reaching:
-    """Looks for the host in a thread of its own: while a dead name server is waited for, no signal is heard in it."""
+class _ConnectInThread:
+    """A mixin that connects in another thread when it is called in the main one.
+
+    Python handles signals in the main thread only, and not while getaddrinfo waits for a name server that is down:
+    https://docs.python.org/3/library/signal.html#signals-and-threads.
+    """
 
     def _new_conn(self: Any) -> socket.socket:
         connect: Callable[[], socket.socket] = super()._new_conn  # type: ignore[misc]
         if threading.current_thread() is not threading.main_thread():
             return connect()
-        made: Future[socket.socket] = Future()
+        connected: Future[socket.socket] = Future()
 
-        def reach() -> None:
+        def run() -> None:
             try:
-                made.set_result(connect())
+                connected.set_result(connect())
             except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
-                made.set_exception(error)
+                connected.set_exception(error)
 
-        threading.Thread(target=reach, daemon=True).start()
-        return made.result()
+        threading.Thread(target=run, daemon=True).start()
+        return connected.result()
 
 
-class _PlainConnection(_Reaching, _Sending, HTTPConnection):
+class _PlainConnection(_ConnectInThread, _PiecewiseSend, HTTPConnection):
     pass
 
 
-class _TlsConnection(_Reaching, _Sending, HTTPSConnection):
+class _TlsConnection(_ConnectInThread, _PiecewiseSend, HTTPSConnection):
     pass
 
 
@@ -86,13 +88,13 @@ _POOLS: Final = {"http": _PlainPool, "https": _TlsPool}
 
 
 class Adapter(HTTPAdapter):
-    """Trusts what `trust` says and no other; made for many threads."""
+    """An adapter of requests that verifies servers with `trust` only. It may be used by many threads at once."""
 
     def __init__(self, trust: ssl.SSLContext) -> None:
         self._trust = trust
         super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
 
-    def answer(
+    def exchange(
         self,
         method: str,
         url: str,
@@ -102,7 +104,11 @@ class Adapter(HTTPAdapter):
         timeout: float,
         proxies: Mapping[str, str],
     ) -> Response:
-        """To one request. WireError where there is none."""
+        """Send one request and return the answer, with its body still to be read. `timeout` is in seconds.
+
+        `proxies` maps a scheme to the URL of an HTTP proxy. A redirect is returned and not followed. WireError is
+        raised when no answer comes.
+        """
         try:
             answer = self.send(
                 _prepared(method, url, headers, content),
@@ -131,7 +137,7 @@ class Adapter(HTTPAdapter):
         return host, {"ssl_context": self._trust} if host["scheme"] == "https" else {}
 
     def cert_verify(self, *_: Any) -> None:
-        """Nothing to do: the context of the pool verifies."""
+        """Do nothing: the TLS context of the pool verifies the certificate."""
 
 
 def _prepared(
@@ -139,9 +145,9 @@ def _prepared(
 ) -> requests.PreparedRequest:
     request = requests.PreparedRequest()
     request.prepare_method(method)
-    request.url = (
-        url  # as it is: requests would quote it anew, and a signed Location be no longer what was signed
-    )
+    # prepare_url would quote the URL again: the signature of a signed Location would no longer match
+    # (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
+    request.url = url
     usual = {"User-Agent": f"flakeship/{__version__}", "Accept-Encoding": "identity"}
     request.prepare_headers({**usual, **headers})
     request.prepare_body(body, None)

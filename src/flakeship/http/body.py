@@ -1,4 +1,4 @@
-"""A request's body as a sized file: sent with Content-Length, read in large pieces, opened anew for each try."""
+"""The body of a request as a file of known size: sent with Content-Length, and opened again for each try."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """`size` bytes that `open` yields, any number of times. `name` is how an error calls them."""
+    """A body of `size` bytes that can be read any number of times, each time from the file that `open` returns.
+
+    `name` is what an error calls it, for instance `layer sha256:12ab`. `emit` receives a BytesMoved for each piece sent.
+    """
 
     open: Callable[[], BinaryIO]
     size: int
@@ -23,10 +26,10 @@ class RequestBody:
 
 
 class SizedReader:
-    """One reading of a RequestBody.
+    """A reader of one RequestBody, from its beginning to its end.
 
-    requests sends both Content-Length and chunks when it is given a generator: what has `read` and `__len__` is
-    sent as it should be. A body that ends early would leave the server waiting, so that is an error here.
+    It has `read` and `__len__` so that requests sends a Content-Length; a generator is sent in chunks
+    (https://requests.readthedocs.io/en/latest/user/advanced/#chunk-encoded-requests).
     """
 
     def __init__(self, body: RequestBody) -> None:
@@ -35,9 +38,14 @@ class SizedReader:
         self._file = _local(body, body.open)
 
     def __len__(self) -> int:
+        """Return the size of the whole body in bytes, however much has been read."""
         return self._body.size
 
     def read(self, size: int = -1) -> bytes:
+        """Return at most `size` bytes, and b"" at the end of the body.
+
+        ResourceError is raised when the file cannot be read or ends too early: the server would wait for the rest.
+        """
         wanted = self._left if size < 0 else min(size, self._left)
         if not wanted:
             return b""
@@ -52,11 +60,12 @@ class SizedReader:
         return data
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
 def _local(body: RequestBody, act: Callable[[], T]) -> T:
-    """An OSError of the local file must not look like one of the connection."""
+    """Raise a ResourceError for an OSError of the local file, which would look like one of the connection."""
     try:
         return act()
     except OSError as error:

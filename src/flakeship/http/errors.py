@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a server and back, told apart by what the user can do about it."""
+"""The errors of an exchange with a server: one class for each thing that a user can do about it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from flakeship.errors import NotAllowedError, UnreachableError
 
 
 class WireError(UnreachableError):
-    """An exchange failed.
+    """The base of all failures of an exchange.
 
-    `transient`: another try may help. `retry_after`: seconds that the server asks us to wait. `tries`: how many
-    are worth it at most, where that is fewer than the policy's.
+    `transient` is true if another try may succeed. `retry_after` is the number of seconds that the server asks us to
+    wait. `tries` limits the number of tries where the retry policy would allow more.
     """
 
     def __init__(
@@ -28,13 +28,13 @@ class WireError(UnreachableError):
         self.tries = tries
 
     def add(self, remark: str) -> None:
-        """Append to the message what only the one who retries knows."""
+        """Append a remark to the message: the retry loop knows how often something was tried."""
         self.message = f"{self.message}; {remark}"
         self.args = (self.message,)
 
 
 class UnknownHostError(WireError):
-    """DNS knows no such host, or could not be asked."""
+    """The host has no address in DNS, or no name server answered."""
 
 
 class CertificateError(WireError):
@@ -46,8 +46,8 @@ class NotTlsError(WireError):
 
 
 class ProxyRefusedError(WireError):
-    """The HTTP proxy of the environment does not let us through."""
+    """The HTTP proxy that the environment names did not connect to the server."""
 
 
 class UnsafeUrlError(NotAllowedError):
-    """A server points to a place that neither credentials nor data may go to."""
+    """A server sent a URL to which neither credentials nor data may be sent."""

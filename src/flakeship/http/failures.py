@@ -1,4 +1,4 @@
-"""Telling the many exceptions of requests, urllib3, ssl and socket apart, as one of ours."""
+"""The translation of the exceptions of requests, urllib3, ssl and socket into a WireError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LO
 
 
 def wire_error(error: BaseException, origin: Origin) -> WireError:
-    """The failure of an exchange with `origin`, with a hint where the user can do something."""
+    """Return the WireError for an exception in an exchange with `origin`, with a hint if the user can do something."""
     causes = list(_causes(error))
     for cause in causes:
         if found := _known(cause, origin):
@@ -54,7 +54,7 @@ def _known(cause: BaseException, origin: Origin) -> WireError | None:
             return WireError(
                 f"{origin} refused the connection", hint="Is the registry running, and the port right?"
             )
-        case lib.NewConnectionError():  # counts as a timeout in urllib3; what it wraps says more
+        case lib.NewConnectionError():  # a subclass of ConnectTimeoutError in urllib3; its cause says more
             return None
         case lib.ConnectTimeoutError():
             return WireError(f"{origin} did not accept a connection in time")
@@ -93,7 +93,7 @@ def _proxy(error: BaseException, origin: Origin) -> ProxyRefusedError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it wraps, the outermost first."""
+    """Yield the exception and everything that it wraps, the outermost first."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""One small document by GET, within a time: for questions to servers that are no registries."""
+"""One small document by GET within a time limit, from a server that is not a registry."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ _LIMIT: Final = 1024 * 1024
 
 
 class Fetcher:
-    """A `flakeship.caches.plan.Fetch`. Raises errors.Error, or ValueError with the status for anything but 200."""
+    """A `flakeship.caches.plan.Fetch`: a callable that gets a document."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes:
+        """Return at most 1 MiB of the document at `url`, sent with a Bearer token if one is given.
+
+        The answer must begin within `seconds`. errors.Error is raised if there is none, and ValueError, with the status
+        in its message, for any status but 200.
+        """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         response = self._transport.exchange("GET", url, headers=headers, timeout=seconds)
         if response.status != 200:

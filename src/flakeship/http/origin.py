@@ -1,4 +1,4 @@
-"""Where a request may go next: a server's `Location` and `realm` are an attacker's to write, so each is checked here."""
+"""Checks of the URLs that a server sends (`Location`, `realm`), which an attacker may have written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port together: what credentials belong to (RFC 6454)."""
+    """Scheme, host and port: credentials are sent to one origin only (https://www.rfc-editor.org/rfc/rfc6454)."""
 
     scheme: str
     host: str
@@ -23,17 +23,18 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """UnsafeUrlError for what is no http(s) URL of a host."""
+        """Return the origin of a URL. UnsafeUrlError is raised if it is not an http(s) URL with a host."""
         parts = _split(url)
         return cls(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
 
     @property
     def is_loopback(self) -> bool:
+        """Tell whether the host is this machine, without a question to DNS."""
         return is_loopback(self.host)
 
     @property
     def authority(self) -> str:
-        """The host, and the port where it is not the usual one of the scheme: `name[:port]` (RFC 3986, 3.2)."""
+        """Return `name[:port]`, without the port that is usual for the scheme (RFC 3986, section 3.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -42,17 +43,16 @@ class Origin:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the name or IP literal (without brackets and port) is this machine by itself."""
+    """Tell whether a name or IP address (without brackets and port) is this machine, without a question to DNS."""
     address = _literal(host)
     return address.is_loopback if address else host == "localhost" or host.endswith(".localhost")
 
 
 def next_url(current: str, location: str) -> str:
-    """Resolve a `Location` against the URL that answered with it; its query is kept as it is.
+    """Resolve a `Location` against the URL that answered with it, and keep its query unchanged.
 
-    A registry behind a proxy that ends TLS names itself `http://`: on the same host that is mended, never followed
-    (https://github.com/distribution/distribution/issues/996). UnsafeUrlError for a downgrade to another host, a
-    private address of another host, credentials in the URL, and whatever is no http(s) URL.
+    UnsafeUrlError is raised for plain http on another host, for a private address of another host, for credentials in
+    the URL, and for anything that is not an http(s) URL.
     """
     if not location.strip() or any(ord(character) <= 0x20 for character in location):
         raise UnsafeUrlError(f"{Origin.of(current)} answered with an empty or malformed Location")
@@ -70,6 +70,8 @@ def next_url(current: str, location: str) -> str:
                 f"{origin} points to {target}, which would be plain http",
                 hint="Behind a proxy, the registry must be told its public address (X-Forwarded-Proto, relativeurls).",
             )
+        # A registry behind a proxy that ends TLS believes that it is reached by http. The same host is asked by https
+        # instead: https://github.com/distribution/distribution/issues/996
         netloc = urlsplit(current).netloc
         return parts._replace(scheme="https", netloc=netloc).geturl()
     _refuse_inside(origin, target)
@@ -77,7 +79,10 @@ def next_url(current: str, location: str) -> str:
 
 
 def check_realm(registry: Origin, realm: str) -> str:
-    """The realm of a challenge, if credentials may be sent there: https, or http where the registry itself is."""
+    """Return the realm of a challenge (the URL of a token server) if credentials may be sent there.
+
+    It must be https, or http where the registry itself is asked by http. UnsafeUrlError is raised otherwise.
+    """
     target = Origin.of(realm)
     if target.scheme == "http" and registry.scheme == "https":
         raise UnsafeUrlError(
@@ -91,7 +96,11 @@ def check_realm(registry: Origin, realm: str) -> str:
 
 
 def _refuse_inside(origin: Origin, target: Origin) -> None:
-    """Keep a remote server from aiming us at addresses that only this machine can reach (GHSA-jxpm-75mh-9fp7)."""
+    """Refuse an address that only this machine can reach, if another machine sent it.
+
+    A registry must not be able to make us send requests into a private network:
+    https://github.com/advisories/GHSA-jxpm-75mh-9fp7.
+    """
     if target.host == origin.host or (target.is_loopback and origin.is_loopback):
         return
     address = _literal(target.host)
@@ -103,7 +112,7 @@ def _refuse_inside(origin: Origin, target: Origin) -> None:
 
 
 def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that `host` is by itself, in any spelling that the resolver takes (`127.1`, `0x7f000001`)."""
+    """Parse an IP address in any spelling that the resolver accepts (`127.1`, `0x7f000001`); None for a name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which HTTP proxy a URL goes through, by the environment that is handed in."""
+"""The choice of the HTTP proxy for a URL, from the variables of a given environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from flakeship.http.origin import is_loopback
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in either case; the lower one wins. Never one to loopback."""
+    """Return the URL of the proxy for `url`, or None for a direct connection, as always to loopback.
+
+    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are read in upper and lower case; the lower-case one wins, as in curl
+    (https://everything.curl.dev/usingcurl/proxies/env.html).
+    """
     known = {
         name.lower(): value for name, value in sorted(environ.items()) if name.lower().endswith("_proxy")
     }
@@ -19,9 +23,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
         return None
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
-    without = {"no": known.get("no_proxy", "")}
-    if proxy_bypass_environment(
-        parts.netloc.rpartition("@")[2], without
-    ):  # given this, it leaves os.environ alone
+    # With a second argument it does not read os.environ.
+    if proxy_bypass_environment(parts.netloc.rpartition("@")[2], {"no": known.get("no_proxy", "")}):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"

@@ -8,7 +8,7 @@ from flakeship.printable import one_line
 
 
 def redact_url(url: str) -> str:
-    """The URL without user, password, query values and fragment."""
+    """Return the URL without user, password, query and fragment, as one line of at most 300 characters."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

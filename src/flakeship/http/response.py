@@ -1,4 +1,4 @@
-"""An answer whose body has not been read yet; reading it is bounded, and its failures are ours."""
+"""An answer whose body has not been read yet: a read is limited, and raises a WireError when it fails."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from flakeship.http.failures import wire_error
 from flakeship.http.origin import Origin
 
 ERROR_LIMIT: Final = 64 * 1024
+"""Bytes of an error page that are read at most."""
 
 
 class Response:
-    """`url` is the one that answered after all redirects. Close it, or read it to its end."""
+    """An answer to one request. `url` is the one that answered after all redirects.
+
+    Close it, or read it to its end: otherwise its connection is not used again.
+    """
 
     def __init__(self, method: str, url: str, answer: requests.Response) -> None:
         self.method = method
@@ -29,25 +33,25 @@ class Response:
 
     @property
     def origin(self) -> Origin:
+        """Return the origin that answered, after all redirects."""
         return Origin.of(self.url)
 
     def read(self, limit: int = ERROR_LIMIT) -> bytes:
-        """At most `limit` bytes of the body; the connection is kept only where that was all of it."""
+        """Return at most `limit` bytes of the body, and close the response. WireError is raised if the connection breaks."""
         with self:
             reader, pieces, left = self.stream(), [], limit
-            while left and (
-                data := reader.read(left)
-            ):  # only an empty read tells an end from a broken connection
+            # Only a read that returns nothing tells the end of the body from a broken connection.
+            while left and (data := reader.read(left)):
                 pieces.append(data)
                 left -= len(data)
             return b"".join(pieces)
 
     def stream(self) -> io.RawIOBase:
-        """The body as a file, for what may be large; close the response when done."""
+        """Return the body as a file, for a body that may be large. The caller closes the response."""
         return _Reader(self._answer.raw, self.origin)
 
     def close(self) -> None:
-        """Give the connection back where little is left to read, else end it."""
+        """Close the response. The connection is used again if at most 64 KiB are left to read."""
         with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
             raw: Any = self._answer.raw
             if (raw.length_remaining or 0) <= ERROR_LIMIT and not raw.closed:

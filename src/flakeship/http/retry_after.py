@@ -1,4 +1,4 @@
-"""Reading `Retry-After`: seconds or a date (RFC 9110, 10.2.3)."""
+"""The header `Retry-After`: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait; None where the header is missing or makes no sense.
+    """Return the seconds that a server asks us to wait, or None if the header is missing or malformed.
 
-    A date is compared to the server's own `Date`, so that neither side's clock need be right.
+    The header holds seconds or a date. A date is compared with the `Date` of the same answer, so that neither the
+    clock of the server nor that of this machine has to be right.
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():

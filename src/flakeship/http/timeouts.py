@@ -1,11 +1,11 @@
-"""How long a server may leave us waiting."""
+"""The times after which a connection is given up."""
 
 from __future__ import annotations
 
 from typing import Final
 
 CONNECT_TIMEOUT: Final = 10.0
-"""Seconds until it has accepted a connection."""
+"""Seconds until a server must have accepted a connection."""
 
 STALL_TIMEOUT: Final = 60.0
-"""Seconds without any progress, sending or receiving, after which a connection is given up."""
+"""Seconds that a connection may pass without any byte sent or received."""

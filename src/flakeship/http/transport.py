@@ -64,7 +64,10 @@ class Transport:
             self._made.close()
 
     def schemes(self, host: str) -> tuple[str, ...]:
-        """What to speak to `host` (`name[:port]`), in order: http only where asked for, or to this machine itself."""
+        """Return the schemes to try with `host` (`name[:port]`), the first one first.
+
+        Plain http is used only where `plain_http` names the host, or as the second choice if it is this machine.
+        """
         if host in self._plain_http:
             return ("http",)
         return ("https", "http") if is_loopback(Origin.of(f"https://{host}").host) else ("https",)
@@ -89,10 +92,12 @@ class Transport:
         body: RequestBody | bytes | None = None,
         timeout: float = STALL_TIMEOUT,
     ) -> Response:
-        """Send one request, without another try, and follow its redirects; `timeout` is how long the answer may be waited for, in seconds.
+        """Send one request, once, and follow its redirects. `timeout` is the longest wait for the answer, in seconds.
 
-        Authorization goes to the origin of `url` alone. A body is sent again for 307 and 308; another redirect of
-        a request with one is an error, for it would turn into a GET.
+        WireError is raised if no answer comes. Authorization is sent to the origin of `url` only (distribution-spec,
+        "API": https://github.com/opencontainers/distribution-spec/blob/main/spec.md#api). A body is sent again for 307
+        and 308; any other redirect of a request with a body is an error, because it would become a GET
+        (https://www.rfc-editor.org/rfc/rfc9110#section-15.4).
         """
         visited = {url}
         origin = Origin.of(url)
@@ -124,7 +129,7 @@ class Transport:
         self._pauses.wait(origin)
         content = SizedReader(body) if isinstance(body, RequestBody) else body
         try:
-            response = self._adapter().answer(
+            response = self._adapter().exchange(
                 method,
                 url,
                 headers=headers,
@@ -155,7 +160,7 @@ class Transport:
 
 
 def _made(ca: str | None, environ: Mapping[str, str]) -> Adapter:
-    """The authorities are read, which is OpenSSL's work, while requests is imported, which is Python's."""
+    """Read the certificate authorities in a thread, which is the work of OpenSSL, while Python imports requests."""
     from flakeship.http.trust import tls_context
 
     with ThreadPoolExecutor(1, "flakeship-trust") as pool:

@@ -1,4 +1,4 @@
-"""Whose certificates are believed: the system's authorities, or others that the user names."""
+"""The certificate authorities that are trusted: those of the system, or others that the user names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from flakeship.errors import UsageError
 
 
 def tls_context(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR, and those in the file `ca` besides."""
+    """Return a TLS context that trusts the authorities of the system, and those in the PEM file `ca`.
+
+    SSL_CERT_FILE and SSL_CERT_DIR of `environ` replace those of the system
+    (https://docs.openssl.org/master/man3/SSL_CTX_load_verify_locations/). UsageError is raised for a file without
+    certificates.
+    """
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     try:
         context = ssl.create_default_context(cafile=file or None, capath=folder or None)
@@ -19,6 +24,7 @@ def tls_context(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
             hint="Unset it, or name a PEM file: -----BEGIN CERTIFICATE----- …",
         ) from error
     if not (file or folder) and not context.cert_store_stats()["x509_ca"]:
+        # Minimal container images have no ca-certificates, and python.org's Python for macOS has none either.
         from certifi import where
 
         context.load_verify_locations(where())

@@ -1,6 +1,7 @@
-"""docker's config.json and containers' auth.json: one format, whose keys are written in many ways.
+"""The files config.json of docker and auth.json of podman: one format, in which the keys are spelled in several ways.
 
-https://docs.docker.com/reference/cli/docker/login/ and containers-auth.json(5).
+https://docs.docker.com/reference/cli/docker/login/
+https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _TOKEN_USER: Final = "<token>"  # noqa: S105 - what stands where a user name wou
 
 @dataclass(frozen=True, slots=True)
 class AuthEntry:
-    """One of `auths`."""
+    """One value of `auths`. At least one of the fields is not empty."""
 
     username: str
     password: str = field(repr=False)
@@ -32,25 +33,29 @@ class AuthEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuthFile:
-    """`auths` by normal key (`host` or `host/namespace`), `helpers` by host, `store` for every other host."""
+    """The content of one file.
+
+    The keys of `auths` are `host` or `host/namespace`, with the host as references name it. `helpers` maps a host to the
+    name of its credential helper, and `store` is the helper of all other hosts, or empty.
+    """
 
     auths: Mapping[str, AuthEntry] = field(repr=False)
     helpers: Mapping[str, str]
     store: str = ""
 
     def helper_for(self, registry: str) -> str:
-        """The name of the program that keeps a registry's credentials; empty where there is none."""
+        """Return the name of the credential helper for a registry, or an empty string."""
         return self.helpers.get(registry, self.store)
 
     def entry_for(self, registry: str, repository: str) -> AuthEntry | None:
-        """The most specific: of the repository, of the namespaces above it, of the host."""
+        """Return the most specific entry: that of the repository, of a namespace above it, or of the host."""
         parts = [registry, *repository.split("/")]
         keys = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
         return next((self.auths[key] for key in keys if key in self.auths), None)
 
 
 def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
-    """An empty one where there is no file. UsageError where it cannot be read or understood."""
+    """Read a file; without one the result is empty, unless it must exist. UsageError is raised if it cannot be used."""
     try:
         with path.open("rb") as file:
             data = file.read(_LIMIT + 1)
@@ -69,7 +74,7 @@ def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
 
 
 def parse_auth_file(text: str | bytes, name: str) -> AuthFile:
-    """UsageError names the file or variable, and never shows what stands in it."""
+    """Parse the content of a file or variable called `name`. A UsageError shows the name, and never the content."""
     try:
         document = json.loads(text or "{}")
         return AuthFile(dict(_auths(document)), dict(_helpers(document)), _string(document, "credsStore"))
@@ -77,7 +82,7 @@ def parse_auth_file(text: str | bytes, name: str) -> AuthFile:
         raise UsageError(
             f"{name} is not a file of credentials as docker login writes it",
             hint='It must be JSON: {"auths": {"HOST": {"auth": "…"}}}.',
-        ) from None  # the cause quotes the file
+        ) from None  # The message of the cause may quote a secret.
 
 
 def _auths(document: Any) -> Iterator[tuple[str, AuthEntry]]:
@@ -94,7 +99,7 @@ def _helpers(document: Any) -> Iterator[tuple[str, str]]:
 
 
 def _entry(value: Any) -> AuthEntry | None:
-    """None for an empty one: docker leaves `{}` where a helper keeps the secret."""
+    """Return None for an empty entry: docker writes `{}` for a secret that a credential helper keeps."""
     username, password = _string(value, "username"), _string(value, "password")
     if auth := _string(value, "auth"):
         username, password = _decoded(auth)
@@ -126,7 +131,7 @@ def _string(value: Any, key: str) -> str:
 
 
 def _normal_key(key: str) -> str:
-    """`https://index.docker.io/v1/` and `host/namespace` alike by the names that references use."""
+    """Return a key such as `https://index.docker.io/v1/` or `host/namespace` with the host as references name it."""
     host, _, path = key.partition("://")[2].partition("/") if "://" in key else key.partition("/")
     path = path.strip("/")
     namespace = "" if path in ("v1", "v2") else path

@@ -1,4 +1,4 @@
-"""The Authorization header of one registry: learned from its challenge, renewed before it runs out, replayed once."""
+"""The Authorization header for one registry: chosen by its challenge, and renewed before its token expires."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from flakeship.registry.errors import DeniedError
 from flakeship.registry.tokens import Token, basic_authorization, fetch_token
 
 _MARGIN: Final = 60.0
+"""Seconds that a token must still be valid to be used for a request."""
 
 
 class Authorization:
-    """For requests to `origin` alone; `scopes` in the order of importance, for some registries read the first only."""
+    """The authorization of requests to `origin`, and to no other. Its methods may be called by several threads.
+
+    `scopes` are what a token is asked for, the most important one first, since some registries read the first one only.
+    """
 
     def __init__(
         self, transport: Transport, origin: Origin, credentials: Credentials | None, scopes: tuple[str, ...]
@@ -31,9 +35,10 @@ class Authorization:
         self._lock = threading.Lock()
 
     def header(self, *, seconds: float = 0.0) -> str | None:
-        """What to send with a request whose body takes about `seconds`; None where nothing is asked for.
+        """Return the header for a request whose body takes about `seconds` to send, or None if none is needed.
 
-        There is no `Expect: 100-continue` here: a token that runs out on the way costs the whole body.
+        A token that would expire while the body is sent is renewed first. http.client has no `Expect: 100-continue`, so a
+        refusal after the body would cost the whole body. What `fetch_token` raises is raised here too.
         """
         with self._lock:
             if self._challenge is None:
@@ -47,7 +52,10 @@ class Authorization:
             return f"Bearer {self._token.value}"
 
     def learn(self, header: str, *, used: str | None) -> bool:
-        """Take in the challenge of a 401 to a request that carried `used`; whether another try makes sense."""
+        """Store the challenge of a 401 to a request that was sent with the header `used`.
+
+        Return whether the request should be sent once more, with a new header.
+        """
         challenge = usable_challenge(parse_challenges(header))
         with self._lock:
             known = self._challenge
@@ -64,7 +72,10 @@ class Authorization:
             return True
 
     def _widen(self, challenge: Challenge | None) -> bool:
-        """Add the scope that an `insufficient_scope` names, in front."""
+        """Put the scopes that an `insufficient_scope` names before the others; return whether any is new.
+
+        https://www.rfc-editor.org/rfc/rfc6750#section-3.1
+        """
         if not challenge or challenge.parameters.get("error", "") != "insufficient_scope":
             return False
         asked = tuple(challenge.parameters.get("scope", "").split())
@@ -73,6 +84,7 @@ class Authorization:
         return bool(new)
 
     def _lasts(self, token: Token, seconds: float) -> bool:
+        """Tell whether a token stays valid for a request of `seconds`; a short-lived one is used for half of its time."""
         left = token.expires - self._transport.now()
         return left > min(max(_MARGIN, seconds), token.lifetime / 2)
 
@@ -87,7 +99,7 @@ class Authorization:
                 scopes=self._scopes,
             )
         except DeniedError:
-            self._scopes = self._usual_scopes  # what was refused may be the wider scope alone
+            self._scopes = self._usual_scopes  # The server may refuse the added scope only.
             raise
         self._refresh = token.refresh or self._refresh
         return token

@@ -1,4 +1,4 @@
-"""Reading `WWW-Authenticate`: several challenges may share one header (RFC 9110, 11.6.1)."""
+"""The header `WWW-Authenticate`, which may hold several challenges: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _TOKEN68: Final = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """`scheme` and the names of `parameters` are in lower case."""
+    """One challenge. `scheme` (`basic`, `bearer`) and the names of `parameters` (`realm`) are in lower case."""
 
     scheme: str
     parameters: Mapping[str, str]
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """All challenges of the header's values, joined by commas; what is malformed is passed over."""
+    """Return all challenges of a header whose values were joined by commas. Malformed parts are left out."""
     return tuple(_challenges(header))
 
 
@@ -45,7 +45,7 @@ def _challenges(header: str) -> Iterator[Challenge]:
 
 
 def usable_challenge(challenges: tuple[Challenge, ...]) -> Challenge | None:
-    """The first that can be answered: Basic, or Bearer with a realm; the first one offered may be Negotiate."""
+    """Return the first challenge that can be answered: Basic, or Bearer with a realm. Others, as Negotiate, cannot."""
     return next(
         (
             challenge

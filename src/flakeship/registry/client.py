@@ -1,12 +1,10 @@
-"""The distribution API, one method for each endpoint: no retry, no order, no policy.
+"""The API of the distribution-spec for one repository: one method for each endpoint, without retries.
 
-https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
 """
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,18 +12,18 @@ from io import RawIOBase
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urlencode
 
-from flakeship.events import Notice
+from flakeship.errors import RejectedError
 from flakeship.http.body import RequestBody
-from flakeship.http.errors import CertificateError, UnknownHostError, WireError
-from flakeship.http.origin import Origin, next_url
+from flakeship.http.errors import WireError
+from flakeship.http.origin import next_url
 from flakeship.http.transport import Transport
 from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.printable import one_line
-from flakeship.registry.authorization import Authorization
+from flakeship.registry.connection import RegistryConnection
 from flakeship.registry.credentials import Credentials
-from flakeship.registry.errors import DeniedError, error_for
+from flakeship.registry.errors import DeniedError
 from flakeship.registry.reference import api_host
 
 if TYPE_CHECKING:
@@ -34,34 +32,44 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 COMMIT_TIMEOUT: Final = 300.0
-"""Seconds: GHCR takes ten to commit 700 MB, and a commit that is asked for twice fails."""
+"""Seconds to wait for the answer to a PUT, which comes when the registry has stored the content.
 
-MANIFEST_TYPES: Final = (OCI.manifest, OCI.index, DOCKER.manifest, DOCKER.index)
-_PING_SAYS_LITTLE: Final = frozenset({200, 403, 404, 405})
-"""Some keep their /v2/ to themselves; what follows it tells more."""
-_SLOW_LINE: Final = 2_000_000.0
-"""Bytes a second that an upload is taken to make at least, to judge how long its token must last."""
-_WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\\x00-\x1f\x7f]|\\.)*)"')
+GHCR takes ten seconds for 700 MB, and refuses the same PUT when it is sent again:
+https://github.com/GoogleContainerTools/jib/issues/4301.
+"""
+
+CANCEL_TIMEOUT: Final = 5.0
+"""Seconds to wait for the answer to the DELETE of an upload session, on which nothing depends."""
+
+_STORED: Final = (200, 201, 202, 204)
+"""The answers to a PUT that registries use for success; the distribution-spec has 201 only."""
+
+_BINARY: Final = {"Content-Type": "application/octet-stream"}
+_ACCEPT_MANIFESTS: Final = {"Accept": f"{OCI.manifest}, {OCI.index}, {DOCKER.manifest}, {DOCKER.index}"}
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """An upload session: where it goes on."""
+    """An upload session of a registry. `location` is the absolute URL of its next request."""
 
     location: str
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
+    """A manifest or an index as a registry sent it. `digest` is computed from `data`, not taken from the registry."""
+
     media_type: str
     data: bytes
     digest: Digest
 
 
 class RegistryClient:
-    """One repository of one registry. Safe for threads; finds out scheme and challenge by the first request.
+    """One repository of one registry. Its methods may be called by several threads.
 
-    `pull_from` are other repositories of the same registry whose blobs may be mounted.
+    `registry` is the name in references (`docker.io`). `actions` are the rights that a token is asked for, and `pull_from`
+    are other repositories of the same registry whose blobs may be mounted. Unless a method says otherwise it raises
+    DeniedError for a 401 or 403, RegistryError for other refusals, and WireError if no answer comes.
     """
 
     def __init__(
@@ -79,33 +87,39 @@ class RegistryClient:
         self.repository = repository
         self.credentials = credentials
         self.pull_from = pull_from
-        self._scopes = (
+        # A mount needs the right to pull from its source, even of a public repository of Docker Hub:
+        # https://github.com/oras-project/rust-oci-client/issues/235
+        scopes = (
             f"repository:{repository}:{actions}",
             *(f"repository:{source}:pull" for source in pull_from if source != repository),
         )
-        self._lock = threading.Lock()
-        self._home: tuple[str, Authorization] | None = None
-        self._open = False
-        """Whether the first contact was answered as `ping` wants it, without being asked for credentials."""
-        self._warnings: set[str] = set()
+        self._connection = RegistryConnection(transport, registry, credentials, scopes)
 
     @property
     def name(self) -> str:
+        """Return the reference without tag and digest, for instance `ghcr.io/owner/name`."""
         return f"{self.registry}/{self.repository}"
 
     def retrying(self, action: Callable[[], T], *, what: str) -> T:
-        """Do `action`, some calls of these methods, again for as long as the retry policy of the registry allows."""
+        """Do `action`, which calls methods of this client, again as long as the retry policy of the registry allows.
+
+        `what` names the action in the log. The last WireError is raised.
+        """
         return self.transport.retrying(api_host(self.registry), action, what=what)
 
     def ping(self) -> None:
-        """`GET /v2/`, with credentials where they are asked for. DeniedError, WireError."""
-        home, _ = self._connected()
-        if not self._open:
-            self._send("GET", f"{home}/v2/", expect=(200,)).close()
+        """`GET /v2/`: check that the registry speaks this API and accepts the credentials.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support
+        """
+        self._connection.ping()
 
     def head_blob(self, digest: Digest) -> int | None:
-        """Its size in bytes as the registry says, -1 where it does not say; None where there is none."""
-        with self._look(f"blobs/{digest}") as response:
+        """`HEAD blobs/<digest>`: return the size in bytes, -1 if the registry does not tell it, None without the blob.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#checking-if-content-exists-in-the-registry
+        """
+        with self._head(f"blobs/{digest}") as response:
             if response.status == 404:
                 return None
             length = response.headers.get("Content-Length", "")
@@ -113,62 +127,98 @@ class RegistryClient:
 
     @contextmanager
     def get_blob(self, digest: Digest, *, start: int = 0) -> Iterator[RawIOBase]:
-        """Its bytes from `start` on, as they come. The caller checks the digest."""
+        """`GET blobs/<digest>`: yield a stream of the bytes from `start` on. The caller checks the digest.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs
+        """
         headers = {"Range": f"bytes={start}-"} if start else {}
-        with self._send(
+        with self._connection.send(
             "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(206 if start else 200,)
         ) as response:
             yield response.stream()
 
     def mount(self, digest: Digest, source: str) -> UploadSession | None:
-        """Ask for a blob of the repository `source`: None when it is here now, else a session like any other."""
+        """`POST blobs/uploads/?mount=<digest>&from=<source>`: take a blob over from another repository.
+
+        Return None if the repository has the blob now, else the upload session that the registry opened instead.
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository
+        """
         query = urlencode({"mount": digest, "from": source})
-        response = self._send("POST", self._url(f"blobs/uploads/?{query}"), body=b"", expect=(201, 202))
+        url = self._url(f"blobs/uploads/?{query}")
+        response = self._connection.send("POST", url, body=b"", expect=(201, 202))
         return None if response.status == 201 else self._session(response)
 
     def start_upload(self) -> UploadSession:
-        return self._session(
-            self._send("POST", self._url("blobs/uploads/"), body=b"", expect=(200, 202, 204))
+        """`POST blobs/uploads/`: open an upload session.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put
+        """
+        url = self._url("blobs/uploads/")
+        return self._session(self._connection.send("POST", url, body=b"", expect=(200, 202, 204)))
+
+    def patch(self, session: UploadSession, body: RequestBody) -> UploadSession:
+        """`PATCH <location>`: send the whole blob in one request, and return the session that `commit` ends.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks
+        """
+        # docker sends no Content-Range either. With one, GHCR limits a chunk to 4 MiB
+        # (https://github.com/oras-project/rust-oci-client/issues/35) and ECR's `Range` does not advance
+        # (https://github.com/aws/containers-roadmap/issues/2831). ECR answers 201 where the spec has 202.
+        response = self._connection.send(
+            "PATCH", session.location, headers=_BINARY, body=body, expect=(201, 202, 204)
         )
+        return self._session(response, default=session.location)
 
-    def patch(self, upload: UploadSession, body: RequestBody) -> UploadSession:
-        """Send the whole blob in one piece; Content-Length is set and Content-Range is not, as docker does."""
-        response = self._send("PATCH", upload.location, headers=_BYTES, body=body, expect=(201, 202, 204))
-        return self._session(response, missing=upload.location)
+    def commit(self, session: UploadSession, digest: Digest, *, body: RequestBody | None = None) -> None:
+        """`PUT <location>?digest=<digest>`: end an upload session, with the whole blob in `body` after no `patch`.
 
-    def commit(self, upload: UploadSession, digest: Digest, *, body: RequestBody | None = None) -> None:
-        """Finish a session, with all of the blob in `body` where nothing was sent before."""
-        separator = "&" if "?" in upload.location else "?"
-        url = f"{upload.location}{separator}digest={quote(digest, safe='')}"
-        response = self._send(
-            "PUT", url, headers=_BYTES, body=body or b"", expect=(200, 201, 202, 204), timeout=COMMIT_TIMEOUT
+        RejectedError is raised if the registry says that it stored another digest.
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put
+        """
+        # The query of a location may hold the state of the session: it is kept as it is, and added to.
+        separator = "&" if "?" in session.location else "?"
+        url = f"{session.location}{separator}digest={quote(digest, safe='')}"
+        response = self._connection.send(
+            "PUT", url, headers=_BINARY, body=body or b"", expect=_STORED, timeout=COMMIT_TIMEOUT
         )
         response.close()
-        _same_digest(response, digest, self.name)
+        _check_stored(response, digest, self.name)
 
-    def cancel(self, upload: UploadSession) -> None:
-        """Best effort: nothing depends on it, and some registries know no such thing."""
+    def cancel(self, session: UploadSession) -> None:
+        """`DELETE <location>`: end an upload session without a blob. Failures are ignored.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#cancel-a-blob-upload
+        """
         try:
-            self._send("DELETE", upload.location, expect=range(200, 600), timeout=5.0).close()
+            self._connection.send(
+                "DELETE", session.location, expect=range(200, 600), timeout=CANCEL_TIMEOUT
+            ).close()
         except (WireError, DeniedError):
             return
 
     def head_manifest(self, reference: str) -> Digest | None:
-        """The digest of a tag's manifest, or of one by digest; None where there is none."""
-        with self._look(f"manifests/{quote(reference, safe=':')}", headers=_ACCEPT) as response:
+        """`HEAD manifests/<reference>`: return the digest behind a tag or a digest, or None without a manifest.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#checking-if-content-exists-in-the-registry
+        """
+        with self._head(_manifest(reference), headers=_ACCEPT_MANIFESTS) as response:
             if response.status == 404:
                 return None
             try:
                 return parse_digest(response.headers.get("Docker-Content-Digest"))
             except ValueError:
-                pass
+                pass  # The header is optional: the digest is computed from the manifest instead.
         manifest = self.get_manifest(reference)
         return manifest.digest if manifest else None
 
     def get_manifest(self, reference: str) -> Manifest | None:
-        """A manifest or an index of either family, at most 4 MiB; None where there is none."""
-        url = self._url(f"manifests/{quote(reference, safe=':')}")
-        response = self._send("GET", url, headers=_ACCEPT, expect=(200, 404))
+        """`GET manifests/<reference>`: return a manifest or an index of OCI's or Docker's types, or None without one.
+
+        WireError is raised for one of more than 4 MiB, the limit that the distribution-spec suggests:
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+        """
+        url = self._url(_manifest(reference))
+        response = self._connection.send("GET", url, headers=_ACCEPT_MANIFESTS, expect=(200, 404))
         if response.status == 404:
             response.close()
             return None
@@ -179,116 +229,58 @@ class RegistryClient:
         return Manifest(media_type, data, digest_of(data))
 
     def put_manifest(self, reference: str, data: bytes, *, media_type: str) -> None:
-        """Under a tag or its digest. The bytes are kept exactly as they are."""
-        url = self._url(f"manifests/{quote(reference, safe=':')}")
+        """`PUT manifests/<reference>`: store exactly these bytes under a tag or under their digest.
+
+        RejectedError is raised if the registry says that it stored another digest.
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
+        """
         headers = {"Content-Type": media_type}
-        response = self._send(
-            "PUT", url, headers=headers, body=data, expect=(200, 201, 202, 204), timeout=COMMIT_TIMEOUT
+        response = self._connection.send(
+            "PUT",
+            self._url(_manifest(reference)),
+            headers=headers,
+            body=data,
+            expect=_STORED,
+            timeout=COMMIT_TIMEOUT,
         )
         response.close()
-        _same_digest(response, digest_of(data), self.name)
+        _check_stored(response, digest_of(data), self.name)
 
     def _url(self, path: str) -> str:
-        return f"{self._connected()[0]}/v2/{self.repository}/{path}"
+        return self._connection.url(f"{self.repository}/{path}")
 
-    def _session(self, response: Response, *, missing: str = "") -> UploadSession:
-        """A 2xx without Location is a health page or a proxy: worth another try (kubevirt/kubevirt#16844)."""
+    def _session(self, response: Response, *, default: str = "") -> UploadSession:
+        """Return the session at the `Location` of an answer, or at `default` if the answer has none."""
         response.close()
         location = response.headers.get("Location")
-        if location is None and missing:
-            return UploadSession(missing)
+        if location is None and default:
+            return UploadSession(default)
         if not location:
+            # A 2xx without Location is the health page of a proxy, so another try may reach the registry:
+            # https://github.com/kubevirt/kubevirt/issues/16844
             raise WireError(f"{response.origin} answered {response.status} to an upload, without a Location")
         return UploadSession(next_url(response.url, location))
 
-    def _look(self, path: str, *, headers: Mapping[str, str] | None = None) -> Response:
-        """HEAD; a refusal of it has no body, and some know no HEAD, so then GET says why or how it is."""
+    def _head(self, path: str, *, headers: Mapping[str, str] | None = None) -> Response:
+        """Send a HEAD, and a GET if that is refused. The status is 200 or 404."""
         url = self._url(path)
-        response = self._send("HEAD", url, headers=headers, expect=(200, 401, 403, 404, 405))
+        response = self._connection.send("HEAD", url, headers=headers, expect=(200, 401, 403, 404, 405))
         if response.status in (200, 404):
             return response
+        # The answer to a HEAD has no body that would tell the reason, and some registries have no HEAD at all.
         response.close()
-        return self._send("GET", url, headers=headers, expect=(200, 404))
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        *,
-        expect: tuple[int, ...] | range,
-        headers: Mapping[str, str] | None = None,
-        body: RequestBody | bytes | None = None,
-        timeout: float = 60.0,
-    ) -> Response:
-        """One request, and once more after a 401 that can be answered; our credentials go to our registry alone."""
-        home, authorization = self._connected()
-        at_home = Origin.of(url) == Origin.of(home)
-        seconds = body.size / _SLOW_LINE if isinstance(body, RequestBody) else 0.0
-
-        def exchange(used: str | None) -> Response:
-            carried = {**(headers or {}), **({"Authorization": used} if used else {})}
-            response = self.transport.exchange(method, url, headers=carried, body=body, timeout=timeout)
-            self._pass_on_warnings(response)
-            return response
-
-        response = exchange(used := authorization.header(seconds=seconds) if at_home else None)
-        if response.status == 401 and at_home and response.origin == Origin.of(home):
-            challenge = response.headers.get("WWW-Authenticate", "")
-            if authorization.learn(challenge, used=used):
-                response.close()
-                response = exchange(authorization.header(seconds=seconds))
-        if response.status not in expect:
-            raise error_for(response)
-        return response
-
-    def _connected(self) -> tuple[str, Authorization]:
-        """Base URL and authorization; a first contact that failed is not remembered."""
-        with self._lock:
-            if self._home is None:
-                self._home = self._connect()
-            return self._home
-
-    def _connect(self) -> tuple[str, Authorization]:
-        host = api_host(self.registry)
-        *others, last = self.transport.schemes(host)
-        for scheme in (*others, last):
-            base = f"{scheme}://{host}"
-            try:
-                response = self.transport.exchange("GET", f"{base}/v2/", headers={})
-            except (CertificateError, UnknownHostError):
-                raise
-            except WireError:
-                if scheme == last:
-                    raise
-                continue
-            authorization = Authorization(self.transport, Origin.of(base), self.credentials, self._scopes)
-            if response.status == 401:
-                authorization.learn(response.headers.get("WWW-Authenticate", ""), used=None)
-            elif response.status not in _PING_SAYS_LITTLE:
-                raise error_for(response)
-            response.close()
-            self._open = response.status == 200
-            return base, authorization
-        raise AssertionError
-
-    def _pass_on_warnings(self, response: Response) -> None:
-        for text in _WARNING.findall(response.headers.get("Warning", "")):
-            if text not in self._warnings:
-                self._warnings.add(text)
-                self.transport.emit(Notice(f"{self.registry} says: {one_line(text)}"))
+        return self._connection.send("GET", url, headers=headers, expect=(200, 404))
 
 
-_BYTES: Final = {"Content-Type": "application/octet-stream"}
-_ACCEPT: Final = {"Accept": ", ".join(MANIFEST_TYPES)}
+def _manifest(reference: str) -> str:
+    return f"manifests/{quote(reference, safe=':')}"
 
 
-def _same_digest(response: Response, digest: Digest, name: str) -> None:
-    """RejectedError where the registry says that it stored something else."""
-    from flakeship.errors import RejectedError
-
-    said = response.headers.get("Docker-Content-Digest")
-    if said and said != digest:
+def _check_stored(response: Response, digest: Digest, name: str) -> None:
+    """Raise RejectedError if the answer to a PUT names another digest than that of what was sent."""
+    stored = response.headers.get("Docker-Content-Digest")
+    if stored and stored != digest:
         raise RejectedError(
-            f"{name} stored {one_line(said, 100)} when it was sent {digest}",
+            f"{name} stored {one_line(stored, 100)} when it was sent {digest}",
             hint="The registry, or something between, changes what passes through; nothing was tagged.",
         )

@@ -1,4 +1,4 @@
-"""A registry's refusal as a value: what was asked, what it answered, and whether asking again may help."""
+"""The errors of a registry: what was asked, what it answered, and whether another try may succeed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,23 @@ from flakeship.printable import one_line
 if TYPE_CHECKING:
     from flakeship.http.response import Response
 
+# 499 is the nginx status for a client that went away; 520 to 524 are those of Cloudflare for a server behind it:
+# https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
 _TRANSIENT: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+# The upload session has ended, so a new one may succeed. distribution ends it when the connection of a PATCH breaks:
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 _SESSION_GONE: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 _DENIED: Final = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """What came back: `codes` are the registry's own words (`DENIED`), `digests` those that its details name."""
+    """An answer that was not expected, without its body. `url` holds no secrets.
+
+    `codes` are those of the registry in upper case (`MANIFEST_BLOB_UNKNOWN`), `text` is one line for the user, `digests`
+    are those that the details of the errors name, and `retry_after` is in seconds.
+    https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
+    """
 
     method: str
     url: str
@@ -39,7 +48,7 @@ class ErrorAnswer:
 
 
 class RegistryError(WireError):
-    """The registry answered, and not with what was asked for."""
+    """The registry answered with a status that means a failure, other than 401 and 403."""
 
     def __init__(self, answer: ErrorAnswer, *, transient: bool, tries: int | None = None) -> None:
         super().__init__(
@@ -49,7 +58,7 @@ class RegistryError(WireError):
 
 
 class DeniedError(NotAllowedError):
-    """401 or 403: credentials are missing, wrong, or not enough."""
+    """The registry answered 401 or 403: credentials are missing, wrong, or do not suffice."""
 
     def __init__(self, answer: ErrorAnswer, *, hint: str = "") -> None:
         super().__init__(str(answer), hint=hint)
@@ -57,14 +66,14 @@ class DeniedError(NotAllowedError):
 
 
 def error_for(response: Response) -> RegistryError | DeniedError:
-    """The error that an unexpected answer means; reads at most 64 KiB of it, and closes it."""
+    """Return the error for an unexpected answer. At most 64 KiB of its body are read, and it is closed."""
     answer = _read(response)
     if answer.status in _DENIED:
         return DeniedError(answer)
     codes = set(answer.codes)
     if codes & _SESSION_GONE:
         return RegistryError(answer, transient=True)
-    if "DIGEST_INVALID" in codes:
+    if "DIGEST_INVALID" in codes:  # the data was damaged on its way, or will be each time
         return RegistryError(answer, transient=True, tries=2)
     return RegistryError(answer, transient=answer.status in _TRANSIENT or "TOOMANYREQUESTS" in codes)
 
@@ -74,7 +83,7 @@ def _read(response: Response) -> ErrorAnswer:
     try:
         body = response.read()
     except WireError:
-        body = b""  # the status is known: that the rest broke must not hide it
+        body = b""  # The status is known, and must not be hidden by a connection that broke later.
     errors = _errors(body)
     texts = [": ".join(filter(None, (_word(entry, "code"), _word(entry, "message")))) for entry in errors]
     text = "; ".join(filter(None, texts)) or _plain(body)
@@ -104,13 +113,13 @@ def _word(entry: dict[str, Any], key: str) -> str:
 
 
 def _plain(body: bytes) -> str:
-    """The first line of what is no JSON, unless it is a page for a browser."""
+    """Return the first line of a body that is not JSON, or nothing if it is an HTML page."""
     text = body.decode("utf-8", "replace").strip()
     return "" if text.startswith("<") else text.partition("\n")[0]
 
 
 def _digests(detail: Any) -> list[Digest]:
-    """distribution puts `{"digest": …}` or a bare digest there, others a list of them."""
+    """Return the digests in the `detail` of an error: `{"digest": …}`, a digest, or a list of either."""
     entries = detail if isinstance(detail, list) else [detail]
     found = []
     for entry in entries:

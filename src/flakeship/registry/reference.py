@@ -1,6 +1,7 @@
-"""The grammar of image references, and where a registry's name leads to.
+"""The grammar of image references, and the host that serves the API of a registry.
 
-distribution-spec, "Pulling manifests"; https://github.com/distribution/reference for what stands before the name.
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests has the grammar of repositories
+and tags, https://github.com/distribution/reference that of the registry before them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _LONGEST: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`registry/repository[:tag][@digest]`; `registry` is the name that people use (`docker.io`)."""
+    """A reference `registry/repository[:tag][@digest]`. `registry` is the name that people use (`docker.io`)."""
 
     registry: str
     repository: str
@@ -40,7 +41,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """UsageError says which rule is broken and how to mend it. No tag is assumed."""
+        """Parse a reference without assuming a tag. A UsageError says which rule is broken and what to write."""
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             raise _wrong(text, "it is empty, or holds a space or a character outside ASCII")
         if "://" in text:
@@ -57,15 +58,16 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """Without tag and digest."""
+        """Return the reference without tag and digest."""
         return f"{self.registry}/{self.repository}"
 
     @property
     def api_host(self) -> str:
+        """Return the host that serves the API of the registry, `name[:port]`."""
         return api_host(self.registry)
 
     def with_tag(self, tag: str) -> Reference:
-        """Of the same repository; the digest goes."""
+        """Return a reference to the same repository by a tag, without a digest."""
         return replace(self, tag=check_tag(tag), digest=None)
 
     def __str__(self) -> str:
@@ -74,12 +76,12 @@ class Reference:
 
 
 def api_host(registry: str) -> str:
-    """The host that serves a registry's API."""
+    """Return the host that serves the API of a registry: registry-1.docker.io for docker.io, else the registry."""
     return _API_HOSTS.get(registry, registry)
 
 
 def normal_registry(text: str) -> str:
-    """A registry as configurations write it (`https://index.docker.io/v1/`) by the name that references use."""
+    """Return the name that references use for a registry in a configuration (`https://index.docker.io/v1/`)."""
     host = text.strip().partition("://")[2] or text.strip()
     host = host.partition("/")[0].lower()
     return DOCKER_HUB if host in _HUB_NAMES else host
@@ -92,7 +94,7 @@ def with_tag_suffix(reference: str, suffix: str) -> str:
 
 
 def check_tag(tag: str) -> str:
-    """The tag itself. UsageError if it is none."""
+    """Return the tag. UsageError is raised if it is not a valid tag."""
     if not TAG_PATTERN.fullmatch(tag):
         start = "" if not tag or tag[0] not in ".-" else "; it may not begin with a period or a dash"
         long = f"; it is {len(tag)} long" if len(tag) > 128 else ""
@@ -104,7 +106,11 @@ def check_tag(tag: str) -> str:
 
 
 def _split_registry(text: str, name: str) -> tuple[str, str]:
-    """As docker tells them apart: the first part is a host if it has a dot or a port, or is localhost."""
+    """Return the registry and the rest of a name. UsageError is raised for a malformed host.
+
+    The first part is a registry if it has a dot or a port, is localhost, or has an upper-case letter, as in
+    https://github.com/distribution/reference/blob/main/normalize.go.
+    """
     first, slash, rest = name.partition("/")
     if not slash or not (set(first) & set(".:[") or first == "localhost" or first != first.lower()):
         return DOCKER_HUB, name
@@ -131,7 +137,7 @@ def _check_repository(text: str, repository: str, name: str) -> None:
         raise _wrong(text, f"its name is {len(name)} characters long, and {_LONGEST} is the limit")
     if _REPOSITORY.fullmatch(repository):
         return
-    own = repository.removeprefix("library/")  # which docker adds, and nobody writes
+    own = repository.removeprefix("library/")  # docker.io/name means docker.io/library/name
     if _REPOSITORY.fullmatch(repository.lower()):
         raise _wrong(
             text,

@@ -1,6 +1,7 @@
-"""Asking a token server: GET with Basic, or OAuth2 POST where the secret is an identity token.
+"""The requests to a token server: GET with Basic, or the POST of OAuth 2 with an identity token.
 
-https://distribution.github.io/distribution/spec/auth/token/ and …/oauth/
+https://distribution.github.io/distribution/spec/auth/token/
+https://distribution.github.io/distribution/spec/auth/oauth/
 """
 
 from __future__ import annotations
@@ -22,14 +23,22 @@ from flakeship.registry.errors import error_for
 if TYPE_CHECKING:
     from flakeship.http.response import Response
 
-_SHORTEST: Final = 60.0
+_MIN_LIFETIME: Final = 60.0
+"""Seconds that a token is valid if the server does not tell: https://distribution.github.io/distribution/spec/auth/token/."""
 _NO_OAUTH2: Final = frozenset({400, 401, 404, 405})
-"""What servers without OAuth2 answer to the POST: ACR 400, Artifactory 401, GCR 404."""
+"""The answers to the POST from servers without OAuth 2: ACR 400, Artifactory 401, GCR 404.
+
+https://github.com/containerd/containerd/blob/main/core/remotes/docker/authorizer.go
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`expires` is by the transport's clock, counted from when the answer came: the server's own clock may be off."""
+    """A Bearer token. `lifetime` is in seconds, and `expires` is a time of `Transport.now`.
+
+    It is counted from the arrival of the answer, because the clock of the server may be wrong. `refresh` is a refresh
+    token for the next request, or empty.
+    """
 
     value: str
     lifetime: float
@@ -50,7 +59,11 @@ def fetch_token(
     refresh: str,
     scopes: tuple[str, ...],
 ) -> Token:
-    """A token for `scopes`, the most important first. DeniedError or WireError where the server gives none."""
+    """Return a token for `scopes`, the most important one first, since some registries read the first one only.
+
+    `registry` is the origin that sent `challenge`, and `refresh` a refresh token from an earlier answer, or empty.
+    DeniedError or WireError is raised if the server gives no token, and UnsafeUrlError if its URL is not safe.
+    """
     realm = check_realm(registry, challenge.parameters["realm"])
     service = challenge.parameters.get("service", "")
     if refresh or (credentials and credentials.kind == "identity"):
@@ -58,18 +71,18 @@ def fetch_token(
             transport, realm, service, scopes, refresh or (credentials.secret if credentials else "")
         )
         if response.status == 200:
-            return _read(transport, response, scopes)
+            return _token(transport, response, scopes)
         if response.status not in _NO_OAUTH2:
             raise error_for(response)
         response.close()
     response = _get(transport, realm, service, scopes, credentials)
     if response.status != 200:
         raise error_for(response)
-    return _read(transport, response, scopes)
+    return _token(transport, response, scopes)
 
 
 def basic_authorization(credentials: Credentials) -> str:
-    """The value of an Authorization header."""
+    """Return the value of an Authorization header: https://www.rfc-editor.org/rfc/rfc7617."""
     pair = f"{credentials.username}:{credentials.secret}".encode()
     return f"Basic {base64.b64encode(pair).decode()}"
 
@@ -101,7 +114,7 @@ def _post(
     return transport.exchange("POST", realm, headers=headers, body=urlencode(form).encode())
 
 
-def _read(transport: Transport, response: Response, scopes: tuple[str, ...]) -> Token:
+def _token(transport: Transport, response: Response, scopes: tuple[str, ...]) -> Token:
     origin = response.origin
     try:
         document: Any = json.loads(response.read())
@@ -111,7 +124,7 @@ def _read(transport: Transport, response: Response, scopes: tuple[str, ...]) -> 
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         raise WireError(f"the token server {origin} answered with no token")
     lifetime = document.get("expires_in")
-    seconds = max(_SHORTEST, float(lifetime) if isinstance(lifetime, int | float) else 0.0)
+    seconds = max(_MIN_LIFETIME, float(lifetime) if isinstance(lifetime, int | float) else 0.0)
     given = document.get("refresh_token")
     refresh = given if isinstance(given, str) else ""
     for secret in filter(None, (value, refresh)):
