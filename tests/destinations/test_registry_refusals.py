@@ -34,7 +34,7 @@ def test_a_refusal_is_not_tried_again_and_its_words_are_shown(
 ) -> None:
     body = json.dumps({"errors": [{"code": "DENIED", "message": "quota\x1b[31m exceeded"}]}).encode()
     proxy.fail_next("POST", UPLOADS, status=403, body=body, times=9)
-    with pytest.raises(NotAllowedError, match=r"DENIED: quota .31m exceeded") as raised:
+    with pytest.raises(NotAllowedError, match=r"DENIED: quota +exceeded") as raised:
         push(random_packed(12, layers=1), pusher.destination(proxy.host, registry.new_repository()))
     assert "\x1b" not in raised.value.message
     assert len(proxy.of("POST")) == 1
