@@ -268,7 +268,7 @@ def test_a_file_that_becomes_shorter(tmp_path: Path) -> None:
     next(pieces)
     (tmp_path / "one/b").chmod(0o644)
     (tmp_path / "one/b").write_bytes(b"")
-    with pytest.raises(ResourceError, match="one/b became shorter") as caught:
+    with pytest.raises(ResourceError, match="one/b changed while it was read") as caught:
         list(pieces)
     assert "nix-store --verify" in caught.value.hint
 
@@ -280,6 +280,6 @@ def test_a_file_that_vanishes(tmp_path: Path) -> None:
     pieces = tar_pieces([StorePath(str(tmp_path / "one").encode())], Variant())
     next(pieces)
     (tmp_path / "one/b").unlink()
-    with pytest.raises(ResourceError, match=r"cannot read .*one/b: No such file") as caught:
+    with pytest.raises(ResourceError, match="one/b vanished") as caught:
         list(pieces)
-    assert "garbage collector" in caught.value.hint
+    assert "garbage collection" in caught.value.hint

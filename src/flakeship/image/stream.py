@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 CHUNK: Final = 1024 * 1024
 """Bytes. Part of the packing recipe: isal's output depends on how its input is cut, so every compressor is
@@ -65,3 +65,41 @@ def sha256_of(reader: Reader) -> tuple[str, int]:
         hasher.update(data)
         length += len(data)
     return f"sha256:{hasher.hexdigest()}", length
+
+
+Pieces: TypeAlias = Generator[bytes, int | None, None]
+"""Told, by those who read them, how many bytes the next piece has room for; it may be longer, and is copied then."""
+
+
+class Joined(Stream):
+    """Pieces of any size, read as one stream."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self._begun = False
+        self._held: list[bytes] = []
+        self._length = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        held, length = self._held, self._length
+        while length < size or size < 0:
+            try:
+                piece = self._pieces.send(size - length if self._begun and size > 0 else None)
+            except StopIteration:
+                size = length
+                break
+            self._begun = True
+            held.append(piece)
+            length += len(piece)
+        rest = b""
+        if length > size:
+            last = held.pop()
+            cut = len(last) - (length - size)
+            held.append(last[:cut])
+            rest = last[cut:]
+        self._held, self._length = [rest], len(rest)
+        return b"".join(held)
+
+    def close(self) -> None:
+        self._pieces.close()  # and the file it stands in
+        super().close()

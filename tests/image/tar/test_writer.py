@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flakeship.image.stream import CHUNK
-from flakeship.image.tar.header import END, form, header, padding
-from flakeship.image.tar.writer import tar_of
+from flakeship.image.tar.header import END, padding
+from flakeship.image.tar.writer import form, header, tar_of
 from tests.testbed.calls import calls_of
 
 NAMES = st.one_of(

@@ -14,28 +14,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.image.tar.header import BLOCK, LARGEST, NAME, Form, block, form_of, is_utf8, padding, record
-from flakeship.image.tar.writer import Joined, Pieces, file_pieces, impossible, unreadable
+from flakeship.image.stream import Joined, Pieces
+from flakeship.image.tar.files import file_pieces, status, target_of, walk
+from flakeship.image.tar.header import (
+    BLOCK,
+    EXTENDED,
+    FLAGS,
+    LARGEST,
+    NAME,
+    NO_DEVICE,
+    OWNER,
+    Kind,
+    Template,
+    block,
+    is_utf8,
+    padded,
+    pax_record,
+    template,
+)
 
 VERSION: Final = "python-tar/1"
 """Changes whenever the same paths would give other bytes; part of what identifies a layer."""
 
-NUMBER: Final = 8**7
-"""User and group numbers and names stay below this, and within `OWNER` ASCII characters."""
-OWNER: Final = 32
-
 _RECORD: Final = 20 * BLOCK
 _PARENTS: Final = (b"/nix", b"/nix/store")
-_FILE: Final = b"0"
-_SYMLINK: Final = b"2"
-_FOLDER: Final = b"5"
-_EXTENDED: Final = b"x"
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What the script is told, and in what its versions differ: the mode of /nix and /nix/store, which was 0555 before
-    it could be told an owner, and the device numbers of what is no device, which Python wrote before 3.9.
+class HeaderFields:
+    """The fields that the script is told, and those in which its versions differ: the mode of /nix and /nix/store, which
+    was 0555 before it could be told an owner, and the device numbers of what is no device, which Python wrote before 3.9.
+
+    Numbers are below `header.NUMBER`, names are ASCII and have at most `header.OWNER` characters.
     """
 
     uid: int = 0
@@ -48,15 +58,17 @@ class Recipe:
 
     @property
     def device(self) -> bytes:
-        return b"0000000\0" * 2 if self.devices else bytes(16)
+        """The 16 bytes of the two device numbers."""
+        return NO_DEVICE if self.devices else bytes(16)
 
 
-def tar_of(paths: Sequence[str], recipe: Recipe) -> Joined:
-    """The tar of these paths and all below them. Reading it raises as `tar_writer.tar_of` does."""
-    return Joined(_padded(_pieces([os.fsencode(path) for path in paths], recipe)))
+def tar_of(paths: Sequence[str], fields: HeaderFields) -> Joined:
+    """Open the tar of these paths and all below them. Reading it raises as that of `writer.tar_of` does."""
+    return Joined(_whole_records(_pieces([os.fsencode(path) for path in paths], fields)))
 
 
-def _padded(pieces: Pieces) -> Pieces:
+def _whole_records(pieces: Pieces) -> Pieces:
+    """Add the end mark, and zeros up to a multiple of 20 blocks, as tarfile does."""
     length, room = 2 * BLOCK, None
     with contextlib.suppress(StopIteration):
         while True:
@@ -66,85 +78,67 @@ def _padded(pieces: Pieces) -> Pieces:
     yield bytes(2 * BLOCK + -length % _RECORD)
 
 
-def _pieces(paths: Sequence[bytes], recipe: Recipe) -> Pieces:
-    for parent in _PARENTS:
-        yield _header(parent, _FOLDER, recipe.root_mode, recipe)
-    for path in paths:
-        try:
-            yield from _tree(path, recipe)
-        except OSError as error:
-            raise unreadable(error, path) from error
-
-
-def _tree(top: bytes, recipe: Recipe) -> Pieces:
-    """Depth first, the names of each folder in the order of their characters, which is not that of their bytes."""
-
+def _pieces(paths: Sequence[bytes], fields: HeaderFields) -> Pieces:
     def of_file(path: bytes, info: os.stat_result) -> bytes:
-        return _header(path, _FILE, info.st_mode, recipe, size=info.st_size)
+        return _header(path, "file", info.st_mode, fields, size=info.st_size)
 
-    waiting = [(top, False)]
-    while waiting:
-        path, is_file = waiting.pop()
-        mode = stat.S_IFREG if is_file else os.lstat(path).st_mode
-        if stat.S_ISREG(mode):
-            yield from file_pieces(path, of_file)
-        elif stat.S_ISLNK(mode):
-            yield _header(path, _SYMLINK, mode, recipe, target=os.readlink(path))  # noqa: PTH115  a Path takes no bytes
-        elif stat.S_ISDIR(mode):
-            yield _header(path, _FOLDER, mode, recipe)
-            waiting += _listed(path)
-        else:
-            raise impossible(path)
+    for parent in _PARENTS:
+        yield _header(parent, "folder", fields.root_mode, fields)
+    for top in paths:
+        for path, kind in walk(top, _by_characters):
+            if kind == "file":
+                yield from file_pieces(path, of_file)
+            else:
+                target = target_of(path) if kind == "symlink" else b""
+                yield _header(path, kind, status(path).st_mode, fields, target=target)
 
 
-def _listed(folder: bytes) -> list[tuple[bytes, bool]]:
-    """What lies in it, the last first, and whether it is a file."""
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: _text(entry.name), reverse=True)
-    return [(entry.path, entry.is_file(follow_symlinks=False)) for entry in ordered]
+def _by_characters(entry: os.DirEntry[bytes]) -> str:
+    """Sort as the script does: the order of characters is not that of their bytes where names are not UTF-8."""
+    return _text(entry.name)
 
 
 def _header(
-    path: bytes, flag: bytes, mode: int, recipe: Recipe, *, size: int = 0, target: bytes = b""
+    path: bytes, kind: Kind, mode: int, fields: HeaderFields, *, size: int = 0, target: bytes = b""
 ) -> bytes:
-    name = path + b"/" if flag == _FOLDER else path
-    form = _form(flag, stat.S_IMODE(mode), recipe)
+    name = path + b"/" if kind == "folder" else path
+    shared = _template(kind, stat.S_IMODE(mode), fields)
     if len(name) <= NAME and len(target) <= NAME and size <= LARGEST and (name + target).isascii():
-        return block(name, form, size=size, target=target)
-    extension = _extension(name, target, size, recipe)
-    return extension + block(_cut(name), form, size=size if size <= LARGEST else 0, target=_cut(target))
+        return block(name, shared, size=size, target=target)
+    extension = _extension(name, target, size, fields)
+    return extension + block(_cut(name), shared, size=size if size <= LARGEST else 0, target=_cut(target))
 
 
 @functools.lru_cache
-def _form(flag: bytes, mode: int, recipe: Recipe) -> Form:
-    names = b"".join(name.encode("ascii").ljust(OWNER, b"\0") for name in (recipe.uname, recipe.gname))
-    return form_of(
-        flag,
+def _template(kind: Kind, mode: int, fields: HeaderFields) -> Template:
+    names = b"".join(name.encode("ascii").ljust(OWNER, b"\0") for name in (fields.uname, fields.gname))
+    return template(
+        FLAGS[kind],
         mode,
-        uid=recipe.uid,
-        gid=recipe.gid,
-        mtime=recipe.mtime,
+        uid=fields.uid,
+        gid=fields.gid,
+        mtime=fields.mtime,
         names=names,
-        device=recipe.device,
+        device=fields.device,
     )
 
 
-def _extension(name: bytes, target: bytes, size: int, recipe: Recipe) -> bytes:
+def _extension(name: bytes, target: bytes, size: int, fields: HeaderFields) -> bytes:
     texts = {b"path": name, b"linkpath": target}
     records = {key: text for key, text in texts.items() if len(text) > NAME or not text.isascii()}
     if size > LARGEST:
         records[b"size"] = b"%d" % size
-    data = b"" if all(map(is_utf8, records.values())) else record(b"hdrcharset", b"BINARY")
-    data += b"".join(record(key, value) for key, value in records.items())
-    form = form_of(_EXTENDED, 0, uid=0, gid=0, mtime=0, device=recipe.device)
-    return block(b"././@PaxHeader", form, size=len(data)) + data + padding(len(data))
+    data = b"" if all(map(is_utf8, records.values())) else pax_record(b"hdrcharset", b"BINARY")
+    data += b"".join(pax_record(key, value) for key, value in records.items())
+    shared = template(EXTENDED, 0, uid=0, gid=0, mtime=0, device=fields.device)
+    return block(b"././@PaxHeader", shared, size=len(data)) + padded(data)
 
 
 def _cut(text: bytes) -> bytes:
-    """What the old fields hold for readers that know no pax: a question mark for each character beyond ASCII."""
+    """Return what the old fields hold for readers that know no pax: a question mark for each character beyond ASCII."""
     return _text(text).encode("ascii", "replace")[:NAME]
 
 
 def _text(name: bytes) -> str:
-    """As Python has it wherever names are UTF-8, whatever the locale here says."""
+    """Decode as Python does wherever names are UTF-8, whatever the locale here says."""
     return name.decode("utf-8", "surrogateescape")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.image.tar.header import END, form, header, padding
+from flakeship.image.tar.header import END, padding
+from flakeship.image.tar.writer import form, header
 from flakeship.sources.package import Package
 
 _NONROOT: Final = 65532

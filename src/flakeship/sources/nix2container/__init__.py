@@ -13,9 +13,8 @@ from typing import Final
 from flakeship.image.claims import image_of
 from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
 from flakeship.image.model import CompressedBlob, Image, Layer
-from flakeship.image.stream import Reader
+from flakeship.image.stream import Joined, Reader
 from flakeship.image.tar.reader import BLOCK
-from flakeship.image.tar.writer import Joined
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
 from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
 from flakeship.sources.opened import Opened, SourceRequest

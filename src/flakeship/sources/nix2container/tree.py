@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from flakeship.errors import NotAnImageError, ResourceError
-from flakeship.image.stream import CHUNK
+from flakeship.image.stream import Pieces
 from flakeship.image.tar import go as go_tar
-from flakeship.image.tar.writer import Pieces
+from flakeship.image.tar.files import file_pieces, status, target_of, walk
+from flakeship.image.tar.header import END, Kind
 
 _ROOT_MODE: Final = 0o755
 
@@ -55,8 +55,11 @@ class Variant:
 
 @dataclass(slots=True)
 class _Node:
-    """A member; without `info` it is a folder that only stands above others."""
+    """A member: the file of the store that it is made of, and how that was found; a folder that only stands above
+    others is made of none.
+    """
 
+    kind: Kind = "folder"
     source: bytes = b""
     info: os.stat_result | None = None
     permissions: tuple[Permission, ...] = ()
@@ -64,37 +67,20 @@ class _Node:
 
 
 def tar_pieces(paths: Iterable[StorePath], variant: Variant) -> Pieces:
-    """The tar in pieces of any size. ResourceError where the store changes meanwhile."""
+    """Yield the tar in pieces of any size. ResourceError where the store changes meanwhile, NotAnImageError for what no
+    image can hold.
+    """
     root = _Node()
     for path in paths:
-        for source, info in _walked(path.path):
-            _enter(root, path, source, info)
+        for source, kind in walk(path.path):
+            _enter(root, path, source, kind)
     for name, node in _members(root):
         yield from _member(name, node, variant)
-    yield go_tar.END
+    yield END
 
 
-def _walked(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    """`top` and all below it, each folder before what it holds, names in the order of their bytes."""
-    waiting = [top]
-    while waiting:
-        path = waiting.pop()
-        try:
-            info = os.lstat(path)
-            names = _names(path) if stat.S_ISDIR(info.st_mode) else []
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        yield path, info
-        waiting += (path + b"/" + name for name in names)
-
-
-def _names(folder: bytes) -> list[bytes]:
-    with os.scandir(folder) as entries:
-        return sorted((entry.name for entry in entries), reverse=True)
-
-
-def _enter(root: _Node, path: StorePath, source: bytes, info: os.stat_result) -> None:
-    """A later file takes the place of an earlier one; one that is rewritten to nothing has none."""
+def _enter(root: _Node, path: StorePath, source: bytes, kind: Kind) -> None:
+    """Put a file into the tree. A later one takes the place of an earlier one; one that is rewritten to nothing has none."""
     destination = _rewritten(source, path.rewrite)
     if not destination:
         return
@@ -104,7 +90,7 @@ def _enter(root: _Node, path: StorePath, source: bytes, info: os.stat_result) ->
         if child is None:
             child = node.children[part] = _Node()
         node = child
-    node.source, node.info, node.permissions = source, info, path.permissions
+    node.kind, node.source, node.info, node.permissions = kind, source, status(source), path.permissions
 
 
 def _parts(destination: bytes) -> list[bytes]:
@@ -166,35 +152,26 @@ def _below(base: bytes, node: _Node) -> list[tuple[bytes, _Node]]:
 
 
 def _member(name: bytes, node: _Node, variant: Variant) -> Pieces:
+    attributes = _attributes(node, variant)
+    if node.kind == "file":
+
+        def header(_: bytes, info: os.stat_result) -> bytes:
+            return go_tar.header(name, attributes, size=info.st_size)
+
+        yield from file_pieces(node.source, header, seen=node.info)
+    elif node.kind == "symlink":
+        yield go_tar.header(name, attributes, target=target_of(node.source))
+    else:
+        yield go_tar.header(name, attributes)
+
+
+def _attributes(node: _Node, variant: Variant) -> go_tar.Attributes:
     if node.info is None:
-        yield go_tar.header(name, go_tar.Form("folder", _ROOT_MODE, variant.mtime))
-        return
-    mode, size = node.info.st_mode, node.info.st_size
-    try:
-        match stat.S_IFMT(mode):
-            case stat.S_IFREG:
-                yield go_tar.header(name, _form("file", node, variant), size=size)
-                yield from _content(node.source, size)
-            case stat.S_IFDIR:
-                yield go_tar.header(name, _form("folder", node, variant))
-            case stat.S_IFLNK:
-                target = os.readlink(node.source)  # noqa: PTH115  names in a store are bytes
-                yield go_tar.header(name, _form("symlink", node, variant), target=target)
-            case _:
-                raise NotAnImageError(
-                    f"{os.fsdecode(node.source)} is a socket, a pipe or a device; a store path can't hold one",
-                    hint="the store was written to by something else than Nix: delete the path and build it again",
-                )
-    except OSError as error:
-        raise _unreadable(node.source, error) from error
-
-
-def _form(kind: go_tar.Kind, node: _Node, variant: Variant) -> go_tar.Form:
-    assert node.info is not None
-    mode = 0o777 if kind == "symlink" else stat.S_IMODE(node.info.st_mode)
+        return go_tar.Attributes("folder", _ROOT_MODE, variant.mtime)
+    mode = 0o777 if node.kind == "symlink" else stat.S_IMODE(node.info.st_mode)
     if not node.permissions:
-        return go_tar.Form(kind, mode, variant.mtime)
-    return go_tar.Form(kind, *_permitted(_text(node.source), node.permissions, mode, variant))
+        return go_tar.Attributes(node.kind, mode, variant.mtime)
+    return go_tar.Attributes(node.kind, *_permitted(_text(node.source), node.permissions, mode, variant))
 
 
 def _permitted(
@@ -218,30 +195,3 @@ def _group(permission: Permission, owner: go_tar.Owner, variant: Variant) -> byt
     if not permission.gname:
         return owner.gname
     return permission.uname if variant.gname_is_uname else permission.gname
-
-
-def _content(path: bytes, size: int) -> Pieces:
-    """Exactly `size` bytes and what pads them."""
-    left = size
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        room = CHUNK
-        while left:
-            data = os.read(file, min(left, room))
-            if not data:
-                raise ResourceError(
-                    f"{os.fsdecode(path)} became shorter while it was read",
-                    hint="nothing may write to the store but Nix: `nix-store --verify --check-contents` finds what did",
-                )
-            left -= len(data)
-            room = (yield data) or CHUNK
-    finally:
-        os.close(file)
-    yield go_tar.padding(size)
-
-
-def _unreadable(path: bytes, error: OSError) -> ResourceError:
-    return ResourceError(
-        f"cannot read {os.fsdecode(path)}: {error.strerror}",
-        hint="build the image on this machine, or bring its closure here (`nix copy`), and keep the garbage collector away",
-    )

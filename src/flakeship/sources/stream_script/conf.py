@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.image.document import decode_object
-from flakeship.image.tar.header import LARGEST
-from flakeship.image.tar.python import NUMBER, OWNER
+from flakeship.image.tar.header import LARGEST, NUMBER, OWNER
 
 _WRAPPER_LIMIT: Final = 4096
 _KEYS: Final = frozenset(

@@ -25,7 +25,7 @@ _CHECKSUM_LIMIT: Final = 100
 class Recipe:
     """How this version of the script writes. `variant`: whether it tells the CPU's."""
 
-    tar: python_tar.Recipe
+    tar: python_tar.HeaderFields
     variant: bool = False
 
 
@@ -87,7 +87,7 @@ def base_of(conf: Conf) -> SeekableArchive | None:
         raise UnplannedError(f"its base image can't be read ({error})") from error
 
 
-def _store_layer(paths: tuple[str, ...], recipe: python_tar.Recipe, hashes: Mapping[str, str]) -> Layer:
+def _store_layer(paths: tuple[str, ...], recipe: python_tar.HeaderFields, hashes: Mapping[str, str]) -> Layer:
     """Its key is of the paths, and of their contents where those are known."""
     lines = [python_tar.VERSION, str(astuple(recipe)), *(f"{path} {hashes.get(path, '')}" for path in paths)]
     key = f"stream:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"

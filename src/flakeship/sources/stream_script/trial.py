@@ -56,7 +56,7 @@ def recipe_of(conf: Conf, *, environ: Mapping[str, str], folder: Path | None) ->
 
 
 def _recipes(conf: Conf) -> Iterator[Recipe]:
-    told = python_tar.Recipe(conf.uid, conf.gid, conf.uname, conf.gname, conf.mtime)
+    told = python_tar.HeaderFields(conf.uid, conf.gid, conf.uname, conf.gname, conf.mtime)
     variants = (False, True) if conf.raw.get("variant") else (False,)
     for mode, devices, variant in itertools.product((0o755, 0o555), (False, True), variants):
         yield Recipe(replace(told, root_mode=mode, devices=devices), variant)
