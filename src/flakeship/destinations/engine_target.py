@@ -1,4 +1,4 @@
-"""What the destinations docker-daemon and containers-storage have in common: names in a container engine."""
+"""The common part of the destinations docker-daemon and containers-storage: names in a container engine."""
 
 from __future__ import annotations
 

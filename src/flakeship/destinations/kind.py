@@ -1,4 +1,4 @@
-"""What one kind of destination must know: how its destinations are written, and what each needs and leaves behind."""
+"""The protocol of a kind of destination: how its destinations are written, what each needs, and how it is opened."""
 
 from __future__ import annotations
 
@@ -76,11 +76,14 @@ class Kind(Protocol):
 
     @property
     def SYNTAX(self) -> tuple[str, ...]:  # noqa: N802 - a constant of the module
-        """How its destinations are written, one form for each scheme, for hints: `oci:DIR[:TAG]`."""
+        """The form of its destinations for hints, one for each scheme: `oci:DIR[:TAG]`."""
 
     @property
     def MEDIUM(self) -> Literal["registry", "path", "engine", "other"]:  # noqa: N802 - a constant of the module
-        """What stands behind the scheme: a reference, a path of this machine, a name in a container engine."""
+        """The place that its schemes stand for. `path` means that the scheme is followed by a path of this machine.
+
+        `inspect` looks into paths and registries, and explains that it can't look into engines.
+        """
 
     def parse(self, text: str, defaults: Defaults, /) -> Target:
         """Understand a destination that begins with one of SCHEMES. UsageError if it is malformed."""

@@ -1,4 +1,4 @@
-"""What opening a destination may need, as plain values: no destination reads the settings of a run."""
+"""The values that opening a destination needs, so that no destination reads the settings of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PushPolicy: TypeAlias = Literal["auto", "true", "false"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryOptions:
-    """How a run pushes to registries.
+    """The way in which a run pushes to registries.
 
     `session` is the HTTP session of the run; `credentials` chooses those for one repository. `push` is the input of
     that name. `untrusted` says why this run may not push at all (a pull request from a fork); empty if it may.
@@ -47,7 +47,7 @@ class RegistryOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationOptions:
-    """All that any kind of destination needs to open one; each takes what concerns it.
+    """The values that any kind of destination needs to open one; each kind takes what concerns it.
 
     `verify`: blobs that are already there are read and compared with their digests. `dry_run`: look, write nothing.
     `zstd`: layers are compressed with zstd, which old engines can't load. `home` is the user's home folder.

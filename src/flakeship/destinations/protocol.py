@@ -1,4 +1,4 @@
-"""What a destination is asked for and what it answers; every sink module satisfies `Destination`."""
+"""The steps by which an image reaches an opened destination, and the values that they return."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from flakeship.image.stream import Reader
 
 @dataclass(frozen=True, slots=True)
 class DeliveredBlob:
-    """One blob that is certainly at the destination, or `withheld`: it would have to be sent, and was not to be.
+    """One blob that is at the destination now, or is `withheld`: it would have to be sent, and may not be.
 
-    `size` is in bytes of the blob.
+    `size` is that of the blob, in bytes.
     """
 
     digest: Digest
@@ -26,10 +26,12 @@ class DeliveredBlob:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A finished image at one destination.
+    """An image as this run has written it to one destination.
 
-    `reference` is what a user copies to get exactly this image (`ghcr.io/o/n@sha256:…`, `oci:DIR:TAG`), `tags` the
-    full references that name it now, `digest` that of its manifest, `blobs` the layers and last the config.
+    `destination` is the destination's name. `reference` is what a user copies to get exactly this image
+    (`ghcr.io/o/n@sha256:…`, `oci:DIR:TAG`). `tags` are the full references that name it now, `digest` is that of its
+    manifest. `blobs` are the layers of each platform, from the lowest up, each time followed by the config. `sent` is
+    False if nothing was written.
     """
 
     destination: str
@@ -42,9 +44,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """One write by which an image gets names at a destination: the PUT of a tag, the rename of a file.
+    """One write that gives the image one or several names: the PUT of a tag, the rename of a file.
 
-    `references` are how messages call what is there after it. May raise BlobsUnknownError.
+    `references` are those names, for messages. `write` may raise BlobsUnknownError.
     """
 
     references: tuple[str, ...]
@@ -53,21 +55,26 @@ class Tagging:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An image of which all is at a destination but its names. `published` looks at it once they are written."""
+    """An image that is complete at a destination, and has no name there yet.
+
+    `taggings` write its names, in this order. `published` looks at the result after the last of them. What belongs to
+    an image without being part of it (a signature, an SBOM) can be attached in between: its digest is known and final.
+    """
 
     taggings: tuple[Tagging, ...]
     published: Callable[[], Published]
 
     def finish(self) -> Published:
+        """Write all names."""
         for tagging in self.taggings:
             tagging.write()
         return self.published()
 
 
 class BlobsUnknownError(Exception):
-    """The destination said of blobs that they are there, and then, given the manifest, that they are not.
+    """The destination reported blobs as present, and then refused a manifest because they are missing.
 
-    Not for the user: the pipeline reads those layers again and hands them over with `certain=False`.
+    No user sees this error: the pipeline reads those layers again and hands them over with `certain=False`.
     """
 
     def __init__(self, digests: frozenset[Digest]) -> None:
@@ -77,38 +84,45 @@ class BlobsUnknownError(Exception):
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A destination that can tell which images it holds already."""
+    """The capability to list the images that are at a destination before the run."""
 
     def existing(self) -> Sequence[ExistingImage] | None:
-        """The images whose layers may be used again there; None where no layer is needed at all. Asked once."""
+        """Return the images whose layers can be reused here. Called once.
+
+        None means that no layer is needed at all, because nothing will be written.
+        """
 
     def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
-        """The bytes of a layer's blob, to see whether it is what `existing` said."""
+        """Open the blob of a layer that `existing` returned, to check it. The context yields its bytes."""
 
 
 @runtime_checkable
 class TakesIndexes(Protocol):
-    """A destination where one name can stand for images of several platforms."""
+    """The capability to take an image index: one name for the images of several platforms."""
 
     def prepare_index(self, index: PackedIndex) -> Prepared:
-        """As `Destination.prepare`: every image by its digest, then the index."""
+        """Write every image by its digest, then the index, without any name. May raise BlobsUnknownError."""
 
 
 class Destination(Protocol):
-    """One place that an image goes to: a repository with its tags, a folder. Layers arrive before the manifest."""
+    """One opened place that an image goes to: a repository, a folder. Its methods are called in the order below.
+
+    Further capabilities are protocols of their own, such as `Remembers` and `TakesIndexes`.
+    """
 
     @property
     def name(self) -> str:
-        """How messages and events call it: `ghcr.io/owner/name`, `oci:DIR`. Holds no secret."""
+        """The name in messages and events: `ghcr.io/owner/name`, `oci:DIR`. It contains no secret."""
 
     def check(self) -> None:
-        """Find out cheaply, before anything is built, whether this can be written to. Raises errors.Error."""
+        """Raise errors.Error if the destination can't be written to. This is cheap, and happens before anything is built."""
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
-        """Make sure the layer's blob is there. Called from several threads, once a layer, in any order.
+        """Make sure that the blob of a layer is there. Called from several threads, once a layer, in any order.
 
-        With `certain=False` the destination's word that it has the blob is not believed: it is sent again.
+        With `certain=False` the blob is sent even if the destination reports that it has it. BlobsUnknownError if the
+        blob is missing and the layer can't be opened.
         """
 
     def prepare(self, packed: Packed) -> Prepared:
-        """Write config and manifest, and name them nowhere yet; each layer has been taken. May raise BlobsUnknownError."""
+        """Write config and manifest without any name, after all layers were taken. May raise BlobsUnknownError."""

@@ -1,4 +1,4 @@
-"""A destination that nothing is sent to, and the choice between it and a real one."""
+"""The destination that nothing is sent to, and the choice between it and a real one."""
 
 from __future__ import annotations
 

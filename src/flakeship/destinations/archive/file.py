@@ -43,6 +43,7 @@ class ArchiveDestination:
 
     @property
     def name(self) -> str:
+        """The name in messages: `docker-archive:FILE`, or `-` for stdout."""
         return f"{self._form}:{self._path}" if self._path else "-"
 
     def __enter__(self) -> Self:
@@ -71,6 +72,7 @@ class ArchiveDestination:
         self._archive = ImageArchive(self._file)
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+        """Write the layer to the archive. BlobsUnknownError if the layer can't be opened: archives hold nothing before."""
         assert self._archive
         digest, size = layer.descriptor.digest, layer.descriptor.size
         if layer.open is None:
@@ -82,6 +84,7 @@ class ArchiveDestination:
         return delivered
 
     def prepare(self, packed: Packed) -> Prepared:
+        """Write the rest of a file, which then lacks only its name. On stdout all that is left to write is the name."""
         names = self._names_of(packed)
         docker = self._form == "docker-archive"
         return self._ready(
@@ -183,5 +186,6 @@ class OciArchiveDestination(ArchiveDestination):
         super().__init__(path, "oci-archive", names, emit=emit)
 
     def prepare_index(self, index: PackedIndex) -> Prepared:
+        """Write the documents of every image and of the index."""
         names = self._names_of(index)
         return self._ready(index, lambda archive: archive.finish_index(index, names=names))

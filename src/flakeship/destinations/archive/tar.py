@@ -1,5 +1,5 @@
-"""The bytes of an image in one tar, written as its layers come: for `docker load` (manifest.json), as an OCI layout, or
-both in one, which is what `docker save` writes since 25.
+"""Writes an image to one tar as its layers arrive: for `docker load` (manifest.json), as an OCI layout, or as both in
+one, which is what `docker save` writes since version 25.
 
 Layers stay compressed: every `docker load` since 1.10, `podman load` and skopeo inflate them, so that an archive costs
 neither the room nor the time of its uncompressed form.
@@ -32,11 +32,14 @@ from flakeship.image.stream import chunks
 
 
 class Output(Protocol):
-    def write(self, data: bytes, /) -> object: ...
+    """Anything that bytes can be written to, such as a file or a pipe."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of `data`."""
 
 
 class ImageArchive:
-    """Members in the order in which they are given; a blob once, whichever layers share it. Safe for threads."""
+    """Writes members in the order in which they are given, and a blob that several layers share once. Thread-safe."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
@@ -44,16 +47,18 @@ class ImageArchive:
         self._names: set[str] = set()
 
     def add_layer(self, layer: PackedLayer) -> None:
+        """Add the blob of a layer, which must have a way to open it."""
         assert layer.open is not None
         with layer.open() as reader:
             self.add_blob(layer.descriptor.digest, layer.descriptor.size, reader)
 
     def add_blob(self, digest: Digest, size: int, reader: BinaryIO) -> None:
+        """Add a blob of `size` bytes. ResourceError if the reader yields another number of bytes."""
         with self._lock:
             self._member(blob_path(digest), size, reader)
 
     def finish(self, packed: Packed, *, names: Sequence[ImageName], layout: bool, docker: bool) -> None:
-        """Config, documents and the end of the tar. With `layout` every layer must be among the members."""
+        """Write the config, the documents and the end of the tar. With `layout` every layer must be a member already."""
         with self._lock:
             self._bytes(blob_path(packed.config_descriptor.digest), packed.config)
             if layout:
@@ -63,7 +68,7 @@ class ImageArchive:
             self._out.write(bytes(2 * tarfile.BLOCKSIZE))
 
     def finish_index(self, index: PackedIndex, *, names: Sequence[ImageName]) -> None:
-        """A layout of images for several platforms; each layer must be among the members."""
+        """Write a layout of images for several platforms, of which every layer must be a member already."""
         with self._lock:
             for image in index.images:
                 self._bytes(blob_path(image.config_descriptor.digest), image.config)
@@ -99,7 +104,7 @@ class ImageArchive:
 
 
 def _index(packed: Packed | PackedIndex, names: Sequence[ImageName]) -> dict[str, Any]:
-    """One entry a name; a layout may hold an image under several."""
+    """Return index.json, in which an image with several names has an entry for each."""
     plain = packed.descriptor
     named = [{REF_NAME: name.tag or name.text, CONTAINERD_NAME: name.full} for name in names] or [{}]
     entries = [replace(plain, annotations={**plain.annotations, **each}).to_json() for each in named]

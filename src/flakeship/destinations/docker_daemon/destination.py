@@ -38,6 +38,7 @@ class EngineDestination:
 
     @property
     def name(self) -> str:
+        """The scheme of the engine: `docker-daemon`, `containers-storage`."""
         return self._engine.name
 
     def __enter__(self) -> Self:
@@ -66,6 +67,7 @@ class EngineDestination:
         return self._connection
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+        """Send the layer, or keep it open if the engine may have it. BlobsUnknownError if it can't be opened."""
         digest = layer.descriptor.digest
         if layer.open is None:
             raise BlobsUnknownError(frozenset({digest}))

@@ -40,6 +40,7 @@ class LayoutDestination:
 
     @property
     def name(self) -> str:
+        """The name in messages: `oci:DIR`."""
         return f"oci:{self._directory}"
 
     def check(self) -> None:
@@ -67,9 +68,11 @@ class LayoutDestination:
         return tuple(images)
 
     def open_blob(self, layer: ExistingLayer) -> contextlib.AbstractContextManager[Reader]:
+        """Open the file of a blob."""
         return self._blob(layer.digest).open("rb")
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+        """Write the blob of the layer, unless it is there already."""
         digest, size = layer.descriptor.digest, layer.descriptor.size
         path = self._blob(digest)
         there = certain and self._has_blob(path, digest, size)
@@ -84,9 +87,11 @@ class LayoutDestination:
         return delivered
 
     def prepare(self, packed: Packed) -> Prepared:
+        """Write config and manifest, and verify the image; index.json does not list it yet."""
         return self._prepared(packed)
 
     def prepare_index(self, index: PackedIndex) -> Prepared:
+        """Write every image and the index, and verify them; index.json does not list the index yet."""
         return self._prepared(index)
 
     def _prepared(self, packed: Packed | PackedIndex) -> Prepared:

@@ -45,6 +45,7 @@ class PodmanDestination:
 
     @property
     def name(self) -> str:
+        """The scheme: `containers-storage`."""
         return "containers-storage"
 
     def __enter__(self) -> Self:
@@ -82,10 +83,12 @@ class PodmanDestination:
         self._inner = loading
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+        """Hand the layer to the service, or write it to the file for the command."""
         assert self._inner
         return self._inner.take(layer, certain=certain)
 
     def prepare(self, packed: Packed) -> Prepared:
+        """Complete the image; podman writes the names when it has read all of it."""
         assert self._inner
         return self._inner.prepare(packed)
 
@@ -109,12 +112,14 @@ class _Command:
         self.check = self.archive.check
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+        """Write the layer to the file."""
         delivered = self.archive.take(layer, certain=certain)
         digest, size = delivered.digest, delivered.size
         self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
         return delivered
 
     def prepare(self, packed: Packed) -> Prepared:
+        """Complete the file; loading it writes all names at once."""
         published = self.archive.prepare(packed).finish()
         names = (
             [str(name) for name in self._names] or packed.image.names or (packed.config_descriptor.digest,)

@@ -1,4 +1,4 @@
-"""Making sure that a blob is in a repository: the unit that is tried again, always from the question whether it is there."""
+"""Uploads of blobs to one repository. Each retry begins with the question whether the blob is there by now."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from flakeship.registry.errors import DeniedError, RegistryError
 State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 
 _NO_STREAM: Final = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
-"""Refusals of a PATCH after which POST and PUT alone may still do."""
-_TROUBLE: Final = frozenset({429, 500, 502, 503, 504})
+"""Statuses that refuse a PATCH; a registry that answers with one of them may still accept POST and PUT."""
+_OVERLOADED: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """`open` is None for what was found at the destination and never made here; `name` is how an error calls it."""
+    """A blob to upload. `open` is None if it was found at the destination and not made here; `name` is for errors."""
 
     digest: Digest
     size: int
@@ -35,12 +35,13 @@ class Blob:
 
     @classmethod
     def of(cls, descriptor: Descriptor, open_: Callable[[], BinaryIO] | None, *, name: str) -> Blob:
+        """Make a blob of a descriptor, which is an image's config or one of its layers."""
         return cls(descriptor.digest, descriptor.size, open_, name)
 
 
 @dataclass(slots=True)
-class _Course:
-    """What the tries of one blob know of each other."""
+class _Upload:
+    """State that the tries of one blob share."""
 
     blob: Blob
     believe: bool
@@ -49,7 +50,7 @@ class _Course:
 
 
 class BlobUploads:
-    """Uploads to one repository by the form of request that it takes: streamed PATCH, or one PUT where that is refused.
+    """Uploads to one repository: by a streamed PATCH, or by one PUT if the registry refuses that.
 
     https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
     """
@@ -62,35 +63,35 @@ class BlobUploads:
         self._streams = True
 
     def ensure(self, blob: Blob, *, believe: bool = True) -> State:
-        """The blob is there when this returns. With `believe` False it is sent even if the registry has it.
+        """Return when the blob is there. With `believe=False` it is sent even if the registry reports that it has it.
 
-        BlobsUnknownError for a blob that is missing there and cannot be opened here.
+        BlobsUnknownError if the blob is missing there and cannot be opened here.
         """
-        course = _Course(blob, believe)
+        upload = _Upload(blob, believe)
         try:
             return self._client.retrying(
-                lambda: self._try(course), what=f"upload of {blob.name} to {self._client.name}"
+                lambda: self._try(upload), what=f"upload of {blob.name} to {self._client.name}"
             )
         finally:
-            self._cancel(course)
+            self._cancel(upload)
 
-    def _try(self, course: _Course) -> State:
+    def _try(self, upload: _Upload) -> State:
         with self._limit.slot():
             try:
-                state = self._once(course)
+                state = self._once(upload)
             except RegistryError as error:
-                if error.answer.status in _TROUBLE:
+                if error.answer.status in _OVERLOADED:
                     self._limit.trouble()
                 raise
         self._limit.success()
         return state
 
-    def _once(self, course: _Course) -> State:
-        blob = course.blob
-        self._cancel(course)
-        if course.believe and self._is_there(blob):
-            return "uploaded" if course.committed else "reused"
-        session = self._mount(blob.digest) if course.believe else self._client.start_upload()
+    def _once(self, upload: _Upload) -> State:
+        blob = upload.blob
+        self._cancel(upload)
+        if upload.believe and self._is_there(blob):
+            return "uploaded" if upload.committed else "reused"
+        session = self._mount(blob.digest) if upload.believe else self._client.start_upload()
         if session is None and self._is_there(blob):
             return "mounted"
         if blob.open is None:
@@ -98,13 +99,13 @@ class BlobUploads:
                 self._client.cancel(session)
             raise BlobsUnknownError(frozenset({blob.digest}))
         session = session or self._client.start_upload()
-        self._send(course, session, RequestBody(blob.open, blob.size, blob.name, self._emit))
+        self._send(upload, session, RequestBody(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
 
     def _is_there(self, blob: Blob) -> bool:
-        """And not of another size than it is said to be; some registries tell none, or 0.
+        """Ask whether the blob is there with its size, which some registries do not report, or report as 0.
 
-        A HEAD that is denied says nothing yet: the POST after it is answered with the reason.
+        A denied HEAD counts as no: the POST that follows is answered with the reason.
         """
         try:
             size = self._client.head_blob(blob.digest)
@@ -113,7 +114,7 @@ class BlobUploads:
         return size is not None and (size <= 0 or size == blob.size)
 
     def _mount(self, digest: Digest) -> UploadSession | None:
-        """None when the blob is here now. Whatever goes wrong with mounting, a plain upload still may do."""
+        """Return None if a mount succeeded, else an upload session: a plain upload may still work if mounting failed."""
         for source in self._mount_from:
             try:
                 return self._client.mount(digest, source)
@@ -121,10 +122,10 @@ class BlobUploads:
                 continue
         return self._client.start_upload()
 
-    def _send(self, course: _Course, session: UploadSession, body: RequestBody) -> None:
+    def _send(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
         if self._streams:
             try:
-                self._stream(course, session, body)
+                self._stream(upload, session, body)
             except RegistryError as error:
                 if error.answer.method != "PATCH" or error.transient or error.answer.status not in _NO_STREAM:
                     raise
@@ -132,22 +133,22 @@ class BlobUploads:
             else:
                 return
             session = self._client.start_upload()
-            self._put_at_once(course, session, body, refused)
+            self._put_at_once(upload, session, body, refused)
             self._streams = False
         else:
-            self._put_at_once(course, session, body, None)
+            self._put_at_once(upload, session, body, None)
 
-    def _stream(self, course: _Course, session: UploadSession, body: RequestBody) -> None:
-        course.sessions.append(session)
-        course.sessions[-1] = session = self._client.patch(session, body)
-        self._commit(course, session, None)
+    def _stream(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
+        upload.sessions.append(session)
+        upload.sessions[-1] = session = self._client.patch(session, body)
+        self._commit(upload, session, None)
 
     def _put_at_once(
-        self, course: _Course, session: UploadSession, body: RequestBody, refused: RegistryError | None
+        self, upload: _Upload, session: UploadSession, body: RequestBody, refused: RegistryError | None
     ) -> None:
-        course.sessions.append(session)
+        upload.sessions.append(session)
         try:
-            self._commit(course, session, body)
+            self._commit(upload, session, body)
         except RegistryError as error:
             if refused and not error.transient:
                 # Artifactory now and then answers a PATCH 404 and never takes a PUT: then both are worth a new session
@@ -155,24 +156,24 @@ class BlobUploads:
                 raise refused from error
             raise
 
-    def _commit(self, course: _Course, session: UploadSession, body: RequestBody | None) -> None:
-        course.committed = True
+    def _commit(self, upload: _Upload, session: UploadSession, body: RequestBody | None) -> None:
+        upload.committed = True
         try:
-            self._client.commit(session, course.blob.digest, body=body)
+            self._client.commit(session, upload.blob.digest, body=body)
         except RegistryError as error:
             if "DIGEST_INVALID" in error.answer.codes:
-                _check_local(course.blob)
+                _check_local(upload.blob)
             raise
-        course.sessions.pop()
+        upload.sessions.pop()
 
-    def _cancel(self, course: _Course) -> None:
-        """End sessions that a failed try left open."""
-        while course.sessions:
-            self._client.cancel(course.sessions.pop())
+    def _cancel(self, upload: _Upload) -> None:
+        """Cancel the sessions that a failed try left open."""
+        while upload.sessions:
+            self._client.cancel(upload.sessions.pop())
 
 
 def _check_local(blob: Blob) -> None:
-    """ResourceError where the file here is not what it was: then sending it again is of no use."""
+    """Raise ResourceError if the local file has changed, so that sending it again is useless."""
     assert blob.open is not None
     with blob.open() as file:
         digest, size = sha256_of(file)

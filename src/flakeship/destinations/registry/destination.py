@@ -33,7 +33,7 @@ _UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """Where existing layers are looked for: at `tags` of the repository, and at tags of `others` of the same registry.
+    """The places to look for existing layers: `tags` of the repository, and tags of `others` in the same registry.
 
     The tags that will be written are looked at first. `tags` are only looked at if none of those exists, or `always`.
     """
@@ -77,6 +77,7 @@ class RegistryDestination:
 
     @property
     def name(self) -> str:
+        """The name in messages: `ghcr.io/owner/name`."""
         return self._client.name
 
     @property
@@ -115,11 +116,13 @@ class RegistryDestination:
         return images
 
     def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
+        """Open a blob in the repository where `existing` found it."""
         clients = [self._client, *(client for client, _ in (self._reuse.others if self._reuse else ()))]
         client = next(client for client in clients if client.name == layer.where)
         return client.get_blob(layer.digest)
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+        """Make sure of the blob, or defer that if an existing manifest lists it."""
         blob = _blob(layer)
         delivered = self._deferred(blob) or self._ensure(
             blob, certain=certain and blob.digest not in self._must_resend

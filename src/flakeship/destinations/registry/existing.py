@@ -1,4 +1,4 @@
-"""What a repository holds already: the manifests of some references and their configs, two small documents an image."""
+"""Reads the images that a repository holds before the run: a manifest and a config, two small documents an image."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _AT_ONCE: Final = 4
 def existing_images(
     client: RegistryClient, references: Sequence[str], emit: Emit
 ) -> tuple[ExistingImage, ...]:
-    """The images behind tags or digests, each platform of an index, in their order. What can't be read, or contradicts
-    itself, is left out: it only costs the reuse.
+    """Return the images behind tags or digests in their order, for an index one image a platform.
+
+    An image that can't be read or contradicts itself is left out, which only costs the reuse of its layers.
     """
     if not references:
         return ()
@@ -39,7 +40,7 @@ def _images(
         manifest = _manifest(client, reference)
         if manifest is None:
             return
-        # an index within an index is of no use, and might go on for ever
+        # an index inside an index has no use, and the nesting might never end
         if not within and (media_type_of(manifest) in INDEXES or "manifests" in manifest):
             for digest in dict.fromkeys(children(manifest)[:_PLATFORMS]):
                 yield from _images(client, digest, emit, within=True)
