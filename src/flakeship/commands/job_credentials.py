@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from flakeship.ci.platforms import job_credentials
-from flakeship.registry.credentials import Credentials, OfferedCredentials
+from flakeship.registry.credential_search import OfferedCredentials
+from flakeship.registry.credentials import Credentials
 
 
 def offered_credentials(environ: Mapping[str, str], *, github_token: str) -> Iterator[OfferedCredentials]:

@@ -11,7 +11,7 @@ from flakeship.events import Emit
 
 if TYPE_CHECKING:  # an image that goes to a folder needs no HTTP client
     from flakeship.http.transport import Transport
-    from flakeship.registry.credentials import FoundCredentials
+    from flakeship.registry.credential_search import FoundCredentials
     from flakeship.registry.reference import Reference
 
 PushPolicy: TypeAlias = Literal["auto", "true", "false"]

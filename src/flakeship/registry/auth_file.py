@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import UsageError
+from flakeship.registry.credentials import Credentials
 from flakeship.registry.reference import normal_registry
 
 _LIMIT: Final = 1024 * 1024
-_TOKEN_USER: Final = "<token>"  # noqa: S105 - what stands where a user name would
+TOKEN_USER: Final = "<token>"  # noqa: S105 - no secret
+"""The user name that marks a secret as an identity token: https://github.com/docker/docker-credential-helpers#development."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,15 @@ class AuthEntry:
     password: str = field(repr=False)
     identity_token: str = field(default="", repr=False)
     registry_token: str = field(default="", repr=False)
+
+    @property
+    def credentials(self) -> Credentials:
+        """Return the credentials of the entry; a token counts more than a password."""
+        if self.registry_token:
+            return Credentials("", self.registry_token, "bearer")
+        if self.identity_token:
+            return Credentials(self.username, self.identity_token, "identity")
+        return Credentials(self.username, self.password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,7 @@ def _entry(value: Any) -> AuthEntry | None:
     if auth := _string(value, "auth"):
         username, password = _decoded(auth)
     identity, registry = _string(value, "identitytoken"), _string(value, "registrytoken")
-    if username == _TOKEN_USER:
+    if username == TOKEN_USER:
         username, password, identity = "", "", identity or password
     return (
         AuthEntry(username, password, identity, registry)

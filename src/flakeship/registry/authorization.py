@@ -8,9 +8,9 @@ from typing import Final
 from flakeship.http.origin import Origin
 from flakeship.http.transport import Transport
 from flakeship.registry.challenge import Challenge, parse_challenges, usable_challenge
-from flakeship.registry.credentials import Credentials
+from flakeship.registry.credentials import Credentials, basic_authorization
 from flakeship.registry.errors import DeniedError
-from flakeship.registry.tokens import Token, basic_authorization, fetch_token
+from flakeship.registry.tokens import Token, fetch_token
 
 _MARGIN: Final = 60.0
 """Seconds that a token must still be valid to be used for a request."""

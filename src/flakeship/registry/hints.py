@@ -1,4 +1,4 @@
-"""What to do when a registry refuses, in the terms of each registry; those of CI platforms are known in `ci`."""
+"""Hints for the refusals of each registry; `ci` has those for the registries of CI platforms."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ https://distribution.github.io/distribution/spec/auth/oauth/
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin, check_realm
 from flakeship.http.transport import Transport
 from flakeship.registry.challenge import Challenge
-from flakeship.registry.credentials import Credentials
+from flakeship.registry.credentials import Credentials, basic_authorization
 from flakeship.registry.errors import error_for
 
 if TYPE_CHECKING:
@@ -79,12 +78,6 @@ def fetch_token(
     if response.status != 200:
         raise error_for(response)
     return _token(transport, response, scopes)
-
-
-def basic_authorization(credentials: Credentials) -> str:
-    """Return the value of an Authorization header: https://www.rfc-editor.org/rfc/rfc7617."""
-    pair = f"{credentials.username}:{credentials.secret}".encode()
-    return f"Basic {base64.b64encode(pair).decode()}"
 
 
 def _get(

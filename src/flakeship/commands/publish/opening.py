@@ -20,9 +20,9 @@ from flakeship.errors import UsageError
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport
 from flakeship.metadata.context import Context
-from flakeship.registry.credentials import ExplicitCredentials, FoundCredentials, find_credentials
+from flakeship.registry.credential_search import ExplicitCredentials, FoundCredentials, find_credentials
+from flakeship.registry.credentials import basic_authorization
 from flakeship.registry.reference import Reference
-from flakeship.registry.tokens import basic_authorization
 from flakeship.settings.declaration import Settings
 
 

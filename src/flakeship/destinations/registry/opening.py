@@ -13,7 +13,7 @@ from flakeship.destinations.registry.dry_run import DryRun
 from flakeship.destinations.withheld import Withheld
 from flakeship.errors import NotAllowedError
 from flakeship.registry.client import RegistryClient
-from flakeship.registry.credentials import FoundCredentials
+from flakeship.registry.credential_search import FoundCredentials
 from flakeship.registry.reference import TAG_PATTERN, Reference, check_tag
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from flakeship.errors import Error, NotAllowedError, UsageError
-from flakeship.registry.credentials import (
-    Credentials,
+from flakeship.registry.credential_search import (
     ExplicitCredentials,
     FoundCredentials,
     OfferedCredentials,
     find_credentials,
 )
+from flakeship.registry.credentials import Credentials
 from flakeship.registry.reference import Reference
 
 GHCR = Reference.parse("ghcr.io/owner/team/image")

@@ -1,0 +1,121 @@
+"""The search for the credentials of a repository, in all places where users keep them, in a fixed order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flakeship.registry.auth_file import AuthFile, parse_auth_file, read_auth_file
+from flakeship.registry.credentials import Credentials
+from flakeship.registry.reference import Reference, normal_registry
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitCredentials:
+    """The inputs `registry`, `username` and `password`. An empty `registry` means every registry of this run."""
+
+    username: str
+    password: str = field(repr=False)
+    registry: str = ""
+
+    def is_for(self, reference: Reference) -> bool:
+        """Tell whether they may be sent to the registry of a reference."""
+        return normal_registry(self.registry) in ("", reference.registry)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedCredentials:
+    """Credentials for one `registry` that the CI platform gives to a job. `source` names their origin for the log."""
+
+    registry: str
+    credentials: Credentials
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCredentials:
+    """The credentials to use, or None for anonymous access. `source` names their origin for the log."""
+
+    credentials: Credentials | None
+    source: str
+
+
+def find_credentials(
+    reference: Reference,
+    *,
+    explicit: ExplicitCredentials | None,
+    authfile: str | None,
+    environ: Mapping[str, str],
+    home: str,
+    offered: Iterable[OfferedCredentials] = (),
+) -> FoundCredentials:
+    """Return the first credentials for a repository from these places, in this order.
+
+    They are `explicit`, the file `authfile` or else REGISTRY_AUTH_FILE, docker's config.json, the two auth.json of
+    podman, the variable DOCKER_AUTH_CONFIG, and `offered`, which is not read before all others had none. In each file the
+    credential helper comes before the entry. UsageError or NotAllowedError is raised for a file that cannot be read and a
+    helper that fails, because the credentials of the next place may be meant for another registry (CVE-2021-41092).
+    """
+    # docker itself asks DOCKER_AUTH_CONFIG first. GitLab's runner sets it to credentials that may only pull, which
+    # would hide those of a `docker login`: https://github.com/docker/cli/issues/6156
+    places = itertools.chain(
+        _from_inputs(reference, explicit),
+        _from_files(reference, authfile, environ, home),
+        _from_offered(reference, offered),
+    )
+    return next(places, FoundCredentials(None, "anonymous"))
+
+
+def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> Iterator[FoundCredentials]:
+    if explicit and explicit.is_for(reference):
+        yield FoundCredentials(
+            Credentials(explicit.username, explicit.password), "the inputs username and password"
+        )
+
+
+def _from_files(
+    reference: Reference, authfile: str | None, environ: Mapping[str, str], home: str
+) -> Iterator[FoundCredentials]:
+    for path, must_exist in _places(authfile, environ, home):
+        yield from _from_file(
+            read_auth_file(path, must_exist=must_exist), reference, environ, source=str(path)
+        )
+    if text := environ.get("DOCKER_AUTH_CONFIG"):
+        document = parse_auth_file(text, "DOCKER_AUTH_CONFIG")
+        yield from _from_file(document, reference, environ, source="DOCKER_AUTH_CONFIG")
+
+
+def _places(authfile: str | None, environ: Mapping[str, str], home: str) -> Iterator[tuple[Path, bool]]:
+    """Yield the files in the order in which they are read, and whether each must exist.
+
+    https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
+    """
+    if authfile:
+        yield Path(authfile), True
+    elif named := environ.get("REGISTRY_AUTH_FILE"):
+        yield Path(named), True
+    yield Path(environ.get("DOCKER_CONFIG") or f"{home}/.docker") / "config.json", False
+    if runtime := environ.get("XDG_RUNTIME_DIR"):
+        yield Path(runtime) / "containers/auth.json", False
+    yield Path(environ.get("XDG_CONFIG_HOME") or f"{home}/.config") / "containers/auth.json", False
+
+
+def _from_file(
+    document: AuthFile, reference: Reference, environ: Mapping[str, str], *, source: str
+) -> Iterator[FoundCredentials]:
+    if helper := document.helper_for(reference.registry):
+        from flakeship.registry.credential_helper import ask_helper
+
+        credentials = ask_helper(helper, reference.registry, environ)
+        if credentials:
+            yield FoundCredentials(credentials, f"docker-credential-{helper}, named in {source}")
+    if entry := document.entry_for(reference.registry, reference.repository):
+        yield FoundCredentials(entry.credentials, source)
+
+
+def _from_offered(reference: Reference, offered: Iterable[OfferedCredentials]) -> Iterator[FoundCredentials]:
+    for one in offered:
+        if reference.registry == normal_registry(one.registry):
+            yield FoundCredentials(one.credentials, one.source)
