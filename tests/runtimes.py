@@ -6,8 +6,13 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from flakeship.commands.publish.finish import Result
+from flakeship.commands.publish.pipeline import publish
+from flakeship.commands.publish.request import Request
+from flakeship.commands.run import open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.events import Event
+from flakeship.settings.declaration import Settings
 from tests.metadata.events import NOW
 
 
@@ -27,3 +32,9 @@ def runtime(cwd: Path, environ: Mapping[str, str] | None = None) -> tuple[Runtim
         stdout=io.BytesIO(),
     )
     return made, told
+
+
+def publish_one(settings: Settings, machine: Runtime) -> Result:
+    """Publish the one image that the settings ask for, in a run of its own."""
+    with open_run(settings, machine) as run:
+        return publish(Request.of(settings, run), run)

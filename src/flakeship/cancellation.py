@@ -1,4 +1,4 @@
-"""What a signal does to a run: it ends it at once, but for the moments in which an image gets its names."""
+"""What a signal does to a run: it ends the run at once, except while an image gets its names."""
 
 from __future__ import annotations
 
@@ -7,56 +7,43 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from flakeship.errors import CancelledError, Error
+MAX_SIGNALS: Final = 2
+"""The next signal after these ends the process at once, whatever is left behind."""
 
-if TYPE_CHECKING:
-    from flakeship.commands.publish.tag_record import TagRecord
-    from flakeship.events import Emit
-
-_PATIENCE: Final = 2
-"""Signals after which the next one ends the process at once, whatever is left behind."""
-
-_HELD: Final = 1.5
-"""Seconds that the names of an image are waited for once a signal has come: all in all a run ends within two."""
+NAMING_GRACE_SECONDS: Final = 1.5
+"""How long a run may go on naming an image after a signal, so that it ends within two seconds in all."""
 
 
 class Cancelled(BaseException):
-    """Raised wherever the run is; no Exception, lest somebody takes it for a failure of what they do."""
+    """Raised wherever the run is when a signal comes.
+
+    It is no Exception, so that no code takes it for a failure of what it does. `number` is the signal's.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class Cancellation:
-    """The signals of a run: the first ends it by `Cancelled`, so that every block is left in order; the second is late,
-    the third final.
+    """The signals of one run. The first raises `Cancelled`, so that every block is left in order; the second is
+    ignored; the third ends the process.
     """
 
     def __init__(self) -> None:
-        self._came: list[int] = []
-        self._held = False
-        self._record: TagRecord | None = None
-
-    def recorded(self, emit: Emit) -> Emit:
-        """Emit as before; from now on it is known which names are set."""
-        from flakeship.commands.publish.tag_record import TagRecord
-
-        self._record = TagRecord(emit)
-        return self._record
-
-    def told(self, end: Cancelled | Error) -> Error:
-        """What to tell of the end of a run."""
-        if isinstance(end, Error):
-            return self._record.failed(end) if self._record else end
-        if self._record is None:
-            return CancelledError(self._came[0])
-        return self._record.cancelled(self._came[0], end.__cause__)
+        self._received: list[int] = []
+        self._deferred = False
 
     @contextlib.contextmanager
     def handled(self, *, last: bool = False) -> Iterator[None]:
-        """Handlers are set even where they were ignored: Python as a container's first process has none for SIGTERM.
+        """Handle SIGINT, SIGTERM and SIGHUP within the block.
 
-        nohup's is left. After a signal they stay: there is still to be said what it ended. When the `last` run has come to
-        its end without one, it is too late for any.
+        Handlers are set even where the signals were ignored, because Python as the first process of a container has no
+        handler for SIGTERM; SIGHUP stays ignored under nohup. After a signal they stay set, because the user is still
+        to be told what it ended. With `last` the block is the last thing that the process does: when it ends without
+        a signal, signals are ignored.
         """
         ours: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
             signal.SIGINT: self._cancel,
@@ -71,49 +58,49 @@ class Cancellation:
             if last:
                 before = dict.fromkeys(before, signal.SIG_IGN)
         except Exception as error:
-            if self._came:  # an import that is interrupted fails by an error of its own
-                raise Cancelled from error
+            if self._received:  # an import that is interrupted fails by an error of its own
+                raise Cancelled(self._received[0]) from error
             raise
         finally:
-            for number, handler in before.items() if not self._came else ():
+            for number, handler in before.items() if not self._received else ():
                 signal.signal(number, handler)
 
     @contextlib.contextmanager
     def uninterrupted(self) -> Iterator[None]:
-        """A signal that comes within the block ends the run when the block is left, or _HELD seconds later.
+        """Defer a signal that comes within the block to its end, but no longer than NAMING_GRACE_SECONDS.
 
-        What the block fails by is the cause of the `Cancelled` then; without one, all of the block was done.
+        If the block fails, its error is the `__cause__` of the `Cancelled`; without a cause, all of the block was done.
         """
-        self._held = True
+        self._deferred = True
         try:
-            self._check()
+            self._raise_if_received()
             yield
         except BaseException as error:
             self._release()
-            if self._came:
-                raise Cancelled from error
+            if self._received:
+                raise Cancelled(self._received[0]) from error
             raise
         self._release()
-        self._check()
+        self._raise_if_received()
 
     def _release(self) -> None:
-        self._held = False
+        self._deferred = False
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _check(self) -> None:
-        if self._came:
-            raise Cancelled
+    def _raise_if_received(self) -> None:
+        if self._received:
+            raise Cancelled(self._received[0])
 
     def _cancel(self, number: int, _: FrameType | None) -> None:
-        self._came.append(number)
-        if len(self._came) > _PATIENCE:
+        self._received.append(number)
+        if len(self._received) > MAX_SIGNALS:
             os._exit(128 + number)
-        if len(self._came) > 1:
+        if len(self._received) > 1:
             return
-        if not self._held:
-            raise Cancelled
-        signal.setitimer(signal.ITIMER_REAL, _HELD)
+        if not self._deferred:
+            raise Cancelled(number)
+        signal.setitimer(signal.ITIMER_REAL, NAMING_GRACE_SECONDS)
 
     def _give_up(self, _number: int, _: FrameType | None) -> None:
-        if self._held:
-            raise Cancelled
+        if self._deferred:
+            raise Cancelled(self._received[0])

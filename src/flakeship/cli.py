@@ -1,4 +1,4 @@
-"""The door: argv and environment in, exit code out. The only place that catches errors, and that reads the runtime."""
+"""The door: argv and environment in, exit code out. Only here every error is caught, and the machine around is read."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from flakeship import __version__
 from flakeship.cancellation import Cancellation, Cancelled
+from flakeship.commands import COMMANDS
+from flakeship.commands.tag_record import TagRecord
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.settings import arguments
-from flakeship.settings.declaration import Settings
-
-if TYPE_CHECKING:
-    from flakeship.commands.runtime import Runtime
 
 
 def entry() -> NoReturn:
@@ -42,13 +39,21 @@ def entry() -> NoReturn:
 
 
 def main(argv: Sequence[str], *, last: bool = False) -> int:
-    """Run; 0, or the exit code of the error that ended it. Where it is the `last` thing, a signal after it ends nothing."""
+    """Run one command; return 0, or the exit code of the error that ended it.
+
+    If it is the `last` thing that the process does, a signal after it ends nothing.
+    """
     cancellation = Cancellation()
+    tags = TagRecord(cancellation.uninterrupted)
     try:
         with cancellation.handled(last=last):
-            _run(arguments.read(argv, os.environ, sys.stdin), cancellation)
-    except (Cancelled, Error) as end:
-        error = cancellation.told(end)
+            _run(arguments.read(argv, os.environ, sys.stdin), tags)
+    except Cancelled as end:
+        error: Error = tags.cancelled(end.number, end.__cause__)
+        _tell(error)
+        return error.exit_code
+    except Error as end:
+        error = tags.failed(end)
         _tell(error)
         return error.exit_code
     except SystemExit as end:  # argparse: --help and --version
@@ -91,22 +96,23 @@ def _open_streams() -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for as long as the process lives
 
 
-def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
+def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
+    import importlib
+
     from flakeship import events
     from flakeship.ci.platforms import current_platform
 
     settings, stdout = invocation.settings, _stdout()
     secrets, platform = settings.secrets, current_platform(os.environ)
     with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
-        report = log
         if invocation.command == "publish":  # a build may take long; the others answer at once
-            report = cancellation.recorded(log)
-            report(events.Started(__version__))
+            tags.begin()
+            log(events.Started(__version__))
         from flakeship.commands.runtime import Runtime
         from flakeship.commands.workspace_owner import workspace_owned
 
         for warning in invocation.warnings:
-            report(events.Warned(warning))
+            log(events.Warned(warning))
         runtime = Runtime(
             environ=dict(os.environ),
             cwd=_cwd(),
@@ -116,15 +122,15 @@ def _run(invocation: arguments.Invocation, cancellation: Cancellation) -> None:
             sleep=time.sleep,
             random=random.random,
             cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            emit=report,
+            emit=log,
             stdout=stdout.buffer,
-            uninterrupted=cancellation.uninterrupted,
+            tags=tags,
         )
         with workspace_owned(settings, runtime.cwd):
-            said = _COMMANDS[invocation.command](settings, runtime)
-    told = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
+            text = importlib.import_module(COMMANDS[invocation.command]).run(settings, runtime)
+    out = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:
-        print(platform.safe_on_stdout(said), file=told, flush=True)
+        print(platform.safe_on_stdout(text), file=out, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -163,74 +169,6 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
         return text.encode(error.encoding, "surrogateescape"), error.end
     except UnicodeEncodeError:
         return text.encode(error.encoding, "backslashreplace"), error.end
-
-
-def _publish(settings: Settings, runtime: Runtime) -> str:
-    from flakeship import events
-    from flakeship.ci.platforms import current_platform
-    from flakeship.commands.event import context_of
-    from flakeship.commands.publish import outputs as result
-    from flakeship.commands.publish import pipeline, together
-    from flakeship.commands.publish.attributes import attributes_of, check_default
-    from flakeship.commands.publish.debug_variant import publish_all
-    from flakeship.report.markdown import summary_markdown
-    from flakeship.report.run_record import RunRecord, UniqueNotices
-    from flakeship.report.summary import summary_text
-
-    if settings.metadata_file:
-        result.check_metadata(runtime.cwd / settings.metadata_file)
-    runtime = replace(runtime, emit=UniqueNotices(runtime.emit))
-    platform, lines = current_platform(runtime.environ), list[str]()
-    made: dict[str, pipeline.Result] = {}
-    attributes = attributes_of(settings)
-    if len(attributes) > 1:
-        check_default(attributes, context_of(settings, runtime))
-    for attribute in attributes:
-        record = RunRecord(runtime.emit)
-        each, *beside = publish_all(attribute.settings, replace(runtime, emit=record), tag=attribute.tag)
-        made[attribute.name] = each
-        summary = result.summary(each.packed, each.published)
-        try:
-            platform.summarise(summary_markdown(summary, record), runtime.environ)
-        except ResourceError as error:  # the outputs count for more
-            runtime.emit(events.Warned(error.message, error.hint))
-        runtime.emit(events.Summarised(summary_text(summary)))
-        lines += [line for one in (each, *beside) for line in result.references(one.published)]
-    if settings.metadata_file:
-        result.write_metadata(runtime.cwd / settings.metadata_file, together.metadata(made))
-    platform.hand_over(together.handover(made), runtime.environ)
-    return "\n".join(lines)
-
-
-def _inspect(settings: Settings, runtime: Runtime) -> str:
-    from flakeship.commands.inspect import inspect
-    from flakeship.report.inspection import inspection_text, inspections_json
-
-    images = inspect(settings, runtime)
-    return inspections_json(images) if settings.json else "\n\n".join(map(inspection_text, images))
-
-
-def _layers(settings: Settings, runtime: Runtime) -> str:
-    from flakeship.commands.layer_cache import kept_layers
-    from flakeship.report.layer_cache import layer_cache_json, layer_cache_text
-
-    folder, layers = kept_layers(settings, runtime)
-    return (layer_cache_json if settings.json else layer_cache_text)(folder, layers)
-
-
-def _metadata(settings: Settings, runtime: Runtime) -> str:
-    from flakeship.commands.metadata import run
-
-    return run(settings, runtime)
-
-
-_COMMANDS: Final[dict[str, Callable[[Settings, Runtime], str]]] = {
-    "publish": _publish,
-    "inspect": _inspect,
-    "layers": _layers,
-    "metadata": _metadata,
-}
-"""What a command prints on stdout; their names are those of `arguments.COMMANDS`."""
 
 
 def _tell(error: Error) -> None:

@@ -104,20 +104,6 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
-class TaggingStarted:
-    """All of one image is where it belongs, and is now to get these names, one after the other."""
-
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """These of the names are set."""
-
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Summarised:
     """The end of a successful run, told in several lines."""
 
@@ -150,8 +136,6 @@ Event: TypeAlias = (
     | Retry
     | Notice
     | Warned
-    | TaggingStarted
-    | Tagged
     | Summarised
     | Secret
     | Detail

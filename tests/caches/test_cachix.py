@@ -223,7 +223,7 @@ def test_private_cache_without_a_token_says_what_it_needs(
 
 def test_being_cancelled_is_no_fault_of_the_cache(nix: Nix, plan: Callable[..., CachePlan]) -> None:
     with pytest.raises(Cancelled):
-        plan(nix, Api(service(api=Cancelled())))
+        plan(nix, Api(service(api=Cancelled(2))))
 
 
 @pytest.mark.parametrize("name", ["--help", "https://mine.cachix.org", "Mine", "a/b", "a b", "-x"])

@@ -12,9 +12,11 @@ import pytest
 from pytest_mock import MockerFixture
 
 from flakeship.commands import event as detection
-from flakeship.commands.event import context_of
+from flakeship.commands.run import open_run
+from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.events import Notice
+from flakeship.metadata.context import Context
 from flakeship.settings.declaration import Settings
 from tests.metadata import events
 from tests.runtimes import runtime
@@ -29,6 +31,11 @@ PROJECT = {
     "default_branch": "trunk",
 }
 COMMIT = {"commit": {"committer": {"date": "2019-03-04T05:06:07Z"}}}
+
+
+def context_of(settings: Settings, machine: Runtime) -> Context:
+    with open_run(settings, machine) as run:
+        return run.event
 
 
 class Api(ThreadingHTTPServer):

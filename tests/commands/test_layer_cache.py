@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from flakeship.commands.layer_cache import kept_layers, layer_cache
+from flakeship.commands.layer_cache import LayerCache
+from flakeship.commands.layers import kept_layers
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
@@ -29,7 +30,8 @@ CI = {"GITHUB_ACTIONS": "true", "CI": "true"}
 def folder_of(runtime: Runtime, compression: Compression = Compression(), **asked: Any) -> str:  # noqa: B008  a frozen value
     """Where the cache is that a run would use; empty for none."""
     behind = TemporaryStore(runtime.cwd)
-    store = layer_cache(Settings(**asked), runtime, behind, compression, OCI)
+    cache = LayerCache.of(Settings(**asked), runtime)
+    store = cache.before(behind, compression, OCI, now=0, emit=runtime.emit)
     if store is behind:
         return ""
     assert isinstance(store, CachedStore)

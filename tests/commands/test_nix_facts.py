@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
-from flakeship.commands.nix_facts import before_build, facts_of, lacking, title_of, while_packing
-from flakeship.commands.publish.building import _once
-from flakeship.commands.publish.obtain import Obtained
+from flakeship.commands.builder import Buildable
+from flakeship.commands.nix_facts import (
+    facts_before_build,
+    facts_of,
+    facts_while_packing,
+    missing_labels,
+    title_of,
+)
+from flakeship.commands.subject import Subject
 from flakeship.errors import BuildError
-from flakeship.events import Detail
+from flakeship.events import Detail, Event, ignore
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import compute
 from flakeship.metadata.labels import PREFIX
 from flakeship.nix.derivation import Derivation
 from tests.metadata.test_engine import CONTEXT, MAIN
-from tests.runtimes import runtime
 
 HASH = "0c4m3ig4" * 4
 SAID = Derivation(
@@ -65,23 +71,29 @@ def test_a_title_is_what_dockertools_put_something_around(name: str, title: str)
 
 def test_a_source_has_the_hash_of_its_store_path(tmp_path: Path) -> None:
     (tmp_path / "result").symlink_to(SAID.out_path)
-    assert before_build(None, tmp_path / "result") == NixFacts(output_hash=HASH)
-    assert before_build(None, Path(SAID.out_path)) == NixFacts(output_hash=HASH)
-    assert before_build(None, tmp_path / "image.tar") == NixFacts()
+    assert facts_before_build(Subject(source=str(tmp_path / "result")), tmp_path) == NixFacts(
+        output_hash=HASH
+    )
+    assert facts_before_build(Subject(source=str(Path(SAID.out_path))), tmp_path) == NixFacts(
+        output_hash=HASH
+    )
+    assert facts_before_build(Subject(source=str(tmp_path / "image.tar")), tmp_path) == NixFacts()
 
 
 def test_what_is_known_already_is_not_asked() -> None:
     everything = [f"{PREFIX}{key}=x" for key in ("title", "version", "description", "url", "licenses")]
-    assert not lacking(compute(CONTEXT, labels=everything))
-    assert not lacking(compute(CONTEXT))
+    assert not missing_labels(compute(CONTEXT, labels=everything))
+    assert not missing_labels(compute(CONTEXT))
     bare = replace(MAIN, repository=replace(MAIN.repository, license="", description=""))
-    assert lacking(compute(bare)) == {f"{PREFIX}licenses", f"{PREFIX}description"}
+    assert missing_labels(compute(bare)) == {f"{PREFIX}licenses", f"{PREFIX}description"}
 
 
 @pytest.mark.parametrize("inputs", [{"auto_labels": False}, {}])
 def test_nix_is_left_alone_where_nothing_lacks(tmp_path: Path, inputs: dict[str, Any]) -> None:
-    obtained = Obtained(tmp_path, described=lambda: pytest.fail("Nix is asked"))
-    with while_packing(obtained, compute(CONTEXT, **inputs), runtime(tmp_path)[0]) as facts:
+    def asked() -> Derivation:
+        pytest.fail("Nix is asked")
+
+    with facts_while_packing(asked, compute(CONTEXT, **inputs), ignore) as facts:
         assert facts() == NixFacts()
 
 
@@ -89,22 +101,17 @@ def test_an_evaluation_that_fails_leaves_labels_out(tmp_path: Path) -> None:
     def fails() -> Derivation:
         raise BuildError("the attribute throws")
 
-    made, told = runtime(tmp_path)
+    told: list[Event] = []
     bare = replace(MAIN, repository=replace(MAIN.repository, license=""))
-    with while_packing(Obtained(tmp_path, described=fails), compute(bare), made) as facts:
+    with facts_while_packing(fails, compute(bare), told.append) as facts:
         assert facts() == NixFacts()
     (detail,) = told
     assert isinstance(detail, Detail)
     assert "the attribute throws" in detail.text
 
 
-def test_it_is_evaluated_once() -> None:
-    asked = []
-
-    def describe() -> Derivation:
-        asked.append(1)
-        return SAID
-
-    described = _once(describe)
-    assert described() is described() is SAID
-    assert len(asked) == 1
+def test_it_is_evaluated_once(mocker: MockerFixture) -> None:
+    describe = mocker.patch("flakeship.commands.builder.describe", return_value=SAID)
+    buildable = Buildable(mocker.Mock(), mocker.Mock())
+    assert buildable.description() is buildable.description() is SAID
+    assert describe.call_count == 1

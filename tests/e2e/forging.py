@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.commands.publish import pipeline
+from flakeship.commands.publish.finish import Result
 from flakeship.events import Event, LayerProgress
 from flakeship.image.seal import sealed
 from flakeship.settings.declaration import Settings
-from tests.runtimes import runtime
+from tests.runtimes import publish_one, runtime
 from tests.testbed import archive_shapes
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_faults import Answer
@@ -65,13 +65,13 @@ class Forged:
         """Layers that the last run read."""
         return [each.key for each in self.told if isinstance(each, LayerProgress) and each.state == "reading"]
 
-    def publish(self, **settings: Any) -> pipeline.Result:
+    def publish(self, **settings: Any) -> Result:
         data = archive_shapes.archive(self.layers)
         source = self.folder / f"image.{self.shape}"
         source.write_bytes(gzip.compress(data, 1) if self.shape == "tar.gz" else data)
         around, self.told = runtime(self.folder)
         asked = {"source": str(source), "tags": (self.reference,), "layer_cache": "off", **settings}
-        return pipeline.publish(Settings(**asked), around)
+        return publish_one(Settings(**asked), around)
 
     @property
     def reference(self) -> str:

@@ -14,13 +14,12 @@ from typing import Any, Final
 
 import pytest
 
-from flakeship.commands.publish import pipeline
 from flakeship.events import BytesMoved
 from flakeship.settings.declaration import Settings
 from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
 from tests.e2e.forging import digest_of, layer
 from tests.e2e.publishing import runner
-from tests.runtimes import runtime
+from tests.runtimes import publish_one, runtime
 from tests.sources.layouts import GZIP, Layout
 from tests.sources.store_trees import image_json, layer_json
 from tests.sources.stream_scripts import script_text
@@ -135,7 +134,7 @@ def publish(counter: Counter, source: Path, *labels: str, **settings: Any) -> in
     around, told = runtime(source.parent)
     counter.begin()
     asked = Settings(source=str(source), tags=(counter.reference,), labels=labels, created="keep", **settings)
-    pipeline.publish(asked, around)
+    publish_one(asked, around)
     return sum(each.count for each in told if isinstance(each, BytesMoved) and each.direction == "read")
 
 

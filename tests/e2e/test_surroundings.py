@@ -81,11 +81,11 @@ def test_a_bug_is_told_from_a_shortage_and_waits_for_nobody(
     script = (
         "import threading, time\n"
         "from flakeship import cli\n"
-        "from flakeship.commands.publish import pipeline\n"
+        "from flakeship.commands.publish import command\n"
         "def publish(*_, **__):\n"
         "    threading.Thread(target=time.sleep, args=(100,)).start()\n"
         f"    raise {error}\n"
-        "pipeline.publish = publish\n"
+        "command.publish = publish\n"
         "cli.entry()\n"
     )
     ended = subprocess.run(

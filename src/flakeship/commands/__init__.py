@@ -1,0 +1,11 @@
+"""The story: each command, and the steps that the README tells. Settings are read here and nowhere below."""
+
+from typing import Final
+
+COMMANDS: Final = {
+    "publish": "flakeship.commands.publish.command",
+    "inspect": "flakeship.commands.inspect",
+    "layers": "flakeship.commands.layers",
+    "metadata": "flakeship.commands.metadata",
+}
+"""The module of each command. Its `run(settings, runtime)` returns what is printed on stdout."""

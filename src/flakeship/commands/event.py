@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
 from flakeship.ci import local
@@ -13,10 +14,13 @@ from flakeship.errors import UnreachableError
 from flakeship.metadata.context import Context
 from flakeship.settings.declaration import Settings
 
+if TYPE_CHECKING:
+    from flakeship.http.transport import Transport
+
 _SECONDS: Final = 5.0
 
 
-def context_of(settings: Settings, runtime: Runtime) -> Context:
+def context_of(settings: Settings, runtime: Runtime, *, session: Callable[[], Transport]) -> Context:
     """Describe the event, and emit what the user should know of how that went.
 
     Raises UsageError where the API is wanted without a token.
@@ -27,7 +31,7 @@ def context_of(settings: Settings, runtime: Runtime) -> Context:
         platform.open_api(
             environ,
             token=settings.github_token,
-            fetch=lambda url, token: _document(url, token, settings, runtime),
+            fetch=lambda url, token: _document(url, token, session()),
             emit=runtime.emit,
         )
         if settings.github_api
@@ -43,18 +47,16 @@ def context_of(settings: Settings, runtime: Runtime) -> Context:
     return found
 
 
-def _document(url: str, token: str, settings: Settings, runtime: Runtime) -> Any:
+def _document(url: str, token: str, session: Transport) -> Any:
     """Get the JSON at `url` within 5 seconds. Raises errors.Error for anything else."""
-    from flakeship.commands.publish.opening import transport
     from flakeship.http.fetch import Fetcher
     from flakeship.http.origin import Origin
 
-    with transport(settings, runtime) as session:
-        origin = Origin.of(url)
-        if origin.scheme not in session.schemes(url.split("/")[2]):
-            raise UnreachableError(f"{origin} would be sent the token without TLS")
-        try:
-            return json.loads(Fetcher(session)(url, _SECONDS, token=token))
-        except ValueError as error:
-            reason = "it answers no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
-            raise UnreachableError(f"{origin}: {reason}") from error
+    origin = Origin.of(url)
+    if origin.scheme not in session.schemes(url.split("/")[2]):
+        raise UnreachableError(f"{origin} would be sent the token without TLS")
+    try:
+        return json.loads(Fetcher(session)(url, _SECONDS, token=token))
+    except ValueError as error:
+        reason = "it answers no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise UnreachableError(f"{origin}: {reason}") from error

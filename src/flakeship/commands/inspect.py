@@ -20,11 +20,17 @@ from flakeship.image.stream import CHUNK, read_full
 from flakeship.lint.view import contents_of
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
-from flakeship.report.inspection import InspectedLayer, Inspection
+from flakeship.report.inspection import InspectedLayer, Inspection, inspection_text, inspections_json
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 
 _PLATFORMS: Final = 64
+
+
+def run(settings: Settings, runtime: Runtime) -> str:
+    """The text to print."""
+    images = inspect(settings, runtime)
+    return inspections_json(images) if settings.json else "\n\n".join(map(inspection_text, images))
 
 
 def inspect(settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:

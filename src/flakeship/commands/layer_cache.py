@@ -1,84 +1,64 @@
-"""The layer cache of this machine: where it is, whether it is used, what is in it and how large it may be."""
+"""The layer cache of this machine: where it is, whether a run uses it and how large it may be."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from flakeship import events
 from flakeship.ci.platforms import is_ci
 from flakeship.commands.runtime import Runtime
-from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
 from flakeship.image.media_types import Family
 from flakeship.image.pack import LayerStore
 from flakeship.settings.declaration import Settings
 
-if TYPE_CHECKING:
-    from flakeship.report.layer_cache import KeptLayer
-
-_OFF: Final = "off"
+OFF: Final = "off"
 _MEGABYTE: Final = 1_000_000
 
 
-def layer_cache(
-    settings: Settings, runtime: Runtime, behind: LayerStore, compression: Compression, family: Family
-) -> LayerStore:
-    """`behind`, with the cache before it where there is to be one: everywhere but in CI, unless it is told.
+@dataclass(frozen=True, slots=True)
+class LayerCache:
+    """The cache before the temporary store of one image. `folder` is None where none is used; `limit` is in bytes."""
 
-    Not where nothing is compressed: then a layer is made as fast as it is read.
-    """
-    folder = settings.layer_cache or (_OFF if is_ci(runtime.environ) else _default(runtime))
-    if folder == _OFF or settings.reuse != "trust" or compression.algorithm == "none":
-        return behind
-    from flakeship.stores.cache import CachedStore  # there is none in CI
-    from flakeship.stores.cache_folder import CacheFolder
+    folder: Path | None
+    limit: int
 
-    return CachedStore(
-        CacheFolder(_path(folder, runtime)),
-        behind,
-        compression=compression,
-        family=family,
-        limit=_limit(settings),
-        now=runtime.now.timestamp(),
-        emit=runtime.emit,
-    )
+    @classmethod
+    def of(cls, settings: Settings, runtime: Runtime) -> LayerCache:
+        """Used everywhere but in CI unless the input says otherwise, and only where published layers are trusted."""
+        named = settings.layer_cache or (OFF if is_ci(runtime.environ) else default_folder(runtime))
+        unused = named == OFF or settings.reuse != "trust"
+        return cls(None if unused else folder_path(named, runtime), size_limit(settings))
 
+    def before(
+        self, behind: LayerStore, compression: Compression, family: Family, *, now: float, emit: events.Emit
+    ) -> LayerStore:
+        """`behind` with the cache before it; without it where nothing is compressed, for then a layer is made as fast as
+        it is read. `now` is in seconds since 1970.
+        """
+        if self.folder is None or compression.algorithm == "none":
+            return behind
+        from flakeship.stores.cache import CachedStore  # there is none in CI
+        from flakeship.stores.cache_folder import CacheFolder
 
-def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptLayer, ...]]:
-    """The folder, and what is in it, the one used last first; with `prune`, of what is left then.
-
-    UsageError where there is no cache, ResourceError where it can't be read.
-    """
-    from flakeship.report.layer_cache import KeptLayer
-    from flakeship.stores.cache_folder import CacheFolder
-
-    named = settings.layer_cache or _default(runtime)
-    if named == _OFF:
-        raise UsageError("there is no layer cache", hint="name its folder by `--layer-cache`")
-    folder = CacheFolder(_path(named, runtime))
-    now = runtime.now.timestamp()
-    try:
-        if settings.prune:
-            folder.shrink(_limit(settings), now=now, spare=0)
-            folder.tidy(now=now)
-        blobs = folder.kept()
-        diff_ids: dict[str, str] = {entry.digest: entry.diff_id for entry in folder.names()}
-    except OSError as error:
-        raise ResourceError(
-            f"the layer cache {folder.path} can't be read: {error.strerror or error}",
-            hint="run as the user that it belongs to, or remove it",
-        ) from error
-    layers = [
-        KeptLayer(blob.digest, diff_ids.get(blob.digest, ""), blob.size, now - blob.used) for blob in blobs
-    ]
-    return folder.path, tuple(reversed(layers))
+        return CachedStore(
+            CacheFolder(self.folder),
+            behind,
+            compression=compression,
+            family=family,
+            limit=self.limit,
+            now=now,
+            emit=emit,
+        )
 
 
-def _limit(settings: Settings) -> int:
+def size_limit(settings: Settings) -> int:
     return (settings.layer_cache_size or 0) * _MEGABYTE
 
 
-def _default(runtime: Runtime) -> str:
+def default_folder(runtime: Runtime) -> str:
     """https://specifications.freedesktop.org/basedir-spec/latest/: a path that is not absolute counts as none.
 
     Off for who has no home, as in a container or a sandbox.
@@ -87,8 +67,8 @@ def _default(runtime: Runtime) -> str:
     if given.is_absolute():
         return str(given / "flakeship")
     homeless = runtime.home == Path("/") or not runtime.home.is_dir()
-    return _OFF if homeless else str(runtime.home / ".cache/flakeship")
+    return OFF if homeless else str(runtime.home / ".cache/flakeship")
 
 
-def _path(text: str, runtime: Runtime) -> Path:
+def folder_path(text: str, runtime: Runtime) -> Path:
     return runtime.home / text[2:] if text.startswith("~/") else runtime.cwd / text

@@ -9,12 +9,13 @@ from typing import Final
 
 from flakeship import events
 from flakeship.ci.platforms import output_platform
-from flakeship.commands.event import context_of
 from flakeship.commands.naming import metadata_of
+from flakeship.commands.nix_facts import facts_before_build
+from flakeship.commands.run import open_run
 from flakeship.commands.runtime import Runtime
+from flakeship.commands.subject import subject_of
 from flakeship.errors import ResourceError, UsageError
 from flakeship.metadata import output
-from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import Metadata
 from flakeship.printable import printable_lines
 from flakeship.settings.declaration import Settings
@@ -38,9 +39,13 @@ def run(settings: Settings, runtime: Runtime) -> str:
 
 def computed(settings: Settings, runtime: Runtime) -> Metadata:
     """UsageError for what is wrong in the inputs. Nix is asked only for a tag that says something of the build."""
-    found = metadata_of(
-        settings, context_of(settings, runtime), runtime=runtime, nix=lambda: _facts(settings, runtime)
-    )
+    with open_run(settings, runtime) as run_:
+        found = metadata_of(
+            settings,
+            run_.event,
+            runtime=runtime,
+            nix=lambda: facts_before_build(subject_of(settings, run_), runtime.cwd),
+        )
     if not found.tags:
         runtime.emit(events.Warned("no tag comes of these rules", "`--explain` says why of each"))
     return found
@@ -72,16 +77,6 @@ def outputs(metadata: Metadata, settings: Settings, runtime: Runtime) -> dict[st
     """By metadata-action's names; the bake files are written, and named by their paths. ResourceError as by any file."""
     separators = (settings.sep_tags, settings.sep_labels, settings.sep_annotations)
     return output.outputs(metadata, separators=separators) | dict(_bake_files(metadata, settings, runtime))
-
-
-def _facts(settings: Settings, runtime: Runtime) -> NixFacts:
-    import tempfile
-
-    from flakeship.commands.nix_facts import before_build
-    from flakeship.commands.publish.obtain import builder_of
-
-    with tempfile.TemporaryDirectory(prefix="flakeship-", dir=runtime.temporary) as folder:
-        return before_build(builder_of(settings, runtime, Path(folder)), runtime.cwd / settings.source)
 
 
 def _bake_files(metadata: Metadata, settings: Settings, runtime: Runtime) -> Iterator[tuple[str, str]]:

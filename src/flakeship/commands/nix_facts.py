@@ -1,4 +1,4 @@
-"""What Nix knows of the image: for tags before the build, for labels while layers are packed; evaluated at most once."""
+"""What Nix knows of an image: for tags before the build, for labels while layers are packed; evaluated at most once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flakeship import events
-from flakeship.commands.publish.obtain import Builder, Obtained
-from flakeship.commands.runtime import Runtime
 from flakeship.errors import Error
 from flakeship.image.workers import workers
 from flakeship.metadata.context import NixFacts
@@ -19,6 +17,7 @@ from flakeship.metadata.labels import FLAKE
 from flakeship.store_paths import hash_of
 
 if TYPE_CHECKING:
+    from flakeship.commands.subject import Subject
     from flakeship.nix.derivation import Derivation
 
 _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")
@@ -26,63 +25,67 @@ _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")
 _IMAGE: Final = re.compile(r"(?:docker-image-|stream-)?(.+?)(?:\.tar(?:\.[a-z0-9]+)?)?(?:\.drv)?")
 _SPDX: Final = re.compile(r"[A-Za-z0-9.+-]+")
 
-Facts = Callable[[], NixFacts]
+Describe: TypeAlias = "Callable[[], Derivation]"
+"""Ask Nix what a derivation says of itself; takes an evaluation the first time."""
 
 
-def before_build(builder: Builder | None, path: Path) -> NixFacts:
-    """For tags. `path` is what is published where there is nothing to build. BuildError as by a build."""
-    if builder is None:
-        return NixFacts(output_hash=_hash_of(path))
-    return facts_of(builder.described())
+def facts_before_build(subject: Subject, cwd: Path) -> NixFacts:
+    """The facts for tags. Of a `source` that is not built only the hash is known, if it is a store path.
+
+    BuildError as by a build.
+    """
+    if subject.buildable is None:
+        return NixFacts(output_hash=_hash_of(cwd / subject.source))
+    return facts_of(subject.buildable.description())
 
 
-def facts_of(said: Derivation) -> NixFacts:
+def facts_of(derivation: Derivation) -> NixFacts:
+    """The facts that labels and tags are made of."""
     return NixFacts(
-        output_hash=_hash_of(Path(said.out_path)),
-        name=said.pname or title_of(said.name),
-        version=said.version,
-        description=said.description,
-        homepage=said.homepage,
-        license_spdx=" AND ".join(name for name in said.licenses if _SPDX.fullmatch(name)),
+        output_hash=_hash_of(Path(derivation.out_path)),
+        name=derivation.pname or title_of(derivation.name),
+        version=derivation.version,
+        description=derivation.description,
+        homepage=derivation.homepage,
+        license_spdx=" AND ".join(name for name in derivation.licenses if _SPDX.fullmatch(name)),
     )
 
 
 def title_of(name: str) -> str:
-    """Of a derivation without a pname: what is left of `docker-image-app.tar.gz`, `stream-app` or `app-1.0`."""
+    """The title of a derivation without a pname: `app` for `docker-image-app.tar.gz`, `stream-app` and `app-1.0`."""
     bare = _IMAGE.fullmatch(name)
     return _VERSION.sub("", bare[1]) if bare else ""
 
 
 @contextlib.contextmanager
-def while_packing(obtained: Obtained, metadata: Metadata, runtime: Runtime) -> Iterator[Facts]:
-    """Ask Nix what labels lack, if they lack anything; who calls for the facts waits for the answer.
+def facts_while_packing(
+    describe: Describe | None, metadata: Metadata, emit: events.Emit
+) -> Iterator[Callable[[], NixFacts]]:
+    """Ask Nix in the background for what labels lack, if they lack anything; calling what is yielded waits for the answer.
 
-    Where it fails there are none: a label is no reason to fail.
+    Where the evaluation fails the facts are empty: a missing label is no reason to fail.
     """
-    described = obtained.described
-    if described is None or not metadata.auto_labels or not lacking(metadata):
+    if describe is None or not metadata.auto_labels or not missing_labels(metadata):
         yield NixFacts
         return
     with workers("describe", 1) as pool:
-        answer = pool.submit(_softly, described, runtime)
+        answer = pool.submit(_facts_or_nothing, describe, emit)
         yield answer.result
 
 
-def lacking(metadata: Metadata) -> frozenset[str]:
-    """The labels that only the flake can give."""
+def missing_labels(metadata: Metadata) -> frozenset[str]:
+    """The keys of labels that only the flake can give."""
     return FLAKE - {*metadata.labels.known, *metadata.labels.described, *metadata.labels.user}
 
 
-def _softly(described: Callable[[], Derivation], runtime: Runtime) -> NixFacts:
+def _facts_or_nothing(describe: Describe, emit: events.Emit) -> NixFacts:
     try:
-        return facts_of(described())
+        return facts_of(describe())
     except Error as error:
-        runtime.emit(
-            events.Detail(f"the flake does not say what it is, so labels go without: {error.message}")
-        )
+        emit(events.Detail(f"the flake does not say what it is, so labels go without: {error.message}"))
         return NixFacts()
 
 
 def _hash_of(path: Path) -> str:
-    """The hash of a store path, or of a link to one."""
+    """The hash of a store path, or of a link to one; empty for another path."""
     return hash_of(str(path)) or hash_of(str(path.resolve()))

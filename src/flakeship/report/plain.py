@@ -52,13 +52,7 @@ def line_of(event: events.Event) -> tuple[int, str]:
             return 2, f"\n{text}\n"
         case events.Detail(text=text):
             return 3, f"    {printable(text)}"
-        case (
-            events.BuildProgress()
-            | events.BytesMoved()
-            | events.Secret()
-            | events.TaggingStarted()
-            | events.Tagged()
-        ):
+        case events.BuildProgress() | events.BytesMoved() | events.Secret():
             return 3, ""
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.publish.pipeline import compression_of
+from flakeship.commands.publish.look import only_loaded
+from flakeship.commands.publish.packing import PackingRequest
 from flakeship.destinations.grammar import targets
 from flakeship.destinations.kind import Target
 from flakeship.errors import UsageError
@@ -35,7 +36,7 @@ def going(*to: str) -> tuple[Target, ...]:
 def test_what_is_said_counts_and_an_engine_alone_needs_none(
     inputs: dict[str, Any], to: list[str], expected: Compression
 ) -> None:
-    assert compression_of(Settings(**inputs), going(*to)) == expected
+    assert PackingRequest.of(Settings(**inputs)).compression(only_loaded=only_loaded(going(*to))) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,5 +50,5 @@ def test_what_is_said_counts_and_an_engine_alone_needs_none(
 )
 def test_what_can_not_be_is_refused(inputs: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
-        compression_of(Settings(**inputs), going("oci:x"))
+        PackingRequest.of(Settings(**inputs))
     assert caught.value.hint

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from flakeship.commands.publish.created import check_commit, check_created, moment_of
-from flakeship.commands.publish.obtain import Builder
+from flakeship.commands.publish.created import Created
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
 from flakeship.nix.command import Nix
-from flakeship.nix.derivation import describe
+from flakeship.nix.flake import source_of
 from flakeship.nix.installable import Installable
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -22,9 +20,11 @@ COMMIT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def moment(text: str, *, epoch: str = "", commit: datetime | None = COMMIT) -> datetime | None:
-    environ = {"SOURCE_DATE_EPOCH": epoch}
-    check_created(text, environ)
-    return moment_of(text, environ=environ, now=NOW, commit_time=lambda: commit)
+    return created(text, epoch).moment(commit)
+
+
+def created(text: str, epoch: str = "") -> Created:
+    return Created.parse(text, environ={"SOURCE_DATE_EPOCH": epoch}, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_auto_takes_the_first_that_is_known() -> None:
 )  # fmt: skip
 def test_refused_before_anything_is_built(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check_created(text, {})
+        created(text)
     assert caught.value.message.startswith(f"created is {text!r}, which is ")
     assert "seconds since 1970" in caught.value.hint
 
@@ -69,9 +69,9 @@ def test_refused_before_anything_is_built(text: str) -> None:
 @pytest.mark.parametrize("epoch", ["soon", "1.5", "9" * 30])
 def test_a_source_date_epoch_that_is_no_number(epoch: str) -> None:
     with pytest.raises(UsageError, match=r"SOURCE_DATE_EPOCH is .* not a number of seconds") as caught:
-        check_created("auto", {"SOURCE_DATE_EPOCH": epoch})
+        created("auto", epoch)
     assert caught.value.hint
-    check_created("keep", {"SOURCE_DATE_EPOCH": epoch})
+    created("keep", epoch)
 
 
 @pytest.mark.parametrize(
@@ -82,27 +82,22 @@ def test_the_date_of_the_run_is_never_taken_for_the_commits(
 ) -> None:
     context = Context(run_date=NOW, commit_date=date, sha=sha)
     assert context.committed == known
-    check_commit("auto", None, context)
+    created("auto").check_commit(context.committed, lambda: None)
     if known:
-        check_commit("commit", None, context)
+        created("commit").check_commit(context.committed, lambda: pytest.fail("Nix is asked"))
     else:
         with pytest.raises(UsageError, match="is in no git repository"):
-            check_commit("commit", None, context)
+            created("commit").check_commit(context.committed, lambda: None)
 
 
 @pytest.mark.slow
-def test_nix_is_asked_where_nobody_else_knows(
-    nix: Nix, make_flake: Callable[..., Path], tmp_path: Path
-) -> None:
-    elsewhere = Context(run_date=NOW, commit_date=NOW)
+def test_nix_is_asked_where_nobody_else_knows(nix: Nix, make_flake: Callable[..., Path]) -> None:
     folder = make_flake()
     versioned = Installable.parse(f"{folder}#fails", cwd="/")
-    check_commit("commit", Builder(nix, versioned, tmp_path, partial(describe, nix, versioned)), elsewhere)
+    created("commit").check_commit(None, lambda: source_of(nix, versioned))
     unversioned = Installable.parse(f"path:{folder}#fails", cwd="/")
     with pytest.raises(UsageError, match="is in no git repository") as caught:
-        check_commit(
-            "commit", Builder(nix, unversioned, tmp_path, partial(describe, nix, unversioned)), elsewhere
-        )
+        created("commit").check_commit(None, lambda: source_of(nix, unversioned))
     assert "created: auto" in caught.value.hint
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.publish.debug_variant import DEBUG, debugged
+from flakeship.commands.publish.debug_variant import DEBUG, debug_settings
 from flakeship.errors import UsageError
 from flakeship.registry.reference import with_tag_suffix
 from flakeship.settings.declaration import Settings
@@ -30,7 +30,7 @@ from flakeship.settings.declaration import Settings
 )
 def test_where_it_goes(given: dict[str, Any], to: tuple[str, ...]) -> None:
     settings = Settings(debug=True, contents=("x",), debug_shell="nixpkgs#bash", metadata_file="f", **given)
-    made = debugged(settings)
+    made = debug_settings(settings)
     assert made.to == to
     assert made.contents == ("x", "nixpkgs#bash")
     assert (made.debug, made.metadata_file, made.tags) == (False, "", settings.tags)
@@ -39,7 +39,7 @@ def test_where_it_goes(given: dict[str, Any], to: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("to", ["-", "docker-archive:FILE", "oci-archive:FILE"])
 def test_a_place_for_one_image(to: str) -> None:
     with pytest.raises(UsageError, match="holds one image, and with `debug` there are two") as caught:
-        debugged(Settings(to=(to,), debug=True))
+        debug_settings(Settings(to=(to,), debug=True))
     assert "a run of its own" in caught.value.hint
 
 

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import subprocess
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from flakeship.commands.publish.obtain import Obtained
+from flakeship.commands.builder import Builder
 from flakeship.commands.publish.package_query import _pname, package_of
-from flakeship.commands.runtime import Runtime
+from flakeship.commands.publish.parts import Obtained
+from flakeship.commands.publish.request import SourceChoice
 from flakeship.errors import BuildError, UsageError
 from flakeship.events import ignore
-from flakeship.settings.declaration import Settings
+from flakeship.nix.command import Nix
+from flakeship.sources.package import Package
+
+Query = Callable[..., Package]
 
 
 @pytest.fixture
-def runtime(nix_environ: Mapping[str, str], tmp_path: Path) -> Runtime:
-    return Runtime(
-        environ=nix_environ,
-        cwd=tmp_path,
-        home=tmp_path,
-        now=datetime(2026, 1, 2, tzinfo=UTC),
-        clock=lambda: 0.0,
-        sleep=lambda _: None,
-        random=lambda: 0.0,
-        cpus=2,
-        emit=ignore,
-        stdout=io.BytesIO(),
-    )
+def builder(nix: Nix, tmp_path: Path) -> Iterator[Builder]:
+    with contextlib.ExitStack() as scope:
+        yield Builder(
+            nix=nix,
+            sandbox_required=False,
+            cache_inputs=None,
+            session=lambda: pytest.fail("nobody is spoken to"),
+            folder=tmp_path,
+            emit=ignore,
+            scope=scope,
+        )
+
+
+@pytest.fixture
+def query(builder: Builder, tmp_path: Path) -> Query:
+    def ask(obtained: Obtained, **choice: Any) -> Package:
+        return package_of(obtained, SourceChoice(**choice), builder=builder, folder=tmp_path, cwd=tmp_path)
+
+    return ask
 
 
 @pytest.fixture
@@ -40,34 +50,32 @@ def hello(shapes: Callable[[str], Path]) -> Obtained:
 
 
 @pytest.mark.slow
-def test_a_built_path_says_what_it_needs(hello: Obtained, runtime: Runtime, tmp_path: Path) -> None:
-    package = package_of(hello, Settings(max_layers=7, user="app"), runtime, tmp_path)
+def test_a_built_path_says_what_it_needs(hello: Obtained, query: Query) -> None:
+    package = query(hello, max_layers=7, user="app")
     assert package.path == str(hello.path)
     assert package.path in {each.path for each in package.closure}
     assert len(package.closure) == 2
     assert (package.system, package.max_layers, package.user) == ("x86_64-linux", 7, "app")
     assert package.names().pname == "hello"
     assert package.wants_program
-    assert not package_of(hello, Settings(entrypoint="/bin/x"), runtime, tmp_path).wants_program
+    assert not query(hello, wants_program=False).wants_program
 
 
 @pytest.mark.slow
 def test_its_contents_are_built_and_in_the_closure(
-    hello: Obtained, runtime: Runtime, make_flake: Callable[..., Path], tmp_path: Path
+    hello: Obtained, query: Query, make_flake: Callable[..., Path]
 ) -> None:
     make_flake("app")
-    package = package_of(
-        hello, Settings(contents=("./app#hello", str(hello.path), "path:./app#text")), runtime, tmp_path
-    )
+    package = query(hello, contents=("./app#hello", str(hello.path), "path:./app#text"))
     assert [Path(path).name[33:] for path in package.contents] == ["hello-2.12", "notes.txt"]
     assert set(package.contents) < {each.path for each in package.closure}
 
 
 @pytest.mark.slow
 def test_the_collector_is_kept_away(
-    hello: Obtained, runtime: Runtime, tmp_path: Path, nix_environ: Mapping[str, str]
+    hello: Obtained, query: Query, tmp_path: Path, nix_environ: Mapping[str, str]
 ) -> None:
-    package_of(hello, Settings(), runtime, tmp_path)
+    query(hello)
     roots = subprocess.run(
         ["nix-store", "--gc", "--print-roots"], env=nix_environ, capture_output=True, text=True, check=True
     )
@@ -75,18 +83,18 @@ def test_the_collector_is_kept_away(
 
 
 @pytest.mark.slow
-def test_what_is_not_in_the_store(runtime: Runtime, tmp_path: Path) -> None:
+def test_what_is_not_in_the_store(query: Query) -> None:
     gone = f"/nix/store/{'0' * 32}-gone"
     with pytest.raises(BuildError) as caught:
-        package_of(Obtained(Path(gone)), Settings(), runtime, tmp_path)
+        query(Obtained(Path(gone)))
     assert gone in caught.value.message + caught.value.detail
     assert caught.value.hint
 
 
 @pytest.mark.slow
-def test_contents_that_are_no_installable(hello: Obtained, runtime: Runtime, tmp_path: Path) -> None:
+def test_contents_that_are_no_installable(hello: Obtained, query: Query) -> None:
     with pytest.raises(UsageError, match="contents: there is no folder") as caught:
-        package_of(hello, Settings(contents=("./nowhere#x",)), runtime, tmp_path)
+        query(hello, contents=("./nowhere#x",))
     assert caught.value.hint
 
 

@@ -3,67 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from flakeship.commands.publish.obtain import Builder
 from flakeship.errors import UsageError
-from flakeship.metadata.context import Context
 
 if TYPE_CHECKING:
     from flakeship.nix.flake import FlakeMetadata
-
-CommitTime: TypeAlias = Callable[[], datetime | None]
-"""When the source was committed; None where nobody knows."""
 
 _WORDS: Final = frozenset({"auto", "keep", "now", "commit"})
 _HINT: Final = "write auto, keep, now, commit, a date such as 2026-01-31T12:00:00Z, or seconds since 1970"
 
 
-def check_created(text: str, environ: Mapping[str, str]) -> None:
-    """UsageError for what is none of these, and for a SOURCE_DATE_EPOCH that is no number. Asks nobody."""
-    if text not in _WORDS:
-        _moment(text, "created")
-    elif text == "auto" and (epoch := environ.get("SOURCE_DATE_EPOCH")):
-        _epoch(epoch, "SOURCE_DATE_EPOCH")
+@dataclass(frozen=True, slots=True)
+class Created:
+    """`auto`, `keep`, `now`, `commit`, or `fixed` with the moment that the user wrote; `now` is when the run began."""
 
+    kind: str
+    now: datetime
+    fixed: datetime | None = None
 
-def check_commit(text: str, builder: Builder | None, context: Context) -> None:
-    """UsageError where `commit` has no answer. Asks Nix, which fetches the flake, only if git and CI know none."""
-    if text != "commit" or context.committed:
-        return
-    flake = _source_of(builder) if builder else None
-    if flake is None or flake.last_modified is None:
-        raise _no_commit()
+    @classmethod
+    def parse(cls, text: str, *, environ: Mapping[str, str], now: datetime) -> Created:
+        """UsageError for a word that is none of these, and for a SOURCE_DATE_EPOCH that is no number.
 
+        https://reproducible-builds.org/specs/source-date-epoch/
+        """
+        if text not in _WORDS:
+            return cls("fixed", now, _moment(text, "created"))
+        if text == "auto" and (epoch := environ.get("SOURCE_DATE_EPOCH")):
+            return cls("fixed", now, _epoch(epoch, "SOURCE_DATE_EPOCH"))
+        return cls(text, now)
 
-def _source_of(builder: Builder) -> FlakeMetadata | None:
-    from flakeship.nix.flake import source_of  # most dates are known without Nix
-
-    return source_of(builder.nix, builder.installable)
-
-
-def moment_of(
-    text: str, *, environ: Mapping[str, str], now: datetime, commit_time: CommitTime
-) -> datetime | None:
-    """The date to write; None to leave the image's own. `auto` takes the first that is known.
-
-    https://reproducible-builds.org/specs/source-date-epoch/
-    """
-    match text:
-        case "keep":
-            return None
-        case "now":
-            return now
-        case "auto":
-            epoch = environ.get("SOURCE_DATE_EPOCH")
-            return _epoch(epoch, "SOURCE_DATE_EPOCH") if epoch else commit_time()
-        case "commit":
-            if moment := commit_time():
-                return moment
+    def check_commit(self, committed: datetime | None, flake: Callable[[], FlakeMetadata | None]) -> None:
+        """UsageError where `commit` has no answer. Asks Nix, which fetches the flake, only if git and CI know none."""
+        if self.kind != "commit" or committed:
+            return
+        source = flake()
+        if source is None or source.last_modified is None:
             raise _no_commit()
-        case _:
-            return _moment(text, "created")
+
+    def moment(self, committed: datetime | None) -> datetime | None:
+        """The date to write, None to leave the image's own. `committed` is the date of the source's commit, if known."""
+        match self.kind:
+            case "fixed":
+                return self.fixed
+            case "now":
+                return self.now
+            case "keep":
+                return None
+            case "commit" if committed is None:
+                raise _no_commit()
+            case _:
+                return committed
 
 
 def _no_commit() -> UsageError:

@@ -1,56 +1,29 @@
-"""One run, several images: the one asked for, and with `debug` the same with a shell in it, under tags of its own."""
+"""The variant of an image with a shell in it, which the input `debug` asks for, under tags that end in `-debug`."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from flakeship import events
-from flakeship.commands.publish.pipeline import Result, publish
-from flakeship.commands.runtime import Runtime
+from flakeship.commands.publish.finish import Result
 from flakeship.destinations.grammar import kind_of
 from flakeship.errors import UsageError
 from flakeship.settings.declaration import Settings
 
+if TYPE_CHECKING:
+    from flakeship.commands.publish.request import Request
+
 DEBUG: Final = "-debug"
-"""What its tags end with."""
+"""The suffix of its tags."""
 
 
-def publish_all(settings: Settings, runtime: Runtime, *, tag: str = "") -> tuple[Result, ...]:
-    """Publish the image, and what is asked for beside it. UsageError, before anything is built, where that can't be.
+def debug_settings(settings: Settings) -> Settings:
+    """The inputs of the variant. The references that `tags` and `images` give get their suffix when they are known.
 
-    `tag` names the image in a layout where nothing else does.
+    UsageError for a destination that holds one image.
     """
-    debug = debugged(settings) if settings.debug else None
-    made = publish(settings, runtime, tag=tag)
-    _warn(settings, made, runtime)
-    if debug is None:
-        return (made,)
-    debug = dataclasses.replace(debug, reuse_from=tuple(_tags(made)) or settings.reuse_from)
-    return made, publish(debug, runtime, variant=DEBUG, tag=f"{tag or 'latest'}{DEBUG}")
-
-
-def _warn(settings: Settings, made: Result, runtime: Runtime) -> None:
-    """Of inputs that an image, being made already, can't heed."""
-    given = settings.given("packages-only")
-    if not given:
-        return
-    from flakeship.sources.package import BY_PATHS
-
-    layers = [layer.key for image in made.packed.images for layer in image.layers]
-    if not any(key.startswith(BY_PATHS) for key in layers):
-        names = ", ".join(name.replace("_", "-") for name in given)
-        runtime.emit(
-            events.Warned(
-                f"{made.obtained.name} is an image already, so nothing came of {names}",
-                hint="these are for plain packages; for an image, say it in its Nix expression",
-            )
-        )
-
-
-def debugged(settings: Settings) -> Settings:
-    """The inputs of the variant, but for the references of `tags` and `images`, which get their end when they are known."""
     return dataclasses.replace(
         settings,
         debug=False,
@@ -58,6 +31,32 @@ def debugged(settings: Settings) -> Settings:
         contents=(*settings.contents, settings.debug_shell),
         metadata_file="",
     )
+
+
+def reusing(debug: Request, made: Result) -> Request:
+    """The request for the variant, to look for layers at the tags of the image that was made just now."""
+    tags = tuple(tag for place in made.published if "@" in place.reference for tag in place.tags)
+    settings = debug.settings
+    return dataclasses.replace(
+        debug, settings=dataclasses.replace(settings, reuse_from=tags or settings.reuse_from)
+    )
+
+
+def warn_of_ignored_inputs(packages_only: Sequence[str], made: Result, emit: events.Emit) -> None:
+    """Warn of inputs that matter to plain packages only, by the names of their fields, if `made` was an image already."""
+    if not packages_only:
+        return
+    from flakeship.sources.package import BY_PATHS
+
+    layers = [layer.key for image in made.packed.images for layer in image.layers]
+    if not any(key.startswith(BY_PATHS) for key in layers):
+        names = ", ".join(name.replace("_", "-") for name in packages_only)
+        emit(
+            events.Warned(
+                f"{made.name} is an image already, so nothing came of {names}",
+                hint="these are for plain packages; for an image, say it in its Nix expression",
+            )
+        )
 
 
 def _varied(text: str) -> str:
@@ -69,7 +68,3 @@ def _varied(text: str) -> str:
             hint="publish the variant in a run of its own, with the shell among `contents`",
         )
     return varied
-
-
-def _tags(made: Result) -> Iterable[str]:
-    return (tag for place in made.published if "@" in place.reference for tag in place.tags)

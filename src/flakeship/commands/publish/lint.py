@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from flakeship import events
-from flakeship.commands.publish.obtain import Builder
 from flakeship.errors import RejectedError
 from flakeship.image.model import Layer, Packed
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:  # runs with `lint: off` import none of it
     from flakeship.lint.finding import Finding
     from flakeship.lint.glimpse import Glimpses
     from flakeship.lint.view import WhyDepends
+    from flakeship.nix.command import Nix
 
 Mode = str
 """`off`, `warn` or `strict`: the choices of the input `lint`."""
@@ -23,11 +23,11 @@ _HINT: Final = "mend them in the flake, or set the input `lint` to `warn`"
 
 
 class Lint:
-    """The lint of one run. With `off` it looks at nothing. The Nix of `builder` tells which package needs another."""
+    """The lint of one run. With `off` it looks at nothing. `nix` tells which package needs another."""
 
-    def __init__(self, mode: Mode, emit: events.Emit, builder: Builder | None = None) -> None:
+    def __init__(self, mode: Mode, emit: events.Emit, nix: Nix | None = None) -> None:
         self._mode, self._emit = mode, emit
-        self._builder = builder
+        self._nix = nix
         self._glimpses: Glimpses | None = None
         self._checked: set[str] = set()
 
@@ -64,11 +64,11 @@ class Lint:
     def _why_depends(self) -> WhyDepends:
         from flakeship.lint.view import unknown_chain
 
-        if self._builder is None:
+        if self._nix is None:
             return unknown_chain
         from flakeship.nix.why_depends import why_depends
 
-        return partial(why_depends, self._builder.nix)
+        return partial(why_depends, self._nix)
 
 
 def _event(finding: Finding) -> events.Event:

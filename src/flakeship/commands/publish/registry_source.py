@@ -7,9 +7,9 @@ import io
 from collections.abc import Callable
 from typing import TypeVar
 
-from flakeship.commands.publish.obtain import SCHEME
 from flakeship.commands.publish.opening import credentials_for
 from flakeship.commands.runtime import Runtime
+from flakeship.commands.subject import REGISTRY_SCHEME
 from flakeship.errors import UsageError
 from flakeship.http.transport import Transport
 from flakeship.image.adopt import Checked
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 def remote_of(name: str, settings: Settings, runtime: Runtime, session: Transport) -> Remote:
     """What `docker://REF` names; asks for the manifest alone. UsageError where there is none."""
-    reference = Reference.parse(name.removeprefix(SCHEME))
+    reference = Reference.parse(name.removeprefix(REGISTRY_SCHEME))
     credentials = credentials_for(reference, settings, runtime).credentials
     client = RegistryClient(session, reference.registry, reference.repository, credentials, actions="pull")
     blobs = _RegistryBlobs(client, str(reference))

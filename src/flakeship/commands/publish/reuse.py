@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flakeship import events
-from flakeship.commands.publish.obtain import Builder, Obtained
-from flakeship.commands.runtime import Runtime
+from flakeship.commands.nix_facts import Describe
 from flakeship.destinations.protocol import Destination, Remembers
 from flakeship.errors import Error
 from flakeship.image.annotations import DERIVATION, LAYER_KEY, NAMES, RECIPE_OF, SOURCE
@@ -30,7 +29,7 @@ from flakeship.stores.existing import ExistingStore, OpenBlob
 Known = Sequence[ExistingImage] | None
 
 
-class GoneError(Exception):
+class LayerGoneError(Exception):
     """A layer of an image that was not to be built is not where it was said to be."""
 
 
@@ -66,15 +65,45 @@ class ExistingImages:
             yield from images or ()
 
 
-def existing_at(places: Sequence[Destination], settings: Settings, runtime: Runtime) -> ExistingImages:
-    """Ask every destination, unless nothing is to be used again."""
-    if settings.reuse == "off":
+@dataclass(frozen=True, slots=True)
+class ReuseRequest:
+    """The inputs about what need not be made again.
+
+    `mode` is trust, verify or off. `may_skip_build` is False where a build is asked for, or where an input shapes the
+    layers, so that the same output path may give other layers. `shape` is a digest of these inputs, empty without any.
+    """
+
+    mode: str
+    may_skip_build: bool
+    shape: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> ReuseRequest:
+        shaping = settings.given("shapes-layers")
+        return cls(
+            settings.reuse,
+            settings.reuse == "trust"
+            and settings.rebuild != "always"
+            and settings.verify != "rebuild"
+            and not shaping,
+            digest_of(encode(shaping))[7:23] if shaping else "",
+        )
+
+    def recipe(self, compression: Compression) -> str:
+        """What identifies how layers are packed, and which inputs shaped them: an image made without these inputs is
+        never taken for the same.
+        """
+        mark = f"/{self.shape}" if self.shape else ""
+        return f"{RECIPE}/{compression.algorithm}/{compression.level}{mark}"
+
+
+def existing_at(places: Sequence[Destination], mode: str, emit: events.Emit) -> ExistingImages:
+    """Ask every destination what it holds, unless nothing is to be used again."""
+    if mode == "off":
         return ExistingImages(())
     known = tuple(place.existing() if isinstance(place, Remembers) else () for place in places)
-    runtime.emit(
-        events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of")
-    )
-    if settings.reuse == "trust":
+    emit(events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of"))
+    if mode == "trust":
         return ExistingImages(known)
     tellers = [
         place for place, images in zip(places, known, strict=True) if images and isinstance(place, Remembers)
@@ -82,30 +111,20 @@ def existing_at(places: Sequence[Destination], settings: Settings, runtime: Runt
     return ExistingImages(known, tellers[0].open_blob if tellers else None)
 
 
-def recipe_of(compression: Compression, settings: Settings) -> str:
-    """It names the inputs that shape the layers too, so that an image made without them is never taken for the same."""
-    shape = encode(settings.given("shapes-layers"))
-    mark = f"/{digest_of(shape)[7:23]}" if shape != b"{}" else ""
-    return f"{RECIPE}/{compression.algorithm}/{compression.level}{mark}"
-
-
-def ready_made(
-    builder: Builder | None,
+def existing_source(
+    describe: Describe,
     known: ExistingImages,
-    settings: Settings,
     store: ExistingStore,
     *,
     recipe: str,
     unnamed: Collection[str],
-) -> Ready | None:
+) -> ExistingSource | None:
     """The published image that a build would make again, found by evaluation alone; None where there is none.
 
-    Exact: it is as flakeship left it, its config without what the previous run stamped is on record, and every
-    destination has every layer. Lest who may write to one place decides about another, every destination has to say the
-    same of it, and at those that are `unnamed`, where it is called what it calls itself, only their own word counts.
+    It needs an intact seal, the config as it was before it was stamped, and all layers at every destination. All
+    destinations must report the same image, so that write access to one of them can't decide what is published to
+    another. Destinations in `unnamed` use the image's own name; for them only an image found there is accepted.
     """
-    if builder is None or settings.rebuild == "always" or settings.reuse != "trust" or _shaped(settings):
-        return None
     made = [
         image
         for image in known.images()
@@ -117,15 +136,15 @@ def ready_made(
     if not paths:
         return None
     try:
-        out_path = builder.described().out_path
+        out_path = describe().out_path
     except Error:  # the build will say what is wrong, and better
         return None
     candidates = (
-        Ready.of(image)
+        ExistingSource.of(image)
         for image in made
         if image.annotations.get(SOURCE) == out_path and _everywhere(image, known)
     )
-    return next((ready for ready in candidates if ready and ready.complete(store)), None)
+    return next((source for source in candidates if source and source.complete(store)), None)
 
 
 def _everywhere(image: ExistingImage, known: ExistingImages) -> bool:
@@ -144,7 +163,7 @@ def _said(image: ExistingImage) -> tuple[Any, ...]:
 
 
 @dataclass(slots=True)
-class Ready:
+class ExistingSource:
     """A published image as a source: none of its layers can be opened, for none is to be read."""
 
     path: Path
@@ -154,7 +173,7 @@ class Ready:
     forward_only: bool = False
 
     @classmethod
-    def of(cls, image: ExistingImage) -> Ready | None:
+    def of(cls, image: ExistingImage) -> ExistingSource | None:
         config = image.unstamped_config
         if config is None or not all(image.layers):
             return None
@@ -180,6 +199,11 @@ class Ready:
         }
         return cls(Path(path), base, tuple(known.values()), image.annotations)
 
+    @property
+    def derivation(self) -> str:
+        """The path of the derivation that it was built from; empty where that is not recorded."""
+        return self.annotations.get(DERIVATION, "")
+
     def complete(self, store: ExistingStore) -> bool:
         return all(store.find(layer) for layer in self.known)
 
@@ -194,20 +218,5 @@ class Ready:
         yield self
 
 
-def already_built(ready: Ready, builder: Builder, runtime: Runtime) -> Obtained:
-    """What the build would have given, as far as it is told apart by what is stamped."""
-    runtime.emit(events.Notice(f"already published: made from {ready.path}, so nothing is built"))
-    from flakeship.nix.build import BuildOutput
-    from flakeship.nix.flake import source_of
-
-    output = BuildOutput(str(ready.path), ready.annotations.get(DERIVATION, ""), {}, "")
-    flake = source_of(builder.nix, builder.installable)
-    return Obtained(ready.path, output, flake, described=builder.described)
-
-
 def _gone() -> Reader:
-    raise GoneError
-
-
-def _shaped(settings: Settings) -> bool:
-    return settings.verify == "rebuild" or bool(settings.given("shapes-layers"))
+    raise LayerGoneError

@@ -1,76 +1,73 @@
-"""What a source may ask for, made ready and not asked yet: only the kind that needs it pays for it."""
+"""What a source may need to be opened, as callables: only the kind of source that needs Nix pays for it."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship import events
-from flakeship.commands.publish.obtain import Obtained
-from flakeship.commands.runtime import Runtime
+from flakeship.commands.publish.request import SourceChoice
+from flakeship.commands.run import Run
 from flakeship.errors import BuildError
-from flakeship.image.model import Platform
-from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import SourceRequest
 
 if TYPE_CHECKING:
+    from flakeship.commands.publish.parts import Obtained
+    from flakeship.nix.command import Nix
+    from flakeship.sources.blobs import Remote
     from flakeship.sources.package import Package
 
 
-def source_request_of(
+def source_request(
     obtained: Obtained,
-    settings: Settings,
-    runtime: Runtime,
-    folder: Path,
+    choice: SourceChoice,
+    run: Run,
     *,
-    previous: tuple[frozenset[str], ...] = (),
+    base: Remote | None,
+    previous: tuple[frozenset[str], ...],
 ) -> SourceRequest:
-    """`folder` is private and outlives the source; `previous` are the store paths of the published image's layers."""
+    """The request that opens `obtained`.
+
+    `base` is the image that a package is put on; `previous` are the store paths of each layer of the image that this
+    one replaces, so that a package is split into the same layers.
+    """
+    runtime = run.runtime
     return SourceRequest(
         runtime.environ,
-        runtime.emit,
-        functools.cache(functools.partial(_package, obtained, settings, runtime, folder, previous)),
+        run.emit,
+        functools.cache(functools.partial(_package, obtained, choice, run, previous)),
         remote=obtained.remote,
-        base=obtained.base,
-        image_in_archive=settings.image_in_archive,
-        platform=_platform(settings),
+        base=base,
+        image_in_archive=choice.image_in_archive,
+        platform=choice.platform,
         now=runtime.now,
-        folder=folder,
-        nar_hashes=functools.partial(_nar_hashes, obtained, settings, runtime, folder),
+        folder=run.store.directory,
+        nar_hashes=functools.partial(_nar_hashes, obtained.path, lambda: run.builder.nix, run.emit),
     )
 
 
-def _platform(settings: Settings) -> Platform | None:
-    if not settings.platform:
-        return None
-    from flakeship.commands.publish.overrides import platform_of
-
-    return platform_of(settings.platform)
-
-
 def _package(
-    obtained: Obtained,
-    settings: Settings,
-    runtime: Runtime,
-    folder: Path,
-    previous: tuple[frozenset[str], ...],
+    obtained: Obtained, choice: SourceChoice, run: Run, previous: tuple[frozenset[str], ...]
 ) -> Package:
     from flakeship.commands.publish.package_query import package_of
 
-    return package_of(obtained, settings, runtime, folder, previous=previous)
+    return package_of(
+        obtained,
+        choice,
+        builder=run.builder,
+        folder=run.store.directory,
+        cwd=run.runtime.cwd,
+        previous=previous,
+    )
 
 
-def _nar_hashes(obtained: Obtained, settings: Settings, runtime: Runtime, folder: Path) -> Mapping[str, str]:
-    from flakeship.commands.publish.building import nix_of
+def _nar_hashes(path: Path, nix: Callable[[], Nix], emit: events.Emit) -> Mapping[str, str]:
     from flakeship.nix.closure import closure
 
     try:
-        nix = obtained.nix or nix_of(settings, runtime, folder)
-        return {each.path: each.nar_hash for each in closure(nix, str(obtained.path.resolve()))}
+        return {each.path: each.nar_hash for each in closure(nix(), str(path.resolve()))}
     except BuildError as error:
-        runtime.emit(
-            events.Detail(f"layers are known by the names of their store paths alone: {error.message}")
-        )
+        emit(events.Detail(f"layers are known by the names of their store paths alone: {error.message}"))
         return {}

@@ -1,4 +1,4 @@
-"""What a run hands on when it has published several attributes: for one it is as if there were no others to think of."""
+"""Combine the results of several attributes for later steps; with one attribute its result is passed on unchanged."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.publish import outputs as result
-from flakeship.commands.publish.pipeline import Result
+from flakeship.commands.publish.finish import Result
 
 
 def metadata(made: Mapping[str, Result]) -> dict[str, Any]:
-    """Of several, by the attributes' names, as bake does it."""
+    """The metadata file: of one attribute its document; of several an object by the attributes' names, as bake writes it."""
     documents = {name: result.metadata(each.packed, each.published) for name, each in made.items()}
     return documents if len(documents) > 1 else next(iter(documents.values()))
 
@@ -43,7 +43,7 @@ def _shipped(name: str, made: Result) -> ShippedImage:
 
 
 def outputs(made: Mapping[str, Result]) -> dict[str, str]:
-    """Of several, one a line in the order of `flake`; `pushed` if any of them was."""
+    """The outputs of several attributes, one a line in the order of `flake`; `pushed` is true if any of them was pushed."""
     each = [result.outputs(one.packed, one.published) for one in made.values()]
     if len(each) == 1:
         return each[0]

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 
-from flakeship.commands.publish.tag_record import TagRecord
+from flakeship.commands.tag_record import TagRecord
 from flakeship.errors import NotAllowedError, UnreachableError
-from flakeship.events import Detail, Event, Tagged, TaggingStarted
 
 
 @pytest.fixture
-def told() -> list[Event]:
-    return []
+def record() -> TagRecord:
+    made = TagRecord()
+    made.begin()
+    return made
 
 
-@pytest.fixture
-def record(told: list[Event]) -> TagRecord:
-    return TagRecord(told.append)
+def begin(record: TagRecord, *references: str) -> None:
+    """Begin to name an image; what is set then stands in other calls."""
+    with record.naming(references):
+        pass
 
 
-def test_every_event_is_passed_on(record: TagRecord, told: list[Event]) -> None:
-    events: list[Event] = [Detail("x"), TaggingStarted(("a",)), Tagged(("a",))]
-    for event in events:
-        record(event)
-    assert told == events
+def put(record: TagRecord, *references: str) -> None:
+    record._note(references)
+
+
+def test_a_run_that_sets_no_names_tells_of_none() -> None:
+    assert TagRecord().cancelled(2, None).message == "cancelled by signal 2"
+
+
+def test_an_image_is_named_without_interruption() -> None:
+    entered: list[str] = []
+
+    @contextlib.contextmanager
+    def uninterrupted() -> Iterator[None]:
+        entered.append("begun")
+        yield
+        entered.append("ended")
+
+    with TagRecord(uninterrupted).naming(("a",)) as note:
+        assert entered == ["begun"]
+        note(("a",))
+    assert entered == ["begun", "ended"]
 
 
 def test_nothing_begun(record: TagRecord) -> None:
@@ -33,17 +54,17 @@ def test_nothing_begun(record: TagRecord) -> None:
 
 
 def test_an_image_that_was_whole_before_the_next_was_begun(record: TagRecord) -> None:
-    record(TaggingStarted(("a", "b")))
-    record(Tagged(("a", "b")))
+    begin(record, "a", "b")
+    put(record, "a", "b")
     error = record.cancelled(2, None)
     assert error.message.endswith("what is tagged has all of its names")
     assert error.detail == "set: a\nset: b"
 
 
 def test_the_second_image_is_given_up(record: TagRecord) -> None:
-    record(TaggingStarted(("a",)))
-    record(Tagged(("a",)))
-    record(TaggingStarted(("b", "c")))
+    begin(record, "a")
+    put(record, "a")
+    begin(record, "b", "c")
     error = record.cancelled(2, UnreachableError("the line is cut"))
     assert "not got all of its names" in error.message
     assert "run again" in error.hint
@@ -52,19 +73,19 @@ def test_the_second_image_is_given_up(record: TagRecord) -> None:
 
 def test_naming_that_was_begun_again_counts_what_was_set_before(record: TagRecord) -> None:
     """A destination lacked a blob when the second name was written; it is sent once more when the signal comes."""
-    record(TaggingStarted(("a", "b")))
-    record(Tagged(("a",)))
+    begin(record, "a", "b")
+    put(record, "a")
     assert record.cancelled(2, None).detail == "set: a\nnot set: b"
-    record(TaggingStarted(("a", "b")))
-    record(Tagged(("a",)))
-    record(Tagged(("b",)))
+    begin(record, "a", "b")
+    put(record, "a")
+    put(record, "b")
     assert record.cancelled(2, None).detail == "set: a\nset: b"
 
 
 def test_an_error_says_which_names_it_left_an_image_with(record: TagRecord) -> None:
-    record(TaggingStarted(("a", "b")))
+    begin(record, "a", "b")
     assert record.failed(NotAllowedError("no", detail="line")).detail == "line"
-    record(Tagged(("a",)))
+    put(record, "a")
     assert record.failed(NotAllowedError("no", detail="line")).detail == "line\nset: a\nnot set: b"
-    record(Tagged(("b",)))
+    put(record, "b")
     assert record.failed(NotAllowedError("no")).detail == ""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from flakeship.commands.publish.deliver import deliver
+from flakeship.commands.publish.send import send
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
 from flakeship.destinations.withheld import Withheld
 from flakeship.errors import UnreachableError
@@ -50,7 +50,7 @@ def watched(discarded: list[str]) -> list[PackedLayer]:
 def test_every_layer_to_every_destination(uploads: int) -> None:
     discarded: list[str] = []
     places = [Forgetful(set()), Forgetful(set())]
-    layers = deliver(watched(discarded), places, uploads=uploads).layers
+    layers = send(watched(discarded), places, uploads=uploads).layers
     assert list(layers) == [layer.key for layer in PACKED.layers]
     assert sorted(discarded) == sorted(layers)
     for place in places:
@@ -73,7 +73,7 @@ def test_no_more_layers_are_made_than_may_wait() -> None:
             asked += 1
             yield layer
 
-    thread = threading.Thread(target=deliver, args=(layers(), [Slow("slow")]), kwargs={"uploads": 1})
+    thread = threading.Thread(target=send, args=(layers(), [Slow("slow")]), kwargs={"uploads": 1})
     thread.start()
     thread.join(0.2)
     assert asked == 3
@@ -90,7 +90,7 @@ def test_a_destination_that_fails_ends_it_and_leaves_no_thread() -> None:
     discarded: list[str] = []
     open_files = files()
     with pytest.raises(UnreachableError, match="it is down"):
-        deliver(watched(discarded), [Broken("broken")], uploads=2)
+        send(watched(discarded), [Broken("broken")], uploads=2)
     assert discarded == []
     assert settled(open_files)
 
@@ -105,6 +105,6 @@ def test_a_layer_that_a_destination_was_said_to_have_and_has_not_is_told() -> No
             return super().take(layer, certain=certain)
 
     discarded: list[str] = []
-    delivery = deliver(watched(discarded), [Lacking("lacking"), Withheld("other")], uploads=2)
-    assert delivery.unknown == {lacking}
+    delivery = send(watched(discarded), [Lacking("lacking"), Withheld("other")], uploads=2)
+    assert delivery.missing == {lacking}
     assert len(discarded) == len(delivery.layers) == 6

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from flakeship.commands.publish.finish import finish
 from flakeship.commands.publish.lint import Lint
-from flakeship.commands.publish.shipping import Shipment, ship
+from flakeship.commands.publish.look import Plan
+from flakeship.commands.publish.parts import Obtained, Part, open_parts, stamp
+from flakeship.commands.publish.reuse import ExistingImages
+from flakeship.commands.publish.send import pack_and_send
+from flakeship.commands.publish.stamping import Stamp
+from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
 from flakeship.destinations.withheld import Withheld
 from flakeship.errors import UnreachableError
@@ -21,9 +29,10 @@ from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Image, Packed, PackedLayer
 from flakeship.image.pack import Packing
 from flakeship.image.stream import Reader
+from flakeship.metadata.context import NixFacts
 from flakeship.sources import opened
-from flakeship.sources.opened import Opened, SourceRequest
-from flakeship.stores.existing import ExistingStore
+from flakeship.sources.opened import SourceRequest
+from flakeship.stores.existing import ExistingStore, OpenBlob
 from flakeship.stores.temporary import TemporaryStore
 from tests.image.making import made
 from tests.testbed import archives
@@ -67,28 +76,60 @@ def published(packed: Packed) -> ExistingImage:
     return existing_image("registry", decode_object(packed.manifest), decode_object(packed.config))
 
 
+class Unstamped(Stamp):
+    """Leaves an image as its source made it."""
+
+    def image(self, source: Image) -> Image:
+        return source
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What is published, where, and how."""
+
+    part: Part
+    plan: Plan
+
+    def ship(self) -> Packed:
+        """Steps three to five."""
+        with open_parts([self.part]) as source:
+            sent = pack_and_send(source, self.plan)
+            stamped = stamp(source)
+        packed = finish(stamped, sent, [self.part], self.plan, TagRecord()).packed
+        assert isinstance(packed, Packed)
+        return packed
+
+
 def shipment(
-    archive: Path, folder: Path, place: Registry, images: Sequence[ExistingImage], told: list[Event]
+    archive: Path,
+    folder: Path,
+    place: Registry,
+    images: Sequence[ExistingImage],
+    told: list[Event],
+    *,
+    open_blob: OpenBlob | None = None,
 ) -> Shipment:
-    store = ExistingStore([images], suffix="+gzip", family=OCI, behind=TemporaryStore(folder))
-
-    @contextlib.contextmanager
-    def source() -> Iterator[Opened]:
-        with opened(archive, SourceRequest(emit=told.append)) as found:
-            yield found
-
-    def same(image: Image) -> Image:
-        return image
-
-    return Shipment(
-        source,
-        same,
-        Packing(Compression(), OCI, store, 2, told.append),
-        store,
-        [place],
-        2,
-        Lint("off", told.append),
+    store = ExistingStore(
+        [images], suffix="+gzip", family=OCI, behind=TemporaryStore(folder), open_blob=open_blob
     )
+    unstamped: Any = Unstamped(
+        naming=cast("Any", None), facts=NixFacts, moment=None, change=lambda image: image, origin={}
+    )
+    request = SourceRequest(emit=told.append)
+    plan = Plan(
+        naming=cast("Any", None),
+        places=(place,),
+        unnamed=(),
+        existing=ExistingImages(()),
+        store=store,
+        packing=Packing(Compression(), OCI, store, 2, told.append),
+        recipe="",
+        uploads=2,
+        temporary=folder,
+        lint=Lint("off", told.append),
+        scope=contextlib.ExitStack(),
+    )
+    return Shipment(Part(Obtained(archive), partial(opened, archive, request), unstamped), plan)
 
 
 def read(told: list[Event]) -> list[str]:
@@ -99,7 +140,7 @@ def test_what_is_published_is_neither_read_nor_sent(archive: Path, tmp_path: Pat
     packed = made(archive, tmp_path / "first")
     told: list[Event] = []
     place = Registry({layer.descriptor.digest for layer in packed.layers}, set(), tells="at once")
-    again, _ = ship(shipment(archive, tmp_path, place, [published(packed)], told))
+    again = shipment(archive, tmp_path, place, [published(packed)], told).ship()
     assert again.descriptor == packed.descriptor
     assert read(told) == place.sent == []
 
@@ -112,7 +153,7 @@ def test_a_lost_blob_is_made_again_and_alone(archive: Path, tmp_path: Path, tell
     place = Registry(
         {layer.descriptor.digest for layer in packed.layers}, {lost.descriptor.digest}, tells=tells
     )
-    again, _ = ship(shipment(archive, tmp_path, place, [published(packed)], told))
+    again = shipment(archive, tmp_path, place, [published(packed)], told).ship()
     assert again.descriptor == packed.descriptor
     assert read(told) == [lost.key]
     assert place.sent == [lost.descriptor.digest]
@@ -122,7 +163,7 @@ def test_a_registry_that_loses_what_it_is_sent_is_an_error(archive: Path, tmp_pa
     packed = made(archive, tmp_path / "first")
     place = Registry(set(), {packed.layers[0].descriptor.digest}, tells="never")
     with pytest.raises(UnreachableError, match="just sent"):
-        ship(shipment(archive, tmp_path, place, [], []))
+        shipment(archive, tmp_path, place, [], []).ship()
 
 
 def test_a_blob_is_one_layer_of_one_size(archive: Path, tmp_path: Path) -> None:
@@ -132,7 +173,7 @@ def test_a_blob_is_one_layer_of_one_size(archive: Path, tmp_path: Path) -> None:
     first, second, _ = (layer for layer in honest.layers if layer)
     liar = replace(honest, layers=(replace(second, digest=first.digest, size=first.size + 5),))
     place = Registry({first.digest}, set(), tells="at once")
-    again, _ = ship(shipment(archive, tmp_path, place, [liar], []))
+    again = shipment(archive, tmp_path, place, [liar], []).ship()
     assert again.descriptor == packed.descriptor
 
 
@@ -150,7 +191,7 @@ def test_a_name_in_a_stream_is_not_its_diff_id_because_it_is_published(tmp_path:
     )
     place = Registry({layer.descriptor.digest for layer in packed.layers}, set(), tells="at once")
     told: list[Event] = []
-    again, _ = ship(shipment(archive, tmp_path, place, [liar], told))
+    again = shipment(archive, tmp_path, place, [liar], told).ship()
     assert again.descriptor == packed.descriptor
     assert len(read(told)) == len(named)
 
@@ -175,11 +216,7 @@ def test_with_verify_a_lie_is_found_out_and_the_layer_made_here(tmp_path: Path) 
 
     told: list[Event] = []
     place = Registry({second.digest, third.digest}, set(), tells="at once")
-    believing = shipment(archive, tmp_path, place, [lying], told)
-    doubting = ExistingStore(
-        [[lying]], suffix="+gzip", family=OCI, behind=TemporaryStore(tmp_path), open_blob=open_blob
-    )
-    again, _ = ship(replace(believing, store=doubting, packing=replace(believing.packing, store=doubting)))
+    again = shipment(archive, tmp_path, place, [lying], told, open_blob=open_blob).ship()
     assert again.descriptor == packed.descriptor
     assert place.sent == [first.digest]
     assert sorted(looked_at) == sorted([second.digest, second.digest, third.digest])

@@ -1,0 +1,162 @@
+"""Nix as one run uses it: found once, its sandbox looked at once, its caches opened once, however many images it builds."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flakeship import events
+from flakeship.errors import BuildError
+from flakeship.nix.build import BuildOutput, build
+from flakeship.nix.command import Nix
+from flakeship.nix.configuration import SandboxState, sandbox_state
+from flakeship.nix.derivation import Derivation, describe
+from flakeship.nix.flake import FlakeMetadata, source_of
+from flakeship.nix.installable import Installable
+from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:  # most runs take the caches that nix.conf names
+    from flakeship.caches import CacheInputs, CachePlan
+    from flakeship.http.transport import Transport
+
+
+@dataclass(kw_only=True)
+class Builder:
+    """Builds installables. BuildError or ResourceError as `nix.build` raises them.
+
+    `folder` is private and outlives every build. `cache_inputs` is
+    None where no input names a cache; caches are closed by `scope`, when all is built.
+    """
+
+    nix: Nix
+    sandbox_required: bool
+    cache_inputs: CacheInputs | None
+    session: Callable[[], Transport]
+    folder: Path
+    emit: events.Emit
+    scope: contextlib.ExitStack
+
+    def build(self, installable: Installable) -> BuildOutput:
+        """Build under the caches; what is built is pushed to those that take it."""
+        plan = self._cache_plan
+        if plan is None:
+            return build(self.configured, installable, emit=self.emit)
+        return build(
+            self.configured, installable, emit=self.emit, watch=plan.watch, extra_environ=plan.environ
+        )
+
+    @cached_property
+    def sandbox(self) -> SandboxState:
+        """Whether builds are isolated. BuildError where the input `sandbox` requires it and Nix can't do it."""
+        state = sandbox_state(self.nix)
+        if self.sandbox_required and not state.holds:
+            raise BuildError(
+                f"the sandbox is required, but {state}",
+                hint="run where Nix may make namespaces, or leave the input `sandbox` at `auto`",
+            )
+        return state
+
+    @cached_property
+    def configured(self) -> Nix:
+        """Nix with the options that builds get: whether they are isolated, and the caches of the inputs."""
+        return self._isolating.with_options(self._cache_plan.options) if self._cache_plan else self._isolating
+
+    @cached_property
+    def _isolating(self) -> Nix:
+        # Nix 2.8 as root tries to isolate builds where it can't, and fails; newer versions fall back by themselves.
+        falls_back = self.sandbox.possible is False and self.sandbox.fallback
+        return self.nix.with_options([("sandbox", "false")]) if falls_back else self.nix
+
+    @cached_property
+    def _cache_plan(self) -> CachePlan | None:
+        if self.cache_inputs is None:
+            return None
+        from flakeship import caches
+        from flakeship.http.fetch import Fetcher
+
+        tools = caches.CacheTools(self._isolating, self.emit, Fetcher(self.session()), self.folder)
+        return self.scope.enter_context(caches.opened(self.cache_inputs, tools))
+
+
+@dataclass(slots=True)
+class Buildable:
+    """One installable that the run's builder can build; what Nix says of it is asked once, whoever asks first."""
+
+    builder: Builder
+    installable: Installable
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _description: Derivation | None = None
+
+    def __str__(self) -> str:
+        return str(self.installable)
+
+    def build(self) -> BuildOutput:
+        return self.builder.build(self.installable)
+
+    def description(self) -> Derivation:
+        """What the derivation says of itself; evaluates the installable. May be called from any thread."""
+        with self._lock:
+            if self._description is None:
+                self._description = describe(self.builder.nix, self.installable)
+            return self._description
+
+    def flake(self) -> FlakeMetadata | None:
+        """Where the flake's source comes from, which fetches it; None for a file, of whose source Nix knows nothing."""
+        return source_of(self.builder.nix, self.installable)
+
+
+def open_builder(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    emit: events.Emit,
+    session: Callable[[], Transport],
+    folder: Path,
+    scope: contextlib.ExitStack,
+) -> Builder:
+    """Find the Nix of this machine, set up as the inputs say. BuildError where there is none."""
+    nix = Nix.find(
+        environ=environ,
+        emit=emit,
+        config=settings.nix_config,
+        impure=settings.impure,
+        allow_unfree=settings.allow_unfree,
+        accept_flake_config=settings.accept_flake_config,
+        require_sandbox=settings.sandbox == "required",
+        spare_home=str(folder),
+    )
+    return Builder(
+        nix=nix,
+        sandbox_required=settings.sandbox == "required",
+        cache_inputs=_cache_inputs(settings),
+        session=session,
+        folder=folder,
+        emit=emit,
+        scope=scope,
+    )
+
+
+def _cache_inputs(settings: Settings) -> CacheInputs | None:
+    given = (
+        settings.cachix,
+        settings.cachix_auth_token,
+        settings.cachix_signing_key,
+        settings.substituters,
+        settings.trusted_public_keys,
+    )
+    if not any(given):
+        return None
+    from flakeship.caches import CacheInputs
+
+    return CacheInputs(
+        cachix=settings.cachix,
+        cachix_auth_token=settings.cachix_auth_token,
+        cachix_signing_key=settings.cachix_signing_key,
+        substituters=settings.substituters,
+        trusted_public_keys=settings.trusted_public_keys,
+    )

@@ -1,0 +1,45 @@
+"""The command `layers`: what the layer cache of this machine holds, and its removal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flakeship.commands.layer_cache import OFF, default_folder, folder_path, size_limit
+from flakeship.commands.runtime import Runtime
+from flakeship.errors import ResourceError, UsageError
+from flakeship.report.layer_cache import KeptLayer, layer_cache_json, layer_cache_text
+from flakeship.settings.declaration import Settings
+from flakeship.stores.cache_folder import CacheFolder
+
+
+def run(settings: Settings, runtime: Runtime) -> str:
+    """The text to print."""
+    folder, layers = kept_layers(settings, runtime)
+    return (layer_cache_json if settings.json else layer_cache_text)(folder, layers)
+
+
+def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptLayer, ...]]:
+    """The folder, and the layers in it, the one used last first; with `prune`, those that are left after it.
+
+    UsageError where there is no cache, ResourceError where it can't be read.
+    """
+    named = settings.layer_cache or default_folder(runtime)
+    if named == OFF:
+        raise UsageError("there is no layer cache", hint="name its folder by `--layer-cache`")
+    folder = CacheFolder(folder_path(named, runtime))
+    now = runtime.now.timestamp()
+    try:
+        if settings.prune:
+            folder.shrink(size_limit(settings), now=now, spare=0)
+            folder.tidy(now=now)
+        blobs = folder.kept()
+        diff_ids: dict[str, str] = {entry.digest: entry.diff_id for entry in folder.names()}
+    except OSError as error:
+        raise ResourceError(
+            f"the layer cache {folder.path} can't be read: {error.strerror or error}",
+            hint="run as the user that it belongs to, or remove it",
+        ) from error
+    layers = [
+        KeptLayer(blob.digest, diff_ids.get(blob.digest, ""), blob.size, now - blob.used) for blob in blobs
+    ]
+    return folder.path, tuple(reversed(layers))

@@ -1,0 +1,101 @@
+"""Step 2, build: Nix builds the attribute, unless what it would make is published already or a `source` is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flakeship import events, sources
+from flakeship.commands.nix_facts import facts_while_packing
+from flakeship.commands.publish.look import Plan
+from flakeship.commands.publish.parts import Obtained, Part
+from flakeship.commands.publish.request import Request
+from flakeship.commands.publish.reuse import existing_source
+from flakeship.commands.publish.source_request import source_request
+from flakeship.commands.publish.stamping import Stamp
+from flakeship.commands.run import Run
+from flakeship.commands.subject import REGISTRY_SCHEME
+from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
+
+if (
+    TYPE_CHECKING
+):  # what speaks to Nix, and reads registries, is imported where there is something to build or read
+    from flakeship.sources.blobs import Remote
+
+
+_STORE: Final = "/nix/store/"
+
+
+def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
+    """Yield what to publish, as a list of parts.
+
+    What is published already comes first, if a build would only make it again. Should a layer of it turn out to be
+    gone, ask for the next: what Nix builds, or the `source` as it is. BuildError where the build fails.
+    """
+    if published := _published_already(request, plan, run):
+        yield [published]
+    base = _base(request, run)  # asked for before the build, which may take an hour
+    obtained = _obtained(request, run)
+    opening = source_request(obtained, request.choice, run, base=base, previous=plan.existing.groups())
+    open_source = partial(sources.opened, obtained.path, opening)
+    yield [Part(obtained, open_source, _stamp(obtained, request, plan, run))]
+
+
+def _published_already(request: Request, plan: Plan, run: Run) -> Part | None:
+    buildable = request.subject.buildable
+    if buildable is None or not request.reuse.may_skip_build:
+        return None
+    source = existing_source(
+        buildable.description, plan.existing, plan.store, recipe=plan.recipe, unnamed=plan.unnamed
+    )
+    if source is None:
+        return None
+    run.emit(events.Notice(f"already published: made from {source.path}, so nothing is built"))
+    from flakeship.nix.build import BuildOutput
+
+    output = BuildOutput(str(source.path), source.derivation, {}, "")
+    obtained = Obtained(source.path, buildable, output, buildable.flake())
+    return Part(obtained, source.opened, _stamp(obtained, request, plan, run))
+
+
+def _obtained(request: Request, run: Run) -> Obtained:
+    source, buildable = request.subject.source, request.subject.buildable
+    if source.startswith(REGISTRY_SCHEME):
+        return Obtained(Path(source), remote=run.registry_image(source))
+    if buildable is None:
+        return Obtained(run.runtime.cwd / source)
+    with run.stage("build", f"building {buildable}"):
+        run.emit(events.Notice(str(buildable.builder.sandbox)))
+        output, flake = buildable.build(), buildable.flake()
+    if request.rebuild_to_compare:
+        from flakeship.nix.reproduce import check_reproducible
+
+        with run.stage("rebuild", f"building {buildable} a second time, to compare"):
+            check_reproducible(buildable.builder.configured, buildable.installable, output, emit=run.emit)
+    return Obtained(Path(output.out_path), buildable, output, flake)
+
+
+def _base(request: Request, run: Run) -> Remote | None:
+    """The image that a package is put on; a `source` of a registry is an image already, and its base is not asked for."""
+    name = request.choice.base_image
+    return (
+        run.registry_image(name) if name and not request.subject.source.startswith(REGISTRY_SCHEME) else None
+    )
+
+
+def _stamp(obtained: Obtained, request: Request, plan: Plan, run: Run) -> Stamp:
+    """Nix may be asked in the background for what labels lack, from now on until the image is finished."""
+    described = obtained.buildable.description if obtained.buildable else None
+    return Stamp(
+        naming=plan.naming,
+        facts=plan.scope.enter_context(facts_while_packing(described, plan.naming.metadata, run.emit)),
+        moment=request.created.moment(obtained.commit_time or run.event.committed),
+        change=request.change,
+        origin={
+            SOURCE: str(obtained.path) if str(obtained.path).startswith(_STORE) else "",
+            DERIVATION: obtained.output.drv_path if obtained.output else "",
+            RECIPE_OF: plan.recipe,
+        },
+    )

@@ -1,0 +1,115 @@
+"""The command `publish`: every attribute that is asked for, its variant with a shell, and what later steps are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from flakeship import events
+from flakeship.ci.platforms import current_platform
+from flakeship.commands.publish import outputs
+from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
+from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reusing, warn_of_ignored_inputs
+from flakeship.commands.publish.finish import Result
+from flakeship.commands.publish.handover import handover, metadata
+from flakeship.commands.publish.pipeline import publish
+from flakeship.commands.publish.request import Request
+from flakeship.commands.run import Run, open_run
+from flakeship.commands.runtime import Runtime
+from flakeship.errors import ResourceError
+from flakeship.report.markdown import summary_markdown
+from flakeship.report.run_record import RunRecord, UniqueNotices
+from flakeship.report.summary import summary_text
+from flakeship.settings.declaration import Settings
+
+
+def run(settings: Settings, runtime: Runtime) -> str:
+    """Publish, and return the references to print, one for each destination of each image."""
+    if settings.metadata_file:
+        outputs.check_metadata(runtime.cwd / settings.metadata_file)
+    records = Records(UniqueNotices(runtime.emit))
+    made: dict[str, Result] = {}
+    lines: list[str] = []
+    with open_run(settings, replace(runtime, emit=records)) as run_:
+        attributes = attributes_of(settings)
+        if len(attributes) > 1:
+            check_default(attributes, run_.event)
+        for asked in [_asked(attribute, run_, records) for attribute in attributes]:
+            records.turn_to(asked.record)
+            results = _publish(asked, run_)
+            made[asked.name] = results[0]
+            _summarise(results[0], asked.record, run_)
+            lines += [line for result in results for line in outputs.references(result.published)]
+    if settings.metadata_file:
+        outputs.write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
+    current_platform(runtime.environ).hand_over(handover(made), runtime.environ)
+    return "\n".join(lines)
+
+
+class Records:
+    """Takes the events of a run, and keeps a record for each image.
+
+    What is emitted before the first image, such as how the event was found, stands in every record.
+    """
+
+    def __init__(self, onward: events.Emit) -> None:
+        self._onward = onward
+        self._common = self._current = RunRecord(onward)
+
+    def __call__(self, event: events.Event) -> None:
+        self._current(event)
+
+    def new(self) -> RunRecord:
+        """A record to turn to."""
+        common = self._common
+        return RunRecord(self._onward, [*common.stages], [*common.notices], [*common.warnings])
+
+    def turn_to(self, record: RunRecord) -> None:
+        """Write the events that follow to `record`."""
+        self._current = record
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One attribute, checked: its image and, with `debug`, the variant of it; `name` is the attribute's."""
+
+    name: str
+    image: Request
+    debug: Request | None
+    packages_only: tuple[str, ...]
+    record: RunRecord
+
+
+def _asked(attribute: Attribute, run_: Run, records: Records) -> _Asked:
+    """UsageError for what is malformed, before anything is built."""
+    settings, tag = attribute.settings, attribute.tag
+    _ = run_.event  # what is noticed in finding it concerns every image
+    record = records.new()
+    records.turn_to(record)
+    debug = debug_settings(settings) if settings.debug else None
+    return _Asked(
+        attribute.name,
+        Request.of(settings, run_, layout_tag=tag),
+        Request.of(debug, run_, variant=DEBUG, layout_tag=f"{tag or 'latest'}{DEBUG}") if debug else None,
+        tuple(settings.given("packages-only")),
+        record,
+    )
+
+
+def _publish(asked: _Asked, run_: Run) -> Sequence[Result]:
+    made = publish(asked.image, run_)
+    warn_of_ignored_inputs(asked.packages_only, made, run_.emit)
+    if asked.debug is None:
+        return (made,)
+    return made, publish(reusing(asked.debug, made), run_)
+
+
+def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
+    """Put the summary on the page of the job and into the log."""
+    environ = run_.runtime.environ
+    summary = outputs.summary(result.packed, result.published)
+    try:
+        current_platform(environ).summarise(summary_markdown(summary, record), environ)
+    except ResourceError as error:  # the outputs count for more
+        run_.emit(events.Warned(error.message, error.hint))
+    run_.emit(events.Summarised(summary_text(summary)))

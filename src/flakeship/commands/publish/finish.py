@@ -1,0 +1,102 @@
+"""Step 5, finish: manifests by their digest, then the names, and once more whatever turns out to be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flakeship.commands.publish.look import Plan
+from flakeship.commands.publish.parts import Part, Stamped
+from flakeship.commands.publish.send import SentLayers, send_again
+from flakeship.commands.tag_record import TagRecord
+from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, TakesIndexes
+from flakeship.errors import UnreachableError
+from flakeship.image.index import seal_index
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.pack import seal
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An image that is finished: its bytes, where it is now, and how messages call what it was made from."""
+
+    packed: Packed | PackedIndex
+    published: tuple[Published, ...]
+    name: str
+
+
+def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan, tags: TagRecord) -> Result:
+    """Seal the images, write them by their digests to every destination, and give them their names.
+
+    A destination that lacks blobs which it said it had is sent them, each once: registries cache what they have longer
+    than they have it (https://github.com/moby/moby/issues/36823), and some name one lost blob at a time. RejectedError
+    by lint, UnreachableError where a registry loses what it accepts.
+    """
+    layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
+    resent: frozenset[Digest] = frozenset()
+    while True:
+        if missing:
+            plan.store.forget(missing)
+            lost = {key for key, layer in layers.items() if layer.descriptor.digest in missing}
+            layers |= send_again(parts, lost, plan)
+            resent |= missing
+        try:
+            packed = _sealed(stamped, layers, plan)
+            return Result(packed, _named(_prepared(packed, plan), tags), parts[0].name)
+        except BlobsUnknownError as error:
+            missing = error.digests - resent
+            if not missing:
+                raise UnreachableError(
+                    f"blobs that were just sent are not there: {error}",
+                    hint="the registry loses what it accepts; look at its storage and its log",
+                ) from error
+
+
+def contradicted(layers: Mapping[str, PackedLayer], stamped: Stamped) -> frozenset[Digest]:
+    """Reused blobs whose published description contradicts the image: one digest with two diff_ids, or two sizes.
+
+    That can be told only now that all layers are known.
+    """
+    reused = {layer.descriptor.digest for layer in layers.values() if layer.open is None}
+    described: dict[Digest, set[tuple[Digest, int]]] = {digest: set() for digest in reused}
+    for image in stamped.images:
+        for key, claimed in zip(image.layers, image.diff_ids, strict=True):
+            layer, blob = layers[key], layers[key].descriptor
+            if blob.digest in reused:
+                described[blob.digest] |= {(layer.diff_id, blob.size), (claimed or layer.diff_id, blob.size)}
+    return frozenset(digest for digest, descriptions in described.items() if len(descriptions) > 1)
+
+
+def _sealed(stamped: Stamped, layers: Mapping[str, PackedLayer], plan: Plan) -> Packed | PackedIndex:
+    images = [seal(image, layers, plan.packing.family) for image in stamped.images]
+    for image in images:
+        plan.lint.check(image)
+    if stamped.annotations is None:
+        return images[0]
+    return seal_index(
+        images,
+        annotations=stamped.annotations,
+        descriptor_annotations=stamped.descriptor_annotations,
+        family=plan.packing.family,
+    )
+
+
+def _prepared(packed: Packed | PackedIndex, plan: Plan) -> list[Prepared]:
+    """All of the image is at every destination when this returns, but for its names."""
+    if isinstance(packed, Packed):
+        return [place.prepare(packed) for place in plan.places]
+    return [place.prepare_index(packed) for place in plan.places if isinstance(place, TakesIndexes)]
+
+
+def _named(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ...]:
+    """Set all names of the image at all destinations, whatever signal comes.
+
+    Registries stand first among destinations, and are named last: what others see is set when all else went well.
+    """
+    taggings = [tagging for each in reversed(prepared) for tagging in each.taggings]
+    names = tuple(name for tagging in taggings for name in tagging.references)
+    with tags.naming(names) as note:
+        for tagging in taggings:
+            tagging.write()
+            note(tagging.references)
+    return tuple(each.published() for each in prepared)

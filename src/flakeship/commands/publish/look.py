@@ -1,0 +1,117 @@
+"""Step 1, look: the image is named, every destination is asked whether it may go there, and what is there already."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flakeship.commands.naming import Naming, naming_of
+from flakeship.commands.nix_facts import facts_before_build
+from flakeship.commands.publish.disk_space import check_room
+from flakeship.commands.publish.lint import Lint
+from flakeship.commands.publish.opening import destinations, nameless
+from flakeship.commands.publish.request import Request
+from flakeship.commands.publish.reuse import ExistingImages, existing_at
+from flakeship.commands.run import Run
+from flakeship.destinations.grammar import targets
+from flakeship.destinations.kind import Target
+from flakeship.destinations.protocol import Destination
+from flakeship.image.pack import Packing
+from flakeship.stores.existing import ExistingStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one image is called, where it goes and how it is packed: all that is known before it is built.
+
+    `unnamed` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
+    packed. `scope` is left when the image is finished or given up.
+    """
+
+    naming: Naming
+    places: tuple[Destination, ...]
+    unnamed: tuple[str, ...]
+    existing: ExistingImages
+    store: ExistingStore
+    packing: Packing
+    recipe: str
+    uploads: int
+    temporary: Path
+    lint: Lint
+    scope: contextlib.ExitStack
+
+
+@contextlib.contextmanager
+def look(request: Request, run: Run) -> Iterator[Plan]:
+    """Find out before the build whatever would stop the image after it.
+
+    UsageError for a malformed name or destination; NotAllowedError, UnreachableError and ResourceError for one that
+    can't be written to.
+    """
+    naming = _named(request, run)
+    wanted = _targets(request, naming, run)
+    compression = request.packing.compression(only_loaded=only_loaded(wanted))
+    recipe = request.reuse.recipe(compression)
+    family, emit = request.packing.family, run.emit
+    with contextlib.ExitStack() as scope:
+        with run.stage("check", "checking the destinations"):
+            check_room(run.store.directory, wanted)
+            places = destinations(
+                wanted,
+                scope,
+                session=run.session,
+                settings=request.settings,
+                runtime=run.runtime,
+                context=run.event,
+            )
+            existing = existing_at(places, request.reuse.mode, emit)
+        cached = request.layer_cache.before(
+            run.store, compression, family, now=run.runtime.now.timestamp(), emit=emit
+        )
+        store = existing.store(compression, family, cached)
+        packing = Packing(compression, family, store, run.runtime.cpus, emit, verify=request.packing.verify)
+        buildable = request.subject.buildable
+        yield Plan(
+            naming=naming,
+            places=places,
+            unnamed=nameless(wanted, places),
+            existing=existing,
+            store=store,
+            packing=packing,
+            recipe=recipe,
+            uploads=request.packing.uploads,
+            temporary=run.store.directory,
+            lint=Lint(request.lint, emit, buildable.builder.nix if buildable else None),
+            scope=scope,
+        )
+
+
+def _named(request: Request, run: Run) -> Naming:
+    naming = naming_of(
+        request.settings,
+        run.event,
+        runtime=run.runtime,
+        nix=lambda: facts_before_build(request.subject, run.runtime.cwd),
+        variant=request.variant,
+    )
+    buildable = request.subject.buildable
+    request.created.check_commit(run.event.committed, lambda: buildable.flake() if buildable else None)
+    return naming
+
+
+def _targets(request: Request, naming: Naming, run: Run) -> tuple[Target, ...]:
+    settings = request.settings
+    return targets(
+        to=settings.to,
+        load=settings.load,
+        references=naming.references,
+        cwd=run.runtime.cwd,
+        tag=request.layout_tag,
+    )
+
+
+def only_loaded(wanted: Sequence[Target]) -> bool:
+    """True if the image goes to container engines of this machine alone, and is sent nowhere."""
+    return all(target.unpacks_layers for target in wanted)

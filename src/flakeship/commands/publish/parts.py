@@ -1,0 +1,147 @@
+"""What is published, as a list of parts: a part for each platform that is built apart; and how all are opened as one source."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flakeship.commands.publish.stamping import Stamp
+from flakeship.image.annotations import SOURCE
+from flakeship.image.model import EMPTY, Image, Layer, Platform
+from flakeship.sources.opened import Opened, OpenedIndex
+
+if TYPE_CHECKING:
+    from flakeship.commands.builder import Buildable
+    from flakeship.nix.build import BuildOutput
+    from flakeship.nix.flake import FlakeMetadata
+    from flakeship.sources.blobs import Remote
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """A result and where it came from. `path` is a store path, a file or a folder; for a `remote` it can't be opened.
+
+    `buildable` and `output` are None for what was given as `source`.
+    """
+
+    path: Path
+    buildable: Buildable | None = None
+    output: BuildOutput | None = None
+    flake: FlakeMetadata | None = None
+    remote: Remote | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self.remote.blobs.what if self.remote else str(self.path)
+
+    @property
+    def commit_time(self) -> datetime | None:
+        """When the flake's source was committed; None where Nix does not know."""
+        if self.flake is None or self.flake.last_modified is None:
+            return None
+        return datetime.fromtimestamp(self.flake.last_modified, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One platform of what is published, or all platforms that one source holds.
+
+    `open` opens the source, any number of times; `stamp` makes of each of its images the one to publish. `platform` is
+    None while only the source knows it.
+    """
+
+    obtained: Obtained
+    open: Callable[[], contextlib.AbstractContextManager[Opened]]
+    stamp: Stamp
+    platform: Platform | None = None
+
+    @property
+    def name(self) -> str:
+        return self.obtained.name
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """The images to publish. `annotations` are those of the index that holds them, None where there is but one image."""
+
+    images: tuple[Image, ...]
+    annotations: Mapping[str, str] | None = None
+    descriptor_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenParts:
+    """The sources of all parts, open, as one."""
+
+    parts: Sequence[Part]
+    sources: Sequence[Opened]
+
+    @property
+    def forward_only(self) -> bool:
+        """True if a layer must be read before the next is asked for."""
+        return any(source.forward_only for source in self.sources)
+
+    @property
+    def makes_index(self) -> bool:
+        """True if there are images for several platforms, which go under one index."""
+        return len(self.sources) > 1 or isinstance(self.sources[0], OpenedIndex)
+
+    def platforms(self) -> list[Platform]:
+        """The platforms of all images; only for sources that are not read forward."""
+        return [image.platform for source in self.sources for image in _images(source)]
+
+    def layers(self) -> Iterator[Layer]:
+        """The layers of all parts, each key once."""
+        seen: set[str] = set()
+        for source in self.sources:
+            for layer in source.layers():
+                if layer.key not in seen:
+                    seen.add(layer.key)
+                    yield layer
+
+
+def stamp(source: OpenParts) -> Stamped:
+    """Stamp the images of all parts. Every layer has been read: only then a source that is read forward knows its config."""
+    given = [
+        (part, image)
+        for part, opened in zip(source.parts, source.sources, strict=True)
+        for image in _images(opened)
+    ]
+    images = [part.stamp.image(image) for part, image in given]
+    if not source.makes_index:
+        return Stamped((images[0],))
+    first_part, first_image = given[0]
+    whole = {key: value for key, value in images[0].annotations.items() if key == SOURCE}
+    own = {
+        key: value
+        for opened in source.sources
+        if isinstance(opened, OpenedIndex)
+        for key, value in opened.annotations.items()
+    }
+    return Stamped(
+        tuple(map(_member, images)),
+        {**own, **whole, **first_part.stamp.index(first_image, "index")},
+        first_part.stamp.index(first_image, "index-descriptor"),
+    )
+
+
+@contextlib.contextmanager
+def open_parts(parts: Sequence[Part]) -> Iterator[OpenParts]:
+    """Open the source of each part. What a source raises when it is read or closed passes through."""
+    with contextlib.ExitStack() as scope:
+        yield OpenParts(parts, [scope.enter_context(part.open()) for part in parts])
+
+
+def _images(source: Opened) -> Sequence[Image]:
+    return source.images() if isinstance(source, OpenedIndex) else (source.image(),)
+
+
+def _member(image: Image) -> Image:
+    """An image of an index is not the whole of what its store path gives: a later run must not take it for that."""
+    annotations = {key: value for key, value in image.annotations.items() if key != SOURCE}
+    return replace(image, annotations=annotations)

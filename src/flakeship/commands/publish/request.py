@@ -1,0 +1,105 @@
+"""One image that is asked for: the inputs, checked once before anything is built, as the values that the steps take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flakeship.commands.layer_cache import LayerCache
+from flakeship.commands.publish.created import Created
+from flakeship.commands.publish.packing import PackingRequest
+from flakeship.commands.publish.reuse import ReuseRequest
+from flakeship.commands.publish.stamping import Change, change_of
+from flakeship.commands.run import Run
+from flakeship.commands.subject import REGISTRY_SCHEME, Subject, subject_of
+from flakeship.errors import UsageError
+from flakeship.image.model import Platform
+from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:
+    from flakeship.sources.package import Base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChoice:
+    """Which image of a source is meant, and what a plain package is made into an image with.
+
+    `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as the
+    input says it. `wants_program` is False where an entry point was given.
+    """
+
+    image_in_archive: str = ""
+    platform: Platform | None = None
+    contents: tuple[str, ...] = ()
+    base: Base = "minimal"
+    base_image: str = ""
+    max_layers: int = 100
+    user: str = ""
+    wants_program: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings) -> SourceChoice:
+        """UsageError for a platform that is not `OS/ARCHITECTURE`, and for a base image that is in no registry."""
+        if settings.base_image and not settings.base_image.startswith(REGISTRY_SCHEME):
+            raise UsageError(
+                f"base-image: {settings.base_image!r} is no image of a registry",
+                hint=f"write {REGISTRY_SCHEME}{settings.base_image.rpartition('://')[2]}",
+            )
+        return cls(
+            image_in_archive=settings.image_in_archive,
+            platform=_platform(settings.platform),
+            contents=settings.contents,
+            base=cast("Base", settings.base),
+            base_image=settings.base_image,
+            max_layers=settings.max_layers or 1,
+            user=settings.user,
+            wants_program=not settings.entrypoint,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`variant` is what every tag ends with (`-debug`); `layout_tag` names the image in OCI layouts that are given no tag.
+
+    `settings` are for the steps that name an image and open its destinations, which check their inputs themselves.
+    """
+
+    settings: Settings
+    variant: str
+    layout_tag: str
+    subject: Subject
+    created: Created
+    change: Change
+    choice: SourceChoice
+    packing: PackingRequest
+    reuse: ReuseRequest
+    layer_cache: LayerCache
+    lint: str
+    rebuild_to_compare: bool
+
+    @classmethod
+    def of(cls, settings: Settings, run: Run, *, variant: str = "", layout_tag: str = "") -> Request:
+        """UsageError for what is malformed or contradicts itself; BuildError where there is something to build and no Nix."""
+        runtime = run.runtime
+        return cls(
+            settings=settings,
+            variant=variant,
+            layout_tag=layout_tag,
+            created=Created.parse(settings.created, environ=runtime.environ, now=runtime.now),
+            change=change_of(settings, run.emit),
+            subject=subject_of(settings, run),
+            choice=SourceChoice.of(settings),
+            packing=PackingRequest.of(settings),
+            reuse=ReuseRequest.of(settings),
+            layer_cache=LayerCache.of(settings, runtime),
+            lint=settings.lint,
+            rebuild_to_compare=settings.verify == "rebuild",
+        )
+
+
+def _platform(text: str) -> Platform | None:
+    if not text:
+        return None
+    from flakeship.commands.publish.overrides import platform_of
+
+    return platform_of(text)

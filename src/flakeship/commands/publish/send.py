@@ -1,0 +1,119 @@
+"""Step 3, pack and send: each layer goes to every destination as soon as it is packed, and is dropped from the disk then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Final
+
+from flakeship.commands.publish.disk_space import check_fits
+from flakeship.commands.publish.look import Plan
+from flakeship.commands.publish.parts import OpenParts, Part, open_parts
+from flakeship.destinations.protocol import BlobsUnknownError, Destination, TakesIndexes
+from flakeship.errors import UsageError
+from flakeship.image.model import Digest, Layer, PackedLayer, VanishedError
+from flakeship.image.pack import packed_layers
+from flakeship.image.workers import workers
+
+_AHEAD: Final = 2
+"""Layers that may wait on disk beyond those being sent, so that an upload that ends finds the next one ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentLayers:
+    """The layers by key, to seal images with. `missing` are blobs that a destination was believed to have and has not, or
+    that were found on this machine and are gone.
+    """
+
+    layers: dict[str, PackedLayer]
+    missing: frozenset[Digest]
+
+
+def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
+    """Pack every layer that a destination lacks, and send it while the next ones are packed."""
+    _check_platforms(source, plan.places)
+    layers = plan.lint.watched(_that_fit(source, plan))
+    return _packed_and_sent(layers, source, plan, certain=True)
+
+
+def send_again(parts: Sequence[Part], keys: Collection[str], plan: Plan) -> dict[str, PackedLayer]:
+    """Read the layers of these keys once more, and send them without asking whether they are there."""
+    with open_parts(parts) as source:
+        chosen = (layer for layer in source.layers() if layer.key in keys)
+        return _packed_and_sent(chosen, source, plan, certain=False).layers
+
+
+def _packed_and_sent(layers: Iterable[Layer], source: OpenParts, plan: Plan, *, certain: bool) -> SentLayers:
+    packed = packed_layers(layers, plan.packing, forward_only=source.forward_only)
+    return send(packed, plan.places, uploads=plan.uploads, certain=certain)
+
+
+def _that_fit(source: OpenParts, plan: Plan) -> Iterable[Layer]:
+    """The layers. Where all are known before one is read, those that are to be made are known to fit on the disk.
+
+    ResourceError for the largest that does not.
+    """
+    if source.forward_only:
+        return source.layers()
+    layers = tuple(source.layers())
+    check_fits(
+        (layer for layer in layers if not plan.store.expects(layer)),
+        temporary=plan.temporary,
+        compressed=plan.packing.compression.algorithm != "none",
+    )
+    return layers
+
+
+def _check_platforms(source: OpenParts, places: Sequence[Destination]) -> None:
+    """UsageError where a destination takes one image, and there are several."""
+    if not source.makes_index:
+        return
+    for place in places:
+        if not isinstance(place, TakesIndexes):
+            held = ", ".join(map(str, source.platforms()))
+            raise UsageError(
+                f"{place.name} takes one image, and the source holds one for each of {held}",
+                hint="choose one with `platform`",
+            )
+
+
+def send(
+    layers: Iterable[PackedLayer], destinations: Sequence[Destination], *, uploads: int, certain: bool = True
+) -> SentLayers:
+    """Hand over every layer, at most `uploads` at a time; `certain` as in Destination.take."""
+    sent: dict[str, PackedLayer] = {}
+    missing: set[Digest] = set()
+    with workers("send", uploads) as pool:
+        pending: set[Future[frozenset[Digest]]] = set()
+        for layer in layers:
+            sent[layer.key] = layer
+            pending.add(pool.submit(_hand_over, layer, destinations, certain=certain))
+            if len(pending) >= uploads + _AHEAD:
+                pending = _settle(pending, missing)
+        while pending:
+            pending = _settle(pending, missing)
+    return SentLayers(sent, frozenset(missing))
+
+
+def _hand_over(
+    layer: PackedLayer, destinations: Sequence[Destination], *, certain: bool
+) -> frozenset[Digest]:
+    """The blobs that could not be handed over: a destination was to have them already, or somebody removed them."""
+    missing: frozenset[Digest] = frozenset()
+    for destination in destinations:
+        try:
+            destination.take(layer, certain=certain)
+        except BlobsUnknownError as error:
+            missing |= error.digests
+        except VanishedError:
+            missing |= {layer.descriptor.digest}
+    layer.discard()
+    return missing
+
+
+def _settle(pending: set[Future[frozenset[Digest]]], missing: set[Digest]) -> set[Future[frozenset[Digest]]]:
+    done, left = wait(pending, return_when=FIRST_COMPLETED)
+    for future in done:
+        missing |= future.result()
+    return left

@@ -1,0 +1,89 @@
+"""One run: what is opened once, however many images the run makes, and closed when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from flakeship import events
+from flakeship.commands.runtime import Runtime
+from flakeship.settings.declaration import Settings
+from flakeship.stores.temporary import TemporaryStore, temporary_store
+
+if TYPE_CHECKING:  # each is imported when it is first opened: most commands and most images do without
+    from flakeship.commands.builder import Builder
+    from flakeship.http.transport import Transport
+    from flakeship.metadata.context import Context
+    from flakeship.sources.blobs import Remote
+
+
+class Run:
+    """Everything is opened when it is first asked for, and closed by the scope of `open_run`.
+
+    `settings` are those that hold for the whole run; what a step needs of one image is in its Request.
+    """
+
+    def __init__(self, settings: Settings, runtime: Runtime, scope: contextlib.ExitStack) -> None:
+        self.runtime = runtime
+        self.scope = scope
+        self._settings = settings
+
+    @property
+    def emit(self) -> events.Emit:
+        return self.runtime.emit
+
+    @contextlib.contextmanager
+    def stage(self, name: str, title: str) -> Iterator[None]:
+        """Emit that a stage begins and, unless it fails, that it is finished."""
+        self.emit(events.StageStarted(name, title))
+        begun = self.runtime.clock()
+        yield
+        self.emit(events.StageFinished(name, self.runtime.clock() - begun))
+
+    @cached_property
+    def event(self) -> Context:
+        """What started the run, as CI or git tells it; GitHub's API is asked at most once."""
+        from flakeship.commands.event import context_of
+
+        return context_of(self._settings, self.runtime, session=lambda: self.session)
+
+    @cached_property
+    def session(self) -> Transport:
+        """The HTTP session; it connects when it is first used. UsageError for a `ca` or `plain-http` that can't be."""
+        from flakeship.commands.publish.opening import transport
+
+        return self.scope.enter_context(transport(self._settings, self.runtime))
+
+    @cached_property
+    def store(self) -> TemporaryStore:
+        """The temporary folder of the run, as the store of layers that are on their way."""
+        return self.scope.enter_context(temporary_store(self.runtime.temporary))
+
+    @cached_property
+    def builder(self) -> Builder:
+        """The Nix of this machine, set up as the inputs say. BuildError where there is none."""
+        from flakeship.commands.builder import open_builder
+
+        return open_builder(
+            self._settings,
+            environ=self.runtime.environ,
+            emit=self.emit,
+            session=lambda: self.session,
+            folder=self.store.directory,
+            scope=self.scope,
+        )
+
+    def registry_image(self, name: str) -> Remote:
+        """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none."""
+        from flakeship.commands.publish.registry_source import remote_of
+
+        return remote_of(name, self._settings, self.runtime, self.session)
+
+
+@contextlib.contextmanager
+def open_run(settings: Settings, runtime: Runtime) -> Iterator[Run]:
+    """A run for all images that `settings` ask for."""
+    with contextlib.ExitStack() as scope:
+        yield Run(settings, runtime, scope)

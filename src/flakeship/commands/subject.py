@@ -1,0 +1,80 @@
+"""What is to be published: an installable that Nix builds, or a `source` that is there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flakeship.commands.run import Run
+from flakeship.destinations.grammar import kind_of
+from flakeship.errors import UsageError
+from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to build
+    from flakeship.commands.builder import Buildable
+    from flakeship.nix.installable import Installable
+
+REGISTRY_SCHEME: Final = "docker://"
+
+_NO_FLAKE: Final = ((), (".",))
+"""The values of `flake` where no user gave one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Exactly one of both is given. `source` is as the user wrote it: a path, or `docker://REFERENCE`."""
+
+    buildable: Buildable | None = None
+    source: str = ""
+
+
+def subject_of(settings: Settings, run: Run) -> Subject:
+    """UsageError for inputs that contradict each other; BuildError where there is something to build and no Nix."""
+    _check_alone(settings)
+    if settings.source:
+        return Subject(source=settings.source)
+    from flakeship.commands.builder import Buildable
+
+    return Subject(Buildable(run.builder, _installable(settings, run.runtime.cwd)))
+
+
+def _installable(settings: Settings, cwd: Path) -> Installable:
+    from flakeship.nix.installable import Installable
+
+    if not settings.file:
+        return Installable.parse(settings.installable, cwd=str(cwd))
+    return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=str(cwd))
+
+
+def _check_alone(settings: Settings) -> None:
+    if settings.source and settings.flake not in _NO_FLAKE:
+        raise UsageError(
+            "flake and source are both given, and there is one image to publish",
+            hint="leave one of them out: `source` is taken as it is, and nothing is built",
+        )
+    if settings.source and settings.verify == "rebuild":
+        raise UsageError(
+            "verify is `rebuild`, but a `source` is not built, and can't be built again",
+            hint="give the flake that it came from, or set `verify: digests`",
+        )
+    _, colon, rest = settings.source.partition(":")
+    kind = kind_of(settings.source) if colon else None
+    if kind and kind.MEDIUM == "path" and not Path(settings.source).exists():
+        raise UsageError(
+            f"source: {settings.source!r} is written as a destination is",
+            hint=f"write the path alone, here {rest.partition(':')[0]}, and which of several images in `image-in-archive`",
+        )
+    if not settings.file:
+        for name, value in (("attr", settings.attr), ("nix-path", settings.nix_path)):
+            if value:
+                raise UsageError(
+                    f"{name} is for a file of Nix, and `file` is not given",
+                    hint="give `file: default.nix`; of a flake write `flake: .#ATTRIBUTE`",
+                )
+    elif settings.source or settings.installable != ".":
+        other = "source" if settings.source else "flake"
+        raise UsageError(
+            f"file and {other} are both given, and there is one image to publish",
+            hint="leave one of them out",
+        )

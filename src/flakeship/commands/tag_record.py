@@ -1,0 +1,85 @@
+"""The names that a run has set so far, so that an end before its time tells which images have which of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from flakeship.errors import CancelledError, Error
+
+SetNames = Callable[[tuple[str, ...]], None]
+
+
+class TagRecord:
+    """Kept by the step that writes tags. Several images may be named in turn; all but the last have all of their names.
+
+    `uninterrupted` is a context in which no signal ends the run before the names of an image are complete.
+    """
+
+    def __init__(
+        self, uninterrupted: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+    ) -> None:
+        self._uninterrupted = uninterrupted
+        self._begun = False
+        self._set: dict[str, None] = {}
+        self._image: tuple[str, ...] = ()
+
+    def begin(self) -> None:
+        """Note that the run will set names: from now on the end of it tells which."""
+        self._begun = True
+
+    @contextlib.contextmanager
+    def naming(self, references: tuple[str, ...]) -> Iterator[SetNames]:
+        """Enter the block that gives one image its `references`; call what it yields for each that is set."""
+        with self._uninterrupted():
+            self._image = references
+            yield self._note
+
+    def _note(self, references: tuple[str, ...]) -> None:
+        self._set |= dict.fromkeys(references)
+
+    @property
+    def is_partial(self) -> bool:
+        """True if the last image has some of its names and lacks others."""
+        return any(name in self._set for name in self._image) and bool(self._missing)
+
+    @property
+    def _missing(self) -> list[str]:
+        return [name for name in self._image if name not in self._set]
+
+    def cancelled(self, number: int, cause: BaseException | None) -> CancelledError:
+        """The error for a run that signal `number` ended.
+
+        `cause` is what ended the naming of an image before its last name, if anything did: of the name that was
+        being written then no answer came.
+        """
+        if not self._begun:
+            return CancelledError(number)
+        if self.is_partial or (cause and self._missing):
+            why = f"\n{cause.message}" if isinstance(cause, Error) else ""
+            return CancelledError(
+                number,
+                "an image has not got all of its names",
+                hint="run again to set the others; those that are set name a whole image",
+                detail=self._listed(unanswered=1 if cause else 0) + why,
+            )
+        if not self._set:
+            return CancelledError(number, "nothing was tagged")
+        return CancelledError(number, "what is tagged has all of its names", detail=self._listed())
+
+    def failed(self, error: Error) -> Error:
+        """The error, with the names of an image that it left with only some of them."""
+        if self.is_partial:
+            error.detail = "\n".join(filter(None, (error.detail, self._listed())))
+        return error
+
+    def _listed(self, *, unanswered: int = 0) -> str:
+        """All names, one a line; the first `unanswered` of those that are not known to be set may be set or not."""
+        missing = self._missing
+        lines = [
+            *(f"set: {name}" for name in self._set),
+            *(f"perhaps set: {name}" for name in missing[:unanswered]),
+            *(f"not set: {name}" for name in missing[unanswered:]),
+        ]
+        return "\n".join(lines)
