@@ -11,7 +11,7 @@ import pytest
 from flakeship import destinations
 from flakeship.commands.publish import disk_space
 from flakeship.commands.publish.attributes import attributes_of
-from flakeship.commands.publish.debug_variant import debugged, publish_all
+from flakeship.commands.publish.debug_variant import debug_settings
 from flakeship.commands.workspace_owner import workspace_owned
 from flakeship.destinations import archive, docker_daemon, grammar, oci_layout, podman, registry
 from flakeship.destinations.kind import Defaults, Kind, Target
@@ -20,7 +20,7 @@ from flakeship.image.document import decode_object
 from flakeship.image.model import Packed, digest_of
 from flakeship.settings.declaration import Settings
 from tests.destinations import shelf
-from tests.runtimes import runtime
+from tests.runtimes import publish_one, runtime
 from tests.testbed import archives
 
 KINDS: tuple[Kind, ...] = (registry, oci_layout, docker_daemon, podman, archive)
@@ -90,7 +90,7 @@ def source(tmp_path: Path) -> str:
 @pytest.mark.usefixtures("shelves")
 def test_an_added_kind_is_published_to(source: str, tmp_path: Path) -> None:
     made, _ = runtime(tmp_path)
-    (result,) = publish_all(Settings(source=source, to=("shelf:s",)), made)
+    result = publish_one(Settings(source=source, to=("shelf:s",)), made)
     place = tmp_path / "s"
     manifest = (place / "manifest").read_bytes()
     assert digest_of(manifest) == result.packed.descriptor.digest
@@ -104,7 +104,7 @@ def test_an_added_kind_is_published_to(source: str, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("shelves")
 def test_an_added_kind_has_a_dry_run(source: str, tmp_path: Path) -> None:
     made, _ = runtime(tmp_path)
-    (result,) = publish_all(Settings(source=source, to=("shelf:s",), dry_run=True), made)
+    result = publish_one(Settings(source=source, to=("shelf:s",), dry_run=True), made)
     assert isinstance(result.packed, Packed)
     assert [(item.destination, item.sent) for item in result.published] == [(f"shelf:{tmp_path}/s", False)]
 
@@ -121,7 +121,7 @@ def test_an_added_kind_is_known_to_every_check(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UsageError, match="would hold a, b"):
         attributes_of(Settings(flake=("a=.#a", "b=.#b"), to=("shelf:s",)))
     with pytest.raises(UsageError, match="holds one image, and with `debug` there are two"):
-        debugged(Settings(to=("shelf:s",), debug=True))
+        debug_settings(Settings(to=("shelf:s",), debug=True))
     monkeypatch.setattr(disk_space, "LEAST", 1 << 80)
     with pytest.raises(ResourceError, match=f"no space for an image in {tmp_path}/s"):
         disk_space.check_room(
