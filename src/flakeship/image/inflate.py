@@ -46,7 +46,9 @@ class Inflated(Stream):
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            return self._stream.read(size)
+            # python-isal (1.9.1 at least) takes the end of its thread for the end of the stream, even if the thread put
+            # its last block into the queue meanwhile: `_ThreadedGzipReader.readinto`. Asked again, it gives that block.
+            return self._stream.read(size) or self._stream.read(size)
         except self._errors as error:
             raise DamagedError(f"its compressed stream is damaged ({error})") from error
 
