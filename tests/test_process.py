@@ -1,4 +1,4 @@
-"""Processes: what is kept from them, and that none outlives its block."""
+"""Processes: the secrets that they do not see, and their end with the block."""
 
 from __future__ import annotations
 
@@ -57,52 +57,52 @@ def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
         "TOKEN_OF_MINE",
     ],
 )
-def test_secrets_are_taken_out_of_the_environment(name: str) -> None:
+def test_variables_that_may_be_secrets_are_removed(name: str) -> None:
     assert without_secrets({name: "x"}) == {}
 
 
 @pytest.mark.parametrize("name", ["PATH", "HOME", "NIX_CONFIG", "GITHUB_SHA", "SSH_AUTH_SOCK", "CI", "TERM"])
-def test_what_a_build_needs_stays(name: str) -> None:
+def test_variables_that_a_build_needs_are_kept(name: str) -> None:
     assert without_secrets({name: "x"}) == {name: "x"}
 
 
 @pytest.mark.parametrize("user", ["gitlab-ci-token", ""])
-def test_an_address_with_a_password_is_a_secret_but_where_nix_goes_by_it(user: str) -> None:
-    """As GitLab's CI_REPOSITORY_URL; a name alone is none."""
+def test_a_url_with_a_password_is_a_secret_unless_nix_needs_the_variable(user: str) -> None:
+    """GitLab's CI_REPOSITORY_URL is such a URL; one with a user name alone is kept."""
     secret = f"https://{user}:glcbt-canary@gitlab.example/o/n.git"
     kept = {"https_proxy": secret, "NIX_CONFIG": f"substituters = {secret}", "REMOTE": "ssh://git@host:22/n"}
     assert without_secrets({"CI_REPOSITORY_URL": secret, "DATABASE": secret, **kept}) == kept
 
 
-def test_run_gives_both_outputs_and_the_status() -> None:
+def test_run_returns_both_outputs_and_the_exit_status() -> None:
     done = run(sh("cat; echo oops >&2; exit 3"), environ=ENVIRON, stdin=b"in")
     assert (done.returncode, done.stdout, done.stderr) == (3, b"in", b"oops\n")
 
 
-def test_run_gives_the_child_nothing_but_the_environment_it_was_handed() -> None:
+def test_the_child_has_exactly_the_environment_it_is_given() -> None:
     assert run(["/usr/bin/env"], environ={"ONLY": "this"}).stdout == b"ONLY=this\n"
 
 
-def test_run_starts_in_the_folder(tmp_path: Path) -> None:
+def test_the_child_starts_in_the_given_folder(tmp_path: Path) -> None:
     assert run(["pwd"], environ=ENVIRON, cwd=str(tmp_path)).stdout.decode().strip() == str(tmp_path)
 
 
-def test_a_program_that_ignores_its_stdin_is_no_error() -> None:
+def test_a_program_may_ignore_its_stdin() -> None:
     assert run(["true"], environ=ENVIRON, stdin=b"x" * 1_000_000).returncode == 0
 
 
-def test_missing_program_is_named() -> None:
+def test_a_missing_program_is_named() -> None:
     with pytest.raises(NotStartedError, match=r"cannot start no-such-program: .*No such file"):
         run(["no-such-program"], environ=ENVIRON)
 
 
-def test_missing_folder_is_named_rather_than_the_program(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_and_not_the_program(tmp_path: Path) -> None:
     with pytest.raises(NotStartedError, match=r"cannot start pwd: .*/nowhere: No such file"):
         run(["pwd"], environ=ENVIRON, cwd=str(tmp_path / "nowhere"))
 
 
 @pytest.mark.slow
-def test_timeout_ends_the_program_and_its_children(tmp_path: Path) -> None:
+def test_a_timeout_ends_the_program_and_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = f"sleep 100 & echo $! > {pids}; echo $$ >> {pids}; wait"
     with pytest.raises(TimeoutError, match=r"sh took longer than 0\.5 s"):
@@ -110,7 +110,7 @@ def test_timeout_ends_the_program_and_its_children(tmp_path: Path) -> None:
     assert eventually(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
 
 
-def test_stdout_streams_while_stderr_is_drained() -> None:
+def test_stdout_can_be_read_while_stderr_is_drained() -> None:
     lines: list[bytes] = []
     script = "i=0; while [ $i -lt 3000 ]; do echo 'a long line on stderr, more than a pipe holds' >&2; i=$((i+1)); done; echo out"
     with running(sh(script), environ=ENVIRON, on_stderr=lines.append) as child:
@@ -119,7 +119,7 @@ def test_stdout_streams_while_stderr_is_drained() -> None:
     assert lines == [b"a long line on stderr, more than a pipe holds"] * 3000
 
 
-def test_lines_come_as_they_are_written() -> None:
+def test_lines_arrive_when_they_are_written() -> None:
     lines: list[bytes] = []
     with running(
         sh("printf 'one\\r\\ntwo\\nrest' >&2; read x < /dev/zero"), environ=ENVIRON, on_stderr=lines.append
@@ -128,7 +128,7 @@ def test_lines_come_as_they_are_written() -> None:
     assert eventually(lambda: lines == [b"one", b"two", b"rest"])
 
 
-def test_endless_line_is_cut() -> None:
+def test_an_endless_line_is_cut() -> None:
     lines: list[bytes] = []
     with running(sh("head -c 5000000 /dev/zero >&2"), environ=ENVIRON, on_stderr=lines.append) as child:
         assert child.wait() == 0
@@ -158,7 +158,7 @@ def test_leaving_the_block_ends_the_whole_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_grandchild_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+def test_a_grandchild_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = f"sh -c 'trap \"\" TERM; echo $$ > {pids}; echo ready; while :; do sleep 1; done' & wait"
     with running(sh(script), environ=ENVIRON, on_stderr=lambda line: None) as child:
@@ -166,7 +166,7 @@ def test_grandchild_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert eventually(lambda: not alive(int(pids.read_text())))
 
 
-def test_exception_in_the_block_ends_the_program() -> None:
+def test_an_exception_in_the_block_ends_the_program() -> None:
     started = time.monotonic()
     with (
         pytest.raises(RuntimeError, match="cancelled"),
@@ -176,7 +176,7 @@ def test_exception_in_the_block_ends_the_program() -> None:
     assert time.monotonic() - started < process._GRACE
 
 
-def test_a_thread_in_the_midst_of_a_read_does_not_hang_us() -> None:
+def test_a_thread_that_reads_does_not_block_the_end() -> None:
     begun = time.monotonic()
     with running(sh("exec sleep 1000"), environ=ENVIRON, on_stderr=lambda line: None) as program:
         reading = threading.Thread(target=program.stdout.read, args=(10,), daemon=True)
@@ -188,7 +188,7 @@ def test_a_thread_in_the_midst_of_a_read_does_not_hang_us() -> None:
 
 
 @pytest.mark.slow
-def test_daemon_that_holds_stderr_open_does_not_hang_us(tmp_path: Path) -> None:
+def test_a_daemon_that_holds_stderr_open_does_not_block_wait(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     lines: list[bytes] = []
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What happens during a run, as values: the one stream that progress, log, summary and metadata file read."""
+"""The events of a run. Progress display, CI log and job summary are all made from this one stream."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run begins, before anything is loaded that takes its time."""
+    """The run begins. It is the first event, emitted before the slow imports."""
 
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage of the pipeline begins; `name` is one of the words of the README's paragraph ("build", "pack", …)."""
+    """A stage begins. `name` is one word, such as `build`; `title` is for people: `building .#image`."""
 
     name: str
     title: str
@@ -24,27 +24,32 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
+    """The stage of that name has ended without an error."""
+
     name: str
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subprocess that the user may want to repeat by hand; secrets never stand in an argv."""
+    """A command line of a subprocess, for users who want to repeat it by hand. It never holds a secret."""
 
     argv: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BuildLog:
-    """One line that Nix or a builder printed. It is untrusted text."""
+    """One line that Nix or a builder printed: untrusted text, which may hold control characters."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """Counts of Nix's own activity of building: internal-json result 105 of the activity of type 104."""
+    """How many derivations are built, expected, running and failed.
+
+    Nix reports it as result 105 of the activity of type 104: see flakeship/nix/log.py.
+    """
 
     done: int
     expected: int
@@ -57,9 +62,9 @@ LayerState = Literal["reading", "packed", "uploaded", "reused", "mounted", "writ
 
 @dataclass(frozen=True, slots=True)
 class LayerProgress:
-    """A layer changed its state. `size` is in bytes of the compressed blob, 0 while it is not known.
+    """A layer changed its state. `size` is that of the compressed blob in bytes, 0 if it is not known yet.
 
-    `destination` is empty for what happens before a destination is spoken to (reading, packed).
+    `destination` is empty in the states `reading` and `packed`, which concern no destination.
     """
 
     key: str
@@ -71,7 +76,7 @@ class LayerProgress:
 
 @dataclass(frozen=True, slots=True)
 class BytesMoved:
-    """Bytes read from the source or sent to a destination since the last such event; for progress bars."""
+    """So many bytes were read from the source, or sent to a destination, since the last event of this kind."""
 
     direction: Literal["read", "sent"]
     count: int
@@ -79,7 +84,7 @@ class BytesMoved:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Something failed that may pass: `what` was tried, `attempt` (1 is the first retry) follows in `wait` seconds."""
+    """An action failed and is tried again. `what` names the action. The first retry is `attempt` 1; it starts in `wait` seconds."""
 
     what: str
     reason: str
@@ -89,7 +94,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know and need not act on; `prominent` where the run did less than it was asked to."""
+    """Something that the user should know. `prominent` is True if the run did less than the inputs ask for."""
 
     text: str
     prominent: bool = False
@@ -97,7 +102,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something the user should act on; the run goes on."""
+    """Something that the user should act on. The run goes on."""
 
     text: str
     hint: str = ""
@@ -105,21 +110,21 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Summarised:
-    """The end of a successful run, told in several lines."""
+    """The run succeeded. `text` is its summary, of several lines."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Something that no log may show, before it is used for the first time: platforms can blacken it."""
+    """A secret, emitted before its first use so that the CI platform can mask it."""
 
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """For `log-level: debug` alone."""
+    """A message that only `log-level: debug` shows."""
 
     text: str
 
@@ -141,8 +146,8 @@ Event: TypeAlias = (
     | Detail
 )
 Emit: TypeAlias = Callable[[Event], None]
-"""Takes each event as it happens. May be called from any thread."""
+"""A function that takes each event when it happens. Any thread may call it."""
 
 
 def ignore(_: Event) -> None:
-    """Drop the event: for callers that want a result and no story."""
+    """Drop the event: an `Emit` for callers that need no events."""

@@ -1,4 +1,4 @@
-"""The only place that starts a subprocess: a list for argv, its own process group, an environment without secrets."""
+"""Start subprocesses: the only module that does, always without a shell and in a process group of their own."""
 
 from __future__ import annotations
 
@@ -21,28 +21,34 @@ _SECRET_NAME: Final = re.compile(
     r"|.*(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?|PRIVATE_KEY|SIGNING_KEY)(_.*)?|.*_KEY|.*_PAT"
 )
 _SECRET_VALUE: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@")
-"""A password in an address, as in GitLab's CI_REPOSITORY_URL, which holds the token of the job."""
+"""A password in a URL, as in GitLab's CI_REPOSITORY_URL, which holds the job token.
+
+https://docs.gitlab.com/ci/variables/predefined_variables/
+"""
 
 _NEEDED: Final = re.compile(r"NIX_.*|.*_PROXY")
-"""Nix would go nowhere without these."""
+"""Variables that Nix can't work without, also if their value holds a password."""
 
 _LONGEST_LINE: Final = 1 << 20
 _GRACE: Final = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 class NotStartedError(Error):
-    """The program is not there, or may not be executed."""
+    """The program or the working folder does not exist, or may not be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
+    """A program that has ended, with all that it printed. `returncode` is negative if a signal ended it."""
+
     returncode: int
     stdout: bytes
     stderr: bytes
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what may be a secret: what a flake's code must never see.
+    """Return the environment without the variables that may hold a secret, for programs that run a flake's code.
 
     https://docs.github.com/actions/security-for-github-actions/security-guides/using-secrets-in-github-actions
     """
@@ -50,8 +56,8 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    told = _SECRET_VALUE.search(value) and not _NEEDED.fullmatch(name)
-    return bool(told or _SECRET_NAME.fullmatch(name))
+    by_value = _SECRET_VALUE.search(value) and not _NEEDED.fullmatch(name)
+    return bool(by_value or _SECRET_NAME.fullmatch(name))
 
 
 def run(
@@ -62,7 +68,10 @@ def run(
     cwd: str | None = None,
     timeout: float | None = None,
 ) -> Completed:
-    """Run to the end and keep both outputs, for programs that print little. TimeoutError after `timeout` seconds."""
+    """Run a program to its end and keep stdout and stderr in memory.
+
+    Raises NotStartedError, and TimeoutError after `timeout` seconds.
+    """
     with _started(argv, environ=environ, cwd=cwd, stdin=subprocess.PIPE) as child:
         try:
             stdout, stderr = child.communicate(stdin, timeout=timeout)
@@ -73,9 +82,9 @@ def run(
 
 @dataclass(slots=True)
 class Running:
-    """A program under way; read `stdout` to its end, then `wait`. Its stderr goes line by line to the callback.
+    """A program that is running. Read `stdout` to its end, then call `wait`, which returns the exit status.
 
-    `end` ends the whole group before its time, from any thread.
+    `end` ends the program and its children, and may be called from any thread.
     """
 
     stdout: BinaryIO
@@ -91,14 +100,15 @@ def running(
     on_stderr: Callable[[bytes], None],
     cwd: str | None = None,
 ) -> Iterator[Running]:
-    """Start a program whose stdout is read as a stream; its whole process group is ended when the block is left.
+    """Start a program whose stdout is read as a stream, and end its whole process group when the block is left.
 
-    A thread drains stderr, for a pipe that nobody reads hangs the program at 64 KiB. What `on_stderr` raises
-    is raised by `wait`.
+    A thread calls `on_stderr` with each line, without its line feed. What the callback raises, `wait` raises again.
+    Raises NotStartedError.
     """
     with _started(argv, environ=environ, cwd=cwd, stdin=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         assert child.stderr is not None
+        # A pipe holds 64 KiB: a program that prints more to stderr would wait for ever for a reader.
         drain = _Drain(child.stderr, on_stderr)
 
         def wait() -> int:
@@ -106,14 +116,14 @@ def running(
             drain.finish()
             return returncode
 
-        # Never closed here: that would wait for a thread in the midst of a read, and so for the program.
+        # It is never closed here: closing waits for a thread that reads, and so for the program.
         stdout = io.BufferedReader(cast("io.RawIOBase", child.stdout))
         yield Running(stdout, wait, lambda: _end_group(child))
 
 
 @dataclass(slots=True)
 class _Drain:
-    """Reads a pipe to its end in a thread. A line above 1 MiB is cut, so that no program can fill our memory."""
+    """A thread that reads a pipe to its end. It cuts lines at 1 MiB, so that no program can fill our memory."""
 
     pipe: IO[bytes]
     take: Callable[[bytes], None]
@@ -126,7 +136,10 @@ class _Drain:
         self.thread.start()
 
     def finish(self) -> None:
-        """Wait for the end of the pipe, or for silence: a daemon that outlives the program may hold it open."""
+        """Wait until the pipe ends, or until two seconds pass without output.
+
+        A daemon that the program left behind may hold the pipe open for ever.
+        """
         seen = -1
         while self.thread.is_alive() and seen != self.pieces:
             seen = self.pieces
@@ -136,7 +149,9 @@ class _Drain:
 
     def _drain(self) -> None:
         rest = b""
-        with contextlib.suppress(OSError, ValueError):  # closed under us: the block was left early
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # the pipe is closed while we read if the block is left early
             while piece := self.pipe.read(1 << 16):
                 self.pieces += 1
                 *lines, rest = (rest + piece).split(b"\n")
@@ -186,7 +201,7 @@ def _started(
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """End the child and its children: SIGTERM, and SIGKILL for those that are there after the grace."""
+    """End the child and its children with SIGTERM, and after two seconds with SIGKILL."""
     _signal_group(child, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE
     while _signal_group(child, 0) and time.monotonic() < deadline:
@@ -196,7 +211,7 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: int) -> bool:
-    """Whether there was anybody to signal: the group outlives its leader, so ask for it and not for the child."""
+    """Return True if the group still has a process. A group outlives its leader, so the child's own state says too little."""
     child.poll()
     try:
         os.killpg(child.pid, number)

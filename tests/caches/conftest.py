@@ -1,4 +1,4 @@
-"""A signed binary cache on loopback, and a way to fetch that is the standard library's own."""
+"""A signed binary cache on loopback, and a `Fetch` made of the standard library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.testbed.nix import NixBuild
 
 
 def fetch(url: str, seconds: float, /, *, token: str = "") -> bytes:
-    """Plain http by http.client; a status other than 200 is an error, as with any client."""
+    """Send a GET request; a status other than 200 raises UnreachableError."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=seconds)
     try:
@@ -37,8 +37,8 @@ def fetch(url: str, seconds: float, /, *, token: str = "") -> bytes:
 
 
 @dataclass(slots=True)
-class Story:
-    """The events of a run."""
+class EventRecord:
+    """An `Emit` that keeps all events."""
 
     events: list[Event] = field(default_factory=list)
 
@@ -51,13 +51,13 @@ class Story:
 
 
 @pytest.fixture
-def story() -> Story:
-    return Story()
+def record() -> EventRecord:
+    return EventRecord()
 
 
 @dataclass(frozen=True, slots=True)
 class SignedCache:
-    """A static file server over what `nix copy` wrote; `requests` are the paths that were asked for."""
+    """A static file server for the files of `nix copy`; `requests` are its log lines."""
 
     url: str
     public_key: str
@@ -66,7 +66,7 @@ class SignedCache:
 
 @pytest.fixture
 def signed_cache(tmp_path: Path, nix_environ: Mapping[str, str], shapes: NixBuild) -> Iterator[SignedCache]:
-    """Holds the `chatty` package of tests/flakes/shapes, signed by a key of its own."""
+    """Serve a cache that holds the package `chatty` of tests/flakes/shapes, signed by a new key."""
     secret, public, folder = tmp_path / "secret", tmp_path / "public", tmp_path / "cache"
     commands = (
         ("nix-store", "--generate-binary-cache-key", "cache.test-1", str(secret), str(public)),
@@ -85,7 +85,7 @@ def signed_cache(tmp_path: Path, nix_environ: Mapping[str, str], shapes: NixBuil
 
 
 class serving:  # noqa: N801 - reads as a verb in a with statement
-    """Serve on a free port of loopback for the time of the block."""
+    """Serve on a free port of loopback while the block runs."""
 
     def __init__(self, handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> None:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -103,7 +103,7 @@ class serving:  # noqa: N801 - reads as a verb in a with statement
 
 @pytest.fixture
 def closed_port() -> str:
-    """An address where nobody listens."""
+    """Return an address where no process listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     return f"http://127.0.0.1:{port}"
@@ -111,14 +111,14 @@ def closed_port() -> str:
 
 @pytest.fixture
 def black_hole() -> Iterator[str]:
-    """An address that accepts and never answers."""
+    """Yield an address that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
 def other_store(tmp_path: Path, nix_environ: Mapping[str, str]) -> Iterator[Nix]:
-    """Nix with an empty store of its own, so that a path must be built or substituted."""
+    """Yield a Nix with an empty store of its own, which has to build or substitute every path."""
     root = tmp_path / "root"
     nix = Nix.find(environ={**nix_environ, "NIX_REMOTE": str(root)}, emit=ignore)
     yield dataclasses.replace(nix, environ={**nix.environ, "XDG_CACHE_HOME": str(tmp_path / "xdg")})

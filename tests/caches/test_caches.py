@@ -16,7 +16,7 @@ from flakeship import caches
 from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, opened, substituters
 from flakeship.caches.plan import Cache, Part
 from flakeship.nix.command import Nix
-from tests.caches.conftest import Story, fetch
+from tests.caches.conftest import EventRecord, fetch
 
 KINDS: Final[tuple[Cache, ...]] = (cachix, substituters)
 """mypy holds each module against the Protocol."""
@@ -27,19 +27,19 @@ def test_every_kind_that_is_listed_satisfies_the_protocol() -> None:
 
 
 @pytest.fixture
-def tools(nix: Nix, story: Story, tmp_path: Path) -> CacheTools:
-    return CacheTools(nix, story, fetch, tmp_path)
+def tools(nix: Nix, record: EventRecord, tmp_path: Path) -> CacheTools:
+    return CacheTools(nix, record, fetch, tmp_path)
 
 
-def test_without_inputs_nothing_is_done(tools: CacheTools, story: Story) -> None:
+def test_without_inputs_nothing_is_done(tools: CacheTools, record: EventRecord) -> None:
     with opened(CacheInputs(), tools) as plan:
         assert plan == CachePlan()
-    assert story.events == []
+    assert record.events == []
 
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Put two caches in place of ours, `first` and `second`; the list tells when each is entered and left."""
+    """Replace CACHES by two modules, `first` and `second`; the list records when each is entered and left."""
     steps: list[str] = []
 
     def kind(name: str) -> types.ModuleType:

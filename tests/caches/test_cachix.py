@@ -1,6 +1,6 @@
-"""Cachix. It is a service and its client cannot be had here: a script stands in for the client, a table for the API.
+"""Cachix. A script stands in for its client, and a table of responses for its API.
 
-Both are held to what docs.cachix.org says of them; that the service behaves so is not shown by these tests.
+Both follow docs.cachix.org; these tests can't show that the real service behaves so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flakeship.events import Command, Notice
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.caches.conftest import Story
+from tests.caches.conftest import EventRecord
 from tests.testbed.nix import MakeFlake
 
 KEY = "mine.cachix.org-1:" + "B" * 43 + "="
@@ -41,7 +41,7 @@ def service(*, public: bool = True, **changes: bytes | BaseException) -> Answers
 
 @dataclasses.dataclass
 class Api:
-    """Answers by URL; `asked` are the URLs and the tokens that came along."""
+    """A `Fetch` with a table of responses; `asked` lists each URL and the token sent with it."""
 
     answers: Answers
     asked: list[tuple[str, str]] = dataclasses.field(default_factory=list)
@@ -57,7 +57,7 @@ class Api:
 
 @pytest.fixture
 def client(nix: Nix, tmp_path: Path) -> Nix:
-    """Nix, and a stand-in for the cachix client in PATH: it notes its arguments and secrets, and runs its command."""
+    """Return a Nix with a script `cachix` in PATH, which writes down its arguments and secrets and runs its command."""
     folder = tmp_path / "client"
     folder.mkdir()
     (folder / "cachix").write_text(
@@ -70,18 +70,20 @@ def client(nix: Nix, tmp_path: Path) -> Nix:
 
 
 @pytest.fixture
-def plan(tmp_path: Path, story: Story) -> Iterator[Callable[..., CachePlan]]:
+def plan(tmp_path: Path, record: EventRecord) -> Iterator[Callable[..., CachePlan]]:
     """Open the Cachix cache `mine` until the test is over."""
     with contextlib.ExitStack() as scope:
 
         def make(nix: Nix, api: Api, **inputs: Any) -> CachePlan:
-            tools = CacheTools(nix, story, api, tmp_path)
+            tools = CacheTools(nix, record, api, tmp_path)
             return scope.enter_context(opened(CacheInputs(cachix="mine", **inputs), tools))
 
         yield make
 
 
-def test_public_cache_is_pulled_from(nix: Nix, story: Story, plan: Callable[..., CachePlan]) -> None:
+def test_a_public_cache_is_used_and_nothing_is_pushed_without_a_token(
+    nix: Nix, record: EventRecord, plan: Callable[..., CachePlan]
+) -> None:
     api = Api(service())
     made = plan(nix, api)
     options = dict(made.options)
@@ -91,12 +93,12 @@ def test_public_cache_is_pulled_from(nix: Nix, story: Story, plan: Callable[...,
     assert "netrc-file" not in options
     assert api.asked == [(API, ""), (INFO, "")]
     assert any(
-        isinstance(event, Notice) and "nothing is pushed to it" in event.text for event in story.events
+        isinstance(event, Notice) and "nothing is pushed to it" in event.text for event in record.events
     )
 
 
-def test_private_cache_is_read_by_a_private_netrc(
-    nix: Nix, tmp_path: Path, story: Story, plan: Callable[..., CachePlan]
+def test_a_private_cache_is_read_with_a_netrc_file_that_only_we_can_read(
+    nix: Nix, tmp_path: Path, record: EventRecord, plan: Callable[..., CachePlan]
 ) -> None:
     theirs = tmp_path / "their-netrc"
     theirs.write_text("machine other.example password kept\n")
@@ -111,7 +113,7 @@ def test_private_cache_is_read_by_a_private_netrc(
     )
     assert netrc.stat().st_mode & 0o777 == 0o600
     assert api.asked == [(API, TOKEN), (INFO, TOKEN)]
-    assert "hunter2" not in str(made.options) + repr(made) + str(story.events)
+    assert "hunter2" not in str(made.options) + repr(made) + str(record.events)
 
 
 @pytest.mark.slow
@@ -126,10 +128,10 @@ def test_private_cache_is_read_by_a_private_netrc(
         ),
     ],
 )
-def test_build_runs_under_the_client_and_nix_does_not_see_its_secrets(
+def test_the_client_runs_the_build_and_nix_does_not_see_its_secrets(
     client: Nix,
     tmp_path: Path,
-    story: Story,
+    record: EventRecord,
     make_flake: MakeFlake,
     plan: Callable[..., CachePlan],
     *,
@@ -153,9 +155,9 @@ def test_build_runs_under_the_client_and_nix_does_not_see_its_secrets(
     wrapped.chmod(0o755)
     options = tuple(option for option in made.options if "substituters" not in option[0])
     output = build(
-        dataclasses.replace(client, emit=story).with_options(options),
+        dataclasses.replace(client, emit=record).with_options(options),
         Installable.parse(".#text", cwd=make_flake()),
-        emit=story,
+        emit=record,
         watch=made.watch,
         extra_environ=made.environ,
     )
@@ -163,22 +165,26 @@ def test_build_runs_under_the_client_and_nix_does_not_see_its_secrets(
     assert (tmp_path / "client/seen").read_text() == seen
     assert "hunter2" in (tmp_path / "client/after").read_text()
     assert "hunter2" not in (tmp_path / "environ").read_text()
-    command = next(event for event in story.events if isinstance(event, Command))
+    command = next(event for event in record.events if isinstance(event, Command))
     assert command.argv[:4] == ("cachix", "watch-exec", "mine", "--")
-    assert "hunter2" not in str(story.events)
-    assert story.warnings == []
+    assert "hunter2" not in str(record.events)
+    assert record.warnings == []
 
 
-def test_client_that_neither_path_nor_nix_has(nix: Nix, story: Story, plan: Callable[..., CachePlan]) -> None:
+def test_without_a_client_nothing_is_pushed_and_the_cache_is_still_used(
+    nix: Nix, record: EventRecord, plan: Callable[..., CachePlan]
+) -> None:
     """There is no network here, so Nix cannot get nixpkgs#cachix."""
     quick = nix.with_options((("flake-registry", ""), ("download-attempts", "1")))
     made = plan(quick, Api(service()), cachix_auth_token=TOKEN)
     assert (made.watch, dict(made.environ)) == ((), {})
     assert dict(made.options)["extra-substituters"] == "https://mine.cachix.org"
-    assert "no cachix client, and Nix cannot get one" in story.warnings[0]
+    assert "no cachix client, and Nix cannot get one" in record.warnings[0]
 
 
-def test_client_that_nix_gets(nix: Nix, tmp_path: Path, mocker: Any, plan: Callable[..., CachePlan]) -> None:
+def test_the_client_may_come_from_nixpkgs_and_is_never_built(
+    nix: Nix, tmp_path: Path, mocker: Any, plan: Callable[..., CachePlan]
+) -> None:
     (tmp_path / "out/bin").mkdir(parents=True)
     (tmp_path / "out/bin/cachix").touch()
     query = mocker.patch.object(
@@ -204,37 +210,37 @@ def test_client_that_nix_gets(nix: Nix, tmp_path: Path, mocker: Any, plan: Calla
         ({"info": b"nothing"}, "no nix-cache-info"),
     ],
 )
-def test_cache_that_is_down_is_a_warning(
-    nix: Nix, story: Story, plan: Callable[..., CachePlan], *, changes: Any, reason: str
+def test_a_cache_that_is_down_is_a_warning(
+    nix: Nix, record: EventRecord, plan: Callable[..., CachePlan], *, changes: Any, reason: str
 ) -> None:
     assert plan(nix, Api(service(**changes)), cachix_auth_token=TOKEN) == CachePlan()
-    (warning,) = story.warnings
+    (warning,) = record.warnings
     assert "the Cachix cache mine is left out: " in warning
     assert reason in warning
     assert "the build goes on without it" in warning
 
 
-def test_private_cache_without_a_token_says_what_it_needs(
-    nix: Nix, story: Story, plan: Callable[..., CachePlan]
+def test_the_warning_about_a_private_cache_names_the_token(
+    nix: Nix, record: EventRecord, plan: Callable[..., CachePlan]
 ) -> None:
     assert plan(nix, Api(service(api=UnreachableError("401")))) == CachePlan()
-    assert "a private cache needs `cachix-auth-token`" in story.warnings[0]
+    assert "a private cache needs `cachix-auth-token`" in record.warnings[0]
 
 
-def test_being_cancelled_is_no_fault_of_the_cache(nix: Nix, plan: Callable[..., CachePlan]) -> None:
+def test_cancellation_is_not_mistaken_for_a_broken_cache(nix: Nix, plan: Callable[..., CachePlan]) -> None:
     with pytest.raises(Cancelled):
         plan(nix, Api(service(api=Cancelled(2))))
 
 
 @pytest.mark.parametrize("name", ["--help", "https://mine.cachix.org", "Mine", "a/b", "a b", "-x"])
-def test_malformed_name(nix: Nix, story: Story, tmp_path: Path, name: str) -> None:
+def test_a_malformed_name_is_refused(nix: Nix, record: EventRecord, tmp_path: Path, name: str) -> None:
     with (
         pytest.raises(UsageError, match="is not the name of a cache") as caught,
-        opened(CacheInputs(cachix=name), CacheTools(nix, story, Api({}), tmp_path)),
+        opened(CacheInputs(cachix=name), CacheTools(nix, record, Api({}), tmp_path)),
     ):
         pass
     assert "NAME" in caught.value.hint
 
 
-def test_secrets_are_not_in_what_inputs_print() -> None:
+def test_the_inputs_print_no_secrets() -> None:
     assert "hunter2" not in repr(CacheInputs(cachix_auth_token=TOKEN, cachix_signing_key=SIGNING_KEY))

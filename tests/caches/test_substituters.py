@@ -1,4 +1,4 @@
-"""Pulling from a real signed cache on loopback, and from caches that are down in every way."""
+"""A real signed cache on loopback, and caches that are down in every way."""
 
 from __future__ import annotations
 
@@ -16,48 +16,50 @@ from flakeship.events import BuildLog
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.caches.conftest import SignedCache, Story, fetch, serving
+from tests.caches.conftest import EventRecord, SignedCache, fetch, serving
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
 KEY = "cache.example-1:" + "A" * 43 + "="
 
 
-def planned(nix: Nix, story: Story, folder: Path, *urls: str, key: str = KEY) -> CachePlan:
+def plan_of(nix: Nix, record: EventRecord, folder: Path, *urls: str, key: str = KEY) -> CachePlan:
     inputs = CacheInputs(substituters=urls, trusted_public_keys=(key,) if key else ())
-    with opened(inputs, CacheTools(nix, story, fetch, folder)) as plan:
+    with opened(inputs, CacheTools(nix, record, fetch, folder)) as plan:
         return plan
 
 
-def chatty(nix: Nix, story: Story, folder: Path, plan: CachePlan) -> list[str]:
-    """Build the package that prints when it is built, with the plan; the lines of the log."""
+def build_chatty(nix: Nix, record: EventRecord, folder: Path, plan: CachePlan) -> list[str]:
+    """Build a package that prints lines while it is built, with the plan; return the lines of the log."""
     installable = Installable.parse(".#chatty", cwd=folder)
     build(
-        nix.with_options(plan.options), installable, emit=story, watch=plan.watch, extra_environ=plan.environ
+        nix.with_options(plan.options), installable, emit=record, watch=plan.watch, extra_environ=plan.environ
     )
-    return [event.line for event in story.events if isinstance(event, BuildLog)]
+    return [event.line for event in record.events if isinstance(event, BuildLog)]
 
 
-def test_package_is_pulled_and_not_built(
-    other_store: Nix, signed_cache: SignedCache, story: Story, make_flake: MakeFlake, tmp_path: Path
+def test_a_package_in_the_cache_is_not_built(
+    other_store: Nix, signed_cache: SignedCache, record: EventRecord, make_flake: MakeFlake, tmp_path: Path
 ) -> None:
-    plan = planned(other_store, story, tmp_path, signed_cache.url, key=signed_cache.public_key)
-    log = chatty(other_store, story, make_flake(), plan)
+    plan = plan_of(other_store, record, tmp_path, signed_cache.url, key=signed_cache.public_key)
+    log = build_chatty(other_store, record, make_flake(), plan)
     assert any(line.startswith("copying path") and signed_cache.url in line for line in log)
     assert "chatty> one" not in log
     assert any(path.endswith(".narinfo") for path in signed_cache.requests)
-    assert story.warnings == []
+    assert record.warnings == []
 
 
-def test_signature_of_another_key_is_refused_and_the_package_built(
-    other_store: Nix, signed_cache: SignedCache, story: Story, make_flake: MakeFlake, tmp_path: Path
+def test_a_package_signed_by_another_key_is_built(
+    other_store: Nix, signed_cache: SignedCache, record: EventRecord, make_flake: MakeFlake, tmp_path: Path
 ) -> None:
-    plan = planned(other_store, story, tmp_path, signed_cache.url)
-    assert "chatty> one" in chatty(other_store, story, make_flake(), plan)
+    plan = plan_of(other_store, record, tmp_path, signed_cache.url)
+    assert "chatty> one" in build_chatty(other_store, record, make_flake(), plan)
 
 
-def test_options_are_those_of_nix(nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path) -> None:
-    plan = planned(nix, story, tmp_path, signed_cache.url)
+def test_the_options_are_settings_of_nix(
+    nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path
+) -> None:
+    plan = plan_of(nix, record, tmp_path, signed_cache.url)
     assert dict(plan.options) == {
         "extra-substituters": signed_cache.url,
         "extra-trusted-public-keys": KEY,
@@ -68,10 +70,12 @@ def test_options_are_those_of_nix(nix: Nix, signed_cache: SignedCache, story: St
     }
 
 
-def test_users_own_patience_stays(nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path) -> None:
+def test_timeouts_that_the_user_configured_are_kept(
+    nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path
+) -> None:
     config = nix.environ["NIX_CONFIG"] + "\nfallback = false\nconnect-timeout = 60"
     own = dataclasses.replace(nix, environ={**nix.environ, "NIX_CONFIG": config})
-    options = dict(planned(own, story, tmp_path, signed_cache.url).options)
+    options = dict(plan_of(own, record, tmp_path, signed_cache.url).options)
     assert not {"fallback", "connect-timeout"} & options.keys()
     assert options["download-attempts"] == "2"
 
@@ -79,10 +83,10 @@ def test_users_own_patience_stays(nix: Nix, signed_cache: SignedCache, story: St
 @pytest.mark.parametrize(
     ("fixture", "reason"), [("closed_port", "refused"), ("black_hole", "within 5 seconds")]
 )
-def test_cache_that_is_down_is_a_warning_and_the_build_goes_on(
+def test_a_cache_that_is_down_is_a_warning_and_the_build_goes_on(
     request: pytest.FixtureRequest,
     nix: Nix,
-    story: Story,
+    record: EventRecord,
     make_flake: MakeFlake,
     *,
     fixture: str,
@@ -91,15 +95,15 @@ def test_cache_that_is_down_is_a_warning_and_the_build_goes_on(
     url = request.getfixturevalue(fixture)
     folder = make_flake(fresh=True)
     started = time.monotonic()
-    plan = planned(nix, story, folder.parent, url, f"{url}/second")
-    log = chatty(nix, story, folder, plan)
+    plan = plan_of(nix, record, folder.parent, url, f"{url}/second")
+    log = build_chatty(nix, record, folder, plan)
     assert time.monotonic() - started < 10
     assert plan.options == ()
     assert "chatty> one" in log
-    assert len(story.warnings) == 2
-    assert f"the cache {url} is left out: " in story.warnings[0]
-    assert reason in story.warnings[0]
-    assert "the build goes on without it" in story.warnings[0]
+    assert len(record.warnings) == 2
+    assert f"the cache {url} is left out: " in record.warnings[0]
+    assert reason in record.warnings[0]
+    assert "the build goes on without it" in record.warnings[0]
 
 
 def answering(status: int, body: bytes) -> Any:
@@ -126,16 +130,18 @@ def answering(status: int, body: bytes) -> Any:
         (200, b"StoreDir: /srv/store\n", "it is for the store /srv/store"),
     ],
 )
-def test_what_answers_is_no_cache_of_ours(
-    nix: Nix, story: Story, tmp_path: Path, *, status: int, body: bytes, reason: str
+def test_a_server_that_is_not_a_cache_for_this_store_is_left_out(
+    nix: Nix, record: EventRecord, tmp_path: Path, *, status: int, body: bytes, reason: str
 ) -> None:
     with serving(answering(status, body)) as url:
-        assert planned(nix, story, tmp_path, url).options == ()
-    assert reason in story.warnings[0]
+        assert plan_of(nix, record, tmp_path, url).options == ()
+    assert reason in record.warnings[0]
 
 
-def test_cache_that_falls_silent_after_the_probe(nix: Nix, story: Story, make_flake: MakeFlake) -> None:
-    """It answers the probe, and then nothing more: Nix gives up by itself."""
+def test_a_cache_that_stops_responding_after_the_probe_does_not_fail_the_build(
+    nix: Nix, record: EventRecord, make_flake: MakeFlake
+) -> None:
+    """The cache responds to the probe and then never again; Nix gives up by itself."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -153,53 +159,53 @@ def test_cache_that_falls_silent_after_the_probe(nix: Nix, story: Story, make_fl
 
     folder = make_flake(fresh=True)
     with serving(Handler) as url:
-        plan = planned(nix, story, folder.parent, url)
+        plan = plan_of(nix, record, folder.parent, url)
         started = time.monotonic()
-        log = chatty(nix, story, folder, plan)
+        log = build_chatty(nix, record, folder, plan)
         elapsed = time.monotonic() - started
     assert "chatty> one" in log
     assert elapsed < 10
 
 
-def test_cache_whose_files_are_corrupt(
-    other_store: Nix, signed_cache: SignedCache, story: Story, make_flake: MakeFlake, tmp_path: Path
+def test_a_package_that_is_corrupt_in_the_cache_is_built(
+    other_store: Nix, signed_cache: SignedCache, record: EventRecord, make_flake: MakeFlake, tmp_path: Path
 ) -> None:
     for nar in (tmp_path / "cache/nar").iterdir():
         nar.write_bytes(nar.read_bytes()[:-20] + b"x" * 20)
-    plan = planned(other_store, story, tmp_path, signed_cache.url, key=signed_cache.public_key)
-    assert "chatty> one" in chatty(other_store, story, make_flake(), plan)
+    plan = plan_of(other_store, record, tmp_path, signed_cache.url, key=signed_cache.public_key)
+    assert "chatty> one" in build_chatty(other_store, record, make_flake(), plan)
 
 
-def test_working_cache_beside_one_that_is_down(
-    nix: Nix, signed_cache: SignedCache, closed_port: str, story: Story, tmp_path: Path
+def test_a_working_cache_is_used_beside_one_that_is_down(
+    nix: Nix, signed_cache: SignedCache, closed_port: str, record: EventRecord, tmp_path: Path
 ) -> None:
-    plan = planned(nix, story, tmp_path, closed_port, signed_cache.url)
+    plan = plan_of(nix, record, tmp_path, closed_port, signed_cache.url)
     assert dict(plan.options)["extra-substituters"] == signed_cache.url
 
 
-def test_folder_as_a_cache(nix: Nix, story: Story, tmp_path: Path) -> None:
-    plan = planned(
-        nix, story, tmp_path, f"file://{tmp_path}", "file:///no/such/folder", "s3://bucket?region=eu"
+def test_a_folder_may_be_a_cache(nix: Nix, record: EventRecord, tmp_path: Path) -> None:
+    plan = plan_of(
+        nix, record, tmp_path, f"file://{tmp_path}", "file:///no/such/folder", "s3://bucket?region=eu"
     )
     assert dict(plan.options)["extra-substituters"] == f"file://{tmp_path} s3://bucket?region=eu"
-    assert "file:///no/such/folder is left out: there is no such folder" in story.warnings[0]
+    assert "file:///no/such/folder is left out: there is no such folder" in record.warnings[0]
 
 
-def test_cache_without_a_key_is_warned_of(
-    nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path
+def test_a_cache_without_a_public_key_is_a_warning(
+    nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path
 ) -> None:
-    plan = planned(nix, story, tmp_path, signed_cache.url, key="")
+    plan = plan_of(nix, record, tmp_path, signed_cache.url, key="")
     assert "extra-trusted-public-keys" not in dict(plan.options)
-    assert "without trusted-public-keys" in story.warnings[0]
+    assert "without trusted-public-keys" in record.warnings[0]
 
 
-def test_user_whom_the_daemon_does_not_trust_is_warned(
-    nix: Nix, signed_cache: SignedCache, story: Story, tmp_path: Path, mocker: Any
+def test_a_user_that_the_daemon_does_not_trust_is_warned(
+    nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path, mocker: Any
 ) -> None:
     mocker.patch("flakeship.caches.may_choose_substituters", return_value=False)
-    planned(nix, story, tmp_path, signed_cache.url)
-    assert "daemon ignores caches" in story.warnings[0]
-    assert "trusted-users" in story.warnings[0]
+    plan_of(nix, record, tmp_path, signed_cache.url)
+    assert "daemon ignores caches" in record.warnings[0]
+    assert "trusted-users" in record.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -213,11 +219,11 @@ def test_user_whom_the_daemon_does_not_trust_is_warned(
         ("https://cache.example", "name:short=", "is no public key"),
     ],
 )
-def test_malformed_inputs(
-    nix: Nix, story: Story, tmp_path: Path, *, url: str, key: str, message: str
+def test_malformed_inputs_are_refused(
+    nix: Nix, record: EventRecord, tmp_path: Path, *, url: str, key: str, message: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        planned(nix, story, tmp_path, url, key=key)
+        plan_of(nix, record, tmp_path, url, key=key)
     assert message in caught.value.message
     assert caught.value.hint
     assert "hunter2" not in caught.value.message + caught.value.hint

@@ -1,4 +1,4 @@
-"""What is seen of a layer in passing: the same bytes go on, small layers leave names, large ones nothing."""
+"""Glimpses: small layers leave their file names, large ones nothing, and the bytes pass unchanged."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def tar_of(*names: str, data: bytes = b"x" * 700) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_customisation_layer_is_seen_whole() -> None:
+def test_a_customisation_layer_is_listed_completely() -> None:
     glimpse = glimpse_of(archives.LAYERS[2])
     assert glimpse.whole
     assert glimpse.paths == {"bin", "bin/hello", "etc", "etc/motd"}
     assert glimpse.links == {"bin/hello": f"{archives.STORE_HELLO}/bin/hello"}
 
 
-def test_passwd_is_kept_and_other_content_is_not() -> None:
+def test_only_the_content_of_passwd_is_kept() -> None:
     glimpse = glimpse_of(tar_of("./etc/passwd", "./etc/shadow", data=b"root:x:0:0\n"))
     assert glimpse.files == {"etc/passwd": b"root:x:0:0\n"}
 
 
-def test_a_layer_of_the_store_is_left_early() -> None:
+def test_a_layer_of_store_paths_is_not_read_to_its_end() -> None:
     glimpse = glimpse_of(tar_of(*(f"nix/store/{number}" for number in range(9)), "tmp"))
     assert not glimpse.whole
     assert not glimpse.paths
 
 
 @given(st.integers(0, 3000))
-def test_what_is_cut_off_or_damaged_is_no_error(cut: int) -> None:
+def test_a_truncated_or_damaged_layer_is_not_an_error(cut: int) -> None:
     data = tar_of("etc/passwd", "tmp")
     glimpse_of(data[:cut])
     assert not glimpse_of(b"\xff" * 512 + data).whole
@@ -64,7 +64,7 @@ def test_only_a_layer_that_is_known_to_be_small_is_watched(size: int | None, see
     assert ("key" in glimpses) is seen
 
 
-def test_a_layer_that_is_larger_than_it_said_is_let_go() -> None:
+def test_a_layer_larger_than_its_stated_size_leaves_no_glimpse() -> None:
     glimpses = Glimpses()
     with glimpses.watch(Layer("key", lambda: io.BytesIO(bytes(5 << 20)), size=100)).open() as reader:
         while reader.read(1 << 20):

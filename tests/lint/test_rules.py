@@ -1,4 +1,4 @@
-"""Each rule on an image that breaks it, on one that does not, and on one of which not enough is known."""
+"""Each rule on an image that breaks it, on one that does not, and on one that is not known well enough."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def view(
     suffix: str = "+gzip",
     created: str = "2026-01-01T00:00:00Z",
 ) -> ImageView:
-    """An image of one layer for each of `contents` (names of store paths), and one on top that is all glimpse."""
+    """Return an image with one layer for each of `contents` (names of store paths), and on top a layer with the glimpse `top`."""
     named = [[store(name) for name in names] for names in contents]
     keys = tuple(f"layer{number}" for number in range(len(named) + 1))
     layers = tuple(
@@ -100,7 +100,7 @@ def test_a_good_image_has_no_findings() -> None:
     assert not findings(view(GOOD, ["glibc-2.40", "openssl-3.0.8"], ["nss-cacert-3.101"]))
 
 
-def test_tls_without_certificates() -> None:
+def test_a_tls_library_without_certificates_is_reported() -> None:
     finding = only(view(GOOD, ["glibc-2.40", "gnutls-3.8.1"]))
     assert (finding.rule, finding.severity) == ("ca-bundle", "warning")
     assert "gnutls-3.8.1" in finding.text
@@ -117,11 +117,11 @@ def test_tls_without_certificates() -> None:
         view(GOOD, ["openssl-book-1.0", "rustls-1.0"]),
     ],
 )
-def test_certificates_may_come_in_many_ways_and_what_was_not_seen_is_not_missed(found: ImageView) -> None:
+def test_certificates_are_recognised_in_every_form_and_not_missed_in_unseen_layers(found: ImageView) -> None:
     assert "ca-bundle" not in rules(found)
 
 
-def test_no_tmp() -> None:
+def test_a_missing_tmp_is_reported() -> None:
     finding = only(view(GOOD, ["app-1"], top=replace(TOP, paths=frozenset({"etc", "etc/passwd"}))))
     assert (finding.rule, finding.severity) == ("tmp", "warning")
     assert "mkdir -m 1777 tmp" in finding.fix
@@ -139,7 +139,9 @@ def test_no_tmp() -> None:
         ("65532", b"app:x:1000:1000::/:\n", "passwd", "hint"),
     ],
 )
-def test_users(user: str, passwd: bytes | None, rule: str, level: str) -> None:
+def test_root_and_users_without_an_entry_are_reported(
+    user: str, passwd: bytes | None, rule: str, level: str
+) -> None:
     files = {} if passwd is None else {"etc/passwd": passwd}
     paths = {"tmp", "etc"} | set(files)
     finding = only(view({**GOOD, "User": user}, top=Glimpse(frozenset(paths), files=files)))
@@ -147,11 +149,11 @@ def test_users(user: str, passwd: bytes | None, rule: str, level: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["app", "1000", "app:staff"])
-def test_a_user_with_an_entry_is_fine(user: str) -> None:
+def test_a_user_with_an_entry_is_not_reported(user: str) -> None:
     assert not findings(view({**GOOD, "User": user}))
 
 
-def test_a_passwd_that_leads_elsewhere_is_not_judged() -> None:
+def test_a_passwd_that_is_a_link_is_not_judged() -> None:
     linked = Glimpse(frozenset({"tmp", "etc/passwd"}), {"etc/passwd": store("passwd/etc/passwd")})
     assert not findings(view({**GOOD, "User": "nobody"}, top=linked))
 
@@ -164,16 +166,16 @@ def test_a_passwd_that_leads_elsewhere_is_not_judged() -> None:
         ({"Entrypoint": [], "Cmd": []}, "command", "warning"),
     ],
 )
-def test_what_is_run(runtime: dict[str, Any], rule: str, level: str) -> None:
+def test_a_missing_command_is_reported(runtime: dict[str, Any], rule: str, level: str) -> None:
     finding = only(view({"User": "app", **runtime}))
     assert (finding.rule, finding.severity) == (rule, level)
 
 
-def test_a_cmd_with_arguments_of_its_own_is_meant_to_be_replaced() -> None:
+def test_a_cmd_with_arguments_is_not_reported() -> None:
     assert not findings(view({"User": "app", "Cmd": ["/bin/app", "--serve"]}))
 
 
-def test_too_many_layers() -> None:
+def test_too_many_layers_are_reported() -> None:
     assert "layers" not in rules(view(GOOD, *([f"p{n}-1"] for n in range(126))))
     finding = only(view(GOOD, *([f"p{n}-1"] for n in range(127))))
     assert (finding.rule, finding.severity) == ("layers", "warning")
@@ -181,14 +183,14 @@ def test_too_many_layers() -> None:
     assert "sysbox" in finding.text
 
 
-def test_what_builds_programs_is_named_with_the_way_to_find_who_refers_to_it() -> None:
+def test_build_tools_are_reported_with_the_command_that_finds_their_referrers() -> None:
     finding = only(view(GOOD, ["zlib-1.3-dev", "glibc-2.40"], ["gcc-13.2.0"], ["binutils-wrapper-2.43"]))
     assert finding.rule == "build-tools"
     assert "gcc-13.2.0, binutils-wrapper-2.43, zlib-1.3-dev" in finding.text
     assert f"nix why-depends RESULT {store('gcc-13.2.0')}" in finding.fix
 
 
-def test_the_way_to_the_largest_is_told_where_nix_knows_it() -> None:
+def test_the_chain_of_references_to_the_largest_build_tool_is_shown() -> None:
     asked: list[tuple[str, str]] = []
 
     def why_depends(root: str, path: str) -> tuple[str, ...]:
@@ -206,16 +208,16 @@ def test_the_way_to_the_largest_is_told_where_nix_knows_it() -> None:
     "name",
     ["gcc-13.2.0-lib", "gcc-13.2.0-libgcc", "developer-1.0", "go-migrate-4.1", "golang-x-1", "dev-1.0"],
 )
-def test_what_programs_need_to_run_is_no_build_tool(name: str) -> None:
+def test_runtime_libraries_are_not_build_tools(name: str) -> None:
     assert not findings(view(GOOD, [name]))
 
 
 @pytest.mark.parametrize("created", ["1970-01-01T00:00:01+00:00", "0001-01-01T00:00:00Z"])
-def test_a_date_that_is_none(created: str) -> None:
+def test_a_placeholder_date_is_reported(created: str) -> None:
     assert only(view(GOOD, created=created)).rule == "created"
 
 
-def test_zstd_is_for_newer_engines() -> None:
+def test_zstd_layers_are_reported() -> None:
     assert only(view(GOOD, suffix="+zstd")).rule == "zstd"
 
 
@@ -246,14 +248,14 @@ def elf(machine: int, order: str = "<") -> bytes:
         (b"\x7fELF", ""),
     ],
 )
-def test_the_cpu_of_a_program_is_read_off_its_header(tmp_path: Path, head: bytes, expected: str) -> None:
+def test_the_cpu_of_a_program_is_read_from_its_elf_header(tmp_path: Path, head: bytes, expected: str) -> None:
     (tmp_path / "program").write_bytes(head)
     assert architecture_of(tmp_path / "program") == expected
     assert architecture_of(tmp_path / "nowhere") == ""
     assert architecture_of(Path("/bin/busybox")) != ""
 
 
-def test_a_program_for_another_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_for_another_cpu_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     # the store can't be written to by a test; what is read there is the test above
     looked: list[Path] = []
 
@@ -270,7 +272,7 @@ def test_a_program_for_another_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not findings(view(GOOD, ["app"]))
 
 
-def test_contents_are_read_off_the_history() -> None:
+def test_store_paths_are_read_from_the_history() -> None:
     one, two = store("a-1"), store("b-2")
     history: list[dict[str, Any]] = [
         {"comment": f"store paths: ['{one}', '{two}']"},

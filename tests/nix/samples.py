@@ -1,4 +1,4 @@
-"""What Nix 2.8, 2.26 and 2.34 print for the same flake, recorded from the real ones and cut to what is read."""
+"""What Nix 2.8, 2.26 and 2.34 print for the same flake: recorded output, shortened to what flakeship reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds by real Nix, and the JSON of the versions that cannot be had here."""
+"""Builds with the real Nix."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from flakeship.events import BuildLog, BuildProgress, Event, ignore
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.nix.building import built, failed, logged
+from tests.nix.builds import built, failed, logged
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
 
 
-def test_default_package(nix: Nix, make_flake: MakeFlake) -> None:
+def test_the_default_package_is_built(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake(fresh=True)
     output, events = built(nix, folder, ".")
     assert output.system == "x86_64-linux"
@@ -35,7 +35,9 @@ def test_default_package(nix: Nix, make_flake: MakeFlake) -> None:
     assert (progress[-1].done, progress[-1].failed) == (1, 0)
 
 
-def test_leaves_nothing_behind(nix: Nix, make_flake: MakeFlake, git: Callable[..., str]) -> None:
+def test_a_build_leaves_no_link_and_no_lock_file(
+    nix: Nix, make_flake: MakeFlake, git: Callable[..., str]
+) -> None:
     folder = make_flake()
     roots = Path("/nix/var/nix/gcroots/auto")
     before = set(roots.iterdir()) if roots.is_dir() else set()
@@ -47,25 +49,25 @@ def test_leaves_nothing_behind(nix: Nix, make_flake: MakeFlake, git: Callable[..
 @pytest.mark.parametrize(
     "text", [".#text", ".#packages.x86_64-linux.text", "path:.#text", "./sub/.././#text"]
 )
-def test_ways_to_name_an_attribute(nix: Nix, make_flake: MakeFlake, text: str) -> None:
+def test_an_attribute_may_be_named_in_several_ways(nix: Nix, make_flake: MakeFlake, text: str) -> None:
     folder = make_flake()
     (folder / "sub").mkdir()
     assert Path(built(nix, folder, text)[0].out_path).read_text() == "no image at all\n"
 
 
-def test_other_output(nix: Nix, make_flake: MakeFlake) -> None:
+def test_an_output_other_than_out_may_be_named(nix: Nix, make_flake: MakeFlake) -> None:
     output, _ = built(nix, make_flake(), ".#hello^doc")
     assert output.out_path.endswith("-hello-2.12-doc")
     assert (Path(output.out_path) / "README").read_text() == "manual\n"
 
 
-def test_flake_in_a_subfolder_is_found_from_below(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_flake_is_found_in_a_folder_above(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake() / "deep"
     folder.mkdir()
     assert built(nix, folder, "#text")[0].out_path
 
 
-def test_log_comes_while_the_builder_runs(nix: Nix, make_flake: MakeFlake) -> None:
+def test_log_lines_arrive_while_the_builder_runs(nix: Nix, make_flake: MakeFlake) -> None:
     times: dict[str, float] = {}
 
     def note(event: Event) -> None:
@@ -77,14 +79,14 @@ def test_log_comes_while_the_builder_runs(nix: Nix, make_flake: MakeFlake) -> No
     assert "chatty> caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{REPLACEMENT CHARACTER}" in times
 
 
-def test_failing_builder(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_failing_builder_is_named_with_the_end_of_its_log(nix: Nix, make_flake: MakeFlake) -> None:
     error = failed(nix, make_flake(), ".#needs-fails")
     assert error.message == "building fails-1.0 failed: its builder exited with code 3"
     assert error.detail.splitlines() == [*(f"line {number}" for number in range(17, 41)), "about to fail"]
     assert "nix log /nix/store/" in error.hint
 
 
-def test_wrong_hash(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_wrong_hash_names_the_source_and_both_hashes(nix: Nix, make_flake: MakeFlake) -> None:
     error = failed(nix, make_flake(), ".#wrong-hash")
     assert error.message.startswith(
         "the source wrong-hash is not what the flake says: its hash is sha256-YB/PfWer"
@@ -92,12 +94,12 @@ def test_wrong_hash(nix: Nix, make_flake: MakeFlake) -> None:
     assert "put the new hash" in error.hint
 
 
-def test_evaluation_error(nix: Nix, make_flake: MakeFlake) -> None:
+def test_an_evaluation_error_is_quoted(nix: Nix, make_flake: MakeFlake) -> None:
     error = failed(nix, make_flake(), ".#throws")
     assert error.message == ".#throws cannot be built: this attribute is broken on purpose"
 
 
-def test_unfree_is_refused_and_allowed(
+def test_an_unfree_package_is_refused_unless_it_is_allowed(
     nix: Nix, nix_environ: Mapping[str, str], make_flake: MakeFlake
 ) -> None:
     folder = make_flake()
@@ -108,12 +110,14 @@ def test_unfree_is_refused_and_allowed(
     assert built(allowed, folder, ".#unfree")[0].out_path.endswith("-hello-2.12")
 
 
-def test_impure(nix_environ: Mapping[str, str], make_flake: MakeFlake) -> None:
+def test_impure_lets_a_build_read_the_environment(
+    nix_environ: Mapping[str, str], make_flake: MakeFlake
+) -> None:
     impure = Nix.find(environ={**nix_environ, "FLAVOUR": "mint"}, emit=ignore, impure=True)
     assert Path(built(impure, make_flake(), ".#impure")[0].out_path).read_text() == "mint\n"
 
 
-def test_another_system(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_package_for_another_system_names_both_systems(nix: Nix, make_flake: MakeFlake) -> None:
     error = failed(nix, make_flake(), ".#packages.aarch64-linux.text")
     assert (
         error.message
@@ -121,15 +125,15 @@ def test_another_system(nix: Nix, make_flake: MakeFlake) -> None:
     )
 
 
-def test_download_fails(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_failed_download_says_what_to_check(nix: Nix, make_flake: MakeFlake) -> None:
     impatient = nix.with_options((("download-attempts", "1"),))
     error = failed(impatient, make_flake(), ".#unfetched")
     assert error.message == "something that .#unfetched needs cannot be downloaded"
     assert "127.0.0.1:9" in error.detail
 
 
-def test_disk_full(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
-    """A real full disk: Nix builds in a tmpfs of a megabyte, in a mount namespace of its own."""
+def test_a_full_disk_is_a_resource_error(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
+    """The disk is really full: Nix builds in a tmpfs of one megabyte, in a mount namespace of its own."""
     small = tmp_path / "small"
     small.mkdir()
     script = f'mount -t tmpfs -o size=1m tmpfs {small} && exec "$@"'
@@ -146,7 +150,7 @@ def test_disk_full(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
     assert "the disk is full" in error.message
 
 
-def test_wrong_attribute_lists_what_there_is(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_wrong_attribute_lists_the_packages_of_the_flake(nix: Nix, make_flake: MakeFlake) -> None:
     error = failed(nix, make_flake(), ".#streem")
     assert error.message == "the flake . has no package 'streem'"
     assert error.hint.startswith(
@@ -155,7 +159,7 @@ def test_wrong_attribute_lists_what_there_is(nix: Nix, make_flake: MakeFlake) ->
     assert "its other packages: chatty, default, fails" in error.hint
 
 
-def test_no_default_package(nix: Nix, tmp_path: Path) -> None:
+def test_a_flake_without_a_default_package_says_so(nix: Nix, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = _: { packages.x86_64-linux.tool.x = 1; }; }")
     error = failed(nix, tmp_path, "path:.")
     assert error.message == "the flake path:. has no default package"
@@ -163,7 +167,9 @@ def test_no_default_package(nix: Nix, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", ["a.nix", "flake.nix"])
-def test_untracked_file_is_named(nix: Nix, tmp_path: Path, git: Callable[..., str], failing: str) -> None:
+def test_an_untracked_file_is_named_when_the_build_fails(
+    nix: Nix, tmp_path: Path, git: Callable[..., str], failing: str
+) -> None:
     git(tmp_path, "init", "-q")
     (tmp_path / "flake.nix").write_text(
         "{ outputs = _: { packages.x86_64-linux.default = import ./a.nix; }; }"
@@ -175,7 +181,7 @@ def test_untracked_file_is_named(nix: Nix, tmp_path: Path, git: Callable[..., st
     assert f"git add --intent-to-add -- {failing}`" in error.hint
 
 
-def test_untracked_file_is_mentioned_when_the_attribute_is_missing(nix: Nix, make_flake: MakeFlake) -> None:
+def test_an_untracked_file_is_named_when_the_attribute_is_missing(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake()
     (folder / "image.nix").touch()
     error = failed(nix, folder, ".#imag")
@@ -186,7 +192,7 @@ def test_untracked_file_is_mentioned_when_the_attribute_is_missing(nix: Nix, mak
 
 
 def test_cancelling_ends_nix_and_its_builder(nix: Nix, make_flake: MakeFlake) -> None:
-    """As a signal handler does it: an exception in the thread that waits."""
+    """A signal handler raises an exception in the thread that waits, as here."""
     asleep = threading.Event()
     folder = make_flake(fresh=True)
 
@@ -219,7 +225,7 @@ def test_cancelling_ends_nix_and_its_builder(nix: Nix, make_flake: MakeFlake) ->
 
 
 def _processes_with(mark: bytes) -> list[str]:
-    """Processes of whose environment the mark is part: a builder's holds its derivation's attributes."""
+    """Return the processes whose environment holds `mark`: a builder's holds the attributes of its derivation."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""Builds under a cache's client: whatever it does, the build is not the worse for it."""
+"""Builds run by a cache's client: whatever the client does, it does not fail the build."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.nix.command import Nix
-from tests.nix.building import built, failed, logged, warned
+from tests.nix.builds import built, failed, logged, warned
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ def script(folder: Path, name: str, text: str) -> tuple[str, ...]:
     return (str(path),)
 
 
-def test_watch_runs_nix(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_the_client_runs_nix(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
     watch = script(tmp_path, "watch", f'echo "$SECRET" > {tmp_path}/seen; exec "$@"')
     output, events = built(nix, make_flake(), ".#text", watch=watch, extra_environ={"SECRET": "s"})
     assert output.out_path.endswith("-notes.txt")
@@ -31,7 +31,9 @@ def test_watch_runs_nix(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None
     assert not warned(events)
 
 
-def test_watch_that_never_starts_nix_costs_nothing(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_a_client_that_never_starts_nix_does_not_fail_the_build(
+    nix: Nix, make_flake: MakeFlake, tmp_path: Path
+) -> None:
     watch = script(tmp_path, "watch", 'echo "bad token" >&2; exit 7')
     output, events = built(nix, make_flake(), ".#text", watch=watch)
     assert output.out_path.endswith("-notes.txt")
@@ -41,14 +43,16 @@ def test_watch_that_never_starts_nix_costs_nothing(nix: Nix, make_flake: MakeFla
     assert "bad token" in logged(events)
 
 
-def test_watch_that_is_not_there_costs_nothing(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_missing_client_does_not_fail_the_build(nix: Nix, make_flake: MakeFlake) -> None:
     output, events = built(nix, make_flake(), ".#text", watch=("/no/such/client",))
     assert output.out_path.endswith("-notes.txt")
     (warning,) = warned(events)
     assert "cannot start /no/such/client" in warning.text
 
 
-def test_watch_that_fails_after_the_build(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_a_client_that_fails_after_the_build_is_a_warning(
+    nix: Nix, make_flake: MakeFlake, tmp_path: Path
+) -> None:
     watch = script(tmp_path, "watch", '"$@"; echo "upload failed" >&2; exit 1')
     output, events = built(nix, make_flake(), ".#text", watch=watch)
     assert output.out_path.endswith("-notes.txt")
@@ -56,7 +60,9 @@ def test_watch_that_fails_after_the_build(nix: Nix, make_flake: MakeFlake, tmp_p
     assert "ended with exit code 1: not all may be pushed" in warning.text
 
 
-def test_watch_that_hangs_after_the_build_is_ended(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_a_client_that_hangs_after_the_build_is_ended(
+    nix: Nix, make_flake: MakeFlake, tmp_path: Path
+) -> None:
     watch = script(tmp_path, "watch", '"$@"; echo uploading >&2; sleep 60')
     started = time.monotonic()
     output, events = built(nix, make_flake(), ".#text", watch=watch, patience=0.5)
@@ -65,12 +71,14 @@ def test_watch_that_hangs_after_the_build_is_ended(nix: Nix, make_flake: MakeFla
     assert warned(events)
 
 
-def test_watch_does_not_hide_a_failing_build(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_a_client_does_not_hide_a_failing_build(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
     watch = script(tmp_path, "watch", '"$@"')
     assert "its builder exited with code 3" in failed(nix, make_flake(), ".#fails", watch=watch).message
 
 
-def test_nix_is_gone_when_it_is_to_build(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_nix_that_disappears_before_the_build_is_an_error(
+    nix: Nix, make_flake: MakeFlake, tmp_path: Path
+) -> None:
     gone = dataclasses.replace(nix, environ={**nix.environ, "PATH": str(tmp_path)})
     assert shutil.which("nix", path=str(tmp_path)) is None
     assert "cannot start nix" in failed(gone, make_flake(), ".#text").message

@@ -1,4 +1,4 @@
-"""The JSON and the grammar of versions that cannot be had here."""
+"""The JSON and the grammar of Nix versions that this machine does not have."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ ANY = Installable("github:o/r", "image", (), "/", None)
 
 
 @pytest.mark.parametrize("version", BUILD)
-def test_json_of_each_version(nix: Nix, mocker: MockerFixture, version: str) -> None:
+def test_the_json_of_each_version_is_read(nix: Nix, mocker: MockerFixture, version: str) -> None:
     mocker.patch.object(Nix, "query", return_value=SHOWN_DERIVATION[version])
     output = read_build(nix, ANY, json.dumps(BUILD[version]).encode())
     assert output == BuildOutput(OUT, DRV, {"out": OUT}, "x86_64-linux")
 
 
 @pytest.mark.parametrize("entry", [OUT, {"path": OUT}])
-def test_path_that_needs_no_build(nix: Nix, entry: Any) -> None:
+def test_a_store_path_that_needs_no_build_is_read(nix: Nix, entry: Any) -> None:
     assert read_build(nix, ANY, json.dumps([entry]).encode()) == BuildOutput(OUT, "", {"out": OUT}, "")
 
 
 @pytest.mark.parametrize(
     "stdout", [b"", b"not json", b"3", b'[{"drvPath":"x"}]', b"[3]", b'[{"drvPath":"x","outputs":{}}]']
 )
-def test_json_that_is_not_known(nix: Nix, stdout: bytes) -> None:
+def test_unknown_json_is_refused(nix: Nix, stdout: bytes) -> None:
     with pytest.raises(BuildError, match="JSON of a form that is not known") as caught:
         read_build(nix, ANY, stdout)
     assert nix.release in caught.value.hint
 
 
-def test_several_results(nix: Nix) -> None:
+def test_several_results_are_refused(nix: Nix) -> None:
     with pytest.raises(BuildError, match="gives 2 results") as caught:
         read_build(nix, ANY, json.dumps([OUT, OUT]).encode())
     assert "FLAKE#ATTRIBUTE" in caught.value.hint
@@ -53,13 +53,15 @@ def test_several_results(nix: Nix) -> None:
         ((2, 13), "github:o/r#a^doc", "github:o/r#a^doc"),
     ],
 )
-def test_outputs_by_version(nix: Nix, version: tuple[int, int], text: str, words: str) -> None:
+def test_outputs_are_spelled_as_each_version_wants_them(
+    nix: Nix, version: tuple[int, int], text: str, words: str
+) -> None:
     other = dataclasses.replace(nix, version=version)
     assert installable_for(other, Installable.parse(text, cwd="/")) == words
 
 
 @pytest.mark.parametrize("text", ["github:o/r#a^*", "github:o/r#a^out,doc", "github:o/r#^doc"])
-def test_outputs_that_an_old_nix_cannot_name(nix: Nix, text: str) -> None:
+def test_outputs_that_an_old_nix_cannot_name_are_refused(nix: Nix, text: str) -> None:
     old = dataclasses.replace(nix, version=(2, 8))
     with pytest.raises(BuildError, match="it knows no `\\^`") as caught:
         installable_for(old, Installable.parse(text, cwd="/"))

@@ -1,4 +1,4 @@
-"""What a path needs at run time."""
+"""The closure of a store path, from the real Nix and from the JSON of other versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.testbed.nix import NixBuild
 
 
 @pytest.mark.slow
-def test_closure_of_a_package(nix: Nix, shapes: NixBuild) -> None:
+def test_the_closure_of_a_package_is_complete_and_in_order(nix: Nix, shapes: NixBuild) -> None:
     hello = shapes("hello")
     bin_, self = closure(nix, str(hello))
     assert self.path == str(hello)
@@ -28,13 +28,13 @@ def test_closure_of_a_package(nix: Nix, shapes: NixBuild) -> None:
     assert self.nar_hash.startswith("sha256-")
 
 
-def test_path_that_is_not_there(nix: Nix) -> None:
+def test_a_path_that_is_not_in_the_store_is_refused(nix: Nix) -> None:
     with pytest.raises(BuildError):
         closure(nix, "/nix/store/" + "0" * 32 + "-nope")
 
 
 @pytest.mark.parametrize("version", PATH_INFO)
-def test_json_of_each_version(version: str) -> None:
+def test_the_json_of_each_version_is_read(version: str) -> None:
     dep, out = read_closure(PATH_INFO[version])
     assert (dep.path, dep.nar_hash, dep.nar_size, dep.references, dep.deriver) == (
         DEP,
@@ -53,7 +53,7 @@ def test_json_of_each_version(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", INVALID)
-def test_invalid_path_of_each_version(version: str) -> None:
+def test_an_invalid_path_is_refused_in_the_json_of_each_version(version: str) -> None:
     with pytest.raises(BuildError, match="is not in the store") as caught:
         read_closure(INVALID[version])
     assert "build it first" in caught.value.hint
@@ -64,13 +64,13 @@ def entry(path: str, *references: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("document", [[entry("a", "b"), entry("b", "a")], [entry("a", "missing")]])
-def test_inconsistent_database(document: list[dict[str, Any]]) -> None:
+def test_an_inconsistent_database_is_refused(document: list[dict[str, Any]]) -> None:
     with pytest.raises(BuildError, match="inconsistent") as caught:
         read_closure(document)
     assert "--verify" in caught.value.hint
 
 
-def test_order_does_not_depend_on_nix_order() -> None:
+def test_the_order_does_not_depend_on_the_order_of_nix() -> None:
     entries = [entry("d", "b", "c"), entry("c", "a"), entry("b", "a"), entry("a"), entry("e")]
     orders = {tuple(item.path for item in read_closure(document)) for document in (entries, entries[::-1])}
     (order,) = orders
@@ -81,7 +81,7 @@ def test_order_does_not_depend_on_nix_order() -> None:
 @pytest.mark.parametrize(
     ("version", "named"), [((2, 8), False), ((2, 32), False), ((2, 34), True), ((2, 91), False)]
 )
-def test_form_is_named_where_it_is_asked_for(
+def test_the_json_format_is_named_for_versions_that_ask_for_it(
     nix: Nix, mocker: MockerFixture, version: tuple[int, int], named: bool
 ) -> None:
     query = mocker.patch.object(Nix, "query", return_value=[])

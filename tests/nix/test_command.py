@@ -1,4 +1,4 @@
-"""The command line of nix: what stands on it, what its environment holds, which nix is taken."""
+"""The command line of nix, its environment, and the search for nix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flakeship.nix.command import Nix
 
 
 def fake_nix(folder: Path, release: str) -> dict[str, str]:
-    """An environment whose only nix answers `--version` so: other releases cannot be had here."""
+    """Return an environment whose only nix is a script that prints `release` for `--version`."""
     folder.mkdir(exist_ok=True)
     program = folder / "nix"
     program.write_text(f"#!/bin/sh\necho '{release}'\n")
@@ -25,12 +25,12 @@ def fake_nix(folder: Path, release: str) -> dict[str, str]:
     return {"PATH": str(folder), "HOME": str(folder)}
 
 
-def test_finds_the_real_nix(nix: Nix) -> None:
+def test_the_real_nix_is_found(nix: Nix) -> None:
     assert nix.version >= command.OLDEST
     assert nix.release.startswith("nix (Nix) ")
 
 
-def test_no_nix_says_how_to_install_it(tmp_path: Path, mocker: MockerFixture) -> None:
+def test_an_error_without_nix_says_how_to_install_it(tmp_path: Path, mocker: MockerFixture) -> None:
     mocker.patch.object(command, "_PROFILES", ())
     with pytest.raises(BuildError, match="Nix is not installed") as caught:
         Nix.find(environ={"PATH": str(tmp_path), "HOME": str(tmp_path)}, emit=ignore)
@@ -56,7 +56,7 @@ def test_nix_in_a_profile_is_found_and_put_on_the_path(tmp_path: Path, mocker: M
         ("nix (Lix, like Nix) 2.91.1", (2, 91)),
     ],
 )
-def test_reads_the_version(tmp_path: Path, release: str, version: tuple[int, int]) -> None:
+def test_the_version_is_read(tmp_path: Path, release: str, version: tuple[int, int]) -> None:
     assert Nix.find(environ=fake_nix(tmp_path, release), emit=ignore).version == version
 
 
@@ -67,20 +67,20 @@ def test_reads_the_version(tmp_path: Path, release: str, version: tuple[int, int
         ("hello", "'hello', which is no version of Nix"),
     ],
 )
-def test_refuses_an_old_or_unknown_nix(tmp_path: Path, release: str, message: str) -> None:
+def test_an_old_or_unknown_nix_is_refused(tmp_path: Path, release: str, message: str) -> None:
     with pytest.raises(BuildError, match=message) as caught:
         Nix.find(environ=fake_nix(tmp_path, release), emit=ignore)
     assert "nixos.org" in caught.value.hint
 
 
-def test_nix_that_does_not_run(tmp_path: Path) -> None:
+def test_a_nix_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     environ = fake_nix(tmp_path, "")
     (tmp_path / "nix").write_text("#!/no/such/interpreter\n")
     with pytest.raises(BuildError, match="Nix does not run: cannot start nix"):
         Nix.find(environ=environ, emit=ignore)
 
 
-def test_nix_that_refuses_its_configuration(nix_environ: Mapping[str, str]) -> None:
+def test_a_nix_that_refuses_its_configuration_is_an_error(nix_environ: Mapping[str, str]) -> None:
     with pytest.raises(BuildError, match="`nix --version` fails with exit code 1") as caught:
         Nix.find(environ={**nix_environ, "NIX_CONFIG": "nonsense"}, emit=ignore)
     assert "nonsense" in caught.value.detail
@@ -113,7 +113,9 @@ def test_command_line_follows_the_inputs(nix_environ: Mapping[str, str]) -> None
     assert nix.environ["NIX_CONFIG"] == nix_environ["NIX_CONFIG"] + "\nmax-jobs = 1\n# a comment\n  cores = 2"
 
 
-def test_paths_of_another_machine_are_left_out(nix_environ: Mapping[str, str], tmp_path: Path) -> None:
+def test_variables_with_paths_of_another_machine_are_removed(
+    nix_environ: Mapping[str, str], tmp_path: Path
+) -> None:
     there = {**nix_environ, "TMPDIR": str(tmp_path), "NIX_SSL_CERT_FILE": "/no/bundle.crt"}
     assert Nix.find(environ=there, emit=ignore).environ.get("TMPDIR") == str(tmp_path)
     assert "NIX_SSL_CERT_FILE" not in Nix.find(environ=there, emit=ignore).environ
@@ -137,7 +139,9 @@ def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
         ("accept-flake-config = true", "may not set accept-flake-config"),
     ],
 )
-def test_refuses_what_is_no_setting(nix_environ: Mapping[str, str], line: str, message: str) -> None:
+def test_a_line_that_is_not_a_setting_is_refused(
+    nix_environ: Mapping[str, str], line: str, message: str
+) -> None:
     with pytest.raises(UsageError, match=f"nix-config.*{message}"):
         Nix.find(environ=nix_environ, emit=ignore, config=(line,))
 
@@ -149,26 +153,26 @@ def test_secrets_do_not_reach_nix(nix_environ: Mapping[str, str]) -> None:
     assert "hunter2" not in str(nix.environ) + done.stdout.decode(errors="replace")
 
 
-def test_each_command_is_told(nix: Nix, nix_environ: Mapping[str, str]) -> None:
+def test_each_command_is_an_event(nix: Nix, nix_environ: Mapping[str, str]) -> None:
     events: list[Event] = []
     told = Nix.find(environ=nix_environ, emit=events.append)
     assert told.query("eval", "--json", "--expr", "1 + 1") == 2
     assert events == [Command(told.argv("eval", "--json", "--expr", "1 + 1"))]
 
 
-def test_query_that_fails_keeps_what_nix_said(nix: Nix) -> None:
+def test_a_query_that_fails_quotes_stderr(nix: Nix) -> None:
     with pytest.raises(BuildError, match="nix eval failed with exit code 1") as caught:
         nix.query("eval", "--json", "--expr", "throw ''so it is''")
     assert "so it is" in caught.value.detail
 
 
-def test_value_after_two_dashes_is_no_option(nix: Nix) -> None:
+def test_a_value_after_two_dashes_is_not_an_option(nix: Nix) -> None:
     done = nix.run("eval", "--json", "--", "--version")
     assert done.returncode != 0
     assert b"(Nix)" not in done.stdout
 
 
-def test_home_of_another_user_is_replaced(nix_environ: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_home_of_another_user_is_replaced(nix_environ: Mapping[str, str], tmp_path: Path) -> None:
     mounted = tmp_path / "github-home"
     mounted.mkdir()
     os.chown(mounted, 1001, 127)
@@ -180,7 +184,7 @@ def test_home_of_another_user_is_replaced(nix_environ: Mapping[str, str], tmp_pa
 def test_a_home_on_a_read_only_file_system_is_replaced(
     nix_environ: Mapping[str, str], tmp_path: Path
 ) -> None:
-    """As with `docker run --read-only`. Nix keeps a cache at home, or fails."""
+    """`docker run --read-only` makes such a home. Nix fails if it can't write its cache there."""
     assert os.geteuid() == 0, "only root can mount a file system: run as root"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)], check=True)
     try:
@@ -190,7 +194,7 @@ def test_a_home_on_a_read_only_file_system_is_replaced(
     assert nix.environ["HOME"] != str(tmp_path)
 
 
-def test_spare_home_is_used_where_no_home_is_ours(
+def test_the_spare_home_is_used_if_no_home_belongs_to_this_user(
     nix_environ: Mapping[str, str], tmp_path: Path, mocker: MockerFixture
 ) -> None:
     mocker.patch("pwd.getpwuid", side_effect=KeyError)  # as with `docker run --user 12345`
@@ -199,10 +203,8 @@ def test_spare_home_is_used_where_no_home_is_ours(
 
 
 @pytest.mark.slow
-def test_root_without_a_group_of_builders_builds_all_the_same(
-    nix_environ: Mapping[str, str], shapes: object
-) -> None:
-    """Debian's nix-bin on a fresh machine: no daemon, no nixbld. Nix alone refuses."""
+def test_root_can_build_without_the_group_of_builders(nix_environ: Mapping[str, str], shapes: object) -> None:
+    """Debian's nix-bin on a fresh machine has no daemon and no nixbld, and Nix refuses to build there."""
     assert not Path("/nix/var/nix/daemon-socket/socket").exists()
     assert subprocess.run(["getent", "group", "nixbld"], check=False, capture_output=True).returncode != 0
     environ = {**nix_environ, "NIX_CONFIG": "substituters ="}

@@ -1,4 +1,4 @@
-"""How Nix is set up here, and how it would be elsewhere."""
+"""The configuration of Nix on this machine, and imitations of other machines."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from flakeship.nix.configuration import SandboxState, may_choose_substituters, s
 from flakeship.process import Completed
 
 
-def test_settings_of_this_nix(nix: Nix) -> None:
+def test_the_settings_of_this_nix_are_read(nix: Nix) -> None:
     assert settings(nix)["build-users-group"] == ""
 
 
-def test_sandbox_of_this_machine(nix: Nix) -> None:
+def test_the_sandbox_of_this_machine_has_a_state(nix: Nix) -> None:
     state = sandbox_state(nix)
     assert (str(state), state.holds) == ("sandbox: on", True)
 
 
-def test_sandbox_that_is_switched_off(nix_environ: dict[str, str]) -> None:
+def test_a_sandbox_that_is_switched_off_does_not_hold(nix_environ: dict[str, str]) -> None:
     nix = Nix.find(environ=nix_environ, emit=ignore, config=("sandbox = false",))
     state = sandbox_state(nix)
     assert "sandbox: off (as Nix is set up)" in str(state)
@@ -47,13 +47,13 @@ def test_sandbox_that_is_switched_off(nix_environ: dict[str, str]) -> None:
         (SandboxState("relaxed", fallback=True, possible=True), "sandbox: relaxed", False),
     ],
 )
-def test_sandbox_in_words(state: SandboxState, text: str, holds: bool) -> None:
+def test_each_state_of_the_sandbox_is_described(state: SandboxState, text: str, holds: bool) -> None:
     assert text in str(state)
     assert state.holds is holds
 
 
-def test_sandbox_without_namespaces(nix: Nix, tmp_path: Path) -> None:
-    """As in a container: there, unshare is refused."""
+def test_a_sandbox_without_namespaces_does_not_hold(nix: Nix, tmp_path: Path) -> None:
+    """A container refuses `unshare`; a script that fails stands in for it."""
     (tmp_path / "unshare").write_text(
         "#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2\nexit 1\n"
     )
@@ -62,12 +62,12 @@ def test_sandbox_without_namespaces(nix: Nix, tmp_path: Path) -> None:
     assert sandbox_state(contained).possible is False
 
 
-def test_sandbox_of_a_machine_without_unshare(nix: Nix, tmp_path: Path) -> None:
+def test_without_unshare_the_state_is_unknown(nix: Nix, tmp_path: Path) -> None:
     bare = dataclasses.replace(nix, environ={**nix.environ, "PATH": str(tmp_path)})
     assert sandbox_state(bare, known={"sandbox": True, "store": "local"}).possible is None
 
 
-def test_without_a_daemon_anybody_may_choose(nix: Nix) -> None:
+def test_without_a_daemon_every_user_may_choose_substituters(nix: Nix) -> None:
     assert may_choose_substituters(nix)
 
 
@@ -83,14 +83,14 @@ def test_without_a_daemon_anybody_may_choose(nix: Nix) -> None:
         (None, ["@wheel"], True),
     ],
 )
-def test_a_daemon_heeds_those_whom_it_trusts(
+def test_with_a_daemon_trusted_users_may_choose_substituters(
     nix: Nix,
     mocker: MockerFixture,
     answer: dict[str, Any] | None,
     trusted_users: list[str],
     expected: bool,
 ) -> None:
-    """No daemon can be had here: what Nix answers is recorded, who we are is made up."""
+    """This machine has no daemon: its answer is recorded, and the user is invented."""
     mocker.patch.object(
         configuration, "settings", return_value={"store": "daemon", "trusted-users": trusted_users}
     )
@@ -113,6 +113,6 @@ def test_a_daemon_heeds_those_whom_it_trusts(
         ("/tmp/store", "", False),
     ],
 )
-def test_who_builds(nix: Nix, store: str, remote: str, expected: bool) -> None:
+def test_a_daemon_is_recognised_by_the_store(nix: Nix, store: str, remote: str, expected: bool) -> None:
     nix = dataclasses.replace(nix, environ={**nix.environ, **({"NIX_REMOTE": remote} if remote else {})})
     assert configuration.uses_daemon(nix, {"store": store}) is expected

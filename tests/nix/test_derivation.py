@@ -1,4 +1,4 @@
-"""What a package says of itself, by one evaluation."""
+"""The attributes of a package, read by one evaluation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from flakeship.nix.installable import Installable
 from tests.testbed.nix import MakeFlake, NixBuild
 
 
-def test_package(nix: Nix, make_flake: MakeFlake, shapes: NixBuild) -> None:
-    told = describe(nix, Installable.parse(".#hello^doc", cwd=make_flake()))
-    assert told == Derivation(
+def test_the_attributes_of_a_package_are_read(nix: Nix, make_flake: MakeFlake, shapes: NixBuild) -> None:
+    described = describe(nix, Installable.parse(".#hello^doc", cwd=make_flake()))
+    assert described == Derivation(
         name="hello-2.12",
         pname="hello",
         version="2.12",
@@ -29,11 +29,16 @@ def test_package(nix: Nix, make_flake: MakeFlake, shapes: NixBuild) -> None:
     )
 
 
-def test_default_and_bare_package(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_default_package_and_one_without_meta_are_read(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake()
     assert describe(nix, Installable.parse(".", cwd=folder)).pname == "hello"
-    told = describe(nix, Installable.parse(".#text", cwd=folder))
-    assert (told.name, told.pname, told.main_program, told.licenses) == ("notes.txt", "", "", ())
+    described = describe(nix, Installable.parse(".#text", cwd=folder))
+    assert (described.name, described.pname, described.main_program, described.licenses) == (
+        "notes.txt",
+        "",
+        "",
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,26 +55,33 @@ def test_default_and_bare_package(nix: Nix, make_flake: MakeFlake) -> None:
         ("{ }", (), ""),
     ],
 )
-def test_meta_of_many_kinds(
+def test_meta_is_read_in_all_its_forms(
     nix: Nix, tmp_path: Path, package: str, licenses: tuple[str, ...], homepage: str
 ) -> None:
     derivation = '{ name = "x"; outPath = "/nix/store/x"; type = "derivation"; }'
     (tmp_path / "flake.nix").write_text(
         f"{{ outputs = _: {{ packages.x86_64-linux.x = {derivation} // {package}; }}; }}"
     )
-    told = describe(nix, Installable.parse("path:.#x", cwd=tmp_path))
-    assert (told.name, told.licenses, told.homepage, told.version) == ("x", licenses, homepage, "")
+    described = describe(nix, Installable.parse("path:.#x", cwd=tmp_path))
+    assert (described.name, described.licenses, described.homepage, described.version) == (
+        "x",
+        licenses,
+        homepage,
+        "",
+    )
 
 
-def test_asks_once_and_builds_nothing(nix_environ: dict[str, str], make_flake: MakeFlake) -> None:
+def test_one_evaluation_reads_all_and_builds_nothing(
+    nix_environ: dict[str, str], make_flake: MakeFlake
+) -> None:
     events: list[Event] = []
     nix = Nix.find(environ=nix_environ, emit=events.append)
-    told = describe(nix, Installable.parse(".#text", cwd=make_flake(fresh=True)))
+    described = describe(nix, Installable.parse(".#text", cwd=make_flake(fresh=True)))
     assert [type(event) for event in events] == [Command]
-    assert not Path(told.out_path).exists()
+    assert not Path(described.out_path).exists()
 
 
-def test_attribute_that_is_not_there(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_missing_attribute_is_explained_as_for_a_build(nix: Nix, make_flake: MakeFlake) -> None:
     with pytest.raises(BuildError, match="has no package 'helo'") as caught:
         describe(nix, Installable.parse(".#helo", cwd=make_flake()))
     assert "did you mean `hello`?" in caught.value.hint

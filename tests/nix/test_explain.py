@@ -1,4 +1,4 @@
-"""What Nix's messages mean: the words of each version, told as what failed, why, and what to do."""
+"""The catalogue of Nix's messages, in the words of each version."""
 
 # ruff: noqa: RUF001 - nixpkgs quotes the names of packages so
 from __future__ import annotations
@@ -18,18 +18,18 @@ from flakeship.nix.log import TAIL, Log
 from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, MISSING_FEATURE, WRONG_SYSTEM
 
 
-def told(nix: Nix, *errors: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> Error:
+def explained(nix: Nix, *errors: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> Error:
     log = Log(ignore)
     for text in errors:
-        log._said(text, 0)
+        log._logged(text, 0)
     log.tails[FAILS] = deque(tail)
-    log.rest.extend(rest)
+    log.other_lines.extend(rest)
     return explain_failure(Failure(nix, Installable("github:o/r", "image", (), "/", None), 1, log))
 
 
 @pytest.mark.parametrize("version", BUILDER_FAILED)
-def test_builder_failed(nix: Nix, version: str) -> None:
-    error = told(
+def test_a_failed_builder_is_named_with_its_exit_code(nix: Nix, version: str) -> None:
+    error = explained(
         nix,
         BUILDER_FAILED[version],
         f"error: 1 dependencies of derivation '{DRV}' failed to build",
@@ -41,9 +41,9 @@ def test_builder_failed(nix: Nix, version: str) -> None:
     assert f"nix log {FAILS}" in error.hint
 
 
-def test_builder_without_a_log_of_its_own(nix: Nix) -> None:
-    """A remote builder's log may be in the message alone."""
-    error = told(
+def test_a_failed_builder_without_a_log_quotes_nix(nix: Nix) -> None:
+    """A remote builder's log may be in Nix's message only."""
+    error = explained(
         nix, f"error: builder for '{FAILS}' failed with exit code 2;\n       last 1 log lines:\n       > boom"
     )
     assert "> boom" in error.detail
@@ -56,22 +56,22 @@ def test_builder_without_a_log_of_its_own(nix: Nix) -> None:
         "error: opening Git repository \"/w\": failed to resolve path '/r/.git/worktrees/x': No such file or directory",
     ],
 )
-def test_a_worktree_without_its_repository(nix: Nix, text: str) -> None:
-    error = told(nix, text)
+def test_a_worktree_without_its_repository_is_explained(nix: Nix, text: str) -> None:
+    error = explained(nix, text)
     assert "can't be opened" in error.message
     assert "`path:.`" in error.hint
 
 
-def test_builder_was_killed(nix: Nix) -> None:
-    error = told(nix, f"error: builder for '{FAILS}' failed due to signal 9 (Killed)")
+def test_a_killed_builder_names_the_signal(nix: Nix) -> None:
+    error = explained(nix, f"error: builder for '{FAILS}' failed due to signal 9 (Killed)")
     assert error.message == "building fails failed: its builder was ended by signal 9"
     assert "memory ran out" in error.hint
 
 
-def test_disk_full_in_the_builder_and_in_nix_itself(nix: Nix) -> None:
+def test_a_full_disk_is_recognised_in_the_builder_and_in_nix(nix: Nix) -> None:
     for error in (
-        told(nix, BUILDER_FAILED["2.8"], tail=("cp: write error: No space left on device",)),
-        told(nix, "error: writing to file: No space left on device"),
+        explained(nix, BUILDER_FAILED["2.8"], tail=("cp: write error: No space left on device",)),
+        explained(nix, "error: writing to file: No space left on device"),
     ):
         assert isinstance(error, ResourceError)
         assert "the disk is full" in error.message
@@ -79,8 +79,8 @@ def test_disk_full_in_the_builder_and_in_nix_itself(nix: Nix) -> None:
 
 
 @pytest.mark.parametrize("version", WRONG_SYSTEM)
-def test_another_system(nix: Nix, version: str) -> None:
-    error = told(nix, WRONG_SYSTEM[version])
+def test_a_package_for_another_system_names_both_systems(nix: Nix, version: str) -> None:
+    error = explained(nix, WRONG_SYSTEM[version])
     assert error.message == "github:o/r#image is for aarch64-linux, and this machine is x86_64-linux"
     assert "remote builder" in error.hint
     assert "qemu" in error.hint
@@ -88,14 +88,14 @@ def test_another_system(nix: Nix, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", MISSING_FEATURE)
-def test_missing_feature_of_the_machine(nix: Nix, version: str) -> None:
-    error = told(nix, MISSING_FEATURE[version])
+def test_a_missing_feature_of_the_machine_is_named(nix: Nix, version: str) -> None:
+    error = explained(nix, MISSING_FEATURE[version])
     assert error.message == "github:o/r#image needs a machine with the features kvm"
     assert "/dev/kvm" in error.hint
 
 
-def test_reason_of_2_34_is_part_of_the_message(nix: Nix) -> None:
-    error = told(
+def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None:
+    error = explained(
         nix, f"error: Cannot build '{DRV}'.\n       Reason: the moon is full.\n       Output paths:\n  /x"
     )
     assert error.message == f"github:o/r#image cannot be built: Cannot build '{DRV}'. the moon is full."
@@ -205,33 +205,35 @@ def test_reason_of_2_34_is_part_of_the_message(nix: Nix) -> None:
         ),
     ],
 )
-def test_causes(nix: Nix, text: str, message: str, hint: str) -> None:
-    error = told(nix, text)
+def test_each_message_of_the_catalogue_is_recognised(nix: Nix, text: str, message: str, hint: str) -> None:
+    error = explained(nix, text)
     assert type(error) is BuildError
     assert message in error.message
     assert hint in error.hint
     assert error.detail
 
 
-def test_nix_that_says_nothing(nix: Nix) -> None:
-    error = told(nix)
+def test_a_failure_without_a_message_gives_the_exit_code(nix: Nix) -> None:
+    error = explained(nix)
     assert error.message == "github:o/r#image cannot be built: nix failed with exit code 1"
 
 
-def test_what_is_not_json_is_read_too(nix: Nix) -> None:
-    assert "unfree" in told(nix, rest=("error: Package ‘a’ in /x:1 has an unfree license (‘u’)",)).message
+def test_errors_outside_the_json_log_are_recognised_too(nix: Nix) -> None:
+    assert (
+        "unfree" in explained(nix, rest=("error: Package ‘a’ in /x:1 has an unfree license (‘u’)",)).message
+    )
 
 
 @pytest.mark.parametrize("before", [0, 100])
-def test_detail_of_a_long_trace_is_around_the_last_error(nix: Nix, before: int) -> None:
+def test_the_detail_of_a_long_trace_is_around_the_last_error(nix: Nix, before: int) -> None:
     trace = [f"… while {number}" for number in range(100)]
     lines = [*trace[:before], "error: the reason", *trace[before:]]
-    detail = told(nix, "\n".join(lines)).detail.splitlines()
+    detail = explained(nix, "\n".join(lines)).detail.splitlines()
     assert "error: the reason" in detail
     assert len(detail) == TAIL
 
 
-def test_missing_attribute_of_a_flake_that_does_not_tell(nix: Nix) -> None:
+def test_without_a_list_of_packages_the_hint_names_nix_flake_show(nix: Nix) -> None:
     text = "error: flake 'x' does not provide attribute 'packages.x86_64-linux.image', 'legacyPackages…' or 'image'"
     installable = Installable("path:/nowhere", "image", (), "/", None)
     log = Log(ignore)
@@ -242,7 +244,7 @@ def test_missing_attribute_of_a_flake_that_does_not_tell(nix: Nix) -> None:
     assert error.detail == text
 
 
-def test_a_question_that_fails_is_explained(nix: Nix, tmp_path: Path) -> None:
+def test_a_query_that_fails_is_explained_as_a_build_is(nix: Nix, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = _: throw ''so it is''; }")
     installable = Installable.parse(f"path:{tmp_path}#x", cwd=tmp_path)
     with pytest.raises(BuildError, match="cannot be built: so it is"):
@@ -259,7 +261,7 @@ def test_a_question_that_fails_is_explained(nix: Nix, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_attribute_without_its_flake(nix: Nix, text: str, message: str) -> None:
+def test_a_lone_attribute_name_is_explained(nix: Nix, text: str, message: str) -> None:
     log = Log(ignore)
     log.errors.append(text)
     error = explain_failure(Failure(nix, Installable("image", "", (), "/", None), 1, log))
@@ -274,7 +276,7 @@ def test_an_attribute_without_its_flake(nix: Nix, text: str, message: str) -> No
         "error: expected flake output attribute 'packages' to be a derivation or path but found a set",
     ],
 )
-def test_what_is_no_package(nix: Nix, tmp_path: Path, text: str) -> None:
+def test_an_attribute_that_is_not_a_package_is_explained(nix: Nix, tmp_path: Path, text: str) -> None:
     (tmp_path / "flake.nix").write_text(
         "{ outputs = _: { packages.x86_64-linux = { app = { isExe = true; }; other = 1; }; }; }"
     )

@@ -1,4 +1,4 @@
-"""Which source a flake is: real Nix, and the JSON of other versions."""
+"""The source of a flake, from the real Nix and from the JSON of other versions."""
 
 from __future__ import annotations
 
@@ -17,44 +17,46 @@ from tests.testbed.nix import MakeFlake
 COMMITTED = 1767323045  # GIT_COMMITTER_DATE of the testbed
 
 
-def asked(nix: Nix, folder: Path, text: str = ".") -> FlakeMetadata:
+def metadata_of(nix: Nix, folder: Path, text: str = ".") -> FlakeMetadata:
     return flake_metadata(nix, Installable.parse(text, cwd=folder))
 
 
-def test_committed_source(nix: Nix, make_flake: MakeFlake, git: Callable[..., str]) -> None:
+def test_a_committed_source_has_a_revision_and_a_time(
+    nix: Nix, make_flake: MakeFlake, git: Callable[..., str]
+) -> None:
     folder = make_flake()
-    told = asked(nix, folder)
+    told = metadata_of(nix, folder)
     assert told.revision == git(folder, "rev-parse", "HEAD").strip()
     assert (told.last_modified, told.dirty) == (COMMITTED, False)
     assert told.url.startswith(f"git+file://{folder}?")
 
 
-def test_dirty_source_has_no_revision_but_the_time_of_its_commit(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_dirty_source_has_no_revision_but_the_time_of_its_commit(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake()
     (folder / "salt").write_text("changed")
-    assert asked(nix, folder) == FlakeMetadata(f"git+file://{folder}", None, COMMITTED, dirty=True)
+    assert metadata_of(nix, folder) == FlakeMetadata(f"git+file://{folder}", None, COMMITTED, dirty=True)
 
 
-def test_source_outside_git_has_no_time(nix: Nix, make_flake: MakeFlake) -> None:
-    told = asked(nix, make_flake(), "path:.")
+def test_a_source_outside_git_has_no_time(nix: Nix, make_flake: MakeFlake) -> None:
+    told = metadata_of(nix, make_flake(), "path:.")
     assert (told.revision, told.last_modified, told.dirty) == (None, None, False)
 
 
-def test_flake_that_is_broken(nix: Nix, tmp_path: Path) -> None:
+def test_a_broken_flake_is_a_build_error(nix: Nix, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = ")
     with pytest.raises(BuildError, match=r"cannot be built: .*syntax error") as caught:
-        asked(nix, tmp_path, "path:.")
+        metadata_of(nix, tmp_path, "path:.")
     assert "flake.nix" in caught.value.detail
 
 
 @pytest.mark.parametrize("version", METADATA)
-def test_json_of_each_version(version: str) -> None:
+def test_the_json_of_each_version_is_read(version: str) -> None:
     told = read_metadata(METADATA[version])
     assert (told.revision, told.last_modified, told.dirty) == (REVISION, 1795227135, False)
     assert told.url == METADATA[version]["url"]
 
 
-def test_revision_of_a_forge_is_in_the_lock() -> None:
+def test_the_revision_of_a_forge_is_read_from_the_lock() -> None:
     locked = {"type": "github", "rev": REVISION, "lastModified": 5}
     assert read_metadata({"locked": locked, "url": "github:o/r"}) == FlakeMetadata(
         "github:o/r", REVISION, 5, dirty=False
@@ -71,5 +73,5 @@ def test_revision_of_a_forge_is_in_the_lock() -> None:
         ("github:o/r/abc", "github:o/r/abc"),
     ],
 )
-def test_url_holds_no_password(url: str, shown: str) -> None:
+def test_the_url_holds_no_password(url: str, shown: str) -> None:
     assert read_metadata({"url": url, "locked": {}}).url == shown

@@ -1,4 +1,4 @@
-"""The grammar of an installable, and where its flake lies."""
+"""The grammar of an installable, and the folder of its flake."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def folder(tmp_path: Path) -> Path:
         ("nixpkgs#hello", ("nixpkgs", "hello", (), None)),
     ],
 )
-def test_reads(folder: Path, text: str, expected: tuple[str, str, tuple[str, ...], str | None]) -> None:
+def test_an_installable_is_read(
+    folder: Path, text: str, expected: tuple[str, str, tuple[str, ...], str | None]
+) -> None:
     read = Installable.parse(text, cwd=folder)
     *rest, directory = expected
     assert [read.flake, read.attribute, read.outputs] == rest
@@ -55,13 +57,13 @@ def test_reads(folder: Path, text: str, expected: tuple[str, str, tuple[str, ...
     assert read.cwd == str(folder)
 
 
-def test_absolute_paths_and_git_urls(folder: Path) -> None:
+def test_absolute_paths_and_git_urls_are_read(folder: Path) -> None:
     assert Installable.parse(f"{folder}/sub#a", cwd="/").directory == folder / "sub"
     assert Installable.parse(f"git+file://{folder}?dir=sub", cwd="/").directory == folder / "sub"
 
 
 @pytest.mark.parametrize("text", [".", ".#image", "github:o/r", ".#a^out,doc", "nixpkgs#hello^*"])
-def test_is_written_as_it_was_read(folder: Path, text: str) -> None:
+def test_an_installable_is_written_as_it_was_read(folder: Path, text: str) -> None:
     assert str(Installable.parse(text, cwd=folder)) == text
 
 
@@ -89,7 +91,7 @@ def test_is_written_as_it_was_read(folder: Path, text: str) -> None:
         ("git+https://ghp_hunter2@git.example/r", "holds a password", "access-tokens"),
     ],
 )
-def test_refuses(folder: Path, text: str, message: str, hint: str) -> None:
+def test_a_malformed_installable_is_refused(folder: Path, text: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         Installable.parse(text, cwd=folder)
     assert message in caught.value.message
@@ -105,7 +107,7 @@ def test_a_repository_ends_the_search_for_flake_nix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["./loop", "path:loop"])
-def test_a_link_that_leads_to_itself(tmp_path: Path, text: str) -> None:
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="there is no folder"):
         Installable.parse(text, cwd=tmp_path)

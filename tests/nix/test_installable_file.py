@@ -1,4 +1,4 @@
-"""No flake: a file of Nix, an attribute of it, and what `<name>` stands for; built by real Nix."""
+"""Installables without a flake: a Nix file, an attribute in it, and its search path; built with the real Nix."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def folder(tmp_path: Path) -> Path:
         ("default.nix", "pin", "pinned\n"),
     ],
 )
-def test_it_builds(nix: Nix, folder: Path, file: str, attribute: str, content: str) -> None:
+def test_an_attribute_of_a_file_is_built(
+    nix: Nix, folder: Path, file: str, attribute: str, content: str
+) -> None:
     wanted = Installable.of_file(file, attribute, search_path=(f"pin={folder}/pinned",), cwd=folder)
     output = build(nix, wanted, emit=ignore)
     assert Path(output.out_path).read_text() == content
@@ -66,7 +68,7 @@ def test_it_builds(nix: Nix, folder: Path, file: str, attribute: str, content: s
 
 
 @pytest.mark.slow
-def test_nix_path_of_the_environment_counts(nix: Nix, folder: Path) -> None:
+def test_nix_path_in_the_environment_is_used(nix: Nix, folder: Path) -> None:
     from dataclasses import replace
 
     environ = {**nix.environ, "NIX_PATH": f"pin={folder}/pinned"}
@@ -92,7 +94,9 @@ def test_nix_path_of_the_environment_counts(nix: Nix, folder: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_evaluated(nix: Nix, folder: Path, attribute: str, words: str, hint: str) -> None:
+def test_a_file_that_cannot_be_evaluated_is_explained(
+    nix: Nix, folder: Path, attribute: str, words: str, hint: str
+) -> None:
     with pytest.raises(BuildError) as caught:
         build(nix, Installable.of_file("default.nix", attribute, cwd=folder), emit=ignore)
     assert words in caught.value.message
@@ -114,7 +118,7 @@ def test_what_cannot_be_evaluated(nix: Nix, folder: Path, attribute: str, words:
         ("flake.nix", "a", "a=b", "is a flake"),
     ],
 )
-def test_what_is_malformed(folder: Path, file: str, attribute: str, pin: str, words: str) -> None:
+def test_malformed_inputs_are_refused(folder: Path, file: str, attribute: str, pin: str, words: str) -> None:
     (folder / "flake.nix").write_text("{ }")
     with pytest.raises(UsageError) as caught:
         Installable.of_file(file, attribute, search_path=(pin,), cwd=folder)
@@ -123,7 +127,7 @@ def test_what_is_malformed(folder: Path, file: str, attribute: str, pin: str, wo
     assert "hunter2" not in caught.value.message + caught.value.hint
 
 
-def test_how_it_is_called() -> None:
+def test_an_installable_of_a_file_is_named_in_messages() -> None:
     wanted = Installable.of_file("<nixpkgs>", "hello", search_path=("nixpkgs=channel:nixos-24.05",), cwd="/")
     assert str(wanted) == "hello of <nixpkgs>"
     assert wanted.spelled == "--file '<nixpkgs>' -I nixpkgs=channel:nixos-24.05 hello"

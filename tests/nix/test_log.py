@@ -1,4 +1,4 @@
-"""internal-json read into events, and into what is told of a failure."""
+"""The format internal-json, read into events and into the lines that explain a failure."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def result(kind: int, *fields: Any, activity: int = 2) -> dict[str, Any]:
     return {"action": "result", "fields": list(fields), "id": activity, "type": kind}
 
 
-def test_lines_of_a_builder_bear_its_name() -> None:
+def test_lines_of_a_builder_begin_with_its_name() -> None:
     _, events = read(START_BUILD, result(101, "one"), result(107, "hook"))
     assert events == [BuildLog(f"building '{FAILS}'"), BuildLog("fails> one"), BuildLog("fails> hook")]
 
 
-def test_start_of_2_8_has_no_parent() -> None:
+def test_activities_of_nix_2_8_are_read() -> None:
     _, events = read(
         {key: value for key, value in START_BUILD.items() if key != "parent"}, result(101, "one")
     )
     assert events[-1] == BuildLog("fails> one")
 
 
-def test_progress_is_that_of_the_builds_and_told_once() -> None:
+def test_progress_counts_builds_and_is_emitted_when_it_changes() -> None:
     _, events = read(
         START_BUILDS,
         {"action": "start", "id": 3, "level": 0, "text": "", "type": 103},
@@ -88,7 +88,7 @@ def test_errors_are_kept_without_colours(version: str) -> None:
     assert "\x1b" not in log.errors[0]
 
 
-def test_tail_of_each_builder_is_bounded() -> None:
+def test_the_tail_of_each_builder_is_bounded() -> None:
     log, _ = read(START_BUILD, *(result(101, f"line {number}") for number in range(1000)))
     assert list(log.tails[FAILS]) == [f"line {number}" for number in range(1000 - TAIL, 1000)]
 
@@ -106,16 +106,16 @@ def test_tail_of_each_builder_is_bounded() -> None:
         b"caf\xe9 \xff",
     ],
 )
-def test_what_is_not_internal_json_is_a_line_of_the_log(line: bytes) -> None:
+def test_a_line_outside_the_format_is_a_line_of_the_log(line: bytes) -> None:
     log, events = read(START_BUILDS, line)
     assert events == [BuildLog(line.decode(errors="replace"))]
-    assert list(log.rest) == [line.decode(errors="replace")]
+    assert list(log.other_lines) == [line.decode(errors="replace")]
 
 
-def test_has_nix_spoken() -> None:
-    assert not read(b"cachix: no such cache")[0].spoken
-    assert read({"action": "stop", "id": 1})[0].spoken
+def test_the_log_knows_whether_nix_has_started() -> None:
+    assert not read(b"cachix: no such cache")[0].nix_started
+    assert read({"action": "stop", "id": 1})[0].nix_started
 
 
-def test_unknown_actions_and_results_are_passed_over() -> None:
+def test_unknown_actions_and_results_are_ignored() -> None:
     assert read({"action": "dance"}, result(999, "x"))[1] == []

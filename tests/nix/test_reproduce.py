@@ -1,4 +1,4 @@
-"""Building once more, and comparing."""
+"""A second build, compared with the first."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.testbed.nix import MakeFlake
 pytestmark = pytest.mark.slow
 
 
-def test_same_bytes(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_second_build_with_the_same_bytes_is_accepted(nix: Nix, make_flake: MakeFlake) -> None:
     installable = Installable.parse(".#text", cwd=make_flake(fresh=True))
     lines: list[object] = []
     check_reproducible(nix, installable, build(nix, installable, emit=ignore), emit=lines.append)
     assert any("checking outputs of" in str(line) for line in lines)
 
 
-def test_other_bytes(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_second_build_with_other_bytes_is_rejected(nix: Nix, make_flake: MakeFlake) -> None:
     installable = Installable.parse(".#random", cwd=make_flake(fresh=True))
     output = build(nix, installable, emit=ignore)
     with pytest.raises(RejectedError, match=r"-random\.drv is not reproducible") as caught:
@@ -33,7 +33,7 @@ def test_other_bytes(nix: Nix, make_flake: MakeFlake) -> None:
     assert "order of files" in caught.value.hint
 
 
-def test_second_build_that_fails(nix: Nix, make_flake: MakeFlake) -> None:
+def test_a_second_build_that_fails_is_explained(nix: Nix, make_flake: MakeFlake) -> None:
     installable = Installable.parse(".#text", cwd=make_flake(fresh=True))
     output = build(nix, installable, emit=ignore)
     failing = dataclasses.replace(installable, attribute="throws")

@@ -1,4 +1,4 @@
-"""The testbed's own promises: every shape builds, and what it writes is what it says."""
+"""The flake of the testbed: every package builds, and has the form that other tests rely on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_shape_is_built(shapes: NixBuild, attribute: str, magic: bytes) ->
 
 
 @pytest.mark.slow
-def test_stream_writes_the_archive_and_talks_on_stderr(shapes: NixBuild) -> None:
+def test_a_stream_script_writes_the_archive_to_stdout_and_messages_to_stderr(shapes: NixBuild) -> None:
     script = shapes("stream")
     assert os.access(script, os.X_OK)
     done = subprocess.run([script], capture_output=True, check=True)
@@ -38,17 +38,17 @@ def test_stream_writes_the_archive_and_talks_on_stderr(shapes: NixBuild) -> None
 
 
 @pytest.mark.slow
-def test_stream_that_fails_is_cut_short(shapes: NixBuild) -> None:
+def test_a_stream_script_that_fails_writes_half_an_archive(shapes: NixBuild) -> None:
     done = subprocess.run([shapes("stream-fails")], capture_output=True, check=False)
     assert (done.returncode, len(done.stdout)) == (3, 5000)
 
 
 @pytest.mark.slow
-def test_package_runs(shapes: NixBuild) -> None:
+def test_the_package_runs(shapes: NixBuild) -> None:
     assert subprocess.check_output([shapes("hello") / "bin/hello"]) == b"Hello, world!\n"
 
 
-def test_flake_is_a_repository_of_its_own(make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_each_flake_is_a_repository_of_its_own(make_flake: MakeFlake, tmp_path: Path) -> None:
     folder = make_flake("app")
     assert folder == tmp_path / "app"
     assert (folder / ".git").is_dir()

@@ -28,12 +28,12 @@ def parsed(folder: Path, text: str = ".") -> Installable:
     return Installable.parse(text, cwd=folder)
 
 
-def test_nothing_to_say_where_all_is_tracked(repository: Path) -> None:
+def test_without_untracked_files_there_is_no_hint(repository: Path) -> None:
     assert untracked_files(parsed(repository), environ=ENVIRON) == ()
     assert hint_untracked(parsed(repository), environ=ENVIRON) == ""
 
 
-def test_names_are_ready_for_a_shell(repository: Path) -> None:
+def test_names_are_quoted_for_a_shell(repository: Path) -> None:
     (repository / "a b.nix").touch()
     (repository / "sub").mkdir()
     (repository / "sub/c.nix").touch()
@@ -43,7 +43,7 @@ def test_names_are_ready_for_a_shell(repository: Path) -> None:
     )
 
 
-def test_ten_are_shown(repository: Path) -> None:
+def test_at_most_ten_files_are_named(repository: Path) -> None:
     for number in range(13):
         (repository / f"file{number:02}.nix").touch()
     hint = hint_untracked(parsed(repository), environ=ENVIRON)
@@ -51,13 +51,13 @@ def test_ten_are_shown(repository: Path) -> None:
     assert "file10.nix" not in hint
 
 
-def test_a_name_that_is_no_text(repository: Path) -> None:
+def test_a_file_name_that_is_not_utf_8_is_shown(repository: Path) -> None:
     Path(os.fsdecode(os.fsencode(repository) + b"/\xff.nix")).touch()
     assert "?.nix" in hint_untracked(parsed(repository), environ=ENVIRON)
 
 
-def test_repository_of_another_user(repository: Path) -> None:
-    """As a container sees the workspace that CI mounts."""
+def test_a_repository_of_another_user_is_read(repository: Path) -> None:
+    """The workspace that CI mounts into a container belongs to another user."""
     (repository / "a.nix").touch()
     for path in (repository, *repository.rglob("*")):
         os.chown(path, 1001, 127)
@@ -65,12 +65,12 @@ def test_repository_of_another_user(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["path:.", "github:o/r"])
-def test_git_plays_no_part(repository: Path, text: str) -> None:
+def test_flakes_that_nix_reads_without_git_have_no_untracked_files(repository: Path, text: str) -> None:
     (repository / "a.nix").touch()
     assert untracked_files(parsed(repository, text), environ=ENVIRON) == ()
 
 
-def test_no_repository_and_no_git(repository: Path, tmp_path: Path) -> None:
+def test_without_a_repository_or_git_there_are_no_untracked_files(repository: Path, tmp_path: Path) -> None:
     (repository / "a.nix").touch()
     assert untracked_files(parsed(repository), environ={"PATH": "/nowhere"}) == ()
     for path in (repository / ".git").iterdir():

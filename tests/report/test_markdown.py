@@ -20,7 +20,7 @@ MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
 class Text(HTMLParser):
-    """All text of a page, and the tags that it stands in."""
+    """The text of an HTML page, and the tags around it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,9 +64,9 @@ def summary(
     )
 
 
-def told(*happened: events.Event) -> RunRecord:
+def recorded(*emitted: events.Event) -> RunRecord:
     record = RunRecord(events.ignore)
-    for event in happened:
+    for event in emitted:
         record(event)
     return record
 
@@ -74,7 +74,7 @@ def told(*happened: events.Event) -> RunRecord:
 def test_the_page_says_what_was_shipped() -> None:
     text = summary_markdown(
         summary([layer(3, "reused"), layer(1)], {"team": "north"}),
-        told(events.StageFinished("build", 1.5), events.StageFinished("publish", 0.5)),
+        recorded(events.StageFinished("build", 1.5), events.StageFinished("publish", 0.5)),
     )
     page = rendered(text)
     assert "📦 ghcr.io/o/app:1.2" in page.text
@@ -88,8 +88,8 @@ def test_the_page_says_what_was_shipped() -> None:
     assert f"| {'█' * 6}▋ |" in text
 
 
-def test_what_was_not_sent_is_said() -> None:
-    text = summary_markdown(summary([layer(1, "withheld")], tags=(), sent=False), told())
+def test_the_page_says_that_nothing_was_pushed() -> None:
+    text = summary_markdown(summary([layer(1, "withheld")], tags=(), sent=False), recorded())
     assert "### 📦 ghcr.io/o/app\n" in text
     assert "**Not pushed**" in text
     assert "no layer had to be sent" in text
@@ -100,7 +100,7 @@ def test_what_was_not_sent_is_said() -> None:
 def test_warnings_and_notices_stand_above_the_tables() -> None:
     text = summary_markdown(
         summary(),
-        told(
+        recorded(
             events.Warned("a cache is down", "look *there*"),
             events.Warned("a cache is down", "look *there*"),
             events.Notice("sandbox: on"),
@@ -113,7 +113,7 @@ def test_warnings_and_notices_stand_above_the_tables() -> None:
     assert text.index("[!NOTE]") < text.index("Layer")
 
 
-def test_events_go_on_to_the_log() -> None:
+def test_the_run_record_passes_events_on() -> None:
     seen: list[events.Event] = []
     RunRecord(seen.append)(events.Detail("x"))
     assert seen == [events.Detail("x")]
@@ -126,19 +126,19 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_of_others_is_markup(text: str) -> None:
+def test_untrusted_text_is_never_markup(text: str) -> None:
     page = rendered(
-        summary_markdown(summary([layer(content=text)], {text: text}), told(events.Warned(text, text)))
+        summary_markdown(summary([layer(content=text)], {text: text}), recorded(events.Warned(text, text)))
     )
     plain = rendered(
-        summary_markdown(summary([layer(content="x")], {"x": "x"}), told(events.Warned("x", "x")))
+        summary_markdown(summary([layer(content="x")], {"x": "x"}), recorded(events.Warned("x", "x")))
     )
     assert page.tags == plain.tags
     assert page.text.count(" ".join(text.split())) >= 5
 
 
 @given(st.text(max_size=60))
-def test_any_text_reads_as_it_is(text: str) -> None:
+def test_any_text_is_shown_as_it_is_written(text: str) -> None:
     shown = " ".join(rendered(f"| a |\n| - |\n| x{escaped(text)}x |").text.split())
     expected = " ".join("".join(char for char in text if char.isprintable() or char.isspace()).split())
     assert "".join(char for char in shown if char.isprintable()).replace(" ", "") == f"ax{expected}x".replace(
@@ -155,16 +155,16 @@ def test_the_limit_holds_and_no_part_is_cut_in_two() -> None:
     labels = {f"{'#' * 150}{number}": "|" * 5000 for number in range(300)}
     tags = tuple(f"ghcr.io/o/app:{number}{'-' * 150}" for number in range(1000))
     warnings = [events.Warned("!" * 500 + str(number), "?" * 500) for number in range(1000)]
-    text = summary_markdown(summary(rows, labels, tags=tags), told(*warnings))
+    text = summary_markdown(summary(rows, labels, tags=tags), recorded(*warnings))
     assert len(text.encode()) <= SUMMARY_LIMIT
     assert text.count("<details>") == text.count("</details>")
     assert "… and 1869 more" in text
 
 
-def test_what_is_too_long_is_left_out_by_whole_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = summary_markdown(summary(labels={"a": "b"}), told())
+def test_whole_parts_are_left_out_of_a_page_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = summary_markdown(summary(labels={"a": "b"}), recorded())
     monkeypatch.setattr("flakeship.report.markdown.SUMMARY_LIMIT", len(whole.encode()) - 1)
-    text = summary_markdown(summary(labels={"a": "b"}), told())
+    text = summary_markdown(summary(labels={"a": "b"}), recorded())
     assert text.endswith("The rest is left out: it is too long.\n")
     assert text.count("<details>") == text.count("</details>") == 1
     assert "labels" not in text

@@ -1,4 +1,4 @@
-"""Lines that a log keeps, and lines that move on a terminal."""
+"""Plain lines for a log, and moving lines on a terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALL: list[events.Event] = [
 ]
 
 
-def said(level: str) -> str:
+def shown(level: str) -> str:
     out = io.StringIO()
     with report.opened(out, level, {}) as emit:
         for event in ALL:
@@ -40,12 +40,12 @@ def said(level: str) -> str:
     return out.getvalue()
 
 
-def test_what_each_level_says() -> None:
-    assert said("error") == ""
-    assert said("warn").splitlines() == [
+def test_each_level_shows_its_own_lines_and_those_of_lower_levels() -> None:
+    assert shown("error") == ""
+    assert shown("warn").splitlines() == [
         "retry 1 of upload in 0.5 s: reset", "warning: a warning", "  -> do this",
     ]  # fmt: skip
-    info, debug = said("info"), said("debug")
+    info, debug = shown("info"), shown("debug")
     assert info.startswith("flakeship 1.2.3\n")
     assert "==> building .#image\n    hello [bold]there\n" in info
     assert "    aaaaaaaaaaaa     1.5 kB  uploaded  ghcr.io/o/n\n" in info
@@ -72,7 +72,7 @@ def test_every_event_has_a_level(event: events.Event) -> None:
         ("\x1b]0;title\x07x", "x"),
     ],
 )
-def test_untrusted_text_is_not_obeyed(text: str, expected: str) -> None:
+def test_control_characters_are_removed_from_untrusted_text(text: str, expected: str) -> None:
     assert line_of(events.BuildLog(text)) == (2, f"    {expected}")
 
 
@@ -80,7 +80,7 @@ def test_untrusted_text_is_not_obeyed(text: str, expected: str) -> None:
     ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_500_000, "1.5 MB"), (2_340_000_000, "2.34 GB")],
 )
-def test_sizes(count: int, text: str) -> None:
+def test_sizes_are_shown_in_decimal_units(count: int, text: str) -> None:
     assert size_of(count) == text
 
 
@@ -122,7 +122,7 @@ def terminal(environ: dict[str, str], level: str = "info") -> str:
     return b"".join(chunks).decode()
 
 
-def test_on_a_terminal() -> None:
+def test_a_terminal_shows_moving_lines() -> None:
     text = terminal({"TERM": "xterm"})
     assert "\x1b[" in text
     assert "a note" in text
@@ -131,11 +131,11 @@ def test_on_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("environ", [{"TERM": "xterm", "CI": "true"}, {"TERM": "dumb"}, {}])
-def test_where_nothing_may_move(environ: dict[str, str]) -> None:
+def test_moving_lines_are_shown_on_terminals_only(environ: dict[str, str]) -> None:
     assert "\x1b" not in terminal(environ)
 
 
-def test_no_thread_stays() -> None:
+def test_the_drawing_thread_ends_with_the_report() -> None:
     before = set(threading.enumerate())
     terminal({"TERM": "xterm"})
     assert set(threading.enumerate()) == before

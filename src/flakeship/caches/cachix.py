@@ -1,4 +1,4 @@
-"""Cachix: where a cache's keys are asked for, how a private one is read, and how its client pushes what is built.
+"""Cachix: get a cache's public keys, read a private cache, and push what is built by Cachix's own client.
 
 https://docs.cachix.org, https://github.com/cachix/cachix/blob/master/cachix-api/src/Cachix/API.hs
 """
@@ -50,7 +50,7 @@ def _part(inputs: CacheInputs, tools: CacheTools) -> Part:
         cache = _ask(name, inputs, tools)
         down = unusable((url,), tools.fetch, token="" if cache["isPublic"] else inputs.cachix_auth_token)
         reason = down.get(url, "")
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with a cache, the build goes on without it
+    except Exception as error:  # noqa: BLE001 - the build goes on without a cache, whatever its error is
         reason, cache = reason_of(error), {}
     if reason:
         tools.emit(Warned(f"the Cachix cache {name} is left out: {reason}", hint=_hint(inputs)))
@@ -67,7 +67,10 @@ def _part(inputs: CacheInputs, tools: CacheTools) -> Part:
 
 
 def _ask(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
-    """The cache's own description. The token goes along for a private one, to cachix.org alone."""
+    """Fetch the description of a cache: an object with `isPublic` and `publicSigningKeys`. ValueError for anything else.
+
+    Only cachix.org is sent the token, without which it does not describe a private cache.
+    """
     answer = tools.fetch(
         f"https://cachix.org/api/v1/cache/{name}", PROBE_SECONDS, token=inputs.cachix_auth_token
     )
@@ -83,7 +86,10 @@ def _hint(inputs: CacheInputs) -> str:
 
 
 def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]:
-    """The client's command line up to nix. Nix and what it runs never see the secrets: `env` takes them away again."""
+    """Return the words of the client's command line that stand before `nix`; none if nothing is to be pushed.
+
+    `env -u` removes the secrets again, so that neither Nix nor a flake's code can read them.
+    """
     if not (inputs.cachix_auth_token or inputs.cachix_signing_key):
         tools.emit(
             Notice(f"pulling from the Cachix cache {name}; nothing is pushed to it: there is no token")
@@ -103,7 +109,10 @@ def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]
 
 
 def _client(nix: Nix) -> str:
-    """The client in PATH, or from nixpkgs if a cache has it: to build it would take longer than the user's flake."""
+    """Return the client in PATH, or the one of nixpkgs if a binary cache has it; empty if there is none.
+
+    It is never built from source, because that may take longer than the user's build.
+    """
     if shutil.which("cachix", path=nix.environ.get("PATH", "")):
         return "cachix"
     try:

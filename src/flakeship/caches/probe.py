@@ -1,4 +1,7 @@
-"""Whether a cache answers: asked before the build and all at once, since Nix itself would wait for each for minutes."""
+"""Find out which caches respond, all at once and before the build: Nix would wait minutes for each that does not.
+
+https://nix.dev/manual/nix/latest/store/types/http-binary-cache-store
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _STORE_DIR: Final = re.compile(rb"^StoreDir:[ \t]*(\S+)", re.MULTILINE)
 
 
 def unusable(urls: Sequence[str], fetch: Fetch, *, token: str = "") -> Mapping[str, str]:
-    """Why a cache is of no use, by its URL; those that answer well are not in it."""
+    """Return why a cache can't be used, by its URL; a cache that can be used is not in the result."""
     if not urls:
         return {}
     from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +41,7 @@ _SILENT: Final = f"it did not answer within {PROBE_SECONDS:g} seconds"
 
 
 def reason_of(error: Exception) -> str:
-    """An error of any HTTP client, in a few words."""
+    """Describe an exception of any `Fetch` in a few words."""
     if isinstance(error, TimeoutError):
         return _SILENT
     if isinstance(error, Error):
@@ -51,14 +54,14 @@ def _reason(url: str, fetch: Fetch, token: str) -> str:
     if parts.scheme == "file":
         return "" if Path(unquote(parts.path)).is_dir() else "there is no such folder"
     if parts.scheme not in ("http", "https"):
-        return ""  # only Nix can tell
+        return ""  # Nix alone knows how to reach it (s3, ssh)
     try:
         answer = fetch(
             f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/nix-cache-info",
             PROBE_SECONDS,
             token=token,
         )
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with a cache, the build goes on without it
+    except Exception as error:  # noqa: BLE001 - the build goes on without a cache, whatever its error is
         return reason_of(error)
     found = _STORE_DIR.search(answer)
     if not found:

@@ -1,4 +1,4 @@
-"""Any binary cache that Nix itself can read: its URL and its public key."""
+"""The inputs `substituters` and `trusted-public-keys`: binary caches that Nix reads by itself."""
 
 from __future__ import annotations
 

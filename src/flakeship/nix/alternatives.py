@@ -1,4 +1,4 @@
-"""What a flake offers, for an error about an attribute that it does not have."""
+"""The packages of a flake, to be named in the error about an attribute that the flake does not have."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
 
 _SHOWN: Final = 12
-# `nix flake show` gives up at the first package that does not evaluate; tryEval passes it by. Only the
-# attributes' presence is asked for, so that no package is instantiated.
+# `nix flake show` fails at the first package that does not evaluate, and tryEval skips it. The expression asks only
+# whether attributes exist, so that no derivation is instantiated.
 _KINDS: Final = """packages: builtins.mapAttrs
   (name: package:
     let image = builtins.tryEval (package ? imageName || package.isExe or false);
@@ -21,12 +21,13 @@ _KINDS: Final = """packages: builtins.mapAttrs
 
 
 def packages_of(nix: Nix, installable: Installable, *, system: str = "") -> Mapping[str, bool]:
-    """Each package for the system, or this machine's, and whether it looks like an image; empty if the flake does not
-    tell.
+    """Return the names of the flake's packages for `system`, each with True if the package looks like an image.
+
+    `system` is this machine's if empty. The result is empty if the flake does not evaluate.
     """
     uncached = nix.with_options(
         [("eval-cache", "false")]
-    )  # Nix 2.8 would remember what is broken as no derivation
+    )  # Nix 2.8 caches a package that does not evaluate as something that is not a derivation
     try:
         system = system or nix.query("eval", "--impure", "--json", "--expr", "builtins.currentSystem")
         question = ("--json", "--apply", _KINDS % system, "--", f"{installable.flake}#packages")
@@ -37,7 +38,7 @@ def packages_of(nix: Nix, installable: Installable, *, system: str = "") -> Mapp
 
 
 def packages_hint(known: Mapping[str, bool], *, wanted: str) -> str:
-    """The nearest name, the images, then the other packages."""
+    """Return a hint with the name most like `wanted`, the images, and the other packages."""
     if not known:
         return "`nix flake show` lists what it has"
     name = wanted.rpartition(".")[2]

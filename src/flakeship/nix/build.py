@@ -1,4 +1,4 @@
-"""`nix build`: its log as events, its JSON as a value, its failures as errors that say what to do."""
+"""Run `nix build`: emit its log as events, read its JSON, and turn its failures into errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _HINT_NO_CLIENT: Final = "the build runs without it; nothing is pushed to the ca
 
 @dataclass(frozen=True, slots=True)
 class BuildOutput:
-    """What a build left in the store. `out_path` is the output asked for: `out`, if none was named."""
+    """The result of a build: store paths, with the names of the outputs as keys of `outputs`.
+
+    `out_path` is the first output that the installable names, else `out`. `drv_path` and `system` are empty for a store
+    path that needed no build.
+    """
 
     out_path: str
     drv_path: str
@@ -31,7 +35,7 @@ class BuildOutput:
 
 @dataclass(frozen=True, slots=True)
 class _Client:
-    """What the build runs under: a cache's client, or nothing."""
+    """The command that runs `nix build`, such as `cachix watch-exec`; without words Nix runs by itself."""
 
     argv: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -47,12 +51,13 @@ def build(
     extra_environ: Mapping[str, str] | None = None,
     patience: float = 60,
 ) -> BuildOutput:
-    """Build, and leave no link behind. `watch` is a command that runs nix, such as a cache's client.
+    """Build the installable; no link to the result is made.
 
-    `extra_environ` is for `watch`, which is ended if it is silent for `patience` seconds after the build.
-    Neither `watch` nor our caches can fail the build: it runs again without them.
+    `watch` holds the first words of a command that runs `nix`, such as a cache's client, and only that command sees
+    `extra_environ`. It is ended when it prints nothing for `patience` seconds after the build. Neither `watch` nor a
+    cache that `Nix.with_options` added fails the build: if one breaks, the build runs again without it.
 
-    BuildError or ResourceError that names the derivation and ends with the tail of its log.
+    Raises BuildError or ResourceError, which name the derivation and quote the end of its log.
     """
     return _attempt(nix, installable, _Client(tuple(watch), extra_environ or {}, patience), emit)
 
@@ -77,7 +82,7 @@ def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) ->
         return _attempt(nix, installable, _Client(), emit)
     if returncode != 0 and client.argv and not log.errors:
         ended = f"{client.argv[0]}, under which the build ran, ended with exit code {returncode}"
-        if not stdout and not log.spoken:
+        if not stdout and not log.nix_started:
             emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
             return _attempt(nix, installable, _Client(), emit)
         if stdout:
@@ -94,17 +99,21 @@ def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) ->
         )
         return _attempt(nix.without_caches(), installable, client, emit)
     for text in log.errors:
-        emit(BuildLog(text))  # it was no obstacle, and may say why the build took so long
+        emit(BuildLog(text))  # these errors did not fail the build, and may say why it took so long
     return read_build(nix, installable, stdout)
 
 
 def words_for(nix: Nix, installable: Installable) -> tuple[str, ...]:
-    """The installable on a command line."""
+    """Return the last arguments of a nix command: options, `--` and the installable."""
     return (*installable.options, "--", installable_for(nix, installable))
 
 
 def installable_for(nix: Nix, installable: Installable) -> str:
-    """As this version of Nix takes it: before 2.13 an output is named like an attribute."""
+    """Return the installable in the spelling of this version of Nix.
+
+    Before 2.13 an output is written like an attribute, `.#package.doc`. BuildError for what can't be written so: several
+    outputs, or an output of the default package. https://nix.dev/manual/nix/latest/release-notes/rl-2.13
+    """
     if nix.version >= (2, 13) or not installable.outputs:
         outputs = "^" + ",".join(installable.outputs) if installable.outputs else ""
         return installable.attribute + outputs if installable.file else str(installable)
@@ -117,7 +126,10 @@ def installable_for(nix: Nix, installable: Installable) -> str:
 
 
 def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput:
-    """Read what `nix build --json` prints: objects with drvPath and outputs, or bare paths of what needs no build."""
+    """Read the JSON of `nix build --json`: an array of one object with drvPath and outputs, or of one store path.
+
+    BuildError for any other JSON, and for an installable that gives several results.
+    """
     try:
         results = [_outputs(entry) for entry in json.loads(stdout)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -147,7 +159,7 @@ def _outputs(entry: Any) -> tuple[str, dict[str, str]]:
 
 
 def system_of(nix: Nix, drv_path: str) -> str:
-    """The system that a derivation was built for, `x86_64-linux`."""
+    """Return the system that a derivation is built for, `x86_64-linux`."""
     verb = "derivation show" if nix.version >= (2, 20) else "show-derivation"
     document = nix.query(verb, "--", drv_path)
     derivations = document.get("derivations", document)  # 2.34 nests them

@@ -1,4 +1,4 @@
-"""All store paths that a path needs at run time, read from `nix path-info` in the forms of 2.8, 2.26 and 2.34."""
+"""The closure of a store path: read the JSON of `nix path-info` in the forms of Nix 2.8, 2.26 and 2.34."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _FORMATTED: Final = (2, 33)
 
 @dataclass(frozen=True, slots=True)
 class PathInfo:
-    """A valid path of the store. `nar_size` is in bytes, `references` never names the path itself."""
+    """What the store knows of a valid path. `nar_size` is in bytes; `references` does not hold the path itself.
+
+    `nar_hash` is the SHA-256 of its NAR archive in the SRI spelling, `sha256-BASE64=`.
+    """
 
     path: str
     nar_hash: str
@@ -25,14 +28,17 @@ class PathInfo:
 
 
 def closure(nix: Nix, path: str) -> tuple[PathInfo, ...]:
-    """The path and all that it refers to, the referred first; the order is the same on every machine."""
-    # 2.33 and newer want the form named, and older versions do not know the flag.
+    """Return `path` and all paths that it needs at run time.
+
+    References come before the paths that refer to them, in an order that is the same on every machine.
+    """
+    # Nix 2.33 and newer ask for the format by name; older versions do not know the flag.
     form = ("--json-format", "1") if nix.version >= _FORMATTED and nix.version < (2, 90) else ()
     return read_closure(nix.query("path-info", "--json", *form, "--recursive", "--", path))
 
 
 def read_closure(document: Any) -> tuple[PathInfo, ...]:
-    """Read an array of objects, or an object by path. BuildError for a path that is not valid."""
+    """Read an array of objects with `path`, or an object with paths for keys. BuildError for an invalid path."""
     paths = {entry.path: entry for entry in _entries(document)}
     graph = {path: paths[path].references for path in sorted(paths)}
     try:

@@ -1,4 +1,4 @@
-"""The one place that builds a nix command line: which nix, its version, its flags, its environment, its HOME."""
+"""Find nix and run it. Every command line, flag and environment of a nix command is made here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
 _CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
 _RUNNERS: Final = ("TMPDIR", "NIX_SSL_CERT_FILE", "SSL_CERT_FILE")
-"""Paths that an earlier step may leave in the environment, as cachix/install-nix-action does: a container lacks them."""
+"""Variables with a path that a container may lack. Steps before ours set them for the host, as install-nix-action does:
+
+https://github.com/cachix/install-nix-action/blob/master/install-nix.sh
+"""
 
 _SETTING: Final = re.compile(r"([a-z0-9-]+\s+=(\s.*)?|!?include\s.*)?(#.*)?")
 _HINT_INSTALL: Final = (
@@ -35,7 +38,10 @@ _HINT_INSTALL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Nix:
-    """A nix that was found and may be run. `options` stand on each command line, `environ` holds no secret of ours."""
+    """A nix that was found and runs. `version` is (major, minor), `release` the whole text of `nix --version`.
+
+    `options` are settings (name, value) for the command lines; `environ` holds no secrets.
+    """
 
     version: tuple[int, int]
     release: str
@@ -57,9 +63,10 @@ class Nix:
         require_sandbox: bool = False,
         spare_home: str = "",
     ) -> Self:
-        """Find nix and ask for its version. `config` are lines of nix.conf, `spare_home` an empty private folder.
+        """Find nix and ask for its version. `config` holds lines of nix.conf.
 
-        BuildError if there is none or it is too old, UsageError for a line that is no setting.
+        `spare_home` is an empty folder of this run, which becomes HOME if there is no better one.
+        Raises BuildError if nix is missing or too old, and UsageError for a line that is not a setting.
         """
         child = _child_environ(environ, config=config, spare_home=spare_home)
         if allow_unfree:
@@ -72,32 +79,36 @@ class Nix:
         return cls(_version(release), release, child, emit, impure or allow_unfree, tuple(options))
 
     def with_options(self, options: Sequence[tuple[str, str]]) -> Self:
-        """The same nix, with more settings (name, value) on its command lines."""
+        """Return the same nix with more settings (name, value) on its command lines."""
         return replace(self, options=(*self.options, *options))
 
     @property
     def caches(self) -> tuple[str, ...]:
-        """The binary caches that `with_options` added to those of nix.conf."""
+        """The URLs of the binary caches that `with_options` added to those of nix.conf."""
         return tuple(url for name, value in self.options if name == _CACHES[0] for url in value.split())
 
     def without_caches(self) -> Self:
+        """Return the same nix without the binary caches that `with_options` added."""
         return replace(self, options=tuple(option for option in self.options if option[0] not in _CACHES))
 
     def argv(self, verb: str, *arguments: str) -> tuple[str, ...]:
-        """The command line of `nix VERB`; `verb` may be two words. What follows a `--` is never an option."""
+        """Return the command line of `nix VERB`. `verb` may be two words, `flake metadata`."""
         features = ("--extra-experimental-features", "nix-command flakes")
         return (PROGRAM, *verb.split(), *features, *self._flags_of(verb), *arguments)
 
     def run(
         self, verb: str, *arguments: str, cwd: str | None = None, timeout: float | None = None
     ) -> process.Completed:
-        """Run it to its end, whatever its exit status. TimeoutError after `timeout` seconds."""
+        """Run `nix VERB` to its end, whatever its exit status. TimeoutError after `timeout` seconds."""
         argv = self.argv(verb, *arguments)
         self.emit(Command(argv))
         return process.run(argv, environ=self.environ, cwd=cwd, timeout=timeout)
 
     def query(self, verb: str, *arguments: str, cwd: str | None = None, timeout: float | None = None) -> Any:
-        """The JSON that it prints; BuildError with what it says on stderr if it fails or prints something else."""
+        """Run `nix VERB` and return the JSON that it prints.
+
+        BuildError with its stderr if it fails or prints anything else; TimeoutError after `timeout` seconds.
+        """
         done = self.run(verb, *arguments, cwd=cwd, timeout=timeout)
         with contextlib.suppress(ValueError):
             if done.returncode == 0:
@@ -118,9 +129,10 @@ class Nix:
         extra_environ: Mapping[str, str] | None = None,
         patience: float = 60,
     ) -> tuple[int, bytes]:
-        """Run it with each line of stderr as it comes; `watch` is a command that runs it. Exit status and stdout.
+        """Run `nix VERB`, calling `on_stderr` with each line; return the exit status and stdout.
 
-        Once nix has given its result, what watches it may be silent for `patience` seconds before it is ended.
+        `watch` holds the first words of a command that runs nix, and only that command sees `extra_environ`. When nix
+        has printed its result, `watch` is ended as soon as it prints nothing for `patience` seconds.
         """
         argv = (*watch, *self.argv(verb, *arguments))
         self.emit(Command(argv))
@@ -153,12 +165,12 @@ class Nix:
         if verb.split(maxsplit=1)[0] not in ("build", "eval", "flake"):
             return ()
         options = (word for name, value in self.options for word in ("--option", name, value))
-        # What a missing lock would hold is worked out in memory: the working tree is the user's, not ours.
+        # A missing flake.lock is computed in memory: the working tree is the user's, so no file is written there.
         return (*options, "--no-write-lock-file", *(("--impure",) if self.impure else ()))
 
 
 def _put_on_path(environ: dict[str, str]) -> None:
-    """Look for nix outside PATH too: the step that installs it changes the PATH of later steps only."""
+    """Look for nix outside PATH too: a step that installs it changes the PATH of later steps, not of this process."""
     path = environ.get("PATH", os.defpath)
     if shutil.which("nix", path=path):
         return
@@ -184,7 +196,7 @@ def _release(environ: Mapping[str, str]) -> str:
 
 
 def _version(release: str) -> tuple[int, int]:
-    """The last two-part number of `nix (Nix) 2.8.0`, `nix (Determinate Nix 3.8.5) 2.30.2`, `nix (Lix, like Nix) 2.91.1`."""
+    """Return (major, minor) of the last number in `nix (Nix) 2.8.0` or `nix (Determinate Nix 3.8.5) 2.30.2`."""
     found = re.search(r"(\d+)\.(\d+)[^ ]*$", release)
     if not found:
         raise BuildError(
@@ -212,8 +224,10 @@ def _child_environ(environ: Mapping[str, str], *, config: Sequence[str], spare_h
 
 
 def _home(home: str, *, spare: str) -> str:
-    """A home that is ours, and may be written to: Nix warns on each call about any other one, as a container's mounted
-    /github/home, and fails where it can't keep its cache.
+    """Return a HOME that belongs to this user and is writable.
+
+    Nix warns on every call about a HOME of another user, as a container's mounted /github/home is, and fails where it
+    can't write its cache.
     """
     with contextlib.suppress(KeyError):
         for folder in (home, pwd.getpwuid(os.geteuid()).pw_dir, spare):
@@ -224,7 +238,7 @@ def _home(home: str, *, spare: str) -> str:
 
 
 def _single_user(config: str) -> tuple[str, ...]:
-    """Root without a daemon and without the group of builders, as in a container: build as root, or Nix refuses."""
+    """Return the setting that lets root build without the group `nixbld`, which containers lack and Nix asks for."""
     files = (Path("/etc/nix/nix.conf"), Path("/nix/var/nix/daemon-socket/socket"))
     mentioned = "build-users-group" in config or (
         files[0].exists() and "build-users-group" in files[0].read_text()
@@ -239,7 +253,7 @@ def _single_user(config: str) -> tuple[str, ...]:
 
 
 def _setting(line: str) -> str:
-    """Check a line of the input `nix-config`."""
+    """Return a line of the input `nix-config`; UsageError if it is not a setting, or one that may not be set there."""
     if "\n" in line or "\0" in line or not _SETTING.fullmatch(line.strip()):
         raise UsageError(
             f"nix-config: {line[:100]!r} is no setting of nix.conf",

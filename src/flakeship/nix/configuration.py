@@ -1,4 +1,4 @@
-"""How this machine's Nix is set up: its sandbox, and whether it lets us choose where to substitute from."""
+"""How Nix is configured on this machine: its sandbox, and whether it accepts substituters from this user."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from flakeship.errors import BuildError
 from flakeship.nix.command import Nix
 
 DAEMON_SOCKET: Final = Path("/nix/var/nix/daemon-socket/socket")
-# As Nix starts a builder: of its own it can do so as root, else in a user namespace.
+# Nix isolates a builder by these namespaces. Root may create them; others need a user namespace around them.
 _NAMESPACES: Final = ("unshare", "--mount", "--pid", "--fork", "--mount-proc")
 _USER_NAMESPACE: Final = ("--user", "--map-root-user")
 
 
 def settings(nix: Nix) -> Mapping[str, Any]:
-    """Every setting by name. The verb was renamed in 2.20."""
+    """Return the value of every setting by its name. The verb is `show-config` before Nix 2.20."""
     try:
         document = nix.query("config show", "--json")
     except BuildError:
@@ -32,7 +32,11 @@ def settings(nix: Nix) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class SandboxState:
-    """The setting, and whether this machine can do it; `possible` is None where a daemon decides or nobody knows."""
+    """The setting `sandbox`, and whether this machine can isolate builds.
+
+    `possible` is None if a daemon builds, if the setting is off, or if it can't be found out.
+    `fallback` is the setting `sandbox-fallback`: build without a sandbox where none is possible.
+    """
 
     setting: Literal["on", "off", "relaxed"]
     fallback: bool
@@ -49,12 +53,15 @@ class SandboxState:
 
     @property
     def holds(self) -> bool:
-        """Whether a build is surely kept in its sandbox."""
+        """True if a build certainly runs in the sandbox."""
         return self.setting == "on" and self.possible is not False
 
 
 def sandbox_state(nix: Nix, *, known: Mapping[str, Any] | None = None) -> SandboxState:
-    """Whether builders run in a sandbox: what is set, and whether the kernel lets us."""
+    """Find out whether builders run in a sandbox: read the setting, and try to create namespaces as Nix does.
+
+    `known` are the values of `settings`, if the caller has them already.
+    """
     values = settings(nix) if known is None else known
     setting: Literal["on", "off", "relaxed"] = (
         "relaxed" if values.get("sandbox") == "relaxed" else "on" if values.get("sandbox") else "off"
@@ -64,7 +71,7 @@ def sandbox_state(nix: Nix, *, known: Mapping[str, Any] | None = None) -> Sandbo
 
 
 def uses_daemon(nix: Nix, values: Mapping[str, Any]) -> bool:
-    """Whether another process builds: then the environment and settings of ours count for little."""
+    """Return True if a daemon builds. It uses its own environment, and only some settings of an untrusted user."""
     store = nix.environ.get("NIX_REMOTE") or str(values.get("store", "auto"))
     if store != "auto":
         return store not in ("local", "") and not store.startswith("/")
@@ -72,11 +79,14 @@ def uses_daemon(nix: Nix, values: Mapping[str, Any]) -> bool:
 
 
 def may_choose_substituters(nix: Nix) -> bool:
-    """Whether Nix heeds our substituters: a daemon silently ignores those of a user whom it does not trust."""
+    """Return True if Nix uses the substituters that we name: a daemon ignores those of a user that it does not trust.
+
+    https://nix.dev/manual/nix/latest/command-ref/conf-file#conf-trusted-users
+    """
     values = settings(nix)
     if not uses_daemon(nix, values):
         return True
-    for verb in ("store info", "store ping"):  # renamed in 2.19; before 2.14 it does not tell
+    for verb in ("store info", "store ping"):  # renamed in Nix 2.19; before 2.14 its JSON has no `trusted`
         done = nix.run(verb, "--json", timeout=10)
         if done.returncode == 0 and (trusted := _trusted(done.stdout)) is not None:
             return trusted

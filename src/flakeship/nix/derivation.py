@@ -1,4 +1,4 @@
-"""What a package says of itself, by one evaluation that builds nothing: name, version, system, meta."""
+"""Read a package's name, version, system and meta by one evaluation, which builds nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flakeship.nix.command import Nix
 from flakeship.nix.explain import query_installable
 from flakeship.nix.installable import Installable
 
-# An attribute that throws is as good as absent: a label is no reason to fail.
+# An attribute that throws counts as missing: a label is no reason to fail the run.
 _QUESTION: Final = """package: let
   meta = if builtins.isAttrs package then package.meta or { } else { };
   text = value:
@@ -37,7 +37,10 @@ in {
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """Empty strings stand for what it does not say. `licenses` are SPDX ids where nixpkgs knows them."""
+    """The attributes of a package that names and labels are made from; a missing one is the empty string.
+
+    `licenses` holds SPDX identifiers for the licences that nixpkgs gives one, else their names.
+    """
 
     name: str
     pname: str
@@ -51,13 +54,13 @@ class Derivation:
 
 
 def describe(nix: Nix, installable: Installable) -> Derivation:
-    """Evaluate, and build nothing. The errors are those of a build."""
+    """Evaluate the package; nothing is built. It raises the errors that a build raises."""
     words = ("--json", "--apply", _QUESTION, *installable.options, "--", installable.target)
     return read_description(query_installable(nix, installable, "eval", *words))
 
 
 def read_description(answer: dict[str, Any]) -> Derivation:
-    """Read the answer to the question above."""
+    """Read the JSON object that the expression above evaluates to."""
     return Derivation(
         name=answer["name"],
         pname=answer["pname"],

@@ -1,4 +1,4 @@
-"""What Nix says when it fails, and what that means for the user: the words of versions 2.8 to 2.34."""
+"""The catalogue of Nix's error messages, in the words of Nix 2.8 to 2.34, and the error that each becomes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
 def explain_failure(failure: Failure) -> Error:
-    """The error of the first cause that is known, most telling first; else what Nix said last."""
+    """Return the error for the first entry of the catalogue that matches; without a match, quote Nix's last error.
+
+    Entries that say more about the cause stand first.
+    """
     for cause in _CAUSES:
         if found := re.search(cause.pattern, failure.text, re.DOTALL):
             return (
@@ -38,7 +41,7 @@ def explain_failure(failure: Failure) -> Error:
 
 
 def query_installable(nix: Nix, installable: Installable, verb: str, *arguments: str) -> Any:
-    """The JSON answer to a question about an installable; a failure is explained as that of a build is."""
+    """Run a nix command about an installable and return its JSON. It raises the errors that a build raises."""
     done = nix.run(verb, *arguments, cwd=installable.cwd)
     if done.returncode == 0:
         return json.loads(done.stdout)
@@ -57,7 +60,7 @@ def _with_untracked(failure: Failure, error: Error) -> Error:
 
 
 def _unknown(failure: Failure) -> Error:
-    """The last line that Nix calls an error, with the reason that 2.34 gives on the next one."""
+    """Quote the last error line, with the reason that Nix 2.34 prints on the next line."""
     found = re.findall(r"error: *([^\n]+)(?:\n\s+Reason: ([^\n]+))?", failure.text)
     last = " ".join(filter(None, found[-1])) if found else f"nix failed with exit code {failure.returncode}"
     return BuildError(
@@ -240,7 +243,7 @@ def _fixed(failure: Failure, _: re.Match[str]) -> Error:
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """`source` says whether a file missing in the flake's source may be the reason."""
+    """An entry of the catalogue. `source` is True if the cause may be a file that git does not track."""
 
     pattern: str
     make: Callable[[Failure, re.Match[str]], Error]

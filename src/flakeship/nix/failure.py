@@ -1,4 +1,4 @@
-"""A nix that failed: what it left to find the reason in."""
+"""A nix command that failed: the value that the catalogue of explain.py looks at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CORRUPT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A nix that failed: what it was asked for, its exit status, and its log."""
+    """A nix command that failed: what it was to build, its exit status, and its log."""
 
     nix: Nix
     installable: Installable
@@ -27,12 +27,12 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """All that Nix called an error; else the last lines that it, or a program around it, printed."""
-        return "\n".join(self.log.errors) or "\n".join(self.log.rest)
+        """The error messages of Nix; without any, the last lines that it or the program around it printed."""
+        return "\n".join(self.log.errors) or "\n".join(self.log.other_lines)
 
     @property
     def end(self) -> str:
-        """The lines about the failure itself; those above them are Nix's way through the code."""
+        """The lines of `text` around its last `error:`, without most of the evaluation trace above it."""
         lines = self.text.strip().splitlines()
         last = max(
             (number for number, line in enumerate(lines) if line.lstrip().startswith("error:")), default=0
@@ -42,12 +42,16 @@ class Failure:
 
     @property
     def cache(self) -> str:
-        """The cache of ours that Nix stumbled over, for all its `fallback`: 2.8 even crashes when one falls silent."""
-        said = "\n".join((*self.log.errors, *self.log.rest))
-        named = (url for url in self.nix.caches if f"'{url}" in said)
-        corrupt = self.nix.caches and _CORRUPT.search(said)
+        """The URL of the cache that we added and that failed the build; empty if no such cache did.
+
+        It is all their URLs if a path was corrupt and Nix does not say whose. The setting `fallback` does not help then,
+        and Nix 2.8 aborts when a cache stops responding: https://github.com/NixOS/nix/issues/11511.
+        """
+        output = "\n".join((*self.log.errors, *self.log.other_lines))
+        named = (url for url in self.nix.caches if f"'{url}" in output)
+        corrupt = self.nix.caches and _CORRUPT.search(output)
         return next(named, " ".join(self.nix.caches) if corrupt else "")
 
     def tail(self, drv: str) -> str:
-        """The end of the log of one builder."""
+        """Return the end of the log of one derivation's builder; without a log, `end`."""
         return "\n".join(self.log.tails.get(drv, ())) or self.end

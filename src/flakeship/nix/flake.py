@@ -1,4 +1,4 @@
-"""Where a flake's source comes from: `nix flake metadata`, for Nix 2.8 to 2.34."""
+"""Where a flake's source comes from: read the JSON of `nix flake metadata`, as Nix 2.8 to 2.34 print it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _VERSIONED: Final = ("git", "github", "gitlab", "sourcehut", "hg", "mercurial")
 
 @dataclass(frozen=True, slots=True)
 class FlakeMetadata:
-    """The locked source. `url` holds no password; `revision` is None if the source is dirty or not in git.
+    """The locked source of a flake. `url` holds no password.
 
-    `last_modified` is the commit's time in seconds since the epoch; None where there is only a file's time,
-    which is another one after each checkout.
+    `revision` is None if the source is dirty or not under version control. `last_modified` is the time of the commit in
+    seconds since 1970; None if there is only the time of a file, which changes with each checkout.
     """
 
     url: str
@@ -28,14 +28,17 @@ class FlakeMetadata:
 
 
 def flake_metadata(nix: Nix, installable: Installable) -> FlakeMetadata:
-    """Ask which source it is. Fetches it if it is remote; the errors are those of a build."""
+    """Return the metadata of the installable's flake, which Nix fetches if it is remote.
+
+    It raises the errors that a build raises.
+    """
     return read_metadata(
         query_installable(nix, installable, "flake metadata", "--json", "--", installable.flake)
     )
 
 
 def source_of(nix: Nix, installable: Installable) -> FlakeMetadata | None:
-    """None for a file, whose source Nix does not know."""
+    """Return the metadata of the flake; None for an installable of a file, whose source Nix does not know."""
     return flake_metadata(nix, installable) if installable.flake else None
 
 
@@ -53,6 +56,9 @@ def read_metadata(document: dict[str, Any]) -> FlakeMetadata:
 
 
 def _without_password(url: str) -> str:
-    """Over http a user name alone may be a token; over ssh it is `git` and part of the address."""
+    """Remove the password from a URL, and over http the user name too, which may be a token.
+
+    Over ssh the user name is `git` and belongs to the address.
+    """
     url = re.sub(r"(https?://)[^/@]*@", r"\1", url)
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)

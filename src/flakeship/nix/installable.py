@@ -1,4 +1,7 @@
-"""The grammar of an installable: `FLAKE#ATTRIBUTE^OUTPUTS`, or a file of Nix and an attribute of it, where there is no flake."""
+"""The grammar of an installable: `FLAKE#ATTRIBUTE^OUTPUTS`, or a Nix file and an attribute in it.
+
+https://nix.dev/manual/nix/latest/command-ref/new-cli/nix#installables
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,9 @@ _FILES: Final = "write for example `file: default.nix` and `attr: image`, and pi
 
 @dataclass(frozen=True, slots=True)
 class Installable:
-    """What to build: `flake` as Nix takes it when it runs in `cwd`, `attribute` empty for the default package.
+    """What to build. `flake` is a flake reference, relative to `cwd`; `attribute` is empty for the default package.
 
-    `directory` is the folder that holds the flake.nix of a local flake.
+    `directory` is the folder with the flake.nix of a local flake, and None for any other flake.
     """
 
     flake: str
@@ -39,9 +42,9 @@ class Installable:
     cwd: str
     directory: Path | None
     file: str = ""
-    """What is evaluated instead of a flake, as Nix takes it; then `flake` is empty."""
+    """The Nix file to evaluate, as `nix --file` takes it; then `flake` is empty."""
     search_path: tuple[str, ...] = ()
-    """What `<name>` stands for in it: `NAME=PATH`."""
+    """The search path for the file, each entry `NAME=PATH` as `nix -I` takes it."""
 
     @classmethod
     def of_file(
@@ -60,27 +63,30 @@ class Installable:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What stands before the `--` of a command."""
+        """The options of a nix command line that belong to this installable."""
         pins = (word for pin in self.search_path for word in ("-I", pin))
         return ("--file", self.file, *pins) if self.file else ()
 
     @property
     def spelled(self) -> str:
-        """As a user would write it behind `nix build`."""
+        """The words that a user would write after `nix build`."""
         if not self.file:
             return str(self)
         return shlex.join(filter(None, (*self.options, self.attribute)))
 
     @property
     def target(self) -> str:
-        """What stands behind it, without outputs; of a file without an attribute the empty path, which is all of it."""
+        """The argument that names the flake or the attribute in the file, without outputs.
+
+        It is empty for a file without an attribute, which stands for the whole file.
+        """
         if self.file or not self.attribute:
             return self.attribute if self.file else self.flake
         return f"{self.flake}#{self.attribute}"
 
     @classmethod
     def parse(cls, text: str, *, cwd: str | Path) -> Self:
-        """Read the input `flake`. UsageError if it is malformed or names a folder without a flake."""
+        """Read the input `flake`. UsageError if it is malformed, or names a folder without a flake."""
         text = text.strip() or "."
         if text.startswith("-") or _CONTROL.search(text):
             raise UsageError(f"flake: {text[:200]!r} is not an installable", hint=_EXAMPLES)
@@ -132,7 +138,10 @@ def _fragment(fragment: str, *, text: str, name: str = "flake") -> tuple[str, tu
 
 
 def _directory(flake: str, *, cwd: Path) -> Path | None:
-    """The folder of a local flake, found as Nix finds it: for a path also above it, up to the repository's top."""
+    """Return the folder of a local flake as Nix finds it; None if the flake is not local.
+
+    For a path without a scheme Nix looks in the folders above too, up to the top of the git repository.
+    """
     url = urlsplit(flake)
     if url.scheme in ("path", "git+file"):
         return _flake_folder(

@@ -1,4 +1,4 @@
-"""Nix's internal-json log: its activities and results, read into events and into what is told of a failure.
+"""Nix's log in the format `internal-json`: emit it as events, and keep the lines that explain a failure.
 
 https://github.com/NixOS/nix/blob/master/src/libutil/include/nix/util/logging.hh
 """
@@ -22,44 +22,45 @@ _LOG_LINES, _PROGRESS = (101, 107), 105  # types of results
 
 @dataclass(slots=True)
 class Log:
-    """Takes each line of stderr; afterwards `errors` and the `tails` of the builders' logs say why it failed.
+    """Reads the log line by line, and keeps what explains a failure.
 
-    `rest` are the last lines that were not Nix's own, `spoken` is whether Nix said anything at all.
+    `errors` are Nix's error messages; `tails` are the last lines of each builder's log, by derivation path;
+    `other_lines` are the last lines that are not in Nix's format. `nix_started` is True once a line was.
     """
 
     emit: Emit
     errors: list[str] = field(default_factory=list)
     tails: dict[str, deque[str]] = field(default_factory=dict)
-    rest: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
-    spoken: bool = False
+    other_lines: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    nix_started: bool = False
     _derivations: dict[int, str] = field(default_factory=dict)
     _builds: set[int] = field(default_factory=set)
     _progress: BuildProgress | None = None
 
     def take(self, line: bytes) -> None:
-        """Read one line: `@nix {…}`, or what a program around nix prints."""
+        """Read one line of stderr: `@nix {…}`, or the text of a program that runs nix."""
         text = line.decode(errors="replace")
         if text.startswith("@nix "):
             try:
                 message = json.loads(text[5:])
                 return self._message(message)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-                pass  # a line of a builder may begin so too
-        self.rest.append(printable_lines(text))
+                pass  # a builder may print a line that begins with `@nix ` too
+        self.other_lines.append(printable_lines(text))
         return self.emit(BuildLog(text))
 
     def _message(self, message: dict[str, Any]) -> None:
-        action, self.spoken = message["action"], True
+        action, self.nix_started = message["action"], True
         if action == "msg":
-            self._said(message["msg"], message["level"])
+            self._logged(message["msg"], message["level"])
         elif action == "start":
             self._started(message)
         elif action == "result":
             self._result(message["type"], message["id"], message["fields"])
 
-    def _said(self, text: str, level: int) -> None:
+    def _logged(self, text: str, level: int) -> None:
         if level > _ERROR:
-            self._say(text, level)
+            self._emit_lines(text, level)
         elif not text.startswith("(use '--show-trace'"):
             self.errors.append(printable_lines(text))
 
@@ -68,22 +69,22 @@ class Log:
             self._builds.add(message["id"])
         if message["type"] == _BUILD:
             self._derivations[message["id"]] = message["fields"][0]
-        self._say(message.get("text", ""), message["level"])
+        self._emit_lines(message.get("text", ""), message["level"])
 
     def _result(self, kind: int, activity: int, fields: list[Any]) -> None:
         if kind in _LOG_LINES:
-            self._line(self._derivations.get(activity, ""), fields[0])
+            self._builder_line(self._derivations.get(activity, ""), fields[0])
         elif kind == _PROGRESS and activity in self._builds:
             progress = BuildProgress(*fields[:4])
             if progress != self._progress:
                 self._progress = progress
                 self.emit(progress)
 
-    def _line(self, derivation: str, line: str) -> None:
+    def _builder_line(self, derivation: str, line: str) -> None:
         self.tails.setdefault(derivation, deque(maxlen=TAIL)).append(printable_lines(line))
         self.emit(BuildLog(f"{name_of_derivation(derivation)}> {line}" if derivation else line))
 
-    def _say(self, text: str, level: int) -> None:
+    def _emit_lines(self, text: str, level: int) -> None:
         if level <= _INFO:
             for line in text.splitlines():
                 self.emit(BuildLog(line))

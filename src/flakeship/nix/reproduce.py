@@ -1,4 +1,4 @@
-"""`nix build --rebuild`: whether building once more gives the same bytes."""
+"""Run `nix build --rebuild`, which builds a second time and compares the bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIFFERS = "may not be deterministic"
 
 
 def check_reproducible(nix: Nix, installable: Installable, output: BuildOutput, *, emit: Emit) -> None:
-    """RejectedError if the second build differs; the errors of a build if it fails."""
+    """Build `output` a second time. RejectedError if its bytes differ; if the build fails, the errors of a build."""
     log = Log(emit)
     returncode, _ = nix.stream(
         "build",

@@ -1,4 +1,4 @@
-"""Files that git does not track: Nix does not see them, and the build fails as if they were not there."""
+"""Files that git does not track. Nix copies only tracked files, so a build fails as if the others did not exist."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ _SHOWN: Final = 10
 
 
 def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Paths below the flake's folder that git neither tracks nor ignores; none where git plays no part."""
+    """Return the paths below the flake's folder that git neither tracks nor ignores.
+
+    There are none if the flake is not local, or is read without git (`path:`), or git does not run.
+    """
     if not installable.directory or installable.flake.startswith("path:"):
         return ()
-    # A CI's workspace belongs to another user than the container's; git would refuse to look at it.
+    # The workspace of a CI job often belongs to another user than the container's, and git refuses to read it then:
+    # https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory
     argv = ("git", "-c", "safe.directory=*", "ls-files", "--others", "--exclude-standard", "-z")
     try:
         listed = process.run(argv, environ=environ, cwd=str(installable.directory), timeout=10)
@@ -26,7 +30,7 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
 
 
 def hint_untracked(installable: Installable, *, environ: Mapping[str, str]) -> str:
-    """Which files Nix cannot see and how to mend it; empty if there are none."""
+    """Return a hint that names the untracked files and the command that adds them; empty if there are none."""
     files = untracked_files(installable, environ=environ)
     if not files:
         return ""

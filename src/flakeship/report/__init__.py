@@ -1,4 +1,4 @@
-"""What the user sees of a run: plain lines, or on a terminal lines that move."""
+"""Show a run to the user: as plain lines, or on a terminal with progress bars."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from flakeship.report.plain import LOG_LEVELS, PlainReport
 
 @contextlib.contextmanager
 def opened(out: TextIO, level: str, environ: Mapping[str, str]) -> Iterator[events.Emit]:
-    """The report that fits `out`: CI's logs are no terminals, and NO_COLOR or TERM=dumb ask for none."""
+    """Yield the report that fits `out`: progress bars on a terminal, plain lines everywhere else.
+
+    `level` is a key of LOG_LEVELS. With NO_COLOR the bars have no colour; with TERM=dumb or CI there are none.
+    """
     if (
         out.isatty()
         and not environ.get("CI")

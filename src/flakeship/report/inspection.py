@@ -1,4 +1,4 @@
-"""An image that was looked at, as text for people and as JSON for programs."""
+"""The output of `flakeship inspect`: one image as text, or all as JSON."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ _RUNTIME: Final = (
 
 @dataclass(frozen=True, slots=True)
 class InspectedLayer:
-    """`digest` is the blob's and `size` its bytes where the image is packed, else both are those of the tar; None for
-    what only reading would tell. `store_paths` are full ones, `comment` what the history says otherwise.
+    """One layer. In an image with a manifest, `digest` and `size` are those of the compressed blob, else those of the tar.
+
+    `digest`, `diff_id` and `size` (in bytes) are None if the whole layer would have to be read for them.
+    `comment` is the history's text for a layer without `store_paths`.
     """
 
     digest: str | None
@@ -39,7 +41,7 @@ class InspectedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One image of one platform. `digest` is its manifest's, empty where it has none yet."""
+    """One image of one platform. `digest` is that of its manifest, and empty if it has no manifest."""
 
     name: str
     digest: str
@@ -51,24 +53,26 @@ class Inspection:
 
     @property
     def runtime(self) -> Mapping[str, Any]:
+        """The `config` object of the image's configuration; empty if it is missing or malformed."""
         found = self.config.get("config")
         return found if isinstance(found, dict) else {}
 
 
 def inspections_json(images: Sequence[Inspection]) -> str:
-    """An array with an object for each platform."""
+    """Return a JSON array with one object for each platform."""
     return json.dumps([_document(image) for image in images], indent=2, ensure_ascii=False)
 
 
 def inspection_text(image: Inspection) -> str:
+    """Return the image as lines of text, the layers at the end."""
     rows = [(name, printable(text)[:_WIDTH]) for name, text in _rows(image)]
     width = max(len(name) for name, _ in rows)
-    told = [f"{name:<{width}}  {text}" for name, text in rows]
+    lines = [f"{name:<{width}}  {text}" for name, text in rows]
     sizes = [layer.size for layer in image.layers]
     total = f", {size_of(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
     return "\n".join(
         [
-            *told,
+            *lines,
             "",
             *(line for layer in image.layers for line in _lines(layer)),
             f"{len(sizes)} layers{total}",

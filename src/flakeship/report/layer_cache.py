@@ -1,4 +1,4 @@
-"""The layer cache as text for people, and as JSON for programs."""
+"""The output of `flakeship layers`: the layer cache as text or as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _SPANS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 @dataclass(frozen=True, slots=True)
 class KeptLayer:
-    """A blob in the cache; `diff_id` is empty where no name leads to it, `idle` is in seconds since it was used."""
+    """One blob of the layer cache. `diff_id` is empty if the cache has no entry that leads to the blob.
+
+    `size` is in bytes, `idle` in seconds since the last use.
+    """
 
     digest: str
     diff_id: str
@@ -24,12 +27,14 @@ class KeptLayer:
 
 
 def layer_cache_text(folder: Path, layers: Sequence[KeptLayer]) -> str:
+    """Return one line for the folder, then one for each layer."""
     lines = [f"{folder}: {len(layers)} layers, {size_of(sum(layer.size for layer in layers))}"]
     lines += [f"{layer.digest[:19]}  {size_of(layer.size):>9}  {_ago(layer.idle)}" for layer in layers]
     return "\n".join(lines)
 
 
 def layer_cache_json(folder: Path, layers: Sequence[KeptLayer]) -> str:
+    """Return a JSON object with `folder`, `size` in bytes, and `layers`."""
     document = {
         "folder": str(folder),
         "size": sum(layer.size for layer in layers),

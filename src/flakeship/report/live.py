@@ -1,4 +1,4 @@
-"""Progress on a terminal: what is going on in two lines that move, what is done in lines that stay."""
+"""Progress on a terminal: two lines at the bottom move, and finished steps scroll up as plain lines."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from flakeship.printable import printable
 from flakeship.report.plain import line_of, size_of
 
 _PERIOD: Final = 1 / 8
-"""Seconds between two drawings of what moves."""
+"""Seconds between two drawings of the lines that move."""
 
 
 class LiveReport:
-    """Takes events from any thread; the log of a build moves in one line, and stands in full in errors alone."""
+    """An `Emit` that may be called from any thread. Of the build log it shows the last line only; errors hold its end."""
 
     def __init__(self, progress: Progress, level: int) -> None:
         self._progress, self._level, self._lock = progress, level, threading.Lock()
@@ -52,7 +52,10 @@ class LiveReport:
                     self._print(event)
 
     def refresh(self) -> None:
-        """Draw what moves anew; never while something is printed, or lines are left that nothing clears."""
+        """Draw the moving lines again.
+
+        The lock keeps other lines from being printed meanwhile; their remains would stay on the screen.
+        """
         with self._lock:
             self._progress.refresh()
 
@@ -64,7 +67,7 @@ class LiveReport:
 
 @contextlib.contextmanager
 def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emit]:
-    """A report whose moving lines vanish when the block is left."""
+    """Yield a report whose moving lines are removed when the block is left."""
     console = Console(file=out, no_color=not colour)
     columns = (
         SpinnerColumn(),
@@ -73,7 +76,7 @@ def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emi
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
     )
-    # rich's own thread for this draws while others print (its two steps, going up and drawing, may be those of two threads)
+    # auto_refresh is off because rich's own thread moves the cursor and draws in two steps, and we may print between them.
     with Progress(*columns, console=console, transient=True, auto_refresh=False, expand=True) as progress:
         report = LiveReport(progress, level)
         with _refreshed(report):

@@ -1,6 +1,6 @@
-"""The summary as Markdown, for a job's page: references to copy, tables of layers, stages and labels.
+"""The summary of a run as Markdown, for the page of a CI job.
 
-GitHub and GitLab render the same dialect, and drop styles, scripts and inline pictures: bars are made of text.
+GitHub and GitLab render the same dialect. Both remove styles, scripts and inline pictures, so bars are made of text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import LayerRow, Summary, sent_of
 
 SUMMARY_LIMIT: Final = 1_000_000
-"""Bytes. GitHub refuses a step's summary above 1 MiB, as a whole."""
+"""Bytes. GitHub drops the whole summary of a step above 1 MiB.
+
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions#step-isolation-and-limits
+"""
 
 _ROWS: Final = 130
 _ALERTS: Final = 20
@@ -24,7 +27,10 @@ _WIDTH: Final = 160
 _BAR: Final = 20
 _DETAIL: Final = 20_000
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>&~|#$@{}!^:]|^[-+=]|(?<=\d)[.)](?= |$)|(?<=\bwww)\.", re.IGNORECASE)
-"""What CommonMark, tables, and what GitHub and GitLab add to them (emoji, mentions, formulas, links) read as markup."""
+"""Characters that are markup in CommonMark, in tables, or in the extensions of GitHub and GitLab.
+
+The extensions are emoji, mentions, formulas and links.
+"""
 
 _MESSAGE: Final = 2_000
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
@@ -32,7 +38,7 @@ _MARKS: Final = {"uploaded": "🔼", "written": "🔼", "reused": "♻️", "mou
 
 
 def summary_markdown(summary: Summary, record: RunRecord) -> str:
-    """At most SUMMARY_LIMIT bytes, whatever the image holds; all text of others is shown as it is, never obeyed."""
+    """Return the page, of at most SUMMARY_LIMIT bytes. Untrusted text is escaped, so that none of it is markup."""
     parts = [
         _title(summary),
         _totals(summary, record.stages),
@@ -48,7 +54,7 @@ def summary_markdown(summary: Summary, record: RunRecord) -> str:
 
 
 def failure_markdown(error: Error) -> str:
-    """Why the run failed, with the end of what others wrote of it."""
+    """Return the page of a run that failed: the error, its hint, and the end of its detail."""
     parts = [f"### ❌ {escaped(error.message, _MESSAGE)}", escaped(error.hint, _MESSAGE)]
     if error.detail:
         detail = "\n".join(map(printable, error.detail[-_DETAIL:].splitlines()))
@@ -58,7 +64,10 @@ def failure_markdown(error: Error) -> str:
 
 
 def escaped(text: str, width: int = _WIDTH) -> str:
-    """One line in which nothing is markup: punctuation by its number stands for itself, says CommonMark 6.2."""
+    """Return `text` as one line of at most `width` characters in which nothing is markup.
+
+    A numeric character reference is never markup: https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references
+    """
     line = " ".join(printable(text.replace("\n", " ")).split())
     cut = line if len(line) <= width else line[: width - 1] + "…"
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", cut)
@@ -69,7 +78,7 @@ def _code(text: str) -> str:
 
 
 def _title(summary: Summary) -> str:
-    """By the first tag, which says most; a layout or a run without tags is called by its reference."""
+    """Return the heading: the first tag or, for a layout or an image without tags, the reference."""
     first = next(iter(summary.tags), "") or summary.references[0].partition("@")[0]
     return f"### 📦 {escaped(first)}"
 
@@ -140,7 +149,7 @@ def _table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> st
 
 
 def _folded(title: str, text: str) -> str:
-    """A part that opens by a click; without the empty lines around it the table would be text."""
+    """Return a part that opens by a click. The empty lines matter: without them a table is shown as text."""
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
@@ -150,13 +159,13 @@ def _alert(kind: str, text: str, hint: str = "") -> str:
 
 
 def _bar(value: float, largest: float) -> str:
-    """Text of up to 20 characters; never empty for what is more than nothing."""
+    """Return a bar of up to 20 characters; it is empty only for a value of 0."""
     eighths = max(1, round(_BAR * 8 * value / largest)) if value and largest else 0
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def _bounded(text: str) -> str:
-    """Whole parts are left out from the end: half a table, or a fold that is never closed, would spoil the page."""
+    """Leave out whole parts from the end until the text is short enough: half a table would spoil the page."""
     while len(text.encode(errors="surrogateescape")) > SUMMARY_LIMIT:
         text = (
             text.rstrip("\n").rpartition("\n\n<details>")[0] + "\n\nThe rest is left out: it is too long.\n"

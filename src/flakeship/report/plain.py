@@ -1,4 +1,4 @@
-"""Progress as plain lines, for CI's log and for pipes: one line for what matters, nothing that moves."""
+"""Events as plain lines of text, for CI logs and pipes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from flakeship import events
 from flakeship.printable import printable
 
 LOG_LEVELS: Final = {"error": 0, "warn": 1, "info": 2, "debug": 3}
+"""The values of the input `log-level`. A report shows the lines of its own level and of all lower numbers."""
 
 
 class PlainReport:
-    """Takes events from any thread, writes lines to `out`."""
+    """An `Emit` that writes lines to `out` and may be called from any thread. `level` is a value of LOG_LEVELS."""
 
     def __init__(self, out: TextIO, level: int) -> None:
         self._out, self._level, self._lock = out, level, threading.Lock()
@@ -27,6 +28,7 @@ class PlainReport:
 
 
 def line_of(event: events.Event) -> tuple[int, str]:
+    """Return the log level of an event and its line; the line is empty if the event has none."""
     match event:
         case events.Started(version=version):
             return 2, f"flakeship {version}"
@@ -57,7 +59,7 @@ def line_of(event: events.Event) -> tuple[int, str]:
 
 
 def size_of(count: int) -> str:
-    """Bytes in decimal units, as registries show them."""
+    """Return a count of bytes in decimal units, `12.3 MB`, as the web pages of registries do."""
     size = float(count)
     for unit in ("B", "kB", "MB"):
         if size < 1000:

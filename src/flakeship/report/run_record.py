@@ -1,4 +1,4 @@
-"""What a run said on its way that its summary repeats: how long each stage took, and what the user should know."""
+"""Keep the events that the summary of a run shows again: the times of the stages, notices and warnings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flakeship import events
 
 @dataclass(frozen=True, slots=True)
 class UniqueNotices:
-    """Hands events on, a notice once: a run for several images would say it for each."""
+    """An `Emit` that passes events on, but each notice only once: a run for several images would repeat it for each."""
 
     onward: events.Emit
     seen: set[events.Notice] = field(default_factory=set)
@@ -24,7 +24,7 @@ class UniqueNotices:
 
 @dataclass(slots=True)
 class RunRecord:
-    """Takes events from any thread and hands each of them on. `stages` are (name, seconds)."""
+    """An `Emit` that keeps events and passes each of them on. An entry of `stages` is (name, seconds)."""
 
     onward: events.Emit
     stages: list[tuple[str, float]] = field(default_factory=list)

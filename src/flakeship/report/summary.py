@@ -1,4 +1,4 @@
-"""What is said once at the end: where the image is, what it is called, what it carries and what each layer cost."""
+"""The summary at the end of a run: references, tags, labels, and what was sent of each layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDTH: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """`size` is in bytes of the blob; `content` are the names of store paths, or what the history says."""
+    """One layer. `size` is that of the blob in bytes; `content` names the store paths, or is the history's text."""
 
     digest: str
     size: int
@@ -25,9 +25,9 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One published image; `layers` from the bottom up, as they went to the first destination.
+    """One published image. `layers` are listed from the bottom, with their state at the first destination.
 
-    `digest` is that of the manifest, `imageid` that of the config; `sent` is False where nothing was to be sent.
+    `digest` is that of the manifest, `imageid` that of the config. `sent` is False for a dry run and a withheld push.
     """
 
     references: Sequence[str]
@@ -41,7 +41,7 @@ class Summary:
 
 
 def summary_text(summary: Summary) -> str:
-    """For a terminal or CI's log."""
+    """Return the summary as text, for a terminal or a CI log."""
     rows = [
         *(("image", reference) for reference in summary.references),
         *(("tag", tag) for tag in summary.tags),
@@ -57,7 +57,7 @@ def summary_text(summary: Summary) -> str:
 
 
 def sent_of(layers: Sequence[LayerRow]) -> list[LayerRow]:
-    """Those whose bytes went to the destination."""
+    """Return the layers whose bytes were sent to the destination or written there."""
     return [row for row in layers if row.state in {"uploaded", "written"}]
 
 
@@ -79,7 +79,7 @@ def _total(layers: Sequence[LayerRow]) -> str:
 
 
 def _once(name: str, rows: Sequence[tuple[str, str]], number: int) -> str:
-    """The name of a row, left out where the row above has the same."""
+    """Return the name of a row; empty if the row above has the same name."""
     return "" if number and rows[number - 1][0] == name else name
 
 

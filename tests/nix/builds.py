@@ -1,4 +1,4 @@
-"""Build by real Nix and keep what was told, for the tests of builds."""
+"""Build with the real Nix and keep the events, for the tests of builds."""
 
 from __future__ import annotations
 
