@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from typing import BinaryIO, cast
@@ -12,7 +11,7 @@ from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import uncompressed
 from flakeship.image.media_types import Family
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
-from flakeship.image.stream import Reader, Stream, chunks, sha256_of
+from flakeship.image.stream import Hashing, Reader, Unclosed, Wrapper, chunks, sha256_of
 from flakeship.image.tar.reader import DamagedError
 
 
@@ -68,39 +67,35 @@ def mismatch(key: str, claimed: Digest, found: Digest) -> MismatchError:
     )
 
 
-class Checked(Stream):
+class Checked(Hashing):
     """A blob that compares itself with its digest while it is read; NotAnImageError at its end where it is another."""
 
     def __init__(self, reader: Reader, digest: Digest) -> None:
-        self._reader, self._digest = reader, digest
-        self._hash = hashlib.new(digest.partition(":")[0])
-        self.size = 0
+        super().__init__(reader, digest.partition(":")[0])
+        self._expected = digest
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._reader.read(size)
-        self._hash.update(data)
-        self.size += len(data)
+        data = super().read(size)
         if not data and size:
             self.check()
         return data
 
     def check(self) -> None:
-        """NotAnImageError unless all that was read so far has the digest."""
-        if self._hash.hexdigest() != self._digest.partition(":")[2]:
+        """Raise NotAnImageError unless all that was read so far has the digest."""
+        if self.digest != self._expected:
+            found = self.digest.partition(":")[2]
             raise NotAnImageError(
-                f"the blob {self._digest} is not what its digest says: its {self.size} bytes have {self._hash.hexdigest()}",
+                f"the blob {self._expected} is not what its digest says: its {self.size} bytes have {found}",
                 hint="it is damaged or was changed where it is kept; make the image there anew",
             )
 
-    def close(self) -> None:
-        if not self.closed:
-            self._reader.close()
-        super().close()
 
+class _Interruptible(Wrapper):
+    """A blob that reports what is read of it, and raises StoppedError once another layer has failed."""
 
-class _Watched(Stream):
     def __init__(self, reader: Reader, stop: threading.Event, emit: events.Emit) -> None:
-        self._reader, self._stop, self._emit = reader, stop, emit
+        super().__init__(reader)
+        self._stop, self._emit = stop, emit
 
     def read(self, size: int = -1, /) -> bytes:
         if self._stop.is_set():
@@ -109,20 +104,15 @@ class _Watched(Stream):
         self._emit(events.BytesMoved("read", len(data)))
         return data
 
-    def close(self) -> None:
-        if not self.closed:
-            self._reader.close()
-        super().close()
-
 
 def _check(
     layer: Layer, compressed: CompressedBlob, *, verify: bool, stop: threading.Event, emit: events.Emit
 ) -> None:
-    with Checked(_Watched(compressed.open(), stop, emit), compressed.digest) as blob:
+    with Checked(_Interruptible(compressed.open(), stop, emit), compressed.digest) as blob:
         found, damage = None, None
         try:
             if verify and compressed.suffix:
-                found, _ = sha256_of(uncompressed(_Lent(blob)))
+                found, _ = sha256_of(uncompressed(Unclosed(blob)))
         except DamagedError as error:
             damage = error
         for _ in chunks(blob):  # what stands behind the compressed stream belongs to the blob
@@ -139,13 +129,3 @@ def _check(
         )
     if found:
         compare(layer, Digest(found))
-
-
-class _Lent(Stream):
-    """A reader whose end is not that of the one below."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-
-    def read(self, size: int = -1, /) -> bytes:
-        return self._reader.read(size)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from flakeship.errors import RejectedError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import uncompressed
 from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
-from flakeship.image.stream import Reader, chunks, read_full
+from flakeship.image.stream import Hashing, Reader, Unclosed, chunks, read_full
 from flakeship.image.tar.reader import DamagedError
 
 OpenBlob = Callable[[Digest], Reader]
@@ -45,48 +44,22 @@ def check_layer(
     unpacking ends in any case: some blobs go on for a thousand times their size.
     """
     found = ""
-    with _opened(layer.digest, open_blob, "layer") as reader:
-        counted = _Counting(reader)
-        with contextlib.suppress(DamagedError), uncompressed(counted) as tar:
+    with Hashing(_opened(layer.digest, open_blob, "layer")) as blob:
+        with contextlib.suppress(DamagedError), uncompressed(Unclosed(blob)) as tar:
             found = _digest_of(tar, tar_size)
-        for _ in chunks(counted):  # what stands behind the compressed stream belongs to the blob
+        for _ in chunks(blob):  # what stands behind the compressed stream belongs to the blob
             pass
-    _compare(layer, counted.digest(), counted.size, "layer")
+    _compare(layer, blob.digest, blob.size, "layer")
     if found != diff_id:
         raise RejectedError(f"layer {layer.digest} does not unpack to the diff_id {diff_id}", hint=_HINT)
 
 
 def _digest_of(tar: Reader, most: float) -> str:
-    hasher, size = hashlib.sha256(), 0
-    for data in chunks(tar):
-        hasher.update(data)
-        size += len(data)
-        if size > most:
+    hashed = Hashing(tar)
+    for _ in chunks(hashed):
+        if hashed.size > most:
             return ""
-    return f"sha256:{hasher.hexdigest()}"
-
-
-class _Counting:
-    def __init__(self, reader: Reader) -> None:
-        self._reader, self._hash, self.size = reader, hashlib.sha256(), 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._reader.read(size)
-        self._hash.update(data)
-        self.size += len(data)
-        return data
-
-    def close(self) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def digest(self) -> Digest:
-        return Digest(f"sha256:{self._hash.hexdigest()}")
+    return hashed.digest
 
 
 def _document(descriptor: Descriptor, open_blob: OpenBlob, what: str) -> dict[str, Any]:
@@ -106,7 +79,7 @@ def _opened(digest: Digest, open_blob: OpenBlob, what: str) -> Reader:
         raise RejectedError(f"{what} {digest} is missing: {error.strerror}", hint=_HINT) from error
 
 
-def _compare(descriptor: Descriptor, digest: Digest, size: int, what: str) -> None:
+def _compare(descriptor: Descriptor, digest: str, size: int, what: str) -> None:
     if (digest, size) != (descriptor.digest, descriptor.size):
         raise RejectedError(
             f"{what} {descriptor.digest} ({descriptor.size} bytes) has the digest {digest} ({size} bytes)",

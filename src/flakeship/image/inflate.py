@@ -1,10 +1,10 @@
-"""Reading compressed streams: told by their first bytes, inflated piece by piece, never into memory as a whole."""
+"""Reading compressed streams: recognised by their first bytes, inflated piece by piece, never into memory as a whole."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from flakeship.image.stream import Reader, Stream, read_full
+from flakeship.image.stream import Prefixed, Reader, Wrapper, read_full
 from flakeship.image.tar.reader import BLOCK, DamagedError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -16,29 +16,30 @@ _BZIP2_MAGIC: Final = b"BZh"
 
 
 def is_compressed(head: bytes) -> bool:
+    """Tell whether a file that begins so is compressed with gzip or zstd."""
     return head.startswith((GZIP_MAGIC, ZSTD_MAGIC))
 
 
 def suffix_of(head: bytes) -> str:
-    """What image-spec appends to the media type of a layer that begins so: "", "+gzip", "+zstd"."""
+    """Return what image-spec appends to the media type of a layer that begins so: "", "+gzip", "+zstd"."""
     if head.startswith(GZIP_MAGIC):
         return "+gzip"
     return "+zstd" if head.startswith(ZSTD_MAGIC) else ""
 
 
 def is_foreign(head: bytes) -> bool:
-    """Compressed in a way that no Nix builder of images writes."""
+    """Tell whether a file that begins so is compressed with xz or bzip2, which no Nix builder of images uses."""
     return head.startswith((_XZ_MAGIC, _BZIP2_MAGIC))
 
 
-class Inflated(Stream):
+class Inflated(Wrapper):
     """The content of a gzip or zstd file, forward only; gzip is inflated in a thread of its own.
 
-    DamagedError where the compressed stream is cut off or its checksum is wrong.
+    `read` raises DamagedError where the compressed stream is cut off or its checksum is wrong.
     """
 
     def __init__(self, file: Reader, head: bytes) -> None:
-        self._file = file
+        super().__init__(file)
         self._stream, self._errors = _gzip(file) if head.startswith(GZIP_MAGIC) else _zstd(file)
 
     def seekable(self) -> bool:
@@ -55,33 +56,13 @@ class Inflated(Stream):
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
-            self._file.close()
-        super().close()
-
-
-class Rejoined(Stream):
-    """`head`, then the rest of `reader`: a stream whose first bytes were looked at."""
-
-    def __init__(self, head: bytes, reader: Reader) -> None:
-        self._head, self._reader = head, reader
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._head:
-            return self._reader.read(size)
-        cut = len(self._head) if size < 0 else size
-        data, self._head = self._head[:cut], self._head[cut:]
-        return data
-
-    def close(self) -> None:
-        if not self.closed:
-            self._reader.close()
         super().close()
 
 
 def uncompressed(reader: Reader) -> Reader:
-    """The stream itself, inflated if its first bytes say that it is compressed."""
+    """Return the stream itself, inflated if its first bytes say that it is compressed. Closing it closes `reader`."""
     head = read_full(reader, BLOCK)
-    whole = Rejoined(head, reader)
+    whole = Prefixed(head, reader)
     return Inflated(whole, head) if is_compressed(head) else whole
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flakeship.image.model import EMPTY, Layer
-from flakeship.image.stream import CHUNK, Reader, Stream
+from flakeship.image.stream import CHUNK, Reader, Wrapper
 
 _SMALL: Final = CHUNK
 _IN_STORE: Final = 3
@@ -45,9 +45,10 @@ class Glimpses(dict[str, Glimpse]):
         return replace(layer, open=lambda: _Watched(layer.open(), layer.key, self))
 
 
-class _Watched(Stream):
+class _Watched(Wrapper):
     def __init__(self, reader: Reader, key: str, glimpses: Glimpses) -> None:
-        self._reader, self._key, self._glimpses = reader, key, glimpses
+        super().__init__(reader)
+        self._key, self._glimpses = key, glimpses
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -59,11 +60,10 @@ class _Watched(Stream):
         return data
 
     def close(self) -> None:
-        if not self.closed:
-            self._reader.close()
-            if self._size <= 2 * _SMALL:
-                self._glimpses[self._key] = glimpse_of(b"".join(self._pieces))
+        closed_before = self.closed
         super().close()
+        if not closed_before and self._size <= 2 * _SMALL:
+            self._glimpses[self._key] = glimpse_of(b"".join(self._pieces))
 
 
 def glimpse_of(tar: bytes) -> Glimpse:

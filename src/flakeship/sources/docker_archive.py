@@ -13,9 +13,9 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.document import DOCUMENT_LIMIT
-from flakeship.image.inflate import Inflated, Rejoined, is_compressed, uncompressed
+from flakeship.image.inflate import Inflated, is_compressed, uncompressed
 from flakeship.image.model import Digest, Image, Layer
-from flakeship.image.stream import CHUNK, Reader, chunks, read_full
+from flakeship.image.stream import CHUNK, Prefixed, Reader, chunks, read_full
 from flakeship.image.tar.reader import (
     BLOCK,
     Bounded,
@@ -193,7 +193,7 @@ class StreamedArchive:
         self._keys[member.name] = key
         if self._needed is None or key in self._needed:
             yield Layer(
-                key, lambda: uncompressed(Rejoined(head, data)), size=member.size, named=_named(member.name)
+                key, lambda: uncompressed(Prefixed(head, data)), size=member.size, named=_named(member.name)
             )
 
     def _note(self, member: Member, head: bytes, data: Bounded) -> None:

@@ -16,7 +16,7 @@ from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import Family
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.pack import LayerStore
-from flakeship.image.stream import Reader, read_full, sha256_of
+from flakeship.image.stream import Prefixed, Reader, read_full, sha256_of
 
 OpenBlob = Callable[[ExistingLayer], contextlib.AbstractContextManager[Reader]]
 
@@ -97,7 +97,7 @@ class ExistingStore:
             return False  # a stream can't be read twice: packing it is the proof
         descriptor = Descriptor("", known.digest, known.size)
         from flakeship.image.check import check_layer
-        from flakeship.image.inflate import Rejoined, suffix_of
+        from flakeship.image.inflate import suffix_of
         from flakeship.image.tar.reader import BLOCK
 
         try:
@@ -109,7 +109,7 @@ class ExistingStore:
                 head = read_full(blob, BLOCK)
                 if suffix_of(head) != known.suffix:
                     return False
-                check_layer(descriptor, known.diff_id, lambda _: Rejoined(head, blob), tar_size=size)
+                check_layer(descriptor, known.diff_id, lambda _: Prefixed(head, blob), tar_size=size)
         except (Error, OSError):
             return False
         return True
