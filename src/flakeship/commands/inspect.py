@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship import sources
-from flakeship.commands.publish.opening import credentials_for, transport
+from flakeship.commands.connections import credentials_for, transport
 from flakeship.commands.publish.overrides import platform_of
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import kind_of
@@ -19,7 +19,7 @@ from flakeship.image.model import Digest, Image, Layer, digest_of
 from flakeship.image.stream import CHUNK, read_full
 from flakeship.lint.view import contents_of
 from flakeship.registry.client import RegistryClient
-from flakeship.registry.reference import Reference
+from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.report.inspection import InspectedLayer, Inspection, inspection_text, inspections_json
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import OpenedIndex, SourceRequest
@@ -52,7 +52,7 @@ def inspect(settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
             hint="`docker save` or `podman save` it to a file, and name that",
         )
     else:
-        found = tuple(_in_registry(Reference.parse(text.removeprefix("docker://")), settings, runtime))
+        found = tuple(_in_registry(Reference.parse(text.removeprefix(TRANSPORT)), settings, runtime))
     return _chosen(found, settings.platform)
 
 

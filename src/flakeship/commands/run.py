@@ -52,7 +52,7 @@ class Run:
     @cached_property
     def session(self) -> Transport:
         """The HTTP session; it connects when it is first used. UsageError for a `ca` or `plain-http` that can't be."""
-        from flakeship.commands.publish.opening import transport
+        from flakeship.commands.connections import transport
 
         return self.scope.enter_context(transport(self._settings, self.runtime))
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to 
     from flakeship.commands.builder import Buildable
     from flakeship.nix.installable import Installable
 
-REGISTRY_SCHEME: Final = "docker://"
-
 _NO_FLAKE: Final = ((), (".",))
 """The values of `flake` where no user gave one."""
 

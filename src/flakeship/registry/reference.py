@@ -14,6 +14,9 @@ from typing import Final
 from flakeship.errors import UsageError
 from flakeship.image.model import Digest, parse_digest
 
+TRANSPORT: Final = "docker://"
+"""The prefix of an image in a registry, https://github.com/containers/image/blob/main/docs/containers-transports.5.md."""
+
 DOCKER_HUB: Final = "docker.io"
 _HUB_NAMES: Final = frozenset(
     {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}

@@ -16,8 +16,8 @@ from flakeship.commands.publish.reuse import existing_source
 from flakeship.commands.publish.source_request import source_request
 from flakeship.commands.publish.stamping import Stamp
 from flakeship.commands.run import Run
-from flakeship.commands.subject import REGISTRY_SCHEME
 from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
+from flakeship.registry.reference import TRANSPORT
 
 if (
     TYPE_CHECKING
@@ -62,7 +62,7 @@ def _published_already(request: Request, plan: Plan, run: Run) -> Part | None:
 
 def _obtained(request: Request, run: Run) -> Obtained:
     source, buildable = request.subject.source, request.subject.buildable
-    if source.startswith(REGISTRY_SCHEME):
+    if source.startswith(TRANSPORT):
         return Obtained(Path(source), remote=run.registry_image(source))
     if buildable is None:
         return Obtained(run.runtime.cwd / source)
@@ -80,9 +80,7 @@ def _obtained(request: Request, run: Run) -> Obtained:
 def _base(request: Request, run: Run) -> Remote | None:
     """The image that a package is put on; a `source` of a registry is an image already, and its base is not asked for."""
     name = request.choice.base_image
-    return (
-        run.registry_image(name) if name and not request.subject.source.startswith(REGISTRY_SCHEME) else None
-    )
+    return run.registry_image(name) if name and not request.subject.source.startswith(TRANSPORT) else None
 
 
 def _stamp(obtained: Obtained, request: Request, plan: Plan, run: Run) -> Stamp:

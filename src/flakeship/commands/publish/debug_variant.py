@@ -36,10 +36,7 @@ def debug_settings(settings: Settings) -> Settings:
 def reusing(debug: Request, made: Result) -> Request:
     """The request for the variant, to look for layers at the tags of the image that was made just now."""
     tags = tuple(tag for place in made.published if "@" in place.reference for tag in place.tags)
-    settings = debug.settings
-    return dataclasses.replace(
-        debug, settings=dataclasses.replace(settings, reuse_from=tags or settings.reuse_from)
-    )
+    return dataclasses.replace(debug, destinations=debug.destinations.reusing(tags))
 
 
 def warn_of_ignored_inputs(packages_only: Sequence[str], made: Result, emit: events.Emit) -> None:

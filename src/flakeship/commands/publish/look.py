@@ -11,11 +11,10 @@ from flakeship.commands.naming import Naming, naming_of
 from flakeship.commands.nix_facts import facts_before_build
 from flakeship.commands.publish.disk_space import check_room
 from flakeship.commands.publish.lint import Lint
-from flakeship.commands.publish.opening import destinations, nameless
+from flakeship.commands.publish.opening import names_kept
 from flakeship.commands.publish.request import Request
 from flakeship.commands.publish.reuse import ExistingImages, existing_at
 from flakeship.commands.run import Run
-from flakeship.destinations.grammar import targets
 from flakeship.destinations.kind import Target
 from flakeship.destinations.protocol import Destination
 from flakeship.image.pack import Packing
@@ -51,21 +50,14 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
     can't be written to.
     """
     naming = _named(request, run)
-    wanted = _targets(request, naming, run)
+    wanted = request.destinations.targets(naming.references)
     compression = request.packing.compression(only_loaded=only_loaded(wanted))
     recipe = request.reuse.recipe(compression)
     family, emit = request.packing.family, run.emit
     with contextlib.ExitStack() as scope:
         with run.stage("check", "checking the destinations"):
             check_room(run.store.directory, wanted)
-            places = destinations(
-                wanted,
-                scope,
-                session=run.session,
-                settings=request.settings,
-                runtime=run.runtime,
-                context=run.event,
-            )
+            places = request.destinations.open(wanted, scope)
             existing = existing_at(places, request.reuse.mode, emit)
         cached = request.layer_cache.before(
             run.store, compression, family, now=run.runtime.now.timestamp(), emit=emit
@@ -76,7 +68,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
         yield Plan(
             naming=naming,
             places=places,
-            unnamed=nameless(wanted, places),
+            unnamed=names_kept(wanted, places),
             existing=existing,
             store=store,
             packing=packing,
@@ -99,17 +91,6 @@ def _named(request: Request, run: Run) -> Naming:
     buildable = request.subject.buildable
     request.created.check_commit(run.event.committed, lambda: buildable.flake() if buildable else None)
     return naming
-
-
-def _targets(request: Request, naming: Naming, run: Run) -> tuple[Target, ...]:
-    settings = request.settings
-    return targets(
-        to=settings.to,
-        load=settings.load,
-        references=naming.references,
-        cwd=run.runtime.cwd,
-        tag=request.layout_tag,
-    )
 
 
 def only_loaded(wanted: Sequence[Target]) -> bool:

@@ -7,9 +7,8 @@ import io
 from collections.abc import Callable
 from typing import TypeVar
 
-from flakeship.commands.publish.opening import credentials_for
+from flakeship.commands.connections import credentials_for
 from flakeship.commands.runtime import Runtime
-from flakeship.commands.subject import REGISTRY_SCHEME
 from flakeship.errors import UsageError
 from flakeship.http.transport import Transport
 from flakeship.image.adopt import Checked
@@ -17,7 +16,7 @@ from flakeship.image.media_types import INDEXES, MANIFESTS
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader, Stream
 from flakeship.registry.client import RegistryClient
-from flakeship.registry.reference import Reference
+from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.settings.declaration import Settings
 from flakeship.sources.blobs import Remote
 
@@ -26,7 +25,7 @@ T = TypeVar("T")
 
 def remote_of(name: str, settings: Settings, runtime: Runtime, session: Transport) -> Remote:
     """What `docker://REF` names; asks for the manifest alone. UsageError where there is none."""
-    reference = Reference.parse(name.removeprefix(REGISTRY_SCHEME))
+    reference = Reference.parse(name.removeprefix(TRANSPORT))
     credentials = credentials_for(reference, settings, runtime).credentials
     client = RegistryClient(session, reference.registry, reference.repository, credentials, actions="pull")
     blobs = _RegistryBlobs(client, str(reference))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from flakeship.commands.layer_cache import LayerCache
 from flakeship.commands.publish.created import Created
+from flakeship.commands.publish.opening import DestinationRequest
 from flakeship.commands.publish.packing import PackingRequest
 from flakeship.commands.publish.reuse import ReuseRequest
 from flakeship.commands.publish.stamping import Change, change_of
 from flakeship.commands.run import Run
-from flakeship.commands.subject import REGISTRY_SCHEME, Subject, subject_of
+from flakeship.commands.subject import Subject, subject_of
 from flakeship.errors import UsageError
 from flakeship.image.model import Platform
+from flakeship.registry.reference import TRANSPORT
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
@@ -40,10 +42,10 @@ class SourceChoice:
     @classmethod
     def of(cls, settings: Settings) -> SourceChoice:
         """UsageError for a platform that is not `OS/ARCHITECTURE`, and for a base image that is in no registry."""
-        if settings.base_image and not settings.base_image.startswith(REGISTRY_SCHEME):
+        if settings.base_image and not settings.base_image.startswith(TRANSPORT):
             raise UsageError(
                 f"base-image: {settings.base_image!r} is no image of a registry",
-                hint=f"write {REGISTRY_SCHEME}{settings.base_image.rpartition('://')[2]}",
+                hint=f"write {TRANSPORT}{settings.base_image.rpartition('://')[2]}",
             )
         return cls(
             image_in_archive=settings.image_in_archive,
@@ -59,14 +61,11 @@ class SourceChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`variant` is what every tag ends with (`-debug`); `layout_tag` names the image in OCI layouts that are given no tag.
-
-    `settings` are for the steps that name an image and open its destinations, which check their inputs themselves.
-    """
+    """`variant` is what every tag ends with (`-debug`). `settings` are for the step that names an image."""
 
     settings: Settings
     variant: str
-    layout_tag: str
+    destinations: DestinationRequest
     subject: Subject
     created: Created
     change: Change
@@ -84,16 +83,16 @@ class Request:
         return cls(
             settings=settings,
             variant=variant,
-            layout_tag=layout_tag,
             created=Created.parse(settings.created, environ=runtime.environ, now=runtime.now),
             change=change_of(settings, run.emit),
-            subject=subject_of(settings, run),
+            destinations=DestinationRequest.of(settings, run, layout_tag=layout_tag),
             choice=SourceChoice.of(settings),
             packing=PackingRequest.of(settings),
             reuse=ReuseRequest.of(settings),
             layer_cache=LayerCache.of(settings, runtime),
             lint=settings.lint,
             rebuild_to_compare=settings.verify == "rebuild",
+            subject=subject_of(settings, run),
         )
 
 

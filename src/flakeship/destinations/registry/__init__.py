@@ -11,7 +11,7 @@ from flakeship.destinations.kind import Defaults, Target
 from flakeship.destinations.options import DestinationOptions
 from flakeship.destinations.protocol import Destination
 from flakeship.errors import UsageError
-from flakeship.registry.reference import Reference, with_tag_suffix
+from flakeship.registry.reference import TRANSPORT, Reference, with_tag_suffix
 
 SCHEMES: Final = ("docker",)
 SYNTAX: Final = ("docker://REFERENCE",)
@@ -40,11 +40,11 @@ class Repository(Target):
 
 def parse(text: str, _defaults: Defaults, /) -> Repository:
     """Understand `docker://REFERENCE`; a reference without a tag means `latest`."""
-    if not text.startswith("docker://"):
+    if not text.startswith(TRANSPORT):
         raise UsageError(
             f"to: {text!r} lacks the two slashes", hint=f"write docker://{text.partition(':')[2]}"
         )
-    return repository_of(Reference.parse(text.removeprefix("docker://")))
+    return repository_of(Reference.parse(text.removeprefix(TRANSPORT)))
 
 
 def with_suffix(text: str, suffix: str, /) -> str:

@@ -14,7 +14,7 @@ from flakeship.destinations.withheld import Withheld
 from flakeship.errors import NotAllowedError
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credential_search import FoundCredentials
-from flakeship.registry.reference import TAG_PATTERN, Reference, check_tag
+from flakeship.registry.reference import TAG_PATTERN, TRANSPORT, Reference, check_tag
 
 
 @contextlib.contextmanager
@@ -104,7 +104,7 @@ def _reuse_from(
         if "/" not in text:
             tags.append(check_tag(text.lstrip(":")))
             continue
-        reference = Reference.parse(text.removeprefix("docker://"))
+        reference = Reference.parse(text.removeprefix(TRANSPORT))
         if reference.registry != repository.registry:
             continue
         wanted = reference.tag or reference.digest or "latest"
