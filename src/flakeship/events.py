@@ -62,12 +62,13 @@ LayerState = Literal["reading", "packed", "uploaded", "reused", "mounted", "writ
 
 @dataclass(frozen=True, slots=True)
 class LayerProgress:
-    """A layer changed its state. `size` is that of the compressed blob in bytes, 0 if it is not known yet.
+    """A layer changed its state. `name` is what messages call the layer. `size` is that of the compressed blob in bytes,
+    0 if it is not known yet.
 
     `destination` is empty in the states `reading` and `packed`, which concern no destination.
     """
 
-    key: str
+    name: str
     state: LayerState
     size: int = 0
     digest: str = ""

@@ -63,7 +63,9 @@ class Forged:
     @property
     def read(self) -> list[str]:
         """Layers that the last run read."""
-        return [each.key for each in self.told if isinstance(each, LayerProgress) and each.state == "reading"]
+        return [
+            each.name for each in self.told if isinstance(each, LayerProgress) and each.state == "reading"
+        ]
 
     def publish(self, **settings: Any) -> Result:
         data = archive_shapes.archive(self.layers)

@@ -14,7 +14,7 @@ DIFF_ID = "sha256:" + "a" * 64
 
 def claimed(**changes: Any) -> Any:
     document = {"rootfs": {"type": "layers", "diff_ids": [DIFF_ID]}, **changes}
-    return image_of(document, ["layer"], what="the config")
+    return image_of(document, 1, what="the config")
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,6 @@ def test_layers_are_claimed_before_they_are_read(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(archive(LAYERS))
     with sources.opened(tmp_path / "archive", SourceRequest()) as source:
         assert [layer.diff_id for layer in source.layers()] == [f"sha256:{digest}" for digest in DIFF_IDS]
-        assert [layer.key for layer in source.layers()] == list(PATHS)
+        assert [layer.name for layer in source.layers()] == list(PATHS)
         assert source.image().names == ("registry.example/shapes:1.0",)
         assert hashlib.sha256(LAYERS[1]).hexdigest() in PATHS[1]

@@ -61,7 +61,7 @@ class Withheld:
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Report that the layer is withheld."""
         blob = self._blob(layer.descriptor)
-        self._emit(events.LayerProgress(layer.key, blob.state, blob.size, blob.digest, self._name))
+        self._emit(events.LayerProgress(layer.name, blob.state, blob.size, blob.digest, self._name))
         return blob
 
     def prepare(self, packed: Packed) -> Prepared:

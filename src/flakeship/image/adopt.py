@@ -39,11 +39,10 @@ def adopted(
             hint="use `media-types: oci`",
         )
     if compressed.here:
-        emit(events.LayerProgress(layer.key, "reading"))
+        emit(events.LayerProgress(layer.name, "reading"))
         _check(layer, compressed, verify=verify, stop=stop, emit=emit)
-    emit(events.LayerProgress(layer.key, "packed", compressed.size, compressed.digest))
-    return PackedLayer(
-        layer.key,
+    emit(events.LayerProgress(layer.name, "packed", compressed.size, compressed.digest))
+    return layer.packed(
         layer.diff_id,
         Descriptor(family.layers[compressed.suffix], compressed.digest, compressed.size, layer.annotations),
         open=cast("Callable[[], BinaryIO]", compressed.open),  # a Stream passes for a file
@@ -53,16 +52,16 @@ def adopted(
 def compare(layer: Layer, diff_id: Digest) -> None:
     """MismatchError where a layer's tar is not the one that is claimed."""
     if layer.diff_id and layer.diff_id != diff_id:
-        raise mismatch(layer.key, layer.diff_id, diff_id)
+        raise mismatch(layer.name, layer.diff_id, diff_id)
 
 
 class MismatchError(NotAnImageError):
     """A layer's tar is not the one that is claimed."""
 
 
-def mismatch(key: str, claimed: Digest, found: Digest) -> MismatchError:
+def mismatch(name: str, claimed: Digest, found: Digest) -> MismatchError:
     return MismatchError(
-        f"layer {key} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
+        f"layer {name} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
         hint="the archive is damaged or was changed; build it again (nix store delete PATH, then nix build)",
     )
 

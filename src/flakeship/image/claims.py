@@ -43,19 +43,25 @@ _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\
 
 
 def image_of(
-    document: Mapping[str, Any], layers: Sequence[str], *, what: str, names: Sequence[str] = ()
+    document: Mapping[str, Any],
+    layers: int,
+    *,
+    what: str,
+    names: Sequence[str] = (),
+    keys: Sequence[str] | None = None,
 ) -> Image:
-    """The image that a config document and the keys of its layers describe.
+    """Check the config document of an image that has so many layers, and return the image.
 
-    `what` names the document in errors. NotAnImageError where the document is not an image-spec config.
+    `keys` are those of the layers from the bottom up; by default the diff_ids of the config. `what` names the document
+    in errors. NotAnImageError where the document is not an image-spec config.
     """
     cleaned = without_nulls({key: value for key, value in _with_sets(document).items() if key not in _STRAY})
     diff_ids = _diff_ids(cleaned.pop("rootfs", None), what)
-    if len(diff_ids) != len(layers):
+    if len(diff_ids) != layers:
         raise NotAnImageError(
-            f"{what} lists {len(diff_ids)} diff_ids, but the image has {len(layers)} layers", hint=_DAMAGED
+            f"{what} lists {len(diff_ids)} diff_ids, but the image has {layers} layers", hint=_DAMAGED
         )
-    history = _history(cleaned.pop("history", ()), len(layers), what)
+    history = _history(cleaned.pop("history", ()), layers, what)
     cleaned["config"] = _runtime(cleaned.get("config", {}), what)
     if "created" in cleaned:
         _check_moment(cleaned["created"], "created", what)
@@ -70,7 +76,7 @@ def image_of(
     return Image(
         config=cleaned,
         platform=platform,
-        layers=tuple(layers),
+        layers=diff_ids if keys is None else tuple(keys),
         diff_ids=diff_ids,
         history=history,
         names=tuple(names),

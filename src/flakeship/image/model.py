@@ -94,16 +94,21 @@ class CompressedBlob:
 class Layer:
     """A layer as its source knows it, before a byte of it is read.
 
-    `key` tells the layers of a source apart: the diff_id, or the name of a member of its archive. Where `annotations` say
-    `annotations.LAYER_KEY`, it names the same bytes for ever, and so finds the layer among those that are published.
-    `open` yields the uncompressed tar. Any number of times where the source can seek; where it can only be
-    read forward, once, and before the next layer is asked for.
+    `key` identifies the layer within a run: equal keys mean equal tars, whichever sources the layers come from, and a
+    source that is opened again gives its layers the same keys. It is the diff_id where the image's config is known
+    before the layers; a digest of store paths and their contents where the layer is made from the store; and the
+    source with the name of a member for an archive that can only be read forward.
+    Where `annotations` have a `LAYER_KEY`, that identifies the same tar in every run, so that the layer is found in
+    images that exist already.
+    `open` returns a reader of the uncompressed tar. It may be called any number of times where the source can seek;
+    where the source can only be read forward, once, and before the next layer is asked for.
     `size` is in bytes uncompressed; None where it is known only after reading.
-    `otherwise` are tars to try where that of `open` has another diff_id than is stated: what other versions of the
-    source's builder would have written.
-    `compressed` is the blob where there is one already; it goes out instead of what packing would make.
-    `named` is what the layer's name in a stream says its diff_id is: enough to recognise it unread, for the image's
-    config, which comes later, must say the same of it.
+    `otherwise` holds openers of other tars, to be tried in turn where the tar of `open` has not the stated diff_id:
+    what other versions of the source's builder would have written.
+    `compressed` is the blob, where the source has one; it is sent instead of a blob that packing would make.
+    `named` is the diff_id that the name of the archive's member states. It is enough to recognise the layer before it
+    is read, because the config, which comes later, is compared with it.
+    `member` is what messages call the layer, where that is not the key: the name of the archive's member.
     """
 
     key: str
@@ -114,6 +119,23 @@ class Layer:
     otherwise: tuple[Callable[[], Reader], ...] = ()
     compressed: CompressedBlob | None = None
     named: Digest | None = None
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call the layer."""
+        return self.member or self.key
+
+    def packed(
+        self,
+        diff_id: Digest,
+        descriptor: Descriptor,
+        *,
+        open: Callable[[], BinaryIO] | None,  # noqa: A002  the name of the field
+        discard: Callable[[], None] = lambda: None,
+    ) -> PackedLayer:
+        """This layer as the blob that `descriptor` names; `open` and `discard` as in PackedLayer."""
+        return PackedLayer(self.key, diff_id, descriptor, open, discard, self.member)
 
 
 class VanishedError(Exception):
@@ -134,6 +156,13 @@ class PackedLayer:
     descriptor: Descriptor
     open: Callable[[], BinaryIO] | None
     discard: Callable[[], None] = lambda: None
+    member: str = ""
+    """As in Layer."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the layer."""
+        return self.member or self.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def _packed(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
     keep_freed_memory()
-    packing.emit(events.LayerProgress(layer.key, "reading"))
+    packing.emit(events.LayerProgress(layer.name, "reading"))
     tar_hash, blob_hash, size = hashlib.sha256(), hashlib.sha256(), 0
 
     def read() -> Iterator[bytes]:
@@ -119,9 +119,8 @@ def _packed(
         compare(layer, diff_id)
     digest = Digest(f"sha256:{blob_hash.hexdigest()}")
     media_type = packing.family.layers[packing.compression.suffix]
-    packing.emit(events.LayerProgress(layer.key, "packed", size, digest))
-    packed = PackedLayer(
-        layer.key,
+    packing.emit(events.LayerProgress(layer.name, "packed", size, digest))
+    packed = layer.packed(
         diff_id,
         Descriptor(media_type, digest, size, layer.annotations),
         open=lambda: path.open("rb", buffering=0),
@@ -139,7 +138,7 @@ def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) 
     chosen = tuple(layers[key] for key in image.layers)
     for layer, claimed in zip(chosen, image.diff_ids, strict=True):
         if claimed and claimed != layer.diff_id:
-            raise mismatch(layer.key, claimed, layer.diff_id)
+            raise mismatch(layer.name, claimed, layer.diff_id)
     config = encode(config_document(image, [layer.diff_id for layer in chosen]))
     config_descriptor = Descriptor.of(family.config, config)
     annotated = family is OCI  # docker's manifest knows no annotations

@@ -40,8 +40,8 @@ def line_of(event: events.Event) -> tuple[int, str]:
             return 3, f"  + {shlex.join(argv)}"
         case events.BuildLog(line=line):
             return 2, f"    {printable(line)}"
-        case events.LayerProgress(state="reading" | "packed", key=key, digest=digest, size=size):
-            return 3, f"    {printable(key)} {event.state} {digest} {size_of(size) if size else ''}"
+        case events.LayerProgress(state="reading" | "packed", name=name, digest=digest, size=size):
+            return 3, f"    {printable(name)} {event.state} {digest} {size_of(size) if size else ''}"
         case events.LayerProgress(state=state, digest=digest, size=size, destination=destination):
             return 2, f"    {digest[7:19]}  {size_of(size):>9}  {state}  {destination}"
         case events.Retry(what=what, reason=reason, attempt=attempt, wait=wait):

@@ -100,17 +100,19 @@ class SeekableArchive:
         self.names = entry.layers
         """Of the layers, as manifest.json spells them."""
         config = self._document(entry.config, DOCUMENT_LIMIT)
-        self._layer_members = [self._member(name) for name in entry.layers]
-        keys = [member.name for member in self._layer_members]
-        self._image = entry_image(config, entry, keys)
+        members = [self._member(name) for name in entry.layers]
+        self._image = entry_image(config, entry)
+        claimed = zip(members, self._image.diff_ids, strict=True)
+        self._layers = {diff_id: self._layer(member, diff_id) for member, diff_id in claimed if diff_id}
 
     def layers(self) -> Iterator[Layer]:
-        claimed = dict(zip(self._image.layers, self._image.diff_ids, strict=True))
-        for member in dict.fromkeys(self._layer_members):
-            yield Layer(member.name, _Opener(self._path, member), claimed[member.name], member.size)
+        return iter(self._layers.values())
 
     def image(self) -> Image:
         return self._image
+
+    def _layer(self, member: Member, diff_id: Digest) -> Layer:
+        return Layer(diff_id, _Opener(self._path, member), diff_id, member.size, member=member.name)
 
     def _note(self, member: Member) -> None:
         """The last of several members of one name counts, as it does for tar."""
@@ -189,11 +191,16 @@ class StreamedArchive:
             return
         if not _is_layer(head):
             return
-        key = member.name if member.name not in self._keys else f"{member.name}#{member.offset}"
-        self._keys[member.name] = key
+        name = member.name if member.name not in self._keys else f"{member.name}#{member.offset}"
+        # with the source, for archives name their members alike and say only at their end what they hold
+        key = self._keys[member.name] = f"{self._what}:{name}"
         if self._needed is None or key in self._needed:
             yield Layer(
-                key, lambda: uncompressed(Prefixed(head, data)), size=member.size, named=_named(member.name)
+                key,
+                lambda: uncompressed(Prefixed(head, data)),
+                size=member.size,
+                named=_named(member.name),
+                member=name,
             )
 
     def _note(self, member: Member, head: bytes, data: Bounded) -> None:

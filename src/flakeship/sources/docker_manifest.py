@@ -68,14 +68,21 @@ def _names(entry: object) -> list[str]:
     return list(map(str, names)) if isinstance(names, list) else []
 
 
-def entry_image(config: bytes, entry: Entry, keys: list[str]) -> Image:
+def entry_image(config: bytes, entry: Entry, keys: list[str] | None = None) -> Image:
+    """The image of an entry of manifest.json, by its config; `keys` as for `image_of`."""
     try:
         document = decode_object(config)
     except ValueError as error:
         raise NotAnImageError(
             f"the image's config {shown(entry.config)} can't be read: {error}", hint=NOT_BUILT
         ) from error
-    return image_of(document, keys, what=f"the image's config {shown(entry.config)}", names=entry.names)
+    return image_of(
+        document,
+        len(entry.layers),
+        what=f"the image's config {shown(entry.config)}",
+        names=entry.names,
+        keys=keys,
+    )
 
 
 def missing(name: str) -> NotAnImageError:

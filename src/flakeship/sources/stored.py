@@ -39,12 +39,12 @@ class StoredImage:
         content = document(blobs, config)
         if not as_is:
             content, annotations = unstamped(content, annotations)
-        image = image_of(content, [str(place) for place in range(len(layers))], what=configured, names=names)
+        image = image_of(content, len(layers), what=configured, names=names)
         diff_ids = [diff_id for diff_id in image.diff_ids if diff_id]
         self._layers = {
             diff_id: _layer(blobs, layer, diff_id) for layer, diff_id in zip(layers, diff_ids, strict=True)
         }
-        self._image = replace(image, layers=tuple(diff_ids), annotations=annotations)
+        self._image = replace(image, annotations=annotations)
 
     def layers(self) -> Iterator[Layer]:
         return iter(self._layers.values())

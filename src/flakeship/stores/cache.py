@@ -69,7 +69,7 @@ class CachedStore:
             return None
         media_type = self._family.layers[self._compression.suffix]
         descriptor = Descriptor(media_type, entry.digest, entry.size, layer.annotations)
-        return PackedLayer(layer.key, entry.diff_id, descriptor, open=partial(_opened, path))
+        return layer.packed(entry.diff_id, descriptor, open=partial(_opened, path))
 
     def _keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
         size = packed.descriptor.size

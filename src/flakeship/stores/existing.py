@@ -55,7 +55,7 @@ class ExistingStore:
         descriptor = Descriptor(
             self._family.layers[self._suffix], known.digest, known.size, layer.annotations
         )
-        return PackedLayer(layer.key, known.diff_id, descriptor, open=None)
+        return layer.packed(known.diff_id, descriptor, open=None)
 
     def _find_compressed(self, layer: Layer, blob: CompressedBlob) -> PackedLayer | None:
         """Where two say the same of a blob, its source and whoever published it, it is not read to see whether it is true."""
@@ -67,7 +67,7 @@ class ExistingStore:
             return None
         assert layer.diff_id
         descriptor = Descriptor(self._family.layers[blob.suffix], blob.digest, blob.size, layer.annotations)
-        return PackedLayer(layer.key, layer.diff_id, descriptor, open=None)
+        return layer.packed(layer.diff_id, descriptor, open=None)
 
     def expects(self, layer: Layer) -> bool:
         """Whether it is said to be published; asks and reads nothing."""

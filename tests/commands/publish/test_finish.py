@@ -133,7 +133,7 @@ def shipment(
 
 
 def read(told: list[Event]) -> list[str]:
-    return [event.key for event in told if isinstance(event, LayerProgress) and event.state == "reading"]
+    return [event.name for event in told if isinstance(event, LayerProgress) and event.state == "reading"]
 
 
 def test_what_is_published_is_neither_read_nor_sent(archive: Path, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_lost_blob_is_made_again_and_alone(archive: Path, tmp_path: Path, tell
     )
     again = shipment(archive, tmp_path, place, [published(packed)], told).ship()
     assert again.descriptor == packed.descriptor
-    assert read(told) == [lost.key]
+    assert read(told) == [lost.name]
     assert place.sent == [lost.descriptor.digest]
 
 
@@ -182,7 +182,7 @@ def test_a_name_in_a_stream_is_not_its_diff_id_because_it_is_published(tmp_path:
     archive = tmp_path / "archives/docker-image-shapes.tar.gz"  # buildImage's names are of another hash
     packed = made(archive, tmp_path / "first")
     honest = published(packed)
-    named = [Digest(f"sha256:{layer.key.partition('/')[0]}") for layer in packed.layers]
+    named = [Digest(f"sha256:{layer.name.partition('/')[0]}") for layer in packed.layers]
     liar = replace(
         honest,
         layers=tuple(

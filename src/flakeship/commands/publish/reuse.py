@@ -182,7 +182,7 @@ class ExistingSource:
         try:
             base = image_of(
                 config,
-                [layer.diff_id for layer in layers],
+                len(layers),
                 what=f"the published config of {path}",
                 names=image.annotations.get(NAMES, "").split(),
             )

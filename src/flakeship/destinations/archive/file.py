@@ -80,7 +80,7 @@ class ArchiveDestination:
         with self._errors_explained():
             self._archive.add_layer(layer)
         delivered = self._delivered[digest] = DeliveredBlob(digest, size, "written")
-        self._emit(events.LayerProgress(layer.key, "written", size, digest, self.name))
+        self._emit(events.LayerProgress(layer.name, "written", size, digest, self.name))
         return delivered
 
     def prepare(self, packed: Packed) -> Prepared:

@@ -108,7 +108,7 @@ class EngineDestination:
     def _note(self, layer: PackedLayer, state: Literal["reused", "written"]) -> DeliveredBlob:
         digest, size = layer.descriptor.digest, layer.descriptor.size
         self._delivered[digest] = delivered = DeliveredBlob(digest, size, state)
-        self._emit(events.LayerProgress(layer.key, state, size, digest, self.name))
+        self._emit(events.LayerProgress(layer.name, state, size, digest, self.name))
         return delivered
 
     def _send_needed(self, packed: Packed) -> frozenset[Digest]:

@@ -82,7 +82,7 @@ class LayoutDestination:
             with layer.open() as reader:
                 self._write(path, reader)
         delivered = DeliveredBlob(digest, size, "reused" if there else "written")
-        self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
+        self._emit(events.LayerProgress(layer.name, delivered.state, size, digest, self.name))
         self._delivered[digest] = delivered
         return delivered
 

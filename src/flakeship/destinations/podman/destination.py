@@ -115,7 +115,7 @@ class _Command:
         """Write the layer to the file."""
         delivered = self.archive.take(layer, certain=certain)
         digest, size = delivered.digest, delivered.size
-        self._emit(events.LayerProgress(layer.key, delivered.state, size, digest, self.name))
+        self._emit(events.LayerProgress(layer.name, delivered.state, size, digest, self.name))
         return delivered
 
     def prepare(self, packed: Packed) -> Prepared:

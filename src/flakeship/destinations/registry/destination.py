@@ -128,7 +128,9 @@ class RegistryDestination:
             blob, certain=certain and blob.digest not in self._must_resend
         )
         self._emit(
-            LayerProgress(layer.key, delivered.state, delivered.size, delivered.digest, destination=self.name)
+            LayerProgress(
+                layer.name, delivered.state, delivered.size, delivered.digest, destination=self.name
+            )
         )
         return delivered
 

@@ -48,7 +48,7 @@ class Nix2Container:
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
             "history": [layer.history for layer in self._layers],
         }
-        self._image = image_of(config, diff_ids, what=what)
+        self._image = image_of(config, len(diff_ids), what=what)
 
     def layers(self) -> Iterator[Layer]:
         for document in {layer.diff_id: layer for layer in self._layers}.values():

@@ -61,7 +61,9 @@ class Planned:
         }
         if recipe.variant:
             document["variant"] = conf.raw["variant"]
-        image = image_of(document, keys, what=f"the image of {conf.path}", names=[conf.raw["repo_tag"]])
+        image = image_of(
+            document, len(keys), what=f"the image of {conf.path}", names=[conf.raw["repo_tag"]], keys=keys
+        )
         self._image = replace(image, diff_ids=tuple(self._layers[key].diff_id for key in keys))
 
     def layers(self) -> Iterator[Layer]:
