@@ -39,7 +39,10 @@ NEEDLESS = {
     "flakeship.metadata.syntax.patterns": "no rule has a pattern",
     "flakeship.metadata.syntax.versions": "no rule asks for a version",
     "flakeship.report.live": "stderr is no terminal",
+    "flakeship.ci.forgejo.event": "it is not run by Forgejo",
+    "flakeship.ci.gitlab.event": "it is not run by GitLab",
     "flakeship.ci.gitlab.log": "it is not run by GitLab",
+    "flakeship.ci.gitlab.outputs": "it is not run by GitLab",
     "rich": "stderr is no terminal",
     "docker": "it goes to no engine",
     "yaml": "for what is rendered",
@@ -59,7 +62,9 @@ IN_FOLDER = {
 IN_REGISTRY = {
     "flakeship.image.check": "nothing is read again",
     "flakeship.destinations.oci_layout": "it goes to a registry",
+    "flakeship.ci.github.event": "it is not run by GitHub",
     "flakeship.ci.github.log": "it is not run by GitHub",
+    "flakeship.ci.github.outputs": "it is not run by GitHub",
 }
 BY_GITHUB = {
     "flakeship.process": "the event says all that git would",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("TOY", "HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("TOY_TOKEN", "hunter2")
+    monkeypatch.setenv("TOY_REGISTRY", "toy.example")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -42,8 +47,55 @@ def test_a_publish_uses_all_of_a_new_platform(
     assert digest[7:] in (folder / "page").read_text()
 
 
-def test_a_failure_is_reported_by_a_new_platform(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["publish", "--source", "no-such-file", "--to", "oci:layout"]) == 2
-    assert "<toy failed: " in capsys.readouterr().err
+class Refusing(ThreadingHTTPServer):
+    """A registry that asks everybody for a password, and then refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.logins: set[str] = set()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Refusing
+
+    def do_GET(self) -> None:
+        login = self.headers.get("Authorization", "")
+        self.server.logins.add(login)
+        self.send_response(403 if login else 401)
+        self.send_header("WWW-Authenticate", 'Basic realm="toy"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Keep the log of the test clean."""
+
+
+@pytest.fixture
+def refusing() -> Iterator[Refusing]:
+    with Refusing() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_refused_push_is_reported_by_a_new_platform(
+    folder: Path,
+    archive: Path,
+    refusing: Refusing,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its credentials are sent to its own registry, and its hint is given with the refusal."""
+    host = f"127.0.0.1:{refusing.server_port}"
+    monkeypatch.setenv("TOY_REGISTRY", host)
+    assert cli.main(["publish", "--source", str(archive), "--tags", f"{host}/app:1"]) == 5
+    assert refusing.logins == {"", f"Basic {base64.b64encode(b'job:hunter2').decode()}"}
+    log = capsys.readouterr().err
+    assert "<toy failed: " in log
+    assert "; ask for a better toy>" in log
     assert (folder / "page").read_text().startswith("### ❌")
-    assert platforms.refusal_hint("toy.example") == "ask for a better toy"

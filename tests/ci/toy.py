@@ -68,8 +68,8 @@ def summarise(markdown: str, environ: Mapping[str, str]) -> None:
 
 
 def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCredentials]:
-    yield JobCredentials("toy.example", "job", environ["TOY_TOKEN"], "the token of the toy")
+    yield JobCredentials(environ["TOY_REGISTRY"], "job", environ["TOY_TOKEN"], "the token of the toy")
 
 
 def refusal_hint(host: str) -> str:
-    return "ask for a better toy" if host == "toy.example" else ""
+    return "ask for a better toy" if host == "127.0.0.1" else ""

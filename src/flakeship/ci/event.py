@@ -1,4 +1,7 @@
-"""What descriptions of an event have in common on every platform: variables of docker/metadata-action, and dates."""
+"""Reads what every platform needs to describe an event: the variables of docker/metadata-action, and dates.
+
+https://github.com/docker/metadata-action#environment-variables
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from flakeship.errors import UsageError
 
 
 def short_sha_length(environ: Mapping[str, str]) -> int:
-    """How many digits `{{sha}}` has: DOCKER_METADATA_SHORT_SHA_LENGTH or 7. UsageError if it is no number."""
+    """Return how many digits `{{sha}}` has: DOCKER_METADATA_SHORT_SHA_LENGTH or 7. Raises UsageError if it is no number."""
     text = environ.get("DOCKER_METADATA_SHORT_SHA_LENGTH", "")
     if not text:
         return 7

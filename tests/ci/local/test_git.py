@@ -161,7 +161,7 @@ def test_the_password_of_a_remote_is_seen_nowhere(tree: Tree) -> None:
     ],
 )
 def test_the_page_of_a_remote(url: str, page: str) -> None:
-    assert local.page_of(url) == page
+    assert local.page_url(url) == page
 
 
 def test_git_can_take_the_place_of_what_a_platform_says(tree: Tree, tmp_path: Path) -> None:

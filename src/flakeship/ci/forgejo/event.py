@@ -1,4 +1,4 @@
-"""Forgejo and Gitea Actions: GitHub's variables, some under names of their own, and other refs for pull requests.
+"""Describes the event of a workflow run on Forgejo or Gitea, whose variables are mostly those of GitHub.
 
 https://forgejo.org/docs/latest/user/actions/reference/
 """
@@ -20,13 +20,13 @@ _HEAD: Final = re.compile(r"(refs/pull/\d+)/head")
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
-    """Describe the event. The ref of a pull request ends in `/head` here; its tag is `pr-N` all the same."""
+    """Describe the event. The ref of a pull request ends in `/head` here, and is changed to GitHub's `/merge`."""
     found = github.context(as_github(environ), cwd=cwd, now=now, api=api)
     return replace(found, platform=NAME, ref=_HEAD.sub(r"\1/merge", found.ref))
 
 
 def as_github(environ: Mapping[str, str]) -> dict[str, str]:
-    """Give Forgejo's own variables GitHub's names; Forgejo's value wins."""
+    """Return the environment with Forgejo's own variables under the names of GitHub, whose values they replace."""
     named = dict(environ)
     for prefix in reversed(PREFIXES):
         named |= {

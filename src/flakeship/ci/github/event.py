@@ -1,4 +1,4 @@
-"""GitHub Actions: what its environment and event payload say of the event.
+"""Describes the event of a workflow run on GitHub from the environment and the event's payload.
 
 https://docs.github.com/actions/reference/variables-reference and .../webhooks/webhook-events-and-payloads
 """
@@ -14,38 +14,42 @@ from typing import Any, Final
 
 from flakeship.ci.event import moment, short_sha_length, wants_head_sha
 from flakeship.ci.github.recognition import NAME
-from flakeship.ci.local import git as local
+from flakeship.ci.local import git
 from flakeship.ci.protocol import Api
 from flakeship.errors import Error
 from flakeship.metadata.context import Context, Repository
 
-# https://docs.github.com/actions/using-workflows/events-that-trigger-workflows: these run on the default branch alone.
-_ON_DEFAULT: Final = ("create", "discussion", "issues", "schedule")
+_ONLY_DEFAULT_BRANCH: Final = ("create", "discussion", "issues", "schedule")
+"""Events that start workflows of the default branch only, as far as docker/metadata-action knows them.
+
+https://docs.github.com/actions/using-workflows/events-that-trigger-workflows
+"""
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
-    """Describe the event. The API is asked for what the payload lacks, if `api` is given, and git after it.
+    """Describe the event. What the payload lacks comes from `api`, if it is given, or else from git.
 
-    A payload that is missing or broken never fails: what it would say stays unknown, and a notice says so.
+    A payload that is missing or broken is no error: its part of the context stays empty, and a notice tells why.
+    Raises UsageError for a malformed DOCKER_METADATA_SHORT_SHA_LENGTH.
     """
     payload, notices = _payload(environ)
     event = environ.get("GITHUB_EVENT_NAME", "")
     sha = _sha(environ, event, payload)
     repository = _repository(environ, payload, api)
-    reason = _distrust(event, payload)
+    reason = _untrusted_because(event, payload)
     url = f"{_server(environ)}/{repository.full_name}"
     found = Context(
         run_date=now,
         commit_date=_commit_date(payload, sha)
-        or _asked_date(api, repository, sha)
-        or local.commit_date(sha, environ=environ, cwd=cwd)
+        or _date_from_api(api, repository, sha)
+        or git.commit_date(sha, environ=environ, cwd=cwd)
         or now,
         platform=NAME,
         event=event,
         ref=environ.get("GITHUB_REF", ""),
         sha=sha,
         schedule="schedule" in event,
-        always_default=any(word in event for word in _ON_DEFAULT),
+        always_default=any(word in event for word in _ONLY_DEFAULT_BRANCH),
         actor=environ.get("GITHUB_ACTOR", ""),
         repository=repository,
         trusted=not reason,
@@ -58,14 +62,14 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
 
 
 def field(document: object, *keys: str) -> Any:
-    """Follow keys into a JSON document; None where it has another shape."""
+    """Return the value behind nested keys of a JSON document; None where an object or key is missing."""
     for key in keys:
         document = document.get(key) if isinstance(document, dict) else None
     return document
 
 
 def text(document: object, *keys: str) -> str:
-    """Follow keys to a string; empty where there is none."""
+    """Return the string behind nested keys of a JSON document; empty where there is none."""
     value = field(document, *keys)
     return value if isinstance(value, str) else ""
 
@@ -93,7 +97,7 @@ def _payload(environ: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[str, 
 
 
 def _with_refs(found: Context, environ: Mapping[str, str], payload: Mapping[str, Any]) -> Context:
-    """Set the ref and the branch it is meant for. `pull_request_target` has the target's ref, not its own."""
+    """Set `ref` and `base_ref`. In a `pull_request_target` GITHUB_REF is the target branch, so the ref is built here."""
     number = payload.get("number")
     if "pull_request_target" in found.event and type(number) is int:
         found = replace(found, ref=f"refs/pull/{number}/merge")
@@ -125,7 +129,7 @@ def _commit_date(payload: Mapping[str, Any], sha: str) -> datetime | None:
     return None
 
 
-def _asked_date(api: Api | None, repository: Repository, sha: str) -> datetime | None:
+def _date_from_api(api: Api | None, repository: Repository, sha: str) -> datetime | None:
     if not (api and sha and repository.full_name):
         return None
     return moment(
@@ -134,7 +138,7 @@ def _asked_date(api: Api | None, repository: Repository, sha: str) -> datetime |
 
 
 def _ask(api: Api, path: str) -> Any:
-    """An API that refuses or cannot be reached is no reason to fail: what it would say stays unknown."""
+    """Return None where the API refuses or can't be reached: that is no reason to fail, and a notice has told it."""
     try:
         return api(path)
     except Error:
@@ -160,8 +164,8 @@ def _repository(environ: Mapping[str, str], payload: Mapping[str, Any], api: Api
     )
 
 
-def _distrust(event: str, payload: Mapping[str, Any]) -> str:
-    """Why the code under build may be a stranger's; empty if it is not."""
+def _untrusted_because(event: str, payload: Mapping[str, Any]) -> str:
+    """Explain why the code may come from a stranger; empty where it may not."""
     if "pull_request_target" in event:
         return (
             "pull_request_target runs with the secrets of this repository on a change that anyone may propose"

@@ -1,7 +1,7 @@
-"""What GitHub's runner reads in a step's log: masks, groups, annotations; and which text must not be read as such.
+"""Writes the log of a step for GitHub's runner: masks, groups and annotations, and no command that is not ours.
 
-https://docs.github.com/actions/reference/workflow-commands-for-github-actions. Forgejo's and Gitea's runners, and act,
-follow it.
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions. The runners of Forgejo and Gitea, and act,
+read the same commands.
 """
 
 from __future__ import annotations
@@ -23,23 +23,26 @@ from flakeship.printable import printable_lines
 from flakeship.report.plain import LOG_LEVELS, line_of
 
 _TITLE: Final = "flakeship"
-_OBEYED: Final = re.compile(r"(?:\A|[\r\n])\s*::|##\[")
-_SHORTEST_LINE: Final = 4
-_PLACE: Final = re.compile(r"\bat (?P<path>[^\s:]+|«[^»]*»[^\s:]+):(?P<line>\d+)(?::(?P<col>\d+))?")
-_SOURCE: Final = re.compile(r"^(?:/nix/store/[0-9a-z]{32}-source|«[^»]*»)/")
+_COMMAND_PATTERN: Final = re.compile(r"(?:\A|[\r\n])\s*::|##\[")
+_SHORTEST_MASK: Final = 4
+"""Characters. A secret of several lines may have a line such as `{`, and masking that would hide half of the log."""
+
+_POSITION: Final = re.compile(r"\bat (?P<path>[^\s:]+|«[^»]*»[^\s:]+):(?P<line>\d+)(?::(?P<col>\d+))?")
+_SOURCE_FOLDER: Final = re.compile(r"^(?:/nix/store/[0-9a-z]{32}-source|«[^»]*»)/")
 
 
 class CommandLog:
-    """Takes events from any thread. What a builder prints is written while the runner obeys no command.
+    """Writes events, from any thread. Commands are stopped before the output of a builder.
 
-    So is any other text that looks like one: a label, an input, a line of a registry's answer. The runner obeys
-    `::command::` behind any blanks, and `##[command]` anywhere in a line.
+    They are stopped too before any other text that holds a command: a label, an input, the answer of a registry. The
+    runner obeys `::command::` behind any blanks, and `##[command]` anywhere in a line.
     """
 
     def __init__(self, out: TextIO, level: int) -> None:
         self._out, self._level, self._lock = out, level, threading.Lock()
-        self._stopped = ""
-        self._grouped = False
+        self._stop_token = ""
+        """While commands are stopped, the token that starts them again."""
+        self._in_group = False
 
     def __call__(self, event: events.Event) -> None:
         with self._lock:
@@ -47,7 +50,7 @@ class CommandLog:
                 case events.StageStarted(title=title) if self._level >= LOG_LEVELS["info"]:
                     self._end_group()
                     self._command("group", title)
-                    self._grouped = True
+                    self._in_group = True
                 case events.StageFinished():
                     self._text(event)
                     self._end_group()
@@ -60,13 +63,15 @@ class CommandLog:
                 case _:
                     self._text(event)
 
-    def fail(self, error: Error, place: Mapping[str, str]) -> None:
+    def fail(self, error: Error, position: Mapping[str, str]) -> None:
+        """Write an error as an annotation. `position` has the properties `file`, `line` and `col`, or none."""
         with self._lock:
             self._write("\n".join(detail_of(error)), untrusted=True)
-            self._command("error", f"{error.message}\n{error.hint}".strip(), {"title": _TITLE, **place})
+            self._command("error", f"{error.message}\n{error.hint}".strip(), {"title": _TITLE, **position})
             self._resume()
 
     def close(self) -> None:
+        """Let the runner obey commands again, and end an open group."""
         with self._lock:
             self._resume()
             self._end_group()
@@ -77,17 +82,17 @@ class CommandLog:
             self._write(text, untrusted=isinstance(event, events.BuildLog))
 
     def _mask(self, secret: str) -> None:
-        """Whole, and line by line: the log shows lines. A line like `{` would blacken half of the log."""
+        """Mask the secret as a whole, and each of its lines, because the runner masks within lines."""
         for part in dict.fromkeys((secret, *secret.splitlines())):
-            if part.strip() and (part == secret or len(part.strip()) >= _SHORTEST_LINE):
-                self._command("add-mask", part, keep=True)
+            if part.strip() and (part == secret or len(part.strip()) >= _SHORTEST_MASK):
+                self._command("add-mask", part, verbatim=True)
 
     def _write(self, text: str, *, untrusted: bool) -> None:
         if not text:
             return
-        if (untrusted or "::" in text or "##[" in text) and not self._stopped:
-            self._stopped = randomness.token_hex(16)
-            text = f"::stop-commands::{self._stopped}\n{text}"
+        if (untrusted or "::" in text or "##[" in text) and not self._stop_token:
+            self._stop_token = randomness.token_hex(16)
+            text = f"::stop-commands::{self._stop_token}\n{text}"
         self._out.write(f"{text}\n")
         self._out.flush()
 
@@ -97,31 +102,31 @@ class CommandLog:
         data: str = "",
         properties: Mapping[str, str] = MappingProxyType({}),
         *,
-        keep: bool = False,
+        verbatim: bool = False,
     ) -> None:
         self._resume()
         known = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
-        shown = data if keep else printable_lines(data)
+        shown = data if verbatim else printable_lines(data)
         self._out.write(f"::{name}{' ' if known else ''}{known}::{_data(shown)}\n")
         self._out.flush()
 
     def _resume(self) -> None:
-        if self._stopped:
-            self._out.write(f"::{self._stopped}::\n")
+        if self._stop_token:
+            self._out.write(f"::{self._stop_token}::\n")
             self._out.flush()
-            self._stopped = ""
+            self._stop_token = ""
 
     def _end_group(self) -> None:
-        if self._grouped:
+        if self._in_group:
             self._command("endgroup")
-            self._grouped = False
+            self._in_group = False
 
 
 @contextlib.contextmanager
 def open_log(
     out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
 ) -> Iterator[events.Emit]:
-    """`Enable debug logging` of a run sets RUNNER_DEBUG: then all is said."""
+    """Write everything where RUNNER_DEBUG is 1, which "Enable debug logging" of a re-run sets."""
     wanted = "debug" if environ.get("RUNNER_DEBUG") == "1" else level
     report = CommandLog(out, LOG_LEVELS[wanted])
     for secret in secrets:
@@ -133,13 +138,13 @@ def open_log(
 
 
 def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
-    """An annotation, at the line of the flake that Nix names, if it does."""
-    CommandLog(out, LOG_LEVELS["error"]).fail(error, place_of(error, cwd))
+    """Write an annotation, at the line of the flake that Nix names, if it names one."""
+    CommandLog(out, LOG_LEVELS["error"]).fail(error, position_in_flake(error, cwd))
 
 
 def safe_on_stdout(text: str) -> str:
-    """As the log does it; JSON, which programs read, says the same in other characters."""
-    if not _OBEYED.search(text):
+    """Stop commands around text that holds one. In JSON, which programs read, escape a character instead."""
+    if not _COMMAND_PATTERN.search(text):
         return text
     if text.startswith(("{", "[")):
         return text.replace("##[", r"\u0023#[")
@@ -147,11 +152,14 @@ def safe_on_stdout(text: str) -> str:
     return f"::stop-commands::{token}\n{text}\n::{token}::"
 
 
-def place_of(error: Error, cwd: Path) -> dict[str, str]:
-    """The first place named by Nix that is a file of this repository: deeper ones are of nixpkgs."""
-    for found in _PLACE.finditer(f"{error.message}\n{error.detail}"):
+def position_in_flake(error: Error, cwd: Path) -> dict[str, str]:
+    """Return the first position named by Nix that is a file of this repository: deeper ones are in nixpkgs.
+
+    The keys are the properties of an annotation; empty where there is no such position.
+    """
+    for found in _POSITION.finditer(f"{error.message}\n{error.detail}"):
         with contextlib.suppress(OSError, ValueError):
-            path = Path(os.path.realpath(cwd / _SOURCE.sub("", found["path"])))
+            path = Path(os.path.realpath(cwd / _SOURCE_FOLDER.sub("", found["path"])))
             if path.is_file():
                 name = str(path.relative_to(cwd.resolve()))
                 return {"file": name, "line": found["line"], "col": found["col"] or ""}

@@ -1,4 +1,4 @@
-"""Outputs of a step for the steps after it: GitHub's files of outputs and summary, safe against what the values hold."""
+"""Writes the runner's files for outputs, environment and summary, so that no value can add an entry of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flakeship.ci.handover import Handover
 from flakeship.errors import ResourceError, UsageError
 
 PAGE_LIMIT: Final = 1 << 20
-"""Bytes. A step's summary that is larger is not shown at all."""
+"""Bytes. GitHub does not show a larger summary at all."""
 
 _LEFT_OUT: Final = "\nThe rest is left out: it is too long.\n"
 _EXPORTED: Final = "DOCKER_METADATA_SET_OUTPUT_ENV"
@@ -59,9 +59,9 @@ def summarise(markdown: str, environ: Mapping[str, str]) -> None:
 
 
 def entry(key: str, value: str, delimiter: str = "") -> str:
-    """`KEY<<DELIMITER`, the value's lines, the delimiter: one that nobody can have foreseen.
+    """Return `KEY<<DELIMITER`, the lines of the value, and the delimiter, which is random unless given.
 
-    ResourceError for a value that holds it, which would make outputs of its own.
+    Raises ResourceError for a value that contains the delimiter: it could add outputs of its own.
     """
     delimiter = delimiter or f"end_{secrets.token_hex(16)}"
     if delimiter in value or delimiter in key:
@@ -97,7 +97,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _size(name: str) -> int:
-    """0 for a file that is not there; what is wrong with it is told when it is written."""
+    """Return the size of a file in bytes, 0 where it can't be looked at: writing to it will raise the error."""
     try:
         return Path(name).stat().st_size if name else 0
     except OSError:

@@ -13,7 +13,7 @@ _HOST: Final = "ghcr.io"
 def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCredentials]:
     """Give the job's token for ghcr.io: the input `github-token`, else GITHUB_TOKEN.
 
-    https://docs.github.com/actions/tutorials/authenticate-with-github_token
+    https://docs.github.com/actions/security-guides/automatic-token-authentication
     """
     if password := token or environ.get("GITHUB_TOKEN", ""):
         username = environ.get("GITHUB_ACTOR") or "github-actions"

@@ -1,4 +1,4 @@
-"""GitLab CI: what its predefined variables say of the event.
+"""Describes the event of a GitLab pipeline from its predefined variables.
 
 https://docs.gitlab.com/ci/variables/predefined_variables/
 """
@@ -10,22 +10,22 @@ from datetime import datetime
 
 from flakeship.ci.event import moment, short_sha_length, wants_head_sha
 from flakeship.ci.gitlab.recognition import NAME
-from flakeship.ci.local import git as local
+from flakeship.ci.local import git
 from flakeship.ci.protocol import Api
 from flakeship.metadata.context import Context, Repository
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
-    """Describe the pipeline's event; nothing but the environment is asked, and git for a missing commit date."""
+    """Describe the pipeline's event from the environment; only a commit date that is missing there comes from git."""
     get = environ.get
     sha = get("CI_COMMIT_SHA", "")
     if wants_head_sha(environ):
         sha = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "") or sha
     date = moment(get("CI_COMMIT_TIMESTAMP", "")) if sha == get("CI_COMMIT_SHA", "") else None
-    reason = _distrust(environ)
+    reason = _untrusted_because(environ)
     return Context(
         run_date=now,
-        commit_date=date or local.commit_date(sha, environ=environ, cwd=cwd) or now,
+        commit_date=date or git.commit_date(sha, environ=environ, cwd=cwd) or now,
         platform=NAME,
         event=get("CI_PIPELINE_SOURCE", ""),
         ref=_ref(environ),
@@ -67,8 +67,12 @@ def _repository(environ: Mapping[str, str]) -> Repository:
     )
 
 
-def _distrust(environ: Mapping[str, str]) -> str:
-    """A merge request from a fork may run in the parent project, with its variables, on the fork's code."""
+def _untrusted_because(environ: Mapping[str, str]) -> str:
+    """Explain why the code may come from a stranger; empty where it may not.
+
+    A merge request from a fork may run in the parent project, with its variables, on the fork's code:
+    https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/#run-pipelines-in-the-parent-project
+    """
     own, others = (
         environ.get("CI_MERGE_REQUEST_PROJECT_ID", ""),
         environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", ""),

@@ -1,7 +1,7 @@
-"""How GitLab is reported to: sections in the job's log, and files that the job declares as reports and artifacts.
+"""Writes the log of a GitLab job: stages become sections that fold, and secrets are masked.
 
-https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections. The runner blackens masked variables alone, so
-that secrets are taken out of the log here.
+https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections. The runner itself masks only variables that are
+declared as masked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flakeship.printable import printable, printable_lines
 from flakeship.report.plain import LOG_LEVELS, line_of
 
 _COLLAPSED: Final = frozenset({"build", "rebuild"})
-"""Their lines are Nix's: an error repeats those that matter below the section."""
+"""Stages whose lines come from Nix. An error repeats below the section those that matter."""
 
 _SHORTEST_SECRET: Final = 4
 _RED: Final = "\x1b[31;1m"
@@ -30,9 +30,9 @@ _PLAIN: Final = "\x1b[0m"
 
 
 class SectionLog:
-    """Takes events from any thread; `clock` is the time of day in seconds, which GitLab makes a duration of.
+    """Writes events, from any thread. `clock` is the time of day in seconds: GitLab subtracts start from end.
 
-    A section's marks hold an escape and a carriage return, which are taken out of all text.
+    Only our own sections are marked: a mark has an escape and a carriage return, which are removed from all text.
     """
 
     def __init__(self, out: TextIO, level: int, clock: Callable[[], float]) -> None:
@@ -54,6 +54,7 @@ class SectionLog:
                     self._text(event)
 
     def close(self) -> None:
+        """End an open section."""
         with self._lock:
             self._end()
 
@@ -78,7 +79,7 @@ class SectionLog:
         return f"\x1b[0Ksection_{edge}:{int(self._clock())}:{self._section}"
 
     def _hide(self, secret: str) -> None:
-        """Whole, and line by line, the longest first: one secret may hold another."""
+        """Mask the secret as a whole and each of its lines, the longest first, because one secret may contain another."""
         parts = [secret, *secret.splitlines()]
         known = {*self._secrets, *(part for part in parts if len(part.strip()) >= _SHORTEST_SECRET)}
         self._secrets = dict.fromkeys(sorted(known, key=len, reverse=True))
@@ -101,7 +102,7 @@ def _stands_out(event: events.Event) -> bool:
 def open_log(
     out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
 ) -> Iterator[events.Emit]:
-    """`CI_DEBUG_TRACE` asks the runner for all that is to be known, and us."""
+    """Write everything where CI_DEBUG_TRACE is set: https://docs.gitlab.com/ci/variables/#enable-debug-logging."""
     wanted = "debug" if environ.get("CI_DEBUG_TRACE") == "true" else level
     report = SectionLog(out, LOG_LEVELS[wanted], time.time)
     for secret in secrets:
@@ -113,7 +114,7 @@ def open_log(
 
 
 def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
-    """In red, as the runner's own errors are."""
+    """Write the error in red, as the runner writes its own errors."""
     text = io.StringIO()
     local.report_failure(error, text, cwd=cwd)
     out.write(f"{_RED}{text.getvalue().rstrip()}{_PLAIN}\n")
@@ -121,5 +122,5 @@ def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
 
 
 def safe_on_stdout(text: str) -> str:
-    """GitLab obeys control characters alone, of which text is free and JSON too."""
+    """Return `text` as it is: GitLab obeys only control characters, which neither our text nor JSON has."""
     return text

@@ -1,6 +1,7 @@
-"""What a GitLab job leaves behind for others to read: variables for later jobs, metrics for merge requests, a summary.
+"""Writes what others read of a GitLab job: variables for later jobs, metrics for merge requests, and a summary.
 
-They go to the folder that SHIPPED_FOLDER names. Without it nothing is written: GitLab gives a job no place for them.
+They go to the folder that SHIPPED_FOLDER names. Without it nothing is written, because GitLab itself gives a job no place
+for such files; a job declares them as reports and artifacts.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ METRICS: Final = "metrics.txt"
 SUMMARY: Final = "summary.md"
 
 _DOTENV_LIMIT: Final = 5 * 1024
-_NOT_AS_WRITTEN: Final = re.compile(r"[\x00\r\n$]|%\w+%")
-"""What ends a line, and what a later job would have expanded: these variables may name others."""
+_CHANGED_BY_GITLAB: Final = re.compile(r"[\x00\r\n$]|%\w+%")
+"""Characters that end a line, and references to variables, which GitLab expands in the later job."""
 
 
 def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
@@ -46,13 +47,13 @@ def variables(shipped: Handover) -> dict[str, str]:
 
 
 def dotenv(values: Mapping[str, str]) -> str:
-    """GitLab reads lines of KEY=VALUE, keeps quotes, strips blanks at both ends, and expands `$NAME` and `%NAME%`.
+    """Write lines of KEY=VALUE, of which GitLab keeps quotes, strips blanks at both ends, and expands `$NAME` and `%NAME%`.
 
-    ResourceError for a value that would read as something else, and from 5 KiB on, where GitLab takes none of it.
+    Raises ResourceError for a value that GitLab would change, and from 5 KiB on, where it rejects the whole report.
     https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv
     """
     for key, value in values.items():
-        if _NOT_AS_WRITTEN.search(value) or value != value.strip():
+        if _CHANGED_BY_GITLAB.search(value) or value != value.strip():
             raise ResourceError(
                 f"{key} is {value!r}, which GitLab can't hand to another job; what was shipped is where it should be",
                 hint="take line breaks, `$`, and blanks at the ends, out of the names that you ship to",
@@ -91,7 +92,7 @@ def _metrics_of(image: ShippedImage, job: str) -> Iterator[str]:
 
 
 def _escaped(label: str) -> str:
-    """GitLab splits a line as a shell would, after it has cut it at a `#`, even where that is within quotes."""
+    """Quote for a reader that cuts the line at a `#`, even within quotes, and then splits it as a shell does."""
     return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n").replace("#", "♯")
 
 

@@ -1,4 +1,4 @@
-"""A laptop, or any machine without a platform that we know: what git says of the working tree."""
+"""Describes a working tree of Git, for machines without a platform that we know, and where a platform does not tell all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SEPARATOR: Final = "\x1f"
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
-    """Describe the working tree at `cwd`. Without git, a repository or a commit nothing is known, and a notice says so."""
+    """Describe the working tree at `cwd`. Where git, a repository or a commit is missing, a notice tells it."""
     git = Git(environ, cwd)
     found = Context(run_date=now, commit_date=now, platform=NAME, actor=environ.get("USER", ""))
     try:
@@ -31,7 +31,10 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
 
 
 def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context:
-    """Put the ref and commit of the working tree into a platform's context: metadata-action's `context: git`."""
+    """Replace ref and commit by those of the working tree, as `context: git` of docker/metadata-action does.
+
+    https://github.com/docker/metadata-action#inputs
+    """
     try:
         return _head(found, Git(environ, cwd))
     except GitError as error:
@@ -39,7 +42,7 @@ def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context
 
 
 def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime | None:
-    """When a commit was made, if the working tree at `cwd` has it."""
+    """Return the date of a commit; None where the working tree at `cwd` lacks it."""
     if not _SHA.fullmatch(sha):
         return None
     try:
@@ -51,16 +54,21 @@ def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime |
 
 
 class GitError(Exception):
-    """Git is missing, or refused; says why in a clause."""
+    """Git is missing, or it refused. The message tells why in a clause without a full stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Git:
+    """Runs git in `cwd`, without prompts, locks or downloads."""
+
     environ: Mapping[str, str]
     cwd: str
 
     def __call__(self, *arguments: str) -> str:
-        """Run git and return what it prints. GitError holds none of its words, which may quote a URL with a password."""
+        """Run git and return its output, stripped.
+
+        Raises GitError, which quotes no message of git: such a message may contain a URL with a password.
+        """
         from flakeship.process import NotStartedError, run, without_secrets  # CI mostly knows without git
 
         environ = {
@@ -86,6 +94,7 @@ class Git:
         raise GitError(f"git {arguments[0]} failed, so some of branch, tag and commit are unknown")
 
     def or_empty(self, *arguments: str) -> str:
+        """Run git and return its output; empty where it fails."""
         try:
             return self(*arguments)
         except GitError:
@@ -107,9 +116,9 @@ def _head(found: Context, git: Git) -> Context:
 
 
 def detached_ref(decorations: str) -> str:
-    """Guess the ref of a detached head from `git log --decorate=full --format=%D`: a tag, a pull request, a branch.
+    """Choose the ref of a detached head from `git log --decorate=full --format=%D`: a tag, a pull request or a branch.
 
-    Empty where nothing points at the commit: the branches that contain it may be far ahead of it.
+    Empty where no ref points at the commit itself: branches that contain it may be far ahead of it.
     """
     names = [name.removeprefix("tag: ") for name in decorations.split(", ")]
     tags = [name for name in names if name.startswith("refs/tags/")]
@@ -130,7 +139,7 @@ def detached_ref(decorations: str) -> str:
 def _repository(git: Git) -> Repository:
     remotes = git.or_empty("remote").split()
     remote = next((name for name in ("origin", "upstream", *remotes) if name in remotes), "")
-    page = page_of(git.or_empty("remote", "get-url", remote)) if remote else ""
+    page = page_url(git.or_empty("remote", "get-url", remote)) if remote else ""
     head = (
         git.or_empty("symbolic-ref", "-q", f"refs/remotes/{remote}/HEAD").removeprefix(
             f"refs/remotes/{remote}/"
@@ -148,17 +157,17 @@ def _repository(git: Git) -> Repository:
 
 
 def _usual_branch(git: Git) -> str:
-    """Without a remote that names one: `main` or `master`, if just one of them is there."""
-    there = git.or_empty(
+    """Return `main` or `master`, if exactly one of them exists; for a repository whose remote names no default branch."""
+    branches = git.or_empty(
         "for-each-ref", "--format=%(refname:short)", "refs/heads/main", "refs/heads/master"
     ).split()
-    return there[0] if len(there) == 1 else ""
+    return branches[0] if len(branches) == 1 else ""
 
 
-def page_of(url: str) -> str:
-    """The page of a remote: `git@host:o/n.git`, `ssh://git@host:22/o/n`, `https://user:password@host/o/n.git` → `https://host/o/n`.
+def page_url(url: str) -> str:
+    """Return the web page of a remote: `git@host:o/n.git`, `ssh://git@host:22/o/n`, `https://user:password@host/o/n.git` → `https://host/o/n`.
 
-    Empty for a path of this machine. Nothing of a user or password is left.
+    Empty for a path of this machine. User and password are removed.
     """
     scp = None if "://" in url else _SCP.fullmatch(url)
     if scp:
@@ -173,10 +182,10 @@ def page_of(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     web = parts.scheme in {"http", "https"}
     origin = f"{parts.scheme if web else 'https'}://{host}{f':{port}' if web and port else ''}"
-    return _page(origin, parts.path, beside=parts.query + parts.fragment)
+    return _page(origin, parts.path, query=parts.query + parts.fragment)
 
 
-def _page(origin: str, path: str, *, beside: str = "") -> str:
-    """Empty where an `@` comes late: a password with `/`, `?` or `#` in it ends before it what is read as the host."""
+def _page(origin: str, path: str, *, query: str = "") -> str:
+    """Return a URL; empty where the path or query has an `@`: then a password with `/`, `?` or `#` was taken for a path."""
     bare = path.strip("/").removesuffix(".git").strip("/")
-    return "" if "@" in path + beside else f"{origin}/{bare}"
+    return "" if "@" in path + query else f"{origin}/{bare}"

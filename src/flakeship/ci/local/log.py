@@ -1,4 +1,4 @@
-"""A laptop, or a platform that we do not know: the log is all there is."""
+"""Writes to a terminal or to a log that has no commands."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from flakeship.printable import printable, printable_lines
 def open_log(
     out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
 ) -> AbstractContextManager[events.Emit]:
+    """Write lines that move on a terminal, and plain lines elsewhere. Masks nothing: on a laptop a log stays there."""
     return report.opened(out, level, environ)
 
 
 def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
-    """What others wrote stands between what failed and what to do."""
+    """Write the message, the text of others that belongs to it, and the hint."""
     lines = [*_lines(f"error: {error.message}"), *detail_of(error)]
     if error.hint:
         lines += _lines(f"  -> {error.hint}", "  ")
@@ -28,6 +29,7 @@ def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
 
 
 def detail_of(error: Error) -> list[str]:
+    """Return the lines of `error.detail`, indented and without control characters."""
     return [f"    {printable(line)}" for line in error.detail.splitlines()]
 
 
