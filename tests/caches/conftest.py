@@ -1,4 +1,4 @@
-"""A signed binary cache on loopback, and a `Fetch` made of the standard library."""
+"""A signed binary cache on loopback, and a `FetchDocument` made of the standard library."""
 
 from __future__ import annotations
 

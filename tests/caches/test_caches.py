@@ -14,7 +14,7 @@ import pytest
 
 from flakeship import caches
 from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, opened, substituters
-from flakeship.caches.plan import Cache, Part
+from flakeship.caches.plan import Cache, CachePart
 from flakeship.nix.command import Nix
 from tests.caches.conftest import EventRecord, fetch
 
@@ -44,12 +44,12 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def kind(name: str) -> types.ModuleType:
         @contextlib.contextmanager
-        def opened(inputs: CacheInputs, tools: CacheTools, /) -> Iterator[Part]:
+        def opened(inputs: CacheInputs, tools: CacheTools, /) -> Iterator[CachePart]:
             if inputs.cachix == name:
                 raise OSError(name)
             steps.append(f"{name} entered")
             try:
-                yield Part(watch=(name,))
+                yield CachePart(watch=(name,))
             finally:
                 steps.append(f"{name} left")
 

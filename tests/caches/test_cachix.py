@@ -41,7 +41,7 @@ def service(*, public: bool = True, **changes: bytes | BaseException) -> Answers
 
 @dataclasses.dataclass
 class Api:
-    """A `Fetch` with a table of responses; `asked` lists each URL and the token sent with it."""
+    """A `FetchDocument` with a table of responses; `asked` lists each URL and the token sent with it."""
 
     answers: Answers
     asked: list[tuple[str, str]] = dataclasses.field(default_factory=list)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from flakeship.caches.plan import Cache, CacheInputs, CachePlan, CacheTools, Part
+from flakeship.caches.plan import Cache, CacheInputs, CachePart, CachePlan, CacheTools
 from flakeship.events import Warned
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import may_choose_substituters, settings
@@ -44,7 +44,7 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePlan]:
         yield _plan([scope.enter_context(cache.opened(inputs, tools)) for cache in caches], tools)
 
 
-def _plan(parts: Sequence[Part], tools: CacheTools) -> CachePlan:
+def _plan(parts: Sequence[CachePart], tools: CacheTools) -> CachePlan:
     nix = tools.nix
     urls = [url for part in parts for url in part.substituters]
     if urls and not may_choose_substituters(nix):
@@ -63,7 +63,7 @@ def _plan(parts: Sequence[Part], tools: CacheTools) -> CachePlan:
     )
 
 
-def _options(urls: Sequence[str], parts: Sequence[Part], *, nix: Nix) -> tuple[tuple[str, str], ...]:
+def _options(urls: Sequence[str], parts: Sequence[CachePart], *, nix: Nix) -> tuple[tuple[str, str], ...]:
     keys = [key for part in parts for key in part.public_keys]
     own = set(re.findall(r"^\s*([a-z0-9-]+)\s*=", nix.environ.get("NIX_CONFIG", ""), re.MULTILINE))
     return (
@@ -73,7 +73,7 @@ def _options(urls: Sequence[str], parts: Sequence[Part], *, nix: Nix) -> tuple[t
     )
 
 
-def _netrc(parts: Sequence[Part], *, nix: Nix, folder: Path) -> tuple[tuple[str, str], ...]:
+def _netrc(parts: Sequence[CachePart], *, nix: Nix, folder: Path) -> tuple[tuple[str, str], ...]:
     """Write the passwords of private caches to a file, since Nix reads them from nowhere else.
 
     There is one such file, so the lines of the file that the user configured are copied to its end.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.caches.plan import PROBE_SECONDS, CacheInputs, CacheTools, Part
+from flakeship.caches.plan import PROBE_SECONDS, CacheInputs, CachePart, CacheTools
 from flakeship.caches.probe import reason_of, unusable
 from flakeship.errors import UsageError
 from flakeship.events import Notice, Warned
@@ -29,7 +29,7 @@ _SUBSTITUTE_ONLY: Final = (
 
 
 @contextlib.contextmanager
-def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[Part]:
+def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
     """Yield the cache to pull from and, given a token or a key and Cachix's client, the command that pushes to it.
 
     Leaving the block does nothing: the client itself waits for its uploads when Nix has ended.
@@ -37,10 +37,10 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[Part]:
     yield _part(inputs, tools)
 
 
-def _part(inputs: CacheInputs, tools: CacheTools) -> Part:
+def _part(inputs: CacheInputs, tools: CacheTools) -> CachePart:
     name = inputs.cachix
     if not name:
-        return Part()
+        return CachePart()
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"cachix: {name[:100]!r} is not the name of a cache", hint="write NAME of https://NAME.cachix.org"
@@ -54,10 +54,10 @@ def _part(inputs: CacheInputs, tools: CacheTools) -> Part:
         reason, cache = reason_of(error), {}
     if reason:
         tools.emit(Warned(f"the Cachix cache {name} is left out: {reason}", hint=_hint(inputs)))
-        return Part()
+        return CachePart()
     private = not cache["isPublic"]
     push = _watch(name, inputs, tools)
-    return Part(
+    return CachePart(
         substituters=(url,),
         public_keys=tuple(cache["publicSigningKeys"]),
         netrc=f"machine {name}.cachix.org password {inputs.cachix_auth_token}\n" if private else "",
@@ -67,7 +67,7 @@ def _part(inputs: CacheInputs, tools: CacheTools) -> Part:
 
 
 def _ask(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
-    """Fetch the description of a cache: an object with `isPublic` and `publicSigningKeys`. ValueError for anything else.
+    """FetchDocument the description of a cache: an object with `isPublic` and `publicSigningKeys`. ValueError for anything else.
 
     Only cachix.org is sent the token, without which it does not describe a private cache.
     """

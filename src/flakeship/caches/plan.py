@@ -14,7 +14,7 @@ from flakeship.nix.command import Nix
 PROBE_SECONDS: Final = 5.0
 
 
-class Fetch(Protocol):
+class FetchDocument(Protocol):
     """A function that sends one GET request."""
 
     def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes:
@@ -42,12 +42,12 @@ class CacheTools:
 
     nix: Nix
     emit: Emit
-    fetch: Fetch
+    fetch: FetchDocument
     folder: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CachePart:
     """What one cache adds to a build.
 
     `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
@@ -64,8 +64,8 @@ class Part:
 class Cache(Protocol):
     """A module for one kind of cache."""
 
-    def opened(self, inputs: CacheInputs, tools: CacheTools, /) -> AbstractContextManager[Part]:
-        """Make the cache ready for a build; the Part is empty if the inputs do not name a cache of this kind.
+    def opened(self, inputs: CacheInputs, tools: CacheTools, /) -> AbstractContextManager[CachePart]:
+        """Make the cache ready for a build; the CachePart is empty if the inputs do not name a cache of this kind.
 
         The block is entered before the build and left after everything is built, or when the run fails. A cache must
         not fail the run: what goes wrong on entering or on leaving is a warning. Only a malformed input raises

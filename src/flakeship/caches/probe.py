@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from flakeship.caches.plan import PROBE_SECONDS, Fetch
+from flakeship.caches.plan import PROBE_SECONDS, FetchDocument
 from flakeship.errors import Error
 
 _STORE_DIR: Final = re.compile(rb"^StoreDir:[ \t]*(\S+)", re.MULTILINE)
 
 
-def unusable(urls: Sequence[str], fetch: Fetch, *, token: str = "") -> Mapping[str, str]:
+def unusable(urls: Sequence[str], fetch: FetchDocument, *, token: str = "") -> Mapping[str, str]:
     """Return why a cache can't be used, by its URL; a cache that can be used is not in the result."""
     if not urls:
         return {}
@@ -41,7 +41,7 @@ _SILENT: Final = f"it did not answer within {PROBE_SECONDS:g} seconds"
 
 
 def reason_of(error: Exception) -> str:
-    """Describe an exception of any `Fetch` in a few words."""
+    """Describe an exception of any `FetchDocument` in a few words."""
     if isinstance(error, TimeoutError):
         return _SILENT
     if isinstance(error, Error):
@@ -49,7 +49,7 @@ def reason_of(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _reason(url: str, fetch: Fetch, token: str) -> str:
+def _reason(url: str, fetch: FetchDocument, token: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "file":
         return "" if Path(unquote(parts.path)).is_dir() else "there is no such folder"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from flakeship.caches.plan import CacheInputs, CacheTools, Part
+from flakeship.caches.plan import CacheInputs, CachePart, CacheTools
 from flakeship.caches.probe import unusable
 from flakeship.errors import UsageError
 from flakeship.events import Warned
@@ -18,7 +18,7 @@ _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@")
 
 
 @contextlib.contextmanager
-def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[Part]:
+def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
     """Yield those caches of the input `substituters` that answer; leaving the block does nothing."""
     for url in inputs.substituters:
         _check_url(url)
@@ -38,7 +38,7 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[Part]:
     down = unusable(inputs.substituters, tools.fetch)
     for url, reason in down.items():
         tools.emit(Warned(f"the cache {url} is left out: {reason}", hint="the build goes on without it"))
-    yield Part(
+    yield CachePart(
         substituters=tuple(url for url in inputs.substituters if url not in down),
         public_keys=inputs.trusted_public_keys,
     )

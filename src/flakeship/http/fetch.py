@@ -10,7 +10,7 @@ _LIMIT: Final = 1024 * 1024
 
 
 class Fetcher:
-    """A `flakeship.caches.plan.Fetch`: a callable that gets a document."""
+    """A `flakeship.caches.plan.FetchDocument`: a callable that gets a document."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
