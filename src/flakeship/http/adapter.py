@@ -68,23 +68,23 @@ class _ConnectInThread:
         return connected.result()
 
 
-class _PlainConnection(_ConnectInThread, _PiecewiseSend, HTTPConnection):
+class _HttpConnection(_ConnectInThread, _PiecewiseSend, HTTPConnection):
     pass
 
 
-class _TlsConnection(_ConnectInThread, _PiecewiseSend, HTTPSConnection):
+class _HttpsConnection(_ConnectInThread, _PiecewiseSend, HTTPSConnection):
     pass
 
 
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
 
 
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
 
 
-_POOLS: Final = {"http": _PlainPool, "https": _TlsPool}
+_POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class Adapter(HTTPAdapter):
@@ -121,11 +121,13 @@ class Adapter(HTTPAdapter):
         return Response(method, url, answer)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections use our connections and blocks."""
         super().init_poolmanager(*args, blocksize=BLOCK_SIZE, **kwargs)
         self.poolmanager: PoolManager
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
+        """Make the pools of connections through a proxy use our connections, blocks and TLS context."""
         manager: ProxyManager = super().proxy_manager_for(
             proxy, blocksize=BLOCK_SIZE, proxy_ssl_context=self._trust, **kwargs
         )
@@ -133,6 +135,7 @@ class Adapter(HTTPAdapter):
         return manager
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Give the pool of a host our TLS context in place of the one of requests, which trusts certifi only."""
         host, _ = super().build_connection_pool_key_attributes(request, verify=True)
         return host, {"ssl_context": self._trust} if host["scheme"] == "https" else {}
 

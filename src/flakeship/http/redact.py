@@ -1,4 +1,4 @@
-"""What of a URL may be shown: query values and user names can be secrets (signed URLs, upload states)."""
+"""URLs without the parts that may be secrets: user names, and the query of a signed URL or an upload session."""
 
 from __future__ import annotations
 

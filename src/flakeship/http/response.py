@@ -68,6 +68,8 @@ class Response:
 
 
 class _Reader(io.RawIOBase):
+    """A body as a file whose failures are WireErrors."""
+
     def __init__(self, raw: Any, origin: Origin) -> None:
         self._raw = raw
         self._origin = origin

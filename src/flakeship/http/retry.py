@@ -1,4 +1,4 @@
-"""How long to go on with each server, as values, and the one loop that obeys them."""
+"""The retry policies: their values, the table of the hosts that need another one, and the loop that obeys them."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Transport:
         self._clock = clock
         self._pauses = Pauses(clock)
         self._lock = threading.Lock()
-        self._made: Adapter | None = None
+        self._opened: Adapter | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +60,8 @@ class Transport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._made:
-            self._made.close()
+        if self._opened:
+            self._opened.close()
 
     def schemes(self, host: str) -> tuple[str, ...]:
         """Return the schemes to try with `host` (`name[:port]`), the first one first.
@@ -140,6 +140,7 @@ class Transport:
         finally:
             if isinstance(content, SizedReader):
                 content.close()
+        # Other threads wait too, as the server asks all of this client to hold back.
         wait = retry_after(response.headers) if response.status in _PAUSING else None
         if wait is not None and wait <= self._policy(origin.authority).longest_asked_wait:
             self._pauses.pause(origin, wait)
@@ -150,16 +151,16 @@ class Transport:
 
     def _adapter(self) -> Adapter:
         with self._lock:
-            if self._made is None:
-                self._made = _made(self._ca, self._environ)
-            return self._made
+            if self._opened is None:
+                self._opened = _open_adapter(self._ca, self._environ)
+            return self._opened
 
     def _proxies(self, url: str, origin: Origin) -> dict[str, str]:
         proxy = proxy_for(url, self._environ)
         return {origin.scheme: proxy} if proxy else {}
 
 
-def _made(ca: str | None, environ: Mapping[str, str]) -> Adapter:
+def _open_adapter(ca: str | None, environ: Mapping[str, str]) -> Adapter:
     """Read the certificate authorities in a thread, which is the work of OpenSSL, while Python imports requests."""
     from flakeship.http.trust import tls_context
 

@@ -19,7 +19,7 @@ _MARGIN: Final = 60.0
 class Authorization:
     """The authorization of requests to `origin`, and to no other. Its methods may be called by several threads.
 
-    `scopes` are what a token is asked for, the most important one first, since some registries read the first one only.
+    `scopes` are what a token is asked for, the most important one first.
     """
 
     def __init__(
@@ -58,8 +58,9 @@ class Authorization:
         """
         challenge = usable_challenge(parse_challenges(header))
         with self._lock:
-            known = self._challenge
-            self._challenge = challenge or known
+            # A 401 may come without a challenge, as from GCR: then the one of the first contact counts, see
+            # setupRequestAuth in https://github.com/containers/image/blob/main/docker/docker_client.go
+            self._challenge = challenge or self._challenge
             if self._challenge is None:
                 return False
             if self._challenge.scheme == "basic" or (

@@ -58,9 +58,12 @@ def fetch_token(
     refresh: str,
     scopes: tuple[str, ...],
 ) -> Token:
-    """Return a token for `scopes`, the most important one first, since some registries read the first one only.
+    """Return a token for `scopes`, the most important one first.
 
-    `registry` is the origin that sent `challenge`, and `refresh` a refresh token from an earlier answer, or empty.
+    Some registries read the first one only: see scopesForUploadingImage in
+    https://github.com/google/go-containerregistry/blob/main/pkg/v1/remote/write.go.
+
+    `registry` is the origin that sent `challenge`, and `refresh` is a refresh token from an earlier answer, or empty.
     DeniedError or WireError is raised if the server gives no token, and UnsafeUrlError if its URL is not safe.
     """
     realm = check_realm(registry, challenge.parameters["realm"])
