@@ -16,6 +16,7 @@ from flakeship.destinations.oci_layout.destination import LayoutDestination
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import RejectedError, ResourceError, UsageError
 from flakeship.image.compress import Algorithm
+from flakeship.image.index import seal_index
 from flakeship.image.layout import REF_NAME
 from flakeship.image.model import Packed
 from tests.image.making import compression, made
@@ -254,3 +255,22 @@ def test_a_layer_that_another_run_removed_meanwhile_is_asked_for(tmp_path: Path)
         destination.take(layer, certain=False)
     destination.prepare(old).finish()
     assert sorted(tags(tmp_path)) == ["1.0", "2.0"]
+
+
+def test_an_index_of_images_that_are_there(tmp_path: Path) -> None:
+    images = [random_packed(seed) for seed in (51, 52)]
+    for image in images:
+        write(image, tmp_path, f"part-{image.descriptor.digest[7:11]}")
+    index = seal_index([image.descriptor for image in images])
+    published = LayoutDestination(tmp_path, "both").prepare_index(index).finish()
+    assert published.digest == index.descriptor.digest
+    assert tags(tmp_path)[-1] == "both"
+    assert {index.descriptor.digest, *digests(images[0]), *digests(images[1])} <= blobs(tmp_path)
+
+
+def test_an_index_of_an_image_that_is_not_there(tmp_path: Path) -> None:
+    there, absent = random_packed(53), random_packed(54)
+    write(there, tmp_path)
+    with pytest.raises(RejectedError, match="is missing"):
+        LayoutDestination(tmp_path, "both").prepare_index(seal_index([there.descriptor, absent.descriptor]))
+    assert tags(tmp_path) == ["latest"]

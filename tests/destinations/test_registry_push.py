@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from flakeship.events import BytesMoved, LayerProgress, Notice
+from flakeship.image.index import seal_index
 from flakeship.image.model import Packed
 from tests.destinations.pushing import Pusher, push
 from tests.images import digests, packed_of, random_layer, random_packed
@@ -150,3 +151,15 @@ def test_pushers_of_one_tag_do_not_disturb_each_other(registry: Registry) -> Non
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(one, images))
     assert registry.digest(repository, "latest") in {packed.descriptor.digest for packed in images}
+
+
+def test_an_index_of_images_that_are_there(registry: Registry, pusher: Pusher) -> None:
+    """Their bytes are on another machine: the index needs their descriptors alone."""
+    repository, images = registry.new_repository(), [random_packed(seed) for seed in (51, 52)]
+    for image in images:
+        push(image, pusher.destination(registry.host, repository))
+    index = seal_index([image.descriptor for image in images])
+    destination = pusher.destination(registry.host, repository, tags=("both",))
+    published = destination.prepare_index(index).finish()
+    assert published.tags == (f"{registry.host}/{repository}:both",)
+    assert registry.digest(repository, "both") == index.descriptor.digest

@@ -199,8 +199,22 @@ class Packed:
     image: Image
 
     @property
+    def entries(self) -> tuple[IndexEntry, ...]:
+        """The image itself, so that an image and an index are treated alike."""
+        return (IndexEntry(self.descriptor, self),)
+
+    @property
     def images(self) -> tuple[Packed, ...]:
+        """The image itself, as of an index."""
         return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """An entry of an index. `image` is None for an image that is at every destination already, by its digest."""
+
+    descriptor: Descriptor
+    image: Packed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,4 +223,9 @@ class PackedIndex:
 
     manifest: bytes
     descriptor: Descriptor
-    images: tuple[Packed, ...]
+    entries: tuple[IndexEntry, ...]
+
+    @property
+    def images(self) -> tuple[Packed, ...]:
+        """The images that this run has the bytes of, and so those that a destination has to be given."""
+        return tuple(entry.image for entry in self.entries if entry.image)

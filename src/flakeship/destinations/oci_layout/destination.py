@@ -95,7 +95,8 @@ class LayoutDestination:
         return self._prepared(index)
 
     def _prepared(self, packed: Packed | PackedIndex) -> Prepared:
-        own = next(iter(packed.images[0].image.names), "").rpartition(":")[2]
+        names = next((image.image.names for image in packed.images), ())
+        own = next(iter(names), "").rpartition(":")[2]
         tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
         reference = f"oci:{self._directory}:{tag}"
         with self._locked():
@@ -116,8 +117,8 @@ class LayoutDestination:
         layers = (layer for image in packed.images for layer in image.layers)
         believed = frozenset(layer.descriptor.digest for layer in layers if layer.open is None)
         try:
-            for image in packed.images:
-                check_image(image.descriptor, lambda digest: self._blob(digest).open("rb"))
+            for entry in packed.entries:
+                check_image(entry.descriptor, lambda digest: self._blob(digest).open("rb"))
         except RejectedError as error:
             if not believed:
                 raise
