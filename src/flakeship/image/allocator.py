@@ -1,28 +1,31 @@
-"""The C library's allocator, told how packing uses memory: pieces of a chunk that come and go in several threads."""
+"""The C library's allocator, set to how packing uses memory: pieces of a chunk that come and go in several threads.
+
+It is the whole process's, so that the command `publish` has it set, and no library call does. mallopt(3).
+"""
 
 from __future__ import annotations
 
 import functools
 from typing import Final
 
-_ARENAS: Final = (-8, 1)
-_MAPPED_FROM: Final = (-3, 32 * 1024 * 1024)
-_TRIMMED_FROM: Final = (-1, 256 * 1024 * 1024)
-"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h, with their values."""
+_M_ARENA_MAX: Final = -8
+_M_MMAP_THRESHOLD: Final = -3
+_M_TRIM_THRESHOLD: Final = -1
+_VALUES: Final = {_M_ARENA_MAX: 1, _M_MMAP_THRESHOLD: 32 * 1024 * 1024, _M_TRIM_THRESHOLD: 256 * 1024 * 1024}
 
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Let memory that is freed be used again instead of giving it back. Of another library than glibc nothing is asked.
+    """Let memory that is freed be used again instead of giving it back. With another library than glibc, do nothing.
 
     Left alone, glibc returns each chunk to the kernel, which clears a page for every 4 KiB of the next one: a twentieth
     of a push. One arena for all threads holds less than one for each.
     """
-    import ctypes  # late: a push that reuses all layers does not need it
+    import ctypes  # late: a push that uses all layers again does not need it
 
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    for parameter, value in (_ARENAS, _MAPPED_FROM, _TRIMMED_FROM):
+    for parameter, value in _VALUES.items():
         mallopt(parameter, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from flakeship import events
 from flakeship.image.adopt import MismatchError, StoppedError, adopted, compare, mismatch
-from flakeship.image.allocator import keep_freed_memory
 from flakeship.image.annotations import SEAL
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
@@ -52,6 +51,8 @@ class Packing:
     emit: events.Emit = events.ignore
     verify: bool = True
     """Whether blobs that are compressed already are unpacked once, to compare them with what is claimed of them."""
+    prepare: Callable[[], None] = lambda: None
+    """Called before each layer is packed: what the process does for it, and need not do where all layers are used again."""
 
 
 def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bool) -> Iterator[PackedLayer]:
@@ -97,7 +98,7 @@ def _pack(
 def _packed(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
-    keep_freed_memory()
+    packing.prepare()
     packing.emit(events.LayerProgress(layer.name, "reading"))
     tar_hash, blob_hash, size = hashlib.sha256(), hashlib.sha256(), 0
 

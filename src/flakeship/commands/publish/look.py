@@ -17,6 +17,7 @@ from flakeship.commands.publish.reuse import ExistingImages, existing_at
 from flakeship.commands.run import Run
 from flakeship.destinations.kind import Target
 from flakeship.destinations.protocol import Destination
+from flakeship.image.allocator import keep_freed_memory
 from flakeship.image.pack import Packing
 from flakeship.stores.existing import ExistingStore
 
@@ -63,7 +64,15 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             run.store, compression, family, now=run.runtime.now.timestamp(), emit=emit
         )
         store = existing.store(compression, family, cached)
-        packing = Packing(compression, family, store, run.runtime.cpus, emit, verify=request.packing.verify)
+        packing = Packing(
+            compression,
+            family,
+            store,
+            run.runtime.cpus,
+            emit,
+            verify=request.packing.verify,
+            prepare=keep_freed_memory,
+        )
         buildable = request.subject.buildable
         yield Plan(
             naming=naming,
