@@ -62,9 +62,9 @@ LayerState = Literal["reading", "packed", "uploaded", "reused", "mounted", "writ
 
 @dataclass(frozen=True, slots=True)
 class LayerProgress:
-    """A layer changed its state. `name` is what messages call the layer. `size` is that of the compressed blob in bytes,
-    0 if it is not known yet.
+    """A layer changed its state.
 
+    `name` is what messages call the layer. `size` is that of the compressed blob in bytes, 0 if it is not known yet.
     `destination` is empty in the states `reading` and `packed`, which concern no destination.
     """
 
@@ -85,7 +85,7 @@ class BytesMoved:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """An action failed and is tried again. `what` names the action. The first retry is `attempt` 1; it starts in `wait` seconds."""
+    """An action failed and is tried again in `wait` seconds. `what` names the action; the first retry is `attempt` 1."""
 
     what: str
     reason: str

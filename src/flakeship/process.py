@@ -211,7 +211,7 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: int) -> bool:
-    """Return True if the group still has a process. A group outlives its leader, so the child's own state says too little."""
+    """Signal the process group; return False if no process of it is left. A group can outlive the child, its leader."""
     child.poll()
     try:
         os.killpg(child.pid, number)

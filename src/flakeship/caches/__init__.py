@@ -18,7 +18,7 @@ from flakeship.nix.configuration import may_choose_substituters, settings
 __all__ = ["CACHES", "CacheInputs", "CachePlan", "CacheTools", "opened"]
 
 CACHES: Final = ("flakeship.caches.cachix", "flakeship.caches.substituters")
-"""The modules of all kinds of cache. Nix tries their substituters in this order."""
+"""The modules of all kinds of cache, in the order in which they are opened."""
 
 _PATIENCE: Final = (
     ("connect-timeout", "4"),

@@ -47,7 +47,7 @@ def _part(inputs: CacheInputs, tools: CacheTools) -> CachePart:
         )
     url = f"https://{name}.cachix.org"
     try:
-        cache = _ask(name, inputs, tools)
+        cache = _describe(name, inputs, tools)
         down = unusable((url,), tools.fetch, token="" if cache["isPublic"] else inputs.cachix_auth_token)
         reason = down.get(url, "")
     except Exception as error:  # noqa: BLE001 - the build goes on without a cache, whatever its error is
@@ -66,10 +66,10 @@ def _part(inputs: CacheInputs, tools: CacheTools) -> CachePart:
     )
 
 
-def _ask(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
-    """FetchDocument the description of a cache: an object with `isPublic` and `publicSigningKeys`. ValueError for anything else.
+def _describe(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
+    """Fetch the description of a cache: a JSON object with `isPublic` and `publicSigningKeys`.
 
-    Only cachix.org is sent the token, without which it does not describe a private cache.
+    The token goes to cachix.org only, which needs it to describe a private cache. ValueError for any other response.
     """
     answer = tools.fetch(
         f"https://cachix.org/api/v1/cache/{name}", PROBE_SECONDS, token=inputs.cachix_auth_token

@@ -15,7 +15,7 @@ PROBE_SECONDS: Final = 5.0
 
 
 class FetchDocument(Protocol):
-    """A function that sends one GET request."""
+    """A function that gets one small document by HTTP."""
 
     def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes:
         """Return the body of a response with status 200; anything else raises an exception of any class.

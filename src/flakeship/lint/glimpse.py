@@ -36,10 +36,13 @@ class Glimpse:
 
 
 class Glimpses(dict[str, Glimpse]):
-    """The glimpses of all layers by `Layer.key`. Threads that pack write them; read them after the threads have ended."""
+    """The glimpses of all layers by `Layer.key`. Packing threads write them; read them when the threads have ended."""
 
     def watch(self, layer: Layer) -> Layer:
-        """Return a layer that stores its glimpse here when it is read; a large layer, or one of unknown size, is not watched."""
+        """Return a layer that stores its glimpse here when it is read.
+
+        A layer above 1 MiB, or of unknown size, is returned as it is.
+        """
         if layer.size is None or layer.size > _SMALL:
             return layer
         return replace(layer, open=lambda: _Watched(layer.open(), layer.key, self))

@@ -27,7 +27,7 @@ def unknown_chain(root: str, path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """One image. `contents` holds the store paths of each layer, from the bottom; `glimpses` has `Layer.key` for keys."""
+    """One image. `contents` holds the store paths of each layer, from the bottom; `glimpses` is keyed by `Layer.key`."""
 
     packed: Packed
     contents: tuple[tuple[str, ...], ...]

@@ -26,7 +26,7 @@ _RUNTIME: Final = (
 
 @dataclass(frozen=True, slots=True)
 class InspectedLayer:
-    """One layer. In an image with a manifest, `digest` and `size` are those of the compressed blob, else those of the tar.
+    """One layer. `digest` and `size` are those of the compressed blob or, without a manifest, those of the tar.
 
     `digest`, `diff_id` and `size` (in bytes) are None if the whole layer would have to be read for them.
     `comment` is the history's text for a layer without `store_paths`.

@@ -21,7 +21,7 @@ _PERIOD: Final = 1 / 8
 
 
 class LiveReport:
-    """An `Emit` that may be called from any thread. Of the build log it shows the last line only; errors hold its end."""
+    """An `Emit` that may be called from any thread. Of the build log it shows the last line only."""
 
     def __init__(self, progress: Progress, level: int) -> None:
         self._progress, self._level, self._lock = progress, level, threading.Lock()

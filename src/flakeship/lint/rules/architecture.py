@@ -15,11 +15,11 @@ def findings(image: ImageView) -> Iterator[Finding]:
     """Report a program for another CPU, if it lies in the store of this machine and so can be read."""
     path = image.program
     found = architecture_of(Path(path)) if path.startswith(STORE) else ""
-    said = image.packed.image.platform.architecture
-    if found and found != said:
+    stated = image.packed.image.platform.architecture
+    if found and found != stated:
         yield Finding(
             "architecture",
             "warning",
-            f"the config says {said}, but {path} is made for {found}",
+            f"the config says {stated}, but {path} is made for {found}",
             f'architecture = "{found}"; or the input `platform: linux/{found}`',
         )

@@ -9,6 +9,7 @@ from flakeship.lint.finding import Finding
 from flakeship.lint.view import ImageView
 
 _MOST_LAYERS: Final = 127
+"""overlay2 takes 128 lower layers: https://docs.docker.com/engine/storage/drivers/overlayfs-driver/."""
 
 
 def findings(image: ImageView) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from flakeship.lint.view import ImageView
 
 
 def findings(image: ImageView) -> Iterator[Finding]:
-    """Report an image without /tmp, which images from Nix lack unless somebody makes it."""
+    """Report an image without /tmp. Nix's image builders do not make the folder by themselves."""
     if image.complete and not image.has("tmp"):
         yield Finding(
             "tmp",

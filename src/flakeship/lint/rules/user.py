@@ -9,7 +9,10 @@ from flakeship.lint.view import ImageView
 
 
 def findings(image: ImageView) -> Iterator[Finding]:
-    """Report root, and a user that /etc/passwd lacks: engines look names up there, and many programs numbers too."""
+    """Report root, and a user without an entry in /etc/passwd.
+
+    An engine looks a user name up there before it starts the program; many programs look their own number up.
+    """
     name = str(image.runtime.get("User", "")).partition(":")[0]
     if name in {"", "root", "0"}:
         yield Finding(
