@@ -13,6 +13,7 @@ from flakeship.errors import ResourceError, UsageError
 from flakeship.events import Event, Warned
 from flakeship.settings.declaration import METADATA_OUTPUTS, Settings
 from tests.metadata import events
+from tests.metadata.computing import placed
 from tests.runtimes import runtime
 from tests.testbed import github_runner
 
@@ -21,7 +22,7 @@ BAKES = ("bake-file-tags", "bake-file-labels", "bake-file-annotations", "bake-fi
 
 def step(folder: Path, environ: dict[str, str], **inputs: Any) -> tuple[str, list[Event]]:
     made, told = runtime(folder, environ)
-    return run(Settings(images=("o/n",), **inputs), made), told
+    return run(Settings(images=placed("o/n"), **inputs), made), told
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_two_forms_are_one_too_many(tmp_path: Path, environ: dict[str, str]) -> 
 
 
 def test_no_tag_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:
-    _, told = step(tmp_path, environ, tags=("type=edge",))
+    _, told = step(tmp_path, environ, tags=placed("type=edge"))
     assert [event.hint for event in told if isinstance(event, Warned)] == ["`--explain` says why of each"]
 
 

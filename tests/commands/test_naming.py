@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flakeship.commands.naming import Naming, levels_of, metadata_of, naming_of, split
+from flakeship.commands.naming import (
+    METADATA_LEVELS,
+    PUBLISH_LEVELS,
+    Naming,
+    NamingRequest,
+    levels_of,
+    metadata_of,
+    naming_of,
+    split,
+)
 from flakeship.errors import UsageError
-from flakeship.events import Warned
+from flakeship.events import Emit, Event, Warned
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.labels import PREFIX
 from flakeship.metadata.syntax.lists import parse_list
 from flakeship.settings.declaration import Settings
+from tests.metadata.computing import placed
 from tests.metadata.test_engine import CONTEXT, FACTS, MAIN
-from tests.runtimes import runtime
+from tests.settings.making import settings_of
 
 GITLAB = replace(MAIN, image="registry.example/group/app")
 
@@ -26,8 +36,16 @@ def unasked() -> NixFacts:
     pytest.fail("Nix is asked, and nothing needs it")
 
 
-def named(context: Any = MAIN, **inputs: Any) -> Naming:
-    return naming_of(Settings(**inputs), context, runtime=runtime(Path())[0], nix=unasked)
+def named(
+    context: Any = MAIN,
+    *,
+    nix: Callable[[], NixFacts] = unasked,
+    emit: Emit = lambda _: None,
+    variant: str = "",
+    **inputs: Any,
+) -> Naming:
+    request = NamingRequest.of(settings_of(**inputs), context, {})
+    return naming_of(request, emit=emit, nix=nix, variant=variant)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +67,7 @@ def named(context: Any = MAIN, **inputs: Any) -> Naming:
 )
 def test_references_and_rules(text: str, full: list[str], rules: list[str]) -> None:
     lines = split(parse_list(text, comma=False, comment="#"))
-    assert (list(lines.full), list(lines.rules)) == (full, rules)
+    assert (list(lines.references), [rule.text for rule in lines.rules]) == (full, rules)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +88,10 @@ def test_references_and_rules(text: str, full: list[str], rules: list[str]) -> N
     ],
 )
 def test_refused(text: str, words: str, hint: str) -> None:
-    images = () if "without a name" in words else ("o/n",)
+    images = () if "without a name" in words else placed("o/n")
+    settings = Settings(images=images, tags=parse_list(text, comma=False, comment="#"))
     with pytest.raises(UsageError) as caught:
-        named(images=images, tags=parse_list(text, comma=False, comment="#"))
+        naming_of(NamingRequest.of(settings, MAIN, {}), emit=lambda _: None, nix=unasked)
     assert caught.value.message.startswith(words)
     assert hint in caught.value.hint
 
@@ -98,51 +117,55 @@ def test_refused(text: str, words: str, hint: str) -> None:
     ],
 )
 def test_what_an_image_is_called(context: Any, inputs: dict[str, Any], expected: Sequence[str]) -> None:
-    naming = named(
-        context, **{name: given if name == "load" else tuple(given) for name, given in inputs.items()}
-    )
+    given: dict[str, Any] = {
+        name: value if name == "load" else tuple(value) for name, value in inputs.items()
+    }
+    naming = named(context, **given)
     assert list(naming.references) == expected
 
 
 def test_a_variant_ends_every_tag() -> None:
-    naming = naming_of(
-        Settings(tags=("o/n", "o/n:1")), MAIN, runtime=runtime(Path())[0], nix=unasked, variant="-debug"
-    )
-    assert naming.references == ("o/n:latest-debug", "o/n:1-debug")
+    assert named(tags=("o/n", "o/n:1"), variant="-debug").references == ("o/n:latest-debug", "o/n:1-debug")
 
 
 def test_nix_is_asked_for_its_tags_alone_and_its_answer_stays() -> None:
-    tags = ("type=nix,value=hash", "type=sha")
-    naming = naming_of(
-        Settings(images=("o/n",), tags=tags), MAIN, runtime=runtime(Path())[0], nix=lambda: FACTS
-    )
+    naming = named(images=("o/n",), tags=("type=nix,value=hash", "type=sha"), nix=lambda: FACTS)
     assert naming.references == ("o/n:0c4m3ig4", "o/n:sha-860c190")
     marks = naming.marks(own={}, created="1970-01-01T00:00:01+00:00", nix=NixFacts())
     assert marks.version == "0c4m3ig4"
     assert marks.labels.known[f"{PREFIX}created"] == "1970-01-01T00:00:01+00:00"
+    assert marks.labels.flake[f"{PREFIX}title"] == "hello"
+
+
+def test_an_image_is_marked_with_what_nix_knows_in_the_end() -> None:
+    naming = named(images=("o/n",), labels=("at={{branch}}",))
+    assert not naming.metadata.labels.flake
+    marks = naming.marks(own={"own": "1"}, created="", nix=FACTS)
+    assert marks.labels.flake[f"{PREFIX}title"] == "hello"
+    assert marks.labels.user == {"at": "main"}
+    assert f"{PREFIX}created" not in marks.labels.over({})
 
 
 def test_what_the_user_should_know_is_told_once_for_all_variants() -> None:
-    where, told = runtime(Path())
-    settings = Settings(images=("o/n",), tags=("type=semver,pattern={{version}},value=1.2", "1"))
+    told: list[Event] = []
     for variant in ("", "-debug"):
-        naming_of(settings, MAIN, runtime=where, nix=unasked, variant=variant)
+        tags = ("type=semver,pattern={{version}},value=1.2", "1")
+        named(images=("o/n",), tags=tags, emit=told.append, variant=variant)
     (warning,) = told
     assert isinstance(warning, Warned)
     assert "'1.2' is no semantic version" in warning.text
 
 
 def test_an_image_that_gets_no_tag_is_not_left_out_in_silence() -> None:
-    none = Settings(images=("o/n",), tags=("type=semver,pattern={{version}}",))
+    none = functools.partial(named, images=("o/n",), tags=("type=semver,pattern={{version}}",))
     with pytest.raises(
         UsageError, match="no tag comes of the rules for o/n, so it can't be pushed"
     ) as caught:
-        naming_of(none, MAIN, runtime=runtime(Path())[0], nix=unasked)
+        none()
     assert "--explain" in caught.value.hint
     assert "`push: false`" in caught.value.hint
-    for where in ({"push": "false"}, {"to": ("oci:x",)}, {"load": "docker"}):
-        settings = replace(none, **where)
-        assert naming_of(settings, MAIN, runtime=runtime(Path())[0], nix=unasked).references == ()
+    for found in (none(push="false"), none(to=("oci:x",)), none(load="docker")):
+        assert found.references == ()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +183,8 @@ def test_an_image_that_gets_no_tag_is_not_left_out_in_silence() -> None:
 )
 def test_levels(inputs: tuple[str, ...], variable: str, expected: tuple[str, ...]) -> None:
     environ = {"DOCKER_METADATA_ANNOTATIONS_LEVELS": variable}
-    assert levels_of(Settings(annotations_levels=inputs), environ, default=("manifest", "index")) == expected
+    found = levels_of(settings_of(annotations_levels=inputs), environ, default=PUBLISH_LEVELS)
+    assert tuple(map(str, found)) == expected
 
 
 @pytest.mark.parametrize(
@@ -169,9 +193,9 @@ def test_levels(inputs: tuple[str, ...], variable: str, expected: tuple[str, ...
 def test_an_unknown_level_is_named_with_where_it_was_written(inputs: tuple[str, ...], name: str) -> None:
     with pytest.raises(UsageError) as caught:
         levels_of(
-            Settings(annotations_levels=inputs),
+            settings_of(annotations_levels=inputs),
             {"DOCKER_METADATA_ANNOTATIONS_LEVELS": "indx"},
-            default=("manifest",),
+            default=PUBLISH_LEVELS,
         )
     assert caught.value.message == f"{name}, line 1, column 1: unknown annotation level 'indx'"
     assert "manifest-descriptor" in caught.value.hint
@@ -179,8 +203,9 @@ def test_an_unknown_level_is_named_with_where_it_was_written(inputs: tuple[str, 
 
 def test_the_step_lists_what_metadata_action_lists_and_references_first() -> None:
     def found(**inputs: Any) -> list[str]:
-        metadata = metadata_of(Settings(**inputs), MAIN, runtime=runtime(Path())[0], nix=unasked)
-        assert metadata.levels == ("manifest",)
+        request = NamingRequest.for_metadata(settings_of(**inputs), MAIN, {}, lambda _: None)
+        metadata = metadata_of(request, emit=lambda _: None, nix=unasked)
+        assert metadata.levels == METADATA_LEVELS
         return [tag.reference for tag in metadata.tags]
 
     assert found() == ["main"]

@@ -21,9 +21,9 @@ from flakeship.commands.subject import Subject
 from flakeship.errors import BuildError
 from flakeship.events import Detail, Event, ignore
 from flakeship.metadata.context import NixFacts
-from flakeship.metadata.engine import compute
 from flakeship.metadata.labels import PREFIX
 from flakeship.nix.derivation import Derivation
+from tests.metadata.computing import compute
 from tests.metadata.test_engine import CONTEXT, MAIN
 
 HASH = "0c4m3ig4" * 4

@@ -19,6 +19,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
 from tests.e2e.forging import digest_of, layer
 from tests.e2e.publishing import runner
+from tests.metadata.computing import placed
 from tests.runtimes import publish_one, runtime
 from tests.sources.layouts import GZIP, Layout
 from tests.sources.store_trees import image_json, layer_json
@@ -133,7 +134,9 @@ def publish(counter: Counter, source: Path, *labels: str, **settings: Any) -> in
     """Count from here; bytes of layers that were read."""
     around, told = runtime(source.parent)
     counter.begin()
-    asked = Settings(source=str(source), tags=(counter.reference,), labels=labels, created="keep", **settings)
+    asked = Settings(
+        source=str(source), tags=placed(counter.reference), labels=placed(*labels), created="keep", **settings
+    )
     publish_one(asked, around)
     return sum(each.count for each in told if isinstance(each, BytesMoved) and each.direction == "read")
 

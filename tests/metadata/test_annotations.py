@@ -3,8 +3,15 @@
 import pytest
 
 from flakeship.errors import UsageError
-from flakeship.metadata.annotations import Annotation, Level, at_levels, parse_annotation, parse_levels
-from flakeship.metadata.syntax.lists import parse_list
+from flakeship.metadata.annotations import (
+    Annotation,
+    Level,
+    PlatformLevel,
+    at_levels,
+    parse_annotation,
+    parse_levels,
+)
+from flakeship.metadata.syntax.lists import Placed, parse_list
 
 
 @pytest.mark.parametrize(
@@ -31,7 +38,7 @@ from flakeship.metadata.syntax.lists import parse_list
 def test_a_line_says_where_it_goes(
     line: str, expected: list[tuple[tuple[Level, ...], str | None, str, str]]
 ) -> None:
-    assert parse_annotation(line) == tuple(Annotation(*row) for row in expected)
+    assert parse_annotation(Placed(line)) == tuple(Annotation(*row) for row in expected)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +62,16 @@ def test_a_bad_line_is_named_with_its_place(line: str, words: str) -> None:
 
 
 def test_levels_are_checked_and_given_to_every_pair() -> None:
-    levels = parse_levels("manifest, index[linux/amd64],")
-    assert levels == ("manifest", "index[linux/amd64]")
+    levels = parse_levels(Placed("manifest, index[linux/amd64],"))
+    assert levels == (PlatformLevel("manifest"), PlatformLevel("index", "linux/amd64"))
+    assert [str(level) for level in levels] == ["manifest", "index[linux/amd64]"]
     assert at_levels([("a", "1"), ("b", "2:=")], levels) == (
         Annotation(("manifest",), None, "a", "1"),
         Annotation(("index",), "linux/amd64", "a", "1"),
         Annotation(("manifest",), None, "b", "2:="),
         Annotation(("index",), "linux/amd64", "b", "2:="),
     )
+    with pytest.raises(UsageError, match="the annotation has no key"):
+        at_levels([("", "1")], levels)
     with pytest.raises(UsageError, match="unknown annotation level 'indx'"):
-        parse_levels("manifest,indx")
+        parse_levels(Placed("manifest,indx"))

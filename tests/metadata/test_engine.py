@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from flakeship.errors import UsageError
 from flakeship.metadata.annotations import Annotation
 from flakeship.metadata.context import Context, NixFacts, Repository
-from flakeship.metadata.engine import compute
+from flakeship.metadata.engine import evaluate
+from flakeship.metadata.inputs import parse_inputs
 from flakeship.metadata.labels import PREFIX, Labels, collation_key
 from flakeship.metadata.syntax.lists import parse_list
 from flakeship.metadata.tags import TAG, sanitized
+from tests.metadata.computing import compute
 from tests.metadata.events import NOW, SHA
 
 REPOSITORY = Repository("app", "octo/app", "An app", "https://github.com/octo/app", "MIT", "main")
@@ -212,7 +214,7 @@ BAD = [
 def test_bad_lines_are_named_with_input_line_and_column(name: str, text: str, words: str, hint: str) -> None:
     lines = parse_list(text, comma=False, comment="#")
     with pytest.raises(UsageError) as caught:
-        compute(CONTEXT, **{name: lines})  # type: ignore[arg-type]
+        evaluate(parse_inputs(**{name: lines}), CONTEXT)  # type: ignore[arg-type]
     assert caught.value.message.startswith(f"{name}, line ")
     assert words in caught.value.message
     assert hint in caught.value.hint
@@ -299,7 +301,7 @@ def test_annotations_say_what_the_labels_of_the_image_will_say() -> None:
 def test_a_colon_in_a_key_is_kept_and_said_unless_it_looks_like_a_level() -> None:
     found = compute(CONTEXT, annotations=["nowhere:a=b", "index:c=d"], auto_labels=False)
     assert found.annotation_pairs == (("nowhere:a", "b"),)
-    assert [note.key for note in found.placed] == ["c"]
+    assert [note.key for note in found.annotations_at_levels] == ["c"]
     assert found.warnings == ("annotations: 'nowhere' is no level, so 'nowhere:a' is taken for the key",)
     for line in ("indx:a=b", "manifests:a=b", "manifest,indx:a=b", "x[linux/amd64]:a=b"):
         with pytest.raises(UsageError, match=r"annotations, line 1, column \d+: unknown annotation level"):

@@ -3,7 +3,7 @@
 import json
 
 from flakeship.metadata import output
-from flakeship.metadata.engine import compute
+from tests.metadata.computing import compute
 from tests.metadata.test_engine import CONTEXT, MAIN
 
 LABELS = {

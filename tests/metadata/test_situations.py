@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.ci.platforms import detect
-from flakeship.metadata.engine import compute
+from tests.metadata.computing import compute
 from tests.metadata.events import NOW, forgejo, github, gitlab
 
 Row = tuple[str, list[str], list[str], list[str]]

@@ -79,8 +79,9 @@ def test_every_input_has_all_of_its_ways(item: Any, tmp_path: Path) -> None:
     ],
 )
 def test_lines(text: str, expected: tuple[str, ...]) -> None:
-    assert settings(FLAKESHIP_LABELS=text).labels == expected
-    assert settings(*(f"--labels={line}" for line in text.split("\n") if line.strip())).labels == expected
+    flags = [f"--labels={line}" for line in text.split("\n") if line.strip()]
+    for found in (settings(FLAKESHIP_LABELS=text), settings(*flags)):
+        assert tuple(label.text for label in found.labels) == expected
 
 
 def test_blanks_around_a_value_are_dropped_and_kept_where_they_count() -> None:

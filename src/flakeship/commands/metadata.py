@@ -9,7 +9,7 @@ from typing import Final
 
 from flakeship import events
 from flakeship.ci.platforms import output_platform
-from flakeship.commands.naming import metadata_of
+from flakeship.commands.naming import NamingRequest, metadata_of
 from flakeship.commands.nix_facts import facts_before_build
 from flakeship.commands.run import open_run
 from flakeship.commands.runtime import Runtime
@@ -40,10 +40,10 @@ def run(settings: Settings, runtime: Runtime) -> str:
 def computed(settings: Settings, runtime: Runtime) -> Metadata:
     """UsageError for what is wrong in the inputs. Nix is asked only for a tag that says something of the build."""
     with open_run(settings, runtime) as run_:
+        request = NamingRequest.for_metadata(settings, run_.event, runtime.environ, runtime.emit)
         found = metadata_of(
-            settings,
-            run_.event,
-            runtime=runtime,
+            request,
+            emit=runtime.emit,
             nix=lambda: facts_before_build(subject_of(settings, run_), runtime.cwd),
         )
     if not found.tags:

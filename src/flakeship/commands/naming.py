@@ -1,230 +1,267 @@
-"""What the image is to be called and to carry: the inputs, the event and what Nix knows, put before the metadata engine."""
+"""Reads the inputs that name and describe an image, and evaluates them for the event that started the run."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 from flakeship import events
-from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
-from flakeship.metadata.annotations import parse_levels
+from flakeship.metadata.annotations import PlatformLevel, parse_levels
 from flakeship.metadata.context import Context, NixFacts
-from flakeship.metadata.engine import EMPTY, Metadata, Tag, about, compute
-from flakeship.metadata.rules import parse_rules
+from flakeship.metadata.engine import Evaluation, Metadata, Tag, evaluate
+from flakeship.metadata.inputs import MetadataInputs, naming_input, parse_inputs
 from flakeship.metadata.syntax.fields import parse_fields
-from flakeship.metadata.syntax.lists import numbered, placed, where
+from flakeship.metadata.syntax.lists import Placed
 from flakeship.registry.reference import Reference, with_tag_suffix
 from flakeship.settings.declaration import Settings
 
-MIRRORED: Final = ("manifest", "index")
-"""Where annotations go when nobody says: GHCR describes an image by the index, where there is one."""
+PUBLISH_LEVELS: Final = (PlatformLevel("manifest"), PlatformLevel("index"))
+"""Where annotations go that name no level. GHCR describes an image of several platforms by its index:
+https://docs.github.com/en/packages/working-with-a-github-packages-registry/working-with-the-container-registry.
+"""
+
+METADATA_LEVELS: Final = (PlatformLevel("manifest"),)
+"""The same for the command `metadata`: the default of docker/metadata-action."""
 
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
-_MENDED: Final = "With the name in `images`, case and slashes are no matter: `type=ref,event=branch`, `type=raw,value=a/b`."
-_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
+_USE_IMAGES: Final = "With the name in `images`, case and slashes are no matter: `type=ref,event=branch`, `type=raw,value=a/b`."
+_LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """The input `tags`, taken apart: full references, which docker/metadata-action hands over, and all that is a rule."""
+class TagLines:
+    """The input `tags` in two parts: full references ("ghcr.io/o/n:1"), and the rules and bare tags for `images`."""
 
-    full: tuple[str, ...]
-    rules: tuple[str, ...]
+    references: tuple[str, ...]
+    rules: tuple[Placed, ...]
 
-    @property
-    def named(self) -> bool:
-        """Whether the references are all the tags there are to be."""
-        return bool(self.full and not self.rules)
 
-    @property
-    def want_nix(self) -> bool:
-        """Whether a tag says something that only an evaluation can tell."""
-        with about("tags"):
-            return any(rule.type == "nix" for rule in parse_rules(self.rules))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamingRequest:
+    """The inputs that name and describe one image, parsed and checked; nothing was asked of Nix or of a registry.
+
+    `references` are the full references in `tags`; `uses_rules` is False where they are all the tags that are wanted.
+    `first_image` is the first line of `images`, for messages. `has_destination` is True where `to` or `load` takes the
+    image whatever its tags, `pushes` is False where nothing is to be pushed.
+    """
+
+    context: Context
+    inputs: MetadataInputs
+    references: tuple[str, ...]
+    uses_rules: bool
+    first_image: str
+    has_destination: bool
+    pushes: bool
+
+    @classmethod
+    def of(cls, settings: Settings, context: Context, environ: Mapping[str, str]) -> Self:
+        """Read the inputs for `publish`. UsageError, with input, line and column, for a malformed or nameless one."""
+        lines = split(settings.tags)
+        images = _images(settings, context, lines)
+        if lines.rules and not images:
+            rule = lines.rules[0]
+            raise UsageError(
+                f"tags, {rule.where()}{rule.text!r} is a tag without a name",
+                hint="name the image with `images`, or write the full reference: registry/repository:tag",
+            )
+        levels = levels_of(settings, environ, default=PUBLISH_LEVELS)
+        return cls._of(settings, context, lines, images, levels)
+
+    @classmethod
+    def for_metadata(
+        cls, settings: Settings, context: Context, environ: Mapping[str, str], emit: events.Emit
+    ) -> Self:
+        """Read the inputs for the command `metadata`. UsageError as for `of`.
+
+        docker/metadata-action ignores labels and annotations without a `=`; here each of them is a warning too.
+        """
+        lines = split(settings.tags)
+        described = replace(
+            settings,
+            labels=tuple(_pairs(settings.labels, "labels", emit)),
+            annotations=tuple(_pairs(settings.annotations, "annotations", emit)),
+        )
+        images = settings.images or _default_image(context)
+        levels = levels_of(settings, environ, default=METADATA_LEVELS)
+        return cls._of(described, context, lines, images, levels)
+
+    @classmethod
+    def _of(
+        cls,
+        settings: Settings,
+        context: Context,
+        lines: TagLines,
+        images: tuple[Placed, ...],
+        levels: tuple[PlatformLevel, ...],
+    ) -> Self:
+        return cls(
+            context=context,
+            inputs=parse_inputs(
+                images=images,
+                tags=lines.rules,
+                flavor=settings.flavor,
+                labels=settings.labels,
+                annotations=settings.annotations,
+                levels=levels,
+                auto_labels=settings.auto_labels,
+                annotations_from_labels=settings.annotations_from_labels,
+            ),
+            references=lines.references,
+            uses_rules=bool(lines.rules or not lines.references),
+            first_image=images[0].text if images else "",
+            has_destination=bool(settings.to or settings.load),
+            pushes=settings.push != "false",
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How an image is named: all that `marks` needs to tell what it carries. `references` are full ones, each once."""
+    """How an image is named. `references` are full ones, each once; `metadata` is for an image without labels."""
 
     references: tuple[str, ...]
     metadata: Metadata
-    settings: Settings
-    context: Context
-    levels: tuple[str, ...]
-    nix: NixFacts | None
-    """What the tags were made with."""
+    evaluation: Evaluation
 
     def marks(self, *, own: Mapping[str, str], created: str, nix: NixFacts) -> Metadata:
-        """Labels and annotations over the labels that the image has; `created` is the image's own, as it says it."""
-        lines = split(self.settings.tags)
-        return _computed(
-            self.settings, self.context, lines, self.levels, self.nix or nix, own=own, created=created
-        )
+        """Work out labels and annotations for an image.
+
+        `own` are the labels that it has, `created` is the date in its config (RFC 3339), "" if there is none.
+        """
+        return self.evaluation.metadata(own=own, created=created, nix=nix)
 
 
 def naming_of(
-    settings: Settings,
-    context: Context,
-    *,
-    runtime: Runtime,
-    variant: str = "",
-    nix: Callable[[], NixFacts],
+    request: NamingRequest, *, emit: events.Emit, nix: Callable[[], NixFacts], variant: str = ""
 ) -> Naming:
-    """UsageError for a malformed image name, tag, label or annotation. `variant` is what every tag ends with, `nix` is
-    asked only for a tag that says something of the build.
+    """Evaluate the inputs for `publish`; `variant` is appended to every tag ("-debug").
+
+    `nix` is called only for a rule `type=nix`. Warnings are emitted for the image itself and not again for a variant.
+    UsageError for what is wrong in a template, for a tag that no registry takes, and for an image that gets no tag.
     """
-    lines = split(settings.tags)
-    settings = replace(settings, images=images_of(settings, context))
-    if lines.rules and not settings.images:
-        first = lines.rules[0]
-        raise UsageError(
-            f"tags, {where(first)}{str(first)!r} is a tag without a name",
-            hint="name the image with `images`, or write the full reference: registry/repository:tag",
-        )
-    levels = levels_of(settings, runtime.environ, default=MIRRORED)
-    facts = nix() if lines.want_nix else None
-    metadata = _computed(settings, context, lines, levels, facts)
-    if not variant:  # what it goes beside has said it
-        _warn(metadata, runtime)
-    tags = metadata.tags if metadata.images and not lines.named else ()
-    named = (*lines.full, *(tag.reference for tag in tags))
+    evaluation = _evaluated(request, nix)
+    metadata = evaluation.metadata()
+    if not variant:
+        _warn(metadata, emit)
+    tags = metadata.tags if metadata.images and request.uses_rules else ()
+    named = (*request.references, *(tag.reference for tag in tags))
     references = tuple(with_tag_suffix(reference, variant) for reference in dict.fromkeys(named))
-    if metadata.images and not (references or settings.to or settings.load or settings.push == "false"):
+    placed = bool(references) or request.has_destination
+    if metadata.images and request.pushes and not placed:
         raise UsageError(
-            f"no tag comes of the rules for {settings.images[0]}, so it can't be pushed",
+            f"no tag comes of the rules for {request.first_image}, so it can't be pushed",
             hint="`flakeship metadata --explain` says why of each; "
             "add a rule such as `type=sha`, or set `push: false` where there is nothing to push",
         )
-    if context.image_variable and not (references or settings.to or settings.load or variant):
-        why = f"{context.image_variable} is not set, and neither `images` nor `tags` nor `to` says where to"
-        runtime.emit(events.Notice(f"nothing is pushed: {why}", prominent=True))
-    return Naming(references, metadata, settings, context, levels, facts)
+    if request.context.image_variable and not placed and not variant:
+        why = f"{request.context.image_variable} is not set, and neither `images` nor `tags` nor `to` says where to"
+        emit(events.Notice(f"nothing is pushed: {why}", prominent=True))
+    return Naming(references, metadata, evaluation)
 
 
-def metadata_of(
-    settings: Settings, context: Context, *, runtime: Runtime, nix: Callable[[], NixFacts]
-) -> Metadata:
-    """What docker/metadata-action would give, with full references among the tags. The rest is as for `naming_of`, but for
-    labels and annotations without a `=`: it leaves them out, so here they are a warning.
+def metadata_of(request: NamingRequest, *, emit: events.Emit, nix: Callable[[], NixFacts]) -> Metadata:
+    """Evaluate the inputs as docker/metadata-action does, with the full references of `tags` before the other tags.
+
+    `nix` and UsageError are as for `naming_of`.
     """
-    lines = split(settings.tags)
-    settings = replace(
-        settings,
-        images=settings.images or ((context.image,) if context.image else ()),
-        labels=tuple(_pairs(settings.labels, "labels", runtime)),
-        annotations=tuple(_pairs(settings.annotations, "annotations", runtime)),
-    )
-    levels = levels_of(settings, runtime.environ, default=MIRRORED[:1])
-    found = _computed(settings, context, lines, levels, nix() if lines.want_nix else None)
-    _warn(found, runtime)
-    full = tuple(Tag(text, Reference.parse(text).tag or "latest", text) for text in lines.full)
-    given = () if lines.named else found.tags
-    names = (*dict.fromkeys(tag.name for tag in full), *(() if lines.named else found.names))
-    return replace(found, tags=(*full, *given), names=names)
+    found = _evaluated(request, nix).metadata()
+    _warn(found, emit)
+    full = tuple(Tag(text, Reference.parse(text).tag or "latest", text) for text in request.references)
+    tags, names = (found.tags, found.names) if request.uses_rules else ((), ())
+    return replace(found, tags=(*full, *tags), names=(*dict.fromkeys(tag.name for tag in full), *names))
 
 
-def levels_of(settings: Settings, environ: Mapping[str, str], *, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Of the annotations that name none. UsageError, with line and column, for one that there is not."""
-    said = {"annotations-levels": settings.annotations_levels, _VARIABLE: (environ.get(_VARIABLE, ""),)}
-    for name, texts in said.items():
-        with about(name):
-            if levels := tuple(level for text in numbered(texts) for level in parse_levels(text)):
+def levels_of(
+    settings: Settings, environ: Mapping[str, str], *, default: tuple[PlatformLevel, ...]
+) -> tuple[PlatformLevel, ...]:
+    """Read where annotations go that name no level. UsageError, with line and column, for an unknown level."""
+    variable = Placed(environ.get(_LEVELS_VARIABLE, ""), 1)
+    for name, lines in {
+        "annotations-levels": settings.annotations_levels,
+        _LEVELS_VARIABLE: (variable,),
+    }.items():
+        with naming_input(name):
+            if levels := tuple(level for line in lines for level in parse_levels(line)):
                 return levels
     return default
 
 
-def split(tags: Sequence[str]) -> Lines:
-    """Tell rules from references: a rule has `KEY=VALUE` in it, a reference a slash or a colon. UsageError, with line and
-    column, for what is neither.
+def images_of(settings: Settings, context: Context) -> tuple[Placed, ...]:
+    """Return the lines of `images`, or the CI's name for the project's image.
+
+    The latter is taken where a tag needs a name, or where no reference and no destination is given.
     """
-    with about("tags"):
-        parts = tuple(part for line in numbered(tags) for part in _parts(line))
-        return Lines(
-            full=tuple(_reference(part) for part in parts if _is_full(part)),
-            rules=tuple(part for part in parts if not _is_full(part)),
+    return _images(settings, context, split(settings.tags))
+
+
+def split(tags: Sequence[Placed]) -> TagLines:
+    """Tell rules from references: a rule has `KEY=VALUE` in it, a reference a slash or a colon.
+
+    UsageError, with line and column, for a malformed reference.
+    """
+    with naming_input("tags"):
+        parts = tuple(part for line in tags for part in _parts(line))
+        return TagLines(
+            references=tuple(_reference(part) for part in parts if _is_reference(part)),
+            rules=tuple(part for part in parts if not _is_reference(part)),
         )
 
 
-def _parts(line: str) -> Iterator[str]:
-    """A rule is a line; tags and references may share one, separated by commas."""
+def _parts(line: Placed) -> Iterator[Placed]:
+    """Split a line of tags and references, which are separated by commas; a rule stays whole."""
     fields = list(parse_fields(line))
     if any(field.key for field in fields):
         yield line
         return
-    yield from (placed(line, field.value_offset, field.value) for field in fields if field.value)
+    yield from (field.value for field in fields if field.value.text)
 
 
-def _is_full(part: str) -> bool:
-    bare = _TEMPLATE.sub("", part)
+def _is_reference(part: Placed) -> bool:
+    bare = _TEMPLATE.sub("", part.text)
     return "=" not in bare and ("/" in bare or ":" in bare)
 
 
-def _reference(part: str) -> str:
-    if "{{" in part:
+def _reference(part: Placed) -> str:
+    if "{{" in part.text:
         raise UsageError(
-            f"{where(part)}{part!s:.200} is a reference with a template in it",
+            f"{part.where()}{part.text:.200} is a reference with a template in it",
             hint="put the name in `images`; a tag alone may hold templates, and slashes behind `type=raw,value=`",
         )
     try:
-        Reference.parse(part)
+        Reference.parse(part.text)
     except UsageError as error:
-        name, _, tag = part.rpartition(":")
+        name, _, tag = part.text.rpartition(":")
         foreign = name != name.lower() or "/" in tag
         raise UsageError(
-            f"{where(part)}{error.message}", hint=f"{error.hint} {_MENDED}" if foreign else error.hint
+            f"{part.where()}{error.message}", hint=f"{error.hint} {_USE_IMAGES}" if foreign else error.hint
         ) from None
-    return part
+    return part.text
 
 
-def images_of(settings: Settings, context: Context) -> tuple[str, ...]:
-    """The platform's own name for the project's image is used where a tag lacks one, or nothing says where to."""
-    lines = split(settings.tags)
-    elsewhere = lines.full or settings.to or settings.load
-    if settings.images or not context.image or (elsewhere and not lines.rules):
-        return settings.images
-    return (context.image,)
+def _images(settings: Settings, context: Context, lines: TagLines) -> tuple[Placed, ...]:
+    elsewhere = lines.references or settings.to or settings.load
+    return settings.images or (_default_image(context) if lines.rules or not elsewhere else ())
 
 
-def _pairs(lines: Sequence[str], name: str, runtime: Runtime) -> Iterator[str]:
-    for line in numbered(lines):
-        if "=" in line:
+def _default_image(context: Context) -> tuple[Placed, ...]:
+    return (Placed(context.image, 1),) if context.image else ()
+
+
+def _pairs(lines: Sequence[Placed], name: str, emit: events.Emit) -> Iterator[Placed]:
+    """Leave out lines without a `=`, with a warning for each."""
+    for line in lines:
+        if "=" in line.text:
             yield line
         else:
-            runtime.emit(
-                events.Warned(f"{name}, {where(line)}{line!s:.100} is not KEY=VALUE and is left out")
-            )
+            emit(events.Warned(f"{name}, {line.where()}{line.text:.100} is not KEY=VALUE and is left out"))
 
 
-def _warn(metadata: Metadata, runtime: Runtime) -> None:
+def _evaluated(request: NamingRequest, nix: Callable[[], NixFacts]) -> Evaluation:
+    return evaluate(request.inputs, request.context, nix() if request.inputs.needs_nix else None)
+
+
+def _warn(metadata: Metadata, emit: events.Emit) -> None:
     for warning in metadata.warnings:
-        runtime.emit(events.Warned(warning))
-
-
-def _computed(
-    settings: Settings,
-    context: Context,
-    lines: Lines,
-    levels: Sequence[str],
-    nix: NixFacts | None,
-    *,
-    own: Mapping[str, str] = EMPTY,
-    created: str | None = None,
-) -> Metadata:
-    return compute(
-        context,
-        images=settings.images,
-        tags=lines.rules,
-        flavor=settings.flavor,
-        labels=settings.labels,
-        annotations=settings.annotations,
-        auto_labels=settings.auto_labels,
-        annotations_from_labels=settings.annotations_from_labels,
-        levels=levels,
-        created=created,
-        nix=nix,
-        own=own,
-    )
+        emit(events.Warned(warning))

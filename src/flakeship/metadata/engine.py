@@ -1,22 +1,20 @@
-"""From a context and the user's rules to tags, labels and annotations: the one function that the rest of the tool calls."""
+"""Evaluates the parsed inputs for one event: first the tags, before a build; then labels and annotations of an image."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.metadata.annotations import Annotation, at_levels, names_level, parse_annotation
+from flakeship.metadata.annotations import Annotation, PlatformLevel, at_levels, names_level, parse_annotation
 from flakeship.metadata.context import Context, NixFacts
-from flakeship.metadata.flavor import Flavor, parse_flavor
-from flakeship.metadata.images import parse_images
-from flakeship.metadata.labels import Labels, automatic, timestamp, written
-from flakeship.metadata.rules import parse_rules
-from flakeship.metadata.syntax.lists import numbered, pair, where
-from flakeship.metadata.tags import TAG, Outcome, evaluate, flaw, sanitized, scope
+from flakeship.metadata.flavor import Flavor
+from flakeship.metadata.inputs import MetadataInputs, naming_input
+from flakeship.metadata.labels import Labels, automatic, fill, timestamp
+from flakeship.metadata.syntax.lists import parse_pair
+from flakeship.metadata.tags import TAG, Outcome, apply, flaw, sanitized, scope
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 _FLAW_HINT: Final = "Give the rule another value or prefix=, or switch it off with enable=."
@@ -36,10 +34,10 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What came out. `version` is the first tag's name, or empty; `names` are the tags without an image.
+    """Tags, labels and annotations. `version` is the first tag's name, or empty; `names` are the tags without an image.
 
-    `outcomes` has one entry a rule, for explanations. `annotation_pairs` go to all `levels`, `placed` are the lines
-    that named their own.
+    `outcomes` has one entry a rule, for explanations. `annotation_pairs` (KEY, VALUE) go to all `levels`;
+    `annotations_at_levels` are those whose lines name levels.
     """
 
     version: str
@@ -48,18 +46,19 @@ class Metadata:
     images: tuple[str, ...]
     labels: Labels
     annotation_pairs: tuple[tuple[str, str], ...]
-    levels: tuple[str, ...]
-    placed: tuple[Annotation, ...]
+    levels: tuple[PlatformLevel, ...]
+    annotations_at_levels: tuple[Annotation, ...]
     outcomes: tuple[Outcome, ...]
     auto_labels: bool
 
     @property
     def annotations(self) -> tuple[Annotation, ...]:
-        return (*at_levels(self.annotation_pairs, self.levels), *self.placed)
+        """All annotations, each with its levels."""
+        return (*at_levels(self.annotation_pairs, self.levels), *self.annotations_at_levels)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should hear of without asking."""
+        """Messages about rules and annotations that may not do what the user expects."""
         doubts = (f"tags, {doubt}" for outcome in self.outcomes for doubt in outcome.rule.doubts)
         rules = (f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if outcome.surprising)
         keys = (
@@ -70,80 +69,96 @@ class Metadata:
         return (*doubts, *rules, *keys)
 
 
-def compute(
-    context: Context,
-    *,
-    images: Sequence[str] = (),
-    tags: Sequence[str] = (),
-    flavor: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    annotations: Sequence[str] = (),
-    auto_labels: bool = True,
-    annotations_from_labels: bool = False,
-    levels: Sequence[str] = ("manifest",),
-    created: str | None = None,
-    nix: NixFacts | None = None,
-    own: Mapping[str, str] = EMPTY,
-) -> Metadata:
-    """Apply the rules to one event. Lines come as `lists.parse_list(…, comma=False)` gives them.
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The inputs evaluated for one event: everything that does not depend on the image.
 
-    `created` is the image's own time as it is to be written, the run's if None, and none if empty. `own` are the labels
-    that the image has already: annotations say what labels will. UsageError, with line and column, for what is wrong
-    in the lines, and for a tag that no registry would take.
+    `names` pairs each tag with the rule that it came from; `labels` and `annotation_pairs` are the user's, filled in;
+    `nix` are the facts that tags were made with, None if no rule needed them.
     """
-    with about("flavor"):
-        parsed_flavor = parse_flavor(numbered(flavor))
-        view = scope(context, parsed_flavor, nix)
-    with about("tags"):
-        outcomes = _settled(
-            (evaluate(rule, view) for rule in parse_rules(numbered(tags))), wanted=bool(tags or images)
+
+    inputs: MetadataInputs
+    context: Context
+    nix: NixFacts | None
+    outcomes: tuple[Outcome, ...]
+    names: tuple[tuple[str, str], ...]
+    labels: Mapping[str, str]
+    annotation_pairs: Mapping[str, str]
+    annotations_at_levels: tuple[Annotation, ...]
+
+    def metadata(
+        self, *, own: Mapping[str, str] = EMPTY, created: str | None = None, nix: NixFacts | None = None
+    ) -> Metadata:
+        """Add the labels and annotations of an image to the tags.
+
+        `own` are the labels that the image has already; annotations repeat the values that labels will have. `created`
+        is the image's own time as it is to be written: the run's if None, no label if empty. `nix` describes the flake,
+        unless the tags were made with facts from Nix already.
+        """
+        inputs = self.inputs
+        version = self.names[0][0] if self.names else ""
+        date = timestamp(self.context.run_date) if created is None else created
+        found = Labels(self.labels, EMPTY, EMPTY, EMPTY)
+        if inputs.auto_labels:
+            found = automatic(self.context, version=version, created=date, nix=self.nix or nix)
+            found = replace(found, user=self.labels)
+        mirrored = found.over(own) if inputs.annotations_from_labels else _automatic(found, own)
+        return Metadata(
+            version=version,
+            names=tuple(name for name, _ in self.names),
+            tags=tuple(_tags(self.names, inputs.images)),
+            images=inputs.images,
+            labels=found,
+            annotation_pairs=tuple((mirrored | dict(self.annotation_pairs)).items()),
+            levels=inputs.levels,
+            annotations_at_levels=self.annotations_at_levels,
+            outcomes=self.outcomes,
+            auto_labels=inputs.auto_labels,
         )
-    names = _names(outcomes, parsed_flavor)
-    version = names[0][0] if names else ""
-    with about("images"):
-        names_of_images = parse_images(numbered(images))
-    date = timestamp(context.run_date) if created is None else created
-    auto = automatic(context, version=version, created=date, nix=nix)
-    with about("labels"):
-        user = dict(pair(line, what="") for line in written(numbered(labels), view.names, what="a label"))
-    found = replace(auto, user=user) if auto_labels else Labels(user, {}, {}, {})
-    with about("annotations"):
-        notes = written(numbered(annotations), view.names, what="an annotation")
-        placed = tuple(note for line in notes if names_level(line) for note in parse_annotation(line))
-    mirrored = found.over(own) if annotations_from_labels else _automatic(found, own)
-    plain = mirrored | dict(pair(line, what="") for line in notes if not names_level(line))
-    return Metadata(
-        version=version,
-        names=tuple(name for name, _ in names),
-        tags=tuple(_tags(names, names_of_images)),
-        images=names_of_images,
-        labels=found,
-        annotation_pairs=tuple(plain.items()),
-        levels=tuple(levels),
-        placed=placed,
+
+
+def evaluate(inputs: MetadataInputs, context: Context, nix: NixFacts | None = None) -> Evaluation:
+    """Apply the rules to an event and fill in the templates of labels and annotations.
+
+    UsageError, with input, line and column, for what is wrong in a template, for a tag that no registry would take,
+    and for a label or an annotation that is not KEY=VALUE.
+    """
+    with naming_input("flavor"):
+        view = scope(context, inputs.flavor, nix)
+    with naming_input("tags"):
+        found = (apply(rule, view) for rule in inputs.rules)
+        outcomes = _settled(found, needs_valid_tags=inputs.needs_valid_tags)
+    names = _names(outcomes, inputs.flavor)
+    with naming_input("labels"):
+        labels = dict(parse_pair(line, what="a label") for line in fill(inputs.labels, view.names))
+    with naming_input("annotations"):
+        filled = fill(inputs.annotations, view.names)
+        pairs = [(line, parse_pair(line, what="an annotation")) for line in filled]
+        own_levels = tuple(
+            annotation for line, _ in pairs if names_level(line) for annotation in parse_annotation(line)
+        )
+    return Evaluation(
+        inputs=inputs,
+        context=context,
+        nix=nix,
         outcomes=outcomes,
-        auto_labels=auto_labels,
+        names=tuple(names),
+        labels=labels,
+        annotation_pairs=dict(pair for line, pair in pairs if not names_level(line)),
+        annotations_at_levels=own_levels,
     )
 
 
-@contextlib.contextmanager
-def about(name: str) -> Iterator[None]:
-    """Say in an error which input it is about."""
-    try:
-        yield
-    except UsageError as error:
-        raise UsageError(f"{name}, {error.message}", hint=error.hint) from None
+def _settled(outcomes: Iterable[Outcome], *, needs_valid_tags: bool) -> tuple[Outcome, ...]:
+    """Check every tag, and give a tag of several rules to the first of them.
 
-
-def _settled(outcomes: Iterable[Outcome], *, wanted: bool) -> tuple[Outcome, ...]:
-    """Check every tag, and let the first of several rules with the same tag have it. Where nobody wrote a rule, nor an
-    image to be tagged by it, the name of a branch may be none.
+    UsageError for a tag that no registry takes; without `needs_valid_tags` its outcome says so instead.
     """
     settled: list[Outcome] = []
     for outcome in outcomes:
         tag, rule = outcome.tag, outcome.rule
         if why := flaw(tag) if tag else "":
-            if wanted:
+            if needs_valid_tags:
                 raise rule.error("value", f"the tag {tag!s:.150} {why} (from {rule})", _FLAW_HINT)
             reason = f"the tag {tag!s:.150} {why}"
         else:
@@ -154,28 +169,30 @@ def _settled(outcomes: Iterable[Outcome], *, wanted: bool) -> tuple[Outcome, ...
 
 
 def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> list[tuple[str, str]]:
-    """Each tag and the rule it came from, in order; the first rule with a tag decides on `latest`, which comes last, as
-    there also where a rule has given it already.
+    """Return each tag and the rule it came from, in order. The first rule with a tag decides whether there is `latest`.
+
+    `latest` comes last, as in docker/metadata-action also where a rule has given it already.
     """
     names = [(outcome.tag, str(outcome.rule)) for outcome in outcomes if outcome.tag]
     if next((outcome.latest for outcome in outcomes if outcome.tag), False):
         latest = sanitized(flavor.latest_tag)
         if not TAG.fullmatch(latest):
+            affix = flavor.prefix if flavor.prefix.text else flavor.suffix
             raise UsageError(
-                f"flavor, {where(flavor.prefix or flavor.suffix)}the tag {latest!s:.150} is not one that a registry takes",
+                f"flavor, {affix.where()}the tag {latest!s:.150} is not one that a registry takes",
                 hint=_LATEST_HINT,
             )
         names.append((latest, f"flavor latest={flavor.latest}"))
     return names
 
 
-def _tags(names: Sequence[tuple[str, str]], images: Sequence[str]) -> Iterable[Tag]:
+def _tags(names: Sequence[tuple[str, str]], images: Sequence[str]) -> Iterator[Tag]:
     for image in images or ("",):
         for name, rule in names:
             yield Tag(f"{image}:{name}" if image else name, name, rule)
 
 
 def _automatic(found: Labels, own: Mapping[str, str]) -> dict[str, str]:
-    """The labels that nobody wrote, each with the value that it will have on the image."""
+    """Return the labels that the user did not write, each with the value that it will have on the image."""
     labels = replace(found, user={})
     return {key: labels.over(own)[key] for key in labels.over({})}

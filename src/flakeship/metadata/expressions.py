@@ -1,19 +1,22 @@
-"""What the names in templates stand for: `{{branch}}`, `{{sha}}`, `{{date '…' tz='…'}}` and the others."""
+"""The names that templates can use: `{{branch}}`, `{{sha}}`, `{{date '…' tz='…'}}` and the others.
+
+https://github.com/docker/metadata-action#global-expressions
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import TypeAlias
 
 from flakeship.metadata.context import Context
-from flakeship.metadata.templates import Name
+from flakeship.metadata.syntax.names import Names
 
 _Formatter: TypeAlias = Callable[..., str]
 
 
-def global_names(context: Context) -> Mapping[str, Name]:
-    """The names for `value`, `prefix`, `suffix`, `enable`, labels and annotations."""
+def global_names(context: Context) -> Names:
+    """Return the names for `value`, `prefix`, `suffix`, `enable`, labels and annotations."""
     return {
         "branch": context.branch,
         "tag": context.tag,
@@ -25,8 +28,8 @@ def global_names(context: Context) -> Mapping[str, Name]:
     }
 
 
-def date_names(context: Context) -> Mapping[str, Name]:
-    """The names for the pattern of a schedule rule."""
+def date_names(context: Context) -> Names:
+    """Return the names for the pattern of a schedule rule."""
     return {"date": _formatter(context.run_date), "commit_date": _formatter(context.commit_date)}
 
 
@@ -46,9 +49,8 @@ def _formatter(moment: datetime) -> _Formatter:
         zone = options.get("tz", "UTC")
         if zone is None:
             raise ValueError("a time zone needs quotes")
-        return format_moment(
-            moment.astimezone(_zone(zone)), formats[0] or ""
-        )  # no quotes: as there, the usual format
+        # docker/metadata-action takes its default format for an argument without quotes, which is None here.
+        return format_moment(moment.astimezone(_zone(zone)), formats[0] or "")
 
     return formatted
 

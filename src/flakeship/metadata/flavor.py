@@ -1,4 +1,4 @@
-"""The `flavor` input: what holds for all tags, and whether `latest` is among them.
+"""Reads the input `flavor`: prefix and suffix of all tags, and whether `latest` is one of them.
 
 https://github.com/docker/metadata-action#flavor-input
 """
@@ -11,29 +11,32 @@ from typing import Final, Literal, cast
 
 from flakeship.errors import UsageError
 from flakeship.metadata.syntax.fields import Field, parse_fields
-from flakeship.metadata.syntax.lists import placed, where
+from flakeship.metadata.syntax.lists import Placed
 
 _HINT: Final = "Write latest=auto|true|false, prefix=TEXT[,onlatest=true], or suffix=TEXT[,onlatest=true]."
+_NOTHING: Final = Placed("")
 
 
 @dataclass(frozen=True, slots=True)
 class Flavor:
-    """`prefix` and `suffix` may be templates. `prefix_latest` says that `latest` gets the prefix too."""
+    """One flavor. `prefix` and `suffix` may be templates; with `prefix_latest`, the tag `latest` gets the prefix too."""
 
     latest: Literal["auto", "true", "false"] = "auto"
-    prefix: str = ""
-    suffix: str = ""
+    prefix: Placed = _NOTHING
+    suffix: Placed = _NOTHING
     prefix_latest: bool = False
     suffix_latest: bool = False
 
     @property
     def latest_tag(self) -> str:
-        """As in metadata-action, templates in the prefix are not filled in here."""
-        return f"{self.prefix if self.prefix_latest else ''}latest{self.suffix if self.suffix_latest else ''}"
+        """The tag that stands for `latest`. As in docker/metadata-action, templates in its prefix are not filled in."""
+        prefix = self.prefix.text if self.prefix_latest else ""
+        suffix = self.suffix.text if self.suffix_latest else ""
+        return f"{prefix}latest{suffix}"
 
 
-def parse_flavor(lines: Iterable[str]) -> Flavor:
-    """Read the lines in turn; a later one wins. UsageError names line and column."""
+def parse_flavor(lines: Iterable[Placed]) -> Flavor:
+    """Read the lines; a later one wins. UsageError, with line and column, for an unknown key or value."""
     flavor = Flavor()
     for line in lines:
         affix = ""
@@ -43,22 +46,20 @@ def parse_flavor(lines: Iterable[str]) -> Flavor:
     return flavor
 
 
-def _with(flavor: Flavor, field: Field, affix: str, line: str) -> Flavor:
-    value = placed(line, field.value_offset, field.value.partition("=")[0].strip())
+def _with(flavor: Flavor, field: Field, affix: str, line: Placed) -> Flavor:
+    value = field.value.part(0, field.value.text.partition("=")[0].strip())
     match field.key:
-        case "latest" if value in {"auto", "true", "false"}:
-            return replace(flavor, latest=cast("Literal['auto', 'true', 'false']", value))
+        case "latest" if value.text in {"auto", "true", "false"}:
+            return replace(flavor, latest=cast("Literal['auto', 'true', 'false']", value.text))
         case "prefix":
             return replace(flavor, prefix=value)
         case "suffix":
             return replace(flavor, suffix=value)
-        case "onlatest" if value in {"true", "false"}:
+        case "onlatest" if value.text in {"true", "false"}:
             if affix == "prefix":
-                return replace(flavor, prefix_latest=value == "true")
-            return replace(flavor, suffix_latest=value == "true") if affix == "suffix" else flavor
+                return replace(flavor, prefix_latest=value.text == "true")
+            return replace(flavor, suffix_latest=value.text == "true") if affix == "suffix" else flavor
         case "latest" | "onlatest":
-            raise UsageError(
-                f"{where(line, field.value_offset)}{field.key} is {value!r} in {line}", hint=_HINT
-            )
+            raise UsageError(f"{value.where()}{field.key} is {value.text!r} in {line}", hint=_HINT)
         case _:
-            raise UsageError(f"{where(line, field.offset)}unknown entry in flavor {line!r}", hint=_HINT)
+            raise UsageError(f"{field.written.where()}unknown entry in flavor {line.text!r}", hint=_HINT)

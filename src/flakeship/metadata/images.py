@@ -1,4 +1,4 @@
-"""The `images` input: the names that every tag is put behind.
+"""Reads the input `images`: the names without a tag that every tag is combined with.
 
 https://github.com/docker/metadata-action#images-input
 """
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.metadata.syntax.fields import Field, parse_fields
-from flakeship.metadata.syntax.lists import where
+from flakeship.metadata.syntax.fields import parse_fields
+from flakeship.metadata.syntax.lists import Placed
 
 _HINT: Final = (
     "Write REGISTRY/NAME, or name=REGISTRY/NAME,enable=true|false; letters, digits and . _ - in between."
@@ -21,44 +21,47 @@ _PATH: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _IMAGE: Final = re.compile(rf"(?:(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?/)?{_PATH}(?:/{_PATH})*")
 
 
-def parse_images(lines: Sequence[str]) -> tuple[str, ...]:
-    """Read the enabled names, lower-cased. One line alone may list several names with commas. UsageError names line and column."""
+def parse_images(lines: Sequence[Placed]) -> tuple[str, ...]:
+    """Read the enabled names, in lower case. A single line may list several names, separated by commas.
+
+    UsageError, with line and column, for a name that no registry takes and for an unknown key.
+    """
     if len(lines) == 1:
         fields = list(parse_fields(lines[0]))
         if not any(field.key for field in fields):
-            return tuple(_checked(field.value, lines[0], field.offset) for field in fields if field.value)
+            return tuple(
+                _checked(field.written.part(0, field.value.text)) for field in fields if field.value.text
+            )
     return tuple(name for line in lines for name in _enabled(line))
 
 
-def _enabled(line: str) -> Iterable[str]:
-    name, offset, enable = "", 0, True
+def _enabled(line: Placed) -> Iterable[str]:
+    name, enable = Placed(""), True
     for field in parse_fields(line):
-        value = field.value.partition("=")[0].strip() if field.key else field.value
+        text = field.value.text.partition("=")[0].strip() if field.key else field.value.text
         match field.key:
             case "" | "name":
-                name, offset = value, field.value_offset
+                name = field.value.part(0, text)
             case "enable":
-                enable = _switch(value, field, line)
+                enable = _switch(field.value.part(0, text), line)
             case _:
                 raise UsageError(
-                    f"{where(line, field.offset)}unknown key {field.key!r} in image {line!r}", hint=_HINT
+                    f"{field.written.where()}unknown key {field.key!r} in image {line.text!r}", hint=_HINT
                 )
-    if not name:
-        raise UsageError(f"{where(line)}the image has no name in {line!r}", hint=_HINT)
+    if not name.text:
+        raise UsageError(f"{line.where()}the image has no name in {line.text!r}", hint=_HINT)
     if enable:
-        yield _checked(name, line, offset)
+        yield _checked(name)
 
 
-def _switch(value: str, field: Field, line: str) -> bool:
-    if value not in {"true", "false"}:
-        raise UsageError(
-            f"{where(line, field.value_offset)}enable is {value!r} in image {line!r}", hint=_HINT
-        )
-    return value == "true"
+def _switch(value: Placed, line: Placed) -> bool:
+    if value.text not in {"true", "false"}:
+        raise UsageError(f"{value.where()}enable is {value.text!r} in image {line.text!r}", hint=_HINT)
+    return value.text == "true"
 
 
-def _checked(name: str, line: str, offset: int) -> str:
-    lowered = name.lower()
+def _checked(name: Placed) -> str:
+    lowered = name.text.lower()
     if not _IMAGE.fullmatch(lowered):
-        raise UsageError(f"{where(line, offset)}{name!r} is not an image name", hint=_HINT)
+        raise UsageError(f"{name.where()}{name.text!r} is not an image name", hint=_HINT)
     return lowered

@@ -5,14 +5,15 @@ https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-define
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from flakeship.metadata.context import Context, NixFacts
-from flakeship.metadata.syntax.lists import pair, placed
-from flakeship.metadata.templates import Name, render
+from flakeship.metadata.syntax.lists import Placed
+from flakeship.metadata.syntax.names import Names
+from flakeship.metadata.syntax.templates import render
 
 PREFIX: Final = "org.opencontainers.image."
 _KNOWN: Final = ("revision", "created", "version", "source", "url")
@@ -74,15 +75,9 @@ def automatic(context: Context, *, version: str, created: str, nix: NixFacts | N
     )
 
 
-def written(lines: Iterable[str], names: Mapping[str, Name], *, what: str) -> tuple[str, ...]:
-    """Fill in the templates of the user's lines. UsageError, with line and column, for one that is no KEY=VALUE."""
-    return tuple(_written(line, names, what) for line in lines)
-
-
-def _written(line: str, names: Mapping[str, Name], what: str) -> str:
-    filled = placed(line, 0, render(line, names, source=line))
-    pair(filled, what=what)
-    return filled
+def fill(lines: Iterable[Placed], names: Names) -> Iterator[Placed]:
+    """Fill in the templates of the user's lines. UsageError, with line and column, for what is wrong in a template."""
+    return (line.part(0, render(line, names)) for line in lines)
 
 
 def complete(values: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from flakeship.metadata.annotations import PlatformLevel
 from flakeship.metadata.engine import Metadata
 from flakeship.metadata.labels import complete, ordered
 
@@ -22,9 +23,9 @@ def all_annotations(metadata: Metadata) -> list[str]:
     """`LEVEL:KEY=VALUE` for each level in turn, then the lines that named their own levels."""
     values = _listed(metadata, dict(metadata.annotation_pairs))
     lines = [f"{level}:{key}={value}" for level in metadata.levels for key, value in values.items()]
-    for note in metadata.placed:
-        platform = f"[{note.platform}]" if note.platform else ""
-        lines.append(f"{','.join(f'{level}{platform}' for level in note.levels)}:{note.key}={note.value}")
+    for note in metadata.annotations_at_levels:
+        levels = ",".join(str(PlatformLevel(level, note.platform)) for level in note.levels)
+        lines.append(f"{levels}:{note.key}={note.value}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The language of tag rules: which types there are, which keys they know, and what stands where nothing is written.
+"""Reads tag rules: their types, the keys of each type, and the defaults of keys that are not written.
 
 https://github.com/docker/metadata-action#tags-input; `type=nix` and `event=mr` are ours.
 """
@@ -6,16 +6,18 @@ https://github.com/docker/metadata-action#tags-input; `type=nix` and `event=mr` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import UsageError
 from flakeship.metadata.syntax.fields import Field, parse_fields
-from flakeship.metadata.syntax.lists import where
+from flakeship.metadata.syntax.lists import Placed
 
-DEFAULTS: Final = ("type=schedule", "type=ref,event=branch", "type=ref,event=tag", "type=ref,event=pr")
-"""The rules where none is written."""
+DEFAULTS: Final = tuple(
+    map(Placed, ("type=schedule", "type=ref,event=branch", "type=ref,event=tag", "type=ref,event=pr"))
+)
+"""The rules that apply where the user writes none."""
 
 _PRIORITIES: Final = {
     "schedule": 1000,
@@ -55,106 +57,94 @@ _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*|\s
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `attributes` holds what is written and what stands for it otherwise; `offsets` where values stand.
+    """One rule. `attributes` holds the values that are written, and the defaults of the others.
 
-    `doubts` are what the user should hear of how it was read.
+    `doubts` are warnings for the user about how the rule was read.
     """
 
     type: str
-    attributes: Mapping[str, str]
-    offsets: Mapping[str, int]
+    attributes: Mapping[str, Placed]
     priority: float
-    source: str
+    source: Placed
     doubts: tuple[str, ...] = ()
 
     def get(self, key: str) -> str:
-        return self.attributes.get(key, "")
+        """Return the text of an attribute, "" where the rule has none."""
+        value = self.attributes.get(key)
+        return value.text if value else ""
 
     def error(self, key: str, message: str, hint: str) -> UsageError:
-        return UsageError(f"{where(self.source, self.offsets.get(key, 0))}{message}", hint=hint)
+        """Make an error about the value of `key`; it names the place of the value, or of the rule that has none."""
+        return UsageError(f"{self.attributes.get(key, self.source).where()}{message}", hint=hint)
 
     def __str__(self) -> str:
-        return str(self.source)
+        return self.source.text
 
 
-def parse_rules(lines: Iterable[str]) -> tuple[Rule, ...]:
-    """Read the rules, highest priority first, else in the order written. UsageError names line and column."""
-    rules = [parse_rule(line) for line in lines] or [parse_rule(line) for line in DEFAULTS]
-    return tuple(sorted(rules, key=lambda rule: -rule.priority))
+def parse_rules(lines: Sequence[Placed]) -> tuple[Rule, ...]:
+    """Read the rules, or the defaults where there is no line: highest priority first, else in the order written.
+
+    UsageError, with line and column, for an unknown type, key or value, and for a key that lacks.
+    """
+    return tuple(sorted(map(parse_rule, lines or DEFAULTS), key=lambda rule: -rule.priority))
 
 
-def parse_rule(line: str) -> Rule:
-    """Read one rule; a line without a type is `type=raw`."""
+def parse_rule(line: Placed) -> Rule:
+    """Read one rule; a line without a type is `type=raw`. UsageError as for `parse_rules`."""
     written = tuple(parse_fields(line))
     fields = {field.key or "value": field for field in written}
     for key, field in fields.items():
         if key not in _KEYS:
-            raise _error(
-                line, field.offset, f"unknown key {key!r} in {line}", f"A rule knows {', '.join(_KEYS)}."
-            )
+            raise _error(field.written, f"unknown key {key!r} in {line}", f"A rule knows {', '.join(_KEYS)}.")
     kind = _type(line, fields.pop("type", None))
-    attributes = dict(_FALLBACKS.get(kind, {})) | {key: field.value for key, field in fields.items()}
-    if (kind, attributes.get("event")) in {("ref", "pr"), ("ref", "mr")}:
-        attributes.setdefault("prefix", f"{attributes['event']}-")
-    _check(line, kind, attributes, fields)
-    priority = attributes.get("priority", str(_PRIORITIES[kind]))
-    offsets = {key: field.value_offset for key, field in fields.items()}
-    return Rule(
-        kind, attributes, offsets, float(priority.strip() or 0), line, tuple(_strays(line, kind, written))
-    )
+    attributes = {key: line.part(0, text) for key, text in _FALLBACKS.get(kind, {}).items()}
+    attributes |= {key: field.value for key, field in fields.items()}
+    if kind == "ref" and "event" in attributes and (event := attributes["event"].text) in {"pr", "mr"}:
+        attributes.setdefault("prefix", line.part(0, f"{event}-"))
+    _check(line, kind, attributes)
+    priority = attributes["priority"].text.strip() if "priority" in attributes else str(_PRIORITIES[kind])
+    return Rule(kind, attributes, float(priority or 0), line, tuple(_strays(line, kind, written)))
 
 
-def _strays(line: str, kind: str, written: Sequence[Field]) -> Iterator[str]:
-    """What no key claims is the value; where the rule has one already, or takes none, a comma is too many."""
+def _strays(line: Placed, kind: str, written: Sequence[Field]) -> Iterator[str]:
+    """Warn of fields without a key where the rule has a value already, or takes none: they come of a comma too many."""
     values = [field for field in written if field.key in {"", "value"}]
     if len(values) > 1 or kind in _WITHOUT_VALUE:
         for field in values:
             if not field.key:
-                yield f"{where(line, field.offset)}there may be a comma too many before {field.value!r} in {line}"
+                place = field.written.where()
+                yield f"{place}there may be a comma too many before {field.value.text!r} in {line}"
 
 
-def _type(line: str, field: Field | None) -> str:
+def _type(line: Placed, field: Field | None) -> str:
     if field is None:
         return "raw"
-    if field.value not in _PRIORITIES:
-        raise _error(
-            line,
-            field.value_offset,
-            f"unknown type {field.value!r} in {line}",
-            f"Types are {', '.join(_PRIORITIES)}.",
-        )
-    return field.value
+    kind = field.value.text
+    if kind not in _PRIORITIES:
+        raise _error(field.value, f"unknown type {kind!r} in {line}", f"Types are {', '.join(_PRIORITIES)}.")
+    return kind
 
 
-def _check(line: str, kind: str, attributes: Mapping[str, str], fields: Mapping[str, Field]) -> None:
+def _check(line: Placed, kind: str, attributes: Mapping[str, Placed]) -> None:
     needed = _NEEDED.get(kind)
     if needed and needed not in attributes:
-        raise _error(line, 0, f"type={kind} needs {needed}= in {line}", f"Write type={kind},{needed}=….")
+        raise _error(line, f"type={kind} needs {needed}= in {line}", f"Write type={kind},{needed}=….")
     for key, value in attributes.items():
-        offset = fields[key].value_offset if key in fields else 0
+        text = value.text
         choices = _CHOICES.get((kind, key))
-        if choices and value not in choices:
+        if choices and text not in choices:
             raise _error(
-                line,
-                offset,
-                f"unknown {key} {value!r} in {line}",
-                f"Write {key}= with one of {', '.join(choices)}.",
+                value, f"unknown {key} {text!r} in {line}", f"Write {key}= with one of {', '.join(choices)}."
             )
-        if key == "priority" and not _NUMBER.fullmatch(value):
+        if key == "priority" and not _NUMBER.fullmatch(text):
             raise _error(
-                line,
-                offset,
-                f"priority {value!r} is no number in {line}",
-                "Write a number; the highest comes first.",
+                value, f"priority {text!r} is no number in {line}", "Write a number; the highest comes first."
             )
-        if (kind, key) == ("match", "group") and not _NUMBER.fullmatch(value):
+        if (kind, key) == ("match", "group") and not _NUMBER.fullmatch(text):
             raise _error(
-                line,
-                offset,
-                f"group {value!r} is no number in {line}",
-                "Write the number of a group in the pattern.",
+                value, f"group {text!r} is no number in {line}", "Write the number of a group in the pattern."
             )
 
 
-def _error(line: str, offset: int, message: str, hint: str) -> UsageError:
-    return UsageError(f"{where(line, offset)}{message}", hint=hint)
+def _error(place: Placed, message: str, hint: str) -> UsageError:
+    return UsageError(f"{place.where()}{message}", hint=hint)

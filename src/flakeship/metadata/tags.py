@@ -11,7 +11,9 @@ from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.expressions import date_names, global_names
 from flakeship.metadata.flavor import Flavor
 from flakeship.metadata.rules import Rule
-from flakeship.metadata.templates import Name, render
+from flakeship.metadata.syntax.lists import Placed
+from flakeship.metadata.syntax.names import Names
+from flakeship.metadata.syntax.templates import render
 
 if TYPE_CHECKING:  # versions and patterns are read for the rules that have them
     from flakeship.metadata.syntax.versions import Version
@@ -20,6 +22,7 @@ TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests."""
 
 _FORBIDDEN: Final = re.compile(r"[^a-zA-Z0-9._-]+")
+_VERSION: Final = Placed("{{version}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Scope:
     context: Context
     flavor: Flavor
     nix: NixFacts | None
-    names: Mapping[str, Name]
+    names: Names
     prefix: str
     suffix: str
 
@@ -74,7 +77,7 @@ def sanitized(text: str) -> str:
     return _FORBIDDEN.sub("-", text)
 
 
-def evaluate(rule: Rule, scope: Scope) -> Outcome:
+def apply(rule: Rule, scope: Scope) -> Outcome:
     """Apply one rule. UsageError, with line and column, for what is wrong in its templates and patterns."""
     enabled = _filled(rule, "enable", scope) if "enable" in rule.attributes else "true"
     if enabled not in {"true", "false"}:
@@ -103,12 +106,7 @@ def flaw(tag: str) -> str:
 
 
 def _filled(rule: Rule, key: str, scope: Scope) -> str:
-    return render(rule.get(key), scope.names, source=rule.source, offset=rule.offsets.get(key, 0))
-
-
-def _pattern(rule: Rule, names: Mapping[str, Name], pattern: str | None = None) -> str:
-    template = rule.get("pattern") if pattern is None else pattern
-    return render(template, names, source=rule.source, offset=rule.offsets.get("pattern", 0))
+    return render(rule.attributes[key], scope.names)
 
 
 def _affixed(text: str, rule: Rule, scope: Scope) -> str:
@@ -120,7 +118,7 @@ def _affixed(text: str, rule: Rule, scope: Scope) -> str:
 def _schedule(rule: Rule, scope: Scope) -> _Finding:
     if not scope.context.schedule:
         return _Nothing("no schedule started this run")
-    return _Found(_pattern(rule, date_names(scope.context)))
+    return _Found(render(rule.attributes["pattern"], date_names(scope.context)))
 
 
 def _tag_or_value(rule: Rule, scope: Scope) -> str | None:
@@ -141,14 +139,16 @@ def _version(
     version = parse(raw)
     if version is None:
         return _Nothing(f"{raw!r} is no {what}", surprising=True)
+    pattern = rule.attributes["pattern"]
     if version.stable:
-        return _Found(_pattern(rule, version.names), latest=True)
+        return _Found(render(pattern, version.names), latest=True)
     from flakeship.metadata.syntax.handlebars import is_raw
 
-    if is_raw(rule.get("pattern")):
-        # Theirs fills the template for semver, which escapes; for pep440 it takes the text as it is.
-        return _Found(_pattern(rule, version.names) if rule.type == "semver" else raw)
-    return _Found(_pattern(rule, version.names, "{{version}}") if rule.type == "semver" else version.plain)
+    # docker/metadata-action fills a template for semver, which escapes; for pep440 it takes the text as it is:
+    # https://github.com/docker/metadata-action/blob/master/src/meta.ts (procSemver, procPep440).
+    if rule.type == "semver":
+        return _Found(render(pattern if is_raw(pattern) else _VERSION, version.names))
+    return _Found(raw if is_raw(pattern) else version.plain)
 
 
 def _first_group(rule: Rule, raw: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, TextIO
 from flakeship import __doc__ as summary
 from flakeship import __version__
 from flakeship.errors import UsageError
-from flakeship.metadata.syntax.lists import parse_list
+from flakeship.metadata.syntax.lists import Placed, parse_list
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -120,11 +120,12 @@ def _value(item: Input, text: str | list[str]) -> Any:
             return text
 
 
-def _listed(item: Input, text: str, first: int = 1) -> tuple[str, ...]:
+def _listed(item: Input, text: str, first: int = 1) -> tuple[str, ...] | tuple[Placed, ...]:
     try:
-        return parse_list(text, comma=item.kind == "list", comment="#", first=first)
+        values = parse_list(text, comma=item.kind == "list", comment="#", first=first)
     except UsageError as error:
         raise UsageError(f"{item.name}, {error.message}", hint=error.hint) from error
+    return values if item.placed else tuple(value.text for value in values)
 
 
 def _boolean(item: Input, text: str) -> bool:

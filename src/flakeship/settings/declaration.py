@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
 
+from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.fields import Heading, Input, Meaning, declared
 
 NAMERS: Final = ("publish", "metadata")
@@ -74,29 +75,33 @@ class Settings:
         commands=("inspect",),
     )
 
-    images: tuple[str, ...] = _naming(
+    images: tuple[Placed, ...] = _naming(
         "lines",
         "Image names without a tag: `ghcr.io/owner/name`, one a line. Default on GitLab: CI_REGISTRY_IMAGE",
         default=(),
+        placed=True,
         commands=NAMERS,
     )
-    tags: tuple[str, ...] = _naming(
+    tags: tuple[Placed, ...] = _naming(
         "lines",
         "Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`. "
         "Default: a tag for the branch, the Git tag or the pull request",
         default=(),
+        placed=True,
         commands=NAMERS,
     )
-    flavor: tuple[str, ...] = _naming(
+    flavor: tuple[Placed, ...] = _naming(
         "lines",
         "What holds for all tags: `latest=auto|true|false`, `prefix=TEXT`, `suffix=TEXT`",
         default=(),
+        placed=True,
         commands=NAMERS,
     )
-    labels: tuple[str, ...] = _naming(
+    labels: tuple[Placed, ...] = _naming(
         "lines",
         "Labels as KEY=VALUE; they win over the flake's own",
         default=(),
+        placed=True,
         commands=NAMERS,
     )
     auto_labels: bool = _naming(
@@ -105,17 +110,19 @@ class Settings:
         default=True,
         commands=NAMERS,
     )
-    annotations: tuple[str, ...] = _naming(
+    annotations: tuple[Placed, ...] = _naming(
         "lines",
         "Annotations as KEY=VALUE, or LEVEL:KEY=VALUE with the level `manifest`, `index`, …",
         default=(),
+        placed=True,
         commands=NAMERS,
     )
-    annotations_levels: tuple[str, ...] = _naming(
+    annotations_levels: tuple[Placed, ...] = _naming(
         "list",
         "Where annotations go that name no level. Default: DOCKER_METADATA_ANNOTATIONS_LEVELS, else `manifest` and, where "
         "there are several platforms, `index`",
         default=(),
+        placed=True,
         commands=NAMERS,
     )
     annotations_from_labels: bool = _naming(

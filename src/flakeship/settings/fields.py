@@ -37,7 +37,10 @@ class Heading(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input as declared. `default` is as a user would write it; `per_platform` replaces it by CI platform."""
+    """One input as declared. `default` is as a user would write it; `per_platform` replaces it by CI platform.
+
+    Values of a `placed` list know the line and column that they were written at, for the messages of those who parse them.
+    """
 
     name: str
     kind: Kind
@@ -46,6 +49,7 @@ class Input:
     heading: Heading
     commands: tuple[str, ...]
     secret: bool
+    placed: bool
     choices: tuple[str, ...]
     means: tuple[Meaning, ...]
     per_platform: dict[str, str]
@@ -68,6 +72,7 @@ def declared(
     *,
     default: Any = "",
     secret: bool = False,
+    placed: bool = False,
     choices: tuple[str, ...] = (),
     means: tuple[Meaning, ...] = (),
     commands: tuple[str, ...] = ("publish",),
@@ -82,6 +87,7 @@ def declared(
             "heading": heading,
             "commands": commands,
             "secret": secret,
+            "placed": placed,
             "choices": choices,
             "means": means,
             "per_platform": per_platform or {},

@@ -14,8 +14,8 @@ from flakeship.ci import forgejo
 from flakeship.ci.github import event as github
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.metadata.context import Context, Repository
-from flakeship.metadata.engine import compute
 from tests.metadata import events
+from tests.metadata.computing import compute
 from tests.metadata.events import NOW, SHA
 
 COMMITTED = datetime(2019, 11, 5, 18, 4, 9, tzinfo=UTC)

@@ -10,15 +10,22 @@ import pytest
 from flakeship.commands.publish.attributes import attributes_of, check_default
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
+from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.declaration import Settings
+from tests.metadata.computing import placed
+from tests.settings.making import settings_of
 
 
 def split(**inputs: Any) -> dict[str, Settings]:
-    return {each.name: each.settings for each in attributes_of(Settings(**inputs))}
+    return {each.name: each.settings for each in attributes_of(settings_of(**inputs))}
+
+
+def texts(lines: tuple[Placed, ...]) -> tuple[str, ...]:
+    return tuple(line.text for line in lines)
 
 
 def test_one_attribute_keeps_every_line() -> None:
-    settings = Settings(flake=(".#team",), images=("ghcr.io/o/n",), tags=("team=1",))
+    settings = settings_of(flake=(".#team",), images=("ghcr.io/o/n",), tags=("team=1",))
     (only,) = attributes_of(settings)
     assert only.settings == settings
     assert attributes_of(Settings())[0].settings == Settings()
@@ -36,13 +43,14 @@ def test_each_attribute_gets_its_own_lines_and_those_for_all() -> None:
     )
     assert made["api"].flake == (".#packages.x86_64-linux.api",)
     assert made["web"].installable == "github:o/r?ref=x#site"
-    assert made["api"].images == ("ghcr.io/o/api",)
-    assert made["web"].images == ("ghcr.io/o/web", "quay.io/o/web")
-    assert made["api"].tags == ("1.0", "type=ref,event=branch")
-    assert made["web"].tags == ("1.0", "type=ref,event=branch", "ghcr.io/o/site:1")
+    assert texts(made["api"].images) == ("ghcr.io/o/api",)
+    assert texts(made["web"].images) == ("ghcr.io/o/web", "quay.io/o/web")
+    assert texts(made["api"].tags) == ("1.0", "type=ref,event=branch")
+    assert texts(made["web"].tags) == ("1.0", "type=ref,event=branch", "ghcr.io/o/site:1")
     assert made["api"].to == ("oci:api:1", "oci:both")
     assert made["web"].to == ("oci:both",)
-    assert made["api"].labels == made["web"].labels == ("api=kept",)
+    assert made["api"].labels == made["web"].labels == placed("api=kept")
+    assert made["web"].images[0] == Placed("ghcr.io/o/web", 2, 5)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +69,8 @@ def test_an_attribute_goes_by_the_end_of_its_path(line: str, name: str) -> None:
 
 
 def test_a_name_may_be_given_to_a_single_one() -> None:
-    (only,) = attributes_of(Settings(flake=("api=.#image",), images=("api=ghcr.io/o/api",)))
-    assert (only.name, only.settings.flake, only.settings.images) == (
+    (only,) = attributes_of(settings_of(flake=("api=.#image",), images=("api=ghcr.io/o/api",)))
+    assert (only.name, only.settings.flake, texts(only.settings.images)) == (
         "api",
         (".#image",),
         ("ghcr.io/o/api",),
@@ -120,10 +128,10 @@ def test_one_name_for_the_projects_image_is_not_enough_for_two() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     context = Context(now, now, image="registry.example/g/p")
     check_default(
-        attributes_of(Settings(flake=(".#a", ".#b"), images=("a=x.example/a", "b=x.example/b"))), context
+        attributes_of(settings_of(flake=(".#a", ".#b"), images=("a=x.example/a", "b=x.example/b"))), context
     )
-    check_default(attributes_of(Settings(flake=(".#a", ".#b"), images=("a=x.example/a",))), context)
-    check_default(attributes_of(Settings(flake=(".#a", ".#b"), to=("oci:dir",))), context)
+    check_default(attributes_of(settings_of(flake=(".#a", ".#b"), images=("a=x.example/a",))), context)
+    check_default(attributes_of(settings_of(flake=(".#a", ".#b"), to=("oci:dir",))), context)
     with pytest.raises(UsageError, match="would be that of a, b") as caught:
-        check_default(attributes_of(Settings(flake=(".#a", ".#b"), tags=("1.0",))), context)
+        check_default(attributes_of(settings_of(flake=(".#a", ".#b"), tags=("1.0",))), context)
     assert caught.value.hint.endswith("a=registry.example/g/p/a")

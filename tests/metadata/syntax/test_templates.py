@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from flakeship.errors import UsageError
 from flakeship.metadata.syntax.handlebars import is_raw
-from flakeship.metadata.templates import Name, render
+from flakeship.metadata.syntax.lists import Placed
+from flakeship.metadata.syntax.names import Names
+from flakeship.metadata.syntax.templates import render
 
-NAMES: dict[str, Name] = {
+NAMES: Names = {
     "a": "<&'\"`=>",
     "b": 0,
     "empty": "",
@@ -38,7 +40,7 @@ NAMES: dict[str, Name] = {
     ],
 )
 def test_templates_are_filled_in(template: str, text: str) -> None:
-    assert render(template, NAMES) == text
+    assert render(Placed(template), NAMES) == text
 
 
 @pytest.mark.parametrize(
@@ -46,13 +48,13 @@ def test_templates_are_filled_in(template: str, text: str) -> None:
     [("{{raw}}", True), ("{{ raw }}", True), ("{{{raw}}}", True), ("{{raw}}x", False), ("{{version}}", False), ("raw", False), ("{{raw", False)],
 )  # fmt: skip
 def test_a_pattern_is_raw_or_not(pattern: str, raw: bool) -> None:
-    assert is_raw(pattern) is raw
+    assert is_raw(Placed(pattern)) is raw
 
 
 @given(st.text(st.sampled_from("{}~#/!&'\"\\ ab=.")))
 def test_any_text_is_rendered_or_refused_with_its_column(template: str) -> None:
     try:
-        render(template, NAMES, source=f"#{template}", offset=1)
+        render(Placed(f"#{template}").part(1, template), NAMES)
     except UsageError as error:
         words = error.message
         assert words.startswith("column ")

@@ -12,6 +12,7 @@ from flakeship.commands.naming import images_of
 from flakeship.destinations.grammar import holds_one_image
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
+from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.declaration import Settings
 
 # A flake reference may hold an `=` only behind a `:`, `/` or `?`
@@ -79,34 +80,42 @@ def _for(settings: Settings, name: str, installable: str, names: set[str]) -> Se
     return dataclasses.replace(
         settings,
         flake=(installable,),
-        images=_own(settings.images, name, names),
-        tags=_own(settings.tags, name, names),
-        to=_own(settings.to, name, names),
+        images=_own_lines(settings.images, name, names),
+        tags=_own_lines(settings.tags, name, names),
+        to=tuple(own for text in settings.to if (own := _own(text, name, names)) is not None),
     )
 
 
-def _own(lines: Sequence[str], name: str, names: set[str]) -> tuple[str, ...]:
-    """Lines for all, and those that begin with `NAME=`, without it: no reference and no path of ours has an `=` there."""
-    mine = []
-    for line in lines:
-        who, equals, rest = line.partition("=")
-        if not (equals and who in names and who):
-            mine.append(line)
-        elif who == name:
-            mine.append(rest.strip())
-    return tuple(mine)
+def _own_lines(lines: Sequence[Placed], name: str, names: set[str]) -> tuple[Placed, ...]:
+    own = ((line, _own(line.text, name, names)) for line in lines)
+    return tuple(line.part(len(line.text) - len(text), text) for line, text in own if text is not None)
+
+
+def _own(line: str, name: str, names: set[str]) -> str | None:
+    """Return a line that is for all, or one for `name` without its `NAME=`; None for a line of another attribute.
+
+    No reference and no path has an `=` where the name ends.
+    """
+    who, equals, rest = line.partition("=")
+    if not (equals and who in names and who):
+        return line
+    return rest.strip() if who == name else None
 
 
 def _tag(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:128] or "image"
 
 
+def _is_reference(line: str) -> bool:
+    return ("/" in line or ":" in line) and not line.startswith("type=")
+
+
 def _check_apart(made: Sequence[Attribute], settings: Settings) -> None:
     """A place that every attribute would write to is a mistake: the last one would win."""
     names = {each.name for each in made}
     places = [
-        *settings.images,
-        *(line for line in settings.tags if ("/" in line or ":" in line) and not line.startswith("type=")),
+        *(line.text for line in settings.images),
+        *(line.text for line in settings.tags if _is_reference(line.text)),
         *filter(holds_one_image, settings.to),
     ]
     shared = (line for line in places if line.partition("=")[0] not in names)

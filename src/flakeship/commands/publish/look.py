@@ -91,9 +91,8 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
 
 def _named(request: Request, run: Run) -> Naming:
     naming = naming_of(
-        request.settings,
-        run.event,
-        runtime=run.runtime,
+        request.naming,
+        emit=run.emit,
         nix=lambda: facts_before_build(request.subject, run.runtime.cwd),
         variant=request.variant,
     )

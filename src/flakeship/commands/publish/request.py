@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from flakeship.commands.layer_cache import LayerCache
+from flakeship.commands.naming import NamingRequest
 from flakeship.commands.publish.created import Created
 from flakeship.commands.publish.opening import DestinationRequest
 from flakeship.commands.publish.packing import PackingRequest
@@ -61,12 +62,12 @@ class SourceChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`variant` is what every tag ends with (`-debug`). `settings` are for the step that names an image."""
+    """`variant` is appended to every tag (`-debug`)."""
 
-    settings: Settings
     variant: str
     destinations: DestinationRequest
     subject: Subject
+    naming: NamingRequest
     created: Created
     change: Change
     choice: SourceChoice
@@ -81,7 +82,6 @@ class Request:
         """UsageError for what is malformed or contradicts itself; BuildError where there is something to build and no Nix."""
         runtime = run.runtime
         return cls(
-            settings=settings,
             variant=variant,
             created=Created.parse(settings.created, environ=runtime.environ, now=runtime.now),
             change=change_of(settings, run.emit),
@@ -93,6 +93,7 @@ class Request:
             lint=settings.lint,
             rebuild_to_compare=settings.verify == "rebuild",
             subject=subject_of(settings, run),
+            naming=NamingRequest.of(settings, run.event, runtime.environ),
         )
 
 

@@ -1,4 +1,4 @@
-"""One line of KEY=VALUE fields separated by commas, as tag rules, flavors and images are written: CSV, its quotes strict."""
+"""Reads one line of KEY=VALUE fields separated by commas, which tag rules, flavors and images are: CSV with strict quotes."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.metadata.syntax.lists import where
+from flakeship.metadata.syntax.lists import Placed
 
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
-# A comma within {{ }} is the template's, which metadata-action cannot read at all.
+# A comma within {{ }} belongs to the template; docker/metadata-action splits the template there.
 _PLAIN: Final = re.compile(r"(?:\{\{(?:[^{}']|'[^']*')*\}\}|[^,])*")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field; its key is empty without a `=`. `offset` is where it stands in the line, `value_offset` its value."""
+    """One field: `written` is all of it. `key` is in lower case, and empty in a field without `=`."""
 
     key: str
-    value: str
-    offset: int
-    value_offset: int
+    value: Placed
+    written: Placed
 
 
-def parse_fields(line: str) -> Iterator[Field]:
-    """Split a line into fields; keys are lower-cased, both parts trimmed.
+def parse_fields(line: Placed) -> Iterator[Field]:
+    """Split a line into fields; blanks around key and value are dropped.
 
     UsageError, with line and column, for a quote that is not where CSV allows one.
     """
@@ -37,28 +36,33 @@ def parse_fields(line: str) -> Iterator[Field]:
         if (equals := text.find("=")) > 0:
             key, value, shift = text[:equals], text[equals + 1 :], equals + 1
         lead = len(value) - len(value.lstrip())
-        yield Field(key.strip().lower(), value.strip(), offset, offset + shift + lead)
-        if position >= len(line):
+        yield Field(
+            key.strip().lower(),
+            value=line.part(offset + shift + lead, value.strip()),
+            written=line.part(offset, text),
+        )
+        if position >= len(line.text):
             return
         position += 1
 
 
-def _next(line: str, start: int) -> tuple[str, int, int]:
-    """Read one field: its text, where the text stands, and where the comma behind it or the end is."""
-    quoted = _QUOTED.match(line, start)
+def _next(line: Placed, start: int) -> tuple[str, int, int]:
+    """Read one field: its text, where the text begins, and where the comma behind it or the end of the line is."""
+    text = line.text
+    quoted = _QUOTED.match(text, start)
     if quoted:
-        if quoted.end() < len(line) and line[quoted.end()] != ",":
+        if quoted.end() < len(text) and text[quoted.end()] != ",":
             raise _quote(line, quoted.end() - 1)
         return quoted[1].replace('""', '"'), start + 1, quoted.end()
-    plain = _PLAIN.match(line, start)
+    plain = _PLAIN.match(text, start)
     assert plain is not None
     if '"' in plain.group():
-        raise _quote(line, line.index('"', start))
+        raise _quote(line, text.index('"', start))
     return plain.group(), start, plain.end()
 
 
-def _quote(line: str, position: int) -> UsageError:
+def _quote(line: Placed, position: int) -> UsageError:
     return UsageError(
-        f"{where(line, position)}a double quote may only enclose a whole field in {line!s:.200}",
+        f"{line.where(position)}a double quote may only enclose a whole field in {line.text:.200}",
         hint="Use single quotes within templates, or enclose the whole field and double the quotes in it.",
     )

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from flakeship.errors import UsageError
-from flakeship.metadata.syntax.lists import where
-from flakeship.metadata.templates import Name, Value
+from flakeship.metadata.syntax.lists import Placed
+from flakeship.metadata.syntax.names import Names, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +59,29 @@ _ESCAPES: Final = str.maketrans(
 _BLOCKS: Final = ("if", "unless")
 
 
-def filled(template: str, names: Mapping[str, Name], *, source: str, offset: int) -> str:
-    """As `templates.render` says."""
-    at = _Place(source, offset)
-    return "".join(_text(node, names, at) for node in parse(template, at=at))
+def fill(template: Placed, names: Names) -> str:
+    """Do what `templates.render` promises, for a text with `{{` in it."""
+    return "".join(_text(node, names, template) for node in parse(template))
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    source: str
-    offset: int
-
-    def error(self, position: int, message: str, hint: str) -> UsageError:
-        return UsageError(where(self.source, self.offset + position) + message, hint=hint)
-
-
-def is_raw(template: str) -> bool:
-    """Whether a template is the one expression `{{raw}}` and nothing else."""
+def is_raw(template: Placed) -> bool:
+    """Return True for a template that is the one expression `{{raw}}` and nothing else."""
     try:
-        nodes = parse(template, at=_Place(template, 0))
+        nodes = parse(template)
     except UsageError:
         return False
     return len(nodes) == 1 and isinstance(nodes[0], Expression) and nodes[0].name == "raw"
 
 
-def parse(template: str, *, at: _Place) -> tuple[Node, ...]:
-    part = _nodes(template, 0, at)
-    assert part.end == len(template)
+def parse(template: Placed) -> tuple[Node, ...]:
+    """Read a template. UsageError, with line and column, for what is not a part of Handlebars or not read here."""
+    part = _nodes(template, 0)
+    assert part.end == len(template.text)
     return part.nodes
+
+
+def _error(template: Placed, position: int, message: str, hint: str) -> UsageError:
+    return UsageError(template.where(position) + message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +94,16 @@ class _Part:
     strip: bool = False
 
 
-def _nodes(template: str, start: int, at: _Place, *, inside: str = "", strip: bool = False) -> _Part:
+def _nodes(template: Placed, start: int, *, inside: str = "", strip: bool = False) -> _Part:
     """Read up to the end, or within a block to `{{else}}` or `{{/…}}`."""
     nodes: list[Node] = []
-    position = start
+    position, end = start, len(template.text)
     while True:
-        text, opening = _plain(template, position)
-        found = _TAG.match(template, opening) if opening < len(template) else None
-        if opening < len(template) and not found:
-            raise at.error(
+        text, opening = _plain(template.text, position)
+        found = _TAG.match(template.text, opening) if opening < end else None
+        if opening < end and not found:
+            raise _error(
+                template,
                 opening,
                 "{{ is opened here and never closed",
                 "Close it with }}, or write \\{{ for the characters.",
@@ -116,21 +112,24 @@ def _nodes(template: str, start: int, at: _Place, *, inside: str = "", strip: bo
         nodes.append(text.rstrip() if found and found["left"] else text)
         if not found:
             if inside:
-                raise at.error(
-                    start, f"the block {{{{#{inside}}}}} is never closed", f"End it with {{{{/{inside}}}}}."
+                raise _error(
+                    template,
+                    start,
+                    f"the block {{{{#{inside}}}}} is never closed",
+                    f"End it with {{{{/{inside}}}}}.",
                 )
-            return _Part(tuple(filter(None, nodes)), len(template))
+            return _Part(tuple(filter(None, nodes)), end)
         position, strip = found.end(), any(found[mark] for mark in ("c1", "c2", "r1", "r2"))
         body = (found["body"] or "").strip()
         if inside and (body in {"else", "^"} or body.startswith(("else ", "/"))):
             return _Part(tuple(filter(None, nodes)), position, body, strip)
         if body.startswith("#"):
             whole = _Part((), position, body[1:], strip)
-            block, end = _block(template, whole, at, start=found.start())
+            block, last = _block(template, whole, start=found.start())
             nodes.append(block)
-            position, strip = end.end, end.strip
+            position, strip = last.end, last.strip
         elif found["raw"] is not None or found["body"] is not None:
-            nodes.append(_expression(found, at))
+            nodes.append(_expression(found, template))
 
 
 def _plain(template: str, start: int) -> tuple[str, int]:
@@ -146,27 +145,31 @@ def _plain(template: str, start: int) -> tuple[str, int]:
     return text + template[start:], len(template)
 
 
-def _block(template: str, opened: _Part, at: _Place, *, start: int, closing: str = "") -> tuple[Block, _Part]:
+def _block(template: Placed, opened: _Part, *, start: int, closing: str = "") -> tuple[Block, _Part]:
     """The block whose opening tag stands at `start` and ends `opened`, and its last part. That of an `{{else if …}}` is
     closed by what closes the first: `closing`.
     """
     kind, _, condition = opened.stop.strip().partition(" ")
     closing = closing or kind
     if kind not in _BLOCKS:
-        raise at.error(
-            start, f"the block {{{{#{kind}}}}} is not known here", "Use {{#if NAME}} or {{#unless NAME}}."
+        raise _error(
+            template,
+            start,
+            f"the block {{{{#{kind}}}}} is not known here",
+            "Use {{#if NAME}} or {{#unless NAME}}.",
         )
-    expression = _words(condition, position=start, escaped=True, at=at)
-    then = last = _nodes(template, opened.end, at, inside=closing, strip=opened.strip)
+    expression = _words(condition, position=start, escaped=True, template=template)
+    then = last = _nodes(template, opened.end, inside=closing, strip=opened.strip)
     otherwise: tuple[Node, ...] = ()
     if then.stop.startswith("else "):
-        inner, last = _block(template, replace(then, stop=then.stop[5:]), at, start=start, closing=closing)
+        inner, last = _block(template, replace(then, stop=then.stop[5:]), start=start, closing=closing)
         otherwise = (inner,)
     elif not then.stop.startswith("/"):
-        last = _nodes(template, then.end, at, inside=closing, strip=then.strip)
+        last = _nodes(template, then.end, inside=closing, strip=then.strip)
         otherwise = last.nodes
     if last.stop[1:].strip() != closing:
-        raise at.error(
+        raise _error(
+            template,
             start,
             f"the block {{{{#{closing}}}}} is closed by {{{{{last.stop}}}}}",
             f"End it with {{{{/{closing}}}}}.",
@@ -174,17 +177,20 @@ def _block(template: str, opened: _Part, at: _Place, *, start: int, closing: str
     return Block(expression, *((then.nodes, otherwise) if kind == "if" else (otherwise, then.nodes))), last
 
 
-def _expression(found: re.Match[str], at: _Place) -> Expression:
+def _expression(found: re.Match[str], template: Placed) -> Expression:
     body = found["raw"] if found["raw"] is not None else found["body"]
     escaped = found["raw"] is None and not body.lstrip().startswith("&")
-    return _words(body.lstrip().removeprefix("&"), position=found.start(), escaped=escaped, at=at)
+    return _words(body.lstrip().removeprefix("&"), position=found.start(), escaped=escaped, template=template)
 
 
-def _words(text: str, *, position: int, escaped: bool, at: _Place) -> Expression:
+def _words(text: str, *, position: int, escaped: bool, template: Placed) -> Expression:
     name = _NAME.match(text)
     if not name:
-        raise at.error(
-            position, f"{{{{{text}}}}} is no expression", "Write {{name}} or {{name 'argument' key='value'}}."
+        raise _error(
+            template,
+            position,
+            f"{{{{{text}}}}} is no expression",
+            "Write {{name}} or {{name 'argument' key='value'}}.",
         )
     arguments: list[str | None] = []
     pairs: dict[str, str | None] = {}
@@ -192,7 +198,8 @@ def _words(text: str, *, position: int, escaped: bool, at: _Place) -> Expression
     while text[end:].strip():
         found = _ARGUMENT.match(text, end)
         if not found:
-            raise at.error(
+            raise _error(
+                template,
                 position,
                 f"{text[end:].strip()!r} is no argument",
                 "Put arguments in single quotes: {{date 'YYYYMMDD' tz='UTC'}}.",
@@ -214,32 +221,38 @@ def _unquoted(found: re.Match[str]) -> str | None:
     return None if found["bare"] else found["number"]
 
 
-def _text(node: Node, names: Mapping[str, Name], at: _Place) -> str:
+def _text(node: Node, names: Names, template: Placed) -> str:
     if isinstance(node, str):
         return node
     if isinstance(node, Block):
         return "".join(
-            _text(inner, names, at)
-            for inner in (node.then if _value(node.condition, names, at) else node.otherwise)
+            _text(inner, names, template)
+            for inner in (node.then if _value(node.condition, names, template) else node.otherwise)
         )
-    text = str(_value(node, names, at))
+    text = str(_value(node, names, template))
     return text.translate(_ESCAPES) if node.escaped else text
 
 
-def _value(expression: Expression, names: Mapping[str, Name], at: _Place) -> Value:
+def _value(expression: Expression, names: Names, template: Placed) -> Value:
     value = names.get(expression.name)
     if value is None:
         known = ", ".join(f"{{{{{name}}}}}" for name in names)
-        raise at.error(
-            expression.position, f"{{{{{expression.name}}}}} is not known here", f"Known here: {known}."
+        raise _error(
+            template,
+            expression.position,
+            f"{{{{{expression.name}}}}} is not known here",
+            f"Known here: {known}.",
         )
     if callable(value):
         try:
             return value(*expression.arguments, **expression.pairs)
         except (TypeError, ValueError) as error:
-            raise at.error(expression.position, f"{{{{{expression.name}}}}}: {error}", _DATE_HINT) from None
+            raise _error(
+                template, expression.position, f"{{{{{expression.name}}}}}: {error}", _DATE_HINT
+            ) from None
     if expression.arguments or expression.pairs:
-        raise at.error(
+        raise _error(
+            template,
             expression.position,
             f"{{{{{expression.name}}}}} takes no arguments",
             f"Write {{{{{expression.name}}}}}.",

@@ -1,13 +1,15 @@
-"""Inputs that hold several values: a value a line, or separated by commas, with CSV's quotes, as Docker's actions read them.
+"""Reads inputs that hold several values: one a line, or separated by commas, in the quotes of CSV; each keeps its place.
 
-https://github.com/docker/actions-toolkit (Util.getList) sets csv-parse to relaxed quotes; so do we.
+Docker's actions read them with csv-parse and relaxed quotes: Util.getList of
+https://github.com/docker/actions-toolkit/blob/main/src/util.ts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Final, Self
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
 
 from flakeship.errors import UsageError
 
@@ -16,97 +18,88 @@ _QUOTED: Final = re.compile(r'[^"]*(?:""[^"]*)*')
 _PLAIN: Final = re.compile(r"[^,\r\n]*")
 
 
-class Entry(str):
-    """One value of a list, which knows where it stood: `line` and `column` count from 1."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A piece of an input, and the place where the user wrote it: `line` and `column` count from 1.
 
-    __slots__ = ("column", "line")
-    line: int
-    column: int
+    Line 0 stands for a text that the user did not write, such as a default rule.
+    """
 
-    def __new__(cls, text: str, *, line: int, column: int = 1) -> Self:
-        entry = super().__new__(cls, text)
-        entry.line = line
-        entry.column = column
-        return entry
+    text: str
+    line: int = 0
+    column: int = 1
+
+    def __str__(self) -> str:
+        return self.text
+
+    def part(self, offset: int, text: str) -> Placed:
+        """Place `text`, which was found behind the first `offset` characters of this one."""
+        return Placed(text, *self._position(offset))
+
+    def where(self, offset: int = 0) -> str:
+        """Begin a message with the place of a character: "line 3, column 5: ", or "" for a text without a place."""
+        line, column = self._position(offset)
+        if line:
+            return f"line {line}, column {column}: "
+        return f"column {column}: " if column > 1 else ""
+
+    def _position(self, offset: int) -> tuple[int, int]:
+        before = _NEWLINE.split(self.text[:offset])
+        if len(before) == 1:
+            return self.line, self.column + offset
+        return self.line + len(before) - 1 if self.line else 0, len(before[-1]) + 1
 
 
-def parse_list(text: str, *, comma: bool = True, comment: str = "", first: int = 1) -> tuple[str, ...]:
-    """Split an input into its values; each is an `Entry`. Blank values are dropped, blanks around a value too, and those
+def parse_list(text: str, *, comma: bool = True, comment: str = "", first: int = 1) -> tuple[Placed, ...]:
+    """Split an input into its values. Blank values are dropped, blanks around a value too, and those
     around the whole input before anything else: they do not keep a quote from enclosing a value.
 
     With `comma=False` a comma is part of the value (tag rules, labels). A line that starts with `comment` is
     skipped. `first` is the number of the first line. UsageError, with line and column, for a quote that is never closed.
     """
-    values = []
+    values: list[Placed] = []
     for record in _records(text, comment, first):
         if not comma:
-            values.append(Entry(",".join(record), line=record[0].line, column=record[0].column))
+            values.append(replace(record[0], text=",".join(value.text for value in record)))
         elif len(record) == 1:
             values.extend(_cut(record[0]))
         else:
             values.extend(record)
-    return tuple(filter(None, map(_trimmed, values)))
+    return tuple(value for value in map(_trimmed, values) if value.text)
 
 
-def parse_pairs(text: str, *, what: str = "an entry", comment: str = "") -> dict[str, str]:
-    """Read lines of KEY=VALUE in their order, the last one of a key wins. UsageError names the line of a bad one.
+def parse_pair(line: Placed, *, what: str) -> tuple[str, str]:
+    """Cut KEY=VALUE at its first `=`; blanks around the key are dropped.
 
-    `what` is how messages call a line: "a label".
+    `what` is how the message of the error calls the line: "a label". UsageError for a line without `=` or without a key.
     """
-    return dict(pair(entry, what=what) for entry in parse_list(text, comma=False, comment=comment))
-
-
-def pair(entry: str, *, what: str) -> tuple[str, str]:
-    """Cut KEY=VALUE at its first `=`. UsageError for one without, or with an empty key."""
-    key, equals, value = entry.partition("=")
+    key, equals, value = line.text.partition("=")
     if not equals or not key.strip():
         raise UsageError(
-            f"{where(entry)}{what} must be KEY=VALUE, not {entry!s:.100}", hint="Write KEY=VALUE, one a line."
+            f"{line.where()}{what} must be KEY=VALUE, not {line.text:.100}",
+            hint="Write KEY=VALUE, one a line.",
         )
     return key.strip(), value
 
 
-def placed(entry: str, offset: int, part: str) -> str:
-    """Let a part of a value know where it stands, if the value knows."""
-    if not isinstance(entry, Entry):
-        return part
-    return Entry(part, line=entry.line, column=entry.column + offset)
+def _trimmed(value: Placed) -> Placed:
+    lead = len(value.text) - len(value.text.lstrip())
+    return value.part(lead, value.text.strip())
 
 
-def numbered(lines: Sequence[str]) -> tuple[str, ...]:
-    """Give lines that do not know their place their number."""
-    return tuple(
-        line if isinstance(line, Entry) else Entry(line, line=number) for number, line in enumerate(lines, 1)
-    )
+def _cut(value: Placed) -> Iterator[Placed]:
+    offset = 0
+    for part in value.text.split(","):
+        yield value.part(offset, part)
+        offset += len(part) + 1
 
 
-def where(entry: str, offset: int = 0) -> str:
-    """Say the place of a value's character `offset` for a message: "line 3, column 5: ", or nothing if unknown."""
-    if not isinstance(entry, Entry):
-        return f"column {offset + 1}: " if offset else ""
-    before = _NEWLINE.split(entry[:offset])
-    column = len(before[-1]) + (entry.column if len(before) == 1 else 1)
-    return f"line {entry.line + len(before) - 1}, column {column}: "
-
-
-def _trimmed(entry: Entry) -> Entry:
-    lead = len(entry) - len(entry.lstrip())
-    return Entry(entry.strip(), line=entry.line, column=entry.column + lead)
-
-
-def _cut(entry: Entry) -> Iterator[Entry]:
-    column = entry.column
-    for part in entry.split(","):
-        yield Entry(part, line=entry.line, column=column)
-        column += len(part) + 1
-
-
-def _records(padded: str, comment: str, first: int) -> Iterator[list[Entry]]:
+def _records(padded: str, comment: str, first: int) -> Iterator[list[Placed]]:
     text = padded.rstrip()
     position = len(text) - len(text.lstrip())
     breaks = list(_NEWLINE.finditer(text, 0, position))
     line, begin = first + len(breaks), breaks[-1].end() if breaks else 0
-    record: list[Entry] = []
+    record: list[Placed] = []
     while position < len(text):
         at_start = not record
         if at_start and (newline := _NEWLINE.match(text, position)):
@@ -127,16 +120,16 @@ def _records(padded: str, comment: str, first: int) -> Iterator[list[Entry]]:
             position += 1
             if position < len(text) and not _NEWLINE.match(text, position):
                 continue
-            record.append(Entry("", line=line, column=position - begin + 1))
+            record.append(Placed("", line, position - begin + 1))
         yield record
         record = []
 
 
-def _field(text: str, start: int, *, line: int, column: int, comment: str) -> tuple[Entry, int]:
+def _field(text: str, start: int, *, line: int, column: int, comment: str) -> tuple[Placed, int]:
     """Read one value at `start`; the second result is where the comma, the end of the line or of the text stands."""
     if not text.startswith('"', start):
         plain, stop = _match(_PLAIN, text, start)
-        return Entry(plain, line=line, column=column), stop
+        return Placed(plain, line, column), stop
     inside, end = _match(_QUOTED, text, start + 1)
     if end == len(text):
         raise UsageError(
@@ -146,9 +139,9 @@ def _field(text: str, start: int, *, line: int, column: int, comment: str) -> tu
     value = inside.replace('""', '"')
     rest, stop = _match(_PLAIN, text, end + 1)
     if not rest or (comment and rest.startswith(comment)):
-        return Entry(value + rest, line=line, column=column + 1), stop
+        return Placed(value + rest, line, column + 1), stop
     # Text behind the closing quote: then the quotes meant nothing and stay.
-    return Entry(f'"{value}"{rest}', line=line, column=column), stop
+    return Placed(f'"{value}"{rest}', line, column), stop
 
 
 def _match(pattern: re.Pattern[str], text: str, start: int) -> tuple[str, int]:
