@@ -1,17 +1,33 @@
-"""A result → `Opened`: which kind it is is decided by the file, never by a name or an attribute."""
+"""Opening an image from whatever a build results in. Each kind of source is a module that satisfies `Source`.
+
+The kind is decided by the file itself, never by its name or by an attribute of the derivation.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from flakeship.errors import NotAnImageError, UsageError
-from flakeship.image.inflate import is_foreign
-from flakeship.image.tar.reader import BLOCK
+from flakeship.image.inflate import is_compressed, is_foreign
+from flakeship.image.tar.reader import BLOCK, is_tar
 from flakeship.sources.opened import Opened, Source, SourceRequest
+
+SOURCES: Final = (
+    "flakeship.sources.stream_script",
+    "flakeship.sources.oci_layout",
+    "flakeship.sources.docker_archive",
+    "flakeship.sources.nix2container",
+    "flakeship.sources.closure",
+)
+"""The modules of all kinds of source, in the order in which they are asked whether a file is theirs.
+
+Each is imported when it is asked, because a run needs one of them. `oci_layout` comes before `docker_archive`: what
+`docker save` writes is both, and the layout alone says how its blobs are compressed.
+"""
 
 _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage) or nix2container"
 
@@ -23,29 +39,15 @@ def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextMana
 
         return registry_image.opened(request.remote, request)
     head = _head(path)
-    for source in _kinds():
+    for name in SOURCES:
+        source = cast("Source", importlib.import_module(name))
         if source.matches(path, head):
             return source.opened(path, request)
+    if is_tar(head) or is_compressed(head):  # no kind claims it: let the usual one say what it lacks
+        from flakeship.sources import docker_archive
+
+        return docker_archive.opened(path, request)
     raise _no_image(path, head)
-
-
-def _kinds() -> Iterator[Source]:
-    """In the order in which they are asked. Each is imported when its turn has come, for a run needs one of them."""
-    from flakeship.sources import stream_script
-
-    yield stream_script
-    from flakeship.sources import oci_layout
-
-    yield oci_layout
-    from flakeship.sources import docker_archive
-
-    yield docker_archive
-    from flakeship.sources import nix2container
-
-    yield nix2container
-    from flakeship.sources import closure
-
-    yield closure
 
 
 def _head(path: Path) -> bytes:

@@ -42,11 +42,24 @@ KIND: Final = "docker-archive"
 
 # What docker save writes beside the image for engines older than 1.10
 _LEGACY: Final = frozenset({"VERSION", "json", "repositories"})
+_OF_ARCHIVE: Final = re.compile(r"^blobs/|\.tar$|^[^/]+\.json$|(^|/)(VERSION|json|repositories)$")
+"""The names of members that docker, skopeo and nixpkgs write before manifest.json, and that lie at no root of a file system."""
 _BY_DIGEST: Final = re.compile(r"([0-9a-f]{64})(?:/layer)?\.tar")
 
 
 def matches(path: Path, head: bytes) -> bool:
-    return is_tar(head) or is_compressed(head)
+    """Look for manifest.json, or in a compressed archive, where it mostly stands last, for what stands before it.
+
+    What is damaged is claimed only if the damage comes later: another kind of tar may hold what no archive may.
+    """
+    with contextlib.suppress(NotAnImageError, DamagedError, OSError), path.open("rb", buffering=0) as file:
+        if is_tar(head):
+            return any(member.name == MANIFEST for member in TarReader(file))
+        if is_compressed(head):
+            with Inflated(file, head) as stream:
+                files = (member.name for member in TarReader(stream) if member.kind == "file")
+                return bool(_OF_ARCHIVE.search(next(files, "")))
+    return False
 
 
 @contextlib.contextmanager
