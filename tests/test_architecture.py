@@ -32,7 +32,7 @@ PACKAGES = {
     "destinations": "image registry http engines errors events",
     "destinations.podman": "image process engines errors events",
     "lint": "image nix store_paths errors",
-    "metadata": "errors",
+    "metadata": "registry.reference errors",
     "report": "image.model printable store_paths events errors",
     "settings": "metadata errors",
     "ci": "metadata process report printable errors events",

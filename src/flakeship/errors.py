@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class Error(Exception):
     """A failure that is reported to the user. Any other exception that reaches `cli.main` is a bug.
@@ -69,3 +71,8 @@ class CancelledError(Error):
         super().__init__(message, hint=hint, detail=detail)
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Tell whether a file could not be written because there is no room: on the disk, or in the user's share of it."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -14,7 +14,8 @@ from flakeship.metadata.engine import evaluate
 from flakeship.metadata.inputs import parse_inputs
 from flakeship.metadata.labels import PREFIX, Labels, collation_key
 from flakeship.metadata.syntax.lists import parse_list
-from flakeship.metadata.tags import TAG, sanitized
+from flakeship.metadata.tags import sanitized
+from flakeship.registry.reference import TAG_PATTERN
 from tests.metadata.computing import compute
 from tests.metadata.events import NOW, SHA
 
@@ -275,7 +276,7 @@ def test_every_tag_that_comes_out_is_one(name: str, kind: str, rules: list[str],
         words = error.message
         assert "begins with" in words or "more than 128" in words or "is not one that a registry" in words
     else:
-        assert all(TAG.fullmatch(tag) for tag in found.names)
+        assert all(TAG_PATTERN.fullmatch(tag) for tag in found.names)
         given = [outcome.tag for outcome in found.outcomes if outcome.tag]
         assert len(set(given)) == len(given)
 

@@ -14,7 +14,8 @@ from flakeship.metadata.flavor import Flavor
 from flakeship.metadata.inputs import MetadataInputs, naming_input
 from flakeship.metadata.labels import Labels, automatic, fill, timestamp
 from flakeship.metadata.syntax.lists import parse_pair
-from flakeship.metadata.tags import TAG, Outcome, apply, flaw, sanitized, scope
+from flakeship.metadata.tags import Outcome, apply, flaw, sanitized, scope
+from flakeship.registry.reference import TAG_PATTERN
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 _FLAW_HINT: Final = "Give the rule another value or prefix=, or switch it off with enable=."
@@ -176,7 +177,7 @@ def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> list[tuple[str, str]]
     names = [(outcome.tag, str(outcome.rule)) for outcome in outcomes if outcome.tag]
     if next((outcome.latest for outcome in outcomes if outcome.tag), False):
         latest = sanitized(flavor.latest_tag)
-        if not TAG.fullmatch(latest):
+        if not TAG_PATTERN.fullmatch(latest):
             affix = flavor.prefix if flavor.prefix.text else flavor.suffix
             raise UsageError(
                 f"flavor, {affix.where()}the tag {latest!s:.150} is not one that a registry takes",

@@ -14,12 +14,10 @@ from flakeship.metadata.rules import Rule
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.metadata.syntax.names import Names
 from flakeship.metadata.syntax.templates import render
+from flakeship.registry.reference import TAG_PATTERN
 
 if TYPE_CHECKING:  # versions and patterns are read for the rules that have them
     from flakeship.metadata.syntax.versions import Version
-
-TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-"""https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests."""
 
 _FORBIDDEN: Final = re.compile(r"[^a-zA-Z0-9._-]+")
 _VERSION: Final = Placed("{{version}}")
@@ -100,7 +98,7 @@ def apply(rule: Rule, scope: Scope) -> Outcome:
 
 def flaw(tag: str) -> str:
     """Why no registry takes it; empty for one that is a tag."""
-    if TAG.fullmatch(tag):
+    if TAG_PATTERN.fullmatch(tag):
         return ""
     return f"has {len(tag)} characters, more than 128" if len(tag) > 128 else "begins with a dot or a dash"
 

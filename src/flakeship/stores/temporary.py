@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import tempfile
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from flakeship.errors import ResourceError
+from flakeship.errors import ResourceError, is_disk_full
 from flakeship.image.model import Layer, PackedLayer
 
 _WRITABLE: Final = "set TMPDIR to a folder that can be written to"
@@ -88,7 +87,7 @@ def _remove(directory: Path) -> None:
 
 
 def _failed(error: OSError, directory: Path) -> ResourceError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_disk_full(error):
         return disk_full(directory)
     return ResourceError(
         f"cannot pack a layer in {directory.parent}: {error.strerror}",

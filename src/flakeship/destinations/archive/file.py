@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from flakeship.destinations.archive.format import ArchiveFormat
 from flakeship.destinations.archive.tar import ImageArchive
 from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
-from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.errors import Error, ResourceError, UsageError, is_disk_full
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 
 
@@ -170,10 +169,11 @@ class ArchiveDestination:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> Error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         return ResourceError(
             f"cannot write the archive {self._path or 'to stdout'}: {error.strerror}",
-            hint="free some space there" if full else "name a file in a folder that can be written to",
+            hint="free some space there"
+            if is_disk_full(error)
+            else "name a file in a folder that can be written to",
         )
 
 

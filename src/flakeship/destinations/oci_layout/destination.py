@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 from flakeship import events
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
-from flakeship.errors import Error, RejectedError, ResourceError, UsageError
+from flakeship.errors import Error, RejectedError, ResourceError, UsageError, is_disk_full
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
 from flakeship.image.existing import ExistingImage, ExistingLayer, config_of, existing_image
@@ -24,9 +22,7 @@ from flakeship.image.layout import BLOBS, INDEX_FILE, LAYOUT_DOCUMENT, LAYOUT_FI
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, parse_digest
 from flakeship.image.stream import CHUNK, Reader, sha256_of
-
-# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+from flakeship.registry.reference import TAG_PATTERN
 
 
 class LayoutDestination:
@@ -97,7 +93,7 @@ class LayoutDestination:
     def _prepared(self, packed: Packed | PackedIndex) -> Prepared:
         names = next((image.image.names for image in packed.images), ())
         own = next(iter(names), "").rpartition(":")[2]
-        tag = self._tag or (own if _TAG.fullmatch(own) else "latest")
+        tag = self._tag or (own if TAG_PATTERN.fullmatch(own) else "latest")
         reference = f"oci:{self._directory}:{tag}"
         with self._locked():
             self._write_documents(packed)
@@ -236,11 +232,10 @@ class LayoutDestination:
             raise self._error_for(error) from error
 
     def _error_for(self, error: OSError) -> Error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         return ResourceError(
             f"cannot write the image layout {self._directory}: {error.strerror}",
             hint="free some space there"
-            if full
+            if is_disk_full(error)
             else "name a folder that can be written to with `to: oci:DIR`",
         )
 
