@@ -1,4 +1,4 @@
-"""The command `metadata`: what docker/metadata-action prints and hands to later steps, without an image in sight."""
+"""The command `metadata`: prints tags, labels and annotations as docker/metadata-action does; no image is touched."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _BAKES: Final[Mapping[str, output.Bake]] = {
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
-    """Work it out, and hand it to later steps where the platform takes outputs. The result is what is to be printed."""
+    """Return the text to print; where the CI platform takes outputs, they are written for later steps."""
     found = computed(settings, runtime)
-    said = text(found, settings)
+    printed = text(found, settings)
     if platform := output_platform(runtime.environ):
         platform.hand_over_metadata(outputs(found, settings, runtime), runtime.environ)
-    return said
+    return printed
 
 
 def computed(settings: Settings, runtime: Runtime) -> Metadata:
-    """UsageError for what is wrong in the inputs. Nix is asked only for a tag that says something of the build."""
+    """Evaluate the inputs for the event of the run. UsageError for a malformed one; Nix is asked for `type=nix` alone."""
     with open_run(settings, runtime) as run_:
         request = NamingRequest.for_metadata(settings, run_.event, runtime.environ, runtime.emit)
         found = metadata_of(
@@ -52,8 +52,9 @@ def computed(settings: Settings, runtime: Runtime) -> Metadata:
 
 
 def text(metadata: Metadata, settings: Settings) -> str:
-    """What is printed."""
-    wanted = [name for name in ("json", "explain", "bake") if getattr(settings, name)]
+    """Return the form of the metadata that is asked for. UsageError where more than one is."""
+    forms = {"json": settings.json, "explain": settings.explain, "bake": settings.bake}
+    wanted = [name for name, asked in forms.items() if asked]
     match wanted:
         case []:
             return _readable(output.as_text(metadata))
@@ -69,18 +70,24 @@ def text(metadata: Metadata, settings: Settings) -> str:
             )
 
 
-def _readable(said: str) -> str:
-    return printable_lines(said.rstrip("\n"))
+def _readable(text: str) -> str:
+    return printable_lines(text.rstrip("\n"))
 
 
 def outputs(metadata: Metadata, settings: Settings, runtime: Runtime) -> dict[str, str]:
-    """By metadata-action's names; the bake files are written, and named by their paths. ResourceError as by any file."""
+    """Return the outputs by the names of docker/metadata-action; those of bake files are their paths.
+
+    Writes the bake files; ResourceError for one that can't be written.
+    """
     separators = (settings.sep_tags, settings.sep_labels, settings.sep_annotations)
     return output.outputs(metadata, separators=separators) | dict(_bake_files(metadata, settings, runtime))
 
 
 def _bake_files(metadata: Metadata, settings: Settings, runtime: Runtime) -> Iterator[tuple[str, str]]:
-    """A container's step has the workspace alone in common with steps after it; another can use the runner's folder."""
+    """Write the definitions for bake; yield the name of each output and the path of its file.
+
+    The step of a container shares only the workspace with later steps; any other can use the runner's folder.
+    """
     folder = Path(settings.bake_folder or runtime.environ.get("RUNNER_TEMP") or ".")
     for name, kind in _BAKES.items():
         path = folder / f"docker-metadata-action-{name.replace('-file', '')}.json"

@@ -1,4 +1,4 @@
-"""What is known of the event that started a run, in words of no platform; everything behind it is pure."""
+"""The event that started a run, in words of no CI platform, and the facts that Nix adds; plain values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PULL: Final = re.compile(r"refs/(?:pull|merge-requests)/(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """The project as its host describes it; what is unknown is empty.
+    """The project as its host describes it; unknown fields are "".
 
     `url` is its page, `license` an SPDX expression, `full_name` "owner/name".
     """
@@ -61,20 +61,22 @@ class Context:
 
     @property
     def committed(self) -> datetime | None:
-        """The commit's date; None where nobody told it, and `commit_date` is the run's, as templates want it."""
+        """The commit's date; None where it is unknown and `commit_date`, which templates need, is the date of the run."""
         return self.commit_date if self.sha and self.commit_date != self.run_date else None
 
     @property
     def branch(self) -> str:
+        """The name of the branch, "" if `ref` is not a branch."""
         return self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else ""
 
     @property
     def tag(self) -> str:
+        """The name of the Git tag, "" if `ref` is not a tag."""
         return self.ref.removeprefix("refs/tags/") if self.ref.startswith("refs/tags/") else ""
 
     @property
     def pull_request(self) -> str:
-        """The number of the pull or merge request, empty if it is none."""
+        """The number of the pull or merge request, "" if `ref` is not one."""
         found = _PULL.match(self.ref)
         if not found:
             return ""
@@ -88,18 +90,22 @@ class Context:
 
     @property
     def short_sha(self) -> str:
+        """The first `short_sha_length` digits of the commit."""
         return self.sha[: max(0, self.short_sha_length)]
 
     @property
     def is_default_branch(self) -> bool:
-        """https://docs.github.com/actions/using-workflows/events-that-trigger-workflows."""
+        """True on the default branch, and for events that start on no other branch.
+
+        https://docs.github.com/actions/using-workflows/events-that-trigger-workflows
+        """
         branch = self.ref.removeprefix("refs/heads/")
         return bool(branch) and (branch == self.repository.default_branch or self.always_default)
 
 
 @dataclass(frozen=True, slots=True)
 class NixFacts:
-    """What Nix knows of the build and its flake; what is unknown is empty. `license_spdx` is an SPDX expression."""
+    """Facts from Nix about a build and its flake; unknown ones are "". `license_spdx` is an SPDX expression."""
 
     output_hash: str = ""
     name: str = ""

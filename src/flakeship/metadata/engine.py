@@ -14,11 +14,11 @@ from flakeship.metadata.flavor import Flavor
 from flakeship.metadata.inputs import MetadataInputs, naming_input
 from flakeship.metadata.labels import Labels, automatic, fill, timestamp
 from flakeship.metadata.syntax.lists import parse_pair
-from flakeship.metadata.tags import Outcome, apply, flaw, sanitized, scope
+from flakeship.metadata.tags import Outcome, apply, sanitized, scope, tag_defect
 from flakeship.registry.reference import TAG_PATTERN
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
-_FLAW_HINT: Final = "Give the rule another value or prefix=, or switch it off with enable=."
+_DEFECT_HINT: Final = "Give the rule another value or prefix=, or switch it off with enable=."
 _LATEST_HINT: Final = (
     "Write a prefix without a template beside onlatest=true, or switch it off with latest=false."
 )
@@ -128,7 +128,7 @@ def evaluate(inputs: MetadataInputs, context: Context, nix: NixFacts | None = No
         view = scope(context, inputs.flavor, nix)
     with naming_input("tags"):
         found = (apply(rule, view) for rule in inputs.rules)
-        outcomes = _settled(found, needs_valid_tags=inputs.needs_valid_tags)
+        outcomes = _checked(found, needs_valid_tags=inputs.needs_valid_tags)
     names = _names(outcomes, inputs.flavor)
     with naming_input("labels"):
         labels = dict(parse_pair(line, what="a label") for line in fill(inputs.labels, view.names))
@@ -150,23 +150,23 @@ def evaluate(inputs: MetadataInputs, context: Context, nix: NixFacts | None = No
     )
 
 
-def _settled(outcomes: Iterable[Outcome], *, needs_valid_tags: bool) -> tuple[Outcome, ...]:
+def _checked(outcomes: Iterable[Outcome], *, needs_valid_tags: bool) -> tuple[Outcome, ...]:
     """Check every tag, and give a tag of several rules to the first of them.
 
     UsageError for a tag that no registry takes; without `needs_valid_tags` its outcome says so instead.
     """
-    settled: list[Outcome] = []
+    checked: list[Outcome] = []
     for outcome in outcomes:
         tag, rule = outcome.tag, outcome.rule
-        if why := flaw(tag) if tag else "":
+        if why := tag_defect(tag) if tag else "":
             if needs_valid_tags:
-                raise rule.error("value", f"the tag {tag!s:.150} {why} (from {rule})", _FLAW_HINT)
+                raise rule.error("value", f"the tag {tag!s:.150} {why} (from {rule})", _DEFECT_HINT)
             reason = f"the tag {tag!s:.150} {why}"
         else:
-            first = next((other for other in settled if tag and other.tag == tag), None)
+            first = next((other for other in checked if tag and other.tag == tag), None)
             reason = f"{first.rule} gives {tag} already" if first else ""
-        settled.append(replace(outcome, tag="", reason=reason) if reason else outcome)
-    return tuple(settled)
+        checked.append(replace(outcome, tag="", reason=reason) if reason else outcome)
+    return tuple(checked)
 
 
 def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> list[tuple[str, str]]:

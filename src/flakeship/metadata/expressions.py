@@ -56,7 +56,7 @@ def _formatter(moment: datetime) -> _Formatter:
 
 
 def _zone(name: str) -> tzinfo:
-    """Find a time zone by its IANA name in any case. ValueError if there is none."""
+    """Find a time zone by its IANA name in any case. ValueError for an unknown one."""
     if name == "UTC":
         return UTC
     import zoneinfo

@@ -1,4 +1,4 @@
-"""The labels and annotations that image-spec names, from what CI and the flake know, and those the user writes.
+"""The labels that image-spec defines, with what CI, its host and the flake know, and the precedence of all labels.
 
 https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-defined-annotation-keys
 """
@@ -19,7 +19,7 @@ PREFIX: Final = "org.opencontainers.image."
 _KNOWN: Final = ("revision", "created", "version", "source", "url")
 _DESCRIBED: Final = ("title", "description", "licenses")
 FLAKE: Final = frozenset(PREFIX + key for key in ("title", "version", "description", "url", "licenses"))
-"""The labels that a flake can give."""
+"""The keys of labels that a flake can give."""
 
 # The root collation of Unicode, which JavaScript's localeCompare follows: punctuation, digits, letters without case.
 _ORDER: Final = {
@@ -30,10 +30,10 @@ _ORDER: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Labels in the groups that a stamper lays over each other; the labels that an image has come after `known`.
+    """Labels in groups, by who knows them; each group maps keys to values, without those that are unknown.
 
-    `user` are the user's lines, `known` what a flake cannot know, `described` how the host describes the project,
-    `flake` how the flake does. Unknown ones are left out.
+    `user` are the lines of the input `labels`, `known` what only the run knows (commit, date, tag, URL), `described`
+    the host's description of the project, `flake` the flake's. `over` alone decides which of them wins.
     """
 
     user: Mapping[str, str]
@@ -42,12 +42,12 @@ class Labels:
     flake: Mapping[str, str]
 
     def over(self, own: Mapping[str, str]) -> dict[str, str]:
-        """Lay the groups over and under the labels that the image has already."""
+        """Return all labels of an image that has the labels `own`: user, known, own, described, flake, the first wins."""
         return {**self.flake, **self.described, **own, **self.known, **self.user}
 
 
 def automatic(context: Context, *, version: str, created: str, nix: NixFacts | None) -> Labels:
-    """Collect what is known without the user."""
+    """Collect the labels that are known without the user; `created` is the date as it is to be written, or ""."""
     host = context.repository
     values = {
         "revision": context.sha + ("-dirty" if context.dirty and context.sha else ""),
@@ -81,17 +81,20 @@ def fill(lines: Iterable[Placed], names: Names) -> Iterator[Placed]:
 
 
 def complete(values: Mapping[str, str]) -> dict[str, str]:
-    """Give every one of the eight, empty where unknown."""
+    """Return `values` with all eight keys that docker/metadata-action gives, empty where unknown."""
     return dict.fromkeys((PREFIX + key for key in (*_KNOWN, *_DESCRIBED)), "") | dict(values)
 
 
 def ordered(values: Mapping[str, str]) -> dict[str, str]:
-    """Order as metadata-action does."""
+    """Return `values` in the order of docker/metadata-action."""
     return dict(sorted(values.items(), key=lambda item: collation_key(item[0])))
 
 
 def collation_key(text: str) -> tuple[list[int], list[bool]]:
-    """Order as people do: without regard to case first, then lower case before upper."""
+    """Return the key that sorts as JavaScript's localeCompare does: first without regard to case, then lower case first.
+
+    https://github.com/docker/metadata-action/blob/master/src/meta.ts sorts labels with it.
+    """
     return (
         [_ORDER.get(character, len(_ORDER) + ord(character)) for character in text.lower()],
         [character.isupper() for character in text],

@@ -1,4 +1,4 @@
-"""Metadata as text: metadata-action's outputs, its JSON and bake definitions, and the explanation of each tag."""
+"""Writes metadata as text: the outputs of docker/metadata-action, its JSON and bake definitions, and explanations of tags."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Bake = Literal["tags", "labels", "annotations", "tags-labels"]
 
 
 def all_labels(metadata: Metadata) -> dict[str, str]:
-    """The labels as metadata-action gives them: all eight of image-spec, empty where unknown, then the user's."""
+    """Return the labels as docker/metadata-action does: eight keys of image-spec, empty where unknown, and the user's."""
     return _listed(metadata, metadata.labels.over({}))
 
 
 def all_annotations(metadata: Metadata) -> list[str]:
-    """`LEVEL:KEY=VALUE` for each level in turn, then the lines that named their own levels."""
+    """Return `LEVEL:KEY=VALUE` for each level in turn, then the annotations whose lines name levels."""
     values = _listed(metadata, dict(metadata.annotation_pairs))
     lines = [f"{level}:{key}={value}" for level in metadata.levels for key, value in values.items()]
     for note in metadata.annotations_at_levels:
@@ -34,7 +34,7 @@ def _listed(metadata: Metadata, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def to_json(metadata: Metadata) -> dict[str, Any]:
-    """The document of metadata-action's `json` output."""
+    """Return the document of the output `json` of docker/metadata-action."""
     return {
         "tags": [tag.reference for tag in metadata.tags],
         "tag-names": list(metadata.names),
@@ -44,9 +44,9 @@ def to_json(metadata: Metadata) -> dict[str, Any]:
 
 
 def outputs(metadata: Metadata, *, separators: tuple[str, str, str] = ("", "", "")) -> dict[str, str]:
-    """The outputs of metadata-action by their names, but for the bake files, which are files there.
+    """Return the outputs of docker/metadata-action by their names, without those that are paths of bake files.
 
-    `separators` are those of tags, labels and annotations; an empty one is a new line.
+    `separators` are those of tags, labels and annotations; an empty one stands for a new line.
     """
     tags, labels, annotations = (separator or "\n" for separator in separators)
     return {
@@ -60,7 +60,7 @@ def outputs(metadata: Metadata, *, separators: tuple[str, str, str] = ("", "", "
 
 
 def bake_file(metadata: Metadata, kind: Bake = "tags-labels", *, target: str = BAKE_TARGET) -> str:
-    """A definition for `docker buildx bake`: https://docs.docker.com/build/bake/reference/."""
+    """Return a definition for `docker buildx bake`: https://docs.docker.com/build/bake/reference/."""
     arguments = {"DOCKER_META_IMAGES": ",".join(metadata.images)}
     if metadata.version:
         arguments["DOCKER_META_VERSION"] = metadata.version
@@ -76,7 +76,7 @@ def bake_file(metadata: Metadata, kind: Bake = "tags-labels", *, target: str = B
 
 
 def as_text(metadata: Metadata) -> str:
-    """All of it for people to read."""
+    """Return version, tags, labels and annotations under headings, for people to read."""
     sections = {
         "Tags": [tag.reference for tag in metadata.tags],
         "Labels": [f"{key}={value}" for key, value in all_labels(metadata).items()],
@@ -89,7 +89,7 @@ def as_text(metadata: Metadata) -> str:
 
 
 def explain(metadata: Metadata) -> str:
-    """One line a rule: the tag it gave, or why it gave none; then where `latest` comes from."""
+    """Return one line for each rule, with its tag or the reason why it has none; then the origin of `latest`."""
     rows = [(outcome.tag or "-", str(outcome.rule), outcome.reason) for outcome in metadata.outcomes]
     given = {outcome.tag for outcome in metadata.outcomes}
     rows += [(tag.name, tag.rule, "") for tag in dict.fromkeys(metadata.tags) if tag.name not in given]

@@ -1,4 +1,4 @@
-"""What each tag rule makes of an event: https://github.com/docker/metadata-action#tags-input."""
+"""Makes a tag of a rule and an event: https://github.com/docker/metadata-action#tags-input."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _VERSION: Final = Placed("{{version}}")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one rule came to: a tag, or none and the reason. `latest` says that it asks for the tag `latest` too.
+    """The result of one rule: a tag, or "" and the reason. With `latest` the rule asks for the tag `latest` too.
 
-    `surprising` marks a reason that the user should hear of without asking: a version that is no version.
+    `surprising` marks a reason that becomes a warning, such as a version that is not one.
     """
 
     rule: Rule
@@ -39,7 +39,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What the rules of one run look at. `prefix` and `suffix` are the flavor's, filled in."""
+    """The input of every rule of a run. `prefix` and `suffix` are those of the flavor, their templates filled in."""
 
     context: Context
     flavor: Flavor
@@ -65,13 +65,13 @@ _Finding: TypeAlias = _Found | _Nothing
 
 
 def scope(context: Context, flavor: Flavor, nix: NixFacts | None) -> Scope:
-    """UsageError, with line and column, for what is wrong in the flavor's templates."""
+    """Fill in the flavor. UsageError, with line and column, for what is wrong in its templates."""
     names = global_names(context)
     return Scope(context, flavor, nix, names, render(flavor.prefix, names), render(flavor.suffix, names))
 
 
 def sanitized(text: str) -> str:
-    """Replace what a tag may not hold; the result may still begin with a dot or dash, or be too long."""
+    """Replace the characters that a tag can't have; the result may still begin with a dot or dash, or be too long."""
     return _FORBIDDEN.sub("-", text)
 
 
@@ -96,8 +96,8 @@ def apply(rule: Rule, scope: Scope) -> Outcome:
     return Outcome(rule, sanitized(text), latest)
 
 
-def flaw(tag: str) -> str:
-    """Why no registry takes it; empty for one that is a tag."""
+def tag_defect(tag: str) -> str:
+    """Return why registries refuse a sanitized tag, as the end of a sentence; "" for a valid tag."""
     if TAG_PATTERN.fullmatch(tag):
         return ""
     return f"has {len(tag)} characters, more than 128" if len(tag) > 128 else "begins with a dot or a dash"

@@ -1,6 +1,6 @@
-"""The part of Handlebars that metadata-action's users write: expressions with arguments, and `if`/`unless` blocks.
+"""Reads the part of Handlebars that users of docker/metadata-action write: expressions with arguments, `if` and `unless`.
 
-https://handlebarsjs.com/guide/expressions.html. Values are escaped for HTML in `{{ }}` and not in `{{{ }}}`, as there.
+https://handlebarsjs.com/guide/expressions.html. As in Handlebars, `{{ }}` escapes values for HTML and `{{{ }}}` does not.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from flakeship.metadata.syntax.names import Names, Value
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`{{name 'argument' key='value'}}`; `position` counts from 0 in the template.
+    """An expression `{{name 'argument' key='value'}}`; `position` counts from 0 in the template.
 
-    A word without quotes would be a name, none of which may be an argument here: its value is None.
+    An argument without quotes is None: in Handlebars it is a name, and no name of ours has a value for arguments.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`{{#if name}}…{{else}}…{{/if}}`; for `unless` the two parts are swapped."""
+    """A block `{{#if name}}…{{else}}…{{/if}}`; for `unless` the two parts are swapped."""
 
     condition: Expression
     then: tuple[Node, ...]
@@ -86,7 +86,10 @@ def _error(template: Placed, position: int, message: str, hint: str) -> UsageErr
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Nodes up to `end`: that of the template, or behind the tag `stop` within a block. `strip` is whether blanks behind go."""
+    """The nodes up to `end`, which is the template's end or, within a block, behind the tag `stop`.
+
+    With `strip` (`~}}`) the blanks that follow are removed.
+    """
 
     nodes: tuple[Node, ...]
     end: int
@@ -146,8 +149,9 @@ def _plain(template: str, start: int) -> tuple[str, int]:
 
 
 def _block(template: Placed, opened: _Part, *, start: int, closing: str = "") -> tuple[Block, _Part]:
-    """The block whose opening tag stands at `start` and ends `opened`, and its last part. That of an `{{else if …}}` is
-    closed by what closes the first: `closing`.
+    """Read the block whose opening tag stands at `start` and ends `opened`; return it and its last part.
+
+    `closing` is the kind that the closing tag names: an `{{else if …}}` is closed with the block it belongs to.
     """
     kind, _, condition = opened.stop.strip().partition(" ")
     closing = closing or kind

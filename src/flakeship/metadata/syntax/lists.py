@@ -51,11 +51,11 @@ class Placed:
 
 
 def parse_list(text: str, *, comma: bool = True, comment: str = "", first: int = 1) -> tuple[Placed, ...]:
-    """Split an input into its values. Blank values are dropped, blanks around a value too, and those
-    around the whole input before anything else: they do not keep a quote from enclosing a value.
+    """Split an input into its values; blank values, and blanks around values, are dropped.
 
-    With `comma=False` a comma is part of the value (tag rules, labels). A line that starts with `comment` is
-    skipped. `first` is the number of the first line. UsageError, with line and column, for a quote that is never closed.
+    Blanks around the whole input are dropped first, so that a quote behind them can enclose a value. With
+    `comma=False` a comma is part of the value (tag rules, labels). A line that starts with `comment` is skipped.
+    `first` is the number of the first line. UsageError, with line and column, for a quote that is never closed.
     """
     values: list[Placed] = []
     for record in _records(text, comment, first):

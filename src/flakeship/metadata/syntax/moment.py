@@ -1,6 +1,6 @@
-"""The format letters of Moment.js (English locale), which metadata-action's `{{date '…'}}` takes.
+"""The format letters of Moment.js (English locale), which `{{date '…'}}` of docker/metadata-action takes.
 
-Complete: a character that Moment gives no meaning stands for itself, as there. https://momentjs.com/docs/#/displaying/format/
+All letters of https://momentjs.com/docs/#/displaying/format/ are read; as in Moment.js, others stand for themselves.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias
 
 DEFAULT: Final = "YYYY-MM-DDTHH:mm:ss[Z]"
-"""What an empty format means, for a time in UTC."""
+"""What Moment.js takes for an empty format, for a time in UTC."""
 _DEFAULT_ELSEWHERE: Final = "YYYY-MM-DDTHH:mm:ssZ"
 
 _MONTHS: Final = (
@@ -42,7 +42,7 @@ _Letters: TypeAlias = Callable[[datetime], "str | int"]
 
 
 def format_moment(moment: datetime, pattern: str) -> str:
-    """Format an aware datetime."""
+    """Format an aware datetime; an empty `pattern` gives ISO 8601, to the second."""
     if not pattern:
         pattern = _DEFAULT_ELSEWHERE if moment.utcoffset() else DEFAULT
     pattern = _LONG_TOKEN.sub(lambda found: _LONG.get(found.group(), found.group()), pattern)

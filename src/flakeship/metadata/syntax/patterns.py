@@ -1,4 +1,4 @@
-"""Regular expressions as JavaScript writes them, for `match` and `pattern`, run by Python's engine."""
+"""Translates the regular expressions of JavaScript, which `match` and `pattern` hold, to Python's."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final
 _DELIMITED: Final = re.compile(r"/(.+)/(.*)", re.DOTALL)
 _QUANTIFIER: Final = re.compile(r"\{\d+(?:,\d*)?\}")
 _FLAGS: Final = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
-_NO_EFFECT: Final = "dgyuv"  # indices, global and sticky (seen to below), Unicode
+_NO_EFFECT: Final = "dgyuv"  # indices; global and sticky, which find_groups handles; Unicode
 _UNICODE: Final = re.compile(r"(?<!\\)(?:\\\\)*(\\[pPu])\{")
 
 
 def find_groups(pattern: str, text: str, *, delimited: bool) -> tuple[str | None, ...] | None:
-    """Match as `text.match(pattern)` does: the whole match, then the groups; None if there is no match.
+    """Match as `text.match(pattern)` does in JavaScript: return the whole match and its groups, None without a match.
 
-    With `delimited` the pattern may be `/pattern/flags`. With the flag `g` the results are the matches, as there. ValueError
-    says what is wrong with the pattern.
+    With `delimited` the pattern may be `/pattern/flags`. With the flag `g` all matches are returned and no groups, as
+    String.prototype.match does. ValueError says what is wrong with the pattern.
     """
     parts = _DELIMITED.fullmatch(pattern) if delimited else None
     source, flags = (parts[1], parts[2]) if parts else (pattern, "")

@@ -1,4 +1,4 @@
-"""Versions as the rules `semver` and `pep440` read them, by the libraries of these names."""
+"""Reads versions for the rules `semver` and `pep440`, with the libraries semver and packaging."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LARGEST = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version that was understood; `names` are what templates may use of it, `plain` what else is emitted.
+    """A version. `names` are the names that templates can use, `plain` is the tag where no template is used.
 
     `stable` is False for a pre-release, and for PEP 440 also for a post- or development release.
     """
@@ -22,7 +22,10 @@ class Version:
 
 
 def parse_semver(text: str) -> Version | None:
-    """Read a semantic version with an optional `v`, as node-semver does in its strict mode. None if it is none."""
+    """Read a semantic version with an optional `v`, as node-semver does in its strict mode; None for any other text.
+
+    The limits of length and of numbers are those of https://github.com/npm/node-semver/blob/main/internal/constants.js.
+    """
     import semver
 
     raw = text.strip()
@@ -50,7 +53,7 @@ def parse_semver(text: str) -> Version | None:
 
 
 def parse_pep440(text: str) -> Version | None:
-    """Read a PEP 440 version. None if it is none. The parts of a local version are joined by commas, as there."""
+    """Read a version of PEP 440; None for any other text. Commas join the parts of a local version, as JavaScript does."""
     from packaging import version as pep440
 
     if text != text.strip():
