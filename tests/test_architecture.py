@@ -7,7 +7,7 @@ import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,18 +20,18 @@ PACKAGES = {
     "printable": "",
     "store_paths": "",
     "process": "errors",
-    "cancellation": "errors events commands",
+    "cancellation": "",
     "http": "printable errors events",
     "image": "errors events",
     "registry": "http process image.document image.media_types image.model printable errors events",
     "stores": "image errors events",
     "nix": "process printable store_paths errors events",
-    "caches": "nix http registry process errors events",
+    "caches": "nix errors events",
     "sources": "image stores process store_paths errors events",
     "engines": "image.stream errors",
     "destinations": "image registry http engines errors events",
     "destinations.podman": "image process engines errors events",
-    "lint": "image nix store_paths errors",
+    "lint": "image store_paths errors",
     "metadata": "registry.reference errors",
     "report": "image.model printable store_paths events errors",
     "settings": "metadata errors",
@@ -122,6 +122,56 @@ def test_imports_follow_the_plan() -> None:
     assert not sorted(filter(None, refused))
 
 
+def test_the_house_has_few_rooms() -> None:
+    """A room is a package or a module directly under src/flakeship: a noun, the ground, or a door."""
+    rooms = {module.partition(".")[0] for module in modules()}
+    loose = [path.stem for path in SOURCE.glob("*.py")]
+    assert len(rooms) <= 30, sorted(rooms)
+    assert len(loose) <= 10, sorted(loose)
+    assert rooms == {name for name in PACKAGES if "." not in name}, "each room has its line in PACKAGES"
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Sets of modules that import each other, directly or by way of others (Tarjan's algorithm)."""
+    found: list[list[str]] = []
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+
+    def visit(module: str) -> None:
+        numbers[module] = lowest[module] = len(numbers)
+        path.append(module)
+        for other in sorted(graph.get(module, ())):
+            if other not in numbers:
+                visit(other)
+            if other in path:
+                lowest[module] = min(lowest[module], lowest[other])
+        if lowest[module] == numbers[module]:
+            circle = path[path.index(module) :]
+            del path[path.index(module) :]
+            if len(circle) > 1:
+                found.append(circle)
+
+    for module in graph:
+        if module not in numbers:
+            visit(module)
+    return found
+
+
+def test_no_modules_import_each_other() -> None:
+    """Imports within functions and those for types alone count too: what is bound in a circle can't be read alone."""
+    known = set(modules())
+    graph = {
+        module: {
+            name for imported in imports(module) if (name := imported.removeprefix("flakeship.")) in known
+        }
+        - {module}
+        for module in known
+    }
+    assert circles(graph) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
 @pytest.mark.parametrize(
     ("module", "imported"),
     [
@@ -130,6 +180,9 @@ def test_imports_follow_the_plan() -> None:
         ("registry.client", "flakeship.destinations.registry.destination"),
         ("registry.client", "flakeship.image.pack"),
         ("stores.temporary", "flakeship.registry.client"),
+        ("destinations.oci_layout.destination", "flakeship.settings.declaration"),
+        ("sources.opened", "flakeship.commands.runtime"),
+        ("ci.github", "flakeship.registry.client"),
         ("registry.client", "requests.adapters"),
         ("nix.command", "subprocess"),
         ("image.model", "numpy"),
