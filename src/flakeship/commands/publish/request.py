@@ -92,8 +92,8 @@ class Request:
             layer_cache=LayerCache.of(settings, runtime),
             lint=settings.lint,
             rebuild_to_compare=settings.verify == "rebuild",
-            subject=subject_of(settings, run),
             naming=NamingRequest.of(settings, run.event, runtime.environ),
+            subject=subject_of(settings, run),
         )
 
 
