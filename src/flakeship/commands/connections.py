@@ -54,7 +54,7 @@ def credentials_for(reference: Reference, settings: Settings, runtime: Runtime) 
 def _found(reference: Reference, settings: Settings, runtime: Runtime) -> FoundCredentials:
     explicit = ExplicitCredentials(settings.username, settings.password, settings.registry)
     if explicit.username and not explicit.password and explicit.is_for(reference):
-        # with those of somebody else the image would be pushed under another name than the inputs state
+        # never those of another user than the one that the inputs name
         return FoundCredentials(None, "username without a password")
     return find_credentials(
         reference,

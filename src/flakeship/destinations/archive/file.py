@@ -126,7 +126,8 @@ class ArchiveDestination:
         yield DeliveredBlob(packed.config_descriptor.digest, packed.config_descriptor.size, "written")
 
     def _names_of(self, packed: Packed | PackedIndex) -> tuple[ImageName, ...]:
-        return self._names or tuple(map(ImageName.of, packed.images[0].image.names))
+        own = next((image.image.names for image in packed.images), ())
+        return self._names or tuple(map(ImageName.of, own))
 
     def _reference(self, names: tuple[ImageName, ...]) -> str:
         """Return what skopeo and podman accept; they need no name to find the only image of an archive."""
