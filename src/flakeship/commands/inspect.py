@@ -12,11 +12,17 @@ from flakeship.commands.publish.overrides import platform_of
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import kind_of
 from flakeship.errors import NotAnImageError, UsageError
-from flakeship.image.document import DOCUMENT_LIMIT, decode_object
-from flakeship.image.existing import ExistingImage, children, config_of, existing_image
-from flakeship.image.media_types import INDEXES
-from flakeship.image.model import Digest, Image, Layer, digest_of
-from flakeship.image.stream import CHUNK, read_full
+from flakeship.image.existing import ExistingImage
+from flakeship.image.model import Digest, Image, Layer
+from flakeship.image.place import (
+    DocumentError,
+    MalformedError,
+    ManifestDocument,
+    WrongDigestError,
+    read_image,
+    read_manifest,
+)
+from flakeship.image.stream import CHUNK
 from flakeship.lint.view import contents_of
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import TRANSPORT, Reference
@@ -123,45 +129,58 @@ def _in_registry(reference: Reference, settings: Settings, runtime: Runtime) -> 
     with transport(settings, runtime) as session:
         credentials = credentials_for(reference, settings, runtime).credentials
         client = RegistryClient(session, reference.registry, reference.repository, credentials)
-        manifest = client.get_manifest(reference.digest or reference.tag or "latest")
-        if manifest is None:
-            raise UsageError(
-                f"there is no {reference}",
-                hint="look at the tags of the repository; for a file write ./NAME",
-            )
-        if reference.digest and digest_of(manifest.data) != reference.digest:
-            raise NotAnImageError(
-                f"{reference} has the digest {manifest.digest}", hint="the registry, or a proxy, is broken"
-            )
-        document = _object(manifest.data, str(reference))
-        if manifest.media_type not in INDEXES:
-            yield _of_manifest(str(reference), manifest.digest, document, client)
+        manifest = _manifest(client, reference)
+        if not manifest.is_index:
+            yield _of_manifest(str(reference), manifest, client)
             return
-        for digest in _children(document, str(reference))[:_PLATFORMS]:
-            child = client.get_manifest(digest)
-            if child is None or digest_of(child.data) != digest:
-                raise NotAnImageError(
-                    f"{reference.name}@{digest} is missing or damaged: {reference} lists it",
-                    hint="publish the image again",
-                )
-            yield _of_manifest(str(reference), digest, _object(child.data, digest), client)
+        for digest in _children(manifest, str(reference))[:_PLATFORMS]:
+            yield _of_manifest(str(reference), _child(client, digest, reference), client)
 
 
-def _of_manifest(
-    name: str, digest: Digest, manifest: Mapping[str, Any], client: RegistryClient
-) -> Inspection:
+def _manifest(client: RegistryClient, reference: Reference) -> ManifestDocument:
     try:
-        config = config_of(manifest)
-        with client.get_blob(config.digest) as reader:
-            data = read_full(reader, DOCUMENT_LIMIT + 1)
-        if digest_of(data) != config.digest:
-            raise ValueError(f"its config is not {config.digest}")
-        image = existing_image(name, manifest, _object(data, f"the config of {name}"))
-    except ValueError as error:
+        manifest = read_manifest(client, reference.digest or reference.tag or "latest")
+    except WrongDigestError as error:
         raise NotAnImageError(
-            f"{name}@{digest} is no image: {error}", hint="another kind of artifact, or a broken push"
+            f"{reference} has the digest {error.found}", hint="the registry, or a proxy, is broken"
         ) from error
-    return _of_existing(name, digest, image)
+    except DocumentError as error:
+        raise _unreadable(str(reference), error) from error
+    if manifest is None:
+        raise UsageError(
+            f"there is no {reference}", hint="look at the tags of the repository; for a file write ./NAME"
+        )
+    return manifest
+
+
+def _child(client: RegistryClient, digest: Digest, reference: Reference) -> ManifestDocument:
+    """Read a manifest that the index at `reference` lists."""
+    lost: Exception | None = None
+    try:
+        if manifest := read_manifest(client, digest):
+            return manifest
+    except WrongDigestError as error:
+        lost = error
+    except DocumentError as error:
+        raise _unreadable(digest, error) from error
+    raise NotAnImageError(
+        f"{reference.name}@{digest} is missing or damaged: {reference} lists it",
+        hint="publish the image again",
+    ) from lost
+
+
+def _of_manifest(name: str, manifest: ManifestDocument, client: RegistryClient) -> Inspection:
+    try:
+        image = read_image(client, manifest)
+    except MalformedError as error:
+        raise _unreadable(f"the config of {name}", error) from error
+    except ValueError as error:
+        reason = f"its config is not {error.expected}" if isinstance(error, WrongDigestError) else error
+        raise NotAnImageError(
+            f"{name}@{manifest.digest} is no image: {reason}",
+            hint="another kind of artifact, or a broken push",
+        ) from error
+    return _of_existing(name, manifest.digest, image)
 
 
 def _of_existing(name: str, digest: Digest, image: ExistingImage) -> Inspection:
@@ -197,19 +216,14 @@ def _views(
     return tuple(InspectedLayer(*row) for row in rows)
 
 
-def _children(document: Mapping[str, Any], name: str) -> tuple[Digest, ...]:
+def _children(index: ManifestDocument, name: str) -> tuple[Digest, ...]:
     try:
-        return children(document)
+        return index.children()
     except ValueError as error:
         raise NotAnImageError(
             f"{name} is no index: {error}", hint="a broken push; publish it again"
         ) from error
 
 
-def _object(data: bytes, name: str) -> dict[str, Any]:
-    try:
-        return decode_object(data)
-    except ValueError as error:
-        raise NotAnImageError(
-            f"{name} can't be read: {error}", hint="a broken push; publish it again"
-        ) from error
+def _unreadable(name: str, error: DocumentError) -> NotAnImageError:
+    return NotAnImageError(f"{name} can't be read: {error}", hint="a broken push; publish it again")

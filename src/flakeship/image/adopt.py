@@ -82,11 +82,15 @@ class Checked(Hashing):
     def check(self) -> None:
         """Raise NotAnImageError unless all that was read so far has the digest."""
         if self.digest != self._expected:
-            found = self.digest.partition(":")[2]
-            raise NotAnImageError(
-                f"the blob {self._expected} is not what its digest says: its {self.size} bytes have {found}",
-                hint="it is damaged or was changed where it is kept; make the image there anew",
-            )
+            raise wrong_digest(self._expected, self.size, self.digest)
+
+
+def wrong_digest(digest: Digest, size: int, found: str) -> NotAnImageError:
+    """Return the error for a blob of `size` bytes that has the digest `found`."""
+    return NotAnImageError(
+        f"the blob {digest} is not what its digest says: its {size} bytes have {found.partition(':')[2]}",
+        hint="it is damaged or was changed where it is kept; make the image there anew",
+    )
 
 
 class _Interruptible(Wrapper):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.adopt import Checked
-from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.adopt import wrong_digest
+from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
-from flakeship.image.stream import Reader, chunks, read_full
+from flakeship.image.place import MalformedError, TooLargeError, WrongDigestError, read_document
+from flakeship.image.stream import Reader
 
 DAMAGED: Final = "the image is damaged, or not made by a builder that flakeship knows; make it again"
 
@@ -48,14 +49,16 @@ def document(blobs: Blobs, entry: Descriptor) -> dict[str, Any]:
         check_size(blobs, entry)
     if entry.size > DOCUMENT_LIMIT:
         raise NotAnImageError(f"the document {called} has more than {DOCUMENT_LIMIT} bytes", hint=DAMAGED)
-    with Checked(blobs.open_document(entry), entry.digest) as reader:
-        data = read_full(reader, DOCUMENT_LIMIT + 1)
-        for _ in chunks(reader):
-            raise NotAnImageError(f"the document {called} has more than {DOCUMENT_LIMIT} bytes", hint=DAMAGED)
-        reader.check()
     try:
-        return decode_object(data)
-    except ValueError as error:
+        with blobs.open_document(entry) as reader:
+            return read_document(reader, entry.digest)
+    except TooLargeError as error:
+        raise NotAnImageError(
+            f"the document {called} has more than {DOCUMENT_LIMIT} bytes", hint=DAMAGED
+        ) from error
+    except WrongDigestError as error:
+        raise wrong_digest(entry.digest, error.size, error.found) from error
+    except MalformedError as error:
         raise NotAnImageError(f"the document {called} can't be read: {error}", hint=DAMAGED) from error
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,12 +17,22 @@ from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Pr
 from flakeship.errors import Error, RejectedError, ResourceError, UsageError, is_disk_full
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
-from flakeship.image.existing import ExistingImage, ExistingLayer, config_of, existing_image
+from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.layout import BLOBS, INDEX_FILE, LAYOUT_DOCUMENT, LAYOUT_FILE, REF_NAME, blob_path
 from flakeship.image.media_types import OCI
-from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, parse_digest
-from flakeship.image.stream import CHUNK, Reader, sha256_of
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, digest_of, parse_digest
+from flakeship.image.place import read_image, read_manifest
+from flakeship.image.stream import CHUNK, Reader, read_full, sha256_of
 from flakeship.registry.reference import TAG_PATTERN
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutManifest:
+    """A manifest in a layout; satisfies `place.RawManifest`."""
+
+    media_type: str
+    data: bytes
+    digest: Digest
 
 
 class LayoutDestination:
@@ -57,15 +67,24 @@ class LayoutDestination:
         """Return the images of the layout without those that are damaged."""
         images: list[ExistingImage] = []
         for entry in self._entries():
-            with contextlib.suppress(ValueError):
-                manifest = _document(self._blob(parse_digest(entry.get("digest"))))
-                config = _document(self._blob(config_of(manifest).digest))
-                images.append(existing_image(self.name, manifest, config))
+            with contextlib.suppress(ValueError, OSError):
+                if manifest := read_manifest(self, parse_digest(entry.get("digest"))):
+                    images.append(read_image(self, manifest))
         return tuple(images)
+
+    def get_manifest(self, reference: str) -> LayoutManifest:
+        """Read a manifest by its digest; OSError where it is missing."""
+        with self.get_blob(parse_digest(reference)) as reader:
+            data = read_full(reader, DOCUMENT_LIMIT + 1)
+        return LayoutManifest("", data, digest_of(data))
+
+    def get_blob(self, digest: Digest) -> BinaryIO:
+        """Open the file of a blob; OSError where it is missing."""
+        return self._blob(digest).open("rb")
 
     def open_blob(self, layer: ExistingLayer) -> contextlib.AbstractContextManager[Reader]:
         """Open the file of a blob."""
-        return self._blob(layer.digest).open("rb")
+        return self.get_blob(layer.digest)
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Write the blob of the layer, unless it is there already."""
