@@ -19,11 +19,8 @@ from flakeship.commands.run import Run
 from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
 from flakeship.registry.reference import TRANSPORT
 
-if (
-    TYPE_CHECKING
-):  # what speaks to Nix, and reads registries, is imported where there is something to build or read
+if TYPE_CHECKING:
     from flakeship.sources.blobs import Remote
-
 
 _STORE: Final = "/nix/store/"
 
