@@ -15,6 +15,7 @@ from typing import Any, Final
 from flakeship.commands.publish.finish import Result
 from flakeship.events import Event, LayerProgress
 from flakeship.image.seal import sealed
+from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.declaration import Settings
 from tests.runtimes import publish_one, runtime
 from tests.testbed import archive_shapes
@@ -73,7 +74,7 @@ class Forged:
         source.write_bytes(gzip.compress(data, 1) if self.shape == "tar.gz" else data)
         around, self.told = runtime(self.folder)
         asked = {"source": str(source), "tags": (self.reference,), "layer_cache": "off", **settings}
-        return publish_one(Settings(**asked), around)
+        return publish_one(Settings(**{key: _placed(key, value) for key, value in asked.items()}), around)
 
     @property
     def reference(self) -> str:
@@ -153,3 +154,8 @@ class Forged:
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
+
+
+def _placed(name: str, value: Any) -> Any:
+    """The lines of an input of docker/metadata-action know where they stand."""
+    return tuple(map(Placed, value)) if name in {"tags", "labels", "annotations"} else value
