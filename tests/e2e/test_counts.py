@@ -16,7 +16,7 @@ import pytest
 
 from flakeship.events import BytesMoved
 from flakeship.settings.declaration import Settings
-from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
+from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
 from tests.e2e.forging import digest_of, layer
 from tests.e2e.publishing import runner
 from tests.metadata.computing import placed
@@ -243,7 +243,7 @@ def test_an_image_of_nix2container(
     for name in ("one", "two"):
         (tmp_path / name).write_bytes(os.urandom(1000))
         paths.append(nix(nix_environ, "store", "add-file", "--name", name, str(tmp_path / name)))
-    tars = [b"".join(tar_pieces([StorePath(path.encode())], Variant())) for path in paths]
+    tars = [b"".join(tar_pieces([LayerPath(path.encode())], WriterVersion())) for path in paths]
     image = tmp_path / "image.json"
     image.write_bytes(
         image_json(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
+from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
 from tests.e2e.publishing import Publish, Run, layers, publisher, runner
 from tests.sources.layouts import REF_NAME, Layout, sha256
 from tests.sources.store_trees import image_json, layer_json
@@ -164,8 +164,10 @@ def store_image(nix_environ: Mapping[str, str], tmp_path: Path) -> Path:
     busybox = added("box", {"bin/busybox": archives.BUSYBOX.read_bytes()})
     hello = added("root", {"bin/hello": f"#!{busybox}/bin/busybox sh\necho Hello, store!\n".encode()})
     moved = {"path": hello, "options": {"rewrite": {"regex": f"^{hello}", "repl": ""}}}
-    tar = [b"".join(tar_pieces([StorePath(busybox.encode())], Variant()))]
-    tar.append(b"".join(tar_pieces([StorePath(hello.encode(), (re.compile(f"^{hello}"), ""))], Variant())))
+    tar = [b"".join(tar_pieces([LayerPath(busybox.encode())], WriterVersion()))]
+    tar.append(
+        b"".join(tar_pieces([LayerPath(hello.encode(), (re.compile(f"^{hello}"), ""))], WriterVersion()))
+    )
     document = image_json(
         [layer_json(sha256(tar[0]), {"path": busybox}), layer_json(sha256(tar[1]), moved)],
         **{"image-config": {"Cmd": ["/bin/hello"]}, "arch": "amd64"},

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.sources.nix2container.document import parse
-from flakeship.sources.nix2container.tree import Variant, tar_pieces
+from flakeship.sources.nix2container.tree import WriterVersion, tar_pieces
 
 FIXED: Final = "/nix/store/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a-odd"
 """Where the trees are rewritten to, so that digests do not depend on where a test keeps them."""
@@ -77,12 +77,12 @@ def image_json(layers: Sequence[Mapping[str, Any]] | None, **more: Any) -> bytes
     return json.dumps(document, indent="\t").encode()
 
 
-def tar_of(*paths: Mapping[str, Any], store: Path, variant: Variant = Variant()) -> bytes:  # noqa: B008  a frozen value
+def tar_of(*paths: Mapping[str, Any], store: Path, version: WriterVersion = WriterVersion()) -> bytes:  # noqa: B008  a frozen value
     none = f"sha256:{'0' * 64}"
     document = parse(image_json([layer_json(none, *paths)]), store=store, what="test")
-    return b"".join(tar_pieces(document.layers[0].paths, variant))
+    return b"".join(tar_pieces(document.layers[0].paths, version))
 
 
-def digest_of_tar(*paths: Mapping[str, Any], store: Path, variant: Variant = Variant()) -> str:  # noqa: B008
+def digest_of_tar(*paths: Mapping[str, Any], store: Path, version: WriterVersion = WriterVersion()) -> str:  # noqa: B008
     """What nix2container would state."""
-    return f"sha256:{hashlib.sha256(tar_of(*paths, store=store, variant=variant)).hexdigest()}"
+    return f"sha256:{hashlib.sha256(tar_of(*paths, store=store, version=version)).hexdigest()}"

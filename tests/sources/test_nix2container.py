@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flakeship.errors import Error, NotAnImageError, ResourceError
-from flakeship.sources.nix2container.tree import Variant
+from flakeship.sources.nix2container.tree import WriterVersion
 from tests.image.making import check, made
 from tests.sources.store_trees import (
     FIXED,
@@ -45,8 +45,8 @@ PERMS = [
     {"regex": "link", "mode": "0700", "uid": 0, "gid": 2097152, "uname": "u" * 33, "gname": ""},
 ]
 OLD = [
-    Variant(gname_is_uname=True),
-    Variant(mtime=0, gname_is_uname=True),
+    WriterVersion(gname_is_uname=True),
+    WriterVersion(mtime=0, gname_is_uname=True),
 ]
 
 
@@ -110,8 +110,12 @@ def image(store: Path, *layers: Mapping[str, Any], **more: Any) -> Path:
     return path
 
 
-def layer_of(store: Path, *paths: Mapping[str, Any], variant: Variant = Variant()) -> dict[str, Any]:  # noqa: B008
-    return layer_json(digest_of_tar(*paths, store=store, variant=variant), *paths)
+def layer_of(
+    store: Path,
+    *paths: Mapping[str, Any],
+    version: WriterVersion = WriterVersion(),  # noqa: B008
+) -> dict[str, Any]:
+    return layer_json(digest_of_tar(*paths, store=store, version=version), *paths)
 
 
 def test_an_image(tmp_path: Path) -> None:
@@ -128,17 +132,17 @@ def test_an_image(tmp_path: Path) -> None:
     assert "created" not in config, "year 1 is Go's word for never"
 
 
-@pytest.mark.parametrize("variant", OLD)
-def test_older_versions_wrote_other_headers(tmp_path: Path, variant: Variant) -> None:
+@pytest.mark.parametrize("version", OLD)
+def test_older_versions_wrote_other_headers(tmp_path: Path, version: WriterVersion) -> None:
     store = tmp_path / "store"
     paths = [
         rewritten(plant(store / "a", {"a": b""}), FIXED),
         rewritten(plant(store / "b"), FIXED, perms=PERMS),
     ]
-    path = image(store, *(layer_of(store, each, variant=variant) for each in paths))
+    path = image(store, *(layer_of(store, each, version=version) for each in paths))
     check(packed := made(path, tmp_path / "out", store=store))
-    assert len({digest_of_tar(paths[1], store=store, variant=each) for each in [*OLD, Variant()]}) == 3
-    assert packed.layers[1].diff_id == digest_of_tar(paths[1], store=store, variant=variant)
+    assert len({digest_of_tar(paths[1], store=store, version=each) for each in [*OLD, WriterVersion()]}) == 3
+    assert packed.layers[1].diff_id == digest_of_tar(paths[1], store=store, version=version)
 
 
 @pytest.mark.parametrize("layers", [None, []])
@@ -261,10 +265,10 @@ def test_a_socket_in_a_store_path(tmp_path: Path) -> None:
 
 
 def test_a_file_that_becomes_shorter(tmp_path: Path) -> None:
-    from flakeship.sources.nix2container.tree import StorePath, tar_pieces
+    from flakeship.sources.nix2container.tree import LayerPath, tar_pieces
 
     plant(tmp_path / "one", {"a": b"", "b": b"content"})
-    pieces = tar_pieces([StorePath(str(tmp_path / "one").encode())], Variant())
+    pieces = tar_pieces([LayerPath(str(tmp_path / "one").encode())], WriterVersion())
     next(pieces)
     (tmp_path / "one/b").chmod(0o644)
     (tmp_path / "one/b").write_bytes(b"")
@@ -274,10 +278,10 @@ def test_a_file_that_becomes_shorter(tmp_path: Path) -> None:
 
 
 def test_a_file_that_vanishes(tmp_path: Path) -> None:
-    from flakeship.sources.nix2container.tree import StorePath, tar_pieces
+    from flakeship.sources.nix2container.tree import LayerPath, tar_pieces
 
     plant(tmp_path / "one", {"a": b"", "b": b"content"})
-    pieces = tar_pieces([StorePath(str(tmp_path / "one").encode())], Variant())
+    pieces = tar_pieces([LayerPath(str(tmp_path / "one").encode())], WriterVersion())
     next(pieces)
     (tmp_path / "one/b").unlink()
     with pytest.raises(ResourceError, match="one/b vanished") as caught:

@@ -17,7 +17,7 @@ from flakeship.image.stream import CHUNK, Reader, Stream, chunks, read_full
 
 BLOCK: Final = tarfile.BLOCKSIZE
 MEMBER_LIMIT: Final = 20_000
-"""Headers of any kind, for an endless row of extended ones would keep us just as busy."""
+"""Headers of any kind: an endless row of extended ones would take as long as one of files."""
 NAME_LIMIT: Final = 4096
 _EXTENSION_LIMIT: Final = 1024 * 1024
 _SIZE_LIMIT: Final = 1 << 43
@@ -50,12 +50,15 @@ class Member:
 
 
 def is_tar(head: bytes) -> bool:
-    """Both magics, POSIX's and GNU's, stand at 257; a block of zeros begins an empty archive."""
+    """Tell whether a file that begins with `head` (512 bytes) is a tar archive, an empty one too.
+
+    Both magics, POSIX's and GNU's, stand at byte 257; a block of zeros begins an empty archive.
+    """
     return head[257:262] == b"ustar" or (len(head) >= BLOCK and not any(head[:BLOCK]))
 
 
 def is_old_tar(head: bytes) -> bool:
-    """Tar has no magic in its oldest form, but a checksum it has."""
+    """Tell whether `head` is a header by its checksum: tar has no magic in its oldest form (Unix V7)."""
     try:
         tarfile.TarInfo.frombuf(head[:BLOCK], "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -64,7 +67,10 @@ def is_old_tar(head: bytes) -> bool:
 
 
 class Bounded(Stream):
-    """Exactly `size` bytes of `file` from where it stands; DamagedError if it has fewer."""
+    """Exactly `size` bytes of `file` from where it stands; `read` raises DamagedError if it has fewer.
+
+    `left` are the bytes not read yet. Closing it closes `file` if it is its `own`.
+    """
 
     def __init__(self, file: Reader, size: int, *, own: bool = False) -> None:
         self._file, self.left, self._own = file, size, own
@@ -86,7 +92,10 @@ class Bounded(Stream):
 
 
 class TarReader:
-    """Members in the order of the archive. Between two of them, `data` reads the one just handed out."""
+    """Yields the members in the order of the archive. Between two of them, `data` reads the one that was yielded last.
+
+    A file that can seek is read from its start, and the data of members that nobody reads are skipped by a seek.
+    """
 
     def __init__(self, file: Reader) -> None:
         self._file = file
@@ -98,7 +107,7 @@ class TarReader:
         self._data = Bounded(file, 0)
 
     def __iter__(self) -> Iterator[Member]:
-        """DamagedError where the archive is cut or is none; NotAnImageError where it is hostile."""
+        """Yield each member. DamagedError where the archive is cut off or no tar, NotAnImageError where it is hostile."""
         extended: dict[str, str] = {}
         count = 0
         while header := self._header():
@@ -122,6 +131,7 @@ class TarReader:
             raise DamagedError("it ends behind an extended header")
 
     def data(self) -> Bounded:
+        """Return the data of the member that was yielded last, or what is left of them."""
         return self._data
 
     def _member(self, header: tarfile.TarInfo, extended: dict[str, str]) -> Member:
@@ -183,7 +193,7 @@ class TarReader:
 
 
 def inside(name: str) -> str:
-    """`name` relative to the archive's root. NotAnImageError if it leads out of it, or is absurdly long."""
+    """Return `name` relative to the archive's root. NotAnImageError if it leads out of it or has over 4096 characters."""
     if len(name) > NAME_LIMIT:
         raise NotAnImageError(
             f"the archive has a member with a name of more than {NAME_LIMIT} characters",
@@ -209,7 +219,7 @@ def _target(name: str, link: str) -> str:
 
 
 def shown(name: str) -> str:
-    """An untrusted name fit for a message."""
+    """Return an untrusted name in ASCII, quoted and at most 120 characters of it, for a message."""
     return ascii(name if len(name) <= 120 else name[:117] + "...")
 
 
@@ -218,7 +228,7 @@ def _text(data: bytes) -> str:
 
 
 def _pax_records(data: bytes) -> dict[str, str]:
-    """`LENGTH KEYWORD=VALUE\\n` records, of which those are kept that say where a member is: pax(1), "Extended Header"."""
+    """Parse `LENGTH KEYWORD=VALUE\\n` records, and keep those that say where a member is: pax(1), "Extended Header"."""
     records: dict[str, str] = {}
     data, start = data.rstrip(b"\0"), 0
     while start < len(data):

@@ -1,5 +1,6 @@
-"""nix2container's image JSON: layers are packed from the store here and now, or lie in it as blobs, and their digests
-are known before.
+"""The source `nix2container image`: a JSON file whose layers are packed from the store, or lie in it as blobs.
+
+The digest of each layer is known before it is packed.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from flakeship.image.model import CompressedBlob, Image, Layer
 from flakeship.image.stream import Joined, Reader
 from flakeship.image.tar.reader import BLOCK
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
-from flakeship.sources.nix2container.tree import StorePath, Variant, tar_pieces
+from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
 from flakeship.sources.opened import Opened, SourceRequest
 
 KIND: Final = "nix2container image"
 
-_OLDEST: Final = Variant(mtime=0, gname_is_uname=True)
+_OLDEST: Final = WriterVersion(mtime=0, gname_is_uname=True)
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -58,11 +59,11 @@ class Nix2Container:
         return self._image
 
     def _packed(self, layer: LayerDocument) -> Layer:
-        newest, *older = (functools.partial(_tar, layer.paths, variant) for variant in _variants(layer))
+        newest, *older = (functools.partial(_tar, layer.paths, version) for version in _versions(layer))
         return Layer(layer.diff_id, newest, layer.diff_id, layer.size or None, otherwise=tuple(older))
 
     def _blob(self, layer: LayerDocument, path: Path) -> Layer:
-        """The media type in the JSON may be wrong, the first bytes of the blob are not."""
+        """Recognise the compression by the blob's first bytes: the media type in the JSON may be wrong."""
         with path.open("rb") as file:
             head = file.read(BLOCK)
         blob = None
@@ -77,11 +78,15 @@ def _inflated(path: Path) -> Reader:
     return uncompressed(path.open("rb", buffering=0))
 
 
-def _tar(paths: Iterable[StorePath], variant: Variant) -> Reader:
-    return Joined(tar_pieces(paths, variant))
+def _tar(paths: Iterable[LayerPath], version: WriterVersion) -> Reader:
+    return Joined(tar_pieces(paths, version))
 
 
-def _variants(layer: LayerDocument) -> tuple[Variant, ...]:
-    """The newest first; those that would write the same of this layer once."""
+def _versions(layer: LayerDocument) -> tuple[WriterVersion, ...]:
+    """Return the versions of nix2container, the newest first; of those that write the same tar of this layer one."""
     owned = any(item.gname not in {b"", item.uname} for path in layer.paths for item in path.permissions)
-    return (Variant(), Variant(gname_is_uname=True), _OLDEST) if owned else (Variant(), _OLDEST)
+    return (
+        (WriterVersion(), WriterVersion(gname_is_uname=True), _OLDEST)
+        if owned
+        else (WriterVersion(), _OLDEST)
+    )

@@ -1,4 +1,4 @@
-"""The JSON that nix2container's buildImage hands over, read and distrusted.
+"""The JSON that nix2container's buildImage writes, parsed and checked.
 
 https://github.com/nlewo/nix2container/blob/master/types/types.go
 """
@@ -15,10 +15,10 @@ from typing import Any, Final
 from flakeship.errors import NotAnImageError
 from flakeship.image.document import decode_object, without_nulls
 from flakeship.image.model import Digest, parse_digest
-from flakeship.sources.nix2container.tree import Permission, StorePath
+from flakeship.sources.nix2container.tree import LayerPath, Permission
 
 LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of the JSON: it lists every store path of the closure, with options."""
+"""Bytes of the JSON, which lists every store path of the closure, with options."""
 
 _VERSION: Final = 1
 _HINT: Final = (
@@ -30,28 +30,31 @@ _OCTAL: Final = re.compile(r"\s*([0-7]+)")
 
 @dataclass(frozen=True, slots=True)
 class LayerDocument:
-    """`blob` is the file with the layer, where there is one; else the store paths are packed. `digest` is of the
+    """One layer. `blob` is the file with the layer, where there is one; else the store paths are packed. `digest` is of the
     blob, `diff_id` of the tar. `size` is a hint in bytes, 0 where the document doesn't know it.
     """
 
     digest: Digest
     diff_id: Digest
     size: int
-    paths: tuple[StorePath, ...]
+    paths: tuple[LayerPath, ...]
     blob: Path | None
     history: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageDocument:
-    """`config` is an image-spec config without rootfs and history."""
+    """The parsed JSON. `config` is an image-spec config without rootfs and history."""
 
     config: Mapping[str, Any]
     layers: tuple[LayerDocument, ...]
 
 
 def parse(data: bytes, *, store: Path, what: str) -> ImageDocument:
-    """`what` names the file in errors; nothing outside the folder `store` is taken. NotAnImageError."""
+    """Parse the JSON. NotAnImageError where it is malformed or names a file outside the folder `store`.
+
+    `what` names the JSON file in errors.
+    """
     try:
         document = without_nulls(decode_object(data, limit=LIMIT))
         version = document["version"]
@@ -95,11 +98,11 @@ def _layer(document: Mapping[str, Any], number: int, store: Path, what: str) -> 
     )
 
 
-def _path(document: Mapping[str, Any], store: Path, called: str) -> StorePath:
+def _path(document: Mapping[str, Any], store: Path, called: str) -> LayerPath:
     options = document.get("options", {})
     rewrite = options.get("rewrite", {})
     regex = rewrite.get("regex", "")
-    return StorePath(
+    return LayerPath(
         os.fsencode(_inside(document["path"], store, called)),
         (_pattern(regex, called), _text(rewrite.get("repl", ""))) if regex else None,
         tuple(_permission(item, called) for item in options.get("perms", [])),
@@ -122,7 +125,7 @@ def _permission(document: Mapping[str, Any], called: str) -> Permission:
 
 
 def _pattern(regex: Any, called: str) -> re.Pattern[str]:
-    """Go's RE2 in Python's words: `$` is the very end, and classes like \\w are ASCII's."""
+    """Compile a pattern of Go's RE2 (https://github.com/google/re2/wiki/Syntax): `$` is the very end, \\w is ASCII's."""
     try:
         return re.compile(_END.sub(r"\\Z", _text(regex)).replace(r"\z", r"\Z"), re.ASCII)
     except re.error as error:
@@ -142,7 +145,7 @@ def _text(value: Any) -> str:
 
 
 def _inside(path: Any, store: Path, called: str) -> str:
-    """The path itself, in the store with all the links on the way to it. NotAnImageError where it is not, or not there."""
+    """Return the path. NotAnImageError where it is missing, or it or a link on the way to it leads out of the store."""
     name = _text(path)
     top = os.fspath(store.resolve()) + "/"
     folder, _, last = name.rpartition("/")

@@ -1,4 +1,4 @@
-"""Which file of the store is which member of a nix2container layer: rewritten, merged into one tree, walked in its order.
+"""The tar of a nix2container layer: files of the store under rewritten names, merged into one tree, in the order of that tree.
 
 https://github.com/nlewo/nix2container/blob/master/nix/graph.go and tar.go
 """
@@ -23,7 +23,7 @@ _ROOT_MODE: Final = 0o755
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """For files whose path in the store `pattern` matches; None leaves the mode."""
+    """Mode and owner for files whose path in the store `pattern` matches; None leaves the mode as it is."""
 
     pattern: re.Pattern[str]
     mode: int | None
@@ -34,7 +34,7 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
-class StorePath:
+class LayerPath:
     """A path to pack with all below it. `rewrite` is a pattern and its replacement, as Go's regexp expands it."""
 
     path: bytes
@@ -43,8 +43,8 @@ class StorePath:
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
-    """How a version of nix2container wrote what another wrote otherwise.
+class WriterVersion:
+    """In what the tars of nix2container's versions differ.
 
     Before July 2024 the time was 0 (6f51fc5); before November 2024 the group took the user's name (de69713).
     """
@@ -66,7 +66,7 @@ class _Node:
     children: dict[bytes, _Node] = field(default_factory=dict)
 
 
-def tar_pieces(paths: Iterable[StorePath], variant: Variant) -> Pieces:
+def tar_pieces(paths: Iterable[LayerPath], version: WriterVersion) -> Pieces:
     """Yield the tar in pieces of any size. ResourceError where the store changes meanwhile, NotAnImageError for what no
     image can hold.
     """
@@ -75,11 +75,11 @@ def tar_pieces(paths: Iterable[StorePath], variant: Variant) -> Pieces:
         for source, kind in walk(path.path):
             _enter(root, path, source, kind)
     for name, node in _members(root):
-        yield from _member(name, node, variant)
+        yield from _member(name, node, version)
     yield END
 
 
-def _enter(root: _Node, path: StorePath, source: bytes, kind: Kind) -> None:
+def _enter(root: _Node, path: LayerPath, source: bytes, kind: Kind) -> None:
     """Put a file into the tree. A later one takes the place of an earlier one; one that is rewritten to nothing has none."""
     destination = _rewritten(source, path.rewrite)
     if not destination:
@@ -94,7 +94,7 @@ def _enter(root: _Node, path: StorePath, source: bytes, kind: Kind) -> None:
 
 
 def _parts(destination: bytes) -> list[bytes]:
-    """Of a cleaned path; what is absolute begins with an empty part."""
+    """Split a path as Go's path/filepath.Clean leaves it; an absolute one begins with an empty part."""
     if destination[:1] == b"." or b"/." in destination or b"//" in destination or destination[-1:] == b"/":
         destination = posixpath.normpath(
             b"/" + destination.lstrip(b"/") if destination[:1] == b"/" else destination
@@ -112,7 +112,7 @@ def _rewritten(source: bytes, rewrite: tuple[re.Pattern[str], str] | None) -> by
 
 
 def _text(path: bytes) -> str:
-    """As patterns see it, whatever the locale says."""
+    """Decode a path as patterns see it, whatever the locale says."""
     return path.decode("utf-8", "surrogateescape")
 
 
@@ -120,7 +120,7 @@ _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))")
 
 
 def _expanded(template: str, hit: re.Match[str]) -> str:
-    """As https://pkg.go.dev/regexp#Regexp.Expand: what names no group is empty."""
+    """Fill in a replacement as https://pkg.go.dev/regexp#Regexp.Expand does: what names no group is empty."""
 
     def value(variable: re.Match[str]) -> str:
         if variable[3]:
@@ -135,7 +135,7 @@ def _expanded(template: str, hit: re.Match[str]) -> str:
 
 
 def _members(root: _Node) -> Iterator[tuple[bytes, _Node]]:
-    """Depth first; the names of each folder in the order of their bytes."""
+    """Yield every member with its name: depth first, the names of each folder in the order of their bytes."""
     waiting = _below(b"", root)
     while waiting:
         name, node = waiting.pop()
@@ -144,15 +144,15 @@ def _members(root: _Node) -> Iterator[tuple[bytes, _Node]]:
 
 
 def _below(base: bytes, node: _Node) -> list[tuple[bytes, _Node]]:
-    """The last one first."""
+    """Return what a folder holds, the last one first."""
     return [
         (posixpath.join(base, part) if part else b"/", child)
         for part, child in sorted(node.children.items(), reverse=True)
     ]
 
 
-def _member(name: bytes, node: _Node, variant: Variant) -> Pieces:
-    attributes = _attributes(node, variant)
+def _member(name: bytes, node: _Node, version: WriterVersion) -> Pieces:
+    attributes = _attributes(node, version)
     if node.kind == "file":
 
         def header(_: bytes, info: os.stat_result) -> bytes:
@@ -165,19 +165,22 @@ def _member(name: bytes, node: _Node, variant: Variant) -> Pieces:
         yield go_tar.header(name, attributes)
 
 
-def _attributes(node: _Node, variant: Variant) -> go_tar.Attributes:
+def _attributes(node: _Node, version: WriterVersion) -> go_tar.Attributes:
     if node.info is None:
-        return go_tar.Attributes("folder", _ROOT_MODE, variant.mtime)
+        return go_tar.Attributes("folder", _ROOT_MODE, version.mtime)
     mode = 0o777 if node.kind == "symlink" else stat.S_IMODE(node.info.st_mode)
     if not node.permissions:
-        return go_tar.Attributes(node.kind, mode, variant.mtime)
-    return go_tar.Attributes(node.kind, *_permitted(_text(node.source), node.permissions, mode, variant))
+        return go_tar.Attributes(node.kind, mode, version.mtime)
+    return go_tar.Attributes(node.kind, *_permitted(_text(node.source), node.permissions, mode, version))
 
 
 def _permitted(
-    source: str, permissions: Sequence[Permission], mode: int, variant: Variant
+    source: str, permissions: Sequence[Permission], mode: int, version: WriterVersion
 ) -> tuple[int, int, go_tar.Owner]:
-    """All that match, one after the other: each resets the numbers, and names and mode only where it has them."""
+    """Return mode, time and owner after all permissions that match, one after the other.
+
+    Each sets the numbers anew, but names and mode only where it has them.
+    """
     owner = go_tar.ROOT
     for permission in permissions:
         if permission.pattern.search(source):
@@ -185,13 +188,13 @@ def _permitted(
                 permission.uid,
                 permission.gid,
                 permission.uname or owner.uname,
-                _group(permission, owner, variant),
+                _group(permission, owner, version),
             )
             mode = mode if permission.mode is None else permission.mode
-    return mode, variant.mtime, owner
+    return mode, version.mtime, owner
 
 
-def _group(permission: Permission, owner: go_tar.Owner, variant: Variant) -> bytes:
+def _group(permission: Permission, owner: go_tar.Owner, version: WriterVersion) -> bytes:
     if not permission.gname:
         return owner.gname
-    return permission.uname if variant.gname_is_uname else permission.gname
+    return permission.uname if version.gname_is_uname else permission.gname
