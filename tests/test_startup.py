@@ -23,7 +23,7 @@ NEEDLESS = {
     "flakeship.sources.closure": "it is an image, no package",
     "flakeship.sources.nix2container": "an archive is known before this kind is asked",
     "flakeship.sources.stored": "it is no layout",
-    "flakeship.commands.publish.registry_source": "the source is in no registry",
+    "flakeship.commands.registry_image": "the source is in no registry",
     "flakeship.commands.publish.overrides": "no input says how the container starts",
     "flakeship.image.override": "no input says how the container starts",
     "flakeship.stores.cache": "the layer cache is off",

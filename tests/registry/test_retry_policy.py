@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from flakeship.commands.publish.registry_source import remote_of
+from flakeship.commands.connections import Connections
+from flakeship.commands.registry_image import registry_image
 from flakeship.errors import UnreachableError
 from flakeship.http.retry import POLICIES, RetryPolicy
 from flakeship.settings.declaration import Settings
@@ -70,8 +72,9 @@ def test_reading_a_source(policed: FaultProxy, other: FaultProxy, pusher: Pusher
     around, _ = runtime(tmp_path)
     for host, tries in ((policed, TWICE.tries), (other, USUAL)):
         host.fail_next("GET", "/manifests/", status=503, times=USUAL)
+        connections = replace(Connections.of(Settings(), around), session=pusher.transport())
         with pytest.raises(UnreachableError, match=f"tried {tries} times"):
-            remote_of(f"docker://{host.host}/a/b:1", Settings(), around, pusher.transport())
+            registry_image(f"docker://{host.host}/a/b:1", connections)
         assert asked(host, "GET", "/manifests/") == tries
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flakeship import events
 from flakeship.ci.platforms import job_credentials
@@ -21,9 +23,76 @@ from flakeship.registry.credentials import Credentials, basic_authorization
 from flakeship.registry.reference import Reference
 from flakeship.settings.declaration import Settings
 
+if TYPE_CHECKING:  # an image may go no further than this machine
+    from flakeship.registry.client import RegistryClient
 
-def transport(settings: Settings, runtime: Runtime) -> Transport:
-    """Open an HTTP session as the inputs `ca` and `plain-http` ask. UsageError if one of them is malformed."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """How a run reaches registries. `home` is the user's home folder; `authfile` is None where docker's and podman's
+    files are read. `named_user` are the inputs `username`, `password` and `registry`, None where no user is named.
+    """
+
+    session: Transport
+    named_user: ExplicitCredentials | None
+    authfile: str | None
+    github_token: str = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+    home: str
+    emit: events.Emit
+
+    @classmethod
+    def of(cls, settings: Settings, runtime: Runtime) -> Connections:
+        """Prepare the session, which connects when it is first used. UsageError if `ca` or `plain-http` is malformed."""
+        user = ExplicitCredentials(settings.username, settings.password, settings.registry)
+        return cls(
+            session=_session(settings, runtime),
+            named_user=user if user.username else None,
+            authfile=str(runtime.cwd / settings.authfile) if settings.authfile else None,
+            github_token=settings.github_token,
+            environ=runtime.environ,
+            home=str(runtime.home),
+            emit=runtime.emit,
+        )
+
+    def client(self, reference: Reference, *, actions: str = "pull,push") -> RegistryClient:
+        """A client for the repository of `reference`, which asks token servers for these `actions`."""
+        from flakeship.registry.client import RegistryClient
+
+        found = self.credentials_for(reference).credentials
+        return RegistryClient(self.session, reference.registry, reference.repository, found, actions=actions)
+
+    def credentials_for(self, reference: Reference) -> FoundCredentials:
+        """Choose the credentials for a repository, and announce their secrets so that logs can mask them."""
+        found = self._found(reference)
+        self.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
+        if found.credentials:
+            self.emit(events.Secret(found.credentials.secret))
+            self.emit(events.Secret(basic_authorization(found.credentials).removeprefix("Basic ")))
+        return found
+
+    def _found(self, reference: Reference) -> FoundCredentials:
+        user = self.named_user
+        if user and not user.password and user.is_for(reference):
+            # never those of another user than the one that the inputs name
+            return FoundCredentials(None, "username without a password")
+        return find_credentials(
+            reference,
+            explicit=user,
+            authfile=self.authfile,
+            environ=self.environ,
+            home=self.home,
+            offered=offered_credentials(self.environ, github_token=self.github_token),
+        )
+
+
+def offered_credentials(environ: Mapping[str, str], *, github_token: str) -> Iterator[OfferedCredentials]:
+    """List what CI platforms give to a job, in the order of `PLATFORMS`; nothing is imported before the first is read."""
+    for given in job_credentials(environ, token=github_token):
+        yield OfferedCredentials(given.registry, Credentials(given.username, given.password), given.source)
+
+
+def _session(settings: Settings, runtime: Runtime) -> Transport:
     if settings.ca and not Path(runtime.cwd, settings.ca).is_file():
         raise UsageError(f"ca: there is no file {settings.ca}", hint="name a file of PEM certificates")
     for host in settings.plain_http:
@@ -39,34 +108,3 @@ def transport(settings: Settings, runtime: Runtime) -> Transport:
         emit=runtime.emit,
         clock=Clock(now=runtime.clock, sleep=runtime.sleep, random=runtime.random),
     )
-
-
-def credentials_for(reference: Reference, settings: Settings, runtime: Runtime) -> FoundCredentials:
-    """Choose the credentials for a repository, and announce their secrets so that logs can mask them."""
-    found = _found(reference, settings, runtime)
-    runtime.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
-    if found.credentials:
-        runtime.emit(events.Secret(found.credentials.secret))
-        runtime.emit(events.Secret(basic_authorization(found.credentials).removeprefix("Basic ")))
-    return found
-
-
-def _found(reference: Reference, settings: Settings, runtime: Runtime) -> FoundCredentials:
-    explicit = ExplicitCredentials(settings.username, settings.password, settings.registry)
-    if explicit.username and not explicit.password and explicit.is_for(reference):
-        # never those of another user than the one that the inputs name
-        return FoundCredentials(None, "username without a password")
-    return find_credentials(
-        reference,
-        explicit=explicit if explicit.username else None,
-        authfile=str(runtime.cwd / settings.authfile) if settings.authfile else None,
-        environ=runtime.environ,
-        home=str(runtime.home),
-        offered=offered_credentials(runtime.environ, github_token=settings.github_token),
-    )
-
-
-def offered_credentials(environ: Mapping[str, str], *, github_token: str) -> Iterator[OfferedCredentials]:
-    """List what CI platforms give to a job, in the order of `PLATFORMS`; nothing is imported before the first is read."""
-    for given in job_credentials(environ, token=github_token):
-        yield OfferedCredentials(given.registry, Credentials(given.username, given.password), given.source)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship import sources
-from flakeship.commands.connections import credentials_for, transport
 from flakeship.commands.publish.overrides import platform_of
+from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import kind_of
 from flakeship.errors import NotAnImageError, UsageError
@@ -35,17 +35,19 @@ _PLATFORMS: Final = 64
 
 def run(settings: Settings, runtime: Runtime) -> str:
     """The text to print."""
-    images = inspect(settings, runtime)
+    with open_run(settings, runtime) as opened:
+        images = inspect(settings, opened)
     return inspections_json(images) if settings.json else "\n\n".join(map(inspection_text, images))
 
 
-def inspect(settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
+def inspect(settings: Settings, run_: Run) -> tuple[Inspection, ...]:
     """One for each platform, or the one that `platform` asks for. UsageError for a name that leads nowhere."""
     text = settings.image
     if not text:
         raise UsageError(
             "inspect: there is nothing to look at", hint="flakeship inspect ghcr.io/owner/name:tag, or a path"
         )
+    runtime = run_.runtime
     kind, rest = kind_of(text), text.partition(":")[2]
     medium = kind.MEDIUM if kind else ""
     if medium == "path" and rest:
@@ -58,7 +60,8 @@ def inspect(settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
             hint="`docker save` or `podman save` it to a file, and name that",
         )
     else:
-        found = tuple(_in_registry(Reference.parse(text.removeprefix(TRANSPORT)), settings, runtime))
+        reference = Reference.parse(text.removeprefix(TRANSPORT))
+        found = tuple(_in_registry(run_.connections.client(reference), reference))
     return _chosen(found, settings.platform)
 
 
@@ -125,16 +128,13 @@ def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | 
     )
 
 
-def _in_registry(reference: Reference, settings: Settings, runtime: Runtime) -> Iterator[Inspection]:
-    with transport(settings, runtime) as session:
-        credentials = credentials_for(reference, settings, runtime).credentials
-        client = RegistryClient(session, reference.registry, reference.repository, credentials)
-        manifest = _manifest(client, reference)
-        if not manifest.is_index:
-            yield _of_manifest(str(reference), manifest, client)
-            return
-        for digest in _children(manifest, str(reference))[:_PLATFORMS]:
-            yield _of_manifest(str(reference), _child(client, digest, reference), client)
+def _in_registry(client: RegistryClient, reference: Reference) -> Iterator[Inspection]:
+    manifest = _manifest(client, reference)
+    if not manifest.is_index:
+        yield _of_manifest(str(reference), manifest, client)
+        return
+    for digest in _children(manifest, str(reference))[:_PLATFORMS]:
+        yield _of_manifest(str(reference), _child(client, digest, reference), client)
 
 
 def _manifest(client: RegistryClient, reference: Reference) -> ManifestDocument:

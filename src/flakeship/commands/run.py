@@ -14,7 +14,7 @@ from flakeship.stores.temporary import TemporaryStore, temporary_store
 
 if TYPE_CHECKING:  # each is imported when it is first opened: most commands and most images do without
     from flakeship.commands.builder import Builder
-    from flakeship.http.transport import Transport
+    from flakeship.commands.connections import Connections
     from flakeship.metadata.context import Context
     from flakeship.sources.blobs import Remote
 
@@ -47,14 +47,16 @@ class Run:
         """What started the run, as CI or git tells it; GitHub's API is asked at most once."""
         from flakeship.commands.event import context_of
 
-        return context_of(self._settings, self.runtime, session=lambda: self.session)
+        return context_of(self._settings, self.runtime, session=lambda: self.connections.session)
 
     @cached_property
-    def session(self) -> Transport:
-        """The HTTP session; it connects when it is first used. UsageError for a `ca` or `plain-http` that can't be."""
-        from flakeship.commands.connections import transport
+    def connections(self) -> Connections:
+        """The way to registries. UsageError for a `ca` or `plain-http` that can't be."""
+        from flakeship.commands.connections import Connections
 
-        return self.scope.enter_context(transport(self._settings, self.runtime))
+        opened = Connections.of(self._settings, self.runtime)
+        self.scope.enter_context(opened.session)
+        return opened
 
     @cached_property
     def store(self) -> TemporaryStore:
@@ -70,16 +72,16 @@ class Run:
             self._settings,
             environ=self.runtime.environ,
             emit=self.emit,
-            session=lambda: self.session,
+            session=lambda: self.connections.session,
             folder=self.store.directory,
             scope=self.scope,
         )
 
     def registry_image(self, name: str) -> Remote:
         """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none."""
-        from flakeship.commands.publish.registry_source import remote_of
+        from flakeship.commands.registry_image import registry_image
 
-        return remote_of(name, self._settings, self.runtime, self.session)
+        return registry_image(name, self.connections)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import cast
 
 from flakeship.ci.platforms import refusal_hint
-from flakeship.commands.connections import credentials_for
 from flakeship.commands.run import Run
 from flakeship.destinations.grammar import targets
 from flakeship.destinations.kind import Target
@@ -83,8 +81,8 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
     runtime, context = run.runtime, run.event
     trusted = context.trusted or settings.allow_untrusted
     registry = RegistryOptions(
-        session=run.session,
-        credentials=functools.partial(credentials_for, settings=settings, runtime=runtime),
+        session=run.connections.session,
+        credentials=run.connections.credentials_for,
         push=cast("PushPolicy", settings.push),
         untrusted="" if trusted else context.untrusted_because,
         without_credentials="`username` has no password" if settings.username else "there are no credentials",

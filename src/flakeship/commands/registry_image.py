@@ -1,4 +1,4 @@
-"""`source` and `base-image: docker://REF`: an image that is in a registry, as blobs of which none is read that need not be."""
+"""`source` and `base-image: docker://REFERENCE`: an image in a registry, as blobs that are read only if a step needs them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,23 @@ import io
 from collections.abc import Callable
 from typing import TypeVar
 
-from flakeship.commands.connections import credentials_for
-from flakeship.commands.runtime import Runtime
+from flakeship.commands.connections import Connections
 from flakeship.errors import UsageError
-from flakeship.http.transport import Transport
 from flakeship.image.adopt import Checked
 from flakeship.image.media_types import INDEXES, MANIFESTS
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader, Stream
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import TRANSPORT, Reference
-from flakeship.settings.declaration import Settings
 from flakeship.sources.blobs import Remote
 
 T = TypeVar("T")
 
 
-def remote_of(name: str, settings: Settings, runtime: Runtime, session: Transport) -> Remote:
-    """What `docker://REF` names; asks for the manifest alone. UsageError where there is none."""
+def registry_image(name: str, connections: Connections) -> Remote:
+    """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none."""
     reference = Reference.parse(name.removeprefix(TRANSPORT))
-    credentials = credentials_for(reference, settings, runtime).credentials
-    client = RegistryClient(session, reference.registry, reference.repository, credentials, actions="pull")
+    client = connections.client(reference, actions="pull")
     blobs = _RegistryBlobs(client, str(reference))
     manifest = blobs.retrying("look at", lambda: client.get_manifest(_wanted(reference)))
     if manifest is None:
