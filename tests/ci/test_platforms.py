@@ -8,6 +8,7 @@ import inspect
 import pytest
 
 from flakeship.ci import forgejo, github, gitlab, local
+from flakeship.ci.job_credentials import JobCredentials
 from flakeship.ci.platforms import (
     PLATFORMS,
     current_platform,
@@ -16,7 +17,7 @@ from flakeship.ci.platforms import (
     output_platform,
     refusal_hint,
 )
-from flakeship.ci.protocol import JobCredentials, Platform
+from flakeship.ci.protocol import Platform
 
 CHECKED: tuple[Platform, ...] = (forgejo, github, gitlab, local)
 """For mypy, which holds each signature against the Protocol."""

@@ -10,8 +10,9 @@ from typing import TextIO
 
 from flakeship import events
 from flakeship.ci.handover import Handover
+from flakeship.ci.job_credentials import JobCredentials
 from flakeship.ci.local import defaults
-from flakeship.ci.protocol import Api, JobCredentials
+from flakeship.ci.protocol import Api
 from flakeship.errors import Error
 from flakeship.metadata.context import Context
 

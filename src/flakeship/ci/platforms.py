@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from flakeship.ci.protocol import Api, JobCredentials, Platform
-from flakeship.metadata.context import Context
+if TYPE_CHECKING:  # every start imports this module, and none of these
+    from flakeship.ci.job_credentials import JobCredentials
+    from flakeship.ci.protocol import Api, Platform
+    from flakeship.metadata.context import Context
 
 PLATFORMS: Final[tuple[str, ...]] = (
     "flakeship.ci.forgejo",

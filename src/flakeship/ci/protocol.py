@@ -1,16 +1,16 @@
-"""What every CI platform is asked for: one Protocol, and the small values that it takes and gives."""
+"""What every CI platform is asked for: one Protocol, which is only read by type checkers and tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeAlias
 
 from flakeship import events
 from flakeship.ci.handover import Handover
+from flakeship.ci.job_credentials import JobCredentials
 from flakeship.errors import Error
 from flakeship.metadata.context import Context
 
@@ -19,16 +19,6 @@ Api: TypeAlias = Callable[[str], Any]
 
 Fetch: TypeAlias = Callable[[str, str], Any]
 """Gets a URL with a bearer token and returns the JSON of the answer. Raises errors.Error for anything else."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobCredentials:
-    """What a platform gives its jobs to log in at one registry. `source` names the variables in a log."""
-
-    registry: str
-    username: str
-    password: str = field(repr=False)
-    source: str
 
 
 class Platform(Protocol):

@@ -9,12 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flakeship.ci.forgejo.recognition import NAME, PREFIXES
 from flakeship.ci.github import event as github
-from flakeship.ci.protocol import Api
 from flakeship.metadata.context import Context
+
+if TYPE_CHECKING:
+    from flakeship.ci.protocol import Api
 
 _HEAD: Final = re.compile(r"(refs/pull/\d+)/head")
 

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship.ci.event import moment, short_sha_length, wants_head_sha
 from flakeship.ci.github.recognition import NAME
 from flakeship.ci.local import git
-from flakeship.ci.protocol import Api
 from flakeship.errors import Error
 from flakeship.metadata.context import Context, Repository
+
+if TYPE_CHECKING:
+    from flakeship.ci.protocol import Api
 
 _ONLY_DEFAULT_BRANCH: Final = ("create", "discussion", "issues", "schedule")
 """Events that start workflows of the default branch only, as far as docker/metadata-action knows them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from flakeship.ci.protocol import JobCredentials
+from flakeship.ci.job_credentials import JobCredentials
 
 _HOST: Final = "ghcr.io"
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from flakeship.ci.event import moment, short_sha_length, wants_head_sha
 from flakeship.ci.gitlab.recognition import NAME
 from flakeship.ci.local import git
-from flakeship.ci.protocol import Api
 from flakeship.metadata.context import Context, Repository
+
+if TYPE_CHECKING:
+    from flakeship.ci.protocol import Api
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:

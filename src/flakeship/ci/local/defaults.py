@@ -12,7 +12,8 @@ from flakeship import events
 
 if TYPE_CHECKING:  # imported on every platform, which may have no use for these
     from flakeship.ci.handover import Handover
-    from flakeship.ci.protocol import Api, Fetch, JobCredentials
+    from flakeship.ci.job_credentials import JobCredentials
+    from flakeship.ci.protocol import Api, Fetch
 
 NAME: Final = "local"
 

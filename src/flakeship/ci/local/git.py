@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from flakeship.ci.local.defaults import NAME
-from flakeship.ci.protocol import Api
 from flakeship.metadata.context import Context, Repository
+
+if TYPE_CHECKING:
+    from flakeship.ci.protocol import Api
 
 _SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
