@@ -13,6 +13,7 @@ import pytest
 
 from tests.testbed.registry import Registry
 
+# docs/decisions.md#modules-are-loaded-when-they-are-needed
 NEEDLESS = {
     "flakeship.nix": "nothing is built",
     "flakeship.caches": "nothing is built",

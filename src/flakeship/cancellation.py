@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final
 
+# docs/decisions.md#the-third-signal-is-final
 MAX_SIGNALS: Final = 2
 """The next signal after these ends the process at once, whatever is left behind."""
 
@@ -16,6 +17,7 @@ NAMING_GRACE_SECONDS: Final = 1.5
 """How long a run may go on naming an image after a signal, so that it ends within two seconds in all."""
 
 
+# docs/decisions.md#cancelled-is-not-an-exception
 class Cancelled(BaseException):
     """Raised wherever the run is when a signal comes.
 

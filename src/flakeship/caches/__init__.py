@@ -39,6 +39,7 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePlan]:
     if inputs == CacheInputs():
         yield CachePlan()
         return
+    # docs/decisions.md#a-cache-is-open-around-the-builds
     with contextlib.ExitStack() as scope:
         caches = (cast("Cache", importlib.import_module(name)) for name in CACHES)
         yield _plan([scope.enter_context(cache.opened(inputs, tools)) for cache in caches], tools)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # every start imports this module, and none of these
     from flakeship.ci.protocol import Api, Platform
     from flakeship.metadata.context import Context
 
+# docs/decisions.md#kinds-are-tuples-of-module-names
 PLATFORMS: Final[tuple[str, ...]] = (
     "flakeship.ci.forgejo",
     "flakeship.ci.github",
@@ -49,6 +50,7 @@ def is_ci(environ: Mapping[str, str]) -> bool:
 def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCredentials]:
     """List what any platform would give to a job: GITHUB_TOKEN serves on a laptop and in other CI too."""
     for each in _platforms():
+        # docs/decisions.md#every-platform-offers-credentials-and-hints
         yield from each.job_credentials(environ, token=token)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+# docs/decisions.md#settings-are-read-only-in-the-story
 COMMANDS: Final = {
     "publish": "flakeship.commands.publish.command",
     "inspect": "flakeship.commands.inspect",

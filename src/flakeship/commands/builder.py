@@ -69,6 +69,7 @@ class Builder:
     @cached_property
     def _isolating(self) -> Nix:
         # Nix 2.8 as root tries to isolate builds where it can't, and fails; newer versions fall back by themselves.
+        # docs/decisions.md#the-sandbox-is-switched-off-where-impossible
         falls_back = self.sandbox.possible is False and self.sandbox.fallback
         return self.nix.with_options([("sandbox", "false")]) if falls_back else self.nix
 

@@ -75,6 +75,7 @@ class Connections:
         user = self.named_user
         if user and not user.password and user.is_for(reference):
             # never those of another user than the one that the inputs name
+            # docs/decisions.md#a-user-without-password-means-withheld-credentials
             return FoundCredentials(None, "username without a password")
         return find_credentials(
             reference,

@@ -12,6 +12,7 @@ from flakeship.commands.runtime import Runtime
 from flakeship.settings.declaration import Settings
 from flakeship.stores.temporary import TemporaryStore, temporary_store
 
+# docs/decisions.md#modules-are-loaded-when-they-are-needed
 if TYPE_CHECKING:  # each is imported when it is first opened: most commands and most images do without
     from flakeship.commands.builder import Builder
     from flakeship.commands.connections import Connections
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # each is imported when it is first opened: most commands and
     from flakeship.sources.blobs import Remote
 
 
+# docs/decisions.md#a-run-and-a-request
 class Run:
     """Everything is opened when it is first asked for, and closed by the scope of `open_run`.
 

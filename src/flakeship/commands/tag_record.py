@@ -32,6 +32,7 @@ class TagRecord:
     @contextlib.contextmanager
     def naming(self, references: tuple[str, ...]) -> Iterator[SetNames]:
         """Enter the block that gives one image its `references`; call what it yields for each that is set."""
+        # docs/decisions.md#a-signal-between-tags-waits
         with self._uninterrupted():
             self._image = references
             yield self._note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+# docs/decisions.md#a-destination-is-one-module
 DESTINATIONS: Final = (
     "flakeship.destinations.registry",
     "flakeship.destinations.oci_layout",

@@ -100,6 +100,7 @@ class Remembers(Protocol):
 class TakesIndexes(Protocol):
     """The capability to take an image index: one name for the images of several platforms."""
 
+    # docs/decisions.md#indexes-are-a-capability-of-a-destination
     def prepare_index(self, index: PackedIndex) -> Prepared:
         """Write every image by its digest, then the index, without any name. May raise BlobsUnknownError."""
 

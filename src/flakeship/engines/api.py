@@ -23,6 +23,7 @@ class EngineApi:
 
     def __init__(self, engine: Engine) -> None:
         """Connect. NotAllowedError if this user may not open the engine's socket."""
+        # docs/decisions.md#one-package-uses-the-sdk-of-docker
         from docker import APIClient
 
         self._engine = engine

@@ -33,6 +33,7 @@ class RetryPolicy:
 USUAL_POLICY: Final = RetryPolicy()
 """The policy of every host that POLICIES does not name."""
 
+# docs/decisions.md#retries-follow-a-table-of-hosts
 POLICIES: Final[dict[str, RetryPolicy]] = {}
 """The policy of a host that needs another one, by the host of its API (`registry-1.docker.io`, `name:port`)."""
 

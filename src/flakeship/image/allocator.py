@@ -11,6 +11,7 @@ from typing import Final
 _M_ARENA_MAX: Final = -8
 _M_MMAP_THRESHOLD: Final = -3
 _M_TRIM_THRESHOLD: Final = -1
+# docs/decisions.md#packing-keeps-freed-memory
 _VALUES: Final = {_M_ARENA_MAX: 1, _M_MMAP_THRESHOLD: 32 * 1024 * 1024, _M_TRIM_THRESHOLD: 256 * 1024 * 1024}
 
 

@@ -26,6 +26,7 @@ RECIPE: Final = "3"
 LEVELS: Final[dict[Algorithm, range]] = {
     # isal's level 3 differs between AVX-512, AVX2 and SSE4.2
     "gzip": range(3),
+    # docs/decisions.md#high-levels-of-zstd-are-allowed
     "zstd": range(1, 20),
     "none": range(1),
 }
@@ -75,11 +76,13 @@ def _gzip(chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int) -
 
     crc, length = 0, 0
 
+    # docs/decisions.md#a-gzip-block-begins-with-eight-bytes
     def block(data: bytes, flush: int) -> bytes:
         deflate = isal_zlib.compressobj(level, isal_zlib.DEFLATED, -15)
         first = deflate.compress(data[:_FIRST]) + deflate.flush(isal_zlib.Z_SYNC_FLUSH)
         return b"".join((first, deflate.compress(memoryview(data)[_FIRST:]), deflate.flush(flush)))
 
+    # docs/decisions.md#gzip-is-compressed-in-independent-blocks
     def blocks() -> Iterator[Callable[[], bytes]]:
         nonlocal crc, length
         held: bytes | None = None
@@ -114,6 +117,7 @@ def _zstd(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
 
     # Any number of workers gives the same bytes, none gives others. Jobs of zstd's own size would hold 60 MiB a layer;
     # small ones that see an eighth of the window before them cost 0.5 % of size.
+    # docs/decisions.md#zstd-always-runs-with-worker-threads
     parameters = zstandard.ZstdCompressionParameters.from_level(
         level,
         threads=2,

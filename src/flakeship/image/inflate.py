@@ -49,6 +49,7 @@ class Inflated(Wrapper):
         try:
             # python-isal (1.9.1 at least) takes the end of its thread for the end of the stream, even if the thread put
             # its last block into the queue meanwhile: `_ThreadedGzipReader.readinto`. Asked again, it gives that block.
+            # docs/decisions.md#the-end-of-gzip-is-read-twice
             return self._stream.read(size) or self._stream.read(size)
         except self._errors as error:
             raise DamagedError(f"its compressed stream is damaged ({error})") from error

@@ -81,6 +81,7 @@ def _pack(
     if layer.compressed:
         if layer.compressed.here and (found := packing.store.find(layer)):
             return found
+        # docs/decisions.md#a-compressed-blob-is-sent-as-it-is
         return adopted(
             layer, layer.compressed, packing.family, verify=packing.verify, stop=stop, emit=packing.emit
         )
@@ -111,6 +112,7 @@ def _packed(
                 packing.emit(events.BytesMoved("read", len(data)))
                 yield data
 
+    # docs/decisions.md#a-layer-is-packed-to-a-file-first
     with packing.store.spool() as (file, path):
         for piece in compressed(read(), packing.compression, pool=compressors, in_flight=in_flight):
             blob_hash.update(piece)

@@ -14,6 +14,7 @@ from flakeship.image.model import digest_of
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     annotations = {**manifest.get("annotations", {}), SEAL: _seal_of(manifest)}
+    # docs/decisions.md#manifests-are-sealed
     return {**manifest, "annotations": annotations}
 
 

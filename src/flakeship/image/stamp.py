@@ -42,6 +42,7 @@ def with_created(image: Image, moment: datetime | None) -> Image:
 
 def with_record(image: Image, unstamped: Image) -> Image:
     """Note what the stamping overwrote. `unstamped` is the image as its source made it."""
+    # docs/decisions.md#the-unstamped-config-is-a-merge-patch
     patch = patch_between(dict(image.config), dict(unstamped.config))
     return with_annotations(image, {UNSTAMP: encode(patch).decode()}) if patch else image
 

@@ -19,6 +19,7 @@ def workers(name: str, threads: int, stop: threading.Event | None = None) -> Ite
     except BaseException:
         if stop:
             stop.set()
+        # docs/decisions.md#an-error-abandons-its-threads
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()

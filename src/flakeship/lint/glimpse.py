@@ -13,6 +13,7 @@ from typing import Final
 from flakeship.image.model import EMPTY, Layer
 from flakeship.image.stream import CHUNK, Reader, Wrapper
 
+# docs/decisions.md#lint-reads-nothing-for-its-own-sake
 _SMALL: Final = CHUNK
 _IN_STORE: Final = 3
 """A layer with so many members in the store is a layer of store paths: the rest of it is not looked at."""

@@ -166,6 +166,7 @@ class Nix:
             return ()
         options = (word for name, value in self.options for word in ("--option", name, value))
         # A missing flake.lock is computed in memory: the working tree is the user's, so no file is written there.
+        # docs/decisions.md#a-missing-lock-file-is-not-written
         return (*options, "--no-write-lock-file", *(("--impure",) if self.impure else ()))
 
 

@@ -20,6 +20,7 @@ def action(image: str) -> dict[str, Any]:
         **_head(""),
         "outputs": {name: {"description": text} for name, text in OUTPUTS.items()},
         # Without it the runner would take our input `entrypoint`, which is the image's, for that of this container.
+        # docs/decisions.md#the-action-names-its-own-entrypoint
         "runs": {"using": "docker", "image": image, "entrypoint": "/entrypoint", "args": ["publish"]},
     }
 

@@ -13,11 +13,13 @@ from flakeship.settings.fields import Input
 
 PUBLISHED_IMAGE: Final = "ghcr.io/flakeship/flakeship:1"
 _REPORT: Final = "flakeship-report"
+# docs/decisions.md#a-dollar-sign-in-the-gitlab-component
 _VERBATIM: Final = frozenset(
     {"labels", "annotations", "env", "entrypoint", "cmd", "healthcheck", "nix-config", "nix-path"}
 )
 """Where a `$` may be meant as it stands. Elsewhere it can only be a variable of GitLab's: no reference holds one."""
 
+# docs/decisions.md#component-inputs-begin-with-job
 _JOB: Final[dict[str, dict[str, Any]]] = {
     "job-name": {"default": "flakeship", "description": "Name of the job"},
     "job-stage": {"default": "build", "description": "Stage of the job"},

@@ -70,6 +70,7 @@ def escaped(text: str, width: int = _WIDTH) -> str:
     """
     line = " ".join(printable(text.replace("\n", " ")).split())
     cut = line if len(line) <= width else line[: width - 1] + "…"
+    # docs/decisions.md#job-pages-escape-text-by-character-references
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", cut)
 
 

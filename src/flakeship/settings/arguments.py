@@ -163,6 +163,7 @@ def _variables(environ: Mapping[str, str], declared: Mapping[str, Input]) -> tup
     known = set(declared) | set(twins)
     values: dict[str, str] = {}
     warnings: list[str] = []
+    # docs/decisions.md#the-place-of-a-secret-decides
     for prefix in ("INPUT_", "FLAKESHIP_"):
         found: dict[str, str] = {}
         for variable, text in environ.items():

@@ -35,6 +35,7 @@ _start = partial(declared, Heading.CONTAINER)
 _package = partial(declared, Heading.PACKAGE)
 
 
+# docs/decisions.md#settings-are-one-flat-list
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every input, read and checked for its form. A list is a tuple of values; a number that is not given is None."""

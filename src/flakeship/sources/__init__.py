@@ -16,6 +16,7 @@ from flakeship.image.inflate import is_compressed, is_foreign
 from flakeship.image.tar.reader import BLOCK, is_tar
 from flakeship.sources.opened import Opened, Source, SourceRequest
 
+# docs/decisions.md#kinds-are-tuples-of-module-names
 SOURCES: Final = (
     "flakeship.sources.stream_script",
     "flakeship.sources.oci_layout",

@@ -71,6 +71,7 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
             yield SeekableArchive(path, request.image_in_archive)
             return
         wanted = request.image_in_archive
+        # docs/decisions.md#only-chosen-layers-leave-a-compressed-archive
         needed = _needed(path, head, wanted) if wanted else None
         with Inflated(file, head) as stream:
             yield StreamedArchive(stream, str(path), wanted, needed)

@@ -23,6 +23,7 @@ class Opened(Protocol):
     forward_only: bool
     """Layers come in the order of the stream, each to be read before the next; `image` is known after the last."""
 
+    # docs/decisions.md#a-source-yields-layers-then-the-image
     def layers(self) -> Iterator[Layer]:
         """Each layer that the image needs, once; from a forward-only source perhaps some that it does not."""
 

@@ -26,6 +26,7 @@ from flakeship.image.stream import sha256_of
 _VERSION: Final = "1"
 _ENTRY_LIMIT: Final = 4096
 _NEW: Final = ".new-"
+# docs/decisions.md#the-layer-cache-has-no-lock
 _IN_USE: Final = 3600.0
 """Seconds. What was used so lately may be on its way somewhere by another process, and stays."""
 
@@ -85,6 +86,7 @@ class CacheFolder:
         path = self._blob_path(digest)
         try:
             with _opened(path) as file:
+                # docs/decisions.md#a-cached-blob-is-hashed-before-use
                 whole = os.fstat(file.fileno()).st_size == size and sha256_of(file) == (digest, size)
         except FileNotFoundError:
             return None

@@ -63,6 +63,7 @@ class ExistingStore:
         asked = [self._first, *self._others] if self._first else []
         if self._open_blob or blob.digest in self._forgotten or blob.suffix not in self._family.layers:
             return None
+        # docs/decisions.md#two-witnesses-spare-reading-a-compressed-blob
         if not asked or not all(said in place.blobs for place in asked):
             return None
         assert layer.diff_id
@@ -89,6 +90,7 @@ class ExistingStore:
         known = self._first.find(layer)
         if known is None or known.digest in self._forgotten:
             return None
+        # docs/decisions.md#reuse-needs-the-same-blob-everywhere
         return known if all(_same(other.find(layer), known) for other in self._others) else None
 
     def _proven(self, layer: Layer, known: ExistingLayer, open_blob: OpenBlob) -> bool:

@@ -92,6 +92,7 @@ class CommandLog:
             return
         if (untrusted or "::" in text or "##[" in text) and not self._stop_token:
             self._stop_token = randomness.token_hex(16)
+            # docs/decisions.md#log-commands-are-stopped-lazily
             text = f"::stop-commands::{self._stop_token}\n{text}"
         self._out.write(f"{text}\n")
         self._out.flush()

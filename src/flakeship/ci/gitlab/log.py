@@ -86,6 +86,7 @@ class SectionLog:
 
     def _masked(self, text: str) -> str:
         for secret in self._secrets:
+            # docs/decisions.md#we-mask-secrets-in-gitlab-logs
             text = text.replace(secret, "[MASKED]")
         return text
 

@@ -20,6 +20,7 @@ METRICS: Final = "metrics.txt"
 SUMMARY: Final = "summary.md"
 
 _DOTENV_LIMIT: Final = 5 * 1024
+# docs/decisions.md#gitlab-reports-follow-the-rules-of-readers
 _CHANGED_BY_GITLAB: Final = re.compile(r"[\x00\r\n$]|%\w+%")
 """Characters that end a line, and references to variables, which GitLab expands in the later job."""
 
@@ -97,6 +98,7 @@ def _escaped(label: str) -> str:
 
 
 def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w") -> None:
+    # docs/decisions.md#files-for-gitlab-need-a-named-folder
     if not (folder := environ.get(FOLDER)):
         return
     path = Path(environ.get("CI_PROJECT_DIR", ""), folder, name)

@@ -80,6 +80,7 @@ def _for(settings: Settings, name: str, installable: str, names: set[str]) -> Se
     return dataclasses.replace(
         settings,
         flake=(installable,),
+        # docs/decisions.md#labels-have-no-attribute-of-their-own
         images=_own_lines(settings.images, name, names),
         tags=_own_lines(settings.tags, name, names),
         to=tuple(own for text in settings.to if (own := _own(text, name, names)) is not None),

@@ -44,6 +44,7 @@ def _published_already(request: Request, plan: Plan, run: Run) -> Part | None:
     buildable = request.subject.buildable
     if buildable is None or not request.reuse.may_skip_build:
         return None
+    # docs/decisions.md#a-published-image-is-not-built-again
     source = existing_source(
         buildable.description, plan.existing, plan.store, recipe=plan.recipe, unnamed=plan.unnamed
     )

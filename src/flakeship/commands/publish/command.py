@@ -40,6 +40,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
             made[asked.name] = results[0]
             _summarise(results[0], asked.record, run_)
             lines += [line for result in results for line in outputs.references(result.published)]
+    # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         outputs.write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
     current_platform(runtime.environ).hand_over(handover(made), runtime.environ)

@@ -34,6 +34,7 @@ def check_room(temporary: Path, targets: Sequence[Target]) -> None:
 def check_fits(layers: Iterable[Layer], *, temporary: Path, compressed: bool) -> None:
     """Raise ResourceError if the largest of the layers to be packed can't fit into the temporary folder."""
     largest = max((layer.size or 0 for layer in layers if layer.compressed is None), default=0)
+    # docs/decisions.md#disk-space-is-checked-twice
     needed = largest // _DENSEST if compressed else largest
     if (free := _free(temporary)) is not None and free < needed:
         raise disk_full(temporary, free=free, needed=needed)

@@ -38,12 +38,14 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
         if missing:
             plan.store.forget(missing)
             lost = {key for key, layer in layers.items() if layer.descriptor.digest in missing}
+            # docs/decisions.md#a-blob-that-proves-missing-is-sent-again
             layers |= send_again(parts, lost, plan)
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan)
             return Result(packed, _named(_prepared(packed, plan), tags), parts[0].name)
         except BlobsUnknownError as error:
+            # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
             missing = error.digests - resent
             if not missing:
                 raise UnreachableError(
@@ -93,6 +95,7 @@ def _named(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ..
 
     Registries stand first among destinations, and are named last: what others see is set when all else went well.
     """
+    # docs/decisions.md#tags-are-written-last
     taggings = [tagging for each in reversed(prepared) for tagging in each.taggings]
     names = tuple(name for tagging in taggings for name in tagging.references)
     with tags.naming(names) as note:

@@ -54,6 +54,7 @@ def package_of(
 
 def _keep_alive(nix: Nix, paths: Iterable[str], folder: Path) -> None:
     """Register `paths` as roots of the garbage collector. Best effort: reading notices what vanishes."""
+    # docs/decisions.md#a-closure-is-held-while-it-is-read
     nix.run("build", "--out-link", str(folder / "held"), "--", *paths)
 
 

@@ -42,6 +42,7 @@ class PackingRequest:
 
         By itself it is gzip, and nothing for engines, which would have to undo it.
         """
+        # docs/decisions.md#images-for-engines-alone-are-not-compressed
         chosen: Algorithm = "none" if only_loaded and self.level is None else "gzip"
         algorithm = self.algorithm or chosen
         levels = LEVELS[algorithm]

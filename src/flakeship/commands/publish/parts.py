@@ -47,6 +47,7 @@ class Obtained:
         return datetime.fromtimestamp(self.flake.last_modified, UTC)
 
 
+# docs/decisions.md#publish-runs-over-a-list-of-parts
 @dataclass(frozen=True, slots=True)
 class Part:
     """One platform of what is published, or all platforms that one source holds.

@@ -93,6 +93,7 @@ class ReuseRequest:
         """What identifies how layers are packed, and which inputs shaped them: an image made without these inputs is
         never taken for the same.
         """
+        # docs/decisions.md#inputs-that-shape-layers-mark-the-recipe
         mark = f"/{self.shape}" if self.shape else ""
         return f"{RECIPE}/{compression.algorithm}/{compression.level}{mark}"
 
@@ -101,6 +102,7 @@ def existing_at(places: Sequence[Destination], mode: str, emit: events.Emit) -> 
     """Ask every destination what it holds, unless nothing is to be used again."""
     if mode == "off":
         return ExistingImages(())
+    # docs/decisions.md#the-registry-is-the-memory
     known = tuple(place.existing() if isinstance(place, Remembers) else () for place in places)
     emit(events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of"))
     if mode == "trust":

@@ -49,6 +49,7 @@ class ImageArchive:
     def add_layer(self, layer: PackedLayer) -> None:
         """Add the blob of a layer, which must have a way to open it."""
         assert layer.open is not None
+        # docs/decisions.md#archives-hold-compressed-layers
         with layer.open() as reader:
             self.add_blob(layer.descriptor.digest, layer.descriptor.size, reader)
 

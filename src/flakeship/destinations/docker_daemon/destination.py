@@ -71,6 +71,7 @@ class EngineDestination:
         digest = layer.descriptor.digest
         if layer.open is None:
             raise BlobsUnknownError(frozenset({digest}))
+        # docs/decisions.md#layers-an-engine-has-are-held-back
         if certain and layer.diff_id in self._known:
             # Whether the engine can do without depends on the layers below, which are known in the end:
             # the blob is kept at hand until then.

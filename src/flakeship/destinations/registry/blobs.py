@@ -92,6 +92,7 @@ class BlobUploads:
         if upload.believe and self._is_there(blob):
             return "uploaded" if upload.committed else "reused"
         session = self._mount(blob.digest) if upload.believe else self._client.start_upload()
+        # docs/decisions.md#a-mounted-blob-is-asked-for-afterwards
         if session is None and self._is_there(blob):
             return "mounted"
         if blob.open is None:

@@ -186,6 +186,7 @@ class RegistryDestination:
     def _check_listed(self, packed: Packed | PackedIndex) -> None:
         """Check all deferred blobs. BlobsUnknownError lists those that are missing."""
         named = {layer.descriptor.digest: layer for image in packed.images for layer in image.layers}
+        # docs/decisions.md#blobs-get-a-head-before-another-manifest
         waiting = [_blob(layer) for digest, layer in named.items() if digest not in self._delivered]
         if not waiting:
             return

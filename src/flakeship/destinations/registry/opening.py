@@ -29,6 +29,7 @@ def opened(
     registry = options.registry
     found = registry.credentials(repository)
     destination = _destination(repository, tags, found, options)
+    # docs/decisions.md#a-dry-run-asks-registries-only
     if options.dry_run:
         yield DryRun(destination, emit=options.emit)
     elif _is_pushed(destination, found, registry, options.emit):
@@ -58,6 +59,7 @@ def _is_pushed(
 
 def _refuse_untrusted(registry: RegistryOptions, emit: events.Emit) -> None:
     """Emit one notice, or raise NotAllowedError if `push` is true."""
+    # docs/decisions.md#untrusted-code-is-never-pushed
     if registry.push == "true":
         raise NotAllowedError(
             f"nothing may be pushed: {registry.untrusted}",

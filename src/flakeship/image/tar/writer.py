@@ -39,6 +39,7 @@ def form(kind: Kind, mode: int, *, uid: int = 0, gid: int = 0) -> Template:
     return template(FLAGS[kind], mode, uid=uid, gid=gid, mtime=_STORE_TIME)
 
 
+# docs/decisions.md#tar-headers-are-written-by-our-own-code
 _FOLDER_ABOVE: Final = form("folder", 0o755)
 _FOLDER: Final = form("folder", 0o555)
 _FILE: Final = form("file", 0o444)

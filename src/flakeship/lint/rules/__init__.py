@@ -9,6 +9,7 @@ from typing import Final, Protocol, cast
 from flakeship.lint.finding import Finding
 from flakeship.lint.view import ImageView
 
+# docs/decisions.md#a-lint-rule-is-one-module
 RULES: Final = (
     "flakeship.lint.rules.command",
     "flakeship.lint.rules.user",

@@ -16,6 +16,7 @@ from flakeship.sources.package import Package
 _NONROOT: Final = 65532
 """The number that distroless images use."""
 _NOT_FOR_ROOT: Final = frozenset({"nix-support", "propagated-build-inputs"})
+# docs/decisions.md#the-folders-of-a-base-image-stay
 _NOT_OVER_A_BASE: Final = _NOT_FOR_ROOT | {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}
 """In most distributions these are links to what lies below /usr: a folder in their place would hide all of that."""
 _NSSWITCH: Final = b"passwd: files\ngroup: files\nhosts: files dns\n"

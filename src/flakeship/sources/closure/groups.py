@@ -38,6 +38,7 @@ def grouped(
     left = [name for name in below if name not in taken]
     under = _closures(known, order)
     parts = [_Part.of([known[name]], under) for name in left]
+    # docs/decisions.md#layers-of-a-package-follow-update-cost
     parts = _joined(parts, limit - 1 - len(kept))
     parts += [_Part.of([known[name] for name in below if name in group], under) for group in kept]
     place = {name: number for number, name in enumerate(order)}

@@ -59,6 +59,7 @@ class Nix2Container:
         return self._image
 
     def _packed(self, layer: LayerDocument) -> Layer:
+        # docs/decisions.md#nix2container-tars-are-written-by-our-code
         newest, *older = (functools.partial(_tar, layer.paths, version) for version in _versions(layer))
         return Layer(layer.diff_id, newest, layer.diff_id, layer.size or None, otherwise=tuple(older))
 

@@ -25,6 +25,7 @@ def planned_or_run(path: Path, request: SourceRequest) -> contextlib.AbstractCon
 def _planned(path: Path, request: SourceRequest) -> Planned:
     conf = read_conf(path, store=request.store, now=request.now)
     base = base_of(conf)
+    # docs/decisions.md#a-stream-script-is-tried-out-first
     recipe = recipe_of(conf, environ=request.environ, folder=request.folder)
     hashes = request.nar_hashes() if request.nar_hashes else {}
     return Planned(conf, recipe, base=base, hashes=hashes)

@@ -91,6 +91,7 @@ def base_of(conf: Conf) -> SeekableArchive | None:
 
 def _store_layer(paths: tuple[str, ...], recipe: python_tar.HeaderFields, hashes: Mapping[str, str]) -> Layer:
     """Its key is of the paths, and of their contents where those are known."""
+    # docs/decisions.md#keys-of-script-layers-hold-nar-hashes
     lines = [python_tar.VERSION, str(astuple(recipe)), *(f"{path} {hashes.get(path, '')}" for path in paths)]
     key = f"stream:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
     return Layer(key, functools.partial(python_tar.tar_of, paths, recipe), annotations={LAYER_KEY: key})
