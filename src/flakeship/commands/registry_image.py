@@ -15,13 +15,13 @@ from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader, Stream
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import TRANSPORT, Reference
-from flakeship.sources.blobs import Remote
+from flakeship.sources.blobs import RegistryImage
 
 T = TypeVar("T")
 
 
-def registry_image(name: str, connections: Connections) -> Remote:
-    """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none."""
+def registry_image(name: str, connections: Connections) -> RegistryImage:
+    """Return the image that `docker://REFERENCE` names, by asking for its manifest alone. UsageError where there is none."""
     reference = Reference.parse(name.removeprefix(TRANSPORT))
     client = connections.client(reference, actions="pull")
     blobs = _RegistryBlobs(client, str(reference))
@@ -33,7 +33,7 @@ def registry_image(name: str, connections: Connections) -> Remote:
         )
     digest = reference.digest or manifest.digest
     blobs.documents[digest] = manifest.data
-    return Remote(blobs, Descriptor(manifest.media_type, digest, len(manifest.data)))
+    return RegistryImage(blobs, Descriptor(manifest.media_type, digest, len(manifest.data)))
 
 
 def _wanted(reference: Reference) -> str:

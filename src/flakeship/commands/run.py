@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # each is imported when it is first opened: most commands and
     from flakeship.commands.builder import Builder
     from flakeship.commands.connections import Connections
     from flakeship.metadata.context import Context
-    from flakeship.sources.blobs import Remote
+    from flakeship.sources.blobs import RegistryImage
 
 
 # docs/decisions.md#a-run-and-a-request
@@ -79,7 +79,7 @@ class Run:
             scope=self.scope,
         )
 
-    def registry_image(self, name: str) -> Remote:
+    def registry_image(self, name: str) -> RegistryImage:
         """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none."""
         from flakeship.commands.registry_image import registry_image
 

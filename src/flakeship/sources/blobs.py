@@ -35,7 +35,7 @@ class Blobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RegistryImage:
     """An image of a registry; `entry` is of the manifest or index that the reference names."""
 
     blobs: Blobs
@@ -62,7 +62,7 @@ def document(blobs: Blobs, entry: Descriptor) -> dict[str, Any]:
         raise NotAnImageError(f"the document {called} can't be read: {error}", hint=DAMAGED) from error
 
 
-def descriptor(entry: Any, what: str) -> Descriptor:
+def parse_descriptor(entry: Any, what: str) -> Descriptor:
     """NotAnImageError where it is none."""
     try:
         size, media_type = entry["size"], entry.get("mediaType", "")
@@ -73,7 +73,7 @@ def descriptor(entry: Any, what: str) -> Descriptor:
             media_type,
             parse_digest(entry["digest"]),
             size,
-            texts(entry.get("annotations"), what),
+            parse_annotations(entry.get("annotations"), what),
             Platform(str(platform["os"]), str(platform["architecture"]), str(platform.get("variant") or ""))
             if platform
             else None,
@@ -82,7 +82,7 @@ def descriptor(entry: Any, what: str) -> Descriptor:
         raise NotAnImageError(f"{what} holds a descriptor that is none: {error!r}", hint=DAMAGED) from error
 
 
-def texts(value: Any, what: str) -> dict[str, str]:
+def parse_annotations(value: Any, what: str) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):

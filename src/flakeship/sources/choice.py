@@ -12,7 +12,7 @@ _FAMILIAR: Final = ("docker.io/library/", "docker.io/", "localhost/")
 _SHOWN: Final = 20
 
 
-def chosen_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> int:
+def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> int:
     """The place of the image that `wanted` means: one of its names, or its number from 1 on.
 
     `names` has those of each image. NotAnImageError where a choice is needed and none was made, UsageError where it
@@ -35,7 +35,7 @@ def chosen_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
     return found[0]
 
 
-def chosen_platform(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int:
+def choose_platform(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int:
     """The place of the platform wanted; without a variant, any will do. UsageError where there is none."""
     for place, platform in enumerate(platforms):
         if platform == wanted:

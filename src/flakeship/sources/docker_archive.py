@@ -30,9 +30,9 @@ from flakeship.sources.docker_manifest import (
     MANIFEST,
     MANIFEST_LIMIT,
     NOT_BUILT,
-    Links,
-    chosen_entry,
-    entry_image,
+    MemberLinks,
+    choose_entry,
+    image_of_entry,
     missing,
     too_large,
 )
@@ -106,16 +106,16 @@ class SeekableArchive:
     def __init__(self, path: Path, wanted: str = "") -> None:
         self._path, self._wanted = path, wanted
         self._members: dict[str, Member] = {}
-        self._links = Links()
+        self._links = MemberLinks()
         with path.open("rb") as file:
             for member in TarReader(file):
                 self._note(member)
-        entry = chosen_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
+        entry = choose_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
         self.names = entry.layers
         """Of the layers, as manifest.json spells them."""
         config = self._document(entry.config, DOCUMENT_LIMIT)
         members = [self._member(name) for name in entry.layers]
-        self._image = entry_image(config, entry)
+        self._image = image_of_entry(config, entry)
         claimed = zip(members, self._image.diff_ids, strict=True)
         self._layers = {diff_id: self._layer(member, diff_id) for member, diff_id in claimed if diff_id}
 
@@ -184,7 +184,7 @@ class StreamedArchive:
         self._documents: dict[str, bytes | None] = {}
         self._room = 4 * DOCUMENT_LIMIT
         self._keys: dict[str, str] = {}
-        self._links = Links()
+        self._links = MemberLinks()
 
     def layers(self) -> Iterator[Layer]:
         with reported(self._what):
@@ -229,9 +229,9 @@ class StreamedArchive:
         self._documents[member.name] = head + b"".join(chunks(data)) if small else None
 
     def image(self) -> Image:
-        entry = chosen_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
+        entry = choose_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
         keys = [self._key(name) for name in entry.layers]
-        return entry_image(self._document(entry.config, DOCUMENT_LIMIT), entry, keys)
+        return image_of_entry(self._document(entry.config, DOCUMENT_LIMIT), entry, keys)
 
     def _key(self, name: str) -> str:
         key = self._keys.get(self._links.resolve(inside(name)))

@@ -10,7 +10,7 @@ from flakeship.image.claims import image_of
 from flakeship.image.document import decode, decode_object
 from flakeship.image.model import Image
 from flakeship.image.tar.reader import shown
-from flakeship.sources.choice import chosen_image
+from flakeship.sources.choice import choose_image
 
 MANIFEST: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1024 * 1024
@@ -18,7 +18,7 @@ NOT_BUILT: Final = "the archive was not made by a builder that flakeship knows, 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchiveEntry:
     """The one image of manifest.json: names of members."""
 
     config: str
@@ -27,7 +27,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Links:
+class MemberLinks:
     """Where links lead; docker save and buildImage write a layer that occurs twice as a link to the first."""
 
     targets: dict[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Links:
         )
 
 
-def chosen_entry(data: bytes, wanted: str) -> Entry:
+def choose_entry(data: bytes, wanted: str) -> ArchiveEntry:
     try:
         listed = decode(data, limit=MANIFEST_LIMIT)
     except ValueError as error:
@@ -50,13 +50,13 @@ def chosen_entry(data: bytes, wanted: str) -> Entry:
     entries = listed if isinstance(listed, list) else []
     if not entries:
         raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
-    entry = entries[chosen_image([_names(entry) for entry in entries], wanted, what="the archive")]
+    entry = entries[choose_image([_names(entry) for entry in entries], wanted, what="the archive")]
     if not isinstance(entry, dict):
         raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
     config, layers, names = (entry.get(key) for key in ("Config", "Layers", "RepoTags"))
     if not isinstance(config, str) or not _all_text(layers or []) or not _all_text(names or []):
         raise NotAnImageError(f"the archive's {MANIFEST} does not name a config and layers", hint=NOT_BUILT)
-    return Entry(config, tuple(layers or ()), tuple(names or ()))
+    return ArchiveEntry(config, tuple(layers or ()), tuple(names or ()))
 
 
 def _all_text(value: object) -> bool:
@@ -68,7 +68,7 @@ def _names(entry: object) -> list[str]:
     return list(map(str, names)) if isinstance(names, list) else []
 
 
-def entry_image(config: bytes, entry: Entry, keys: list[str] | None = None) -> Image:
+def image_of_entry(config: bytes, entry: ArchiveEntry, keys: list[str] | None = None) -> Image:
     """The image of an entry of manifest.json, by its config; `keys` as for `image_of`."""
     try:
         document = decode_object(config)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from flakeship.errors import NotAnImageError
 from flakeship.image.media_types import INDEXES, MANIFESTS
 from flakeship.image.model import Descriptor, Platform
-from flakeship.sources.blobs import DAMAGED, Blobs, descriptor, document, texts
+from flakeship.sources.blobs import DAMAGED, Blobs, document, parse_annotations, parse_descriptor
 
 _DEPTH: Final = 4
 _ENTRIES: Final = 200
@@ -21,7 +21,7 @@ _NOWHERE: Final = Platform("unknown", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ImageManifests:
     """What an index leads to: manifests of images, each with its platform, and how many others were left out."""
 
     manifests: tuple[Descriptor, ...]
@@ -45,25 +45,31 @@ def is_index(blobs: Blobs, entry: Descriptor) -> bool:
     )
 
 
-def found_in(blobs: Blobs, entry: Descriptor, *, sparse: bool = False, depth: int = 1) -> Found:
+def manifests_below(
+    blobs: Blobs, entry: Descriptor, *, sparse: bool = False, depth: int = 1
+) -> ImageManifests:
     """All images below an index, those of indexes in it too. With `sparse` what is missing is left out."""
     if depth > _DEPTH:
         raise NotAnImageError(f"{blobs.what} holds an index {_DEPTH} levels deep in others", hint=DAMAGED)
     index = document(blobs, entry)
     what = f"the index {entry.digest} of {blobs.what}"
-    return images_of(
-        blobs, entries(index, what), texts(index.get("annotations"), what), sparse=sparse, depth=depth
+    return manifests_among(
+        blobs,
+        entries(index, what),
+        parse_annotations(index.get("annotations"), what),
+        sparse=sparse,
+        depth=depth,
     )
 
 
-def images_of(
+def manifests_among(
     blobs: Blobs,
     listed: Sequence[Descriptor],
     annotations: Mapping[str, str],
     *,
     sparse: bool = False,
     depth: int = 1,
-) -> Found:
+) -> ImageManifests:
     """Those that the entries of an index lead to. NotAnImageError where there are none."""
     manifests: list[Descriptor] = []
     left_out = 0
@@ -73,18 +79,18 @@ def images_of(
         if child.platform == _NOWHERE or (sparse and blobs.size(child.digest) is None):
             left_out += 1
         elif is_index(blobs, child):
-            below = found_in(blobs, child, sparse=sparse, depth=depth + 1)
+            below = manifests_below(blobs, child, sparse=sparse, depth=depth + 1)
             manifests += below.manifests
             left_out += below.left_out
         else:
             manifests.append(child)
     if not manifests:
         raise NotAnImageError(f"{blobs.what} holds an index without an image", hint=DAMAGED)
-    return Found(tuple({entry.digest: entry for entry in manifests}.values()), annotations, left_out)
+    return ImageManifests(tuple({entry.digest: entry for entry in manifests}.values()), annotations, left_out)
 
 
 def entries(index: Mapping[str, Any], what: str) -> list[Descriptor]:
     listed = index.get("manifests")
     if not isinstance(listed, list) or len(listed) > _ENTRIES:
         raise NotAnImageError(f"{what} lists no manifests, or more than {_ENTRIES}", hint=DAMAGED)
-    return [descriptor(entry, what) for entry in listed]
+    return [parse_descriptor(entry, what) for entry in listed]

@@ -23,7 +23,7 @@ from flakeship.image.tar.reader import BLOCK, Bounded, DamagedError, Member, Tar
 from flakeship.sources.opened import Opened, SourceRequest
 
 if TYPE_CHECKING:  # what is in an index is for those that `matches`: every archive is asked
-    from flakeship.sources.indexes import Found
+    from flakeship.sources.indexes import ImageManifests
 
 KIND: Final = "OCI image layout"
 
@@ -153,7 +153,7 @@ def _plain(path: Path, folder: Path | None) -> Iterator[Path]:
 
 def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
     from flakeship.sources.indexes import entries
-    from flakeship.sources.stored import chosen
+    from flakeship.sources.stored import open_images
 
     version = str(_json(files, LAYOUT_FILE, what).get("imageLayoutVersion"))
     if not version.startswith(_VERSION):
@@ -165,20 +165,20 @@ def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
     sparse = files.size(_DOCKER) is not None  # docker save leaves out the platforms it has not
     index = _json(files, INDEX_FILE, what)
     listed = entries(index, what)
-    found, names = _chosen(blobs, listed, request.image_in_archive, sparse=sparse)
+    found, names = _choose(blobs, listed, request.image_in_archive, sparse=sparse)
     if found.left_out:
         request.emit(
             events.Notice(f"{what}: {found.left_out} entries are no images, or not there, and left out")
         )
-    return chosen(blobs, found, platform=request.platform, names=names, as_is=request.as_is)
+    return open_images(blobs, found, platform=request.platform, names=names, as_is=request.as_is)
 
 
-def _chosen(
+def _choose(
     blobs: _LayoutBlobs, listed: Sequence[Descriptor], wanted: str, *, sparse: bool
-) -> tuple[Found, tuple[str, ...]]:
+) -> tuple[ImageManifests, tuple[str, ...]]:
     """index.json lists images, one under each of its names; or it is itself the index of one image."""
-    from flakeship.sources.choice import chosen_image
-    from flakeship.sources.indexes import Found, found_in, images_of, is_index
+    from flakeship.sources.choice import choose_image
+    from flakeship.sources.indexes import ImageManifests, is_index, manifests_among, manifests_below
 
     named: dict[Digest, list[str]] = {}
     for entry in listed:
@@ -186,15 +186,15 @@ def _chosen(
         named.setdefault(entry.digest, []).extend(filter(None, (next(names, ""),)))
     several = len(named) > 1 and not wanted
     if several and all(entry.platform for entry in listed) and len(set(map(tuple, named.values()))) == 1:
-        return images_of(blobs, listed, {}, sparse=sparse), tuple(*set(map(tuple, named.values())))
+        return manifests_among(blobs, listed, {}, sparse=sparse), tuple(*set(map(tuple, named.values())))
     if not named:
         raise NotAnImageError(f"{blobs.what} is an image layout that lists no image", hint=_DAMAGED)
-    place = chosen_image(list(named.values()), wanted, what=blobs.what)
+    place = choose_image(list(named.values()), wanted, what=blobs.what)
     digest, own = list(named.items())[place]
     entry = next(entry for entry in listed if entry.digest == digest)
     if is_index(blobs, entry):
-        return found_in(blobs, entry, sparse=sparse), tuple(own)
-    return Found((entry,), {}), tuple(own)
+        return manifests_below(blobs, entry, sparse=sparse), tuple(own)
+    return ImageManifests((entry,), {}), tuple(own)
 
 
 def _json(files: _Files, name: str, what: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from flakeship import events
 from flakeship.image.model import Image, Layer, Platform
 
 if TYPE_CHECKING:  # some sources alone are asked for these
-    from flakeship.sources.blobs import Remote
+    from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.package import Package
 
 
@@ -52,9 +52,9 @@ class SourceRequest:
     """Asks Nix about a result that is a plain package; may build what lies beside it."""
     store: Path = Path("/nix/store")
     """Outside of it, an image that is told in store paths finds nothing."""
-    remote: Remote | None = None
+    remote: RegistryImage | None = None
     """Of `docker://REF`: then there is no path."""
-    base: Remote | None = None
+    base: RegistryImage | None = None
     """The image that a package is put on."""
     image_in_archive: str = ""
     """Which of several images: a name, or a number from 1 on."""

@@ -8,20 +8,20 @@ import contextlib
 from collections.abc import Iterator
 
 from flakeship import events
-from flakeship.sources.blobs import Remote
-from flakeship.sources.indexes import Found, found_in, is_index
+from flakeship.sources.blobs import RegistryImage
+from flakeship.sources.indexes import ImageManifests, is_index, manifests_below
 from flakeship.sources.opened import Opened, SourceRequest
-from flakeship.sources.stored import chosen
+from flakeship.sources.stored import open_images
 
 
 @contextlib.contextmanager
-def opened(remote: Remote, request: SourceRequest) -> Iterator[Opened]:
+def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
     index = is_index(remote.blobs, remote.entry)
-    found = found_in(remote.blobs, remote.entry) if index else Found((remote.entry,), {})
+    found = manifests_below(remote.blobs, remote.entry) if index else ImageManifests((remote.entry,), {})
     if found.left_out:
         request.emit(
             events.Notice(
                 f"{remote.blobs.what}: {found.left_out} entries say something of an image as it was, and are left out"
             )
         )
-    yield chosen(remote.blobs, found, platform=request.platform, as_is=request.as_is)
+    yield open_images(remote.blobs, found, platform=request.platform, as_is=request.as_is)

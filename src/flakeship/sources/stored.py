@@ -18,9 +18,9 @@ from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Lay
 from flakeship.image.stamp import unstamped
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.reader import BLOCK
-from flakeship.sources.blobs import DAMAGED, Blobs, check_size, descriptor, document, texts
-from flakeship.sources.choice import chosen_platform
-from flakeship.sources.indexes import Found
+from flakeship.sources.blobs import DAMAGED, Blobs, check_size, document, parse_annotations, parse_descriptor
+from flakeship.sources.choice import choose_platform
+from flakeship.sources.indexes import ImageManifests
 
 
 class StoredImage:
@@ -35,7 +35,7 @@ class StoredImage:
         manifest = document(blobs, entry)
         config, layers = _parts(manifest, what)
         configured = f"the config {config.digest} of {blobs.what}"
-        annotations = texts(manifest.get("annotations"), what)
+        annotations = parse_annotations(manifest.get("annotations"), what)
         content = document(blobs, config)
         if not as_is:
             content, annotations = unstamped(content, annotations)
@@ -71,9 +71,9 @@ class StoredIndex:
         return tuple(image.image() for image in self._images)
 
 
-def chosen(
+def open_images(
     blobs: Blobs,
-    found: Found,
+    found: ImageManifests,
     *,
     platform: Platform | None,
     names: Sequence[str] = (),
@@ -83,12 +83,12 @@ def chosen(
     images = [StoredImage(blobs, manifest, names=names, as_is=as_is) for manifest in found.manifests]
     if len(images) > 1 and platform:
         platforms = [image.image().platform for image in images]
-        return images[chosen_platform(platforms, platform, what=blobs.what)]
+        return images[choose_platform(platforms, platform, what=blobs.what)]
     return StoredIndex(images, found.annotations) if len(images) > 1 else images[0]
 
 
 def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Descriptor]]:
-    config, layers = descriptor(manifest.get("config"), what), manifest.get("layers")
+    config, layers = parse_descriptor(manifest.get("config"), what), manifest.get("layers")
     if config.media_type not in CONFIGS:
         raise NotAnImageError(
             f"{what} is no image: its config is of the media type {config.media_type!r}",
@@ -96,7 +96,7 @@ def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Des
         )
     if not isinstance(layers, list):
         raise NotAnImageError(f"{what} lists no layers", hint=DAMAGED)
-    return config, [descriptor(layer, what) for layer in layers]
+    return config, [parse_descriptor(layer, what) for layer in layers]
 
 
 def _layer(blobs: Blobs, entry: Descriptor, diff_id: Digest) -> Layer:

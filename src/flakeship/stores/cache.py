@@ -14,7 +14,7 @@ from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.media_types import Family
 from flakeship.image.model import Descriptor, Layer, PackedLayer, VanishedError
 from flakeship.image.pack import LayerStore
-from flakeship.stores.cache_folder import CacheFolder, Entry
+from flakeship.stores.cache_folder import CacheEntry, CacheFolder
 
 
 class CachedStore:
@@ -74,7 +74,7 @@ class CachedStore:
     def _keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
         size = packed.descriptor.size
         names = [packed.diff_id, layer.annotations.get(LAYER_KEY)]
-        entries = [Entry(name, packed.diff_id, packed.descriptor.digest, size) for name in names if name]
+        entries = [CacheEntry(name, packed.diff_id, packed.descriptor.digest, size) for name in names if name]
         with self._lock:
             if self._total is None or self._total + size > self._limit:
                 self._total = self.folder.shrink(self._limit - size, now=self._now)

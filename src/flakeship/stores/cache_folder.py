@@ -40,7 +40,7 @@ _NO_LINK: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """What a layer became: `name` is its diff_id, or its key."""
 
     name: str
@@ -50,7 +50,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptBlob:
     """A blob in the folder; `used` in seconds since 1970."""
 
     digest: str
@@ -67,7 +67,7 @@ class CacheFolder:
         self._blobs = path / f"v{_VERSION}" / "blobs"
         self._entries = path / f"v{_VERSION}" / "layers"
 
-    def entry(self, recipe: str, name: str) -> Entry | None:
+    def entry(self, recipe: str, name: str) -> CacheEntry | None:
         """What was packed by this recipe of the layer so called. What can't be read is removed."""
         path = self._entry_path(recipe, name)
         try:
@@ -99,7 +99,7 @@ class CacheFolder:
             os.utime(path, (now, now))
         return path
 
-    def add(self, recipe: str, entries: list[Entry], blob: Path, *, now: float) -> None:
+    def add(self, recipe: str, entries: list[CacheEntry], blob: Path, *, now: float) -> None:
         """Keep the blob at `blob`, which stays where it is, under these names."""
         self._blobs.mkdir(parents=True, exist_ok=True)
         tag = self.path / "CACHEDIR.TAG"
@@ -109,17 +109,19 @@ class CacheFolder:
         for entry in entries:
             _write(self._entry_path(recipe, entry.name), _written(entry))
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> list[KeptBlob]:
         """All blobs, the one used longest ago first."""
         found = []
         with contextlib.suppress(FileNotFoundError), os.scandir(self._blobs) as files:
             for file in files:
                 with contextlib.suppress(FileNotFoundError):
                     info = file.stat()
-                    found.append(Kept(f"sha256:{file.name}", info.st_size, info.st_mtime, Path(file.path)))
+                    found.append(
+                        KeptBlob(f"sha256:{file.name}", info.st_size, info.st_mtime, Path(file.path))
+                    )
         return sorted(found, key=lambda blob: (blob.used, blob.digest))
 
-    def names(self) -> Iterator[Entry]:
+    def names(self) -> Iterator[CacheEntry]:
         for path in sorted(self._entries.glob("*/*.json")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 yield _parsed(_read(path))
@@ -179,20 +181,20 @@ def _read(path: Path) -> bytes:
         return file.read(_ENTRY_LIMIT + 1)
 
 
-def _written(entry: Entry) -> bytes:
+def _written(entry: CacheEntry) -> bytes:
     """With a digest of the rest: no blob tells what a layer called so was, if a letter of this changes on the disk."""
     document = asdict(entry)
     return encode({**document, "sum": digest_of(encode(document))})
 
 
-def _parsed(data: bytes) -> Entry:
+def _parsed(data: bytes) -> CacheEntry:
     document = decode_object(data, limit=_ENTRY_LIMIT)
     if document.pop("sum") != digest_of(encode(document)):
         raise ValueError("it is not what was written")
     name, size = document["name"], document["size"]
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ValueError("it is no entry")
-    return Entry(name, parse_digest(document["diff_id"]), _sha256(document["digest"]), size)
+    return CacheEntry(name, parse_digest(document["diff_id"]), _sha256(document["digest"]), size)
 
 
 def _sha256(value: object) -> Digest:

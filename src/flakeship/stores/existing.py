@@ -42,7 +42,7 @@ class ExistingStore:
         self._open_blob = open_blob
         self._forgotten: set[Digest] = set()
         self._lock = threading.Lock()
-        asked = [_Known(images, suffix) for images in places if images is not None]
+        asked = [_LayersOfPlace(images, suffix) for images in places if images is not None]
         self._first = asked[0] if asked else None
         self._others = asked[1:]
 
@@ -117,7 +117,7 @@ class ExistingStore:
         return True
 
 
-class _Known:
+class _LayersOfPlace:
     """What the images of one destination know; the first image that says something counts."""
 
     def __init__(self, images: Sequence[ExistingImage], suffix: str) -> None:

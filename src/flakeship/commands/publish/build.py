@@ -20,7 +20,7 @@ from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
 from flakeship.registry.reference import TRANSPORT
 
 if TYPE_CHECKING:
-    from flakeship.sources.blobs import Remote
+    from flakeship.sources.blobs import RegistryImage
 
 _STORE: Final = "/nix/store/"
 
@@ -75,7 +75,7 @@ def _obtained(request: Request, run: Run) -> Obtained:
     return Obtained(Path(output.out_path), buildable, output, flake)
 
 
-def _base(request: Request, run: Run) -> Remote | None:
+def _base(request: Request, run: Run) -> RegistryImage | None:
     """The image that a package is put on; a `source` of a registry is an image already, and its base is not asked for."""
     name = request.choice.base_image
     return run.registry_image(name) if name and not request.subject.source.startswith(TRANSPORT) else None

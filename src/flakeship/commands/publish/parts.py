@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flakeship.commands.builder import Buildable
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.flake import FlakeMetadata
-    from flakeship.sources.blobs import Remote
+    from flakeship.sources.blobs import RegistryImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Obtained:
     buildable: Buildable | None = None
     output: BuildOutput | None = None
     flake: FlakeMetadata | None = None
-    remote: Remote | None = None
+    remote: RegistryImage | None = None
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from flakeship.sources.opened import SourceRequest
 if TYPE_CHECKING:
     from flakeship.commands.publish.parts import Obtained
     from flakeship.nix.command import Nix
-    from flakeship.sources.blobs import Remote
+    from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.package import Package
 
 
@@ -25,7 +25,7 @@ def source_request(
     choice: SourceChoice,
     run: Run,
     *,
-    base: Remote | None,
+    base: RegistryImage | None,
     previous: tuple[frozenset[str], ...],
 ) -> SourceRequest:
     """The request that opens `obtained`.
