@@ -60,6 +60,7 @@ class MismatchError(NotAnImageError):
 
 
 def mismatch(name: str, claimed: Digest, found: Digest) -> MismatchError:
+    """Return the error for a layer of which the config states another diff_id than its tar has."""
     return MismatchError(
         f"layer {name} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
         hint="the archive is damaged or was changed; build it again (nix store delete PATH, then nix build)",

@@ -51,7 +51,7 @@ class Compression:
 
     @property
     def suffix(self) -> str:
-        """What image-spec media types append to `…layer.v1.tar`."""
+        """The suffix that image-spec appends to the media type `…layer.v1.tar`."""
         return {"gzip": "+gzip", "zstd": "+zstd", "none": ""}[self.algorithm]
 
 

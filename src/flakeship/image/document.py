@@ -56,6 +56,7 @@ def decode(data: bytes, *, limit: int = DOCUMENT_LIMIT) -> Any:
 
 
 def decode_object(data: bytes, *, limit: int = DOCUMENT_LIMIT) -> dict[str, Any]:
+    """Parse a JSON object. ValueError as by `decode`, and for what is no object."""
     document = decode(data, limit=limit)
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004  bad data, not a bug

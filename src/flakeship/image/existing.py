@@ -97,7 +97,7 @@ def existing_image(where: str, manifest: Mapping[str, Any], config: Mapping[str,
 
 
 def media_type_of(document: Mapping[str, Any]) -> str:
-    """Of a manifest or a descriptor; empty where it has none."""
+    """Return the media type that a manifest or a descriptor states; empty where it states none."""
     media_type = document.get("mediaType")
     return media_type if isinstance(media_type, str) else ""
 

@@ -27,6 +27,7 @@ def parse_digest(text: object) -> Digest:
 
 
 def digest_of(data: bytes) -> Digest:
+    """Return the SHA-256 digest of these bytes."""
     return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
@@ -42,12 +43,13 @@ class Platform:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
     def serves(self, wanted: Platform) -> bool:
-        """Whether it is what `wanted` asks for: where that names no variant, any will do."""
+        """Return True if this platform is what `wanted` asks for. If `wanted` names no variant, any variant will do."""
         return (self.os, self.architecture) == (wanted.os, wanted.architecture) and (
             not wanted.variant or self.variant == wanted.variant
         )
 
     def to_json(self) -> dict[str, str]:
+        """Return the object that image-spec calls `platform`, without what is empty."""
         known = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
         return {key: value for key, value in known.items() if value}
 
@@ -63,6 +65,7 @@ class Descriptor:
     platform: Platform | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of this descriptor."""
         document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
         if self.annotations:
             document["annotations"] = dict(sorted(self.annotations.items()))
@@ -72,6 +75,7 @@ class Descriptor:
 
     @classmethod
     def of(cls, media_type: str, data: bytes) -> Self:
+        """Return the descriptor of these bytes."""
         return cls(media_type, digest_of(data), len(data))
 
 
@@ -167,11 +171,11 @@ class PackedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an image should be.
+    """An image before its layers are packed.
 
-    `config` is the image-spec config without `rootfs` and `history`; `layers` are the keys of its layers from
-    the bottom up (the same key may come twice); `diff_ids` are what the source claims of them, None where it
-    claims nothing; `history` has one entry a layer plus any number with `empty_layer`.
+    `config` is the image-spec config without `rootfs` and `history`. `layers` are the keys of its layers from the bottom
+    up; the same key may occur several times. `diff_ids` are those that the source states, None where it states none.
+    `history` has one entry a layer, and any number of entries with `empty_layer`.
     """
 
     config: Mapping[str, Any]

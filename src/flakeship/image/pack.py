@@ -29,12 +29,13 @@ on a machine of many cores."""
 
 
 class LayerStore(Protocol):
-    """Where packed layers are found before a byte is read, or kept once they are made."""
+    """A store finds packed layers before a byte of them is read, or keeps them once they are made."""
 
     def find(self, layer: Layer) -> PackedLayer | None:
         """One that is `compressed` is found as the very blob that it is, or not at all."""
 
-    def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]: ...
+    def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
+        """Open a new file for a blob; yield the file and its path."""
 
     def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
         """Told of each layer that was made; its blob lies at `path` until it is discarded."""
@@ -42,7 +43,7 @@ class LayerStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How layers are packed. `threads` bounds both the layers read and the chunks compressed at a time."""
+    """The way in which layers are packed. `threads` limits the layers read, and the chunks compressed, at a time."""
 
     compression: Compression
     family: Family

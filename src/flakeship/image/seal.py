@@ -13,13 +13,14 @@ from flakeship.image.model import digest_of
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest with its seal among the annotations."""
     annotations = {**manifest.get("annotations", {}), SEAL: _seal_of(manifest)}
     # docs/decisions.md#manifests-are-sealed
     return {**manifest, "annotations": annotations}
 
 
 def is_sealed(manifest: Mapping[str, Any]) -> bool:
-    """Whether nothing of it was changed since it was sealed."""
+    """Return True if the manifest was not changed since it was sealed."""
     annotations = manifest.get("annotations")
     return isinstance(annotations, dict) and annotations.get(SEAL) == _seal_of(manifest)
 

@@ -23,7 +23,7 @@ def with_labels(image: Image, labels: Mapping[str, str]) -> Image:
 def with_annotations(
     image: Image, annotations: Mapping[str, str], *, descriptor: Mapping[str, str] = EMPTY
 ) -> Image:
-    """On the manifest, and on its descriptor where it is listed; the new ones win."""
+    """Add annotations to the manifest, and to its descriptor wherever that is listed; the new ones win."""
     if not annotations and not descriptor:
         return image
     return replace(
@@ -48,7 +48,7 @@ def with_record(image: Image, unstamped: Image) -> Image:
 
 
 def rfc3339(moment: datetime) -> str:
-    """In UTC, to the second, as image-spec's `created` wants it."""
+    """Write the moment in UTC and to the second, as image-spec's `created` wants it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)  # glibc's year 1 is "1"
 
 
@@ -59,6 +59,7 @@ def labels_of(image: Image) -> Mapping[str, str]:
 
 
 def created_of(image: Image) -> Any:
+    """Return the value of the config's `created`; None where it has none."""
     return image.config.get("created")
 
 

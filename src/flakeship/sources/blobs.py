@@ -19,7 +19,10 @@ DAMAGED: Final = "the image is damaged, or not made by a builder that flakeship 
 
 
 class Blobs(Protocol):
-    """Where the blobs are. `here` is False for a network, where layers are not read unless they must be."""
+    """The blobs of a layout or of a repository.
+
+    `what` is what messages call the place. `here` is False for a registry, where layers are not read unless they must be.
+    """
 
     what: str
     here: bool
@@ -31,7 +34,7 @@ class Blobs(Protocol):
         """The same for a manifest, an index or a config."""
 
     def size(self, digest: Digest) -> int | None:
-        """In bytes, None where there is none; at most 0 where a registry does not say."""
+        """Return the size in bytes, None where there is no such blob; 0 or less where a registry does not state it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def parse_descriptor(entry: Any, what: str) -> Descriptor:
 
 
 def parse_annotations(value: Any, what: str) -> dict[str, str]:
+    """Return the annotations of `what`. NotAnImageError where a value is not text."""
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):

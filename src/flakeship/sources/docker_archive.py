@@ -64,6 +64,7 @@ def matches(path: Path, head: bytes) -> bool:
 
 @contextlib.contextmanager
 def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
+    """Open the archive: in place where it is not compressed, else as a stream."""
     with path.open("rb", buffering=0) as file, reported(str(path)):
         head = file.read(BLOCK)
         file.seek(0)
@@ -120,9 +121,11 @@ class SeekableArchive:
         self._layers = {diff_id: self._layer(member, diff_id) for member, diff_id in claimed if diff_id}
 
     def layers(self) -> Iterator[Layer]:
+        """Yield the layers; each can be opened any number of times."""
         return iter(self._layers.values())
 
     def image(self) -> Image:
+        """Return the image that manifest.json and the config describe."""
         return self._image
 
     def _layer(self, member: Member, diff_id: Digest) -> Layer:
@@ -187,6 +190,7 @@ class StreamedArchive:
         self._links = MemberLinks()
 
     def layers(self) -> Iterator[Layer]:
+        """Yield what looks like a layer, in the order of the stream."""
         with reported(self._what):
             reader = TarReader(self._stream)
             for member in reader:
@@ -229,6 +233,7 @@ class StreamedArchive:
         self._documents[member.name] = head + b"".join(chunks(data)) if small else None
 
     def image(self) -> Image:
+        """Return the image; only after the last layer."""
         entry = choose_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
         keys = [self._key(name) for name in entry.layers]
         return image_of_entry(self._document(entry.config, DOCUMENT_LIMIT), entry, keys)

@@ -28,11 +28,15 @@ class ArchiveEntry:
 
 @dataclass(slots=True)
 class MemberLinks:
-    """Where links lead; docker save and buildImage write a layer that occurs twice as a link to the first."""
+    """The links among the members of an archive, from name to target.
+
+    docker save and buildImage write a layer that occurs twice as a link to the first.
+    """
 
     targets: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, name: str) -> str:
+        """Follow links from this name to a member that is none. NotAnImageError for a circle."""
         for _ in range(8):
             if name not in self.targets:
                 return name
@@ -43,6 +47,11 @@ class MemberLinks:
 
 
 def choose_entry(data: bytes, wanted: str) -> ArchiveEntry:
+    """Return the image of manifest.json that is wanted, by name or number.
+
+    NotAnImageError for a manifest.json that can't be read, and where a choice is needed and none was made; UsageError where
+    it fits no image, or several.
+    """
     try:
         listed = decode(data, limit=MANIFEST_LIMIT)
     except ValueError as error:
@@ -86,6 +95,7 @@ def image_of_entry(config: bytes, entry: ArchiveEntry, keys: list[str] | None = 
 
 
 def missing(name: str) -> NotAnImageError:
+    """Return the error for a member that is named and not there."""
     if name == MANIFEST:
         return NotAnImageError(
             f"the archive has no {MANIFEST}: it is not an image that `docker load` would take",
@@ -97,6 +107,7 @@ def missing(name: str) -> NotAnImageError:
 
 
 def too_large(name: str, limit: int) -> NotAnImageError:
+    """Return the error for a document of more than `limit` bytes."""
     return NotAnImageError(
         f"the archive's {shown(name)} has more than {limit} bytes; no real one has", hint=NOT_BUILT
     )

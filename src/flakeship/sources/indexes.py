@@ -22,7 +22,10 @@ _NOWHERE: Final = Platform("unknown", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class ImageManifests:
-    """What an index leads to: manifests of images, each with its platform, and how many others were left out."""
+    """The manifests of images that an index leads to, each with its platform.
+
+    `left_out` counts the entries that are no images, or are missing.
+    """
 
     manifests: tuple[Descriptor, ...]
     annotations: Mapping[str, str]
@@ -30,7 +33,10 @@ class ImageManifests:
 
 
 def is_index(blobs: Blobs, entry: Descriptor) -> bool:
-    """By its media type, or where it has none by what it holds. NotAnImageError for what is neither image nor index."""
+    """Return True for an index, False for the manifest of an image; the media type decides, else the content.
+
+    NotAnImageError for anything else.
+    """
     if entry.media_type in INDEXES | MANIFESTS:
         return entry.media_type in INDEXES
     content = document(blobs, entry) if not entry.media_type else {}
@@ -48,7 +54,7 @@ def is_index(blobs: Blobs, entry: Descriptor) -> bool:
 def manifests_below(
     blobs: Blobs, entry: Descriptor, *, sparse: bool = False, depth: int = 1
 ) -> ImageManifests:
-    """All images below an index, those of indexes in it too. With `sparse` what is missing is left out."""
+    """Return the images of an index and of the indexes in it. With `sparse`, what is missing is left out."""
     if depth > _DEPTH:
         raise NotAnImageError(f"{blobs.what} holds an index {_DEPTH} levels deep in others", hint=DAMAGED)
     index = document(blobs, entry)
@@ -70,7 +76,7 @@ def manifests_among(
     sparse: bool = False,
     depth: int = 1,
 ) -> ImageManifests:
-    """Those that the entries of an index lead to. NotAnImageError where there are none."""
+    """Return the images that these entries of an index lead to. NotAnImageError where there are none."""
     manifests: list[Descriptor] = []
     left_out = 0
     for child in {
@@ -90,6 +96,7 @@ def manifests_among(
 
 
 def entries(index: Mapping[str, Any], what: str) -> list[Descriptor]:
+    """Return the entries of an index. NotAnImageError where it lists none, or too many."""
     listed = index.get("manifests")
     if not isinstance(listed, list) or len(listed) > _ENTRIES:
         raise NotAnImageError(f"{what} lists no manifests, or more than {_ENTRIES}", hint=DAMAGED)

@@ -118,6 +118,7 @@ def _is_compressed_layout(path: Path, head: bytes) -> bool:
 
 @contextlib.contextmanager
 def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
+    """Open the layout; one in a compressed tar is unpacked to `request.folder` first."""
     try:
         if path.is_dir():
             yield _opened(_Folder(path), str(path), request)

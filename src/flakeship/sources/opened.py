@@ -44,7 +44,7 @@ class OpenedIndex(Opened, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """What a source may need beyond its path."""
+    """What a source is asked for, and what it may need for it beside its path."""
 
     environ: Mapping[str, str] = field(default_factory=dict)
     emit: events.Emit = events.ignore

@@ -16,13 +16,20 @@ class StorePath(Protocol):
     """A valid path of the store; `nar_size` is in bytes, `references` never names the path itself."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The whole path, `/nix/store/…`."""
+
     @property
-    def nar_hash(self) -> str: ...
+    def nar_hash(self) -> str:
+        """The digest of the path's contents, as Nix states it."""
+
     @property
-    def nar_size(self) -> int: ...
+    def nar_size(self) -> int:
+        """The size of the contents as a NAR, in bytes."""
+
     @property
-    def references(self) -> tuple[str, ...]: ...
+    def references(self) -> tuple[str, ...]:
+        """The store paths that this one refers to, without itself."""
 
 
 @dataclass(frozen=True, slots=True)

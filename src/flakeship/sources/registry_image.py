@@ -16,6 +16,7 @@ from flakeship.sources.stored import open_images
 
 @contextlib.contextmanager
 def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
+    """Open an image of a registry. NotAnImageError where it is none."""
     index = is_index(remote.blobs, remote.entry)
     found = manifests_below(remote.blobs, remote.entry) if index else ImageManifests((remote.entry,), {})
     if found.left_out:

@@ -47,9 +47,11 @@ class StoredImage:
         self._image = replace(image, annotations=annotations)
 
     def layers(self) -> Iterator[Layer]:
+        """Yield each layer once."""
         return iter(self._layers.values())
 
     def image(self) -> Image:
+        """Return the image."""
         return self._image
 
 
@@ -62,12 +64,15 @@ class StoredIndex:
         self._images, self.annotations = images, annotations
 
     def layers(self) -> Iterator[Layer]:
+        """Yield each layer of all images once."""
         return iter({layer.key: layer for image in self._images for layer in image.layers()}.values())
 
     def image(self) -> Image:
+        """Return the first image."""
         return self._images[0].image()
 
     def images(self) -> tuple[Image, ...]:
+        """Return all images, in the order of the index."""
         return tuple(image.image() for image in self._images)
 
 

@@ -43,6 +43,7 @@ class CachedStore:
         self._failed = False
 
     def find(self, layer: Layer) -> PackedLayer | None:
+        """Return the layer from the folder, else what the store behind finds."""
         found = None
         try:
             found = None if self._failed or layer.compressed else self._found(layer)
@@ -51,9 +52,11 @@ class CachedStore:
         return found or self._behind.find(layer)
 
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
+        """Open a new file in the store behind."""
         return self._behind.spool()
 
     def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        """Keep the blob in the folder where it has room, and hand the layer on to the store behind."""
         if not self._failed and packed.descriptor.size <= self._limit:
             try:
                 self._keep(layer, packed, path)

@@ -41,7 +41,7 @@ _NO_LINK: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """What a layer became: `name` is its diff_id, or its key."""
+    """The blob that a layer was packed to; `name` is the diff_id or the key of the layer."""
 
     name: str
     diff_id: Digest
@@ -68,7 +68,7 @@ class CacheFolder:
         self._entries = path / f"v{_VERSION}" / "layers"
 
     def entry(self, recipe: str, name: str) -> CacheEntry | None:
-        """What was packed by this recipe of the layer so called. What can't be read is removed."""
+        """Return the blob that this recipe packed of the layer of this name. An entry that can't be read is removed."""
         path = self._entry_path(recipe, name)
         try:
             entry = _parsed(_read(path))
@@ -82,7 +82,7 @@ class CacheFolder:
         return None
 
     def blob(self, digest: Digest, size: int, *, now: float) -> Path | None:
-        """Where the blob is, whole: one that is not what its name says is removed."""
+        """Return the path of the blob. A blob that has another digest is removed."""
         path = self._blob_path(digest)
         try:
             with _opened(path) as file:
@@ -110,7 +110,7 @@ class CacheFolder:
             _write(self._entry_path(recipe, entry.name), _written(entry))
 
     def kept(self) -> list[KeptBlob]:
-        """All blobs, the one used longest ago first."""
+        """Return all blobs, the one used longest ago first."""
         found = []
         with contextlib.suppress(FileNotFoundError), os.scandir(self._blobs) as files:
             for file in files:
@@ -122,6 +122,7 @@ class CacheFolder:
         return sorted(found, key=lambda blob: (blob.used, blob.digest))
 
     def names(self) -> Iterator[CacheEntry]:
+        """Yield all entries that can be read."""
         for path in sorted(self._entries.glob("*/*.json")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 yield _parsed(_read(path))

@@ -47,6 +47,7 @@ class ExistingStore:
         self._others = asked[1:]
 
     def find(self, layer: Layer) -> PackedLayer | None:
+        """Return the layer that all places have, else what the store behind finds."""
         if layer.compressed:
             return self._find_compressed(layer, layer.compressed)
         known = self._known(layer)
@@ -71,16 +72,19 @@ class ExistingStore:
         return layer.packed(layer.diff_id, descriptor, open=None)
 
     def expects(self, layer: Layer) -> bool:
-        """Whether it is said to be published; asks and reads nothing."""
+        """Return True if every place states that it has the layer; nothing is asked or read for this."""
         return self._known(layer) is not None
 
     def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
+        """Open a new file in the store behind."""
         return self._behind.spool()
 
     def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        """Hand the layer on to the store behind."""
         self._behind.keep(layer, packed, path)
 
     def forget(self, digests: Collection[Digest]) -> None:
+        """Never find these blobs again: a destination turned out not to have them."""
         with self._lock:
             self._forgotten.update(digests)
 

@@ -23,6 +23,7 @@ class TemporaryStore:
         self.directory = directory
 
     def find(self, layer: Layer) -> PackedLayer | None:
+        """Return None: nothing is kept from earlier runs."""
         return None
 
     @contextlib.contextmanager

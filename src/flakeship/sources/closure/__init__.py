@@ -40,6 +40,7 @@ def matches(path: Path, head: bytes) -> bool:
 
 @contextlib.contextmanager
 def opened(path: Path, request: SourceRequest) -> Iterator[Closure]:
+    """Ask Nix about the package and open the image of its closure. NotAnImageError where there is no Nix."""
     if request.package is None:
         raise NotAnImageError(
             f"{path} is a package, and there is no Nix to tell what it needs at run time",
@@ -74,9 +75,11 @@ class Closure:
             self._layers += (_furnishing_layer(self._furnishing),)
 
     def layers(self) -> Iterator[Layer]:
+        """Yield the layers of the base image, then those of the package."""
         return iter((*self._base.layers, *self._layers))
 
     def image(self) -> Image:
+        """Return the image of the closure, on top of the base image."""
         comments = [f"store paths: {sorted(path.path for path in group)}" for group in self._groups]
         comments += ["links, user and folders"] * bool(self._furnishing)
         return self._base.under(
@@ -108,7 +111,7 @@ class Closure:
 
 
 def key_of(group: Group) -> str:
-    """What names a layer's bytes before they are read: its store paths, their contents, how they are written."""
+    """Return the key of a layer: a digest of its store paths, of their contents, and of how they are written."""
     lines = sorted(f"{path.path} {path.nar_hash}\n" for path in group)
     return f"{BY_PATHS}{hashlib.sha256(''.join((RECIPE, chr(10), *lines)).encode()).hexdigest()}"
 

@@ -25,7 +25,7 @@ _ARCHITECTURES: Final = {
 
 
 def platform_of(system: str, *, path: str) -> Platform:
-    """Of `x86_64-linux`. NotAnImageError for one that no container runs."""
+    """Return the platform of a Nix system such as `x86_64-linux`. NotAnImageError for one that no container runs."""
     architecture, _, kernel = system.partition("-")
     if kernel != "linux" or architecture not in _ARCHITECTURES:
         raise NotAnImageError(

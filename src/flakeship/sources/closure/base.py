@@ -15,7 +15,7 @@ _REPLACED: Final = frozenset({"Entrypoint", "Cmd"})
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Without layers where there is none."""
+    """The image that a package is put on; without layers where there is none."""
 
     image: Image
     layers: tuple[Layer, ...] = ()

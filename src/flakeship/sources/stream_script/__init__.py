@@ -15,10 +15,12 @@ KIND: Final = "streamLayeredImage script"
 
 
 def matches(path: Path, head: bytes) -> bool:
+    """Claim an executable script."""
     return head.startswith(b"#!") and path.is_file() and os.access(path, os.X_OK)
 
 
 def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
+    """Open what the script would write, or writes."""
     from flakeship.sources.stream_script.opening import planned_or_run
 
     return planned_or_run(path, request)

@@ -14,6 +14,7 @@ from flakeship.sources.stream_script.trial import recipe_of
 
 
 def planned_or_run(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
+    """Plan the layers where the script is of a known version, else run it."""
     try:
         planned = _planned(path, request)
     except UnplannedError as error:

@@ -23,7 +23,7 @@ _CHECKSUM_LIMIT: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How this version of the script writes. `variant`: whether it tells the CPU's."""
+    """The details in which versions of the script differ. `variant` is True where the script states the CPU's variant."""
 
     tar: python_tar.HeaderFields
     variant: bool = False
@@ -67,9 +67,11 @@ class Planned:
         self._image = replace(image, diff_ids=tuple(self._layers[key].diff_id for key in keys))
 
     def layers(self) -> Iterator[Layer]:
+        """Yield the layers, those of the base image first."""
         return iter(self._layers.values())
 
     def image(self) -> Image:
+        """Return the image that the script would write."""
         return self._image
 
 

@@ -22,6 +22,7 @@ _TAIL: Final = 20
 
 @contextlib.contextmanager
 def run(path: Path, request: SourceRequest) -> Iterator[Opened]:
+    """Run the script and read what it writes. NotAnImageError where it fails."""
     said: deque[str] = deque(maxlen=_TAIL)
 
     def hear(line: bytes) -> None:
@@ -43,7 +44,7 @@ def run(path: Path, request: SourceRequest) -> Iterator[Opened]:
 
 
 def environ_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without secrets, and so that its Python writes the names of files as they are, whatever the locale says.
+    """Return the environment for the script: without secrets, and such that its Python writes names of files unchanged.
 
     https://docs.python.org/3/using/cmdline.html#envvar-PYTHONUTF8
     """
