@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, TypeAlias
 
 from flakeship import sources
 from flakeship.commands.publish.overrides import platform_of
@@ -12,25 +12,28 @@ from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import kind_of
 from flakeship.errors import NotAnImageError, UsageError
-from flakeship.image.existing import ExistingImage
-from flakeship.image.model import Digest, Image, Layer
-from flakeship.image.place import (
-    DocumentError,
-    MalformedError,
-    ManifestDocument,
-    WrongDigestError,
-    read_image,
-    read_manifest,
-)
+from flakeship.image.engine_config import as_engines_read
+from flakeship.image.existing import ExistingImage, config_of, existing_image
+from flakeship.image.model import Descriptor, Digest, Image, Layer, Platform
 from flakeship.image.stream import CHUNK
 from flakeship.lint.view import contents_of
-from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import TRANSPORT, Reference
-from flakeship.report.inspection import InspectedLayer, Inspection, inspection_text, inspections_json
+from flakeship.report.inspection import (
+    InspectedArtifact,
+    InspectedLayer,
+    Inspection,
+    inspection_text,
+    inspections_json,
+)
 from flakeship.settings.declaration import Settings
+from flakeship.sources.blobs import Blobs, RegistryImage, document
+from flakeship.sources.choice import choose_platform
+from flakeship.sources.indexes import Artifact, ImageManifest, platform_as_listed
 from flakeship.sources.opened import OpenedIndex, SourceRequest
+from flakeship.sources.registry_image import images_at
+from flakeship.sources.stored import HoldsArtifacts
 
-_PLATFORMS: Final = 64
+Inspected: TypeAlias = Inspection | InspectedArtifact
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
@@ -40,20 +43,25 @@ def run(settings: Settings, runtime: Runtime) -> str:
     return inspections_json(images) if settings.json else "\n\n".join(map(inspection_text, images))
 
 
-def inspect(settings: Settings, run_: Run) -> tuple[Inspection, ...]:
-    """One for each platform, or the one that `platform` asks for. UsageError for a name that leads nowhere."""
+def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
+    """One for each platform and for each artifact beside them, or the one image that `platform` asks for.
+
+    UsageError for a name that leads nowhere.
+    """
     text = settings.image
     if not text:
         raise UsageError(
             "inspect: there is nothing to look at", hint="flakeship inspect ghcr.io/owner/name:tag, or a path"
         )
     runtime = run_.runtime
+    platform = platform_of(settings.platform) if settings.platform else None
+    found: tuple[Inspected, ...]
     kind, rest = kind_of(text), text.partition(":")[2]
     medium = kind.MEDIUM if kind else ""
     if medium == "path" and rest:
-        found = _at(*_place(runtime.cwd, rest), settings, runtime)
+        found = _at(*_place(runtime.cwd, rest), settings, runtime, platform)
     elif text.startswith((".", "/")) or (runtime.cwd / text).exists():
-        found = _at(runtime.cwd / text, "", settings, runtime)
+        found = _at(runtime.cwd / text, "", settings, runtime, platform)
     elif medium == "engine":
         raise UsageError(
             f"inspect: {text!r} is in an engine, which flakeship does not look into",
@@ -61,8 +69,8 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspection, ...]:
         )
     else:
         reference = Reference.parse(text.removeprefix(TRANSPORT))
-        found = tuple(_in_registry(run_.connections.client(reference), reference))
-    return _chosen(found, settings.platform)
+        found = tuple(_in_registry(run_.registry_image(text), str(reference), platform))
+    return _chosen(found, platform, what=text)
 
 
 def _place(cwd: Path, rest: str) -> tuple[Path, str]:
@@ -71,20 +79,25 @@ def _place(cwd: Path, rest: str) -> tuple[Path, str]:
     return (cwd / rest, "") if (cwd / rest).exists() else (cwd / path, name)
 
 
-def _chosen(found: tuple[Inspection, ...], platform: str) -> tuple[Inspection, ...]:
-    if not platform:
+def _chosen(found: tuple[Inspected, ...], platform: Platform | None, *, what: str) -> tuple[Inspected, ...]:
+    """All that was found; with `platform` the one image that `publish` would take."""
+    if platform is None:
         return found
-    wanted = str(platform_of(platform))
-    chosen = tuple(image for image in found if image.platform == wanted)
-    if not chosen:
-        there = ", ".join(image.platform for image in found)
-        raise UsageError(f"there is no image for {wanted}", hint=f"there is one for: {there}")
-    return chosen
+    images = [each for each in found if isinstance(each, Inspection)]
+    platforms = [_platform(each.platform) for each in images]
+    return (images[choose_platform(platforms, platform, what=what)],)
 
 
-def _at(path: Path, name: str, settings: Settings, runtime: Runtime) -> tuple[Inspection, ...]:
+def _platform(text: str) -> Platform:
+    os, _, rest = text.partition("/")
+    architecture, _, variant = rest.partition("/")
+    return Platform(os, architecture, variant)
+
+
+def _at(
+    path: Path, name: str, settings: Settings, runtime: Runtime, platform: Platform | None
+) -> tuple[Inspected, ...]:
     """A file or folder, by whichever source knows it; a stream is read to its end, for its config stands there."""
-    platform = platform_of(settings.platform) if settings.platform else None
     request = SourceRequest(
         runtime.environ,
         runtime.emit,
@@ -96,7 +109,11 @@ def _at(path: Path, name: str, settings: Settings, runtime: Runtime) -> tuple[In
     with sources.opened(path, request) as source:
         layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
         images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
-        return tuple(_of_source(str(path), image, layers) for image in images)
+        beside = source.artifacts if isinstance(source, HoldsArtifacts) else ()
+        return (
+            *(_of_source(str(path), image, layers) for image in images),
+            *(_of_artifact(str(path), artifact) for artifact in beside),
+        )
 
 
 def _sized(layer: Layer, *, read: bool) -> tuple[Layer, int | None]:
@@ -128,68 +145,43 @@ def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | 
     )
 
 
-def _in_registry(client: RegistryClient, reference: Reference) -> Iterator[Inspection]:
-    manifest = _manifest(client, reference)
-    if not manifest.is_index:
-        yield _of_manifest(str(reference), manifest, client)
-        return
-    for digest in _children(manifest, str(reference))[:_PLATFORMS]:
-        yield _of_manifest(str(reference), _child(client, digest, reference), client)
+def _in_registry(remote: RegistryImage, name: str, platform: Platform | None) -> Iterator[Inspected]:
+    """What a reference leads to, by the documents alone. NotAnImageError where one of them is none of an image."""
+    found = images_at(remote, platform)
+    for manifest in found.manifests:
+        yield _of_manifest(name, manifest, remote.blobs)
+    for artifact in found.artifacts:
+        yield _of_artifact(name, artifact)
 
 
-def _manifest(client: RegistryClient, reference: Reference) -> ManifestDocument:
+def _of_manifest(name: str, manifest: ImageManifest, blobs: Blobs) -> Inspection:
     try:
-        manifest = read_manifest(client, reference.digest or reference.tag or "latest")
-    except WrongDigestError as error:
-        raise NotAnImageError(
-            f"{reference} has the digest {error.found}", hint="the registry, or a proxy, is broken"
-        ) from error
-    except DocumentError as error:
-        raise _unreadable(str(reference), error) from error
-    if manifest is None:
-        raise UsageError(
-            f"there is no {reference}", hint="look at the tags of the repository; for a file write ./NAME"
-        )
-    return manifest
-
-
-def _child(client: RegistryClient, digest: Digest, reference: Reference) -> ManifestDocument:
-    """Read a manifest that the index at `reference` lists."""
-    lost: Exception | None = None
-    try:
-        if manifest := read_manifest(client, digest):
-            return manifest
-    except WrongDigestError as error:
-        lost = error
-    except DocumentError as error:
-        raise _unreadable(digest, error) from error
-    raise NotAnImageError(
-        f"{reference.name}@{digest} is missing or damaged: {reference} lists it",
-        hint="publish the image again",
-    ) from lost
-
-
-def _of_manifest(name: str, manifest: ManifestDocument, client: RegistryClient) -> Inspection:
-    try:
-        image = read_image(client, manifest)
-    except MalformedError as error:
-        raise _unreadable(f"the config of {name}", error) from error
+        config = document(blobs, config_of(manifest.content))
+        image = existing_image(name, manifest.content, config)
     except ValueError as error:
-        reason = f"its config is not {error.expected}" if isinstance(error, WrongDigestError) else error
         raise NotAnImageError(
-            f"{name}@{manifest.digest} is no image: {reason}",
+            f"{name}@{manifest.entry.digest} is no image: {error}",
             hint="another kind of artifact, or a broken push",
         ) from error
-    return _of_existing(name, manifest.digest, image)
+    return _of_existing(name, manifest.entry, image)
 
 
-def _of_existing(name: str, digest: Digest, image: ExistingImage) -> Inspection:
-    config = {key: value for key, value in image.config.items() if key not in {"history", "rootfs"}}
-    history = image.config.get("history")
-    platform = "/".join(str(config[key]) for key in ("os", "architecture", "variant") if config.get(key))
+def _of_artifact(name: str, artifact: Artifact) -> InspectedArtifact:
+    entry = artifact.entry
+    return InspectedArtifact(
+        name, entry.digest, artifact.kind, artifact.subject, entry.size, dict(entry.annotations)
+    )
+
+
+def _of_existing(name: str, entry: Descriptor, image: ExistingImage) -> Inspection:
+    read = as_engines_read(image.config)
+    config = {key: value for key, value in read.items() if key not in {"history", "rootfs"}}
+    history = read.get("history")
+    os, architecture, variant = (str(config.get(key) or "") for key in ("os", "architecture", "variant"))
+    platform = str(platform_as_listed(entry, Platform(os, architecture, variant)))
     return Inspection(
         name=name,
-        digest=digest,
+        digest=entry.digest,
         platform=platform,
         names=(),
         config=config,
@@ -214,16 +206,3 @@ def _views(
     comments = [str(entry.get("comment") or entry.get("created_by") or "") for entry in said]
     rows = zip(digests, diff_ids, sizes, contents_of(history, len(digests)), comments, strict=True)
     return tuple(InspectedLayer(*row) for row in rows)
-
-
-def _children(index: ManifestDocument, name: str) -> tuple[Digest, ...]:
-    try:
-        return index.children()
-    except ValueError as error:
-        raise NotAnImageError(
-            f"{name} is no index: {error}", hint="a broken push; publish it again"
-        ) from error
-
-
-def _unreadable(name: str, error: DocumentError) -> NotAnImageError:
-    return NotAnImageError(f"{name} can't be read: {error}", hint="a broken push; publish it again")

@@ -9,27 +9,13 @@ from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.document import without_nulls
+from flakeship.image.engine_config import WrongTypeError, as_engines_read, check_types, field_of
 from flakeship.image.model import Digest, Image, Platform, parse_digest
 
 # What nixpkgs' buildImage leaves behind of its own derivation's attributes
 _STRAY: Final = frozenset({"preferLocalBuild", "allowSubstitutes"})
 
 _DAMAGED: Final = "the image was not made by a builder that flakeship knows, or is damaged; build it again"
-
-# The types that image-spec gives the keys of `config`; a value of another type would be refused by every runtime
-_CONFIG_TYPES: Final[dict[str, tuple[type, type]]] = {
-    "User": (str, str),
-    "ExposedPorts": (dict, dict),
-    "Env": (list, str),
-    "Entrypoint": (list, str),
-    "Cmd": (list, str),
-    "Volumes": (dict, dict),
-    "WorkingDir": (str, str),
-    "Labels": (dict, str),
-    "StopSignal": (str, str),
-    "ArgsEscaped": (bool, bool),
-}
-"""The type of the value, and that of the values in it."""
 
 _HISTORY_TYPES: Final[dict[str, type]] = {
     "author": str,
@@ -55,14 +41,16 @@ def image_of(
     `keys` are those of the layers from the bottom up; by default the diff_ids of the config. `what` names the document
     in errors. NotAnImageError where the document is not an image-spec config.
     """
-    cleaned = without_nulls({key: value for key, value in _with_sets(document).items() if key not in _STRAY})
+    _check_types(document, what)
+    read = _with_sets(as_engines_read(document))
+    cleaned = without_nulls({key: value for key, value in read.items() if key not in _STRAY})
     diff_ids = _diff_ids(cleaned.pop("rootfs", None), what)
     if len(diff_ids) != layers:
         raise NotAnImageError(
             f"{what} lists {len(diff_ids)} diff_ids, but the image has {layers} layers", hint=_DAMAGED
         )
     history = _history(cleaned.pop("history", ()), layers, what)
-    cleaned["config"] = _runtime(cleaned.get("config", {}), what)
+    cleaned.setdefault("config", {})
     if "created" in cleaned:
         _check_moment(cleaned["created"], "created", what)
     for key, usual in {"os": "linux", "architecture": "amd64"}.items():
@@ -70,12 +58,18 @@ def image_of(
     for key in ("os", "architecture", "variant", "author", "os.version"):
         if not isinstance(cleaned.get(key, ""), str):
             raise NotAnImageError(f"{what}: {key} is not a string", hint=_DAMAGED)
-    if not _is_of(cleaned.get("os.features", []), list, str):
+    features = cleaned.get("os.features", [])
+    if not isinstance(features, list) or not all(isinstance(item, str) for item in features):
         raise NotAnImageError(f"{what}: os.features is not a list of strings", hint=_DAMAGED)
-    platform = Platform(cleaned["os"], cleaned["architecture"], cleaned.get("variant", ""))
     return Image(
         config=cleaned,
-        platform=platform,
+        platform=Platform(
+            cleaned["os"],
+            cleaned["architecture"],
+            cleaned.get("variant", ""),
+            cleaned.get("os.version", ""),
+            tuple(cleaned.get("os.features", ())),
+        ),
         layers=diff_ids if keys is None else tuple(keys),
         diff_ids=diff_ids,
         history=history,
@@ -120,29 +114,19 @@ def _history(listed: Any, layers: int, what: str) -> tuple[Mapping[str, Any], ..
     return tuple(listed) if filled == layers else ()
 
 
-def _runtime(config: Any, what: str) -> dict[str, Any]:
-    if not isinstance(config, dict):
-        raise NotAnImageError(f"{what}: config is not an object", hint=_DAMAGED)
-    for key, (kind, inner) in _CONFIG_TYPES.items():
-        value: Any = config.get(key, kind())
-        if not isinstance(value, kind):
+def _check_types(document: Mapping[str, Any], what: str) -> None:
+    """Refuse a `config` that engines can't read; each of them, for Go reads all keys that differ in case alone."""
+    for key, runtime in document.items():
+        if field_of(key) != "config" or runtime is None:
+            continue
+        if not isinstance(runtime, dict):
+            raise NotAnImageError(f"{what}: config is not an object", hint=_DAMAGED)
+        try:
+            check_types(runtime)
+        except WrongTypeError as error:
             raise NotAnImageError(
-                f"{what}: config.{key} is {type(value).__name__}, image-spec wants {kind.__name__}",
-                hint=f"correct `config.{key}` in the Nix expression of the image",
-            )
-        if not _is_of(value, kind, inner):
-            noun = "a string" if inner is str else "an object"
-            raise NotAnImageError(
-                f"{what}: config.{key} holds a value that is not {noun}",
-                hint=f"correct `config.{key}` in the Nix expression of the image (toString helps)",
-            )
-    return config
-
-
-def _is_of(value: Any, kind: type, inner: type) -> bool:
-    """Whether it is of this type and, if it is a container, all of its values of the inner one."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, kind) and all(isinstance(item, inner) for item in items)
+                f"{what}: {error}", hint=f"{error.remedy} in the Nix expression of the image"
+            ) from error
 
 
 def _check_moment(value: Any, key: str, what: str) -> None:

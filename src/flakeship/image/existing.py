@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flakeship.image.annotations import LAYER_KEY, UNSTAMP
 from flakeship.image.document import decode_object, merge_patch
+from flakeship.image.engine_config import as_engines_read
 from flakeship.image.media_types import CONFIGS, SUFFIX_OF_LAYER
 from flakeship.image.model import Descriptor, Digest, parse_digest
 from flakeship.image.seal import is_sealed
@@ -74,7 +75,7 @@ def config_of(manifest: Mapping[str, Any]) -> Descriptor:
 
 def existing_image(where: str, manifest: Mapping[str, Any], config: Mapping[str, Any]) -> ExistingImage:
     """ValueError where the two contradict each other."""
-    rootfs = config.get("rootfs")
+    rootfs = as_engines_read(config).get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     entries = manifest.get("layers")
     if not isinstance(diff_ids, list) or not isinstance(entries, list) or len(diff_ids) != len(entries):

@@ -20,6 +20,9 @@ CONTAINERD_NAME: Final = "io.containerd.image.name"
 
 https://github.com/containerd/containerd/blob/main/core/images/annotations.go"""
 
+NAMES: Final = (CONTAINERD_NAME, REF_NAME)
+"""Annotations that name an image; docker writes both, and the first is the full one."""
+
 
 def blob_path(digest: Digest) -> str:
     """The path of a blob within the layout: `blobs/sha256/…`."""

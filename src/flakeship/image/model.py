@@ -31,26 +31,78 @@ def digest_of(data: bytes) -> Digest:
     return Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
+_OTHER_NAMES: Final = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "i386": ("386", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+}
+"""What else processors are called, with the variant that the name implies."""
+_IMPLIED: Final = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
+"""The variant that is meant where none is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """An image-spec platform: GOOS, GOARCH and the variant of the CPU, which is mostly empty."""
+    """An image-spec platform: GOOS, GOARCH and the variant of the CPU, which is mostly empty; of Windows its version too.
+
+    Two that are equal are spelled alike; whether they mean the same is for `serves`.
+    """
 
     os: str
     architecture: str
     variant: str = ""
+    os_version: str = ""
+    os_features: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
-    def serves(self, wanted: Platform) -> bool:
-        """Return True if this platform is what `wanted` asks for. If `wanted` names no variant, any variant will do."""
-        return (self.os, self.architecture) == (wanted.os, wanted.architecture) and (
-            not wanted.variant or self.variant == wanted.variant
+    @classmethod
+    def of(cls, os: str, architecture: str, variant: str = "") -> Self:
+        """Return the platform that people name so, as Go names it: `x86_64` is amd64, `armhf` is arm/v7."""
+        os, architecture, variant = os.lower(), architecture.lower(), variant.lower()
+        architecture, implied = _OTHER_NAMES.get(architecture, (architecture, ""))
+        numbered = architecture in {"arm", "arm64"} and variant.isdecimal()
+        return cls(
+            "darwin" if os == "macos" else os,
+            architecture,
+            implied or (f"v{variant}" if numbered else variant),
         )
 
-    def to_json(self) -> dict[str, str]:
+    @property
+    def normal(self) -> tuple[str, str, str]:
+        """OS, architecture and variant in the one spelling of all that mean the same, with the variant that is implied.
+
+        https://github.com/containerd/platforms/blob/main/database.go
+        """
+        named = Platform.of(self.os, self.architecture, self.variant)
+        variant = "" if named.architecture == "386" else named.variant
+        return named.os, named.architecture, variant or _IMPLIED.get(named.architecture, "")
+
+    def means(self, other: Platform) -> bool:
+        """Return True if both are names of one platform, whatever version of the OS they state."""
+        return self.normal == other.normal
+
+    def serves(self, wanted: Platform) -> bool:
+        """Return True if this platform is what `wanted` asks for. What `wanted` does not name may be any."""
+        return (
+            self.normal[:2] == wanted.normal[:2]
+            and (not wanted.variant or self.means(wanted))
+            and wanted.os_version in {"", self.os_version}
+        )
+
+    def to_json(self) -> dict[str, Any]:
         """Return the object that image-spec calls `platform`, without what is empty."""
-        known = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
+        known = {
+            "architecture": self.architecture,
+            "os": self.os,
+            "os.version": self.os_version,
+            "os.features": list(self.os_features),
+            "variant": self.variant,
+        }
         return {key: value for key, value in known.items() if value}
 
 
@@ -63,6 +115,7 @@ class Descriptor:
     size: int
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     platform: Platform | None = None
+    artifact_type: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of this descriptor."""
@@ -71,6 +124,8 @@ class Descriptor:
             document["annotations"] = dict(sorted(self.annotations.items()))
         if self.platform:
             document["platform"] = self.platform.to_json()
+        if self.artifact_type:
+            document["artifactType"] = self.artifact_type
         return document
 
     @classmethod
@@ -188,6 +243,8 @@ class Image:
     """What the source calls itself (RepoTags of an archive): the name an OCI layout gets when none is given."""
     descriptor_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """Those of the manifest's descriptor, wherever it is listed: in an index, in a layout."""
+    artifact_type: str = ""
+    """What manifest and descriptor say that it is, beside an image."""
 
 
 @dataclass(frozen=True, slots=True)

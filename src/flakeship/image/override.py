@@ -61,7 +61,13 @@ def with_platform(image: Image, platform: Platform) -> Image:
     """For an image that is labelled wrongly; its binaries stay what they are."""
     if image.platform.serves(platform):
         return image
-    kept = {key: value for key, value in image.config.items() if key != "variant"}
+    replaced = {"variant"}
+    if image.platform.os == platform.os:
+        own = image.platform
+        platform = replace(platform, os_version=own.os_version, os_features=own.os_features)
+    else:
+        replaced |= {"os.version", "os.features"}
+    kept = {key: value for key, value in image.config.items() if key not in replaced}
     return replace(image, platform=platform, config={**kept, **platform.to_json()})
 
 

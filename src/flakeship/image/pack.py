@@ -16,7 +16,7 @@ from flakeship.image.adopt import MismatchError, StoppedError, adopted, compare,
 from flakeship.image.annotations import SEAL
 from flakeship.image.compress import Compression, compressed
 from flakeship.image.document import encode
-from flakeship.image.media_types import OCI, Family
+from flakeship.image.media_types import CONFIGS, OCI, Family
 from flakeship.image.model import EMPTY, Descriptor, Digest, Image, Layer, Packed, PackedLayer
 from flakeship.image.seal import sealed
 from flakeship.image.stream import chunks
@@ -152,6 +152,9 @@ def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) 
         "config": config_descriptor.to_json(),
         "layers": [_layer_json(layer.descriptor, annotated=annotated) for layer in chosen],
     }
+    artifact_type = image.artifact_type if annotated else ""
+    if artifact_type and artifact_type not in CONFIGS:
+        document["artifactType"] = artifact_type
     if annotated and image.annotations:
         document["annotations"] = dict(image.annotations)
     if annotated and SEAL in image.annotations:
@@ -164,6 +167,7 @@ def seal(image: Image, layers: Mapping[str, PackedLayer], family: Family = OCI) 
             Descriptor.of(family.manifest, manifest),
             annotations=image.descriptor_annotations if annotated else EMPTY,
             platform=image.platform,
+            artifact_type=artifact_type,
         ),
         config_descriptor=config_descriptor,
         layers=chosen,

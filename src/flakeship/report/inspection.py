@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,16 +58,29 @@ class Inspection:
         return found if isinstance(found, dict) else {}
 
 
-def inspections_json(images: Sequence[Inspection]) -> str:
-    """Return a JSON array with one object for each platform."""
-    return json.dumps([_document(image) for image in images], indent=2, ensure_ascii=False)
+@dataclass(frozen=True, slots=True)
+class InspectedArtifact:
+    """What an index lists beside images. `size` is in bytes, of its manifest; `subject` is empty where it names none."""
+
+    name: str
+    digest: str
+    artifact_type: str
+    subject: str
+    size: int
+    annotations: Mapping[str, str]
 
 
-def inspection_text(image: Inspection) -> str:
-    """Return the image as lines of text, the layers at the end."""
-    rows = [(name, printable(text)[:_WIDTH]) for name, text in _rows(image)]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{name:<{width}}  {text}" for name, text in rows]
+def inspections_json(found: Sequence[Inspection | InspectedArtifact]) -> str:
+    """Return a JSON array with one object for each platform and each artifact."""
+    documents = [_document(each) if isinstance(each, Inspection) else _of_artifact(each) for each in found]
+    return json.dumps(documents, indent=2, ensure_ascii=False)
+
+
+def inspection_text(image: Inspection | InspectedArtifact) -> str:
+    """Return the image as lines of text, the layers at the end; of an artifact what its entry says."""
+    if isinstance(image, InspectedArtifact):
+        return "\n".join(_aligned(_rows_of_artifact(image)))
+    lines = _aligned(_rows(image))
     sizes = [layer.size for layer in image.layers]
     total = f", {size_of(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
     return "\n".join(
@@ -80,20 +93,44 @@ def inspection_text(image: Inspection) -> str:
     )
 
 
+def _aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
+    shown = [(name, printable(text)[:_WIDTH]) for name, text in rows]
+    width = max(len(name) for name, _ in shown)
+    return [f"{name:<{width}}  {text}" for name, text in shown]
+
+
+def _rows_of_artifact(artifact: InspectedArtifact) -> Iterator[tuple[str, str]]:
+    yield "image", artifact.name
+    yield "artifact", artifact.artifact_type
+    yield "digest", artifact.digest
+    if artifact.subject:
+        yield "about", artifact.subject
+    for key, value in sorted(artifact.annotations.items()):
+        yield "annotation", f"{key}={value}"
+
+
 def _rows(image: Inspection) -> Iterator[tuple[str, str]]:
     yield "image", image.name
     yield from (("named", name) for name in image.names)
     if image.digest:
         yield "digest", image.digest
     yield "platform", image.platform
+    if version := image.config.get("os.version"):
+        yield "os.version", str(version)
     if created := image.config.get("created"):
         yield "created", str(created)
     for key in _RUNTIME:
         if value := image.runtime.get(key):
             yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    yield from (("Env", str(entry)) for entry in image.runtime.get("Env") or ())
-    for key, value in sorted((image.runtime.get("Labels") or {}).items()):
-        yield "label", f"{key}={value}"
+    env, labels = image.runtime.get("Env") or [], image.runtime.get("Labels") or {}
+    if isinstance(env, list):
+        yield from (("Env", str(entry)) for entry in env)
+    else:  # no engine takes it, which is what one who looks wants to see
+        yield "Env", json.dumps(env, ensure_ascii=False)
+    if isinstance(labels, dict):
+        yield from (("label", f"{key}={value}") for key, value in sorted(labels.items()))
+    else:
+        yield "Labels", json.dumps(labels, ensure_ascii=False)
     for key, value in sorted(image.annotations.items()):
         yield "annotation", f"{key}={value}"
 
@@ -124,4 +161,20 @@ def _document(image: Inspection) -> dict[str, Any]:
             }
             for layer in image.layers
         ],
+    }
+
+
+def _of_artifact(artifact: InspectedArtifact) -> dict[str, Any]:
+    """An object with the keys of an image too, so that what reads those finds nothing and not an error."""
+    return {
+        "image": artifact.name,
+        "names": [],
+        "digest": artifact.digest,
+        "platform": None,
+        "artifact_type": artifact.artifact_type,
+        "subject": artifact.subject or None,
+        "size": artifact.size,
+        "config": {},
+        "annotations": dict(artifact.annotations),
+        "layers": [],
     }

@@ -71,18 +71,32 @@ def parse_descriptor(entry: Any, what: str) -> Descriptor:
         size, media_type = entry["size"], entry.get("mediaType", "")
         if type(size) is not int or size < 0 or not isinstance(media_type, str):
             raise ValueError(f"the size {size!r} or the media type {media_type!r} can't be")
-        platform = entry.get("platform")
+        artifact_type = entry.get("artifactType")
         return Descriptor(
             media_type,
             parse_digest(entry["digest"]),
             size,
             parse_annotations(entry.get("annotations"), what),
-            Platform(str(platform["os"]), str(platform["architecture"]), str(platform.get("variant") or ""))
-            if platform
-            else None,
+            _platform(entry.get("platform")),
+            artifact_type if isinstance(artifact_type, str) else "",
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotAnImageError(f"{what} holds a descriptor that is none: {error!r}", hint=DAMAGED) from error
+
+
+def _platform(said: Any) -> Platform | None:
+    """What a descriptor says of a platform, empty where it says nothing; TypeError where it is no object."""
+    if not said:
+        return None
+    texts = {key: str(said.get(key) or "") for key in ("os", "architecture", "variant", "os.version")}
+    features = said.get("os.features")
+    return Platform(
+        texts["os"],
+        texts["architecture"],
+        texts["variant"],
+        texts["os.version"],
+        tuple(map(str, features)) if isinstance(features, list) else (),
+    )
 
 
 def parse_annotations(value: Any, what: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
 def choose_platform(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int:
     """The place of the platform wanted; without a variant, any will do. UsageError where there is none."""
     for place, platform in enumerate(platforms):
-        if platform == wanted:
+        if platform.means(wanted):
             return place
     for place, platform in enumerate(platforms):
         if platform.serves(wanted):

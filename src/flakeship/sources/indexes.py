@@ -1,35 +1,67 @@
-"""What an index leads to: the manifests of images, those of indexes in it too, and nothing else.
+"""What an index leads to: the manifests of images, those of indexes in it too; and which entries are no images.
 
 https://github.com/opencontainers/image-spec/blob/main/image-index.md
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.media_types import INDEXES, MANIFESTS
-from flakeship.image.model import Descriptor, Platform
+from flakeship.image.media_types import CONFIGS, INDEXES, MANIFESTS
+from flakeship.image.model import Descriptor, Digest, Platform
 from flakeship.sources.blobs import DAMAGED, Blobs, document, parse_annotations, parse_descriptor
 
 _DEPTH: Final = 4
 _ENTRIES: Final = 200
-_NOWHERE: Final = Platform("unknown", "unknown")
-"""Of what is no image but a statement on one: https://docs.docker.com/build/metadata/attestations/attestation-storage/."""
+REFERENCE_TYPE: Final = "vnd.docker.reference.type"
+"""Annotation of an entry by which docker says that it is a statement on another, and of which kind."""
+REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
+"""Annotation that names the other by its digest."""
+
+_LAYERS: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+"""What the media types of layers begin with, also of those that can't be published."""
+_SAYS_LITTLE: Final = frozenset(
+    {"application/json", "application/octet-stream", "binary/octet-stream", "text/plain"}
+)
+"""Media types by which a web server hands out manifests that it knows as files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageManifest:
+    """An image's manifest: the entry that lists it, and what it says."""
+
+    entry: Descriptor
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An entry that is no image. `kind` is its artifact type, or the media type that shows what it is.
+
+    `subject` is the digest of what it is about, empty where it does not say.
+    """
+
+    entry: Descriptor
+    kind: str
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageManifests:
-    """The manifests of images that an index leads to, each with its platform.
+    """The manifests of images that an index leads to, and what stands beside them. `missing` counts entries without a blob."""
 
-    `left_out` counts the entries that are no images, or are missing.
-    """
-
-    manifests: tuple[Descriptor, ...]
+    manifests: tuple[ImageManifest, ...]
     annotations: Mapping[str, str]
-    left_out: int = 0
+    artifacts: tuple[Artifact, ...] = ()
+    missing: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many entries are no images, or are missing."""
+        return len(self.artifacts) + self.missing
 
 
 def is_index(blobs: Blobs, entry: Descriptor) -> bool:
@@ -37,35 +69,41 @@ def is_index(blobs: Blobs, entry: Descriptor) -> bool:
 
     NotAnImageError for anything else.
     """
+    found = _is_index(blobs, entry)
+    if found is None:
+        said = entry.media_type or document(blobs, entry).get("mediaType")
+        raise NotAnImageError(
+            f"{blobs.what} holds something of the media type {said!r}, and no image",
+            hint="schema 1 manifests and artifacts can't be published as images; make the image anew",
+        )
+    return found
+
+
+def _is_index(blobs: Blobs, entry: Descriptor) -> bool | None:
     if entry.media_type in INDEXES | MANIFESTS:
         return entry.media_type in INDEXES
-    content = document(blobs, entry) if not entry.media_type else {}
-    said = entry.media_type or content.get("mediaType")
+    if entry.media_type and (blobs.here or entry.media_type.partition(";")[0] not in _SAYS_LITTLE):
+        return None
+    content = document(blobs, entry)
+    said = content.get("mediaType")
     if said in INDEXES or (not said and "manifests" in content):
         return True
-    if said in MANIFESTS or (not said and "layers" in content and "config" in content):
-        return False
-    raise NotAnImageError(
-        f"{blobs.what} holds something of the media type {said!r}, and no image",
-        hint="schema 1 manifests and artifacts can't be published as images; make the image anew",
-    )
+    return False if said in MANIFESTS or (not said and "layers" in content and "config" in content) else None
+
+
+def image_alone(blobs: Blobs, entry: Descriptor) -> ImageManifests:
+    """Return the one manifest that no index lists: whether it is an image is said when it is opened."""
+    return ImageManifests((ImageManifest(entry, document(blobs, entry)),), {})
 
 
 def manifests_below(
-    blobs: Blobs, entry: Descriptor, *, sparse: bool = False, depth: int = 1
+    blobs: Blobs, entry: Descriptor, *, platform: Platform | None = None, sparse: bool = False
 ) -> ImageManifests:
     """Return the images of an index and of the indexes in it. With `sparse`, what is missing is left out."""
-    if depth > _DEPTH:
-        raise NotAnImageError(f"{blobs.what} holds an index {_DEPTH} levels deep in others", hint=DAMAGED)
     index = document(blobs, entry)
     what = f"the index {entry.digest} of {blobs.what}"
-    return manifests_among(
-        blobs,
-        entries(index, what),
-        parse_annotations(index.get("annotations"), what),
-        sparse=sparse,
-        depth=depth,
-    )
+    annotations = parse_annotations(index.get("annotations"), what)
+    return manifests_among(blobs, entries(index, what), annotations, platform=platform, sparse=sparse)
 
 
 def manifests_among(
@@ -73,26 +111,161 @@ def manifests_among(
     listed: Sequence[Descriptor],
     annotations: Mapping[str, str],
     *,
+    platform: Platform | None = None,
     sparse: bool = False,
-    depth: int = 1,
 ) -> ImageManifests:
-    """Return the images that these entries of an index lead to. NotAnImageError where there are none."""
-    manifests: list[Descriptor] = []
-    left_out = 0
-    for child in {
-        entry.digest: entry for entry in listed
-    }.values():  # the same one is read once, or it grows with depth
-        if child.platform == _NOWHERE or (sparse and blobs.size(child.digest) is None):
-            left_out += 1
-        elif is_index(blobs, child):
-            below = manifests_below(blobs, child, sparse=sparse, depth=depth + 1)
-            manifests += below.manifests
-            left_out += below.left_out
-        else:
-            manifests.append(child)
+    """Return the images that these entries of an index lead to; of those that state `platform`, only the best.
+
+    What is not asked for is not read, so that it may be whatever it is. NotAnImageError where there is no image.
+    """
+    leaves = _Leaves(blobs, sparse=sparse)
+    leaves.add(listed)
+    manifests = leaves.serving(platform) if platform else ()
+    manifests = manifests or leaves.images()
     if not manifests:
         raise NotAnImageError(f"{blobs.what} holds an index without an image", hint=DAMAGED)
-    return ImageManifests(tuple({entry.digest: entry for entry in manifests}.values()), annotations, left_out)
+    return ImageManifests(manifests, annotations, tuple(leaves.artifacts.values()), leaves.missing)
+
+
+class _Leaves:
+    """The entries of an index and of those in it, sorted into what may be an image and what is none."""
+
+    def __init__(self, blobs: Blobs, *, sparse: bool) -> None:
+        self._blobs, self._sparse = blobs, sparse
+        # A manifest may be listed for several platforms, but again and again it would grow with depth
+        self._entries: dict[tuple[Digest, Platform | None], Descriptor] = {}
+        self._indexes: set[Digest] = set()
+        self._contents: dict[Digest, Mapping[str, Any]] = {}
+        self.artifacts: dict[Digest, Artifact] = {}
+        self.missing = 0
+
+    def add(self, listed: Sequence[Descriptor], depth: int = 1) -> None:
+        """Sort the entries in by what they say of themselves, indexes by what they list."""
+        for entry in listed:
+            if artifact := artifact_by_entry(entry):
+                self.artifacts[entry.digest] = artifact
+            elif self._sparse and self._blobs.size(entry.digest) is None:
+                self.missing += 1
+            elif (index := _is_index(self._blobs, entry)) is None:
+                self.artifacts[entry.digest] = Artifact(entry, entry.media_type)
+            elif not index:
+                self._entries.setdefault((entry.digest, entry.platform), entry)
+            elif entry.digest not in self._indexes:
+                self._indexes.add(entry.digest)
+                self._descend(entry, depth + 1)
+
+    def _descend(self, entry: Descriptor, depth: int) -> None:
+        if depth > _DEPTH:
+            raise NotAnImageError(
+                f"{self._blobs.what} holds an index {_DEPTH} levels deep in others", hint=DAMAGED
+            )
+        what = f"the index {entry.digest} of {self._blobs.what}"
+        self.add(entries(document(self._blobs, entry), what), depth)
+
+    def serving(self, wanted: Platform) -> tuple[ImageManifest, ...]:
+        """The image of the first entry that states this platform, else of one that serves it; none where none does."""
+        stated = [entry for entry in self._entries.values() if states_platform(entry)]
+        fitting = [entry for entry in stated if entry.platform and entry.platform.serves(wanted)]
+        fitting.sort(key=lambda entry: not (entry.platform and entry.platform.means(wanted)))
+        return tuple(next(([image] for image in self._read(fitting)), []))
+
+    def images(self) -> tuple[ImageManifest, ...]:
+        """All images, each entry read."""
+        return tuple(self._read(list(self._entries.values())))
+
+    def _read(self, listed: Sequence[Descriptor]) -> Iterator[ImageManifest]:
+        for entry in listed:
+            content = self._contents.get(entry.digest)
+            if content is None:
+                content = self._contents[entry.digest] = document(self._blobs, entry)
+            if artifact := artifact_by_content(entry, content):
+                self.artifacts[entry.digest] = artifact
+            else:
+                yield ImageManifest(entry, content)
+
+
+def states_platform(entry: Descriptor) -> bool:
+    """Return True if the entry says for which OS and CPU it is."""
+    platform = entry.platform
+    return bool(platform and platform.os and platform.architecture) and not _is_nowhere(platform)
+
+
+def platform_as_listed(entry: Descriptor, own: Platform) -> Platform:
+    """Return the platform that the entry states; where it leaves something open, it is as the image's config has it."""
+    if entry.platform is None or not states_platform(entry):
+        return own
+    stated = entry.platform
+    if not stated.variant and stated.normal[:2] == own.normal[:2]:
+        stated = replace(stated, variant=own.variant)
+    if stated.os != own.os:
+        return stated
+    return replace(
+        stated,
+        os_version=stated.os_version or own.os_version,
+        os_features=stated.os_features or own.os_features,
+    )
+
+
+def _is_nowhere(platform: Platform | None) -> bool:
+    """Of what is no image but a statement on one: https://docs.docker.com/build/metadata/attestations/attestation-storage/."""
+    return platform is not None and (platform.os, platform.architecture) == ("unknown", "unknown")
+
+
+def artifact_at(blobs: Blobs, entry: Descriptor) -> Artifact | None:
+    """Return what an entry is if it is no image, by itself or by its manifest; of an index, if all that it lists is none.
+
+    What is missing or can't be read counts as an image, for whoever opens it says best what is wrong.
+    """
+    if artifact := artifact_by_entry(entry):
+        return artifact
+    try:
+        index = _is_index(blobs, entry)
+        if index is None:
+            return Artifact(entry, entry.media_type)
+        content = document(blobs, entry)
+        if not index:
+            return artifact_by_content(entry, content)
+        listed = entries(content, blobs.what)
+        return Artifact(entry, entry.media_type) if listed and all(map(artifact_by_entry, listed)) else None
+    except NotAnImageError:
+        return None
+
+
+def artifact_by_entry(entry: Descriptor) -> Artifact | None:
+    """Return what the entry of an index is, if it says itself that it is no image."""
+    said = entry.annotations.get(REFERENCE_TYPE, "")
+    kind = said or _artifact_type(entry.artifact_type, entry)
+    if not kind and _is_nowhere(entry.platform):
+        kind = "attestation"
+    return Artifact(entry, kind, entry.annotations.get(REFERENCE_DIGEST, "")) if kind else None
+
+
+def artifact_by_content(entry: Descriptor, manifest: Mapping[str, Any]) -> Artifact | None:
+    """Return what the manifest that an index lists is, if it is no image's; what is malformed counts as an image's."""
+    config, layers, subject = (manifest.get(key) for key in ("config", "layers", "subject"))
+    configured = _media_type(config)
+    types = [_media_type(layer) for layer in layers] if isinstance(layers, list) else []
+    kind = _artifact_type(manifest.get("artifactType"), entry)
+    if not kind and configured and configured not in CONFIGS:
+        kind = configured
+    if not kind and types and not any(not each or each.startswith(_LAYERS) for each in types):
+        kind = types[0]
+    about = subject.get("digest") if isinstance(subject, dict) else ""
+    return Artifact(entry, kind, about if isinstance(about, str) else "") if kind else None
+
+
+def _artifact_type(said: Any, entry: Descriptor) -> str:
+    """The type of an artifact. What is for a platform is no artifact for its type alone, for images may have one too."""
+    return (
+        said
+        if isinstance(said, str) and said not in CONFIGS | MANIFESTS and not states_platform(entry)
+        else ""
+    )
+
+
+def _media_type(descriptor: Any) -> str:
+    said = descriptor.get("mediaType") if isinstance(descriptor, dict) else ""
+    return said if isinstance(said, str) else ""
 
 
 def entries(index: Mapping[str, Any], what: str) -> list[Descriptor]:

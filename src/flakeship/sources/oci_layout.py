@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,22 +17,20 @@ from flakeship import events
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import Inflated, is_compressed
-from flakeship.image.layout import BLOBS, CONTAINERD_NAME, INDEX_FILE, LAYOUT_FILE, REF_NAME, blob_path
+from flakeship.image.layout import BLOBS, INDEX_FILE, LAYOUT_FILE, NAMES, blob_path
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
 from flakeship.image.tar.reader import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
 from flakeship.sources.opened import Opened, SourceRequest
 
 if TYPE_CHECKING:  # what is in an index is for those that `matches`: every archive is asked
-    from flakeship.sources.indexes import ImageManifests
+    from flakeship.sources.indexes import Artifact, ImageManifests
 
 KIND: Final = "OCI image layout"
 
 _DOCKER: Final = "manifest.json"
 _VERSION: Final = "1."
 _DAMAGED: Final = "write the layout anew with the tool that made it"
-_NAMES: Final = (CONTAINERD_NAME, REF_NAME)
-"""Annotations that name an image; docker writes both, and the first is the full one."""
 
 
 class _Files(Protocol):
@@ -166,7 +165,7 @@ def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
     sparse = files.size(_DOCKER) is not None  # docker save leaves out the platforms it has not
     index = _json(files, INDEX_FILE, what)
     listed = entries(index, what)
-    found, names = _choose(blobs, listed, request.image_in_archive, sparse=sparse)
+    found, names = _choose(blobs, listed, request, sparse=sparse)
     if found.left_out:
         request.emit(
             events.Notice(f"{what}: {found.left_out} entries are no images, or not there, and left out")
@@ -175,27 +174,51 @@ def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
 
 
 def _choose(
-    blobs: _LayoutBlobs, listed: Sequence[Descriptor], wanted: str, *, sparse: bool
+    blobs: _LayoutBlobs, listed: Sequence[Descriptor], request: SourceRequest, *, sparse: bool
 ) -> tuple[ImageManifests, tuple[str, ...]]:
     """index.json lists images, one under each of its names; or it is itself the index of one image."""
     from flakeship.sources.choice import choose_image
-    from flakeship.sources.indexes import ImageManifests, is_index, manifests_among, manifests_below
+    from flakeship.sources.indexes import image_alone, is_index, manifests_among, manifests_below
 
-    named: dict[Digest, list[str]] = {}
-    for entry in listed:
-        names = (name for key in _NAMES if (name := entry.annotations.get(key)))
-        named.setdefault(entry.digest, []).extend(filter(None, (next(names, ""),)))
-    several = len(named) > 1 and not wanted
-    if several and all(entry.platform for entry in listed) and len(set(map(tuple, named.values()))) == 1:
-        return manifests_among(blobs, listed, {}, sparse=sparse), tuple(*set(map(tuple, named.values())))
+    wanted, platform = request.image_in_archive, request.platform
+    named = _named(listed)
     if not named:
         raise NotAnImageError(f"{blobs.what} is an image layout that lists no image", hint=_DAMAGED)
+    beside: tuple[Artifact, ...] = ()
+    if len(named) > 1 and (beside := _artifacts(blobs, listed)):
+        others = {artifact.entry.digest for artifact in beside}
+        listed = [entry for entry in listed if entry.digest not in others]
+        named = _named(listed)
+    if len(named) > 1 and not wanted:
+        names = set(map(tuple, named.values()))
+        if all(entry.platform for entry in listed) and len(names) == 1:
+            found = manifests_among(blobs, listed, {}, platform=platform, sparse=sparse)
+            return replace(found, artifacts=(*found.artifacts, *beside)), tuple(*names)
     place = choose_image(list(named.values()), wanted, what=blobs.what)
     digest, own = list(named.items())[place]
     entry = next(entry for entry in listed if entry.digest == digest)
     if is_index(blobs, entry):
-        return manifests_below(blobs, entry, sparse=sparse), tuple(own)
-    return ImageManifests((entry,), {}), tuple(own)
+        found = manifests_below(blobs, entry, platform=platform, sparse=sparse)
+    else:
+        found = image_alone(blobs, entry)
+    return replace(found, artifacts=(*found.artifacts, *beside)), tuple(own)
+
+
+def _named(listed: Sequence[Descriptor]) -> dict[Digest, list[str]]:
+    """What index.json lists, each with its names."""
+    named: dict[Digest, list[str]] = {}
+    for entry in listed:
+        names = (name for key in NAMES if (name := entry.annotations.get(key)))
+        named.setdefault(entry.digest, []).extend(filter(None, (next(names, ""),)))
+    return named
+
+
+def _artifacts(blobs: _LayoutBlobs, listed: Sequence[Descriptor]) -> tuple[Artifact, ...]:
+    """What of index.json is no image, as `oras cp -r` puts it beside one; nothing, where nothing else is there."""
+    from flakeship.sources.indexes import artifact_at
+
+    found = tuple(artifact for entry in listed if (artifact := artifact_at(blobs, entry)))
+    return found if len({artifact.entry.digest for artifact in found}) < len(_named(listed)) else ()
 
 
 def _json(files: _Files, name: str, what: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import contextlib
 from collections.abc import Iterator
 
 from flakeship import events
+from flakeship.image.model import Platform
 from flakeship.sources.blobs import RegistryImage
-from flakeship.sources.indexes import ImageManifests, is_index, manifests_below
+from flakeship.sources.indexes import ImageManifests, image_alone, is_index, manifests_below
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.stored import open_images
 
@@ -17,8 +18,7 @@ from flakeship.sources.stored import open_images
 @contextlib.contextmanager
 def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
     """Open an image of a registry. NotAnImageError where it is none."""
-    index = is_index(remote.blobs, remote.entry)
-    found = manifests_below(remote.blobs, remote.entry) if index else ImageManifests((remote.entry,), {})
+    found = images_at(remote, request.platform)
     if found.left_out:
         request.emit(
             events.Notice(
@@ -26,3 +26,10 @@ def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
             )
         )
     yield open_images(remote.blobs, found, platform=request.platform, as_is=request.as_is)
+
+
+def images_at(remote: RegistryImage, platform: Platform | None = None) -> ImageManifests:
+    """Return the manifests of what a reference leads to; of an index, those of `platform` where entries state it."""
+    if is_index(remote.blobs, remote.entry):
+        return manifests_below(remote.blobs, remote.entry, platform=platform)
+    return image_alone(remote.blobs, remote.entry)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
 from flakeship.image.inflate import suffix_of, uncompressed
+from flakeship.image.layout import NAMES
 from flakeship.image.media_types import CONFIGS, SUFFIX_OF_LAYER
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Layer, Platform
 from flakeship.image.stamp import unstamped
@@ -20,7 +21,14 @@ from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.reader import BLOCK
 from flakeship.sources.blobs import DAMAGED, Blobs, check_size, document, parse_annotations, parse_descriptor
 from flakeship.sources.choice import choose_platform
-from flakeship.sources.indexes import ImageManifests
+from flakeship.sources.indexes import Artifact, ImageManifest, ImageManifests, platform_as_listed
+
+
+@runtime_checkable
+class HoldsArtifacts(Protocol):
+    """A source that may hold more than images; `artifacts` are published nowhere."""
+
+    artifacts: Sequence[Artifact]
 
 
 class StoredImage:
@@ -29,10 +37,19 @@ class StoredImage:
     forward_only = False
 
     def __init__(
-        self, blobs: Blobs, entry: Descriptor, *, names: Sequence[str] = (), as_is: bool = False
+        self,
+        blobs: Blobs,
+        found: ImageManifest,
+        *,
+        names: Sequence[str] = (),
+        as_is: bool = False,
+        listed: bool = False,
+        artifacts: Sequence[Artifact] = (),
     ) -> None:
+        """`listed` is for an image that stays in its index: what its entry says is kept."""
+        self.artifacts = artifacts
+        entry, manifest = found.entry, found.content
         what = f"the manifest {entry.digest} of {blobs.what}"
-        manifest = document(blobs, entry)
         config, layers = _parts(manifest, what)
         configured = f"the config {config.digest} of {blobs.what}"
         annotations = parse_annotations(manifest.get("annotations"), what)
@@ -44,7 +61,9 @@ class StoredImage:
         self._layers = {
             diff_id: _layer(blobs, layer, diff_id) for layer, diff_id in zip(layers, diff_ids, strict=True)
         }
-        self._image = replace(image, annotations=annotations)
+        self._image = replace(image, annotations=annotations, artifact_type=_artifact_type(manifest))
+        if listed:
+            self._image = _as_listed(self._image, entry)
 
     def layers(self) -> Iterator[Layer]:
         """Yield each layer once."""
@@ -60,8 +79,13 @@ class StoredIndex:
 
     forward_only = False
 
-    def __init__(self, images: Sequence[StoredImage], annotations: Mapping[str, str]) -> None:
-        self._images, self.annotations = images, annotations
+    def __init__(
+        self,
+        images: Sequence[StoredImage],
+        annotations: Mapping[str, str],
+        artifacts: Sequence[Artifact] = (),
+    ) -> None:
+        self._images, self.annotations, self.artifacts = images, annotations, artifacts
 
     def layers(self) -> Iterator[Layer]:
         """Yield each layer of all images once."""
@@ -85,11 +109,38 @@ def open_images(
     as_is: bool = False,
 ) -> StoredImage | StoredIndex:
     """One image, or all of an index; of several platforms the one that is wanted, if one is."""
-    images = [StoredImage(blobs, manifest, names=names, as_is=as_is) for manifest in found.manifests]
-    if len(images) > 1 and platform:
+    several = len(found.manifests) > 1
+    images = [
+        StoredImage(
+            blobs,
+            manifest,
+            names=names,
+            as_is=as_is,
+            listed=several and not platform,
+            artifacts=found.artifacts,
+        )
+        for manifest in found.manifests
+    ]
+    if several and platform:
         platforms = [image.image().platform for image in images]
         return images[choose_platform(platforms, platform, what=blobs.what)]
-    return StoredIndex(images, found.annotations) if len(images) > 1 else images[0]
+    return StoredIndex(images, found.annotations, found.artifacts) if several else images[0]
+
+
+def _as_listed(image: Image, entry: Descriptor) -> Image:
+    """The image with what the entry of its index says of it; what that leaves open stays as the config has it."""
+    annotations = {key: value for key, value in entry.annotations.items() if key not in NAMES}
+    return replace(
+        image,
+        platform=platform_as_listed(entry, image.platform),
+        descriptor_annotations=annotations,
+        artifact_type=entry.artifact_type or image.artifact_type,
+    )
+
+
+def _artifact_type(manifest: Mapping[str, Any]) -> str:
+    said = manifest.get("artifactType")
+    return said if isinstance(said, str) else ""
 
 
 def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Descriptor]]:

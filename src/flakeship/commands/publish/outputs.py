@@ -27,12 +27,22 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
         "refs": "\n".join(references([item for item in published if item.sent])),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
         "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
-        "digests": json.dumps(
-            {str(image.image.platform): image.descriptor.digest for image in packed.images}
-        ),
+        "digests": json.dumps(_digests(packed.images)),
         "pushed": str(any(item.sent and item.tags for item in published)).lower(),
         "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
     }
+
+
+def _digests(images: Sequence[Packed]) -> dict[str, str]:
+    """By platform; where several have one, the later with the version of their OS as containerd writes it."""
+    digests: dict[str, str] = {}
+    for image in images:
+        platform = image.image.platform
+        name = str(platform)
+        if name in digests and platform.os_version:
+            name = name.replace(platform.os, f"{platform.os}({platform.os_version})", 1)
+        digests[name] = image.descriptor.digest
+    return digests
 
 
 def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:

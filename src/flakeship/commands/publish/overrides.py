@@ -25,7 +25,7 @@ _SIGNAL: Final = re.compile(
     r"|[1-9]|[1-5][0-9]|6[0-4]",
     re.ASCII,
 )
-_PLATFORM: Final = re.compile(r"([a-z0-9]+)/([a-z0-9]+)(?:/([a-z0-9]+))?", re.ASCII)
+_PLATFORM: Final = re.compile(r"([a-z0-9]+)/([a-z0-9_-]+)(?:/([a-z0-9]+))?", re.ASCII)
 _PORTS_LIMIT: Final = 1000
 
 
@@ -60,7 +60,7 @@ def platform_of(text: str) -> Platform:
     hit = _PLATFORM.fullmatch(text)
     if not hit:
         raise UsageError(f"platform: {text!r} is no platform", hint="write linux/amd64 or linux/arm64/v8")
-    return Platform(hit[1], hit[2], hit[3] or "")
+    return Platform.of(hit[1], hit[2], hit[3] or "")
 
 
 def _command(name: str, text: str) -> tuple[str, ...] | None:

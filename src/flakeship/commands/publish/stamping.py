@@ -12,7 +12,7 @@ from flakeship import events
 from flakeship.commands.naming import Naming
 from flakeship.image import stamp
 from flakeship.image.annotations import NAMES, SEAL
-from flakeship.image.model import Image
+from flakeship.image.model import Image, Platform
 from flakeship.metadata.annotations import Level
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.engine import Metadata
@@ -41,7 +41,7 @@ class Stamp:
         image = stamp.with_created(self.change(source), self.moment)
         metadata = self._metadata(image)
         labelled = stamp.with_labels(image, metadata.labels.over(stamp.labels_of(image)))
-        platform = str(image.platform)
+        platform = image.platform
         return stamp.with_annotations(
             stamp.with_record(labelled, source),
             {**self._own(source), **_annotations(metadata, "manifest", platform)},
@@ -50,7 +50,7 @@ class Stamp:
 
     def index(self, first: Image, level: Level) -> dict[str, str]:
         """Annotations of an index, or of its descriptor; values that differ between platforms are those of the `first`."""
-        return _annotations(self._metadata(stamp.with_created(first, self.moment)), level, "")
+        return _annotations(self._metadata(stamp.with_created(first, self.moment)), level, None)
 
     def _metadata(self, image: Image) -> Metadata:
         """Labels and annotations for an image that has its date."""
@@ -72,7 +72,13 @@ def change_of(settings: Settings, emit: events.Emit) -> Change:
     return partial(overridden, overrides=overrides_of(settings, emit))
 
 
-def _annotations(metadata: Metadata, level: Level, platform: str) -> dict[str, str]:
-    """The annotations of one level; those that name a platform are for that platform alone."""
+def _annotations(metadata: Metadata, level: Level, platform: Platform | None) -> dict[str, str]:
+    """The annotations of one level; those that name a platform are for that platform alone, however it is spelled."""
     notes = (note for note in metadata.annotations if level in note.levels)
-    return {note.key: note.value for note in notes if note.platform in {None, platform}}
+    return {note.key: note.value for note in notes if not note.platform or _is_for(note.platform, platform)}
+
+
+def _is_for(named: str, platform: Platform | None) -> bool:
+    os, _, rest = named.partition("/")
+    architecture, _, variant = rest.partition("/")
+    return platform is not None and Platform.of(os, architecture, variant).means(platform)
