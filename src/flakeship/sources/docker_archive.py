@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.document import DOCUMENT_LIMIT
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import Inflated, is_compressed, uncompressed
 from flakeship.image.model import Digest, Image, Layer
 from flakeship.image.stream import CHUNK, Prefixed, Reader, chunks, read_full
@@ -117,6 +117,9 @@ class SeekableArchive:
         config = self._document(entry.config, DOCUMENT_LIMIT)
         members = [self._member(name) for name in entry.layers]
         self._image = image_of_entry(config, entry)
+        written = decode_object(config).get("config")
+        self.runtime_as_written: Mapping[str, Any] = written if isinstance(written, dict) else {}
+        """`config` with the keys that the archive spells, for what reads them otherwise than engines do."""
         claimed = zip(members, self._image.diff_ids, strict=True)
         self._layers = {diff_id: self._layer(member, diff_id) for member, diff_id in claimed if diff_id}
 

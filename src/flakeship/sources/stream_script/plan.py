@@ -54,7 +54,7 @@ class Planned:
             "created": conf.created,
             "architecture": conf.raw["architecture"],
             "os": "linux",
-            "config": _runtime(conf.raw.get("config"), lower),
+            "config": _runtime(conf.raw.get("config"), base.runtime_as_written if base else None),
             "history": [{"created": conf.created, "comment": f"store paths: {paths}"} for paths in sources],
             # not known before they are made, and not to be missing
             "rootfs": {"diff_ids": [digest_of(b"")] * len(keys)},
@@ -110,8 +110,11 @@ def _customisation_layer(folder: Path) -> Layer:
     return Layer(digest, lambda: tar.open("rb", buffering=0), digest, size)
 
 
-def _runtime(own: Any, lower: Image | None) -> Any:
-    """Of the base's settings only the environment stays; the last value of a name wins, at the place of the first."""
+def _runtime(own: Any, lower: Mapping[str, Any] | None) -> Any:
+    """Of the base's settings only the environment stays; the last value of a name wins, at the place of the first.
+
+    The script finds it by this very spelling.
+    """
     if lower is None:
         return own
     if not isinstance(own, dict):
@@ -119,6 +122,6 @@ def _runtime(own: Any, lower: Image | None) -> Any:
     told = own.get("Env", [])
     if not isinstance(told, list) or not all(isinstance(variable, str) for variable in told):
         raise UnplannedError("its environment is no list of texts")
-    variables = [*lower.config["config"].get("Env", ()), *told]
+    variables = [*(lower.get("Env") or ()), *told]
     merged = {variable.split("=", 1)[0]: variable for variable in variables}
     return {**own, "Env": list(merged.values())} if merged else own
