@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import requests
 
+from tests.sources.layouts import CONFIG, Layout
+from tests.sources.test_indexes import artifact
 from tests.testbed import archives
 from tests.testbed.registry import PASSWORD, USERNAME, Registry
 
@@ -141,3 +144,126 @@ def test_a_tag_that_is_not_there(run: Run, registry: Registry) -> None:
     done = run("inspect", f"{registry.host}/{registry.new_repository()}:1")
     assert done.returncode == 2
     assert "there is no " in done.stderr
+
+
+def everything(run: Run, *argv: str) -> list[dict[str, Any]]:
+    """All that is shown: images, and what stands beside them."""
+    done = run("inspect", "--json", *argv)
+    assert done.returncode == 0, done.stderr
+    shown = run("inspect", *argv)
+    assert shown.returncode == 0, shown.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    assert len(shown.stdout.split("\n\nimage ")) == len(found)
+    return found
+
+
+def put(registry: Registry, repository: str, layout: Layout, entry: dict[str, Any], tag: str) -> str:
+    """Push what an entry of a layout leads to, blobs and manifests; its name."""
+    manifests = {digest for digest, data in layout.blobs.items() if b"schemaVersion" in data}
+    for digest, data in layout.blobs.items():
+        if digest not in manifests:
+            begun = registry.request("POST", f"{repository}/blobs/uploads/")
+            url = begun.headers["Location"]
+            where = f"{url}{'&' if '?' in url else '?'}digest={digest}"
+            assert requests.put(where, data=data, timeout=30).ok
+    for digest in [
+        *sorted(manifests, key=lambda digest: b'"manifests"' in layout.blobs[digest]),
+        entry["digest"],
+    ]:
+        name = tag if digest == entry["digest"] else digest
+        data = layout.blobs[digest]
+        headers = {"Content-Type": str(json.loads(data)["mediaType"])}
+        answer = registry.request("PUT", f"{repository}/manifests/{name}", data=data, headers=headers)
+        assert answer.ok, answer.text
+    return f"{registry.host}/{repository}:{tag}"
+
+
+def with_artifacts(layout: Layout) -> dict[str, Any]:
+    """An index of two images, one of which says its variant, with what buildkit and ORAS put beside them."""
+    arm64 = {"os": "linux", "architecture": "arm64", "variant": "v8"}
+    images = [
+        layout.image("a", platform={"os": "linux", "architecture": "amd64"}),
+        layout.image("b", architecture="arm64", platform=arm64),
+    ]
+    attestation = artifact(
+        layout,
+        "application/vnd.in-toto+json",
+        CONFIG,
+        platform={"os": "unknown", "architecture": "unknown"},
+        annotations={
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": images[0]["digest"],
+        },
+    )
+    subject = {key: images[1][key] for key in ("mediaType", "digest", "size")}
+    return layout.index_of(*images, attestation, artifact(layout, more={"subject": subject}))
+
+
+@pytest.mark.parametrize("where", ["registry", "layout"])
+def test_artifacts_are_listed_beside_images(run: Run, registry: Registry, tmp_path: Path, where: str) -> None:
+    layout = Layout()
+    entry = with_artifacts(layout)
+    name = str(layout.listing(entry).folder(tmp_path / "layout"))
+    if where == "registry":
+        name = put(registry, registry.new_repository(), layout, entry, "1")
+    found = everything(run, name)
+    children = json.loads(layout.blobs[entry["digest"]])["manifests"]
+    assert [image["platform"] for image in found] == ["linux/amd64", "linux/arm64/v8", None, None]
+    beside = {image["artifact_type"]: image for image in found[2:]}
+    assert beside["attestation-manifest"]["digest"] == children[2]["digest"]
+    assert beside["attestation-manifest"]["subject"] == children[0]["digest"]
+    assert beside["application/vnd.oci.empty.v1+json"]["subject"] == children[1]["digest"]
+    for wanted in ("linux/arm64", "linux/arm64/v8", "linux/aarch64"):
+        (image,) = everything(run, name, "--platform", wanted)
+        assert image["platform"] == "linux/arm64/v8"
+    done = run("inspect", name, "--platform", "linux/s390x")
+    assert done.returncode == 2
+    assert "holds linux/amd64, linux/arm64/v8" in done.stderr
+
+
+def test_an_index_in_an_index_is_followed_as_by_publish(run: Run, registry: Registry) -> None:
+    layout = Layout()
+    entry = layout.index_of(with_artifacts(layout))
+    found = everything(run, put(registry, registry.new_repository(), layout, entry, "1"))
+    assert [image["platform"] for image in found] == ["linux/amd64", "linux/arm64/v8", None, None]
+
+
+ODD: Sequence[dict[str, Any]] = (
+    {"Labels": 5},
+    {"Labels": ["a"]},
+    {"Env": "A=1"},
+    {"Env": True},
+    {"Env": {"A": "1"}},
+    {"Entrypoint": 5},
+    {"Healthcheck": {"Interval": "30s"}},
+    {"labels": {"a": 1}},
+)
+
+
+@pytest.mark.parametrize("runtime", ODD)
+def test_a_published_config_that_no_engine_loads_is_shown_as_it_is(
+    run: Run, registry: Registry, runtime: dict[str, Any]
+) -> None:
+    layout = Layout()
+    name = put(registry, registry.new_repository(), layout, layout.image(runtime=runtime), "1")
+    (image,) = everything(run, name)
+    assert list(image["config"]["config"].values()) == list(runtime.values())
+
+
+def test_keys_are_shown_as_engines_read_them(run: Run, registry: Registry) -> None:
+    layout = Layout()
+    runtime = {
+        "entrypoint": ["/app"],
+        "env": ["A=1"],
+        "LABELS": {"a": "b"},
+        "healthCheck": {"test": ["NONE"]},
+    }
+    name = put(registry, registry.new_repository(), layout, layout.image(runtime=runtime), "1")
+    (image,) = everything(run, name)
+    assert image["config"]["config"] == {
+        "Entrypoint": ["/app"],
+        "Env": ["A=1"],
+        "Labels": {"a": "b"},
+        "Healthcheck": {"Test": ["NONE"]},
+    }
+    assert "label        a=b" in run("inspect", name).stdout

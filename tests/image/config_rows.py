@@ -77,7 +77,7 @@ LOADED: Final[tuple[dict[str, Any], ...]] = (
     {"Memory": "1g", "CpuShares": [2], "Odd": {"nested": [1.5, True]}},
 )
 
-READ_TWICE: Final = (
+READ_TWICE: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ('{"Entrypoint":["a"],"entrypoint":["b"]}', {"Entrypoint": ["b"]}),
     ('{"entrypoint":["b"],"Entrypoint":["a"]}', {"Entrypoint": ["a"]}),
     ('{"Env":["A=1"],"env":["B=2"]}', {"Env": ["B=2"]}),

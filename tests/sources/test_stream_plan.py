@@ -122,6 +122,26 @@ def test_the_same_image_as_the_script_writes(tmp_path: Path, generation: str, *,
     assert planned.image.names == ran.image.names == ("name:tag",)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "below", [{"env": ["A=base"]}, {"Env": ["A=base"]}, {"ENV": ["A=1"], "Env": ["B=2"]}, {}]
+)
+@pytest.mark.parametrize(
+    "own", [{"env": ["B=own"]}, {"Env": ["B=own"], "CMD": ["x"]}, {"Env": [], "env": ["C=3"]}]
+)
+def test_keys_in_another_case_are_what_the_script_makes_of_them(
+    tmp_path: Path, below: dict[str, Any], own: dict[str, Any]
+) -> None:
+    """It looks for `Env` alone, and engines then read what it wrote: the two together decide."""
+    base = base_image(tmp_path / "base", below)
+    script = built(tmp_path / "store", [trees(tmp_path, "aa-tree")], from_image=base, config=own)
+    planned = made(script.wrapper, tmp_path / "planned", **around(script))
+    assert str(script.conf) not in script.ran, "a trial on other files, and nothing else"
+    ran = made(script.hidden(), tmp_path / "ran", **around(script))
+    assert planned.config == ran.config
+    assert not {"env", "ENV", "CMD"} & json.loads(planned.config)["config"].keys()
+
+
 def digests(packed: Packed) -> list[str]:
     return [layer.descriptor.digest for layer in packed.layers]
 

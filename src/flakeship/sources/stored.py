@@ -64,6 +64,8 @@ class StoredImage:
         self._image = replace(image, annotations=annotations, artifact_type=_artifact_type(manifest))
         if listed:
             self._image = _as_listed(self._image, entry)
+        elif (stated := platform_as_listed(entry, image.platform)).normal[:2] == image.platform.normal[:2]:
+            self._image = replace(self._image, platform=stated)
 
     def layers(self) -> Iterator[Layer]:
         """Yield each layer once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from flakeship.commands.publish.outputs import check_metadata, metadata, outputs, references, write_metadata
 from flakeship.destinations.protocol import DeliveredBlob, Published
 from flakeship.errors import ResourceError, UsageError
+from flakeship.image.index import seal_index
+from flakeship.image.model import Platform
 from flakeship.settings.declaration import OUTPUTS
 from tests.images import random_packed
 
@@ -79,3 +82,17 @@ def test_a_metadata_file_that_can_not_be_written(tmp_path: Path) -> None:
         write_metadata(tmp_path / "file" / "meta.json", {})
     assert "the image is where it should be" in caught.value.message
     assert "can be written to" in caught.value.hint
+
+
+def test_images_of_one_platform_have_a_digest_each() -> None:
+    images = []
+    for number, build in enumerate((17763, 20348, 26100)):
+        packed = random_packed(number, 1)
+        platform = Platform("windows", "amd64", "", f"10.0.{build}.1")
+        images.append(replace(packed, image=replace(packed.image, platform=platform)))
+    found = json.loads(outputs(seal_index(images), [SENT])["digests"])
+    assert found == {
+        "windows/amd64": images[0].descriptor.digest,
+        "windows(10.0.20348.1)/amd64": images[1].descriptor.digest,
+        "windows(10.0.26100.1)/amd64": images[2].descriptor.digest,
+    }
