@@ -67,7 +67,9 @@ def test_a_config_that_no_engine_loads_is_refused_before_anything_is_sent(
     assert "nanoseconds" in done.stderr
     assert not done.stdout
     asked = {entry.method for entry in registry.accesses(repository)}
-    assert asked <= {"GET", "HEAD", "POST", "DELETE"}, "an upload is begun and given up, to see whether one may"
+    assert asked <= {"GET", "HEAD", "POST", "DELETE"}, (
+        "an upload is begun and given up, to see whether one may"
+    )
 
 
 def test_lint_reads_the_keys_that_engines_read(run: Run, tmp_path: Path) -> None:
