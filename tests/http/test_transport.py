@@ -86,7 +86,7 @@ def test_eleven_hops_are_too_many(proxy: FaultProxy, pusher: Pusher) -> None:
 
 
 def test_a_redirect_to_an_inner_address_is_refused(proxy: FaultProxy, pusher: Pusher) -> None:
-    redirect(proxy, "GET", "/v2/a", "http://169.254.169.254/")
+    redirect(proxy, "GET", "/v2/a", "https://169.254.169.254/")
     with pytest.raises(UnsafeUrlError, match="inside this network"):
         pusher.transport().exchange("GET", f"http://{proxy.host}/v2/a", headers={})
 

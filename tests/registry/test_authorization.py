@@ -229,7 +229,7 @@ def test_f17_an_answer_without_a_token(
 def test_f17_a_token_server_that_leads_elsewhere(
     token_registry: Registry, tokens: TokenServer, pusher: Pusher
 ) -> None:
-    tokens.fail_next("GET", "/token", status=307, headers={"Location": "http://169.254.169.254/"})
+    tokens.fail_next("GET", "/token", status=307, headers={"Location": "https://169.254.169.254/"})
     with pytest.raises(UnsafeUrlError, match="inside this network"):
         client_of(pusher, token_registry).start_upload()
 

@@ -53,7 +53,7 @@ def _document(url: str, token: str, session: Transport) -> Any:
     from flakeship.http.origin import Origin
 
     origin = Origin.of(url)
-    if origin.scheme not in session.schemes(url.split("/")[2]):
+    if origin.scheme not in session.schemes(origin.authority):
         raise UnreachableError(f"{origin} would be sent the token without TLS")
     try:
         return json.loads(Fetcher(session)(url, _SECONDS, token=token))

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from typing import Any, Final
 
 import requests
@@ -20,6 +18,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyM
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from flakeship import __version__
+from flakeship.http.addresses import Addresses
 from flakeship.http.body import SizedReader
 from flakeship.http.failures import wire_error
 from flakeship.http.origin import Origin
@@ -45,53 +44,69 @@ class _PiecewiseSend:
             view = view[self.sock.send(view) :]
 
 
-class _ConnectInThread:
-    """A mixin that connects in another thread when it is called in the main one.
+class _DialsKnown:
+    """A mixin that connects to the addresses that were checked, and looks up no name by itself."""
 
-    Python handles signals in the main thread only, and not while getaddrinfo waits for a name server that is down:
-    https://docs.python.org/3/library/signal.html#signals-and-threads.
-    """
+    addresses: Addresses
 
     def _new_conn(self: Any) -> socket.socket:
-        connect: Callable[[], socket.socket] = super()._new_conn  # type: ignore[misc]
-        if threading.current_thread() is not threading.main_thread():
-            return connect()
-        connected: Future[socket.socket] = Future()
-
-        def run() -> None:
+        host = self._dns_host
+        failure: urllib3.exceptions.HTTPError | None = None
+        for address in self.addresses.of(host):
+            self._dns_host = (
+                address  # urllib3 dials this; the name stays what TLS and the header Host speak of
+            )
             try:
-                connected.set_result(connect())
-            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
-                connected.set_exception(error)
+                connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+            except (
+                urllib3.exceptions.NewConnectionError,
+                urllib3.exceptions.ConnectTimeoutError,
+            ) as error:
+                failure = error
+            else:
+                return connected
+            finally:
+                self._dns_host = host
+        self.addresses.forget(host)
+        assert failure is not None, "a host has at least one address"
+        raise failure
 
-        threading.Thread(target=run, daemon=True).start()
-        return connected.result()
 
-
-class _HttpConnection(_ConnectInThread, _PiecewiseSend, HTTPConnection):
+class _HttpConnection(_DialsKnown, _PiecewiseSend, HTTPConnection):
     pass
 
 
-class _HttpsConnection(_ConnectInThread, _PiecewiseSend, HTTPSConnection):
+class _HttpsConnection(_DialsKnown, _PiecewiseSend, HTTPSConnection):
     pass
 
 
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
+def _pools(known: Addresses) -> dict[str, type[HTTPConnectionPool]]:
+    """Return the classes of pools by scheme, whose connections dial `known` addresses."""
 
+    class Http(_HttpConnection):
+        addresses = known
 
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+    class Https(_HttpsConnection):
+        addresses = known
 
+    class HttpPool(HTTPConnectionPool):
+        ConnectionCls = Http
 
-_POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
+    class HttpsPool(HTTPSConnectionPool):
+        ConnectionCls = Https
+
+    return {"http": HttpPool, "https": HttpsPool}
 
 
 class Adapter(HTTPAdapter):
-    """An adapter of requests that verifies servers with `trust` only. It may be used by many threads at once."""
+    """An adapter of requests that verifies servers with `trust` only, and connects to `addresses` only.
 
-    def __init__(self, trust: ssl.SSLContext) -> None:
+    It may be used by many threads at once.
+    """
+
+    def __init__(self, trust: ssl.SSLContext, addresses: Addresses) -> None:
         self._trust = trust
+        self._pools = _pools(addresses)
         super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
 
     def exchange(
@@ -124,14 +139,14 @@ class Adapter(HTTPAdapter):
         """Make the pools of direct connections use our connections and blocks."""
         super().init_poolmanager(*args, blocksize=BLOCK_SIZE, **kwargs)
         self.poolmanager: PoolManager
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
         """Make the pools of connections through a proxy use our connections, blocks and TLS context."""
         manager: ProxyManager = super().proxy_manager_for(
             proxy, blocksize=BLOCK_SIZE, proxy_ssl_context=self._trust, **kwargs
         )
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = self._pools
         return manager
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:

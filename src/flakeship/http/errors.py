@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flakeship.errors import NotAllowedError, UnreachableError
+from flakeship.errors import UnreachableError
 
 
 class WireError(UnreachableError):
@@ -49,5 +49,11 @@ class ProxyRefusedError(WireError):
     """The HTTP proxy that the environment names did not connect to the server."""
 
 
-class UnsafeUrlError(NotAllowedError):
-    """A server sent a URL to which neither credentials nor data may be sent."""
+class UnsafeUrlError(WireError):
+    """A server sent a URL to which neither credentials nor data may be sent. Another try would get the same answer.
+
+    It is no missing right: a push that it ends must never pass for one that was withheld.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, transient=False)

@@ -1,21 +1,34 @@
-"""Checks of the URLs that a server sends (`Location`, `realm`), which an attacker may have written."""
+"""Origins and URLs in one spelling: what is compared and checked is, to the letter, what is asked.
+
+A `Location` or a `realm` may have been written by an attacker. Every library reads the odd spellings of a host in its own
+way (https://www.blackhat.com/docs/us-17/thursday/us-17-Tsai-A-New-Era-Of-SSRF-Exploiting-URL-Parser-In-Trending-Programming-Languages.pdf),
+so there is one parser here: it refuses what no server needs, and what it returns is spelled so that no two may differ.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from flakeship.http.errors import UnsafeUrlError
 
 _PORTS: Final = {"http": 80, "https": 443}
+_LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}")
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LONGEST_NAME: Final = 253
+_AUTHORITY: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{0,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port: credentials are sent to one origin only (https://www.rfc-editor.org/rfc/rfc6454)."""
+    """Scheme, host and port: credentials are sent to one origin only (https://www.rfc-editor.org/rfc/rfc6454).
+
+    `host` is a name in lower case without a trailing dot, or an IP address in its usual spelling and without brackets.
+    """
 
     scheme: str
     host: str
@@ -23,9 +36,14 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """Return the origin of a URL. UnsafeUrlError is raised if it is not an http(s) URL with a host."""
-        parts = _split(url)
-        return cls(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
+        """Return the origin of a URL. UnsafeUrlError is raised if it is not an http(s) URL with a host and no user."""
+        scheme, authority = _split(url)[:2]
+        hit = _AUTHORITY.fullmatch(authority)
+        host = _host(hit["host"]) if hit else ""
+        port = int((hit["port"] if hit else "") or _PORTS[scheme])
+        if not host or not 0 < port < 65536:
+            raise UnsafeUrlError("a server points to a URL whose host is malformed, or spelled to deceive")
+        return cls(scheme, host, port)
 
     @property
     def is_loopback(self) -> bool:
@@ -44,92 +62,103 @@ class Origin:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a name or IP address (without brackets and port) is this machine, without a question to DNS."""
-    address = _literal(host)
-    return address.is_loopback if address else host == "localhost" or host.endswith(".localhost")
+    if is_local_name(host):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
-def next_url(current: str, location: str) -> str:
-    """Resolve a `Location` against the URL that answered with it, and keep its query unchanged.
+def is_local_name(host: str) -> bool:
+    """Tell whether a name means this machine: https://www.rfc-editor.org/rfc/rfc6761#section-6.3."""
+    return host == "localhost" or host.endswith(".localhost")
 
-    UnsafeUrlError is raised for plain http on another host, for a private address of another host, for credentials in
-    the URL, and for anything that is not an http(s) URL.
+
+def one_spelling(url: str) -> str:
+    """Return the URL with its origin in the one spelling; path and query stay as they are, for they may be signed.
+
+    The fragment is removed. UnsafeUrlError is raised as by Origin.of.
     """
-    if not location.strip() or any(ord(character) <= 0x20 for character in location):
-        raise UnsafeUrlError(f"{Origin.of(current)} answered with an empty or malformed Location")
+    return f"{Origin.of(url)}{_split(url)[2]}"
+
+
+def resolved(current: str, location: str) -> str:
+    """Resolve a `Location` against the URL that answered with it, in the one spelling, and keep its query unchanged.
+
+    Plain http on the host that is asked by https is asked by https. UnsafeUrlError is raised for credentials in the URL,
+    and for anything that is not an http(s) URL.
+    """
     origin = Origin.of(current)
+    if not location.strip() or not _is_clean(location):
+        raise UnsafeUrlError(f"{origin} answered with an empty or malformed Location")
     try:
         url = urljoin(current, location)
     except ValueError as error:
         raise UnsafeUrlError(f"{origin} answered with a malformed Location") from error
-    parts, target = _split(url), Origin.of(url)
-    if parts.username is not None:
-        raise UnsafeUrlError(f"{origin} points to {target} with credentials in the URL")
-    if (origin.scheme, target.scheme) == ("https", "http"):
-        if target.host != origin.host:
-            raise UnsafeUrlError(
-                f"{origin} points to {target}, which would be plain http",
-                hint="Behind a proxy, the registry must be told its public address (X-Forwarded-Proto, relativeurls).",
-            )
-        # A registry behind a proxy that ends TLS believes that it is reached by http. The same host is asked by https
-        # instead: https://github.com/distribution/distribution/issues/996
-        netloc = urlsplit(current).netloc
-        return parts._replace(scheme="https", netloc=netloc).geturl()
-    _refuse_inside(origin, target)
-    return url
+    if "@" in urlsplit(url).netloc:
+        raise UnsafeUrlError(f"{origin} points to a URL with credentials in it")
+    target, rest = Origin.of(url), _split(url)[2]
+    if (origin.scheme, target.scheme) == ("https", "http") and target.host == origin.host:
+        # A registry behind a proxy that ends TLS believes that it is reached by http:
+        # https://github.com/distribution/distribution/issues/996
+        target = origin
+    return f"{target}{rest}"
 
 
-def check_realm(registry: Origin, realm: str) -> str:
-    """Return the realm of a challenge (the URL of a token server) if credentials may be sent there.
+def realm_url(registry: Origin, realm: str) -> str:
+    """Return the realm of a challenge, the URL of a token server, in the one spelling.
 
-    It must be https, or http where the registry itself is asked by http. UnsafeUrlError is raised otherwise.
+    UnsafeUrlError is raised for credentials in the URL, and for anything that is not an http(s) URL.
     """
-    target = Origin.of(realm)
-    if target.scheme == "http" and registry.scheme == "https":
-        raise UnsafeUrlError(
-            f"{registry} wants the credentials sent to {target} in plain http",
-            hint="The registry's token realm must be an https URL; its operator has to mend that.",
-        )
-    if urlsplit(realm).username is not None:
+    if not _is_clean(realm):
+        raise UnsafeUrlError(f"{registry} names a token server by a malformed URL")
+    if "@" in _split(realm)[1]:
         raise UnsafeUrlError(f"{registry} names a token server with credentials in its URL")
-    _refuse_inside(registry, target)
-    return realm
+    return one_spelling(realm)
 
 
-def _refuse_inside(origin: Origin, target: Origin) -> None:
-    """Refuse an address that only this machine can reach, if another machine sent it.
-
-    A registry must not be able to make us send requests into a private network:
-    https://github.com/advisories/GHSA-jxpm-75mh-9fp7.
-    """
-    if target.host == origin.host or (target.is_loopback and origin.is_loopback):
-        return
-    address = _literal(target.host)
-    if is_loopback(target.host) or (address and not address.is_global):
-        raise UnsafeUrlError(
-            f"{origin} points to {target}, an address inside this network",
-            hint="Registries may hand out public addresses or their own only; ask its operator.",
-        )
+def _is_clean(text: str) -> bool:
+    """Parsers strip blanks and control characters, or stop at them, each in its own way."""
+    return all(0x20 < ord(character) != 0x7F for character in text)
 
 
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Parse an IP address in any spelling that the resolver accepts (`127.1`, `0x7f000001`); None for a name."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        try:
-            return ipaddress.IPv4Address(socket.inet_aton(host))
-        except (OSError, UnicodeEncodeError):
-            return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _split(url: str) -> SplitResult:
+def _split(url: str) -> tuple[str, str, str]:
+    """Return scheme, authority and the rest, which begins with a slash or a question mark."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in _PORTS and parts.hostname and parts.port != 0
     except ValueError:
-        usable = False
-        parts = SplitResult("", "", "", "", "")
-    if not usable:
+        parts = None
+    if parts is None or parts.scheme not in _PORTS or not parts.netloc:
         raise UnsafeUrlError("a server points to something that is no http(s) URL")
-    return parts
+    return parts.scheme, parts.netloc, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _host(text: str) -> str:
+    """Return a host in its one spelling, and an empty string for what is none.
+
+    Whatever the resolver would take for an IPv4 address becomes one (`127.1`, `0x7f000001`, `0177.0.0.1`): see
+    https://url.spec.whatwg.org/#concept-ipv4-parser. Names are ASCII, as in a URL they must be
+    (https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2): `xn--` is a label like any other, full-width digits are none.
+    """
+    if text.startswith("["):
+        return _ipv6(text[1:-1])
+    name = text.lower().removesuffix(".")
+    labels = name.split(".")
+    if len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+        return ""
+    if not _NUMBER.fullmatch(labels[-1]):
+        return name
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        return ""
+
+
+def _ipv6(text: str) -> str:
+    """Without a zone, which only link-local addresses have; an IPv4 address within IPv6 is an IPv4 address."""
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return ""
+    return str(address.ipv4_mapped or address)

@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from flakeship.events import Emit
+from flakeship.http.addresses import Addresses, Reach, literal, reach_of
 from flakeship.http.body import RequestBody, SizedReader
 from flakeship.http.clock import Clock
-from flakeship.http.errors import WireError
-from flakeship.http.origin import Origin, is_loopback, next_url
+from flakeship.http.errors import UnsafeUrlError, WireError
+from flakeship.http.origin import Origin, is_loopback, one_spelling, realm_url, resolved
 from flakeship.http.proxies import proxy_for
 from flakeship.http.retry import POLICIES, USUAL_POLICY, RetryPolicy, retrying
 from flakeship.http.retry_after import retry_after
@@ -48,6 +49,8 @@ class Transport:
         self.emit = emit
         self._ca = ca
         self._plain_http = frozenset(plain_http)
+        self._plain_hosts = frozenset(Origin.of(f"http://{host}").host for host in plain_http)
+        self._addresses = Addresses()
         self._environ = environ
         self._clock = clock
         self._pauses = Pauses(clock)
@@ -91,14 +94,17 @@ class Transport:
         headers: Mapping[str, str],
         body: RequestBody | bytes | None = None,
         timeout: float = STALL_TIMEOUT,
+        secret_body: bool = False,
     ) -> Response:
         """Send one request, once, and follow its redirects. `timeout` is the longest wait for the answer, in seconds.
 
-        WireError is raised if no answer comes. Authorization is sent to the origin of `url` only (distribution-spec,
+        WireError is raised if no answer comes, and UnsafeUrlError for a redirect to where it may not go: a `secret_body`
+        never leaves the origin of `url`. Authorization is sent to the origin of `url` only (distribution-spec,
         "API": https://github.com/opencontainers/distribution-spec/blob/main/spec.md#api). A body is sent again for 307
         and 308; any other redirect of a request with a body is an error, because it would become a GET
         (https://www.rfc-editor.org/rfc/rfc9110#section-15.4).
         """
+        url = one_spelling(url)
         visited = {url}
         origin = Origin.of(url)
         for _ in range(_HOPS + 1):
@@ -109,13 +115,81 @@ class Transport:
             with response:
                 if response.status not in _SAME_METHOD and method not in ("GET", "HEAD"):
                     raise WireError(f"{origin} redirects a {method} by {response.status}", transient=False)
-                url = next_url(url, location)
+                url = self.named(response.url, location)
             if url in visited:
                 break
             visited.add(url)
             if Origin.of(url) != origin:
+                if secret_body:  # docs/decisions.md#a-token-in-a-body-stays-home
+                    raise UnsafeUrlError(
+                        f"{origin} wants the token that it was sent to be sent to {Origin.of(url)} as well",
+                        hint="A token server must answer by itself; its operator has to mend that.",
+                    )
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
         raise WireError(f"{origin} redirects in a circle, or more than {_HOPS} times", transient=False)
+
+    def named(self, current: str, location: str) -> str:
+        """Return the URL that the `Location` of an answer from `current` leads to, if it may be asked.
+
+        UnsafeUrlError is raised otherwise: see `_check`, and `resolved`.
+        """
+        url = resolved(current, location)
+        self._check(current, url)
+        return url
+
+    def realm(self, registry: Origin, realm: str) -> str:
+        """Return the URL of the token server that `registry` names, if credentials may be sent there.
+
+        UnsafeUrlError is raised otherwise: see `_check`, and `realm_url`.
+        """
+        url = realm_url(registry, realm)
+        self._check(f"{registry}/", url)
+        return url
+
+    def _check(self, current: str, url: str) -> None:
+        """Raise UnsafeUrlError for plain http that nobody asked for, and for what is less public than who names it.
+
+        A registry must not be able to make us send requests into a network that it can't reach itself
+        (https://github.com/advisories/GHSA-jxpm-75mh-9fp7). One within it may name other hosts there: storage and token
+        servers of a company have private addresses too (https://github.com/google/go-containerregistry/issues/2258): see
+        docs/decisions.md#a-server-names-nothing-less-public.
+        """
+        namer, target = Origin.of(current), Origin.of(url)
+        if target.scheme == "http" and not self._may_be_plain(namer, target):
+            raise UnsafeUrlError(
+                f"{namer} points to {target}, which would be plain http",
+                hint="The registry must be told its public address, with https (behind a proxy: X-Forwarded-Proto, "
+                f"relativeurls). If plain http is meant for {target.host}, name it in the input plain-http.",
+            )
+        if target.host == namer.host:
+            return
+        reach = self._reach(target, url, Addresses.as_target)
+        if reach is Reach.PUBLIC:
+            return
+        own = self._reach(namer, current, Addresses.as_namer)
+        if reach is Reach.NEVER or reach < (own or Reach.INSIDE):
+            raise UnsafeUrlError(
+                f"{namer} points to {target}, an address inside this network",
+                hint="Only a registry that has a private address itself may name others; link-local addresses are never "
+                "asked. Use the registry's name inside the network, or ask its operator for public addresses.",
+            )
+
+    def _may_be_plain(self, namer: Origin, target: Origin) -> bool:
+        same = namer.scheme == "http" and namer.host == target.host
+        return same or target.host in self._plain_hosts or (target.is_loopback and namer.is_loopback)
+
+    def _reach(self, origin: Origin, url: str, look: Callable[[Addresses, str], Reach]) -> Reach:
+        """A proxy looks up the names of what is asked through it: then a name counts as public, unless it is local."""
+        if address := literal(origin.host):
+            return reach_of(address)
+        if self._proxies(url, origin):
+            return Reach.PUBLIC
+        try:
+            return look(self._addresses, origin.host)
+        except OSError as error:
+            from flakeship.http.failures import wire_error
+
+            raise wire_error(error, origin) from error
 
     def _once(
         self,
@@ -152,7 +226,7 @@ class Transport:
     def _adapter(self) -> Adapter:
         with self._lock:
             if self._opened is None:
-                self._opened = _open_adapter(self._ca, self._environ)
+                self._opened = _open_adapter(self._ca, self._environ, self._addresses)
             return self._opened
 
     def _proxies(self, url: str, origin: Origin) -> dict[str, str]:
@@ -160,7 +234,7 @@ class Transport:
         return {origin.scheme: proxy} if proxy else {}
 
 
-def _open_adapter(ca: str | None, environ: Mapping[str, str]) -> Adapter:
+def _open_adapter(ca: str | None, environ: Mapping[str, str], addresses: Addresses) -> Adapter:
     """Read the certificate authorities in a thread, which is the work of OpenSSL, while Python imports requests."""
     from flakeship.http.trust import tls_context
 
@@ -168,4 +242,4 @@ def _open_adapter(ca: str | None, environ: Mapping[str, str]) -> Adapter:
         trusted = pool.submit(tls_context, ca, environ)
         from flakeship.http.adapter import Adapter
 
-        return Adapter(trusted.result())
+        return Adapter(trusted.result(), addresses)

@@ -5,6 +5,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from urllib.parse import quote, urlencode
 from flakeship.errors import RejectedError
 from flakeship.http.body import RequestBody
 from flakeship.http.errors import WireError
-from flakeship.http.origin import next_url
 from flakeship.http.transport import Transport
 from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.media_types import DOCKER, OCI
@@ -43,6 +43,9 @@ CANCEL_TIMEOUT: Final = 5.0
 
 _STORED: Final = (200, 201, 202, 204)
 """The answers to a PUT that registries use for success; the distribution-spec has 201 only."""
+
+_SKIPPED: Final = 1024 * 1024
+"""Bytes that are read and dropped at once."""
 
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _ACCEPT_MANIFESTS: Final = {"Accept": f"{OCI.manifest}, {OCI.index}, {DOCKER.manifest}, {DOCKER.index}"}
@@ -108,7 +111,7 @@ class RegistryClient:
         return self.transport.retrying(api_host(self.registry), action, what=what)
 
     def ping(self) -> None:
-        """`GET /v2/`: check that the registry speaks this API and accepts the credentials.
+        """`GET /v2/`: check that the registry accepts the credentials, as far as it tells.
 
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support
         """
@@ -129,13 +132,17 @@ class RegistryClient:
     def get_blob(self, digest: Digest, *, start: int = 0) -> Iterator[RawIOBase]:
         """`GET blobs/<digest>`: yield a stream of the bytes from `start` on. The caller checks the digest.
 
+        A registry that takes no ranges sends all, of which the beginning is dropped.
+
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._connection.send(
-            "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(206 if start else 200,)
+            "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(200, 206) if start else (200,)
         ) as response:
-            yield response.stream()
+            stream = response.stream()
+            _skip(stream, start - _first_byte(response))
+            yield stream
 
     def mount(self, digest: Digest, source: str) -> UploadSession | None:
         """`POST blobs/uploads/?mount=<digest>&from=<source>`: take a blob over from another repository.
@@ -259,7 +266,7 @@ class RegistryClient:
             # A 2xx without Location is the health page of a proxy, so another try may reach the registry:
             # https://github.com/kubevirt/kubevirt/issues/16844
             raise WireError(f"{response.origin} answered {response.status} to an upload, without a Location")
-        return UploadSession(next_url(response.url, location))
+        return UploadSession(self.transport.named(response.url, location))
 
     def _head(self, path: str, *, headers: Mapping[str, str] | None = None) -> Response:
         """Send a HEAD, and a GET if that is refused. The status is 200 or 404."""
@@ -270,6 +277,24 @@ class RegistryClient:
         # The answer to a HEAD has no body that would tell the reason, and some registries have no HEAD at all.
         response.close()
         return self._connection.send("GET", url, headers=headers, expect=(200, 404))
+
+
+def _first_byte(response: Response) -> int:
+    """Return the position in the blob at which the body of an answer begins."""
+    if response.status != 206:
+        return 0
+    hit = re.fullmatch(r"bytes ([0-9]{1,18})-.*", response.headers.get("Content-Range", "").strip())
+    if not hit:
+        raise WireError(f"{response.origin} answered with a part of a blob, and does not say which")
+    return int(hit[1])
+
+
+def _skip(stream: RawIOBase, count: int) -> None:
+    """Drop `count` bytes. WireError if the stream begins behind them, or ends before."""
+    while count > 0 and (data := stream.read(min(count, _SKIPPED))):
+        count -= len(data)
+    if count:
+        raise WireError("the registry answered with another part of a blob than it was asked for")
 
 
 def _manifest(reference: str) -> str:

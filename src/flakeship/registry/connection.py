@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from flakeship.events import Notice
 from flakeship.http.body import RequestBody
-from flakeship.http.errors import CertificateError, UnknownHostError, WireError
+from flakeship.http.errors import CertificateError, UnknownHostError, UnsafeUrlError, WireError
 from flakeship.http.origin import Origin
 from flakeship.http.timeouts import STALL_TIMEOUT
 from flakeship.http.transport import Transport
 from flakeship.printable import one_line
 from flakeship.registry.authorization import Authorization
 from flakeship.registry.credentials import Credentials
-from flakeship.registry.errors import error_for
+from flakeship.registry.errors import TRANSIENT, error_for
 from flakeship.registry.reference import api_host
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _UPLOAD_SPEED: Final = 2_000_000.0
 """The bytes a second that an upload is expected to reach, to estimate how long its token must be valid."""
 
 # Some registries do not serve /v2/ to everybody although all paths below it work. The next request tells the reason.
-_FIRST_CONTACT: Final = frozenset({200, 403, 404, 405})
+_SAYS_LITTLE: Final = frozenset({*range(200, 300), *range(400, 500), 501}) - TRANSIENT - {401}
 
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\\x00-\x1f\x7f]|\\.)*)"')
@@ -58,13 +58,13 @@ class RegistryConnection:
         return f"{self._contact()[0]}/v2/{path}"
 
     def ping(self) -> None:
-        """Send `GET /v2/`, with credentials if the registry asks for them. The answer must be 200.
+        """Send `GET /v2/`, with credentials if the registry asks for them. Its answer is a hint: 401 is an error alone.
 
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support
         """
         url = self.url("")
         if not self._accepted:  # otherwise the first contact was this very request
-            self.send("GET", url, expect=(200,)).close()
+            self.send("GET", url, expect=_SAYS_LITTLE).close()
 
     def send(
         self,
@@ -115,7 +115,7 @@ class RegistryConnection:
             base = f"{scheme}://{host}"
             try:
                 response = self._transport.exchange("GET", f"{base}/v2/", headers={})
-            except (CertificateError, UnknownHostError):
+            except (CertificateError, UnknownHostError, UnsafeUrlError):
                 raise
             except WireError:
                 if scheme == last:
@@ -124,7 +124,7 @@ class RegistryConnection:
             authorization = Authorization(self._transport, Origin.of(base), self._credentials, self._scopes)
             if response.status == 401:
                 authorization.learn(response.headers.get("WWW-Authenticate", ""), used=None)
-            elif response.status not in _FIRST_CONTACT:
+            elif response.status not in _SAYS_LITTLE:
                 raise error_for(response)
             response.close()
             self._accepted = response.status == 200

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # 499 is the nginx status for a client that went away; 520 to 524 are those of Cloudflare for a server behind it:
 # https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
-_TRANSIENT: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+TRANSIENT: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 # The upload session has ended, so a new one may succeed. distribution ends it when the connection of a PATCH breaks:
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 _SESSION_GONE: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
@@ -65,6 +65,11 @@ class DeniedError(NotAllowedError):
         self.answer = answer
 
 
+def is_passing(error: RegistryError | DeniedError) -> bool:
+    """Tell whether another try may succeed; otherwise the registry has refused what it was asked."""
+    return isinstance(error, RegistryError) and error.transient
+
+
 def error_for(response: Response) -> RegistryError | DeniedError:
     """Return the error for an unexpected answer. At most 64 KiB of its body are read, and it is closed."""
     answer = _read(response)
@@ -75,7 +80,7 @@ def error_for(response: Response) -> RegistryError | DeniedError:
         return RegistryError(answer, transient=True)
     if "DIGEST_INVALID" in codes:  # the data was damaged on its way, or will be each time
         return RegistryError(answer, transient=True, tries=2)
-    return RegistryError(answer, transient=answer.status in _TRANSIENT or "TOOMANYREQUESTS" in codes)
+    return RegistryError(answer, transient=answer.status in TRANSIENT or "TOOMANYREQUESTS" in codes)
 
 
 def _read(response: Response) -> ErrorAnswer:
@@ -140,7 +145,7 @@ def _hint(answer: ErrorAnswer) -> str:
             return "The registry limits how much may be asked of it; log in, or try later with fewer uploads at once."
         case 404 if "NAME_UNKNOWN" in answer.codes:
             return "The repository does not exist there; some registries want it created first."
-        case status if status in _TRANSIENT:
+        case status if status in TRANSIENT:
             return "The registry is in trouble; its status page or its operator knows more."
         case _:
             return ""

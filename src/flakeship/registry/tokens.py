@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from flakeship.events import Secret
 from flakeship.http.errors import WireError
-from flakeship.http.origin import Origin, check_realm
+from flakeship.http.origin import Origin
 from flakeship.http.transport import Transport
 from flakeship.registry.challenge import Challenge
 from flakeship.registry.credentials import Credentials, basic_authorization
@@ -66,7 +66,7 @@ def fetch_token(
     `registry` is the origin that sent `challenge`, and `refresh` is a refresh token from an earlier answer, or empty.
     DeniedError or WireError is raised if the server gives no token, and UnsafeUrlError if its URL is not safe.
     """
-    realm = check_realm(registry, challenge.parameters["realm"])
+    realm = transport.realm(registry, challenge.parameters["realm"])
     service = challenge.parameters.get("service", "")
     if refresh or (credentials and credentials.kind == "identity"):
         response = _post(
@@ -107,7 +107,8 @@ def _post(
         "client_id": "flakeship",
     }
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return transport.exchange("POST", realm, headers=headers, body=urlencode(form).encode())
+    body = urlencode(form).encode()
+    return transport.exchange("POST", realm, headers=headers, body=body, secret_body=True)
 
 
 def _token(transport: Transport, response: Response, scopes: tuple[str, ...]) -> Token:
