@@ -74,7 +74,7 @@ def test_reading_a_source(policed: FaultProxy, other: FaultProxy, pusher: Pusher
         host.fail_next("GET", "/manifests/", status=503, times=USUAL)
         connections = replace(Connections.of(Settings(), around), session=pusher.transport())
         with pytest.raises(UnreachableError, match=f"tried {tries} times"):
-            registry_image(f"docker://{host.host}/a/b:1", connections)
+            registry_image(f"docker://{host.host}/a/b:1", connections, pushed_to=())
         assert asked(host, "GET", "/manifests/") == tries
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from flakeship.registry.reference import Reference
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # an image may go no further than this machine
-    from flakeship.registry.client import RegistryClient
+    from flakeship.registry.reading import RepositoryReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,24 +55,34 @@ class Connections:
             emit=runtime.emit,
         )
 
-    def client(self, reference: Reference, *, actions: str = "pull,push") -> RegistryClient:
-        """A client for the repository of `reference`, which asks token servers for these `actions`."""
-        from flakeship.registry.client import RegistryClient
+    def reader(self, reference: Reference, *, pushed_to: Collection[str] = ()) -> RepositoryReader:
+        """The repository of `reference`, to read from: the right to pull is asked for alone.
 
-        found = self.credentials_for(reference).credentials
-        return RegistryClient(self.session, reference.registry, reference.repository, found, actions=actions)
+        `pushed_to` are the registries that this image is pushed to. A user and a password without a registry belong to
+        these, and to the registry that is read where nothing is pushed.
+        """
+        from flakeship.registry.client import RegistryClient
+        from flakeship.registry.reading import RepositoryReader
+
+        user = self.named_user
+        meant = user is not None and (user.registry or not pushed_to or reference.registry in pushed_to)
+        found = self._announced(reference, user if meant else None).credentials
+        client = RegistryClient(self.session, reference.registry, reference.repository, found, actions="pull")
+        return RepositoryReader(client, str(reference))
 
     def credentials_for(self, reference: Reference) -> FoundCredentials:
-        """Choose the credentials for a repository, and announce their secrets so that logs can mask them."""
-        found = self._found(reference)
+        """Choose the credentials to push to a repository, and announce their secrets so that logs can mask them."""
+        return self._announced(reference, self.named_user)
+
+    def _announced(self, reference: Reference, user: ExplicitCredentials | None) -> FoundCredentials:
+        found = self._found(reference, user)
         self.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
         if found.credentials:
             self.emit(events.Secret(found.credentials.secret))
             self.emit(events.Secret(basic_authorization(found.credentials).removeprefix("Basic ")))
         return found
 
-    def _found(self, reference: Reference) -> FoundCredentials:
-        user = self.named_user
+    def _found(self, reference: Reference, user: ExplicitCredentials | None) -> FoundCredentials:
         if user and not user.password and user.is_for(reference):
             # never those of another user than the one that the inputs name
             # docs/decisions.md#a-user-without-password-means-withheld-credentials

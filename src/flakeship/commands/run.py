@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -79,11 +79,14 @@ class Run:
             scope=self.scope,
         )
 
-    def registry_image(self, name: str) -> RegistryImage:
-        """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none."""
+    def registry_image(self, name: str, *, pushed_to: Collection[str] = ()) -> RegistryImage:
+        """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none.
+
+        `pushed_to` are the registries that the image made of it is pushed to, if any.
+        """
         from flakeship.commands.registry_image import registry_image
 
-        return registry_image(name, self.connections)
+        return registry_image(name, self.connections, pushed_to=pushed_to)
 
 
 @contextlib.contextmanager

@@ -119,6 +119,7 @@ def shipment(
     plan = Plan(
         naming=cast("Any", None),
         places=(place,),
+        pushed_to=frozenset(),
         unnamed=(),
         existing=ExistingImages(()),
         store=store,

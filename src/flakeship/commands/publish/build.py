@@ -33,8 +33,8 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
     """
     if published := _published_already(request, plan, run):
         yield [published]
-    base = _base(request, run)  # asked for before the build, which may take an hour
-    obtained = _obtained(request, run)
+    base = _base(request, plan, run)  # asked for before the build, which may take an hour
+    obtained = _obtained(request, plan, run)
     opening = source_request(obtained, request.choice, run, base=base, previous=plan.existing.groups())
     open_source = partial(sources.opened, obtained.path, opening)
     yield [Part(obtained, open_source, _stamp(obtained, request, plan, run))]
@@ -58,10 +58,10 @@ def _published_already(request: Request, plan: Plan, run: Run) -> Part | None:
     return Part(obtained, source.opened, _stamp(obtained, request, plan, run))
 
 
-def _obtained(request: Request, run: Run) -> Obtained:
+def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     source, buildable = request.subject.source, request.subject.buildable
     if source.startswith(TRANSPORT):
-        return Obtained(Path(source), remote=run.registry_image(source))
+        return Obtained(Path(source), remote=run.registry_image(source, pushed_to=plan.pushed_to))
     if buildable is None:
         return Obtained(run.runtime.cwd / source)
     with run.stage("build", f"building {buildable}"):
@@ -75,10 +75,12 @@ def _obtained(request: Request, run: Run) -> Obtained:
     return Obtained(Path(output.out_path), buildable, output, flake)
 
 
-def _base(request: Request, run: Run) -> RegistryImage | None:
+def _base(request: Request, plan: Plan, run: Run) -> RegistryImage | None:
     """The image that a package is put on; a `source` of a registry is an image already, and its base is not asked for."""
     name = request.choice.base_image
-    return run.registry_image(name) if name and not request.subject.source.startswith(TRANSPORT) else None
+    if not name or request.subject.source.startswith(TRANSPORT):
+        return None
+    return run.registry_image(name, pushed_to=plan.pushed_to)
 
 
 def _stamp(obtained: Obtained, request: Request, plan: Plan, run: Run) -> Stamp:

@@ -11,7 +11,7 @@ from flakeship.commands.naming import Naming, naming_of
 from flakeship.commands.nix_facts import facts_before_build
 from flakeship.commands.publish.disk_space import check_room
 from flakeship.commands.publish.lint import Lint
-from flakeship.commands.publish.opening import names_kept
+from flakeship.commands.publish.opening import names_kept, registries_of
 from flakeship.commands.publish.request import Request
 from flakeship.commands.publish.reuse import ExistingImages, existing_at
 from flakeship.commands.run import Run
@@ -26,12 +26,13 @@ from flakeship.stores.existing import ExistingStore
 class Plan:
     """How one image is called, where it goes and how it is packed: all that is known before it is built.
 
-    `unnamed` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
+    `pushed_to` are the registries among the destinations. `unnamed` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
     packed. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
     places: tuple[Destination, ...]
+    pushed_to: frozenset[str]
     unnamed: tuple[str, ...]
     existing: ExistingImages
     store: ExistingStore
@@ -77,6 +78,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
         yield Plan(
             naming=naming,
             places=places,
+            pushed_to=registries_of(wanted),
             unnamed=names_kept(wanted, places),
             existing=existing,
             store=store,

@@ -56,7 +56,7 @@ class DestinationRequest:
 
         UsageError if it is unclear to which registry a password belongs: it is sent to none that it was not meant for.
         """
-        registries = {target.registry for target in wanted if isinstance(target, Repository)}
+        registries = registries_of(wanted)
         if self.needs_registry and len(registries) > 1:
             raise UsageError(
                 f"username and password are given, but not for which of {', '.join(sorted(registries))}",
@@ -70,6 +70,11 @@ class DestinationRequest:
             return self
         registry = replace(self.options.registry, reuse_from=tags)
         return replace(self, options=replace(self.options, registry=registry))
+
+
+def registries_of(wanted: Sequence[Target]) -> frozenset[str]:
+    """The registries that an image goes to."""
+    return frozenset(target.registry for target in wanted if isinstance(target, Repository))
 
 
 def names_kept(wanted: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
 from flakeship.registry.client import RegistryClient, UploadSession
-from flakeship.registry.errors import DeniedError, RegistryError
+from flakeship.registry.errors import DeniedError, RegistryError, is_passing
 
 State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 
@@ -106,11 +106,13 @@ class BlobUploads:
     def _is_there(self, blob: Blob) -> bool:
         """Ask whether the blob is there with its size, which some registries do not report, or report as 0.
 
-        A denied HEAD counts as no: the POST that follows is answered with the reason.
+        A refused HEAD counts as no: the question need not be asked, and the POST that follows is answered with the reason.
         """
         try:
             size = self._client.head_blob(blob.digest)
-        except DeniedError:
+        except (DeniedError, RegistryError) as error:
+            if is_passing(error):
+                raise
             return False
         return size is not None and (size <= 0 or size == blob.size)
 

@@ -15,14 +15,14 @@ from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Pr
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
 from flakeship.destinations.registry.existing import existing_images
 from flakeship.errors import NotAllowedError
-from flakeship.events import Emit, LayerProgress, Notice, Warned
+from flakeship.events import Detail, Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import Reader
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
-from flakeship.registry.errors import DeniedError, ErrorAnswer, RegistryError
+from flakeship.registry.errors import DeniedError, ErrorAnswer, RegistryError, is_passing
 from flakeship.registry.hints import hint_for
 
 T = TypeVar("T")
@@ -86,8 +86,11 @@ class RegistryDestination:
         return tuple(f"{self.name}:{tag}" for tag in self._tags)
 
     def holds(self, digest: Digest) -> bool:
-        """Ask whether the repository has a blob."""
-        return self._client.head_blob(digest) is not None
+        """Ask whether the repository has a blob. One that it won't tell of counts as missing."""
+        try:
+            return self._client.head_blob(digest) is not None
+        except (DeniedError, RegistryError):
+            return False
 
     def check(self) -> None:
         """Start an upload and cancel it, which needs the right to push. NotAllowedError, UnreachableError."""
@@ -232,7 +235,13 @@ class RegistryDestination:
             raise
 
     def _check_tag(self, tag: str, digest: Digest) -> None:
-        there = self._retrying("check of tag", lambda: self._must_exist(tag))
+        try:
+            there = self._client.retrying(lambda: self._must_exist(tag), what=f"check of tag {self.name}")
+        except (DeniedError, RegistryError) as error:
+            if is_passing(error):
+                raise
+            self._emit(Notice(f"{self.name}:{tag} was set, and can't be read back: {error}"))
+            return
         if there != digest:
             self._emit(
                 Warned(
@@ -279,7 +288,21 @@ class RegistryDestination:
         return named or ours - self._must_resend
 
     def _head(self, reference: str) -> Digest | None:
-        return self._retrying("look at", lambda: self._client.head_manifest(reference))
+        """Return the digest at a reference; None where there is none, and where the registry won't tell.
+
+        Some answer 401 or 403 for what is not there, and some accounts may push and not pull
+        (https://github.com/google/go-containerregistry/issues/1691, https://github.com/goharbor/harbor/issues/13973).
+        docs/decisions.md#a-needless-question-ends-no-push.
+        """
+        try:
+            return self._client.retrying(
+                lambda: self._client.head_manifest(reference), what=f"look at {self.name}"
+            )
+        except (DeniedError, RegistryError) as error:
+            if is_passing(error):
+                raise
+            self._emit(Detail(f"{self.name}:{reference} can't be looked at: {error}"))
+            return None
 
     def _retrying(self, verb: str, action: Callable[[], T]) -> T:
         with self._errors_explained():

@@ -74,7 +74,12 @@ def _destination(
     session, credentials = options.registry.session, found.credentials
     reusable, others = _reuse_from(repository, options.registry)
     client = RegistryClient(
-        session, repository.registry, repository.repository, credentials, pull_from=tuple(others)
+        session,
+        repository.registry,
+        repository.repository,
+        credentials,
+        actions="pull" if options.dry_run else "pull,push",
+        pull_from=tuple(others),
     )
     sources = tuple(
         (RegistryClient(session, repository.registry, name, credentials, actions="pull"), wanted)
