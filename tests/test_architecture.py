@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "flakeship"
 PACKAGES = {
     "errors": "",
-    "events": "",
+    "redaction": "",
+    "events": "redaction",
     "printable": "",
     "store_paths": "",
     "process": "errors",
@@ -33,12 +34,12 @@ PACKAGES = {
     "destinations.podman": "image process engines errors events",
     "lint": "image store_paths errors",
     "metadata": "registry.reference errors",
-    "report": "image.model printable store_paths events errors",
+    "report": "image.model printable redaction store_paths events errors",
     "settings": "metadata errors",
-    "ci": "metadata process report printable errors events",
+    "ci": "metadata process report printable redaction errors events",
     "rendering": "settings ci errors",
     "commands": "settings process http image registry stores nix caches sources destinations lint metadata report ci "
-    "printable store_paths errors events",
+    "printable redaction store_paths errors events",
     "cli": "*",
     "__main__": "cli",
     "__init__": "",

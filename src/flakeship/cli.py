@@ -11,16 +11,18 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn, TextIO
+from urllib.parse import unquote
 
 from flakeship import __version__
 from flakeship.cancellation import Cancellation, Cancelled
 from flakeship.commands import COMMANDS
 from flakeship.commands.tag_record import TagRecord
 from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
 
 
@@ -30,7 +32,7 @@ def entry() -> NoReturn:
     try:
         code = main(sys.argv[1:], last=True)
     except Exception:  # noqa: BLE001 - the threads of a run that hit a bug are not waited for either
-        traceback.print_exc()
+        sys.stderr.write(redacted(traceback.format_exc()))
         code = 1
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, AttributeError):
@@ -43,6 +45,7 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
 
     If it is the `last` thing that the process does, a signal after it ends nothing.
     """
+    forget()
     cancellation = Cancellation()
     tags = TagRecord(cancellation.uninterrupted)
     try:
@@ -104,7 +107,10 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
 
     settings, stdout = invocation.settings, _stdout()
     secrets, platform = settings.secrets, current_platform(os.environ)
-    with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
+    for secret in (*secrets, *_of_proxies(os.environ)):
+        learn(secret)
+    with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as written:
+        log = events.redacting(written)
         if invocation.command == "publish":  # a build may take long; the others answer at once
             tags.begin()
             log(events.Started(__version__))
@@ -130,7 +136,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
             text = importlib.import_module(COMMANDS[invocation.command]).run(settings, runtime)
     out = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:
-        print(platform.safe_on_stdout(text), file=out, flush=True)
+        print(platform.safe_on_stdout(redacted_result(text)), file=out, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -139,6 +145,15 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
             f"cannot write the result to stdout: {error.strerror}{shipped}",
             hint="redirect stdout to a file on a disk that has room",
         ) from error
+
+
+def _of_proxies(environ: Mapping[str, str]) -> Iterator[str]:
+    """The passwords in the URLs of HTTP proxies, as they stand there and decoded."""
+    for name, value in environ.items():
+        user, at, _ = value.rpartition("@")
+        if at and name.lower().endswith("_proxy"):
+            password = user.rpartition("://")[2].partition(":")[2]
+            yield from filter(None, (password, unquote(password)))
 
 
 def _cwd() -> Path:
@@ -176,6 +191,7 @@ def _tell(error: Error) -> None:
     from flakeship.report.markdown import failure_markdown
 
     platform = current_platform(os.environ)
+    error.message, error.hint, error.detail = map(redacted, (error.message, error.hint, error.detail))
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path())
     with contextlib.suppress(Error):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, TypeAlias
+
+from flakeship.redaction import learn, redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,37 @@ Event: TypeAlias = (
 )
 Emit: TypeAlias = Callable[[Event], None]
 """A function that takes each event when it happens. Any thread may call it."""
+
+
+def redacting(onward: Emit) -> Emit:
+    """Return an `Emit` that passes events on without secrets; those that a `Secret` names are hidden from then on."""
+
+    def emit(event: Event) -> None:
+        match event:
+            case Secret(text=text):
+                learn(text)
+            case BytesMoved() | BuildProgress() | Started():
+                pass
+            case _:
+                event = _redacted(event)
+        onward(event)
+
+    return emit
+
+
+def _redacted(event: Event) -> Event:
+    changed: dict[str, Any] = {}
+    for each in fields(event):
+        value = getattr(event, each.name)
+        if isinstance(value, str):
+            hidden: object = redacted(value)
+        elif isinstance(value, tuple):
+            hidden = tuple(map(redacted, value))
+        else:
+            continue
+        if hidden != value:
+            changed[each.name] = hidden
+    return replace(event, **changed) if changed else event
 
 
 def ignore(_: Event) -> None:

@@ -18,6 +18,7 @@ from flakeship.errors import ResourceError, UsageError
 from flakeship.metadata import output
 from flakeship.metadata.engine import Metadata
 from flakeship.printable import printable_lines
+from flakeship.redaction import redacted_result
 from flakeship.settings.declaration import Settings
 
 _BAKES: Final[Mapping[str, output.Bake]] = {
@@ -94,7 +95,8 @@ def _bake_files(metadata: Metadata, settings: Settings, runtime: Runtime) -> Ite
         try:
             (runtime.cwd / folder).mkdir(parents=True, exist_ok=True)
             (runtime.cwd / path).write_text(
-                output.bake_file(metadata, kind, target=settings.bake_target), encoding="utf-8"
+                redacted_result(output.bake_file(metadata, kind, target=settings.bake_target)),
+                encoding="utf-8",
             )
         except OSError as error:
             raise ResourceError(

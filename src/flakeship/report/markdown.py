@@ -11,6 +11,7 @@ from typing import Final
 
 from flakeship.errors import Error
 from flakeship.printable import printable
+from flakeship.redaction import redacted
 from flakeship.report.plain import size_of
 from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import LayerRow, Summary, sent_of
@@ -68,7 +69,7 @@ def escaped(text: str, width: int = _WIDTH) -> str:
 
     A numeric character reference is never markup: https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references
     """
-    line = " ".join(printable(text.replace("\n", " ")).split())
+    line = " ".join(printable(redacted(text).replace("\n", " ")).split())
     cut = line if len(line) <= width else line[: width - 1] + "…"
     # docs/decisions.md#job-pages-escape-text-by-character-references
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", cut)

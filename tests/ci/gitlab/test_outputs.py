@@ -111,19 +111,6 @@ def test_text_of_others_is_no_section(text: str) -> None:
     assert marks(log) == [("start", "flakeship_x"), ("end", "flakeship_x")]
 
 
-def test_secrets_are_taken_out_of_the_log() -> None:
-    log = logged(
-        events.Notice("the token is hunter2hunter2, not hunter2"),
-        events.Secret("line one\nline two\n{"),
-        events.BuildLog("line two { stays"),
-        events.StageStarted("x", "for hunter2"),
-        secrets=("hunter2", "hunter2hunter2"),
-    )
-    assert "hunter2" not in log
-    assert "the token is [MASKED], not [MASKED]" in log
-    assert "    [MASKED] { stays\n" in log
-
-
 def test_what_was_not_done_stands_out_like_a_warning() -> None:
     log = logged(events.Notice("not pushed", prominent=True), events.Notice("beside"))
     assert log == "\x1b[33mnote: not pushed\x1b[0m\nnote: beside\n"

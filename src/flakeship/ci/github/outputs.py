@@ -9,6 +9,7 @@ from typing import Final
 
 from flakeship.ci.handover import Handover
 from flakeship.errors import ResourceError, UsageError
+from flakeship.redaction import redacted_result
 
 PAGE_LIMIT: Final = 1 << 20
 """Bytes. GitHub does not show a larger summary at all."""
@@ -84,7 +85,7 @@ def _append(variable: str, text: str, environ: Mapping[str, str]) -> None:
         return
     try:
         with Path(name).open("ab") as file:
-            file.write(_bytes(text))
+            file.write(_bytes(redacted_result(text)))
     except OSError as error:
         raise ResourceError(
             f"cannot write {variable} ({name}): {error.strerror}; what was shipped is where it should be",

@@ -1,7 +1,7 @@
-"""Writes the log of a GitLab job: stages become sections that fold, and secrets are masked.
+"""Writes the log of a GitLab job: stages become sections that fold.
 
 https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections. The runner itself masks only variables that are
-declared as masked.
+declared as masked: what reaches this log has lost its secrets before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from flakeship.report.plain import LOG_LEVELS, line_of
 _COLLAPSED: Final = frozenset({"build", "rebuild"})
 """Stages whose lines come from Nix. An error repeats below the section those that matter."""
 
-_SHORTEST_SECRET: Final = 4
 _RED: Final = "\x1b[31;1m"
 _YELLOW: Final = "\x1b[33m"
 _PLAIN: Final = "\x1b[0m"
@@ -38,7 +37,6 @@ class SectionLog:
     def __init__(self, out: TextIO, level: int, clock: Callable[[], float]) -> None:
         self._out, self._level, self._clock, self._lock = out, level, clock, threading.Lock()
         self._section = ""
-        self._secrets: dict[str, None] = {}
 
     def __call__(self, event: events.Event) -> None:
         with self._lock:
@@ -48,8 +46,6 @@ class SectionLog:
                 case events.StageFinished():
                     self._text(event)
                     self._end()
-                case events.Secret(text=text):
-                    self._hide(text)
                 case _:
                     self._text(event)
 
@@ -61,14 +57,14 @@ class SectionLog:
     def _text(self, event: events.Event) -> None:
         level, text = line_of(event)
         if text and level <= self._level:
-            shown = printable_lines(self._masked(text))
+            shown = printable_lines(text)
             self._write(f"{_YELLOW}{shown}{_PLAIN}\n" if _stands_out(event) else f"{shown}\n")
 
     def _start(self, name: str, title: str) -> None:
         self._end()
         self._section = f"flakeship_{name}"
         options = "[collapsed=true]" if name in _COLLAPSED else ""
-        self._write(f"{self._mark('start')}{options}\r\x1b[0K{self._masked(printable(title))}\n")
+        self._write(f"{self._mark('start')}{options}\r\x1b[0K{printable(title)}\n")
 
     def _end(self) -> None:
         if self._section:
@@ -77,18 +73,6 @@ class SectionLog:
 
     def _mark(self, edge: str) -> str:
         return f"\x1b[0Ksection_{edge}:{int(self._clock())}:{self._section}"
-
-    def _hide(self, secret: str) -> None:
-        """Mask the secret as a whole and each of its lines, the longest first, because one secret may contain another."""
-        parts = [secret, *secret.splitlines()]
-        known = {*self._secrets, *(part for part in parts if len(part.strip()) >= _SHORTEST_SECRET)}
-        self._secrets = dict.fromkeys(sorted(known, key=len, reverse=True))
-
-    def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            # docs/decisions.md#we-mask-secrets-in-gitlab-logs
-            text = text.replace(secret, "[MASKED]")
-        return text
 
     def _write(self, text: str) -> None:
         self._out.write(text)
@@ -106,8 +90,6 @@ def open_log(
     """Write everything where CI_DEBUG_TRACE is set: https://docs.gitlab.com/ci/variables/#enable-debug-logging."""
     wanted = "debug" if environ.get("CI_DEBUG_TRACE") == "true" else level
     report = SectionLog(out, LOG_LEVELS[wanted], time.time)
-    for secret in secrets:
-        report(events.Secret(secret))
     try:
         yield report
     finally:

@@ -13,6 +13,7 @@ from typing import Final
 
 from flakeship.ci.handover import Handover, ShippedImage
 from flakeship.errors import ResourceError
+from flakeship.redaction import redacted_result
 
 FOLDER: Final = "SHIPPED_FOLDER"
 DOTENV: Final = "shipped.env"
@@ -105,7 +106,7 @@ def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open(mode, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
+            file.write(redacted_result(text))
     except OSError as error:
         raise ResourceError(
             f"cannot write {path}: {error.strerror}; what was shipped is where it should be",

@@ -15,7 +15,7 @@ from flakeship.printable import printable, printable_lines
 def open_log(
     out: TextIO, level: str, environ: Mapping[str, str], *, secrets: Sequence[str]
 ) -> AbstractContextManager[events.Emit]:
-    """Write lines that move on a terminal, and plain lines elsewhere. Masks nothing: on a laptop a log stays there."""
+    """Write lines that move on a terminal, and plain lines elsewhere."""
     return report.opened(out, level, environ)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from flakeship.destinations.protocol import Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex
+from flakeship.redaction import redacted_result
 from flakeship.report.summary import LayerRow, Summary
 from flakeship.store_paths import name_of, store_paths_in
 
@@ -122,7 +123,7 @@ def write_metadata(path: Path, document: Mapping[str, Any]) -> None:
     """ResourceError where the file can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        path.write_text(redacted_result(json.dumps(document, indent=2)) + "\n", encoding="utf-8")
     except OSError as error:
         raise ResourceError(
             f"cannot write the metadata file {path}: {error.strerror}; the image is where it should be",
