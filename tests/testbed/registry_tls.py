@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,8 @@ class Certified:
     authority: Path
 
 
-def write_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 and of these names, signed by itself, and its key."""
+def write_certificate(folder: Path, *names: str, addresses: Sequence[str] = ()) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1, of these names and addresses, signed by itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "fixture")])
     now = dt.datetime.now(dt.UTC)
@@ -37,7 +37,10 @@ def write_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(
             x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, names)]
+                [
+                    *(x509.IPAddress(ipaddress.ip_address(each)) for each in ("127.0.0.1", *addresses)),
+                    *map(x509.DNSName, names),
+                ]
             ),
             critical=False,
         )
