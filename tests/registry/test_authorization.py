@@ -10,10 +10,14 @@ import pytest
 
 from flakeship.errors import NotAllowedError, UnreachableError
 from flakeship.http.errors import UnsafeUrlError, WireError
+from flakeship.http.origin import Origin
 from flakeship.image.model import Digest
+from flakeship.registry.authorization import Authorization
+from flakeship.registry.challenge import Challenge
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
+from flakeship.registry.tokens import Token
 from tests.destinations.pushing import Pusher, push
 from tests.images import random_packed
 from tests.testbed.registry import FaultProxy, Registry, TokenServer
@@ -282,3 +286,26 @@ def test_the_password_is_in_no_event_and_no_error(
         assert "canary" not in f"{error.message}{error.hint}{error.detail}"
         assert "account=me" not in error.message, "queries are not shown"
     assert "canary" not in repr(pusher.events)
+
+
+def test_a_refresh_token_goes_to_the_realm_that_gave_it(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry may name another token server later: that one has not given it."""
+    given: list[tuple[str, str]] = []
+
+    def fetch(_: object, challenge: Challenge, *, refresh: str, **__: object) -> Token:
+        given.append((challenge.parameters["realm"], refresh))
+        return Token("t", 0.0, 0.0, (), refresh=f"from {challenge.parameters['realm']}")
+
+    monkeypatch.setattr("flakeship.registry.authorization.fetch_token", fetch)
+    authorization = Authorization(pusher.transport(), Origin.of("https://registry.example"), None, ())
+    for realm in ("https://a.example/", "https://a.example/", "https://b.example/", "https://a.example/"):
+        authorization.learn(f'Bearer realm="{realm}"', used=None)
+        authorization.header()
+    assert given == [
+        ("https://a.example/", ""),
+        ("https://a.example/", "from https://a.example/"),
+        ("https://b.example/", ""),
+        ("https://a.example/", "from https://a.example/"),
+    ]

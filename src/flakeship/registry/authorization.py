@@ -31,7 +31,8 @@ class Authorization:
         self._scopes = self._usual_scopes = scopes
         self._challenge: Challenge | None = None
         self._token: Token | None = None
-        self._refresh = ""
+        self._refresh: dict[str, str] = {}
+        """The refresh token that each realm gave: another realm that the registry names later must not get it."""
         self._lock = threading.Lock()
 
     def header(self, *, seconds: float = 0.0) -> str | None:
@@ -90,17 +91,19 @@ class Authorization:
         return left > min(max(_MARGIN, seconds), token.lifetime / 2)
 
     def _fetch(self, challenge: Challenge) -> Token:
+        realm = challenge.parameters["realm"]
         try:
             token = fetch_token(
                 self._transport,
                 challenge,
                 registry=self._origin,
                 credentials=self._credentials,
-                refresh=self._refresh,
+                refresh=self._refresh.get(realm, ""),
                 scopes=self._scopes,
             )
         except DeniedError:
             self._scopes = self._usual_scopes  # The server may refuse the added scope only.
             raise
-        self._refresh = token.refresh or self._refresh
+        if token.refresh:
+            self._refresh[realm] = token.refresh
         return token
