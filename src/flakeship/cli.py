@@ -70,7 +70,7 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
 
 
 def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | None:
-    """What this machine lacks, where that is why something failed that nobody expected to fail; None for a bug."""
+    """Tell a shortage of this machine from a bug: the error to report if one is why `error` was raised, else None."""
     match error:
         case OSError(filename=where):
             what = f"{where}: {error.strerror}" if where else error.strerror or str(error)

@@ -52,7 +52,7 @@ class Builder:
 
     @cached_property
     def sandbox(self) -> SandboxState:
-        """Whether builds are isolated. BuildError where the input `sandbox` requires it and Nix can't do it."""
+        """The state of Nix's sandbox for this run. BuildError where the input `sandbox` requires it and Nix can't do it."""
         state = sandbox_state(self.nix)
         if self.sandbox_required and not state.holds:
             raise BuildError(
@@ -97,17 +97,18 @@ class Buildable:
         return str(self.installable)
 
     def build(self) -> BuildOutput:
+        """Build it under the caches of the run. BuildError and ResourceError as `Builder.build`."""
         return self.builder.build(self.installable)
 
     def description(self) -> Derivation:
-        """What the derivation says of itself; evaluates the installable. May be called from any thread."""
+        """Evaluate the installable and return its derivation's own description. May be called from any thread."""
         with self._lock:
             if self._description is None:
                 self._description = describe(self.builder.nix, self.installable)
             return self._description
 
     def flake(self) -> FlakeMetadata | None:
-        """Where the flake's source comes from, which fetches it; None for a file, of whose source Nix knows nothing."""
+        """Return the flake's locked source, which Nix fetches for that; None for a file, whose source Nix does not know."""
         return source_of(self.builder.nix, self.installable)
 
 

@@ -1,4 +1,4 @@
-"""What a run hands on: the lines of stdout, the outputs of a step, the metadata file."""
+"""The results of one image in the forms that others read: lines of stdout, outputs of a step, the metadata file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from flakeship.store_paths import name_of, store_paths_in
 
 
 def references(published: Sequence[Published]) -> tuple[str, ...]:
+    """Return what a user copies to get exactly this image, one for each destination."""
     return tuple(item.reference for item in published)
 
 
 def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, str]:
-    """By the names that settings.OUTPUTS declares."""
+    """Return the outputs of a step, by the names that `settings.declaration.OUTPUTS` declares."""
     return {
         "digest": packed.descriptor.digest,
         "imageid": imageid(packed),
@@ -36,7 +37,7 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
 
 
 def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
-    """With the keys of build-push-action, https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file."""
+    """Return the metadata file of one image, with the keys of build-push-action, https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file."""
     config = (
         {"containerimage.config.digest": packed.config_descriptor.digest}
         if isinstance(packed, Packed)
@@ -53,6 +54,7 @@ def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> di
 
 
 def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Summary:
+    """Return what logs and pages show of the image; its layers as they went to the first destination."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
     blobs = {blob.digest: blob for blob in published[0].blobs if blob.digest in contents}
     return Summary(
@@ -77,7 +79,7 @@ def _labels(packed: Packed | PackedIndex) -> dict[str, str]:
 
 
 def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
-    """What each layer holds, in the words of the history: dockerTools writes the store paths into it."""
+    """Yield for each layer what its history says that it holds: dockerTools writes the store paths there."""
     entries = [entry for entry in packed.image.history if not entry.get("empty_layer", False)]
     said = [str(entry.get("comment") or entry.get("created_by") or "") for entry in entries]
     if len(entries) != len(packed.layers):

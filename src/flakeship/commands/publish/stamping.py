@@ -19,7 +19,7 @@ from flakeship.metadata.engine import Metadata
 from flakeship.settings.declaration import Settings
 
 Change: TypeAlias = Callable[[Image], Image]
-"""What the inputs say of how the container starts, as a change of the image."""
+"""A change of the image's config: the inputs about how the container starts."""
 
 
 @dataclass(frozen=True, slots=True)
