@@ -18,7 +18,7 @@ from typing import NoReturn, TextIO
 
 from flakeship import __version__
 from flakeship.cancellation import Cancellation, Cancelled
-from flakeship.commands import COMMANDS
+from flakeship.commands import COMMANDS, PUBLISHING
 from flakeship.commands.tag_record import TagRecord
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.settings import arguments
@@ -105,7 +105,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     settings, stdout = invocation.settings, _stdout()
     secrets, platform = settings.secrets, current_platform(os.environ)
     with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as log:
-        if invocation.command == "publish":  # a build may take long; the others answer at once
+        if invocation.command in PUBLISHING:  # a build may take long; the others answer at once
             tags.begin()
             log(events.Started(__version__))
         from flakeship.commands.runtime import Runtime
@@ -134,7 +134,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        shipped = "; the image is where it should be" if invocation.command == "publish" else ""
+        shipped = "; the image is where it should be" if invocation.command in PUBLISHING else ""
         raise ResourceError(
             f"cannot write the result to stdout: {error.strerror}{shipped}",
             hint="redirect stdout to a file on a disk that has room",

@@ -53,7 +53,7 @@ class Platform(Protocol):
     ) -> AbstractContextManager[events.Emit]:
         """Write events to the job's log, grouped where the platform can fold lines; the end closes an open group.
 
-        The secrets are masked before the first event is written. `level` is a key of `report.plain.LEVELS`.
+        The secrets are masked before the first event is written. `level` is a key of `report.plain.LOG_LEVELS`.
         """
 
     def report_failure(self, error: Error, out: TextIO, *, cwd: Path) -> None:

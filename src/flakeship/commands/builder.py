@@ -22,7 +22,7 @@ from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
-    from flakeship.http.transport import Transport
+    from flakeship.commands.connections import Connections
 
 
 @dataclass(kw_only=True)
@@ -36,7 +36,7 @@ class Builder:
     nix: Nix
     sandbox_required: bool
     cache_inputs: CacheInputs | None
-    session: Callable[[], Transport]
+    connections: Callable[[], Connections]
     folder: Path
     emit: events.Emit
     scope: contextlib.ExitStack
@@ -46,9 +46,12 @@ class Builder:
         plan = self._cache_plan
         if plan is None:
             return build(self.configured, installable, emit=self.emit)
-        return build(
+        output = build(
             self.configured, installable, emit=self.emit, watch=plan.watch, extra_environ=plan.environ
         )
+        for built in plan.built:
+            built(output)
+        return output
 
     @cached_property
     def sandbox(self) -> SandboxState:
@@ -80,7 +83,14 @@ class Builder:
         from flakeship import caches
         from flakeship.http.fetch import Fetcher
 
-        tools = caches.CacheTools(self._isolating, self.emit, Fetcher(self.session()), self.folder)
+        connections = self.connections()
+        tools = caches.CacheTools(
+            nix=self._isolating,
+            emit=self.emit,
+            fetch=Fetcher(connections.session),
+            folder=self.folder,
+            client=connections.client,
+        )
         return self.scope.enter_context(caches.opened(self.cache_inputs, tools))
 
 
@@ -117,7 +127,7 @@ def open_builder(
     *,
     environ: Mapping[str, str],
     emit: events.Emit,
-    session: Callable[[], Transport],
+    connections: Callable[[], Connections],
     folder: Path,
     scope: contextlib.ExitStack,
 ) -> Builder:
@@ -136,7 +146,7 @@ def open_builder(
         nix=nix,
         sandbox_required=settings.sandbox == "required",
         cache_inputs=_cache_inputs(settings),
-        session=session,
+        connections=connections,
         folder=folder,
         emit=emit,
         scope=scope,

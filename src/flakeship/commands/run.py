@@ -75,7 +75,7 @@ class Run:
             self._settings,
             environ=self.runtime.environ,
             emit=self.emit,
-            session=lambda: self.connections.session,
+            connections=lambda: self.connections,
             folder=self.store.directory,
             scope=self.scope,
         )

@@ -1,4 +1,4 @@
-"""What a config document claims, checked and cleaned: the way from untrusted JSON to an `Image`."""
+"""Make an `Image` of an untrusted config document: it is checked, and cleaned of what image-spec does not allow."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _runtime(config: Any, what: str) -> dict[str, Any]:
 
 
 def _is_of(value: Any, kind: type, inner: type) -> bool:
-    """Whether it is of this type and, if it is a container, all of its values of the inner one."""
+    """Return True if `value` is of this type and, for a container, all of its values are of the inner type."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return isinstance(value, kind) and all(isinstance(item, inner) for item in items)
 

@@ -1,4 +1,4 @@
-"""What an index leads to: the manifests of images, those of indexes in it too, and nothing else.
+"""Find the manifests of images in an index, and in the indexes that it lists.
 
 https://github.com/opencontainers/image-spec/blob/main/image-index.md
 """
@@ -17,7 +17,9 @@ from flakeship.sources.blobs import DAMAGED, Blobs, document, parse_annotations,
 _DEPTH: Final = 4
 _ENTRIES: Final = 200
 _NOWHERE: Final = Platform("unknown", "unknown")
-"""Of what is no image but a statement on one: https://docs.docker.com/build/metadata/attestations/attestation-storage/."""
+"""The platform that buildx gives to attestations, which are no images:
+https://docs.docker.com/build/metadata/attestations/attestation-storage/.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
         "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
         "digests": json.dumps(
-            {str(image.image.platform): image.descriptor.digest for image in packed.images}
+            {str(entry.descriptor.platform): entry.descriptor.digest for entry in packed.entries}
         ),
         "pushed": str(any(item.sent and item.tags for item in published)).lower(),
         "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
@@ -63,7 +63,7 @@ def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Sum
         digest=packed.descriptor.digest,
         imageid=imageid(packed),
         sent=any(item.sent for item in published),
-        platform=", ".join(str(image.image.platform) for image in packed.images),
+        platform=", ".join(str(entry.descriptor.platform) for entry in packed.entries),
         labels=_labels(packed),
         layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
     )
@@ -75,7 +75,9 @@ def imageid(packed: Packed | PackedIndex) -> str:
 
 
 def _labels(packed: Packed | PackedIndex) -> dict[str, str]:
-    return dict(packed.images[0].image.config.get("config", {}).get("Labels", {}))
+    """The labels of the first image whose bytes this run has: they are the same for all platforms, but for its name."""
+    config = next((image.image.config for image in packed.images), {})
+    return dict(config.get("config", {}).get("Labels", {}))
 
 
 def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from flakeship import events
 from flakeship.commands.naming import Naming
 from flakeship.image import stamp
-from flakeship.image.annotations import NAMES, SEAL
+from flakeship.image.annotations import NAMES, SEAL, SEAL_LATER
 from flakeship.image.model import Image
 from flakeship.metadata.annotations import Level
 from flakeship.metadata.context import NixFacts
@@ -58,7 +58,7 @@ class Stamp:
         return self.naming.marks(own=own, created=str(image.config.get("created", "")), nix=self.facts())
 
     def _own(self, source: Image) -> dict[str, str]:
-        own = {**self.origin, SEAL: "to be", NAMES: " ".join(source.names)}
+        own = {**self.origin, SEAL: SEAL_LATER, NAMES: " ".join(source.names)}
         return {key: value for key, value in own.items() if value}
 
 
