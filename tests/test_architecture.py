@@ -27,7 +27,7 @@ PACKAGES = {
     "registry": "http process image.document image.media_types image.model printable errors events",
     "stores": "image errors events",
     "nix": "process printable store_paths errors events",
-    "caches": "nix errors events",
+    "caches": "nix registry errors events",
     "sources": "image stores process store_paths errors events",
     "engines": "image.stream errors",
     "destinations": "image registry http engines errors events",

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from flakeship import __version__
 from flakeship.cancellation import Cancellation, Cancelled
-from flakeship.commands import COMMANDS
+from flakeship.commands import COMMANDS, PUBLISHING
 from flakeship.commands.tag_record import TagRecord
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.redaction import forget, learn, redacted, redacted_result
@@ -73,7 +73,7 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
 
 
 def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | None:
-    """What this machine lacks, where that is why something failed that nobody expected to fail; None for a bug."""
+    """Tell a shortage of this machine from a bug: the error to report if one is why `error` was raised, else None."""
     match error:
         case OSError(filename=where):
             what = f"{where}: {error.strerror}" if where else error.strerror or str(error)
@@ -111,7 +111,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
         learn(secret)
     with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as written:
         log = events.redacting(written)
-        if invocation.command == "publish":  # a build may take long; the others answer at once
+        if invocation.command in PUBLISHING:  # a build may take long; the others answer at once
             tags.begin()
             log(events.Started(__version__))
         from flakeship.commands.runtime import Runtime
@@ -140,7 +140,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        shipped = "; the image is where it should be" if invocation.command == "publish" else ""
+        shipped = "; the image is where it should be" if invocation.command in PUBLISHING else ""
         raise ResourceError(
             f"cannot write the result to stdout: {error.strerror}{shipped}",
             hint="redirect stdout to a file on a disk that has room",

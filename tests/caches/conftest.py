@@ -19,7 +19,14 @@ import pytest
 from flakeship.errors import UnreachableError
 from flakeship.events import Event, Warned, ignore
 from flakeship.nix.command import Nix
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.reference import Reference
 from tests.testbed.nix import NixBuild
+
+
+def no_registry(reference: Reference) -> RegistryClient:
+    """Give no client: the caches that there are keep nothing in a registry."""
+    pytest.fail(f"{reference} is asked for")
 
 
 def fetch(url: str, seconds: float, /, *, token: str = "") -> bytes:

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from pytest_mock import MockerFixture
 
 from flakeship import caches
 from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, opened, substituters
 from flakeship.caches.plan import Cache, CachePart
+from flakeship.commands.builder import Builder
+from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
-from tests.caches.conftest import EventRecord, fetch
+from flakeship.nix.configuration import SandboxState
+from tests.caches.conftest import EventRecord, fetch, no_registry
 
 KINDS: Final[tuple[Cache, ...]] = (cachix, substituters)
 """mypy holds each module against the Protocol."""
@@ -28,7 +32,7 @@ def test_every_kind_that_is_listed_satisfies_the_protocol() -> None:
 
 @pytest.fixture
 def tools(nix: Nix, record: EventRecord, tmp_path: Path) -> CacheTools:
-    return CacheTools(nix, record, fetch, tmp_path)
+    return CacheTools(nix, record, fetch, tmp_path, no_registry)
 
 
 def test_without_inputs_nothing_is_done(tools: CacheTools, record: EventRecord) -> None:
@@ -49,7 +53,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 raise OSError(name)
             steps.append(f"{name} entered")
             try:
-                yield CachePart(watch=(name,))
+                yield CachePart(
+                    watch=(name,), built=lambda output: steps.append(f"{name} told of {output.out_path}")
+                )
             finally:
                 steps.append(f"{name} left")
 
@@ -80,3 +86,30 @@ def test_a_cache_is_left_when_the_next_one_cannot_be_entered(tools: CacheTools, 
     with pytest.raises(OSError, match="second"), opened(CacheInputs(cachix="second"), tools):
         pass
     assert steps == ["first entered", "first left"]
+
+
+def test_caches_are_told_of_every_build_before_they_are_left(
+    steps: list[str], nix: Nix, record: EventRecord, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    """The build itself is not run here: only the order counts."""
+    build = mocker.patch("flakeship.commands.builder.build", return_value=BuildOutput("/out", "", {}, ""))
+    mocker.patch(
+        "flakeship.commands.builder.sandbox_state",
+        return_value=SandboxState("on", fallback=True, possible=True),
+    )
+    with contextlib.ExitStack() as scope:
+        builder = Builder(
+            nix=nix,
+            sandbox_required=False,
+            cache_inputs=CacheInputs(cachix="any"),
+            connections=mocker.Mock(),
+            folder=tmp_path,
+            emit=record,
+            scope=scope,
+        )
+        assert steps == [], "nothing is opened before something is built"
+        for _ in range(2):
+            assert builder.build(mocker.Mock()).out_path == "/out"
+    told = ["first told of /out", "second told of /out"]
+    assert steps == ["first entered", "second entered", *told, *told, "second left", "first left"]
+    assert build.call_args.kwargs["watch"] == ("first", "second")

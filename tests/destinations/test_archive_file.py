@@ -98,6 +98,16 @@ def test_an_oci_archive_may_hold_several_platforms(tmp_path: Path) -> None:
     ]
 
 
+def test_an_archive_holds_every_image_that_its_index_lists(tmp_path: Path) -> None:
+    absent = random_packed(23).descriptor
+    with OciArchiveDestination(tmp_path / "image.tar") as destination:
+        destination.check()
+        with pytest.raises(UsageError, match=f"would not hold {absent.digest}") as caught:
+            destination.prepare_index(seal_index([absent]))
+    assert caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_name_the_image_keeps_its_own(tmp_path: Path) -> None:
     packed = random_packed(3)
     named = replace(packed, image=replace(packed.image, names=("registry.example/own:2",)))

@@ -271,6 +271,8 @@ def test_an_index_of_images_that_are_there(tmp_path: Path) -> None:
 def test_an_index_of_an_image_that_is_not_there(tmp_path: Path) -> None:
     there, absent = random_packed(53), random_packed(54)
     write(there, tmp_path)
-    with pytest.raises(RejectedError, match="is missing"):
-        LayoutDestination(tmp_path, "both").prepare_index(seal_index([there.descriptor, absent.descriptor]))
+    for verify in (True, False):
+        destination = LayoutDestination(tmp_path, "both", verify=verify)
+        with pytest.raises(UsageError, match=f"does not hold {absent.descriptor.digest}"):
+            destination.prepare_index(seal_index([there.descriptor, absent.descriptor]))
     assert tags(tmp_path) == ["latest"]

@@ -7,6 +7,7 @@ import io
 import os
 import pkgutil
 import resource
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -154,3 +155,23 @@ def test_too_many_open_files(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "ulimit -n" in caught.value.hint
+
+
+def test_a_file_that_comes_while_the_folder_is_removed_is_removed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that found the folder before it was renamed makes its file when the others are gone already."""
+    rmtree, late = shutil.rmtree, iter([True])
+
+    def removing(folder: Path, **named: Any) -> None:
+        if folder.exists() and next(late, False):
+            for path in folder.iterdir():
+                path.unlink()
+            (folder / "layer-late").touch()
+        else:
+            rmtree(folder, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    with temporary_store(tmp_path) as store:
+        (store.directory / "layer-early").touch()
+    assert list(tmp_path.iterdir()) == []

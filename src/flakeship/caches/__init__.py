@@ -61,6 +61,7 @@ def _plan(parts: Sequence[CachePart], tools: CacheTools) -> CachePlan:
         else (),
         watch=tuple(word for part in parts for word in part.watch),
         environ={name: value for part in parts for name, value in part.environ.items()},
+        built=tuple(part.built for part in parts if part.built),
     )
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flakeship.events import Emit
+from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
+
+if TYPE_CHECKING:  # most caches are in no registry
+    from flakeship.registry.client import RegistryClient
+    from flakeship.registry.reference import Reference
 
 PROBE_SECONDS: Final = 5.0
 
@@ -38,12 +43,16 @@ class CacheInputs:
 
 @dataclass(frozen=True, slots=True)
 class CacheTools:
-    """What every cache may use. `folder` belongs to this run alone, and outlives the build."""
+    """What every cache may use. `folder` belongs to this run alone, and outlives the build.
+
+    `client` gives a client for a repository of a registry, with the credentials that the run has for it.
+    """
 
     nix: Nix
     emit: Emit
     fetch: FetchDocument
     folder: Path
+    client: Callable[[Reference], RegistryClient]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,8 @@ class CachePart:
     """What one cache adds to a build.
 
     `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
-    `watch` are words that stand before `nix build`, and only that command sees the variables in `environ`.
+    `watch` are words that stand before `nix build`, and only that command sees the variables in `environ`. `built` is
+    called with the result of each build, before the cache is closed.
     """
 
     substituters: tuple[str, ...] = ()
@@ -59,6 +69,7 @@ class CachePart:
     netrc: str = field(default="", repr=False)
     watch: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    built: Callable[[BuildOutput], None] | None = None
 
 
 class Cache(Protocol):
@@ -78,9 +89,11 @@ class Cache(Protocol):
 class CachePlan:
     """The parts of all caches, as `Nix.with_options(plan.options)` and `nix.build.build` take them.
 
-    `build` takes `watch` under the same name and `environ` as `extra_environ`.
+    `build` takes `watch` under the same name and `environ` as `extra_environ`; whoever builds calls each of `built` with
+    the result.
     """
 
     options: tuple[tuple[str, str], ...] = ()
     watch: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    built: tuple[Callable[[BuildOutput], None], ...] = ()

@@ -48,7 +48,7 @@ class ShippedImage(NamedTuple):
 class Handover(NamedTuple):
     """All images of a run, in the order of `flake`.
 
-    `outputs` are the texts by the names of `settings.OUTPUTS`; `pushed` is true where a registry has got any image.
+    `outputs` are the texts by the names of `settings.declaration.OUTPUTS`; `pushed` is true where a registry has got any image.
     """
 
     images: tuple[ShippedImage, ...]

@@ -53,7 +53,8 @@ class Platform(Protocol):
     ) -> AbstractContextManager[events.Emit]:
         """Write events to the job's log, grouped where the platform can fold lines; the end closes an open group.
 
-        A runner that masks `secrets` by itself is told of them before the first event, which has lost them already. `level` is a key of `report.plain.LEVELS`.
+        A runner that masks `secrets` by itself is told of them before the first event, which has lost them already.
+        `level` is a key of `report.plain.LOG_LEVELS`.
         """
 
     def report_failure(self, error: Error, out: TextIO, *, cwd: Path) -> None:

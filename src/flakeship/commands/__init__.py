@@ -9,4 +9,7 @@ COMMANDS: Final = {
     "layers": "flakeship.commands.layers",
     "metadata": "flakeship.commands.metadata",
 }
-"""The module of each command. Its `run(settings, runtime)` returns what is printed on stdout."""
+"""The module of each command. Its `run(settings, runtime)` returns the text to print on stdout."""
+
+PUBLISHING: Final = frozenset({"publish"})
+"""Commands that give images their names: their end, also before its time, tells which names are set."""

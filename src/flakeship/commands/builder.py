@@ -22,7 +22,7 @@ from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
-    from flakeship.http.transport import Transport
+    from flakeship.commands.connections import Connections
 
 
 @dataclass(kw_only=True)
@@ -36,7 +36,7 @@ class Builder:
     nix: Nix
     sandbox_required: bool
     cache_inputs: CacheInputs | None
-    session: Callable[[], Transport]
+    connections: Callable[[], Connections]
     folder: Path
     emit: events.Emit
     scope: contextlib.ExitStack
@@ -46,13 +46,16 @@ class Builder:
         plan = self._cache_plan
         if plan is None:
             return build(self.configured, installable, emit=self.emit)
-        return build(
+        output = build(
             self.configured, installable, emit=self.emit, watch=plan.watch, extra_environ=plan.environ
         )
+        for built in plan.built:
+            built(output)
+        return output
 
     @cached_property
     def sandbox(self) -> SandboxState:
-        """Whether builds are isolated. BuildError where the input `sandbox` requires it and Nix can't do it."""
+        """The state of Nix's sandbox for this run. BuildError where the input `sandbox` requires it and Nix can't do it."""
         state = sandbox_state(self.nix)
         if self.sandbox_required and not state.holds:
             raise BuildError(
@@ -80,7 +83,14 @@ class Builder:
         from flakeship import caches
         from flakeship.http.fetch import Fetcher
 
-        tools = caches.CacheTools(self._isolating, self.emit, Fetcher(self.session()), self.folder)
+        connections = self.connections()
+        tools = caches.CacheTools(
+            nix=self._isolating,
+            emit=self.emit,
+            fetch=Fetcher(connections.session),
+            folder=self.folder,
+            client=connections.client,
+        )
         return self.scope.enter_context(caches.opened(self.cache_inputs, tools))
 
 
@@ -97,17 +107,18 @@ class Buildable:
         return str(self.installable)
 
     def build(self) -> BuildOutput:
+        """Build it under the caches of the run. BuildError and ResourceError as `Builder.build`."""
         return self.builder.build(self.installable)
 
     def description(self) -> Derivation:
-        """What the derivation says of itself; evaluates the installable. May be called from any thread."""
+        """Evaluate the installable and return its derivation's own description. May be called from any thread."""
         with self._lock:
             if self._description is None:
                 self._description = describe(self.builder.nix, self.installable)
             return self._description
 
     def flake(self) -> FlakeMetadata | None:
-        """Where the flake's source comes from, which fetches it; None for a file, of whose source Nix knows nothing."""
+        """Return the flake's locked source, which Nix fetches for that; None for a file, whose source Nix does not know."""
         return source_of(self.builder.nix, self.installable)
 
 
@@ -116,7 +127,7 @@ def open_builder(
     *,
     environ: Mapping[str, str],
     emit: events.Emit,
-    session: Callable[[], Transport],
+    connections: Callable[[], Connections],
     folder: Path,
     scope: contextlib.ExitStack,
 ) -> Builder:
@@ -135,7 +146,7 @@ def open_builder(
         nix=nix,
         sandbox_required=settings.sandbox == "required",
         cache_inputs=_cache_inputs(settings),
-        session=session,
+        connections=connections,
         folder=folder,
         emit=emit,
         scope=scope,

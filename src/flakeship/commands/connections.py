@@ -24,6 +24,7 @@ from flakeship.registry.reference import Reference
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # an image may go no further than this machine
+    from flakeship.registry.client import RegistryClient
     from flakeship.registry.reading import RepositoryReader
 
 
@@ -69,6 +70,13 @@ class Connections:
         found = self._announced(reference, user if meant else None).credentials
         client = RegistryClient(self.session, reference.registry, reference.repository, found, actions="pull")
         return RepositoryReader(client, str(reference))
+
+    def client(self, reference: Reference) -> RegistryClient:
+        """A client for the repository of `reference` that may also push there."""
+        from flakeship.registry.client import RegistryClient
+
+        found = self.credentials_for(reference).credentials
+        return RegistryClient(self.session, reference.registry, reference.repository, found)
 
     def credentials_for(self, reference: Reference) -> FoundCredentials:
         """Choose the credentials to push to a repository, and announce their secrets so that logs can mask them."""

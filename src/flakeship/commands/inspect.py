@@ -1,4 +1,4 @@
-"""Looking at an image wherever it is: from a registry its documents alone are fetched, of a file as little as it allows is read."""
+"""The command `inspect`: an image in a registry or a file is looked at, and no layer is read that need not be."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ Inspected: TypeAlias = Inspection | InspectedArtifact
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
-    """The text to print."""
+    """Inspect the image, and return the text to print."""
     with open_run(settings, runtime) as opened:
         images = inspect(settings, opened)
     return inspections_json(images) if settings.json else "\n\n".join(map(inspection_text, images))
 
 
 def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
-    """One for each platform and for each artifact beside them, or the one image that `platform` asks for.
+    """Return what is known of the image for each platform and of each artifact beside them, or for one `platform`.
 
-    UsageError for a name that leads nowhere.
+    UsageError if there is no such image.
     """
     text = settings.image
     if not text:
@@ -74,7 +74,7 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
 
 
 def _place(cwd: Path, rest: str) -> tuple[Path, str]:
-    """Path and name of `PATH[:NAME]`, as `publish` prints where an image is."""
+    """Split `PATH[:NAME]`, the form in which `publish` prints where an image is."""
     path, _, name = rest.partition(":")
     return (cwd / rest, "") if (cwd / rest).exists() else (cwd / path, name)
 
@@ -97,7 +97,7 @@ def _platform(text: str) -> Platform:
 def _at(
     path: Path, name: str, settings: Settings, runtime: Runtime, platform: Platform | None
 ) -> tuple[Inspected, ...]:
-    """A file or folder, by whichever source knows it; a stream is read to its end, for its config stands there."""
+    """Inspect a file or folder with the source that it belongs to; a stream is read to its end, where its config stands."""
     request = SourceRequest(
         runtime.environ,
         runtime.emit,
@@ -117,7 +117,7 @@ def _at(
 
 
 def _sized(layer: Layer, *, read: bool) -> tuple[Layer, int | None]:
-    """The layer and the size to show of it: its blob's, else its tar's."""
+    """Return the layer and the size to show for it, in bytes: that of its blob if there is one, else of its tar."""
     if layer.compressed:
         return layer, layer.compressed.size
     if not read:

@@ -55,13 +55,14 @@ class LayerCache:
 
 
 def size_limit(settings: Settings) -> int:
+    """Return the input `layer-cache-size` in bytes."""
     return (settings.layer_cache_size or 0) * _MEGABYTE
 
 
 def default_folder(runtime: Runtime) -> str:
-    """https://specifications.freedesktop.org/basedir-spec/latest/: a path that is not absolute counts as none.
+    """Return the usual folder of the cache; `off` for a user without a home, as in a container or a sandbox.
 
-    Off for who has no home, as in a container or a sandbox.
+    https://specifications.freedesktop.org/basedir-spec/latest/: an XDG_CACHE_HOME that is not absolute is ignored.
     """
     given = Path(runtime.environ.get("XDG_CACHE_HOME") or "")
     if given.is_absolute():
@@ -71,4 +72,5 @@ def default_folder(runtime: Runtime) -> str:
 
 
 def folder_path(text: str, runtime: Runtime) -> Path:
+    """Return the path that the user wrote: below the home folder after `~/`, else relative to the current folder."""
     return runtime.home / text[2:] if text.startswith("~/") else runtime.cwd / text

@@ -13,7 +13,7 @@ from flakeship.stores.cache_folder import CacheFolder
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
-    """The text to print."""
+    """Print the layers of the cache; with `prune` remove what exceeds the limit first."""
     folder, layers = kept_layers(settings, runtime)
     return (layer_cache_json if settings.json else layer_cache_text)(folder, layers)
 

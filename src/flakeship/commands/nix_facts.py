@@ -1,4 +1,4 @@
-"""What Nix knows of an image: for tags before the build, for labels while layers are packed; evaluated at most once."""
+"""Nix is asked what it knows of an image: for tags before the build, for labels while layers are packed."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ class Run:
 
     @property
     def emit(self) -> events.Emit:
+        """Takes every event of the run."""
         return self.runtime.emit
 
     @contextlib.contextmanager
@@ -46,7 +47,7 @@ class Run:
 
     @cached_property
     def event(self) -> Context:
-        """What started the run, as CI or git tells it; GitHub's API is asked at most once."""
+        """The event that started the run, found out from CI or git; GitHub's API is asked at most once."""
         from flakeship.commands.event import context_of
 
         return context_of(self._settings, self.runtime, session=lambda: self.connections.session)
@@ -74,7 +75,7 @@ class Run:
             self._settings,
             environ=self.runtime.environ,
             emit=self.emit,
-            session=lambda: self.connections.session,
+            connections=lambda: self.connections,
             folder=self.store.directory,
             scope=self.scope,
         )
@@ -91,6 +92,6 @@ class Run:
 
 @contextlib.contextmanager
 def open_run(settings: Settings, runtime: Runtime) -> Iterator[Run]:
-    """A run for all images that `settings` ask for."""
+    """Open a run for all images that `settings` ask for; everything it opened is closed with the block."""
     with contextlib.ExitStack() as scope:
         yield Run(settings, runtime, scope)

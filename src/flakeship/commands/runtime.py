@@ -1,4 +1,4 @@
-"""The machine around a run, as one value: below `cli` nothing reads the environment, a clock or a folder by itself."""
+"""The machine around a run, as one value: the story reads environment, clock and folders from it and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be published: an installable that Nix builds, or a `source` that is there already."""
+"""The subject of a run: an installable that Nix builds, or a `source` that exists already."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ _NO_FLAKE: Final = ((), (".",))
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Exactly one of both is given. `source` is as the user wrote it: a path, or `docker://REFERENCE`."""
+    """Either `buildable` or `source` is given. `source` is as the user wrote it: a path, or `docker://REFERENCE`."""
 
     buildable: Buildable | None = None
     source: str = ""
 
 
 def subject_of(settings: Settings, run: Run) -> Subject:
-    """UsageError for inputs that contradict each other; BuildError where there is something to build and no Nix."""
+    """Read the inputs that say what to publish.
+
+    UsageError for inputs that contradict each other; BuildError where there is something to build and no Nix.
+    """
     _check_alone(settings)
     if settings.source:
         return Subject(source=settings.source)

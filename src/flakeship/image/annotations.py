@@ -31,3 +31,6 @@ the image again without building it."""
 SEAL: Final = "dev.flakeship.seal"
 """On a manifest: a digest of all else that the manifest says; see `flakeship.image.seal`. An image that has this
 annotation, with whatever value, gets the real one when its bytes are settled."""
+
+SEAL_LATER: Final = "to be"
+"""The value of SEAL until then: it asks `image.pack.seal` for a seal."""

@@ -1,4 +1,4 @@
-"""What a config document claims, checked and cleaned: the way from untrusted JSON to an `Image`."""
+"""Make an `Image` of an untrusted config document: it is checked, and cleaned of what image-spec does not allow."""
 
 from __future__ import annotations
 

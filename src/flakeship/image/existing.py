@@ -1,4 +1,7 @@
-"""What a published image tells of its layers: which blob is which diff_id, and which key it had. Read, never believed blindly."""
+"""An image that a destination held before this run, and its layers: which blob is which diff_id and had which key.
+
+Whoever could write the image may have lied: what contradicts itself is not used.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class ExistingImage:
     """None for a layer of a kind that can't be used again: foreign, encrypted, of an unknown compression."""
     config_descriptor: Descriptor
     intact: bool
-    """Whether it is as flakeship left it, as far as its seal tells."""
+    """True if its seal shows that no other tool has changed the manifest since flakeship wrote it."""
 
     @property
     def unstamped_config(self) -> dict[str, Any] | None:

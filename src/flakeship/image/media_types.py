@@ -15,7 +15,7 @@ class Family:
     index: str
     config: str
     layers: dict[str, str]
-    """By what image-spec appends for the compression: "", "+gzip", "+zstd"."""
+    """The media types of layers, by the suffix that image-spec appends for the compression: "", "+gzip", "+zstd"."""
 
 
 _OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar"

@@ -216,7 +216,7 @@ class PackedLayer:
     open: Callable[[], BinaryIO] | None
     discard: Callable[[], None] = lambda: None
     member: str = ""
-    """As in Layer."""
+    """The member of the source's archive that the layer came from, as in Layer; empty if there is none."""
 
     @property
     def name(self) -> str:
@@ -240,7 +240,7 @@ class Image:
     history: tuple[Mapping[str, Any], ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     names: tuple[str, ...] = field(default=())
-    """What the source calls itself (RepoTags of an archive): the name an OCI layout gets when none is given."""
+    """The names that the source gives the image (RepoTags of an archive): an OCI layout uses one if no other is given."""
     descriptor_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """Those of the manifest's descriptor, wherever it is listed: in an index, in a layout."""
     artifact_type: str = ""
@@ -254,7 +254,7 @@ class Packed:
     manifest: bytes
     config: bytes
     descriptor: Descriptor
-    """Of the manifest, with its platform."""
+    """The descriptor of the manifest, with the image's platform."""
     config_descriptor: Descriptor
     layers: tuple[PackedLayer, ...]
     image: Image

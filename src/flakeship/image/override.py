@@ -1,4 +1,4 @@
-"""What a container is started with, said anew: functions Image → Image that change the config and never a layer.
+"""Change how a container is started: functions Image → Image that change the config and never a layer.
 
 The keys are those of https://github.com/opencontainers/image-spec/blob/main/config.md, and docker's Healthcheck.
 """

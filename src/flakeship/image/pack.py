@@ -51,7 +51,7 @@ class Packing:
     threads: int
     emit: events.Emit = events.ignore
     verify: bool = True
-    """Whether blobs that are compressed already are unpacked once, to compare them with what is claimed of them."""
+    """True if blobs that are compressed already are unpacked once, to compare their diff_ids with the claimed ones."""
     prepare: Callable[[], None] = lambda: None
     """Called before each layer is packed: what the process does for it, and need not do where all layers are used again."""
 

@@ -1,4 +1,4 @@
-"""What CI knows, written into an image: functions Image → Image that never touch a layer."""
+"""Write what CI knows into an image: functions Image → Image that never touch a layer."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def choose_platform(platforms: Sequence[Platform], wanted: Platform, *, what: st
 
 
 def _means(wanted: str, name: str) -> bool:
-    """As docker shortens names: the registry and `latest` may be left out."""
+    """Return True if `wanted` is `name`, or `name` without its registry or without `latest`, as docker shortens names."""
     forms = {name, *(name.removeprefix(prefix) for prefix in _FAMILIAR)}
     return wanted in forms | {form.removesuffix(":latest") for form in forms}
 

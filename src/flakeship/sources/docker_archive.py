@@ -113,7 +113,7 @@ class SeekableArchive:
                 self._note(member)
         entry = choose_entry(self._document(MANIFEST, MANIFEST_LIMIT), self._wanted)
         self.names = entry.layers
-        """Of the layers, as manifest.json spells them."""
+        """The names of the layers, as manifest.json spells them."""
         config = self._document(entry.config, DOCUMENT_LIMIT)
         members = [self._member(name) for name in entry.layers]
         self._image = image_of_entry(config, entry)

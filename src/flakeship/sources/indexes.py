@@ -1,4 +1,4 @@
-"""What an index leads to: the manifests of images, those of indexes in it too; and which entries are no images.
+"""Find the manifests of images in an index, and in the indexes that it lists; and tell which entries are no images.
 
 https://github.com/opencontainers/image-spec/blob/main/image-index.md
 """

@@ -93,7 +93,9 @@ class _LayoutBlobs:
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """A tar is one too where it is also docker's, for there alone is told what is compressed how."""
+    """Claim a tar with an `oci-layout` file even if docker's manifest.json is in it: only the layout states how each blob
+    is compressed.
+    """
     if path.is_dir():
         return (path / LAYOUT_FILE).exists() or ((path / INDEX_FILE).exists() and (path / BLOBS).is_dir())
     try:

@@ -1,4 +1,4 @@
-"""What every kind of source offers once it is open; each source module satisfies `Source`."""
+"""The protocols of sources: a kind of source (`Source`) opens one, and an open one (`Opened`) yields layers and image."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Opened(Protocol):
 
     # docs/decisions.md#a-source-yields-layers-then-the-image
     def layers(self) -> Iterator[Layer]:
-        """Each layer that the image needs, once; from a forward-only source perhaps some that it does not."""
+        """Yield each layer that the image needs, once; a forward-only source may yield some that it does not need."""
 
     def image(self) -> Image:
-        """Config, order of layers and what is claimed of them. NotAnImageError where they do not fit together."""
+        """Return config, order of layers and the diff_ids that the config claims. NotAnImageError if they do not fit together."""
 
 
 @runtime_checkable
@@ -36,38 +36,38 @@ class OpenedIndex(Opened, Protocol):
     """A source that holds one image for several platforms; `image` is the first of them."""
 
     annotations: Mapping[str, str]
-    """Of the index."""
+    """The annotations of the index."""
 
     def images(self) -> tuple[Image, ...]:
-        """One a platform, in order."""
+        """Return one image for each platform, in the order of the index."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """What a source is asked for, and what it may need for it beside its path."""
+    """The request that opens a source: which image is wanted, and what reading it may need beside the path."""
 
     environ: Mapping[str, str] = field(default_factory=dict)
     emit: events.Emit = events.ignore
     package: Callable[[], Package] | None = None
     """Asks Nix about a result that is a plain package; may build what lies beside it."""
     store: Path = Path("/nix/store")
-    """Outside of it, an image that is told in store paths finds nothing."""
+    """The folder of the Nix store; store paths elsewhere are not found."""
     remote: RegistryImage | None = None
-    """Of `docker://REF`: then there is no path."""
+    """The image that `docker://REFERENCE` names; the path is not used then."""
     base: RegistryImage | None = None
     """The image that a package is put on."""
     image_in_archive: str = ""
-    """Which of several images: a name, or a number from 1 on."""
+    """The image wanted of several in an archive: a name, or a number from 1 on."""
     platform: Platform | None = None
-    """Which of several platforms of one image; None for all."""
+    """The platform wanted of several; None for all."""
     as_is: bool = False
-    """Keep what an earlier run stamped: for who looks at the image, and does not stamp it anew."""
+    """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew."""
     now: datetime | None = None
-    """What a script means by `created = "now"`."""
+    """The date that a script writes for `created = "now"`."""
     folder: Path | None = None
     """Private, and outlives the source; None for the system's folder of temporary files."""
     nar_hashes: Callable[[], Mapping[str, str]] | None = None
-    """Asks Nix for the hashes of all store paths that the result refers to; of none, where it does not know."""
+    """Asks Nix for the NAR hashes of all store paths that the result refers to; empty where Nix does not know them."""
 
 
 class Source(Protocol):

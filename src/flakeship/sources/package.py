@@ -1,4 +1,4 @@
-"""What is known of a package whose closure is to become an image, as plain values: Nix is not asked here."""
+"""The package whose closure becomes an image, as plain values: Nix was asked before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 Base: TypeAlias = Literal["minimal", "none"]
 
 BY_PATHS: Final = "store:"
-"""What the key of a layer of store paths begins with."""
+"""The prefix of the keys of layers that hold store paths."""
 
 
 class StorePath(Protocol):

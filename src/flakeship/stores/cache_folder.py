@@ -183,7 +183,7 @@ def _read(path: Path) -> bytes:
 
 
 def _written(entry: CacheEntry) -> bytes:
-    """With a digest of the rest: no blob tells what a layer called so was, if a letter of this changes on the disk."""
+    """Return the entry as JSON with a checksum: a blob does not say which layer it came from, so a changed byte would go unnoticed."""
     document = asdict(entry)
     return encode({**document, "sum": digest_of(encode(document))})
 

@@ -59,7 +59,7 @@ class ExistingStore:
         return layer.packed(known.diff_id, descriptor, open=None)
 
     def _find_compressed(self, layer: Layer, blob: CompressedBlob) -> PackedLayer | None:
-        """Where two say the same of a blob, its source and whoever published it, it is not read to see whether it is true."""
+        """Return the blob unread if its source and every destination report the same diff_id, digest and size."""
         said = layer.diff_id, blob.digest, blob.size
         asked = [self._first, *self._others] if self._first else []
         if self._open_blob or blob.digest in self._forgotten or blob.suffix not in self._family.layers:
@@ -98,7 +98,7 @@ class ExistingStore:
         return known if all(_same(other.find(layer), known) for other in self._others) else None
 
     def _proven(self, layer: Layer, known: ExistingLayer, open_blob: OpenBlob) -> bool:
-        """Whether the tar is the one of this diff_id, and the blob unpacks to it, in the way that is said."""
+        """Read tar and blob, and return True if both have the diff_id that the destination reports, and the compression."""
         if layer.named:
             return False  # a stream can't be read twice: packing it is the proof
         descriptor = Descriptor("", known.digest, known.size)
@@ -122,7 +122,7 @@ class ExistingStore:
 
 
 class _LayersOfPlace:
-    """What the images of one destination know; the first image that says something counts."""
+    """The layers of the images of one destination; the first image that reports a layer counts."""
 
     def __init__(self, images: Sequence[ExistingImage], suffix: str) -> None:
         self._by_diff_id: dict[Digest, ExistingLayer] = {}

@@ -13,6 +13,9 @@ from typing import BinaryIO, Final
 from flakeship.errors import ResourceError, is_disk_full
 from flakeship.image.model import Layer, PackedLayer
 
+_REMOVALS: Final = 5
+"""How often removing the folder is tried: each failure needs a thread that was making its file just then."""
+
 _WRITABLE: Final = "set TMPDIR to a folder that can be written to"
 
 
@@ -79,12 +82,19 @@ def _make(directory: Path) -> None:
 
 
 def _remove(directory: Path) -> None:
-    """Threads that an error has abandoned may still be about to make a file there: under another name they can't."""
-    doomed = directory.with_name(f"{directory.name}.gone")
+    """Remove the folder, though threads that an error has abandoned may still be making files in it.
+
+    Under another name no further thread finds it; one that had found it before may add its file while the others are
+    removed, so that the folder is not empty at its end: then once more.
+    """
+    removed = directory.with_name(f"{directory.name}.gone")
     with contextlib.suppress(OSError):
-        directory.rename(doomed)
-    for folder in (doomed, directory):
-        shutil.rmtree(folder, ignore_errors=True)
+        directory.rename(removed)
+    for folder in (removed, directory):
+        for _ in range(_REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
 
 
 def _failed(error: OSError, directory: Path) -> ResourceError:

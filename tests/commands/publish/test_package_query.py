@@ -29,7 +29,7 @@ def builder(nix: Nix, tmp_path: Path) -> Iterator[Builder]:
             nix=nix,
             sandbox_required=False,
             cache_inputs=None,
-            session=lambda: pytest.fail("nobody is spoken to"),
+            connections=lambda: pytest.fail("nobody is spoken to"),
             folder=tmp_path,
             emit=ignore,
             scope=scope,

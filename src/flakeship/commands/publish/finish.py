@@ -43,7 +43,7 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan)
-            return Result(packed, _named(_prepared(packed, plan), tags), parts[0].name)
+            return Result(packed, set_names(_prepared(packed, plan), tags), parts[0].name)
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
             missing = error.digests - resent
@@ -90,7 +90,7 @@ def _prepared(packed: Packed | PackedIndex, plan: Plan) -> list[Prepared]:
     return [place.prepare_index(packed) for place in plan.places if isinstance(place, TakesIndexes)]
 
 
-def _named(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ...]:
+def set_names(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ...]:
     """Set all names of the image at all destinations, whatever signal comes.
 
     Registries stand first among destinations, and are named last: what others see is set when all else went well.

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
-from flakeship.commands.publish import outputs as result
+from flakeship.commands.publish import outputs as one_image
 from flakeship.commands.publish.finish import Result
 
 
 def metadata(made: Mapping[str, Result]) -> dict[str, Any]:
     """The metadata file: of one attribute its document; of several an object by the attributes' names, as bake writes it."""
-    documents = {name: result.metadata(each.packed, each.published) for name, each in made.items()}
+    documents = {name: one_image.metadata(each.packed, each.published) for name, each in made.items()}
     return documents if len(documents) > 1 else next(iter(documents.values()))
 
 
@@ -29,8 +29,8 @@ def _shipped(name: str, made: Result) -> ShippedImage:
     return ShippedImage(
         name,
         made.packed.descriptor.digest,
-        result.imageid(made.packed),
-        len(made.packed.images),
+        one_image.imageid(made.packed),
+        len(made.packed.entries),
         tuple(
             ShippedTo(
                 to.reference,
@@ -44,7 +44,7 @@ def _shipped(name: str, made: Result) -> ShippedImage:
 
 def outputs(made: Mapping[str, Result]) -> dict[str, str]:
     """The outputs of several attributes, one a line in the order of `flake`; `pushed` is true if any of them was pushed."""
-    each = [result.outputs(one.packed, one.published) for one in made.values()]
+    each = [one_image.outputs(one.packed, one.published) for one in made.values()]
     if len(each) == 1:
         return each[0]
     lines = {key: "\n".join(filter(None, (one[key] for one in each))) for key in each[0]}

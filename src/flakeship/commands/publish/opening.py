@@ -1,4 +1,4 @@
-"""Where one image goes: the inputs about destinations, checked, and how its targets are opened."""
+"""The inputs about destinations are checked once, and open the targets of an image."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DestinationRequest:
         )
 
     def targets(self, references: Sequence[str]) -> tuple[Target, ...]:
-        """Where the image goes under these full references. UsageError for a malformed or unknown destination."""
+        """Return where the image goes under these full references. UsageError for a malformed or unknown destination."""
         return targets(to=self.to, load=self.load, references=references, cwd=self.cwd, tag=self.layout_tag)
 
     def open(self, wanted: Sequence[Target], scope: ExitStack) -> tuple[Destination, ...]:

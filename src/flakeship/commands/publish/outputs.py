@@ -1,4 +1,4 @@
-"""What a run hands on: the lines of stdout, the outputs of a step, the metadata file."""
+"""The results of one image in the forms that others read: lines of stdout, outputs of a step, the metadata file."""
 
 from __future__ import annotations
 
@@ -17,37 +17,41 @@ from flakeship.store_paths import name_of, store_paths_in
 
 
 def references(published: Sequence[Published]) -> tuple[str, ...]:
+    """Return what a user copies to get exactly this image, one for each destination."""
     return tuple(item.reference for item in published)
 
 
 def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, str]:
-    """By the names that settings.OUTPUTS declares."""
+    """Return the outputs of a step, by the names that `settings.declaration.OUTPUTS` declares."""
     return {
         "digest": packed.descriptor.digest,
         "imageid": imageid(packed),
         "refs": "\n".join(references([item for item in published if item.sent])),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
         "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
-        "digests": json.dumps(_digests(packed.images)),
+        "digests": json.dumps(_digests(packed)),
         "pushed": str(any(item.sent and item.tags for item in published)).lower(),
         "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
     }
 
 
-def _digests(images: Sequence[Packed]) -> dict[str, str]:
-    """By platform; where several have one, the later with the version of their OS as containerd writes it."""
+def _digests(packed: Packed | PackedIndex) -> dict[str, str]:
+    """Return the digests by platform.
+
+    Where several images have one platform, the later have the version of their OS in it, as containerd writes it.
+    """
     digests: dict[str, str] = {}
-    for image in images:
-        platform = image.image.platform
+    for entry in packed.entries:
+        platform = entry.descriptor.platform
         name = str(platform)
-        if name in digests and platform.os_version:
+        if name in digests and platform and platform.os_version:
             name = name.replace(platform.os, f"{platform.os}({platform.os_version})", 1)
-        digests[name] = image.descriptor.digest
+        digests[name] = entry.descriptor.digest
     return digests
 
 
 def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
-    """With the keys of build-push-action, https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file."""
+    """Return the metadata file of one image, with the keys of build-push-action, https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file."""
     config = (
         {"containerimage.config.digest": packed.config_descriptor.digest}
         if isinstance(packed, Packed)
@@ -64,6 +68,7 @@ def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> di
 
 
 def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Summary:
+    """Return what logs and pages show of the image; its layers as they went to the first destination."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
     blobs = {blob.digest: blob for blob in published[0].blobs if blob.digest in contents}
     return Summary(
@@ -72,7 +77,7 @@ def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Sum
         digest=packed.descriptor.digest,
         imageid=imageid(packed),
         sent=any(item.sent for item in published),
-        platform=", ".join(str(image.image.platform) for image in packed.images),
+        platform=", ".join(str(entry.descriptor.platform) for entry in packed.entries),
         labels=_labels(packed),
         layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
     )
@@ -84,11 +89,13 @@ def imageid(packed: Packed | PackedIndex) -> str:
 
 
 def _labels(packed: Packed | PackedIndex) -> dict[str, str]:
-    return dict(packed.images[0].image.config.get("config", {}).get("Labels", {}))
+    """The labels of the first image whose bytes this run has: they are the same for all platforms, but for its name."""
+    config = next((image.image.config for image in packed.images), {})
+    return dict(config.get("config", {}).get("Labels", {}))
 
 
 def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
-    """What each layer holds, in the words of the history: dockerTools writes the store paths into it."""
+    """Yield for each layer what its history says that it holds: dockerTools writes the store paths there."""
     entries = [entry for entry in packed.image.history if not entry.get("empty_layer", False)]
     said = [str(entry.get("comment") or entry.get("created_by") or "") for entry in entries]
     if len(entries) != len(packed.layers):

@@ -1,4 +1,4 @@
-"""What is published, as a list of parts: a part for each platform that is built apart; and how all are opened as one source."""
+"""An image is published from a list of parts, one for each platform that is built apart; all are opened as one source."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Obtained:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The name that messages use."""
         return self.remote.blobs.what if self.remote else str(self.path)
 
     @property
@@ -63,6 +63,7 @@ class Part:
 
     @property
     def name(self) -> str:
+        """The name that messages use."""
         return self.obtained.name
 
 

@@ -1,4 +1,4 @@
-"""What need not be made again: layers that every destination has, and an image that was made from the same output path."""
+"""Find what need not be made again: layers that every destination has, and an image of the same output path."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ Known = Sequence[ExistingImage] | None
 
 
 class LayerGoneError(Exception):
-    """A layer of an image that was not to be built is not where it was said to be."""
+    """A layer of an existing image, which would spare the build, is not at its destination any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingImages:
-    """The images that each destination holds; None for one that needs no bytes."""
+    """The images that each destination held before this run; None for a destination that needs no bytes."""
 
     by_place: tuple[Known, ...]
     open_blob: OpenBlob | None = None
-    """To look at a blob of the first place that knows it; None where what is published is believed."""
+    """Opens a blob of the first destination that has images, to compare it; None with `reuse: trust`."""
 
     def store(self, compression: Compression, family: Family, behind: LayerStore) -> ExistingStore:
+        """Return the store that finds what every destination has, and asks `behind` for the others."""
         return ExistingStore(
             self.by_place, suffix=compression.suffix, family=family, behind=behind, open_blob=self.open_blob
         )
 
     def groups(self) -> tuple[frozenset[str], ...]:
-        """The store paths of each layer of the first image that tells, so that a closure is grouped alike."""
+        """Return the store paths of each layer, of the first image that records them: a closure is split alike then."""
         for image in self.images():
             history = image.config.get("history")
             said = (
@@ -61,6 +62,7 @@ class ExistingImages:
         return ()
 
     def images(self) -> Iterator[ExistingImage]:
+        """Yield the images of all destinations."""
         for images in self.by_place:
             yield from images or ()
 
@@ -79,6 +81,7 @@ class ReuseRequest:
 
     @classmethod
     def of(cls, settings: Settings) -> ReuseRequest:
+        """Read the inputs."""
         shaping = settings.given("shapes-layers")
         return cls(
             settings.reuse,
@@ -90,8 +93,9 @@ class ReuseRequest:
         )
 
     def recipe(self, compression: Compression) -> str:
-        """What identifies how layers are packed, and which inputs shaped them: an image made without these inputs is
-        never taken for the same.
+        """Return an identifier of how layers are packed and which inputs shaped them.
+
+        With it an image that was made without these inputs is never taken for the same.
         """
         # docs/decisions.md#inputs-that-shape-layers-mark-the-recipe
         mark = f"/{self.shape}" if self.shape else ""
@@ -150,15 +154,15 @@ def existing_source(
 
 
 def _everywhere(image: ExistingImage, known: ExistingImages) -> bool:
-    """Whether each destination has an image of which it says the same."""
+    """Return True if each destination reports an image of the same origin, config and layers."""
     return all(
-        any(_said(other) == _said(image) for other in images)
+        any(_reported(other) == _reported(image) for other in images)
         for images in known.by_place
         if images is not None
     )
 
 
-def _said(image: ExistingImage) -> tuple[Any, ...]:
+def _reported(image: ExistingImage) -> tuple[Any, ...]:
     marks = (image.annotations.get(name) for name in (SOURCE, DERIVATION, RECIPE_OF))
     layers = ((layer.diff_id, layer.key) for layer in image.layers if layer)
     return image.intact, *marks, image.unstamped_config, *layers
@@ -176,6 +180,7 @@ class ExistingSource:
 
     @classmethod
     def of(cls, image: ExistingImage) -> ExistingSource | None:
+        """Return the image as it was before it was stamped; None where that is not on record."""
         config = image.unstamped_config
         if config is None or not all(image.layers):
             return None
@@ -207,16 +212,20 @@ class ExistingSource:
         return self.annotations.get(DERIVATION, "")
 
     def complete(self, store: ExistingStore) -> bool:
+        """Return True if every destination has every layer."""
         return all(store.find(layer) for layer in self.known)
 
     def layers(self) -> Iterator[Layer]:
+        """Yield each layer once; opening one raises LayerGoneError."""
         return iter(self.known)
 
     def image(self) -> Image:
+        """Return the image as its source made it."""
         return self.base
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Opened]:
+        """Open it as other sources are opened: there is nothing to open."""
         yield self
 
 

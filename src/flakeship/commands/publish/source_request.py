@@ -1,4 +1,4 @@
-"""What a source may need to be opened, as callables: only the kind of source that needs Nix pays for it."""
+"""Prepare the request that opens a source. What needs Nix is a callable, so that only sources that use it pay for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def source_request(
     base: RegistryImage | None,
     previous: tuple[frozenset[str], ...],
 ) -> SourceRequest:
-    """The request that opens `obtained`.
+    """Return the request that opens `obtained`.
 
     `base` is the image that a package is put on; `previous` are the store paths of each layer of the image that this
     one replaces, so that a package is split into the same layers.

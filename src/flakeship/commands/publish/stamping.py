@@ -11,7 +11,7 @@ from typing import TypeAlias
 from flakeship import events
 from flakeship.commands.naming import Naming
 from flakeship.image import stamp
-from flakeship.image.annotations import NAMES, SEAL
+from flakeship.image.annotations import NAMES, SEAL, SEAL_LATER
 from flakeship.image.model import Image, Platform
 from flakeship.metadata.annotations import Level
 from flakeship.metadata.context import NixFacts
@@ -19,7 +19,7 @@ from flakeship.metadata.engine import Metadata
 from flakeship.settings.declaration import Settings
 
 Change: TypeAlias = Callable[[Image], Image]
-"""What the inputs say of how the container starts, as a change of the image."""
+"""A change of the image's config: the inputs about how the container starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Stamp:
         return self.naming.marks(own=own, created=str(image.config.get("created", "")), nix=self.facts())
 
     def _own(self, source: Image) -> dict[str, str]:
-        own = {**self.origin, SEAL: "to be", NAMES: " ".join(source.names)}
+        own = {**self.origin, SEAL: SEAL_LATER, NAMES: " ".join(source.names)}
         return {key: value for key, value in own.items() if value}
 
 

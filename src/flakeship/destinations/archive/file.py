@@ -187,6 +187,11 @@ class OciArchiveDestination(ArchiveDestination):
         super().__init__(path, "oci-archive", names, emit=emit)
 
     def prepare_index(self, index: PackedIndex) -> Prepared:
-        """Write the documents of every image and of the index."""
+        """Write the index and its images. UsageError for an index that lists an image of which there are no bytes here."""
+        if absent := next((entry for entry in index.entries if entry.image is None), None):
+            raise UsageError(
+                f"{self.name} would not hold {absent.descriptor.digest}, which the index lists",
+                hint="an archive holds whole images: send an index of images that are in a registry to that registry",
+            )
         names = self._names_of(index)
         return self._ready(index, lambda archive: archive.finish_index(index, names=names))

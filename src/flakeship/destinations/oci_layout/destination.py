@@ -158,7 +158,16 @@ class LayoutDestination:
             yield
 
     def _write_documents(self, packed: Packed | PackedIndex) -> None:
-        """Write configs and manifests. BlobsUnknownError for layers that are missing."""
+        """Write configs and manifests. BlobsUnknownError for layers that are missing.
+
+        UsageError for an index that lists an image of which neither this run nor the layout has the bytes.
+        """
+        for entry in packed.entries:
+            if entry.image is None and not self._blob(entry.descriptor.digest).exists():
+                raise UsageError(
+                    f"{self.name} does not hold {entry.descriptor.digest}, which the index lists",
+                    hint="write that image to the layout first",
+                )
         layers = {layer.descriptor.digest for image in packed.images for layer in image.layers}
         if gone := frozenset(digest for digest in layers if not self._blob(digest).exists()):
             raise BlobsUnknownError(gone)  # another run has removed layers that were to be reused

@@ -19,7 +19,7 @@ from flakeship.image.tar.writer import RECIPE, tar_of
 from flakeship.sources import registry_image
 from flakeship.sources.closure.architecture import platform_of
 from flakeship.sources.closure.base import Base
-from flakeship.sources.closure.furnishing import environment, furnished, laid_over, user_of
+from flakeship.sources.closure.furnishing import environment, furnished, links_for_base, user_of
 from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of
 from flakeship.sources.opened import Opened, SourceRequest
@@ -65,7 +65,7 @@ class Closure:
         self._platform = platform_of(package.system, path=package.path)
         self._program = program_of(package) if package.wants_program else ""
         self._base = Base.of(below, self._platform)
-        self._furnishing = laid_over(package) if below else furnished(package)
+        self._furnishing = links_for_base(package) if below else furnished(package)
         room = package.max_layers - len(self._base.image.layers) - bool(self._furnishing)
         self._groups = grouped(
             package.closure, top=package.path, limit=max(1, room), previous=package.previous

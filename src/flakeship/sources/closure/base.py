@@ -10,7 +10,7 @@ from flakeship.image.model import Image, Layer, Platform
 from flakeship.sources.opened import Opened
 
 _REPLACED: Final = frozenset({"Entrypoint", "Cmd"})
-"""What the base would have run, arguments included."""
+"""The command that a container of the base image runs, with its arguments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,17 +60,20 @@ def _number(name: str) -> int:
 
 
 def furnished(package: Package) -> bytes:
-    """The tar of the last layer; empty where nothing is asked for. UsageError where two contents hold the same file."""
+    """Return the tar of the last layer of a package's image: links to `contents`, and a user and /tmp with `minimal`.
+
+    It is empty if nothing is asked for. UsageError where two contents hold the same file.
+    """
     root = _Folder()
     for store_path in package.contents:
         _link(root, Path(store_path), without=_NOT_FOR_ROOT)
     if package.base == "minimal":
-        _move_in(root, user_of(package.user))
+        _add_user_and_tmp(root, user_of(package.user))
     return b"".join(_written(root, b"")) + END if root.children else b""
 
 
-def laid_over(package: Package) -> bytes:
-    """The same on a base image, whose folders stay: there are links to files alone, and nobody moves in."""
+def links_for_base(package: Package) -> bytes:
+    """Return the last layer of a package on a base image, whose folders stay: links to files only, no user, no /tmp."""
     root = _Folder()
     for store_path in package.contents:
         _link(root, Path(store_path), without=_NOT_OVER_A_BASE)
@@ -89,7 +92,7 @@ def _opened(folder: _Folder, above: frozenset[str]) -> None:
             _opened(child, above)
 
 
-def _move_in(root: _Folder, user: User) -> None:
+def _add_user_and_tmp(root: _Folder, user: User) -> None:
     _folder(root, "tmp", replaced=True).mode = 0o1777
     passwd, group = b"root:x:0:0:root:/root:/bin/sh\n", b"root:x:0:\n"
     if user.uid:

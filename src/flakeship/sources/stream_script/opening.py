@@ -1,4 +1,4 @@
-"""Whether a script is planned or run."""
+"""Decide whether a stream script is planned from its settings or run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the script would write, as a value: its config and history, and layers that are made when they are asked for."""
+"""The image that a stream script would write, made from its settings: config, history, and layers made on demand."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ def _customisation_layer(folder: Path) -> Layer:
 
 
 def _runtime(own: Any, lower: Mapping[str, Any] | None) -> Any:
-    """Of the base's settings only the environment stays; the last value of a name wins, at the place of the first.
+    """Merge the runtime config over that of the base image, as nixpkgs' script does: of the base only the environment stays.
 
-    The script finds it by this very spelling.
+    Of two values for one variable the last wins, at the place of the first. The script finds it by this very spelling.
     """
     if lower is None:
         return own
