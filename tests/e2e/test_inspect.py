@@ -166,10 +166,7 @@ def put(registry: Registry, repository: str, layout: Layout, entry: dict[str, An
             url = begun.headers["Location"]
             where = f"{url}{'&' if '?' in url else '?'}digest={digest}"
             assert requests.put(where, data=data, timeout=30).ok
-    for digest in [
-        *sorted(manifests, key=lambda digest: b'"manifests"' in layout.blobs[digest]),
-        entry["digest"],
-    ]:
+    for digest in filter(manifests.__contains__, layout.blobs):  # what lists another was made after it
         name = tag if digest == entry["digest"] else digest
         data = layout.blobs[digest]
         headers = {"Content-Type": str(json.loads(data)["mediaType"])}

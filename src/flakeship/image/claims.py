@@ -124,8 +124,9 @@ def _check_types(document: Mapping[str, Any], what: str) -> None:
         try:
             check_types(runtime)
         except WrongTypeError as error:
+            example = f" ({error.help})" if error.help else ""
             raise NotAnImageError(
-                f"{what}: {error}", hint=f"{error.remedy} in the Nix expression of the image"
+                f"{what}: {error}", hint=f"correct `{error.key}` in the Nix expression of the image{example}"
             ) from error
 
 

@@ -105,11 +105,11 @@ _LIMIT: Final = 1 << 63
 
 
 class WrongTypeError(ValueError):
-    """A value is of a type that engines do not read. `key` is where it stands, `remedy` what to write."""
+    """A value is of a type that engines do not read. `key` is where it stands, `help` what to write, if that is known."""
 
-    def __init__(self, key: str, why: str, remedy: str) -> None:
+    def __init__(self, key: str, why: str, help: str = "") -> None:  # noqa: A002  what it is
         super().__init__(f"{key} {why}")
-        self.key, self.remedy = key, remedy
+        self.key, self.help = key, help
 
 
 def as_engines_read(document: Mapping[str, Any], fields: Fields = DOCUMENT) -> dict[str, Any]:
@@ -145,24 +145,22 @@ def check_types(runtime: Mapping[str, Any], fields: Fields = RUNTIME, *, within:
         where = f"{within}.{key}"
         if isinstance(known, Mapping):
             if not isinstance(value, dict):
-                raise WrongTypeError(where, f"is {_kind(value)}, docker wants dict", f"correct `{where}`")
+                raise WrongTypeError(where, f"is {_kind(value)}, docker wants dict")
             check_types(value, known, within=where)
         else:
             _check(where, field_of(key, fields), value, known)
 
 
 def _check(where: str, name: str, value: Any, leaf: Leaf) -> None:
-    remedy = f"correct `{where}`"
     if type(value) not in leaf.kind:  # in Python, True is an int
         whose = "image-spec" if name in _OF_IMAGE_SPEC else "docker"
-        if name in _DURATIONS:
-            remedy = f"write `{where}` in nanoseconds, as a whole number: 30 s are 30000000000"
-        raise WrongTypeError(where, f"is {_kind(value)}, {whose} wants {leaf.name}", remedy)
+        help_ = "nanoseconds as a whole number, 30 s are 30000000000" if name in _DURATIONS else ""
+        raise WrongTypeError(where, f"is {_kind(value)}, {whose} wants {leaf.name}", help_)
     if isinstance(value, int) and not -_LIMIT <= value < _LIMIT:
-        raise WrongTypeError(where, "is a number of more than 64 bits", remedy)
+        raise WrongTypeError(where, "is a number of more than 64 bits")
     if leaf.items and not all(item is None or isinstance(item, leaf.items) for item in _items(value)):
-        noun, help_ = ("a string", " (toString helps)") if leaf.items is str else ("an object", "")
-        raise WrongTypeError(where, f"holds a value that is not {noun}", remedy + help_)
+        noun, help_ = ("a string", "toString helps") if leaf.items is str else ("an object", "")
+        raise WrongTypeError(where, f"holds a value that is not {noun}", help_)
 
 
 def _kind(value: Any) -> str:
