@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship import events
 from flakeship.ci.platforms import job_credentials
 from flakeship.commands.runtime import Runtime
-from flakeship.errors import UsageError
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport
 from flakeship.registry.credential_search import (
@@ -44,7 +42,7 @@ class Connections:
 
     @classmethod
     def of(cls, settings: Settings, runtime: Runtime) -> Connections:
-        """Prepare the session, which connects when it is first used. UsageError if `ca` or `plain-http` is malformed."""
+        """Prepare the session, which connects when it is first used."""
         user = ExplicitCredentials(settings.username, settings.password, settings.registry)
         return cls(
             session=_session(settings, runtime),
@@ -112,14 +110,6 @@ def offered_credentials(environ: Mapping[str, str], *, github_token: str) -> Ite
 
 
 def _session(settings: Settings, runtime: Runtime) -> Transport:
-    if settings.ca and not Path(runtime.cwd, settings.ca).is_file():
-        raise UsageError(f"ca: there is no file {settings.ca}", hint="name a file of PEM certificates")
-    for host in settings.plain_http:
-        if "/" in host or Reference.parse(f"{host}/x").registry != host:
-            raise UsageError(
-                f"plain-http: {host!r} is not a host as references name it",
-                hint="write HOST or HOST:PORT, in lower case and without http://",
-            )
     return Transport(
         ca=str(runtime.cwd / settings.ca) if settings.ca else None,
         plain_http=settings.plain_http,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship import events
 from flakeship.commands.runtime import Runtime
+from flakeship.errors import UsageError
+from flakeship.registry.reference import Reference
 from flakeship.settings.declaration import Settings
 from flakeship.stores.temporary import TemporaryStore, temporary_store
 
@@ -52,11 +55,25 @@ class Run:
 
         return context_of(self._settings, self.runtime, session=lambda: self.connections.session)
 
+    def check_connections(self) -> None:
+        """UsageError for a `ca` or `plain-http` that can't be. An image that goes nowhere needs no HTTP client for that."""
+        if self._settings.ca and not Path(self.runtime.cwd, self._settings.ca).is_file():
+            raise UsageError(
+                f"ca: there is no file {self._settings.ca}", hint="name a file of PEM certificates"
+            )
+        for host in self._settings.plain_http:
+            if "/" in host or Reference.parse(f"{host}/x").registry != host:
+                raise UsageError(
+                    f"plain-http: {host!r} is not a host as references name it",
+                    hint="write HOST or HOST:PORT, in lower case and without http://",
+                )
+
     @cached_property
     def connections(self) -> Connections:
         """The way to registries. UsageError for a `ca` or `plain-http` that can't be."""
         from flakeship.commands.connections import Connections
 
+        self.check_connections()
         opened = Connections.of(self._settings, self.runtime)
         self.scope.enter_context(opened.session)
         return opened

@@ -22,7 +22,7 @@ PushPolicy: TypeAlias = Literal["auto", "true", "false"]
 class RegistryOptions:
     """The way in which a run pushes to registries.
 
-    `session` is the HTTP session of the run; `credentials` chooses those for one repository. `push` is the input of
+    `session` opens the HTTP session of the run when it is first called; `credentials` chooses those for one repository. `push` is the input of
     that name. `untrusted` says why this run may not push at all (a pull request from a fork); empty if it may.
     `without_credentials` completes the notice of an `auto` push that was refused and had no credentials.
 
@@ -33,7 +33,7 @@ class RegistryOptions:
     `platform_hint` says how to mend a refused push where a host is the registry of a CI platform, else nothing.
     """
 
-    session: Transport
+    session: Callable[[], Transport]
     credentials: Callable[[Reference], FoundCredentials]
     push: PushPolicy = "auto"
     untrusted: str = ""

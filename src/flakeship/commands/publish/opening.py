@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flakeship.ci.platforms import refusal_hint
 from flakeship.commands.run import Run
@@ -18,6 +18,10 @@ from flakeship.destinations.registry import Repository
 from flakeship.errors import UsageError
 from flakeship.registry.reference import TRANSPORT
 from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:
+    from flakeship.registry.credential_search import FoundCredentials
+    from flakeship.registry.reference import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class DestinationRequest:
     @classmethod
     def of(cls, settings: Settings, run: Run, *, layout_tag: str = "") -> DestinationRequest:
         """UsageError for a user name without a password, and the other way round."""
+        run.check_connections()
         _check_pair(settings, run)
         return cls(
             to=settings.to,
@@ -86,8 +91,8 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
     runtime, context = run.runtime, run.event
     trusted = context.trusted or settings.allow_untrusted
     registry = RegistryOptions(
-        session=run.connections.session,
-        credentials=run.connections.credentials_for,
+        session=lambda: run.connections.session,
+        credentials=_credentials_of(run),
         push=cast("PushPolicy", settings.push),
         untrusted="" if trusted else context.untrusted_because,
         without_credentials="`username` has no password" if settings.username else "there are no credentials",
@@ -110,6 +115,15 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
         temporary=runtime.temporary,
         stdout=runtime.stdout,
     )
+
+
+def _credentials_of(run: Run) -> Callable[[Reference], FoundCredentials]:
+    """Choose credentials when a registry is opened: an image that goes to none needs no search for them."""
+
+    def chosen(reference: Reference) -> FoundCredentials:
+        return run.connections.credentials_for(reference)
+
+    return chosen
 
 
 def _check_pair(settings: Settings, run: Run) -> None:

@@ -71,7 +71,7 @@ def _refuse_untrusted(registry: RegistryOptions, emit: events.Emit) -> None:
 def _destination(
     repository: Reference, tags: tuple[str, ...], found: FoundCredentials, options: DestinationOptions
 ) -> RegistryDestination:
-    session, credentials = options.registry.session, found.credentials
+    session, credentials = options.registry.session(), found.credentials
     reusable, others = _reuse_from(repository, options.registry)
     client = RegistryClient(
         session,
