@@ -21,12 +21,15 @@ def test_the_attributes_of_a_package_are_read(nix: Nix, make_flake: MakeFlake, s
         pname="hello",
         version="2.12",
         system="x86_64-linux",
-        out_path=str(shapes("hello")),
+        outputs={"doc": str(shapes("hello.doc"))},
         main_program="hello",
         description="says hello",
         homepage="https://hello.example/",
         licenses=("MIT", "GPL-3.0-or-later"),
+        drv_path=described.drv_path,
+        default_output="out",
     )
+    assert described.drv_path.endswith("-hello-2.12.drv")
 
 
 def test_a_default_package_and_one_without_meta_are_read(nix: Nix, make_flake: MakeFlake) -> None:

@@ -68,7 +68,7 @@ class NamingRequest:
                 hint="name the image with `images`, or write the full reference: registry/repository:tag",
             )
         levels = levels_of(settings, environ, default=PUBLISH_LEVELS)
-        return cls._of(settings, context, lines, images, levels)
+        return cls._of(settings, context, lines, images, levels, renders_text=False)
 
     @classmethod
     def for_metadata(
@@ -86,7 +86,7 @@ class NamingRequest:
         )
         images = settings.images or _default_image(context)
         levels = levels_of(settings, environ, default=METADATA_LEVELS)
-        return cls._of(described, context, lines, images, levels)
+        return cls._of(described, context, lines, images, levels, renders_text=True)
 
     @classmethod
     def _of(
@@ -96,6 +96,8 @@ class NamingRequest:
         lines: TagLines,
         images: tuple[Placed, ...],
         levels: tuple[PlatformLevel, ...],
+        *,
+        renders_text: bool,
     ) -> Self:
         return cls(
             context=context,
@@ -108,6 +110,8 @@ class NamingRequest:
                 levels=levels,
                 auto_labels=settings.auto_labels,
                 annotations_from_labels=settings.annotations_from_labels,
+                # docs/decisions.md#labels-are-text
+                renders_text=renders_text,
             ),
             references=lines.references,
             uses_rules=bool(lines.rules or not lines.references),

@@ -48,10 +48,12 @@ class ImageView:
     @property
     def complete(self) -> bool:
         """True if every name outside the store was seen. Only then may a rule report that a file is missing."""
-        return bool(self.packed.image.layers) and all(
-            paths or (key in self.glimpses and self.glimpses[key].whole)
-            for key, paths in zip(self.packed.image.layers, self.contents, strict=True)
-        )
+        return bool(self.packed.image.layers) and all(map(self.seen, range(len(self.packed.image.layers))))
+
+    def seen(self, number: int) -> bool:
+        """Return True if all is known of this layer that it may hold outside the store."""
+        key = self.packed.image.layers[number]
+        return bool(self.contents[number]) or (key in self.glimpses and self.glimpses[key].whole)
 
     def has(self, path: str) -> bool:
         """Return True if a layer holds `path`, which has no leading slash and lies outside the store."""
