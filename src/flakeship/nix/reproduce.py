@@ -15,7 +15,9 @@ from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import Log
 
-_DIFFERS: Final = re.compile(r"may not be deterministic(?:: output ['\"](?P<path>/nix/store/[^'\"]+)['\"] differs)?")
+_DIFFERS: Final = re.compile(
+    r"may not be deterministic(?:: output ['\"](?P<path>/nix/store/[^'\"]+)['\"] differs)?"
+)
 _INCOMPLETE: Final = re.compile(r"outputs of ['\"][^'\"]+['\"] are not valid, so checking is not possible")
 _HINT: Final = "look for dates, random numbers and the order of files in the build, or drop `verify: rebuild`"
 _HINT_UNCHECKED: Final = (
