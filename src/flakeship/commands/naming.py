@@ -12,6 +12,7 @@ from flakeship.errors import UsageError
 from flakeship.metadata.annotations import PlatformLevel, parse_levels
 from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.engine import Evaluation, Metadata, Tag, evaluate
+from flakeship.metadata.handed_on import whole_lines
 from flakeship.metadata.inputs import MetadataInputs, naming_input, parse_inputs
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
@@ -105,8 +106,8 @@ class NamingRequest:
                 images=images,
                 tags=lines.rules,
                 flavor=settings.flavor,
-                labels=settings.labels,
-                annotations=settings.annotations,
+                labels=settings.labels if renders_text else whole_lines(settings.labels),
+                annotations=settings.annotations if renders_text else whole_lines(settings.annotations),
                 levels=levels,
                 auto_labels=settings.auto_labels,
                 annotations_from_labels=settings.annotations_from_labels,

@@ -110,7 +110,7 @@ def parse_pair(line: Placed, *, what: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise UsageError(
             f"{line.where()}{what} must be KEY=VALUE, not {line.text:.100}",
-            hint="Write KEY=VALUE, one a line.",
+            hint='Write KEY=VALUE, one a line; one whose value has line breaks in quotes: "KEY=…".',
         )
     return key.strip(), value
 
