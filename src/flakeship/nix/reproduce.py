@@ -37,7 +37,7 @@ def check_comparable(nix: Nix, drv_path: str, *, name: str) -> None:
         return
     if any(output.get("impure") for output in outputs):
         raise _unchecked(name, "it is impure, so each build may give something else")
-    # docs/decisions.md#what-a-second-build-can-not-show-is-an-error
+    # docs/decisions.md#what-can-not-be-compared-is-an-error
     if any("hashAlgo" in output and "hash" not in output for output in outputs):
         raise _unchecked(name, "it is content-addressed, and Nix compares nothing of such a build")
 
