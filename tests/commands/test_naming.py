@@ -138,7 +138,7 @@ def test_nix_is_asked_for_its_tags_alone_and_its_answer_stays() -> None:
 
 
 def test_an_image_is_marked_with_what_nix_knows_in_the_end() -> None:
-    naming = named(images=("o/n",), labels=("at={{branch}}",))
+    naming = named(images=("o/n",), labels=("at=main",))
     assert not naming.metadata.labels.flake
     marks = naming.marks(own={"own": "1"}, created="", nix=FACTS)
     assert marks.labels.flake[f"{PREFIX}title"] == "hello"

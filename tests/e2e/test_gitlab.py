@@ -187,7 +187,7 @@ def test_the_same_text_is_included_as_a_file(
     sha = git(folder, "rev-parse", "HEAD").strip()[:7]
     assert registry.tags(repository) == ["1.2", "edge", "latest", "main-true", f"sha-{sha}"]
     assert len({registry.digest(repository, tag) for tag in registry.tags(repository)}) == 1
-    assert config(registry, repository, "edge")["Labels"]["at"] == f"main-{sha}"
+    assert config(registry, repository, "edge")["Labels"]["at"] == "{{branch}}-{{sha}}"  # a label is text
 
 
 def test_a_failure_fails_the_job_and_leaves_its_reason(

@@ -11,22 +11,27 @@ from flakeship.events import Command, Event
 from flakeship.nix.command import Nix
 from flakeship.nix.derivation import Derivation, describe
 from flakeship.nix.installable import Installable
-from tests.testbed.nix import MakeFlake, NixBuild
+from tests.testbed.nix import MakeFlake
 
 
-def test_the_attributes_of_a_package_are_read(nix: Nix, make_flake: MakeFlake, shapes: NixBuild) -> None:
+def test_the_attributes_of_a_package_are_read(nix: Nix, make_flake: MakeFlake) -> None:
     described = describe(nix, Installable.parse(".#hello^doc", cwd=make_flake()))
     assert described == Derivation(
         name="hello-2.12",
         pname="hello",
         version="2.12",
         system="x86_64-linux",
-        out_path=str(shapes("hello")),
+        outputs=described.outputs,
         main_program="hello",
         description="says hello",
         homepage="https://hello.example/",
         licenses=("MIT", "GPL-3.0-or-later"),
+        drv_path=described.drv_path,
+        default_output="out",
     )
+    assert described.out_path.endswith("-hello-2.12-doc")
+    assert [*described.outputs] == ["doc"]
+    assert described.drv_path.endswith("-hello-2.12.drv")
 
 
 def test_a_default_package_and_one_without_meta_are_read(nix: Nix, make_flake: MakeFlake) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship import events
-from flakeship.errors import BuildError
+from flakeship.errors import BuildError, Error
 from flakeship.nix.build import BuildOutput, build
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState, sandbox_state
-from flakeship.nix.derivation import Derivation, describe
+from flakeship.nix.derivation import CHOOSES_OUTPUTS, Derivation, describe
 from flakeship.nix.flake import FlakeMetadata, source_of
 from flakeship.nix.installable import Installable
 from flakeship.settings.declaration import Settings
@@ -40,18 +40,26 @@ class Builder:
     folder: Path
     emit: events.Emit
     scope: contextlib.ExitStack
+    _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
 
-    def build(self, installable: Installable) -> BuildOutput:
-        """Build under the caches; what is built is pushed to those that take it."""
-        plan = self._cache_plan
-        if plan is None:
-            return build(self.configured, installable, emit=self.emit)
-        output = build(
-            self.configured, installable, emit=self.emit, watch=plan.watch, extra_environ=plan.environ
-        )
-        for built in plan.built:
-            built(output)
-        return output
+    def build(self, installable: Installable, described: Derivation | None = None) -> BuildOutput:
+        """Build under the caches; what is built is pushed to those that take it. `described` as `nix.build` takes it.
+
+        What this run has built is not built again: an impure derivation would give something else.
+        """
+        if installable not in self._built:
+            plan = self._cache_plan
+            self._built[installable] = build(
+                self.configured,
+                installable,
+                emit=self.emit,
+                described=described,
+                watch=plan.watch if plan else (),
+                extra_environ=plan.environ if plan else None,
+            )
+            for built in plan.built if plan else ():
+                built(self._built[installable])
+        return self._built[installable]
 
     @cached_property
     def sandbox(self) -> SandboxState:
@@ -108,7 +116,19 @@ class Buildable:
 
     def build(self) -> BuildOutput:
         """Build it under the caches of the run. BuildError and ResourceError as `Builder.build`."""
-        return self.builder.build(self.installable)
+        return self.builder.build(self.installable, self.described())
+
+    def described(self) -> Derivation | None:
+        """The evaluation, where this Nix needs it to know which outputs are asked for: one before 2.13.
+
+        None where the evaluation fails: the build will say what is wrong, and better.
+        """
+        if self.builder.nix.version >= CHOOSES_OUTPUTS:
+            return None
+        try:
+            return self.description()
+        except Error:
+            return None
 
     def description(self) -> Derivation:
         """Evaluate the installable and return its derivation's own description. May be called from any thread."""

@@ -12,6 +12,7 @@ from flakeship.errors import UsageError
 from flakeship.metadata.annotations import PlatformLevel, parse_levels
 from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.engine import Evaluation, Metadata, Tag, evaluate
+from flakeship.metadata.handed_on import whole_lines
 from flakeship.metadata.inputs import MetadataInputs, naming_input, parse_inputs
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
@@ -68,7 +69,7 @@ class NamingRequest:
                 hint="name the image with `images`, or write the full reference: registry/repository:tag",
             )
         levels = levels_of(settings, environ, default=PUBLISH_LEVELS)
-        return cls._of(settings, context, lines, images, levels)
+        return cls._of(settings, context, lines, images, levels, renders_text=False)
 
     @classmethod
     def for_metadata(
@@ -86,7 +87,7 @@ class NamingRequest:
         )
         images = settings.images or _default_image(context)
         levels = levels_of(settings, environ, default=METADATA_LEVELS)
-        return cls._of(described, context, lines, images, levels)
+        return cls._of(described, context, lines, images, levels, renders_text=True)
 
     @classmethod
     def _of(
@@ -96,6 +97,8 @@ class NamingRequest:
         lines: TagLines,
         images: tuple[Placed, ...],
         levels: tuple[PlatformLevel, ...],
+        *,
+        renders_text: bool,
     ) -> Self:
         return cls(
             context=context,
@@ -103,11 +106,13 @@ class NamingRequest:
                 images=images,
                 tags=lines.rules,
                 flavor=settings.flavor,
-                labels=settings.labels,
-                annotations=settings.annotations,
+                labels=settings.labels if renders_text else whole_lines(settings.labels),
+                annotations=settings.annotations if renders_text else whole_lines(settings.annotations),
                 levels=levels,
                 auto_labels=settings.auto_labels,
                 annotations_from_labels=settings.annotations_from_labels,
+                # docs/decisions.md#labels-are-text
+                renders_text=renders_text,
             ),
             references=lines.references,
             uses_rules=bool(lines.rules or not lines.references),

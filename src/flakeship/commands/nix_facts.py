@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -18,11 +19,14 @@ from flakeship.store_paths import hash_of
 
 if TYPE_CHECKING:
     from flakeship.commands.subject import Subject
+    from flakeship.nix.build import BuildOutput
     from flakeship.nix.derivation import Derivation
+    from flakeship.sources.package import Names
 
 _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")
 # What dockerTools puts around an image's name: https://github.com/NixOS/nixpkgs/blob/master/pkgs/build-support/docker/default.nix
 _IMAGE: Final = re.compile(r"(?:docker-image-|stream-)?(.+?)(?:\.tar(?:\.[a-z0-9]+)?)?(?:\.drv)?")
+_UNTOLD: Final = "it is content-addressed or impure, so only a build can tell its store path"
 _SPDX: Final = re.compile(r"[A-Za-z0-9.+-]+")
 
 Describe: TypeAlias = "Callable[[], Derivation]"
@@ -32,17 +36,23 @@ Describe: TypeAlias = "Callable[[], Derivation]"
 def facts_before_build(subject: Subject, cwd: Path) -> NixFacts:
     """The facts for tags. Of a `source` that is not built only the hash is known, if it is a store path.
 
-    BuildError as by a build.
+    The hash of a package whose store path only a build can tell is empty. BuildError as by a build.
     """
     if subject.buildable is None:
         return NixFacts(output_hash=_hash_of(cwd / subject.source))
     return facts_of(subject.buildable.description())
 
 
+def facts_of_build(output: BuildOutput, facts: NixFacts) -> NixFacts:
+    """The facts with the hash of what was built."""
+    return replace(facts, output_hash=_hash_of(Path(output.out_path)))
+
+
 def facts_of(derivation: Derivation) -> NixFacts:
     """The facts that labels and tags are made of."""
     return NixFacts(
-        output_hash=_hash_of(Path(derivation.out_path)),
+        output_hash=_hash_of(Path(derivation.out_path)) if derivation.out_path else "",
+        hash_unknown="" if derivation.out_path else _UNTOLD,
         name=derivation.pname or title_of(derivation.name),
         version=derivation.version,
         description=derivation.description,
@@ -55,6 +65,20 @@ def title_of(name: str) -> str:
     """The title of a derivation without a pname: `app` for `docker-image-app.tar.gz`, `stream-app` and `app-1.0`."""
     bare = _IMAGE.fullmatch(name)
     return _VERSION.sub("", bare[1]) if bare else ""
+
+
+def names_of(derivation: Derivation, out_path: str) -> Names:
+    """The names that a package's program is chosen by."""
+    from flakeship.sources.package import Names
+
+    return Names(derivation.main_program, derivation.pname or pname_in(Path(out_path).name))
+
+
+def pname_in(name: str) -> str:
+    """The pname in `HASH-hello-2.12`, as builtins.parseDrvName has it: up to the first dash that no letter follows."""
+    parts = name.split("-")[1:]
+    end = next((n for n, part in enumerate(parts) if n and not part[:1].isalpha()), len(parts))
+    return "-".join(parts[:end])
 
 
 @contextlib.contextmanager

@@ -13,7 +13,13 @@ LAYER_KEY: Final = "dev.flakeship.layer.key"
 store paths and their NAR hashes. A later run finds the layer by it."""
 
 SOURCE: Final = "dev.flakeship.source"
-"""On a manifest: the store path that the image was made from."""
+"""On a manifest: the store paths that the image was made from, with a space between.
+
+They are the outputs that were asked for, the one after which the image is called first."""
+
+PROGRAM: Final = "dev.flakeship.program"
+"""On the manifest of a package with several programs: the names that one of them was chosen by, `meta.mainProgram` (`-`
+without one) and the package's own. They may change while its store paths don't."""
 
 DERIVATION: Final = "dev.flakeship.derivation"
 """On a manifest: the store path of the derivation (`.drv`) of `SOURCE`."""

@@ -5,16 +5,21 @@ No layer is read twice, and nothing of a large layer is kept in memory.
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flakeship.image.model import EMPTY, Layer
-from flakeship.image.stream import CHUNK, Reader, Wrapper
+from flakeship.image.stream import CHUNK, Prefixed, Reader, Wrapper, read_full
 
 # docs/decisions.md#lint-reads-nothing-for-its-own-sake
-_SMALL: Final = CHUNK
+SMALL: Final = CHUNK
+"""Bytes of a layer that is looked at, at most: unpacked where that is known, else as it is stored."""
+MOST: Final = 2 * SMALL
+"""Bytes that are read at most of a layer, which may be larger than its `size` where it is compressed."""
+
 _IN_STORE: Final = 3
 """A layer with so many members in the store is a layer of store paths: the rest of it is not looked at."""
 _KEPT: Final = frozenset({"etc/passwd"})
@@ -44,9 +49,32 @@ class Glimpses(dict[str, Glimpse]):
 
         A layer above 1 MiB, or of unknown size, is returned as it is.
         """
-        if layer.size is None or layer.size > _SMALL:
+        if layer.size is None or layer.size > SMALL:
             return layer
         return replace(layer, open=lambda: _Watched(layer.open(), layer.key, self))
+
+    def look(self, layer: Layer) -> Layer:
+        """Read a small layer now, whoever has it packed already; return one that can be read as before.
+
+        A layer above 1 MiB, of unknown size, or in another registry is returned as it is.
+        """
+        blob = layer.compressed
+        size = blob.size if blob else layer.size
+        if size is None or size > SMALL or (blob and not blob.here):
+            return layer
+        reader = layer.open()
+        data = read_full(reader, MOST + 1)
+        if len(data) > MOST:  # what is read forward can't be opened again
+            begun = [Prefixed(data, reader)]
+            return replace(layer, open=lambda: begun.pop() if begun else layer.open())
+        reader.close()
+        self.take(layer.key, data)
+        return replace(layer, open=lambda: io.BytesIO(data))
+
+    def take(self, key: str, tar: bytes) -> None:
+        """Note what a tar holds that was read elsewhere, unless it is not small."""
+        if len(tar) <= MOST:
+            self[key] = glimpse_of(tar)
 
 
 class _Watched(Wrapper):
@@ -59,14 +87,14 @@ class _Watched(Wrapper):
     def read(self, size: int = -1, /) -> bytes:
         data = self._reader.read(size)
         self._size += len(data)
-        if self._size <= 2 * _SMALL:  # a compressed layer may be larger than its `size`
+        if self._size <= MOST:  # a compressed layer may be larger than its `size`
             self._pieces.append(data)
         return data
 
     def close(self) -> None:
         closed_before = self.closed
         super().close()
-        if not closed_before and self._size <= 2 * _SMALL:
+        if not closed_before and self._size <= MOST:
             self._glimpses[self._key] = glimpse_of(b"".join(self._pieces))
 
 

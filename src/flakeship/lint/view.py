@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from flakeship.image.model import Packed
 from flakeship.lint.glimpse import Glimpse
@@ -17,6 +17,12 @@ WhyDepends: TypeAlias = Callable[[str, str], tuple[str, ...]]
 """A function of two store paths, `nix.why_depends.why_depends` without its first argument.
 
 It returns the chain of references from the first to the second, both included; empty if the chain is not known.
+"""
+
+_CUSTOMISED: Final = "-customisation-layer"
+"""How dockerTools calls the layer of what lies outside the store, which its history lists like a store path.
+
+https://github.com/NixOS/nixpkgs/blob/master/pkgs/build-support/docker/default.nix
 """
 
 
@@ -48,9 +54,14 @@ class ImageView:
     @property
     def complete(self) -> bool:
         """True if every name outside the store was seen. Only then may a rule report that a file is missing."""
-        return bool(self.packed.image.layers) and all(
-            paths or (key in self.glimpses and self.glimpses[key].whole)
-            for key, paths in zip(self.packed.image.layers, self.contents, strict=True)
+        return bool(self.packed.image.layers) and all(map(self.seen, range(len(self.packed.image.layers))))
+
+    def seen(self, number: int) -> bool:
+        """Return True if all is known of this layer that it may hold outside the store."""
+        key = self.packed.image.layers[number]
+        told = self.contents[number] and not any(path.endswith(_CUSTOMISED) for path in self.contents[number])
+        return bool(told) or (
+            key in self.glimpses and (self.glimpses[key].whole or bool(self.contents[number]))
         )
 
     def has(self, path: str) -> bool:

@@ -113,3 +113,5 @@ class NixFacts:
     description: str = ""
     homepage: str = ""
     license_spdx: str = ""
+    hash_unknown: str = ""
+    """Why there is no hash, where there is a reason to give."""

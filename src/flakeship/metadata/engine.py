@@ -131,9 +131,10 @@ def evaluate(inputs: MetadataInputs, context: Context, nix: NixFacts | None = No
         outcomes = _checked(found, needs_valid_tags=inputs.needs_valid_tags)
     names = _names(outcomes, inputs.flavor)
     with naming_input("labels"):
-        labels = dict(parse_pair(line, what="a label") for line in fill(inputs.labels, view.names))
+        lines = fill(inputs.labels, view.names) if inputs.renders_text else inputs.labels
+        labels = dict(parse_pair(line, what="a label") for line in lines)
     with naming_input("annotations"):
-        filled = fill(inputs.annotations, view.names)
+        filled = fill(inputs.annotations, view.names) if inputs.renders_text else inputs.annotations
         pairs = [(line, parse_pair(line, what="an annotation")) for line in filled]
         own_levels = tuple(
             annotation for line, _ in pairs if names_level(line) for annotation in parse_annotation(line)

@@ -20,7 +20,8 @@ class MetadataInputs:
 
     `images` are names without a tag, `rules` are sorted by priority, `labels` and `annotations` are lines of KEY=VALUE.
     `levels` are where annotations go that name no level. `needs_valid_tags` is False where the user wrote neither a
-    rule nor an image: then a branch whose name is no tag is no error.
+    rule nor an image: then a branch whose name is no tag is no error. `renders_text` is False where labels and
+    annotations are text: what metadata-action gives has been rendered already, and braces may be part of it.
     """
 
     images: tuple[str, ...]
@@ -32,11 +33,17 @@ class MetadataInputs:
     auto_labels: bool
     annotations_from_labels: bool
     needs_valid_tags: bool
+    renders_text: bool = True
 
     @property
     def needs_nix(self) -> bool:
         """True if a rule is `type=nix`, whose tag only an evaluation can give."""
         return any(rule.type == "nix" for rule in self.rules)
+
+    @property
+    def needs_hash(self) -> bool:
+        """True if a tag is made of the hash of a store path."""
+        return any(rule.type == "nix" and rule.get("value") == "hash" for rule in self.rules)
 
 
 def parse_inputs(
@@ -49,6 +56,7 @@ def parse_inputs(
     levels: Sequence[PlatformLevel] = (PlatformLevel("manifest"),),
     auto_labels: bool = True,
     annotations_from_labels: bool = False,
+    renders_text: bool = True,
 ) -> MetadataInputs:
     """Parse the lines of each input. UsageError, with input, line and column, for the first mistake."""
     with naming_input("flavor"):
@@ -67,6 +75,7 @@ def parse_inputs(
         auto_labels=auto_labels,
         annotations_from_labels=annotations_from_labels,
         needs_valid_tags=bool(tags or images),
+        renders_text=renders_text,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from flakeship.metadata.annotations import PlatformLevel
 from flakeship.metadata.engine import Metadata
 from flakeship.metadata.labels import complete, ordered
+from flakeship.metadata.syntax.lists import quoted_line
 
 BAKE_TARGET: Final = "docker-metadata-action"
 Bake = Literal["tags", "labels", "annotations", "tags-labels"]
@@ -46,17 +47,25 @@ def to_json(metadata: Metadata) -> dict[str, Any]:
 def outputs(metadata: Metadata, *, separators: tuple[str, str, str] = ("", "", "")) -> dict[str, str]:
     """Return the outputs of docker/metadata-action by their names, without those that are paths of bake files.
 
-    `separators` are those of tags, labels and annotations; an empty one stands for a new line.
+    `separators` are those of tags, labels and annotations; an empty one stands for a new line. What would not be read
+    back as one line then, such as a value with a line break, stands in the quotes that Docker's actions read.
     """
     tags, labels, annotations = (separator or "\n" for separator in separators)
+    written = (_label(key, value) for key, value in all_labels(metadata).items())
     return {
         "version": metadata.version,
         "tags": tags.join(tag.reference for tag in metadata.tags),
         "tag-names": tags.join(metadata.names),
-        "labels": labels.join(f"{key}={value}" for key, value in all_labels(metadata).items()),
-        "annotations": annotations.join(all_annotations(metadata)),
+        "labels": labels.join(line if separators[1] else quoted_line(line) for line in written),
+        "annotations": annotations.join(
+            line if separators[2] else quoted_line(line) for line in all_annotations(metadata)
+        ),
         "json": json.dumps(to_json(metadata), ensure_ascii=False, separators=(",", ":")),
     }
+
+
+def _label(key: str, value: str) -> str:
+    return f"{key}={value}"
 
 
 def bake_file(metadata: Metadata, kind: Bake = "tags-labels", *, target: str = BAKE_TARGET) -> str:

@@ -245,7 +245,10 @@ def _nix(rule: Rule, scope: Scope) -> _Finding:
         return _Nothing("nothing has been built yet")
     wanted = rule.get("value")
     facts = {"hash": scope.nix.output_hash, "version": scope.nix.version, "name": scope.nix.name}
-    return _Found(facts[wanted]) if facts[wanted] else _Nothing(f"the build has no {wanted}", surprising=True)
+    if facts[wanted]:
+        return _Found(facts[wanted])
+    why = f": {scope.nix.hash_unknown}" if wanted == "hash" and scope.nix.hash_unknown else ""
+    return _Nothing(f"the build has no {wanted}{why}", surprising=True)
 
 
 _FINDERS: Final[Mapping[str, Callable[[Rule, Scope], _Finding]]] = {

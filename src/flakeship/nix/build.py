@@ -10,9 +10,10 @@ from typing import Any, Final
 from flakeship.errors import BuildError
 from flakeship.events import BuildLog, Emit, Warned
 from flakeship.nix.command import Nix
+from flakeship.nix.derivation import CHOOSES_OUTPUTS, Derivation
 from flakeship.nix.explain import explain_failure
 from flakeship.nix.failure import Failure
-from flakeship.nix.installable import Installable
+from flakeship.nix.installable import ALL_OUTPUTS, Installable, ordered_outputs
 from flakeship.nix.log import Log
 from flakeship.process import NotStartedError
 
@@ -21,16 +22,25 @@ _HINT_NO_CLIENT: Final = "the build runs without it; nothing is pushed to the ca
 
 @dataclass(frozen=True, slots=True)
 class BuildOutput:
-    """The result of a build: store paths, with the names of the outputs as keys of `outputs`.
+    """The result of a build: the store paths of the outputs that were asked for, by name.
 
-    `out_path` is the first output that the installable names, else `out`. `drv_path` and `system` are empty for a store
-    path that needed no build.
+    They stand in the order in which the installable names them, else as `ordered_outputs` has them. `drv_path` and
+    `system` are empty for a store path that needed no build.
     """
 
-    out_path: str
     drv_path: str
     outputs: Mapping[str, str]
     system: str
+
+    @property
+    def out_path(self) -> str:
+        """The first store path: an image is called after it, and it decides what kind of source this is."""
+        return next(iter(self.outputs.values()))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All store paths, the first of them first."""
+        return tuple(self.outputs.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,14 @@ def build(
     installable: Installable,
     *,
     emit: Emit,
+    described: Derivation | None = None,
     watch: Sequence[str] = (),
     extra_environ: Mapping[str, str] | None = None,
     patience: float = 60,
 ) -> BuildOutput:
     """Build the installable; no link to the result is made.
+
+    `described` is its evaluation, by which a Nix before 2.13 is told which outputs are asked for.
 
     `watch` holds the first words of a command that runs `nix`, such as a cache's client, and only that command sees
     `extra_environ`. It is ended when it prints nothing for `patience` seconds after the build. Neither `watch` nor a
@@ -59,12 +72,16 @@ def build(
 
     Raises BuildError or ResourceError, which name the derivation and quote the end of its log.
     """
-    return _attempt(nix, installable, _Client(tuple(watch), extra_environ or {}, patience), emit)
+    words = words_for(nix, installable, described)
+    client = _Client(tuple(watch), extra_environ or {}, patience)
+    return _attempt(nix, installable, words, client, emit)
 
 
-def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) -> BuildOutput:
+def _attempt(
+    nix: Nix, installable: Installable, what: Sequence[str], client: _Client, emit: Emit
+) -> BuildOutput:
     log = Log(emit)
-    words = ("--json", "--no-link", "--log-format", "internal-json", *words_for(nix, installable))
+    words = ("--json", "--no-link", "--log-format", "internal-json", *what)
     try:
         returncode, stdout = nix.stream(
             "build",
@@ -79,12 +96,12 @@ def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) ->
         if not client.argv:
             raise BuildError(error.message, hint="is another job removing Nix?") from error
         emit(Warned(error.message, hint=_HINT_NO_CLIENT))
-        return _attempt(nix, installable, _Client(), emit)
+        return _attempt(nix, installable, what, _Client(), emit)
     if returncode != 0 and client.argv and not log.errors:
         ended = f"{client.argv[0]}, under which the build ran, ended with exit code {returncode}"
         if not stdout and not log.nix_started:
             emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
-            return _attempt(nix, installable, _Client(), emit)
+            return _attempt(nix, installable, what, _Client(), emit)
         if stdout:
             emit(Warned(f"{ended}: not all may be pushed to the cache", hint="its lines in the log say why"))
             returncode = 0
@@ -97,32 +114,54 @@ def _attempt(nix: Nix, installable: Installable, client: _Client, emit: Emit) ->
                 f"Nix failed over the cache {failure.cache}", hint="the build runs again without our caches"
             )
         )
-        return _attempt(nix.without_caches(), installable, client, emit)
+        return _attempt(nix.without_caches(), installable, what, client, emit)
     for text in log.errors:
         emit(BuildLog(text))  # these errors did not fail the build, and may say why it took so long
     return read_build(nix, installable, stdout)
 
 
-def words_for(nix: Nix, installable: Installable) -> tuple[str, ...]:
-    """Return the last arguments of a nix command: options, `--` and the installable."""
-    return (*installable.options, "--", installable_for(nix, installable))
+def words_for(nix: Nix, installable: Installable, described: Derivation | None = None) -> tuple[str, ...]:
+    """Return the last arguments of a nix command: options, `--` and the installable, once for each output where need be."""
+    return (*installable.options, "--", *installables_for(nix, installable, described))
 
 
-def installable_for(nix: Nix, installable: Installable) -> str:
+def installables_for(
+    nix: Nix, installable: Installable, described: Derivation | None = None
+) -> tuple[str, ...]:
     """Return the installable in the spelling of this version of Nix.
 
-    Before 2.13 an output is written like an attribute, `.#package.doc`. BuildError for what can't be written so: several
-    outputs, or an output of the default package. https://nix.dev/manual/nix/latest/release-notes/rl-2.13
+    Before 2.13 an output is written like an attribute, `.#package.doc`, and each stands by itself; `described` says which
+    are meant by `^*` and by `meta.outputsToInstall`. BuildError where outputs can't be written so.
     """
-    if nix.version >= (2, 13) or not installable.outputs:
-        outputs = "^" + ",".join(installable.outputs) if installable.outputs else ""
-        return installable.attribute + outputs if installable.file else str(installable)
-    if len(installable.outputs) > 1 or installable.outputs == ("*",) or not installable.attribute:
+    if nix.version >= CHOOSES_OUTPUTS:
+        caret = installable.caret
+        return (installable.attribute + caret if installable.file else str(installable),)
+    names = installable.outputs
+    if described and installable.outputs in ((), ALL_OUTPUTS):
+        names = tuple(described.outputs)
+    if not names or (not installable.outputs and described and names == (described.default_output,)):
+        return (installable.target,)
+    if names == ALL_OUTPUTS:
         raise BuildError(
-            f"{nix.release} cannot build {installable}: it knows no `^`",
-            hint="use Nix 2.13 or newer, or name an attribute and one output",
+            f"{nix.release} cannot build {installable}: it knows no `^`, and the package does not say what outputs it has",
+            hint="use Nix 2.13 or newer, or name the output",
         )
-    return f"{installable.target}.{installable.outputs[0]}"
+    package = installable.target if installable.attribute else _default_package(nix, installable, described)
+    return tuple(f"{package}.{name}" if package else name for name in names)
+
+
+def _default_package(nix: Nix, installable: Installable, described: Derivation | None) -> str:
+    """The default package of a flake in a spelling that an output's name can follow; of a file it is the file."""
+    if installable.file:
+        return ""
+    for attribute in ("default", f"defaultPackage.{described.system if described else ''}"):
+        target = f"{installable.flake}#{attribute}"
+        if nix.run("eval", "--raw", "--", f"{target}.outPath", cwd=installable.cwd).returncode == 0:
+            return target
+    raise BuildError(
+        f"{nix.release} cannot build {installable}: it knows no `^`, and the default package has no name here",
+        hint="use Nix 2.13 or newer, or name the attribute",
+    )
 
 
 def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput:
@@ -137,14 +176,21 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
             f"nix build printed JSON of a form that is not known: {stdout[:200]!r}",
             hint=f"this is {nix.release}; Nix 2.8 to 2.34 are known to work",
         ) from error
-    if len(results) != 1:
+    # A Nix before 2.13 that is given several outputs of one derivation answers with all of them for each.
+    merged: dict[str, dict[str, str]] = {}
+    for number, (drv_path, found) in enumerate(results):
+        merged.setdefault(drv_path or str(number), {}).update(found)
+    if len(merged) != 1:
         raise BuildError(
-            f"{installable} gives {len(results)} results", hint="name one attribute: FLAKE#ATTRIBUTE"
+            f"{installable} gives {len(merged)} results", hint="name one attribute: FLAKE#ATTRIBUTE"
         )
-    drv_path, outputs = results[0]
-    wanted = next(iter(installable.outputs), "out")
-    out_path = outputs.get(wanted) or next(iter(outputs.values()))
-    return BuildOutput(out_path, drv_path, outputs, system_of(nix, drv_path) if drv_path else "")
+    (outputs,) = merged.values()
+    drv_path = results[0][0]
+    named = [name for name in installable.outputs if name in outputs]
+    order = dict.fromkeys((*named, *ordered_outputs(outputs)))
+    return BuildOutput(
+        drv_path, {name: outputs[name] for name in order}, system_of(nix, drv_path) if drv_path else ""
+    )
 
 
 def _outputs(entry: Any) -> tuple[str, dict[str, str]]:
@@ -160,7 +206,18 @@ def _outputs(entry: Any) -> tuple[str, dict[str, str]]:
 
 def system_of(nix: Nix, drv_path: str) -> str:
     """Return the system that a derivation is built for, `x86_64-linux`."""
+    return str(derivation_document(nix, drv_path)["system"])
+
+
+def derivation_document(nix: Nix, drv_path: str) -> Mapping[str, Any]:
+    """Return the JSON of a derivation. BuildError where the store does not hold it."""
     verb = "derivation show" if nix.version >= (2, 20) else "show-derivation"
     document = nix.query(verb, "--", drv_path)
     derivations = document.get("derivations", document)  # 2.34 nests them
-    return str(next(iter(derivations.values()))["system"])
+    found: Mapping[str, Any] = next(iter(derivations.values()))
+    return found
+
+
+def current_system(nix: Nix) -> str:
+    """Return the system that this Nix builds for where nothing else is said."""
+    return str(nix.query("eval", "--impure", "--json", "--expr", "builtins.currentSystem"))

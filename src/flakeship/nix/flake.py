@@ -18,13 +18,15 @@ class FlakeMetadata:
     """The locked source of a flake. `url` holds no password.
 
     `revision` is None if the source is dirty or not under version control. `last_modified` is the time of the commit in
-    seconds since 1970; None if there is only the time of a file, which changes with each checkout.
+    seconds since 1970; None if there is only the time of a file, which changes with each checkout. `inputs` are the
+    names of the inputs that its lock file has.
     """
 
     url: str
     revision: str | None
     last_modified: int | None
     dirty: bool
+    inputs: frozenset[str] = frozenset()
 
 
 def flake_metadata(nix: Nix, installable: Installable) -> FlakeMetadata:
@@ -52,7 +54,13 @@ def read_metadata(document: dict[str, Any]) -> FlakeMetadata:
         revision=revision,
         last_modified=document.get("lastModified", locked.get("lastModified")) if versioned else None,
         dirty=versioned and revision is None,
+        inputs=_inputs(document.get("locks") or {}),
     )
+
+
+def _inputs(locks: dict[str, Any]) -> frozenset[str]:
+    root = locks.get("nodes", {}).get(locks.get("root", "root"), {})
+    return frozenset(root.get("inputs", {}))
 
 
 def _without_password(url: str) -> str:

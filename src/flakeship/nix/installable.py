@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -15,6 +16,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from flakeship.errors import UsageError
 from flakeship.store_paths import STORE, store_path_of
+
+ALL_OUTPUTS: Final = ("*",)
+"""The outputs of `^*`."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _OUTPUTS: Final = re.compile(r"\*|[A-Za-z0-9+._?=-]+(,[A-Za-z0-9+._?=-]+)*")
@@ -45,6 +49,8 @@ class Installable:
     """The Nix file to evaluate, as `nix --file` takes it; then `flake` is empty."""
     search_path: tuple[str, ...] = ()
     """The search path for the file, each entry `NAME=PATH` as `nix -I` takes it."""
+    inputs_from: str = ""
+    """The flake whose locked inputs stand for the names of the registry, as in `nixpkgs#hello`; empty for the registry's own."""
 
     @classmethod
     def of_file(
@@ -65,14 +71,20 @@ class Installable:
     def options(self) -> tuple[str, ...]:
         """The options of a nix command line that belong to this installable."""
         pins = (word for pin in self.search_path for word in ("-I", pin))
-        return ("--file", self.file, *pins) if self.file else ()
+        inputs = ("--inputs-from", self.inputs_from) if self.inputs_from else ()
+        return ("--file", self.file, *pins) if self.file else inputs
 
     @property
     def spelled(self) -> str:
         """The words that a user would write after `nix build`."""
         if not self.file:
             return str(self)
-        return shlex.join(filter(None, (*self.options, self.attribute)))
+        return shlex.join(filter(None, (*self.options, self.attribute + self.caret)))
+
+    @property
+    def caret(self) -> str:
+        """The outputs as Nix 2.13 and newer spell them, `^bin,doc`; empty where none is named."""
+        return "^" + ",".join(self.outputs) if self.outputs else ""
 
     @property
     def target(self) -> str:
@@ -102,10 +114,15 @@ class Installable:
         return cls(flake, attribute, outputs, str(cwd), _directory(flake, cwd=Path(cwd)))
 
     def __str__(self) -> str:
-        outputs = "^" + ",".join(self.outputs) if self.outputs else ""
+        outputs = self.caret
         if self.file:
             return f"{self.attribute}{outputs} of {self.file}" if self.attribute else self.file + outputs
         return self.flake + ("#" + self.attribute if self.attribute or outputs else "") + outputs
+
+
+def ordered_outputs(names: Iterable[str]) -> tuple[str, ...]:
+    """Return output names that nobody put in order as every version of Nix gets them: `out`, `bin`, then by the alphabet."""
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: (name != "out", name != "bin", name)))
 
 
 def _password(name: str) -> UsageError:

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, TextIO
 from flakeship import __doc__ as summary
 from flakeship import __version__
 from flakeship.errors import UsageError
-from flakeship.metadata.syntax.lists import Placed, parse_list
+from flakeship.metadata.syntax.lists import Placed, parse_lines, parse_list
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -55,7 +55,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     for item in declared.values():
         text = _text(item, given, variables, stdin)
         if text is not None:
-            values[item.attribute] = _value(item, text)
+            values[item.attribute] = _value(item, text, command)
     return Invocation(command, Settings(**values), tuple(warnings))
 
 
@@ -97,17 +97,19 @@ def _secret_file(item: Input, name: str) -> str:
         ) from error
 
 
-def _value(item: Input, text: str | list[str]) -> Any:
+def _value(item: Input, text: str | list[str], command: str) -> Any:
     if _UNDECODED.search("".join(text)):
         raise UsageError(f"{item.name} holds bytes that are no UTF-8", hint="write it in UTF-8")
     if isinstance(text, list):  # a flag given several times: its lines are counted on
         firsts = itertools.accumulate((part.count("\n") + 1 for part in text), initial=1)
         return tuple(
-            value for part, first in zip(text, firsts, strict=False) for value in _listed(item, part, first)
+            value
+            for part, first in zip(text, firsts, strict=False)
+            for value in _listed(item, part, command, first)
         )
     match item.kind:
         case "lines" | "list":
-            return _listed(item, text)
+            return _listed(item, text, command)
         case "flag":
             return _boolean(item, text)
         case "number":
@@ -120,9 +122,13 @@ def _value(item: Input, text: str | list[str]) -> Any:
             return text
 
 
-def _listed(item: Input, text: str, first: int = 1) -> tuple[str, ...] | tuple[Placed, ...]:
+def _listed(item: Input, text: str, command: str, first: int = 1) -> tuple[str, ...] | tuple[Placed, ...]:
     try:
-        values = parse_list(text, comma=item.kind == "list", comment="#", first=first)
+        values = (
+            parse_lines(text, comment="#", first=first)
+            if command in item.text_in
+            else parse_list(text, comma=item.kind == "list", comment="#", first=first)
+        )
     except UsageError as error:
         raise UsageError(f"{item.name}, {error.message}", hint=error.hint) from error
     return values if item.placed else tuple(value.text for value in values)

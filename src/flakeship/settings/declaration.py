@@ -104,6 +104,7 @@ class Settings:
         default=(),
         placed=True,
         commands=NAMERS,
+        text_in=("publish",),
     )
     auto_labels: bool = _naming(
         "flag",
@@ -117,6 +118,7 @@ class Settings:
         default=(),
         placed=True,
         commands=NAMERS,
+        text_in=("publish",),
     )
     annotations_levels: tuple[Placed, ...] = _naming(
         "list",

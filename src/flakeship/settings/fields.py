@@ -53,6 +53,8 @@ class Input:
     choices: tuple[str, ...]
     means: tuple[Meaning, ...]
     per_platform: dict[str, str]
+    text_in: tuple[str, ...] = ()
+    """The commands for which each line is text; the others read it as Docker's actions read a list."""
 
     @property
     def attribute(self) -> str:
@@ -77,6 +79,7 @@ def declared(
     means: tuple[Meaning, ...] = (),
     commands: tuple[str, ...] = ("publish",),
     per_platform: dict[str, str] | None = None,
+    text_in: tuple[str, ...] = (),
 ) -> Any:
     """Declare a field of Settings; the arguments are those of Input."""
     return field(
@@ -91,6 +94,7 @@ def declared(
             "choices": choices,
             "means": means,
             "per_platform": per_platform or {},
+            "text_in": text_in,
         },
         repr=not secret,
     )

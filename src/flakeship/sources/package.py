@@ -39,23 +39,36 @@ class Names:
     main_program: str = ""
     pname: str = ""
 
+    @property
+    def written(self) -> str:
+        """Both in one text, as the annotation PROGRAM has them."""
+        return f"{self.main_program or '-'} {self.pname}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package and what is to lie beside it.
 
     `closure` holds everything, the contents' too. `names` is asked only where there are several programs, for it
-    costs an evaluation. `user` is as the input says it. `wants_program` is False where an entry point was given.
+    costs an evaluation; `warn` is told what is odd about them. `user` is as the input says it. `wants_program` is False where an entry point was given.
     """
 
     path: str
     system: str
     closure: tuple[StorePath, ...]
+    others: tuple[str, ...] = ()
+    """The other outputs that were asked for. `path` is the first, after which the image is called."""
     contents: tuple[str, ...] = ()
     names: Callable[[], Names] = Names
+    warn: Callable[[str, str], None] = lambda message, hint: None
     base: Base = "minimal"
     user: str = ""
     max_layers: int = 100
     wants_program: bool = True
     previous: tuple[frozenset[str], ...] = ()
     """The store paths of each layer of the image that this one replaces."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The store paths that were asked for, the first of them first."""
+        return (self.path, *self.others)

@@ -18,8 +18,8 @@ def test_warn_tells_findings_once_and_rejects_nothing() -> None:
     lint = Lint("warn", heard.append)
     lint.check(PACKED)
     lint.check(PACKED)
-    assert [type(event) for event in heard] == [events.Warned, events.Notice]
-    warned, noticed = heard
+    assert [type(event) for event in heard] == [events.Warned, events.Notice, events.Detail]
+    warned, noticed, _ = heard
     assert isinstance(warned, events.Warned)
     assert warned.text.startswith("lint: command: ")
     assert "config.Entrypoint" in warned.hint

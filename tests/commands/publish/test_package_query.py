@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from flakeship.commands.builder import Builder
-from flakeship.commands.publish.package_query import _pname, package_of
+from flakeship.commands.nix_facts import pname_in
+from flakeship.commands.publish.package_query import package_of
 from flakeship.commands.publish.parts import Obtained
 from flakeship.commands.publish.request import SourceChoice
 from flakeship.errors import BuildError, UsageError
@@ -110,4 +111,4 @@ def test_contents_that_are_no_installable(hello: Obtained, query: Query) -> None
     ],
 )
 def test_the_name_without_its_version(name: str, pname: str) -> None:
-    assert _pname(f"{'0' * 32}-{name}") == pname
+    assert pname_in(f"{'0' * 32}-{name}") == pname

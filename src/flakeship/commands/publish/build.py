@@ -46,14 +46,23 @@ def _published_already(request: Request, plan: Plan, run: Run) -> Part | None:
         return None
     # docs/decisions.md#a-published-image-is-not-built-again
     source = existing_source(
-        buildable.description, plan.existing, plan.store, recipe=plan.recipe, unnamed=plan.unnamed
+        buildable.description,
+        plan.existing,
+        plan.store,
+        recipe=plan.recipe,
+        unnamed=plan.unnamed,
+        emit=run.emit,
     )
     if source is None:
         return None
-    run.emit(events.Notice(f"already published: made from {source.path}, so nothing is built"))
+    if not plan.lint.looks_at(source.blobs, plan.existing.open):
+        run.emit(events.Notice("lint is strict and can't read what is published, so it is built"))
+        return None
+    made_from = " and ".join(buildable.description().paths)
+    run.emit(events.Notice(f"already published: made from {made_from}, so nothing is built"))
     from flakeship.nix.build import BuildOutput
 
-    output = BuildOutput(str(source.path), source.derivation, {}, "")
+    output = BuildOutput(source.derivation, buildable.description().outputs, "")
     obtained = Obtained(source.path, buildable, output, buildable.flake())
     return Part(obtained, source.opened, _stamp(obtained, request, plan, run))
 
@@ -71,7 +80,13 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
         from flakeship.nix.reproduce import check_reproducible
 
         with run.stage("rebuild", f"building {buildable} a second time, to compare"):
-            check_reproducible(buildable.builder.configured, buildable.installable, output, emit=run.emit)
+            check_reproducible(
+                buildable.builder.configured,
+                buildable.installable,
+                output,
+                emit=run.emit,
+                described=buildable.described(),
+            )
     return Obtained(Path(output.out_path), buildable, output, flake)
 
 
@@ -92,8 +107,16 @@ def _stamp(obtained: Obtained, request: Request, plan: Plan, run: Run) -> Stamp:
         moment=request.created.moment(obtained.commit_time or run.event.committed),
         change=request.change,
         origin={
-            SOURCE: str(obtained.path) if str(obtained.path).startswith(_STORE) else "",
+            SOURCE: _made_from(obtained),
             DERIVATION: obtained.output.drv_path if obtained.output else "",
             RECIPE_OF: plan.recipe,
         },
     )
+
+
+def _made_from(obtained: Obtained) -> str:
+    """The store paths that were asked for, with a space between; empty for a `source` that lies elsewhere."""
+    # docs/decisions.md#the-source-annotation-names-every-output
+    if obtained.output:
+        return " ".join(obtained.output.paths)
+    return str(obtained.path) if str(obtained.path).startswith(_STORE) else ""

@@ -7,8 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from flakeship import events
-from flakeship.errors import RejectedError
+from flakeship.destinations.protocol import BlobsUnknownError
+from flakeship.errors import Error, RejectedError
+from flakeship.image.existing import ExistingLayer
 from flakeship.image.model import Layer, Packed
+from flakeship.image.stream import read_full
+from flakeship.stores.existing import OpenBlob
 
 if TYPE_CHECKING:  # runs with `lint: off` import none of it
     from flakeship.lint.finding import Finding
@@ -32,13 +36,34 @@ class Lint:
         self._checked: set[str] = set()
 
     def watched(self, layers: Iterable[Layer]) -> Iterable[Layer]:
-        """Return the layers, which lint notices while they are read."""
+        """Return the layers, which lint notices while they are read; with `strict` it reads the small ones itself.
+
+        What is packed already is not read by anybody else, and must not pass for that.
+        """
         if self._mode == "off":
             return layers
-        from flakeship.lint.glimpse import Glimpses
+        # docs/decisions.md#strict-lint-reads-small-layers
+        look = self._known().look if self._mode == "strict" else self._known().watch
+        return map(look, layers)
 
-        self._glimpses = self._glimpses or Glimpses()
-        return map(self._glimpses.watch, layers)
+    def looks_at(self, published: Iterable[ExistingLayer], open_blob: OpenBlob) -> bool:
+        """Look at the layers of an image that is not built, if `strict` needs them; False where one can't be read."""
+        if self._mode != "strict":
+            return True
+        from flakeship.image.inflate import uncompressed
+        from flakeship.lint.glimpse import MOST, SMALL
+        from flakeship.sources.package import BY_PATHS
+
+        for layer in published:
+            # A layer of store paths alone has nothing to be seen.
+            if layer.size > SMALL or layer.key.startswith(BY_PATHS):
+                continue
+            try:
+                with open_blob(layer) as blob, uncompressed(blob) as reader:
+                    self._known().take(layer.diff_id, read_full(reader, MOST + 1))
+            except (Error, OSError, BlobsUnknownError):
+                return False
+        return True
 
     def check(self, packed: Packed) -> None:
         """Emit the findings of an image, once for each digest. With `strict` a warning raises RejectedError."""
@@ -48,7 +73,8 @@ class Lint:
         from flakeship.lint.rules import findings
         from flakeship.lint.view import view_of
 
-        found = findings(view_of(packed, self._glimpses or {}, self._why_depends()))
+        view = view_of(packed, self._known(), self._why_depends())
+        found = findings(view)
         warnings = [finding for finding in found if finding.severity == "warning"]
         if self._mode == "strict" and warnings:
             raise RejectedError(
@@ -60,6 +86,20 @@ class Lint:
             )
         for finding in found:
             self._emit(_event(finding))
+        if not view.complete and packed.image.layers:
+            unseen = len(packed.image.layers) - sum(map(view.seen, range(len(packed.image.layers))))
+            self._emit(
+                (events.Notice if self._mode == "strict" else events.Detail)(
+                    f"lint: {unseen} of {len(packed.image.layers)} layers were not looked at, being large or not read by "
+                    "this run, so nothing is said of what may be missing: /tmp, certificates, /etc/passwd"
+                )
+            )
+
+    def _known(self) -> Glimpses:
+        from flakeship.lint.glimpse import Glimpses
+
+        self._glimpses = Glimpses() if self._glimpses is None else self._glimpses
+        return self._glimpses
 
     def _why_depends(self) -> WhyDepends:
         from flakeship.lint.view import unknown_chain

@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from flakeship import events
 from flakeship.commands.naming import Naming, naming_of
-from flakeship.commands.nix_facts import facts_before_build
+from flakeship.commands.nix_facts import facts_before_build, facts_of_build
 from flakeship.commands.publish.disk_space import check_room
 from flakeship.commands.publish.lint import Lint
 from flakeship.commands.publish.opening import names_kept, registries_of
@@ -17,9 +19,14 @@ from flakeship.commands.publish.reuse import ExistingImages, existing_at
 from flakeship.commands.run import Run
 from flakeship.destinations.kind import Target
 from flakeship.destinations.protocol import Destination
+from flakeship.errors import Error
 from flakeship.image.allocator import keep_freed_memory
 from flakeship.image.pack import Packing
+from flakeship.metadata.context import NixFacts
 from flakeship.stores.existing import ExistingStore
+
+if TYPE_CHECKING:
+    from flakeship.commands.builder import Buildable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +55,11 @@ class Plan:
 def look(request: Request, run: Run) -> Iterator[Plan]:
     """Find out before the build whatever would stop the image after it.
 
-    UsageError for a malformed name or destination; NotAllowedError, UnreachableError and ResourceError for one that
+    RejectedError where a second build would be compared with nothing. UsageError for a malformed name or destination; NotAllowedError, UnreachableError and ResourceError for one that
     can't be written to.
     """
+    if request.rebuild_to_compare and request.subject.buildable:
+        _check_comparable(request.subject.buildable)
     naming = _named(request, run)
     wanted = request.destinations.targets(naming.references)
     compression = request.packing.compression(only_loaded=only_loaded(wanted))
@@ -95,12 +104,36 @@ def _named(request: Request, run: Run) -> Naming:
     naming = naming_of(
         request.naming,
         emit=run.emit,
-        nix=lambda: facts_before_build(request.subject, run.runtime.cwd),
+        nix=lambda: _facts(request, run),
         variant=request.variant,
     )
     buildable = request.subject.buildable
     request.created.check_commit(run.event.committed, lambda: buildable.flake() if buildable else None)
     return naming
+
+
+def _check_comparable(buildable: Buildable) -> None:
+    """RejectedError where `verify: rebuild` would compare nothing, if that is known before the build."""
+    from flakeship.nix.reproduce import check_comparable
+
+    try:
+        described = buildable.description()
+    except Error:  # the build will say what is wrong, and better
+        return
+    if described.drv_path and not described.paths:
+        check_comparable(buildable.builder.nix, described.drv_path, name=str(buildable))
+
+
+def _facts(request: Request, run: Run) -> NixFacts:
+    """What tags are made of. Where the hash is asked for and only a build can tell it, it is built now."""
+    facts = facts_before_build(request.subject, run.runtime.cwd)
+    buildable = request.subject.buildable
+    if not (request.naming.inputs.needs_hash and facts.hash_unknown and buildable):
+        return facts
+    run.emit(events.Notice(f"{buildable} is built before anything else, for its hash: {facts.hash_unknown}"))
+    with run.stage("build", f"building {buildable}"):
+        run.emit(events.Notice(str(buildable.builder.sandbox)))
+        return facts_of_build(buildable.build(), facts)
 
 
 def only_loaded(wanted: Sequence[Target]) -> bool:

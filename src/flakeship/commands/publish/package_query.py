@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Final
 
+from flakeship import events
 from flakeship.commands.builder import Builder
+from flakeship.commands.nix_facts import names_of, pname_in
+from flakeship.commands.publish.contents import contents_of
 from flakeship.commands.publish.parts import Obtained
 from flakeship.commands.publish.request import SourceChoice
-from flakeship.errors import BuildError, UsageError
-from flakeship.nix.build import system_of
+from flakeship.errors import BuildError
+from flakeship.nix.build import current_system, system_of
 from flakeship.nix.closure import PathInfo, closure
 from flakeship.nix.command import Nix
-from flakeship.nix.installable import Installable
 from flakeship.sources.package import Names, Package
-
-_STORE: Final = "/nix/store/"
 
 
 def package_of(
@@ -35,15 +34,20 @@ def package_of(
     """
     nix = builder.configured if obtained.output else builder.nix
     path = str(obtained.path.resolve())
-    contents = tuple(dict.fromkeys(_built(builder, text, cwd) for text in choice.contents))
-    _keep_alive(nix, (path, *contents), folder)
-    paths = {each.path: each for root in (path, *contents) for each in closure(nix, root)}
+    others = obtained.output.paths[1:] if obtained.output else ()
+    own = {each.path: each for root in (path, *others) for each in closure(nix, root)}
+    system = _system(nix, obtained, own[path])
+    contents = contents_of(choice.contents, obtained, system, builder=builder, nix=nix, cwd=cwd)
+    _keep_alive(nix, (path, *others, *contents), folder)
+    paths = own | {each.path: each for root in contents for each in closure(nix, root)}
     return Package(
         path=path,
-        system=_system(nix, obtained, paths[path]),
+        others=others,
+        system=system,
         closure=tuple(paths.values()),
         contents=contents,
         names=partial(_names, obtained),
+        warn=lambda message, hint: builder.emit(events.Warned(message, hint)),
         base=choice.base,
         user=choice.user,
         max_layers=choice.max_layers,
@@ -58,16 +62,6 @@ def _keep_alive(nix: Nix, paths: Iterable[str], folder: Path) -> None:
     nix.run("build", "--out-link", str(folder / "held"), "--", *paths)
 
 
-def _built(builder: Builder, text: str, cwd: Path) -> str:
-    if text.startswith(_STORE):
-        return text.rstrip("/")
-    try:
-        installable = Installable.parse(text, cwd=str(cwd))
-    except UsageError as error:
-        raise UsageError(error.message.replace("flake:", "contents:", 1), hint=error.hint) from error
-    return builder.build(installable).out_path
-
-
 def _system(nix: Nix, obtained: Obtained, path: PathInfo) -> str:
     """The system that the path was built for; for one whose derivation is gone, the system of this Nix."""
     if obtained.output and "-" in obtained.output.system:
@@ -77,18 +71,10 @@ def _system(nix: Nix, obtained: Obtained, path: PathInfo) -> str:
             return system
     except BuildError:
         pass
-    return str(nix.query("eval", "--impure", "--json", "--expr", "builtins.currentSystem"))
+    return current_system(nix)
 
 
 def _names(obtained: Obtained) -> Names:
     if obtained.output is None or obtained.buildable is None:
-        return Names(pname=_pname(obtained.path.resolve().name))
-    derivation = obtained.buildable.description()
-    return Names(derivation.main_program, derivation.pname or _pname(Path(obtained.output.out_path).name))
-
-
-def _pname(name: str) -> str:
-    """The pname in `HASH-hello-2.12`, as builtins.parseDrvName has it: up to the first dash that no letter follows."""
-    parts = name.split("-")[1:]
-    end = next((n for n, part in enumerate(parts) if n and not part[:1].isalpha()), len(parts))
-    return "-".join(parts[:end])
+        return Names(pname=pname_in(obtained.path.resolve().name))
+    return names_of(obtained.buildable.description(), obtained.output.out_path)

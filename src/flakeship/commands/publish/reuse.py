@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flakeship import events
-from flakeship.commands.nix_facts import Describe
+from flakeship.commands.nix_facts import Describe, names_of
 from flakeship.destinations.protocol import Destination, Remembers
 from flakeship.errors import Error
-from flakeship.image.annotations import DERIVATION, LAYER_KEY, NAMES, RECIPE_OF, SOURCE
+from flakeship.image.annotations import DERIVATION, LAYER_KEY, NAMES, PROGRAM, RECIPE_OF, SOURCE
 from flakeship.image.claims import image_of
 from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.document import encode
-from flakeship.image.existing import ExistingImage
+from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import Family
 from flakeship.image.model import Image, Layer, digest_of
 from flakeship.image.pack import LayerStore
@@ -40,6 +40,12 @@ class ExistingImages:
     by_place: tuple[Known, ...]
     open_blob: OpenBlob | None = None
     """Opens a blob of the first destination that has images, to compare it; None with `reuse: trust`."""
+    openers: Mapping[str, OpenBlob] = field(default_factory=dict)
+    """To read a blob, by what holds it (`ExistingLayer.where`)."""
+
+    def open(self, layer: ExistingLayer) -> contextlib.AbstractContextManager[Reader]:
+        """Open the blob of a layer that one of the images lists."""
+        return self.openers[layer.where](layer)
 
     def store(self, compression: Compression, family: Family, behind: LayerStore) -> ExistingStore:
         """Return the store that finds what every destination has, and asks `behind` for the others."""
@@ -109,12 +115,18 @@ def existing_at(places: Sequence[Destination], mode: str, emit: events.Emit) -> 
     # docs/decisions.md#the-registry-is-the-memory
     known = tuple(place.existing() if isinstance(place, Remembers) else () for place in places)
     emit(events.Detail(f"{sum(len(images or ()) for images in known)} published images to reuse layers of"))
+    openers = {
+        image.where: place.open_blob
+        for place, images in zip(places, known, strict=True)
+        if isinstance(place, Remembers)
+        for image in images or ()
+    }
     if mode == "trust":
-        return ExistingImages(known)
+        return ExistingImages(known, None, openers)
     tellers = [
         place for place, images in zip(places, known, strict=True) if images and isinstance(place, Remembers)
     ]
-    return ExistingImages(known, tellers[0].open_blob if tellers else None)
+    return ExistingImages(known, tellers[0].open_blob if tellers else None, openers)
 
 
 def existing_source(
@@ -124,8 +136,12 @@ def existing_source(
     *,
     recipe: str,
     unnamed: Collection[str],
+    emit: events.Emit = events.ignore,
 ) -> ExistingSource | None:
     """The published image that a build would make again, found by evaluation alone; None where there is none.
+
+    It was made from exactly the outputs that are asked for, and its program was chosen by the names that the package
+    has now.
 
     It needs an intact seal, the config as it was before it was stamped, and all layers at every destination. All
     destinations must report the same image, so that write access to one of them can't decide what is published to
@@ -142,13 +158,26 @@ def existing_source(
     if not paths:
         return None
     try:
-        out_path = describe().out_path
+        described = describe()
     except Error:  # the build will say what is wrong, and better
         return None
+    if not described.paths:
+        emit(
+            events.Notice(
+                "it is built, whatever is published: only a build can tell the store path of what is "
+                "content-addressed or impure"
+            )
+        )
+        return None
+    # docs/decisions.md#the-source-annotation-names-every-output
+    wanted = " ".join(described.paths)
+    program = names_of(described, described.out_path).written
     candidates = (
         ExistingSource.of(image)
         for image in made
-        if image.annotations.get(SOURCE) == out_path and _everywhere(image, known)
+        if image.annotations.get(SOURCE) == wanted
+        and image.annotations.get(PROGRAM, program) == program
+        and _everywhere(image, known)
     )
     return next((source for source in candidates if source and source.complete(store)), None)
 
@@ -163,7 +192,7 @@ def _everywhere(image: ExistingImage, known: ExistingImages) -> bool:
 
 
 def _reported(image: ExistingImage) -> tuple[Any, ...]:
-    marks = (image.annotations.get(name) for name in (SOURCE, DERIVATION, RECIPE_OF))
+    marks = (image.annotations.get(name) for name in (SOURCE, DERIVATION, RECIPE_OF, PROGRAM))
     layers = ((layer.diff_id, layer.key) for layer in image.layers if layer)
     return image.intact, *marks, image.unstamped_config, *layers
 
@@ -176,6 +205,7 @@ class ExistingSource:
     base: Image
     known: tuple[Layer, ...]
     annotations: Mapping[str, str]
+    blobs: tuple[ExistingLayer, ...] = ()
     forward_only: bool = False
 
     @classmethod
@@ -185,7 +215,7 @@ class ExistingSource:
         if config is None or not all(image.layers):
             return None
         layers = [layer for layer in image.layers if layer]
-        path = image.annotations[SOURCE]
+        path = image.annotations[SOURCE].partition(" ")[0]
         try:
             base = image_of(
                 config,
@@ -195,6 +225,9 @@ class ExistingSource:
             )
         except Error:
             return None
+        base = replace(
+            base, annotations={key: value for key, value in image.annotations.items() if key == PROGRAM}
+        )
         known = {
             layer.diff_id: Layer(
                 layer.diff_id,
@@ -204,7 +237,7 @@ class ExistingSource:
             )
             for layer in layers
         }
-        return cls(Path(path), base, tuple(known.values()), image.annotations)
+        return cls(Path(path), base, tuple(known.values()), image.annotations, tuple(layers))
 
     @property
     def derivation(self) -> str:

@@ -68,6 +68,39 @@ def parse_list(text: str, *, comma: bool = True, comment: str = "", first: int =
     return tuple(value for value in map(_trimmed, values) if value.text)
 
 
+def parse_lines(text: str, *, comment: str = "", first: int = 1) -> tuple[Placed, ...]:
+    """Split an input into lines of text, which are taken as they are: what another tool wrote has no quotes of CSV.
+
+    A line that begins with a quote is the one exception: it ends where the quote is closed, and so may hold line breaks
+    and blanks at its ends. Blank lines, blanks around a line, and lines that start with `comment` are dropped. `first` is
+    the number of the first line. UsageError, with line and column, for a quote that is never closed.
+    """
+    lines: list[Placed] = []
+    position, line = 0, first
+    while position < len(text):
+        newline = _NEWLINE.search(text, position)
+        end = newline.start() if newline else len(text)
+        value = _trimmed(Placed(text[position:end], line, 1))
+        if value.text.startswith('"'):
+            start = position + value.column - 1
+            quoted, stop = _field(text, start, line=line, column=value.column, comment=comment)
+            newline = _NEWLINE.search(text, stop)
+            end = newline.start() if newline else len(text)
+            rest = text[stop:end].rstrip()
+            lines.append(replace(quoted, text=quoted.text + rest) if rest else quoted)
+        elif value.text and not (comment and value.text.startswith(comment)):
+            lines.append(value)
+        line += len(_NEWLINE.findall(text, position, end)) + 1
+        position = newline.end() if newline else len(text)
+    return tuple(lines)
+
+
+def quoted_line(text: str) -> str:
+    """Write a line so that `parse_lines`, and csv-parse in Docker's actions, read the very text; in quotes where need be."""
+    plain = text == text.strip() and not text.startswith(('"', "#")) and not _NEWLINE.search(text)
+    return text if plain else '"' + text.replace('"', '""') + '"'
+
+
 def parse_pair(line: Placed, *, what: str) -> tuple[str, str]:
     """Cut KEY=VALUE at its first `=`; blanks around the key are dropped.
 
@@ -77,7 +110,7 @@ def parse_pair(line: Placed, *, what: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise UsageError(
             f"{line.where()}{what} must be KEY=VALUE, not {line.text:.100}",
-            hint="Write KEY=VALUE, one a line.",
+            hint='Write KEY=VALUE, one a line; one whose value has line breaks in quotes: "KEY=…".',
         )
     return key.strip(), value
 

@@ -7,21 +7,21 @@ import functools
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.annotations import LAYER_KEY
-from flakeship.image.model import Image, Layer
+from flakeship.image.annotations import LAYER_KEY, PROGRAM
+from flakeship.image.model import EMPTY, Image, Layer
 from flakeship.image.tar.writer import RECIPE, tar_of
 from flakeship.sources import registry_image
 from flakeship.sources.closure.architecture import platform_of
 from flakeship.sources.closure.base import Base
 from flakeship.sources.closure.furnishing import environment, furnished, links_for_base, user_of
 from flakeship.sources.closure.groups import Group, grouped
-from flakeship.sources.closure.programs import program_of
+from flakeship.sources.closure.programs import program_of, warn_of_other_name
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.package import BY_PATHS, Package
 
@@ -63,7 +63,7 @@ class Closure:
     def __init__(self, package: Package, *, below: Opened | None = None) -> None:
         self._package = package
         self._platform = platform_of(package.system, path=package.path)
-        self._program = program_of(package) if package.wants_program else ""
+        self._program = program_of(package) if package.wants_program else None
         self._base = Base.of(below, self._platform)
         self._furnishing = links_for_base(package) if below else furnished(package)
         room = package.max_layers - len(self._base.image.layers) - bool(self._furnishing)
@@ -96,6 +96,7 @@ class Closure:
                     {"created": _BEGINNING, "created_by": "flakeship", "comment": comment}
                     for comment in comments
                 ),
+                annotations=self._chosen_by(),
             )
         )
 
@@ -106,8 +107,17 @@ class Closure:
         if linked or self._package.user:
             runtime["User"] = user_of(self._package.user).spelled
         if self._program:
-            runtime["Entrypoint"] = [self._program]
+            runtime["Entrypoint"] = [self._program.path]
         return runtime
+
+    def _chosen_by(self) -> Mapping[str, str]:
+        """The record of how the program was chosen, for what a package says of itself changes no store path."""
+        if self._program is None:
+            return EMPTY
+        if self._program.chosen_by is None:
+            warn_of_other_name(self._package, self._program.path)
+            return EMPTY
+        return {PROGRAM: self._program.chosen_by.written}
 
 
 def key_of(group: Group) -> str:

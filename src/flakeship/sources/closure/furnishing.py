@@ -171,7 +171,8 @@ _SYMLINK: Final = form("symlink", 0o777)
 
 def environment(package: Package, *, linked: bool) -> Mapping[str, str]:
     """PATH, and where the certificates are if a bundle is among the contents, be these `linked` into / or not."""
-    folders = [f"{package.path}/bin"] if Path(package.path).is_dir() else []
+    folders = [f"{package.path}/bin"] if Path(package.path).is_dir() and not package.others else []
+    folders += [f"{path}/bin" for path in package.outputs if package.others and Path(path, "bin").is_dir()]
     others = [f"{path}/bin" for path in package.contents if Path(path, "bin").is_dir()]
     folders += ["/bin"] * bool(others) if linked else others
     bundles = (f"{path}/etc/ssl/certs/ca-bundle.crt" for path in package.contents)

@@ -3,37 +3,72 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flakeship.errors import NotAnImageError
-from flakeship.sources.package import Package
+from flakeship.errors import Error, NotAnImageError
+from flakeship.sources.package import Names, Package
 
 _SHOWN: Final = 20
 
 
-def program_of(package: Package) -> str:
-    """Its full path. NotAnImageError, listing the candidates, where it is not clear which one is meant."""
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The program that an image starts, by its full path. `chosen_by` are the names that decided between several."""
+
+    path: str
+    chosen_by: Names | None = None
+
+
+def program_of(package: Package) -> Program:
+    """NotAnImageError, listing the candidates, where it is not clear which one is meant."""
     root = Path(package.path)
     if root.is_file():
-        return package.path
-    found = _programs(root / "bin")
+        return Program(package.path)
+    found = programs_of(package)
     if not found:
         raise NotAnImageError(
-            f"{package.path} is no image, and as a package it has no programs: there is none in its bin/",
+            f"{' and '.join(package.outputs)} is no image, and as a package it has no programs: there is none in its bin/",
             hint="point flakeship at a package with a program or at an image, or say by `entrypoint` what to run",
         )
     if len(found) == 1:
-        return str(root / "bin" / found[0])
+        return Program(next(iter(found.values())))
     names = package.names()
     for name in (names.main_program, names.pname):
         if name in found:
-            return str(root / "bin" / name)
+            return Program(found[name], names)
     wrong = f", and meta.mainProgram names {names.main_program!r}" if names.main_program else ""
     raise NotAnImageError(
-        f"{package.path} has {len(found)} programs{wrong}: {_list(found)}",
+        f"{' and '.join(package.outputs)} has {len(found)} programs{wrong}: {_list(sorted(found))}",
         hint="say which one to run: `meta.mainProgram` in the package, or the input `entrypoint`",
     )
+
+
+def programs_of(package: Package) -> Mapping[str, str]:
+    """The programs of all outputs by name, each with its full path; of two with one name that of the first output."""
+    found: dict[str, str] = {}
+    for root in package.outputs:
+        for name in _programs(Path(root, "bin")):
+            found.setdefault(name, f"{root}/bin/{name}")
+    return found
+
+
+def warn_of_other_name(package: Package, program: str) -> None:
+    """Warn where the package names a program that it does not have, and the image starts the only one there is.
+
+    `nix run` would fail. The names cost an evaluation, which at the end of a run is done already.
+    """
+    try:
+        named = package.names().main_program
+    except Error:
+        return
+    if named and named != Path(program).name:
+        package.warn(
+            f"meta.mainProgram names {named!r}, which is not in {' or '.join(package.outputs)}: the image starts {program}",
+            "correct meta.mainProgram, or name the output that has it: `.#package^out,bin`",
+        )
 
 
 def _programs(folder: Path) -> list[str]:
