@@ -89,7 +89,8 @@ def test_images_of_one_platform_have_a_digest_each() -> None:
     for number, build in enumerate((17763, 20348, 26100)):
         packed = random_packed(number, 1)
         platform = Platform("windows", "amd64", "", f"10.0.{build}.1")
-        images.append(replace(packed, image=replace(packed.image, platform=platform)))
+        descriptor = replace(packed.descriptor, platform=platform)
+        images.append(replace(packed, descriptor=descriptor, image=replace(packed.image, platform=platform)))
     found = json.loads(outputs(seal_index(images), [SENT])["digests"])
     assert found == {
         "windows/amd64": images[0].descriptor.digest,
