@@ -31,7 +31,7 @@ def folder_of(runtime: Runtime, compression: Compression = Compression(), **aske
     """Where the cache is that a run would use; empty for none."""
     behind = TemporaryStore(runtime.cwd)
     cache = LayerCache.of(Settings(**asked), runtime)
-    store = cache.before(behind, compression, OCI, now=0, emit=runtime.emit)
+    store = cache.in_front_of(behind, compression, OCI, now=0, emit=runtime.emit)
     if store is behind:
         return ""
     assert isinstance(store, CachedStore)

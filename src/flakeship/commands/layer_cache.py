@@ -32,11 +32,13 @@ class LayerCache:
         unused = named == OFF or settings.reuse != "trust"
         return cls(None if unused else folder_path(named, runtime), size_limit(settings))
 
-    def before(
+    def in_front_of(
         self, behind: LayerStore, compression: Compression, family: Family, *, now: float, emit: events.Emit
     ) -> LayerStore:
-        """`behind` with the cache before it; without it where nothing is compressed, for then a layer is made as fast as
-        it is read. `now` is in seconds since 1970.
+        """Return a store that asks the cache first, then `behind`.
+
+        It is `behind` alone where nothing is compressed: then a layer is made as fast as it is read. `now` is in seconds
+        since 1970.
         """
         if self.folder is None or compression.algorithm == "none":
             return behind

@@ -14,13 +14,13 @@ from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
 from flakeship.image.stream import Hashing, Reader, Unclosed, chunks, read_full
 from flakeship.image.tar.reader import DamagedError
 
-OpenBlob = Callable[[Digest], Reader]
+OpenByDigest = Callable[[Digest], Reader]
 """Opens the bytes that a digest stands for; raises OSError where there are none."""
 
 _HINT = "publish the image again; if this comes back, the disk or the registry changes what is written to it"
 
 
-def check_image(manifest: Descriptor, open_blob: OpenBlob) -> None:
+def check_image(manifest: Descriptor, open_blob: OpenByDigest) -> None:
     """Read manifest, config and layers. RejectedError names the first thing that is not what it is said to be."""
     document = _document(manifest, open_blob, "manifest")
     try:
@@ -38,7 +38,7 @@ def check_image(manifest: Descriptor, open_blob: OpenBlob) -> None:
 
 
 def check_layer(
-    layer: Descriptor, diff_id: Digest, open_blob: OpenBlob, *, tar_size: float = math.inf
+    layer: Descriptor, diff_id: Digest, open_blob: OpenByDigest, *, tar_size: float = math.inf
 ) -> None:
     """RejectedError where the blob, or what it unpacks to, is not what is said of it. `tar_size`, in bytes, is where
     unpacking ends in any case: some blobs go on for a thousand times their size.
@@ -62,7 +62,7 @@ def _digest_of(tar: Reader, most: float) -> str:
     return hashed.digest
 
 
-def _document(descriptor: Descriptor, open_blob: OpenBlob, what: str) -> dict[str, Any]:
+def _document(descriptor: Descriptor, open_blob: OpenByDigest, what: str) -> dict[str, Any]:
     with _opened(descriptor.digest, open_blob, what) as reader:
         data = read_full(reader, DOCUMENT_LIMIT + 1)
     _compare(descriptor, digest_of(data), len(data), what)
@@ -72,7 +72,7 @@ def _document(descriptor: Descriptor, open_blob: OpenBlob, what: str) -> dict[st
         raise RejectedError(f"{what} {descriptor.digest} can't be read: {error}", hint=_HINT) from error
 
 
-def _opened(digest: Digest, open_blob: OpenBlob, what: str) -> Reader:
+def _opened(digest: Digest, open_blob: OpenByDigest, what: str) -> Reader:
     try:
         return open_blob(digest)
     except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
-Base: TypeAlias = Literal["minimal", "none"]
+Furnishing: TypeAlias = Literal["minimal", "none"]
 
 BY_PATHS: Final = "store:"
 """The prefix of the keys of layers that hold store paths."""
@@ -61,7 +61,7 @@ class Package:
     contents: tuple[str, ...] = ()
     names: Callable[[], Names] = Names
     warn: Callable[[str, str], None] = lambda message, hint: None
-    base: Base = "minimal"
+    base: Furnishing = "minimal"
     user: str = ""
     max_layers: int = 100
     wants_program: bool = True

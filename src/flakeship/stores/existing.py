@@ -18,7 +18,7 @@ from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, Pac
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import Prefixed, Reader, read_full, sha256_of
 
-OpenBlob = Callable[[ExistingLayer], contextlib.AbstractContextManager[Reader]]
+OpenExistingLayer = Callable[[ExistingLayer], contextlib.AbstractContextManager[Reader]]
 
 
 class ExistingStore:
@@ -36,7 +36,7 @@ class ExistingStore:
         suffix: str,
         family: Family,
         behind: LayerStore,
-        open_blob: OpenBlob | None = None,
+        open_blob: OpenExistingLayer | None = None,
     ) -> None:
         self._family, self._suffix, self._behind = family, suffix, behind
         self._open_blob = open_blob
@@ -97,7 +97,7 @@ class ExistingStore:
         # docs/decisions.md#reuse-needs-the-same-blob-everywhere
         return known if all(_same(other.find(layer), known) for other in self._others) else None
 
-    def _proven(self, layer: Layer, known: ExistingLayer, open_blob: OpenBlob) -> bool:
+    def _proven(self, layer: Layer, known: ExistingLayer, open_blob: OpenExistingLayer) -> bool:
         """Read tar and blob, and return True if both have the diff_id that the destination reports, and the compression."""
         if layer.named:
             return False  # a stream can't be read twice: packing it is the proof

@@ -32,7 +32,7 @@ from flakeship.image.stream import Reader
 from flakeship.metadata.context import NixFacts
 from flakeship.sources import opened
 from flakeship.sources.opened import SourceRequest
-from flakeship.stores.existing import ExistingStore, OpenBlob
+from flakeship.stores.existing import ExistingStore, OpenExistingLayer
 from flakeship.stores.temporary import TemporaryStore
 from tests.image.making import made
 from tests.testbed import archives
@@ -95,7 +95,7 @@ class Shipment:
         with open_parts([self.part]) as source:
             sent = pack_and_send(source, self.plan)
             stamped = stamp(source)
-        packed = finish(stamped, sent, [self.part], self.plan, TagRecord()).packed
+        packed = finish(stamped, sent, [self.part], self.plan).packed
         assert isinstance(packed, Packed)
         return packed
 
@@ -107,7 +107,7 @@ def shipment(
     images: Sequence[ExistingImage],
     told: list[Event],
     *,
-    open_blob: OpenBlob | None = None,
+    open_blob: OpenExistingLayer | None = None,
 ) -> Shipment:
     store = ExistingStore(
         [images], suffix="+gzip", family=OCI, behind=TemporaryStore(folder), open_blob=open_blob
@@ -120,7 +120,7 @@ def shipment(
         naming=cast("Any", None),
         places=(place,),
         pushed_to=frozenset(),
-        unnamed=(),
+        keeping_own_name=(),
         existing=ExistingImages(()),
         store=store,
         packing=Packing(Compression(), OCI, store, 2, told.append),
@@ -128,6 +128,7 @@ def shipment(
         uploads=2,
         temporary=folder,
         lint=Lint("off", told.append),
+        tags=TagRecord(),
         scope=contextlib.ExitStack(),
     )
     return Shipment(Part(Obtained(archive), partial(opened, archive, request), unstamped), plan)

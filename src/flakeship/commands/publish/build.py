@@ -31,7 +31,7 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
     What is published already comes first, if a build would only make it again. Should a layer of it turn out to be
     gone, ask for the next: what Nix builds, or the `source` as it is. BuildError where the build fails.
     """
-    if published := _published_already(request, plan, run):
+    if published := _existing_part(request, plan, run):
         yield [published]
     base = _base(request, plan, run)  # asked for before the build, which may take an hour
     obtained = _obtained(request, plan, run)
@@ -40,7 +40,7 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
     yield [Part(obtained, open_source, _stamp(obtained, request, plan, run))]
 
 
-def _published_already(request: Request, plan: Plan, run: Run) -> Part | None:
+def _existing_part(request: Request, plan: Plan, run: Run) -> Part | None:
     buildable = request.subject.buildable
     if buildable is None or not request.reuse.may_skip_build:
         return None
@@ -50,7 +50,7 @@ def _published_already(request: Request, plan: Plan, run: Run) -> Part | None:
         plan.existing,
         plan.store,
         recipe=plan.recipe,
-        unnamed=plan.unnamed,
+        keeping_own_name=plan.keeping_own_name,
         emit=run.emit,
     )
     if source is None:

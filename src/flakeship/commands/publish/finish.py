@@ -25,7 +25,7 @@ class Result:
     name: str
 
 
-def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan, tags: TagRecord) -> Result:
+def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> Result:
     """Seal the images, write them by their digests to every destination, and give them their names.
 
     A destination that lacks blobs which it said it had is sent them, each once: registries cache what they have longer
@@ -43,7 +43,7 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan)
-            return Result(packed, set_names(_prepared(packed, plan), tags), parts[0].name)
+            return Result(packed, set_names(_prepared(packed, plan), plan.tags), parts[0].name)
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
             missing = error.digests - resent

@@ -12,7 +12,7 @@ from flakeship.errors import Error, RejectedError
 from flakeship.image.existing import ExistingLayer
 from flakeship.image.model import Layer, Packed
 from flakeship.image.stream import read_full
-from flakeship.stores.existing import OpenBlob
+from flakeship.stores.existing import OpenExistingLayer
 
 if TYPE_CHECKING:  # runs with `lint: off` import none of it
     from flakeship.lint.finding import Finding
@@ -46,7 +46,7 @@ class Lint:
         look = self._known().look if self._mode == "strict" else self._known().watch
         return map(look, layers)
 
-    def looks_at(self, published: Iterable[ExistingLayer], open_blob: OpenBlob) -> bool:
+    def looks_at(self, published: Iterable[ExistingLayer], open_blob: OpenExistingLayer) -> bool:
         """Look at the layers of an image that is not built, if `strict` needs them; False where one can't be read."""
         if self._mode != "strict":
             return True

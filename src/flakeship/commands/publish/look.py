@@ -13,10 +13,11 @@ from flakeship.commands.naming import Naming, naming_of
 from flakeship.commands.nix_facts import facts_before_build, facts_of_build
 from flakeship.commands.publish.disk_space import check_room
 from flakeship.commands.publish.lint import Lint
-from flakeship.commands.publish.opening import names_kept, registries_of
+from flakeship.commands.publish.opening import keeping_own_name, registries_of
 from flakeship.commands.publish.request import Request
 from flakeship.commands.publish.reuse import ExistingImages, existing_at
 from flakeship.commands.run import Run
+from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.kind import Target
 from flakeship.destinations.protocol import Destination
 from flakeship.errors import Error
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 class Plan:
     """How one image is called, where it goes and how it is packed: all that is known before it is built.
 
-    `pushed_to` are the registries among the destinations. `unnamed` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
+    `pushed_to` are the registries among the destinations. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
     packed. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
     places: tuple[Destination, ...]
     pushed_to: frozenset[str]
-    unnamed: tuple[str, ...]
+    keeping_own_name: tuple[str, ...]
     existing: ExistingImages
     store: ExistingStore
     packing: Packing
@@ -48,6 +49,7 @@ class Plan:
     uploads: int
     temporary: Path
     lint: Lint
+    tags: TagRecord
     scope: contextlib.ExitStack
 
 
@@ -70,7 +72,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             check_room(run.store.directory, wanted)
             places = request.destinations.open(wanted, scope)
             existing = existing_at(places, request.reuse.mode, emit)
-        cached = request.layer_cache.before(
+        cached = request.layer_cache.in_front_of(
             run.store, compression, family, now=run.runtime.now.timestamp(), emit=emit
         )
         store = existing.store(compression, family, cached)
@@ -88,7 +90,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             naming=naming,
             places=places,
             pushed_to=registries_of(wanted),
-            unnamed=names_kept(wanted, places),
+            keeping_own_name=keeping_own_name(wanted, places),
             existing=existing,
             store=store,
             packing=packing,
@@ -96,6 +98,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             uploads=request.packing.uploads,
             temporary=run.store.directory,
             lint=Lint(request.lint, emit, buildable.builder.nix if buildable else None),
+            tags=run.runtime.tags,
             scope=scope,
         )
 

@@ -82,7 +82,7 @@ def registries_of(wanted: Sequence[Target]) -> frozenset[str]:
     return frozenset(target.registry for target in wanted if isinstance(target, Repository))
 
 
-def names_kept(wanted: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:
+def keeping_own_name(wanted: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:
     """The names of the destinations where an image keeps the name that it gives itself."""
     return tuple(place.name for target, place in zip(wanted, places, strict=True) if target.keeps_own_name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from flakeship.nix.build import current_system, system_of
 from flakeship.nix.closure import PathInfo, closure
 from flakeship.nix.command import Nix
 from flakeship.sources.package import Names, Package
+from flakeship.store_paths import hash_of
 
 
 def package_of(
@@ -56,10 +57,10 @@ def package_of(
     )
 
 
-def _keep_alive(nix: Nix, paths: Iterable[str], folder: Path) -> None:
+def _keep_alive(nix: Nix, paths: Sequence[str], folder: Path) -> None:
     """Register `paths` as roots of the garbage collector. Best effort: reading notices what vanishes."""
     # docs/decisions.md#a-closure-is-held-while-it-is-read
-    nix.run("build", "--out-link", str(folder / "held"), "--", *paths)
+    nix.run("build", "--out-link", str(folder / f"held-{hash_of(paths[0])}"), "--", *paths)
 
 
 def _system(nix: Nix, obtained: Obtained, path: PathInfo) -> str:

@@ -22,8 +22,8 @@ def publish(request: Request, run: Run) -> Result:
     with look(request, run) as plan:
         for parts in build(request, plan, run):
             with contextlib.suppress(LayerGoneError), run.stage("publish", f"publishing {parts[0].name}"):
-                with open_parts(parts) as source:
-                    sent = pack_and_send(source, plan)
-                    stamped = stamp(source)
-                return finish(stamped, sent, parts, plan, run.runtime.tags)
+                with open_parts(parts) as opened:
+                    sent = pack_and_send(opened, plan)
+                    stamped = stamp(opened)
+                return finish(stamped, sent, parts, plan)
     raise AssertionError("a layer of what was just built can't be gone")

@@ -20,7 +20,7 @@ from flakeship.registry.reference import TRANSPORT
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
-    from flakeship.sources.package import Base
+    from flakeship.sources.package import Furnishing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class SourceChoice:
     image_in_archive: str = ""
     platform: Platform | None = None
     contents: tuple[str, ...] = ()
-    base: Base = "minimal"
+    base: Furnishing = "minimal"
     base_image: str = ""
     max_layers: int = 100
     user: str = ""
@@ -52,7 +52,7 @@ class SourceChoice:
             image_in_archive=settings.image_in_archive,
             platform=_platform(settings.platform),
             contents=settings.contents,
-            base=cast("Base", settings.base),
+            base=cast("Furnishing", settings.base),
             base_image=settings.base_image,
             max_layers=settings.max_layers or 1,
             user=settings.user,

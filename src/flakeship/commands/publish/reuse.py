@@ -24,7 +24,7 @@ from flakeship.image.stream import Reader
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import Opened
 from flakeship.store_paths import store_paths_in
-from flakeship.stores.existing import ExistingStore, OpenBlob
+from flakeship.stores.existing import ExistingStore, OpenExistingLayer
 
 Known = Sequence[ExistingImage] | None
 
@@ -38,9 +38,9 @@ class ExistingImages:
     """The images that each destination held before this run; None for a destination that needs no bytes."""
 
     by_place: tuple[Known, ...]
-    open_blob: OpenBlob | None = None
+    open_blob: OpenExistingLayer | None = None
     """Opens a blob of the first destination that has images, to compare it; None with `reuse: trust`."""
-    openers: Mapping[str, OpenBlob] = field(default_factory=dict)
+    openers: Mapping[str, OpenExistingLayer] = field(default_factory=dict)
     """To read a blob, by what holds it (`ExistingLayer.where`)."""
 
     def open(self, layer: ExistingLayer) -> contextlib.AbstractContextManager[Reader]:
@@ -135,7 +135,7 @@ def existing_source(
     store: ExistingStore,
     *,
     recipe: str,
-    unnamed: Collection[str],
+    keeping_own_name: Collection[str],
     emit: events.Emit = events.ignore,
 ) -> ExistingSource | None:
     """The published image that a build would make again, found by evaluation alone; None where there is none.
@@ -145,14 +145,14 @@ def existing_source(
 
     It needs an intact seal, the config as it was before it was stamped, and all layers at every destination. All
     destinations must report the same image, so that write access to one of them can't decide what is published to
-    another. Destinations in `unnamed` use the image's own name; for them only an image found there is accepted.
+    another. Destinations in `keeping_own_name` use the image's own name; for them only an image found there is accepted.
     """
     made = [
         image
         for image in known.images()
         if image.intact
         and image.annotations.get(RECIPE_OF) == recipe
-        and all(place == image.where for place in unnamed)
+        and all(place == image.where for place in keeping_own_name)
     ]
     paths = {image.annotations.get(SOURCE, "") for image in made} - {""}
     if not paths:

@@ -71,7 +71,7 @@ def _check_platforms(source: OpenParts, places: Sequence[Destination]) -> None:
         return
     for place in places:
         if not isinstance(place, TakesIndexes):
-            held = ", ".join(map(str, source.platforms()))
+            held = "several platforms" if source.forward_only else ", ".join(map(str, source.platforms()))
             raise UsageError(
                 f"{place.name} takes one image, and the source holds one for each of {held}",
                 hint="choose one with `platform`",

@@ -18,7 +18,7 @@ from flakeship.image.model import EMPTY, Image, Layer
 from flakeship.image.tar.writer import RECIPE, tar_of
 from flakeship.sources import registry_image
 from flakeship.sources.closure.architecture import platform_of
-from flakeship.sources.closure.base import Base
+from flakeship.sources.closure.base import BaseImage
 from flakeship.sources.closure.furnishing import environment, furnished, links_for_base, user_of
 from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of, warn_of_other_name
@@ -64,7 +64,7 @@ class Closure:
         self._package = package
         self._platform = platform_of(package.system, path=package.path)
         self._program = program_of(package) if package.wants_program else None
-        self._base = Base.of(below, self._platform)
+        self._base = BaseImage.of(below, self._platform)
         self._furnishing = links_for_base(package) if below else furnished(package)
         room = package.max_layers - len(self._base.image.layers) - bool(self._furnishing)
         self._groups = grouped(

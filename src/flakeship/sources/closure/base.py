@@ -14,7 +14,7 @@ _REPLACED: Final = frozenset({"Entrypoint", "Cmd"})
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class BaseImage:
     """The image that a package is put on; without layers where there is none."""
 
     image: Image
