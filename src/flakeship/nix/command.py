@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from flakeship import process
+from flakeship.confinement import variables
 from flakeship.errors import BuildError, UsageError
 from flakeship.events import Command, Emit
 
@@ -40,7 +41,7 @@ _HINT_INSTALL: Final = (
 class Nix:
     """A nix that was found and runs. `version` is (major, minor), `release` the whole text of `nix --version`.
 
-    `options` are settings (name, value) for the command lines; `environ` holds no secrets.
+    `options` are settings (name, value) for the command lines; `environ` holds what Nix may know.
     """
 
     version: tuple[int, int]
@@ -62,13 +63,16 @@ class Nix:
         accept_flake_config: bool = False,
         require_sandbox: bool = False,
         spare_home: str = "",
+        pass_env: Sequence[str] = (),
     ) -> Self:
         """Find nix and ask for its version. `config` holds lines of nix.conf.
 
-        `spare_home` is an empty folder of this run, which becomes HOME if there is no better one.
+        `spare_home` is an empty folder of this run, which becomes HOME if there is no better one. `pass_env` are names of
+        variables that Nix is given besides its own.
         Raises BuildError if nix is missing or too old, and UsageError for a line that is not a setting.
         """
-        child = _child_environ(environ, config=config, spare_home=spare_home)
+        given = (variables.IMPURE if impure or allow_unfree else variables.NIX).of(environ, pass_env)
+        child = _child_environ(given, config=config, spare_home=spare_home)
         if allow_unfree:
             child["NIXPKGS_ALLOW_UNFREE"] = "1"
         _put_on_path(child)
@@ -213,7 +217,7 @@ def _version(release: str) -> tuple[int, int]:
 
 
 def _child_environ(environ: Mapping[str, str], *, config: Sequence[str], spare_home: str) -> dict[str, str]:
-    child = process.without_secrets(environ)
+    child = dict(environ)
     for name in _RUNNERS:
         if name in child and not Path(child[name]).exists():
             del child[name]

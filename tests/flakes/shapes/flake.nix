@@ -28,7 +28,7 @@
             // builtins.removeAttrs extra [ "outputs" ];
           image = { imageName = "registry.example/shapes"; imageTag = "1.0"; };
           tarball = name: make name "$b cp ${archives}/${name} $out" image;
-          script =
+          executable =
             name: text:
             make name ''
               $b cat > $out <<'END'
@@ -36,7 +36,12 @@
               ${text}
               END
               $b chmod +x $out
-            '' (image // { isExe = true; });
+            '';
+          # streamLayeredImage's wrapper execs a script with a conf.json; this one tells too little to be planned.
+          conf = make "shapes-conf.json" ''echo '{"store_layers": [], "customisation_layer": "/nowhere"}' > $out'' { };
+          script =
+            name: text:
+            executable name ''exec "${executable "stream" text { }}"  ${conf} "$@"'' (image // { isExe = true; });
         in
         rec {
           default = hello;
@@ -72,6 +77,13 @@
             echo "cannot read the customisation layer" >&2
             exit 3
           '';
+
+          # Packages that are one script: whoever publishes them must not start them.
+          script-package = executable "server" ''
+            echo "started where it is published" >&2
+            exec ${busybox} sleep 600
+          '' { };
+          script-linked = make "linked" "$b ln -s ${hello}/bin/hello $out" { };
 
           text = make "notes.txt" "echo 'no image at all' > $out" { };
 
