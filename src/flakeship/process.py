@@ -105,12 +105,10 @@ def running(
 
         # It is never closed here: closing waits for a thread that reads, and so for the program.
         raw = cast("io.RawIOBase", child.stdout)
-        if bounds is None:
-            yield Running(io.BufferedReader(raw), wait, lambda: _end_group(child))
-            return
         with _Bounded(raw, bounds, lambda: _end_group(child)).watched() as bounded:
+            stdout = io.BufferedReader(bounded if bounds else raw)
             yield Running(
-                io.BufferedReader(bounded),
+                stdout,
                 bounded.timed(wait),
                 lambda: _end_group(child),
                 lambda: bounded.exceeded,
@@ -120,7 +118,7 @@ def running(
 class _Bounded(io.RawIOBase):
     """A program's stdout, with a thread that ends the program when it takes too long or prints too much."""
 
-    def __init__(self, raw: io.RawIOBase, bounds: Bounds, end: Callable[[], None]) -> None:
+    def __init__(self, raw: io.RawIOBase, bounds: Bounds | None, end: Callable[[], None]) -> None:
         self._raw, self._bounds, self._end = raw, bounds, end
         self._waited, self._size, self._since = 0.0, 0, 0.0
         self.exceeded = ""
@@ -133,7 +131,7 @@ class _Bounded(io.RawIOBase):
             return 0
         got: int = self.timed(lambda: self._raw.readinto(buffer) or 0)()
         self._size += got
-        if self._size > self._bounds.size:
+        if self._bounds and self._size > self._bounds.size:
             self._exceed(f"printed more than {self._bounds.size} bytes")
             return 0
         return got
@@ -153,8 +151,11 @@ class _Bounded(io.RawIOBase):
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[_Bounded]:
+        if self._bounds is None:
+            yield self
+            return
         left = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(left,), daemon=True)
+        watch = threading.Thread(target=self._watch, args=(self._bounds, left), daemon=True)
         watch.start()
         try:
             yield self
@@ -162,11 +163,11 @@ class _Bounded(io.RawIOBase):
             left.set()
             watch.join()
 
-    def _watch(self, left: threading.Event) -> None:
-        while not left.wait(min(1.0, self._bounds.patience / 4)):
+    def _watch(self, bounds: Bounds, left: threading.Event) -> None:
+        while not left.wait(min(1.0, bounds.patience / 4)):
             since = self._since
             waited = self._waited + (time.monotonic() - since if since else 0.0)
-            if since and waited > self._bounds.patience + self._size / self._bounds.rate:
+            if since and waited > bounds.patience + self._size / bounds.rate:
                 self._exceed(f"was waited for {waited:.0f} s, while it printed {self._size} bytes")
                 return
 

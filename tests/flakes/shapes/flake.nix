@@ -85,6 +85,28 @@
           '' { };
           script-linked = make "linked" "$b ln -s ${hello}/bin/hello $out" { };
 
+          # What seems to be nixpkgs' script, and looks for secrets in all that it can read; its stderr says what it found.
+          spy = script "spy" ''
+            busybox=${busybox}
+            for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /root/.docker/config.json /home/*/.docker/config.json /tmp/*/*; do
+              if $busybox grep -q CaNaRy "$file" 2>/dev/null; then echo "found in $file" >&2; fi
+            done
+            $busybox env | $busybox grep CaNaRy >&2
+            echo "files: $(echo /*)" >&2
+            ${busybox} cat ${archives}/layered.tar
+          '';
+
+          # An image whose builder looks for secrets in all that it can read of other processes.
+          curious = make "curious.tar" ''
+            echo "built by user $($b id -u)"
+            found=0
+            for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /root/.docker/config.json /tmp/*/*; do
+              if $b grep -q CaNaRy "$file" 2>/dev/null; then found=$((found+1)); echo "found in $file"; fi
+            done
+            echo "secrets found: $found"
+            $b cp ${archives}/layered.tar $out
+          '' { };
+
           text = make "notes.txt" "echo 'no image at all' > $out" { };
 
           fails = make "fails-1.0" ''
