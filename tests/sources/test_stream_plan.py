@@ -291,6 +291,25 @@ def test_a_base_that_can_not_be_read_in_place_is_left_to_the_script(tmp_path: Pa
     assert "its base image" in left_to_the_script(script)
 
 
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("what", ["from_image", "customisation_layer"])
+def test_what_lies_outside_of_the_store_is_not_read_for_it(tmp_path: Path, what: str, *, link: bool) -> None:
+    """We may read what the authors of a flake may not; the script itself is confined."""
+    script = built(tmp_path / "store", [trees(tmp_path, "aa-tree")])
+    private = tmp_path / "private"
+    if what == "from_image":
+        base_image(private, {})
+    else:
+        (script.store / "customisation").rename(private)
+    place = script.store / "link" if link else private
+    if link:
+        place.symlink_to(private)
+    script.conf.write_text(json.dumps({**json.loads(script.conf.read_text()), what: str(place)}))
+    assert "is not in the store" in left_to_the_script(script)
+    with pytest.raises(NotAnImageError, match="failed with exit code"):
+        made(script.wrapper, tmp_path / "out", **around(script))
+
+
 @pytest.mark.parametrize("environment", [None, "A=1", [1], {}])
 def test_an_environment_that_can_not_be_merged_is_left_to_the_script(
     tmp_path: Path, environment: Any

@@ -266,13 +266,17 @@ def _may_become(users: Sequence[str]) -> bool:
     """Whether this root has the capabilities, and a user namespace that knows these users; True where nobody can tell."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        mapped = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+        mapped = [
+            tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()
+        ]
         effective = int(re.findall(r"(?m)^CapEff:\s*([0-9a-f]+)$", status)[0], 16)
         numbers = [pwd.getpwnam(user).pw_uid for user in users]
     except (OSError, ValueError, IndexError, KeyError):
         return True
     able = all(effective >> number & 1 for number in _TO_BECOME_ANOTHER)
-    return able and all(any(first <= number < first + count for first, _, count in mapped) for number in numbers)
+    return able and all(
+        any(first <= number < first + count for first, _, count in mapped) for number in numbers
+    )
 
 
 def _setting(line: str) -> str:
