@@ -135,10 +135,11 @@ def test_keys_in_another_case_are_what_the_script_makes_of_them(
     tmp_path: Path, below: dict[str, Any], own: dict[str, Any]
 ) -> None:
     """It looks for `Env` alone, and engines then read what it wrote: the two together decide."""
-    base = base_image(tmp_path / "base", below)
+    base = base_image(tmp_path / "store/base", below)
     script = built(tmp_path / "store", [trees(tmp_path, "aa-tree")], from_image=base, config=own)
-    planned = made(script.wrapper, tmp_path / "planned", **around(script))
-    assert str(script.conf) not in script.ran, "a trial on other files, and nothing else"
+    said: list[Event] = []
+    planned = made(script.wrapper, tmp_path / "planned", **around(script, emit=said.append))
+    assert str(script.conf) not in script.ran(said), "a trial on other files, and nothing else"
     ran = made(script.hidden(), tmp_path / "ran", **around(script))
     assert planned.config == ran.config
     assert not {"env", "ENV", "CMD"} & json.loads(planned.config)["config"].keys()

@@ -99,9 +99,9 @@
           # An image whose builder looks for secrets in all that it can read of other processes.
           curious = make "curious.tar" ''
             echo "built by user $($b id -u)"
-            found=0
+            needle=CaNa; needle=''${needle}Ry found=0 # its own arguments hold this text
             for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /root/.docker/config.json /tmp/*/*; do
-              if $b grep -q CaNaRy "$file" 2>/dev/null; then found=$((found+1)); echo "found in $file"; fi
+              if $b grep -q $needle "$file" 2>/dev/null; then found=$((found+1)); echo "found in $file"; fi
             done
             echo "secrets found: $found"
             $b cp ${archives}/layered.tar $out
