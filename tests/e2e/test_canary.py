@@ -1,6 +1,6 @@
 """A canary in every place that holds a secret, on three platforms, and a registry that says aloud whatever it is sent.
 
-Looked for in all that a run leaves or shows: outputs, files, arguments, the environment of the programs that it starts and
+Looked for in all that a run leaves or shows: log, outputs, files, arguments, the environment of the programs that it starts and
 its own, a core. Programs are started through a shim that notes what it is given and what it sees of its parent.
 """
 
@@ -146,15 +146,6 @@ out={notes}/$$-{name}
 """
 
 Canary: TypeAlias = Callable[..., Seen]
-QUOTING: Final = frozenset({"log", "files/summary"})
-"""Where an error is quoted, and with it what a registry says. They wait for the redaction below all that is written (D6):
-take a place out of this set when that holds there.
-"""
-
-
-def unquoted(places: Mapping[str, str]) -> dict[str, str]:
-    """Return all places but those that quote what a registry says."""
-    return {place: text for place, text in places.items() if place not in QUOTING}
 
 
 @pytest.fixture
@@ -230,7 +221,7 @@ def test_no_secret_is_left_or_shown(canary: Canary, platform: str, log_level: st
     noted = {place.rpartition("-")[2] for place in seen.places if place.startswith("notes/")}
     assert "nix" in noted, seen.log
     assert seen.code, "the registry refuses"
-    assert seen.sightings(unquoted(seen.places)) == []
+    assert seen.sightings(seen.places) == []
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -249,13 +240,13 @@ def test_a_helper_gets_what_is_on_its_list_and_keeps_what_it_says(canary: Canary
     }
     allowed = clouds | {"AWS_SECRET_ACCESS_KEY"}
     assert {found.split(" in ")[0] for found in seen.sightings(helper)} == allowed
-    others = unquoted({place: text for place, text in seen.places.items() if place not in helper})
+    others = {place: text for place, text in seen.places.items() if place not in helper}
     assert seen.sightings(others) == []
 
 
 def test_pass_env_is_for_nix_alone(canary: Canary) -> None:
     seen = canary("local", "--pass-env", "NIX_GITHUB_PRIVATE_PASSWORD")
-    found = seen.sightings(unquoted(seen.places))
+    found = seen.sightings(seen.places)
     assert found
     assert {line.split(" in ")[0] for line in found} == {"NIX_GITHUB_PRIVATE_PASSWORD"}
     assert {line.rpartition("-")[2] for line in found} == {"nix"}
