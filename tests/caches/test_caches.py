@@ -92,7 +92,9 @@ def test_caches_are_told_of_every_build_before_they_are_left(
     steps: list[str], nix: Nix, record: EventRecord, tmp_path: Path, mocker: MockerFixture
 ) -> None:
     """The build itself is not run here: only the order counts."""
-    build = mocker.patch("flakeship.commands.builder.build", return_value=BuildOutput("", {"out": "/out"}, ""))
+    build = mocker.patch(
+        "flakeship.commands.builder.build", return_value=BuildOutput("", {"out": "/out"}, "")
+    )
     mocker.patch(
         "flakeship.commands.builder.sandbox_state",
         return_value=SandboxState("on", fallback=True, possible=True),
