@@ -8,8 +8,11 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/log/*.log /var/log/apt /var/cache/debconf/*-old \
  # The workspace belongs to another user, which libgit2 forgives by this file alone.
  && printf '[safe]\n\tdirectory = *\n' >/etc/gitconfig \
+ # Builders are these users, not root: without a sandbox they would read the memory of our process, and what root may read.
+ && echo "nixbld:x:30000:$(seq -s , -f nixbld%g 64)" >>/etc/group \
+ && for n in $(seq 64); do echo "nixbld$n:x:$((30000 + n)):30000:Nix build user $n:/nonexistent:/usr/sbin/nologin"; done >>/etc/passwd \
  && mkdir -p /etc/nix \
- && printf '%s\n' 'build-users-group =' 'extra-experimental-features = nix-command flakes' >/etc/nix/nix.conf
+ && printf '%s\n' 'build-users-group = nixbld' 'extra-experimental-features = nix-command flakes' >/etc/nix/nix.conf
 
 FROM system AS package
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils python3-pip python3-venv

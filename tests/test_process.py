@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flakeship import process
-from flakeship.process import NotStartedError, run, running, without_secrets
+from flakeship.process import NotStartedError, run, running
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -32,46 +32,6 @@ def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
     while not true() and time.monotonic() < deadline:
         time.sleep(0.01)
     return true()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "FLAKESHIP_PASSWORD",
-        "INPUT_PASSWORD",
-        "INPUT_CACHIX-AUTH-TOKEN",
-        "ACTIONS_RUNTIME_URL",
-        "GITHUB_TOKEN",
-        "CI_JOB_TOKEN",
-        "CI_JOB_JWT_V2",
-        "CI_REGISTRY_PASSWORD",
-        "DOCKER_AUTH_CONFIG",
-        "CACHIX_SIGNING_KEY",
-        "CACHIX_AUTH_TOKEN",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "SSH_PRIVATE_KEY",
-        "my_secret",
-        "GH_PAT",
-        "GOOGLE_CREDENTIALS",
-        "TOKEN_OF_MINE",
-    ],
-)
-def test_variables_that_may_be_secrets_are_removed(name: str) -> None:
-    assert without_secrets({name: "x"}) == {}
-
-
-@pytest.mark.parametrize("name", ["PATH", "HOME", "NIX_CONFIG", "GITHUB_SHA", "SSH_AUTH_SOCK", "CI", "TERM"])
-def test_variables_that_a_build_needs_are_kept(name: str) -> None:
-    assert without_secrets({name: "x"}) == {name: "x"}
-
-
-@pytest.mark.parametrize("user", ["gitlab-ci-token", ""])
-def test_a_url_with_a_password_is_a_secret_unless_nix_needs_the_variable(user: str) -> None:
-    """GitLab's CI_REPOSITORY_URL is such a URL; one with a user name alone is kept."""
-    secret = f"https://{user}:glcbt-canary@gitlab.example/o/n.git"
-    kept = {"https_proxy": secret, "NIX_CONFIG": f"substituters = {secret}", "REMOTE": "ssh://git@host:22/n"}
-    assert without_secrets({"CI_REPOSITORY_URL": secret, "DATABASE": secret, **kept}) == kept
 
 
 def test_run_returns_both_outputs_and_the_exit_status() -> None:
@@ -201,3 +161,37 @@ def test_a_daemon_that_holds_stderr_open_does_not_block_wait(tmp_path: Path) -> 
     assert time.monotonic() - started < 3 * process._GRACE
     assert lines == [b"last"]
     os.kill(int(pid.read_text()), 9)
+
+
+BOUNDS = process.Bounds(patience=0.4, rate=1_000_000_000, size=1 << 20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("sleep 600", "was waited for"),
+        ("echo begun; sleep 600", "was waited for"),
+        ("exec 1>&-; sleep 600", "was waited for"),
+        ("while sleep 0.1; do echo dribble; done", "was waited for"),
+        ("while sleep 0.1; do echo chatter >&2; done", "was waited for"),
+        ("yes", "printed more than 1048576 bytes"),
+    ],
+)
+def test_a_program_that_breaks_its_bounds_is_ended(script: str, why: str) -> None:
+    with running(sh(script), environ=ENVIRON, on_stderr=lambda _: None, bounds=BOUNDS) as child:
+        while child.stdout.read(1 << 16):
+            pass
+        assert child.wait() < 0
+        assert why in child.exceeded()
+
+
+@pytest.mark.slow
+def test_the_time_of_its_reader_is_not_the_program_s() -> None:
+    with running(
+        sh("yes | head -c 500000"), environ=ENVIRON, on_stderr=lambda _: None, bounds=BOUNDS
+    ) as child:
+        data = child.stdout.read(10)
+        time.sleep(1.5)
+        data += child.stdout.read()
+        assert (child.wait(), child.exceeded(), len(data)) == (0, "", 500_000)

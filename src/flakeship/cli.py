@@ -21,6 +21,7 @@ from flakeship import __version__
 from flakeship.cancellation import Cancellation, Cancelled
 from flakeship.commands import COMMANDS, PUBLISHING
 from flakeship.commands.tag_record import TagRecord
+from flakeship.confinement import exposure
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
@@ -29,6 +30,7 @@ from flakeship.settings import arguments
 def entry() -> NoReturn:
     """Run as a program. Threads that an error has abandoned may hang in a read: they are not waited for."""
     _open_streams()
+    exposure.withdraw()
     try:
         code = main(sys.argv[1:], last=True)
     except Exception:  # noqa: BLE001 - the threads of a run that hit a bug are not waited for either

@@ -5,29 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, BinaryIO, Final, cast
+from typing import IO, Any, BinaryIO, Final, cast
 
 from flakeship.errors import Error
-
-_SECRET_NAME: Final = re.compile(
-    r"FLAKESHIP_.*|INPUT_.*|ACTIONS_.*|DOCKER_AUTH_CONFIG|CI_JOB_JWT.*"
-    r"|.*(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIALS?|PRIVATE_KEY|SIGNING_KEY)(_.*)?|.*_KEY|.*_PAT"
-)
-_SECRET_VALUE: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@")
-"""A password in a URL, as in GitLab's CI_REPOSITORY_URL, which holds the job token.
-
-https://docs.gitlab.com/ci/variables/predefined_variables/
-"""
-
-_NEEDED: Final = re.compile(r"NIX_.*|.*_PROXY")
-"""Variables that Nix can't work without, also if their value holds a password."""
 
 _LONGEST_LINE: Final = 1 << 20
 _GRACE: Final = 2.0
@@ -45,19 +31,6 @@ class Completed:
     returncode: int
     stdout: bytes
     stderr: bytes
-
-
-def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without the variables that may hold a secret, for programs that run a flake's code.
-
-    https://docs.github.com/actions/security-for-github-actions/security-guides/using-secrets-in-github-actions
-    """
-    return {name: value for name, value in environ.items() if not _is_secret(name.upper(), value)}
-
-
-def _is_secret(name: str, value: str) -> bool:
-    by_value = _SECRET_VALUE.search(value) and not _NEEDED.fullmatch(name)
-    return bool(by_value or _SECRET_NAME.fullmatch(name))
 
 
 def run(
@@ -80,16 +53,29 @@ def run(
     return Completed(child.returncode, stdout, stderr)
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long a program may be waited for and how much it may print: `patience` seconds and one for each `rate` bytes,
+    and `size` bytes. What its reader does between two reads is not the program's time.
+    """
+
+    patience: float
+    rate: int
+    size: int
+
+
 @dataclass(slots=True)
 class Running:
     """A program that is running. Read `stdout` to its end, then call `wait`, which returns the exit status.
 
-    `end` ends the program and its children, and may be called from any thread.
+    `end` ends the program and its children, and may be called from any thread. `exceeded` says which bound the program
+    broke, for which it was ended; empty where it broke none.
     """
 
     stdout: BinaryIO
     wait: Callable[[], int]
     end: Callable[[], None]
+    exceeded: Callable[[], str] = str
 
 
 @contextlib.contextmanager
@@ -99,6 +85,7 @@ def running(
     environ: Mapping[str, str],
     on_stderr: Callable[[bytes], None],
     cwd: str | None = None,
+    bounds: Bounds | None = None,
 ) -> Iterator[Running]:
     """Start a program whose stdout is read as a stream, and end its whole process group when the block is left.
 
@@ -117,8 +104,76 @@ def running(
             return returncode
 
         # It is never closed here: closing waits for a thread that reads, and so for the program.
-        stdout = io.BufferedReader(cast("io.RawIOBase", child.stdout))
-        yield Running(stdout, wait, lambda: _end_group(child))
+        raw = cast("io.RawIOBase", child.stdout)
+        with _Bounded(raw, bounds, lambda: _end_group(child)).watched() as bounded:
+            stdout = io.BufferedReader(bounded if bounds else raw)
+            yield Running(
+                stdout,
+                bounded.timed(wait),
+                lambda: _end_group(child),
+                lambda: bounded.exceeded,
+            )
+
+
+class _Bounded(io.RawIOBase):
+    """A program's stdout, with a thread that ends the program when it takes too long or prints too much."""
+
+    def __init__(self, raw: io.RawIOBase, bounds: Bounds | None, end: Callable[[], None]) -> None:
+        self._raw, self._bounds, self._end = raw, bounds, end
+        self._waited, self._size, self._since = 0.0, 0, 0.0
+        self.exceeded = ""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if self.exceeded:
+            return 0
+        got: int = self.timed(lambda: self._raw.readinto(buffer) or 0)()
+        self._size += got
+        if self._bounds and self._size > self._bounds.size:
+            self._exceed(f"printed more than {self._bounds.size} bytes")
+            return 0
+        return got
+
+    def timed(self, call: Callable[[], int]) -> Callable[[], int]:
+        """The same call, whose time is the program's."""
+
+        def within() -> int:
+            self._since = time.monotonic()
+            try:
+                return call()
+            finally:
+                self._waited += time.monotonic() - self._since
+                self._since = 0.0
+
+        return within
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[_Bounded]:
+        if self._bounds is None:
+            yield self
+            return
+        left = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(self._bounds, left), daemon=True)
+        watch.start()
+        try:
+            yield self
+        finally:
+            left.set()
+            watch.join()
+
+    def _watch(self, bounds: Bounds, left: threading.Event) -> None:
+        while not left.wait(min(1.0, bounds.patience / 4)):
+            since = self._since
+            waited = self._waited + (time.monotonic() - since if since else 0.0)
+            if since and waited > bounds.patience + self._size / bounds.rate:
+                self._exceed(f"was waited for {waited:.0f} s, while it printed {self._size} bytes")
+                return
+
+    def _exceed(self, how: str) -> None:
+        self.exceeded = how
+        self._end()
 
 
 @dataclass(slots=True)

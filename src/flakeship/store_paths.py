@@ -6,12 +6,14 @@ https://nix.dev/manual/nix/latest/store/store-path. The hash is 160 bits in Nix'
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 STORE: Final = "/nix/store/"
 
 _BASE_NAME: Final = r"(?P<hash>[0-9a-df-np-sv-z]{32})-(?P<name>[0-9A-Za-z+._?=-]+)"
 _STORE_PATH: Final = re.compile(STORE + _BASE_NAME)
+_MOST_LINKS: Final = 40
 _LAST_PART: Final = re.compile(rf".*/{_BASE_NAME}", re.DOTALL)
 
 
@@ -24,6 +26,21 @@ def store_path_of(path: str) -> str:
     """Return the store path that a file lies in; empty for a file outside the store."""
     found = _STORE_PATH.match(path)
     return found[0] if found else ""
+
+
+def whole_store_path(path: Path) -> str:
+    """Return the last store path that `path` leads to by symbolic links and is all of; empty where there is none.
+
+    `result` → `/nix/store/A` → `/nix/store/B/bin/x` is all of A, and lies in B.
+    """
+    found, place = "", path.absolute()
+    for _ in range(_MOST_LINKS):
+        place = place.parent.resolve() / place.name
+        found = str(place) if _STORE_PATH.fullmatch(str(place)) else found
+        if not place.is_symlink():
+            break
+        place = place.parent / place.readlink()
+    return found
 
 
 def hash_of(path: str) -> str:

@@ -56,10 +56,11 @@ def test_every_module_is_compiled(shell: Callable[[str], str]) -> None:
     assert int(compiled) == int(sources) > 0
 
 
-def test_nix_knows_flakes_and_needs_no_users_of_its_own(shell: Callable[[str], str]) -> None:
+def test_nix_knows_flakes_and_has_users_to_build(shell: Callable[[str], str]) -> None:
     assert shell("nix --version").startswith("nix (Nix) 2.")
     assert shell("nix eval --expr 1+1") == "2\n"
-    assert shell("nix config show build-users-group") == "\n"
+    assert shell("nix config show build-users-group") == "nixbld\n"
+    assert shell("id nixbld64") == "uid=30064(nixbld64) gid=30000(nixbld) groups=30000(nixbld)\n"
 
 
 def test_workspace_is_no_place_to_import_from(dockerd: Docker, action_image: str, tmp_path: Path) -> None:
@@ -139,6 +140,35 @@ def test_runs_as_github_runs_it_and_leaves_the_workspace_clean(
     assert sorted(path for path in job.workspace.rglob("*") if ".git" not in path.parts) == before
     assert job.owners() == {OWNER}
     assert not list(job.home.iterdir()), "later steps, which run as the runner's user, share this home"
+
+
+SECRET = "CaNaRy-5ecret"
+
+
+def test_a_builder_is_not_root_and_sees_no_secret_of_the_action(
+    dockerd: Docker, action_image: str, runner: Callable[..., Runner]
+) -> None:
+    """A container on a hosted runner allows no namespaces: what keeps a builder apart is its user."""
+    given = {"registry": "localhost:1", "username": "me", "password": SECRET, "cachix_auth_token": SECRET}
+    job = runner(flake=".#curious", to="oci:/tmp/out", **given)
+    names = ("ACTIONS_RUNTIME_TOKEN", "GITHUB_TOKEN", "SOME_OTHER_NAME")
+    more = (part for name in names for part in ("-e", f"{name}={SECRET}"))
+    done = dockerd.run(*job.arguments, *more, action_image)
+    log = done.stderr.decode()
+    assert done.returncode == 0, log
+    assert "built by user 300" in log
+    assert "secrets found: 0" in log, log
+    assert "sandbox: off (this container allows no namespaces" in log
+
+
+@pytest.mark.parametrize("flags", [("--cap-drop", "ALL"), ("--cap-drop", "SETUID"), ("--cap-drop", "KILL")])
+def test_root_that_may_not_become_another_user_builds_as_before(
+    dockerd: Docker, action_image: str, runner: Callable[..., Runner], flags: tuple[str, ...]
+) -> None:
+    job = runner(flake="path:.#curious", to="oci:/tmp/out")
+    done = dockerd.run(*job.arguments, *flags, action_image)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "built by user 0" in done.stderr.decode()
 
 
 def test_what_is_written_belongs_to_the_owner_of_the_workspace(

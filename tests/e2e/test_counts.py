@@ -224,7 +224,7 @@ def test_a_stream_script(run: Run, counter: Counter, tmp_path: Path) -> None:
     shutil.copytree(FLAKES / "stream", folder)
     (folder / "bin").mkdir()
     shutil.copy(archives.BUSYBOX, folder / "bin/busybox")
-    (folder / "script.py").write_text(script_text(tmp_path / "runs"))
+    (folder / "script.py").write_text(script_text())
     (folder / "text").write_text("one\n")
     flake = ("--flake", f"path:{folder}", "--rebuild", "always", "--created", "0")
     run(*flake, "--labels", "a=1")

@@ -82,7 +82,7 @@ def planned(tmp_path: Path) -> str:
     (folder / "flake.nix").write_text(text.replace('"now"', '"2001-01-01T00:00:00+00:00"'))
     (folder / "bin").mkdir()
     shutil.copy(archives.BUSYBOX, folder / "bin/busybox")
-    (folder / "script.py").write_text(script_text(tmp_path / "runs"))
+    (folder / "script.py").write_text(script_text())
     (folder / "text").write_text("one\n")
     return f"path:{folder}"
 

@@ -113,7 +113,8 @@ def test_an_unfree_package_is_refused_unless_it_is_allowed(
 def test_impure_lets_a_build_read_the_environment(
     nix_environ: Mapping[str, str], make_flake: MakeFlake
 ) -> None:
-    impure = Nix.find(environ={**nix_environ, "FLAVOUR": "mint"}, emit=ignore, impure=True)
+    environ = {**nix_environ, "FLAVOUR": "mint"}
+    impure = Nix.find(environ=environ, emit=ignore, impure=True, pass_env=("FLAVOUR",))
     assert Path(built(impure, make_flake(), ".#impure")[0].out_path).read_text() == "mint\n"
 
 
@@ -156,7 +157,7 @@ def test_a_wrong_attribute_lists_the_packages_of_the_flake(nix: Nix, make_flake:
     assert error.hint.startswith(
         "did you mean `stream`? its images: image, layered, layered-plain, layered-zstd, several,"
     )
-    assert "its other packages: chatty, default, fails" in error.hint
+    assert "its other packages: chatty, curious, default, fails" in error.hint
 
 
 def test_a_flake_without_a_default_package_says_so(nix: Nix, tmp_path: Path) -> None:

@@ -6,21 +6,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from flakeship.events import Command, Event
 
 _SCRIPT: Final = """\
 import hashlib, io, json, pathlib, sys, tarfile
 from datetime import datetime, timezone
 
-ROOT_MODE, OWNED, VARIANT, RUNS = {root_mode}, {owned}, {variant}, {runs!r}
+ROOT_MODE, OWNED, VARIANT = {root_mode}, {owned}, {variant}
 
-with open(RUNS, "a") as runs:
-    print(sys.argv[1], file=runs)
 conf = json.load(open(sys.argv[1]))
 moment = lambda text: datetime.now(timezone.utc) if text == "now" else datetime.fromisoformat(text)
 created = moment(conf["created"])
@@ -116,12 +115,10 @@ class Built:
     wrapper: Path
     conf: Path
     store: Path
-    runs: Path
 
-    @property
-    def ran(self) -> list[str]:
-        """The conf.json of each run."""
-        return self.runs.read_text().split() if self.runs.exists() else []
+    def ran(self, said: Iterable[Event]) -> list[str]:
+        """The conf.json of each run that was told, and the wrapper where that was run."""
+        return [event.argv[-1] for event in said if isinstance(event, Command)]
 
     def hidden(self) -> Path:
         """The same image by a wrapper that can't be read for what it is, so that it is run."""
@@ -145,7 +142,6 @@ def built(
 ) -> Built:
     """`store` has the paths of the layers already; `more` is said in conf.json, `without` is not said."""
     conf, script, wrapper = store / "conf.json", store / "script", store / "wrapper"
-    runs = store.parent / f"{store.name}-runs"
     customisation = store / "customisation"
     customisation.mkdir(exist_ok=True)
     data = tarfile.TarInfo("a file").tobuf().ljust(10240, b"\0")
@@ -160,22 +156,21 @@ def built(
     }
     conf.write_text(json.dumps({key: value for key, value in said.items() if key not in without}))
     script.write_text(
-        script_text(runs, root_mode=root_mode, owned=owned, tells_variant=tells_variant, prelude=prelude)
+        script_text(root_mode=root_mode, owned=owned, tells_variant=tells_variant, prelude=prelude)
     )
     wrapper.write_text(f"#! /bin/sh -e\n{wrapped.format(script=script, conf=conf)}\n")
     for path in (script, wrapper):
         path.chmod(0o755)
-    return Built(wrapper, conf, store, runs)
+    return Built(wrapper, conf, store)
 
 
 def script_text(
-    runs: Path,
     *,
     root_mode: int = 0o755,
     owned: bool = True,
     tells_variant: bool = False,
     prelude: str = "",
 ) -> str:
-    """The script; it notes in `runs` which conf.json it is given."""
-    text = _SCRIPT.format(root_mode=root_mode, owned=owned, variant=tells_variant, runs=str(runs))
-    return f"#!{sys.executable}\n{prelude}\n{text}"
+    """The script, for a Python that stands where every system keeps its programs: it sees no other."""
+    text = _SCRIPT.format(root_mode=root_mode, owned=owned, variant=tells_variant)
+    return f"#!/usr/bin/python3\n{prelude}\n{text}"

@@ -82,6 +82,7 @@ def base_image(path: Path, config: Mapping[str, Any]) -> str:
         "c.json": json.dumps(document).encode(),
         "manifest.json": json.dumps([entry]).encode(),
     }
+    path.parent.mkdir(exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for name, data in members.items():
             member = tarfile.TarInfo(name)
@@ -107,16 +108,17 @@ GENERATIONS: Mapping[str, Mapping[str, Any]] = {
 @pytest.mark.parametrize("generation", GENERATIONS)
 @pytest.mark.parametrize("based", [False, True])
 def test_the_same_image_as_the_script_writes(tmp_path: Path, generation: str, *, based: bool) -> None:
-    base = base_image(tmp_path / "base", {"Env": ["PATH=/b", "A=base"], "User": "x"}) if based else None
+    base = base_image(tmp_path / "store/base", {"Env": ["PATH=/b", "A=base"], "User": "x"}) if based else None
     paths = trees(tmp_path, "aa-tree", "ab-file", "ac-link", "ad-tree")
     layers = [paths[:1], paths[1:], []]
     script = built(tmp_path / "store", layers, from_image=base, **GENERATIONS[generation])
-    planned = made(script.wrapper, tmp_path / "planned", **around(script))
+    said: list[Event] = []
+    planned = made(script.wrapper, tmp_path / "planned", **around(script, emit=said.append))
     check(planned)
-    assert len(script.ran) == 1
-    assert str(script.conf) not in script.ran, "a trial on other files, and nothing else"
-    ran = made(script.hidden(), tmp_path / "ran", **around(script))
-    assert script.ran[1:] == [str(script.conf)]
+    assert len(script.ran(said)) == 1
+    assert str(script.conf) not in script.ran(said), "a trial on other files, and nothing else"
+    ran = made(script.hidden(), tmp_path / "ran", **around(script, emit=said.append))
+    assert script.ran(said)[1:] == [str(script.store / "hidden")]
     assert planned.config == ran.config
     assert digests(planned) == digests(ran)
     assert planned.image.names == ran.image.names == ("name:tag",)
@@ -133,10 +135,11 @@ def test_keys_in_another_case_are_what_the_script_makes_of_them(
     tmp_path: Path, below: dict[str, Any], own: dict[str, Any]
 ) -> None:
     """It looks for `Env` alone, and engines then read what it wrote: the two together decide."""
-    base = base_image(tmp_path / "base", below)
+    base = base_image(tmp_path / "store/base", below)
     script = built(tmp_path / "store", [trees(tmp_path, "aa-tree")], from_image=base, config=own)
-    planned = made(script.wrapper, tmp_path / "planned", **around(script))
-    assert str(script.conf) not in script.ran, "a trial on other files, and nothing else"
+    said: list[Event] = []
+    planned = made(script.wrapper, tmp_path / "planned", **around(script, emit=said.append))
+    assert str(script.conf) not in script.ran(said), "a trial on other files, and nothing else"
     ran = made(script.hidden(), tmp_path / "ran", **around(script))
     assert planned.config == ran.config
     assert not {"env", "ENV", "CMD"} & json.loads(planned.config)["config"].keys()
@@ -289,11 +292,30 @@ def test_a_base_that_can_not_be_read_in_place_is_left_to_the_script(tmp_path: Pa
     assert "its base image" in left_to_the_script(script)
 
 
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("what", ["from_image", "customisation_layer"])
+def test_what_lies_outside_of_the_store_is_not_read_for_it(tmp_path: Path, what: str, *, link: bool) -> None:
+    """We may read what the authors of a flake may not; the script itself is confined."""
+    script = built(tmp_path / "store", [trees(tmp_path, "aa-tree")])
+    private = tmp_path / "private"
+    if what == "from_image":
+        base_image(private, {})
+    else:
+        (script.store / "customisation").rename(private)
+    place = script.store / "link" if link else private
+    if link:
+        place.symlink_to(private)
+    script.conf.write_text(json.dumps({**json.loads(script.conf.read_text()), what: str(place)}))
+    assert "is not in the store" in left_to_the_script(script)
+    with pytest.raises(NotAnImageError, match="failed with exit code"):
+        made(script.wrapper, tmp_path / "out", **around(script))
+
+
 @pytest.mark.parametrize("environment", [None, "A=1", [1], {}])
 def test_an_environment_that_can_not_be_merged_is_left_to_the_script(
     tmp_path: Path, environment: Any
 ) -> None:
-    base = base_image(tmp_path / "base", {"Env": ["A=1"]})
+    base = base_image(tmp_path / "store/base", {"Env": ["A=1"]})
     script = built(
         tmp_path / "store",
         [trees(tmp_path, "aa-tree")],

@@ -161,6 +161,7 @@ def open_builder(
         accept_flake_config=settings.accept_flake_config,
         require_sandbox=settings.sandbox == "required",
         spare_home=str(folder),
+        pass_env=settings.pass_env,
     )
     return Builder(
         nix=nix,

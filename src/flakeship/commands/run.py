@@ -19,6 +19,7 @@ from flakeship.stores.temporary import TemporaryStore, temporary_store
 if TYPE_CHECKING:  # each is imported when it is first opened: most commands and most images do without
     from flakeship.commands.builder import Builder
     from flakeship.commands.connections import Connections
+    from flakeship.confinement.scripts import Confinement
     from flakeship.metadata.context import Context
     from flakeship.sources.blobs import RegistryImage
 
@@ -96,6 +97,13 @@ class Run:
             folder=self.store.directory,
             scope=self.scope,
         )
+
+    @cached_property
+    def confinement(self) -> Confinement:
+        """How what a flake made is executed, which some of its results must be."""
+        from flakeship.confinement.scripts import Confinement
+
+        return Confinement(required=self._settings.sandbox == "required", emit=self.emit)
 
     def registry_image(self, name: str, *, pushed_to: Collection[str] = ()) -> RegistryImage:
         """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none.

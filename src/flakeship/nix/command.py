@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from flakeship import process
+from flakeship.confinement import variables
 from flakeship.errors import BuildError, UsageError
 from flakeship.events import Command, Emit
 
@@ -40,7 +41,7 @@ _HINT_INSTALL: Final = (
 class Nix:
     """A nix that was found and runs. `version` is (major, minor), `release` the whole text of `nix --version`.
 
-    `options` are settings (name, value) for the command lines; `environ` holds no secrets.
+    `options` are settings (name, value) for the command lines; `environ` holds what Nix may know.
     """
 
     version: tuple[int, int]
@@ -62,13 +63,16 @@ class Nix:
         accept_flake_config: bool = False,
         require_sandbox: bool = False,
         spare_home: str = "",
+        pass_env: Sequence[str] = (),
     ) -> Self:
         """Find nix and ask for its version. `config` holds lines of nix.conf.
 
-        `spare_home` is an empty folder of this run, which becomes HOME if there is no better one.
+        `spare_home` is an empty folder of this run, which becomes HOME if there is no better one. `pass_env` are names of
+        variables that Nix is given besides its own.
         Raises BuildError if nix is missing or too old, and UsageError for a line that is not a setting.
         """
-        child = _child_environ(environ, config=config, spare_home=spare_home)
+        given = (variables.IMPURE if impure or allow_unfree else variables.NIX).of(environ, pass_env)
+        child = _child_environ(given, config=config, spare_home=spare_home)
         if allow_unfree:
             child["NIXPKGS_ALLOW_UNFREE"] = "1"
         _put_on_path(child)
@@ -213,7 +217,7 @@ def _version(release: str) -> tuple[int, int]:
 
 
 def _child_environ(environ: Mapping[str, str], *, config: Sequence[str], spare_home: str) -> dict[str, str]:
-    child = process.without_secrets(environ)
+    child = dict(environ)
     for name in _RUNNERS:
         if name in child and not Path(child[name]).exists():
             del child[name]
@@ -239,18 +243,40 @@ def _home(home: str, *, spare: str) -> str:
 
 
 def _single_user(config: str) -> tuple[str, ...]:
-    """Return the setting that lets root build without the group `nixbld`, which containers lack and Nix asks for."""
-    files = (Path("/etc/nix/nix.conf"), Path("/nix/var/nix/daemon-socket/socket"))
-    mentioned = "build-users-group" in config or (
-        files[0].exists() and "build-users-group" in files[0].read_text()
-    )
-    if os.geteuid() != 0 or mentioned or files[1].exists():
+    """Return the setting that lets root build by itself: without the group `nixbld`, which many containers lack, and
+    where this root may not become its members, as in a container without capabilities.
+    """
+    file, socket = Path("/etc/nix/nix.conf"), Path("/nix/var/nix/daemon-socket/socket")
+    if os.geteuid() != 0 or "build-users-group" in config or socket.exists():
         return ()
+    alone = ("build-users-group =",)
     try:
-        grp.getgrnam("nixbld")
+        members = grp.getgrnam("nixbld").gr_mem
     except KeyError:
-        return ("build-users-group =",)
-    return ()
+        mentioned = file.exists() and "build-users-group" in file.read_text()
+        return () if mentioned else alone
+    return () if _may_become(members) else alone
+
+
+_TO_BECOME_ANOTHER: Final = (0, 5, 6, 7)
+"""CAP_CHOWN, CAP_KILL, CAP_SETGID and CAP_SETUID: https://man7.org/linux/man-pages/man7/capabilities.7.html"""
+
+
+def _may_become(users: Sequence[str]) -> bool:
+    """Whether this root has the capabilities, and a user namespace that knows these users; True where nobody can tell."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        mapped = [
+            tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()
+        ]
+        effective = int(re.findall(r"(?m)^CapEff:\s*([0-9a-f]+)$", status)[0], 16)
+        numbers = [pwd.getpwnam(user).pw_uid for user in users]
+    except (OSError, ValueError, IndexError, KeyError):
+        return True
+    able = all(effective >> number & 1 for number in _TO_BECOME_ANOTHER)
+    return able and all(
+        any(first <= number < first + count for first, _, count in mapped) for number in numbers
+    )
 
 
 def _setting(line: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from flakeship import process
+from flakeship.confinement import variables
 from flakeship.errors import BuildError
 from flakeship.nix.command import Nix
 
@@ -112,7 +113,8 @@ def _namespaces(nix: Nix) -> bool | None:
     attempts = (_NAMESPACES, as_user) if os.geteuid() == 0 else (as_user,)
     try:
         return any(
-            process.run((*argv, "true"), environ=nix.environ, timeout=5).returncode == 0 for argv in attempts
+            process.run((*argv, "true"), environ=variables.PLAIN.of(nix.environ), timeout=5).returncode == 0
+            for argv in attempts
         )
     except (process.NotStartedError, TimeoutError):
         return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flakeship import process
+from flakeship.confinement import variables
 from flakeship.nix.installable import Installable
 
 _SHOWN: Final = 10
@@ -23,7 +24,9 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
     # https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory
     argv = ("git", "-c", "safe.directory=*", "ls-files", "--others", "--exclude-standard", "-z")
     try:
-        listed = process.run(argv, environ=environ, cwd=str(installable.directory), timeout=10)
+        listed = process.run(
+            argv, environ=variables.GIT.of(environ), cwd=str(installable.directory), timeout=10
+        )
     except (process.NotStartedError, TimeoutError):
         return ()
     return tuple(name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)

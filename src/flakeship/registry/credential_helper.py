@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from flakeship.confinement import variables
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.printable import one_line
 from flakeship.process import NotStartedError, run
@@ -35,7 +36,8 @@ def ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credenti
     server = "https://index.docker.io/v1/" if registry == DOCKER_HUB else registry
     hint = f"Try: echo {server} | {program} get; or give username and password."
     try:
-        done = run([program, "get"], environ=environ, stdin=server.encode(), timeout=_TIMEOUT)
+        given = variables.of_helper(name).of(environ)
+        done = run([program, "get"], environ=given, stdin=server.encode(), timeout=_TIMEOUT)
     except (NotStartedError, TimeoutError) as error:
         raise NotAllowedError(f"the credential helper for {registry} failed: {error}", hint=hint) from error
     if done.returncode:

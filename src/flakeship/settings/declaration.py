@@ -220,9 +220,15 @@ class Settings:
         default=False,
         commands=NAMERS,
     )
+    pass_env: tuple[str, ...] = _nix(
+        "list",
+        "Names of environment variables that Nix and its builders get besides Nix's own: `NIX_GITHUB_PRIVATE_PASSWORD`",
+        default=(),
+        commands=NAMERS,
+    )
     sandbox: str = _nix(
         "choice",
-        "`required` refuses to build where Nix can't isolate builders",
+        "`required` refuses to build where Nix can't isolate builders, and to execute a script that can't be confined",
         default="auto",
         choices=("auto", "required"),
     )

@@ -13,6 +13,7 @@ from flakeship import events
 from flakeship.image.model import Image, Layer, Platform
 
 if TYPE_CHECKING:  # some sources alone are asked for these
+    from flakeship.confinement.scripts import Confinement
     from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.package import Package
 
@@ -66,6 +67,8 @@ class SourceRequest:
     """The date that a script writes for `created = "now"`."""
     folder: Path | None = None
     """Private, and outlives the source; None for the system's folder of temporary files."""
+    confinement: Callable[[], Confinement] | None = None
+    """How what must be executed is confined; None for as well as this machine can."""
     nar_hashes: Callable[[], Mapping[str, str]] | None = None
     """Asks Nix for the NAR hashes of all store paths that the result refers to; empty where Nix does not know them."""
 

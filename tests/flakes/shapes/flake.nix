@@ -28,7 +28,7 @@
             // builtins.removeAttrs extra [ "outputs" ];
           image = { imageName = "registry.example/shapes"; imageTag = "1.0"; };
           tarball = name: make name "$b cp ${archives}/${name} $out" image;
-          script =
+          executable =
             name: text:
             make name ''
               $b cat > $out <<'END'
@@ -36,7 +36,12 @@
               ${text}
               END
               $b chmod +x $out
-            '' (image // { isExe = true; });
+            '';
+          # streamLayeredImage's wrapper execs a script with a conf.json; this one tells too little to be planned.
+          conf = make "shapes-conf.json" ''echo '{"store_layers": [], "customisation_layer": "/nowhere"}' > $out'' { };
+          script =
+            name: text:
+            executable name ''exec "${executable "stream" text { }}"  ${conf} "$@"'' (image // { isExe = true; });
         in
         rec {
           default = hello;
@@ -72,6 +77,35 @@
             echo "cannot read the customisation layer" >&2
             exit 3
           '';
+
+          # Packages that are one script: whoever publishes them must not start them.
+          script-package = executable "server" ''
+            echo "started where it is published" >&2
+            exec ${busybox} sleep 600
+          '' { };
+          script-linked = make "linked" "$b ln -s ${hello}/bin/hello $out" { };
+
+          # What seems to be nixpkgs' script, and looks for secrets in all that it can read; its stderr says what it found.
+          spy = script "spy" ''
+            busybox=${busybox}
+            for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /root/.docker/config.json /home/*/.docker/config.json /tmp/*/*; do
+              if $busybox grep -q CaNaRy "$file" 2>/dev/null; then echo "found in $file" >&2; fi
+            done
+            $busybox env | $busybox grep CaNaRy >&2
+            echo "files: $(echo /*)" >&2
+            ${busybox} cat ${archives}/layered.tar
+          '';
+
+          # An image whose builder looks for secrets in all that it can read of other processes.
+          curious = make "curious.tar" ''
+            echo "built by user $($b id -u)"
+            needle=CaNa; needle=''${needle}Ry found=0 # its own arguments hold this text
+            for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /root/.docker/config.json /tmp/*/*; do
+              if $b grep -q $needle "$file" 2>/dev/null; then found=$((found+1)); echo "found in $file"; fi
+            done
+            echo "secrets found: $found"
+            $b cp ${archives}/layered.tar $out
+          '' { };
 
           text = make "notes.txt" "echo 'no image at all' > $out" { };
 

@@ -71,10 +71,11 @@ class Git:
 
         Raises GitError, which quotes no message of git: such a message may contain a URL with a password.
         """
-        from flakeship.process import NotStartedError, run, without_secrets  # CI mostly knows without git
+        from flakeship.confinement import variables  # CI mostly knows without git
+        from flakeship.process import NotStartedError, run
 
         environ = {
-            **without_secrets(self.environ),
+            **variables.GIT.of(self.environ),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_NO_LAZY_FETCH": "1",

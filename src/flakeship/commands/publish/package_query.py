@@ -17,7 +17,7 @@ from flakeship.nix.build import current_system, system_of
 from flakeship.nix.closure import PathInfo, closure
 from flakeship.nix.command import Nix
 from flakeship.sources.package import Names, Package
-from flakeship.store_paths import hash_of
+from flakeship.store_paths import hash_of, whole_store_path
 
 
 def package_of(
@@ -34,7 +34,7 @@ def package_of(
     While `folder`, which is private, lasts, the garbage collector takes nothing of the package.
     """
     nix = builder.configured if obtained.output else builder.nix
-    path = str(obtained.path.resolve())
+    path = whole_store_path(obtained.path) or str(obtained.path.resolve())
     others = obtained.output.paths[1:] if obtained.output else ()
     own = {each.path: each for root in (path, *others) for each in closure(nix, root)}
     system = _system(nix, obtained, own[path])

@@ -44,6 +44,7 @@ def source_request(
         platform=choice.platform,
         now=runtime.now,
         folder=run.store.directory,
+        confinement=lambda: run.confinement,
         nar_hashes=functools.partial(_nar_hashes, obtained.path, lambda: run.builder.nix, run.emit),
     )
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from flakeship import events, process
+from flakeship.confinement import variables
 from flakeship.destinations.archive.file import ArchiveDestination
 from flakeship.destinations.docker_daemon.destination import EngineDestination
 from flakeship.destinations.image_name import ImageName
@@ -107,7 +108,7 @@ class _Command:
         emit: events.Emit,
     ) -> None:
         self._command, self._file, self._names, self._emit = command, file, names, emit
-        self._environ = process.without_secrets(environ)
+        self._environ = variables.PODMAN.of(environ)
         self.archive = ArchiveDestination(file, "docker-archive", names)
         self.check = self.archive.check
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from flakeship import events
 from flakeship.errors import NotAnImageError
 from flakeship.image.annotations import LAYER_KEY, PROGRAM
 from flakeship.image.model import EMPTY, Image, Layer
@@ -24,18 +25,22 @@ from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of, warn_of_other_name
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.package import BY_PATHS, Package
+from flakeship.sources.stream_script.recognition import is_script
+from flakeship.store_paths import whole_store_path
 
 KIND: Final = "package"
 
 _STORE: Final = Path("/nix/store")
 _BEGINNING: Final = "1970-01-01T00:00:01Z"
-_ELF: Final = b"\x7fELF"
+_PROGRAMS: Final = (b"\x7fELF", b"#!")
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """A folder of the store, or a program that is all of its store path."""
+    """A folder of the store, or a program or script that is all of its store path."""
     real = path.resolve()
-    return real.parent == _STORE and (real.is_dir() or (head.startswith(_ELF) and os.access(real, os.X_OK)))
+    if real.is_dir():
+        return real.parent == _STORE
+    return head.startswith(_PROGRAMS) and os.access(real, os.X_OK) and bool(whole_store_path(path))
 
 
 @contextlib.contextmanager
@@ -47,6 +52,12 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Closure]:
             hint="install Nix, or give an image",
         )
     package = request.package()
+    if is_script(Path(package.path)):
+        request.emit(
+            events.Notice(
+                f"{package.path} is a script, and none of nixpkgs' streamLayeredImage: the image starts it"
+            )
+        )
     if request.base is None:
         yield Closure(package)
         return

@@ -5,7 +5,6 @@ exactly what it would write, its layers are read from the store one by one; else
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +14,16 @@ KIND: Final = "streamLayeredImage script"
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Claim an executable script."""
-    return head.startswith(b"#!") and path.is_file() and os.access(path, os.X_OK)
+    """Claim a script of nixpkgs, or one of the user's own; any other that is all of a store path is a package."""
+    if not head.startswith(b"#!"):
+        return False
+    from flakeship.sources.stream_script.recognition import is_script, recognised
+    from flakeship.store_paths import whole_store_path
+
+    real = path.resolve()
+    if not is_script(real):
+        return False
+    return recognised(real) is not None or not whole_store_path(path)
 
 
 def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:

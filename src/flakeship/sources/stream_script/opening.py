@@ -1,32 +1,81 @@
-"""Decide whether a stream script is planned from its settings or run."""
+"""Decide whether a stream script is planned from its settings or run, and what it can read where it is run."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from flakeship import events
+from flakeship.confinement.scripts import Confinement
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.stream_script.conf import UnplannedError, read_conf
 from flakeship.sources.stream_script.plan import Planned, base_of
-from flakeship.sources.stream_script.run import run
+from flakeship.sources.stream_script.recognition import StreamScript, interpreter_of, recognised
+from flakeship.sources.stream_script.run import Executed, run
 from flakeship.sources.stream_script.trial import recipe_of
+
+_SYSTEM: Final = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr")
+_EMULATORS: Final = "/run/binfmt"
+"""Where NixOS keeps what executes the programs of another system."""
 
 
 def planned_or_run(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
-    """Plan the layers where the script is of a known version, else run it."""
+    """Plan the layers where the script is of a known version, else run it.
+
+    BuildError where a sandbox is required and the script can't be confined, or is not nixpkgs'.
+    """
+    script = recognised(path.resolve())
+    hashes = functools.cache(request.nar_hashes or dict)
+    executed = Executed(
+        path,
+        request.environ,
+        request.emit,
+        request.confinement() if request.confinement else Confinement(emit=request.emit),
+        request.store,
+        script,
+        lambda: _readable(path.resolve(), script, request.store, hashes()) if script else (),
+    )
     try:
-        planned = _planned(path, request)
+        planned = _planned(path, request, executed, hashes)
     except UnplannedError as error:
         request.emit(events.Detail(f"{path} is run, and not planned: {error}"))
-        return run(path, request)
+        return run(executed)
     return contextlib.nullcontext(planned)
 
 
-def _planned(path: Path, request: SourceRequest) -> Planned:
+def _planned(
+    path: Path,
+    request: SourceRequest,
+    executed: Executed,
+    hashes: functools._lru_cache_wrapper[Mapping[str, str]],
+) -> Planned:
     conf = read_conf(path, store=request.store, now=request.now)
+    if executed.script is None:
+        raise UnplannedError("it is no script of nixpkgs")
     base = base_of(conf)
     # docs/decisions.md#a-stream-script-is-tried-out-first
-    recipe = recipe_of(conf, environ=request.environ, folder=request.folder)
-    hashes = request.nar_hashes() if request.nar_hashes else {}
-    return Planned(conf, recipe, base=base, hashes=hashes)
+    recipe = recipe_of(conf, executed=executed, folder=request.folder)
+    return Planned(conf, recipe, base=base, hashes=hashes())
+
+
+def _readable(path: Path, script: StreamScript, store: Path, hashes: Mapping[str, str]) -> tuple[str, ...]:
+    """What the script needs: its closure, or all of the store where nobody knows that."""
+    emulated = (_EMULATORS,) if Path(_EMULATORS).is_dir() else ()
+    known = tuple(hashes) if str(path) in hashes and not emulated else (str(store),)
+    outside = [str(file) for file in (*script.files, script.conf) if not _within(str(file), known)]
+    if outside and store != _STORE:  # a wrapper that lies elsewhere
+        outside.append(str(_STORE))
+    foreign = [
+        name for file in script.files if not _within(name := interpreter_of(file), (str(store), str(_STORE)))
+    ]
+    return (*dict.fromkeys((*known, *outside, *emulated, *(_SYSTEM if foreign else ()))),)
+
+
+def _within(name: str, paths: tuple[str, ...]) -> bool:
+    return any(name == path or name.startswith(f"{path}/") for path in paths)
+
+
+_STORE: Final = Path("/nix/store")

@@ -45,7 +45,7 @@ class Planned:
         """`hashes` are the NAR hashes of store paths, as far as they are known."""
         lower = base.image() if base else None
         made = [_store_layer(paths, recipe.tar, hashes) for paths in conf.store_layers]
-        made.append(_customisation_layer(Path(conf.customisation_layer)))
+        made.append(_customisation_layer(conf))
         self._layers = {layer.key: layer for layer in (*(base.layers() if base else ()), *made)}
         keys = [*(lower.layers if lower else ()), *(layer.key for layer in made)]
         sources = [[name] for name in (base.names if base else ())]
@@ -80,6 +80,8 @@ def base_of(conf: Conf) -> SeekableArchive | None:
     if conf.from_image is None:
         return None
     path = Path(conf.from_image)
+    if not _in_store(path, conf):
+        raise UnplannedError("its base image is not in the store")
     try:
         with path.open("rb") as file:
             plain = is_tar(file.read(BLOCK))
@@ -99,8 +101,16 @@ def _store_layer(paths: tuple[str, ...], recipe: python_tar.HeaderFields, hashes
     return Layer(key, functools.partial(python_tar.tar_of, paths, recipe), annotations={LAYER_KEY: key})
 
 
-def _customisation_layer(folder: Path) -> Layer:
+def _in_store(path: Path, conf: Conf) -> bool:
+    """Whether it lies there, also behind symbolic links: a flake names it, and we may read what its authors may not."""
+    return path.resolve().is_relative_to(Path(conf.raw["store_dir"]).resolve())
+
+
+def _customisation_layer(conf: Conf) -> Layer:
+    folder = Path(conf.customisation_layer)
     tar = folder / "layer.tar"
+    if not _in_store(tar, conf):
+        raise UnplannedError("its customisation layer is not in the store")
     try:
         with (folder / "checksum").open("rb") as file:
             digest = parse_digest(f"sha256:{file.read(_CHECKSUM_LIMIT).decode().strip()}")

@@ -6,49 +6,87 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from flakeship import events, process
+from flakeship.confinement import variables
+from flakeship.confinement.scripts import NOT_STARTED, Confinement
 from flakeship.errors import NotAnImageError
 from flakeship.image.model import Layer
 from flakeship.image.tar.reader import DamagedError
 from flakeship.sources.docker_archive import StreamedArchive, reported
-from flakeship.sources.opened import Opened, SourceRequest
+from flakeship.sources.opened import Opened
+from flakeship.sources.stream_script.recognition import StreamScript
 
 _TAIL: Final = 20
+_HEARD: Final = 256 << 20
+"""Bytes of messages that reach the log."""
+
+BOUNDS: Final = process.Bounds(patience=600, rate=1_000_000, size=256 << 30)
+"""Between two layers the script may read all of one and say nothing; no registry takes an image of this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What is executed, and what it may know. `script` is None for one that is the user's own.
+
+    `readable` are the files that a script of nixpkgs needs.
+    """
+
+    path: Path
+    environ: Mapping[str, str]
+    emit: events.Emit
+    confinement: Confinement
+    store: Path
+    script: StreamScript | None
+    readable: Callable[[], Sequence[str]]
+
+    def argv(self, *program: str, also: Sequence[str] = ()) -> tuple[str, ...]:
+        """The command line that runs `program`, which may read `also`. BuildError as a Confinement raises it."""
+        self.emit(events.Command(program))
+        if self.script is None:
+            return self.confinement.as_its_user_would(program)
+        return self.confinement.alone(program, (*self.readable(), *also), store=self.store)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        if self.script is None:
+            return {**variables.OWN_SCRIPT.of(self.environ), "PYTHONUTF8": "1"}
+        return variables.SCRIPT
 
 
 @contextlib.contextmanager
-def run(path: Path, request: SourceRequest) -> Iterator[Opened]:
-    """Run the script and read what it writes. NotAnImageError where it fails."""
-    said: deque[str] = deque(maxlen=_TAIL)
+def run(executed: Executed) -> Iterator[Opened]:
+    """Run the script and read what it writes. NotAnImageError where it fails, BuildError as a Confinement raises it."""
+    said = deque[str](maxlen=_TAIL)
+    heard, path = 0, executed.path
 
     def hear(line: bytes) -> None:
+        nonlocal heard
         text = line.decode("utf-8", "replace")
         said.append(text)
-        request.emit(events.BuildLog(text))
+        heard += len(line)
+        if heard <= _HEARD:
+            executed.emit(events.BuildLog(text))
 
-    environ = environ_of(request.environ)
-    with _startable(path), process.running([str(path)], environ=environ, on_stderr=hear) as script:
+    argv = executed.argv(str(path))
+    with (
+        _startable(path),
+        process.running(argv, environ=executed.variables, on_stderr=hear, bounds=BOUNDS) as script,
+    ):
         output = _Output(StreamedArchive(script.stdout, f"the output of {path}"), script, path, said)
         try:
             with reported(f"the output of {path}"):
                 yield output
         except NotAnImageError as error:
+            output.check_bounds()
             # a script that failed says more than the place where its output stops
             if isinstance(error.__cause__, DamagedError) and not script.stdout.read(1):
                 output.check_exit()
             raise
-
-
-def environ_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for the script: without secrets, and such that its Python writes names of files unchanged.
-
-    https://docs.python.org/3/using/cmdline.html#envvar-PYTHONUTF8
-    """
-    return {**process.without_secrets(environ), "PYTHONUTF8": "1"}
 
 
 class _Output:
@@ -57,7 +95,7 @@ class _Output:
     forward_only = True
 
     def __init__(
-        self, archive: StreamedArchive, script: process.Running, path: Path, said: Iterable[str]
+        self, archive: StreamedArchive, script: process.Running, path: Path, said: deque[str]
     ) -> None:
         self._archive, self._script, self._path, self._said = archive, script, path, said
         self.image = archive.image
@@ -66,8 +104,20 @@ class _Output:
         yield from self._archive.layers()
         self.check_exit()
 
+    def check_bounds(self) -> None:
+        if how := self._script.exceeded():
+            raise NotAnImageError(
+                f"{self._path} was ended: it {how}",
+                hint="run it by hand with its output sent to `wc --bytes`, to see what it waits for",
+                detail="\n".join(self._said),
+            )
+
     def check_exit(self) -> None:
-        if returncode := self._script.wait():
+        returncode = self._script.wait()
+        self.check_bounds()
+        if returncode == NOT_STARTED and self._said and self._said[-1].startswith(f"{self._path}: "):
+            raise _not_startable(self._said[-1])
+        if returncode:
             end = (
                 f"failed with exit code {returncode}"
                 if returncode > 0
@@ -85,7 +135,11 @@ def _startable(path: Path) -> Iterator[None]:
     try:
         yield
     except process.NotStartedError as error:
-        raise NotAnImageError(
-            f"{error.message}: the script's interpreter is missing, or made for another system",
-            hint="build the image for this machine's system, or use dockerTools.buildLayeredImage, which is data",
-        ) from error
+        raise _not_startable(error.message) from error
+
+
+def _not_startable(why: str) -> NotAnImageError:
+    return NotAnImageError(
+        f"{why}: the script's interpreter is missing, or made for another system",
+        hint="build the image for this machine's system, or use dockerTools.buildLayeredImage, which is data",
+    )

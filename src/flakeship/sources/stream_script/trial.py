@@ -4,15 +4,13 @@ gigabytes would be written, and proof where reading the script would be a guess.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import itertools
 import json
 import os
 import tarfile
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,29 +23,31 @@ from flakeship.image.tar import python as python_tar
 from flakeship.sources.docker_archive import SeekableArchive, StreamedArchive
 from flakeship.sources.stream_script.conf import Conf, UnplannedError, conf_of
 from flakeship.sources.stream_script.plan import Planned, Recipe
-from flakeship.sources.stream_script.run import environ_of
+from flakeship.sources.stream_script.run import Executed
 
 _OUTPUT_LIMIT: Final = 4 * 1024 * 1024
-_SECONDS: Final = 30.0
+_BOUNDS: Final = process.Bounds(patience=30, rate=_OUTPUT_LIMIT, size=_OUTPUT_LIMIT)
 _CREATED: Final = "2001-02-03T04:05:06.000007+00:00"
 _FOLDERS: Final = ("", "bin", "bin/empty", "d" * 60, f"{'d' * 60}/{'e' * 60}", "caf\u00e9")
 _FILES: Final = ("bin/program", "bin-first", ".hidden", f"{'d' * 60}/{'e' * 60}/file", "\udcff", "\ufb01")
 _LINKS: Final = {"folder": "bin", "nowhere": "/nowhere", "far": "../" * 40, "caf\u00e9/link": "\u00e9"}
 
 
-def recipe_of(conf: Conf, *, environ: Mapping[str, str], folder: Path | None) -> Recipe:
+def recipe_of(conf: Conf, *, executed: Executed, folder: Path | None) -> Recipe:
     """The one recipe that gives what the script gives. UnplannedError where none does.
 
     `folder` is where a folder for the files is made; None for the system's.
     """
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as name:
+    private = folder if executed.confinement.reads_private_folders else None
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=private) as name:
         file = Path(name) / "conf.json"
         try:
+            Path(name).chmod(0o755)
             trial = _trial(conf, Path(name))
             file.write_text(json.dumps(trial.raw), encoding="utf-8")
         except OSError as error:  # a file system without hard links, or for which names are text
             raise UnplannedError(f"odd files can't be made for a trial ({error})") from error
-        seen = _seen(conf.script, file, environ)
+        seen = _seen(conf.script, file, executed)
         base = SeekableArchive(Path(trial.from_image)) if trial.from_image else None
         for recipe in _recipes(conf):
             if _facts(_digested(trial, recipe, base)) == _facts(seen):
@@ -77,15 +77,14 @@ def _facts(image: Image) -> tuple[Any, ...]:
     return image.config, image.platform, image.diff_ids, image.history, image.names
 
 
-def _seen(script: str, conf: Path, environ: Mapping[str, str]) -> Image:
-    argv = [script, str(conf)]
+def _seen(script: str, conf: Path, executed: Executed) -> Image:
+    argv = executed.argv(script, str(conf), also=(str(conf.parent),))
     try:
-        with (
-            process.running(argv, environ=environ_of(environ), on_stderr=lambda _: None) as running,
-            _alarm(running),
-        ):
+        with process.running(
+            argv, environ=executed.variables, on_stderr=lambda _: None, bounds=_BOUNDS
+        ) as running:
             output = read_full(running.stdout, _OUTPUT_LIMIT)
-            if len(output) == _OUTPUT_LIMIT or running.wait():
+            if len(output) == _OUTPUT_LIMIT or running.wait() or running.exceeded():
                 raise UnplannedError("it does not take another conf.json")
         archive = StreamedArchive(io.BytesIO(output), f"the trial of {script}")
         for _ in archive.layers():
@@ -93,17 +92,6 @@ def _seen(script: str, conf: Path, environ: Mapping[str, str]) -> Image:
         return archive.image()
     except (process.NotStartedError, NotAnImageError, ResourceError) as error:
         raise UnplannedError(f"it can't be tried ({error})") from error
-
-
-@contextlib.contextmanager
-def _alarm(script: process.Running) -> Iterator[None]:
-    timer = threading.Timer(_SECONDS, script.end)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def _trial(conf: Conf, folder: Path) -> Conf:

@@ -1,0 +1,231 @@
+"""A program of its own, which imports nothing of ours: it makes namespaces, gives up all rights, and becomes another program.
+
+`launcher.py MODE PATH… -- PROGRAM ARGUMENT…`, by a Python that is isolated (-I). MODE is
+
+- `store`: the program sees PATH… and a few devices and nothing else: no network, no other process, no file of ours;
+- `own`: the program sees all files and the network, and no process but its own. It takes root.
+- `nobody`: the program is nobody's, and so reads no file that is not everybody's. It takes root, and no namespace.
+
+Without a PROGRAM it only shows whether all that is possible. The names are those of unshare(2), user_namespaces(7) and
+pivot_root(2), the order is bubblewrap's: https://github.com/containers/bubblewrap/blob/main/bubblewrap.c
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import stat
+import sys
+
+NOT_POSSIBLE = 124
+NOT_STARTED = 125
+_CLONE = {
+    "mount": 0x00020000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "user": 0x10000000,
+    "pid": 0x20000000,
+    "net": 0x40000000,
+}
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x4000, 0x40000
+_KEPT = {1024: 1024, 2048: 2048, 4096: 1 << 21}  # what statvfs tells of a mount's times, as mount(2) takes it
+_DETACH = 2
+_PDEATHSIG, _CAPBSET_DROP, _NO_NEW_PRIVS = 1, 24, 38
+_LAST_CAPABILITY = 63
+_PIVOT_ROOT = {"x86_64": 155, "i686": 217, "ppc64le": 203, "s390x": 217, "armv7l": 218}
+_PIVOT_ROOT_ELSEWHERE = 41  # aarch64, riscv64, loongarch64: the table that all newer architectures share
+_BASES = ("/sys", "/mnt", "/media", "/srv", "/opt", "/run", "/tmp", "/var")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_PASSWD = "root:x:0:0:root:/tmp:/noshell\nnobody:x:65534:65534:nobody:/tmp:/noshell\n"
+_GROUP = "root:x:0:\nnogroup:x:65534:\n"
+_ROOM = "size=64m,mode=755"
+_NOBODY = 65534
+
+
+def _environ() -> dict[bytes, bytes]:
+    """The environment as it was given: Python itself may have added LC_CTYPE to it (PEP 538)."""
+    with open("/proc/self/environ", "rb") as file:
+        entries = (entry.partition(b"=") for entry in file.read().split(b"\0") if b"=" in entry)
+        return {name: value for name, _, value in entries}
+
+
+_ENVIRON = _environ()
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(libc, name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name)
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    texts = [os.fsencode(text) if text is not None else None for text in (source, target, kind)]
+    last = data.encode() if data is not None else None
+    if libc.mount(*texts, ctypes.c_ulong(flags), last):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), target)
+
+
+def _namespaces(mode: str) -> None:
+    """The user's own script keeps what root may do; others get a user namespace, in which they are who they were."""
+    uid, gid = os.geteuid(), os.getegid()
+    if mode == "nobody":
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        return
+    if mode == "own":
+        _call("unshare", _CLONE["mount"] | _CLONE["pid"])
+        return
+    if uid == 0:
+        os.setgroups([])
+    _call("unshare", sum(_CLONE.values()))
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{file}", "w", encoding="ascii") as opened:
+            opened.write(text)
+
+
+def _only(paths: list[str]) -> None:
+    """Make a root of these paths, read-only, and go there."""
+    base = next(
+        place
+        for place in _BASES
+        if os.path.isdir(place)
+        and not os.path.islink(place)
+        and not any(path == place or path.startswith(f"{place}/") for path in paths)
+    )
+    _mount("none", "/", None, _REC | _PRIVATE)
+    _mount("tmpfs", base, "tmpfs", _NOSUID | _NODEV, _ROOM)
+    for path in paths:
+        _show(path, base + path, flags=_RDONLY | _NOSUID | _NODEV)
+    for device in _DEVICES:
+        _show(f"/dev/{device}", f"{base}/dev/{device}", flags=_NOSUID | _NOEXEC)
+    for folder in ("tmp", "etc"):
+        os.makedirs(f"{base}/{folder}", exist_ok=True)
+    with contextlib.suppress(OSError):  # paths of ours may lie there, where nothing may be changed
+        os.chmod(f"{base}/tmp", 0o1777)
+    for name, text in (("passwd", _PASSWD), ("group", _GROUP)):
+        with open(f"{base}/etc/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+    os.mkdir(f"{base}/.before")
+    number = _PIVOT_ROOT.get(os.uname().machine, _PIVOT_ROOT_ELSEWHERE)
+    _call("syscall", ctypes.c_long(number), os.fsencode(base), os.fsencode(f"{base}/.before"))
+    os.chdir("/")
+    _call("umount2", b"/.before", _DETACH)
+    os.rmdir("/.before")
+
+
+def _show(path: str, target: str, *, flags: int) -> None:
+    """Bind `path` there; what is not there is left out, and a symbolic link is made anew."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if stat.S_ISLNK(mode):
+        os.symlink(os.readlink(path), target)
+        return
+    if stat.S_ISDIR(mode):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+    _mount(path, target, None, _BIND | _REC)
+    there = os.statvfs(target).f_flag
+    kept = there & (_RDONLY | _NOSUID | _NODEV | _NOEXEC) | sum(
+        ours for bit, ours in _KEPT.items() if there & bit
+    )
+    if stat.S_ISCHR(mode):
+        kept &= ~_NODEV
+    _mount("none", target, None, _REMOUNT | _BIND | kept | flags)
+
+
+def _powerless() -> None:
+    """Without capabilities, now and after every exec."""
+    for number in range(_LAST_CAPABILITY + 1):
+        libc.prctl(_CAPBSET_DROP, number, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    _call("capset", header, (ctypes.c_uint32 * 6)())
+    _call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _first(mode: str, paths: list[str], program: list[str], parent: int) -> int:
+    """Be the first process of the namespaces: set them up, start the program, return its status."""
+    libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() not in (0, parent):  # 0: the parent is outside
+        return NOT_POSSIBLE << 8
+    try:
+        if mode == "own":
+            _mount("none", "/", None, _REC | _PRIVATE)
+            _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+            return _followed(program)
+        if mode == "store":
+            _only(paths)
+        _powerless()
+    except (OSError, StopIteration) as error:
+        print(f"no confinement: {error}", file=sys.stderr)
+        return NOT_POSSIBLE << 8
+    return _followed(program)
+
+
+def _followed(program: list[str]) -> int:
+    """Start the program, and reap whatever loses its parent until the program ends."""
+    if not program:
+        return 0
+    child = os.fork()
+    if not child:
+        _become(program)
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            return status
+
+
+def _become(program: list[str]) -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what is ignored stays so
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execve(program[0], program, _ENVIRON)
+    except OSError as error:
+        print(f"{program[0]}: {error.strerror}", file=sys.stderr, flush=True)
+    os._exit(NOT_STARTED)
+
+
+def main(argv: list[str]) -> int:
+    """End as the program ends: with its code, or by its signal."""
+    mode, *rest = argv
+    at = rest.index("--")
+    paths, program = rest[:at], rest[at + 1 :]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    parent = os.getpid()
+    try:
+        _namespaces(mode)
+    except OSError as error:
+        print(f"no confinement: {error}", file=sys.stderr)
+        return NOT_POSSIBLE
+    out, into = os.pipe()
+    child = os.fork()
+    if not child:
+        status = _first(mode, paths, program, parent)
+        os.write(into, status.to_bytes(4, "little"))
+        os._exit(0)
+    os.close(into)
+    for number in (0, 1):  # who reads our stdout waits until nobody holds it
+        os.close(number)
+    told = os.read(out, 4)
+    os.waitpid(child, 0)
+    status = int.from_bytes(told, "little") if told else signal.SIGKILL
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    return os.waitstatus_to_exitcode(status)
+
+
+if __name__ == "__main__":
+    sys.stdout = None  # it is the program's
+    raise SystemExit(main(sys.argv[1:]))
