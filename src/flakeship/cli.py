@@ -136,6 +136,8 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
         )
         with workspace_owned(settings, runtime.cwd):
             text = importlib.import_module(COMMANDS[invocation.command]).run(settings, runtime)
+    if invocation.command == "publish" and not text:  # nothing was written anywhere
+        return
     out = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:
         print(platform.safe_on_stdout(redacted_result(text)), file=out, flush=True)

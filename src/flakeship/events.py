@@ -112,6 +112,17 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class NotPushed:
+    """The run ends well, and not all was pushed that it was asked for: its last event, which every `log-level` shows.
+
+    `text` says what and why. `expected` is True where a stranger or a bot started the run: then it is but a notice.
+    """
+
+    text: str
+    expected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Summarised:
     """The run succeeded. `text` is its summary, of several lines."""
 
@@ -144,6 +155,7 @@ Event: TypeAlias = (
     | Retry
     | Notice
     | Warned
+    | NotPushed
     | Summarised
     | Secret
     | Detail

@@ -13,7 +13,7 @@ from flakeship import events
 from flakeship.errors import BuildError
 from flakeship.report.markdown import SUMMARY_LIMIT, escaped, failure_markdown, summary_markdown
 from flakeship.report.run_record import RunRecord
-from flakeship.report.summary import LayerRow, Summary
+from flakeship.report.summary import LayerRow, Summary, summary_text
 
 DIGEST = "sha256:" + "ab" * 32
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -50,17 +50,21 @@ def summary(
     labels: dict[str, str] | None = None,
     *,
     tags: tuple[str, ...] = ("ghcr.io/o/app:1.2", "ghcr.io/o/app:latest"),
+    unsent: tuple[tuple[str, ...], ...] = (),
     sent: bool = True,
+    expected: bool = False,
 ) -> Summary:
     return Summary(
-        references=[f"ghcr.io/o/app@{DIGEST}"],
-        tags=tags,
+        references=[f"ghcr.io/o/app@{DIGEST}"] if sent else [],
+        tags=tags if sent else [],
         digest=DIGEST,
         imageid="sha256:" + "cd" * 32,
         platform="linux/amd64",
-        sent=sent,
         labels=labels or {},
         layers=[layer()] if layers is None else layers,
+        unsent=unsent,
+        not_pushed="NOT PUSHED: a *reason*" if unsent else "",
+        expected=expected,
     )
 
 
@@ -88,13 +92,49 @@ def test_the_page_says_what_was_shipped() -> None:
     assert f"| {'█' * 6}▋ |" in text
 
 
-def test_the_page_says_that_nothing_was_pushed() -> None:
-    text = summary_markdown(summary([layer(1, "withheld")], tags=(), sent=False), recorded())
-    assert "### 📦 ghcr.io/o/app\n" in text
-    assert "**Not pushed**" in text
-    assert "no layer had to be sent" in text
-    assert "Tags" not in text
-    assert "Time" not in text
+@pytest.mark.parametrize(("expected", "alert"), [(True, "NOTE"), (False, "WARNING")])
+@pytest.mark.parametrize("state", ["withheld", "reused"])
+def test_the_page_of_an_image_that_is_nowhere_has_nothing_to_copy(
+    state: str, expected: bool, alert: str
+) -> None:
+    """A dry run may find every layer there, and still has written nothing."""
+    unsent = (("ghcr.io/o/app:1", "ghcr.io/o/app:2"), (f"oci:x@{DIGEST}",))
+    text = summary_markdown(
+        summary([layer(1, state)], unsent=unsent, sent=False, expected=expected), recorded()
+    )
+    assert text.startswith("### ⏸️ NOT PUSHED: ghcr.io/o/app&#58;1\n")
+    assert "**Not pushed** · linux/amd64 · 1 layers, 1.0 MB · nothing was sent\n" in text
+    assert f"> [!{alert}]\n> NOT PUSHED&#58; a &#42;reason&#42;" in text
+    page = rendered(text)
+    assert f"Not set ghcr.io/o/app:1 ghcr.io/o/app:2 oci:x@{DIGEST}" in page.text
+    assert f"Digest if it were pushed {DIGEST}" in page.text
+    assert not {"pre"} & set(page.tags)
+    for word in ("Tags", "Image ID", "📦", "Shipped", "Time"):
+        assert word not in text
+
+
+def test_the_page_of_an_image_that_is_in_some_places_says_where_it_is_not() -> None:
+    text = summary_markdown(summary(unsent=(("r.example/app:1",),)), recorded())
+    assert text.startswith("### 📦 ghcr.io/o/app&#58;1.2\n")
+    assert "**Shipped in part**" in text
+    page = rendered(text)
+    assert "Not set r.example/app:1" in page.text
+    assert "NOT PUSHED: a *reason*" in page.text
+    assert "Tags ghcr.io/o/app:1.2 ghcr.io/o/app:latest" in page.text
+
+
+def test_the_summary_in_a_log_tells_names_that_are_set_from_those_that_are_not() -> None:
+    def rows(made: Summary) -> dict[str, str]:
+        lines = summary_text(made).splitlines()
+        return {line[:10].strip(): line[10:].strip() for line in lines if line[:10].strip()}
+
+    whole, part = rows(summary()), rows(summary(unsent=(("r.example/app:1",),)))
+    none = rows(summary(unsent=(("r.example/app:1",),), sent=False))
+    assert set(whole) >= {"image", "tag", "digest"}
+    assert set(part) >= {"image", "tag", "digest", "NOT PUSHED"}
+    assert set(none) >= {"NOT PUSHED", "would be"}
+    assert not {"image", "tag", "digest"} & set(none)
+    assert summary_text(summary(unsent=(("r/a:1",),), sent=False)).endswith("1 layers, 1.0 MB; NOT PUSHED")
 
 
 def test_warnings_and_notices_stand_above_the_tables() -> None:

@@ -26,6 +26,7 @@ ALL: list[events.Event] = [
     events.Retry("upload", "reset", 1, 0.5),
     events.Notice("a note"),
     events.Warned("a warning", "do this"),
+    events.NotPushed("NOT PUSHED: so", expected=True),
     events.Secret("hunter2"),
     events.Detail("a detail"),
     events.StageFinished("build", 1.25),
@@ -41,9 +42,9 @@ def shown(level: str) -> str:
 
 
 def test_each_level_shows_its_own_lines_and_those_of_lower_levels() -> None:
-    assert shown("error") == ""
+    assert shown("error") == "note: NOT PUSHED: so\n"
     assert shown("warn").splitlines() == [
-        "retry 1 of upload in 0.5 s: reset", "warning: a warning", "  -> do this",
+        "retry 1 of upload in 0.5 s: reset", "warning: a warning", "  -> do this", "note: NOT PUSHED: so",
     ]  # fmt: skip
     info, debug = shown("info"), shown("debug")
     assert info.startswith("flakeship 1.2.3\n")

@@ -30,7 +30,8 @@ class ShippedTo(NamedTuple):
 class ShippedImage(NamedTuple):
     """One image. `name` is that of its attribute, empty where the run has only one; `platforms` counts its manifests.
 
-    `digest` is that of the manifest or index, `imageid` that of the config.
+    `digest` is that of the manifest or index, `imageid` that of the config: neither is anywhere if `reference` is empty.
+    `pushed` is as in `Handover`, for this image alone.
     """
 
     name: str
@@ -38,17 +39,19 @@ class ShippedImage(NamedTuple):
     imageid: str
     platforms: int
     destinations: tuple[ShippedTo, ...]
+    pushed: bool
 
     @property
     def reference(self) -> str:
-        """The first destination that the image was sent to; where it was sent nowhere, the first of all."""
-        return next((to.reference for to in self.destinations if to.sent), self.destinations[0].reference)
+        """The first destination that the image was sent to; empty where it was sent nowhere."""
+        return next((to.reference for to in self.destinations if to.sent), "")
 
 
 class Handover(NamedTuple):
     """All images of a run, in the order of `flake`.
 
-    `outputs` are the texts by the names of `settings.declaration.OUTPUTS`; `pushed` is true where a registry has got any image.
+    `outputs` are the texts by the names of `settings.declaration.OUTPUTS`; `pushed` is true where registries have got all that was to
+    be pushed to them, and at least one image.
     """
 
     images: tuple[ShippedImage, ...]

@@ -88,6 +88,11 @@ class Connections:
             self.emit(events.Secret(basic_authorization(found.credentials).removeprefix("Basic ")))
         return found
 
+    def given_to_job(self, credentials: Credentials) -> bool:
+        """Tell whether the platform gives this password to every job, wherever it was found: an input may repeat it."""
+        offered = offered_credentials(self.environ, github_token=self.github_token)
+        return any(each.credentials.secret == credentials.secret for each in offered)
+
     def _found(self, reference: Reference, user: ExplicitCredentials | None) -> FoundCredentials:
         if user and not user.password and user.is_for(reference):
             # never those of another user than the one that the inputs name

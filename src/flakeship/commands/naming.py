@@ -160,9 +160,9 @@ def naming_of(
             hint="`flakeship metadata --explain` says why of each; "
             "add a rule such as `type=sha`, or set `push: false` where there is nothing to push",
         )
-    if request.context.image_variable and not placed and not variant:
+    if request.context.image_variable and request.pushes and not placed and not variant:
         why = f"{request.context.image_variable} is not set, and neither `images` nor `tags` nor `to` says where to"
-        emit(events.Notice(f"nothing is pushed: {why}", prominent=True))
+        emit(events.Warned(f"nothing is pushed: {why}", hint="set `push: false` where that is meant"))
     return Naming(references, metadata, evaluation)
 
 

@@ -12,10 +12,11 @@ from flakeship.events import Emit
 if TYPE_CHECKING:  # an image that goes to a folder needs no HTTP client
     from flakeship.http.transport import Transport
     from flakeship.registry.credential_search import FoundCredentials
+    from flakeship.registry.credentials import Credentials
     from flakeship.registry.reference import Reference
 
 PushPolicy: TypeAlias = Literal["auto", "true", "false"]
-"""The input `push`: with `auto` an image is withheld, with a notice, where a run may not push."""
+"""The input `push`: with `auto` an image is withheld where CI keeps credentials from the run, and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,9 @@ class RegistryOptions:
 
     `session` opens the HTTP session of the run when it is first called; `credentials` chooses those for one repository. `push` is the input of
     that name. `untrusted` says why this run may not push at all (a pull request from a fork); empty if it may.
-    `without_credentials` completes the notice of an `auto` push that was refused and had no credentials.
+    `secrets_kept` says why the platform may keep credentials from this run; empty if it does not. `given_to_job` tells
+    credentials that this job was given without anybody asking for them, and that may be too weak to push.
+    `without_credentials` says what is lacking where no credentials were found, if more is known than that.
 
     `reuse` is False if nothing may be reused from a registry. `reuse_from` are tags (`:main`) and references that the
     user gave; only if there are none, `default_branch` and the usual tags are looked at. `pulled_from` are the
@@ -37,7 +40,9 @@ class RegistryOptions:
     credentials: Callable[[Reference], FoundCredentials]
     push: PushPolicy = "auto"
     untrusted: str = ""
-    without_credentials: str = "there are no credentials"
+    secrets_kept: str = ""
+    given_to_job: Callable[[Credentials], bool] = lambda _: False
+    without_credentials: str = ""
     reuse: bool = True
     reuse_from: tuple[str, ...] = ()
     pulled_from: tuple[str, ...] = ()

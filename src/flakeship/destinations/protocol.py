@@ -30,8 +30,10 @@ class Published:
 
     `destination` is the destination's name. `reference` is what a user copies to get exactly this image
     (`ghcr.io/o/n@sha256:…`, `oci:DIR:TAG`). `tags` are the full references that name it now, `digest` is that of its
-    manifest. `blobs` are the layers of each platform, from the lowest up, each time followed by the config. `sent` is
-    False if nothing was written.
+    manifest. `blobs` are the layers of each platform, from the lowest up, each time followed by the config.
+
+    `sent` is False if nothing was written, and `why` says why not: then `reference` and `tags` are those that the image
+    would have. `tags` are empty unless the destination is a registry.
     """
 
     destination: str
@@ -40,6 +42,7 @@ class Published:
     digest: Digest
     blobs: tuple[DeliveredBlob, ...]
     sent: bool = True
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Final, Literal
 
 from flakeship import events
 from flakeship.destinations.options import DestinationOptions
@@ -13,11 +13,14 @@ from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import Reader
 
+DRY_RUN: Final = "`dry-run` sends nothing"
+"""The reason why all is withheld in a dry run."""
+
 
 def checked(destination: Destination, options: DestinationOptions) -> Destination:
     """Check that `destination` can be written to and return it; in a dry run return what stands in for it."""
     if options.dry_run:
-        return Withheld(destination.name, emit=options.emit)
+        return Withheld(destination.name, why=DRY_RUN, emit=options.emit)
     destination.check()
     return destination
 
@@ -36,11 +39,18 @@ def warn_of_zstd(options: DestinationOptions) -> None:
 class Withheld:
     """Stands in for the destination `name`, which is neither read nor written: all of the image is withheld.
 
-    `tags` are the full references that the image would get.
+    `tags` are the full references that the image would get; `why` says why it does not, in a clause for messages.
     """
 
-    def __init__(self, name: str, tags: Sequence[str] = (), *, emit: events.Emit = events.ignore) -> None:
-        self._name, self._tags, self._emit = name, tuple(tags), emit
+    def __init__(
+        self,
+        name: str,
+        tags: Sequence[str] = (),
+        *,
+        why: str = "it is left alone",
+        emit: events.Emit = events.ignore,
+    ) -> None:
+        self._name, self._tags, self._why, self._emit = name, tuple(tags), why, emit
 
     @property
     def name(self) -> str:
@@ -85,6 +95,7 @@ class Withheld:
                 for descriptor in (*(layer.descriptor for layer in image.layers), image.config_descriptor)
             ),
             sent=False,
+            why=self._why,
         )
         return Prepared((), lambda: published)
 

@@ -34,7 +34,8 @@ class Context:
     the platform starts this kind of event on nothing but the default branch. `base_ref` is the target branch
     of a pull request, or the branch that a tag was pushed from where the platform says so.
     `trusted` is False where the code under build may be a stranger's (fork, pull_request_target), and
-    `untrusted_because` says why. `image` is the image name that the platform suggests, in the variable
+    `untrusted_because` says why. `secrets_kept_because` says why the platform may keep secrets from this run, and
+    `by_bot` is True where a bot started it that the platform gives less than people (Dependabot). `image` is the image name that the platform suggests, in the variable
     that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that suggest none.
     """
 
@@ -51,6 +52,8 @@ class Context:
     repository: Repository = Repository()
     trusted: bool = True
     untrusted_because: str = ""
+    secrets_kept_because: str = ""
+    by_bot: bool = False
     dirty: bool = False
     image: str = ""
     image_variable: str = ""
@@ -58,6 +61,11 @@ class Context:
     short_sha_length: int = 7
     notices: tuple[str, ...] = ()
     """What the user should know of how this was found out (a payload that could not be read)."""
+
+    @property
+    def from_outside(self) -> bool:
+        """True where a stranger or a bot started the run, so that nobody of the project expects it to push."""
+        return self.by_bot or not self.trusted
 
     @property
     def committed(self) -> datetime | None:

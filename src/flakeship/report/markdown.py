@@ -45,6 +45,7 @@ def summary_markdown(summary: Summary, record: RunRecord) -> str:
         _totals(summary, record.stages),
         *(f"```\n{printable(reference)}\n```" for reference in summary.references),
         _names(summary),
+        _alert("NOTE" if summary.expected else "WARNING", summary.not_pushed) if summary.not_pushed else "",
         *(_alert("WARNING", event.text, event.hint) for event in record.warnings[:_ALERTS]),
         *(_alert("NOTE", text) for text in record.notices[:_ALERTS] if text != "sandbox: on"),
         _layers(summary.layers),
@@ -81,8 +82,9 @@ def _code(text: str) -> str:
 
 def _title(summary: Summary) -> str:
     """Return the heading: the first tag or, for a layout or an image without tags, the reference."""
-    first = next(iter(summary.tags), "") or summary.references[0].partition("@")[0]
-    return f"### 📦 {escaped(first)}"
+    names = [*summary.tags, *summary.references, *(name for names in summary.unsent for name in names)]
+    first = names[0].partition("@")[0]
+    return f"### 📦 {escaped(first)}" if summary.sent else f"### ⏸️ NOT PUSHED: {escaped(first)}"
 
 
 def _totals(summary: Summary, stages: Sequence[tuple[str, float]]) -> str:
@@ -93,23 +95,32 @@ def _totals(summary: Summary, stages: Sequence[tuple[str, float]]) -> str:
         f"**{_verdict(summary)}**",
         escaped(summary.platform),
         f"{len(summary.layers)} layers, {size_of(total)}",
-        f"{len(sent)} of them sent, {size_of(moved)}" if sent else "no layer had to be sent",
+        _moved(summary, len(sent), moved),
         f"{sum(seconds for _, seconds in stages):.1f} s" if stages else "",
     ]
     return " · ".join(filter(None, facts))
 
 
 def _verdict(summary: Summary) -> str:
-    return "Shipped" if summary.sent else "Not pushed"
+    if not summary.sent:
+        return "Not pushed"
+    return "Shipped in part" if summary.unsent else "Shipped"
+
+
+def _moved(summary: Summary, layers: int, size: int) -> str:
+    if not summary.sent:
+        return "nothing was sent"
+    return f"{layers} of them sent, {size_of(size)}" if layers else "no layer had to be sent"
 
 
 def _names(summary: Summary) -> str:
     rows = [
         ("Tags", " ".join(map(_code, summary.tags[:_ROWS]))),
-        ("Digest", _code(summary.digest)),
-        ("Image ID", _code(summary.imageid)),
+        ("Not set", " ".join(_code(name) for names in summary.unsent for name in names[:_ROWS])),
+        ("Digest" if summary.sent else "Digest if it were pushed", _code(summary.digest)),
+        ("Image ID" if summary.sent else "", _code(summary.imageid)),
     ]
-    return "<br>\n".join(f"**{name}** {text}" for name, text in rows if text)
+    return "<br>\n".join(f"**{name}** {text}" for name, text in rows if name and text)
 
 
 def _layers(layers: Sequence[LayerRow]) -> str:

@@ -46,16 +46,24 @@ def line_of(event: events.Event) -> tuple[int, str]:
             return 2, f"    {digest[7:19]}  {size_of(size):>9}  {state}  {destination}"
         case events.Retry(what=what, reason=reason, attempt=attempt, wait=wait):
             return 1, f"retry {attempt} of {what} in {wait:.1f} s: {printable(reason)}"
-        case events.Notice(text=text):
-            return 2, f"note: {printable(text)}"
-        case events.Warned(text=text, hint=hint):
-            return 1, f"warning: {printable(text)}" + (f"\n  -> {printable(hint)}" if hint else "")
+        case events.Notice() | events.Warned() | events.NotPushed():
+            return _remark(event)
         case events.Summarised(text=text):
             return 2, f"\n{text}\n"
         case events.Detail(text=text):
             return 3, f"    {printable(text)}"
         case events.BuildProgress() | events.BytesMoved() | events.Secret():
             return 3, ""
+
+
+def _remark(event: events.Notice | events.Warned | events.NotPushed) -> tuple[int, str]:
+    match event:
+        case events.Notice(text=text):
+            return 2, f"note: {printable(text)}"
+        case events.Warned(text=text, hint=hint):
+            return 1, f"warning: {printable(text)}" + (f"\n  -> {printable(hint)}" if hint else "")
+        case events.NotPushed(text=text, expected=expected):
+            return 0, f"{'note' if expected else 'warning'}: {printable(text)}"
 
 
 def size_of(count: int) -> str:

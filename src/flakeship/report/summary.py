@@ -25,9 +25,11 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One published image. `layers` are listed from the bottom, with their state at the first destination.
+    """One image that is finished. `layers` are listed from the bottom, with their state at the first destination that has it.
 
-    `digest` is that of the manifest, `imageid` that of the config. `sent` is False for a dry run and a withheld push.
+    `references` and `tags` lead to the image where it is now; without references it is nowhere. `unsent` are the names
+    that it did not get, for each destination that it was withheld from; `not_pushed` is the line that says why, and
+    `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config.
     """
 
     references: Sequence[str]
@@ -35,9 +37,16 @@ class Summary:
     digest: str
     imageid: str
     platform: str
-    sent: bool
     labels: Mapping[str, str]
     layers: Sequence[LayerRow]
+    unsent: Sequence[Sequence[str]] = ()
+    not_pushed: str = ""
+    expected: bool = False
+
+    @property
+    def sent(self) -> bool:
+        """True if the image is anywhere."""
+        return bool(self.references)
 
 
 def summary_text(summary: Summary) -> str:
@@ -45,7 +54,8 @@ def summary_text(summary: Summary) -> str:
     rows = [
         *(("image", reference) for reference in summary.references),
         *(("tag", tag) for tag in summary.tags),
-        ("digest", summary.digest),
+        *(("NOT PUSHED", name) for names in summary.unsent for name in names),
+        ("digest" if summary.sent else "would be", summary.digest),
         ("platform", summary.platform),
         *(("label", f"{key}={_cut(value)}") for key, value in sorted(summary.labels.items())),
     ]
@@ -53,7 +63,7 @@ def summary_text(summary: Summary) -> str:
     lines = [
         f"{_once(name, rows, number):<{width}}  {printable(text)}" for number, (name, text) in enumerate(rows)
     ]
-    return "\n".join([*lines, "", *_table(summary.layers), _total(summary.layers)])
+    return "\n".join([*lines, "", *_table(summary.layers), _total(summary)])
 
 
 def sent_of(layers: Sequence[LayerRow]) -> list[LayerRow]:
@@ -72,10 +82,13 @@ def _table(layers: Sequence[LayerRow]) -> list[str]:
     return lines
 
 
-def _total(layers: Sequence[LayerRow]) -> str:
-    sent = sent_of(layers)
-    total, moved = sum(row.size for row in layers), sum(row.size for row in sent)
-    return f"{len(layers)} layers, {size_of(total)}; sent {len(sent)} of them, {size_of(moved)}"
+def _total(summary: Summary) -> str:
+    sent = sent_of(summary.layers)
+    total, moved = sum(row.size for row in summary.layers), sum(row.size for row in sent)
+    layers = f"{len(summary.layers)} layers, {size_of(total)}"
+    return (
+        f"{layers}; sent {len(sent)} of them, {size_of(moved)}" if summary.sent else f"{layers}; NOT PUSHED"
+    )
 
 
 def _once(name: str, rows: Sequence[tuple[str, str]], number: int) -> str:

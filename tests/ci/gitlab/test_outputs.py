@@ -44,7 +44,7 @@ def destination(name: str, *, sent: bool = True, reused: bool = False) -> Shippe
 
 
 def image(*destinations: ShippedTo, name: str = "") -> ShippedImage:
-    return ShippedImage(name, DIGEST, CONFIG, 1, destinations)
+    return ShippedImage(name, DIGEST, CONFIG, 1, destinations, all(to.sent for to in destinations))
 
 
 def handover(*images: ShippedImage) -> Handover:
@@ -150,6 +150,23 @@ def test_the_reference_is_one_that_holds_the_image(tmp_path: Path) -> None:
     assert read_back((tmp_path / "shipped.env").read_text())["SHIPPED_REF"] == f"quay.io/o/n@{DIGEST}"
 
 
+def test_no_variable_names_an_image_that_is_nowhere(tmp_path: Path) -> None:
+    """A digest that leads nowhere would be deployed all the same."""
+    nowhere = image(destination("ghcr.io/o/n", sent=False), name="a")
+    gitlab.hand_over(Handover((nowhere,), False, {}), {"SHIPPED_FOLDER": str(tmp_path)})
+    assert read_back((tmp_path / "shipped.env").read_text()) == {
+        "SHIPPED_DIGEST": "",
+        "SHIPPED_REF": "",
+        "SHIPPED_IMAGEID": "",
+        "SHIPPED_PUSHED": "false",
+    }
+    assert 'flakeship_pushed{image="a"} 0\n' in (tmp_path / "metrics.txt").read_text()
+    gitlab.hand_over(
+        handover(nowhere, image(destination("r/b"), name="b")), {"SHIPPED_FOLDER": str(tmp_path)}
+    )
+    assert read_back((tmp_path / "shipped.env").read_text())["SHIPPED_REF"] == f"r/b@{DIGEST}"
+
+
 def test_of_several_images_all_are_named(tmp_path: Path) -> None:
     made = handover(image(destination("r/app"), name="app"), image(destination("r/db"), name="db"))
     environ = {"SHIPPED_FOLDER": str(tmp_path), "CI_JOB_NAME": 'a "job"\\'}
@@ -159,14 +176,14 @@ def test_of_several_images_all_are_named(tmp_path: Path) -> None:
     assert found["SHIPPED_IMAGEID"].split() == [CONFIG, CONFIG]
     first, *rest = (tmp_path / "metrics.txt").read_text().splitlines()
     assert first == r'flakeship_image_bytes{job="a \"job\"\\",image="app"} 123'
-    assert len(rest) == 5
+    assert len(rest) == 7
 
 
 def test_metrics_count_layers_once_and_sent_bytes_for_each_place(tmp_path: Path) -> None:
     places = (destination("r/a"), destination("r/b"), destination("r/c", reused=True))
     gitlab.hand_over(handover(image(*places)), {"SHIPPED_FOLDER": "report", "CI_PROJECT_DIR": str(tmp_path)})
     assert (tmp_path / "report" / "metrics.txt").read_text() == (
-        "flakeship_image_bytes 123\nflakeship_image_layers 2\nflakeship_sent_bytes 246\n"
+        "flakeship_image_bytes 123\nflakeship_image_layers 2\nflakeship_sent_bytes 246\nflakeship_pushed 1\n"
     )
 
 
@@ -176,8 +193,8 @@ def test_metrics_are_numbers_whatever_the_names(job: str, name: str) -> None:
     shipped = [image(destination("r/a"), name=each) for each in ("", name)]
     text = gitlab_outputs.metrics(shipped, job=job)
     words = [shlex.split(re.sub("#.*", "", line)) for line in text.split("\n") if line.strip()]
-    assert [value for _, value in words] == ["123", "2", "123"] * 2
-    assert len({word for word, _ in words}) == (6 if name else 3)
+    assert [value for _, value in words] == ["123", "2", "123", "1"] * 2
+    assert len({word for word, _ in words}) == (8 if name else 4)
 
 
 KEYS = st.sampled_from(["SHIPPED_REF", "SHIPPED_DIGEST"])

@@ -21,6 +21,13 @@ from flakeship.metadata.context import Context, Repository
 if TYPE_CHECKING:
     from flakeship.ci.protocol import Api
 
+_DEPENDABOT: Final = "dependabot[bot]"
+_KEPT_FROM_DEPENDABOT: Final = "Dependabot started this run, and GitHub keeps the secrets of Actions from it"
+"""Its GITHUB_TOKEN may only read, unless `permissions` say more.
+
+https://docs.github.com/code-security/dependabot/troubleshooting-dependabot/troubleshooting-dependabot-on-github-actions
+"""
+
 _ONLY_DEFAULT_BRANCH: Final = ("create", "discussion", "issues", "schedule")
 """Events that start workflows of the default branch only, as far as docker/metadata-action knows them.
 
@@ -38,7 +45,8 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
     event = environ.get("GITHUB_EVENT_NAME", "")
     sha = _sha(environ, event, payload)
     repository = _repository(environ, payload, api)
-    reason = _untrusted_because(event, payload)
+    reason = _untrusted_because(event, payload, at_home=_is_act(environ))
+    by_bot = environ.get("GITHUB_ACTOR") == _DEPENDABOT
     url = f"{_server(environ)}/{repository.full_name}"
     found = Context(
         run_date=now,
@@ -56,6 +64,8 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         repository=repository,
         trusted=not reason,
         untrusted_because=reason,
+        secrets_kept_because=reason or (_KEPT_FROM_DEPENDABOT if by_bot else ""),
+        by_bot=by_bot,
         run_url=f"{url}/actions/runs/{environ['GITHUB_RUN_ID']}" if environ.get("GITHUB_RUN_ID") else "",
         short_sha_length=short_sha_length(environ),
         notices=notices,
@@ -166,8 +176,20 @@ def _repository(environ: Mapping[str, str], payload: Mapping[str, Any], api: Api
     )
 
 
-def _untrusted_because(event: str, payload: Mapping[str, Any]) -> str:
-    """Explain why the code may come from a stranger; empty where it may not."""
+def _is_act(environ: Mapping[str, str]) -> bool:
+    """Tell whether act runs this on somebody's own machine. The runners of Forgejo and Gitea are made of act, and say so.
+
+    https://nektosact.com/usage/index.html#skipping-steps
+    """
+    forges = ("FORGEJO_ACTIONS", "GITEA_ACTIONS")
+    return environ.get("ACT") == "true" and not any(environ.get(name) for name in forges)
+
+
+def _untrusted_because(event: str, payload: Mapping[str, Any], *, at_home: bool) -> str:
+    """Explain why the code may come from a stranger; empty where it may not.
+
+    `at_home`: act's payload says of a pull request only what its user wrote, and the code is that user's working tree.
+    """
     if "pull_request_target" in event:
         return (
             "pull_request_target runs with the secrets of this repository on a change that anyone may propose"
@@ -177,7 +199,8 @@ def _untrusted_because(event: str, payload: Mapping[str, Any]) -> str:
             text(payload, "pull_request", "base", "repo", "full_name"),
             text(payload, "pull_request", "head", "repo", "full_name"),
         )
-        if not others or own != others:
+        unsaid = at_home and not (own or others)
+        if not unsaid and (not others or own != others):
             return f"the pull request comes from {others or 'a repository that is not known'}"
     if event == "workflow_run":
         own, others = (

@@ -40,6 +40,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         repository=_repository(environ),
         trusted=not reason,
         untrusted_because=reason,
+        secrets_kept_because=reason or _unprotected(environ),
         image=get("CI_REGISTRY_IMAGE", ""),
         image_variable="CI_REGISTRY_IMAGE",
         run_url=get("CI_JOB_URL", "") or get("CI_PIPELINE_URL", ""),
@@ -68,6 +69,16 @@ def _repository(environ: Mapping[str, str]) -> Repository:
         url=get("CI_PROJECT_URL", ""),
         default_branch=get("CI_DEFAULT_BRANCH", ""),
     )
+
+
+def _unprotected(environ: Mapping[str, str]) -> str:
+    """Explain that protected variables are kept from this ref; empty where it is protected or GitLab does not say.
+
+    https://docs.gitlab.com/ci/variables/#protect-a-cicd-variable
+    """
+    if environ.get("CI_COMMIT_REF_PROTECTED") != "false":
+        return ""
+    return f"{environ.get('CI_COMMIT_REF_NAME') or 'the ref'} is not protected, and GitLab keeps protected variables from it"
 
 
 def _untrusted_because(environ: Mapping[str, str]) -> str:

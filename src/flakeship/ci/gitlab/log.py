@@ -80,7 +80,9 @@ class SectionLog:
 
 
 def _stands_out(event: events.Event) -> bool:
-    return isinstance(event, events.Warned) or (isinstance(event, events.Notice) and event.prominent)
+    return isinstance(event, events.Warned | events.NotPushed) or (
+        isinstance(event, events.Notice) and event.prominent
+    )
 
 
 @contextlib.contextmanager

@@ -39,11 +39,15 @@ def summarise(markdown: str, environ: Mapping[str, str]) -> None:
 
 
 def variables(shipped: Handover) -> dict[str, str]:
-    """Choose few and short variables, for a dotenv report holds little. Each lists all images, with blanks between."""
+    """Choose few and short variables, for a dotenv report holds little.
+
+    Each lists all images that are anywhere, with blanks between: what is nowhere can't be deployed.
+    """
+    there = [image for image in shipped.images if image.reference]
     return {
-        "SHIPPED_DIGEST": " ".join(image.digest for image in shipped.images),
-        "SHIPPED_REF": " ".join(image.reference for image in shipped.images),
-        "SHIPPED_IMAGEID": " ".join(image.imageid for image in shipped.images),
+        "SHIPPED_DIGEST": " ".join(image.digest for image in there),
+        "SHIPPED_REF": " ".join(image.reference for image in there),
+        "SHIPPED_IMAGEID": " ".join(image.imageid for image in there),
         "SHIPPED_PUSHED": str(shipped.pushed).lower(),
     }
 
@@ -87,6 +91,7 @@ def _metrics_of(image: ShippedImage, job: str) -> Iterator[str]:
         "flakeship_image_bytes": sum(blob.size for blob in blobs),
         "flakeship_image_layers": len(blobs) - image.platforms,
         "flakeship_sent_bytes": sum(blob.size for blob in sent),
+        "flakeship_pushed": int(image.pushed),
     }
     yield from (
         f"{name}{{{shown}}} {value}" if shown else f"{name} {value}" for name, value in values.items()

@@ -16,6 +16,7 @@ from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
+from flakeship.destinations.protocol import Published
 from flakeship.errors import ResourceError
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.run_record import RunRecord, UniqueNotices
@@ -24,12 +25,12 @@ from flakeship.settings.declaration import Settings
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
-    """Publish, and return the references to print, one for each destination of each image."""
+    """Publish, and return the references to print, one for each destination that each image is at."""
     if settings.metadata_file:
         outputs.check_metadata(runtime.cwd / settings.metadata_file)
     records = Records(UniqueNotices(runtime.emit))
     made: dict[str, Result] = {}
-    lines: list[str] = []
+    published: list[Published] = []
     with open_run(settings, replace(runtime, emit=records)) as run_:
         attributes = attributes_of(settings)
         if len(attributes) > 1:
@@ -39,12 +40,15 @@ def run(settings: Settings, runtime: Runtime) -> str:
             results = _publish(asked, run_)
             made[asked.name] = results[0]
             _summarise(results[0], asked.record, run_)
-            lines += [line for result in results for line in outputs.references(result.published)]
+            published += [item for result in results for item in result.published]
+        expected = run_.event.from_outside
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         outputs.write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
     current_platform(runtime.environ).hand_over(handover(made), runtime.environ)
-    return "\n".join(lines)
+    if why := outputs.not_pushed(published) or _nowhere(settings, published):
+        runtime.emit(events.NotPushed(why, expected))
+    return "\n".join(outputs.references(published))
 
 
 class Records:
@@ -105,10 +109,17 @@ def _publish(asked: _Asked, run_: Run) -> Sequence[Result]:
     return made, publish(reusing(asked.debug, made), run_)
 
 
+def _nowhere(settings: Settings, published: Sequence[Published]) -> str:
+    """Say that a push was demanded of an image that has no registry to go to; empty where there is one, or no demand."""
+    if settings.push != "true" or any(item.tags for item in published):
+        return ""
+    return "NOT PUSHED: `push` is true, and neither `tags` nor `images` nor `to` names a registry"
+
+
 def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
     """Put the summary on the page of the job and into the log."""
     environ = run_.runtime.environ
-    summary = outputs.summary(result.packed, result.published)
+    summary = outputs.summary(result.packed, result.published, expected=run_.event.from_outside)
     try:
         current_platform(environ).summarise(summary_markdown(summary, record), environ)
     except ResourceError as error:  # the outputs count for more

@@ -39,16 +39,27 @@ def _shipped(name: str, made: Result) -> ShippedImage:
             )
             for to in made.published
         ),
+        one_image.is_pushed(made.published),
     )
 
 
 def outputs(made: Mapping[str, Result]) -> dict[str, str]:
-    """The outputs of several attributes, one a line in the order of `flake`; `pushed` is true if any of them was pushed."""
+    """Return the outputs of several attributes, one a line in the order of `flake`.
+
+    A digest that is missing, because its image is nowhere, leaves its line empty: the others keep their numbers. `pushed`
+    is true if registries have got all that was to be pushed to them.
+    """
     each = [one_image.outputs(one.packed, one.published) for one in made.values()]
     if len(each) == 1:
         return each[0]
     lines = {key: "\n".join(filter(None, (one[key] for one in each))) for key in each[0]}
-    return lines | {
-        "pushed": str(any(one["pushed"] == "true" for one in each)).lower(),
-        "metadata": json.dumps(metadata(made), separators=(",", ":")),
-    }
+    digests = {key: "\n".join(one[key] for one in each) for key in ("digest", "imageid") if lines[key]}
+    everywhere = [item for one in made.values() for item in one.published]
+    return (
+        lines
+        | digests
+        | {
+            "pushed": str(one_image.is_pushed(everywhere)).lower(),
+            "metadata": json.dumps(metadata(made), separators=(",", ":")),
+        }
+    )

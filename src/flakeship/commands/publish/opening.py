@@ -95,7 +95,9 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
         credentials=_credentials_of(run),
         push=cast("PushPolicy", settings.push),
         untrusted="" if trusted else context.untrusted_because,
-        without_credentials="`username` has no password" if settings.username else "there are no credentials",
+        secrets_kept=context.secrets_kept_because,
+        given_to_job=run.connections.given_to_job if context.from_outside else lambda _: False,
+        without_credentials="`username` has no password" if settings.username else "",
         reuse=settings.reuse != "off",
         reuse_from=settings.reuse_from,
         pulled_from=tuple(
@@ -127,7 +129,7 @@ def _credentials_of(run: Run) -> Callable[[Reference], FoundCredentials]:
 
 
 def _check_pair(settings: Settings, run: Run) -> None:
-    """An empty password is accepted in CI, which keeps secrets from runs of forks and of unprotected branches."""
+    """In CI a secret that is kept from a run is an empty password; the registry is asked then, and what it says counts."""
     withheld = run.event.platform != "local" and settings.push != "true" and not settings.password
     if bool(settings.username) != bool(settings.password) and not withheld:
         missing = "password" if settings.username else "username"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,47 @@ from flakeship.store_paths import name_of, store_paths_in
 
 
 def references(published: Sequence[Published]) -> tuple[str, ...]:
-    """Return what a user copies to get exactly this image, one for each destination."""
-    return tuple(item.reference for item in published)
+    """Return what leads to the image, wherever it was written; nothing for a destination that it was withheld from."""
+    return tuple(item.reference for item in published if item.sent)
+
+
+def is_pushed(published: Iterable[Published]) -> bool:
+    """Tell whether registries have all that was to be pushed to them. False if nothing was: a layout is no push."""
+    to_registries = [item.sent for item in published if item.tags]
+    return bool(to_registries) and all(to_registries)
+
+
+def not_pushed(published: Sequence[Published]) -> str:
+    """Say what was sent nowhere and why, for the last line of the log; empty if all was written.
+
+    Where nothing at all was written, and for one reason, the reason alone says it.
+    """
+    reasons: dict[str, list[str]] = {}
+    for item in published:
+        if not item.sent:
+            reasons.setdefault(item.why, []).append(item.destination)
+    if not reasons:
+        return ""
+    if len(reasons) == 1 and not references(published):
+        return f"NOT PUSHED: {next(iter(reasons))}"
+    places = [f"to {', '.join(dict.fromkeys(names))}: {why}" for why, names in reasons.items()]
+    return f"NOT PUSHED {'; '.join(places)}"
 
 
 def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, str]:
-    """Return the outputs of a step, by the names that `settings.declaration.OUTPUTS` declares."""
+    """Return the outputs by the names that `settings.declaration.OUTPUTS` declares.
+
+    Digests of an image that was written nowhere are left out: whoever deploys by them would find nothing.
+    """
+    there = bool(references(published))
     return {
-        "digest": packed.descriptor.digest,
-        "imageid": imageid(packed),
-        "refs": "\n".join(references([item for item in published if item.sent])),
+        "digest": packed.descriptor.digest if there else "",
+        "imageid": imageid(packed) if there else "",
+        "refs": "\n".join(references(published)),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
         "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
-        "digests": json.dumps(_digests(packed)),
-        "pushed": str(any(item.sent and item.tags for item in published)).lower(),
+        "digests": json.dumps(_digests(packed) if there else {}),
+        "pushed": str(is_pushed(published)).lower(),
         "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
     }
 
@@ -51,7 +78,21 @@ def _digests(packed: Packed | PackedIndex) -> dict[str, str]:
 
 
 def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
-    """Return the metadata file of one image, with the keys of build-push-action, https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file."""
+    """Return the document with the keys of build-push-action, and our own. Without the former if nothing was written.
+
+    https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
+    """
+    why = not_pushed(published)
+    return {
+        **(_where_it_is(packed, published) if references(published) else {}),
+        "flakeship.pushed": is_pushed(published),
+        **({"flakeship.not-pushed": why} if why else {}),
+        "flakeship.destinations": [_destination(item) for item in published],
+        "flakeship.labels": _labels(packed),
+    }
+
+
+def _where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
     config = (
         {"containerimage.config.digest": packed.config_descriptor.digest}
         if isinstance(packed, Packed)
@@ -61,23 +102,24 @@ def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> di
         **config,
         "containerimage.descriptor": packed.descriptor.to_json(),
         "containerimage.digest": packed.descriptor.digest,
-        "image.name": ",".join(tag for item in published for tag in item.tags),
-        "flakeship.destinations": [_destination(item) for item in published],
-        "flakeship.labels": _labels(packed),
+        "image.name": ",".join(tag for item in published if item.sent for tag in item.tags),
     }
 
 
-def summary(packed: Packed | PackedIndex, published: Sequence[Published]) -> Summary:
-    """Return what logs and pages show of the image; its layers as they went to the first destination."""
+def summary(packed: Packed | PackedIndex, published: Sequence[Published], *, expected: bool) -> Summary:
+    """Return what the log and the page show. `expected` is as in `events.NotPushed`."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
-    blobs = {blob.digest: blob for blob in published[0].blobs if blob.digest in contents}
+    shown = next((item for item in published if item.sent), published[0])
+    blobs = {blob.digest: blob for blob in shown.blobs if blob.digest in contents}
     return Summary(
         references=references(published),
-        tags=[tag for item in published for tag in item.tags],
+        tags=[tag for item in published if item.sent for tag in item.tags],
+        unsent=[item.tags or (item.reference,) for item in published if not item.sent],
+        not_pushed=not_pushed(published),
+        expected=expected,
         digest=packed.descriptor.digest,
         imageid=imageid(packed),
-        sent=any(item.sent for item in published),
-        platform=", ".join(str(entry.descriptor.platform) for entry in packed.entries),
+        platform=", ".join(str(image.image.platform) for image in packed.images),
         labels=_labels(packed),
         layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
     )
@@ -139,10 +181,12 @@ def write_metadata(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _destination(item: Published) -> dict[str, Any]:
+    would_be = {"reference": item.reference, "tags": list(item.tags)}
     return {
         "name": item.destination,
-        "reference": item.reference,
-        "tags": list(item.tags),
+        "reference": item.reference if item.sent else "",
+        "tags": list(item.tags) if item.sent else [],
         "sent": item.sent,
+        **({} if item.sent else {"why": item.why, "would-be": would_be}),
         "blobs": [{"digest": blob.digest, "size": blob.size, "state": blob.state} for blob in item.blobs],
     }

@@ -43,6 +43,10 @@ class Reuse:
     always: bool = False
 
 
+class CredentialsRefusedError(NotAllowedError):
+    """The registry wants credentials, or others than it was given, or these may not push."""
+
+
 class RegistryDestination:
     """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
@@ -310,11 +314,11 @@ class RegistryDestination:
 
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:
-        """Turn a refusal into NotAllowedError with the reason and a hint."""
+        """Turn a refusal into NotAllowedError with the reason and a hint; CredentialsRefusedError for 401 and 403."""
         try:
             yield
         except DeniedError as error:
-            raise NotAllowedError(self._denial(error.answer), hint=self._hint()) from error
+            raise CredentialsRefusedError(self._denial(error.answer), hint=self._hint()) from error
         except RegistryError as error:
             if "NAME_UNKNOWN" not in error.answer.codes:
                 raise

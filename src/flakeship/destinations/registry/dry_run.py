@@ -8,7 +8,7 @@ from typing import Literal
 
 from flakeship import events
 from flakeship.destinations.registry.destination import RegistryDestination
-from flakeship.destinations.withheld import Withheld
+from flakeship.destinations.withheld import DRY_RUN, Withheld
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader
@@ -18,7 +18,7 @@ class DryRun(Withheld):
     """Wraps the destination that a push would write to, and tells which blobs it would not be sent again."""
 
     def __init__(self, inner: RegistryDestination, *, emit: events.Emit = events.ignore) -> None:
-        super().__init__(inner.name, inner.references, emit=emit)
+        super().__init__(inner.name, inner.references, why=DRY_RUN, emit=emit)
         self._inner = inner
         self._states: dict[Digest, Literal["reused", "withheld"]] = {}
 

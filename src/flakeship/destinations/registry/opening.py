@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from flakeship import events
 from flakeship.destinations.options import DestinationOptions, RegistryOptions
 from flakeship.destinations.protocol import Destination
-from flakeship.destinations.registry.destination import RegistryDestination, Reuse
+from flakeship.destinations.registry.destination import CredentialsRefusedError, RegistryDestination, Reuse
 from flakeship.destinations.registry.dry_run import DryRun
 from flakeship.destinations.withheld import Withheld
 from flakeship.errors import NotAllowedError
@@ -23,8 +23,9 @@ def opened(
 ) -> Iterator[Destination]:
     """Open `repository`, a reference without a tag, to push to it and write `tags`.
 
-    A `Withheld` takes its place if `push` is false, if the run is not trusted, or if `push` is auto, there are no
-    credentials and the registry wants some. NotAllowedError for any other push that is refused.
+    A `Withheld` takes its place if `push` is false, or if it is auto and CI keeps credentials from this run: the run is
+    not trusted, or credentials may be kept from it and the registry wants some. NotAllowedError for any other push that
+    can't be made.
     """
     registry = options.registry
     found = registry.credentials(repository)
@@ -32,40 +33,56 @@ def opened(
     # docs/decisions.md#a-dry-run-asks-registries-only
     if options.dry_run:
         yield DryRun(destination, emit=options.emit)
-    elif _is_pushed(destination, found, registry, options.emit):
-        yield destination
+    elif why := _withheld_because(destination, found, registry):
+        options.emit(events.Detail(f"{destination.name} is sent nothing: {why}"))
+        yield Withheld(destination.name, destination.references, why=why, emit=options.emit)
     else:
-        yield Withheld(destination.name, destination.references, emit=options.emit)
+        yield destination
 
 
-def _is_pushed(
-    destination: RegistryDestination, found: FoundCredentials, registry: RegistryOptions, emit: events.Emit
-) -> bool:
+def _withheld_because(
+    destination: RegistryDestination, found: FoundCredentials, registry: RegistryOptions
+) -> str:
+    """Return why the image is withheld, in a clause for messages; empty if it is pushed, which is checked then."""
     if registry.push == "false":
-        return False
+        return "`push` is false"
+    # docs/decisions.md#a-push-is-withheld-only-without-credentials
+    lacks_credentials = found.credentials is None or registry.given_to_job(found.credentials)
     if registry.untrusted:
-        _refuse_untrusted(registry, emit)
-        return False
+        # docs/decisions.md#untrusted-code-is-never-pushed
+        if registry.push == "true" or not lacks_credentials:
+            raise _untrusted(registry, found)
+        return registry.untrusted
     try:
         destination.check()
-    except NotAllowedError as error:
-        if not (registry.push == "auto" and found.credentials is None):
-            raise
-        why = f"{error.message}, and {registry.without_credentials}"
-        emit(events.Notice(f"not pushed to {destination.name}: {why}", prominent=True))
-        return False
-    return True
+    except CredentialsRefusedError as error:
+        refused = _explained(error, found, registry)
+        if registry.push == "auto" and registry.secrets_kept and lacks_credentials:
+            return f"{registry.secrets_kept}; {refused.message}"
+        raise refused from error
+    return ""
 
 
-def _refuse_untrusted(registry: RegistryOptions, emit: events.Emit) -> None:
-    """Emit one notice, or raise NotAllowedError if `push` is true."""
-    # docs/decisions.md#untrusted-code-is-never-pushed
-    if registry.push == "true":
-        raise NotAllowedError(
-            f"nothing may be pushed: {registry.untrusted}",
-            hint="`push: auto` builds and checks it; `allow-untrusted: true` says that you trust whose code it is",
-        )
-    emit(events.Notice(f"nothing is pushed: {registry.untrusted}", prominent=True))
+def _untrusted(registry: RegistryOptions, found: FoundCredentials) -> NotAllowedError:
+    given = "" if found.credentials is None else f", though there are credentials ({found.source})"
+    return NotAllowedError(
+        f"nothing may be pushed{given}: {registry.untrusted}",
+        hint="`push: false` builds and checks it; `allow-untrusted: true` says that you trust whose code it is",
+    )
+
+
+def _explained(
+    error: CredentialsRefusedError, found: FoundCredentials, registry: RegistryOptions
+) -> CredentialsRefusedError:
+    """Return the error with what the inputs lack, and with the way to go on without a push."""
+    if found.credentials is not None:
+        return error
+    lacking = (
+        f"{error.message}; {registry.without_credentials}" if registry.without_credentials else error.message
+    )
+    return CredentialsRefusedError(
+        lacking, hint=f"{error.hint} `push: false` builds and checks without pushing.".strip()
+    )
 
 
 def _destination(
