@@ -45,12 +45,11 @@ def test_a_fork_is_built_and_checked_and_not_pushed_and_one_notice_says_so(
     done = step(folder, environ=pull_request(tmp_path, "them/app"), **given)
     assert done.code == 0, done.log.shown
     (notice,) = done.log.named("notice")
-    assert notice.data == "nothing is pushed: the pull request comes from them/app"
+    assert notice.data == "NOT PUSHED: the pull request comes from them/app"
     assert done.outputs["pushed"] == "false"
-    assert len(done.outputs["digest"].split()) == 2
-    assert not done.outputs["tags"] + done.outputs["refs"]
+    assert not done.outputs["tags"] + done.outputs["refs"] + done.outputs["digest"]
     assert not [access for access in registry.accesses(repository) if access.method != "GET"]
-    assert done.page.count("> nothing is pushed&#58; the pull request comes from them/app") == 2
+    assert done.page.count("> NOT PUSHED&#58; the pull request comes from them/app") == 2
     assert done.page.count("**Not pushed**") == 2
 
     done = step(folder, environ=pull_request(tmp_path, "me/app"), **given)
@@ -58,17 +57,38 @@ def test_a_fork_is_built_and_checked_and_not_pushed_and_one_notice_says_so(
     assert registry.tags(f"{repository}/b") == ["pr-7"]
 
 
-def test_without_credentials_it_is_built_and_one_notice_says_so(
+def test_without_credentials_it_is_an_error_unless_dependabot_has_none(
     step: RunStep, make_flake: Callable[..., Path], basic_registry: Registry
 ) -> None:
     name = f"{basic_registry.host}/{basic_registry.new_repository()}"
-    done = step(make_flake(), flake=".#layered", tags=f"{name}:1\n{name}:2")
+    folder, given = make_flake(), {"flake": ".#layered", "tags": f"{name}:1\n{name}:2"}
+    assert step(folder, **given).code == 5
+    done = step(folder, environ={"GITHUB_ACTOR": "dependabot[bot]"}, **given)
     assert done.code == 0, done.log.shown
     (notice,) = done.log.named("notice")
-    assert notice.data.startswith(f"not pushed to {name}: ")
-    assert notice.data.endswith("and there are no credentials")
+    assert notice.data.startswith("NOT PUSHED: Dependabot started this run, and GitHub keeps")
     assert done.outputs["pushed"] == "false"
-    assert done.outputs["digest"].startswith("sha256:")
+    assert not done.outputs["digest"]
+
+
+def test_of_several_images_each_line_is_that_of_its_attribute(
+    step: RunStep, make_flake: Callable[..., Path], basic_registry: Registry, registry: Registry
+) -> None:
+    """An image that is nowhere leaves its line empty, and `pushed` waits for all."""
+    lacking = f"{basic_registry.host}/{basic_registry.new_repository()}"
+    name = f"{registry.host}/{registry.new_repository()}"
+    given = {"flake": "a=.#layered\nb=.#hello", "tags": f"a={lacking}:1\nb={name}:1"}
+    done = step(make_flake(), environ={"GITHUB_ACTOR": "dependabot[bot]"}, **given)
+    assert done.code == 0, done.log.shown
+    first, second = done.outputs["digest"].split("\n")
+    assert (first, done.outputs["refs"]) == ("", f"{name}@{second}")
+    assert done.outputs["pushed"] == "false"
+    assert [each["flakeship.pushed"] for each in json.loads(done.outputs["metadata"]).values()] == [
+        False,
+        True,
+    ]
+    (notice,) = done.log.named("notice")
+    assert notice.data.startswith(f"NOT PUSHED to {lacking}: Dependabot")
 
 
 def test_the_outputs_say_what_the_registry_holds(
@@ -96,14 +116,17 @@ def test_the_outputs_say_what_the_registry_holds(
 def test_a_password_that_is_kept_from_a_fork_is_not_missed(
     step: RunStep, make_flake: Callable[..., Path], basic_registry: Registry, tmp_path: Path
 ) -> None:
-    """`username` is there, and the secret empty: in the fork's own project too, where the event is to be trusted."""
+    """`username` is there, and the secret empty. In the fork's own project the event is to be trusted: that is an error."""
     name = f"{basic_registry.host}/{basic_registry.new_repository()}"
     given = {"flake": ".#layered", "tags": f"{name}:1", "username": "me", "password": ""}
-    for environ in (pull_request(tmp_path, "them/app"), {}):
-        done = step(make_flake(f"app{len(environ)}"), environ=environ, **given)
-        assert done.code == 0, done.log.shown
-        assert len(done.log.named("notice")) == 1
-        assert done.outputs["pushed"] == "false"
-    asked = step(tmp_path / "app0", push="true", **given)
+    folder = make_flake()
+    done = step(folder, environ=pull_request(tmp_path, "them/app"), **given)
+    assert done.code == 0, done.log.shown
+    assert len(done.log.named("notice")) == 1
+    assert done.outputs["pushed"] == "false"
+    refused = step(folder, **given)
+    assert refused.code == 5
+    assert "`username` has no password" in refused.log.named("error")[0].data
+    asked = step(folder, push="true", **given)
     assert asked.code == 2
     assert "password is missing" in asked.log.named("error")[0].data

@@ -33,7 +33,7 @@ class Job:
 
     @property
     def notices(self) -> list[str]:
-        return [line for line in self.log.splitlines() if "pushed" in line]
+        return [line for line in self.log.splitlines() if "is pushed" in line or ": NOT PUSHED" in line]
 
     @property
     def variables(self) -> dict[str, str]:
@@ -132,9 +132,9 @@ def test_a_merge_request_of_a_fork_is_built_and_not_pushed(job: RunJob) -> None:
     done = job("pr 7 to main", variables=OWN | FORK)
     assert done.code == 0, done.log
     assert not done.tags
-    assert done.notices == ["\x1b[33mnote: nothing is pushed: the merge request comes from them/app\x1b[0m"]
+    assert done.notices == ["\x1b[33mnote: NOT PUSHED: the merge request comes from them/app\x1b[0m"]
     assert done.variables["SHIPPED_PUSHED"] == "false"
-    assert done.variables["SHIPPED_DIGEST"].startswith("sha256:")
+    assert not done.variables["SHIPPED_DIGEST"]
     asked = job("pr 7 to main", variables=OWN | FORK, push="true")
     assert (asked.code, asked.tags) == (5, [])
     assert job("pr 7 to main", variables=OWN | FORK | {"CI_PROJECT_ID": "8"}).tags == ["pr-7"]
@@ -143,22 +143,30 @@ def test_a_merge_request_of_a_fork_is_built_and_not_pushed(job: RunJob) -> None:
 @pytest.mark.parametrize(
     ("variables", "inputs", "why"),
     [
-        ({"CI_REGISTRY_PASSWORD": ""}, {}, "and there are no credentials"),
-        ({}, {"username": USERNAME}, "and `username` has no password"),
-        (OWN, {"username": USERNAME}, "and `username` has no password"),
+        ({"CI_REGISTRY_PASSWORD": ""}, {}, "asks for credentials, and none were found"),
+        ({}, {"username": USERNAME}, "; `username` has no password"),
+        (OWN, {"username": USERNAME}, "; `username` has no password"),
     ],
 )
 def test_a_secret_of_protected_branches_is_missing_elsewhere(
     variables: dict[str, str], inputs: dict[str, str], why: str, job: RunJob
 ) -> None:
-    done = job("branch feature", variables=variables, **inputs)
+    unprotected = {**variables, "CI_COMMIT_REF_PROTECTED": "false", "CI_COMMIT_REF_NAME": "feature"}
+    done = job("branch feature", variables=unprotected, **inputs)
     assert done.code == 0, done.log
     assert not done.tags
     (notice,) = done.notices
+    assert (
+        "warning: NOT PUSHED: feature is not protected, and GitLab keeps protected variables from it; "
+        in notice
+    )
     assert why in notice
     assert done.variables["SHIPPED_PUSHED"] == "false"
-    asked = job("branch feature", variables=variables, push="true", **inputs)
+    asked = job("branch feature", variables=unprotected, push="true", **inputs)
     assert asked.code in {2, 5}, asked.log
+    elsewhere = job("branch feature", variables=variables, **inputs)
+    assert (elsewhere.code, elsewhere.tags) == (5, []), elsewhere.log
+    assert why in elsewhere.log
 
 
 def test_a_project_without_a_registry_is_told_that_nothing_is_pushed(job: RunJob) -> None:

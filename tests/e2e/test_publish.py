@@ -132,16 +132,17 @@ def test_a_wrong_password_is_refused_before_anything_is_built(
     assert "credentials of the inputs username and password" in ended.stderr
 
 
-def test_without_credentials_auto_builds_and_says_that_it_did_not_push(
-    publish: Publish, archive: Path, basic_registry: Registry
+def test_without_credentials_nothing_is_built_and_the_hint_says_how_to_go_on(
+    publish: Publish, make_flake: Callable[..., Path], basic_registry: Registry
 ) -> None:
     repository = basic_registry.new_repository()
-    flags = ("--source", str(archive), "--tags", f"{basic_registry.host}/{repository}:1")
-    ended = publish(*flags)
-    assert ended.code == 0, ended.stderr
-    assert "not pushed" in ended.stderr
+    flags = ("--flake", ".#fails", "--tags", f"{basic_registry.host}/{repository}:1")
+    ended = publish(*flags, cwd=make_flake())
+    assert ended.code == 5, ended.stderr
+    assert "asks for credentials, and none were found" in ended.stderr
+    assert "`push: false` builds and checks without pushing" in ended.stderr
+    assert "building" not in ended.stderr
     assert not basic_registry.tags(repository)
-    assert publish(*flags, "--push").code == 5
 
 
 def test_nothing_is_pushed_for_a_fork(
@@ -176,7 +177,7 @@ def test_nothing_is_pushed_for_a_fork(
     }
     ended = publish(*flags, **github)
     assert ended.code == 0, ended.stderr
-    assert "::notice title=flakeship::nothing is pushed: pull_request_target runs with" in ended.stderr
+    assert "::notice title=flakeship::NOT PUSHED: pull_request_target runs with" in ended.stderr
     assert not registry.tags(repository)
     assert "\nfalse\n" in outputs.read_text()
     ended = publish(*flags, "--push", "true", **github)

@@ -351,7 +351,7 @@ def test_a_dry_run_of_any_destination_prints_no_reference(to: str, run_on: RunOn
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_an_archive_on_stdout_beside_a_push_that_is_withheld_stays_an_archive(
+def test_a_file_beside_a_push_that_is_left_out_is_told(
     platform: str, run_on: RunOn, registry: Registry, tmp_path: Path
 ) -> None:
     told = run_on(

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.commands.publish.outputs import check_metadata, metadata, outputs, references, write_metadata
+from flakeship.commands.publish.outputs import (
+    check_metadata,
+    metadata,
+    not_pushed,
+    outputs,
+    references,
+    write_metadata,
+)
 from flakeship.destinations.protocol import DeliveredBlob, Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.index import seal_index
@@ -23,7 +30,9 @@ SENT = Published(
     (DeliveredBlob(PACKED.layers[0].descriptor.digest, 5, "uploaded"),),
 )  # fmt: skip
 LAYOUT = Published("oci:/out", "oci:/out:latest", (), DIGEST, ())
-WITHHELD = Published("ghcr.io/o/x", f"ghcr.io/o/x@{DIGEST}", ("ghcr.io/o/x:1",), DIGEST, (), sent=False)
+WITHHELD = Published(
+    "ghcr.io/o/x", f"ghcr.io/o/x@{DIGEST}", ("ghcr.io/o/x:1",), DIGEST, (), sent=False, why="no secrets"
+)
 
 
 def test_outputs_are_those_that_are_declared() -> None:
@@ -38,10 +47,41 @@ def test_outputs_are_those_that_are_declared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("published", "pushed"), [([SENT], "true"), ([LAYOUT], "false"), ([WITHHELD], "false")]
+    ("published", "pushed"),
+    [
+        ([SENT], "true"),
+        ([SENT, LAYOUT], "true"),
+        ([LAYOUT], "false"),
+        ([WITHHELD], "false"),
+        ([SENT, WITHHELD], "false"),
+        ([LAYOUT, WITHHELD], "false"),
+    ],
 )
-def test_pushed_is_what_went_to_a_registry(published: list[Published], pushed: str) -> None:
+def test_pushed_is_true_if_registries_have_all(published: list[Published], pushed: str) -> None:
     assert outputs(PACKED, published)["pushed"] == pushed
+    assert metadata(PACKED, published)["flakeship.pushed"] is (pushed == "true")
+
+
+def test_an_image_that_is_nowhere_has_no_digest_to_deploy_by() -> None:
+    found = outputs(PACKED, [WITHHELD])
+    assert not found["digest"] + found["imageid"] + found["refs"] + found["tags"]
+    assert found["digests"] == "{}"
+    document = metadata(PACKED, [WITHHELD])
+    assert sorted(document) == [
+        "flakeship.destinations", "flakeship.labels", "flakeship.not-pushed", "flakeship.pushed",
+    ]  # fmt: skip
+    (place,) = document["flakeship.destinations"]
+    assert (place["reference"], place["tags"], place["sent"]) == ("", [], False)
+    assert place["would-be"] == {"reference": f"ghcr.io/o/x@{DIGEST}", "tags": ["ghcr.io/o/x:1"]}
+
+
+def test_the_last_line_names_places_where_others_have_the_image() -> None:
+    other = replace(WITHHELD, destination="quay.io/o/x", why="`push` is false")
+    assert not_pushed([SENT, LAYOUT]) == ""
+    assert not_pushed([WITHHELD, WITHHELD]) == "NOT PUSHED: no secrets"
+    assert not_pushed([WITHHELD, LAYOUT]) == "NOT PUSHED to ghcr.io/o/x: no secrets"
+    wanted = "NOT PUSHED to ghcr.io/o/x: no secrets; to quay.io/o/x: `push` is false"
+    assert not_pushed([WITHHELD, other]) == not_pushed([SENT, WITHHELD, other]) == wanted
 
 
 def test_the_metadata_file(tmp_path: Path) -> None:
