@@ -163,8 +163,9 @@ class Settings:
     )
     push: str = _where(
         "choice",
-        "Whether to send the image: `auto` leaves out what may not be pushed (a fork's pull request, no credentials) and says "
-        "so, `true` fails there; `false` builds, packs and verifies, and sends nothing",
+        "Whether to send the image: `auto` fails where it can't be pushed, but for a run that CI keeps credentials from (of a "
+        "fork, of Dependabot, on an unprotected ref), which says NOT PUSHED; `true` fails there too; `false` builds, packs and "
+        "verifies, and sends nothing",
         default="auto",
         choices=("auto", "true", "false"),
     )
@@ -489,13 +490,13 @@ def _fields(*, secret: bool) -> list[dataclasses.Field[Any]]:
 
 
 OUTPUTS: Final = {
-    "digest": "Digest of the manifest: what to deploy by",
+    "digest": "Digest of the manifest: what to deploy by. Empty if the image was written nowhere, as are the next three",
     "imageid": "Digest of the image's config: what `docker images` calls the image",
     "refs": "References with digest of where the image is now, one a line: `ghcr.io/owner/name@sha256:…`",
     "tags": "Full references of the tags that were written, one a line",
     "labels": "Labels of the image, KEY=VALUE, one a line",
-    "digests": 'Digest of each platform\'s manifest as JSON: `{"linux/amd64": "sha256:…"}`',
-    "pushed": "`true` if the image was sent to a registry",
+    "digests": 'Digest of each platform\'s manifest as JSON: `{"linux/amd64": "sha256:…"}`; `{}` if the image is nowhere',
+    "pushed": "`true` if registries have all that was to be pushed, of all attributes; `false` if there was nothing to push",
     "metadata": "The result as JSON, as in `metadata-file`",
 }
 """What the command `publish` hands to the next step, and what each of them holds."""

@@ -165,6 +165,38 @@ def test_strangers_are_not_trusted(tmp_path: Path, event: str, document: object,
     assert reason in found.untrusted_because
 
 
+@pytest.mark.parametrize(
+    ("document", "more", "trusted"),
+    [
+        ({}, {}, False),
+        ({}, {"ACT": "true"}, True),
+        ({"pull_request": {"head": {"ref": "a"}, "base": {"ref": "b"}}}, {"ACT": "true"}, True),
+        (_pull({"full_name": "fork/app"}), {"ACT": "true"}, False),
+        (_pull(None), {"ACT": "true"}, False),
+        ({}, {"ACT": "true", "FORGEJO_ACTIONS": "true"}, False),
+        ({}, {"ACT": "true", "GITEA_ACTIONS": "true"}, False),
+        ({}, {"ACT": "false"}, False),
+    ],
+)
+def test_a_pull_request_of_which_nothing_is_said_is_trusted_on_the_users_own_machine_alone(
+    tmp_path: Path, document: object, more: dict[str, str], trusted: bool
+) -> None:
+    environ = events.github("pr 3 to main", tmp_path) | more
+    assert context(with_payload(environ, tmp_path, document), tmp_path).trusted is trusted
+
+
+@pytest.mark.parametrize("event", ["pull_request", "push", "pull_request_review", "create"])
+def test_dependabot_is_trusted_and_lacks_secrets(tmp_path: Path, event: str) -> None:
+    own = _pull({"full_name": "octo/app"})
+    environ = with_payload(
+        events.github("branch main", tmp_path) | {"GITHUB_EVENT_NAME": event}, tmp_path, own
+    )
+    person, bot = context(environ, tmp_path), context(environ | {"GITHUB_ACTOR": "dependabot[bot]"}, tmp_path)
+    assert (person.trusted, person.from_outside, person.secrets_kept_because) == (True, False, "")
+    assert (bot.trusted, bot.from_outside) == (True, True)
+    assert "Dependabot" in bot.secrets_kept_because
+
+
 def test_the_api_is_asked_for_what_the_payload_lacks(tmp_path: Path) -> None:
     asked = []
 

@@ -72,5 +72,15 @@ def test_a_fork_is_trusted_in_its_own_project_only(more: dict[str, str], trusted
     assert ("fork/app" in found.untrusted_because) is not trusted
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"), [("false", "dev is not protected"), ("true", ""), ("", ""), ("no", "")]
+)
+def test_protected_variables_are_kept_from_refs_of_which_gitlab_says_so(value: str, reason: str) -> None:
+    found = context("branch dev", CI_COMMIT_REF_PROTECTED=value, CI_COMMIT_REF_NAME="dev")
+    assert found.secrets_kept_because.startswith(reason)
+    assert bool(found.secrets_kept_because) is bool(reason)
+    assert not found.from_outside
+
+
 def test_a_broken_timestamp_is_left_aside() -> None:
     assert context("branch dev", CI_COMMIT_TIMESTAMP="yesterday").commit_date == NOW
