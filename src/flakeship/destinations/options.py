@@ -20,14 +20,27 @@ PushPolicy: TypeAlias = Literal["auto", "true", "false"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PushOptions:
+    """Whether a run may send images away from this machine: for every kind of destination that does so.
+
+    `policy` is the input `push`. `untrusted` says why this run may not push at all (a pull request from a fork); empty if
+    it may. `secrets_kept` says why the platform may keep credentials from this run; empty if it does not.
+    `without_credentials` says what is lacking where no credentials were found, if more is known than that.
+    """
+
+    policy: PushPolicy = "auto"
+    untrusted: str = ""
+    secrets_kept: str = ""
+    without_credentials: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryOptions:
     """The way in which a run pushes to registries.
 
-    `session` opens the HTTP session of the run when it is first called; `credentials` chooses those for one repository. `push` is the input of
-    that name. `untrusted` says why this run may not push at all (a pull request from a fork); empty if it may.
-    `secrets_kept` says why the platform may keep credentials from this run; empty if it does not. `given_to_job` tells
-    credentials that this job was given without anybody asking for them, and that may be too weak to push.
-    `without_credentials` says what is lacking where no credentials were found, if more is known than that.
+    `session` opens the HTTP session of the run when it is first called; `credentials` chooses those for one repository.
+    `given_to_job` tells credentials that this job was given without anybody asking for them, and that may be too weak to
+    push.
 
     `reuse` is False if nothing may be reused from a registry. `reuse_from` are tags (`:main`) and references that the
     user gave; only if there are none, `default_branch` and the usual tags are looked at. `pulled_from` are the
@@ -38,11 +51,7 @@ class RegistryOptions:
 
     session: Callable[[], Transport]
     credentials: Callable[[Reference], FoundCredentials]
-    push: PushPolicy = "auto"
-    untrusted: str = ""
-    secrets_kept: str = ""
     given_to_job: Callable[[Credentials], bool] = lambda _: False
-    without_credentials: str = ""
     reuse: bool = True
     reuse_from: tuple[str, ...] = ()
     pulled_from: tuple[str, ...] = ()
@@ -54,12 +63,14 @@ class RegistryOptions:
 class DestinationOptions:
     """The values that any kind of destination needs to open one; each kind takes what concerns it.
 
+    A kind that sends images away from this machine asks `withheld.withheld_because` before it is opened.
     `verify`: blobs that are already there are read and compared with their digests. `dry_run`: look, write nothing.
     `zstd`: layers are compressed with zstd, which old engines can't load. `home` is the user's home folder.
     `temporary` is the folder for temporary folders; None for the system's. `stdout` receives an image sent to `-`.
     """
 
     emit: Emit
+    push: PushOptions
     registry: RegistryOptions
     verify: bool
     dry_run: bool

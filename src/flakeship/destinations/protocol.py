@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+from flakeship.errors import NotAllowedError
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import Reader
@@ -72,6 +73,10 @@ class Prepared:
         for tagging in self.taggings:
             tagging.write()
         return self.published()
+
+
+class CredentialsRefusedError(NotAllowedError):
+    """The destination wants credentials, or others than it was given, or these may not write there."""
 
 
 class BlobsUnknownError(Exception):

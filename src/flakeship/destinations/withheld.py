@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Literal
 
 from flakeship import events
-from flakeship.destinations.options import DestinationOptions
-from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Destination, Prepared, Published
+from flakeship.destinations.options import DestinationOptions, PushOptions
+from flakeship.destinations.protocol import (
+    BlobsUnknownError,
+    CredentialsRefusedError,
+    DeliveredBlob,
+    Destination,
+    Prepared,
+    Published,
+)
+from flakeship.errors import NotAllowedError
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.stream import Reader
@@ -34,6 +42,45 @@ def warn_of_zstd(options: DestinationOptions) -> None:
                 "use `compression: gzip`, or `none` to load faster",
             )
         )
+
+
+def withheld_because(
+    push: PushOptions, check: Callable[[], None], *, found_in: str, lacks_credentials: bool
+) -> str:
+    """Return why an image is withheld from a destination beyond this machine, in a clause for messages; empty if it is sent.
+
+    `check` is the destination's own, called unless the answer is known without. `found_in` says where its credentials
+    were found; empty if there are none. `lacks_credentials` is True without any, and with those that a job gets unasked.
+    NotAllowedError for a push that can't be made and is not withheld.
+    """
+    if push.policy == "false":
+        return "`push` is false"
+    # docs/decisions.md#a-push-is-withheld-only-without-credentials
+    if push.untrusted:
+        # docs/decisions.md#untrusted-code-is-never-pushed
+        if push.policy == "true" or not lacks_credentials:
+            given = f", though there are credentials ({found_in})" if found_in else ""
+            raise NotAllowedError(
+                f"nothing may be pushed{given}: {push.untrusted}",
+                hint="`push: false` builds and checks it; `allow-untrusted: true` says that you trust whose code it is",
+            )
+        return push.untrusted
+    try:
+        check()
+    except CredentialsRefusedError as error:
+        refused = error if found_in else _without_credentials(error, push)
+        if push.policy == "auto" and push.secrets_kept and lacks_credentials:
+            return f"{push.secrets_kept}; {refused.message}"
+        raise refused from error
+    return ""
+
+
+def _without_credentials(error: CredentialsRefusedError, push: PushOptions) -> CredentialsRefusedError:
+    """Return the error with what the inputs lack, and with the way to go on without a push."""
+    lacking = f"{error.message}; {push.without_credentials}" if push.without_credentials else error.message
+    return CredentialsRefusedError(
+        lacking, hint=f"{error.hint} `push: false` builds and checks without pushing.".strip()
+    )
 
 
 class Withheld:

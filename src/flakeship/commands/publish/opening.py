@@ -12,7 +12,7 @@ from flakeship.ci.platforms import refusal_hint
 from flakeship.commands.run import Run
 from flakeship.destinations.grammar import targets
 from flakeship.destinations.kind import Target
-from flakeship.destinations.options import DestinationOptions, PushPolicy, RegistryOptions
+from flakeship.destinations.options import DestinationOptions, PushOptions, PushPolicy, RegistryOptions
 from flakeship.destinations.protocol import Destination
 from flakeship.destinations.registry import Repository
 from flakeship.errors import UsageError
@@ -93,11 +93,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
     registry = RegistryOptions(
         session=lambda: run.connections.session,
         credentials=_credentials_of(run),
-        push=cast("PushPolicy", settings.push),
-        untrusted="" if trusted else context.untrusted_because,
-        secrets_kept=context.secrets_kept_because,
         given_to_job=run.connections.given_to_job if context.from_outside else lambda _: False,
-        without_credentials="`username` has no password" if settings.username else "",
         reuse=settings.reuse != "off",
         reuse_from=settings.reuse_from,
         pulled_from=tuple(
@@ -108,6 +104,12 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
     )
     return DestinationOptions(
         emit=run.emit,
+        push=PushOptions(
+            policy=cast("PushPolicy", settings.push),
+            untrusted="" if trusted else context.untrusted_because,
+            secrets_kept=context.secrets_kept_because,
+            without_credentials="`username` has no password" if settings.username else "",
+        ),
         registry=registry,
         verify=settings.verify != "off",
         dry_run=settings.dry_run,

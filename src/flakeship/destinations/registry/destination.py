@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
+from flakeship.destinations.protocol import (
+    BlobsUnknownError,
+    CredentialsRefusedError,
+    DeliveredBlob,
+    Prepared,
+    Published,
+    Tagging,
+)
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
 from flakeship.destinations.registry.existing import existing_images
 from flakeship.errors import NotAllowedError
@@ -41,10 +48,6 @@ class Reuse:
     tags: tuple[str, ...] = ()
     others: tuple[tuple[RegistryClient, tuple[str, ...]], ...] = ()
     always: bool = False
-
-
-class CredentialsRefusedError(NotAllowedError):
-    """The registry wants credentials, or others than it was given, or these may not push."""
 
 
 class RegistryDestination:

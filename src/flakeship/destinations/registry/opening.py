@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from flakeship import events
 from flakeship.destinations.options import DestinationOptions, RegistryOptions
 from flakeship.destinations.protocol import Destination
-from flakeship.destinations.registry.destination import CredentialsRefusedError, RegistryDestination, Reuse
+from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.destinations.registry.dry_run import DryRun
-from flakeship.destinations.withheld import Withheld
-from flakeship.errors import NotAllowedError
+from flakeship.destinations.withheld import Withheld, withheld_because
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credential_search import FoundCredentials
 from flakeship.registry.reference import TAG_PATTERN, TRANSPORT, Reference, check_tag
@@ -33,56 +32,16 @@ def opened(
     # docs/decisions.md#a-dry-run-asks-registries-only
     if options.dry_run:
         yield DryRun(destination, emit=options.emit)
-    elif why := _withheld_because(destination, found, registry):
+    elif why := withheld_because(
+        options.push,
+        destination.check,
+        found_in=found.source if found.credentials else "",
+        lacks_credentials=found.credentials is None or registry.given_to_job(found.credentials),
+    ):
         options.emit(events.Detail(f"{destination.name} is sent nothing: {why}"))
         yield Withheld(destination.name, destination.references, why=why, emit=options.emit)
     else:
         yield destination
-
-
-def _withheld_because(
-    destination: RegistryDestination, found: FoundCredentials, registry: RegistryOptions
-) -> str:
-    """Return why the image is withheld, in a clause for messages; empty if it is pushed, which is checked then."""
-    if registry.push == "false":
-        return "`push` is false"
-    # docs/decisions.md#a-push-is-withheld-only-without-credentials
-    lacks_credentials = found.credentials is None or registry.given_to_job(found.credentials)
-    if registry.untrusted:
-        # docs/decisions.md#untrusted-code-is-never-pushed
-        if registry.push == "true" or not lacks_credentials:
-            raise _untrusted(registry, found)
-        return registry.untrusted
-    try:
-        destination.check()
-    except CredentialsRefusedError as error:
-        refused = _explained(error, found, registry)
-        if registry.push == "auto" and registry.secrets_kept and lacks_credentials:
-            return f"{registry.secrets_kept}; {refused.message}"
-        raise refused from error
-    return ""
-
-
-def _untrusted(registry: RegistryOptions, found: FoundCredentials) -> NotAllowedError:
-    given = "" if found.credentials is None else f", though there are credentials ({found.source})"
-    return NotAllowedError(
-        f"nothing may be pushed{given}: {registry.untrusted}",
-        hint="`push: false` builds and checks it; `allow-untrusted: true` says that you trust whose code it is",
-    )
-
-
-def _explained(
-    error: CredentialsRefusedError, found: FoundCredentials, registry: RegistryOptions
-) -> CredentialsRefusedError:
-    """Return the error with what the inputs lack, and with the way to go on without a push."""
-    if found.credentials is not None:
-        return error
-    lacking = (
-        f"{error.message}; {registry.without_credentials}" if registry.without_credentials else error.message
-    )
-    return CredentialsRefusedError(
-        lacking, hint=f"{error.hint} `push: false` builds and checks without pushing.".strip()
-    )
 
 
 def _destination(
