@@ -68,7 +68,7 @@ def test_labels_tags_and_annotations_may_hold_anything(
 ) -> None:
     repository = registry.new_repository()
     texts = [
-        "$HOME `id` $\\{{ x",
+        "$HOME `id` ${{ x",
         "-- --leading",
         "a | <b> 'c' \"d\"",
         "🚢 ü",
@@ -85,9 +85,7 @@ def test_labels_tags_and_annotations_may_hold_anything(
     )
     assert done.code == 0, done.log.shown
     found = json.loads(done.outputs["metadata"])["flakeship.labels"]
-    assert [found[f"key{number}"] for number in range(len(texts))] == [
-        text.replace("\\{", "{") for text in texts
-    ]
+    assert [found[f"key{number}"] for number in range(len(texts))] == texts
     assert found["::warning::"] == "z"
     assert len([key for key in found if key.startswith("many.")]) == 300
     assert f"key1={texts[1]}" in done.outputs["labels"].splitlines()

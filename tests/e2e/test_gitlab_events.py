@@ -212,7 +212,7 @@ def test_labels_hold_anything(job: RunJob) -> None:
         "equals": "a=b=c",
     }
     many = {f"org.example.n{number}": f"value {number}" for number in range(300)}
-    lines = "".join(f"{name}={value}\n" for name, value in {**odd, **many}.items()).replace("{{", r"\{{")
+    lines = "".join(f"{name}={value}\n" for name, value in {**odd, **many}.items())
     description = "a\n{{tag}} ⚓ \x1b[7m"
     variables = OWN | {"CI_PROJECT_DESCRIPTION": description}
     done = job("branch main", variables=variables, labels=f'{lines}\n"two=lines\nof text"\n')
