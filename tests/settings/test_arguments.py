@@ -95,6 +95,11 @@ def test_lists_take_commas_and_flags_may_come_again() -> None:
     assert settings("--to", "oci:a,docker://h/n", "--to", "oci:b").to == expected
 
 
+def test_two_dashes_are_a_value_behind_an_equals_sign() -> None:
+    assert settings("--to=--", "--to=a").to == ("--", "a")
+    assert settings("--source=--").source == "--"
+
+
 def test_a_flag_without_a_value_is_true() -> None:
     assert settings("--dry-run").dry_run is True
     assert settings("--dry-run", "false").dry_run is False

@@ -46,7 +46,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     """UsageError for what is unknown or malformed. `--help` and `--version` raise SystemExit, as argparse does."""
     declared = {item.name: item for item in inputs()}
     known, rest = _parser(declared.values()).parse_known_args(argv)
-    given = vars(known)
+    given = {name: _dashes(value) for name, value in vars(known).items()}
     command = given.pop("command")
     if rest:
         raise _unknown(rest[0].partition("=")[0], command, declared.values())
@@ -57,6 +57,13 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
         if text is not None:
             values[item.attribute] = _value(item, text, command)
     return Invocation(command, Settings(**values), tuple(warnings))
+
+
+def _dashes(value: Any) -> Any:
+    """Two dashes that argparse took out of `--to=--`, where Python before 3.13 leaves an empty list."""
+    if isinstance(value, list):
+        return [_dashes(part) for part in value] if value else "--"
+    return value
 
 
 def _text(
