@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "flakeship"
 PACKAGES = {
     "errors": "",
     "redaction": "",
-    "events": "redaction",
+    "events": "printable redaction",
     "printable": "",
     "store_paths": "",
     "process": "errors",

@@ -25,6 +25,9 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "json": json.dumps,
     "json-unicode": lambda text: json.dumps(text, ensure_ascii=False),
     "json-slash": lambda text: json.dumps(text).replace("/", r"\/"),
+    "json of Go": lambda text: (
+        json.dumps(text).replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    ),
     "repr": lambda text: repr(text)[1:-1],
     "url": lambda text: quote(text, safe=""),
     "url-path": quote,
@@ -48,7 +51,7 @@ def known(*secrets: str) -> Redaction:
 
 
 @pytest.mark.parametrize(
-    "name", ["raw", "json", "json-unicode", "json-slash", "repr", "url", "url-path", "url-form"]
+    "name", ["raw", "json", "json-unicode", "json-slash", "json of Go", "repr", "url", "url-path", "url-form"]
 )
 @pytest.mark.parametrize("secret", [SECRET.replace("ü", "u").replace("%", ""), SECRET, "plain-token-1234"])
 def test_a_secret_is_hidden_in_every_encoding(name: str, secret: str) -> None:
@@ -125,3 +128,19 @@ def test_a_page_escapes_no_secret_out_of_sight() -> None:
     assert escaped("it is pass*word_[1]") == "it is &#42;&#42;&#42;"
     assert "word" not in failure_markdown(RejectedError("got pass*word_[1]", hint="pass*word_[1]"))
     forget()
+
+
+def test_control_characters_hide_no_secret_from_redaction() -> None:
+    redaction = known("CaNaRy\tpass\x7fword9")
+    assert redaction.hidden(one_line("got CaNaRy\tpass\x7fword9, no")) == f"got {MASK}, no"
+    assert known("CaNaRypassword9").hidden(one_line("\x01" * 1992 + "CaNaRypassword9")) == f"{MASK}…"
+    forget()
+    learn("CaNaRypassword9")
+    said: list[events.Event] = []
+    events.redacting(said.append)(events.BuildLog("got CaNaRy\b\x1b[1mpassword9"))
+    forget()
+    assert said == [events.BuildLog(f"got {MASK}")]
+
+
+def test_a_secret_that_is_no_text_is_learned() -> None:
+    assert known("CaNaRy\ud800x").hidden("CaNaRy\ud800x") == MASK

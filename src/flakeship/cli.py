@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 from urllib.parse import unquote
 
 from flakeship import __version__
@@ -25,6 +25,9 @@ from flakeship.confinement import exposure
 from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
+
+if TYPE_CHECKING:
+    from flakeship.settings.declaration import Settings
 
 
 def entry() -> NoReturn:
@@ -109,7 +112,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
 
     settings, stdout = invocation.settings, _stdout()
     secrets, platform = settings.secrets, current_platform(os.environ)
-    for secret in (*secrets, *_of_proxies(os.environ)):
+    for secret in (*secrets, *_of_proxies(os.environ), *_given_to_nix(settings, os.environ)):
         learn(secret)
     with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as written:
         log = events.redacting(written)
@@ -158,6 +161,21 @@ def _of_proxies(environ: Mapping[str, str]) -> Iterator[str]:
         if at and name.lower().endswith("_proxy"):
             password = user.rpartition("://")[2].partition(":")[2]
             yield from filter(None, (password, unquote(password)))
+
+
+def _given_to_nix(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """The secrets that Nix gets on purpose, which a builder may print: its access tokens, and those of `pass-env`."""
+    for text in (environ.get("NIX_CONFIG", ""), *settings.nix_config):
+        for line in text.splitlines():
+            name, _, value = line.partition("=")
+            if name.strip().endswith("access-tokens"):
+                tokens = [entry.partition("=")[2] for entry in value.split()]
+                yield from filter(None, (*tokens, *(token.partition(":")[2] for token in tokens)))
+    if settings.pass_env:
+        from flakeship.confinement.variables import is_named_like_a_secret, with_partners
+
+        names = with_partners(frozenset(settings.pass_env), environ)
+        yield from (environ[name] for name in names if environ.get(name) and is_named_like_a_secret(name))
 
 
 def _cwd() -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
+from flakeship.printable import printable_lines
 from flakeship.redaction import learn, redacted
 
 
@@ -180,14 +181,22 @@ def redacting(onward: Emit) -> Emit:
     return emit
 
 
+def _hidden(text: str) -> str:
+    """The text without secrets, those with control characters between their letters too: a log leaves these out."""
+    shown = printable_lines(text)
+    if shown != text and (without := redacted(shown)) != shown:
+        return without
+    return redacted(text)
+
+
 def _redacted(event: Event) -> Event:
     changed: dict[str, Any] = {}
     for each in fields(event):
         value = getattr(event, each.name)
         if isinstance(value, str):
-            hidden: object = redacted(value)
+            hidden: object = _hidden(value)
         elif isinstance(value, tuple):
-            hidden = tuple(map(redacted, value))
+            hidden = tuple(map(_hidden, value))
         else:
             continue
         if hidden != value:

@@ -31,4 +31,5 @@ def one_line(text: str, limit: int = 500) -> str:
     Made for what servers answer: only the first four times `limit` characters are looked at.
     """
     clean = _RUN.sub(" ", text[: limit * 4]).strip()
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    whole = len(clean) <= limit and len(text) <= limit * 4
+    return clean if whole else clean[: limit - 1] + "…"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -101,7 +102,14 @@ def _forms(secret: str) -> Iterator[str]:
     ):
         yield escaped
         yield escaped.replace("/", r"\/")
-    data = secret.encode(errors="surrogateescape")
+    yield (
+        json.dumps(secret)[1:-1].replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    )  # Go
+    yield re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", secret).strip()  # on one line
+    try:
+        data = secret.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half of a pair of UTF-16, as JSON can hold it
+        data = secret.encode(errors="surrogatepass")
     for safe in ("", "/", "!'()*/", "!$&'()*+,;=:@/"):  # form, path, JavaScript, path of RFC 3986
         encoded = quote(data, safe=safe)
         yield from (

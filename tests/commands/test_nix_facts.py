@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,22 @@ def test_a_package_in_the_words_of_labels() -> None:
         homepage="https://hello.example/",
         license_spdx="MIT AND GPL-3.0-or-later",
     )
+
+
+def test_several_outputs_have_a_hash_of_all_of_them() -> None:
+    def hash_of(**outputs: str) -> str:
+        return facts_of(replace(SAID, outputs=outputs)).output_hash
+
+    out, man, dev = (f"/nix/store/{letter * 32}-hello" for letter in "abc")
+    hashes = [
+        hash_of(out=out),
+        hash_of(out=out, man=man),
+        hash_of(out=out, man=dev),
+        hash_of(out=man, man=out),
+    ]
+    assert len(set(hashes)) == 4
+    assert all(re.fullmatch(r"[0-9a-df-np-sv-z]{32}", each) for each in hashes)
+    assert hash_of(out=out, man="") == ""
 
 
 @pytest.mark.parametrize(

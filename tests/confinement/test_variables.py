@@ -87,6 +87,15 @@ NIX_S: Final = [
     "GIT_PASSWORD",
     "GIT_USERNAME",
     "GIT_CREDENTIALS",
+    "GIT_LFS_TOKEN",
+    "CI_PROJECT_ACCESS_TOKEN",
+    "CI_RUNNER_SHORT_TOKEN",
+    "CI_ENVIRONMENT_SECRET",
+    "AWS_S3_SECRET_KEY",
+    "AWS_SDK_TOKEN",
+    "KRB5_PASSWORD",
+    "NIXPKGS_API_KEY",
+    "XDG_API_TOKEN",
 ]
 
 
@@ -233,3 +242,19 @@ def test_a_helper_is_given_what_it_takes_credentials_from(helper: str, name: str
 def test_every_pattern_stands_for_itself() -> None:
     for allowed in (*LISTS.values(), Allowed("A B_(C|D)")):
         assert allowed.of(dict.fromkeys(("A|B", "", "ALL", "PATHS", "XPATH", "PATH "), "x")) == {}
+
+
+@pytest.mark.parametrize(
+    "value", ["u:p@host:1", "http://u:pa/ss@host", "http://u:p a@host", "http://token@host"]
+)
+def test_a_proxy_with_a_password_in_any_spelling_is_for_nix_alone(value: str) -> None:
+    for given in (variables.OWN_SCRIPT, variables.PODMAN):
+        assert given.of({"HTTPS_PROXY": value}) == {}
+    assert variables.NIX.of({"HTTPS_PROXY": value}) == {"HTTPS_PROXY": value}
+    assert variables.NIX.of({"PIP_INDEX_URL": "https://token@host/"}) == {}
+
+
+@pytest.mark.parametrize("helper", ["input", "flakeship", "cachix", "unknown"])
+def test_a_helper_gets_no_input_whatever_it_is_called(helper: str) -> None:
+    inputs = ("INPUT_PASSWORD", "FLAKESHIP_PASSWORD", "CACHIX_AUTH_TOKEN")
+    assert variables.of_helper(helper).of(dict.fromkeys(inputs, "canary")) == {}

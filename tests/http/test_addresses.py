@@ -180,3 +180,12 @@ def test_a_proxy_looks_up_by_itself(dns: Dns, pusher: Pusher) -> None:
 def test_a_host_that_is_nowhere_is_unknown(dns: Dns, pusher: Pusher) -> None:
     with pytest.raises(UnknownHostError, match=r"there is no host gone\.example"):
         pusher.transport().named("https://registry.example/", "https://gone.example/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "169.254.1.1", "fe80::1", "0.0.0.0"],
+)
+def test_a_name_at_a_link_local_or_metadata_address_is_refused_in_any_spelling(address: str) -> None:
+    with pytest.raises(UnsafeUrlError, match="where no registry may be"):
+        Addresses(Dns({"a.example": [[address]]})).of("a.example")

@@ -75,6 +75,13 @@ def test_a_platform_replaces_the_whole_platform() -> None:
     assert "variant" not in changed.config
 
 
+@pytest.mark.parametrize(("spelled", "name"), [("x86_64", "amd64"), ("aarch64", "arm64")])
+def test_a_platform_that_engines_do_not_know_by_its_name_gets_theirs(spelled: str, name: str) -> None:
+    image = Image({"os": "linux", "architecture": spelled}, Platform("linux", spelled), (), ())
+    changed = overridden(image, Overrides(platform=Platform("linux", name)))
+    assert (changed.config["architecture"], changed.platform.architecture) == (name, name)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

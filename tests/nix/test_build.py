@@ -99,6 +99,17 @@ def test_an_evaluation_error_is_quoted(nix: Nix, make_flake: MakeFlake) -> None:
     assert error.message == ".#throws cannot be built: this attribute is broken on purpose"
 
 
+@pytest.mark.parametrize("attribute", ["throws", "unfree"])
+def test_what_was_evaluated_before_gives_the_same_error(
+    nix: Nix, make_flake: MakeFlake, attribute: str
+) -> None:
+    """Nix's cache of evaluations keeps that an attribute failed, and not why."""
+    folder = make_flake(fresh=True)
+    errors = {failed(nix, folder, f".#{attribute}").message for _ in range(3)}
+    assert len(errors) == 1
+    assert "is no package" not in errors.pop()
+
+
 def test_an_unfree_package_is_refused_unless_it_is_allowed(
     nix: Nix, nix_environ: Mapping[str, str], make_flake: MakeFlake
 ) -> None:

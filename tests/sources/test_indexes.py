@@ -146,7 +146,7 @@ def test_images_that_are_two_are_two_all_the_same(tmp_path: Path) -> None:
 def test_an_artifact_alone_is_no_image(tmp_path: Path, *, alone: bool) -> None:
     layout = Layout()
     entry = artifact(layout) if alone else layout.index_of(artifact(layout), artifact(layout, BUNDLE))
-    words = "its config is of the media type" if alone else "an index without an image"
+    words = "its config is of the media type" if alone else "holds no image, but application"
     with pytest.raises(NotAnImageError, match=words):
         listing(layout.listing(entry).folder(tmp_path / "in"))
 
@@ -314,3 +314,24 @@ def test_a_layer_type_that_is_not_known_is_still_told(tmp_path: Path) -> None:
     path = layout.listing(layout.index_of(odd, layout.image(platform=AMD64))).folder(tmp_path / "in")
     with pytest.raises(NotAnImageError, match="unknown media type"):
         listing(path)
+
+
+@pytest.mark.parametrize("beside", ["image", "nothing"])
+def test_an_artifact_for_the_platform_that_is_asked_for_is_no_image_of_another(
+    tmp_path: Path, beside: str
+) -> None:
+    layout = Layout()
+    chart = artifact(layout, config="application/vnd.cncf.helm.config.v1+json", platform=ARM64)
+    images = [layout.image("a", platform=AMD64)] if beside == "image" else []
+    path = layout.listing(layout.index_of(*images, chart)).folder(tmp_path / "in")
+    with pytest.raises(NotAnImageError, match=r"is no image, but application/vnd\.cncf\.helm"):
+        listing(path, platform=platform_of("linux/arm64"))
+
+
+def test_artifacts_alone_are_named(tmp_path: Path) -> None:
+    layout = Layout()
+    chart = artifact(layout, config="application/vnd.cncf.helm.config.v1+json")
+    path = layout.listing(layout.index_of(chart)).folder(tmp_path / "in")
+    with pytest.raises(NotAnImageError, match=r"holds no image, but application/vnd\.cncf\.helm") as raised:
+        listing(path)
+    assert "oras" in raised.value.hint

@@ -162,6 +162,7 @@ def open_builder(
         require_sandbox=settings.sandbox == "required",
         spare_home=str(folder),
         pass_env=settings.pass_env,
+        of_file=bool(settings.file),
     )
     return Builder(
         nix=nix,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -27,6 +29,9 @@ _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")
 # What dockerTools puts around an image's name: https://github.com/NixOS/nixpkgs/blob/master/pkgs/build-support/docker/default.nix
 _IMAGE: Final = re.compile(r"(?:docker-image-|stream-)?(.+?)(?:\.tar(?:\.[a-z0-9]+)?)?(?:\.drv)?")
 _UNTOLD: Final = "it is content-addressed or impure, so only a build can tell its store path"
+_LETTERS: Final = "0123456789abcdfghijklmnpqrsvwxyz"
+"""Those of a hash in Nix: https://nix.dev/manual/nix/latest/store/store-path#digest."""
+
 _SPDX: Final = re.compile(r"[A-Za-z0-9.+-]+")
 
 Describe: TypeAlias = "Callable[[], Derivation]"
@@ -45,13 +50,13 @@ def facts_before_build(subject: Subject, cwd: Path) -> NixFacts:
 
 def facts_of_build(output: BuildOutput, facts: NixFacts) -> NixFacts:
     """The facts with the hash of what was built."""
-    return replace(facts, output_hash=_hash_of(Path(output.out_path)))
+    return replace(facts, output_hash=_hash_of_all(output.paths))
 
 
 def facts_of(derivation: Derivation) -> NixFacts:
     """The facts that labels and tags are made of."""
     return NixFacts(
-        output_hash=_hash_of(Path(derivation.out_path)) if derivation.out_path else "",
+        output_hash=_hash_of_all(derivation.paths),
         hash_unknown="" if derivation.out_path else _UNTOLD,
         name=derivation.pname or title_of(derivation.name),
         version=derivation.version,
@@ -108,6 +113,15 @@ def _facts_or_nothing(describe: Describe, emit: events.Emit) -> NixFacts:
     except Error as error:
         emit(events.Detail(f"the flake does not say what it is, so labels go without: {error.message}"))
         return NixFacts()
+
+
+def _hash_of_all(paths: Sequence[str]) -> str:
+    """The hash of the one store path, of several a hash of theirs in the same letters; empty without any."""
+    hashes = [_hash_of(Path(path)) for path in paths]
+    if len(hashes) < 2 or not all(hashes):
+        return hashes[0] if hashes else ""
+    digest = base64.b32encode(hashlib.sha256(" ".join(hashes).encode()).digest()[:20]).decode()
+    return digest.translate(str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _LETTERS))
 
 
 def _hash_of(path: Path) -> str:

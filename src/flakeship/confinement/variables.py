@@ -81,11 +81,21 @@ _KEEPERS: Final = (
 )
 """What programs need that keep passwords on a desktop."""
 
-_SECRET_VALUE: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@")
-"""A password in a URL, as in GitLab's CI_REPOSITORY_URL, which holds the job token.
+_SECRET_VALUE: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@|https?://[^/\s@]+@")
+"""A password or a token in a URL, as in GitLab's CI_REPOSITORY_URL, which holds the job token.
 
 https://docs.gitlab.com/ci/variables/predefined_variables/
 """
+
+_SECRET_PROXY: Final = re.compile("@")
+_SECRET_NAME: Final = re.compile(
+    r".*(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|(API|ACCESS|SECRET|PRIVATE|SIGNING)_KEY)",
+    re.IGNORECASE,
+)
+"""A name that ends like a secret's: patterns such as CI_PROJECT_[A-Z_]+ are not for CI_PROJECT_ACCESS_TOKEN."""
+
+_INPUT: Final = re.compile(r"(INPUT|FLAKESHIP)_.*|CACHIX_(AUTH_TOKEN|SIGNING_KEY)")
+"""An input of this run, which no program gets unless `pass-env` names it."""
 
 _MAY_HOLD_A_URL: Final = r"NIX_(CONFIG|PATH|CURL_FLAGS)|.*_PROXY|GIT_CONFIG(_.*)?"
 """What belongs to Nix and git with its password: without it they would not get where they are sent."""
@@ -103,11 +113,13 @@ class Allowed:
 
     patterns: str
     urls: str = ""
+    secrets: bool = False
+    """True if names that end like a secret's are meant too."""
 
     def of(self, environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, str]:
         """The variables that a program may have, with those that `extra` names and their partners."""
         allowed = re.compile("|".join(self.patterns.split()))
-        more = _partners(frozenset(extra), environ)
+        more = with_partners(frozenset(extra), environ)
         return {
             name: value
             for name, value in environ.items()
@@ -115,7 +127,15 @@ class Allowed:
         }
 
     def _harmless(self, name: str, value: str) -> bool:
-        return not _SECRET_VALUE.search(value) or bool(re.fullmatch(self.urls, _folded(name)))
+        if _INPUT.fullmatch(name) or (not self.secrets and is_named_like_a_secret(name)):
+            return False
+        secret = _SECRET_PROXY if _folded(name).endswith("_PROXY") else _SECRET_VALUE
+        return not secret.search(value) or bool(re.fullmatch(self.urls, _folded(name)))
+
+
+def is_named_like_a_secret(name: str) -> bool:
+    """Return True for `MY_TOKEN`, `NIX_GITHUB_PRIVATE_PASSWORD` and the like."""
+    return bool(_SECRET_NAME.fullmatch(name))
 
 
 def _folded(name: str) -> str:
@@ -123,7 +143,7 @@ def _folded(name: str) -> str:
     return name.upper() if name.lower().endswith("_proxy") else name
 
 
-def _partners(names: frozenset[str], environ: Mapping[str, str]) -> frozenset[str]:
+def with_partners(names: frozenset[str], environ: Mapping[str, str]) -> frozenset[str]:
     """These names, and those of `environ` that belong to one of them."""
     pairs = {pair for name in names if (pair := _pair_of(name))}
     return names | {name for name in environ if _pair_of(name) in pairs}
@@ -170,4 +190,6 @@ def of_helper(name: str) -> Allowed:
     own = re.sub(r"[^A-Z0-9]+", "_", name.upper())
     known = name.removesuffix(".exe")
     source = _CLOUDS[known] if known in _CLOUDS else f"{' '.join(_CLOUDS.values())} CI_.* KUBE.* VAULT_.*"
-    return Allowed(f"{_BASE} {_NETWORK} {_SSH} {_KEEPERS} {source} {own}_.* DOCKER_CREDENTIAL_.*", ".*")
+    return Allowed(
+        f"{_BASE} {_NETWORK} {_SSH} {_KEEPERS} {source} {own}_.* DOCKER_CREDENTIAL_.*", ".*", secrets=True
+    )

@@ -134,7 +134,7 @@ class Addresses:
         allowed = tuple(
             address
             for address in found
-            if reach_of(address) >= least and ipaddress.ip_address(address.partition("%")[0]) not in _METADATA
+            if reach_of(address) >= least and reach_of(address) is not Reach.NEVER
         )
         if is_local_name(host):  # its plain http is trusted because it never leaves this machine
             allowed = tuple(address for address in allowed if is_loopback(address))

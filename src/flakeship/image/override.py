@@ -60,7 +60,10 @@ def with_env(env: Iterable[str], changes: Iterable[tuple[str, str | None]]) -> l
 def with_platform(image: Image, platform: Platform) -> Image:
     """For an image that is labelled wrongly; its binaries stay what they are."""
     if image.platform.serves(platform):
-        return image
+        # Engines compare names as text, and know `amd64` alone
+        platform = replace(image.platform, os=image.platform.normal[0], architecture=image.platform.normal[1])
+        if platform == image.platform:
+            return image
     replaced = {"variant"}
     if image.platform.os == platform.os:
         own = image.platform

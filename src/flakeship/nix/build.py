@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +17,10 @@ from flakeship.nix.failure import Failure
 from flakeship.nix.installable import ALL_OUTPUTS, Installable, ordered_outputs
 from flakeship.nix.log import Log
 from flakeship.process import NotStartedError
+
+_AFRESH: Final = ("--option", "eval-cache", "false")
+_FAILED_BEFORE: Final = re.compile(r"flake output attribute '[^']+' is not a derivation")
+"""Said of an attribute whose evaluation failed once: the cache of evaluations keeps that it failed, and not why."""
 
 _HINT_NO_CLIENT: Final = "the build runs without it; nothing is pushed to the cache"
 
@@ -108,6 +113,8 @@ def _attempt(
     if returncode != 0:
         failure = Failure(nix, installable, returncode, log)
         if not failure.cache:
+            if _FAILED_BEFORE.search(failure.text) and what[: len(_AFRESH)] != _AFRESH:
+                return _attempt(nix, installable, (*_AFRESH, *what), client, emit)
             raise explain_failure(failure)
         emit(
             Warned(

@@ -64,14 +64,17 @@ class Nix:
         require_sandbox: bool = False,
         spare_home: str = "",
         pass_env: Sequence[str] = (),
+        of_file: bool = False,
     ) -> Self:
         """Find nix and ask for its version. `config` holds lines of nix.conf.
 
         `spare_home` is an empty folder of this run, which becomes HOME if there is no better one. `pass_env` are names of
-        variables that Nix is given besides its own.
+        variables that Nix is given besides its own. With `of_file` a file is evaluated, which may see the environment.
         Raises BuildError if nix is missing or too old, and UsageError for a line that is not a setting.
         """
-        given = (variables.IMPURE if impure or allow_unfree else variables.NIX).of(environ, pass_env)
+        given = (variables.IMPURE if impure or allow_unfree or of_file else variables.NIX).of(
+            environ, pass_env
+        )
         child = _child_environ(given, config=config, spare_home=spare_home)
         if allow_unfree:
             child["NIXPKGS_ALLOW_UNFREE"] = "1"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _MIN_LIFETIME: Final = 60.0
 """Seconds that a token is valid if the server does not tell: https://distribution.github.io/distribution/spec/auth/token/."""
+_MAX_LIFETIME: Final = 10.0**9
+"""Seconds. A number above it is no time that anyone meant."""
+
 _NO_OAUTH2: Final = frozenset({400, 401, 404, 405})
 """The answers to the POST from servers without OAuth 2: ACR 400, Artifactory 401, GCR 404.
 
@@ -121,9 +124,10 @@ def _token(transport: Transport, response: Response, scopes: tuple[str, ...]) ->
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         raise WireError(f"the token server {origin} answered with no token")
     lifetime = document.get("expires_in")
-    seconds = max(_MIN_LIFETIME, float(lifetime) if isinstance(lifetime, int | float) else 0.0)
+    known = isinstance(lifetime, int | float) and lifetime < _MAX_LIFETIME
+    seconds = max(_MIN_LIFETIME, float(lifetime) if known else 0.0)
     given = document.get("refresh_token")
-    refresh = given if isinstance(given, str) else ""
+    refresh = given if isinstance(given, str) and given.isascii() and given.isprintable() else ""
     for secret in filter(None, (value, refresh)):
         transport.emit(Secret(secret))
     return Token(value, seconds, transport.now() + seconds, scopes, refresh)

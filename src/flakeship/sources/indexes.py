@@ -121,7 +121,21 @@ def manifests_among(
     leaves = _Leaves(blobs, sparse=sparse)
     leaves.add(listed)
     manifests = leaves.serving(platform) if platform else ()
+    if platform and not manifests:
+        manifests = leaves.images()
+        other = leaves.artifact_for(platform)
+        if other and all(states_platform(image.entry) for image in manifests):
+            raise NotAnImageError(
+                f"what {blobs.what} holds for {platform} is no image, but {other.kind}",
+                hint="choose a platform for which it holds an image: `flakeship inspect` lists all",
+            )
     manifests = manifests or leaves.images()
+    if not manifests and leaves.artifacts:
+        kinds = ", ".join(sorted({artifact.kind for artifact in leaves.artifacts.values()}))
+        raise NotAnImageError(
+            f"{blobs.what} holds no image, but {kinds}",
+            hint="flakeship takes container images; for other artifacts use `oras`",
+        )
     if not manifests:
         raise NotAnImageError(f"{blobs.what} holds an index without an image", hint=DAMAGED)
     return ImageManifests(manifests, annotations, tuple(leaves.artifacts.values()), leaves.missing)
@@ -168,6 +182,13 @@ class _Leaves:
         fitting = [entry for entry in stated if entry.platform and entry.platform.serves(wanted)]
         fitting.sort(key=lambda entry: not (entry.platform and entry.platform.means(wanted)))
         return tuple(next(([image] for image in self._read(fitting)), []))
+
+    def artifact_for(self, wanted: Platform) -> Artifact | None:
+        """The artifact that states this platform, if one of those read so far does."""
+        stated = (each for each in self.artifacts.values() if states_platform(each.entry))
+        return next(
+            (each for each in stated if each.entry.platform and each.entry.platform.serves(wanted)), None
+        )
 
     def images(self) -> tuple[ImageManifest, ...]:
         """All images, each entry read."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flakeship import cli
 from flakeship.commands.publish.outputs import (
     check_metadata,
     metadata,
@@ -137,3 +138,14 @@ def test_images_of_one_platform_have_a_digest_each() -> None:
         "windows(10.0.20348.1)/amd64": images[1].descriptor.digest,
         "windows(10.0.26100.1)/amd64": images[2].descriptor.digest,
     }
+
+
+def test_the_metadata_file_of_an_earlier_run_is_gone_when_a_run_fails(tmp_path: Path) -> None:
+    """A later step that runs always must not deploy what this run did not push."""
+    path, link = tmp_path / "meta.json", tmp_path / "link.json"
+    path.write_text('{"containerimage.digest": "sha256:old"}')
+    link.symlink_to(path)
+    source = tmp_path / "no-image"
+    source.write_text("text")
+    assert cli.main(["publish", "--source", str(source), "--to", "oci:x", "--metadata-file", str(link)]) != 0
+    assert not path.exists()

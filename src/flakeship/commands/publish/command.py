@@ -28,6 +28,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     """Publish, and return the references to print, one for each destination that each image is at."""
     if settings.metadata_file:
         outputs.check_metadata(runtime.cwd / settings.metadata_file)
+        outputs.remove_metadata(runtime.cwd / settings.metadata_file)
     records = Records(UniqueNotices(runtime.emit))
     made: dict[str, Result] = {}
     published: list[Published] = []

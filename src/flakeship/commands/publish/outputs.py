@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -166,6 +167,14 @@ def check_metadata(path: Path) -> None:
             f"the metadata file {path} can't be written: {why}",
             hint="name a file in a folder that can be written to",
         )
+
+
+def remove_metadata(path: Path) -> None:
+    """Remove the file of an earlier run: should this one fail, a later step must not read of an image that is not there."""
+    with contextlib.suppress(OSError):
+        path = Path(os.path.realpath(path))
+        if path.is_file():
+            path.unlink()
 
 
 def write_metadata(path: Path, document: Mapping[str, Any]) -> None:
