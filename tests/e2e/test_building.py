@@ -15,6 +15,7 @@ import pytest
 from tests.caches.conftest import serving
 from tests.testbed.command import Publish
 from tests.testbed.nix import MakeFlake
+from tests.testbed.registry import Registry
 
 pytestmark = pytest.mark.slow
 
@@ -128,3 +129,13 @@ def test_an_image_is_pulled_from_a_signed_cache(
     assert f"copying path '{built}' from '{url}'" in ended.stderr
     assert "warning: the cache http://127.0.0.1:9 is left out" in ended.stderr
     assert time.monotonic() - begun < 10
+
+
+def test_what_was_published_before_an_attribute_failed_is_told(
+    publish: Publish, make_flake: MakeFlake, registry: Registry
+) -> None:
+    there = f"{registry.host}/{registry.new_repository()}:1"
+    flags = ("--flake", "a=.#hello\nb=.#fails", "--tags", f"a={there}", "--to", "b=oci:b")
+    ended = publish(*flags, cwd=make_flake())
+    assert (ended.code, ended.stdout) == (3, "")
+    assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr

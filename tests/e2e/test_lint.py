@@ -96,6 +96,17 @@ def test_layers_in_a_layout_that_is_there_are_looked_at(publish: Publish, image:
     assert (ended.code, REFUSED in ended.stderr) == (7, True), ended.stderr
 
 
+def test_layers_of_a_registry_are_looked_at(
+    publish: Publish, image: tuple[str, ...], registry: Registry
+) -> None:
+    there, other = (f"{registry.host}/{registry.new_repository()}:1" for _ in range(2))
+    assert publish(*image, "--lint", "warn", "--tags", there).code == 0
+    for where in (("--tags", there), ("--tags", other), ("--to", "oci:out")):
+        ended = publish("--source", f"docker://{there}", "--lint", "strict", *where)
+        assert (ended.code, REFUSED in ended.stderr) == (7, True), ended.stderr
+        assert publish("--source", f"docker://{there}", *where).code == 0
+
+
 def test_what_passes_once_passes_again_and_without_a_build(
     publish: Publish, tmp_path: Path, registry: Registry
 ) -> None:

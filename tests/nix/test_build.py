@@ -171,6 +171,13 @@ def test_a_wrong_attribute_lists_the_packages_of_the_flake(nix: Nix, make_flake:
     assert "its other packages: chatty, curious, default, fails" in error.hint
 
 
+@pytest.mark.parametrize("flake", [".#hello^nope", ".#default^nope"])
+def test_a_missing_output_is_no_missing_package(nix: Nix, make_flake: MakeFlake, flake: str) -> None:
+    error = failed(nix, make_flake(), flake)
+    assert error.message == f"{flake} has no output 'nope'"
+    assert "outputsToInstall" in error.hint
+
+
 def test_a_flake_without_a_default_package_says_so(nix: Nix, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = _: { packages.x86_64-linux.tool.x = 1; }; }")
     error = failed(nix, tmp_path, "path:.")

@@ -54,13 +54,13 @@ class Glimpses(dict[str, Glimpse]):
         return replace(layer, open=lambda: _Watched(layer.open(), layer.key, self))
 
     def look(self, layer: Layer) -> Layer:
-        """Read a small layer now, whoever has it packed already; return one that can be read as before.
+        """Read a small layer now, wherever it is and whoever has it packed already; return one that can be read as before.
 
-        A layer above 1 MiB, of unknown size, or in another registry is returned as it is.
+        A layer above 1 MiB, or of unknown size, is returned as it is.
         """
         blob = layer.compressed
         size = blob.size if blob else layer.size
-        if size is None or size > SMALL or (blob and not blob.here):
+        if size is None or size > SMALL:
             return layer
         reader = layer.open()
         data = read_full(reader, MOST + 1)

@@ -125,6 +125,12 @@ def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
     systems = re.search(r"packages\.([a-z0-9_]+-[a-z]+)", found[0])
     known = alternatives.packages_of(failure.nix, failure.installable, system=systems[1] if systems else "")
     wanted = failure.installable.attribute
+    missing = re.search(r"\.([^.']+)'", found[0])
+    if missing and (wanted or "default") in known and missing[1] != (wanted or "default").rpartition(".")[2]:
+        return BuildError(
+            f"{failure.installable} has no output {missing[1]!r}",
+            hint="name one that the package has after `^`; without one, those of its `meta.outputsToInstall` are built",
+        )
     return BuildError(
         f"the flake {failure.installable.flake} has no package {wanted!r}"
         if wanted

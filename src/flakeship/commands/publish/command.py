@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flakeship import events
@@ -17,7 +18,7 @@ from flakeship.commands.publish.request import Request
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
-from flakeship.errors import ResourceError
+from flakeship.errors import Error, ResourceError
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.run_record import RunRecord, UniqueNotices
 from flakeship.report.summary import summary_text
@@ -38,7 +39,8 @@ def run(settings: Settings, runtime: Runtime) -> str:
             check_default(attributes, run_.event)
         for asked in [_asked(attribute, run_, records) for attribute in attributes]:
             records.turn_to(asked.record)
-            results = _publish(asked, run_)
+            with _telling_what_is_there(published, runtime.emit):
+                results = _publish(asked, run_)
             made[asked.name] = results[0]
             _summarise(results[0], asked.record, run_)
             published += [item for result in results for item in result.published]
@@ -50,6 +52,21 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if why := outputs.not_pushed(published) or _nowhere(settings, published):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
+
+
+@contextlib.contextmanager
+def _telling_what_is_there(published: Sequence[Published], emit: events.Emit) -> Iterator[None]:
+    """Where an attribute fails, the images of those before it are where they were sent, and the outputs don't say so."""
+    try:
+        yield
+    except Error:
+        if there := outputs.references(published):
+            emit(
+                events.Warned(
+                    f"published before this error: {', '.join(there)}", hint="they stay as they are"
+                )
+            )
+        raise
 
 
 class Records:
