@@ -139,3 +139,19 @@ def test_what_was_published_before_an_attribute_failed_is_told(
     ended = publish(*flags, cwd=make_flake())
     assert (ended.code, ended.stdout) == (3, "")
     assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
+
+
+def test_secrets_that_nix_gets_on_purpose_are_hidden(publish: Publish, tmp_path: Path) -> None:
+    """The values of `pass-env`, and access tokens from the input and from NIX_CONFIG, also without their kind in front."""
+    tokens = ("CaNaRyPassed9", "CaNaRyAccess9", "CaNaRyOwn9")
+    (tmp_path / "flake").mkdir()
+    (tmp_path / "flake/flake.nix").write_text(
+        '{ outputs = _: { packages.x86_64-linux.x = builtins.trace "${builtins.getEnv "MY_TOKEN"} %s" (throw "%s"); }; }'
+        % (" ".join(tokens), " ".join(tokens))
+    )
+    flags = ("--flake", "path:flake#x", "--to", "oci:x", "--impure", "--pass-env", "MY_TOKEN")
+    config = ("--nix-config", "access-tokens = gitlab.example=PAT:CaNaRyAccess9 github.com=CaNaRyOwn9")
+    ended = publish(*flags, *config, MY_TOKEN=tokens[0])
+    assert ended.code == 3
+    assert "***" in ended.stderr
+    assert "CaNaRy" not in ended.stderr

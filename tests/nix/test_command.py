@@ -212,3 +212,17 @@ def test_root_can_build_without_the_group_of_builders(nix_environ: Mapping[str, 
     assert nix.environ["NIX_CONFIG"] == "build-users-group =\nsubstituters ="
     kept = Nix.find(environ={**environ, "NIX_CONFIG": "build-users-group = mine"}, emit=ignore)
     assert kept.environ["NIX_CONFIG"] == "build-users-group = mine"
+
+
+def test_a_file_sees_what_ci_tells_and_no_secret(nix_environ: Mapping[str, str]) -> None:
+    """A file is evaluated impurely, whether `impure` is set or not."""
+    environ = {
+        **nix_environ,
+        "GITHUB_SHA": "abc",
+        "CI_COMMIT_SHA": "def",
+        "CI_PROJECT_ACCESS_TOKEN": "canary",
+    }
+    seen = Nix.find(environ=environ, emit=ignore, of_file=True).environ
+    assert (seen["GITHUB_SHA"], seen["CI_COMMIT_SHA"]) == ("abc", "def")
+    assert "canary" not in seen.values()
+    assert "GITHUB_SHA" not in Nix.find(environ=environ, emit=ignore).environ

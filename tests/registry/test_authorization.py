@@ -83,6 +83,17 @@ def test_a_token_of_the_shortest_life_is_still_used(
     assert len(tokens.requests) == 2
 
 
+def test_a_life_that_no_number_holds_is_taken_for_the_shortest(
+    token_registry: Registry, tokens: TokenServer, pusher: Pusher
+) -> None:
+    tokens.expires_in = 10**400
+    client = client_of(pusher, token_registry)
+    client.head_blob(NOTHING)
+    pusher.clock.now += 61
+    client.head_blob(NOTHING)
+    assert len(tokens.requests) == 2
+
+
 def test_f11_a_token_that_is_refused_is_renewed_once(
     token_registry: Registry, tokens: TokenServer, pusher: Pusher
 ) -> None:

@@ -104,7 +104,7 @@ class Builder:
 
 @dataclass(slots=True)
 class Buildable:
-    """One installable that the run's builder can build; what Nix says of it is asked once, whoever asks first."""
+    """One installable that the run's builder can build; Nix evaluates it once, for whichever caller needs that first."""
 
     builder: Builder
     installable: Installable

@@ -146,7 +146,7 @@ def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | 
 
 
 def _in_registry(remote: RegistryImage, name: str, platform: Platform | None) -> Iterator[Inspected]:
-    """What a reference leads to, by the documents alone. NotAnImageError where one of them is none of an image."""
+    """Tell what a reference leads to, from its documents alone. NotAnImageError where one of them does not describe an image."""
     found = images_at(remote, platform)
     for manifest in found.manifests:
         yield _of_manifest(name, manifest, remote.blobs)

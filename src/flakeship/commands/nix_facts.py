@@ -35,7 +35,7 @@ _LETTERS: Final = "0123456789abcdfghijklmnpqrsvwxyz"
 _SPDX: Final = re.compile(r"[A-Za-z0-9.+-]+")
 
 Describe: TypeAlias = "Callable[[], Derivation]"
-"""Ask Nix what a derivation says of itself; takes an evaluation the first time."""
+"""A function that returns the metadata of a derivation; its first call takes an evaluation by Nix."""
 
 
 def facts_before_build(subject: Subject, cwd: Path) -> NixFacts:

@@ -40,7 +40,7 @@ def check_image(manifest: Descriptor, open_blob: OpenByDigest) -> None:
 def check_layer(
     layer: Descriptor, diff_id: Digest, open_blob: OpenByDigest, *, tar_size: float = math.inf
 ) -> None:
-    """RejectedError where the blob, or what it unpacks to, is not what is said of it. `tar_size`, in bytes, is where
+    """RejectedError where the blob, or what it unpacks to, does not match its descriptor. `tar_size`, in bytes, is where
     unpacking ends in any case: some blobs go on for a thousand times their size.
     """
     found = ""

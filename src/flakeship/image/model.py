@@ -20,7 +20,7 @@ EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def parse_digest(text: object) -> Digest:
-    """Check untrusted text, so that a digest may stand in a URL or a path. ValueError if it is none."""
+    """Check untrusted text, so that a digest may stand in a URL or a path. ValueError for text that is not a digest."""
     if not isinstance(text, str) or not _DIGEST.fullmatch(text):
         raise ValueError(f"{str(text)[:100]!r} is not a digest (sha256:<64 hex digits>)")
     return Digest(text)

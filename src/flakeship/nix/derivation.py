@@ -1,4 +1,4 @@
-"""Read what a package says of itself, and which store paths it stands for, by one evaluation, which builds nothing."""
+"""Read the metadata of a package and the store paths of its outputs by one evaluation, which builds nothing."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def open_images(
 
 
 def _as_listed(image: Image, entry: Descriptor) -> Image:
-    """The image with what the entry of its index says of it; what that leaves open stays as the config has it."""
+    """Return the image with the platform and annotations of its index entry; fields that are absent there stay as in the config."""
     annotations = {key: value for key, value in entry.annotations.items() if key not in NAMES}
     return replace(
         image,

@@ -81,7 +81,7 @@ def field(document: object, *keys: str) -> Any:
 
 
 def text(document: object, *keys: str) -> str:
-    """Return the string behind nested keys of a JSON document; empty where there is none."""
+    """Return the string behind nested keys of a JSON document; empty if a key is missing or its value is not a string."""
     value = field(document, *keys)
     return value if isinstance(value, str) else ""
 

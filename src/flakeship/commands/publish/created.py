@@ -26,7 +26,7 @@ class Created:
 
     @classmethod
     def parse(cls, text: str, *, environ: Mapping[str, str], now: datetime) -> Created:
-        """UsageError for a word that is none of these, and for a SOURCE_DATE_EPOCH that is no number.
+        """Raises UsageError for any other word, and for a SOURCE_DATE_EPOCH that is not a number.
 
         https://reproducible-builds.org/specs/source-date-epoch/
         """

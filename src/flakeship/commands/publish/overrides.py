@@ -56,7 +56,7 @@ def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overr
 
 
 def platform_of(text: str) -> Platform:
-    """`OS/ARCHITECTURE[/VARIANT]`. UsageError if it is none."""
+    """Read `OS/ARCHITECTURE[/VARIANT]`. UsageError for text of any other form."""
     hit = _PLATFORM.fullmatch(text)
     if not hit:
         raise UsageError(f"platform: {text!r} is no platform", hint="write linux/amd64 or linux/arm64/v8")
@@ -64,7 +64,7 @@ def platform_of(text: str) -> Platform:
 
 
 def _command(name: str, text: str) -> tuple[str, ...] | None:
-    """A JSON list, or words as a POSIX shell splits them; no shell is added. None where nothing is said."""
+    """Read a JSON list, or words as a POSIX shell splits them; no shell is added. None for empty text."""
     if not text:
         return None
     try:

@@ -138,7 +138,7 @@ def existing_source(
     keeping_own_name: Collection[str],
     emit: events.Emit = events.ignore,
 ) -> ExistingSource | None:
-    """The published image that a build would make again, found by evaluation alone; None where there is none.
+    """Find the published image that a build would make again, by evaluation alone; None if no such image is published.
 
     It was made from exactly the outputs that are asked for, and its program was chosen by the names that the package
     has now.

@@ -122,7 +122,7 @@ class Closure:
         return runtime
 
     def _chosen_by(self) -> Mapping[str, str]:
-        """The record of how the program was chosen, for what a package says of itself changes no store path."""
+        """The record of how the program was chosen, for a change of `meta.mainProgram` changes no store path."""
         if self._program is None:
             return EMPTY
         if self._program.chosen_by is None:
