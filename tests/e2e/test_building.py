@@ -146,8 +146,9 @@ def test_secrets_that_nix_gets_on_purpose_are_hidden(publish: Publish, tmp_path:
     tokens = ("CaNaRyPassed9", "CaNaRyAccess9", "CaNaRyOwn9")
     (tmp_path / "flake").mkdir()
     (tmp_path / "flake/flake.nix").write_text(
-        '{ outputs = _: { packages.x86_64-linux.x = builtins.trace "${builtins.getEnv "MY_TOKEN"} %s" (throw "%s"); }; }'
-        % (" ".join(tokens), " ".join(tokens))
+        '{ outputs = _: { packages.x86_64-linux.x = builtins.trace "${builtins.getEnv "MY_TOKEN"} TOKENS" (throw "TOKENS"); }; }'.replace(
+            "TOKENS", " ".join(tokens)
+        )
     )
     flags = ("--flake", "path:flake#x", "--to", "oci:x", "--impure", "--pass-env", "MY_TOKEN")
     config = ("--nix-config", "access-tokens = gitlab.example=PAT:CaNaRyAccess9 github.com=CaNaRyOwn9")
