@@ -51,8 +51,20 @@ _METADATA: Final = frozenset(
 _NOBODY: Final = ipaddress.ip_network("0.0.0.0/8")
 """Of it 0.0.0.0 is this machine to Linux, and the rest is nothing."""
 
-_INSIDE: Final = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("fec0::/10"))
-"""What Python's `is_global` misses: https://www.rfc-editor.org/rfc/rfc8215, https://www.rfc-editor.org/rfc/rfc3879."""
+_INSIDE: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        ("64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24", "2001::/23", "3fff::/20", "5f00::/16"),
+    )
+)
+"""What the `is_global` of some version of Python takes for public, and IANA for special.
+
+https://docs.python.org/3/library/ipaddress.html#ipaddress.IPv4Address.is_private (what changed in 3.13 and in updates of
+older versions), https://www.rfc-editor.org/rfc/rfc8215, https://www.rfc-editor.org/rfc/rfc3879.
+"""
+
+_6TO4: Final = ipaddress.ip_network("2002::/16")
+"""Newer versions of Python call all of it private. It is as public as the IPv4 address in it."""
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _LOW_32: Final = 0xFFFF_FFFF
@@ -71,7 +83,8 @@ def _reach(address: _Address) -> Reach:
         return Reach.NEVER
     if address.is_loopback:
         return Reach.MACHINE
-    inside = not address.is_global or any(address in network for network in _INSIDE)
+    private = not address.is_global and address not in _6TO4
+    inside = private or any(address in network for network in _INSIDE)
     return Reach.INSIDE if inside else Reach.PUBLIC
 
 
