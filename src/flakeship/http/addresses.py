@@ -66,7 +66,9 @@ older versions), https://www.rfc-editor.org/rfc/rfc8215, https://www.rfc-editor.
 _6TO4: Final = ipaddress.ip_network("2002::/16")
 """Newer versions of Python call all of it private. It is as public as the IPv4 address in it."""
 
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_TRANSLATED: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::ffff:0:0:0/96"))
+"""NAT64, and the older form of RFC 2765: https://www.rfc-editor.org/rfc/rfc6052, https://www.rfc-editor.org/rfc/rfc2765."""
+
 _LOW_32: Final = 0xFFFF_FFFF
 
 
@@ -94,7 +96,8 @@ def _embedded(address: _Address) -> list[_Address]:
         return []
     teredo = address.teredo[1] if address.teredo else None
     last = ipaddress.IPv4Address(int(address) & _LOW_32)
-    compatible = last if int(address) <= _LOW_32 or address in _NAT64 else None
+    translated = any(address in network for network in _TRANSLATED)
+    compatible = last if int(address) <= _LOW_32 or translated else None
     found = (address.ipv4_mapped, address.sixtofour, teredo, compatible)
     return [inner for inner in found if inner is not None]
 
