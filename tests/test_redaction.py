@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -28,6 +29,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "json of Go": lambda text: (
         json.dumps(text).replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
     ),
+    "json-upper": lambda text: json.dumps(text).replace("\\u00fc", "\\u00FC"),
     "repr": lambda text: repr(text)[1:-1],
     "url": lambda text: quote(text, safe=""),
     "url-path": quote,
@@ -39,6 +41,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64-url": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
     "base64-bare": lambda text: base64.b64encode(text.encode()).decode().rstrip("="),
     "base64-quoted": lambda text: quote(base64.b64encode(text.encode()).decode(), safe=""),
+    "base64-lines": lambda text: base64.encodebytes(text.encode()).decode().rstrip("\n"),
+    "base64-pem": lambda text: "\n".join(re.findall(".{1,64}", base64.b64encode(text.encode()).decode())),
     "html": html.escape,
 }
 
@@ -51,7 +55,19 @@ def known(*secrets: str) -> Redaction:
 
 
 @pytest.mark.parametrize(
-    "name", ["raw", "json", "json-unicode", "json-slash", "json of Go", "repr", "url", "url-path", "url-form"]
+    "name",
+    [
+        "raw",
+        "json",
+        "json-unicode",
+        "json-upper",
+        "json-slash",
+        "json of Go",
+        "repr",
+        "url",
+        "url-path",
+        "url-form",
+    ],
 )
 @pytest.mark.parametrize("secret", [SECRET.replace("ü", "u").replace("%", ""), SECRET, "plain-token-1234"])
 def test_a_secret_is_hidden_in_every_encoding(name: str, secret: str) -> None:
@@ -90,6 +106,12 @@ def test_the_longest_secret_is_hidden_first() -> None:
     assert (
         known("hunter2", "hunter2hunter2").hidden("it is hunter2hunter2, not hunter2") == "it is ***, not ***"
     )
+
+
+@pytest.mark.parametrize("name", ["base64-lines", "base64-pem"])
+def test_a_secret_is_hidden_in_base64_of_several_lines(name: str) -> None:
+    secret = SECRET * 4
+    assert known(secret).hidden(f"got {ENCODINGS[name](secret)} no") == "got *** no"
 
 
 def test_a_secret_that_was_cut_is_hidden() -> None:

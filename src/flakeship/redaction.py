@@ -29,6 +29,9 @@ _SHORTEST_ENCODED: Final = 6
 _SHORTEST_CUT: Final = 6
 """Characters of a secret's beginning that are hidden where a text was cut behind them."""
 
+_LINES: Final = (76, 64)
+"""Characters of a line of Base64 where base64(1), MIME and PEM break it."""
+
 _CUT: Final = "…"
 
 
@@ -105,6 +108,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield (
         json.dumps(secret)[1:-1].replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
     )  # Go
+    yield re.sub(r"\\u[0-9a-f]{4}", lambda hit: r"\u" + hit[0][2:].upper(), json.dumps(secret)[1:-1])
     yield re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", secret).strip()  # on one line
     try:
         data = secret.encode(errors="surrogateescape")
@@ -133,6 +137,9 @@ def _base64(data: bytes) -> Iterator[str]:
     """Yield the Base64 of some bytes, and what is the same in that of anything that holds them, such as `user:secret`."""
     for encoded in (base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()):
         yield from (encoded, encoded.rstrip("="))
+        for width in _LINES:
+            lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+            yield from (line_break.join(lines) for line_break in ("\n", "\r\n", r"\n", " "))
         yield from (quote(encoded, safe=""), encoded.replace("/", r"\/"))
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + data).decode()

@@ -141,6 +141,19 @@ def test_what_was_published_before_an_attribute_failed_is_told(
     assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
 
 
+def test_the_destination_of_every_attribute_is_asked_before_anything_is_sent(
+    publish: Publish, make_flake: MakeFlake, registry: Registry, tmp_path: Path
+) -> None:
+    repository, folder = registry.new_repository(), make_flake()
+    (tmp_path / "file").write_text("no folder")
+    tags = f"a={registry.host}/{repository}:1"
+    for refused in (f"b=oci:{tmp_path}/file", f"b=docker-archive:{tmp_path}/file/x.tar"):
+        ended = publish("--flake", "a=.#hello\nb=.#hello", "--tags", tags, "--to", refused, cwd=folder)
+        assert (ended.code, ended.stdout) == (8, ""), ended.stderr
+        assert "building" not in ended.stderr
+    assert registry.tags(repository) == []
+
+
 def test_secrets_that_nix_gets_on_purpose_are_hidden(publish: Publish, tmp_path: Path) -> None:
     """The values of `pass-env`, and access tokens from the input and from NIX_CONFIG, also without their kind in front."""
     tokens = ("CaNaRyPassed9", "CaNaRyAccess9", "CaNaRyOwn9")

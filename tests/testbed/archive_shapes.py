@@ -140,7 +140,8 @@ _NULLS: Final[dict[str, Any]] = {
     "Env": None,
     "ExposedPorts": {"80/tcp": None, "443/tcp": {}},
     "Volumes": {"/data": None},
-    "Labels": None,
+    "Labels": {"empty": None},
+    "WorkingDir": None,
     "Healthcheck": {"Test": ["CMD", "true"], "Interval": None},
     "StopSignal": None,
 }

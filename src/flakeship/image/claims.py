@@ -42,7 +42,7 @@ def image_of(
     in errors. NotAnImageError where the document is not an image-spec config.
     """
     _check_types(document, what)
-    read = _with_sets(as_engines_read(document))
+    read = _with_members(as_engines_read(document))
     cleaned = without_nulls({key: value for key, value in read.items() if key not in _STRAY})
     diff_ids = _diff_ids(cleaned.pop("rootfs", None), what)
     if len(diff_ids) != layers:
@@ -77,17 +77,18 @@ def image_of(
     )
 
 
-def _with_sets(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """ExposedPorts and Volumes are sets, written as objects of which the keys count: null stands for {} there."""
+def _with_members(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Keep the members that are null where their names count: Go reads {} in ExposedPorts and Volumes, "" in Labels."""
     runtime = document.get("config")
     if not isinstance(runtime, dict):
         return document
-    sets = {
-        key: {name: {} if item is None else item for name, item in runtime[key].items()}
-        for key in ("ExposedPorts", "Volumes")
+    named: dict[str, Any] = {"ExposedPorts": {}, "Volumes": {}, "Labels": ""}
+    members = {
+        key: {name: empty if item is None else item for name, item in runtime[key].items()}
+        for key, empty in named.items()
         if isinstance(runtime.get(key), dict)
     }
-    return {**document, "config": {**runtime, **sets}}
+    return {**document, "config": {**runtime, **members}}
 
 
 def _diff_ids(rootfs: Any, what: str) -> tuple[Digest, ...]:

@@ -82,6 +82,12 @@ class Platform:
         variant = "" if named.architecture == "386" else named.variant
         return named.os, named.architecture, variant or _IMPLIED.get(named.architecture, "")
 
+    @property
+    def shortest(self) -> Platform:
+        """The shortest name of this platform: without the variant that is implied, and without the version of the OS."""
+        os, architecture, variant = self.normal
+        return Platform(os, architecture, "" if variant == _IMPLIED.get(architecture) else variant)
+
     def means(self, other: Platform) -> bool:
         """Return True if both are names of one platform, whatever version of the OS they state."""
         return self.normal == other.normal

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from flakeship import events
-from flakeship.commands.publish.overrides import overrides_of
+from flakeship.commands.publish.overrides import overridden_by, overrides_of, platform_of
+from flakeship.commands.publish.reuse import ReuseRequest
 from flakeship.errors import UsageError
-from flakeship.image.model import Platform
-from flakeship.image.override import Overrides
+from flakeship.image.claims import image_of
+from flakeship.image.document import encode
+from flakeship.image.model import Platform, digest_of
+from flakeship.image.override import Overrides, with_platform
 from flakeship.settings.declaration import Settings
 
 
@@ -111,3 +114,38 @@ def test_a_bad_value_is_refused_with_a_way_out(inputs: dict[str, Any], words: st
 @pytest.mark.parametrize("name", ["SIGTERM", "sigrtmin+15", "SIGRTMAX-14", "SIGUSR1", "SIGSTKFLT", "9", "64"])
 def test_every_signal_of_linux_may_stop_a_container(name: str) -> None:
     assert read(stop_signal=name).stop_signal == name.upper()
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "warnings"),
+    [
+        ("linux/amd64", "linux/arm64", 1),
+        ("linux/arm64", "linux/arm/v7", 1),
+        ("linux/arm/v6", "linux/arm/v7", 1),
+        ("linux/amd64", "windows/amd64", 1),
+        ("linux/arm64", "linux/arm64/v8", 0),
+        ("linux/amd64", "linux/x86_64", 0),
+        ("linux/arm/v7", "linux/arm", 0),
+    ],
+)
+def test_a_platform_that_contradicts_the_image_is_told(said: str, wanted: str, warnings: int) -> None:
+    heard: list[events.Event] = []
+    overrides = overrides_of(Settings(platform=wanted), heard.append)
+    image = with_platform(image_of({"rootfs": {"diff_ids": []}}, 0, what="x"), platform_of(said))
+    overridden_by(image, overrides=overrides, emit=heard.append)
+    told = [event.text for event in heard if isinstance(event, events.Warned)]
+    assert told == [f"the image says that it is for {said}, and is published as one for {wanted}"] * warnings
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("linux/arm64", "linux/aarch64", "linux/arm64/v8", "linux/arm64/8"),
+        ("linux/amd64", "linux/x86_64", "linux/amd64/v1"),
+        ("linux/arm", "linux/arm/v7", "linux/armhf"),
+        ("linux/386", "linux/i386"),
+    ],
+)
+def test_every_name_of_a_platform_marks_what_is_packed_alike(names: tuple[str, ...]) -> None:
+    marks = {ReuseRequest.of(Settings(platform=name)).shape for name in names}
+    assert marks == {digest_of(encode({"platform": names[0]}))[7:23]}

@@ -13,6 +13,7 @@ from flakeship.commands.publish.attributes import Attribute, attributes_of, chec
 from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reusing, warn_of_ignored_inputs
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
+from flakeship.commands.publish.look import look
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
 from flakeship.commands.run import Run, open_run
@@ -37,7 +38,9 @@ def run(settings: Settings, runtime: Runtime) -> str:
         attributes = attributes_of(settings)
         if len(attributes) > 1:
             check_default(attributes, run_.event)
-        for asked in [_asked(attribute, run_, records) for attribute in attributes]:
+        all_asked = [_asked(attribute, run_, records) for attribute in attributes]
+        _check_destinations(all_asked[1:], run_, records)
+        for asked in all_asked:
             records.turn_to(asked.record)
             with _telling_what_is_there(published, runtime.emit):
                 results = _publish(asked, run_)
@@ -117,6 +120,14 @@ def _asked(attribute: Attribute, run_: Run, records: Records) -> _Asked:
         tuple(settings.given("packages-only")),
         record,
     )
+
+
+def _check_destinations(later: Sequence[_Asked], run_: Run, records: Records) -> None:
+    """Ask the destinations of the attributes behind the first before anything is built, as those of the first are asked."""
+    records.turn_to(records.new())
+    for asked in later:
+        with look(asked.image, run_):
+            pass
 
 
 def _publish(asked: _Asked, run_: Run) -> Sequence[Result]:

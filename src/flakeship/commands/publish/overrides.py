@@ -11,8 +11,8 @@ from typing import Final
 from flakeship import events
 from flakeship.errors import UsageError
 from flakeship.image.healthcheck import parse_healthcheck
-from flakeship.image.model import Platform
-from flakeship.image.override import Overrides
+from flakeship.image.model import Image, Platform
+from flakeship.image.override import Overrides, overridden
 from flakeship.settings.declaration import Settings
 
 # https://specs.opencontainers.org/image-spec/config/#properties: user, uid, user:group, uid:gid, …
@@ -53,6 +53,20 @@ def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overr
         healthcheck=healthcheck,
         platform=platform_of(settings.platform) if settings.platform else None,
     )
+
+
+def overridden_by(image: Image, *, overrides: Overrides, emit: events.Emit) -> Image:
+    """The image with all of them. A Warned event where `platform` contradicts what the image says of its programs."""
+    wanted = overrides.platform
+    if wanted and not image.platform.serves(wanted):
+        emit(
+            events.Warned(
+                f"the image says that it is for {image.platform}, and is published as one for {wanted}",
+                "`platform` changes what an image says, and not its programs: leave it out if they are for "
+                f"{image.platform}",
+            )
+        )
+    return overridden(image, overrides)
 
 
 def platform_of(text: str) -> Platform:

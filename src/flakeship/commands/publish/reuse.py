@@ -89,6 +89,10 @@ class ReuseRequest:
     def of(cls, settings: Settings) -> ReuseRequest:
         """Read the inputs."""
         shaping = settings.given("shapes-layers")
+        if settings.platform:  # one platform has several names, and each gives the same layers
+            from flakeship.commands.publish.overrides import platform_of
+
+            shaping["platform"] = str(platform_of(settings.platform).shortest)
         return cls(
             settings.reuse,
             settings.reuse == "trust"

@@ -66,10 +66,9 @@ def change_of(settings: Settings, emit: events.Emit) -> Change:
     """Read and check the inputs of how the container starts; most runs give none. UsageError for what is malformed."""
     if not settings.given("starts-container"):
         return lambda image: image
-    from flakeship.commands.publish.overrides import overrides_of
-    from flakeship.image.override import overridden
+    from flakeship.commands.publish.overrides import overridden_by, overrides_of
 
-    return partial(overridden, overrides=overrides_of(settings, emit))
+    return partial(overridden_by, overrides=overrides_of(settings, emit), emit=emit)
 
 
 def _annotations(metadata: Metadata, level: Level, platform: Platform | None) -> dict[str, str]:
