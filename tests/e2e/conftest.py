@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +69,29 @@ def action_image(dockerd: Docker, base_image: str, checkout: Path) -> Iterator[s
         f"BASE={base_image}",
         "--tag",
         tag,
-        str(checkout),
+        "-",
+        stdin=_build_context(checkout),
         timeout=280,
     )
     yield tag
     dockerd("image", "rm", "--force", tag)
+
+
+def _build_context(checkout: Path) -> bytes:
+    """The tar of the checkout as act writes it, without names of owners: the engine's cache of layers tells tars apart by them.
+
+    The client of Docker 20.10 writes these names into the tar that it makes of a folder.
+    """
+
+    def without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        tar.add(checkout, arcname="", filter=without_owner)
+    return context.getvalue()
 
 
 @pytest.fixture
