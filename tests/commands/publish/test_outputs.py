@@ -147,5 +147,18 @@ def test_the_metadata_file_of_an_earlier_run_is_gone_when_a_run_fails(tmp_path: 
     link.symlink_to(path)
     source = tmp_path / "no-image"
     source.write_text("text")
-    assert cli.main(["publish", "--source", str(source), "--to", "oci:x", "--metadata-file", str(link)]) != 0
+    assert (
+        cli.main(
+            [
+                "publish",
+                "--source",
+                str(source),
+                "--to",
+                f"oci:{tmp_path}/layout",
+                "--metadata-file",
+                str(link),
+            ]
+        )
+        != 0
+    )
     assert not path.exists()
