@@ -90,7 +90,8 @@ def _build_context(checkout: Path) -> bytes:
 
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        tar.add(checkout, arcname="", filter=without_owner)
+        for path in sorted(checkout.iterdir()):
+            tar.add(path, arcname=path.name, filter=without_owner)
     return context.getvalue()
 
 
