@@ -89,7 +89,7 @@ def _build_context(checkout: Path) -> bytes:
         return member
 
     context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
+    with tarfile.open(fileobj=context, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in sorted(checkout.iterdir()):
             tar.add(path, arcname=path.name, filter=without_owner)
     return context.getvalue()
