@@ -55,7 +55,7 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
     tags = TagRecord(cancellation.uninterrupted)
     try:
         with cancellation.handled(last=last):
-            _run(arguments.read(argv, os.environ, sys.stdin), tags)
+            _run(_read(argv), tags)
     except Cancelled as end:
         error: Error = tags.cancelled(end.number, end.__cause__)
         _tell(error)
@@ -75,6 +75,23 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
         _tell(lacking)
         return lacking.exit_code
     return 0
+
+
+def _read(argv: Sequence[str]) -> arguments.Invocation:
+    """Read the inputs. Whether they can be read or not, what an earlier run handed over is not taken for this one's."""
+    publishing = argv[:1] == ["publish"]
+    if publishing:
+        from flakeship.ci.platforms import current_platform
+
+        current_platform(os.environ).withdraw_outputs(os.environ)
+    try:
+        return arguments.read(argv, os.environ, sys.stdin)
+    except UsageError:
+        if publishing and (name := arguments.named("metadata-file", argv, os.environ)):
+            from flakeship.commands.publish.outputs import remove_metadata
+
+            remove_metadata(Path(name))
+        raise
 
 
 def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | None:
@@ -167,9 +184,9 @@ def _given_to_nix(settings: Settings, environ: Mapping[str, str]) -> Iterator[st
     """The secrets that Nix gets on purpose, which a builder may print: its access tokens, and those of `pass-env`."""
     for text in (environ.get("NIX_CONFIG", ""), *settings.nix_config):
         for line in text.splitlines():
-            name, _, value = line.partition("=")
-            if name.strip().endswith("access-tokens"):
-                tokens = [entry.partition("=")[2] for entry in value.split()]
+            _, named, rest = line.partition("access-tokens")
+            if named:  # however the line is spelled: it may be an error that quotes it
+                tokens = [word.partition("=")[2] for word in rest.lstrip(" \t=:").split()]
                 yield from filter(None, (*tokens, *(token.partition(":")[2] for token in tokens)))
     if settings.pass_env:
         from flakeship.confinement.variables import is_named_like_a_secret, with_partners

@@ -38,6 +38,25 @@ def context_of(settings: Settings, machine: Runtime) -> Context:
         return run.event
 
 
+def test_git_obeys_nothing_that_is_committed(
+    git: Callable[..., str], nix_environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    """A folder that looks like a bare repository names programs; a working tree may lie in it."""
+    git(tmp_path, "init", "-q")
+    trap, marker = tmp_path / "trap", tmp_path / "obeyed"
+    for name in ("objects", "refs"):
+        (trap / name).mkdir(parents=True)
+    (trap / "HEAD").write_text("ref: refs/heads/main\n")
+    (trap / "config").write_text(
+        "[core]\nrepositoryformatversion=0\nbare=false\nworktree=.\n"
+        f'fsmonitor="touch {marker}; false"\n[filter "x"]\nclean="touch {marker}"\n'
+    )
+    for platform in ({}, {"GITHUB_ACTIONS": "true", "GITHUB_SHA": "a" * 40}):
+        machine, _ = runtime(trap, {**nix_environ, **platform})
+        context_of(Settings(context="git"), machine)
+        assert not marker.exists()
+
+
 class Api(ThreadingHTTPServer):
     """Answers by path; anything else is 404. `asked` are the paths, and the credentials that came with them."""
 

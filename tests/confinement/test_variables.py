@@ -254,6 +254,30 @@ def test_a_proxy_with_a_password_in_any_spelling_is_for_nix_alone(value: str) ->
     assert variables.NIX.of({"PIP_INDEX_URL": "https://token@host/"}) == {}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["DEPLOY_KEY", "MY_API_KEY", "CI_PROJECT_DEPLOY_KEY", "NPM_TOKEN", "ssh_private_key", "DB_PASSWORD"],
+)
+def test_a_name_that_ends_like_a_secrets(name: str) -> None:
+    assert variables.is_named_like_a_secret(name)
+    assert variables.IMPURE.of({name: "x"}) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["GIT_SSL_KEY", "GIT_PROXY_SSL_KEY", "NIX_PUBLIC_KEY", "KEYBOARD", "GIT_CONFIG_KEY_0"]
+)
+def test_a_name_that_only_looks_so(name: str) -> None:
+    assert not variables.is_named_like_a_secret(name)
+
+
+def test_a_script_of_the_users_own_knows_the_job_and_what_is_passed_on() -> None:
+    environ = dict.fromkeys(
+        ("CI_PROJECT_DIR", "GITHUB_WORKSPACE", "RUNNER_TEMP", "MINE", "CI_JOB_TOKEN"), "x"
+    )
+    assert variables.OWN_SCRIPT.of(environ).keys() == {"CI_PROJECT_DIR", "GITHUB_WORKSPACE", "RUNNER_TEMP"}
+    assert "MINE" in variables.OWN_SCRIPT.of(environ, ["MINE"])
+
+
 @pytest.mark.parametrize("helper", ["input", "flakeship", "cachix", "unknown"])
 def test_a_helper_gets_no_input_whatever_it_is_called(helper: str) -> None:
     inputs = ("INPUT_PASSWORD", "FLAKESHIP_PASSWORD", "CACHIX_AUTH_TOKEN")

@@ -266,3 +266,23 @@ def test_a_server_that_accepts_everything_and_keeps_nothing_is_found_out(
     with pytest.raises(UnreachableError, match="accepted by the registry, and is not there") as raised:
         push(random_packed(27), pusher.destination(proxy.host, registry.new_repository(), tags=("latest",)))
     assert "says yes to everything" in raised.value.hint
+
+
+@pytest.mark.parametrize("dropped", [2, 1])
+def test_a_manifest_that_is_accepted_and_thrown_away_is_no_success(
+    dropped: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    """The tag was there before and stays as it was: of both manifests, or of the tag's alone, nothing is kept."""
+    repository = registry.new_repository()
+    push(random_packed(1), pusher.destination(registry.host, repository, tags=("latest",)))
+    before = registry.digest(repository, "latest")
+    pattern = MANIFESTS if dropped == 2 else MANIFESTS + "latest"
+    proxy.fail_next("PUT", pattern, status=201, times=dropped)
+    destination = pusher.destination(proxy.host, repository, tags=("latest",))
+    if dropped == 2:
+        with pytest.raises(UnreachableError, match="and has neither"):
+            push(random_packed(2), destination)
+    else:
+        push(random_packed(2), destination)
+        assert "was set to" in pusher.of(Warned)[-1].text
+    assert registry.digest(repository, "latest") == before

@@ -141,6 +141,16 @@ def test_what_was_published_before_an_attribute_failed_is_told(
     assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
 
 
+def test_an_image_whose_variant_failed_is_told(
+    publish: Publish, make_flake: MakeFlake, registry: Registry
+) -> None:
+    there = f"{registry.host}/{registry.new_repository()}:1"
+    flags = ("--flake", ".#hello", "--tags", there, "--debug", "--debug-shell", ".#fails")
+    ended = publish(*flags, cwd=make_flake())
+    assert (ended.code, ended.stdout) == (3, "")
+    assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
+
+
 def test_the_destination_of_every_attribute_is_asked_before_anything_is_sent(
     publish: Publish, make_flake: MakeFlake, registry: Registry, tmp_path: Path
 ) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.command import Publish
-from tests.testbed.registry import PASSWORD, USERNAME, Registry
+from tests.testbed.nix import MakeFlake
+from tests.testbed.registry import PASSWORD, USERNAME, FaultProxy, Registry
 
 pytestmark = pytest.mark.slow
 
@@ -108,3 +109,39 @@ def test_the_token_of_a_job_on_github_goes_to_ghcr_alone(
     assert ended.code == 5
     assert "none were found" in ended.stderr
     assert not basic_registry.tags(repository)
+
+
+LOGIN = {"FLAKESHIP_USERNAME": USERNAME, "FLAKESHIP_PASSWORD": PASSWORD}
+
+
+def test_a_password_without_a_registry_is_for_the_one_registry_of_a_run(
+    publish: Publish, make_flake: MakeFlake, basic_registry: Registry, registry: Registry
+) -> None:
+    """Of several attributes each may go to another registry: whose password it is can't be told then."""
+    folder = make_flake()
+    one, other = f"{basic_registry.host}/{basic_registry.new_repository()}:1", f"{registry.host}/x/b:1"
+    before = len(basic_registry.accesses()), len(registry.accesses())
+    flags = ("--flake", "a=.#hello", "--flake", "b=.#hello", "--tags", f"a={one}", "--tags", f"b={other}")
+    ended = publish(*flags, cwd=folder, **LOGIN)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "but not for which of" in ended.stderr
+    assert (len(basic_registry.accesses()), len(registry.accesses())) == before
+
+
+def test_a_password_is_not_for_a_base_image_beside_an_image_that_is_pushed(
+    publish: Publish, make_flake: MakeFlake, basic_registry: Registry, proxy: FaultProxy
+) -> None:
+    one = f"{basic_registry.host}/{basic_registry.new_repository()}:1"
+    flags = ("--flake", "a=.#hello", "--flake", "b=.#hello", "--to", "a=oci:a", "--tags", f"b={one}")
+    ended = publish(*flags, "--base-image", f"docker://{proxy.host}/base:1", cwd=make_flake(), **LOGIN)
+    assert ended.code != 0, "there is no such base image"
+    assert proxy.requests, "it was asked for"
+    assert not [request for request in proxy.requests if "Authorization" in request.headers]
+
+
+@pytest.mark.parametrize("named", ["/owner", "https:///x", "//", "https://"])
+def test_a_registry_without_a_host_is_no_registry(publish: Publish, archive: Path, named: str) -> None:
+    """`${HOST}/owner` where HOST is not set: it would be every registry."""
+    ended = publish("--source", str(archive), "--tags", "127.0.0.1:1/a:1", "--registry", named, **LOGIN)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "names no host" in ended.stderr

@@ -44,13 +44,23 @@ def test_one_platform_has_many_names(names: tuple[str, ...]) -> None:
     [
         ("linux/arm/v6", "linux/arm", True),
         ("linux/arm/v6", "linux/arm/v7", False),
-        ("linux/amd64/v3", "linux/amd64", True),
+        ("linux/amd64/v3", "linux/amd64", False),
+        ("linux/arm64/v9", "linux/arm64", False),
+        ("linux/arm/v7", "linux/arm/v6", False),
         ("linux/amd64", "linux/amd64/v3", False),
         ("linux/arm64/v9", "linux/arm64/v8", False),
     ],
 )
 def test_a_variant_that_is_named_is_meant(held: str, wanted: str, *, serves: bool) -> None:
     assert named(held).serves(named(wanted)) is serves
+
+
+def test_a_version_of_the_os_can_be_named() -> None:
+    wanted = platform_of("windows(10.0.20348.1)/amd64")
+    old, new = (Platform("windows", "amd64", "", f"10.0.{build}.1") for build in (17763, 20348))
+    assert (old.serves(wanted), new.serves(wanted)) == (False, True)
+    assert new.with_version == "windows(10.0.20348.1)/amd64"
+    assert Platform("linux", "arm", "v7").with_version == "linux/arm/v7"
 
 
 def test_versions_of_windows() -> None:

@@ -100,7 +100,7 @@ def test_an_empty_layer_stays(archive: Path, tmp_path: Path) -> None:
 def test_nulls_go_but_members_whose_names_count_stay(archive: Path, tmp_path: Path) -> None:
     config = json.loads(made(archive, tmp_path / "out").config)
     assert config["config"] == {
-        "Cmd": ["/bin/hello"],
+        "Cmd": ["", "/bin/hello"],
         "ExposedPorts": {"80/tcp": {}, "443/tcp": {}},
         "Volumes": {"/data": {}},
         "Labels": {"empty": ""},

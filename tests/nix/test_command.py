@@ -133,7 +133,10 @@ def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
     ("line", "message"),
     [
         ("max-jobs 7", "is no setting"),
-        ("cores=2", "is no setting"),
+        ("cores=2", "'cores' is no setting"),
+        ("access-tokens github.com=CaNaRy", "'access-tokens' is no setting"),
+        ("extra-access-tokens: github.com=CaNaRy", "'extra-access-tokens' is no setting"),
+        ("access-tokens=github.com=CaNaRy", "'access-tokens' is no setting"),
         ("--option x y", "is no setting"),
         ("a = b\nc = d", "is no setting"),
         ("accept-flake-config = true", "may not set accept-flake-config"),
@@ -142,8 +145,9 @@ def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
 def test_a_line_that_is_not_a_setting_is_refused(
     nix_environ: Mapping[str, str], line: str, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"nix-config.*{message}"):
+    with pytest.raises(UsageError, match=f"nix-config.*{message}") as caught:
         Nix.find(environ=nix_environ, emit=ignore, config=(line,))
+    assert "CaNaRy" not in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_secrets_do_not_reach_nix(nix_environ: Mapping[str, str]) -> None:

@@ -54,6 +54,7 @@ class Layout:
         self,
         *texts: str,
         architecture: str = "amd64",
+        os: str = "linux",
         media_types: Mapping[str, str] | None = None,
         wrap: Any = lambda tar: gzip.compress(tar, 9),
         change: Mapping[str, Any] | None = None,
@@ -64,7 +65,7 @@ class Layout:
         types = {"layer": GZIP, "config": CONFIG, "manifest": MANIFEST, **(media_types or {})}
         tars = [layer_tar(text) for text in texts or ("hello",)]
         config = {
-            "os": "linux",
+            "os": os,
             "architecture": architecture,
             "config": dict(runtime or {"Cmd": ["/bin/app"]}),
             "rootfs": {"type": "layers", "diff_ids": [sha256(tar) for tar in tars]},

@@ -15,6 +15,7 @@ from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.index import seal_index
 from flakeship.image.media_types import DOCKER, OCI, Family
 from flakeship.image.model import Image, Packed
+from flakeship.image.override import with_platform
 from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 from flakeship.sources.stored import HoldsArtifacts
@@ -335,3 +336,19 @@ def test_artifacts_alone_are_named(tmp_path: Path) -> None:
     with pytest.raises(NotAnImageError, match=r"holds no image, but application/vnd\.cncf\.helm") as raised:
         listing(path)
     assert "oras" in raised.value.hint
+
+
+def test_of_several_versions_of_windows_one_is_to_be_named(tmp_path: Path) -> None:
+    """docker chooses by the host: https://github.com/moby/moby/issues/35090."""
+    layout = Layout()
+    images = [layout.image(str(build), os="windows", platform=windows(build)) for build in (17763, 20348)]
+    path = layout.listing(layout.index_of(*images)).folder(tmp_path / "in")
+    with pytest.raises(UsageError) as caught:
+        listing(path, platform=platform_of("windows/amd64"))
+    assert "windows(10.0.17763.1)/amd64, windows(10.0.20348.1)/amd64" in caught.value.message
+    wanted = platform_of("windows(10.0.20348.1)/amd64")
+    with sources.opened(path, SourceRequest(platform=wanted)) as source:
+        image = source.image()
+        assert next(iter(source.layers())).key == sha256(layer_tar("20348"))
+    assert image.platform.os_version == "10.0.20348.1"
+    assert with_platform(image, wanted).config["os.version"] == "10.0.20348.1", "no index says it any more"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from flakeship import store_paths
 from flakeship.sources import closure, stream_script
 from flakeship.sources.stream_script.recognition import recognised
 from flakeship.store_paths import whole_store_path
@@ -99,6 +101,22 @@ def test_a_script_outside_of_the_store_is_the_user_s_own(write: Callable[[str], 
     path = write(OTHERS["a program"])
     assert stream_script.matches(path, path.read_bytes()[:512])
     assert not closure.matches(path, path.read_bytes()[:512])
+
+
+@pytest.mark.parametrize("place", ["bin/deploy", "deploy", "share/a/b.sh"])
+def test_a_script_within_a_store_path_is_not_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Whoever wrote the flake wrote it: it is not run as the user, who only named it."""
+    store = tmp_path / "nix/store"
+    path = store / f"{'a' * 32}-tools" / place
+    path.parent.mkdir(parents=True)
+    path.write_text("#!/bin/sh\necho deployed\n")
+    path.chmod(0o755)
+    (tmp_path / "link").symlink_to(path)
+    monkeypatch.setattr(store_paths, "_STORE_PATH", re.compile(f"{store}/{store_paths._BASE_NAME}"))
+    for named in (path, tmp_path / "link"):
+        assert not stream_script.matches(named, path.read_bytes())
 
 
 A, B = (f"/nix/store/{letter * 32}-x" for letter in "ab")

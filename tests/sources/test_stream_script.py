@@ -57,6 +57,17 @@ def test_it_is_run_once_and_heard(tmp_path: Path) -> None:
     assert BuildLog("Creating layer 1") in heard
 
 
+def test_it_gets_what_the_job_knows_and_what_is_passed_on(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    path = script(folder, 'cat "$CI_PROJECT_DIR/$MINE"')
+    environ = {"PATH": os.environ["PATH"], "CI_PROJECT_DIR": str(folder), "MINE": "data"}
+    check(made(path, tmp_path / "out", environ=environ, pass_env=("MINE",)))
+    with pytest.raises(NotAnImageError) as caught:
+        made(path, tmp_path / "other", environ=environ)
+    assert "`pass-env`" in caught.value.hint
+
+
 def test_secrets_stay_here(tmp_path: Path) -> None:
     path = script(tmp_path, f"env >{tmp_path}/env; cat {tmp_path}/data")
     secret = dict.fromkeys(("FLAKESHIP_PASSWORD", "GITHUB_TOKEN", "PLAIN_NAME"), "canary")

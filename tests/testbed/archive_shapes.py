@@ -135,7 +135,7 @@ def _old_format() -> bytes:
 
 _OS_VERSION: Final[dict[str, Any]] = {"os.version": "1"}
 _NULLS: Final[dict[str, Any]] = {
-    "Cmd": ["/bin/hello"],
+    "Cmd": [None, "/bin/hello"],
     "Entrypoint": None,
     "Env": None,
     "ExposedPorts": {"80/tcp": None, "443/tcp": {}},

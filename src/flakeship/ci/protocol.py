@@ -66,6 +66,9 @@ class Platform(Protocol):
     def takes_outputs(self, environ: Mapping[str, str]) -> bool:
         """Tell whether the environment names a place for `hand_over_metadata`."""
 
+    def withdraw_outputs(self, environ: Mapping[str, str]) -> None:
+        """Remove what an earlier run has handed over, where it would be taken for what this one hands over."""
+
     def hand_over(self, shipped: Handover, environ: Mapping[str, str]) -> None:
         """Give the results of `publish` to later steps or jobs. Raises ResourceError where they can't be written."""
 

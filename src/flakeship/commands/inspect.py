@@ -99,8 +99,8 @@ def _at(
 ) -> tuple[Inspected, ...]:
     """Inspect a file or folder with the source that it belongs to; a stream is read to its end, where its config stands."""
     request = SourceRequest(
-        runtime.environ,
-        runtime.emit,
+        environ=runtime.environ,
+        emit=runtime.emit,
         image_in_archive=settings.image_in_archive or name,
         platform=platform,
         as_is=True,

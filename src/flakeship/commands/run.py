@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flakeship import events
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
-from flakeship.registry.reference import Reference
+from flakeship.registry.reference import Reference, normal_registry
 from flakeship.settings.declaration import Settings
 from flakeship.stores.temporary import TemporaryStore, temporary_store
 
@@ -57,7 +57,12 @@ class Run:
         return context_of(self._settings, self.runtime, session=lambda: self.connections.session)
 
     def check_connections(self) -> None:
-        """UsageError for a `ca` or `plain-http` that can't be. An image that goes nowhere needs no HTTP client for that."""
+        """UsageError for a `ca`, `plain-http` or `registry` that can't be. An image that goes nowhere needs no HTTP client for that."""
+        if self._settings.registry and not normal_registry(self._settings.registry):
+            raise UsageError(
+                f"registry: {self._settings.registry!r} names no host",
+                hint="write HOST or HOST:PORT, the registry that username and password are for; is a variable in it unset?",
+            )
         if self._settings.ca and not Path(self.runtime.cwd, self._settings.ca).is_file():
             raise UsageError(
                 f"ca: there is no file {self._settings.ca}", hint="name a file of PEM certificates"

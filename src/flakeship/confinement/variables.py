@@ -89,10 +89,13 @@ https://docs.gitlab.com/ci/variables/predefined_variables/
 
 _SECRET_PROXY: Final = re.compile("@")
 _SECRET_NAME: Final = re.compile(
-    r".*(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|(API|ACCESS|SECRET|PRIVATE|SIGNING)_KEY)",
+    r"(?!GIT_(PROXY_)?SSL_KEY$).*(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|(?<!PUBLIC)_KEY)",
     re.IGNORECASE,
 )
-"""A name that ends like a secret's: patterns such as CI_PROJECT_[A-Z_]+ are not for CI_PROJECT_ACCESS_TOKEN."""
+"""A name that ends like a secret's: patterns such as CI_PROJECT_[A-Z_]+ are not for CI_PROJECT_ACCESS_TOKEN.
+
+Git's own two are paths of files: https://git-scm.com/docs/git-config#Documentation/git-config.txt-httpsslKey.
+"""
 
 _INPUT: Final = re.compile(r"(INPUT|FLAKESHIP)_.*|CACHIX_(AUTH_TOKEN|SIGNING_KEY)")
 """An input of this run, which no program gets unless `pass-env` names it."""
@@ -162,9 +165,20 @@ GIT: Final = Allowed(f"{_BASE} {_GIT}", _MAY_HOLD_A_URL)
 
 PODMAN: Final = Allowed(f"{_BASE} {_NETWORK} {_CONTAINERS}")
 OWN_SCRIPT: Final = Allowed(
-    f"{_BASE} {_NETWORK} {_CONTAINERS} DOCKER_(HOST|CONTEXT|CONFIG|CERT_PATH|TLS_VERIFY|API_VERSION)"
+    f"{_BASE} {_NETWORK} {_CONTAINERS} {_EVENT} DOCKER_(HOST|CONTEXT|CONFIG|CERT_PATH|TLS_VERIFY|API_VERSION)"
 )
-"""That of a script which the user names as the source."""
+"""That of a script which the user names as the source; `pass-env` names more."""
+
+GIT_COMMAND: Final = (
+    "git",
+    *("-c", "safe.bareRepository=explicit"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "log.showSignature=false"),
+)
+"""Git, where it obeys no configuration that somebody has committed: a folder that looks like a bare repository can name
+programs to run, https://git-scm.com/docs/git-config#Documentation/git-config.txt-safebareRepository.
+"""
 
 PLAIN: Final = Allowed(_BASE)
 """That of a program which only looks at this machine."""

@@ -78,17 +78,22 @@ def image_of(
 
 
 def _with_members(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Keep the members that are null where their names count: Go reads {} in ExposedPorts and Volumes, "" in Labels."""
+    """Keep members that are null where they count: Go reads {} in ExposedPorts and Volumes, "" in Labels and in lists."""
     runtime = document.get("config")
     if not isinstance(runtime, dict):
         return document
     named: dict[str, Any] = {"ExposedPorts": {}, "Volumes": {}, "Labels": ""}
-    members = {
+    members: dict[str, Any] = {
         key: {name: empty if item is None else item for name, item in runtime[key].items()}
         for key, empty in named.items()
         if isinstance(runtime.get(key), dict)
     }
-    return {**document, "config": {**runtime, **members}}
+    words = {
+        key: ["" if item is None else item for item in runtime[key]]
+        for key in ("Entrypoint", "Cmd", "Env", "Shell", "OnBuild")
+        if isinstance(runtime.get(key), list)
+    }
+    return {**document, "config": {**runtime, **members, **words}}
 
 
 def _diff_ids(rootfs: Any, what: str) -> tuple[Digest, ...]:

@@ -42,6 +42,8 @@ _OTHER_NAMES: Final = {
 """What else processors are called, with the variant that the name implies."""
 _IMPLIED: Final = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 """The variant that is meant where none is said."""
+_OLDER: Final = frozenset({"v5", "v6"})
+"""Variants of `arm` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ class Platform:
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+    @property
+    def with_version(self) -> str:
+        """The name with the version of the OS, where one is stated: `windows(10.0.20348.1)/amd64`.
+
+        https://github.com/containerd/platforms/blob/main/platforms.go
+        """
+        text = str(self)
+        return text.replace(self.os, f"{self.os}({self.os_version})", 1) if self.os_version else text
 
     @classmethod
     def of(cls, os: str, architecture: str, variant: str = "") -> Self:
@@ -93,12 +104,13 @@ class Platform:
         return self.normal == other.normal
 
     def serves(self, wanted: Platform) -> bool:
-        """Return True if this platform is what `wanted` asks for. What `wanted` does not name may be any."""
-        return (
-            self.normal[:2] == wanted.normal[:2]
-            and (not wanted.variant or self.means(wanted))
-            and wanted.os_version in {"", self.os_version}
-        )
+        """Return True if this platform is what `wanted` asks for. The version of the OS may be any where none is named.
+
+        Where no variant is named, the usual one is meant; an older variant of 32-bit ARM runs on it too, as containerd has
+        it: https://github.com/containerd/platforms/blob/main/compare.go
+        """
+        older = not wanted.variant and self.normal[:2] == wanted.normal[:2] and self.variant in _OLDER
+        return (self.means(wanted) or older) and wanted.os_version in {"", self.os_version}
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that image-spec calls `platform`, without what is empty."""

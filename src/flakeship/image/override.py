@@ -62,7 +62,7 @@ def with_platform(image: Image, platform: Platform) -> Image:
     if image.platform.serves(platform):
         # Engines compare names as text, and know `amd64` alone
         platform = replace(image.platform, os=image.platform.normal[0], architecture=image.platform.normal[1])
-        if platform == image.platform:
+        if platform == image.platform and _states_version(image):
             return image
     replaced = {"variant"}
     if image.platform.os == platform.os:
@@ -72,6 +72,12 @@ def with_platform(image: Image, platform: Platform) -> Image:
         replaced |= {"os.version", "os.features"}
     kept = {key: value for key, value in image.config.items() if key not in replaced}
     return replace(image, platform=platform, config={**kept, **platform.to_json()})
+
+
+def _states_version(image: Image) -> bool:
+    """Whether the config has the version of the OS itself: it may be that of the entry of an index, which is left behind."""
+    stated = {key: value for key, value in image.platform.to_json().items() if key.startswith("os.")}
+    return stated.items() <= image.config.items()
 
 
 def _texts(overrides: Overrides) -> dict[str, Any]:

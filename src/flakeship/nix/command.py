@@ -282,11 +282,16 @@ def _may_become(users: Sequence[str]) -> bool:
     )
 
 
+def _first_word(line: str) -> str:
+    """What a line begins with; the rest of it may be a secret."""
+    return re.split(r"[\s=:]", line.strip(), maxsplit=1)[0][:50]
+
+
 def _setting(line: str) -> str:
     """Return a line of the input `nix-config`; UsageError if it is not a setting, or one that may not be set there."""
     if "\n" in line or "\0" in line or not _SETTING.fullmatch(line.strip()):
         raise UsageError(
-            f"nix-config: {line[:100]!r} is no setting of nix.conf",
+            f"nix-config: the line of {_first_word(line)!r} is no setting of nix.conf",
             hint="write one `name = value` on each line, with a space on either side of `=`",
         )
     if line.split("=", maxsplit=1)[0].strip() == "accept-flake-config":

@@ -22,7 +22,15 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
         return ()
     # The workspace of a CI job often belongs to another user than the container's, and git refuses to read it then:
     # https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory
-    argv = ("git", "-c", "safe.directory=*", "ls-files", "--others", "--exclude-standard", "-z")
+    argv = (
+        *variables.GIT_COMMAND,
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "--others",
+        "--exclude-standard",
+        "-z",
+    )
     try:
         listed = process.run(
             argv, environ=variables.GIT.of(environ), cwd=str(installable.directory), timeout=10

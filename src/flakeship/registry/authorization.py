@@ -81,9 +81,14 @@ class Authorization:
         if not challenge or challenge.parameters.get("error", "") != "insufficient_scope":
             return False
         asked = tuple(challenge.parameters.get("scope", "").split())
-        new = tuple(scope for scope in asked if scope not in self._scopes)
+        new = tuple(scope for scope in asked if scope not in self._scopes and self._may_ask(scope))
         self._scopes = (*new, *self._scopes)
         return bool(new)
+
+    def _may_ask(self, scope: str) -> bool:
+        """A client that reads asks for the right to pull alone, whatever a registry suggests."""
+        reads = all(usual.rpartition(":")[2] == "pull" for usual in self._usual_scopes)
+        return not reads or scope.rpartition(":")[2] == "pull"
 
     def _lasts(self, token: Token, seconds: float) -> bool:
         """Tell whether a token stays valid for a request of `seconds`; a short-lived one is used for half of its time."""

@@ -87,8 +87,8 @@ def api_host(registry: str) -> str:
 
 def normal_registry(text: str) -> str:
     """Return the name that references use for a registry in a configuration (`https://index.docker.io/v1/`)."""
-    host = text.strip().partition("://")[2] or text.strip()
-    host = host.partition("/")[0].lower()
+    scheme, separator, rest = text.strip().partition("://")
+    host = (rest if separator else scheme).partition("/")[0].lower()
     return DOCKER_HUB if host in _HUB_NAMES else host
 
 

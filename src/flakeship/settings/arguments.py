@@ -59,6 +59,18 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     return Invocation(command, Settings(**values), tuple(warnings))
 
 
+def named(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return what was written for one input, whatever is wrong with the others; empty where nothing was."""
+    flag = f"--{name}"
+    for word, after in itertools.zip_longest(argv, argv[1:], fillvalue=""):
+        if word == flag:
+            return after
+        if word.startswith(f"{flag}="):
+            return word.removeprefix(f"{flag}=")
+    variables = (f"FLAKESHIP_{name.upper().replace('-', '_')}", f"INPUT_{name.upper()}")
+    return next((environ[variable] for variable in variables if environ.get(variable)), "")
+
+
 def _dashes(value: Any) -> Any:
     """Two dashes that argparse took out of `--to=--`, where Python before 3.13 leaves an empty list."""
     if isinstance(value, list):

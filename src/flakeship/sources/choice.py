@@ -37,16 +37,29 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
 
 def choose_platform(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int:
     """The place of the platform wanted; without a variant, any will do. UsageError where there is none."""
-    for place, platform in enumerate(platforms):
-        if platform.means(wanted):
-            return place
-    for place, platform in enumerate(platforms):
-        if platform.serves(wanted):
-            return place
+    check_one_version(platforms, wanted, what=what)
+    for fits in (Platform.means, Platform.serves):
+        for place, platform in enumerate(platforms):
+            if platform.serves(wanted) and fits(platform, wanted):
+                return place
     raise UsageError(
         f"platform is {wanted}, and {what} holds {_listed(list(map(str, platforms)))}",
         hint="name one of these, or leave `platform` out to publish all of them",
     )
+
+
+def check_one_version(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> None:
+    """UsageError where several versions of the OS fit, as an index for Windows holds them, and none is named."""
+    fitting = {
+        platform.with_version: platform
+        for platform in platforms
+        if platform.means(wanted) and platform.serves(wanted)
+    }
+    if len({platform.os_version for platform in fitting.values()}) > 1:
+        raise UsageError(
+            f"platform is {wanted}, and {what} holds {_listed(sorted(fitting))}",
+            hint=f"name the version too, as {min(fitting)}, or leave `platform` out to publish all of them",
+        )
 
 
 def _means(wanted: str, name: str) -> bool:

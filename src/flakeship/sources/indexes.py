@@ -13,6 +13,7 @@ from flakeship.errors import NotAnImageError
 from flakeship.image.media_types import CONFIGS, INDEXES, MANIFESTS
 from flakeship.image.model import Descriptor, Digest, Platform
 from flakeship.sources.blobs import DAMAGED, Blobs, document, parse_annotations, parse_descriptor
+from flakeship.sources.choice import check_one_version
 
 _DEPTH: Final = 4
 _ENTRIES: Final = 200
@@ -180,6 +181,9 @@ class _Leaves:
         """The image of the first entry that states this platform, else of one that serves it; none where none does."""
         stated = [entry for entry in self._entries.values() if states_platform(entry)]
         fitting = [entry for entry in stated if entry.platform and entry.platform.serves(wanted)]
+        check_one_version(
+            [entry.platform for entry in fitting if entry.platform], wanted, what=self._blobs.what
+        )
         fitting.sort(key=lambda entry: not (entry.platform and entry.platform.means(wanted)))
         return tuple(next(([image] for image in self._read(fitting)), []))
 

@@ -48,6 +48,8 @@ class SourceRequest:
     """The request that opens a source: which image is wanted, and what reading it may need beside the path."""
 
     environ: Mapping[str, str] = field(default_factory=dict)
+    pass_env: tuple[str, ...] = ()
+    """Names of variables that a script of the user's own gets besides those of its list."""
     emit: events.Emit = events.ignore
     package: Callable[[], Package] | None = None
     """Asks Nix about a result that is a plain package; may build what lies beside it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +163,21 @@ def test_the_metadata_file_of_an_earlier_run_is_gone_when_a_run_fails(tmp_path: 
         != 0
     )
     assert not path.exists()
+
+
+@pytest.mark.parametrize("wrong", [["--compression", "bogus"], ["--no-such-option"], ["--push=perhaps"]])
+def test_what_an_earlier_run_handed_over_is_gone_when_the_inputs_are_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
+) -> None:
+    """Neither the metadata file nor GitLab's variables say that this run pushed what an earlier one did."""
+    path, variables = tmp_path / "meta.json", tmp_path / "shipped/shipped.env"
+    monkeypatch.setattr(
+        os, "environ", {"GITLAB_CI": "true", "SHIPPED_FOLDER": "shipped", "CI_PROJECT_DIR": str(tmp_path)}
+    )
+    for flags in ([f"--metadata-file={path}"], ["--metadata-file", str(path)]):
+        variables.parent.mkdir(exist_ok=True)
+        variables.write_text("SHIPPED_PUSHED=true\n")
+        path.write_text("{}")
+        assert cli.main(["publish", *flags, *wrong]) == 2
+        assert not path.exists()
+        assert not variables.exists()

@@ -6,6 +6,7 @@ for such files; a job declares them as reports and artifacts.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,14 @@ def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     if environ.get(FOLDER):
         _write(DOTENV, dotenv(variables(shipped)), environ)
         _write(METRICS, metrics(shipped.images, job=environ.get("CI_JOB_NAME", "")), environ)
+
+
+def withdraw_outputs(environ: Mapping[str, str]) -> None:
+    """Remove variables and metrics of an earlier run in the same folder: should this one fail, they are not its own."""
+    if folder := environ.get(FOLDER):
+        for name in (DOTENV, METRICS):
+            with contextlib.suppress(OSError):
+                Path(environ.get("CI_PROJECT_DIR", ""), folder, name).unlink()
 
 
 def summarise(markdown: str, environ: Mapping[str, str]) -> None:

@@ -38,6 +38,10 @@ def takes_outputs(environ: Mapping[str, str]) -> bool:
     return False
 
 
+def withdraw_outputs(environ: Mapping[str, str]) -> None:
+    """Do nothing: what later steps read belongs to one step, or there is none."""
+
+
 def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     """Do nothing: there are no later steps."""
 

@@ -82,7 +82,7 @@ class Git:
             "LC_ALL": "C",
         }
         try:
-            done = run(["git", *arguments], environ=environ, cwd=self.cwd, timeout=60)
+            done = run([*variables.GIT_COMMAND, *arguments], environ=environ, cwd=self.cwd, timeout=60)
         except (NotStartedError, TimeoutError):
             raise GitError("git cannot be run here, so branch, tag and commit are unknown") from None
         if done.returncode == 0:

@@ -13,7 +13,7 @@ from flakeship.commands.publish.attributes import Attribute, attributes_of, chec
 from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reusing, warn_of_ignored_inputs
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
-from flakeship.commands.publish.look import look
+from flakeship.commands.publish.look import look, registries_asked_for
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
 from flakeship.commands.run import Run, open_run
@@ -38,15 +38,16 @@ def run(settings: Settings, runtime: Runtime) -> str:
         attributes = attributes_of(settings)
         if len(attributes) > 1:
             check_default(attributes, run_.event)
-        all_asked = [_asked(attribute, run_, records) for attribute in attributes]
+        all_asked = _beside_each_other([_asked(attribute, run_, records) for attribute in attributes], run_)
         _check_destinations(all_asked[1:], run_, records)
         for asked in all_asked:
             records.turn_to(asked.record)
             with _telling_what_is_there(published, runtime.emit):
-                results = _publish(asked, run_)
-            made[asked.name] = results[0]
-            _summarise(results[0], asked.record, run_)
-            published += [item for result in results for item in result.published]
+                for result in _publish(asked, run_):
+                    published += result.published
+                    if asked.name not in made:
+                        made[asked.name] = result
+            _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
@@ -130,12 +131,28 @@ def _check_destinations(later: Sequence[_Asked], run_: Run, records: Records) ->
             pass
 
 
-def _publish(asked: _Asked, run_: Run) -> Sequence[Result]:
+def _beside_each_other(asked: Sequence[_Asked], run_: Run) -> Sequence[_Asked]:
+    """Let each image know where the others go: a password without a registry is judged by the run, not by an image."""
+    if len(asked) < 2:
+        return asked
+    everywhere = frozenset[str]().union(*(registries_asked_for(each.image, run_) for each in asked))
+
+    def beside(request: Request) -> Request:
+        return replace(request, destinations=request.destinations.beside(everywhere))
+
+    return [
+        replace(each, image=beside(each.image), debug=beside(each.debug) if each.debug else None)
+        for each in asked
+    ]
+
+
+def _publish(asked: _Asked, run_: Run) -> Iterator[Result]:
+    """Yield the image when it is published, then its variant."""
     made = publish(asked.image, run_)
+    yield made
     warn_of_ignored_inputs(asked.packages_only, made, run_.emit)
-    if asked.debug is None:
-        return (made,)
-    return made, publish(reusing(asked.debug, made), run_)
+    if asked.debug is not None:
+        yield publish(reusing(asked.debug, made), run_)
 
 
 def _nowhere(settings: Settings, published: Sequence[Published]) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Plan:
     """How one image is called, where it goes and how it is packed: all that is known before it is built.
 
-    `pushed_to` are the registries among the destinations. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
+    `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
     packed. `scope` is left when the image is finished or given up.
     """
 
@@ -89,7 +89,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
         yield Plan(
             naming=naming,
             places=places,
-            pushed_to=registries_of(wanted),
+            pushed_to=request.destinations.pushed_to(wanted),
             keeping_own_name=keeping_own_name(wanted, places),
             existing=existing,
             store=store,
@@ -113,6 +113,14 @@ def _named(request: Request, run: Run) -> Naming:
     buildable = request.subject.buildable
     request.created.check_commit(run.event.committed, lambda: buildable.flake() if buildable else None)
     return naming
+
+
+def registries_asked_for(request: Request, run: Run) -> frozenset[str]:
+    """The registries that an image is to be pushed to, of which none is asked anything. UsageError as `look`."""
+    naming = naming_of(
+        request.naming, emit=events.ignore, nix=lambda: _facts(request, run), variant=request.variant
+    )
+    return registries_of(request.destinations.targets(naming.references))
 
 
 def _check_comparable(buildable: Buildable) -> None:

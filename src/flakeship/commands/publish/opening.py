@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class DestinationRequest:
     """`to` and `load` as the user wrote them; `layout_tag` names the image in OCI layouts that are given no tag.
 
-    `needs_registry` is True if a password was given and no registry that it is for.
+    `needs_registry` is True if a password was given and no registry that it is for. `others` are the registries that
+    the other images of the run are pushed to.
     """
 
     to: tuple[str, ...]
@@ -37,6 +38,7 @@ class DestinationRequest:
     cwd: Path
     options: DestinationOptions
     needs_registry: bool
+    others: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings, run: Run, *, layout_tag: str = "") -> DestinationRequest:
@@ -61,13 +63,21 @@ class DestinationRequest:
 
         UsageError if it is unclear to which registry a password belongs: it is sent to none that it was not meant for.
         """
-        registries = registries_of(wanted)
+        registries = self.pushed_to(wanted)
         if self.needs_registry and len(registries) > 1:
             raise UsageError(
                 f"username and password are given, but not for which of {', '.join(sorted(registries))}",
                 hint="set `registry`, and use `docker login` or an authfile for the others",
             )
         return tuple(scope.enter_context(target.open(self.options)) for target in wanted)
+
+    def pushed_to(self, wanted: Sequence[Target]) -> frozenset[str]:
+        """Return the registries that the images of this run go to; `wanted` are the targets of this one."""
+        return registries_of(wanted) | self.others
+
+    def beside(self, others: frozenset[str]) -> DestinationRequest:
+        """The same request in a run whose other images are pushed to these registries."""
+        return replace(self, others=others)
 
     def reusing(self, tags: tuple[str, ...]) -> DestinationRequest:
         """The same request, which looks for layers at `tags`, if there are any."""

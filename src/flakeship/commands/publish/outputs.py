@@ -73,7 +73,7 @@ def _digests(packed: Packed | PackedIndex) -> dict[str, str]:
         platform = entry.descriptor.platform
         name = str(platform)
         if name in digests and platform and platform.os_version:
-            name = name.replace(platform.os, f"{platform.os}({platform.os_version})", 1)
+            name = platform.with_version
         digests[name] = entry.descriptor.digest
     return digests
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from flakeship import events
@@ -25,7 +26,9 @@ _SIGNAL: Final = re.compile(
     r"|[1-9]|[1-5][0-9]|6[0-4]",
     re.ASCII,
 )
-_PLATFORM: Final = re.compile(r"([a-z0-9]+)/([a-z0-9_-]+)(?:/([a-z0-9]+))?", re.ASCII)
+_PLATFORM: Final = re.compile(
+    r"([a-z0-9]+)(?:\(([0-9][0-9A-Za-z._-]*)\))?/([a-z0-9_-]+)(?:/([a-z0-9]+))?", re.ASCII
+)
 _PORTS_LIMIT: Final = 1000
 
 
@@ -70,11 +73,11 @@ def overridden_by(image: Image, *, overrides: Overrides, emit: events.Emit) -> I
 
 
 def platform_of(text: str) -> Platform:
-    """Read `OS/ARCHITECTURE[/VARIANT]`. UsageError for text of any other form."""
+    """Read `OS[(VERSION)]/ARCHITECTURE[/VARIANT]`. UsageError for text of any other form."""
     hit = _PLATFORM.fullmatch(text)
     if not hit:
         raise UsageError(f"platform: {text!r} is no platform", hint="write linux/amd64 or linux/arm64/v8")
-    return Platform.of(hit[1], hit[2], hit[3] or "")
+    return replace(Platform.of(hit[1], hit[3], hit[4] or ""), os_version=hit[2] or "")
 
 
 def _command(name: str, text: str) -> tuple[str, ...] | None:

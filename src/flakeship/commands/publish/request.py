@@ -28,7 +28,7 @@ class SourceChoice:
     """Which image of a source is meant, and what a plain package is made into an image with.
 
     `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as the
-    input says it. `wants_program` is False where an entry point was given.
+    input says it. `pass_env` are names of variables for a script of the user's own. `wants_program` is False where an entry point was given.
     """
 
     image_in_archive: str = ""
@@ -39,6 +39,7 @@ class SourceChoice:
     max_layers: int = 100
     user: str = ""
     wants_program: bool = True
+    pass_env: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> SourceChoice:
@@ -57,6 +58,7 @@ class SourceChoice:
             max_layers=settings.max_layers or 1,
             user=settings.user,
             wants_program=not settings.entrypoint,
+            pass_env=settings.pass_env,
         )
 
 

@@ -35,9 +35,10 @@ def source_request(
     """
     runtime = run.runtime
     return SourceRequest(
-        runtime.environ,
-        run.emit,
-        functools.cache(functools.partial(_package, obtained, choice, run, previous)),
+        environ=runtime.environ,
+        pass_env=choice.pass_env,
+        emit=run.emit,
+        package=functools.cache(functools.partial(_package, obtained, choice, run, previous)),
         remote=obtained.remote,
         base=base,
         image_in_archive=choice.image_in_archive,

@@ -250,12 +250,32 @@ class RegistryDestination:
             self._emit(Notice(f"{self.name}:{tag} was set, and can't be read back: {error}"))
             return
         if there != digest:
+            if not self._holds_manifest(digest):
+                raise WireError(
+                    f"{self.name} accepted {digest} and the tag {tag}, and has neither: the tag is {there}",
+                    hint="Is this the registry, or something in front of it that says yes to everything?",
+                    transient=False,
+                )
             self._emit(
                 Warned(
                     f"{self.name}:{tag} was set to {digest}, and is {there} now",
                     "Someone else pushed the same tag at the same time; use the digest.",
                 )
             )
+
+    def _holds_manifest(self, digest: Digest) -> bool:
+        """Ask whether a manifest is there by its digest; one that the registry won't tell of counts as there."""
+        try:
+            return (
+                self._client.retrying(
+                    lambda: self._client.head_manifest(digest), what=f"check of {self.name}@{digest}"
+                )
+                is not None
+            )
+        except (DeniedError, RegistryError) as error:
+            if is_passing(error):
+                raise
+            return True
 
     def _must_exist(self, tag: str) -> Digest:
         there = self._client.head_manifest(tag)

@@ -14,16 +14,17 @@ KIND: Final = "streamLayeredImage script"
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Claim a script of nixpkgs, or one of the user's own; any other that is all of a store path is a package."""
+    """Claim a script of nixpkgs, or one of the user's own, which lies outside the store: no other is to be executed."""
     if not head.startswith(b"#!"):
         return False
     from flakeship.sources.stream_script.recognition import is_script, recognised
-    from flakeship.store_paths import whole_store_path
+    from flakeship.store_paths import store_path_of, whole_store_path
 
     real = path.resolve()
     if not is_script(real):
         return False
-    return recognised(real) is not None or not whole_store_path(path)
+    in_store = store_path_of(str(real)) or whole_store_path(path)
+    return recognised(real) is not None or not in_store
 
 
 def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:

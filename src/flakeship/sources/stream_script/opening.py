@@ -32,6 +32,7 @@ def planned_or_run(path: Path, request: SourceRequest) -> contextlib.AbstractCon
     executed = Executed(
         path,
         request.environ,
+        request.pass_env,
         request.emit,
         request.confinement() if request.confinement else Confinement(emit=request.emit),
         request.store,

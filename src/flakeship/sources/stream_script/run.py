@@ -38,6 +38,7 @@ class Executed:
 
     path: Path
     environ: Mapping[str, str]
+    pass_env: tuple[str, ...]
     emit: events.Emit
     confinement: Confinement
     store: Path
@@ -54,8 +55,13 @@ class Executed:
     @property
     def variables(self) -> Mapping[str, str]:
         if self.script is None:
-            return {**variables.OWN_SCRIPT.of(self.environ), "PYTHONUTF8": "1"}
+            return {**variables.OWN_SCRIPT.of(self.environ, self.pass_env), "PYTHONUTF8": "1"}
         return variables.SCRIPT
+
+
+_OF_VARIABLES: Final = (
+    "; a variable that it needs and that docs/security.md does not list is named by `pass-env`"
+)
 
 
 @contextlib.contextmanager
@@ -77,7 +83,10 @@ def run(executed: Executed) -> Iterator[Opened]:
         _startable(path),
         process.running(argv, environ=executed.variables, on_stderr=hear, bounds=BOUNDS) as script,
     ):
-        output = _Output(StreamedArchive(script.stdout, f"the output of {path}"), script, path, said)
+        of_variables = _OF_VARIABLES if executed.script is None else ""
+        output = _Output(
+            StreamedArchive(script.stdout, f"the output of {path}"), script, path, said, of_variables
+        )
         try:
             with reported(f"the output of {path}"):
                 yield output
@@ -95,8 +104,14 @@ class _Output:
     forward_only = True
 
     def __init__(
-        self, archive: StreamedArchive, script: process.Running, path: Path, said: deque[str]
+        self,
+        archive: StreamedArchive,
+        script: process.Running,
+        path: Path,
+        said: deque[str],
+        of_variables: str,
     ) -> None:
+        self._of_variables = of_variables
         self._archive, self._script, self._path, self._said = archive, script, path, said
         self.image = archive.image
 
@@ -125,7 +140,8 @@ class _Output:
             )
             raise NotAnImageError(
                 f"{self._path} {end} while it wrote the image",
-                hint="run it by hand with its output sent to /dev/null; its last lines are above",
+                hint="run it by hand with its output sent to /dev/null; its last lines are above"
+                + self._of_variables,
                 detail="\n".join(self._said),
             )
 
