@@ -159,11 +159,15 @@ class Nix:
                     left.set()
 
         with process.running(argv, environ=environ, cwd=cwd, on_stderr=hear) as child:
-            result = child.stdout.readline()
+            result = child.stdout.readline(process.OUTPUT_LIMIT)
             if watch and result:
                 threading.Thread(target=end_when_silent, daemon=True).start()
             try:
-                rest = child.stdout.read()
+                rest = child.stdout.read(process.OUTPUT_LIMIT - len(result))
+                if child.stdout.read(1):
+                    raise BuildError(
+                        f"nix {verb} printed more than {process.OUTPUT_LIMIT} bytes", hint=_HINT_INSTALL
+                    )
                 return child.wait(), result + rest
             finally:
                 left.set()
