@@ -24,7 +24,17 @@ PROGRAM: Final = "nix"
 OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
 _CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
-_RUNNERS: Final = ("TMPDIR", "NIX_SSL_CERT_FILE", "SSL_CERT_FILE")
+_RUNNERS: Final = (
+    "TMPDIR",
+    "NIX_SSL_CERT_FILE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "NIX_GIT_SSL_CAINFO",
+    "SYSTEM_CERTIFICATE_PATH",
+)
 """Variables with a path that a container may lack. Steps before ours set them for the host, as install-nix-action does:
 
 https://github.com/cachix/install-nix-action/blob/master/install-nix.sh
