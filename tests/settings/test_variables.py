@@ -66,7 +66,7 @@ def test_what_nobody_but_a_user_writes_is_still_a_mistake(name: str, value: str)
 )
 def test_secrets_of_this_run_are_not_passed_on(name: str) -> None:
     with pytest.raises(UsageError, match=f"pass-env names {name}") as raised:
-        given("--pass-env", f"MINE\n{name}", **{name: CANARY})
+        given("--pass-env", f"MINE\n{name}", **({} if name.endswith("FILE") else {name: CANARY}))
     assert CANARY not in f"{raised.value.message}{raised.value.hint}"
     assert "variable of its own" in raised.value.hint
 
@@ -83,7 +83,7 @@ def test_a_secret_has_an_end(source: str, tmp_path: Path) -> None:
         file = tmp_path / "long"
         file.write_bytes(b"x" * 2_000_000)
     flags = ["--password-stdin"] if source == "stdin" else ["--password-file", str(file)]
-    with pytest.raises(UsageError, match="cannot read password from .* more than 1048576 bytes"):
+    with pytest.raises(UsageError, match=r"cannot read password from .* more than 1048576 bytes"):
         given(*flags, stdin="x" * 2_000_000)
 
 

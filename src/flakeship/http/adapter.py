@@ -6,10 +6,12 @@ proxies of os.environ) can carry credentials to a place that they were not meant
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 import requests
 import urllib3
@@ -148,6 +150,16 @@ class Adapter(HTTPAdapter):
         )
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the header that a proxy's user and password become, in UTF-8: requests would end at a euro sign."""
+        user, at, _ = proxy.partition("://")[2].rpartition("@")
+        if not at:
+            return {}
+        pair = ":".join(map(unquote, user.partition(":")[::2]))
+        return {
+            "Proxy-Authorization": f"Basic {base64.b64encode(pair.encode(errors='surrogateescape')).decode()}"
+        }
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         """Give the pool of a host our TLS context in place of the one of requests, which trusts certifi only."""
