@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import random
-import ssl
 
 import pytest
 
@@ -13,6 +12,7 @@ from flakeship.http.adapter import Adapter
 from flakeship.http.addresses import Addresses
 from flakeship.http.origin import Origin
 from flakeship.http.proxies import bypasses, proxy_for
+from flakeship.http.trust import Trust
 
 PROXY = "http://proxy.test:3128"
 
@@ -149,7 +149,7 @@ def test_the_ways_to_write_a_proxy(text: str, url: str) -> None:
     [("u:p", "u:p"), ("u", "u:"), ("u:%E2%82%AC", "u:€"), ("u:€", "u:€"), ("u:p%40s:x", "u:p@s:x")],
 )
 def test_the_password_of_a_proxy_may_be_any_text(user: str, sent: str) -> None:
-    adapter = Adapter(ssl.create_default_context(), Addresses())
+    adapter = Adapter(Trust(None, {}), Addresses())
     (value,) = adapter.proxy_headers(f"http://{user}@proxy.test:3128").values()
     assert base64.b64decode(value.removeprefix("Basic ")).decode() == sent
     assert adapter.proxy_manager_for(f"http://{user}@proxy.test:3128").proxy_headers == {

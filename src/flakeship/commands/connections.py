@@ -121,4 +121,5 @@ def _session(settings: Settings, runtime: Runtime) -> Transport:
         environ=runtime.environ,
         emit=runtime.emit,
         clock=Clock(now=runtime.clock, sleep=runtime.sleep, random=runtime.random),
+        home=str(runtime.home),
     )
