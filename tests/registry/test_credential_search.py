@@ -50,6 +50,7 @@ def found(
     authfile: str | None = None,
     offered: Iterable[OfferedCredentials] = (),
     environ: Mapping[str, str] | None = None,
+    root: Path = Path("/nonexistent"),
 ) -> FoundCredentials:
     read = Reference.parse(reference) if isinstance(reference, str) else reference
     return find_credentials(
@@ -59,6 +60,7 @@ def found(
         environ=environ or {},
         home=str(home),
         offered=offered,
+        root=root,
     )
 
 

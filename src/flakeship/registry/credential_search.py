@@ -144,7 +144,7 @@ def _from_variable(text: str) -> AuthFile:
         return parse_auth_file(text.encode(errors="surrogateescape"), name)
     except UsageError as error:
         bare = text.strip()
-        if Path(bare).is_file():
+        if os.path.isfile(bare):  # noqa: PTH113 - Path.is_file raises OSError for what is too long for a name
             raise UsageError(
                 f"{name} holds the path {bare}, and not the credentials themselves",
                 hint=f"On GitLab change the variable's type from File to Variable, or give the path to authfile: ${name}.",
