@@ -164,7 +164,7 @@ IMPURE: Final = Allowed(f"{NIX.patterns} {_EVENT}", _MAY_HOLD_A_URL)
 GIT: Final = Allowed(f"{_BASE} {_GIT}", _MAY_HOLD_A_URL)
 """Git's where it reads the repository on this disk."""
 
-PODMAN: Final = Allowed(f"{_BASE} {_NETWORK} {_CONTAINERS}")
+PODMAN: Final = Allowed(f"{_BASE} {_NETWORK} {_SSH} {_CONTAINERS}")
 OWN_SCRIPT: Final = Allowed(
     f"{_BASE} {_NETWORK} {_CONTAINERS} DOCKER_(HOST|CONTEXT|CONFIG|CERT_PATH|TLS_VERIFY|API_VERSION)"
 )
