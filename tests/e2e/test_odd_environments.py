@@ -41,11 +41,9 @@ _KEPT = ("--to", "oci:image")
             "HTTPS_PROXY names a proxy of the kind 'socks5'",
         ),
         ((_PUSHED, {"all_proxy": "http://u:canary@[::1"}), "all_proxy holds no URL of a proxy"),
-        ((_KEPT, {"NIX_REMOTE": "ssh-ng://nobody.invalid"}), "into the store ssh-ng://"),
         ((_KEPT, {"FLAKESHIP_NIX_CONFIG": "store = {tmp}/store"}), "Nix would put what it builds below"),
-        ((("--load", "docker"), {"DOCKER_HOST": "ssh://me@far.invalid"}), "ssh is not spoken here"),
     ],
-    ids=["another kind of proxy", "a malformed proxy", "a far store", "a store elsewhere", "a far engine"],
+    ids=["another kind of proxy", "a malformed proxy", "a store elsewhere"],
 )
 def test_what_cannot_work_ends_before_anything_is_built(
     given: tuple[tuple[str, ...], dict[str, str]],

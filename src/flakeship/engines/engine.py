@@ -39,6 +39,7 @@ def docker_engine(environ: Mapping[str, str], home: Path) -> Engine:
         home / ".docker/run/docker.sock",
         home / ".docker/desktop/docker.sock",
     ]
+    # docs/decisions.md#dockers-context-is-followed
     context = None if environ.get("DOCKER_HOST") else chosen_context(environ, home)
     address = environ.get("DOCKER_HOST") or (context and context.address) or _first(sockets)
     address = address or f"unix://{sockets[0]}"

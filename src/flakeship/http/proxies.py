@@ -40,6 +40,7 @@ def bypasses(origin: Origin, no_proxy: str) -> bool:
     Its parts are separated by commas: `*`; an IP address or a network such as 10.0.0.0/8; a domain, which is for its
     subdomains too, `.example.com` and `*.example.com` for these alone. All but networks may end with `:PORT`.
     """
+    # docs/decisions.md#no_proxy-has-gos-rules
     return any(_part_fits(part.strip().lower(), origin) for part in no_proxy.split(","))
 
 

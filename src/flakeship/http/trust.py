@@ -96,7 +96,7 @@ def tls_context(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     certificates.
     """
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
-    there = _existing(file, folder)
+    there = _existing(file, folder)  # docs/decisions.md#a-file-that-is-not-there-replaces-nothing
     # Named a folder, even one that holds nothing, it leaves the system's authorities to us.
     context = ssl.create_default_context(capath=os.devnull)
     if file and there[0]:

@@ -127,7 +127,7 @@ class Nix:
         BuildError with its stderr if it fails or prints anything else; TimeoutError after `timeout` seconds.
         """
         done = self.run(verb, *arguments, cwd=cwd, timeout=timeout)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             if done.returncode == 0:
                 return json.loads(done.stdout)
         raise BuildError(

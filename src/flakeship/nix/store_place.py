@@ -28,6 +28,7 @@ def check_store(nix: Nix, values: Mapping[str, Any]) -> None:
 
     `values` are the settings of this Nix; Nix itself lays `store` over NIX_REMOTE.
     """
+    # docs/decisions.md#a-store-elsewhere-is-refused
     store = values.get("store", "auto")
     if not isinstance(store, str):  # a form of later versions
         return

@@ -40,6 +40,7 @@ class JsonObject(list[tuple[str, Any]]):
         return [value for key, value in self if value is not None and key.casefold() == name.casefold()]
 
 
+# docs/decisions.md#credentials-are-read-as-go-reads-them
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=JsonObject)
 
 
