@@ -121,13 +121,13 @@ def test_certificates_may_come_through_a_pipe(pair: tuple[Path, Path]) -> None:
 
 
 def test_the_folders_of_hosts_are_those_of_podman_and_docker() -> None:
-    assert [str(path) for path in host_folders({}, "/home/me")] == [
-        "/home/me/.config/containers/certs.d",
+    assert [str(path) for path in host_folders({}, "/people/me")] == [
+        "/people/me/.config/containers/certs.d",
         "/etc/containers/certs.d",
-        "/home/me/.config/docker/certs.d",
+        "/people/me/.config/docker/certs.d",
         "/etc/docker/certs.d",
     ]
-    assert host_folders({"XDG_CONFIG_HOME": "/x"}, "/home/me")[0] == Path("/x/containers/certs.d")
+    assert host_folders({"XDG_CONFIG_HOME": "/x"}, "/people/me")[0] == Path("/x/containers/certs.d")
 
 
 @pytest.mark.parametrize(

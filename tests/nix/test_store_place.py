@@ -20,7 +20,7 @@ def nix(**environ: str) -> Nix:
 @pytest.mark.parametrize(
     ("store", "where"),
     [
-        ("/home/me/store", "/home/me/store"),
+        ("/people/me/store", "/people/me/store"),
         ("./store", "./store"),
         ("build/store", "build/store"),
         ("local?root=/mnt", "/mnt"),
@@ -79,9 +79,9 @@ def test_another_folder_that_is_called_so_is_the_usual_store() -> None:
 @pytest.mark.parametrize(
     ("user", "environ", "folder"),
     [
-        (1000, {"HOME": "/home/me"}, "/home/me/.local/share/nix/root"),
-        (1000, {"HOME": "/home/me", "XDG_DATA_HOME": "/data"}, "/data/nix/root"),
-        (1000, {"HOME": "/home/me", "NIX_STATE_DIR": "/var"}, None),
+        (1000, {"HOME": "/people/me"}, "/people/me/.local/share/nix/root"),
+        (1000, {"HOME": "/people/me", "XDG_DATA_HOME": "/data"}, "/data/nix/root"),
+        (1000, {"HOME": "/people/me", "NIX_STATE_DIR": "/var"}, None),
         (0, {"HOME": "/root"}, None),
     ],
 )
