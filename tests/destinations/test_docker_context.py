@@ -125,6 +125,7 @@ def test_an_engine_behind_ssh_is_refused_before_anything_is_built(tmp_path: Path
 
 
 def test_podman_behind_ssh_is_left_to_its_own_command(tmp_path: Path) -> None:
+    assert podman_service({"CONTAINER_CONNECTION": "far", "XDG_RUNTIME_DIR": str(tmp_path)}) is None
     assert (
         podman_service(
             {"CONTAINER_HOST": "ssh://core@far.test/run/podman.sock", "XDG_RUNTIME_DIR": str(tmp_path)}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flakeship.errors import UsageError
-from flakeship.registry.auth_file import parse_auth_file
+from flakeship.registry.auth_file import parse_auth_file, remembering_pipes
 from flakeship.registry.credentials import Credentials, basic_authorization
 from flakeship.registry.reference import Reference
 from tests.registry.test_credential_search import auth, found, write
@@ -228,6 +228,21 @@ def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
     for authfile in ("/dev/zero", str(long)):
         with pytest.raises(UsageError, match="is not a file of credentials"):
             found(authfile=authfile)
+
+
+def test_a_pipe_is_read_once_in_a_run(tmp_path: Path) -> None:
+    """`--authfile <(decrypt …)`: every repository of a run finds there what the first one found."""
+    reader, writer = os.pipe()
+    os.write(writer, json.dumps({"auths": {"ghcr.io": GOOD}}).encode())
+    os.close(writer)
+    read = remembering_pipes()
+    documents = [read(Path(f"/dev/fd/{reader}"), must_exist=True) for _ in range(2)]
+    os.close(reader)
+    assert [document.credentials_for("ghcr.io", "a") for document in documents] == [U, U]
+    file = tmp_path / "auth.json"
+    for secret in ("old", "new"):
+        write(file, {"auths": {"ghcr.io": auth("u", secret)}})
+        assert read(file, must_exist=True).credentials_for("ghcr.io", "a") == Credentials("u", secret)
 
 
 # The places, and what is written there instead

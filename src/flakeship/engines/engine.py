@@ -83,8 +83,10 @@ def _remark(context: Context | None, address: str) -> str:
 def podman_service(environ: Mapping[str, str]) -> Engine | None:
     """Return podman's service at CONTAINER_HOST, else at the socket of the user or of the machine; None if there is none.
 
-    There is none for us behind ssh, which podman's own command speaks.
+    There is none for us behind ssh, nor behind one of podman's connections, which its own command speaks.
     """
+    if environ.get("CONTAINER_CONNECTION") and not environ.get("CONTAINER_HOST"):
+        return None
     sockets = [*_runtime(environ, "podman/podman.sock"), Path("/run/podman/podman.sock")]
     address = environ.get("CONTAINER_HOST") or _first(sockets)
     if address.startswith("ssh://"):

@@ -26,6 +26,9 @@ _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw
 _CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
 _RUNNERS: Final = (
     "TMPDIR",
+    "TMP",
+    "TEMP",
+    "TEMPDIR",
     "NIX_SSL_CERT_FILE",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",

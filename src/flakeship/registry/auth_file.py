@@ -13,7 +13,7 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from flakeship.errors import UsageError
 from flakeship.registry.credentials import Credentials
@@ -100,6 +100,28 @@ class AuthFile:
             if registry
             else 'It must be JSON: {"auths": {"HOST": {"auth": "…"}}}.',
         )
+
+
+class ReadAuthFile(Protocol):
+    """The signature of `read_auth_file`."""
+
+    def __call__(self, path: Path, *, must_exist: bool) -> AuthFile:
+        """Read a file of credentials."""
+
+
+def remembering_pipes() -> ReadAuthFile:
+    """Return a `read_auth_file` for one run: a pipe, as in `--authfile <(decrypt …)`, gives its content only once."""
+    kept: dict[Path, AuthFile] = {}
+
+    def read(path: Path, *, must_exist: bool) -> AuthFile:
+        if path in kept:
+            return kept[path]
+        document = read_auth_file(path, must_exist=must_exist)
+        if path.is_fifo():
+            kept[path] = document
+        return document
+
+    return read
 
 
 def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:

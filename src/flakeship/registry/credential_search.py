@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flakeship.errors import UsageError
-from flakeship.registry.auth_file import AuthFile, parse_auth_file, read_auth_file
+from flakeship.registry.auth_file import AuthFile, ReadAuthFile, parse_auth_file, read_auth_file
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.reference import Reference, normal_registry
 
@@ -55,6 +55,7 @@ def find_credentials(
     home: str,
     offered: Iterable[OfferedCredentials] = (),
     root: Path = Path("/"),
+    read: ReadAuthFile = read_auth_file,
 ) -> FoundCredentials:
     """Return the first credentials for a repository from these places, in this order.
 
@@ -68,7 +69,7 @@ def find_credentials(
     # would hide those of a `docker login`: https://github.com/docker/cli/issues/6156
     places = itertools.chain(
         _from_inputs(reference, explicit),
-        _from_files(reference, _places(authfile, environ, home, root), environ),
+        _from_files(reference, _places(authfile, environ, home, root), environ, read),
         _from_offered(reference, offered),
     )
     found = next(places, FoundCredentials(None, "anonymous"))
@@ -88,12 +89,13 @@ def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> 
 
 
 def _from_files(
-    reference: Reference, places: Iterable[tuple[Path, bool]], environ: Mapping[str, str]
+    reference: Reference,
+    places: Iterable[tuple[Path, bool]],
+    environ: Mapping[str, str],
+    read: ReadAuthFile,
 ) -> Iterator[FoundCredentials]:
     for path, must_exist in places:
-        yield from _from_file(
-            read_auth_file(path, must_exist=must_exist), reference, environ, source=str(path)
-        )
+        yield from _from_file(read(path, must_exist=must_exist), reference, environ, source=str(path))
     if text := environ.get("DOCKER_AUTH_CONFIG"):
         document = _from_variable(text)
         yield from _from_file(document, reference, environ, source="DOCKER_AUTH_CONFIG")
