@@ -94,3 +94,14 @@ def test_a_secret_is_read_as_before(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(UsageError, match="it is not text"):
         given("--password-file", str(file))
+
+
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "CACHIX_AUTH_TOKEN"])
+@pytest.mark.parametrize("text", ["canary\nmachine evil.test", "canary€", "ключ", "a\tb", "a\x7fb"])
+def test_a_token_that_no_header_can_carry_is_refused(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match="which no token has") as raised:
+        given(**{f"FLAKESHIP_{name}": text})
+    assert name.lower().replace("_", "-") in raised.value.message
+    assert "canary" not in raised.value.message
+    given(**{f"FLAKESHIP_{name}": "canary\r\n"})
+    given(FLAKESHIP_PASSWORD="pässwört\nwith two lines", FLAKESHIP_USERNAME="me")

@@ -142,9 +142,19 @@ def _value(item: Input, text: str | list[str], command: str) -> Any:
         case "choice":
             return _choice(item, text)
         case "text" | "path":
-            return text.rstrip("\r\n") if item.secret else text.strip()
+            return _secret(item, text.rstrip("\r\n")) if item.secret else text.strip()
         case "verbatim":
             return text
+
+
+def _secret(item: Input, text: str) -> str:
+    """A token is sent as it is in an HTTP header; a password may be any text."""
+    if item.name.endswith("-token") and not (text.isascii() and text.isprintable()):
+        raise UsageError(
+            f"{item.name} holds a line break or a character outside ASCII, which no token has",
+            hint="copy it anew, without what stands around it",
+        )
+    return text
 
 
 def _listed(item: Input, text: str, command: str, first: int = 1) -> tuple[str, ...] | tuple[Placed, ...]:
