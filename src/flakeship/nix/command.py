@@ -179,7 +179,8 @@ class Nix:
                 rest = child.stdout.read(process.OUTPUT_LIMIT - len(result))
                 if child.stdout.read(1):
                     raise BuildError(
-                        f"nix {verb} printed more than {process.OUTPUT_LIMIT} bytes", hint=_HINT_INSTALL
+                        f"nix {verb} printed more than {process.OUTPUT_LIMIT} bytes",
+                        hint="run the command by hand to see what it prints; is the `nix` in PATH Nix?",
                     )
                 return child.wait(), result + rest
             finally:
