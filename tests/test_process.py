@@ -61,6 +61,45 @@ def test_a_missing_folder_is_named_and_not_the_program(tmp_path: Path) -> None:
         run(["pwd"], environ=ENVIRON, cwd=str(tmp_path / "nowhere"))
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exec cat /dev/zero",  # without an end
+        "head -c 5000 /dev/zero",  # it has ended before we notice
+        "cat /dev/zero >&2 & exec cat /dev/zero",  # and so does its child
+        "trap '' PIPE; printf %05000d 0; exec sleep 100",
+    ],
+)
+def test_what_a_program_prints_is_bounded(script: str) -> None:
+    done = run(sh(script), environ=ENVIRON, stdin=b"x" * 100_000, limit=4096)
+    assert (len(done.stdout), done.printed_too_much) == (4096, True)
+    assert done.returncode != 0
+    assert done.stderr.endswith(b"sh was ended, because it printed more than 4096 bytes")
+
+
+def test_what_is_exactly_as_long_as_the_limit_is_whole() -> None:
+    done = run(sh("printf %04096d 7"), environ=ENVIRON, limit=4096)
+    assert (len(done.stdout), done.printed_too_much, done.returncode) == (4096, False, 0)
+
+
+def test_of_stderr_the_end_is_kept() -> None:
+    done = run(sh("head -c 5000000 /dev/zero >&2; echo the reason >&2; exit 3"), environ=ENVIRON)
+    assert done.returncode == 3
+    assert len(done.stderr) <= 1 << 20
+    assert done.stderr.endswith(b"\0the reason\n")
+
+
+@pytest.mark.slow
+def test_a_daemon_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> None:
+    """As gpg-agent, which the helper of `pass` starts: it may hold the pipes for as long as the machine runs."""
+    pids = tmp_path / "pids"
+    done = run(sh(f"sleep 100 & echo $! > {pids}; echo done"), environ=ENVIRON, timeout=30)
+    assert (done.returncode, done.stdout) == (0, b"done\n")
+    (daemon,) = map(int, pids.read_text().split())
+    assert alive(daemon), "it is not ours to end"
+    os.kill(daemon, 9)
+
+
 @pytest.mark.slow
 def test_a_timeout_ends_the_program_and_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"

@@ -50,6 +50,7 @@ class Pusher:
         ca: str | None = None,
         plain_http: Collection[str] = (),
         environ: Mapping[str, str] | None = None,
+        home: str = "",
     ) -> Transport:
         opened = Transport(
             ca=ca,
@@ -57,6 +58,7 @@ class Pusher:
             environ=environ or {},
             emit=self.events.append,
             clock=self.clock.as_clock(),
+            home=home,
         )
         return self.stack.enter_context(opened)
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -144,6 +145,20 @@ def test_a_layer_that_is_nowhere_here_is_asked_for(engine: Engine) -> None:
         destination.check()
         with pytest.raises(BlobsUnknownError):
             destination.take(replace(packed.layers[0], open=None))
+
+
+def test_the_engine_of_dockers_context_answers(engine: Engine, dockerd: Docker, tmp_path: Path) -> None:
+    """By docker's own command the context is made and chosen."""
+    environ = {**dockerd.environ, "DOCKER_CONFIG": str(tmp_path)}
+    environ.pop("DOCKER_HOST", None)
+    docker = ["docker", "context"]
+    created = [*docker, "create", "mine", "--docker", f"host={engine.address}"]
+    for command in (created, [*docker, "use", "mine"]):
+        subprocess.run(command, env=environ, check=True, capture_output=True)
+    chosen = docker_engine(environ, Path("/nonexistent"))
+    assert (chosen.address, "'mine'" in chosen.remark) == (engine.address, True)
+    with EngineDestination(chosen) as destination:
+        destination.check()
 
 
 def test_a_daemon_that_is_not_there_is_told_of_with_its_address(tmp_path: Path) -> None:

@@ -46,13 +46,24 @@ def place(name: str, folder: Path, host: str) -> Mapping[str, str]:
             return {"FLAKESHIP_AUTHFILE": str(written(folder / "auth.json", auths(host)))}
         case "DOCKER_AUTH_CONFIG":
             return {"DOCKER_AUTH_CONFIG": auths(host)}
+        case "docker before 1.7":
+            entry = json.loads(auths(host))["auths"]
+            written(folder / ".dockercfg", json.dumps(entry))
+            return {}
+        case "wrapped Base64 in keys of any case":
+            entry = json.loads(auths(host))["auths"][host]["auth"]
+            wrapped = {
+                "Auths": {host: {"AUTH": f"{entry[:9]}\r\n{entry[9:]}\n"}, "other.test": {"auth": "%"}}
+            }
+            written(folder / ".docker/config.json", json.dumps(wrapped))
+            return {}
         case "GitLab":
             return {"CI_REGISTRY": host, "CI_REGISTRY_USER": USERNAME, "CI_REGISTRY_PASSWORD": PASSWORD}
         case "a helper":
             told = json.dumps({"ServerURL": host, "Username": USERNAME, "Secret": PASSWORD})
             script = f"#!/bin/sh\nread -r server; [ \"$1 $server\" = 'get {host}' ] && echo '{told}'\n"
-            written(folder / "bin/docker-credential-test", script, mode=0o755)
-            written(folder / ".docker/config.json", json.dumps({"credHelpers": {host: "test"}}))
+            written(folder / "bin/docker-credential-test.exe", script, mode=0o755)
+            written(folder / ".docker/config.json", json.dumps({"credHelpers": {host: "test.exe"}}))
             return {"PATH": f"{folder}/bin:/usr/bin:/bin"}
         case _:
             raise ValueError(name)
@@ -67,6 +78,8 @@ def place(name: str, folder: Path, host: str) -> Mapping[str, str]:
         "REGISTRY_AUTH_FILE",
         "authfile",
         "DOCKER_AUTH_CONFIG",
+        "docker before 1.7",
+        "wrapped Base64 in keys of any case",
         "GitLab",
         "a helper",
     ],
@@ -98,6 +111,19 @@ def test_the_inputs_beat_a_login_that_is_stale(
     assert "stale-canary" not in stale.stderr
     fresh = publish(*flags, "--username", USERNAME, FLAKESHIP_PASSWORD=PASSWORD, **environ)
     assert fresh.code == 0, fresh.stderr
+
+
+def test_what_cannot_be_sent_is_refused_before_the_registry_is_asked(
+    publish: Publish, archive: Path, tmp_path: Path
+) -> None:
+    host = "127.0.0.1:1"
+    entry = {"registrytoken": "canary-ключ\n"}
+    written(tmp_path / "docker/config.json", json.dumps({"auths": {host: entry}}))
+    flags = ("--source", str(archive), "--tags", f"{host}/a:1")
+    ended = publish(*flags, DOCKER_CONFIG=str(tmp_path / "docker"))
+    assert ended.code == 2, ended.stderr
+    assert f"the credentials for {host} from {tmp_path}/docker/config.json cannot be sent" in ended.stderr
+    assert "canary" not in ended.stderr
 
 
 def test_the_token_of_a_job_on_github_goes_to_ghcr_alone(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
+from flakeship import process
 from flakeship.errors import BuildError, UsageError
 from flakeship.events import Command, Event, ignore
 from flakeship.nix import command
@@ -119,8 +120,18 @@ def test_variables_with_paths_of_another_machine_are_removed(
     there = {**nix_environ, "TMPDIR": str(tmp_path), "NIX_SSL_CERT_FILE": "/no/bundle.crt"}
     assert Nix.find(environ=there, emit=ignore).environ.get("TMPDIR") == str(tmp_path)
     assert "NIX_SSL_CERT_FILE" not in Nix.find(environ=there, emit=ignore).environ
-    gone = Nix.find(environ={**nix_environ, "TMPDIR": "/no/runner/_temp"}, emit=ignore)
-    assert "TMPDIR" not in gone.environ
+    names = (
+        "TMPDIR",
+        "TMP",
+        "TEMP",
+        "TEMPDIR",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "GIT_SSL_CAINFO",
+        "CURL_CA_BUNDLE",
+    )
+    gone = Nix.find(environ={**nix_environ, **dict.fromkeys(names, "/no/runner/_temp")}, emit=ignore)
+    assert not gone.environ.keys() & {*names}
     assert gone.query("eval", "--json", "--expr", "1 + 1") == 2
 
 
@@ -230,3 +241,33 @@ def test_a_file_sees_what_ci_tells_and_no_secret(nix_environ: Mapping[str, str])
     assert (seen["GITHUB_SHA"], seen["CI_COMMIT_SHA"]) == ("abc", "def")
     assert "canary" not in seen.values()
     assert "GITHUB_SHA" not in Nix.find(environ=environ, emit=ignore).environ
+
+
+def answering(folder: Path, script: str) -> Nix:
+    """A nix of which every command runs this script."""
+    environ = fake_nix(folder, "nix (Nix) 2.34.0")
+    nix = Nix.find(environ=environ, emit=ignore)
+    (folder / "nix").write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
+    return nix
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exit 0",
+        "echo words",
+        "head -c 100000 /dev/zero | tr '\\0' '['",
+        "printf '\\377'",
+        "exec cat /dev/zero",
+    ],
+)
+def test_whatever_nix_prints_is_an_answer_or_one_error(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "OUTPUT_LIMIT", 1 << 20)
+    nix = answering(tmp_path, script)
+    with pytest.raises(BuildError, match="nix eval failed with exit code"):
+        nix.query("eval", "--json")
+    if "/dev/zero" in script and "exec" in script:
+        with pytest.raises(BuildError, match="nix build printed more than 1048576 bytes"):
+            nix.stream("build", on_stderr=lambda _: None)

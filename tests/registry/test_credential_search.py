@@ -6,10 +6,14 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flakeship.errors import Error, NotAllowedError, UsageError
+from flakeship.http.errors import WireError
+from flakeship.http.origin import Origin
+from flakeship.registry.challenge import Challenge
 from flakeship.registry.credential_search import (
     ExplicitCredentials,
     FoundCredentials,
@@ -18,6 +22,7 @@ from flakeship.registry.credential_search import (
 )
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.reference import Reference
+from flakeship.registry.tokens import fetch_token
 
 GHCR = Reference.parse("ghcr.io/owner/team/image")
 JOB = OfferedCredentials("ghcr.io", Credentials("u", "job"), "the job")
@@ -50,6 +55,7 @@ def found(
     authfile: str | None = None,
     offered: Iterable[OfferedCredentials] = (),
     environ: Mapping[str, str] | None = None,
+    root: Path = Path("/nonexistent"),
 ) -> FoundCredentials:
     read = Reference.parse(reference) if isinstance(reference, str) else reference
     return find_credentials(
@@ -59,6 +65,7 @@ def found(
         environ=environ or {},
         home=str(home),
         offered=offered,
+        root=root,
     )
 
 
@@ -293,3 +300,27 @@ def test_no_secret_shows() -> None:
     ]
     assert "canary" not in repr(secrets)
     assert issubclass(UsageError, Error)
+
+
+@pytest.mark.parametrize("kind", ["password", "identity"])
+def test_bytes_that_are_no_text_reach_a_token_server_as_they_are(kind: Any, mocker: Any) -> None:
+    transport = mocker.Mock()
+    transport.realm.side_effect = lambda _, realm: realm
+    transport.exchange.side_effect = WireError("nobody is there")
+    credentials = Credentials("\udcfc", "p\udcff", kind)
+    challenge = Challenge("bearer", {"realm": "https://token.test/t"})
+    with pytest.raises(WireError):
+        fetch_token(
+            transport,
+            challenge,
+            registry=Origin.of("https://reg.test"),
+            credentials=credentials,
+            refresh="",
+            scopes=(),
+        )
+    sent = transport.exchange.call_args
+    if kind == "identity":
+        assert b"refresh_token=p%FF" in sent.kwargs["body"]
+    else:
+        assert "account=%FC" in sent.args[1]
+        assert base64.b64decode(sent.kwargs["headers"]["Authorization"].split()[1]) == b"\xfc:p\xff"

@@ -15,9 +15,11 @@ from flakeship.errors import BuildError, Error
 from flakeship.nix.build import BuildOutput, build
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState, sandbox_state
+from flakeship.nix.configuration import settings as nix_settings
 from flakeship.nix.derivation import CHOOSES_OUTPUTS, Derivation, describe
 from flakeship.nix.flake import FlakeMetadata, source_of
 from flakeship.nix.installable import Installable
+from flakeship.nix.store_place import check_store
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
@@ -63,8 +65,13 @@ class Builder:
 
     @cached_property
     def sandbox(self) -> SandboxState:
-        """The state of Nix's sandbox for this run. BuildError where the input `sandbox` requires it and Nix can't do it."""
-        state = sandbox_state(self.nix)
+        """The state of Nix's sandbox for this run. BuildError where the input `sandbox` requires it and Nix can't do it.
+
+        UsageError where what is built would not be in /nix/store: nothing is built before this is asked.
+        """
+        known = nix_settings(self.nix)
+        check_store(self.nix, known)
+        state = sandbox_state(self.nix, known=known)
         if self.sandbox_required and not state.holds:
             raise BuildError(
                 f"the sandbox is required, but {state}",

@@ -11,6 +11,7 @@ from flakeship.ci.platforms import job_credentials
 from flakeship.commands.runtime import Runtime
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport
+from flakeship.registry.auth_file import ReadAuthFile, remembering_pipes
 from flakeship.registry.credential_search import (
     ExplicitCredentials,
     FoundCredentials,
@@ -39,6 +40,7 @@ class Connections:
     environ: Mapping[str, str] = field(repr=False)
     home: str
     emit: events.Emit
+    read_auth_file: ReadAuthFile = field(default_factory=remembering_pipes, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, runtime: Runtime) -> Connections:
@@ -105,6 +107,7 @@ class Connections:
             environ=self.environ,
             home=self.home,
             offered=offered_credentials(self.environ, github_token=self.github_token),
+            read=self.read_auth_file,
         )
 
 
@@ -121,4 +124,5 @@ def _session(settings: Settings, runtime: Runtime) -> Transport:
         environ=runtime.environ,
         emit=runtime.emit,
         clock=Clock(now=runtime.clock, sleep=runtime.sleep, random=runtime.random),
+        home=str(runtime.home),
     )

@@ -16,7 +16,7 @@ _NETWORK: Final = (
     "(HTTP|HTTPS|ALL|NO|FTP|RSYNC|SOCKS)_PROXY SOCKS_SERVER SSL_CERT_(FILE|DIR) NIX_SSL_CERT_FILE SYSTEM_CERTIFICATE_PATH "
     "CURL_CA_BUNDLE CURL_HOME NETRC REQUESTS_CA_BUNDLE AWS_CA_BUNDLE RES_OPTIONS LOCALDOMAIN HOSTALIASES KRB5[A-Z_0-9]+"
 )
-_SSH: Final = "SSH_AUTH_SOCK SSH_AGENT_PID SSH_ASKPASS SSH_ASKPASS_REQUIRE DISPLAY WAYLAND_DISPLAY"
+_SSH: Final = "SSH_AUTH_SOCK SSH_AGENT_PID SSH_ASKPASS SSH_ASKPASS_REQUIRE DISPLAY XAUTHORITY WAYLAND_DISPLAY"
 _GIT: Final = (
     "GIT_(ASKPASS|SSH|SSH_COMMAND|SSH_VARIANT|PROXY_COMMAND|ALLOW_PROTOCOL|PROTOCOL|PROTOCOL_FROM_USER|EXEC_PATH) "
     "GIT_(TERMINAL_PROMPT|DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR) "
@@ -76,10 +76,14 @@ _CLOUDS: Final[Mapping[str, str]] = {
 """What a helper for one registry takes its credentials from; one that is not listed may be for any of them."""
 
 _KEEPERS: Final = (
-    "DBUS_SESSION_BUS_ADDRESS GNUPGHOME GPG_[A-Z_]+ PINENTRY_[A-Z_]+ PASSWORD_STORE_[A-Z_]+ DOCKER_(CONFIG|HOST|CONTEXT) "
+    "DBUS_SESSION_BUS_ADDRESS GNUPGHOME GPG_[A-Z_]+ PINENTRY_[A-Z_]+ PASSWORD_STORE_[A-Z_]+ "
+    "DOCKER_(CONFIG|HOST|CONTEXT|CERT_PATH|TLS_VERIFY|API_VERSION) "
     "GNOME_KEYRING_CONTROL KDE_[A-Z_]+ SECRETSERVICE_[A-Z_]+"
 )
 """What programs need that keep passwords on a desktop."""
+
+_OF_WINDOWS: Final = re.compile(r"\.(exe|cmd|bat)$", re.IGNORECASE)
+"""WSL starts programs of Windows: https://github.com/docker/for-win/issues/12091."""
 
 _SECRET_VALUE: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@|https?://[^/\s@]+@")
 """A password or a token in a URL, as in GitLab's CI_REPOSITORY_URL, which holds the job token.
@@ -163,7 +167,7 @@ IMPURE: Final = Allowed(f"{NIX.patterns} {_EVENT}", _MAY_HOLD_A_URL)
 GIT: Final = Allowed(f"{_BASE} {_GIT}", _MAY_HOLD_A_URL)
 """Git's where it reads the repository on this disk."""
 
-PODMAN: Final = Allowed(f"{_BASE} {_NETWORK} {_CONTAINERS}")
+PODMAN: Final = Allowed(f"{_BASE} {_NETWORK} {_SSH} {_CONTAINERS}")
 OWN_SCRIPT: Final = Allowed(
     f"{_BASE} {_NETWORK} {_CONTAINERS} {_EVENT} DOCKER_(HOST|CONTEXT|CONFIG|CERT_PATH|TLS_VERIFY|API_VERSION)"
 )
@@ -201,8 +205,8 @@ def of_helper(name: str) -> Allowed:
 
     Never the inputs of this run. One that nobody knows may be for any cloud or for this CI.
     """
-    own = re.sub(r"[^A-Z0-9]+", "_", name.upper())
-    known = name.removesuffix(".exe")
+    known = _OF_WINDOWS.sub("", name)
+    own = re.sub(r"[^A-Z0-9]+", "_", known.upper())
     source = _CLOUDS[known] if known in _CLOUDS else f"{' '.join(_CLOUDS.values())} CI_.* KUBE.* VAULT_.*"
     return Allowed(
         f"{_BASE} {_NETWORK} {_SSH} {_KEEPERS} {source} {own}_.* DOCKER_CREDENTIAL_.*", ".*", secrets=True

@@ -6,10 +6,11 @@ proxies of os.environ) can carry credentials to a place that they were not meant
 
 from __future__ import annotations
 
+import base64
 import socket
-import ssl
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 import requests
 import urllib3
@@ -24,6 +25,7 @@ from flakeship.http.failures import wire_error
 from flakeship.http.origin import Origin
 from flakeship.http.response import Response
 from flakeship.http.timeouts import CONNECT_TIMEOUT, STALL_TIMEOUT
+from flakeship.http.trust import Trust
 
 BLOCK_SIZE: Final = 1024 * 1024
 """Bytes of a body that are read and given to the kernel at once. The 8 KiB of http.client halve the speed."""
@@ -104,7 +106,7 @@ class Adapter(HTTPAdapter):
     It may be used by many threads at once.
     """
 
-    def __init__(self, trust: ssl.SSLContext, addresses: Addresses) -> None:
+    def __init__(self, trust: Trust, addresses: Addresses) -> None:
         self._trust = trust
         self._pools = _pools(addresses)
         super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
@@ -144,15 +146,26 @@ class Adapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
         """Make the pools of connections through a proxy use our connections, blocks and TLS context."""
         manager: ProxyManager = super().proxy_manager_for(
-            proxy, blocksize=BLOCK_SIZE, proxy_ssl_context=self._trust, **kwargs
+            proxy, blocksize=BLOCK_SIZE, proxy_ssl_context=self._trust.usual, **kwargs
         )
         manager.pool_classes_by_scheme = self._pools
         return manager
 
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the header that a proxy's user and password become, in UTF-8: requests would end at a euro sign."""
+        user, at, _ = proxy.partition("://")[2].rpartition("@")
+        if not at:
+            return {}
+        pair = ":".join(map(unquote, user.partition(":")[::2]))
+        return {
+            "Proxy-Authorization": f"Basic {base64.b64encode(pair.encode(errors='surrogateescape')).decode()}"
+        }
+
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        """Give the pool of a host our TLS context in place of the one of requests, which trusts certifi only."""
+        """Give the pool of a host its TLS context in place of the one of requests, which trusts certifi only."""
         host, _ = super().build_connection_pool_key_attributes(request, verify=True)
-        return host, {"ssl_context": self._trust} if host["scheme"] == "https" else {}
+        trusted = {"ssl_context": self._trust.of(Origin.of(request.url))} if host["scheme"] == "https" else {}
+        return host, trusted
 
     def cert_verify(self, *_: Any) -> None:
         """Do nothing: the TLS context of the pool verifies the certificate."""

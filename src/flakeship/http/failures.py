@@ -76,7 +76,8 @@ def _unknown_host(error: socket.gaierror, origin: Origin) -> UnknownHostError:
 def _untrusted(error: ssl.SSLCertVerificationError, origin: Origin) -> CertificateError:
     return CertificateError(
         f"the certificate of {origin} is not trusted: {one_line(error.verify_message or str(error))}",
-        hint="Give the certificate of its authority by the input ca (a PEM file), or by SSL_CERT_FILE.",
+        hint="Give the certificate of its authority by the input ca (a PEM file), by SSL_CERT_FILE, or as "
+        f"/etc/containers/certs.d/{origin.authority}/ca.crt.",
         transient=False,
     )
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from flakeship.events import Emit
+from flakeship.events import Detail, Emit
 from flakeship.http.addresses import Addresses, Reach, literal, reach_of
 from flakeship.http.body import RequestBody, SizedReader
 from flakeship.http.clock import Clock
@@ -34,7 +34,8 @@ _PAUSING: Final = frozenset({429, 503})
 class Transport:
     """A context manager that speaks HTTP for any number of threads.
 
-    `ca` is a PEM file. `plain_http` are hosts as references name them, `name[:port]`.
+    `ca` is a PEM file. `plain_http` are hosts as references name them, `name[:port]`. `home` is the user's home folder:
+    without one no host has certificates of its own (`trust.host_folders`).
     """
 
     def __init__(
@@ -45,9 +46,11 @@ class Transport:
         environ: Mapping[str, str],
         emit: Emit,
         clock: Clock,
+        home: str = "",
     ) -> None:
         self.emit = emit
         self._ca = ca
+        self._home = home
         self._plain_http = frozenset(plain_http)
         self._plain_hosts = frozenset(Origin.of(f"http://{host}").host for host in plain_http)
         self._addresses = Addresses()
@@ -226,20 +229,29 @@ class Transport:
     def _adapter(self) -> Adapter:
         with self._lock:
             if self._opened is None:
-                self._opened = _open_adapter(self._ca, self._environ, self._addresses)
+                self._tell_what_is_not_there()
+                self._opened = _open_adapter(self._ca, self._environ, self._home, self._addresses)
             return self._opened
+
+    def _tell_what_is_not_there(self) -> None:
+        from flakeship.http.trust import passed_over
+
+        for text in passed_over(self._environ):
+            self.emit(Detail(f"{text} is not there, so it does not replace the system's certificates"))
 
     def _proxies(self, url: str, origin: Origin) -> dict[str, str]:
         proxy = proxy_for(url, self._environ)
         return {origin.scheme: proxy} if proxy else {}
 
 
-def _open_adapter(ca: str | None, environ: Mapping[str, str], addresses: Addresses) -> Adapter:
+def _open_adapter(ca: str | None, environ: Mapping[str, str], home: str, addresses: Addresses) -> Adapter:
     """Read the certificate authorities in a thread, which is the work of OpenSSL, while Python imports requests."""
-    from flakeship.http.trust import tls_context
+    from flakeship.http.trust import Trust, host_folders
+
+    folders = host_folders(environ, home) if home else ()
 
     with ThreadPoolExecutor(1, "flakeship-trust") as pool:
-        trusted = pool.submit(tls_context, ca, environ)
+        trusted = pool.submit(Trust, ca, environ, folders)
         from flakeship.http.adapter import Adapter
 
         return Adapter(trusted.result(), addresses)

@@ -178,7 +178,7 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
     """
     try:
         results = [_outputs(entry) for entry in json.loads(stdout)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(
             f"nix build printed JSON of a form that is not known: {stdout[:200]!r}",
             hint=f"this is {nix.release}; Nix 2.8 to 2.34 are known to work",

@@ -24,7 +24,20 @@ PROGRAM: Final = "nix"
 OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
 _CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
-_RUNNERS: Final = ("TMPDIR", "NIX_SSL_CERT_FILE", "SSL_CERT_FILE")
+_RUNNERS: Final = (
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "TEMPDIR",
+    "NIX_SSL_CERT_FILE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "NIX_GIT_SSL_CAINFO",
+    "SYSTEM_CERTIFICATE_PATH",
+)
 """Variables with a path that a container may lack. Steps before ours set them for the host, as install-nix-action does:
 
 https://github.com/cachix/install-nix-action/blob/master/install-nix.sh
@@ -117,7 +130,7 @@ class Nix:
         BuildError with its stderr if it fails or prints anything else; TimeoutError after `timeout` seconds.
         """
         done = self.run(verb, *arguments, cwd=cwd, timeout=timeout)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             if done.returncode == 0:
                 return json.loads(done.stdout)
         raise BuildError(
@@ -159,11 +172,16 @@ class Nix:
                     left.set()
 
         with process.running(argv, environ=environ, cwd=cwd, on_stderr=hear) as child:
-            result = child.stdout.readline()
+            result = child.stdout.readline(process.OUTPUT_LIMIT)
             if watch and result:
                 threading.Thread(target=end_when_silent, daemon=True).start()
             try:
-                rest = child.stdout.read()
+                rest = child.stdout.read(process.OUTPUT_LIMIT - len(result))
+                if child.stdout.read(1):
+                    raise BuildError(
+                        f"nix {verb} printed more than {process.OUTPUT_LIMIT} bytes",
+                        hint="run the command by hand to see what it prints; is the `nix` in PATH Nix?",
+                    )
                 return child.wait(), result + rest
             finally:
                 left.set()

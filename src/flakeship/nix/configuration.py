@@ -95,8 +95,12 @@ def may_choose_substituters(nix: Nix) -> bool:
 
 
 def _trusted(stdout: bytes) -> bool | None:
-    answer = json.loads(stdout).get("trusted")
-    return None if answer is None else bool(answer)
+    try:
+        answer = json.loads(stdout)
+    except (ValueError, RecursionError):
+        return None
+    found = answer.get("trusted") if isinstance(answer, dict) else None
+    return None if found is None else bool(found)
 
 
 def _is_trusted_user(trusted: list[str]) -> bool:

@@ -1,5 +1,7 @@
 """The files config.json of docker and auth.json of podman: one format, in which the keys are spelled in several ways.
 
+What they hold for other registries is not looked at: one broken entry must not stop a push to another place.
+
 https://docs.docker.com/reference/cli/docker/login/
 https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
 """
@@ -8,61 +10,118 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from flakeship.errors import UsageError
 from flakeship.registry.credentials import Credentials
-from flakeship.registry.reference import normal_registry
+from flakeship.registry.go_json import JsonObject, parse_object
+from flakeship.registry.reference import DOCKER_HUB, normal_registry
 
 _LIMIT: Final = 1024 * 1024
 TOKEN_USER: Final = "<token>"  # noqa: S105 - no secret
 """The user name that marks a secret as an identity token: https://github.com/docker/docker-credential-helpers#development."""
 
+HUB_KEY: Final = "https://index.docker.io/v1/"
+"""What docker calls the Docker Hub in its files and towards helpers."""
 
-@dataclass(frozen=True, slots=True)
-class AuthEntry:
-    """One value of `auths`. At least one of the fields is not empty."""
+_TOKENS_OF_DOCKER: Final = ("v1/access-token", "v1/refresh-token")
+"""Where docker keeps what a login by the browser gave it: they are no passwords.
 
-    username: str
-    password: str = field(repr=False)
-    identity_token: str = field(default="", repr=False)
-    registry_token: str = field(default="", repr=False)
+https://github.com/docker/cli/blob/master/cli/internal/oauth/manager/manager.go
+"""
 
-    @property
-    def credentials(self) -> Credentials:
-        """Return the credentials of the entry; a token counts more than a password."""
-        if self.registry_token:
-            return Credentials("", self.registry_token, "bearer")
-        if self.identity_token:
-            return Credentials(self.username, self.identity_token, "identity")
-        return Credentials(self.username, self.password)
+_IN_AN_ENTRY: Final = ("auth", "username", "password", "identitytoken", "registrytoken")
 
 
 @dataclass(frozen=True, slots=True)
 class AuthFile:
-    """The content of one file.
+    """The content of a file or variable called `name`. UsageError names what is broken of what is asked for."""
 
-    The keys of `auths` are `host` or `host/namespace`, with the host as references name it. `helpers` maps a host to the
-    name of its credential helper, and `store` is the helper of all other hosts, or empty.
-    """
-
-    auths: Mapping[str, AuthEntry] = field(repr=False)
-    helpers: Mapping[str, str]
-    store: str = ""
+    name: str
+    document: JsonObject = field(repr=False)
 
     def helper_for(self, registry: str) -> str:
         """Return the name of the credential helper for a registry, or an empty string."""
-        return self.helpers.get(registry, self.store)
+        helpers = self._map("credHelpers")
+        found = next(
+            (
+                helper
+                for key, helper in helpers.items()
+                if helper is not None and _normal_key(key) == registry
+            ),
+            None,
+        )
+        if found is None:
+            return self._store()
+        if not isinstance(found, str):
+            raise self._broken(f"its credential helper for {registry} is not a text", registry)
+        return found
 
-    def entry_for(self, registry: str, repository: str) -> AuthEntry | None:
-        """Return the most specific entry: that of the repository, of a namespace above it, or of the host."""
+    def credentials_for(self, registry: str, repository: str) -> Credentials | None:
+        """Return those of the most specific entry: that of the repository, of a namespace above it, or of the host."""
         parts = [registry, *repository.split("/")]
-        keys = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
-        return next((self.auths[key] for key in keys if key in self.auths), None)
+        entries = self._entries()
+        for length in range(len(parts), 0, -1):
+            place = "/".join(parts[:length])
+            for key in sorted((key for key in entries if _normal_key(key) == place), key=_spelling(place)):
+                try:
+                    credentials = _credentials(entries[key])
+                except ValueError as error:
+                    raise self._broken(f"its entry for {place} cannot be used: {error}", registry) from None
+                if credentials:
+                    return credentials
+        return None
+
+    def _entries(self) -> dict[str, Any]:
+        if self.document.holds("auths"):
+            return self._map("auths")
+        # .dockercfg, as docker wrote it before 1.7 and as Kubernetes' secrets of the type dockercfg hold it
+        return {key: value for key, value in self.document if _is_entry(value)}
+
+    def _store(self) -> str:
+        try:
+            return self.document.text("credsStore")
+        except TypeError as error:
+            raise self._broken(f"its {error}") from None
+
+    def _map(self, name: str) -> dict[str, Any]:
+        try:
+            return self.document.map(name)
+        except TypeError as error:
+            raise self._broken(f"its {error}") from None
+
+    def _broken(self, what: str, registry: str = "") -> UsageError:
+        return UsageError(
+            f"{self.name} is not a file of credentials as docker login writes it: {what}",
+            hint=f"Log in again (docker login {registry}), or take the entry out."
+            if registry
+            else 'It must be JSON: {"auths": {"HOST": {"auth": "…"}}}.',
+        )
+
+
+class ReadAuthFile(Protocol):
+    """The signature of `read_auth_file`."""
+
+    def __call__(self, path: Path, *, must_exist: bool) -> AuthFile:
+        """Read a file of credentials."""
+
+
+def remembering_pipes() -> ReadAuthFile:
+    """Return a `read_auth_file` for one run: a pipe, as in `--authfile <(decrypt …)`, gives its content only once."""
+    kept: dict[Path, AuthFile] = {}
+
+    def read(path: Path, *, must_exist: bool) -> AuthFile:
+        if path in kept:
+            return kept[path]
+        document = read_auth_file(path, must_exist=must_exist)
+        if path.is_fifo():
+            kept[path] = document
+        return document
+
+    return read
 
 
 def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
@@ -75,75 +134,82 @@ def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
             raise UsageError(
                 f"there is no file of credentials {path}", hint="Check authfile or REGISTRY_AUTH_FILE."
             ) from error
-        return AuthFile({}, {})
+        return AuthFile(str(path), JsonObject())
     except OSError as error:
         raise UsageError(
             f"the file of credentials {path} cannot be read: {error.strerror}",
             hint="Give the file to the user who runs this, or name another with authfile.",
         ) from error
-    return parse_auth_file(data[:_LIMIT], str(path))
+    return parse_auth_file(data, str(path))
 
 
-def parse_auth_file(text: str | bytes, name: str) -> AuthFile:
+def parse_auth_file(data: bytes, name: str) -> AuthFile:
     """Parse the content of a file or variable called `name`. A UsageError shows the name, and never the content."""
     try:
-        document = json.loads(text or "{}")
-        return AuthFile(dict(_auths(document)), dict(_helpers(document)), _string(document, "credsStore"))
-    except (ValueError, RecursionError, TypeError, AttributeError):
+        if len(data) > _LIMIT:
+            raise ValueError(f"it has more than {_LIMIT} bytes")
+        return AuthFile(name, parse_object(data))
+    except ValueError:
         raise UsageError(
             f"{name} is not a file of credentials as docker login writes it",
             hint='It must be JSON: {"auths": {"HOST": {"auth": "…"}}}.',
         ) from None  # The message of the cause may quote a secret.
 
 
-def _auths(document: Any) -> Iterator[tuple[str, AuthEntry]]:
-    for key, value in (document.get("auths") or {}).items():
-        if entry := _entry(value):
-            yield _normal_key(key), entry
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, JsonObject) and any(map(value.holds, _IN_AN_ENTRY))
 
 
-def _helpers(document: Any) -> Iterator[tuple[str, str]]:
-    for key, value in (document.get("credHelpers") or {}).items():
-        if not isinstance(value, str):
-            raise TypeError
-        yield normal_registry(key), value
+def _credentials(entry: Any) -> Credentials | None:
+    """Return None for an empty entry: docker writes `{}` for a secret that a credential helper keeps.
 
-
-def _entry(value: Any) -> AuthEntry | None:
-    """Return None for an empty entry: docker writes `{}` for a secret that a credential helper keeps."""
-    username, password = _string(value, "username"), _string(value, "password")
-    if auth := _string(value, "auth"):
+    A token counts more than a password. ValueError shows nothing of the entry.
+    """
+    if entry is None:
+        return None
+    if not isinstance(entry, JsonObject):
+        raise ValueError("it is no object")  # noqa: TRY004 - bad data, not a bug
+    try:
+        auth, username, password, identity, bearer = map(entry.text, _IN_AN_ENTRY)
+    except TypeError as error:
+        raise ValueError(f"its {error}") from None
+    if auth:
         username, password = _decoded(auth)
-    identity, registry = _string(value, "identitytoken"), _string(value, "registrytoken")
     if username == TOKEN_USER:
         username, password, identity = "", "", identity or password
-    return (
-        AuthEntry(username, password, identity, registry)
-        if username or password or identity or registry
-        else None
-    )
+    if bearer:
+        return Credentials("", bearer, "bearer")
+    if identity:
+        return Credentials(username, identity, "identity")
+    return Credentials(username, password) if username or password else None
 
 
 def _decoded(auth: str) -> tuple[str, str]:
     try:
-        username, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        raise ValueError from None
+        # Go skips line breaks, with which base64(1) wraps what is long: https://pkg.go.dev/encoding/base64#Encoding.Decode
+        data = base64.b64decode(auth.replace("\r", "").replace("\n", "").encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise ValueError("its auth is not Base64") from None
+    username, colon, password = data.decode(errors="surrogateescape").partition(":")
     if not colon:
-        raise ValueError
-    return username, password.rstrip("\0")
-
-
-def _string(value: Any, key: str) -> str:
-    found = value.get(key) or ""
-    if not isinstance(found, str):
-        raise TypeError
-    return found
+        raise ValueError("its auth holds no colon between user and password; it may be encoded twice")
+    return username, password.strip("\0")
 
 
 def _normal_key(key: str) -> str:
-    """Return a key such as `https://index.docker.io/v1/` or `host/namespace` with the host as references name it."""
-    host, _, path = key.partition("://")[2].partition("/") if "://" in key else key.partition("/")
+    """Return a key such as `https://index.docker.io/v1/` or `host/namespace` with the host as references name it.
+
+    A URL is for its whole host; empty for what is no key of credentials.
+    """
+    if "://" in key:
+        path = key.partition("://")[2].partition("/")[2].strip("/")
+        return "" if path in _TOKENS_OF_DOCKER else normal_registry(key)
+    host, _, path = key.partition("/")
     path = path.strip("/")
-    namespace = "" if path in ("v1", "v2") else path
-    return normal_registry(host) + (f"/{namespace}" if namespace else "")
+    return normal_registry(host) + (f"/{path}" if path not in ("", "v1", "v2") else "")
+
+
+def _spelling(place: str) -> Callable[[str], tuple[bool, bool]]:
+    """Return the key to sort spellings of one place by: what tools write today comes before what they wrote once."""
+    usual = (place, HUB_KEY) if place == DOCKER_HUB else (place,)
+    return lambda key: (key not in usual, "://" in key)

@@ -5,56 +5,91 @@ https://github.com/docker/docker-credential-helpers#development
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from flakeship.confinement import variables
 from flakeship.errors import NotAllowedError, UsageError
-from flakeship.printable import one_line
 from flakeship.process import NotStartedError, run
-from flakeship.registry.auth_file import TOKEN_USER
+from flakeship.registry.auth_file import HUB_KEY, TOKEN_USER
 from flakeship.registry.credentials import Credentials
+from flakeship.registry.go_json import parse_object
 from flakeship.registry.reference import DOCKER_HUB
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TIMEOUT: Final = 30.0
+_LIMIT: Final = 1024 * 1024
+_KEEPS_NONE: Final = b"credentials not found"
+"""What helpers say of a registry that they keep nothing for.
+
+https://github.com/docker/docker-credential-helpers/blob/master/credentials/error.go
+"""
 
 
 def ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credentials | None:
     """Run `docker-credential-NAME get` for a registry, and return None if it keeps no credentials for it.
 
-    NotAllowedError is raised if it fails otherwise, and UsageError if `name` is not a name.
+    Its answer is read as docker reads it. NotAllowedError is raised if it fails otherwise, and UsageError if `name` can
+    be no program's name.
     """
+    _check(name)
     program = f"docker-credential-{name}"
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name[:60]!r} is not the name of a credential helper",
-            hint="Write credsStore and credHelpers without the prefix: `desktop` for docker-credential-desktop.",
-        )
-    server = "https://index.docker.io/v1/" if registry == DOCKER_HUB else registry
-    hint = f"Try: echo {server} | {program} get; or give username and password."
+    server = HUB_KEY if registry == DOCKER_HUB else registry
+    given = variables.of_helper(name).of(environ)
+    hint = f"Try: echo {server} | {program} get; or give username and password." + _withheld(given, environ)
     try:
-        given = variables.of_helper(name).of(environ)
-        done = run([program, "get"], environ=given, stdin=server.encode(), timeout=_TIMEOUT)
+        done = run([program, "get"], environ=given, stdin=server.encode(), timeout=_TIMEOUT, limit=_LIMIT)
     except (NotStartedError, TimeoutError) as error:
         raise NotAllowedError(f"the credential helper for {registry} failed: {error}", hint=hint) from error
+    if done.printed_too_much:
+        raise NotAllowedError(
+            f"the credential helper {program} printed more than {_LIMIT} bytes for {registry}", hint=hint
+        )
     if done.returncode:
-        said = one_line((done.stdout + done.stderr).decode("utf-8", "replace"), 200)
-        if "credentials not found" in said:
+        if _KEEPS_NONE in done.stdout + done.stderr:
             return None
         raise NotAllowedError(
             f"the credential helper {program} failed for {registry}, exit code {done.returncode}",
             hint=hint,
         )
     try:
-        document = json.loads(done.stdout)
-        username, secret = document["Username"], document["Secret"]
-        if not isinstance(username, str) or not isinstance(secret, str):
-            raise TypeError
-    except (ValueError, KeyError, TypeError) as error:
+        return _answered(done.stdout)
+    except (ValueError, TypeError):
         raise NotAllowedError(
             f"the credential helper {program} answered with something else than credentials", hint=hint
-        ) from error
+        ) from None  # The message of the cause may quote a secret.
+
+
+def _answered(stdout: bytes) -> Credentials | None:
+    """Return None for an answer without a secret, which docker takes for no credentials."""
+    if not stdout.strip():
+        raise ValueError("it said nothing")
+    document = parse_object(stdout)
+    username, secret = document.text("Username"), document.text("Secret")
+    if (secret and not document.holds("Username")) or (username and not document.holds("Secret")):
+        raise ValueError("it said half of it")
+    if not secret:
+        return None
     return Credentials("", secret, "identity") if username == TOKEN_USER else Credentials(username, secret)
+
+
+def _check(name: str) -> None:
+    """Refuse what would start a program outside PATH, or what no file can be called."""
+    try:
+        possible = not {"/", "\0"} & set(name) and 0 < len(name.encode(errors="surrogateescape")) < 200
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise UsageError(
+            f"{name[:60]!a} is not the name of a credential helper",
+            hint="Write credsStore and credHelpers without prefix and folder: `desktop` for docker-credential-desktop.",
+        )
+
+
+def _withheld(given: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """By hand it may well work: then it takes the credentials from a variable that we did not pass."""
+    if environ.keys() <= given.keys():
+        return ""
+    return (
+        " If that works, it may need a variable that it was not given here: helpers get only those of their list, which "
+        "is described in docs/security.md under 'What each program is given'."
+    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flakeship.registry.auth_file import AuthFile, parse_auth_file, read_auth_file
+from flakeship.errors import UsageError
+from flakeship.registry.auth_file import AuthFile, ReadAuthFile, parse_auth_file, read_auth_file
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.reference import Reference, normal_registry
 
@@ -50,22 +54,31 @@ def find_credentials(
     environ: Mapping[str, str],
     home: str,
     offered: Iterable[OfferedCredentials] = (),
+    root: Path = Path("/"),
+    read: ReadAuthFile = read_auth_file,
 ) -> FoundCredentials:
     """Return the first credentials for a repository from these places, in this order.
 
     They are `explicit`, the file `authfile` or else REGISTRY_AUTH_FILE, docker's config.json, the two auth.json of
-    podman, the variable DOCKER_AUTH_CONFIG, and `offered`, which is not read before all others had none. In each file the
-    credential helper comes before the entry. UsageError or NotAllowedError is raised for a file that cannot be read and a
-    helper that fails, because the credentials of the next place may be meant for another registry (CVE-2021-41092).
+    podman, docker's old .dockercfg, root's auth.json in /etc, the variable DOCKER_AUTH_CONFIG, and `offered`, which is
+    not read before all others had none. In each file the credential helper comes before the entry. UsageError or
+    NotAllowedError is raised for a file that cannot be read, an entry that is broken or can't be sent, and a helper that
+    fails, because the credentials of the next place may be meant for another registry (CVE-2021-41092).
     """
     # docker itself asks DOCKER_AUTH_CONFIG first. GitLab's runner sets it to credentials that may only pull, which
     # would hide those of a `docker login`: https://github.com/docker/cli/issues/6156
     places = itertools.chain(
         _from_inputs(reference, explicit),
-        _from_files(reference, authfile, environ, home),
+        _from_files(reference, _places(authfile, environ, home, root), environ, read),
         _from_offered(reference, offered),
     )
-    return next(places, FoundCredentials(None, "anonymous"))
+    found = next(places, FoundCredentials(None, "anonymous"))
+    if found.credentials and (reason := found.credentials.unusable_because):
+        raise UsageError(
+            f"the credentials for {reference.registry} from {found.source} cannot be sent: their text {reason}",
+            hint=f"Write them there anew, without a line break at the end, or log in again (docker login {reference.registry}).",
+        )
+    return found
 
 
 def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> Iterator[FoundCredentials]:
@@ -76,30 +89,80 @@ def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> 
 
 
 def _from_files(
-    reference: Reference, authfile: str | None, environ: Mapping[str, str], home: str
+    reference: Reference,
+    places: Iterable[tuple[Path, bool]],
+    environ: Mapping[str, str],
+    read: ReadAuthFile,
 ) -> Iterator[FoundCredentials]:
-    for path, must_exist in _places(authfile, environ, home):
-        yield from _from_file(
-            read_auth_file(path, must_exist=must_exist), reference, environ, source=str(path)
-        )
+    for path, must_exist in places:
+        yield from _from_file(read(path, must_exist=must_exist), reference, environ, source=str(path))
     if text := environ.get("DOCKER_AUTH_CONFIG"):
-        document = parse_auth_file(text, "DOCKER_AUTH_CONFIG")
+        document = _from_variable(text)
         yield from _from_file(document, reference, environ, source="DOCKER_AUTH_CONFIG")
 
 
-def _places(authfile: str | None, environ: Mapping[str, str], home: str) -> Iterator[tuple[Path, bool]]:
+def _places(
+    authfile: str | None, environ: Mapping[str, str], home: str, root: Path
+) -> Iterator[tuple[Path, bool]]:
     """Yield the files in the order in which they are read, and whether each must exist.
 
     https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
     """
     if authfile:
-        yield Path(authfile), True
+        yield _path(authfile, "authfile"), True
     elif named := environ.get("REGISTRY_AUTH_FILE"):
-        yield Path(named), True
+        yield _path(named, "REGISTRY_AUTH_FILE"), True
     yield Path(environ.get("DOCKER_CONFIG") or f"{home}/.docker") / "config.json", False
-    if runtime := environ.get("XDG_RUNTIME_DIR"):
-        yield Path(runtime) / "containers/auth.json", False
+    # Where there is no session, as for root and in CI, podman takes /run: https://github.com/containers/podman/issues/25464
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    yield (
+        (
+            Path(runtime) / "containers/auth.json"
+            if runtime
+            else root / f"run/containers/{os.getuid()}/auth.json"
+        ),
+        False,
+    )
     yield Path(environ.get("XDG_CONFIG_HOME") or f"{home}/.config") / "containers/auth.json", False
+    yield Path(home) / ".dockercfg", False
+    if os.getuid() == 0:
+        yield root / "etc/containers/auth.json", False
+
+
+def _path(text: str, name: str) -> Path:
+    """Return the path. The credentials themselves must not be shown as the name of a file that is missing."""
+    if '{"' in "".join(text.split()):
+        raise UsageError(
+            f"{name} holds credentials, and not the path of a file",
+            hint="Write them to a file and name that, or put them into the variable DOCKER_AUTH_CONFIG.",
+        )
+    return Path(text)
+
+
+def _from_variable(text: str) -> AuthFile:
+    """A path there is what a GitLab variable of the type File gives: https://docs.gitlab.com/ci/variables/#use-file-type-cicd-variables."""
+    name = "DOCKER_AUTH_CONFIG"
+    try:
+        return parse_auth_file(text.encode(errors="surrogateescape"), name)
+    except UsageError as error:
+        bare = text.strip()
+        if os.path.isfile(bare):  # noqa: PTH113 - Path.is_file raises OSError for what is too long for a name
+            raise UsageError(
+                f"{name} holds the path {bare}, and not the credentials themselves",
+                hint=f"On GitLab change the variable's type from File to Variable, or give the path to authfile: ${name}.",
+            ) from error
+        if _is_encoded(bare):
+            raise UsageError(
+                f"{name} holds Base64, and not the credentials themselves", hint="Decode it first: base64 -d."
+            ) from error
+        raise
+
+
+def _is_encoded(text: str) -> bool:
+    try:
+        return base64.b64decode("".join(text.split())).lstrip().startswith(b"{")
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _from_file(
@@ -111,8 +174,8 @@ def _from_file(
         credentials = ask_helper(helper, reference.registry, environ)
         if credentials:
             yield FoundCredentials(credentials, f"docker-credential-{helper}, named in {source}")
-    if entry := document.entry_for(reference.registry, reference.repository):
-        yield FoundCredentials(entry.credentials, source)
+    if found := document.credentials_for(reference.registry, reference.repository):
+        yield FoundCredentials(found, source)
 
 
 def _from_offered(reference: Reference, offered: Iterable[OfferedCredentials]) -> Iterator[FoundCredentials]:

@@ -93,7 +93,7 @@ def _get(
     if credentials and credentials.username:
         query.append(("account", credentials.username))
     query += [("scope", scope) for scope in scopes]
-    url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
+    url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query, errors='surrogateescape')}"
     return transport.exchange(
         "GET", url, headers={"Authorization": basic_authorization(credentials)} if credentials else {}
     )
@@ -110,7 +110,7 @@ def _post(
         "client_id": "flakeship",
     }
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    body = urlencode(form).encode()
+    body = urlencode(form, errors="surrogateescape").encode()
     return transport.exchange("POST", realm, headers=headers, body=body, secret_body=True)
 
 

@@ -16,6 +16,7 @@ from flakeship.errors import UsageError
 from flakeship.metadata.syntax.lists import Placed, parse_lines, parse_list
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Heading, Input
+from flakeship.settings.variables import check_passed, nearest, variables_of
 
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
@@ -28,6 +29,9 @@ _POSITIONAL: Final = {"inspect": "image"}
 
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
 """What Python makes of such bytes."""
+
+_SECRET_LIMIT: Final = 1 << 20
+"""Bytes. What is longer is no secret, but /dev/zero or a wrong file."""
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
@@ -50,12 +54,13 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     command = given.pop("command")
     if rest:
         raise _unknown(rest[0].partition("=")[0], command, declared.values())
-    variables, warnings = _variables(environ, declared)
+    variables, warnings = variables_of(environ, declared)
     values: dict[str, Any] = {}
     for item in declared.values():
         text = _text(item, given, variables, stdin)
         if text is not None:
             values[item.attribute] = _value(item, text, command)
+    check_passed(values.get("pass_env", ()), declared.values())
     return Invocation(command, Settings(**values), tuple(warnings))
 
 
@@ -95,7 +100,9 @@ def _text(
 def _secret_line(item: Input, stdin: TextIO | None) -> str:
     """Python has no stdin where the process was started without one."""
     try:
-        line = stdin.readline().rstrip("\r\n") if stdin else ""
+        line = stdin.readline(_SECRET_LIMIT).rstrip("\r\n") if stdin else ""
+        if len(line) == _SECRET_LIMIT:
+            raise _too_long(item, "stdin")
     except (OSError, UnicodeDecodeError):
         line = ""
     if not line:
@@ -108,12 +115,23 @@ def _secret_line(item: Input, stdin: TextIO | None) -> str:
 
 def _secret_file(item: Input, name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with Path(name).open("rb") as file:
+            data = file.read(_SECRET_LIMIT + 1)
+        if len(data) > _SECRET_LIMIT:
+            raise _too_long(item, name)
+        return data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or 'it is not text'}",
             hint=f"give --{item.name}-file a file that holds it, or set {item.variable}",
         ) from error
+
+
+def _too_long(item: Input, where: str) -> UsageError:
+    return UsageError(
+        f"cannot read {item.name} from {where}: there is more than {_SECRET_LIMIT} bytes, which no secret has",
+        hint=f"give a file that holds it alone, or set {item.variable}",
+    )
 
 
 def _value(item: Input, text: str | list[str], command: str) -> Any:
@@ -136,9 +154,19 @@ def _value(item: Input, text: str | list[str], command: str) -> Any:
         case "choice":
             return _choice(item, text)
         case "text" | "path":
-            return text.rstrip("\r\n") if item.secret else text.strip()
+            return _secret(item, text.rstrip("\r\n")) if item.secret else text.strip()
         case "verbatim":
             return text
+
+
+def _secret(item: Input, text: str) -> str:
+    """A token is sent as it is in an HTTP header; a password may be any text."""
+    if item.name.endswith("-token") and not (text.isascii() and text.isprintable()):
+        raise UsageError(
+            f"{item.name} holds a line break or a character outside ASCII, which no token has",
+            hint="copy it anew, without what stands around it",
+        )
+    return text
 
 
 def _listed(item: Input, text: str, command: str, first: int = 1) -> tuple[str, ...] | tuple[Placed, ...]:
@@ -172,48 +200,10 @@ def _choice(item: Input, text: str) -> str:
     word = text.strip().lower()
     if word not in item.choices:
         raise UsageError(
-            f"{item.name} is {text!r}{_nearest(word, item.choices)}",
+            f"{item.name} is {text!r}{nearest(word, item.choices)}",
             hint=f"write one of {', '.join(item.choices)}",
         )
     return word
-
-
-def _variables(environ: Mapping[str, str], declared: Mapping[str, Input]) -> tuple[dict[str, str], list[str]]:
-    """Values by input name; an empty one is unset, which is how GitLab and GitHub hand over what nobody wrote.
-
-    GitHub turns an input's name to upper case and leaves its hyphens.
-    """
-    files = {item.name: f"{item.name}-file" for item in declared.values() if item.secret}
-    twins = files | {file: name for name, file in files.items()}
-    known = set(declared) | set(twins)
-    values: dict[str, str] = {}
-    warnings: list[str] = []
-    # docs/decisions.md#the-place-of-a-secret-decides
-    for prefix in ("INPUT_", "FLAKESHIP_"):
-        found: dict[str, str] = {}
-        for variable, text in environ.items():
-            name = variable.removeprefix(prefix).lower().replace("_", "-")
-            if not variable.startswith(prefix) or not text:
-                continue
-            if name in known:
-                found[name] = text
-            elif prefix == "INPUT_":
-                warnings.append(f"there is no input {name!r}{_nearest(name, known)}")
-            else:
-                raise UsageError(
-                    f"{variable} is set, but there is no input {name!r}{_nearest(name, known)}",
-                    hint="correct its name or unset it; `flakeship publish --help` lists all inputs",
-                )
-        replaced = {twins[name] for name in found if name in twins}
-        values = {name: text for name, text in values.items() if name not in replaced} | found
-    return values, warnings
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -234,7 +224,7 @@ def _unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     files = [f"--{item.name}-file" for item in declared if command in item.commands and item.secret]
     what = "no option" if word.startswith("-") else "nothing to do with"
     return UsageError(
-        f"there is {what} {word}{_nearest(word, [*flags, *files])}",
+        f"there is {what} {word}{nearest(word, [*flags, *files])}",
         hint=f"`flakeship {command} --help` lists all",
     )
 

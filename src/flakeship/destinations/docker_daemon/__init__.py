@@ -20,17 +20,20 @@ MEDIUM: Final = "engine"
 
 @dataclass(frozen=True)
 class DockerImages(EngineTarget):
-    """The engine that DOCKER_HOST names, or else the first socket that is found."""
+    """The engine that DOCKER_HOST names, else docker's context, else the first socket that is found."""
 
     @contextlib.contextmanager
     def open(self, options: DestinationOptions) -> Iterator[Destination]:
-        """Connect to the engine. UnreachableError if none answers."""
+        """Connect to the engine. UnreachableError if none answers, UsageError if docker's context is not there."""
         from flakeship.destinations.docker_daemon.destination import EngineDestination
         from flakeship.destinations.withheld import checked, warn_of_zstd
         from flakeship.engines.engine import docker_engine
+        from flakeship.events import Notice
 
         warn_of_zstd(options)
         engine = docker_engine(options.environ, options.home)
+        if engine.remark:
+            options.emit(Notice(engine.remark))
         with EngineDestination(engine, self.names, emit=options.emit) as destination:
             yield checked(destination, options)
 

@@ -1,0 +1,82 @@
+"""Inputs in the environment: FLAKESHIP_* and INPUT_*, what only looks like one, and what must not be passed on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from flakeship.errors import UsageError
+from flakeship.settings.fields import Input
+
+_PREFIXES: Final = ("INPUT_", "FLAKESHIP_")
+_OF_A_SERVICE: Final = r"""(.*_)?(
+        SERVICE_HOST=[0-9A-Fa-f.:]+ | SERVICE_PORT(_[A-Z0-9_]+)?=[0-9]+ | PORT=(tcp|udp|sctp)://.* |
+        PORT_[0-9]+_(TCP|UDP|SCTP)=(tcp|udp|sctp)://.* |
+        PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO=(tcp|udp|sctp)|PORT=[0-9]+|ADDR=[0-9A-Fa-f.:]+)
+    )"""
+"""What Kubernetes tells every pod of a service that is called like our prefix, as `NAME=value` behind it.
+
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables; container links are told the same way.
+"""
+
+
+def variables_of(
+    environ: Mapping[str, str], declared: Mapping[str, Input]
+) -> tuple[dict[str, str], list[str]]:
+    """Return values by input name, and warnings. UsageError for a FLAKESHIP_* that is no input.
+
+    An empty variable is unset: so GitLab and GitHub hand over what nobody wrote. GitHub turns an input's name to upper
+    case and leaves its hyphens.
+    """
+    files = {item.name: f"{item.name}-file" for item in declared.values() if item.secret}
+    twins = files | {file: name for name, file in files.items()}
+    known = set(declared) | set(twins)
+    values: dict[str, str] = {}
+    warnings: list[str] = []
+    # docs/decisions.md#the-place-of-a-secret-decides
+    for prefix in _PREFIXES:
+        found: dict[str, str] = {}
+        for variable, text in environ.items():
+            if not variable.startswith(prefix) or not text:
+                continue
+            name = _input_name(variable, prefix)
+            if name in known:
+                found[name] = text
+            elif re.fullmatch(_OF_A_SERVICE, f"{variable.removeprefix(prefix)}={text}", re.VERBOSE):
+                continue
+            elif prefix == "INPUT_":
+                warnings.append(f"there is no input {name!r}{nearest(name, known)}")
+            else:
+                raise UsageError(
+                    f"{variable} is set, but there is no input {name!r}{nearest(name, known)}",
+                    hint="correct its name or unset it; `flakeship publish --help` lists all inputs",
+                )
+        replaced = {twins[name] for name in found if name in twins}
+        values = {name: text for name, text in values.items() if name not in replaced} | found
+    return values, warnings
+
+
+def check_passed(names: Iterable[str], declared: Iterable[Input]) -> None:
+    """Raise UsageError for secrets of this run in `pass-env`: a builder may read what Nix is given: docs/security.md#what-each-program-is-given."""
+    secrets = {name: item for item in declared if item.secret for name in (item.name, f"{item.name}-file")}
+    for name in names:
+        for prefix in _PREFIXES:
+            item = secrets.get(_input_name(name, prefix)) if name.startswith(prefix) else None
+            if item:
+                raise UsageError(
+                    f"pass-env names {name}, which holds the input {item.name} of this run: Nix and its builders never get it",
+                    hint="take it out of pass-env; a secret that a build needs belongs into a variable of its own",
+                )
+
+
+def _input_name(variable: str, prefix: str) -> str:
+    return variable.removeprefix(prefix).lower().replace("_", "-")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean …?` for what a word nearly is, else an empty text."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
