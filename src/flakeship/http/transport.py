@@ -226,7 +226,7 @@ class Transport:
     def _adapter(self) -> Adapter:
         with self._lock:
             if self._opened is None:
-                self._opened = _open_adapter(self._ca, self._environ, self._addresses)
+                self._opened = _open_adapter(self._ca, self._environ, self._addresses, self._clock.now)
             return self._opened
 
     def _proxies(self, url: str, origin: Origin) -> dict[str, str]:
@@ -234,7 +234,9 @@ class Transport:
         return {origin.scheme: proxy} if proxy else {}
 
 
-def _open_adapter(ca: str | None, environ: Mapping[str, str], addresses: Addresses) -> Adapter:
+def _open_adapter(
+    ca: str | None, environ: Mapping[str, str], addresses: Addresses, now: Callable[[], float]
+) -> Adapter:
     """Read the certificate authorities in a thread, which is the work of OpenSSL, while Python imports requests."""
     from flakeship.http.trust import tls_context
 
@@ -242,4 +244,4 @@ def _open_adapter(ca: str | None, environ: Mapping[str, str], addresses: Address
         trusted = pool.submit(tls_context, ca, environ)
         from flakeship.http.adapter import Adapter
 
-        return Adapter(trusted.result(), addresses)
+        return Adapter(trusted.result(), addresses, now)

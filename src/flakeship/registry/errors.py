@@ -10,6 +10,7 @@ from flakeship.errors import NotAllowedError
 from flakeship.http.errors import WireError
 from flakeship.http.redact import redact_url
 from flakeship.http.retry_after import retry_after
+from flakeship.http.timeouts import REASON_TIMEOUT
 from flakeship.image.model import Digest, parse_digest
 from flakeship.printable import one_line
 
@@ -86,9 +87,9 @@ def error_for(response: Response) -> RegistryError | DeniedError:
 def _read(response: Response) -> ErrorAnswer:
     wait = retry_after(response.headers)
     try:
-        body = response.read()
+        body = response.read(seconds=REASON_TIMEOUT)
     except WireError:
-        body = b""  # The status is known, and must not be hidden by a connection that broke later.
+        body = b""  # The status is known, and must not be hidden by a connection that broke later, or by a page that drips.
     errors = _errors(body)
     texts = [": ".join(filter(None, (_word(entry, "code"), _word(entry, "message")))) for entry in errors]
     text = "; ".join(filter(None, texts)) or _plain(body)

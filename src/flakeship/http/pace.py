@@ -1,0 +1,71 @@
+"""How long a peer is waited for: what counts is what it has sent or taken, not that something moves now and then."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+PIECE: Final = 64 * 1024
+"""Bytes that a peer must have sent or taken before its time begins anew. At 60 seconds that is about 1 kB/s."""
+
+SLICE: Final = 5.0
+"""Seconds of waiting after which it is looked how much the peer has taken meanwhile."""
+
+
+class EndlessAnswerError(OSError):
+    """A server sends more than belongs to any answer. The text says of what."""
+
+
+class Pace:
+    """The time that a peer has left: `limit` seconds of waiting for each PIECE bytes that are reported to `moved`.
+
+    A peer of which nothing is reported has `limit` seconds in all. Time in which nobody waits for it does not count.
+    `now` returns the seconds of a monotonic clock.
+    """
+
+    def __init__(self, now: Callable[[], float], limit: float) -> None:
+        self._now, self._limit = now, limit
+        self._moved = 0
+        self.left = limit
+
+    def moved(self, count: int) -> None:
+        """Count bytes that the peer has sent or taken."""
+        self._moved += max(0, count)
+        if self._moved >= PIECE:
+            self._moved, self.left = 0, self._limit
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time until the block is left."""
+        began = self._now()
+        try:
+            yield
+        finally:
+            self.left -= self._now() - began
+
+    def slice(self) -> float:
+        """Return the seconds to wait now. TimeoutError is raised if the peer has none left."""
+        if self.left <= 0:
+            raise TimeoutError
+        return min(self.left, SLICE)
+
+
+def unacknowledged(sock: Any) -> int:
+    """Return how many bytes were sent that the peer's system has not acknowledged; 0 where this system does not tell.
+
+    The kernel takes megabytes of a body at once, and sends them for minutes on a slow line
+    (https://www.man7.org/linux/man-pages/man7/tcp.7.html, SIOCOUTQ).
+    """
+    if sys.platform != "linux" or not isinstance(sock, socket.socket):
+        return 0
+    import fcntl
+    import termios
+
+    try:
+        # SIOCOUTQ is TIOCOUTQ by another name, and a number that differs between architectures.
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0
