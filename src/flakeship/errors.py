@@ -74,9 +74,7 @@ class CancelledError(Error):
         self.exit_code = 128 + signal_number
 
 
-OPEN_FILES: Final = (
-    "This process may open no further file: raise the limit (`ulimit -n`), or close what else holds files open."
-)
+OPEN_FILES: Final = "This process may open no further file: raise the limit (`ulimit -n`), or close what else holds files open."
 """The hint for what `is_out_of_files` tells."""
 
 

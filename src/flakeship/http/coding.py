@@ -122,4 +122,3 @@ class _Inflated(io.RawIOBase):
         self._begun = True
         self._waiting = self._inflater.unconsumed_tail or self._inflater.unused_data
         return data
-

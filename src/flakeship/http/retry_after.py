@@ -28,7 +28,7 @@ def retry_after(headers: Mapping[str, str], *, today: Callable[[], datetime] = _
     numbers = [_SECONDS.fullmatch(part.strip()) for part in text.split(",")]
     if all(numbers):
         asked = max(float(number[1]) for number in numbers if number)
-        moment = _A_MOMENT <= asked and _of_number(asked)
+        moment = asked >= _A_MOMENT and _of_number(asked)
         return _until(moment, headers, today) if moment else asked
     return _until(_date(text), headers, today)
 

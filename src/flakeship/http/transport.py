@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # requests is imported for the first exchange: an image may g
 
 T = TypeVar("T")
 _HOPS: Final = 10
+_HOPS_OF_A_LAYER: Final = 2
+"""Each redirect of an upload sends all of it again."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD: Final = frozenset({307, 308})
 _PAUSING: Final = frozenset({429, 503})
@@ -101,13 +103,14 @@ class Transport:
         WireError is raised if no answer comes, and UnsafeUrlError for a redirect to where it may not go: a `secret_body`
         never leaves the origin of `url`. Authorization is sent to the origin of `url` only (distribution-spec,
         "API": https://github.com/opencontainers/distribution-spec/blob/main/spec.md#api). A body is sent again for 307
-        and 308; any other redirect of a request with a body is an error, because it would become a GET
-        (https://www.rfc-editor.org/rfc/rfc9110#section-15.4).
+        and 308, twice at the most if it is a RequestBody; any other redirect of a request with a body is an error, because it
+        would become a GET (https://www.rfc-editor.org/rfc/rfc9110#section-15.4).
         """
         url = one_spelling(url)
         visited = {url}
         origin = Origin.of(url)
-        for _ in range(_HOPS + 1):
+        hops = _HOPS_OF_A_LAYER if isinstance(body, RequestBody) else _HOPS
+        for _ in range(hops + 1):
             response = self._once(method, url, headers, body, timeout)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
@@ -126,7 +129,7 @@ class Transport:
                         hint="A token server must answer by itself; its operator has to mend that.",
                     )
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-        raise WireError(f"{origin} redirects in a circle, or more than {_HOPS} times", transient=False)
+        raise WireError(f"{origin} redirects in a circle, or more than {hops} times", transient=False)
 
     def named(self, current: str, location: str) -> str:
         """Return the URL that the `Location` of an answer from `current` leads to, if it may be asked.

@@ -253,7 +253,9 @@ class RegistryClient:
             raise WireError(f"the manifest {reference} of {self.name} is larger than 4 MiB", transient=False)
         manifest = Manifest(_media_type(response), data, digest_of(data))
         if not response.is_delimited and _promised(reference, response) not in ("", manifest.digest):
-            raise BrokenConnectionError(f"the connection broke before {self.name} had sent all of {reference}")
+            raise BrokenConnectionError(
+                f"the connection broke before {self.name} had sent all of {reference}"
+            )
         return manifest
 
     def put_manifest(self, reference: str, data: bytes, *, media_type: str) -> None:

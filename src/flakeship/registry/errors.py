@@ -24,6 +24,11 @@ TRANSIENT: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 _SESSION_GONE: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 _DENIED: Final = frozenset({401, 403})
+_BLOB_GONE: Final = frozenset({"BLOB_UNKNOWN"})
+_FOR_GOOD: Final = frozenset({"NAME_INVALID", "NAME_UNKNOWN", "UNSUPPORTED", "DENIED", "UNAUTHORIZED"})
+_COMMIT_REFUSED: Final = frozenset({400, 404, 405, 409, 410, 416})
+_TRIES_OF_A_COMMIT: Final = 3
+"""Each may send the whole blob: a registry that never takes it must not be sent it six times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,22 @@ def error_for(response: Response) -> RegistryError | DeniedError:
     if "DIGEST_INVALID" in codes:  # the data was damaged on its way, or will be each time
         return RegistryError(answer, transient=True, tries=2)
     return RegistryError(answer, transient=answer.status in TRANSIENT or "TOOMANYREQUESTS" in codes)
+
+
+def as_lost_commit(error: RegistryError) -> None:
+    """Let the refusal of a PUT that ends an upload session be worth another try, which begins with a question.
+
+    A commit whose answer got lost is refused when it is sent again, and so is one that the registry forgot: by a code of
+    an ended session, as a blob that is not known (https://github.com/GoogleContainerTools/jib/issues/4301), or by a
+    status alone. Whether the blob is there by then tells the two apart. Other refusals hold for good, as of a name.
+    """
+    codes = set(error.answer.codes)
+    if error.transient or codes & _FOR_GOOD:
+        return
+    if codes & _BLOB_GONE:
+        error.transient = True
+    elif error.answer.status in _COMMIT_REFUSED:
+        error.transient, error.tries = True, _TRIES_OF_A_COMMIT
 
 
 def _read(response: Response) -> ErrorAnswer:
