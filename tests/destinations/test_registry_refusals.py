@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 
@@ -266,3 +267,17 @@ def test_a_server_that_accepts_everything_and_keeps_nothing_is_found_out(
     with pytest.raises(UnreachableError, match="accepted by the registry, and is not there") as raised:
         push(random_packed(27), pusher.destination(proxy.host, registry.new_repository(), tags=("latest",)))
     assert "says yes to everything" in raised.value.hint
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_a_file_that_can_not_be_opened_is_no_fault_of_the_disk(
+    number: int, registry: Registry, pusher: Pusher
+) -> None:
+    def full() -> object:
+        raise OSError(number, "Too many open files")
+
+    layer = replace(random_layer(21), open=full)  # type: ignore[arg-type]
+    with pytest.raises(ResourceError, match="cannot be read: Too many open files") as raised:
+        push(packed_of(layer), pusher.destination(registry.host, registry.new_repository()))
+    assert "ulimit -n" in raised.value.hint
+    assert "disk" not in raised.value.hint
