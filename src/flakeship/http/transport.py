@@ -146,10 +146,10 @@ class Transport:
         UnsafeUrlError is raised otherwise: see `_check`, and `realm_url`.
         """
         url = realm_url(registry, realm)
-        self._check(f"{registry}/", url)
+        self._check(f"{registry}/", url, names="names the token server")
         return url
 
-    def _check(self, current: str, url: str) -> None:
+    def _check(self, current: str, url: str, *, names: str = "points to") -> None:
         """Raise UnsafeUrlError for plain http that nobody asked for, and for what is less public than who names it.
 
         A registry must not be able to make us send requests into a network that it can't reach itself
@@ -160,7 +160,7 @@ class Transport:
         namer, target = Origin.of(current), Origin.of(url)
         if target.scheme == "http" and not self._may_be_plain(namer, target):
             raise UnsafeUrlError(
-                f"{namer} points to {target}, which would be plain http",
+                f"{namer} {names} {target}, which would be plain http",
                 hint="The registry must be told its public address, with https (behind a proxy: X-Forwarded-Proto, "
                 f"relativeurls). If plain http is meant for {target.host}, name it in the input plain-http.",
             )
@@ -172,7 +172,7 @@ class Transport:
         own = self._reach(namer, current, Addresses.as_namer)
         if reach is Reach.NEVER or reach < (own or Reach.INSIDE):
             raise UnsafeUrlError(
-                f"{namer} points to {target}, an address inside this network",
+                f"{namer} {names} {target}, an address inside this network",
                 hint="Only a registry that has a private address itself may name others; link-local addresses are never "
                 "asked. Use the registry's name inside the network, or ask its operator for public addresses.",
             )
