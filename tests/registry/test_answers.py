@@ -199,6 +199,25 @@ def test_a_manifest_that_only_the_connection_ends_is_compared_with_its_digest(
         assert found.digest == DIGEST
 
 
+def test_a_blob_that_only_the_connection_ends_goes_on_where_it_was_cut(pusher: Pusher) -> None:
+    config, digest = PACKED.config, PACKED.config_descriptor.digest
+    cut = answer(200, {"Connection": "close"}, config[:-9], length=False)
+    part = {"Content-Range": f"bytes {len(config) - 9}-{len(config) - 1}/{len(config)}"}
+    with scripted(PING, cut, answer(206, part, config[-9:])) as server:
+        repository = RepositoryReader(asked(pusher, server), "it")
+        with repository.get_blob(digest) as blob:
+            assert b"".join(iter(lambda: blob.read(10), b"")) == config
+    assert len(server.requests) == 3
+
+
+def test_a_whole_blob_that_only_the_connection_ends_is_read(pusher: Pusher) -> None:
+    with scripted(PING, answer(200, {}, PACKED.config, length=False)) as server:
+        repository = RepositoryReader(asked(pusher, server), "it")
+        with repository.get_blob(PACKED.config_descriptor.digest) as blob:
+            assert b"".join(iter(lambda: blob.read(10), b"")) == PACKED.config
+    assert len(server.requests) == 2
+
+
 def test_a_digest_that_two_headers_tell_is_one(pusher: Pusher) -> None:
     twice = answer(201, {"Docker-Content-Digest": f"{DIGEST}, {DIGEST}"})
     other = answer(201, {"Docker-Content-Digest": f"{DIGEST}, sha256:{'0' * 64}"})

@@ -5,7 +5,6 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ from urllib.parse import quote, urlencode
 
 from flakeship.errors import RejectedError
 from flakeship.http.body import RequestBody
-from flakeship.http.coding import as_stored
 from flakeship.http.errors import BrokenConnectionError, WireError
 from flakeship.http.transport import Transport
 from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.printable import one_line
+from flakeship.registry.blob_answer import PARTIAL, blob_stream
 from flakeship.registry.connection import RegistryConnection
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
@@ -47,12 +46,6 @@ _CANCELS: Final = 2
 
 _STORED: Final = (200, 201, 202, 204)
 """The answers to a PUT that registries use for success; the distribution-spec has 201 only."""
-
-_PARTIAL: Final = 206
-"""The status of an answer to a request for a range: https://www.rfc-editor.org/rfc/rfc9110#section-15.3.7."""
-
-_SKIPPED: Final = 1024 * 1024
-"""Bytes that are read and dropped at once."""
 
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _VENDOR: Final = "application/vnd."
@@ -151,13 +144,9 @@ class RegistryClient:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._connection.send(
-            "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(200, _PARTIAL) if start else (200,)
+            "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(200, PARTIAL) if start else (200,)
         ) as response:
-            stream = response.stream()
-            if response.status != _PARTIAL:  # a part of what was encoded can't be decoded
-                stream = as_stored(stream, response.coding, response.origin)
-            _skip(stream, start - _first_byte(response))
-            yield stream
+            yield blob_stream(response, digest, start=start)
 
     def mount(self, digest: Digest, source: str) -> UploadSession | None:
         """`POST blobs/uploads/?mount=<digest>&from=<source>`: take a blob over from another repository.
@@ -300,24 +289,6 @@ class RegistryClient:
         # The answer to a HEAD has no body that would tell the reason, and some registries have no HEAD at all.
         response.close()
         return self._connection.send("GET", url, headers=headers, expect=(200, 404))
-
-
-def _first_byte(response: Response) -> int:
-    """Return the position in the blob at which the body of an answer begins."""
-    if response.status != _PARTIAL:
-        return 0
-    hit = re.fullmatch(r"bytes ([0-9]{1,18})-.*", response.headers.get("Content-Range", "").strip())
-    if not hit:
-        raise WireError(f"{response.origin} answered with a part of a blob, and does not say which")
-    return int(hit[1])
-
-
-def _skip(stream: RawIOBase, count: int) -> None:
-    """Drop `count` bytes. WireError if the stream begins behind them, or ends before."""
-    while count > 0 and (data := stream.read(min(count, _SKIPPED))):
-        count -= len(data)
-    if count:
-        raise WireError("the registry answered with another part of a blob than it was asked for")
 
 
 def _media_type(response: Response) -> str:
