@@ -9,7 +9,8 @@ import socket
 
 import pytest
 
-from flakeship.errors import RejectedError, ResourceError
+from flakeship.errors import Error, RejectedError, ResourceError
+from flakeship.events import Notice
 from flakeship.http.errors import BrokenConnectionError, WireError
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.registry.client import RegistryClient, UploadSession
@@ -279,6 +280,42 @@ def test_a_refused_commit_may_be_one_that_got_lost(status: int, codes: tuple[str
     error = refusal(status, *codes)
     as_lost_commit(error)
     assert (error.tries or 6 if error.transient else 1) == tries
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "code", "passes"),
+    [
+        (403, {"Retry-After": "7"}, "", True),
+        (403, {"Retry-After": "soon"}, "", False),
+        (403, {}, "TOOMANYREQUESTS", True),
+        (403, {}, "DENIED", False),
+        (401, {"Retry-After": "7"}, "", False),
+        (404, {"Retry-After": "7"}, "", False),
+        (507, {"Retry-After": "7"}, "", True),
+        (507, {}, "", False),
+        (503, {}, "", True),
+    ],
+)
+def test_a_refusal_for_now_is_none_for_good(
+    status: int, headers: dict[str, str], code: str, passes: bool, pusher: Pusher
+) -> None:
+    body = f'{{"errors":[{{"code":"{code}"}}]}}'.encode()
+    with scripted(PING, answer(status, headers, body)) as server:
+        client = asked(pusher, server)
+        with pytest.raises(Error) as raised:
+            client.start_upload()
+    assert getattr(raised.value, "transient", False) == passes
+    if passes and status == 403:
+        assert "limits how much" in raised.value.hint
+
+
+def test_a_registry_that_warns_for_ever_is_heard_for_a_while(pusher: Pusher) -> None:
+    warnings = [", ".join(f'299 - "{number}-{each}"' for each in range(9)) for number in range(9)]
+    with scripted(PING, *(answer(404, {"Warning": text}) for text in warnings)) as server:
+        client = asked(pusher, server)
+        for _ in warnings:
+            client.head_blob(DIGEST)
+    assert len(pusher.of(Notice)) == 20
 
 
 # Hints
