@@ -77,14 +77,15 @@ def scripted(*acts: Act) -> Iterator[Scripted]:
     server = Scripted(list(acts))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server.host = f"127.0.0.1:{listener.getsockname()[1]}"
-        ends: list[socket.socket] = []
+        ends: list[tuple[socket.socket, threading.Thread]] = []
 
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = listener.accept()
-                    ends.append(connection)
-                    threading.Thread(target=server.serve, args=(connection,), daemon=True).start()
+                    serving = threading.Thread(target=server.serve, args=(connection,), daemon=True)
+                    ends.append((connection, serving))
+                    serving.start()
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
@@ -93,6 +94,7 @@ def scripted(*acts: Act) -> Iterator[Scripted]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
-            for end in ends:
+            for connection, serving in ends:
                 with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
+                serving.join()

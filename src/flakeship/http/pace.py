@@ -15,6 +15,10 @@ SLICE: Final = 5.0
 """Seconds of waiting after which it is looked how much the peer has taken meanwhile."""
 
 
+_BYTES_ACKED: Final = slice(120, 128)
+"""Where `tcpi_bytes_acked` stands in the `struct tcp_info` of linux/tcp.h, since Linux 4.1."""
+
+
 class EndlessAnswerError(OSError):
     """A server sends more than belongs to any answer. The text says of what."""
 
@@ -53,19 +57,17 @@ class Pace:
         return min(self.left, SLICE)
 
 
-def unacknowledged(sock: Any) -> int:
-    """Return how many bytes were sent that the peer's system has not acknowledged; 0 where this system does not tell.
+def acknowledged(sock: Any) -> int | None:
+    """Return how many bytes the peer's system has acknowledged so far, None where this system does not tell.
 
-    The kernel takes megabytes of a body at once, and sends them for minutes on a slow line
-    (https://www.man7.org/linux/man-pages/man7/tcp.7.html, SIOCOUTQ).
+    The kernel takes megabytes of a body at once, and sends them for minutes on a slow line; TLS writes much of what it was
+    given and still says that it wrote nothing. What is acknowledged has arrived, whatever stands in between
+    (https://www.man7.org/linux/man-pages/man7/tcp.7.html, TCP_INFO).
     """
     if sys.platform != "linux" or not isinstance(sock, socket.socket):
-        return 0
-    import fcntl
-    import termios
-
+        return None
     try:
-        # SIOCOUTQ is TIOCOUTQ by another name, and a number that differs between architectures.
-        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    except (OSError, ValueError):
-        return 0
+        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
+    except OSError:
+        return None
+    return int.from_bytes(told[_BYTES_ACKED], sys.byteorder) if len(told) == _BYTES_ACKED.stop else None

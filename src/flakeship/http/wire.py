@@ -9,13 +9,14 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 from urllib3.util.wait import wait_for_read
 
-from flakeship.http.pace import EndlessAnswerError, Pace, unacknowledged
+from flakeship.http.pace import PIECE, EndlessAnswerError, Pace, acknowledged
 from flakeship.http.timeouts import STALL_TIMEOUT
 
 HEAD_LIMIT: Final = 128 * 1024
@@ -38,7 +39,7 @@ class _Incoming(io.RawIOBase):
         super().__init__()
         self._sock, self._now = sock, now
         self._held = sock.makefile("rb", buffering=0)  # as long as it is open, so is the socket
-        self._queued = unacknowledged(sock)
+        self._taken = acknowledged(sock) or 0
         self._last = b""
         self.pace = Pace(now, sock.gettimeout() or STALL_TIMEOUT)
         self.renews = False
@@ -71,9 +72,9 @@ class _Incoming(io.RawIOBase):
                 with self.pace.waiting():
                     count: int = self._sock.recv_into(view)
             except TimeoutError:
-                queued = unacknowledged(self._sock)
-                self.pace.moved(self._queued - queued)
-                self._queued = queued
+                taken = acknowledged(self._sock) or 0
+                self.pace.moved(taken - self._taken)
+                self._taken = taken
             else:
                 return count
 
@@ -159,12 +160,15 @@ class Speaking:
         if self.sock is None or not isinstance(data, bytes):
             super().send(data)  # type: ignore[misc]
             return
-        pace, view, queued = Pace(self.now, STALL_TIMEOUT), memoryview(data), unacknowledged(self.sock)
+        pace, view, before = Pace(self.now, STALL_TIMEOUT), memoryview(data), acknowledged(self.sock)
+        # TLS tells of nothing that it wrote until all of it is written, which where nothing else tells is too long.
+        most = PIECE if isinstance(self.sock, ssl.SSLSocket) else len(view)
         while view:
-            sent = self._sent(view, pace)
-            now_queued = unacknowledged(self.sock)
-            pace.moved(queued + sent - now_queued)
-            view, queued = view[sent:], now_queued
+            sent = self._sent(view[:most], pace)
+            view = view[sent:]
+            after = acknowledged(self.sock)
+            pace.moved(sent if before is None or after is None else after - before)
+            before = after
 
     def _sent(self: Any, view: memoryview, pace: Pace) -> int:
         """Return how many bytes the kernel took within a slice of time, which may be none.
