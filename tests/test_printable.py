@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakeship.printable import one_line, printable, printable_lines
+from flakeship.printable import escaped_json, one_line, printable, printable_lines
 
 # The three alphabets that stood in three packages, before there was one.
 SERVERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -62,3 +63,16 @@ def test_what_is_printable_stays_as_it_is(text: str) -> None:
 def test_an_answer_is_cut() -> None:
     assert one_line("x" * 1000, 50) == "x" * 49 + "…"
     assert one_line("x" * 50, 50) == "x" * 50
+
+
+@given(
+    st.recursive(st.text(), lambda inner: st.dictionaries(st.text(), inner) | st.lists(inner), max_leaves=9)
+)
+def test_json_that_is_printable_says_the_same(document: object) -> None:
+    text = escaped_json(json.dumps(document, indent=2, ensure_ascii=False))
+    assert json.loads(text) == document
+    assert not set(SERVERS.findall(text)) - {"\n"}
+
+
+def test_json_keeps_letters_as_they_are() -> None:
+    assert escaped_json('{"é": "\x9b31m\u202e\x7f"}') == '{"é": "\\u009b31m\\u202e\\u007f"}'

@@ -22,7 +22,7 @@ from flakeship.cancellation import Cancellation, Cancelled
 from flakeship.commands import COMMANDS, PUBLISHING
 from flakeship.commands.tag_record import TagRecord
 from flakeship.confinement import exposure
-from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.errors import OPEN_FILES, Error, ResourceError, UsageError, is_out_of_files
 from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
 
@@ -105,6 +105,8 @@ def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | Non
             what = "no further thread can be started"
         case _:
             return None
+    if isinstance(error, OSError) and is_out_of_files(error):
+        return ResourceError(what, hint=OPEN_FILES)
     return ResourceError(
         what, hint="look at the disk, the limits (`ulimit -a`) and the rights of this machine"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Final
 
 
 class Error(Exception):
@@ -71,6 +72,15 @@ class CancelledError(Error):
         super().__init__(message, hint=hint, detail=detail)
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+
+OPEN_FILES: Final = "This process may open no further file: raise the limit (`ulimit -n`), or close what else holds files open."
+"""The hint for what `is_out_of_files` tells."""
+
+
+def is_out_of_files(error: OSError) -> bool:
+    """Tell whether no further file or connection can be opened: by this process, or on this machine."""
+    return error.errno in {errno.EMFILE, errno.ENFILE}
 
 
 def is_disk_full(error: OSError) -> bool:

@@ -16,6 +16,7 @@ from tests.destinations.faults import BLOBS, MANIFESTS, SIZE, UPLOADS, assert_co
 from tests.destinations.pushing import Pusher, push
 from tests.images import random_packed
 from tests.testbed.registry import FaultProxy, Registry
+from tests.testbed.registry_faults import Answer
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +61,67 @@ def test_f5_a_commit_that_was_lost_with_its_session(
     proxy.fail_next("PUT", UPLOADS, status=404, body=gone)
     push_past(proxy, registry, pusher)
     assert len(proxy.of("PATCH")) == 3, "the layer twice, the config once"
+
+
+def refused(code: str) -> bytes:
+    return json.dumps({"errors": [{"code": code, "message": "it is not here"}]}).encode()
+
+
+LOST = [
+    (404, refused("BLOB_UNKNOWN")),
+    (404, refused("NOT_FOUND")),
+    (404, b""),
+    (404, b"<html>404</html>"),
+    (400, refused("BLOB_UPLOAD_INVALID")),
+    (400, refused("UNKNOWN")),
+    (409, b""),
+    (416, refused("RANGE_INVALID")),
+]
+"""How registries refuse the commit of a session that they have lost, or have committed already."""
+
+
+@pytest.mark.parametrize(("status", "body"), LOST)
+def test_f5_a_lost_commit_in_every_dialect(
+    status: int, body: bytes, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next("PUT", UPLOADS, status=status, body=body, times=2)
+    push_past(proxy, registry, pusher)
+    assert len(proxy.of("PATCH")) == 4, "the layer three times, the config once"
+
+
+@pytest.mark.parametrize(("status", "body"), LOST)
+def test_f4_a_commit_that_counted_and_was_refused_all_the_same(
+    status: int, body: bytes, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.change_next("PUT", UPLOADS, lambda _: Answer(status, {}, body))
+    push_past(proxy, registry, pusher)
+    assert proxy.received < SIZE * 1.02, "nothing is sent twice"
+
+
+def test_f5_a_lost_commit_where_no_patch_is_taken(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next("PATCH", UPLOADS, status=405, times=1)
+    proxy.fail_next("PUT", UPLOADS, status=404, body=refused("BLOB_UNKNOWN"), skip=1)
+    push_past(proxy, registry, pusher, layers=2)
+
+
+def test_a_registry_that_never_takes_a_blob_is_not_sent_it_for_ever(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next("PUT", UPLOADS, status=404, times=9)
+    with pytest.raises(UnreachableError, match="404; tried 3 times"):
+        push(random_packed(27, layers=1), pusher.destination(proxy.host, registry.new_repository()))
+
+
+@pytest.mark.parametrize("code", ["NAME_UNKNOWN", "NAME_INVALID", "UNSUPPORTED"])
+def test_a_commit_that_is_refused_for_good_is_not_tried_again(
+    code: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    proxy.fail_next("PUT", UPLOADS, status=404, body=refused(code), times=9)
+    with pytest.raises(Error, match=code):
+        push(random_packed(26, layers=1), pusher.destination(proxy.host, registry.new_repository()))
+    assert len(proxy.of("PUT", UPLOADS)) == 1
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.destinations.registry.dry_run import DryRun
 from flakeship.errors import NotAllowedError, UnreachableError
-from flakeship.events import Notice
+from flakeship.events import Notice, Retry
 from flakeship.http.errors import UnsafeUrlError
 from flakeship.image.index import seal_index
+from flakeship.image.stream import sha256_of
 from tests.destinations.faults import MANIFESTS, UPLOADS, assert_complete
 from tests.destinations.pushing import Pusher, push
 from tests.images import random_packed
@@ -93,6 +95,49 @@ def test_a_tag_that_was_refused_tells_why_although_it_may_not_be_looked_at(
     )
     with pytest.raises(UnreachableError, match="immutable"):
         push(random_packed(7), pusher.destination(proxy.host, registry.new_repository(), tags=("1",)))
+
+
+@pytest.mark.parametrize(("method", "pattern"), [("GET", MANIFESTS), ("GET", "/blobs/sha256:")])
+def test_a_look_at_what_can_be_used_again_is_tried_again(
+    method: str, pattern: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    """One bad answer before the build would cost the build, and all layers."""
+    packed, repository = random_packed(12), registry.new_repository()
+    push(packed, pusher.destination(registry.host, repository, tags=("1",)))
+    proxy.fail_next(method, pattern, status=503)
+    client = pusher.client(proxy.host, repository)
+    destination = RegistryDestination(client, tags=("1",), reuse=Reuse(), emit=pusher.events.append)
+    (image,) = destination.existing()
+    assert [layer.digest for layer in image.layers if layer] == [
+        layer.descriptor.digest for layer in packed.layers
+    ]
+    (layer, *_) = filter(None, image.layers)
+    proxy.fail_next("GET", layer.digest, status=503)
+    with destination.open_blob(layer) as blob:
+        assert sha256_of(blob) == (layer.digest, layer.size)
+    assert proxy.pending == 0
+    assert len(pusher.of(Retry)) == 2
+
+
+def test_a_dry_run_asks_again_too(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:
+    packed, repository = random_packed(13, layers=1), registry.new_repository()
+    push(packed, pusher.destination(registry.host, repository))
+    dry = DryRun(pusher.destination(proxy.host, repository, tags=("1",)), emit=pusher.events.append)
+    proxy.fail_next("HEAD", "/blobs/", status=503)
+    assert dry.take(packed.layers[0]).state == "reused"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(415, ""), (400, "MANIFEST_INVALID"), (404, ""), (405, "UNSUPPORTED"), (501, "")]
+)
+def test_a_registry_that_knows_no_image_of_oci_is_told_by_a_hint(
+    status: int, code: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    body = f'{{"errors":[{{"code":"{code}","message":"unknown media type"}}]}}'.encode() if code else b""
+    proxy.fail_next("PUT", MANIFESTS, status=status, body=body)
+    with pytest.raises(UnreachableError, match=str(status)) as raised:
+        push(random_packed(14), pusher.destination(proxy.host, registry.new_repository(), tags=("1",)))
+    assert "media-types: docker" in raised.value.hint
 
 
 def test_trouble_is_no_refusal(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:

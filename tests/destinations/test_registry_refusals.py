@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 
@@ -286,3 +287,17 @@ def test_a_manifest_that_is_accepted_and_thrown_away_is_no_success(
         push(random_packed(2), destination)
         assert "was set to" in pusher.of(Warned)[-1].text
     assert registry.digest(repository, "latest") == before
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_a_file_that_can_not_be_opened_is_no_fault_of_the_disk(
+    number: int, registry: Registry, pusher: Pusher
+) -> None:
+    def full() -> object:
+        raise OSError(number, "Too many open files")
+
+    layer = replace(random_layer(21), open=full)  # type: ignore[arg-type]
+    with pytest.raises(ResourceError, match="cannot be read: Too many open files") as raised:
+        push(packed_of(layer), pusher.destination(registry.host, registry.new_repository()))
+    assert "ulimit -n" in raised.value.hint
+    assert "disk" not in raised.value.hint

@@ -49,6 +49,10 @@ def test_everyday_locations_are_followed(current: str, location: str, expected: 
         ("https://a.example/\r\nX: y", "empty or malformed"),
         ("https://a.exa\tmple/", "empty or malformed"),
         ("https://a.example/\x7f", "empty or malformed"),
+        ("https://auth.example:0/", r"the port 0 of auth\.example, and there is no such port"),
+        ("https://auth.example:00/", "the port 0 "),
+        ("https://auth.example:65536/", "the port 65536 "),
+        ("https://[2001:db8::1]:99999/", "the port 99999 of 2001:db8::1"),
     ],
 )
 def test_hostile_locations_are_refused(location: str, why: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import time
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_the_ways_to_write_a_proxy(text: str, url: str) -> None:
     [("u:p", "u:p"), ("u", "u:"), ("u:%E2%82%AC", "u:€"), ("u:€", "u:€"), ("u:p%40s:x", "u:p@s:x")],
 )
 def test_the_password_of_a_proxy_may_be_any_text(user: str, sent: str) -> None:
-    adapter = Adapter(Trust(None, {}), Addresses())
+    adapter = Adapter(Trust(None, {}), Addresses(), time.monotonic)
     (value,) = adapter.proxy_headers(f"http://{user}@proxy.test:3128").values()
     assert base64.b64decode(value.removeprefix("Basic ")).decode() == sent
     assert adapter.proxy_manager_for(f"http://{user}@proxy.test:3128").proxy_headers == {

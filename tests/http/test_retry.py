@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,10 +81,57 @@ def test_it_gives_up(error: WireError, calls: int, said: str) -> None:
         ("", None),
         ("²", None),
         ("1e9", None),
+        ("0.5", 0.5),
+        ("120s", 120.0),
+        ("120 seconds", 120.0),
+        ("5, 7", 7.0),
+        ("5, soon", None),
+        ("9" * 18, 999999999999999999.0),
+        ("9" * 19, None),
+        ("Wednesday, 21-Oct-26 07:28:05 GMT", 5.0),
+        ("Wed Oct 21 07:28:05 2026", 5.0),
+        ("Wed, 21 Oct 2026 09:28:05 +0200", 5.0),
+        ("2026-10-21T07:28:05Z", 5.0),
+        ("1792567685", 5.0),
+        ("Wed, 21 Oct 99999 07:28:05 GMT", None),
     ],
 )
 def test_retry_after_in_every_form(text: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": text, "Date": NOW}) == seconds
+
+
+MOMENT = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("date", [{}, {"Date": "lately"}, {"Date": ""}])
+@pytest.mark.parametrize(
+    "text",
+    ["Wed, 21 Oct 2026 07:29:00 GMT", "Wed Oct 21 07:29:00 2026", "2026-10-21T07:29:00Z", "1792567740"],
+)
+def test_a_moment_is_waited_for_by_our_clock_where_the_server_tells_no_date(
+    text: str, date: dict[str, str]
+) -> None:
+    assert retry_after({"Retry-After": text, **date}, today=lambda: MOMENT) == 60
+    assert retry_after({"Retry-After": text, **date}, today=lambda: MOMENT + timedelta(hours=1)) is None
+
+
+@given(st.integers(0, 10**7), st.sampled_from([0, 1, 2, 3]))
+def test_every_form_of_a_moment_is_the_same_wait(seconds: int, form: int) -> None:
+    moment = MOMENT + timedelta(seconds=seconds)
+    forms = (
+        format_datetime(moment, usegmt=True),
+        moment.strftime("%A, %d-%b-%y %H:%M:%S GMT"),
+        moment.ctime(),
+        moment.isoformat(),
+    )
+    assert retry_after({"Retry-After": forms[form], "Date": NOW}) == seconds
+
+
+def test_a_server_that_asks_for_no_wait_is_not_asked_again_at_once() -> None:
+    clock = ManualClock()
+    action = Failing(*(WireError("busy", retry_after=asked) for asked in (0, 0.2, 3)))
+    retrying(action, what="", clock=clock.as_clock(lambda: 1.0), emit=lambda _: None)
+    assert clock.slept == [0.5, 1, 3]
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

@@ -1,4 +1,4 @@
-"""One HTTP exchange through the adapter of requests: large blocks, timeouts that count idle time only, our TLS context.
+"""One HTTP exchange through the adapter of requests: large blocks, limits of its own, our TLS context.
 
 The adapter is used without a Session of requests. Everything that a Session adds (.netrc, cookies, redirects, the
 proxies of os.environ) can carry credentials to a place that they were not meant for (CVE-2024-47081, CVE-2018-18074).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -24,26 +24,12 @@ from flakeship.http.body import SizedReader
 from flakeship.http.failures import wire_error
 from flakeship.http.origin import Origin
 from flakeship.http.response import Response
-from flakeship.http.timeouts import CONNECT_TIMEOUT, STALL_TIMEOUT
+from flakeship.http.timeouts import CONNECT_TIMEOUT
 from flakeship.http.trust import Trust
+from flakeship.http.wire import Speaking
 
 BLOCK_SIZE: Final = 1024 * 1024
 """Bytes of a body that are read and given to the kernel at once. The 8 KiB of http.client halve the speed."""
-
-
-class _PiecewiseSend:
-    """A mixin that sends a body piece by piece, so that the timeout counts only the time without progress."""
-
-    def send(self: Any, data: Any) -> None:
-        if self.sock is None or not isinstance(data, bytes):
-            super().send(data)  # type: ignore[misc]
-            return
-        # socket.sendall counts the time of all its data, and urllib3 leaves the connect timeout in force while it
-        # sends: a connection that is slow but alive would be cut (https://docs.python.org/3/library/socket.html).
-        self.sock.settimeout(STALL_TIMEOUT)
-        view = memoryview(data)
-        while view:
-            view = view[self.sock.send(view) :]
 
 
 class _DialsKnown:
@@ -74,22 +60,24 @@ class _DialsKnown:
         raise failure
 
 
-class _HttpConnection(_DialsKnown, _PiecewiseSend, HTTPConnection):
+class _HttpConnection(_DialsKnown, Speaking, HTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _HttpsConnection(_DialsKnown, _PiecewiseSend, HTTPSConnection):
+class _HttpsConnection(_DialsKnown, Speaking, HTTPSConnection):  # type: ignore[misc]
     pass
 
 
-def _pools(known: Addresses) -> dict[str, type[HTTPConnectionPool]]:
-    """Return the classes of pools by scheme, whose connections dial `known` addresses."""
+def _pools(known: Addresses, clock: Callable[[], float]) -> dict[str, type[HTTPConnectionPool]]:
+    """Return the classes of pools by scheme, whose connections dial `known` addresses and wait by `clock`."""
 
     class Http(_HttpConnection):
         addresses = known
+        now = staticmethod(clock)
 
     class Https(_HttpsConnection):
         addresses = known
+        now = staticmethod(clock)
 
     class HttpPool(HTTPConnectionPool):
         ConnectionCls = Http
@@ -103,12 +91,12 @@ def _pools(known: Addresses) -> dict[str, type[HTTPConnectionPool]]:
 class Adapter(HTTPAdapter):
     """An adapter of requests that verifies servers with `trust` only, and connects to `addresses` only.
 
-    It may be used by many threads at once.
+    It may be used by many threads at once. `now` returns the seconds of a monotonic clock, by which it waits.
     """
 
-    def __init__(self, trust: Trust, addresses: Addresses) -> None:
+    def __init__(self, trust: Trust, addresses: Addresses, now: Callable[[], float]) -> None:
         self._trust = trust
-        self._pools = _pools(addresses)
+        self._pools = _pools(addresses, now)
         super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
 
     def exchange(
@@ -121,10 +109,11 @@ class Adapter(HTTPAdapter):
         timeout: float,
         proxies: Mapping[str, str],
     ) -> Response:
-        """Send one request and return the answer, with its body still to be read. `timeout` is in seconds.
+        """Send one request and return the answer, with its body still to be read.
 
+        The head comes within `timeout` seconds after the peer has taken the request.
         `proxies` maps a scheme to the URL of an HTTP proxy. A redirect is returned and not followed. WireError is
-        raised when no answer comes.
+        raised when no answer comes, and ResourceError where this machine can open no connection.
         """
         try:
             answer = self.send(

@@ -33,6 +33,10 @@ class WireError(UnreachableError):
         self.args = (self.message,)
 
 
+class BrokenConnectionError(WireError):
+    """The connection broke before the answer was complete: nobody knows whether the request was obeyed."""
+
+
 class UnknownHostError(WireError):
     """The host has no address in DNS, or no name server answered."""
 

@@ -10,7 +10,9 @@ from typing import Final
 import requests
 import urllib3.exceptions as lib
 
+from flakeship.errors import OPEN_FILES, ResourceError, is_out_of_files
 from flakeship.http.errors import (
+    BrokenConnectionError,
     CertificateError,
     NotTlsError,
     ProxyRefusedError,
@@ -18,13 +20,17 @@ from flakeship.http.errors import (
     WireError,
 )
 from flakeship.http.origin import Origin
+from flakeship.http.pace import EndlessAnswerError
 from flakeship.printable import one_line
 
 _NOT_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 
 
-def wire_error(error: BaseException, origin: Origin) -> WireError:
-    """Return the WireError for an exception in an exchange with `origin`, with a hint if the user can do something."""
+def wire_error(error: BaseException, origin: Origin) -> WireError | ResourceError:
+    """Return the WireError for an exception in an exchange with `origin`, with a hint if the user can do something.
+
+    It is a ResourceError if this machine could not open a connection for want of a file descriptor.
+    """
     causes = list(_causes(error))
     for cause in causes:
         if found := _known(cause, origin):
@@ -33,11 +39,18 @@ def wire_error(error: BaseException, origin: Origin) -> WireError:
         (cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), None
     )
     reason = (deepest.strerror if deepest else "") or "the connection broke before the answer was complete"
-    return WireError(f"{origin}: {one_line(reason)}")
+    return BrokenConnectionError(f"{origin}: {one_line(reason)}")
 
 
-def _known(cause: BaseException, origin: Origin) -> WireError | None:
+def _known(cause: BaseException, origin: Origin) -> WireError | ResourceError | None:
     match cause:
+        case OSError() if is_out_of_files(cause):
+            return ResourceError(f"{origin} can't be reached: {cause.strerror}", hint=OPEN_FILES)
+        case EndlessAnswerError():
+            return WireError(
+                f"{origin} does not come to an end with {cause}",
+                hint="Is this the registry, or something else that listens there?",
+            )
         case requests.exceptions.ProxyError() | lib.ProxyError():
             return _proxy(cause, origin)
         case socket.gaierror():

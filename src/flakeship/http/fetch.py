@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from flakeship.http.timeouts import STALL_TIMEOUT
 from flakeship.http.transport import Transport
 
 _LIMIT: Final = 1024 * 1024
@@ -18,7 +19,7 @@ class Fetcher:
     def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes:
         """Return at most 1 MiB of the document at `url`, sent with a Bearer token if one is given.
 
-        The answer must begin within `seconds`. errors.Error is raised if there is none, and ValueError, with the status
+        The head of the answer must come within `seconds`, its body within a minute. errors.Error is raised if there is none, and ValueError, with the status
         in its message, for any status but 200.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -26,4 +27,4 @@ class Fetcher:
         if response.status != 200:
             response.close()
             raise ValueError(f"it answers {response.status}")
-        return response.read(_LIMIT)
+        return response.read(_LIMIT, seconds=STALL_TIMEOUT)

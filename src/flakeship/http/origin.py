@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from flakeship.http.errors import UnsafeUrlError
 
 _PORTS: Final = {"http": 80, "https": 443}
+_PORTS_END: Final = 65536
 _LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME: Final = 253
@@ -40,9 +41,14 @@ class Origin:
         scheme, authority = _split(url)[:2]
         hit = _AUTHORITY.fullmatch(authority)
         host = _host(hit["host"]) if hit else ""
-        port = int((hit["port"] if hit else "") or _PORTS[scheme])
-        if not host or not 0 < port < 65536:
+        if not host:
             raise UnsafeUrlError("a server points to a URL whose host is malformed, or spelled to deceive")
+        port = int((hit["port"] if hit else "") or _PORTS[scheme])
+        if not 0 < port < _PORTS_END:
+            raise UnsafeUrlError(
+                f"a server points to the port {port} of {host}, and there is no such port",
+                hint="The registry is told a wrong address of its own, or of its token server: ask its operator.",
+            )
         return cls(scheme, host, port)
 
     @property

@@ -66,13 +66,14 @@ def _wait(error: WireError, attempt: int, policy: RetryPolicy, clock: Clock) -> 
     """Return the seconds until the next try, or None where there shall be no other."""
     if not error.transient or attempt >= min(policy.tries, error.tries or policy.tries):
         return None
+    # "Full jitter": clients that a server turned away together must not come back together
+    # (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    own = clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** (attempt - 1))
     if error.retry_after is None:
-        # "Full jitter": clients that a server turned away together must not come back together
-        # (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-        return clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** (attempt - 1))
+        return own
     if error.retry_after > policy.longest_asked_wait:
         error.add(
             f"it asks to wait {error.retry_after:.0f} s, which is more than {policy.longest_asked_wait:.0f} s"
         )
         return None
-    return error.retry_after
+    return max(own, error.retry_after)  # a server that asks for no wait at all is no less busy than another

@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # requests is imported for the first exchange: an image may g
 
 T = TypeVar("T")
 _HOPS: Final = 10
+_HOPS_OF_A_LAYER: Final = 2
+"""Each redirect of an upload sends all of it again."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD: Final = frozenset({307, 308})
 _PAUSING: Final = frozenset({429, 503})
@@ -104,13 +106,14 @@ class Transport:
         WireError is raised if no answer comes, and UnsafeUrlError for a redirect to where it may not go: a `secret_body`
         never leaves the origin of `url`. Authorization is sent to the origin of `url` only (distribution-spec,
         "API": https://github.com/opencontainers/distribution-spec/blob/main/spec.md#api). A body is sent again for 307
-        and 308; any other redirect of a request with a body is an error, because it would become a GET
-        (https://www.rfc-editor.org/rfc/rfc9110#section-15.4).
+        and 308, twice at the most if it is a RequestBody; any other redirect of a request with a body is an error, because it
+        would become a GET (https://www.rfc-editor.org/rfc/rfc9110#section-15.4).
         """
         url = one_spelling(url)
         visited = {url}
         origin = Origin.of(url)
-        for _ in range(_HOPS + 1):
+        hops = _HOPS_OF_A_LAYER if isinstance(body, RequestBody) else _HOPS
+        for _ in range(hops + 1):
             response = self._once(method, url, headers, body, timeout)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
@@ -129,7 +132,7 @@ class Transport:
                         hint="A token server must answer by itself; its operator has to mend that.",
                     )
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-        raise WireError(f"{origin} redirects in a circle, or more than {_HOPS} times", transient=False)
+        raise WireError(f"{origin} redirects in a circle, or more than {hops} times", transient=False)
 
     def named(self, current: str, location: str) -> str:
         """Return the URL that the `Location` of an answer from `current` leads to, if it may be asked.
@@ -146,10 +149,10 @@ class Transport:
         UnsafeUrlError is raised otherwise: see `_check`, and `realm_url`.
         """
         url = realm_url(registry, realm)
-        self._check(f"{registry}/", url)
+        self._check(f"{registry}/", url, names="names the token server")
         return url
 
-    def _check(self, current: str, url: str) -> None:
+    def _check(self, current: str, url: str, *, names: str = "points to") -> None:
         """Raise UnsafeUrlError for plain http that nobody asked for, and for what is less public than who names it.
 
         A registry must not be able to make us send requests into a network that it can't reach itself
@@ -160,7 +163,7 @@ class Transport:
         namer, target = Origin.of(current), Origin.of(url)
         if target.scheme == "http" and not self._may_be_plain(namer, target):
             raise UnsafeUrlError(
-                f"{namer} points to {target}, which would be plain http",
+                f"{namer} {names} {target}, which would be plain http",
                 hint="The registry must be told its public address, with https (behind a proxy: X-Forwarded-Proto, "
                 f"relativeurls). If plain http is meant for {target.host}, name it in the input plain-http.",
             )
@@ -172,7 +175,7 @@ class Transport:
         own = self._reach(namer, current, Addresses.as_namer)
         if reach is Reach.NEVER or reach < (own or Reach.INSIDE):
             raise UnsafeUrlError(
-                f"{namer} points to {target}, an address inside this network",
+                f"{namer} {names} {target}, an address inside this network",
                 hint="Only a registry that has a private address itself may name others; link-local addresses are never "
                 "asked. Use the registry's name inside the network, or ask its operator for public addresses.",
             )
@@ -230,7 +233,9 @@ class Transport:
         with self._lock:
             if self._opened is None:
                 self._tell_what_is_not_there()
-                self._opened = _open_adapter(self._ca, self._environ, self._home, self._addresses)
+                self._opened = _open_adapter(
+                    self._ca, self._environ, self._home, self._addresses, self._clock.now
+                )
             return self._opened
 
     def _tell_what_is_not_there(self) -> None:
@@ -244,7 +249,9 @@ class Transport:
         return {origin.scheme: proxy} if proxy else {}
 
 
-def _open_adapter(ca: str | None, environ: Mapping[str, str], home: str, addresses: Addresses) -> Adapter:
+def _open_adapter(
+    ca: str | None, environ: Mapping[str, str], home: str, addresses: Addresses, now: Callable[[], float]
+) -> Adapter:
     """Read the certificate authorities in a thread, which is the work of OpenSSL, while Python imports requests."""
     from flakeship.http.trust import Trust, host_folders
 
@@ -254,4 +261,4 @@ def _open_adapter(ca: str | None, environ: Mapping[str, str], home: str, address
         trusted = pool.submit(Trust, ca, environ, folders)
         from flakeship.http.adapter import Adapter
 
-        return Adapter(trusted.result(), addresses)
+        return Adapter(trusted.result(), addresses, now)

@@ -7,10 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PARAMETER: Final = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))')
-_SCHEME: Final = re.compile(rf"[\s,]*({_WORD})(?=[\s,]|$)")
+# Each of these is tried where the one before it ended, and none looks further than it takes: a header of 64 KiB that a
+# hostile server sends is read in one pass.
+_SEPARATORS: Final = re.compile(r"[\s,]*")
+_WORD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r'\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s,"=][^\s,"]*))')
+_OPEN: Final = re.compile(r'\s*=\s*"')
+_SCHEME_ENDS: Final = re.compile(r"[\s,]|$")
 _TOKEN68: Final = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")
+_MALFORMED: Final = re.compile(r"[^\s,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +32,34 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
 
 
 def _challenges(header: str) -> Iterator[Challenge]:
-    position = 0
+    scheme, parameters = "", dict[str, str]()
+    position = _after(_SEPARATORS, header, 0)
     while position < len(header):
-        scheme = _SCHEME.match(header, position)
-        if not scheme:
-            position += 1
-            continue
-        parameters: dict[str, str] = {}
-        position = scheme.end()
-        while parameter := _PARAMETER.match(header, position):
-            name, quoted, bare = parameter.groups()
-            parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) if bare is None else bare)
-            position = parameter.end()
-        if not parameters and (opaque := _TOKEN68.match(header, position)):
-            position = opaque.end()
-        yield Challenge(scheme[1].lower(), parameters)
+        word = _WORD.match(header, position)
+        position = word.end() if word else position
+        if word and (value := _VALUE.match(header, position)):
+            quoted, bare = value["quoted"], value["bare"]
+            text = re.sub(r"\\(.)", r"\1", quoted) if bare is None else bare
+            parameters.setdefault(word[0].lower(), text)
+            position = value.end()
+        elif _OPEN.match(header, position):
+            break  # a quote that nothing closes takes the rest with it
+        elif word and _SCHEME_ENDS.match(header, position):
+            if scheme:
+                yield Challenge(scheme, parameters)
+            scheme, parameters = word[0].lower(), {}
+            position = _after(_TOKEN68, header, position)
+        else:
+            position = _after(_MALFORMED, header, position)
+        position = _after(_SEPARATORS, header, position)
+    if scheme:
+        yield Challenge(scheme, parameters)
+
+
+def _after(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Return the position behind what `pattern` matches at `position`, and `position` where it matches nothing."""
+    hit = pattern.match(text, position)
+    return hit.end() if hit else position
 
 
 def usable_challenge(challenges: tuple[Challenge, ...]) -> Challenge | None:

@@ -5,7 +5,6 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from urllib.parse import quote, urlencode
 
 from flakeship.errors import RejectedError
 from flakeship.http.body import RequestBody
-from flakeship.http.errors import WireError
+from flakeship.http.errors import BrokenConnectionError, WireError
 from flakeship.http.transport import Transport
 from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.printable import one_line
+from flakeship.registry.blob_answer import PARTIAL, blob_stream
 from flakeship.registry.connection import RegistryConnection
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
@@ -41,13 +41,16 @@ https://github.com/GoogleContainerTools/jib/issues/4301.
 CANCEL_TIMEOUT: Final = 5.0
 """Seconds to wait for the answer to the DELETE of an upload session, on which nothing depends."""
 
+_CANCELS: Final = 2
+"""Tries of a DELETE whose connection breaks: it may have been an idle one that the server had closed long ago."""
+
 _STORED: Final = (200, 201, 202, 204)
 """The answers to a PUT that registries use for success; the distribution-spec has 201 only."""
 
-_SKIPPED: Final = 1024 * 1024
-"""Bytes that are read and dropped at once."""
-
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
+_VENDOR: Final = "application/vnd."
+"""What the media types of manifests begin with, old ones and those of artifacts too."""
+
 _ACCEPT_MANIFESTS: Final = {"Accept": f"{OCI.manifest}, {OCI.index}, {DOCKER.manifest}, {DOCKER.index}"}
 
 
@@ -60,7 +63,11 @@ class UploadSession:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest or an index as a registry sent it. `digest` is computed from `data`, not taken from the registry."""
+    """A manifest or an index as a registry sent it. `digest` is computed from `data`, not taken from the registry.
+
+    `media_type` is empty where the registry hands it out as some file (application/json, text/plain …): then the document
+    tells what it is.
+    """
 
     media_type: str
     data: bytes
@@ -125,8 +132,7 @@ class RegistryClient:
         with self._head(f"blobs/{digest}") as response:
             if response.status == 404:
                 return None
-            length = response.headers.get("Content-Length", "")
-            return int(length) if length.isdigit() else -1
+            return -1 if response.size is None else response.size
 
     @contextmanager
     def get_blob(self, digest: Digest, *, start: int = 0) -> Iterator[RawIOBase]:
@@ -138,11 +144,9 @@ class RegistryClient:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._connection.send(
-            "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(200, 206) if start else (200,)
+            "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(200, PARTIAL) if start else (200,)
         ) as response:
-            stream = response.stream()
-            _skip(stream, start - _first_byte(response))
-            yield stream
+            yield blob_stream(response, digest, start=start)
 
     def mount(self, digest: Digest, source: str) -> UploadSession | None:
         """`POST blobs/uploads/?mount=<digest>&from=<source>`: take a blob over from another repository.
@@ -196,11 +200,15 @@ class RegistryClient:
 
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#cancel-a-blob-upload
         """
-        try:
-            self._connection.send(
-                "DELETE", session.location, expect=range(200, 600), timeout=CANCEL_TIMEOUT
-            ).close()
-        except (WireError, DeniedError):
+        for _ in range(_CANCELS):
+            try:
+                self._connection.send(
+                    "DELETE", session.location, expect=range(200, 600), timeout=CANCEL_TIMEOUT
+                ).close()
+            except BrokenConnectionError:
+                continue
+            except (WireError, DeniedError):
+                return
             return
 
     def head_manifest(self, reference: str) -> Digest | None:
@@ -232,8 +240,12 @@ class RegistryClient:
         data = response.read(DOCUMENT_LIMIT + 1)
         if len(data) > DOCUMENT_LIMIT:
             raise WireError(f"the manifest {reference} of {self.name} is larger than 4 MiB", transient=False)
-        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-        return Manifest(media_type, data, digest_of(data))
+        manifest = Manifest(_media_type(response), data, digest_of(data))
+        if not response.is_delimited and _promised(reference, response) not in ("", manifest.digest):
+            raise BrokenConnectionError(
+                f"the connection broke before {self.name} had sent all of {reference}"
+            )
+        return manifest
 
     def put_manifest(self, reference: str, data: bytes, *, media_type: str) -> None:
         """`PUT manifests/<reference>`: store exactly these bytes under a tag or under their digest.
@@ -279,22 +291,16 @@ class RegistryClient:
         return self._connection.send("GET", url, headers=headers, expect=(200, 404))
 
 
-def _first_byte(response: Response) -> int:
-    """Return the position in the blob at which the body of an answer begins."""
-    if response.status != 206:
-        return 0
-    hit = re.fullmatch(r"bytes ([0-9]{1,18})-.*", response.headers.get("Content-Range", "").strip())
-    if not hit:
-        raise WireError(f"{response.origin} answered with a part of a blob, and does not say which")
-    return int(hit[1])
+def _media_type(response: Response) -> str:
+    """Return the Content-Type without parameters, and an empty text for one that web servers give to any file."""
+    said = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return said if said.startswith(_VENDOR) else ""
 
 
-def _skip(stream: RawIOBase, count: int) -> None:
-    """Drop `count` bytes. WireError if the stream begins behind them, or ends before."""
-    while count > 0 and (data := stream.read(min(count, _SKIPPED))):
-        count -= len(data)
-    if count:
-        raise WireError("the registry answered with another part of a blob than it was asked for")
+def _promised(reference: str, response: Response) -> str:
+    """Return the SHA-256 digest that a manifest must have; empty where neither we nor the registry know it."""
+    digest = reference if ":" in reference else response.headers.get("Docker-Content-Digest", "")
+    return digest if digest.startswith("sha256:") else ""
 
 
 def _manifest(reference: str) -> str:
@@ -304,7 +310,8 @@ def _manifest(reference: str) -> str:
 def _check_stored(response: Response, digest: Digest, name: str) -> None:
     """Raise RejectedError if the answer to a PUT names another digest than that of what was sent."""
     stored = response.headers.get("Docker-Content-Digest")
-    if stored and stored != digest:
+    # A proxy may join two headers of one name: https://www.rfc-editor.org/rfc/rfc9110#section-5.3
+    if stored and {part.strip() for part in stored.split(",")} != {digest}:
         raise RejectedError(
             f"{name} stored {one_line(stored, 100)} when it was sent {digest}",
             hint="The registry, or something between, changes what passes through; nothing was tagged.",

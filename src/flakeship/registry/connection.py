@@ -32,6 +32,9 @@ _UPLOAD_SPEED: Final = 2_000_000.0
 _SAYS_LITTLE: Final = frozenset({*range(200, 300), *range(400, 500), 501}) - TRANSIENT - {401}
 
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings
+_MOST_WARNINGS: Final = 20
+"""Different ones that are passed on. A head has room for thousands, and each answer could bring others."""
+
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\\x00-\x1f\x7f]|\\.)*)"')
 
 
@@ -132,8 +135,8 @@ class RegistryConnection:
         raise AssertionError
 
     def _report_warnings(self, response: Response) -> None:
-        """Emit each warning of the registry once."""
+        """Emit each warning of the registry once, up to _MOST_WARNINGS."""
         for text in _WARNING.findall(response.headers.get("Warning", "")):
-            if text not in self._warnings:
+            if text not in self._warnings and len(self._warnings) < _MOST_WARNINGS:
                 self._warnings.add(text)
                 self._transport.emit(Notice(f"{self._registry} says: {one_line(text)}"))

@@ -10,6 +10,7 @@ from flakeship.errors import NotAllowedError
 from flakeship.http.errors import WireError
 from flakeship.http.redact import redact_url
 from flakeship.http.retry_after import retry_after
+from flakeship.http.timeouts import REASON_TIMEOUT
 from flakeship.image.model import Digest, parse_digest
 from flakeship.printable import one_line
 
@@ -22,7 +23,15 @@ TRANSIENT: Final = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 
 # The upload session has ended, so a new one may succeed. distribution ends it when the connection of a PATCH breaks:
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 _SESSION_GONE: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
-_DENIED: Final = frozenset({401, 403})
+_FORBIDDEN: Final = 403
+_TOO_MANY: Final = 429
+_SERVER_ERRORS: Final = 500
+_DENIED: Final = frozenset({401, _FORBIDDEN})
+_BLOB_GONE: Final = frozenset({"BLOB_UNKNOWN"})
+_FOR_GOOD: Final = frozenset({"NAME_INVALID", "NAME_UNKNOWN", "UNSUPPORTED", "DENIED", "UNAUTHORIZED"})
+_COMMIT_REFUSED: Final = frozenset({400, 404, 405, 409, 410, 416})
+_TRIES_OF_A_COMMIT: Final = 3
+"""Each may send the whole blob: a registry that never takes it must not be sent it six times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +82,51 @@ def is_passing(error: RegistryError | DeniedError) -> bool:
 def error_for(response: Response) -> RegistryError | DeniedError:
     """Return the error for an unexpected answer. At most 64 KiB of its body are read, and it is closed."""
     answer = _read(response)
+    codes = set(answer.codes)
+    if _asks_to_wait(answer):
+        return RegistryError(answer, transient=True)
     if answer.status in _DENIED:
         return DeniedError(answer)
-    codes = set(answer.codes)
     if codes & _SESSION_GONE:
         return RegistryError(answer, transient=True)
     if "DIGEST_INVALID" in codes:  # the data was damaged on its way, or will be each time
         return RegistryError(answer, transient=True, tries=2)
-    return RegistryError(answer, transient=answer.status in TRANSIENT or "TOOMANYREQUESTS" in codes)
+    return RegistryError(answer, transient=answer.status in TRANSIENT)
+
+
+def _asks_to_wait(answer: ErrorAnswer) -> bool:
+    """Tell whether a registry refuses for now only: by its code, or by a wait that it names.
+
+    GitHub limits requests by a 403 too: https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
+    """
+    waits = answer.retry_after is not None and (
+        answer.status == _FORBIDDEN or answer.status >= _SERVER_ERRORS
+    )
+    return waits or "TOOMANYREQUESTS" in answer.codes
+
+
+def as_lost_commit(error: RegistryError) -> None:
+    """Let the refusal of a PUT that ends an upload session be worth another try, which begins with a question.
+
+    A commit whose answer got lost is refused when it is sent again, and so is one that the registry forgot: by a code of
+    an ended session, as a blob that is not known (https://github.com/GoogleContainerTools/jib/issues/4301), or by a
+    status alone. Whether the blob is there by then tells the two apart. Other refusals hold for good, as of a name.
+    """
+    codes = set(error.answer.codes)
+    if error.transient or codes & _FOR_GOOD:
+        return
+    if codes & _BLOB_GONE:
+        error.transient = True
+    elif error.answer.status in _COMMIT_REFUSED:
+        error.transient, error.tries = True, _TRIES_OF_A_COMMIT
 
 
 def _read(response: Response) -> ErrorAnswer:
     wait = retry_after(response.headers)
     try:
-        body = response.read()
+        body = response.read(seconds=REASON_TIMEOUT)
     except WireError:
-        body = b""  # The status is known, and must not be hidden by a connection that broke later.
+        body = b""  # The status is known, and must not be hidden by a connection that broke later, or by a page that drips.
     errors = _errors(body)
     texts = [": ".join(filter(None, (_word(entry, "code"), _word(entry, "message")))) for entry in errors]
     text = "; ".join(filter(None, texts)) or _plain(body)
@@ -141,7 +179,7 @@ def _hint(answer: ErrorAnswer) -> str:
             return (
                 "A proxy in front of the registry limits the size of a request (nginx: client_max_body_size)."
             )
-        case 429:
+        case status if status == _TOO_MANY or _asks_to_wait(answer):
             return "The registry limits how much may be asked of it; log in, or try later with fewer uploads at once."
         case 404 if "NAME_UNKNOWN" in answer.codes:
             return "The repository does not exist there; some registries want it created first."

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
+
+from flakeship.image.media_types import OCI
+from flakeship.registry.errors import ErrorAnswer
 
 _LOGIN: Final = "Log in before (docker login HOST), or give username and password."
 
@@ -33,6 +36,27 @@ _HINTS: Final = (
     ),
     (r"quay\.io", "Use a robot account with write permission to the repository."),
 )
+
+
+_UNKNOWN_TYPE: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
+"""How registries refuse a manifest of a media type that they do not know: each in its own way."""
+
+_OF_SOMETHING_ELSE: Final = frozenset({"NAME_UNKNOWN", "NAME_INVALID", "TAG_INVALID", "DIGEST_INVALID"})
+
+
+def hint_for_manifest(answer: ErrorAnswer, media_type: str, layers: Iterable[str]) -> str:
+    """Say what may mend the refusal of a manifest by other media types; empty where these are not why.
+
+    Registries of before 2018 know Docker's alone (https://github.com/dotnet/sdk-container-builds/issues/621), some of today
+    OCI's alone (https://github.com/project-zot/zot/issues/724), and many no zstd. `layers` are the media types of layers.
+    """
+    if answer.status not in _UNKNOWN_TYPE or _OF_SOMETHING_ELSE & set(answer.codes):
+        return ""
+    if any(layer.endswith("+zstd") for layer in layers):
+        return "If the registry takes no layers of zstd, which many don't, set compression: gzip."
+    if media_type in (OCI.manifest, OCI.index):
+        return "If the registry is too old for images of OCI, set media-types: docker."
+    return "If the registry takes images of OCI alone, set media-types: oci."
 
 
 def hint_for(registry: str, *, platform_hint: Callable[[str], str] = lambda _: "") -> str:

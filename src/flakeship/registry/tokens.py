@@ -26,6 +26,8 @@ _MIN_LIFETIME: Final = 60.0
 """Seconds that a token is valid if the server does not tell: https://distribution.github.io/distribution/spec/auth/token/."""
 _MAX_LIFETIME: Final = 10.0**9
 """Seconds. A number above it is no time that anyone meant."""
+_LONGEST_LIFETIME: Final = 9
+"""Digits of a lifetime that is written as a text."""
 
 _NO_OAUTH2: Final = frozenset({400, 401, 404, 405})
 """The answers to the POST from servers without OAuth 2: ACR 400, Artifactory 401, GCR 404.
@@ -114,6 +116,13 @@ def _post(
     return transport.exchange("POST", realm, headers=headers, body=body, secret_body=True)
 
 
+def _seconds(said: Any) -> float:
+    """Return a lifetime in seconds, also one that is written as a text; 0 for what is no time that anyone meant."""
+    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) <= _LONGEST_LIFETIME:
+        said = int(said)
+    return float(said) if isinstance(said, int | float) and 0 < said < _MAX_LIFETIME else 0.0
+
+
 def _token(transport: Transport, response: Response, scopes: tuple[str, ...]) -> Token:
     origin = response.origin
     try:
@@ -123,9 +132,7 @@ def _token(transport: Transport, response: Response, scopes: tuple[str, ...]) ->
     value = (document.get("token") or document.get("access_token")) if isinstance(document, dict) else None
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         raise WireError(f"the token server {origin} answered with no token")
-    lifetime = document.get("expires_in")
-    known = isinstance(lifetime, int | float) and lifetime < _MAX_LIFETIME
-    seconds = max(_MIN_LIFETIME, float(lifetime) if known else 0.0)
+    seconds = max(_MIN_LIFETIME, _seconds(document.get("expires_in")))
     given = document.get("refresh_token")
     refresh = given if isinstance(given, str) and given.isascii() and given.isprintable() else ""
     for secret in filter(None, (value, refresh)):

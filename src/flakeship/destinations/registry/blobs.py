@@ -15,7 +15,7 @@ from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
 from flakeship.registry.client import RegistryClient, UploadSession
-from flakeship.registry.errors import DeniedError, RegistryError, is_passing
+from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing
 
 State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 
@@ -166,6 +166,8 @@ class BlobUploads:
         except RegistryError as error:
             if "DIGEST_INVALID" in error.answer.codes:
                 _check_local(upload.blob)
+            elif body is None or not self._streams:
+                as_lost_commit(error)
             raise
         upload.sessions.pop()
 

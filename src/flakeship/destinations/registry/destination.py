@@ -30,7 +30,8 @@ from flakeship.image.stream import Reader
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError, ErrorAnswer, RegistryError, is_passing
-from flakeship.registry.hints import hint_for
+from flakeship.registry.hints import hint_for, hint_for_manifest
+from flakeship.registry.reading import RepositoryReader
 
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
@@ -95,7 +96,10 @@ class RegistryDestination:
     def holds(self, digest: Digest) -> bool:
         """Ask whether the repository has a blob. One that it won't tell of counts as missing."""
         try:
-            return self._client.head_blob(digest) is not None
+            return (
+                self._client.retrying(lambda: self._client.head_blob(digest), what=f"look at {self.name}")
+                is not None
+            )
         except (DeniedError, RegistryError):
             return False
 
@@ -129,7 +133,7 @@ class RegistryDestination:
         """Open a blob in the repository where `existing` found it."""
         clients = [self._client, *(client for client, _ in (self._reuse.others if self._reuse else ()))]
         client = next(client for client in clients if client.name == layer.where)
-        return client.get_blob(layer.digest)
+        return RepositoryReader(client, client.name).get_blob(layer.digest)
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Make sure of the blob, or defer that if an existing manifest lists it."""
@@ -297,6 +301,11 @@ class RegistryDestination:
             if unknown := self._unknown_blobs(error.answer, packed):
                 self._must_resend |= unknown
                 raise BlobsUnknownError(unknown) from error
+            error.hint = error.hint or hint_for_manifest(
+                error.answer,
+                media_type,
+                [layer.descriptor.media_type for image in packed.images for layer in image.layers],
+            )
             raise
 
     def _unknown_blobs(self, answer: ErrorAnswer, packed: Packed | PackedIndex) -> frozenset[Digest]:

@@ -11,6 +11,7 @@ from flakeship.image.existing import ExistingImage
 from flakeship.image.place import read_image, read_manifest
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
+from flakeship.registry.reading import RepositoryReader
 
 _PLATFORMS: Final = 8
 _AT_ONCE: Final = 4
@@ -25,23 +26,24 @@ def existing_images(
     """
     if not references:
         return ()
+    repository = RepositoryReader(client, client.name)
     with workers("look", min(len(references), _AT_ONCE)) as pool:
-        found = list(pool.map(lambda reference: list(_images(client, reference, emit)), references))
+        found = list(pool.map(lambda reference: list(_images(repository, reference, emit)), references))
     return tuple(image for images in found for image in images)
 
 
 def _images(
-    client: RegistryClient, reference: str, emit: Emit, *, within: bool = False
+    repository: RepositoryReader, reference: str, emit: Emit, *, within: bool = False
 ) -> Iterator[ExistingImage]:
     try:
-        manifest = read_manifest(client, reference)
+        manifest = read_manifest(repository, reference)
         if manifest is None:
             return
         # an index inside an index has no use, and the nesting might never end
         if not within and manifest.is_index:
             for digest in dict.fromkeys(manifest.children()[:_PLATFORMS]):
-                yield from _images(client, digest, emit, within=True)
+                yield from _images(repository, digest, emit, within=True)
             return
-        yield read_image(client, manifest)
+        yield read_image(repository, manifest)
     except (Error, ValueError, KeyError) as error:
-        emit(Detail(f"{client.name}:{reference} is of no use for reuse: {error}"))
+        emit(Detail(f"{repository.name}:{reference} is of no use for reuse: {error}"))
