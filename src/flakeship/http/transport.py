@@ -66,6 +66,13 @@ class Transport:
         if self._opened:
             self._opened.close()
 
+    def cut(self) -> None:
+        """Break the connections on which a body is being sent: whoever sends it gets a WireError at once."""
+        with self._lock:
+            opened = self._opened
+        if opened:
+            opened.cut()
+
     def schemes(self, host: str) -> tuple[str, ...]:
         """Return the schemes to try with `host` (`name[:port]`), the first one first.
 
