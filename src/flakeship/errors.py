@@ -76,3 +76,17 @@ class CancelledError(Error):
 def is_disk_full(error: OSError) -> bool:
     """Tell whether a file could not be written because there is no room: on the disk, or in the user's share of it."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def advice(error: OSError, otherwise: str) -> str:
+    """The hint for an OSError: what its number asks for, and `otherwise` where that says nothing."""
+    if is_disk_full(error):
+        return "free some space there"
+    return _LIMITS.get(error.errno or 0, otherwise)
+
+
+_LIMITS: dict[int, str] = {
+    errno.EMFILE: "too many files are open: raise `ulimit -n`, or lower `max-concurrent-uploads`",
+    errno.ENFILE: "this machine has too many files open: end what else runs here, or raise fs.file-max",
+    errno.ENOMEM: "free some memory, or raise the limit of it (`ulimit -v`, the container's own)",
+}

@@ -22,7 +22,7 @@ NAME = ImageName.of("localhost/load:1")
 
 def load(podman: Podman, packed: Packed, service: Engine | None, temporary: Path) -> Published:
     temporary.mkdir()
-    destination = PodmanDestination(service, (NAME,), environ=podman.environ, temporary=temporary)
+    destination = PodmanDestination(service, (NAME,), environ=podman.environ, temporary=lambda: temporary)
     with destination:
         destination.check()
         for layer in packed.layers:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
-from flakeship.errors import ResourceError
+from flakeship.errors import ResourceError, advice
 from flakeship.events import BytesMoved, Emit
 
 T = TypeVar("T")
@@ -71,5 +71,7 @@ def _local(body: RequestBody, act: Callable[[], T]) -> T:
     except OSError as error:
         raise ResourceError(
             f"{body.name} cannot be read: {error.strerror or error}",
-            hint="Nothing else may touch the temporary folder while it runs; look at the disk.",
+            hint=advice(
+                error, "Nothing else may touch the temporary folder while it runs; look at the disk."
+            ),
         ) from error

@@ -10,6 +10,7 @@ from typing import Final
 import requests
 import urllib3.exceptions as lib
 
+from flakeship.errors import advice
 from flakeship.http.errors import (
     CertificateError,
     NotTlsError,
@@ -33,7 +34,7 @@ def wire_error(error: BaseException, origin: Origin) -> WireError:
         (cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), None
     )
     reason = (deepest.strerror if deepest else "") or "the connection broke before the answer was complete"
-    return WireError(f"{origin}: {one_line(reason)}")
+    return WireError(f"{origin}: {one_line(reason)}", hint=advice(deepest, "") if deepest else "")
 
 
 def _known(cause: BaseException, origin: Origin) -> WireError | None:

@@ -75,7 +75,7 @@ def run(executed: Executed) -> Iterator[Opened]:
     argv = executed.argv(str(path))
     with (
         _startable(path),
-        process.running(argv, environ=executed.variables, on_stderr=hear, bounds=BOUNDS) as script,
+        process.running(argv, environ=executed.variables, on_stderr=hear, bounds=BOUNDS, tied=True) as script,
     ):
         output = _Output(StreamedArchive(script.stdout, f"the output of {path}"), script, path, said)
         try:
