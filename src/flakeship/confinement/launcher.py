@@ -243,9 +243,9 @@ def main(argv: list[str]) -> int:
         status = _first(mode, paths, program, parent)
         os.write(into, status.to_bytes(4, "little"))
         os._exit(0)
-    if mode != "user":
-        signal.signal(signal.SIGTERM, _ended)
     try:
+        if mode != "user":
+            signal.signal(signal.SIGTERM, _ended)
         os.close(into)
         os.close(1)  # who reads our stdout waits until nobody holds it
         told = _told(out, lifeline)

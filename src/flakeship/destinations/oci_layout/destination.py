@@ -252,17 +252,18 @@ class LayoutDestination:
         """Write a whole file by a rename, so that a name in a layout never stands for half of it."""
         try:
             handle, temporary = new_file(path.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
+            with os.fdopen(handle, "wb") as file:  # until it has its name: closed it would pass for a leftover
+                try:
                     os.fchmod(handle, 0o644)
                     if isinstance(content, bytes):
                         file.write(content)
                     else:
                         shutil.copyfileobj(content, file, CHUNK)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+                    file.flush()
+                    temporary.replace(path)
+                except BaseException:
+                    temporary.unlink(missing_ok=True)
+                    raise
         except OSError as error:
             raise self._error_for(error) from error
 
