@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from flakeship import process
+from flakeship.errors import ResourceError
 from flakeship.process import NotStartedError, run, running
 
 ENVIRON = {"PATH": os.environ["PATH"]}
@@ -59,6 +63,27 @@ def test_a_missing_program_is_named() -> None:
 def test_a_missing_folder_is_named_and_not_the_program(tmp_path: Path) -> None:
     with pytest.raises(NotStartedError, match=r"cannot start pwd: .*/nowhere: No such file"):
         run(["pwd"], environ=ENVIRON, cwd=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("number", "limit"),
+    [
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENFILE, "fs.file-max"),
+        (errno.ENOMEM, "memory"),
+        (errno.EAGAIN, "ulimit -u"),
+    ],
+)
+def test_a_limit_that_is_reached_says_nothing_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, number: int, limit: str
+) -> None:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(ResourceError, match=f"cannot start pwd: {os.strerror(number)}") as caught:
+        run(["pwd"], environ=ENVIRON)
+    assert limit in caught.value.hint
 
 
 @pytest.mark.slow

@@ -254,7 +254,7 @@ def _leads_to(handle: int, there: os.stat_result) -> bool:
 def test_several_runs_begin_one_layout_at_once(tmp_path: Path) -> None:
     images = [random_packed(number, 1, size=10) for number in range(4)]
     with ThreadPoolExecutor(len(images)) as pool:
-        for turn in range(20):
+        for turn in range(8):
             layout = tmp_path / f"{turn}/layout"
             list(
                 pool.map(lambda number, layout=layout: write(images[number], layout, f"t{number}"), range(4))

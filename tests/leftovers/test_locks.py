@@ -7,7 +7,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
@@ -153,7 +153,11 @@ def test_a_run_whose_things_are_swept_before_they_are_locked_makes_them_anew(
         assert not os.path.lexists(path)
         return held(handle, path)
 
-    for make in (lambda: make_folder(tmp_path / folder_name(), mode=0o700), lambda: new_file(tmp_path)[0]):
+    makers: tuple[Callable[[], int], ...] = (
+        lambda: make_folder(tmp_path / folder_name(), mode=0o700),
+        lambda: new_file(tmp_path)[0],
+    )
+    for make in makers:
         monkeypatch.setattr(locks, "_held", late)
         handle = make()
         sweep_folders(tmp_path)
