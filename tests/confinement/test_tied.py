@@ -158,3 +158,11 @@ def test_where_nothing_can_be_confined_it_is_tied_all_the_same(
     )
     assert mode in argv
     assert argv[-2:] == ("--", "/bin/true")
+
+
+def test_nobody_can_not_end_the_launcher() -> None:
+    """Or its daemon would run on: where there is no namespace of processes it sees the launcher."""
+    line = f"{DAEMON} kill -9 $(ps -o ppid= -p $PPID) 2>/dev/null; kill -9 $PPID 2>/dev/null; exit 3"
+    with started("nobody", line, WITHOUT_RIGHTS) as process:
+        assert ended(process.stdout)
+        assert process.wait(10) in {3, -signal.SIGKILL}

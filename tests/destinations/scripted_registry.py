@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,9 +73,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def scripted_registry() -> Iterator[ScriptedRegistry]:
-    """Serve on a free loopback port until the block is left."""
+def scripted_registry(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedRegistry]:
+    """Serve on a free loopback port until the block is left, in plain http unless `tls` is given."""
     server = _Server(("127.0.0.1", 0), _Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.registry = registry = ScriptedRegistry()
     registry.host = f"127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -10,10 +11,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from flakeship.destinations.archive import file as archive_writer
+from flakeship.destinations.archive.file import ArchiveDestination
+from flakeship.destinations.oci_layout import destination as layout_writer
 from flakeship.destinations.oci_layout.destination import LayoutDestination
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import RejectedError, ResourceError, UsageError
@@ -260,6 +264,32 @@ def test_several_runs_begin_one_layout_at_once(tmp_path: Path) -> None:
                 pool.map(lambda number, layout=layout: write(images[number], layout, f"t{number}"), range(4))
             )
             assert sorted(tags(layout)) == ["t0", "t1", "t2", "t3"]
+
+
+@pytest.mark.parametrize(
+    ("number", "advised"),
+    [
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENFILE, "fs.file-max"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EACCES, "that can be written to"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["layout", "archive"])
+def test_what_could_not_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, number: int, advised: str
+) -> None:
+    def refused(_: Path) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(layout_writer, "new_file", refused)
+    monkeypatch.setattr(archive_writer, "new_file", refused)
+    with pytest.raises(ResourceError, match=os.strerror(number)) as caught:
+        if kind == "layout":
+            write(random_packed(1, 1), tmp_path / "layout")
+        else:
+            ArchiveDestination(tmp_path / "image.tar", "docker-archive").check()
+    assert advised in caught.value.hint
 
 
 def test_what_a_killed_run_was_writing_is_removed_by_the_next(tmp_path: Path) -> None:

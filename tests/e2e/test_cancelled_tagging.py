@@ -68,7 +68,6 @@ def test_from_the_first_name_on_all_are_set(
     ("method", "request_", "number"),
     [
         ("POST", "/blobs/uploads/", signal.SIGTERM),
-        ("PATCH", "/blobs/uploads/", signal.SIGINT),
         ("PATCH", "/blobs/uploads/", signal.SIGTERM),
         ("PUT", "/blobs/uploads/", signal.SIGINT),
         ("PUT", "/manifests/sha256:", signal.SIGINT),

@@ -10,7 +10,9 @@
 - `user`: the same, and what it leaves running when it ends is its own affair, and how it ends by SIGTERM too.
 
 Else nothing that the program has started outlives it, and in no mode it outlives whoever started us: if our stdin is a
-pipe, its end is theirs. The program's stdin is empty. Without a PROGRAM it only shows whether all that is possible. The names are those of unshare(2), user_namespaces(7) and
+pipe, its end is theirs (docs/decisions.md#a-pipe-tells-scripts-of-our-end). The program's stdin is empty.
+
+Without a PROGRAM it only shows whether all that is possible. The names are those of unshare(2), user_namespaces(7) and
 pivot_root(2), the order is bubblewrap's: https://github.com/containers/bubblewrap/blob/main/bubblewrap.c
 """
 
@@ -84,9 +86,6 @@ def _namespaces(mode: str) -> None:
     if mode == "nobody":
         with contextlib.suppress(OSError):
             _call("unshare", _CLONE["pid"])
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
         return
     if mode == "own":
         _call("unshare", _CLONE["mount"] | _CLONE["pid"])
@@ -164,9 +163,13 @@ def _powerless() -> None:
 
 def _first(mode: str, paths: list[str], program: list[str], parent: int) -> int:
     """Be the first process of the namespaces: set them up, start the program, return its status."""
-    if not _dies_with(parent):
-        return NOT_POSSIBLE << 8
     try:
+        if mode == "nobody":  # but the launcher is not, so that the program can't end it
+            os.setgroups([])
+            os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+            os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        if not _dies_with(parent):  # of which a process that becomes another user is relieved
+            return NOT_POSSIBLE << 8
         if mode in _UNCONFINED:
             return _followed(program)
         if mode == "own":

@@ -252,7 +252,9 @@ class LayoutDestination:
         """Write a whole file by a rename, so that a name in a layout never stands for half of it."""
         try:
             handle, temporary = new_file(path.parent)
-            with os.fdopen(handle, "wb") as file:  # until it has its name: closed it would pass for a leftover
+            with os.fdopen(
+                handle, "wb"
+            ) as file:  # until it has its name: closed it would pass for a leftover
                 try:
                     os.fchmod(handle, 0o644)
                     if isinstance(content, bytes):
