@@ -284,11 +284,12 @@ def test_what_could_not_be_written_says_what_to_do(
 
     monkeypatch.setattr(layout_writer, "new_file", refused)
     monkeypatch.setattr(archive_writer, "new_file", refused)
+    begin = {
+        "layout": lambda: write(random_packed(1, 1), tmp_path / "layout"),
+        "archive": ArchiveDestination(tmp_path / "image.tar", "docker-archive").check,
+    }
     with pytest.raises(ResourceError, match=os.strerror(number)) as caught:
-        if kind == "layout":
-            write(random_packed(1, 1), tmp_path / "layout")
-        else:
-            ArchiveDestination(tmp_path / "image.tar", "docker-archive").check()
+        begin[kind]()
     assert advised in caught.value.hint
 
 
