@@ -57,12 +57,13 @@ def test_a_layer_that_is_refused_leaves_no_session_of_the_others(
     start: Start, proxy: FaultProxy, registry: Registry, archive: Path
 ) -> None:
     repository = registry.new_repository()
-    hold = proxy.hold_next("PATCH", repository)
+    held = [proxy.hold_next("PATCH", repository) for _ in range(2)]
     proxy.fail_next("PATCH", repository, status=403)
     process = start("--source", str(archive), "--tags", f"{proxy.host}/{repository}:1")
-    assert hold.arrived.wait(30)
+    assert all(hold.arrived.wait(30) for hold in held)
     returned, said, _ = ended(process)
     assert returned == 5
     assert "403" in said
     assert registry.open_uploads(repository) == []
-    hold.drop()
+    for hold in held:
+        hold.drop()

@@ -109,10 +109,11 @@ class RegistryDestination:
 
     def interrupt(self) -> None:
         """Open no further upload session, and begin to cancel those that are open. Returns at once."""
+        self._client.transport.hurry()
         self._uploads.begin_end()
 
     def end(self, grace: Grace) -> None:
-        """Wait within `grace` until no upload session is open."""
+        """Wait within `grace` until no upload session is open. Nothing can be sent any more then."""
         self._uploads.finish_end(grace)
 
     def existing(self) -> tuple[ExistingImage, ...]:

@@ -33,9 +33,11 @@ def opened(
         with _chosen(destination, found, options) as place:
             yield place
     except BaseException as error:
+        destination.interrupt()
         # docs/decisions.md#cancelled-is-not-an-exception
         destination.end(AFTER_ERROR if isinstance(error, Exception) else AFTER_SIGNAL)
         raise
+    destination.end(AFTER_ERROR)  # what was begun for a source that was given up for another
 
 
 @contextlib.contextmanager

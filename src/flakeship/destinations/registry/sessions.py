@@ -120,7 +120,6 @@ class UploadSessions:
             idle = self._open - self._used
             self._open -= idle
             self._requests += len(idle)
-        self._client.transport.hurry()
         for session in idle:
             threading.Thread(target=self._delete, args=(session,), daemon=True).start()
 
