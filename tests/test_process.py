@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from flakeship import process
+from flakeship.errors import ResourceError
 from flakeship.process import NotStartedError, run, running
 
 ENVIRON = {"PATH": os.environ["PATH"]}
@@ -98,6 +102,27 @@ def test_a_daemon_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> None:
     (daemon,) = map(int, pids.read_text().split())
     assert alive(daemon), "it is not ours to end"
     os.kill(daemon, 9)
+
+
+@pytest.mark.parametrize(
+    ("number", "limit"),
+    [
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENFILE, "fs.file-max"),
+        (errno.ENOMEM, "memory"),
+        (errno.EAGAIN, "ulimit -u"),
+    ],
+)
+def test_a_limit_that_is_reached_says_nothing_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, number: int, limit: str
+) -> None:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(ResourceError, match=f"cannot start pwd: {os.strerror(number)}") as caught:
+        run(["pwd"], environ=ENVIRON)
+    assert limit in caught.value.hint
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from flakeship.cancellation import Cancellation, Cancelled
 from flakeship.commands import COMMANDS, PUBLISHING
 from flakeship.commands.tag_record import TagRecord
 from flakeship.confinement import exposure
-from flakeship.errors import OPEN_FILES, Error, ResourceError, UsageError, is_out_of_files
+from flakeship.errors import Error, ResourceError, UsageError, advice
 from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
 
@@ -96,8 +96,10 @@ def _read(argv: Sequence[str]) -> arguments.Invocation:
 
 def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | None:
     """Tell a shortage of this machine from a bug: the error to report if one is why `error` was raised, else None."""
+    hint = "look at the disk, the limits (`ulimit -a`) and the rights of this machine"
     match error:
         case OSError(filename=where):
+            hint = advice(error, hint)
             what = f"{where}: {error.strerror}" if where else error.strerror or str(error)
         case MemoryError():
             what = "there is no memory left"
@@ -105,11 +107,7 @@ def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | Non
             what = "no further thread can be started"
         case _:
             return None
-    if isinstance(error, OSError) and is_out_of_files(error):
-        return ResourceError(what, hint=OPEN_FILES)
-    return ResourceError(
-        what, hint="look at the disk, the limits (`ulimit -a`) and the rights of this machine"
-    )
+    return ResourceError(what, hint=hint)
 
 
 def _open_streams() -> None:

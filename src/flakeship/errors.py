@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from typing import Final
 
 
 class Error(Exception):
@@ -74,10 +73,6 @@ class CancelledError(Error):
         self.exit_code = 128 + signal_number
 
 
-OPEN_FILES: Final = "This process may open no further file: raise the limit (`ulimit -n`), or close what else holds files open."
-"""The hint for what `is_out_of_files` tells."""
-
-
 def is_out_of_files(error: OSError) -> bool:
     """Tell whether no further file or connection can be opened: by this process, or on this machine."""
     return error.errno in {errno.EMFILE, errno.ENFILE}
@@ -86,3 +81,17 @@ def is_out_of_files(error: OSError) -> bool:
 def is_disk_full(error: OSError) -> bool:
     """Tell whether a file could not be written because there is no room: on the disk, or in the user's share of it."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def advice(error: OSError, otherwise: str) -> str:
+    """The hint for an OSError: what its number asks for, and `otherwise` where that says nothing."""
+    if is_disk_full(error):
+        return "free some space there"
+    return _LIMITS.get(error.errno or 0, otherwise)
+
+
+_LIMITS: dict[int, str] = {
+    errno.EMFILE: "too many files are open: raise `ulimit -n`, or lower `max-concurrent-uploads`",
+    errno.ENFILE: "this machine has too many files open: end what else runs here, or raise fs.file-max",
+    errno.ENOMEM: "free some memory, or raise the limit of it (`ulimit -v`, the container's own)",
+}

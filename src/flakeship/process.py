@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import select
@@ -15,9 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO, Final, cast
 
-from flakeship.errors import Error
+from flakeship.errors import Error, ResourceError, advice
 
 _LONGEST_LINE: Final = 1 << 20
+_LACKS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What fork(2) and pipe(2) answer where a limit is reached: it says nothing of the program."""
+
 _GRACE: Final = 2.0
 """Seconds between SIGTERM and SIGKILL, and of silence after which a program that has ended is not listened to any more."""
 
@@ -60,7 +64,7 @@ def run(
     """Run a program to its end and keep what it prints in memory, but no more than `limit` bytes of stdout.
 
     A daemon that it leaves behind may keep the pipes open: two seconds of silence after the program's own end count as
-    the end. Raises NotStartedError, and TimeoutError after `timeout` seconds.
+    the end. Raises NotStartedError, TimeoutError after `timeout` seconds, and ResourceError where a limit is reached.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     with _started(argv, environ=environ, cwd=cwd, stdin=subprocess.PIPE) as child:
@@ -190,13 +194,17 @@ def running(
     on_stderr: Callable[[bytes], None],
     cwd: str | None = None,
     bounds: Bounds | None = None,
+    tied: bool = False,
 ) -> Iterator[Running]:
     """Start a program whose stdout is read as a stream, and end its whole process group when the block is left.
 
     A thread calls `on_stderr` with each line, without its line feed. What the callback raises, `wait` raises again.
-    Raises NotStartedError.
+    The stdin of one that is `tied` is a pipe that nobody writes to, and whose end tells of ours, also of one by signal 9.
+    Raises NotStartedError, and ResourceError where a limit is reached.
     """
-    with _started(argv, environ=environ, cwd=cwd, stdin=subprocess.DEVNULL) as child:
+    with _started(
+        argv, environ=environ, cwd=cwd, stdin=subprocess.PIPE if tied else subprocess.DEVNULL
+    ) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         # A pipe holds 64 KiB: a program that prints more to stderr would wait for ever for a reader.
@@ -346,6 +354,11 @@ def _started(
             start_new_session=True,
         )
     except OSError as error:
+        if error.errno in _LACKS:
+            hint = "too many processes run: raise `ulimit -u`, or the container's own limit (`pids`)"
+            raise ResourceError(
+                f"cannot start {argv[0]}: {error.strerror}", hint=advice(error, hint)
+            ) from error
         missing = error.filename if error.filename == cwd else argv[0]
         raise NotStartedError(f"cannot start {argv[0]}: {missing}: {error.strerror}") from error
     try:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from flakeship.destinations.archive import file as archive_writer
+from flakeship.destinations.archive.file import ArchiveDestination
+from flakeship.destinations.oci_layout import destination as layout_writer
 from flakeship.destinations.oci_layout.destination import LayoutDestination
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import RejectedError, ResourceError, UsageError
@@ -19,6 +25,7 @@ from flakeship.image.compress import Algorithm
 from flakeship.image.index import seal_index
 from flakeship.image.layout import REF_NAME
 from flakeship.image.model import Packed
+from flakeship.leftovers.locks import new_file
 from tests.image.making import compression, made
 from tests.image.schemas import errors
 from tests.images import digests, packed_of, random_packed
@@ -219,6 +226,84 @@ def test_several_runs_at_once_lose_nothing(tmp_path: Path) -> None:
     assert blobs(tmp_path) == {
         digest for packed in images for digest in (*digests(packed), packed.descriptor.digest)
     }
+
+
+def test_a_folder_is_looked_at_once_and_when_no_other_run_writes_there(tmp_path: Path) -> None:
+    """Another run has written its first file, which by itself makes no layout, when this one comes."""
+    layout, waits = tmp_path / "layout", threading.Event()
+    LayoutDestination(layout).check()
+    with LayoutDestination(layout)._locked(), ThreadPoolExecutor(1) as pool:
+        (layout / "index.json").write_text('{"manifests": []}')
+        begun = pool.submit(LayoutDestination(layout, emit=lambda _: waits.set()).check)
+        assert waits.wait(10)
+        (layout / "oci-layout").write_text("{}")
+        fcntl.flock(_lock_of(layout), fcntl.LOCK_UN)
+        begun.result(10)
+
+
+def _lock_of(folder: Path) -> int:
+    """The handle by which this process has locked the folder: the first of those that lead there."""
+    there = folder.stat()
+    handles = sorted(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    return next(handle for handle in handles if _leads_to(handle, there))
+
+
+def _leads_to(handle: int, there: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), there)
+    except OSError:
+        return False
+
+
+def test_several_runs_begin_one_layout_at_once(tmp_path: Path) -> None:
+    images = [random_packed(number, 1, size=10) for number in range(4)]
+    with ThreadPoolExecutor(len(images)) as pool:
+        for turn in range(8):
+            layout = tmp_path / f"{turn}/layout"
+            list(
+                pool.map(lambda number, layout=layout: write(images[number], layout, f"t{number}"), range(4))
+            )
+            assert sorted(tags(layout)) == ["t0", "t1", "t2", "t3"]
+
+
+@pytest.mark.parametrize(
+    ("number", "advised"),
+    [
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENFILE, "fs.file-max"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EACCES, "that can be written to"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["layout", "archive"])
+def test_what_could_not_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, number: int, advised: str
+) -> None:
+    def refused(_: Path) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(layout_writer, "new_file", refused)
+    monkeypatch.setattr(archive_writer, "new_file", refused)
+    begin = {
+        "layout": lambda: write(random_packed(1, 1), tmp_path / "layout"),
+        "archive": ArchiveDestination(tmp_path / "image.tar", "docker-archive").check,
+    }
+    with pytest.raises(ResourceError, match=os.strerror(number)) as caught:
+        begin[kind]()
+    assert advised in caught.value.hint
+
+
+def test_what_a_killed_run_was_writing_is_removed_by_the_next(tmp_path: Path) -> None:
+    LayoutDestination(tmp_path).check()
+    blobs_of = tmp_path / "blobs/sha256"
+    killed, living = ([new_file(folder) for folder in (tmp_path, blobs_of)] for _ in range(2))
+    for handle, _ in killed:
+        os.close(handle)
+    LayoutDestination(tmp_path).check()
+    assert not any(path.exists() for _, path in killed)
+    assert all(path.exists() for _, path in living)
+    for handle, _ in living:
+        os.close(handle)
 
 
 def test_what_another_run_removes_before_the_name_is_written_is_asked_for(tmp_path: Path) -> None:

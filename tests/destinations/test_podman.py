@@ -22,7 +22,7 @@ NAME = ImageName.of("localhost/load:1")
 
 def load(podman: Podman, packed: Packed, service: Engine | None, temporary: Path) -> Published:
     temporary.mkdir()
-    destination = PodmanDestination(service, (NAME,), environ=podman.environ, temporary=temporary)
+    destination = PodmanDestination(service, (NAME,), environ=podman.environ, temporary=lambda: temporary)
     with destination:
         destination.check()
         for layer in packed.layers:
@@ -68,14 +68,14 @@ def test_a_socket_without_its_service_falls_back_to_the_command(podman: Podman, 
 def test_without_podman_it_says_so(tmp_path: Path) -> None:
     with (
         pytest.raises(UnreachableError, match="there is no podman") as caught,
-        PodmanDestination(None, environ={"PATH": str(tmp_path)}) as destination,
+        PodmanDestination(None, environ={"PATH": str(tmp_path)}, temporary=lambda: tmp_path) as destination,
     ):
         destination.check()
     assert "CONTAINER_HOST" in caught.value.hint
     dead = Engine("containers-storage", f"unix://{tmp_path}/x.sock", "start podman's service", {})
     with (
         pytest.raises(UnreachableError, match="No such file") as stale,
-        PodmanDestination(dead, environ={"PATH": str(tmp_path)}) as destination,
+        PodmanDestination(dead, environ={"PATH": str(tmp_path)}, temporary=lambda: tmp_path) as destination,
     ):
         destination.check()
     assert "podman" in stale.value.hint

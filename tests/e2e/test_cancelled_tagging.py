@@ -64,20 +64,35 @@ def test_from_the_first_name_on_all_are_set(
         assert f"    set: {proxy.host}/{repository}:{each}@{digest}\n" in said
 
 
-@pytest.mark.parametrize("request_", ["/blobs/uploads/", "/manifests/sha256:"])
-def test_before_the_first_name_none_is_set(
-    pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, request_: str
+@pytest.mark.parametrize(
+    ("method", "request_", "number"),
+    [
+        ("POST", "/blobs/uploads/", signal.SIGTERM),
+        ("PATCH", "/blobs/uploads/", signal.SIGTERM),
+        ("PUT", "/blobs/uploads/", signal.SIGINT),
+        ("PUT", "/manifests/sha256:", signal.SIGINT),
+    ],
+)
+def test_before_the_first_name_none_is_set(  # noqa: PLR0917 - what is tried, and the fixtures
+    pushed: Callable[..., Running],
+    proxy: FaultProxy,
+    registry: Registry,
+    method: str,
+    request_: str,
+    number: int,
 ) -> None:
-    """Up to the manifest by its digest, which is the last request before the first tag."""
+    """Up to the manifest by its digest, which is the last request before the first tag. And no session stays open."""
     repository = registry.new_repository()
-    hold = proxy.hold_next("PUT", request_)
-    process = pushed(repository)
+    # behind the check, which opens a session and cancels it
+    hold = proxy.hold_next(method, request_, skip=1 if method == "POST" else 0)
+    process = pushed(repository, flags=("--max-concurrent-uploads", "1"))
     arrived(hold)
-    returned, said, seconds = ended(process, signal.SIGINT)
+    returned, said, seconds = ended(process, number)
+    assert registry.open_uploads(repository) == []
     hold.let_pass()
-    assert returned == 130
+    assert returned == 128 + number
     assert seconds < 2
-    assert f"error: cancelled by signal 2; {NOTHING}\n" in said
+    assert f"error: cancelled by signal {number:d}; {NOTHING}\n" in said
     time.sleep(0.2)
     assert not registry.tags(repository)
     assert not [put for put in proxy.of("PUT") if put.path.endswith(TAGS)]

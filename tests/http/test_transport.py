@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,8 @@ from flakeship.errors import UsageError
 from flakeship.events import Event
 from flakeship.http.body import RequestBody, SizedReader
 from flakeship.http.errors import ProxyRefusedError, UnsafeUrlError, WireError
+from flakeship.http.failures import wire_error
+from flakeship.http.origin import Origin
 from flakeship.http.proxies import proxy_for
 from flakeship.http.redact import redact_url
 from tests.destinations.pushing import Pusher
@@ -170,3 +174,9 @@ def test_a_ca_file_that_is_none(content: str | None, tmp_path: Path, pusher: Pus
 
 def test_urls_are_shown_without_secrets() -> None:
     assert redact_url("https://u:p@h.example:5/a/b?sig=canary#f") == "https://h.example:5/a/b?…"
+
+
+def test_a_limit_of_open_files_is_named_where_a_connection_fails() -> None:
+    error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    assert "ulimit -n" in wire_error(error, Origin.of("https://registry.example")).hint
+    assert not wire_error(ConnectionResetError(104, "reset"), Origin.of("https://registry.example")).hint

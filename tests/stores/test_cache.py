@@ -13,6 +13,7 @@ import pytest
 
 from flakeship.image.media_types import DOCKER
 from flakeship.image.model import digest_of
+from flakeship.leftovers.locks import new_file
 from flakeship.stores.cache_folder import CacheFolder
 from tests.image.making import compression
 from tests.stores.caching import NOW, Outcome, blobs, layer, run
@@ -94,7 +95,7 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert len(outcomes) == 4
     assert not any(outcome.said for outcome in outcomes)
     assert all(outcome.blobs == outcomes[0].blobs for outcome in outcomes)
-    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".new-")]
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".flakeship-")]
     assert run(tmp_path, *wanted, limit=60_000).blobs == outcomes[0].blobs
 
 
@@ -138,14 +139,15 @@ def test_three_processes_at_once(tmp_path: Path) -> None:
 def test_what_is_left_behind_goes(tmp_path: Path) -> None:
     run(tmp_path, layer("a"), layer("b"))
     blobs(tmp_path)[0].unlink()
-    litter = tmp_path / "v1/.new-litter"
-    litter.touch()
-    os.utime(litter, (NOW, NOW))
     folder = CacheFolder(tmp_path)
-    folder.tidy(now=NOW + 60)
-    assert litter.exists()
-    folder.tidy(now=NOW + 2 * HOUR)
-    assert not litter.exists()
+    places = [tmp_path, tmp_path / "v1", *(tmp_path / "v1/layers").iterdir()]
+    litter = [new_file(place) for place in places]
+    folder.tidy()
+    assert all(path.exists() for _, path in litter), "another run is writing them"
+    for handle, _ in litter:
+        os.close(handle)
+    folder.tidy()
+    assert not any(path.exists() for _, path in litter)
     assert len(list(folder.names())) == 1
     assert folder.shrink(0, now=NOW) == 5000
     assert folder.shrink(0, now=NOW, spare=0) == 0
@@ -157,3 +159,12 @@ def test_backups_leave_it_out(tmp_path: Path) -> None:
     assert (
         (tmp_path / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55\n")
     )
+
+
+def test_the_next_run_removes_what_a_killed_one_was_writing(tmp_path: Path) -> None:
+    run(tmp_path, layer("a"))
+    (handle, left), (living, kept) = new_file(tmp_path / "v1"), new_file(tmp_path / "v1")
+    os.close(handle)
+    run(tmp_path, layer("b"))
+    assert (left.exists(), kept.exists()) == (False, True)
+    os.close(living)

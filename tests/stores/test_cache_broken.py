@@ -110,7 +110,7 @@ def test_a_full_disk_is_a_warning(tiny: Path) -> None:
     assert outcome.read == ["a", "b", "c", "d"]
     (warning,) = outcome.said
     assert "No space left on device" in warning.text
-    assert not [path for path in tiny.rglob("*") if path.name.startswith(".new-")]
+    assert not [path for path in tiny.rglob("*") if path.name.startswith(".flakeship-")]
     again = run(tiny, layer("a"), limit=10_000_000)
     assert not again.said
 

@@ -31,7 +31,7 @@ def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptL
     try:
         if settings.prune:
             folder.shrink(size_limit(settings), now=now, spare=0)
-            folder.tidy(now=now)
+            folder.tidy()
         blobs = folder.kept()
         diff_ids: dict[str, str] = {entry.digest: entry.diff_id for entry in folder.names()}
     except OSError as error:

@@ -6,14 +6,18 @@ import contextlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
+from flakeship.image.workers import joined
 from flakeship.registry.reference import Reference, normal_registry
 from flakeship.settings.declaration import Settings
 from flakeship.stores.temporary import TemporaryStore, temporary_store
+
+_JOIN_SECONDS: Final = 0.3
+"""How long a run that fails waits for its threads, of which one may look up a name or sleep before another try."""
 
 # docs/decisions.md#modules-are-loaded-when-they-are-needed
 if TYPE_CHECKING:  # each is imported when it is first opened: most commands and most images do without
@@ -124,4 +128,9 @@ class Run:
 def open_run(settings: Settings, runtime: Runtime) -> Iterator[Run]:
     """Open a run for all images that `settings` ask for; everything it opened is closed with the block."""
     with contextlib.ExitStack() as scope:
-        yield Run(settings, runtime, scope)
+        try:
+            yield Run(settings, runtime, scope)
+        except BaseException:
+            # By now what they read from and wrote to has ended, and their files are still there.
+            joined(_JOIN_SECONDS)
+            raise

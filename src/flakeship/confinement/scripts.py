@@ -21,7 +21,7 @@ NOT_POSSIBLE: Final = 124
 NOT_STARTED: Final = 125
 """Exit codes of the launcher: it can't make namespaces, it can't start the program."""
 
-Mode: TypeAlias = Literal["store", "own", "nobody", ""]
+Mode: TypeAlias = Literal["store", "own", "nobody", "plain", "user"]
 
 
 class Confinement:
@@ -55,7 +55,7 @@ class Confinement:
             )
             return _argv("nobody", (), program)
         self._tell("scripts of the flake run as this user, with the network: no namespaces can be made here")
-        return tuple(program)
+        return _argv("plain", (), program)
 
     def as_its_user_would(self, program: Sequence[str]) -> tuple[str, ...]:
         """The command line of a script of the user's own, which needs what it needs: files, network, perhaps an engine.
@@ -70,7 +70,7 @@ class Confinement:
         self._tell(
             f"{program[0]} is no script of nixpkgs: it is run as you would run it, without our secrets"
         )
-        return _argv("own", (), program) if _possible("own") else tuple(program)
+        return _argv("own" if _possible("own") else "user", (), program)
 
     @property
     def in_namespaces(self) -> bool:

@@ -66,7 +66,7 @@ class DestinationOptions:
     A kind that sends images away from this machine asks `withheld.withheld_because` before it is opened.
     `verify`: blobs that are already there are read and compared with their digests. `dry_run`: look, write nothing.
     `zstd`: layers are compressed with zstd, which old engines can't load. `home` is the user's home folder.
-    `temporary` is the folder for temporary folders; None for the system's. `stdout` receives an image sent to `-`.
+    `temporary` makes the run's own temporary folder, and returns it. `stdout` receives an image sent to `-`.
     """
 
     emit: Emit
@@ -77,5 +77,5 @@ class DestinationOptions:
     zstd: bool
     environ: Mapping[str, str]
     home: Path
-    temporary: Path | None
+    temporary: Callable[[], Path]
     stdout: BinaryIO

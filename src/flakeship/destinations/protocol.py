@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -111,6 +111,21 @@ class TakesIndexes(Protocol):
     # docs/decisions.md#indexes-are-a-capability-of-a-destination
     def prepare_index(self, index: PackedIndex) -> Prepared:
         """Write every image by its digest, then the index, without any name. May raise BlobsUnknownError."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """The capability to begin at once to undo what is under way, when a run ends before its time."""
+
+    def interrupt(self) -> None:
+        """Begin, and return at once; it is waited for when the destination is closed. May be called several times."""
+
+
+def interrupt(destinations: Iterable[Destination]) -> None:
+    """Interrupt all of them that can be, so that they end at the same time and not in turn."""
+    for destination in destinations:
+        if isinstance(destination, Interruptible):
+            destination.interrupt()
 
 
 class Destination(Protocol):

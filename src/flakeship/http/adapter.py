@@ -7,7 +7,10 @@ proxies of os.environ) can carry credentials to a place that they were not meant
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
+import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -30,6 +33,9 @@ from flakeship.http.wire import Speaking
 
 BLOCK_SIZE: Final = 1024 * 1024
 """Bytes of a body that are read and given to the kernel at once. The 8 KiB of http.client halve the speed."""
+
+
+_WITH_BODY: Final = frozenset({"PATCH", "PUT"})
 
 
 class _DialsKnown:
@@ -60,23 +66,61 @@ class _DialsKnown:
         raise failure
 
 
-class _HttpConnection(_DialsKnown, Speaking, HTTPConnection):  # type: ignore[misc]
+class _Sending:
+    """The connections whose last request has a body."""
+
+    def __init__(self) -> None:
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def note(self, connection: Any, method: str) -> None:
+        with self._lock:
+            change = self._connections.add if method in _WITH_BODY else self._connections.discard
+            change(connection)
+
+    def cut(self) -> None:
+        """Shut their sockets down, which ends a `send` or `recv` of another thread; closing them would not."""
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            sock = connection.sock
+            # The method of the plain socket: that of a TLS socket first turns it into a plain one, and a thread that
+            # sends would do so in clear. A TLS connection through a proxy that speaks TLS has its socket one deeper.
+            with contextlib.suppress(OSError, TypeError):
+                socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
+
+
+class _NotesBodies:
+    """A mixin that tells which connection sends a body."""
+
+    sending: _Sending
+
+    def putrequest(self: Any, method: str, *args: Any, **kwargs: Any) -> None:
+        self.sending.note(self, method)
+        super().putrequest(method, *args, **kwargs)  # type: ignore[misc]
+
+
+class _HttpConnection(_DialsKnown, _NotesBodies, Speaking, HTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _HttpsConnection(_DialsKnown, Speaking, HTTPSConnection):  # type: ignore[misc]
+class _HttpsConnection(_DialsKnown, _NotesBodies, Speaking, HTTPSConnection):  # type: ignore[misc]
     pass
 
 
-def _pools(known: Addresses, clock: Callable[[], float]) -> dict[str, type[HTTPConnectionPool]]:
+def _pools(
+    known: Addresses, noted: _Sending, clock: Callable[[], float]
+) -> dict[str, type[HTTPConnectionPool]]:
     """Return the classes of pools by scheme, whose connections dial `known` addresses and wait by `clock`."""
 
     class Http(_HttpConnection):
         addresses = known
+        sending = noted
         now = staticmethod(clock)
 
     class Https(_HttpsConnection):
         addresses = known
+        sending = noted
         now = staticmethod(clock)
 
     class HttpPool(HTTPConnectionPool):
@@ -96,7 +140,8 @@ class Adapter(HTTPAdapter):
 
     def __init__(self, trust: Trust, addresses: Addresses, now: Callable[[], float]) -> None:
         self._trust = trust
-        self._pools = _pools(addresses, now)
+        self._sending = _Sending()
+        self._pools = _pools(addresses, self._sending, now)
         super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
 
     def exchange(
@@ -125,6 +170,10 @@ class Adapter(HTTPAdapter):
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise wire_error(error, Origin.of(url)) from error
         return Response(method, url, answer)
+
+    def cut(self) -> None:
+        """Break the connections on which a body is being sent."""
+        self._sending.cut()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of direct connections use our connections and blocks."""

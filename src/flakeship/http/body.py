@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
-from flakeship.errors import OPEN_FILES, ResourceError, is_out_of_files
+from flakeship.errors import ResourceError, advice
 from flakeship.events import BytesMoved, Emit
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def _local(body: RequestBody, act: Callable[[], T]) -> T:
     except OSError as error:
         raise ResourceError(
             f"{body.name} cannot be read: {error.strerror or error}",
-            hint=OPEN_FILES
-            if is_out_of_files(error)
-            else "Nothing else may touch the temporary folder while it runs; look at the disk.",
+            hint=advice(
+                error, "Nothing else may touch the temporary folder while it runs; look at the disk."
+            ),
         ) from error

@@ -10,7 +10,7 @@ from typing import Final
 import requests
 import urllib3.exceptions as lib
 
-from flakeship.errors import OPEN_FILES, ResourceError, is_out_of_files
+from flakeship.errors import ResourceError, advice, is_out_of_files
 from flakeship.http.errors import (
     BrokenConnectionError,
     CertificateError,
@@ -39,13 +39,13 @@ def wire_error(error: BaseException, origin: Origin) -> WireError | ResourceErro
         (cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), None
     )
     reason = (deepest.strerror if deepest else "") or "the connection broke before the answer was complete"
-    return BrokenConnectionError(f"{origin}: {one_line(reason)}")
+    return BrokenConnectionError(f"{origin}: {one_line(reason)}", hint=advice(deepest, "") if deepest else "")
 
 
 def _known(cause: BaseException, origin: Origin) -> WireError | ResourceError | None:
     match cause:
         case OSError() if is_out_of_files(cause):
-            return ResourceError(f"{origin} can't be reached: {cause.strerror}", hint=OPEN_FILES)
+            return ResourceError(f"{origin} can't be reached: {cause.strerror}", hint=advice(cause, ""))
         case EndlessAnswerError():
             return WireError(
                 f"{origin} does not come to an end with {cause}",

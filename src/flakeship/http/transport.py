@@ -61,6 +61,7 @@ class Transport:
         self._pauses = Pauses(clock)
         self._lock = threading.Lock()
         self._opened: Adapter | None = None
+        self._hurried = False
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +71,17 @@ class Transport:
     ) -> None:
         if self._opened:
             self._opened.close()
+
+    def hurry(self) -> None:
+        """Keep no pause any more that a server asks for: the run ends, and there is no later to clean up."""
+        self._hurried = True
+
+    def cut(self) -> None:
+        """Break the connections on which a body is being sent: whoever sends it gets a WireError at once."""
+        with self._lock:
+            opened = self._opened
+        if opened:
+            opened.cut()
 
     def schemes(self, host: str) -> tuple[str, ...]:
         """Return the schemes to try with `host` (`name[:port]`), the first one first.
@@ -206,7 +218,8 @@ class Transport:
         timeout: float,
     ) -> Response:
         origin = Origin.of(url)
-        self._pauses.wait(origin)
+        if not self._hurried:
+            self._pauses.wait(origin)
         content = SizedReader(body) if isinstance(body, RequestBody) else body
         try:
             response = self._adapter().exchange(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +56,7 @@ class Packing:
     """Called before each layer is packed: what the process does for it, and need not do where all layers are used again."""
 
 
-def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bool) -> Iterator[PackedLayer]:
+def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bool) -> Generator[PackedLayer]:
     """Each layer as soon as it is finished, in any order; the next ones are begun as these are taken.
 
     With `forward_only` each layer is read to its end before the next is asked for.

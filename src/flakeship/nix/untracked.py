@@ -8,6 +8,7 @@ from typing import Final
 
 from flakeship import process
 from flakeship.confinement import variables
+from flakeship.errors import ResourceError
 from flakeship.nix.installable import Installable
 
 _SHOWN: Final = 10
@@ -35,7 +36,7 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
         listed = process.run(
             argv, environ=variables.GIT.of(environ), cwd=str(installable.directory), timeout=10
         )
-    except (process.NotStartedError, TimeoutError):
+    except (process.NotStartedError, ResourceError, TimeoutError):
         return ()
     return tuple(name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flakeship import events
+from flakeship.errors import advice
 from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.media_types import Family
@@ -79,6 +80,8 @@ class CachedStore:
         names = [packed.diff_id, layer.annotations.get(LAYER_KEY)]
         entries = [CacheEntry(name, packed.diff_id, packed.descriptor.digest, size) for name in names if name]
         with self._lock:
+            if self._total is None:
+                self.folder.sweep()
             if self._total is None or self._total + size > self._limit:
                 self._total = self.folder.shrink(self._limit - size, now=self._now)
             if self._total + size > self._limit:
@@ -93,7 +96,8 @@ class CachedStore:
             self._emit(
                 events.Warned(
                     f"the layer cache {self.folder.path} can't be used: {error.strerror or error}",
-                    hint="name a folder that can be written to by `layer-cache`, or `off`; the run goes on without",
+                    hint=advice(error, "name a folder that can be written to by `layer-cache`, or `off`")
+                    + "; the run goes on without",
                 )
             )
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from io import FileIO
@@ -22,10 +21,10 @@ from typing import Final
 from flakeship.image.document import decode_object, encode
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.image.stream import sha256_of
+from flakeship.leftovers.locks import new_file, sweep_files
 
 _VERSION: Final = "1"
 _ENTRY_LIMIT: Final = 4096
-_NEW: Final = ".new-"
 # docs/decisions.md#the-layer-cache-has-no-lock
 _IN_USE: Final = 3600.0
 """Seconds. What was used so lately may be on its way somewhere by another process, and stays."""
@@ -143,7 +142,12 @@ class CacheFolder:
             total -= blob.size
         return total
 
-    def tidy(self, *, now: float) -> None:
+    def sweep(self) -> None:
+        """Remove what runs that were killed were writing here."""
+        for folder in (self.path, self._blobs.parent, *self._entries.glob("*")):
+            sweep_files(folder)
+
+    def tidy(self) -> None:
         """Remove the names of blobs that are gone, and what runs that were killed left behind."""
         for path in self._entries.glob("*/*.json"):
             try:
@@ -152,10 +156,7 @@ class CacheFolder:
                 gone = True
             if gone:
                 _removed(path)
-        for path in (self.path / f"v{_VERSION}").rglob(f"{_NEW}*"):
-            with contextlib.suppress(FileNotFoundError):
-                if now - path.stat().st_mtime > _IN_USE:
-                    _removed(path)
+        self.sweep()
 
     def _blob_path(self, digest: Digest) -> Path:
         return self._blobs / digest.removeprefix("sha256:")
@@ -232,15 +233,15 @@ def _write(path: Path, data: bytes) -> None:
 def _beside(path: Path) -> Iterator[Path]:
     """A file that takes the place of `path` at the end of the block, and is removed if that fails."""
     folder = path.parent.parent if path.parent.name == "blobs" else path.parent
-    handle, name = tempfile.mkstemp(prefix=_NEW, dir=folder)
-    os.close(handle)
-    temporary = Path(name)
+    handle, temporary = new_file(folder)
     try:
         yield temporary
         temporary.replace(path)
     except BaseException:
         _removed(temporary)
         raise
+    finally:
+        os.close(handle)
 
 
 def _removed(path: Path) -> None:

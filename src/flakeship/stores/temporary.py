@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from flakeship.errors import ResourceError, is_disk_full
+from flakeship.errors import ResourceError, advice, is_disk_full
 from flakeship.image.model import Layer, PackedLayer
+from flakeship.leftovers.locks import folder_name, make_folder, remove_folder, sweep_folders
 
 _REMOVALS: Final = 5
 """How often removing the folder is tried: each failure needs a thread that was making its file just then."""
@@ -53,16 +53,29 @@ class TemporaryStore:
 @contextlib.contextmanager
 def temporary_store(parent: Path | None) -> Iterator[TemporaryStore]:
     """A store in a folder of its own below `parent` (default: the system's), removed with all that it holds."""
-    directory = (parent or _usual()) / f"flakeship-{os.urandom(8).hex()}"
-    try:  # first, for a signal may come as soon as the folder is there
-        _make(directory)
+    with temporary_folder(parent) as directory:
         yield TemporaryStore(directory)
+
+
+# docs/decisions.md#a-lock-tells-what-was-left
+@contextlib.contextmanager
+def temporary_folder(parent: Path | None, *, mode: int = 0o700) -> Iterator[Path]:
+    """A folder for the block, which also removes those of runs that were killed. ResourceError if it can't be made."""
+    place = parent or _usual()
+    sweep_folders(place)
+    directory, lock = place / folder_name(), None
+    try:  # first, for a signal may come as soon as the folder is there
+        lock = _made(directory, mode)
+        yield directory
     finally:
         try:
-            _remove(directory)
+            remove_folder(directory, tries=_REMOVALS)
         except BaseException:  # a signal, which comes once
-            _remove(directory)
+            remove_folder(directory, tries=_REMOVALS)
             raise
+        finally:
+            if lock is not None:
+                os.close(lock)
 
 
 def _usual() -> Path:
@@ -72,29 +85,14 @@ def _usual() -> Path:
         raise ResourceError(f"cannot make a temporary folder: {error.strerror}", hint=_WRITABLE) from error
 
 
-def _make(directory: Path) -> None:
+def _made(directory: Path, mode: int) -> int:
     try:
-        directory.mkdir(mode=0o700)
+        return make_folder(directory, mode=mode)
     except OSError as error:
         raise ResourceError(
-            f"cannot make a temporary folder in {directory.parent}: {error.strerror}", hint=_WRITABLE
+            f"cannot make a temporary folder in {directory.parent}: {error.strerror}",
+            hint=advice(error, _WRITABLE),
         ) from error
-
-
-def _remove(directory: Path) -> None:
-    """Remove the folder, though threads that an error has abandoned may still be making files in it.
-
-    Under another name no further thread finds it; one that had found it before may add its file while the others are
-    removed, so that the folder is not empty at its end: then once more.
-    """
-    removed = directory.with_name(f"{directory.name}.gone")
-    with contextlib.suppress(OSError):
-        directory.rename(removed)
-    for folder in (removed, directory):
-        for _ in range(_REMOVALS):
-            shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                break
 
 
 def _failed(error: OSError, directory: Path) -> ResourceError:
@@ -102,7 +100,7 @@ def _failed(error: OSError, directory: Path) -> ResourceError:
         return disk_full(directory)
     return ResourceError(
         f"cannot pack a layer in {directory.parent}: {error.strerror}",
-        hint="set TMPDIR to a folder that can be written to; where too many files are open, raise `ulimit -n`",
+        hint=advice(error, _WRITABLE),
     )
 
 

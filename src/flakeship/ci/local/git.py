@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from flakeship.ci.local.defaults import NAME
+from flakeship.errors import ResourceError
 from flakeship.metadata.context import Context, Repository
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Git:
         }
         try:
             done = run([*variables.GIT_COMMAND, *arguments], environ=environ, cwd=self.cwd, timeout=60)
-        except (NotStartedError, TimeoutError):
+        except (NotStartedError, ResourceError, TimeoutError):
             raise GitError("git cannot be run here, so branch, tag and commit are unknown") from None
         if done.returncode == 0:
             return done.stdout.decode(errors="replace").strip()

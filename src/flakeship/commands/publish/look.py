@@ -19,7 +19,7 @@ from flakeship.commands.publish.reuse import ExistingImages, existing_at
 from flakeship.commands.run import Run
 from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.kind import Target
-from flakeship.destinations.protocol import Destination
+from flakeship.destinations.protocol import Destination, interrupt
 from flakeship.errors import Error
 from flakeship.image.allocator import keep_freed_memory
 from flakeship.image.pack import Packing
@@ -86,7 +86,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             prepare=keep_freed_memory,
         )
         buildable = request.subject.buildable
-        yield Plan(
+        plan = Plan(
             naming=naming,
             places=places,
             pushed_to=request.destinations.pushed_to(wanted),
@@ -101,6 +101,11 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             tags=run.runtime.tags,
             scope=scope,
         )
+        try:
+            yield plan
+        except BaseException:
+            interrupt(places)
+            raise
 
 
 def _named(request: Request, run: Run) -> Naming:

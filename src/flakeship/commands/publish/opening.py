@@ -126,7 +126,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
         zstd=settings.compression == "zstd",
         environ=runtime.environ,
         home=runtime.home,
-        temporary=runtime.temporary,
+        temporary=lambda: run.store.directory,
         stdout=runtime.stdout,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Final
 from flakeship.commands.publish.disk_space import check_fits
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import OpenParts, Part, open_parts
-from flakeship.destinations.protocol import BlobsUnknownError, Destination, TakesIndexes
+from flakeship.commands.publish.reuse import LayerGoneError
+from flakeship.destinations.protocol import BlobsUnknownError, Destination, TakesIndexes, interrupt
 from flakeship.errors import UsageError
 from flakeship.image.model import Digest, Layer, PackedLayer, VanishedError
 from flakeship.image.pack import packed_layers
@@ -46,7 +48,9 @@ def send_again(parts: Sequence[Part], keys: Collection[str], plan: Plan) -> dict
 
 def _packed_and_sent(layers: Iterable[Layer], source: OpenParts, plan: Plan, *, certain: bool) -> SentLayers:
     packed = packed_layers(layers, plan.packing, forward_only=source.forward_only)
-    return send(packed, plan.places, uploads=plan.uploads, certain=certain)
+    # an error of `send` would else leave the packing of further layers under way as long as the error is kept
+    with contextlib.closing(packed):
+        return send(packed, plan.places, uploads=plan.uploads, certain=certain)
 
 
 def _that_fit(source: OpenParts, plan: Plan) -> Iterable[Layer]:
@@ -84,15 +88,21 @@ def send(
     """Hand over every layer, at most `uploads` at a time; `certain` as in Destination.take."""
     sent: dict[str, PackedLayer] = {}
     missing: set[Digest] = set()
-    with workers("send", uploads) as pool:
-        pending: set[Future[frozenset[Digest]]] = set()
-        for layer in layers:
-            sent[layer.key] = layer
-            pending.add(pool.submit(_hand_over, layer, destinations, certain=certain))
-            if len(pending) >= uploads + _AHEAD:
+    try:
+        with workers("send", uploads) as pool:
+            pending: set[Future[frozenset[Digest]]] = set()
+            for layer in layers:
+                sent[layer.key] = layer
+                pending.add(pool.submit(_hand_over, layer, destinations, certain=certain))
+                if len(pending) >= uploads + _AHEAD:
+                    pending = _settle(pending, missing)
+            while pending:
                 pending = _settle(pending, missing)
-        while pending:
-            pending = _settle(pending, missing)
+    except LayerGoneError:  # then another source is tried
+        raise
+    except BaseException:
+        interrupt(destinations)  # now, for a script that is ended in the meantime may take seconds
+        raise
     return SentLayers(sent, frozenset(missing))
 
 

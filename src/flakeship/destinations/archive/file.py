@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +14,9 @@ from flakeship.destinations.archive.format import ArchiveFormat
 from flakeship.destinations.archive.tar import ImageArchive
 from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
-from flakeship.errors import Error, ResourceError, UsageError, is_disk_full
+from flakeship.errors import Error, ResourceError, UsageError, advice
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.leftovers.locks import new_file, sweep_files
 
 
 class ArchiveDestination:
@@ -66,8 +66,9 @@ class ArchiveDestination:
             with self._errors_explained():
                 place = self._resolved_path()
                 place.parent.mkdir(parents=True, exist_ok=True)
-                handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-                self._temporary, self._file = Path(name), os.fdopen(handle, "wb")
+                sweep_files(place.parent)
+                handle, self._temporary = new_file(place.parent)
+                self._file = os.fdopen(handle, "wb")
         self._archive = ImageArchive(self._file)
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
@@ -172,9 +173,7 @@ class ArchiveDestination:
     def _failed(self, error: OSError) -> Error:
         return ResourceError(
             f"cannot write the archive {self._path or 'to stdout'}: {error.strerror}",
-            hint="free some space there"
-            if is_disk_full(error)
-            else "name a file in a folder that can be written to",
+            hint=advice(error, "name a file in a folder that can be written to"),
         )
 
 

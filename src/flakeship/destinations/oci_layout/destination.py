@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any, BinaryIO
 
 from flakeship import events
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
-from flakeship.errors import Error, RejectedError, ResourceError, UsageError, is_disk_full
+from flakeship.errors import Error, RejectedError, ResourceError, UsageError, advice
 from flakeship.image.check import check_image
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
 from flakeship.image.existing import ExistingImage, ExistingLayer
@@ -23,6 +22,7 @@ from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, digest_of, parse_digest
 from flakeship.image.place import read_image, read_manifest
 from flakeship.image.stream import CHUNK, Reader, read_full, sha256_of
+from flakeship.leftovers.locks import new_file, sweep_files
 from flakeship.registry.reference import TAG_PATTERN
 
 
@@ -50,18 +50,31 @@ class LayoutDestination:
         return f"oci:{self._directory}"
 
     def check(self) -> None:
-        """Make the folder. UsageError if it holds something else, ResourceError if it can't be written."""
+        """Make the folder, and remove what runs that were killed were writing there.
+
+        UsageError if it holds something else, ResourceError if it can't be written.
+        """
         try:
-            # in this order: another run may make the layout between the two, and `oci-layout` is what it writes first
-            if self._has_other_files() and not self._is_layout():
-                raise UsageError(
-                    f"{self._directory} is not empty and no OCI image layout",
-                    hint="name another folder with `to: oci:DIR`, or empty this one",
-                )
-            self._entries()
-            (self._directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
+            if not self._directory.exists():
+                self._directory.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                self._check_content()
+                (self._directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
+            for folder in (self._directory, self._directory / BLOBS / "sha256"):
+                sweep_files(folder)
         except OSError as error:
             raise self._error_for(error) from error
+
+    def _check_content(self) -> None:
+        """Look at the folder, once. An interrupted run of ours can't have left files but blobs and hidden ones."""
+        names = set(os.listdir(self._directory))  # noqa: PTH208 - one look, of which the order does not matter
+        others = {name for name in names if name != BLOBS and not name.startswith(".")}
+        if others and LAYOUT_FILE not in others:
+            raise UsageError(
+                f"{self._directory} is not empty and no OCI image layout",
+                hint="name another folder with `to: oci:DIR`, or empty this one",
+            )
+        self._entries()
 
     def existing(self) -> tuple[ExistingImage, ...]:
         """Return the images of the layout without those that are damaged."""
@@ -154,7 +167,11 @@ class LayoutDestination:
             with contextlib.suppress(OSError):  # a file system without locks; two runs at once are rare
                 handle = os.open(self._directory, os.O_RDONLY)
                 scope.callback(os.close, handle)
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    self._emit(events.Detail(f"{self.name}: another run is writing there, and is waited for"))
+                    fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def _write_documents(self, packed: Packed | PackedIndex) -> None:
@@ -191,15 +208,6 @@ class LayoutDestination:
         self._write(self._directory / INDEX_FILE, encode(index))
         for digest in before - self._reachable(kept):
             self._blob(digest).unlink(missing_ok=True)
-
-    def _is_layout(self) -> bool:
-        return (self._directory / LAYOUT_FILE).exists()
-
-    def _has_other_files(self) -> bool:
-        """Return True if the folder holds files that an interrupted run of ours can't have left."""
-        return self._directory.exists() and any(
-            path.name != BLOBS and not path.name.startswith(".") for path in self._directory.iterdir()
-        )
 
     def _has_blob(self, path: Path, digest: Digest, size: int) -> bool:
         """Return True if the blob is there already; without `verify` its size is taken as proof."""
@@ -243,28 +251,28 @@ class LayoutDestination:
     def _write(self, path: Path, content: bytes | BinaryIO) -> None:
         """Write a whole file by a rename, so that a name in a layout never stands for half of it."""
         try:
-            handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
-            temporary = Path(name)
-            try:
-                with os.fdopen(handle, "wb") as file:
+            handle, temporary = new_file(path.parent)
+            with os.fdopen(
+                handle, "wb"
+            ) as file:  # until it has its name: closed it would pass for a leftover
+                try:
                     os.fchmod(handle, 0o644)
                     if isinstance(content, bytes):
                         file.write(content)
                     else:
                         shutil.copyfileobj(content, file, CHUNK)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+                    file.flush()
+                    temporary.replace(path)
+                except BaseException:
+                    temporary.unlink(missing_ok=True)
+                    raise
         except OSError as error:
             raise self._error_for(error) from error
 
     def _error_for(self, error: OSError) -> Error:
         return ResourceError(
             f"cannot write the image layout {self._directory}: {error.strerror}",
-            hint="free some space there"
-            if is_disk_full(error)
-            else "name a folder that can be written to with `to: oci:DIR`",
+            hint=advice(error, "name a folder that can be written to with `to: oci:DIR`"),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,8 @@ _LOAD_SECONDS: Final = 1800
 class PodmanDestination:
     """Podman's storage and the names that an image gets there. To be used as a context manager.
 
-    `service` is None if there is no socket; then `podman load` reads the image from a file below `temporary`.
+    `service` is None if there is no socket; then `podman load` reads the image from a file in the folder that
+    `temporary` returns.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class PodmanDestination:
         names: tuple[ImageName, ...] = (),
         *,
         environ: Mapping[str, str],
-        temporary: Path | None = None,
+        temporary: Callable[[], Path],
         emit: events.Emit = events.ignore,
     ) -> None:
         self._service, self._names = service, names
@@ -76,7 +77,7 @@ class PodmanDestination:
                 hint="install podman, or say in CONTAINER_HOST where its service is",
             )
         folder = self._scope.enter_context(
-            tempfile.TemporaryDirectory(prefix="flakeship-podman-", dir=self._temporary)
+            tempfile.TemporaryDirectory(prefix="podman-", dir=self._temporary())
         )
         loading = _Command(command, Path(folder) / "image.tar", self._names, self._environ, self._emit)
         self._scope.enter_context(loading.archive)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO, Final, Literal, TypeAlias
 
 from flakeship.destinations.protocol import BlobsUnknownError
+from flakeship.destinations.registry.sessions import EndedError, Grace, UploadSessions
 from flakeship.errors import ResourceError
 from flakeship.events import Emit
 from flakeship.http.body import RequestBody
@@ -60,7 +62,20 @@ class BlobUploads:
         self._mount_from = tuple(source for source in mount_from if source != client.repository)
         self._emit = emit
         self._limit = AdaptiveLimit(client.transport.now)
+        self._sessions = UploadSessions(client)
         self._streams = True
+
+    def check(self) -> None:
+        """Open a session and cancel it again, which needs the right to push. Raises what `start_upload` raises."""
+        self._cancel_one(self._start())
+
+    def begin_end(self) -> None:
+        """Open no further session, and begin to cancel those that wait for another try. Returns at once."""
+        self._sessions.begin_end()
+
+    def finish_end(self, grace: Grace) -> None:
+        """Wait within `grace` until each session is cancelled. To be called when the run ends before its time."""
+        self._sessions.finish_end(grace)
 
     def ensure(self, blob: Blob, *, believe: bool = True) -> State:
         """Return when the blob is there. With `believe=False` it is sent even if the registry reports that it has it.
@@ -82,24 +97,29 @@ class BlobUploads:
             except RegistryError as error:
                 if error.answer.status in _OVERLOADED:
                     self._limit.trouble()
+                self._raise_ended(error)
+                raise
+            except WireError as error:
+                self._raise_ended(error)
                 raise
         self._limit.success()
         return state
 
     def _once(self, upload: _Upload) -> State:
         blob = upload.blob
+        self._sessions.check()
         self._cancel(upload)
         if upload.believe and self._is_there(blob):
             return "uploaded" if upload.committed else "reused"
-        session = self._mount(blob.digest) if upload.believe else self._client.start_upload()
+        session = self._mount(blob.digest) if upload.believe else self._start()
         # docs/decisions.md#a-mounted-blob-is-asked-for-afterwards
         if session is None and self._is_there(blob):
             return "mounted"
         if blob.open is None:
             if session:
-                self._client.cancel(session)
+                self._cancel_one(session)
             raise BlobsUnknownError(frozenset({blob.digest}))
-        session = session or self._client.start_upload()
+        session = session or self._start()
         self._send(upload, session, RequestBody(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
 
@@ -120,10 +140,15 @@ class BlobUploads:
         """Return None if a mount succeeded, else an upload session: a plain upload may still work if mounting failed."""
         for source in self._mount_from:
             try:
-                return self._client.mount(digest, source)
+                return self._sessions.open(partial(self._client.mount, digest, source))
             except (WireError, DeniedError):
                 continue
-        return self._client.start_upload()
+        return self._start()
+
+    def _start(self) -> UploadSession:
+        session = self._sessions.open(self._client.start_upload)
+        assert session
+        return session
 
     def _send(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
         if self._streams:
@@ -135,7 +160,7 @@ class BlobUploads:
                 refused = error
             else:
                 return
-            session = self._client.start_upload()
+            session = self._start()
             self._put_at_once(upload, session, body, refused)
             self._streams = False
         else:
@@ -143,7 +168,10 @@ class BlobUploads:
 
     def _stream(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
         upload.sessions.append(session)
-        upload.sessions[-1] = session = self._client.patch(session, body)
+        with self._sessions.used(session):
+            after = self._client.patch(session, body)
+            self._sessions.moved(session, after)
+            upload.sessions[-1] = session = after
         self._commit(upload, session, None)
 
     def _put_at_once(
@@ -162,7 +190,9 @@ class BlobUploads:
     def _commit(self, upload: _Upload, session: UploadSession, body: RequestBody | None) -> None:
         upload.committed = True
         try:
-            self._client.commit(session, upload.blob.digest, body=body)
+            with self._sessions.used(session):
+                self._client.commit(session, upload.blob.digest, body=body)
+                self._sessions.committed(session)
         except RegistryError as error:
             if "DIGEST_INVALID" in error.answer.codes:
                 _check_local(upload.blob)
@@ -174,7 +204,15 @@ class BlobUploads:
     def _cancel(self, upload: _Upload) -> None:
         """Cancel the sessions that a failed try left open."""
         while upload.sessions:
-            self._client.cancel(upload.sessions.pop())
+            self._cancel_one(upload.sessions.pop())
+
+    def _cancel_one(self, session: UploadSession) -> None:
+        self._sessions.cancel(session)
+
+    def _raise_ended(self, error: WireError) -> None:
+        """EndedError if the run ends: then there is no other try."""
+        if self._sessions.ended:
+            raise EndedError from error
 
 
 def _check_local(blob: Blob) -> None:

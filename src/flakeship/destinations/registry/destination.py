@@ -21,6 +21,7 @@ from flakeship.destinations.protocol import (
 )
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
 from flakeship.destinations.registry.existing import existing_images
+from flakeship.destinations.registry.sessions import Grace
 from flakeship.errors import NotAllowedError
 from flakeship.events import Detail, Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
@@ -108,7 +109,16 @@ class RegistryDestination:
         if self._source:
             self._emit(Notice(f"{self.name}: credentials from {self._source}"))
         self._retrying("check of", self._client.ping)
-        self._client.cancel(self._retrying("check of", self._client.start_upload))
+        _aside(lambda: self._retrying("check of", self._uploads.check))
+
+    def interrupt(self) -> None:
+        """Open no further upload session, and begin to cancel those that are open. Returns at once."""
+        self._client.transport.hurry()
+        self._uploads.begin_end()
+
+    def end(self, grace: Grace) -> None:
+        """Wait within `grace` until no upload session is open. Nothing can be sent any more then."""
+        self._uploads.finish_end(grace)
 
     def existing(self) -> tuple[ExistingImage, ...]:
         """Return the images at the tags to write; without any, those at the other places of `Reuse`.
@@ -166,7 +176,8 @@ class RegistryDestination:
         """Write the config, and list it after the layers, all of which have been taken."""
         config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
         blobs = [self._blob_for(layer.descriptor) for layer in packed.layers]
-        return [*blobs, self._ensure(config, certain=config.digest not in self._must_resend)]
+        certain = config.digest not in self._must_resend
+        return [*blobs, _aside(lambda: self._ensure(config, certain=certain))]
 
     def _blob_for(self, descriptor: Descriptor) -> DeliveredBlob:
         unasked = DeliveredBlob(descriptor.digest, descriptor.size, "reused")
@@ -370,6 +381,12 @@ class RegistryDestination:
         if answer.status == 401:
             return f"{self._client.registry} does not accept the credentials{source}, or not for {self.name}: {answer}"
         return f"the credentials{source} may not push to {self.name}: {answer}"
+
+
+def _aside(action: Callable[[], T]) -> T:
+    """Do what opens an upload session in a thread, where no signal comes between the session and the note of it."""
+    with workers("send", 1) as pool:
+        return pool.submit(action).result()
 
 
 def _blob(layer: PackedLayer) -> Blob:

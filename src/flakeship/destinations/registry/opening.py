@@ -10,6 +10,7 @@ from flakeship.destinations.options import DestinationOptions, RegistryOptions
 from flakeship.destinations.protocol import Destination
 from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.destinations.registry.dry_run import DryRun
+from flakeship.destinations.registry.sessions import AFTER_ERROR, AFTER_SIGNAL
 from flakeship.destinations.withheld import Withheld, withheld_because
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credential_search import FoundCredentials
@@ -26,9 +27,24 @@ def opened(
     not trusted, or credentials may be kept from it and the registry wants some. NotAllowedError for any other push that
     can't be made.
     """
-    registry = options.registry
-    found = registry.credentials(repository)
+    found = options.registry.credentials(repository)
     destination = _destination(repository, tags, found, options)
+    try:
+        with _chosen(destination, found, options) as place:
+            yield place
+    except BaseException as error:
+        destination.interrupt()
+        # docs/decisions.md#cancelled-is-not-an-exception
+        destination.end(AFTER_ERROR if isinstance(error, Exception) else AFTER_SIGNAL)
+        raise
+    destination.end(AFTER_ERROR)  # what was begun for a source that was given up for another
+
+
+@contextlib.contextmanager
+def _chosen(
+    destination: RegistryDestination, found: FoundCredentials, options: DestinationOptions
+) -> Iterator[Destination]:
+    registry = options.registry
     # docs/decisions.md#a-dry-run-asks-registries-only
     if options.dry_run:
         yield DryRun(destination, emit=options.emit)

@@ -81,7 +81,7 @@ def run(executed: Executed) -> Iterator[Opened]:
     argv = executed.argv(str(path))
     with (
         _startable(path),
-        process.running(argv, environ=executed.variables, on_stderr=hear, bounds=BOUNDS) as script,
+        process.running(argv, environ=executed.variables, on_stderr=hear, bounds=BOUNDS, tied=True) as script,
     ):
         of_variables = _OF_VARIABLES if executed.script is None else ""
         output = _Output(

@@ -9,7 +9,6 @@ import itertools
 import json
 import os
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from flakeship.sources.docker_archive import SeekableArchive, StreamedArchive
 from flakeship.sources.stream_script.conf import Conf, UnplannedError, conf_of
 from flakeship.sources.stream_script.plan import Planned, Recipe
 from flakeship.sources.stream_script.run import Executed
+from flakeship.stores.temporary import temporary_folder
 
 _OUTPUT_LIMIT: Final = 4 * 1024 * 1024
 _BOUNDS: Final = process.Bounds(patience=30, rate=_OUTPUT_LIMIT, size=_OUTPUT_LIMIT)
@@ -39,11 +39,11 @@ def recipe_of(conf: Conf, *, executed: Executed, folder: Path | None) -> Recipe:
     `folder` is where a folder for the files is made; None for the system's.
     """
     private = folder if executed.confinement.reads_private_folders else None
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=private) as name:
-        file = Path(name) / "conf.json"
+    with temporary_folder(private, mode=0o755) as trials:
+        file = trials / "conf.json"
         try:
-            Path(name).chmod(0o755)
-            trial = _trial(conf, Path(name))
+            trials.chmod(0o755)
+            trial = _trial(conf, trials)
             file.write_text(json.dumps(trial.raw), encoding="utf-8")
         except OSError as error:  # a file system without hard links, or for which names are text
             raise UnplannedError(f"odd files can't be made for a trial ({error})") from error
@@ -81,7 +81,7 @@ def _seen(script: str, conf: Path, executed: Executed) -> Image:
     argv = executed.argv(script, str(conf), also=(str(conf.parent),))
     try:
         with process.running(
-            argv, environ=executed.variables, on_stderr=lambda _: None, bounds=_BOUNDS
+            argv, environ=executed.variables, on_stderr=lambda _: None, bounds=_BOUNDS, tied=True
         ) as running:
             output = read_full(running.stdout, _OUTPUT_LIMIT)
             if len(output) == _OUTPUT_LIMIT or running.wait() or running.exceeded():
