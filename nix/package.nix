@@ -23,6 +23,7 @@ python3Packages.buildPythonApplication {
     fileset = lib.fileset.unions [
       ../LICENSE
       ../README.md
+      ../data
       ../pyproject.toml
       ../src
     ];

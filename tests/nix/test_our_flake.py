@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from flakeship import __version__
-from tests.e2e.publishing import Publish
 from tests.testbed import archives
+from tests.testbed.command import Publish
 from tests.testbed.nix import FLAKES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -81,6 +81,7 @@ def test_the_flake_runs_checks_and_knows_every_dependency(
     assert {path.name for path in (out / "source").iterdir()} == {
         "LICENSE",
         "README.md",
+        "data",
         "pyproject.toml",
         "src",
     }

@@ -75,6 +75,9 @@ class Settings:
         "Reference, `oci:DIR`, archive, script or store path to look at",
         commands=("inspect",),
     )
+    shell: str = _what(
+        "choice", "The shell", default="bash", choices=("bash", "zsh", "fish"), commands=("completion",)
+    )
 
     images: tuple[Placed, ...] = _naming(
         "lines",
