@@ -265,7 +265,7 @@ def _variables(environ: Mapping[str, str], declared: Mapping[str, Input]) -> tup
             else:
                 raise UsageError(
                     f"{variable} is set, but there is no input {name!r}{_nearest(name, known)}",
-                    hint="correct its name or unset it; `flakeship publish --help` lists all inputs",
+                    hint="correct its name or unset it; `flakeship publish --help-all` lists all inputs",
                 )
         replaced = {twins[name] for name in found if name in twins}
         values = {name: text for name, text in values.items() if name not in replaced} | found
