@@ -6,6 +6,7 @@ from typing import Final
 COMMANDS: Final = {
     "publish": "flakeship.commands.publish.command",
     "completion": "flakeship.commands.completion",
+    "doctor": "flakeship.commands.doctor",
     "inspect": "flakeship.commands.inspect",
     "layers": "flakeship.commands.layers",
     "metadata": "flakeship.commands.metadata",

@@ -21,11 +21,15 @@ COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
     "inspect": "Show an image: config, labels, and what each layer holds",
     "layers": "List the packed layers that are kept for later runs, or remove them",
+    "doctor": "Look at all that a publish with these inputs needs, and say what to do",
     "completion": "Print what completes command lines in a shell",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
 _POSITIONAL: Final = {"inspect": "image", "completion": "shell"}
 """The input that a command takes without a flag."""
+
+_TAKES_WORDS: Final = frozenset({"publish", "doctor"})
+"""The commands that take what to build, and references, without a flag."""
 
 _FIRST: Final = frozenset(
     {
@@ -48,7 +52,10 @@ _SHORT: Final = {"tags": ("--tag", "-t")}
 """Other names of a flag, as docker has them."""
 
 _WORDS: Final = "what to build, as `nix build` takes it (default: .), and the references to push it to"
-_USAGE: Final = {"publish": "flakeship publish [INSTALLABLE [REFERENCE ...]] [OPTION ...]"}
+_USAGE: Final = {
+    "publish": "flakeship publish [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
+    "doctor": "flakeship doctor [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
+}
 _TRANSPORTS: Final = ("docker://", "oci:", "oci-archive:", "docker-archive:", "docker-daemon:")
 """An image that exists already begins so: containers-transports(5)."""
 
@@ -95,9 +102,9 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     words = vars(known).pop("words", ())
     given = {name: _dashes(value) for name, value in vars(known).items()}
     command = given.pop("command")
-    words = [*words, *(rest if command == "publish" else ())]
+    words = [*words, *(rest if command in _TAKES_WORDS else ())]
     unknown = next((word for word in [*words, *rest] if word.startswith("-") and word != "-"), None)
-    if unknown or (rest and command != "publish"):
+    if unknown or (rest and command not in _TAKES_WORDS):
         raise _unknown((unknown or rest[0]).partition("=")[0], command, declared.values())
     _place(words, given)
     variables, warnings = _variables(environ, declared)
@@ -107,6 +114,11 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
         if text is not None:
             values[item.attribute] = _value(item, text, command)
     return Invocation(command, Settings(**values), tuple(warnings))
+
+
+def takes(command: str, item: Input) -> bool:
+    """Return True if a command takes an input. `doctor` takes those of `publish`, whose runs it looks ahead at."""
+    return command in item.commands or (command == "doctor" and "publish" in item.commands)
 
 
 def _with_values(argv: Sequence[str], declared: Mapping[str, Input]) -> list[str]:
@@ -308,8 +320,8 @@ def _unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
 
         if ours := of_other_tools(word):
             return UsageError(f"{word} is an option of {ours.tool}", hint=ours.hint)
-    flags = [f"--{item.name}" for item in declared if command in item.commands and not item.secret]
-    files = [f"--{item.name}-file" for item in declared if command in item.commands and item.secret]
+    flags = [f"--{item.name}" for item in declared if takes(command, item) and not item.secret]
+    files = [f"--{item.name}-file" for item in declared if takes(command, item) and item.secret]
     what = "no option" if word.startswith("-") else "nothing to do with"
     all_ = "--help-all" if command == "publish" else "--help"
     return UsageError(
@@ -324,24 +336,24 @@ def _parser(declared: Iterable[Input], *, all_of: str = "") -> argparse.Argument
     parser.add_argument("--version", action="version", version=f"flakeship {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, text in COMMANDS.items():
-        shown = _FIRST if command == "publish" and command != all_of else None
+        shown = _FIRST if command in _TAKES_WORDS and command != all_of else None
         sub = commands.add_parser(
             command,
             help=text,
             description=text,
             allow_abbrev=False,
             usage=_USAGE.get(command),
-            epilog=_EXAMPLES if shown else None,
+            epilog=_EXAMPLES if shown and command == "publish" else None,
             formatter_class=_Short if shown else argparse.HelpFormatter,
         )
-        if command == "publish":
+        if command in _TAKES_WORDS:
             sub.add_argument("words", nargs="*", metavar="INSTALLABLE", help=_WORDS)
             sub.add_argument("--help-all", action=_HelpAll, nargs=0, help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
         for item in declared:
             if item.name == _POSITIONAL.get(command):
                 sub.add_argument(item.attribute, metavar=item.name.upper(), nargs="?", help=item.help)
-            elif command in item.commands:
+            elif takes(command, item):
                 group = sub if shown else groups[item.heading]
                 _add_flags(group.add_argument, item, short=shown)
     return parser

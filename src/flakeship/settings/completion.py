@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.settings.arguments import COMMANDS
+from flakeship.settings.arguments import COMMANDS, takes
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
@@ -30,10 +30,10 @@ class _Option:
 
 def _options(command: str) -> Iterator[_Option]:
     for item in inputs():
-        if command in item.commands and not _is_positional(item, command):
+        if takes(command, item) and not _is_positional(item, command):
             yield from _of(item)
     yield _Option("--help", "show the help and exit", "nothing")
-    if command == "publish":
+    if command in {"publish", "doctor"}:
         yield _Option("--help-all", "show every input and exit", "nothing")
 
 

@@ -361,7 +361,9 @@ class Settings:
         choices=("error", "warn", "info", "debug"),
         commands=(*_CI_READERS, "layers"),
     )
-    json: bool = _run("flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata"))
+    json: bool = _run(
+        "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor")
+    )
 
     entrypoint: str = _start(
         "text",
