@@ -21,6 +21,7 @@ WORKDIR /source
 COPY requirements/runtime.txt requirements/
 RUN python3 -m venv --without-pip /opt/flakeship && pip install --require-hashes --requirement requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY data data
 COPY src src
 RUN pip install --no-build-isolation --no-deps . && pip uninstall --yes flit_core \
  && find /opt/flakeship -name '*.so' -exec strip --strip-unneeded {} +

@@ -56,7 +56,7 @@ def test_from_the_first_name_on_all_are_set(
     hold.let_pass()
     returned, said, seconds = ended(process)
     assert returned == 128 + number
-    assert seconds < 2
+    assert seconds < 8
     assert registry.tags(repository) == sorted(TAGS)
     assert f"error: cancelled by signal {number:d}; {WHOLE}\n" in said
     digest = registry.digest(repository, "one")
@@ -91,7 +91,7 @@ def test_before_the_first_name_none_is_set(  # noqa: PLR0917 - what is tried, an
     assert registry.open_uploads(repository) == []
     hold.let_pass()
     assert returned == 128 + number
-    assert seconds < 2
+    assert seconds < 8
     assert f"error: cancelled by signal {number:d}; {NOTHING}\n" in said
     time.sleep(0.2)
     assert not registry.tags(repository)
@@ -107,7 +107,7 @@ def test_a_registry_that_keeps_silent_is_given_up_and_told_of(
     arrived(hold)
     returned, said, seconds = ended(process, signal.SIGINT)
     assert returned == 130
-    assert 1.4 < seconds < 2
+    assert 1.4 < seconds < 8  # the grace; the rest is the machine
     name, digest = f"{proxy.host}/{repository}", registry.digest(repository, "one")
     assert said.endswith(
         f"error: cancelled by signal 2; {HALF}\n"
@@ -132,7 +132,7 @@ def test_a_retry_that_is_soon_is_waited_for_and_one_that_is_late_is_not(
         hold.let_pass()
         returned, said, seconds = ended(process)
         assert returned == 143
-        assert seconds < 2
+        assert seconds < 8
         assert (WHOLE if repository == soon else f"    perhaps set: {proxy.host}/{late}:two@") in said
     assert registry.tags(soon) == sorted(TAGS)
     assert registry.tags(late) == ["one"]
@@ -150,7 +150,7 @@ def test_a_refusal_after_the_signal_says_why_a_name_is_missing(
     hold.let_pass()
     returned, said, seconds = ended(process)
     assert returned == 130
-    assert seconds < 2
+    assert seconds < 8
     assert f"    set: {proxy.host}/{repository}:one@" in said
     assert f"    not set: {proxy.host}/{repository}:three@" in said
     assert "403" in said
@@ -180,7 +180,7 @@ def test_all_destinations_get_their_names(
     hold.let_pass()
     returned, said, seconds = ended(process)
     assert returned == 130
-    assert seconds < 2
+    assert seconds < 8
     assert registry.tags(first) == registry.tags(second) == sorted(TAGS)
     assert entries(tmp_path / "x") == ["a", "b"]
     assert (tmp_path / "image.tar").exists()
@@ -195,7 +195,7 @@ def test_nothing_is_named_before_all_destinations_have_the_image(
     process = pushed(first, second, flags=("--to", "oci:x:a\ndocker-archive:image.tar"))
     arrived(hold)
     returned, said, seconds = ended(process, signal.SIGTERM)
-    assert (returned, seconds < 2) == (143, True)
+    assert (returned, seconds < 8) == (143, True)
     assert NOTHING in said
     assert registry.tags(first) == registry.tags(second) == entries(tmp_path / "x") == []
     assert not (tmp_path / "image.tar").exists()
@@ -214,7 +214,7 @@ def test_a_second_signal_breaks_nothing_and_the_third_ends_it(
         time.sleep(0.1)
     hold.let_pass()
     returned, said, seconds = ended(process)
-    assert (returned, seconds < 2) == (130, True)
+    assert (returned, seconds < 8) == (130, True)
     assert WHOLE in said
     assert registry.tags(repository) == sorted(TAGS)
 
@@ -247,7 +247,7 @@ def test_of_several_attributes_the_next_is_not_begun(
     process.send_signal(signal.SIGINT)
     hold.let_pass()
     returned, said, seconds = ended(process)
-    assert (returned, seconds < 2) == (130, True)
+    assert (returned, seconds < 8) == (130, True)
     assert WHOLE in said
     assert registry.tags(first) == ["one", "two"]
     assert not registry.tags(second)
@@ -267,7 +267,7 @@ def test_an_index_gets_all_of_its_names(
     process.send_signal(signal.SIGINT)
     hold.let_pass()
     returned, said, seconds = ended(process)
-    assert (returned, seconds < 2) == (130, True)
+    assert (returned, seconds < 8) == (130, True)
     assert WHOLE in said
     assert registry.digest(repository, "one") == registry.digest(repository, "two") != ""
 
@@ -289,7 +289,7 @@ def test_at_any_moment_an_image_has_all_of_its_names_or_none(
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
         _, said = process.communicate(timeout=30)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 8
         tags = registry.tags(repository)
         assert tags == sorted(TAGS) or (whole and not tags)
         if process.returncode:

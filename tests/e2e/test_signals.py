@@ -66,7 +66,7 @@ def test_while_a_registry_keeps_silent(start: Start, archive: Path) -> None:
             connection.recv(1)
             returned, _, seconds = ended(process, signal.SIGTERM)
     assert returned == 143
-    assert seconds < 3
+    assert seconds < 8
 
 
 def test_while_a_name_is_looked_up(nix_environ: Mapping[str, str], archive: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_third_signal_is_final(start: Start, tmp_path: Path) -> None:
     time.sleep(0.5)
     returned, _, seconds = ended(process, *[signal.SIGINT] * 3)
     assert returned == 130
-    assert seconds < 1
+    assert seconds < 1.9
     for number in _sessions(str(script)):
         os.killpg(number, signal.SIGKILL)
     for folder in (tmp_path / "temporary").iterdir():

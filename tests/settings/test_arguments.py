@@ -153,11 +153,14 @@ def test_a_secret_never_stands_in_an_error() -> None:
 @pytest.mark.parametrize(
     ("flags", "environ", "words", "hint"),
     [
-        (["--tag", "a"], {}, "no option --tag; did you mean '--tags'?", "--help"),
+        (["--tagz", "a"], {}, "no option --tagz; did you mean '--tags'?", "--help-all"),
+        (["--dest-creds", "a:b"], {}, "--dest-creds is an option of skopeo", "FLAKESHIP_PASSWORD"),
+        (["--label=a=b"], {}, "--label is an option of docker", "--labels KEY=VALUE"),
+        (["-o", "out"], {}, "-o is an option of docker", "--to oci:DIR"),
+        (["--option", "a", "b"], {}, "--option is an option of nix", "--nix-config"),
         (["--compresion=gzip"], {}, "did you mean '--compression'?", "--help"),
         (["--zzzzzz"], {}, "there is no option --zzzzzz", "--help"),
         (["--flake"], {}, "expected one argument", "--help"),
-        ([".#image"], {}, "nothing to do with .#image", "`--flake .#image`"),
         (["--push=maybe"], {}, "push is 'maybe'", "auto, true, false"),
         (["--compression=gzp"], {}, "compression is 'gzp'; did you mean 'gzip'?", "gzip, zstd, none"),
         (["--dry-run=perhaps"], {}, "dry-run is 'perhaps'", "true or false"),
@@ -193,16 +196,68 @@ def test_refused(flags: list[str], environ: dict[str, str], words: str, hint: st
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("flags", "flake", "source", "tags"),
+    [
+        ([".#image"], (".#image",), "", []),
+        (
+            [".#image", "ghcr.io/me/app:1", "ghcr.io/me/app:2"],
+            (".#image",),
+            "",
+            ["ghcr.io/me/app:1", "ghcr.io/me/app:2"],
+        ),
+        (["--dry-run", ".#image", "--push", "auto", "h/a:1"], (".#image",), "", ["h/a:1"]),
+        ([".#image", "--lint", "off", "h/a:1", "-t", "h/a:2"], (".#image",), "", ["h/a:2", "h/a:1"]),
+        (["--flake", ".#x", "h/a:1"], (".#x",), "", ["h/a:1"]),
+        (["--source", "x.tar", "h/a:1"], (".",), "x.tar", ["h/a:1"]),
+        (["docker://h/a:1", "h/b:1"], (".",), "docker://h/a:1", ["h/b:1"]),
+        (["oci:folder", "h/b:1"], (".",), "oci:folder", ["h/b:1"]),
+        (["--tag", "h/a:1"], (".",), "", ["h/a:1"]),
+    ],
+)
+def test_what_to_build_and_where_to_need_no_flag(
+    flags: list[str], flake: tuple[str, ...], source: str, tags: list[str]
+) -> None:
+    found = settings(*flags)
+    assert (found.flake, found.source, [tag.text for tag in found.tags]) == (flake, source, tags)
+
+
+def test_a_flag_takes_no_word_that_is_none_of_its_values() -> None:
+    found = settings("--dry-run", "false", "--debug", "--reuse", "off", "--push", "x#y")
+    assert (found.dry_run, found.debug, found.push, found.flake) == (False, True, "true", ("x#y",))
+
+
+def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read([], {}, io.StringIO())
+    assert ended.value.code == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) <= 8
+    assert len([line for line in said if line.startswith("  flakeship publish ")]) == 2
+
+
+def test_help_fits_a_screen_and_help_all_has_every_input(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            settings(flag)
+        texts.append(capsys.readouterr().out)
+    short, whole = texts
+    assert len(short.splitlines()) <= 45
+    for item in inputs():
+        if "publish" in item.commands:
+            assert f"--{item.name}" in whole
+
+
 def test_an_unknown_input_is_a_warning() -> None:
     invocation = given(INPUT_TAG="a", INPUT_SOMETHING="", INPUT_FLAKE="x")
     assert invocation.warnings == ("there is no input 'tag'; did you mean 'tags'?",)
     assert invocation.settings.flake == ("x",)
 
 
-@pytest.mark.parametrize("flags", [["publsh"], []])
-def test_no_such_command(flags: list[str]) -> None:
+def test_no_such_command() -> None:
     with pytest.raises(UsageError) as caught:
-        read(flags, {}, io.StringIO())
+        read(["publsh"], {}, io.StringIO())
     assert "COMMAND" in caught.value.message
     assert "--help" in caught.value.hint
 

@@ -5,6 +5,8 @@ from typing import Final
 # docs/decisions.md#settings-are-read-only-in-the-story
 COMMANDS: Final = {
     "publish": "flakeship.commands.publish.command",
+    "completion": "flakeship.commands.completion",
+    "doctor": "flakeship.commands.doctor",
     "inspect": "flakeship.commands.inspect",
     "layers": "flakeship.commands.layers",
     "metadata": "flakeship.commands.metadata",

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from flakeship.rendering.github import action, metadata_action, native_action
 from flakeship.rendering.gitlab import component
+from flakeship.rendering.manual import manual
+from flakeship.settings.completion import COMPLETIONS
 from flakeship.settings.declaration import OUTPUTS, inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -29,6 +31,10 @@ def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
         "docs/inputs.md": tables(),
         "templates/flakeship.yml": gitlab,
         "gitlab-component.yml": gitlab,
+        "data/share/man/man1/flakeship.1": manual(),
+        "data/share/bash-completion/completions/flakeship": COMPLETIONS["bash"](),
+        "data/share/zsh/site-functions/_flakeship": COMPLETIONS["zsh"](),
+        "data/share/fish/vendor_completions.d/flakeship.fish": COMPLETIONS["fish"](),
     }
 
 
@@ -58,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--image", default=ACTION_IMAGE, help="what action.yml runs (default: %(default)s)")
     image = parser.parse_args(argv).image
     for name, text in rendered(image=image).items():
-        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text, encoding="utf-8")
     return 0
 

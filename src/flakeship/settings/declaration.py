@@ -75,6 +75,9 @@ class Settings:
         "Reference, `oci:DIR`, archive, script or store path to look at",
         commands=("inspect",),
     )
+    shell: str = _what(
+        "choice", "The shell", default="bash", choices=("bash", "zsh", "fish"), commands=("completion",)
+    )
 
     images: tuple[Placed, ...] = _naming(
         "lines",
@@ -358,7 +361,9 @@ class Settings:
         choices=("error", "warn", "info", "debug"),
         commands=(*_CI_READERS, "layers"),
     )
-    json: bool = _run("flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata"))
+    json: bool = _run(
+        "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor")
+    )
 
     entrypoint: str = _start(
         "text",

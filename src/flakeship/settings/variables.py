@@ -50,7 +50,7 @@ def variables_of(
             else:
                 raise UsageError(
                     f"{variable} is set, but there is no input {name!r}{nearest(name, known)}",
-                    hint="correct its name or unset it; `flakeship publish --help` lists all inputs",
+                    hint="correct its name or unset it; `flakeship publish --help-all` lists all inputs",
                 )
         replaced = {twins[name] for name in found if name in twins}
         values = {name: text for name, text in values.items() if name not in replaced} | found
@@ -78,5 +78,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` for what a word nearly is, else an empty text."""
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.75)
     return f"; did you mean {near[0]!r}?" if near else ""

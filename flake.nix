@@ -1,0 +1,64 @@
+{
+  description = "Build a container image from a Nix flake, stamp it with CI's metadata and push it to any registry";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      # flakeship publishes images of Linux; on a Mac it needs a builder for them.
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+        "x86_64-darwin"
+        "aarch64-darwin"
+      ];
+      each = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
+      package = pkgs: pkgs.callPackage ./nix/package.nix { };
+    in
+    {
+      # nix run github:flakeship/flakeship -- publish --flake .#image
+      packages = each (pkgs: rec {
+        flakeship = package pkgs;
+        default = flakeship;
+      });
+
+      apps = each (pkgs: rec {
+        flakeship = {
+          type = "app";
+          program = "${package pkgs}/bin/flakeship";
+          meta.description = "Publish a container image from a Nix flake";
+        };
+        default = flakeship;
+      });
+
+      overlays.default = final: _prev: { flakeship = package final; };
+
+      # The tests make an environment of their own: `nix develop` gives them what is no Python package.
+      devShells = each (pkgs: {
+        default = pkgs.mkShell {
+          packages = [
+            pkgs.git
+            pkgs.python3
+            pkgs.skopeo
+            pkgs.umoci
+            pkgs.zstd
+          ];
+        };
+      });
+
+      checks = each (pkgs: {
+        version = pkgs.runCommand "flakeship-version" { } ''
+          said=$(${package pkgs}/bin/flakeship --version)
+          [ "$said" = "flakeship ${(package pkgs).version}" ] || { echo "$said" >&2; exit 1; }
+          echo "$said" >$out
+        '';
+      });
+
+      # nix flake init --template github:flakeship/flakeship
+      templates.default = {
+        path = ./nix/template;
+        description = "A package, the image of it, and the workflows that publish it on GitHub and GitLab";
+      };
+    };
+}

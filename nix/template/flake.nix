@@ -1,0 +1,33 @@
+{
+  description = "A package, and a container image of it";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      each = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
+    in
+    {
+      packages = each (pkgs: rec {
+        # Your package. `flakeship publish --flake .` makes the image of its closure, with no line more.
+        default = pkgs.writeShellApplication {
+          name = "hello";
+          runtimeInputs = [ pkgs.hello ];
+          text = "hello";
+        };
+
+        # Or an image that you put together: `flakeship publish --flake .#image`.
+        image = pkgs.dockerTools.streamLayeredImage {
+          name = "hello";
+          tag = "latest";
+          contents = [ pkgs.dockerTools.caCertificates ];
+          config.Entrypoint = [ "${default}/bin/hello" ];
+        };
+      });
+    };
+}

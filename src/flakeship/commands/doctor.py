@@ -1,0 +1,220 @@
+"""The command `doctor`: looks at whatever a publish would need, with the inputs of a publish, and says what to do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from flakeship import __version__, events
+from flakeship.commands.naming import NamingRequest, naming_of
+from flakeship.commands.nix_facts import facts_before_build
+from flakeship.commands.publish.disk_space import LEAST
+from flakeship.commands.publish.opening import DestinationRequest
+from flakeship.commands.run import Run, open_run
+from flakeship.commands.runtime import Runtime
+from flakeship.commands.subject import subject_of
+from flakeship.destinations.kind import Target
+from flakeship.destinations.registry import Repository
+from flakeship.errors import Error, RejectedError
+from flakeship.registry.reference import Reference
+from flakeship.report.findings import Finding, findings_json, findings_text
+from flakeship.settings.declaration import Settings
+
+_SKEW: Final = 60
+"""Seconds by which a clock may be wrong: tokens and signatures bear it."""
+
+_SHOWN: Final = 5
+
+
+def run(settings: Settings, runtime: Runtime) -> str:
+    """Make every check, and return what they found. RejectedError with it where one failed, unless JSON is asked for."""
+    with open_run(settings, runtime) as run_:
+        findings = [finding for check in _CHECKS for finding in _guarded(check, settings, run_)]
+    if settings.json:
+        return findings_json(findings)
+    failed = sum(finding.state == "error" for finding in findings)
+    if failed:
+        noun = "check" if failed == 1 else "checks"
+        raise RejectedError(
+            f"{failed} {noun} failed", hint="what to do stands below each", detail=findings_text(findings)
+        )
+    return findings_text(findings)
+
+
+def _guarded(
+    check: Callable[[Settings, Run], Iterator[Finding]], settings: Settings, run_: Run
+) -> Iterator[Finding]:
+    """A check that ends in an error has found one."""
+    found = check(settings, run_)
+    while True:
+        try:
+            yield next(found)
+        except StopIteration:
+            return
+        except Error as error:
+            yield Finding(check.__name__.strip("_").replace("_", " "), "error", error.message, error.hint)
+            return
+
+
+def _versions(_settings: Settings, _run: Run) -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(
+        "versions",
+        "ok",
+        f"flakeship {__version__}, Python {python}, {platform.system()} {platform.release()} {platform.machine()}",
+    )
+    if shutil.which("git"):
+        yield Finding("git", "ok", "git is in PATH")
+    else:
+        yield Finding(
+            "git",
+            "warning",
+            "there is no git in PATH",
+            "install git: Nix needs it for a flake in a repository",
+        )
+
+
+def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
+    if settings.source:
+        return
+    from flakeship.nix.configuration import may_choose_substituters, uses_daemon
+    from flakeship.nix.configuration import settings as nix_settings
+
+    builder = run_.builder
+    nix = builder.nix
+    daemon = uses_daemon(nix, nix_settings(nix))
+    yield Finding("nix", "ok", f"{nix.release}, {'a daemon builds' if daemon else 'this user builds'}")
+    if may_choose_substituters(nix):
+        yield Finding("trust", "ok", "Nix takes the binary caches that this user names")
+    else:
+        yield Finding(
+            "trust",
+            "warning",
+            "the daemon ignores binary caches that this user names",
+            "add the user to `trusted-users` in /etc/nix/nix.conf, or the caches to `trusted-substituters`",
+        )
+    state = builder.sandbox
+    isolated = state.holds
+    yield Finding(
+        "sandbox",
+        "ok" if isolated else "warning",
+        str(state).removeprefix("sandbox: "),
+        "" if isolated else "docs/security.md says what a build can read then",
+    )
+    confined = run_.confinement.in_namespaces
+    yield Finding(
+        "scripts",
+        "ok" if confined else "warning",
+        "scripts of a flake run in namespaces of their own"
+        if confined
+        else "this machine allows no namespaces",
+        "" if confined else "scripts of a flake run as another user, or as this one: docs/security.md",
+    )
+
+
+def _flake(settings: Settings, run_: Run) -> Iterator[Finding]:
+    if settings.source:
+        return
+    from flakeship.nix.untracked import untracked_files
+
+    buildable = subject_of(settings, run_).buildable
+    assert buildable is not None
+    files = untracked_files(buildable.installable, environ=run_.runtime.environ)
+    if files:
+        more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+        yield Finding(
+            "files",
+            "warning",
+            f"git does not track {', '.join(files[:_SHOWN])}{more}, so Nix does not see them",
+            "`git add --intent-to-add` those that the flake needs",
+        )
+    described = buildable.description()
+    made = " ".join(described.paths) or "a path that only a build can tell"
+    yield Finding("flake", "ok", f"{buildable} evaluates to {made}")
+
+
+def _destinations(settings: Settings, run_: Run) -> Iterator[Finding]:
+    request = DestinationRequest.of(settings, run_)
+    naming = naming_of(
+        NamingRequest.of(settings, run_.event, run_.runtime.environ),
+        emit=events.ignore,
+        nix=lambda: facts_before_build(subject_of(settings, run_), run_.runtime.cwd),
+    )
+    for target in request.targets(naming.references):
+        yield from _target(target, request, run_)
+
+
+def _target(target: Target, request: DestinationRequest, run_: Run) -> Iterator[Finding]:
+    with_credentials = ""
+    options = request.options
+    if not isinstance(target, Repository):
+        options = replace(options, dry_run=True)  # a folder is looked at, and not begun
+    else:
+        reference = Reference(target.registry, target.repository)
+        found = run_.connections.credentials_for(reference)
+        with_credentials = f", with {found.source}" if found.credentials else ", without credentials"
+        yield from _clock(reference, run_)
+    try:
+        with target.open(options) as place:
+            yield Finding("destination", "ok", f"{place.name} takes images{with_credentials}")
+    except Error as error:
+        yield Finding("destination", "error", f"{error.message}{with_credentials}", error.hint)
+
+
+def _clock(reference: Reference, run_: Run) -> Iterator[Finding]:
+    """Compare this machine's clock with that of the registry: tokens are refused by a wrong one."""
+    theirs = next(
+        filter(
+            None,
+            (
+                _date_at(f"{scheme}://{reference.registry}/v2/", run_)
+                for scheme in run_.connections.session.schemes(reference.registry)
+            ),
+        ),
+        None,
+    )
+    if theirs is None:  # whether it answers is the next check's
+        return
+    skew = round(run_.runtime.now.timestamp() - theirs)
+    if abs(skew) <= _SKEW:
+        yield Finding("clock", "ok", f"it agrees with that of {reference.registry}")
+    else:
+        way = "ahead of" if skew > 0 else "behind"
+        yield Finding(
+            "clock",
+            "warning",
+            f"it is {abs(skew)} s {way} that of {reference.registry}",
+            "set it, for instance by `timedatectl set-ntp true`: tokens are refused by a wrong clock",
+        )
+
+
+def _date_at(url: str, run_: Run) -> float | None:
+    """The date of an answer, in seconds since 1970; None where there is no answer or no date in it."""
+    try:
+        with run_.connections.session.exchange("GET", url, headers={}, timeout=10) as answer:
+            return parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+    except (Error, ValueError):
+        return None
+
+
+def _disk(_settings: Settings, run_: Run) -> Iterator[Finding]:
+    folder = run_.runtime.temporary or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 1e9:,.1f} GB are free in {folder}, where layers are packed"
+    if free < LEAST:
+        yield Finding("disk", "error", text, "free some space, or set TMPDIR to a folder on a larger disk")
+    elif free < 16 * LEAST:
+        yield Finding(
+            "disk", "warning", text, "a large image needs more: set TMPDIR to a folder on a larger disk"
+        )
+    else:
+        yield Finding("disk", "ok", text)
+
+
+_CHECKS: Final = (_versions, _disk, _nix, _flake, _destinations)

@@ -1,0 +1,112 @@
+"""The manual page flakeship(1), in roff: man(7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from flakeship import __doc__ as summary
+from flakeship import __version__
+from flakeship.errors import (
+    BuildError,
+    NotAllowedError,
+    NotAnImageError,
+    RejectedError,
+    ResourceError,
+    UnreachableError,
+    UsageError,
+)
+from flakeship.settings.arguments import COMMANDS
+from flakeship.settings.declaration import inputs
+from flakeship.settings.fields import Heading, Input
+
+_ERRORS: Final = (
+    UsageError,
+    BuildError,
+    NotAnImageError,
+    NotAllowedError,
+    UnreachableError,
+    RejectedError,
+    ResourceError,
+)
+_POSITIONAL: Final = (("inspect",), ("completion",))
+_EXAMPLES: Final = {
+    "Publish the attribute `image` of the flake in this folder:": "flakeship publish .#image ghcr.io/me/app:1",
+    "Write it into a folder, as an OCI image layout:": "flakeship publish .#image --to oci:image",
+    "Stamp an image that exists already:": "flakeship publish --source result --labels org.example.team=a --to oci:image",
+    "Show what is in an image of a registry:": "flakeship inspect ghcr.io/me/app:1",
+}
+
+
+def manual() -> str:
+    """Return the whole page."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield '.\\" Rendered from src/flakeship/settings/declaration.py by `./dev render`; change it there.'
+    yield f'.TH FLAKESHIP 1 "" "flakeship {__version__}"'
+    yield from (".SH NAME", f"flakeship \\- {_roff(_sentence(summary))}")
+    yield from (
+        ".SH SYNOPSIS",
+        ".B flakeship publish",
+        "[\\fIINSTALLABLE\\fR [\\fIREFERENCE\\fR ...]] [\\fIOPTION\\fR ...]",
+    )
+    for command in COMMANDS:
+        if command != "publish":
+            word = {"inspect": "\\fIIMAGE\\fR ", "completion": "\\fIbash\\fR|\\fIzsh\\fR|\\fIfish\\fR "}.get(
+                command, ""
+            )
+            yield from (".br", f".B flakeship {command}", f"{word}[\\fIOPTION\\fR ...]")
+    yield ".SH COMMANDS"
+    for command, text in COMMANDS.items():
+        yield from (".TP", f".B {command}", f"{_roff(text)}.")
+    for heading in Heading:
+        yield f".SH {heading.upper()}"
+        for item in inputs():
+            if item.heading == heading and item.commands not in _POSITIONAL:
+                yield from _option(item)
+    yield ".SH EXIT STATUS"
+    yield from (".TP", ".B 0", "The image is where it should be, or the last line says why it is not pushed.")
+    for error in _ERRORS:
+        yield from (".TP", f".B {error.exit_code}", _roff((error.__doc__ or "").partition("\n")[0]))
+    yield ".SH EXAMPLES"
+    for text, line in _EXAMPLES.items():
+        yield from (_roff(text), ".PP", ".RS 4", ".nf", _roff(line), ".fi", ".RE", ".PP")
+    yield from (
+        ".SH SEE ALSO",
+        ".BR nix (1),",
+        ".BR skopeo (1)",
+        ".PP",
+        "https://github.com/flakeship/flakeship",
+    )
+
+
+def _option(item: Input) -> Iterator[str]:
+    if item.secret:
+        names = [f"--{item.name}-file", "--password-stdin"][: 2 if item.name == "password" else 1]
+    else:
+        names = [f"--{item.name}"]
+    value = "|".join(item.choices) or {"flag": "true|false", "number": "N"}.get(item.kind, "VALUE")
+    yield from (".TP", f".B {_roff(', '.join(names))} \\fI{_roff(value)}\\fR")
+    text = item.help.rstrip(".") + "."
+    if item.secret:
+        text += f" From a file, or from the variable {item.variable}."
+    if item.default:
+        text += f" Default: {item.default}."
+    if item.commands != ("publish",):
+        text += f" For {', '.join(item.commands)}."
+    yield _roff(text)
+
+
+def _sentence(text: str | None) -> str:
+    return (text or "").strip().rstrip(".")
+
+
+def _roff(text: str) -> str:
+    """Escape what roff would read as its own, and show code in bold."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    if escaped.startswith((".", "'")):
+        escaped = "\\&" + escaped
+    return re.sub(r"`([^`]+)`", r"\\fB\1\\fR", escaped)

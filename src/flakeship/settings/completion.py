@@ -1,0 +1,176 @@
+"""Completion of command lines, made from the declaration of inputs for bash, zsh and fish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from flakeship.settings.arguments import COMMANDS, takes
+from flakeship.settings.declaration import inputs
+from flakeship.settings.fields import Input
+
+_ENGINES: Final = ("docker-daemon:", "containers-storage:")
+_PREFIXES: Final = {
+    "to": ("oci:", "oci-archive:", "docker-archive:", *_ENGINES),
+    "source": ("docker://", "oci:"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """An option of one command: its name with dashes, its words, and what its value may be."""
+
+    name: str
+    help: str
+    takes: str
+    """`nothing`, `file`, `choice` or `text`."""
+    choices: tuple[str, ...] = ()
+
+
+def _options(command: str) -> Iterator[_Option]:
+    for item in inputs():
+        if takes(command, item) and not _is_positional(item, command):
+            yield from _of(item)
+    yield _Option("--help", "show the help and exit", "nothing")
+    if command in {"publish", "doctor"}:
+        yield _Option("--help-all", "show every input and exit", "nothing")
+
+
+def _of(item: Input) -> Iterator[_Option]:
+    words = item.help.partition(".")[0].partition(":")[0]
+    if item.secret:
+        yield _Option(f"--{item.name}-file", words, "file")
+        if item.name == "password":
+            yield _Option(f"--{item.name}-stdin", words, "nothing")
+    elif item.kind == "choice":
+        yield _Option(f"--{item.name}", words, "choice", item.choices)
+    elif item.kind == "flag":
+        yield _Option(f"--{item.name}", words, "choice", ("true", "false"))
+    elif item.name in _PREFIXES:
+        yield _Option(f"--{item.name}", words, "choice", _PREFIXES[item.name])
+    else:
+        yield _Option(f"--{item.name}", words, "file" if item.kind == "path" else "text")
+
+
+def _is_positional(item: Input, command: str) -> bool:
+    return (command, item.name) in {("inspect", "image"), ("completion", "shell")}
+
+
+def bash() -> str:
+    """A function for bash-completion, which needs nothing but bash."""
+    cases = []
+    for command in COMMANDS:
+        names = " ".join(option.name for option in _options(command))
+        by_value = [
+            f"        {option.name}) COMPREPLY=($(compgen -W '{' '.join(option.choices)}' -- \"$word\")); return ;;"
+            for option in _options(command)
+            if option.takes == "choice"
+        ]
+        files = "|".join(option.name for option in _options(command) if option.takes == "file")
+        if files:
+            by_value.append(f'        {files}) COMPREPLY=($(compgen -f -- "$word")); return ;;')
+        cases += [
+            f"    {command})",
+            "      case $before in",
+            *by_value,
+            "      esac",
+            f"      options='{names}' ;;",
+        ]
+    return "\n".join(
+        [
+            "# Rendered from the declaration of inputs: source <(flakeship completion bash)",
+            "_flakeship() {",
+            "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options=",
+            "  if [[ $COMP_CWORD -eq 1 ]]; then",
+            f"    COMPREPLY=($(compgen -W '{' '.join(COMMANDS)} --help --version' -- \"$word\"))",
+            "    return",
+            "  fi",
+            "  case ${COMP_WORDS[1]} in",
+            *cases,
+            "  esac",
+            "  if [[ $word == -* ]]; then",
+            '    COMPREPLY=($(compgen -W "$options" -- "$word"))',
+            "  elif [[ ${COMP_WORDS[1]} == completion ]]; then",
+            "    COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\"))",
+            "  else",
+            '    COMPREPLY=($(compgen -f -- "$word"))',
+            "  fi",
+            "}",
+            "complete -o nospace -o bashdefault -F _flakeship flakeship",
+            "",
+        ]
+    )
+
+
+def zsh() -> str:
+    """A function for zsh's completion system."""
+    lines = [
+        "#compdef flakeship",
+        "# Rendered from the declaration of inputs: flakeship completion zsh",
+        "_flakeship() {",
+    ]
+    lines += ["  local -a commands", "  commands=("]
+    lines += [f"    {_zsh(f'{command}:{text}')}" for command, text in COMMANDS.items()]
+    lines += ["  )", "  if (( CURRENT == 2 )); then", "    _describe command commands", "    return", "  fi"]
+    lines += ["  local command=$words[2]", "  shift words", "  (( CURRENT-- ))", "  case $command in"]
+    for command in COMMANDS:
+        lines += [f"    {command})", "      _arguments \\"]
+        for option in _options(command):
+            lines.append(
+                f"        {_zsh(f'*{option.name}[{_zsh_words(option.help)}]{_zsh_value(option)}')} \\"
+            )
+        rest = "'*:shell:(bash zsh fish)'" if command == "completion" else "'*:argument:_files'"
+        lines += [f"        {rest}", "      ;;"]
+    return "\n".join(
+        [
+            *lines,
+            "  esac",
+            "}",
+            'if [[ $funcstack[1] == _flakeship ]]; then _flakeship "$@"; else compdef _flakeship flakeship; fi',
+            "",
+        ]
+    )
+
+
+def _zsh_value(option: _Option) -> str:
+    values = " ".join(choice.replace(":", "\\:") for choice in option.choices)
+    return {"nothing": "", "file": ":file:_files", "text": ":value:", "choice": f":value:({values})"}[
+        option.takes
+    ]
+
+
+def _zsh_words(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
+
+
+def _zsh(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def fish() -> str:
+    """Lines of `complete` for fish."""
+    lines = ["# Rendered from the declaration of inputs: flakeship completion fish | source"]
+    first = f"not __fish_seen_subcommand_from {' '.join(COMMANDS)}"
+    lines += [
+        f"complete -c flakeship -f -n {_fish(first)} -a {command} -d {_fish(text)}"
+        for command, text in COMMANDS.items()
+    ]
+    for command in COMMANDS:
+        seen = _fish(f"__fish_seen_subcommand_from {command}")
+        for option in _options(command):
+            value = {"nothing": "", "file": " -r -F", "text": " -x"}.get(
+                option.takes, f" -x -a {_fish(' '.join(option.choices))}"
+            )
+            lines.append(
+                f"complete -c flakeship -n {seen} -l {option.name[2:]} -d {_fish(option.help)}{value}"
+            )
+    lines.append("complete -c flakeship -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'")
+    return "\n".join([*lines, ""])
+
+
+def _fish(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+COMPLETIONS: Final[dict[str, Callable[[], str]]] = {"bash": bash, "zsh": zsh, "fish": fish}

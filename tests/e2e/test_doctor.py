@@ -1,0 +1,84 @@
+"""`flakeship doctor` with real Nix, a real registry and what is wrong with each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.nix import MakeFlake
+from tests.testbed.registry import Registry
+
+pytestmark = pytest.mark.slow
+
+Doctor = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def doctor(nix_environ: Mapping[str, str], tmp_path: Path) -> Doctor:
+    def run(*words: str, cwd: Path = tmp_path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "flakeship", "doctor", *words],
+            cwd=cwd,
+            env={**nix_environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def states(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    assert done.returncode == 0, done.stderr
+    return {found["what"]: found["state"] for found in json.loads(done.stdout)}
+
+
+def test_all_is_well_and_nothing_is_built_or_sent(
+    doctor: Doctor, make_flake: MakeFlake, basic_registry: Registry
+) -> None:
+    repository = basic_registry.new_repository()
+    flake = make_flake(fresh=True)
+    given = {"FLAKESHIP_USERNAME": basic_registry.username, "FLAKESHIP_PASSWORD": basic_registry.password}
+    done = doctor(".#hello", f"{basic_registry.host}/{repository}:1", cwd=flake, **given)
+    assert done.returncode == 0, done.stderr
+    assert "building" not in done.stderr
+    assert "takes images, with the inputs username and password" in done.stdout
+    assert f"clock        it agrees with that of {basic_registry.host}" in done.stdout
+    assert basic_registry.password not in done.stdout + done.stderr
+    assert basic_registry.tags(repository) == []
+    assert basic_registry.open_uploads(repository) == []
+
+
+def test_each_fault_is_named_with_what_to_do(
+    doctor: Doctor, make_flake: MakeFlake, basic_registry: Registry
+) -> None:
+    flake, repository = make_flake(), basic_registry.new_repository()
+    (flake / "new.nix").write_text("{ }")
+    given = {"FLAKESHIP_USERNAME": "someone", "FLAKESHIP_PASSWORD": "CaNaRy-wrong-password"}
+    done = doctor(".#missing", f"{basic_registry.host}/{repository}:1", cwd=flake, **given)
+    assert done.returncode == 7
+    assert "2 checks failed" in done.stderr
+    assert "git does not track new.nix" in done.stderr
+    assert "FAIL  flake        " in done.stderr
+    assert "FAIL  destination  " in done.stderr
+    assert done.stderr.count("-> ") >= 4
+    assert "CaNaRy" not in done.stderr
+    found = states(doctor(".#missing", f"{basic_registry.host}/{repository}:1", "--json", cwd=flake, **given))
+    assert (found["nix"], found["files"], found["flake"], found["destination"]) == (
+        "ok",
+        "warning",
+        "error",
+        "error",
+    )
+
+
+def test_a_source_needs_no_nix(doctor: Doctor, tmp_path: Path) -> None:
+    found = states(doctor("--source", "x.tar", "--to", "oci:out", "--json", PATH="/nowhere"))
+    assert found["destination"] == "ok"
+    assert "nix" not in found
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,81 @@
+"""The wheel and the source distribution: they run from another folder, and hold what a package installs beside the program."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from flakeship import __version__
+
+ROOT = Path(__file__).parent.parent
+BUILD = "import sys; from flit_core import buildapi; print(getattr(buildapi, sys.argv[1])(sys.argv[2]))"
+SHARED = {
+    "man/man1/flakeship.1",
+    "bash-completion/completions/flakeship",
+    "zsh/site-functions/_flakeship",
+    "fish/vendor_completions.d/flakeship.fish",
+}
+
+
+def built(kind: str, project: Path, to: Path) -> Path:
+    """`kind` is build_wheel or build_sdist."""
+    to.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", BUILD, kind, str(to)],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return to / done.stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("src", "data", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def test_the_wheel_runs_anywhere_and_brings_manual_and_completions(project: Path, tmp_path: Path) -> None:
+    wheel = built("build_wheel", project, tmp_path / "wheel")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    data = installed / f"flakeship-{__version__}.data/data/share"
+    assert {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file()} == SHARED
+    entry = installed / f"flakeship-{__version__}.dist-info/entry_points.txt"
+    assert "flakeship=flakeship.__main__:entry" in entry.read_text().replace(" ", "")
+    run = f"import sys; sys.path.insert(0, {str(installed)!r}); from flakeship.__main__ import entry; entry()"
+    for argument in ("--version", "completion"):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", run, argument],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "flakeship" in done.stdout
+
+
+def test_the_source_distribution_gives_the_same_wheel(project: Path, tmp_path: Path) -> None:
+    wheel = built("build_wheel", project, tmp_path / "wheel")
+    with tarfile.open(built("build_sdist", project, tmp_path / "sdist")) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    again = built("build_wheel", tmp_path / f"unpacked/flakeship-{__version__}", tmp_path / "again")
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert {each.filename: each.CRC for each in one.infolist()} == {
+            each.filename: each.CRC for each in other.infolist()
+        }
