@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -204,7 +203,7 @@ def _date_at(url: str, run_: Run) -> float | None:
 
 
 def _disk(_settings: Settings, run_: Run) -> Iterator[Finding]:
-    folder = run_.runtime.temporary or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    folder = run_.runtime.temporary or run_.runtime.environ.get("TMPDIR") or "/tmp"  # noqa: S108
     free = shutil.disk_usage(folder).free
     text = f"{free / 1e9:,.1f} GB are free in {folder}, where layers are packed"
     if free < LEAST:
