@@ -202,12 +202,15 @@ def test_an_untracked_file_is_named_when_the_build_fails(
 
 def test_an_untracked_file_is_named_when_the_attribute_is_missing(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake()
-    (folder / "image.nix").touch()
-    error = failed(nix, folder, ".#imag")
+    (folder / "packages").mkdir()
+    (folder / "packages/images.nix").touch()
+    (folder / "notes.txt").touch()
+    error = failed(nix, folder, ".#images")
     assert error.hint.startswith(
-        "Nix does not see files that git does not track: `git add --intent-to-add -- image.nix`."
+        "Nix does not see files that git does not track: `git add --intent-to-add -- packages/images.nix`."
     )
     assert "did you mean `image`?" in error.hint
+    assert "git does not track" not in failed(nix, folder, ".#imagos").hint
 
 
 def test_cancelling_ends_nix_and_its_builder(nix: Nix, make_flake: MakeFlake) -> None:

@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_evaluated_is_explained(
         ("bin", "", "a=b", "file: there is no default.nix in"),
         ("--option", "", "a=b", "file: '--option' is not a path"),
         ("a\nb", "", "a=b", "is not a path"),
-        ("default.nix", "a b", "a=b", "attr: 'a b' is not an attribute path"),
+        ("default.nix", 'a."b', "a=b", "is not an attribute path: a quote is not closed"),
         ("default.nix", "a^", "a=b", "attr: 'a^' names no output"),
         ("default.nix", "a", "-I", "nix-path: '-I' is not a path"),
         ("default.nix", "a", "p=https://me:hunter2@host/x", "nix-path: the address holds a password"),

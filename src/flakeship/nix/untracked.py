@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Final
 
 from flakeship import process
@@ -11,6 +13,7 @@ from flakeship.confinement import variables
 from flakeship.nix.installable import Installable
 
 _SHOWN: Final = 10
+_QUOTES: Final = "'\"`\u2018\u2019"
 
 
 def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -32,11 +35,40 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
     return tuple(name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
 
 
-def hint_untracked(installable: Installable, *, environ: Mapping[str, str]) -> str:
-    """Return a hint that names the untracked files and the command that adds them; empty if there are none."""
-    files = untracked_files(installable, environ=environ)
+def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str, str]) -> str:
+    """Return a hint with the untracked files that `told` names and the command that adds them; empty if it names none.
+
+    `told` are the words of a failure: an error, the end of a log.
+    """
+    files = [name for name in untracked_files(installable, environ=environ) if is_named(name, told)]
     if not files:
         return ""
     shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in files[:_SHOWN])
     more = f" (and {len(files) - _SHOWN} more)" if len(files) > _SHOWN else ""
     return f"Nix does not see files that git does not track: `git add --intent-to-add -- {shown}`{more}"
+
+
+def is_named(path: str, text: str) -> bool:
+    """Whether a text speaks of this file: of its path, its name, a folder of it that is missing as a whole, or of a module.
+
+    `No module named 'helpers'` speaks of helpers.py. A name that is an ordinary word counts where it stands between quotes
+    or slashes, or before a colon.
+    """
+    file = PurePosixPath(path)
+    within = [str(folder) for folder in file.parents][:-1]
+    modules = [file.stem] if file.suffix != ".nix" else []
+    return _stands_in(file.name, text) or any(
+        name in text and re.search(rf"(?<=[{_QUOTES}/]){re.escape(name)}(?=[{_QUOTES}])", text)
+        for name in (*within, *modules)
+    )
+
+
+def _stands_in(name: str, text: str) -> bool:
+    if name not in text:
+        return False
+    quoted = re.escape(name)
+    if re.fullmatch("[A-Za-z-]+", name):
+        return bool(
+            re.search(rf"(?<=[{_QUOTES}/]){quoted}(?![\w-]|\.\w)|(?<![\w.-]){quoted}(?=[{_QUOTES}:/])", text)
+        )
+    return bool(re.search(rf"(?<![\w.-]){quoted}(?![\w-]|\.\w)", text))
