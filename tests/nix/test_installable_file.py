@@ -84,8 +84,8 @@ def test_nix_path_in_the_environment_is_used(nix: Nix, folder: Path) -> None:
     [
         (
             "none",
-            "none of default.nix cannot be built: attribute 'none'",
-            "nix build --file default.nix none",
+            "default.nix has no attribute 'none'",
+            "it has deep, one, pin",
         ),
         (
             "pin",

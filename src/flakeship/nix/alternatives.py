@@ -79,7 +79,8 @@ def alternatives_of(nix: Nix, installable: Installable, *, system: str = "") -> 
 
 def names_in_file(nix: Nix, installable: Installable) -> tuple[str, ...]:
     """Return the names at the top of the file; none where it does not evaluate to a set."""
-    words = ("--json", "--apply", "builtins.attrNames", *installable.options, "--", "")
+    question = "root: builtins.attrNames (if builtins.isFunction root then root { } else root)"
+    words = ("--json", "--apply", question, *installable.options, "--", "")
     try:
         return tuple(nix.query("eval", *words, cwd=installable.cwd))
     except BuildError:
