@@ -48,6 +48,7 @@ def written(names: Iterable[str]) -> str:
 
 def on_command_line(path: str) -> str:
     """Write the path that a user wrote behind `#` in the characters that every version of Nix takes there."""
+    # docs/decisions.md#nixs-attribute-paths-are-passed-on-encoded
     return quote(path, safe=_TAKEN_BARE)
 
 

@@ -16,6 +16,7 @@ _CORRUPT: Final = re.compile(
 )
 
 
+# docs/decisions.md#what-an-error-names-comes-from-nixs-words
 _SOURCE: Final = re.compile(r"(?m)^ *(?:[0-9]+ *\|.*|\|.*|… .*|at [^\n]*:[0-9]+:[0-9]+:)$\n?")
 """Lines that quote the source of an expression, and the way that the evaluation took through it."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from flakeship import events
+from flakeship.destinations.oci_layout.ignored import ignore_itself
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.errors import Error, RejectedError, ResourceError, UsageError, is_disk_full
 from flakeship.image.check import check_image
@@ -59,7 +60,10 @@ class LayoutDestination:
                     hint="name another folder with `to: oci:DIR`, or empty this one",
                 )
             self._entries()
+            new = not self._is_layout() and not (self._directory / BLOBS).exists()
             (self._directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
+            if new:
+                ignore_itself(self._directory)
         except OSError as error:
             raise self._error_for(error) from error
 
