@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any, Final
+from urllib.parse import quote
 
 from flakeship.errors import BuildError, Error, ResourceError
 from flakeship.nix import alternatives, refusals, repositories
@@ -21,6 +22,7 @@ _BUILDER: Final = (
     r"(?:with exit code (?P<code>\d+)|due to signal (?P<signal>\d+))"
 )
 _REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_OF_URLS: Final = "!$&'()*+,;=:@/?%"
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
@@ -51,14 +53,13 @@ def query_installable(nix: Nix, installable: Installable, verb: str, *arguments:
 
 
 def _with_unseen(failure: Failure, error: Error) -> Error:
-    """The error with a hint before its own, where it speaks of a file that Nix does not see: untracked, of a submodule, of LFS."""
-    hint = isinstance(error, BuildError) and (
-        hint_untracked(failure.installable, _told(failure), environ=failure.nix.environ)
-        or repositories.hint_submodule(failure)
-        or repositories.hint_lfs(failure)
-    )
-    if hint:
+    """The error with a hint at a file that Nix does not see, where it speaks of one: untracked, of a submodule, or in git LFS."""
+    if not isinstance(error, BuildError):
+        return error
+    if hint := hint_untracked(failure.installable, _told(failure), environ=failure.nix.environ):
         error.hint = f"{hint}. {error.hint}" if error.hint else hint
+    elif hint := repositories.hint_submodule(failure) or repositories.hint_lfs(failure):
+        error.hint = hint
     return error
 
 
@@ -244,7 +245,7 @@ def _unknown_flake(failure: Failure, _: re.Match[str]) -> Error:
 
 
 def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
-    file = re.sub(r"^/nix/store/[^/]+-source/", "", found["file"] or found["file2"])
+    file = re.sub(r"^(?:/nix/store/[^/]+-source|«[^»]*»)/", "", found["file"] or found["file2"])
     return BuildError(
         f"{failure.installable} reads {file}, which is not in the flake's source",
         hint="check the name, and that the file is committed or at least added to git",
@@ -262,10 +263,17 @@ def _no_repository(failure: Failure, _: re.Match[str]) -> Error:
 
 
 def _odd_folder(failure: Failure, found: re.Match[str]) -> Error | None:
-    """A folder whose name Nix puts into a URL as it is, as Nix did until 2.13 or later."""
+    """A folder whose name is put into a URL as it is: by Nix 2.8 where it finds a git repository, or by the user."""
+    flake = failure.installable.flake
+    if ":" in flake and (found["url"] or found["file"]):
+        return BuildError(
+            f"{failure.nix.release} takes {flake!r} for no URL",
+            hint=f"what is no letter of a URL is written as the number of its bytes: `{quote(flake, safe=_OF_URLS)}`",
+            detail=failure.end,
+        )
     folder = str(failure.installable.directory or "")
     odd = "".join(dict.fromkeys(re.findall(r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]", folder)))
-    if not odd or ":" in failure.installable.flake or not (found["url"] or re.search("[#?]", odd)):
+    if not odd or ":" in flake or not (found["url"] or re.search("[#?]", odd)):
         return None
     return BuildError(
         f"{failure.nix.release} reads no git repository in a folder with {odd!r} in its name: {folder}",
@@ -319,12 +327,17 @@ _CAUSES: Final = (
     ),
     Cause(r"flake output attribute '[^']+' (?:is not|to be) a derivation", _no_derivation, source=True),
     Cause(
-        r"string '(?P<value>[^\n]*)' has \d+ entries in its context|expression does not evaluate to a derivation",
+        r"string '(?P<value>[^\n]*)' has \d+ entries in its context|expression does not evaluate to a derivation"
+        r"|error: '[^'\n]*' is not an attribute set",
         _no_derivation,
     ),
     Cause(r"cannot find flake 'flake:", _unknown_flake),
     Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),
-    Cause(r"error: '(?P<url>[^'\n]*)' is not a valid URL|program 'git' failed", _odd_folder),
+    Cause(
+        r"error: '(?P<url>[^'\n]*)' is not a valid URL|program 'git' failed"
+        r"|getting status of [\"'](?P<file>[^\"'\n]*/[a-z+]+:[^\"'\n]*)",
+        _odd_folder,
+    ),
     *repositories.CAUSES,
     Cause(r"file '(?P<name>[^'/]+)' was not found in the Nix search path", _search_path),
     *refusals.CAUSES,

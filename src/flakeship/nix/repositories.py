@@ -40,7 +40,7 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
         return None
     lines = [_PASSWORD.sub("", line.strip()) for line in _GIT.findall(failure.around)]
     telling = [line for line in lines if not any(words in line for words in _GENERAL)] or lines
-    url = found["url"] or _fetched(failure)
+    url = found["url"] or found["folder"] or _fetched(failure)
     if submodule := _submodule_at(failure, url):
         return BuildError(
             f"the submodule {submodule} of {failure.installable} is not checked out",
@@ -49,7 +49,8 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
             detail=failure.end,
         )
     repository = f"the git repository {_PASSWORD.sub('', url)}" if url else "a git repository"
-    why = f': git says "{telling[-1]}"' if telling else ""
+    absent = ": it does not exist" if found["folder"] else ""
+    why = f': git says "{telling[-1]}"' if telling else absent
     return BuildError(
         f"{repository}, which {failure.installable} needs, cannot be fetched{why}",
         hint=_what_to_give("\n".join(telling), url),
@@ -167,8 +168,8 @@ def hint_submodule(failure: Failure) -> str:
     )
     by_git = "" if not flake.startswith(("github:", "gitlab:")) else ", of a git+https: address"
     return (
-        f"{named} is a submodule, which Nix takes with `{address}` alone{by_git}, "
-        "and which must be checked out (actions/checkout: `submodules: true`)"
+        f"{named} is a submodule, which Nix takes only with `{address}`{by_git}; "
+        "in the repository here it must be checked out too (actions/checkout: `submodules: true`)"
     )
 
 
@@ -199,7 +200,8 @@ def _submodule_at(failure: Failure, url: str) -> str:
 CAUSES: Final = (
     Cause(r"is a shallow Git repository", _shallow),
     Cause(
-        r"program 'git' failed with exit code|Failed to fetch git repository '(?P<url>[^']+)'",
+        r"program 'git' failed with exit code|Failed to fetch git repository '(?P<url>[^']+)'"
+        r"|error: Git repository ['\"](?P<folder>[^'\"]+)['\"] does not exist",
         _fetched_by_git,
     ),
     Cause(r"lock file '[^'\n]*' has unsupported version (?P<version>\d+)", _lock_version),
