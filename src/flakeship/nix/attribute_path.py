@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, unquote
 
-_TAKEN_BARE: Final = "!$&'()*+,;=:@/?\" %"
+_TAKEN_BARE: Final = "!$&'()*+,;=:@/\" %"
 """What the fragment of a URL may hold besides letters, digits and `-._~`. Nix 2.8 takes no other for a URL, and newer
 versions then take `path:.#…` for the name of a folder; all of them take the rest as `%XX`."""
 

@@ -144,16 +144,20 @@ def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
     missing = re.search(r"\.([^.']+)'", found[0])
     name = wanted[-1] if wanted else "default"
     if missing and name in known.packages and missing[1] not in (name, f'"{name}"'):
-        return BuildError(
-            f"{failure.installable} has no output {missing[1]!r}",
-            hint="name one that the package has after `^`; without one, those of its `meta.outputsToInstall` are built",
-        )
+        return _without_output(failure, missing)
     return BuildError(
         f"the flake {failure.installable.flake} has no package {failure.installable.attribute!r}"
         if wanted
         else f"the flake {failure.installable.flake} has no default package",
         hint=alternatives.hint_of(known, wanted=wanted),
         detail="" if known else failure.end,
+    )
+
+
+def _without_output(failure: Failure, found: re.Match[str]) -> Error:
+    return BuildError(
+        f"{failure.installable} has no output {found[1]!r}",
+        hint="name one that the package has after `^`; without one, those of its `meta.outputsToInstall` are built",
     )
 
 
@@ -331,6 +335,7 @@ _CAUSES: Final = (
         r"|error: '[^'\n]*' is not an attribute set",
         _no_derivation,
     ),
+    Cause(r"derivation '[^'\n]+' does not have (?:wanted )?outputs? '([^'\n]+)'", _without_output),
     Cause(r"cannot find flake 'flake:", _unknown_flake),
     Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),
     Cause(
