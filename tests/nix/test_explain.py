@@ -3,28 +3,19 @@
 # ruff: noqa: RUF001 - nixpkgs quotes the names of packages so
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 
 import pytest
 
-from flakeship.errors import BuildError, Error, ResourceError
+from flakeship.errors import BuildError, ResourceError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix
 from flakeship.nix.explain import explain_failure, query_installable
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import TAIL, Log
+from tests.nix.failures import explained
 from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, MISSING_FEATURE, WRONG_SYSTEM
-
-
-def explained(nix: Nix, *errors: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> Error:
-    log = Log(ignore)
-    for text in errors:
-        log._logged(text, 0)
-    log.tails[FAILS] = deque(tail)
-    log.other_lines.extend(rest)
-    return explain_failure(Failure(nix, Installable("github:o/r", "image", (), "/", None), 1, log))
 
 
 @pytest.mark.parametrize("version", BUILDER_FAILED)

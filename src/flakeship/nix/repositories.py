@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ _BY_HTTP: Final = re.compile(
     r"could not read (?:Username|Password)|Authentication failed|terminal prompts disabled|Access denied"
     r"|returned error: 40[13]|[Rr]epository .*not found|Invalid username or"
 )
+_BY_SSH: Final = re.compile(r"Permission denied \(|Host key verification failed|cannot run ssh")
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+@")
 _OF_SOURCE: Final = re.compile(r"/nix/store/[a-z0-9]{32}-source")
 
@@ -39,7 +41,7 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     if _UNREACHABLE.search(failure.said):
         return None
     lines = [_PASSWORD.sub("", line.strip()) for line in _GIT.findall(failure.around)]
-    telling = [line for line in lines if not any(words in line for words in _GENERAL)] or lines
+    telling = _telling(lines)
     url = found["url"] or found["folder"] or _fetched(failure)
     if submodule := _submodule_at(failure, url):
         return BuildError(
@@ -50,15 +52,25 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
         )
     repository = f"the git repository {_PASSWORD.sub('', url)}" if url else "a git repository"
     absent = ": it does not exist" if found["folder"] else ""
-    why = f': git says "{telling[-1]}"' if telling else absent
+    why = f': git says "{telling}"' if telling else absent
     return BuildError(
         f"{repository}, which {failure.installable} needs, cannot be fetched{why}",
-        hint=_what_to_give("\n".join(telling), url),
+        hint=_what_to_give(telling),
         detail="\n".join((*lines, failure.end)),
     )
 
 
-def _what_to_give(said: str, url: str) -> str:
+def _telling(lines: Sequence[str]) -> str:
+    """The line that tells the cause: git ends with what follows from it, and a server may speak before."""
+    own = [line for line in lines if not any(words in line for words in _GENERAL)]
+    known = [
+        line for line in own if any(pattern.search(line) for pattern in (_UNREACHABLE, _BY_HTTP, _BY_SSH))
+    ]
+    fatal = [line for line in own if line.startswith("fatal:")]
+    return next(iter((*known, *fatal, *own, *lines)), "")
+
+
+def _what_to_give(said: str) -> str:
     if "Host key verification failed" in said:
         return "ssh does not know the host: put its key into ~/.ssh/known_hosts (`ssh-keyscan HOST`) in a step before"
     if "Permission denied (" in said:
