@@ -117,9 +117,7 @@ def test_every_place_is_looked_at(nix: Nix, everywhere: Path) -> None:
     [
         ("my.image", "has no package 'my.image'", 'did you mean `"my.image"`?'),
         ("arm", "has no package 'arm'", "`packages.aarch64-linux.arm`"),
-        ("serve", "has no package 'serve'", "`serve` is an app"),
         ("text", "path:.#text is no package, but a string", "its images: image"),
-        ("packages", "path:.#packages is no package, but a set", "its images: image"),
     ],
 )
 def test_an_attribute_that_can_not_be_built_leads_to_one_that_can(
