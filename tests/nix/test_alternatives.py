@@ -77,6 +77,7 @@ def test_what_was_asked_for_is_not_proposed_again() -> None:
 
 def test_a_file_has_names_too() -> None:
     assert hint_of_file(["image", "a b"], wanted=("imag",)) == 'did you mean `image`? it has image, "a b"'
+    assert hint_of_file(["50%", "x.y"], wanted=("50",)) == 'did you mean `"50%"`? it has "50%", "x.y"'
     assert "builtins.attrNames" in hint_of_file([], wanted=("imag",))
 
 

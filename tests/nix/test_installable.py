@@ -73,6 +73,21 @@ def test_absolute_paths_and_git_urls_are_read(folder: Path) -> None:
     assert Installable.parse(f"git+file://{folder}?dir=sub", cwd="/").directory == folder / "sub"
 
 
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        (".#image", ".#image"),
+        (".#a b", "'.#a b'"),
+        ('.#"my.image"^out', """'.#"my.image"^out'"""),
+        (".?dir=sub", "'.?dir=sub'"),
+        (".#ä", ".#%C3%A4"),
+        (".#a[b]", ".#a%5Bb%5D"),
+    ],
+)
+def test_what_is_shown_for_a_shell_works_there(folder: Path, text: str, spelled: str) -> None:
+    assert Installable.parse(text, cwd=folder).spelled == spelled
+
+
 @pytest.mark.parametrize("text", [".", ".#image", "github:o/r", ".#a^out,doc", "nixpkgs#hello^*"])
 def test_an_installable_is_written_as_it_was_read(folder: Path, text: str) -> None:
     assert str(Installable.parse(text, cwd=folder)) == text
@@ -133,3 +148,18 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, text: str) -> No
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="there is no folder"):
         Installable.parse(text, cwd=tmp_path)
+
+
+def test_a_commit_of_a_repository_need_not_lie_in_its_folder(tmp_path: Path) -> None:
+    """A bare repository, and another branch than the one that is checked out."""
+    (tmp_path / "bare.git").mkdir()
+    (tmp_path / "bare.git/HEAD").touch()
+    (tmp_path / "tree/.git").mkdir(parents=True)
+    for flake in (
+        f"git+file://{tmp_path}/bare.git",
+        f"git+file://{tmp_path}/tree?ref=next",
+        "git+file:tree?rev=0123",
+    ):
+        assert Installable.parse(f"{flake}#image", cwd=tmp_path).directory is None
+    with pytest.raises(UsageError, match=r"there is no flake.nix in"):
+        Installable.parse(f"git+file://{tmp_path}/tree", cwd=tmp_path)

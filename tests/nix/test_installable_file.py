@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(BUSYBOX, tmp_path / "bin/busybox")
     (tmp_path / "pinned").write_text("pinned")
     (tmp_path / "default.nix").write_text(
-        f'{EXPRESSION} {{ one = made "one"; deep."two words" = made "two"; pin = made (builtins.readFile <pin>); }}'
+        f'{EXPRESSION} {{ one = made "one"; deep."two words" = made "two"; number = 1; pin = made (builtins.readFile <pin>); }}'
     )
     (tmp_path / "single.nix").write_text(f'{EXPRESSION} made "single"')
     return tmp_path
@@ -85,8 +85,10 @@ def test_nix_path_in_the_environment_is_used(nix: Nix, folder: Path) -> None:
         (
             "none",
             "default.nix has no attribute 'none'",
-            "it has deep, one, pin",
+            "it has deep, number, one, pin",
         ),
+        ("deep", "deep of default.nix gives 0 results", "`attr: NAME`"),
+        ("number", "number of default.nix is no package, but a number", "it has deep, one, pin"),
         (
             "pin",
             "pin of default.nix reads <pin>, and nothing says what that is",

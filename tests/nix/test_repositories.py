@@ -242,3 +242,25 @@ def test_a_shallow_clone_is_explained(nix: Nix, tmp_path: Path, git: Callable[..
     error = failed(nix, tmp_path, f"git+file://{tmp_path}/shallow?ref=main")
     assert "has not its whole history" in error.message
     assert "`?shallow=1`" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("flake", "text", "expected"),
+    [
+        ("git+file:///w/a b", "error: 'git+file:///w/a b#image' is not a valid URL", "`git+file:///w/a%20b`"),
+        (
+            "git+file:///w/a b",
+            'error: getting status of "/w/git+file:/w/a b": No such file',
+            "`git+file:///w/a%20b`",
+        ),
+        (
+            "github:o/r",
+            "error: getting status of '/nix/store/x-source/sub:x': No such file",
+            "check the name",
+        ),
+        ("github:o/r", "error: 'file:///input/a b' is not a valid URL", "--show-trace"),
+    ],
+)
+def test_an_address_that_is_no_url_is_shown_as_one(nix: Nix, flake: str, text: str, expected: str) -> None:
+    error = explained(nix, text, installable=Installable(flake, "image", (), "/", None))
+    assert expected in error.hint

@@ -124,8 +124,8 @@ def hint_of_file(names: Sequence[str], *, wanted: Sequence[str]) -> str:
     """Return a hint with the names of a file, the one most like `wanted` first."""
     if not names:
         return "`nix eval --file FILE --apply builtins.attrNames` lists what it has"
-    near = _nearest(".".join(wanted), names)
-    return f"{f'did you mean `{near}`? ' if near else ''}it has {_some(names)}"
+    near = _nearest(".".join(wanted), names, encoded=False)
+    return f"{f'did you mean `{near}`? ' if near else ''}it has {_some(names, encoded=False)}"
 
 
 def _elsewhere(found: Alternatives, name: str, *, near: str) -> Iterable[str]:
@@ -141,7 +141,7 @@ def _elsewhere(found: Alternatives, name: str, *, near: str) -> Iterable[str]:
             yield f"it is there for another system: {_listed(places)}"
     if found.apps and wanted not in found.packages:
         if wanted in found.apps:
-            yield f"`{wanted}` is an app, whose program is in some package: name that"
+            yield f"`{attribute_path.written((wanted,))}` is an app, whose program is in some package: name that"
         elif not found.packages:
             yield f"its apps, which are no packages: {_some(found.apps)}"
     if (
@@ -160,9 +160,9 @@ def _relative(wanted: Sequence[str], found: Alternatives) -> str:
     return whole if whole in found.packages or len(wanted) < 2 else wanted[-1]
 
 
-def _nearest(name: str, names: Iterable[str], *, but: str = "") -> str:
+def _nearest(name: str, names: Iterable[str], *, but: str = "", encoded: bool = True) -> str:
     """The name most like this one, as it is written; empty where none is like it."""
-    spelled = {known: attribute_path.written((known,)) for known in names if known != but}
+    spelled = {known: attribute_path.written((known,), encoded=encoded) for known in names if known != but}
     found = difflib.get_close_matches(name, [known for known, text in spelled.items() if text], n=1)
     return spelled[found[0]] if found else ""
 
@@ -171,8 +171,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names[:_SHOWN])
 
 
-def _some(names: Iterable[str]) -> str:
-    spelled = [text for name in names if (text := attribute_path.written((name,)))]
+def _some(names: Iterable[str], *, encoded: bool = True) -> str:
+    spelled = [text for name in names if (text := attribute_path.written((name,), encoded=encoded))]
     more = f" and {len(spelled) - _SHOWN} more" if len(spelled) > _SHOWN else ""
     return ", ".join(spelled[:_SHOWN]) + more
 

@@ -40,10 +40,13 @@ def names_in(path: str, *, encoded: bool) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
-def written(names: Iterable[str]) -> str:
+def written(names: Iterable[str], *, encoded: bool = True) -> str:
     """Write a path so that every version of Nix reads these names in it; empty if one of them can't be written."""
     names = tuple(names)
-    return "" if any('"' in name or not name for name in names) else ".".join(map(_written, names))
+    if any('"' in name or not name for name in names):
+        return ""
+    quoted = ".".join(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in names)
+    return on_command_line(quoted.replace("%", "%25")) if encoded else quoted
 
 
 def on_command_line(path: str) -> str:
@@ -60,11 +63,6 @@ def split_at_caret(fragment: str) -> tuple[str, str | None]:
         if character == "^" and not quoted:
             found = place
     return (fragment, None) if found < 0 else (fragment[:found], fragment[found + 1 :])
-
-
-def _written(name: str) -> str:
-    bare = name if _PLAIN.fullmatch(name) else f'"{name.replace("%", "%25")}"'
-    return on_command_line(bare)
 
 
 def _parts(text: str) -> list[str]:

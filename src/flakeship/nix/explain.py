@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from flakeship.errors import BuildError, Error, ResourceError
-from flakeship.nix import alternatives, refusals, repositories
+from flakeship.nix import missing, refusals, repositories
 from flakeship.nix.cause import Cause
 from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure
@@ -21,8 +21,9 @@ _BUILDER: Final = (
     rf"(?:builder for {_DRV}|Cannot build '(?P<drv2>[^']+\.drv)'\.\s+Reason: builder) failed "
     r"(?:with exit code (?P<code>\d+)|due to signal (?P<signal>\d+))"
 )
-_REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*/?")
 _OF_URLS: Final = "!$&'()*+,;=:@/?%"
+_NO_LETTER_OF_URLS: Final = r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]"
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
@@ -136,70 +137,6 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
     )
 
 
-def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
-    systems = re.search(r"packages\.([a-z0-9_]+-[a-z]+)", found[0])
-    system = systems[1] if systems else ""
-    known = alternatives.alternatives_of(failure.nix, failure.installable, system=system)
-    wanted = failure.installable.names
-    missing = re.search(r"\.([^.']+)'", found[0])
-    name = wanted[-1] if wanted else "default"
-    if missing and name in known.packages and missing[1] not in (name, f'"{name}"'):
-        return _without_output(failure, missing)
-    return BuildError(
-        f"the flake {failure.installable.flake} has no package {failure.installable.attribute!r}"
-        if wanted
-        else f"the flake {failure.installable.flake} has no default package",
-        hint=alternatives.hint_of(known, wanted=wanted),
-        detail="" if known else failure.end,
-    )
-
-
-def _without_output(failure: Failure, found: re.Match[str]) -> Error:
-    return BuildError(
-        f"{failure.installable} has no output {found[1]!r}",
-        hint="name one that the package has after `^`; without one, those of its `meta.outputsToInstall` are built",
-    )
-
-
-def _missing_in_file(failure: Failure, found: re.Match[str]) -> Error:
-    known = alternatives.names_in_file(failure.nix, failure.installable)
-    return BuildError(
-        f"{failure.installable.file} has no attribute {found['attribute']!r}",
-        hint=alternatives.hint_of_file(known, wanted=failure.installable.names),
-        detail=failure.end,
-    )
-
-
-_VALUES: Final = {
-    "set": "a set, which may hold some",
-    "lambda": "a function",
-    "int": "a number",
-    "float": "a number",
-    "bool": "true or false",
-    "string": "a string",
-    "path": "a path",
-    "list": "a list",
-    "null": "null",
-}
-
-
-def _no_derivation(failure: Failure, _: re.Match[str]) -> Error:
-    installable = failure.installable
-    known = (
-        alternatives.Alternatives()
-        if installable.file
-        else alternatives.alternatives_of(failure.nix, installable)
-    )
-    value = _VALUES.get(
-        alternatives.kind_of_value(failure.nix, installable), "something that holds some, or a value"
-    )
-    return BuildError(
-        f"{installable} is no package, but {value}",
-        hint=alternatives.hint_of(known, wanted=installable.names, exists=True),
-        detail="" if known else failure.end,
-    )
-
-
 def _impure(failure: Failure, _: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} reads something that is outside the flake",
@@ -237,10 +174,8 @@ def _network(failure: Failure, _: re.Match[str]) -> Error:
 
 def _registered(failure: Failure) -> str:
     name = failure.installable.flake
-    return (
-        f"`{name}` is looked up in Nix's registry of flakes; "
-        f"an attribute of the flake here is written `.#{name}`, a folder `./{name}`"
-    )
+    attribute = "" if "/" in name else f"an attribute of the flake here is written `.#{name}`, "
+    return f"`{name}` is looked up in Nix's registry of flakes; {attribute}a folder `./{name}`"
 
 
 def _unknown_flake(failure: Failure, _: re.Match[str]) -> Error:
@@ -268,16 +203,22 @@ def _no_repository(failure: Failure, _: re.Match[str]) -> Error:
 
 def _odd_folder(failure: Failure, found: re.Match[str]) -> Error | None:
     """A folder whose name is put into a URL as it is: by Nix 2.8 where it finds a git repository, or by the user."""
-    flake = failure.installable.flake
-    if ":" in flake and (found["url"] or found["file"]):
+    flake, folder = failure.installable.flake, str(failure.installable.directory or "")
+    scheme, colon, _ = flake.partition(":")
+    odd = "".join(
+        dict.fromkeys(
+            re.findall(
+                _NO_LETTER_OF_URLS if colon else r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]", flake if colon else folder
+            )
+        )
+    )
+    if colon and odd and (found["url"] or f"/{scheme}:" in (found["file"] or "")):
         return BuildError(
             f"{failure.nix.release} takes {flake!r} for no URL",
             hint=f"what is no letter of a URL is written as the number of its bytes: `{quote(flake, safe=_OF_URLS)}`",
             detail=failure.end,
         )
-    folder = str(failure.installable.directory or "")
-    odd = "".join(dict.fromkeys(re.findall(r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]", folder)))
-    if not odd or ":" in flake or not (found["url"] or re.search("[#?]", odd)):
+    if colon or not odd or not (found["url"] or re.search("[#?]", odd)):
         return None
     return BuildError(
         f"{failure.nix.release} reads no git repository in a folder with {odd!r} in its name: {folder}",
@@ -323,19 +264,7 @@ _CAUSES: Final = (
         r"Current system: '(?P<have2>[^']+)'|Required features: \{(?P<features3>[^}]*)\}",
         _system,
     ),
-    Cause(r"does not provide attribute [^\n]*", _missing_attribute, source=True),
-    Cause(
-        r"selection path '(?P<attribute>[^'\n]*)' (?:not found|should be a set)",
-        _missing_in_file,
-        source=True,
-    ),
-    Cause(r"flake output attribute '[^']+' (?:is not|to be) a derivation", _no_derivation, source=True),
-    Cause(
-        r"string '(?P<value>[^\n]*)' has \d+ entries in its context|expression does not evaluate to a derivation"
-        r"|error: '[^'\n]*' is not an attribute set",
-        _no_derivation,
-    ),
-    Cause(r"derivation '[^'\n]+' does not have (?:wanted )?outputs? '([^'\n]+)'", _without_output),
+    *missing.CAUSES,
     Cause(r"cannot find flake 'flake:", _unknown_flake),
     Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),
     Cause(

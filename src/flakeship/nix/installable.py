@@ -196,21 +196,25 @@ def _directory(flake: str, *, cwd: Path) -> Path | None:
     return None
 
 
-def _folder_of_url(url: SplitResult, flake: str, *, cwd: Path) -> Path:
+def _folder_of_url(url: SplitResult, flake: str, *, cwd: Path) -> Path | None:
     if url.netloc:
         raise UsageError(
             f"flake: {flake!r}: between `//` and the next `/` of a URL stands a host, here {url.netloc!r}",
             hint=f"write {_dotted(Path(url.netloc + url.path))} for the folder, or its whole path: {url.scheme}:///PATH",
         )
-    below = parse_qs(url.query).get("dir", [""])[0]
-    found = _flake_folder(cwd / unquote(url.path), flake, above=False, dir=below)
+    query = parse_qs(url.query)
+    below = query.get("dir", [""])[0]
     folder = Path(os.path.realpath(cwd / unquote(url.path)))
-    if url.scheme == "git+file" and not any((folder / name).exists() for name in (".git", "HEAD")):
-        raise UsageError(
-            f"flake: {flake!r}: {folder} is not the top of a git repository",
-            hint=f"write {_dotted(Path(url.path))} for the folder, or git+file:TOP?dir={below or 'FOLDER'}",
-        )
-    return found
+    if url.scheme == "git+file" and folder.is_dir():
+        in_folder, is_tree = (folder / below / "flake.nix").exists(), (folder / ".git").exists()
+        if not in_folder and ((folder / "HEAD").is_file() or (is_tree and {"ref", "rev"} & query.keys())):
+            return None  # what is built is a commit, and not what lies in the folder
+        if in_folder and not is_tree:
+            raise UsageError(
+                f"flake: {flake!r}: {folder} is not the top of a git repository",
+                hint=f"write {_dotted(Path(url.path))} for the folder, or git+file:TOP?dir={below or 'FOLDER'}",
+            )
+    return _flake_folder(cwd / unquote(url.path), flake, above=False, dir=below)
 
 
 def _dotted(path: Path) -> str:

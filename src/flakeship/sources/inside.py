@@ -27,7 +27,7 @@ def error_about(folder: Path, *, built: bool) -> tuple[str, str]:
 
     `built` where the folder is what a flake gives: then its attribute can be another.
     """
-    images = list(images_in(folder))
+    images = [ascii(image)[1:-1] for image in images_in(folder)]
     if images:
         files = ", ".join(images[:_SHOWN]) + (
             f" and {len(images) - _SHOWN} more" if len(images) > _SHOWN else ""
@@ -40,7 +40,7 @@ def error_about(folder: Path, *, built: bool) -> tuple[str, str]:
         )
     foreign = [name for name in _products(folder) if is_foreign(_head(folder / name))]
     if foreign:
-        message = f"{folder} is no image, but a folder that holds {foreign[0]}, compressed with xz or bzip2"
+        message = f"{folder} is no image, but a folder that holds {ascii(foreign[0])[1:-1]}, compressed with xz or bzip2"
         return message, _HINT_FOREIGN
     return "", ""
 
