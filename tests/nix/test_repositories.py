@@ -16,6 +16,7 @@ from tests.nix.builds import failed
 from tests.nix.failures import explained
 from tests.nix.samples import FAILS
 
+SELF = "\n       at /nix/store/x-source/flake.nix:1:74:\n\n            1| { version = self.revCount; }\n             |             ^"
 GIT_FAILED = "error: program 'git' failed with exit code 128"
 
 
@@ -77,9 +78,9 @@ def test_a_password_in_an_address_is_not_quoted(nix: Nix) -> None:
             "not its whole history",
             "fetch-depth: 0",
         ),
-        ("error: attribute 'revCount' missing", "asks for `revCount`", "`self.revCount or 0`"),
-        ("error: attribute 'rev' missing", "asks for `rev`", "self.dirtyRev"),
-        ("error: attribute 'shortRev' missing", "asks for `shortRev`", "self.dirtyShortRev"),
+        (f"error: attribute 'revCount' missing\n{SELF}", "asks for `revCount`", "`self.revCount or 0`"),
+        (f"error: attribute 'rev' missing\n{SELF}", "asks for `rev`", "self.dirtyRev"),
+        (f"error: attribute 'shortRev' missing\n{SELF}", "asks for `shortRev`", "self.dirtyShortRev"),
         (
             "error: lock file '/w/flake.lock' has unsupported version 99",
             "flake.lock is of version 99",
@@ -264,3 +265,28 @@ def test_a_shallow_clone_is_explained(nix: Nix, tmp_path: Path, git: Callable[..
 def test_an_address_that_is_no_url_is_shown_as_one(nix: Nix, flake: str, text: str, expected: str) -> None:
     error = explained(nix, text, installable=Installable(flake, "image", (), "/", None))
     assert expected in error.hint
+
+
+def test_another_set_without_a_rev_is_not_the_source(nix: Nix) -> None:
+    error = explained(nix, "error: attribute 'rev' missing\n\n            1| { version = pin.rev; }")
+    assert "cannot be built: attribute 'rev' missing" in error.message
+
+
+def test_without_a_word_of_git_nix_is_not_quoted_as_git(nix: Nix) -> None:
+    error = explained(nix, rest=(GIT_FAILED,))
+    assert error.message == "a git repository, which github:o/r#image needs, cannot be fetched"
+
+
+@pytest.mark.parametrize(
+    "said", ["third/inner/a.c:1:2: error: expected ';'", "cat: third/inner/a: No such file or directory"]
+)
+def test_a_submodule_is_spoken_of_where_something_in_it_is_not_there(
+    nix: Nix, tmp_path: Path, said: str
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "flake.nix").touch()
+    (tmp_path / ".gitmodules").write_text('[submodule "inner"]\n\tpath = third/inner\n\turl = ../inner\n')
+    failure = f"error: builder for '{FAILS}' failed with exit code 1"
+    error = explained(nix, failure, tail=(said,), installable=Installable.parse(".", cwd=tmp_path))
+    assert ("third/inner is a submodule" in error.hint) == ("No such" in said)
+    assert "nix log" in error.hint

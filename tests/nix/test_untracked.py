@@ -12,7 +12,7 @@ from flakeship.nix.installable import Installable
 from flakeship.nix.untracked import hint_untracked, is_named, untracked_files
 
 ENVIRON = {"PATH": os.environ["PATH"]}
-TOLD = "error: a b.nix sub/c.nix " + " ".join(f"file{number:02}.nix" for number in range(13))
+TOLD = "error: no such file: a b.nix sub/c.nix " + " ".join(f"file{number:02}.nix" for number in range(13))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_at_most_ten_files_are_named(repository: Path) -> None:
 
 def test_a_file_name_that_is_not_utf_8_is_shown(repository: Path) -> None:
     Path(os.fsdecode(os.fsencode(repository) + b"/\xff.nix")).touch()
-    told = b"error: getting status of '/nix/store/x-source/\xff.nix'".decode(errors="surrogateescape")
+    told = b"error: path '/nix/store/x-source/\xff.nix' does not exist".decode(errors="surrogateescape")
     assert "?.nix" in hint_untracked(parsed(repository), told, environ=ENVIRON)
 
 
@@ -114,3 +114,11 @@ def test_a_file_is_named_by_its_path_its_name_or_its_module(path: str, told: str
 )
 def test_a_word_that_a_file_shares_with_a_message_does_not_name_it(path: str, told: str) -> None:
     assert not is_named(path, told)
+
+
+def test_a_complaint_about_another_file_of_the_same_name_names_none(repository: Path) -> None:
+    (repository / "old").mkdir()
+    (repository / "old/main.c").touch()
+    said = "main.c:1:2: error: expected ';'"
+    assert hint_untracked(parsed(repository), said, environ=ENVIRON) == ""
+    assert "old/main.c" in hint_untracked(parsed(repository), "main.c: No such file", environ=ENVIRON)

@@ -57,17 +57,20 @@ def _with_unseen(failure: Failure, error: Error) -> Error:
     """The error with a hint at a file that Nix does not see, where it speaks of one: untracked, of a submodule, or in git LFS."""
     if not isinstance(error, BuildError):
         return error
-    if hint := hint_untracked(failure.installable, _told(failure), environ=failure.nix.environ):
+    hint = (
+        hint_untracked(failure.installable, _told(failure), environ=failure.nix.environ)
+        or repositories.hint_submodule(failure)
+        or repositories.hint_lfs(failure)
+    )
+    if hint and hint != error.hint:
         error.hint = f"{hint}. {error.hint}" if error.hint else hint
-    elif hint := repositories.hint_submodule(failure) or repositories.hint_lfs(failure):
-        error.hint = hint
     return error
 
 
 def _told(failure: Failure) -> str:
     """What the failure tells, and files that may hold the attribute: flakes often read a folder and name packages after files."""
     wanted = failure.installable.names[-1:] if "does not provide attribute" in failure.said else ()
-    return "\n".join((failure.told, *(f"'{name}.nix' '{name}'" for name in wanted)))
+    return "\n".join((failure.told, *(f"missing: '{name}.nix' '{name}'" for name in wanted)))
 
 
 def _unknown(failure: Failure) -> Error:
@@ -187,7 +190,8 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
     file = re.sub(r"^(?:/nix/store/[^/]+-source|«[^»]*»)/", "", found["file"] or found["file2"])
     return BuildError(
         f"{failure.installable} reads {file}, which is not in the flake's source",
-        hint="check the name, and that the file is committed or at least added to git",
+        hint=repositories.hint_submodule(failure)
+        or "check the name, and that the file is committed or at least added to git",
         detail=failure.end,
     )
 

@@ -11,6 +11,7 @@ from typing import Final
 from flakeship.errors import BuildError, Error
 from flakeship.nix.cause import Cause
 from flakeship.nix.failure import Failure
+from flakeship.nix.untracked import lines_about_absence
 
 LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
 """How a pointer of git LFS begins, which stands for a file: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md."""
@@ -32,7 +33,7 @@ _BY_HTTP: Final = re.compile(
     r"|returned error: 40[13]|[Rr]epository .*not found|Invalid username or"
 )
 _BY_SSH: Final = re.compile(r"Permission denied \(|Host key verification failed|cannot run ssh")
-_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*@|(?:(?<=http://)|(?<=https://))[^/@\s]+@")
 _OF_SOURCE: Final = re.compile(r"/nix/store/[a-z0-9]{32}-source")
 
 
@@ -40,7 +41,8 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     """Git says why, beside Nix's log, and Nix that git failed. Not for a network that Nix itself speaks of."""
     if _UNREACHABLE.search(failure.said):
         return None
-    lines = [_PASSWORD.sub("", line.strip()) for line in _GIT.findall(failure.around)]
+    said = (line.strip() for line in _GIT.findall(failure.around))
+    lines = [_PASSWORD.sub("", line) for line in said if not re.search(found.re, line)]
     telling = _telling(lines)
     url = found["url"] or found["folder"] or _fetched(failure)
     if submodule := _submodule_at(failure, url):
@@ -110,8 +112,11 @@ def _shallow(failure: Failure, _: re.Match[str]) -> Error:
     )
 
 
-def _no_revision(failure: Failure, found: re.Match[str]) -> Error:
+def _no_revision(failure: Failure, found: re.Match[str]) -> Error | None:
+    """Other sets may lack a `rev` too: the source that Nix quotes shows whose it is."""
     name = found["name"]
+    if not re.search(r"\bself\b|sourceInfo", failure.text):
+        return None
     if "Count" in name:
         why = "a shallow checkout has none, nor has one with changes"
         hint = "check out all of it (actions/checkout: `fetch-depth: 0`; GitLab: GIT_DEPTH: 0), or write `self.revCount or 0`"
@@ -165,7 +170,7 @@ def hint_submodule(failure: Failure) -> str:
     """The hint for a failure that speaks of a path in a submodule, which Nix leaves out; empty for any other."""
     if "submodules=1" in failure.installable.flake:
         return ""
-    told = failure.told
+    told = lines_about_absence(failure.told)
     named = next(
         (path for path in submodules(failure) if re.search(rf"(?<![\w.-]){re.escape(path)}(?![\w-])", told)),
         "",

@@ -13,6 +13,11 @@ from flakeship.confinement import variables
 from flakeship.nix.installable import Installable
 
 _SHOWN: Final = 10
+_ABSENT: Final = re.compile(
+    r"no such file|not found|not_found|does(?:n't| not) exist|(?:can'?t|cannot|can not|couldn't|could not|unable to|failed to) "
+    r"(?:stat|open|find|read|access|load|resolve|import)|not tracked|missing|no rule to make|no module named|is not in std",
+    re.IGNORECASE,
+)
 _QUOTES: Final = "'\"`\u2018\u2019"
 
 
@@ -38,14 +43,21 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
 def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str, str]) -> str:
     """Return a hint with the untracked files that `told` names and the command that adds them; empty if it names none.
 
-    `told` are the words of a failure: an error, the end of a log.
+    `told` are the words of a failure: an error, the end of a log. A line counts that speaks of something that is not there:
+    a compiler's complaint about another file of the same name is none.
     """
-    files = [name for name in untracked_files(installable, environ=environ) if is_named(name, told)]
+    absent = lines_about_absence(told)
+    files = [name for name in untracked_files(installable, environ=environ) if is_named(name, absent)]
     if not files:
         return ""
     shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in files[:_SHOWN])
     more = f" (and {len(files) - _SHOWN} more)" if len(files) > _SHOWN else ""
     return f"Nix does not see files that git does not track: `git add --intent-to-add -- {shown}`{more}"
+
+
+def lines_about_absence(told: str) -> str:
+    """Return the lines that speak of something that is not there."""
+    return "\n".join(line for line in told.splitlines() if _ABSENT.search(line))
 
 
 def is_named(path: str, text: str) -> bool:
