@@ -60,9 +60,8 @@ class LayoutDestination:
                     hint="name another folder with `to: oci:DIR`, or empty this one",
                 )
             self._entries()
-            new = not self._is_layout() and not (self._directory / BLOBS).exists()
             (self._directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
-            if new:
+            if not self._is_layout():
                 ignore_itself(self._directory)
         except OSError as error:
             raise self._error_for(error) from error
