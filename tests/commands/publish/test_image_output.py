@@ -62,9 +62,11 @@ class Knows:
         return {DRV: {"outputs": {name: {"path": path} for name, path in self.outputs.items()}}}
 
 
-def refused(outputs: Mapping[str, str], asked: str, known: Mapping[str, str | None]) -> NotAnImageError:
+def refused(
+    outputs: Mapping[str, str], asked: str, known: Mapping[str, str | None], *more: str
+) -> NotAnImageError:
     buildable = Buildable(cast("Any", None), FLAKE)
-    obtained = Obtained(Path(outputs[asked]), buildable, output(outputs, asked))
+    obtained = Obtained(Path(outputs[asked]), buildable, output(outputs, asked, *more))
     opening = image_output.opened(obtained, SourceRequest(), lambda: cast("Nix", Knows(known)))
     with pytest.raises(NotAnImageError) as caught, opening:
         pass
@@ -75,6 +77,10 @@ def test_another_output_that_is_an_image_is_proposed(outputs: dict[str, str]) ->
     error = refused(outputs, "doc", outputs)
     assert error.message == f"{outputs['doc']} is no image: it is none of the kinds that flakeship knows"
     assert error.hint.startswith("another output of the package is an image: `.#app^out` or `.#app^debug`. ")
+
+
+def test_another_output_that_was_asked_for_too_is_proposed(outputs: dict[str, str]) -> None:
+    assert "`.#app^debug`. " in refused(outputs, "doc", {}, "debug").hint
 
 
 @pytest.mark.parametrize("known", [{}, {"doc": "gone"}, {"out": "hash-nowhere"}, {"out": None}])

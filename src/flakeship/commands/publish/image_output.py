@@ -55,10 +55,9 @@ def opened(obtained: Obtained, request: SourceRequest, nix: Callable[[], Nix]) -
 
 
 def _other_images(output: BuildOutput, nix: Nix) -> list[str]:
+    """Outputs that are images, but for the first that was asked for, which is what could not be opened."""
     others = _outputs_of(output, nix)
-    return [
-        name for name, path in others.items() if path not in output.paths and sources.is_image(Path(path))
-    ]
+    return [name for name, path in others.items() if path != output.out_path and sources.is_image(Path(path))]
 
 
 def _outputs_of(output: BuildOutput, nix: Nix) -> Mapping[str, str]:
