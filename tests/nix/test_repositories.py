@@ -43,6 +43,7 @@ GIT_FAILED = "error: program 'git' failed with exit code 128"
     "error",
     [
         GIT_FAILED,
+        "error: resolving Git reference 'master': revspec 'master' not found",
         "error:\n       … while fetching the input 'git+https://git.example/x.git?ref=a'\n\n       error: Failed to fetch git repository 'https://git.example/x.git'",
     ],
 )

@@ -218,6 +218,7 @@ CAUSES: Final = (
     Cause(r"is a shallow Git repository", _shallow),
     Cause(
         r"program 'git' failed with exit code|Failed to fetch git repository '(?P<url>[^']+)'"
+        r"|error: resolving Git reference '|[Cc]annot find Git revision '"
         r"|error: Git repository ['\"](?P<folder>[^'\"]+)['\"] does not exist",
         _fetched_by_git,
     ),
