@@ -212,3 +212,24 @@ def test_the_step_lists_what_metadata_action_lists_and_references_first() -> Non
     assert found(tags=("type=sha", "1")) == ["1", "sha-860c190"]
     assert found(images=("o/n",), tags=("1", "x/y:2", "x/z")) == ["x/y:2", "x/z", "o/n:1"]
     assert found(images=("o/n",), tags=("x/y:2",)) == ["x/y:2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "variable"),
+    [
+        ("ghcr.io/me/App:$CI_COMMIT_REF_SLUG", "$CI_COMMIT_REF_SLUG"),
+        ("$CI_REGISTRY_IMAGE:1", "$CI_REGISTRY_IMAGE"),
+        ("ghcr.io/me/app:${TAG}", "${TAG}"),
+        ("ghcr.io/me/app:%TAG%", "%TAG%"),
+    ],
+)
+def test_a_variable_that_was_not_filled_in_is_named(line: str, variable: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        named(tags=(line,))
+    assert caught.value.hint.startswith(f"{variable} is a variable that was not filled in")
+
+
+def test_two_hints_are_two_sentences() -> None:
+    with pytest.raises(UsageError) as caught:
+        named(tags=("ghcr.io/me/App:a/b",))
+    assert caught.value.hint.startswith("Write ghcr.io/me/app:a/b. With the name in `images`, ")

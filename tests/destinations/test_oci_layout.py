@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -361,3 +362,40 @@ def test_an_index_of_an_image_that_is_not_there(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=f"does not hold {absent.descriptor.digest}"):
             destination.prepare_index(seal_index([there.descriptor, absent.descriptor]))
     assert tags(tmp_path) == ["latest"]
+
+
+@pytest.mark.parametrize("place", ["image", "out/deep/image"])
+def test_a_layout_in_a_working_tree_is_seen_by_nobody(
+    tmp_path: Path, git: Callable[..., str], place: str
+) -> None:
+    git(tmp_path, "init", "-q")
+    write(random_packed(1), tmp_path / place)
+    assert git(tmp_path, "status", "--porcelain", "--untracked-files=all") == ""
+    git(tmp_path, "add", "-A")
+    assert git(tmp_path, "ls-files") == ""
+
+
+def test_a_layout_outside_of_every_repository_has_no_gitignore(tmp_path: Path) -> None:
+    write(random_packed(1), tmp_path / "image")
+    assert sorted(path.name for path in (tmp_path / "image").iterdir()) == [
+        "blobs",
+        "index.json",
+        "oci-layout",
+    ]
+
+
+def test_a_layout_that_was_there_before_is_left_as_git_knows_it(
+    tmp_path: Path, git: Callable[..., str]
+) -> None:
+    write(random_packed(1), tmp_path / "image")
+    git(tmp_path, "init", "-q")
+    write(random_packed(1), tmp_path / "image")
+    assert not (tmp_path / "image/.gitignore").exists()
+
+
+def test_a_gitignore_of_somebody_else_stays(tmp_path: Path, git: Callable[..., str]) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/.gitignore").write_text("blobs\n")
+    write(random_packed(1), tmp_path / "image")
+    assert (tmp_path / "image/.gitignore").read_text() == "blobs\n"

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.errors import ResourceError
+from flakeship.errors import BuildError, ResourceError
 from flakeship.events import BuildLog, BuildProgress, Event, ignore
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
+from flakeship.nix.derivation import describe
 from flakeship.nix.installable import Installable
 from tests.nix.builds import built, failed, logged
 from tests.testbed.nix import MakeFlake
@@ -99,6 +100,16 @@ def test_an_evaluation_error_is_quoted(nix: Nix, make_flake: MakeFlake) -> None:
     assert error.message == ".#throws cannot be built: this attribute is broken on purpose"
 
 
+def build_of(nix: Nix, folder: Path, text: str) -> str:
+    return failed(nix, folder, text).message
+
+
+def description_of(nix: Nix, folder: Path, text: str) -> str:
+    with pytest.raises(BuildError) as caught:
+        describe(nix, Installable.parse(text, cwd=folder))
+    return caught.value.message
+
+
 @pytest.mark.parametrize("attribute", ["throws", "unfree"])
 def test_what_was_evaluated_before_gives_the_same_error(
     nix: Nix, make_flake: MakeFlake, attribute: str
@@ -108,6 +119,22 @@ def test_what_was_evaluated_before_gives_the_same_error(
     errors = {failed(nix, folder, f".#{attribute}").message for _ in range(3)}
     assert len(errors) == 1
     assert "is no package" not in errors.pop()
+
+
+@pytest.mark.parametrize("ask", [build_of, description_of])
+def test_what_lies_within_what_failed_before_gives_the_same_error(
+    nix: Nix, tmp_path: Path, git: Callable[..., str], ask: Callable[[Nix, Path, str], str]
+) -> None:
+    """Nix 2.8 keeps of `whole` that it failed, and says then of `whole.part` that `whole` is no attribute set."""
+    words = f"broken {tmp_path}"
+    (tmp_path / "flake.nix").write_text(
+        f"{{ outputs = _: {{ packages.x86_64-linux.whole = throw ''{words}''; }}; }}"
+    )
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "x")
+    attributes = (".#whole", ".#whole.part", ".#whole", ".#whole.part")
+    assert [words in ask(nix, tmp_path, attribute) for attribute in attributes] == [True] * 4
 
 
 def test_an_unfree_package_is_refused_unless_it_is_allowed(
@@ -202,12 +229,15 @@ def test_an_untracked_file_is_named_when_the_build_fails(
 
 def test_an_untracked_file_is_named_when_the_attribute_is_missing(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake()
-    (folder / "image.nix").touch()
-    error = failed(nix, folder, ".#imag")
+    (folder / "packages").mkdir()
+    (folder / "packages/images.nix").touch()
+    (folder / "notes.txt").touch()
+    error = failed(nix, folder, ".#images")
     assert error.hint.startswith(
-        "Nix does not see files that git does not track: `git add --intent-to-add -- image.nix`."
+        "Nix does not see files that git does not track: `git add --intent-to-add -- packages/images.nix`."
     )
     assert "did you mean `image`?" in error.hint
+    assert "git does not track" not in failed(nix, folder, ".#imagos").hint
 
 
 def test_cancelling_ends_nix_and_its_builder(nix: Nix, make_flake: MakeFlake) -> None:

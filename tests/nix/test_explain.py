@@ -3,28 +3,20 @@
 # ruff: noqa: RUF001 - nixpkgs quotes the names of packages so
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flakeship.errors import BuildError, Error, ResourceError
+from flakeship.errors import BuildError, ResourceError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix
 from flakeship.nix.explain import explain_failure, query_installable
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.log import TAIL, Log
+from tests.nix.failures import explained
 from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, MISSING_FEATURE, WRONG_SYSTEM
-
-
-def explained(nix: Nix, *errors: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> Error:
-    log = Log(ignore)
-    for text in errors:
-        log._logged(text, 0)
-    log.tails[FAILS] = deque(tail)
-    log.other_lines.extend(rest)
-    return explain_failure(Failure(nix, Installable("github:o/r", "image", (), "/", None), 1, log))
 
 
 @pytest.mark.parametrize("version", BUILDER_FAILED)
@@ -286,3 +278,18 @@ def test_an_attribute_that_is_not_a_package_is_explained(nix: Nix, tmp_path: Pat
     error = explain_failure(Failure(nix, installable, 1, log))
     assert "is no package" in error.message
     assert "its images: app" in error.hint
+
+
+@pytest.mark.parametrize(
+    "tail", [("make: *** [all] Error 1",), ("cat: notes.txt: No such file or directory",)]
+)
+def test_a_builder_that_fails_for_another_reason_is_told_of_no_untracked_file(
+    nix: Nix, tmp_path: Path, git: Callable[..., str], tail: tuple[str, ...]
+) -> None:
+    git(tmp_path, "init", "-q")
+    for name in ("flake.nix", "notes.txt"):
+        (tmp_path / name).touch()
+    here = Installable.parse(".", cwd=tmp_path)
+    error = explained(nix, BUILDER_FAILED["2.8"], tail=tail, installable=here)
+    assert ("git does not track" in error.hint) == ("notes.txt" in tail[0])
+    assert f"nix log {FAILS}" in error.hint

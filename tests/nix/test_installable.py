@@ -16,7 +16,11 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/flake.nix").touch()
     (tmp_path / "plain/deep").mkdir(parents=True)
+    (tmp_path / "plain/.git").mkdir()
+    (tmp_path / "plain/flake").mkdir()
+    (tmp_path / "plain/flake/flake.nix").touch()
     (tmp_path / "empty").mkdir()
+    (tmp_path / "deep/er").mkdir(parents=True)
     return tmp_path
 
 
@@ -35,7 +39,13 @@ def folder(tmp_path: Path) -> Path:
         (".#.packages.x", (".", ".packages.x", (), ".")),
         ("./sub#x", ("./sub", "x", (), "sub")),
         (".?dir=sub#x", (".?dir=sub", "x", (), "sub")),
-        ("./plain/deep", ("./plain/deep", "", (), ".")),
+        (".#hello:exe:hello", (".", "hello:exe:hello", (), ".")),
+        (".#a,b;c(d)", (".", "a,b;c(d)", (), ".")),
+        (".#a b", (".", "a b", (), ".")),
+        ('.#"a^b"^out', (".", '"a^b"', ("out",), ".")),
+        (".#a^b^out", (".", "a^b", ("out",), ".")),
+        (".#a%20b", (".", "a%20b", (), ".")),
+        ("./deep/er", ("./deep/er", "", (), ".")),
         ("path:./sub", ("path:./sub", "", (), "sub")),
         ("github:owner/repo#image", ("github:owner/repo", "image", (), None)),
         ("github:owner/repo/v1?dir=x#i", ("github:owner/repo/v1?dir=x", "i", (), None)),
@@ -58,8 +68,24 @@ def test_an_installable_is_read(
 
 
 def test_absolute_paths_and_git_urls_are_read(folder: Path) -> None:
+    (folder / ".git").mkdir()
     assert Installable.parse(f"{folder}/sub#a", cwd="/").directory == folder / "sub"
     assert Installable.parse(f"git+file://{folder}?dir=sub", cwd="/").directory == folder / "sub"
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        (".#image", ".#image"),
+        (".#a b", "'.#a b'"),
+        ('.#"my.image"^out', """'.#"my.image"^out'"""),
+        (".?dir=sub", "'.?dir=sub'"),
+        (".#ä", ".#%C3%A4"),
+        (".#a[b]", ".#a%5Bb%5D"),
+    ],
+)
+def test_what_is_shown_for_a_shell_works_there(folder: Path, text: str, spelled: str) -> None:
+    assert Installable.parse(text, cwd=folder).spelled == spelled
 
 
 @pytest.mark.parametrize("text", [".", ".#image", "github:o/r", ".#a^out,doc", "nixpkgs#hello^*"])
@@ -75,11 +101,22 @@ def test_an_installable_is_written_as_it_was_read(folder: Path, text: str) -> No
         ("--impure#x", "is not an installable", "write for example"),
         (".#a\nb", "is not an installable", "write for example"),
         (".#a\0b", "is not an installable", "write for example"),
-        (".#a b", "'a b' is not an attribute path", "write for example"),
-        (".#a..b", "is not an attribute path", "write for example"),
-        (".#(import ./x)", "is not an attribute path", "write for example"),
+        (".#a..b", "is not an attribute path: there is no name between two dots", "write for example"),
+        ('.#a."".b', "is not an attribute path: there is no name between two dots", "write for example"),
+        ('.#"a.b', "is not an attribute path: a quote is not closed", "write for example"),
+        (".#a%22b", "is not an attribute path: a quote is not closed", "write for example"),
+        (".#a .#b", "is not an attribute path: a second `#` stands in it", "write for example"),
+        ('.#"50%"', "stands for itself as `%25`", "write for example"),
         (".#a^", "names no output after `^`", "^out"),
         (".#a^b;c", "names no output after `^`", "^out"),
+        ('.#"a^b"^', "names no output after `^`", "^out"),
+        ("sub/", "registry of flakes", "./sub/"),
+        ("plain/flake", "registry of flakes", "./plain/flake"),
+        ("./plain?dir=flake#a", "there is none", "write ./plain/flake"),
+        ("git+file://.?dir=sub#a", "stands a host, here '.'", "git+file:///PATH"),
+        ("git+file://./sub#a", "stands a host, here '.'", "write ./sub"),
+        ("path://sub#a", "stands a host, here 'sub'", "write ./sub"),
+        ("git+file:./sub#a", "is not the top of a git repository", "write ./sub"),
         ("./nowhere", "there is no folder", "working folder"),
         ("path:plain", "there is no flake.nix in", "./ in front"),
         ("path:empty", "empty, which is empty", "actions/checkout"),
@@ -111,3 +148,18 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, text: str) -> No
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="there is no folder"):
         Installable.parse(text, cwd=tmp_path)
+
+
+def test_a_commit_of_a_repository_need_not_lie_in_its_folder(tmp_path: Path) -> None:
+    """A bare repository, and another branch than the one that is checked out."""
+    (tmp_path / "bare.git").mkdir()
+    (tmp_path / "bare.git/HEAD").touch()
+    (tmp_path / "tree/.git").mkdir(parents=True)
+    for flake in (
+        f"git+file://{tmp_path}/bare.git",
+        f"git+file://{tmp_path}/tree?ref=next",
+        "git+file:tree?rev=0123",
+    ):
+        assert Installable.parse(f"{flake}#image", cwd=tmp_path).directory is None
+    with pytest.raises(UsageError, match=r"there is no flake.nix in"):
+        Installable.parse(f"git+file://{tmp_path}/tree", cwd=tmp_path)

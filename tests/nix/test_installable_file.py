@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(BUSYBOX, tmp_path / "bin/busybox")
     (tmp_path / "pinned").write_text("pinned")
     (tmp_path / "default.nix").write_text(
-        f'{EXPRESSION} {{ one = made "one"; deep."two words" = made "two"; pin = made (builtins.readFile <pin>); }}'
+        f'{EXPRESSION} {{ one = made "one"; deep."two words" = made "two"; number = 1; pin = made (builtins.readFile <pin>); }}'
     )
     (tmp_path / "single.nix").write_text(f'{EXPRESSION} made "single"')
     return tmp_path
@@ -84,9 +84,11 @@ def test_nix_path_in_the_environment_is_used(nix: Nix, folder: Path) -> None:
     [
         (
             "none",
-            "none of default.nix cannot be built: attribute 'none'",
-            "nix build --file default.nix none",
+            "default.nix has no attribute 'none'",
+            "it has deep, number, one, pin",
         ),
+        ("deep", "deep of default.nix gives 0 results", "`attr: NAME`"),
+        ("number", "number of default.nix is no package, but a number", "it has deep, one, pin"),
         (
             "pin",
             "pin of default.nix reads <pin>, and nothing says what that is",
@@ -110,7 +112,7 @@ def test_a_file_that_cannot_be_evaluated_is_explained(
         ("bin", "", "a=b", "file: there is no default.nix in"),
         ("--option", "", "a=b", "file: '--option' is not a path"),
         ("a\nb", "", "a=b", "is not a path"),
-        ("default.nix", "a b", "a=b", "attr: 'a b' is not an attribute path"),
+        ("default.nix", 'a."b', "a=b", "is not an attribute path: a quote is not closed"),
         ("default.nix", "a^", "a=b", "attr: 'a^' names no output"),
         ("default.nix", "a", "-I", "nix-path: '-I' is not a path"),
         ("default.nix", "a", "p=https://me:hunter2@host/x", "nix-path: the address holds a password"),

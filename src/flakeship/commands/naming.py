@@ -27,6 +27,7 @@ https://docs.github.com/en/packages/working-with-a-github-packages-registry/work
 METADATA_LEVELS: Final = (PlatformLevel("manifest"),)
 """The same for the command `metadata`: the default of docker/metadata-action."""
 
+_VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
 _USE_IMAGES: Final = "With the name in `images`, case and slashes are no matter: `type=ref,event=branch`, `type=raw,value=a/b`."
 _LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
@@ -237,12 +238,19 @@ def _reference(part: Placed) -> str:
     try:
         Reference.parse(part.text)
     except UsageError as error:
-        name, _, tag = part.text.rpartition(":")
-        foreign = name != name.lower() or "/" in tag
-        raise UsageError(
-            f"{part.where()}{error.message}", hint=f"{error.hint} {_USE_IMAGES}" if foreign else error.hint
-        ) from None
+        raise UsageError(f"{part.where()}{error.message}", hint=_hint_for(part.text, error.hint)) from None
     return part.text
+
+
+def _hint_for(reference: str, hint: str) -> str:
+    if unfilled := _VARIABLE.search(reference):
+        return (
+            f"{unfilled[0]} is a variable that was not filled in: a shell does so outside of single quotes, GitLab where "
+            "`expand` is not false, and on GitHub one writes ${{ env.NAME }}"
+        )
+    name, _, tag = reference.rpartition(":")
+    foreign = name != name.lower() or "/" in tag
+    return f"{hint.rstrip('.')}. {_USE_IMAGES}" if foreign else hint
 
 
 def _images(settings: Settings, context: Context, lines: TagLines) -> tuple[Placed, ...]:

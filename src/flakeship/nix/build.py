@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,10 +16,6 @@ from flakeship.nix.failure import Failure
 from flakeship.nix.installable import ALL_OUTPUTS, Installable, ordered_outputs
 from flakeship.nix.log import Log
 from flakeship.process import NotStartedError
-
-_AFRESH: Final = ("--option", "eval-cache", "false")
-_FAILED_BEFORE: Final = re.compile(r"flake output attribute '[^']+' is not a derivation")
-"""Said of an attribute whose evaluation failed once: the cache of evaluations keeps that it failed, and not why."""
 
 _HINT_NO_CLIENT: Final = "the build runs without it; nothing is pushed to the cache"
 
@@ -113,8 +108,8 @@ def _attempt(
     if returncode != 0:
         failure = Failure(nix, installable, returncode, log)
         if not failure.cache:
-            if _FAILED_BEFORE.search(failure.text) and what[: len(_AFRESH)] != _AFRESH:
-                return _attempt(nix, installable, (*_AFRESH, *what), client, emit)
+            if failure.may_be_cached:
+                return _attempt(nix.without_evaluation_cache(), installable, what, client, emit)
             raise explain_failure(failure)
         emit(
             Warned(
@@ -141,8 +136,7 @@ def installables_for(
     are meant by `^*` and by `meta.outputsToInstall`. BuildError where outputs can't be written so.
     """
     if nix.version >= CHOOSES_OUTPUTS:
-        caret = installable.caret
-        return (installable.attribute + caret if installable.file else str(installable),)
+        return (installable.argument,)
     names = installable.outputs
     if described and installable.outputs in ((), ALL_OUTPUTS):
         names = tuple(described.outputs)
@@ -153,7 +147,11 @@ def installables_for(
             f"{nix.release} cannot build {installable}: it knows no `^`, and the package does not say what outputs it has",
             hint="use Nix 2.13 or newer, or name the output",
         )
-    package = installable.target if installable.attribute else _default_package(nix, installable, described)
+    package = (
+        installable.target.removesuffix(".")
+        if installable.attribute
+        else _default_package(nix, installable, described)
+    )
     return tuple(f"{package}.{name}" if package else name for name in names)
 
 
@@ -189,7 +187,10 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
         merged.setdefault(drv_path or str(number), {}).update(found)
     if len(merged) != 1:
         raise BuildError(
-            f"{installable} gives {len(merged)} results", hint="name one attribute: FLAKE#ATTRIBUTE"
+            f"{installable} gives {len(merged)} results",
+            hint="name one attribute, which is a package: `attr: NAME`"
+            if installable.file
+            else "name one attribute: FLAKE#ATTRIBUTE",
         )
     (outputs,) = merged.values()
     drv_path = results[0][0]

@@ -24,6 +24,7 @@ PROGRAM: Final = "nix"
 OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
 _CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
+_NO_EVALUATION_CACHE: Final = ("eval-cache", "false")
 _RUNNERS: Final = (
     "TMPDIR",
     "TMP",
@@ -101,6 +102,15 @@ class Nix:
     def with_options(self, options: Sequence[tuple[str, str]]) -> Self:
         """Return the same nix with more settings (name, value) on its command lines."""
         return replace(self, options=(*self.options, *options))
+
+    def without_evaluation_cache(self) -> Self:
+        """Return the same nix, which evaluates anew what it evaluated before."""
+        return self.with_options([_NO_EVALUATION_CACHE])
+
+    @property
+    def may_answer_from_cache(self) -> bool:
+        """Whether an evaluation may be one of an earlier run; False for what `without_evaluation_cache` returned."""
+        return _NO_EVALUATION_CACHE not in self.options
 
     @property
     def caches(self) -> tuple[str, ...]:

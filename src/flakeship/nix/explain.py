@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from flakeship.errors import BuildError, Error, ResourceError
-from flakeship.nix import alternatives
+from flakeship.nix import missing, refusals, repositories
+from flakeship.nix.cause import Cause
 from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
@@ -21,7 +21,9 @@ _BUILDER: Final = (
     rf"(?:builder for {_DRV}|Cannot build '(?P<drv2>[^']+\.drv)'\.\s+Reason: builder) failed "
     r"(?:with exit code (?P<code>\d+)|due to signal (?P<signal>\d+))"
 )
-_REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*/?")
+_OF_URLS: Final = "!$&'()*+,;=:@/?%"
+_NO_LETTER_OF_URLS: Final = r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]"
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
@@ -30,14 +32,12 @@ def explain_failure(failure: Failure) -> Error:
 
     Entries that say more about the cause stand first.
     """
+    said = failure.said
     for cause in _CAUSES:
-        if found := re.search(cause.pattern, failure.text, re.DOTALL):
-            return (
-                _with_untracked(failure, cause.make(failure, found))
-                if cause.source
-                else cause.make(failure, found)
-            )
-    return _with_untracked(failure, _unknown(failure))
+        found = re.search(cause.pattern, said, re.DOTALL)
+        if found and (error := cause.make(failure, found)):
+            return _with_unseen(failure, error) if cause.source else error
+    return _with_unseen(failure, _unknown(failure))
 
 
 def query_installable(nix: Nix, installable: Installable, verb: str, *arguments: str) -> Any:
@@ -48,20 +48,34 @@ def query_installable(nix: Nix, installable: Installable, verb: str, *arguments:
     failure = Failure(nix, installable, done.returncode)
     for line in done.stderr.splitlines():
         failure.log.take(line)
+    if failure.may_be_cached:
+        return query_installable(nix.without_evaluation_cache(), installable, verb, *arguments)
     raise explain_failure(failure)
 
 
-def _with_untracked(failure: Failure, error: Error) -> Error:
-    if isinstance(error, BuildError) and (
-        hint := hint_untracked(failure.installable, environ=failure.nix.environ)
-    ):
+def _with_unseen(failure: Failure, error: Error) -> Error:
+    """The error with a hint at a file that Nix does not see, where it speaks of one: untracked, of a submodule, or in git LFS."""
+    if not isinstance(error, BuildError):
+        return error
+    hint = (
+        hint_untracked(failure.installable, _told(failure), environ=failure.nix.environ)
+        or repositories.hint_submodule(failure)
+        or repositories.hint_lfs(failure)
+    )
+    if hint and hint != error.hint:
         error.hint = f"{hint}. {error.hint}" if error.hint else hint
     return error
 
 
+def _told(failure: Failure) -> str:
+    """What the failure tells, and files that may hold the attribute: flakes often read a folder and name packages after files."""
+    wanted = failure.installable.names[-1:] if "does not provide attribute" in failure.said else ()
+    return "\n".join((failure.told, *(f"missing: '{name}.nix' '{name}'" for name in wanted)))
+
+
 def _unknown(failure: Failure) -> Error:
     """Quote the last error line, with the reason that Nix 2.34 prints on the next line."""
-    found = re.findall(r"error: *([^\n]+)(?:\n\s+Reason: ([^\n]+))?", failure.text)
+    found = re.findall(r"error: *([^\n]+)(?:\n\s+Reason: ([^\n]+))?", failure.said)
     last = " ".join(filter(None, found[-1])) if found else f"nix failed with exit code {failure.returncode}"
     return BuildError(
         f"{failure.installable} cannot be built: {last}",
@@ -89,9 +103,14 @@ def _builder(failure: Failure, found: re.Match[str]) -> Error:
             hint="signal 9 mostly means that memory ran out: build fewer at a time (`nix-config: max-jobs = 1`, `cores = 1`)",
             detail=tail,
         )
+    withheld = " and ".join(dict.fromkeys(re.findall(r"\bNIX_\w*PRIVATE_(?:USERNAME|PASSWORD)\b", tail)))
+    given = (
+        f"it wants {withheld}, and a build is given no secret but those that `pass-env` names; "
+        "with a nix-daemon, the daemon's own environment must have them. "
+    )
     return BuildError(
         f"building {name_of_derivation(drv)} failed: its builder exited with code {found['code']}",
-        hint=f"the end of its log is above; all of it: nix log {drv}",
+        hint=f"{given if withheld else ''}the end of its log is above; all of it: nix log {drv}",
         detail=tail,
     )
 
@@ -117,42 +136,6 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
         f"{failure.installable} is for {wanted}, and this machine is {have}",
         hint=f"build on a runner for {wanted}, name a remote builder (`nix-config: builders = …`), "
         f"or install qemu's binfmt handlers and set `nix-config: extra-platforms = {wanted}`",
-        detail=failure.end,
-    )
-
-
-def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
-    systems = re.search(r"packages\.([a-z0-9_]+-[a-z]+)", found[0])
-    known = alternatives.packages_of(failure.nix, failure.installable, system=systems[1] if systems else "")
-    wanted = failure.installable.attribute
-    missing = re.search(r"\.([^.']+)'", found[0])
-    if missing and (wanted or "default") in known and missing[1] != (wanted or "default").rpartition(".")[2]:
-        return BuildError(
-            f"{failure.installable} has no output {missing[1]!r}",
-            hint="name one that the package has after `^`; without one, those of its `meta.outputsToInstall` are built",
-        )
-    return BuildError(
-        f"the flake {failure.installable.flake} has no package {wanted!r}"
-        if wanted
-        else f"the flake {failure.installable.flake} has no default package",
-        hint=alternatives.packages_hint(known, wanted=wanted),
-        detail="" if known else failure.end,
-    )
-
-
-def _no_derivation(failure: Failure, _: re.Match[str]) -> Error:
-    known = alternatives.packages_of(failure.nix, failure.installable)
-    return BuildError(
-        f"{failure.installable} is no package, but something that holds some, or a value",
-        hint=alternatives.packages_hint(known, wanted=failure.installable.attribute),
-        detail="" if known else failure.end,
-    )
-
-
-def _unfree(failure: Failure, found: re.Match[str]) -> Error:
-    return BuildError(
-        f"{failure.installable} needs {found['package']}, whose licence is unfree",
-        hint="`allow-unfree: true` allows it for this build",
         detail=failure.end,
     )
 
@@ -194,10 +177,8 @@ def _network(failure: Failure, _: re.Match[str]) -> Error:
 
 def _registered(failure: Failure) -> str:
     name = failure.installable.flake
-    return (
-        f"`{name}` is looked up in Nix's registry of flakes; "
-        f"an attribute of the flake here is written `.#{name}`, a folder `./{name}`"
-    )
+    attribute = "" if "/" in name else f"an attribute of the flake here is written `.#{name}`, "
+    return f"`{name}` is looked up in Nix's registry of flakes; {attribute}a folder `./{name}`"
 
 
 def _unknown_flake(failure: Failure, _: re.Match[str]) -> Error:
@@ -206,10 +187,11 @@ def _unknown_flake(failure: Failure, _: re.Match[str]) -> Error:
 
 
 def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
-    file = re.sub(r"^/nix/store/[^/]+-source/", "", found["file"] or found["file2"])
+    file = re.sub(r"^(?:/nix/store/[^/]+-source|«[^»]*»)/", "", found["file"] or found["file2"])
     return BuildError(
         f"{failure.installable} reads {file}, which is not in the flake's source",
-        hint="check the name, and that the file is committed or at least added to git",
+        hint=repositories.hint_submodule(failure)
+        or "check the name, and that the file is committed or at least added to git",
         detail=failure.end,
     )
 
@@ -219,6 +201,32 @@ def _no_repository(failure: Failure, _: re.Match[str]) -> Error:
         f"the git repository of {failure.installable} can't be opened",
         hint="`path:.` instead of `.` takes the files as they are; a worktree's or submodule's `.git` leads to a folder elsewhere, "
         "which a container must have too",
+        detail=failure.end,
+    )
+
+
+def _odd_folder(failure: Failure, found: re.Match[str]) -> Error | None:
+    """A folder whose name is put into a URL as it is: by Nix 2.8 where it finds a git repository, or by the user."""
+    flake, folder = failure.installable.flake, str(failure.installable.directory or "")
+    scheme, colon, _ = flake.partition(":")
+    odd = "".join(
+        dict.fromkeys(
+            re.findall(
+                _NO_LETTER_OF_URLS if colon else r"[^A-Za-z0-9._~!$&'()*+,;=:@/-]", flake if colon else folder
+            )
+        )
+    )
+    if colon and odd and (found["url"] or f"/{scheme}:" in (found["file"] or "")):
+        return BuildError(
+            f"{failure.nix.release} takes {flake!r} for no URL",
+            hint=f"what is no letter of a URL is written as the number of its bytes: `{quote(flake, safe=_OF_URLS)}`",
+            detail=failure.end,
+        )
+    if colon or not odd or not (found["url"] or re.search("[#?]", odd)):
+        return None
+    return BuildError(
+        f"{failure.nix.release} reads no git repository in a folder with {odd!r} in its name: {folder}",
+        hint="write `git+file:.` or `path:.` in the place of `.`, rename the folder, or take a newer Nix",
         detail=failure.end,
     )
 
@@ -247,49 +255,45 @@ def _fixed(failure: Failure, _: re.Match[str]) -> Error:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
-    """An entry of the catalogue. `source` is True if the cause may be a file that git does not track."""
-
-    pattern: str
-    make: Callable[[Failure, re.Match[str]], Error]
-    source: bool = False
-
-
 _CAUSES: Final = (
-    _Cause(
+    Cause(
         rf"hash mismatch in fixed-output derivation {_DRV}:\s+specified:\s+(?P<specified>\S+)\s+got:\s+(?P<got>\S+)",
         _hash_mismatch,
     ),
-    _Cause(_BUILDER, _builder, source=True),
-    _Cause(_NO_SPACE.pattern, _no_space),
-    _Cause(
+    Cause(_BUILDER, _builder, source=True),
+    Cause(_NO_SPACE.pattern, _no_space),
+    Cause(
         r"a '(?P<wanted>[^']+)' with features \{(?P<features>[^}]*)\} is required to build .* I am a '(?P<have>[^']+)'"
         r"|Required system: '(?P<wanted2>[^']+)'(?: with features \{(?P<features2>[^}]*)\})?\s+"
         r"Current system: '(?P<have2>[^']+)'|Required features: \{(?P<features3>[^}]*)\}",
         _system,
     ),
-    _Cause(r"does not provide attribute [^\n]*", _missing_attribute, source=True),
-    _Cause(r"flake output attribute '[^']+' (?:is not|to be) a derivation", _no_derivation, source=True),
-    _Cause(r"cannot find flake 'flake:", _unknown_flake),
-    _Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),
-    _Cause(r"file '(?P<name>[^'/]+)' was not found in the Nix search path", _search_path),
-    _Cause(r"Package .(?P<package>[^\n]+?). in [^\n]* has an unfree license", _unfree),
-    _Cause(r"in pure eval(?:uation)? mode|use '--impure' to override", _impure),
-    _Cause(r"experimental Nix feature '(?P<feature>[^']+)' is disabled", _feature),
-    _Cause(r"'/nix/[^'\n]*': Read-only file system", _fixed),
-    _Cause(
+    *missing.CAUSES,
+    Cause(r"cannot find flake 'flake:", _unknown_flake),
+    Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),
+    Cause(
+        r"error: '(?P<url>[^'\n]*)' is not a valid URL|program 'git' failed"
+        r"|getting status of [\"'](?P<file>[^\"'\n]*/[a-z+]+:[^\"'\n]*)",
+        _odd_folder,
+    ),
+    *repositories.CAUSES,
+    Cause(r"file '(?P<name>[^'/]+)' was not found in the Nix search path", _search_path),
+    *refusals.CAUSES,
+    Cause(r"in pure eval(?:uation)? mode|use '--impure' to override", _impure),
+    Cause(r"experimental Nix feature '(?P<feature>[^']+)' is disabled", _feature),
+    Cause(r"'/nix/[^'\n]*': Read-only file system", _fixed),
+    Cause(
         r"daemon-socket/socket|error: opening lock file '/nix/|creating directory '/nix|could not set permissions on '/nix",
         _daemon,
     ),
-    _Cause(r"unable to download '(?P<url>[^']+)': HTTP error (?P<status>401|403|404|429)", _forbidden),
-    _Cause(
+    Cause(r"unable to download '(?P<url>[^']+)': HTTP error (?P<status>401|403|404|429)", _forbidden),
+    Cause(
         r"unable to download '|[Cc]ould ?n[o']t (?:resolve host|connect to server)|Failed to connect to"
         r"|unable to access 'http|[Cc]onnection (?:refused|timed out|reset by peer)|Network is unreachable"
         r"|Temporary failure in name resolution",
         _network,
     ),
-    _Cause(
+    Cause(
         r"getting status of '/nix/store/[^/']+-source/(?P<file>[^']+)'|[Pp]ath '(?P<file2>[^']+)' (?:does not exist|in the repository|is not tracked)",
         _missing_file,
         source=True,

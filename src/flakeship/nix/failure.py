@@ -16,6 +16,19 @@ _CORRUPT: Final = re.compile(
 )
 
 
+# docs/decisions.md#what-an-error-names-comes-from-nixs-words
+_SOURCE: Final = re.compile(r"(?m)^ *(?:[0-9]+ *\|.*|\|.*|… .*|at [^\n]*:[0-9]+:[0-9]+:)$\n?")
+"""Lines that quote the source of an expression, and the way that the evaluation took through it."""
+
+_LOG: Final = re.compile(r"(?m)^ *>(?: .*)?$\n?")
+"""Lines that quote a builder's log."""
+
+_FAILED_BEFORE: Final = re.compile(
+    r"flake output attribute '[^']+' is not a derivation|error: '[^']+' is not an attribute set|cached failure of attribute"
+)
+"""Said of an attribute whose evaluation failed once, or of one within it: Nix 2.8 keeps that it failed, and not why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A nix command that failed: what it was to build, its exit status, and its log."""
@@ -29,6 +42,27 @@ class Failure:
     def text(self) -> str:
         """The error messages of Nix; without any, the last lines that it or the program around it printed."""
         return "\n".join(self.log.errors) or "\n".join(self.log.other_lines)
+
+    @property
+    def said(self) -> str:
+        """The words of `text` that are Nix's or a `throw`'s own: without quoted source, quoted logs and the trace."""
+        return _LOG.sub("", _SOURCE.sub("", self.text))
+
+    @property
+    def told(self) -> str:
+        """What may name the cause: the errors without quoted source, and the ends of the builders' logs."""
+        logs = (line for tail in self.log.tails.values() for line in tail)
+        return "\n".join((_SOURCE.sub("", self.text), *logs))
+
+    @property
+    def may_be_cached(self) -> bool:
+        """Whether Nix may have said this of an earlier evaluation, whose reason it did not keep."""
+        return self.nix.may_answer_from_cache and bool(_FAILED_BEFORE.search(self.said))
+
+    @property
+    def around(self) -> str:
+        """The last lines of what Nix or the programs that it runs printed, in no format of Nix's: git says there why it failed."""
+        return "\n".join(self.log.other_lines)
 
     @property
     def end(self) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from flakeship.errors import UsageError
+from flakeship.nix import attribute_path
 from flakeship.store_paths import STORE, store_path_of
 
 ALL_OUTPUTS: Final = ("*",)
@@ -22,10 +23,10 @@ ALL_OUTPUTS: Final = ("*",)
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _OUTPUTS: Final = re.compile(r"\*|[A-Za-z0-9+._?=-]+(,[A-Za-z0-9+._?=-]+)*")
-_ATTRIBUTE: Final = re.compile(
-    r"""\.?(?:"[^"]+"|[^\s".#^,;:()\[\]{}]+)(?:\.(?:"[^"]+"|[^\s".#^,;:()\[\]{}]+))*"""
-)
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*/?")
+"""What Nix looks up in its registry of flakes: a name, and perhaps a branch and a revision behind it."""
+
+_SHELL: Final = re.compile(r"[\s\"'$&;()<>|*?!`\\\[\]{}~]")
 _PASSWORD: Final = re.compile(r"https?://[^/@]+@|://[^/@]*:[^/@]*@")
 _EXAMPLES: Final = (
     "write for example `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
@@ -76,9 +77,9 @@ class Installable:
 
     @property
     def spelled(self) -> str:
-        """The words that a user would write after `nix build`."""
+        """The words that a user would write after `nix build` in a shell."""
         if not self.file:
-            return str(self)
+            return shlex.quote(self.argument) if _SHELL.search(self.argument) else self.argument
         return shlex.join(filter(None, (*self.options, self.attribute + self.caret)))
 
     @property
@@ -90,11 +91,24 @@ class Installable:
     def target(self) -> str:
         """The argument that names the flake or the attribute in the file, without outputs.
 
-        It is empty for a file without an attribute, which stands for the whole file.
+        It is empty for a file without an attribute, which stands for the whole file. The attribute of a flake is written in
+        characters that every version of Nix takes in a URL.
         """
         if self.file or not self.attribute:
             return self.attribute if self.file else self.flake
-        return f"{self.flake}#{self.attribute}"
+        return f"{self.flake}#{attribute_path.on_command_line(self.attribute)}"
+
+    @property
+    def argument(self) -> str:
+        """`target` with the outputs behind it, as Nix 2.13 and newer take them."""
+        if self.file or self.attribute or not self.outputs:
+            return self.target + self.caret
+        return f"{self.target}#{self.caret}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the attribute path, without quotes."""
+        return attribute_path.names_in(self.attribute, encoded=not self.file)
 
     @classmethod
     def parse(cls, text: str, *, cwd: str | Path) -> Self:
@@ -144,14 +158,14 @@ def _check_file(path: Path, text: str) -> None:
 
 
 def _fragment(fragment: str, *, text: str, name: str = "flake") -> tuple[str, tuple[str, ...]]:
-    attribute, caret, outputs = fragment.partition("^")
-    if caret and not _OUTPUTS.fullmatch(outputs):
+    attribute, outputs = attribute_path.split_at_caret(fragment)
+    if outputs is not None and not _OUTPUTS.fullmatch(outputs):
         raise UsageError(
             f"{name}: {text!r} names no output after `^`", hint="write `^out`, `^bin,doc` or `^*`"
         )
-    if attribute and not _ATTRIBUTE.fullmatch(attribute):
-        raise UsageError(f"{name}: {attribute[:200]!r} is not an attribute path", hint=_EXAMPLES)
-    return attribute, tuple(outputs.split(",")) if caret else ()
+    if attribute and (fault := attribute_path.fault_in(attribute, encoded=name == "flake")):
+        raise UsageError(f"{name}: {attribute[:200]!r} is not an attribute path: {fault}", hint=_EXAMPLES)
+    return attribute, tuple(outputs.split(",")) if outputs else ()
 
 
 def _directory(flake: str, *, cwd: Path) -> Path | None:
@@ -161,12 +175,16 @@ def _directory(flake: str, *, cwd: Path) -> Path | None:
     """
     url = urlsplit(flake)
     if url.scheme in ("path", "git+file"):
-        return _flake_folder(
-            cwd / unquote(url.path), flake, above=False, dir=parse_qs(url.query).get("dir", [""])[0]
-        )
+        return _folder_of_url(url, flake, cwd=cwd)
     if flake.startswith((".", "/")):
         path, _, query = flake.partition("?")
-        return _flake_folder(cwd / path, flake, above=True, dir=parse_qs(query).get("dir", [""])[0])
+        below = parse_qs(query).get("dir", [""])[0]
+        if below and _flake_above(cwd / path) is None and (cwd / path / below / "flake.nix").exists():
+            raise UsageError(
+                f"flake: {flake!r}: Nix looks for a flake.nix in {path} before it looks at `dir`, and there is none",
+                hint=f"write {_dotted(Path(path, below))} for the folder",
+            )
+        return _flake_folder(cwd / path, flake, above=True, dir=below)
     if flake.startswith("~"):
         raise UsageError(
             f"flake: {flake!r}: only a shell knows what `~` is", hint="write the folder's whole path"
@@ -175,6 +193,43 @@ def _directory(flake: str, *, cwd: Path) -> Path | None:
         raise UsageError(
             f"flake: {flake!r} is a name in Nix's registry of flakes", hint=f"write ./{flake} for the folder"
         )
+    return None
+
+
+def _folder_of_url(url: SplitResult, flake: str, *, cwd: Path) -> Path | None:
+    if url.netloc:
+        raise UsageError(
+            f"flake: {flake!r}: between `//` and the next `/` of a URL stands a host, here {url.netloc!r}",
+            hint=f"write {_dotted(Path(url.netloc + url.path))} for the folder, or its whole path: {url.scheme}:///PATH",
+        )
+    query = parse_qs(url.query)
+    below = query.get("dir", [""])[0]
+    folder = Path(os.path.realpath(cwd / unquote(url.path)))
+    if url.scheme == "git+file" and folder.is_dir():
+        in_folder, is_tree = (folder / below / "flake.nix").exists(), (folder / ".git").exists()
+        if not in_folder and ((folder / "HEAD").is_file() or (is_tree and {"ref", "rev"} & query.keys())):
+            return None  # what is built is a commit, and not what lies in the folder
+        if in_folder and not is_tree:
+            raise UsageError(
+                f"flake: {flake!r}: {folder} is not the top of a git repository",
+                hint=f"write {_dotted(Path(url.path))} for the folder, or git+file:TOP?dir={below or 'FOLDER'}",
+            )
+    return _flake_folder(cwd / unquote(url.path), flake, above=False, dir=below)
+
+
+def _dotted(path: Path) -> str:
+    """The path as Nix takes it for a folder, which without a dot or slash in front is a name in the registry."""
+    return str(path) if path.is_absolute() or str(path).startswith(".") else f"./{path}"
+
+
+def _flake_above(folder: Path) -> Path | None:
+    """The folder with a flake.nix where Nix looks for one: here, or above, up to the top of the git repository."""
+    folder = Path(os.path.realpath(folder))
+    for candidate in (folder, *folder.parents):
+        if (candidate / "flake.nix").exists():
+            return candidate
+        if (candidate / ".git").exists():
+            return None
     return None
 
 
@@ -188,11 +243,9 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
         raise UsageError(
             f"flake: there is no folder {folder}", hint="a relative path starts at the working folder"
         )
-    for candidate in (folder, *folder.parents) if above else (folder,):
-        if (candidate / "flake.nix").exists():
-            return candidate
-        if (candidate / ".git").exists():
-            break
+    found = _flake_above(folder) if above else folder if (folder / "flake.nix").exists() else None
+    if found:
+        return found
     empty = not any(folder.iterdir())
     raise UsageError(
         f"flake: there is no flake.nix in {folder}{', which is empty' if empty else ''}",

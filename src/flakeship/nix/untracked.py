@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Final
 
 from flakeship import process
@@ -12,6 +14,12 @@ from flakeship.errors import ResourceError
 from flakeship.nix.installable import Installable
 
 _SHOWN: Final = 10
+_ABSENT: Final = re.compile(
+    r"no such file|not found|not_found|does(?:n't| not) exist|(?:can'?t|cannot|can not|couldn't|could not|unable to|failed to) "
+    r"(?:stat|open|find|read|access|load|resolve|import)|not tracked|missing|no rule to make|no module named|is not in std",
+    re.IGNORECASE,
+)
+_QUOTES: Final = "'\"`\u2018\u2019"
 
 
 def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -41,11 +49,47 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
     return tuple(name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
 
 
-def hint_untracked(installable: Installable, *, environ: Mapping[str, str]) -> str:
-    """Return a hint that names the untracked files and the command that adds them; empty if there are none."""
-    files = untracked_files(installable, environ=environ)
+def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str, str]) -> str:
+    """Return a hint with the untracked files that `told` names and the command that adds them; empty if it names none.
+
+    `told` are the words of a failure: an error, the end of a log. A line counts that speaks of something that is not there:
+    a compiler's complaint about another file of the same name is none.
+    """
+    absent = lines_about_absence(told)
+    files = [name for name in untracked_files(installable, environ=environ) if is_named(name, absent)]
     if not files:
         return ""
     shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in files[:_SHOWN])
     more = f" (and {len(files) - _SHOWN} more)" if len(files) > _SHOWN else ""
     return f"Nix does not see files that git does not track: `git add --intent-to-add -- {shown}`{more}"
+
+
+def lines_about_absence(told: str) -> str:
+    """Return the lines that speak of something that is not there."""
+    return "\n".join(line for line in told.splitlines() if _ABSENT.search(line))
+
+
+def is_named(path: str, text: str) -> bool:
+    """Whether a text speaks of this file: of its path, its name, a folder of it that is missing as a whole, or of a module.
+
+    `No module named 'helpers'` speaks of helpers.py. A name that is an ordinary word counts where it stands between quotes
+    or slashes, or before a colon.
+    """
+    file = PurePosixPath(path)
+    within = [str(folder) for folder in file.parents][:-1]
+    modules = [file.stem] if file.suffix != ".nix" else []
+    return _stands_in(file.name, text) or any(
+        name in text and re.search(rf"(?<=[{_QUOTES}/]){re.escape(name)}(?=[{_QUOTES}])", text)
+        for name in (*within, *modules)
+    )
+
+
+def _stands_in(name: str, text: str) -> bool:
+    if name not in text:
+        return False
+    quoted = re.escape(name)
+    if re.fullmatch("[A-Za-z-]+", name):
+        return bool(
+            re.search(rf"(?<=[{_QUOTES}/]){quoted}(?![\w-]|\.\w)|(?<![\w.-]){quoted}(?=[{_QUOTES}:/])", text)
+        )
+    return bool(re.search(rf"(?<![\w.-]){quoted}(?![\w-]|\.\w)", text))

@@ -14,6 +14,7 @@ from typing import Final, cast
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_compressed, is_foreign
 from flakeship.image.tar.reader import BLOCK, is_tar
+from flakeship.sources import git_lfs
 from flakeship.sources.opened import Opened, Source, SourceRequest
 
 # docs/decisions.md#kinds-are-tuples-of-module-names
@@ -51,6 +52,13 @@ def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextMana
     raise _no_image(path, head)
 
 
+def is_image(path: Path) -> bool:
+    """Whether this is an image by itself; a package, whose closure becomes one, is none."""
+    from flakeship.sources.inside import is_image as known
+
+    return known(path)
+
+
 def _head(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
@@ -72,7 +80,14 @@ def _head(path: Path) -> bytes:
 
 def _no_image(path: Path, head: bytes) -> NotAnImageError:
     if not head and path.is_dir():
+        from flakeship.sources.inside import error_about
+
+        message, hint = error_about(path, built=False)
+        if message:
+            return NotAnImageError(message, hint=hint)
         what, hint = "a folder", f"point flakeship at an attribute that is an image, made by {_IMAGES}"
+    elif git_lfs.is_pointer(head):
+        what, hint = "a pointer of git LFS, which stands for a file that was not fetched", git_lfs.HINT
     elif not head:
         what, hint = "an empty file", "the build made nothing; look at its builder"
     elif is_foreign(head):

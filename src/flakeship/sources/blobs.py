@@ -13,7 +13,9 @@ from flakeship.image.adopt import wrong_digest
 from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
 from flakeship.image.place import MalformedError, TooLargeError, WrongDigestError, read_document
-from flakeship.image.stream import Reader
+from flakeship.image.stream import Reader, read_full
+from flakeship.image.tar.reader import BLOCK
+from flakeship.sources import git_lfs
 
 DAMAGED: Final = "the image is damaged, or not made by a builder that flakeship knows; make it again"
 
@@ -114,4 +116,12 @@ def check_size(blobs: Blobs, entry: Descriptor) -> None:
     untold = size is not None and size <= 0 and not blobs.here
     if size != entry.size and not untold:
         there = "is missing" if size is None else f"has {size} bytes, and not {entry.size}"
-        raise NotAnImageError(f"{blobs.what} is not whole: its blob {entry.digest} {there}", hint=DAMAGED)
+        hint = DAMAGED
+        if size and blobs.here and _is_lfs_pointer(blobs, entry):
+            there, hint = "is a pointer of git LFS", git_lfs.HINT
+        raise NotAnImageError(f"{blobs.what} is not whole: its blob {entry.digest} {there}", hint=hint)
+
+
+def _is_lfs_pointer(blobs: Blobs, entry: Descriptor) -> bool:
+    with blobs.open(entry.digest) as reader:
+        return git_lfs.is_pointer(read_full(reader, BLOCK))

@@ -21,6 +21,7 @@ from flakeship.image.layout import BLOBS, INDEX_FILE, LAYOUT_FILE, NAMES, blob_p
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
 from flakeship.image.tar.reader import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
+from flakeship.sources import git_lfs
 from flakeship.sources.opened import Opened, SourceRequest
 
 if TYPE_CHECKING:  # what is in an index is for those that `matches`: every archive is asked
@@ -228,6 +229,8 @@ def _json(files: _Files, name: str, what: str) -> dict[str, Any]:
         raise NotAnImageError(f"{what} is no whole image layout: it has no {name}", hint=_DAMAGED)
     with files.open(name) as reader:
         data = read_full(reader, DOCUMENT_LIMIT + 1)
+    if git_lfs.is_pointer(data):
+        raise NotAnImageError(f"{what}: {name} is a pointer of git LFS", hint=git_lfs.HINT)
     try:
         return decode_object(data)
     except ValueError as error:

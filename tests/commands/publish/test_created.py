@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flakeship import events
 from flakeship.commands.publish.created import Created
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
@@ -52,6 +53,28 @@ def test_auto_takes_the_first_that_is_known() -> None:
     assert moment("auto", epoch="5") == datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
     assert moment("auto", commit=None) is None
     assert moment("now", epoch="5") == NOW
+
+
+@pytest.mark.parametrize(
+    ("text", "epoch", "shell", "expected"),
+    [
+        ("auto", "315532800", {"IN_NIX_SHELL": "impure"}, COMMIT),
+        ("auto", "315532800", {"IN_NIX_SHELL": "pure"}, COMMIT),
+        ("auto", "315532801", {"IN_NIX_SHELL": "impure"}, datetime(1980, 1, 1, 0, 0, 1, tzinfo=UTC)),
+        ("auto", "315532800", {}, datetime(1980, 1, 1, tzinfo=UTC)),
+        ("315532800", "315532800", {"IN_NIX_SHELL": "impure"}, datetime(1980, 1, 1, tzinfo=UTC)),
+        ("keep", "315532800", {"IN_NIX_SHELL": "impure"}, None),
+    ],
+)
+def test_the_date_that_every_nix_shell_sets_is_nobodys_wish(
+    text: str, epoch: str, shell: dict[str, str], expected: datetime | None
+) -> None:
+    """NixOS/nixpkgs#241522: stdenv's setup.sh sets it where it is not set."""
+    said: list[events.Event] = []
+    read = Created.parse(text, environ={"SOURCE_DATE_EPOCH": epoch, **shell}, now=NOW, emit=said.append)
+    assert read.moment(COMMIT) == expected
+    assert len(said) == (expected == COMMIT)
+    assert all("`created: 315532800`" in str(event) for event in said)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flakeship import events, sources
+from flakeship import events
 from flakeship.commands.nix_facts import facts_while_packing
+from flakeship.commands.publish import image_output
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part
 from flakeship.commands.publish.request import Request
@@ -36,7 +37,7 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
     base = _base(request, plan, run)  # asked for before the build, which may take an hour
     obtained = _obtained(request, plan, run)
     opening = source_request(obtained, request.choice, run, base=base, previous=plan.existing.groups())
-    open_source = partial(sources.opened, obtained.path, opening)
+    open_source = partial(image_output.opened, obtained, opening, lambda: run.builder.nix)
     yield [Part(obtained, open_source, _stamp(obtained, request, plan, run))]
 
 
@@ -76,6 +77,7 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     with run.stage("build", f"building {buildable}"):
         run.emit(events.Notice(str(buildable.builder.sandbox)))
         output, flake = buildable.build(), buildable.flake()
+    image_output.check_one_image(output, buildable.installable)
     if request.rebuild_to_compare:
         from flakeship.nix.reproduce import check_reproducible
 

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from flakeship import events
 from flakeship.errors import UsageError
 
 if TYPE_CHECKING:
     from flakeship.nix.flake import FlakeMetadata
+
+_OF_A_SHELL: Final = "315532800"
+"""1980-01-01, which nixpkgs' stdenv sets where nobody has set another:
+
+https://github.com/NixOS/nixpkgs/blob/master/pkgs/stdenv/generic/setup.sh
+"""
 
 _WORDS: Final = frozenset({"auto", "keep", "now", "commit"})
 _HINT: Final = "write auto, keep, now, commit, a date such as 2026-01-31T12:00:00Z, or seconds since 1970"
@@ -25,7 +32,9 @@ class Created:
     fixed: datetime | None = None
 
     @classmethod
-    def parse(cls, text: str, *, environ: Mapping[str, str], now: datetime) -> Created:
+    def parse(
+        cls, text: str, *, environ: Mapping[str, str], now: datetime, emit: events.Emit = events.ignore
+    ) -> Created:
         """Raises UsageError for any other word, and for a SOURCE_DATE_EPOCH that is not a number.
 
         https://reproducible-builds.org/specs/source-date-epoch/
@@ -33,7 +42,15 @@ class Created:
         if text not in _WORDS:
             return cls("fixed", now, _moment(text, "created"))
         if text == "auto" and (epoch := environ.get("SOURCE_DATE_EPOCH")):
-            return cls("fixed", now, _epoch(epoch, "SOURCE_DATE_EPOCH"))
+            # docs/decisions.md#the-date-of-a-nix-shell-is-unset
+            if epoch != _OF_A_SHELL or "IN_NIX_SHELL" not in environ:
+                return cls("fixed", now, _epoch(epoch, "SOURCE_DATE_EPOCH"))
+            emit(
+                events.Notice(
+                    f"SOURCE_DATE_EPOCH={epoch} is what every Nix shell sets, so the image gets the commit's date; "
+                    f"`created: {epoch}` gives it that one"
+                )
+            )
         return cls(text, now)
 
     def check_commit(self, committed: datetime | None, flake: Callable[[], FlakeMetadata | None]) -> None:

@@ -85,7 +85,7 @@ class Request:
         runtime = run.runtime
         return cls(
             variant=variant,
-            created=Created.parse(settings.created, environ=runtime.environ, now=runtime.now),
+            created=Created.parse(settings.created, environ=runtime.environ, now=runtime.now, emit=run.emit),
             change=change_of(settings, run.emit),
             destinations=DestinationRequest.of(settings, run, layout_tag=layout_tag),
             choice=SourceChoice.of(settings),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from flakeship import events
+from flakeship.destinations.oci_layout.ignored import ignore_itself
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.errors import Error, RejectedError, ResourceError, UsageError, advice
 from flakeship.image.check import check_image
@@ -60,6 +61,8 @@ class LayoutDestination:
             with self._locked():
                 self._check_content()
                 (self._directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
+                if not (self._directory / LAYOUT_FILE).exists():
+                    ignore_itself(self._directory)
             for folder in (self._directory, self._directory / BLOBS / "sha256"):
                 sweep_files(folder)
         except OSError as error:

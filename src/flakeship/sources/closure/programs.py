@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.errors import Error, NotAnImageError
+from flakeship.sources.inside import error_about
 from flakeship.sources.package import Names, Package
 
 _SHOWN: Final = 20
@@ -29,6 +30,10 @@ def program_of(package: Package) -> Program:
         return Program(package.path)
     found = programs_of(package)
     if not found:
+        for output in package.outputs:
+            message, hint = error_about(Path(output), built=True)
+            if message:
+                raise NotAnImageError(message, hint=hint)
         raise NotAnImageError(
             f"{' and '.join(package.outputs)} is no image, and as a package it has no programs: there is none in its bin/",
             hint="point flakeship at a package with a program or at an image, or say by `entrypoint` what to run",
