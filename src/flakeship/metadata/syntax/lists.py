@@ -13,6 +13,12 @@ from typing import Final
 
 from flakeship.errors import UsageError
 
+BLANKS: Final = (
+    "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What JavaScript takes for a blank: https://tc39.es/ecma262/#sec-string.prototype.trim."""
+
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
 _QUOTED: Final = re.compile(r'[^"]*(?:""[^"]*)*')
 _PLAIN: Final = re.compile(r"[^,\r\n]*")
