@@ -117,7 +117,7 @@ def test_nothing_is_asked_unless_it_is_wanted(tmp_path: Path, environ: dict[str,
     "case",
     [
         ("", None, "it answers 404"),
-        ("", b"<html>", "it answers no JSON"),
+        ("", b"<html>", "it is not JSON"),
         ("", b"[]", "404"),
         ("/silent", None, "stopped answering"),
     ],

@@ -14,6 +14,7 @@ from flakeship import __doc__ as summary
 from flakeship import __version__
 from flakeship.errors import UsageError
 from flakeship.metadata.syntax.lists import Placed, parse_lines, parse_list
+from flakeship.outside.reading import read_file
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -28,6 +29,9 @@ _POSITIONAL: Final = {"inspect": "image"}
 
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
 """What Python makes of such bytes."""
+
+_SECRET_LIMIT: Final = 1024 * 1024
+"""Bytes of a file that holds a secret."""
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
@@ -96,10 +100,11 @@ def _secret_line(item: Input, stdin: TextIO | None) -> str:
 
 def _secret_file(item: Input, name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_file(Path(name), _SECRET_LIMIT).decode()
+    except (OSError, ValueError) as error:
+        why = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise UsageError(
-            f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or 'it is not text'}",
+            f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or why}",
             hint=f"give --{item.name}-file a file that holds it, or set {item.variable}",
         ) from error
 

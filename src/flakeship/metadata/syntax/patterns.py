@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from flakeship.foreign_patterns import (
+from flakeship.metadata.syntax.lists import BLANKS
+from flakeship.outside.patterns import (
     DIGITS,
     WORD,
     Cursor,
@@ -21,7 +22,6 @@ from flakeship.foreign_patterns import (
     one_of,
     word_boundary,
 )
-from flakeship.metadata.syntax.lists import BLANKS
 
 _DELIMITED: Final = re.compile(r"/(.+)/(.*)", re.DOTALL)
 _QUANTIFIER: Final = re.compile(r"\{(\d+)(?:(,)(\d*))?\}", re.ASCII)
@@ -320,7 +320,9 @@ class _Translation(Cursor):
         if found := _HEX[kind].match(self.text, self.at):
             self.at = found.end()
             code = int(found.group(), 16)
-            half = _SECOND_HALF.match(self.text, self.at) if self._unicode and 0xD800 <= code < 0xDC00 else None
+            half = (
+                _SECOND_HALF.match(self.text, self.at) if self._unicode and 0xD800 <= code < 0xDC00 else None
+            )
             if not half:
                 return code
             self.at = half.end()

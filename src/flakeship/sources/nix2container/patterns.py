@@ -7,10 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from flakeship.foreign_patterns import DIGITS, WORD, Cursor, Pattern, Ranges, complement, literal, one_of, word_boundary
+from flakeship.outside.patterns import (
+    DIGITS,
+    WORD,
+    Cursor,
+    Pattern,
+    Ranges,
+    complement,
+    literal,
+    one_of,
+    word_boundary,
+)
 
 if TYPE_CHECKING:
-    import regex
+    from flakeship.outside.patterns import Match
 
 _BLANK: Final[Ranges] = ((0x09, 0x0A), (0x0C, 0x0D), (0x20, 0x20))
 _UPPER: Final[Ranges] = ((0x41, 0x5A),)
@@ -76,7 +86,7 @@ class GoPattern:
             position = max(position + 1, end)
         return "".join(out) + text[done:]
 
-    def _expanded(self, template: str, found: regex.Match[str]) -> str:
+    def _expanded(self, template: str, found: Match) -> str:
         """Fill in a replacement as https://pkg.go.dev/regexp#Regexp.Expand does: what names no group is empty."""
 
         def value(variable: re.Match[str]) -> str:
@@ -205,6 +215,8 @@ class _Translation(Cursor):
                 return r"\Z"
             case "b" | "B":
                 return word_boundary(negated=self.next() == "B")
+            case _:
+                pass
         found = self._set_or_character()
         return mode.cased(literal(found) if isinstance(found, int) else f"[{found}]")
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.foreign_patterns import TooSlowError
 from flakeship.image.stream import Pieces
 from flakeship.image.tar import go as go_tar
 from flakeship.image.tar.files import file_pieces, status, target_of, walk
 from flakeship.image.tar.header import END, Kind
+from flakeship.outside.patterns import TooSlowError
 from flakeship.sources.nix2container.patterns import GoPattern
 
 _ROOT_MODE: Final = 0o755

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     import regex
 
+    Match: TypeAlias = regex.Match[str]
+
 # docs/decisions.md#patterns-of-others-run-within-a-limit
 SECONDS: Final = 5.0
 """Computing time for all that one pattern is used for."""
@@ -39,12 +41,12 @@ class Pattern:
         try:
             self._compiled = regex.compile(source, regex.V0)
         except regex.error as error:
-            raise ValueError(error.msg) from None
+            raise ValueError(str(error)) from None
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
-        self._left = seconds
+        self._limit = self._left = seconds
 
-    def search(self, text: str, start: int = 0) -> regex.Match[str] | None:
+    def search(self, text: str, start: int = 0) -> Match | None:
         """Return the first match at or behind `start`. TooSlowError if the time of the pattern is used up."""
         begun = time.thread_time()
         try:
@@ -53,7 +55,7 @@ class Pattern:
             return self._compiled.search(text, start, timeout=self._left)
         except TimeoutError:
             self._left = 0
-            raise TooSlowError(f"takes more than {SECONDS:.0f} seconds on {text[:100]!a}") from None
+            raise TooSlowError(f"takes more than {self._limit:g} seconds on {text[:100]!a}") from None
         finally:
             self._left -= time.thread_time() - begun
 
