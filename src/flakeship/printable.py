@@ -12,6 +12,7 @@ _SEQUENCE: Final = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)
 _CHARACTERS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 _ONE: Final = re.compile(rf"{_SEQUENCE}|[{_CHARACTERS}]")
+_CONTROL: Final = re.compile(rf"[{_CHARACTERS}]")
 _RUN: Final = re.compile(rf"(?:{_SEQUENCE}|[{_CHARACTERS}\n\t])+")
 
 
@@ -23,6 +24,11 @@ def printable_lines(text: str) -> str:
 def printable(text: str) -> str:
     """Remove control characters and sequences from `text`, line feeds too; its tabs stay."""
     return printable_lines(text).replace("\n", "")
+
+
+def escaped_json(text: str) -> str:
+    """Write the control characters that a JSON text holds in its strings as escapes, which mean the same."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def one_line(text: str, limit: int = 500) -> str:

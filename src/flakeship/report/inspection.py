@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flakeship.printable import printable
+from flakeship.printable import escaped_json, printable
 from flakeship.report.plain import size_of
 from flakeship.store_paths import name_of
 
@@ -73,7 +73,7 @@ class InspectedArtifact:
 def inspections_json(found: Sequence[Inspection | InspectedArtifact]) -> str:
     """Return a JSON array with one object for each platform and each artifact."""
     documents = [_document(each) if isinstance(each, Inspection) else _of_artifact(each) for each in found]
-    return json.dumps(documents, indent=2, ensure_ascii=False)
+    return escaped_json(json.dumps(documents, indent=2, ensure_ascii=False))
 
 
 def inspection_text(image: Inspection | InspectedArtifact) -> str:

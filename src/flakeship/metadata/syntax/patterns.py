@@ -16,7 +16,6 @@ from flakeship.outside.patterns import (
     Cursor,
     Pattern,
     Ranges,
-    TooSlowError,
     complement,
     literal,
     one_of,
@@ -53,7 +52,7 @@ def find_groups(pattern: str, text: str, *, delimited: bool) -> tuple[str | None
     """Match as `text.match(pattern)` does in JavaScript: return the whole match and its groups, None without a match.
 
     With `delimited` the pattern may be `/pattern/flags`. With the flag `g` all matches are returned and no groups, as
-    String.prototype.match does. ValueError says what is wrong with the pattern, or that it takes too long.
+    String.prototype.match does. ValueError says what is wrong with the pattern; TooSlowError by its limit of time.
     """
     parts = _DELIMITED.fullmatch(pattern) if delimited else None
     source, flags = (parts[1], parts[2]) if parts else (pattern, "")
@@ -62,8 +61,6 @@ def find_groups(pattern: str, text: str, *, delimited: bool) -> tuple[str | None
         found = _found(compiled, _text(text, flags), flags)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    except TooSlowError as error:
-        raise ValueError(f"it {error}; leave out a repetition within a repetition") from None
     return found and tuple(group if group is None else _joined(group) for group in found)
 
 
