@@ -102,6 +102,7 @@ def test_what_is_no_pattern_of_go_is_told(pattern: str, words: str) -> None:
         ("(?P<first>.)(.)", "$2${first}", "abcd", "badc"),
         ("(.)", "$1x|${1}x|$$|$01|$9|$no", "a", "|ax|$|||"),
         ("(a)|b", "[$1]", "ab", "[a][]"),
+        (r"(\w*)+", "[$1]", "11", "[]"),  # in docs/sources.md: Go gives [11]
     ],
 )
 def test_paths_are_rewritten_as_go_does(pattern: str, template: str, text: str, result: str) -> None:

@@ -171,7 +171,7 @@ def test_patterns_of_any_kind_mean_what_they_mean_in_javascript() -> None:
         ]
         for _ in range(400)
     ]
-    wrong = []
+    wrong: list[object] = []
     for case, theirs in zip(cases, answers(_MATCH, cases), strict=True):
         source, flags, text = case
         try:

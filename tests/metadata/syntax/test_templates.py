@@ -78,4 +78,4 @@ def test_a_template_of_any_depth_is_refused_in_time(template: str) -> None:
 
 
 def test_blocks_stand_within_others() -> None:
-    assert render(Placed("{{#if b}}" * 64 + "x" + "{{/if}}" * 64), NAMES | {"b": "1"}) == "x"
+    assert render(Placed("{{#if b}}" * 64 + "x" + "{{/if}}" * 64), {**NAMES, "b": "1"}) == "x"
