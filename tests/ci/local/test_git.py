@@ -194,7 +194,7 @@ def test_a_commit_of_no_possible_date_is_described_all_the_same(
     found = tree.context()
     assert (found.branch, found.sha) == ("main", tree.git("rev-parse", "HEAD"))
     asked = local.commit_date(found.sha, environ=ENVIRON, cwd=str(tree.path))
-    assert found.commit_date == (asked if asked else NOW)
+    assert found.commit_date == (asked or NOW)
 
 
 def test_the_default_branch_is_the_remotes_where_no_payload_names_it(tree: Tree) -> None:
