@@ -49,6 +49,7 @@ NEEDLESS = {
     "yaml": "for what is rendered",
     "packaging": "no rule asks for a version",
     "semver": "no rule asks for a version",
+    "regex": "no rule has a pattern",
     "zoneinfo": "no template has a date",
     "zstandard": "it is gzip",
     "difflib": "nothing is misspelt",

@@ -136,7 +136,7 @@ def test_nothing_is_asked_unless_it_is_wanted(tmp_path: Path, environ: dict[str,
     "case",
     [
         ("", None, "it answers 404"),
-        ("", b"<html>", "it answers no JSON"),
+        ("", b"<html>", "it is not JSON"),
         ("", b"[]", "404"),
         ("/silent", None, "stopped answering"),
     ],
@@ -200,3 +200,15 @@ def test_without_git_its_view_is_a_notice(tmp_path: Path) -> None:
     assert [event.text for event in told if isinstance(event, Notice)] == [
         "git cannot be run here, so branch, tag and commit are unknown"
     ]
+
+
+def test_bytes_of_the_environment_that_are_no_text_become_text(tmp_path: Path) -> None:
+    environ = {
+        "GITLAB_CI": "true",
+        "CI_COMMIT_BRANCH": "m\udcffn",
+        "CI_PROJECT_DESCRIPTION": "caf\udce9",
+        "CI_JOB_URL": "https://gitlab.example/\udcff",
+    }
+    found = context_of(Settings(), runtime(tmp_path, environ)[0])
+    assert (found.branch, found.repository.description) == ("m\ufffdn", "caf\ufffd")
+    assert repr(found).encode()

@@ -121,3 +121,21 @@ def test_a_folder_that_can_not_be_written_to(tmp_path: Path, environ: dict[str, 
     with pytest.raises(ResourceError, match="cannot write the definition for bake") as caught:
         step(tmp_path, environ)
     assert "bake-folder" in caught.value.hint
+
+
+def test_an_event_with_halves_of_pairs_is_handed_over_as_text(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    payload = r'{"repository":{"full_name":"octo/app","name":"a\ud800b","description":"\udfff \ud83d\ude00"}}'
+    (tmp_path / "event.json").write_text(payload)
+    printed, _ = step(tmp_path, environ | {"GITHUB_ACTOR": "\udcff"}, json=True)
+    given = github_runner.outputs((tmp_path / "outputs").read_text())
+    for labels in (json.loads(printed)["labels"], json.loads(given["json"])["labels"]):
+        assert labels["org.opencontainers.image.title"] == "a\ufffdb"
+        assert labels["org.opencontainers.image.description"] == "\ufffd 😀"
+
+
+def test_printed_json_has_no_control_characters(tmp_path: Path, environ: dict[str, str]) -> None:
+    printed, _ = step(tmp_path, environ, labels=placed("a=\x9b2J\u202e"), json=True)
+    assert r"\u009b2J\u202e" in printed
+    assert json.loads(printed)["labels"]["a"] == "\x9b2J\u202e"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flakeship.sources.nix2container.patterns import GoPattern
 from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
 from tests.e2e.publishing import Publish, Run, layers, publisher, runner
 from tests.sources.layouts import REF_NAME, Layout, sha256
@@ -166,7 +166,7 @@ def store_image(nix_environ: Mapping[str, str], tmp_path: Path) -> Path:
     moved = {"path": hello, "options": {"rewrite": {"regex": f"^{hello}", "repl": ""}}}
     tar = [b"".join(tar_pieces([LayerPath(busybox.encode())], WriterVersion()))]
     tar.append(
-        b"".join(tar_pieces([LayerPath(hello.encode(), (re.compile(f"^{hello}"), ""))], WriterVersion()))
+        b"".join(tar_pieces([LayerPath(hello.encode(), (GoPattern(f"^{hello}"), ""))], WriterVersion()))
     )
     document = image_json(
         [layer_json(sha256(tar[0]), {"path": busybox}), layer_json(sha256(tar[1]), moved)],

@@ -83,3 +83,13 @@ def test_unknown_keys_survive() -> None:
     assert image.config["config"] == {"Healthcheck": {"Retries": 3}, "OnBuild": ["RUN true"]}
     assert image.config["moby"] == "yes"
     assert str(image.platform) == "linux/amd64/v8"
+
+
+def test_nulls_are_dropped_but_in_lists_that_no_engine_knows() -> None:
+    image = claimed(
+        config={"Env": ["A=1", None], "Odd": [None, {"a": None, "b": [None]}], "Gone": None},
+        moby=[1, None],
+        other={"a": [None], "b": None},
+    )
+    assert image.config["config"] == {"Env": ["A=1"], "Odd": [None, {"b": [None]}]}
+    assert (image.config["moby"], image.config["other"]) == ([1, None], {"a": [None]})

@@ -1,11 +1,14 @@
 """Images, labels, annotations, and what is said when the rules are wrong."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 
 from flakeship.errors import UsageError
 from flakeship.metadata.annotations import Annotation
@@ -15,9 +18,11 @@ from flakeship.metadata.inputs import parse_inputs
 from flakeship.metadata.labels import PREFIX, Labels, collation_key
 from flakeship.metadata.syntax.lists import parse_list
 from flakeship.metadata.tags import sanitized
+from flakeship.outside.patterns import Pattern
 from flakeship.registry.reference import TAG_PATTERN
 from tests.metadata.computing import compute
 from tests.metadata.events import NOW, SHA
+from tests.metadata.javascript import answers
 
 REPOSITORY = Repository("app", "octo/app", "An app", "https://github.com/octo/app", "MIT", "main")
 CONTEXT = Context(NOW, NOW, event="push", ref="refs/tags/v1.2.3", sha=SHA, repository=REPOSITORY)
@@ -286,6 +291,26 @@ def test_labels_are_ordered_as_people_do() -> None:
     assert sorted(keys, key=collation_key) == ["1", "a_b", "a-b", "a.b", "A.b", "ab", "aB", "b", "B", "é"]
 
 
+LETTERS = (
+    "".join(map(chr, range(1, 128))),
+    "abz AZ.-_ äöüéèêñÄÖÜçåÅčžő\u2028\u2029",
+    "az αβγΩδ ΓΔ.",
+    "az абвгдеёжя АБ.",
+)
+
+
+def test_keys_are_ordered_as_javascript_orders_them() -> None:
+    random = Random(13)
+    lists = [
+        ["".join(random.choices(letters, k=random.randint(1, 4))) for _ in range(300)] for letters in LETTERS
+    ]
+    others = ["z", "æ", "€", "日"]
+    *theirs, their_others = answers("(...each) => each.sort((a, b) => a.localeCompare(b))", [*lists, others])
+    assert [sorted(words, key=collation_key) for words in lists] == theirs
+    # docs/metadata.md: other letters and signs are in the order of their numbers.
+    assert (sorted(others, key=collation_key), their_others) == (others, ["€", "æ", "z", "日"])
+
+
 def test_annotations_say_what_the_labels_of_the_image_will_say() -> None:
     own = {f"{PREFIX}title": "ours", f"{PREFIX}revision": "old", "team": "north"}
     found = compute(CONTEXT, labels=["a=b"], own=own)
@@ -307,3 +332,111 @@ def test_a_colon_in_a_key_is_kept_and_said_unless_it_looks_like_a_level() -> Non
     for line in ("indx:a=b", "manifests:a=b", "manifest,indx:a=b", "x[linux/amd64]:a=b"):
         with pytest.raises(UsageError, match=r"annotations, line 1, column \d+: unknown annotation level"):
             compute(CONTEXT, annotations=[line])
+
+
+EDGE = replace(MAIN, commit_date=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+FIRST = replace(MAIN, commit_date=datetime(1, 1, 1, tzinfo=UTC))
+
+
+def test_a_date_beyond_the_calendar_is_an_error() -> None:
+    """docs/metadata.md: JavaScript's years go on."""
+    rule = "type=raw,value=x-{{commit_date 'YYYYMMDD' tz='%s'}}"
+    assert compute(EDGE, tags=[rule % "America/New_York"]).names == ("x-99991231",)
+    assert compute(FIRST, tags=[rule % "Asia/Tokyo"]).names == ("x-00010101",)
+    for context, zone in ((EDGE, "Asia/Tokyo"), (FIRST, "America/New_York")):
+        with pytest.raises(
+            UsageError, match=f"in {zone} the date is before the year 1 or after 9999"
+        ) as caught:
+            compute(context, tags=[rule % zone])
+        assert caught.value.message.startswith("tags, line 1, column 18: {{commit_date}}")
+
+
+def test_letters_at_the_edges_of_the_calendar() -> None:
+    letters = [
+        "Y",
+        "YY",
+        "YYYY",
+        "YYYYY",
+        "YYYYYY",
+        "M",
+        "Q",
+        "D",
+        "DDD",
+        "d",
+        "w",
+        "W",
+        "gg",
+        "gggg",
+        "GG",
+        "GGGG",
+        "E",
+        "e",
+        "k",
+        "h",
+        "a",
+        "X",
+        "x",
+        "Z",
+        "z",
+        "S",
+        "SSS",
+        "N",
+        "y",
+    ]
+    for context in (EDGE, FIRST):
+        for letter in letters:
+            assert compute(context, tags=[f"type=raw,value=x-{{{{commit_date '{letter}'}}}}"]).names
+
+
+def test_time_zones_are_those_of_the_locked_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoneinfo.TZPATH", ("/nowhere",))
+    rule = "type=raw,value={{date 'HHmm' tz='%s'}}"
+    assert compute(MAIN, tags=[rule % "asia/TOKYO"]).names == ("0930",)
+    for name in ("Nowhere/City", "../zones", "/etc/passwd", "", "Europe", "a" * 5000):
+        with pytest.raises(UsageError, match="unknown time zone"):
+            compute(MAIN, tags=[rule % name])
+
+
+def test_a_pattern_that_takes_too_long_is_named(mocker: MockerFixture) -> None:
+    mocker.patch.object(Pattern.__init__, "__kwdefaults__", {"seconds": 0.05})
+    slow = replace(CONTEXT, ref=f"refs/tags/{'a' * 60}!")
+    for rule in (
+        "type=match,pattern=^(a|aa)+$",
+        "type=semver,pattern=x,match=^(a|aa)+$",
+        "type=pep440,pattern=x,match=^(a|aa)+$",
+    ):
+        with pytest.raises(
+            UsageError, match=r"^tags, line 1, column \d+: (pattern|match)=.* takes more than"
+        ) as caught:
+            compute(slow, tags=[rule])
+        assert "a repetition within a repetition" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "version", ["9" * 5000, "1." * 5000 + "0", "1.0.0-" + "a." * 5000 + "a", "1!" + "1" * 5000, "v" * 9000]
+)
+@pytest.mark.parametrize("kind", ["semver", "pep440"])
+def test_numbers_without_bound_are_no_versions_or_are(version: str, kind: str) -> None:
+    found = compute(replace(CONTEXT, ref=f"refs/tags/{version}"), tags=[f"type={kind},pattern=x"])
+    assert found.names in {(), ("x", "latest")}
+
+
+def test_what_is_written_otherwise_stands_in_the_docs() -> None:
+    """docs/metadata.md"""
+    assert compute(MAIN, tags=["type=raw,value=x{{date 1}}"]).names == ("x1",)
+    with pytest.raises(UsageError, match=r"\{\{branch\}\} takes no arguments"):
+        compute(MAIN, tags=["type=raw,value={{branch 'x'}}"])
+    assert not compute(replace(MAIN, ref="refs/heads/-n")).names
+    with pytest.raises(UsageError, match="the tag -n begins with a dot or a dash"):
+        compute(replace(MAIN, ref="refs/heads/-n"), tags=["type=ref,event=branch"])
+
+
+def test_blanks_at_the_ends_are_those_of_javascript() -> None:
+    texts = [f"{blank}type=raw,value=x{blank}" for blank in "\ufeff\u2028\u3000\xa0\v\f\t "]
+    kept = ["a\x85", "a\x1c", "a\x1f"]
+    theirs = answers("text => text.trim()", [[text] for text in (*texts, *kept)])
+    assert theirs == ["type=raw,value=x"] * len(texts) + kept
+    for text in texts:
+        assert [line.text for line in parse_list(text, comma=False)] == ["type=raw,value=x"]
+        assert compute(MAIN, tags=[text.replace(",", f" ,{text[0]}")]).names == ("x",)
+    assert [parse_list(text)[0].text for text in kept] == kept

@@ -268,6 +268,13 @@ def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
         settings("--password-file", str(tmp_path / "secret"))
 
 
+def test_a_secret_file_without_an_end() -> None:
+    with pytest.raises(
+        UsageError, match="cannot read password from /dev/zero: it has more than 1048576 bytes"
+    ):
+        settings("--password-file", "/dev/zero")
+
+
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_what_argparse_ends_by_itself(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -6,7 +6,6 @@ https://docs.cachix.org, https://github.com/cachix/cachix/blob/master/cachix-api
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from flakeship.caches.probe import reason_of, unusable
 from flakeship.errors import UsageError
 from flakeship.events import Notice, Warned
 from flakeship.nix.command import Nix
+from flakeship.outside.reading import json_of
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SECRETS: Final = ("CACHIX_AUTH_TOKEN", "CACHIX_SIGNING_KEY")
@@ -74,7 +74,7 @@ def _describe(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
     answer = tools.fetch(
         f"https://cachix.org/api/v1/cache/{name}", PROBE_SECONDS, token=inputs.cachix_auth_token
     )
-    cache = json.loads(answer)
+    cache = json_of(answer)
     if not isinstance(cache, dict) or not {"isPublic", "publicSigningKeys"} <= cache.keys():
         raise ValueError("cachix.org's answer does not describe a cache")
     return cache

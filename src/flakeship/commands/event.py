@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,8 @@ from flakeship.ci import local
 from flakeship.ci.platforms import current_platform
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import UnreachableError
-from flakeship.metadata.context import Context
+from flakeship.metadata.context import Context, in_whole_text
+from flakeship.outside.reading import json_of
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def context_of(settings: Settings, runtime: Runtime, *, session: Callable[[], Tr
         from flakeship.ci.local.git import from_git
 
         found = from_git(found, environ, cwd=cwd)
+    found = in_whole_text(found)
     for notice in found.notices:
         runtime.emit(events.Notice(notice))
     return found
@@ -56,7 +57,6 @@ def _document(url: str, token: str, session: Transport) -> Any:
     if origin.scheme not in session.schemes(origin.authority):
         raise UnreachableError(f"{origin} would be sent the token without TLS")
     try:
-        return json.loads(Fetcher(session)(url, _SECONDS, token=token))
+        return json_of(Fetcher(session)(url, _SECONDS, token=token))
     except ValueError as error:
-        reason = "it answers no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise UnreachableError(f"{origin}: {reason}") from error
+        raise UnreachableError(f"{origin}: {error}") from error

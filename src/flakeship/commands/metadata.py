@@ -17,7 +17,7 @@ from flakeship.commands.subject import subject_of
 from flakeship.errors import ResourceError, UsageError
 from flakeship.metadata import output
 from flakeship.metadata.engine import Metadata
-from flakeship.printable import printable_lines
+from flakeship.printable import escaped_json, printable_lines
 from flakeship.redaction import redacted_result
 from flakeship.settings.declaration import Settings
 
@@ -60,11 +60,11 @@ def text(metadata: Metadata, settings: Settings) -> str:
         case []:
             return _readable(output.as_text(metadata))
         case ["json"]:
-            return json.dumps(output.to_json(metadata), ensure_ascii=False, indent=2)
+            return escaped_json(json.dumps(output.to_json(metadata), ensure_ascii=False, indent=2))
         case ["explain"]:
             return _readable(output.explain(metadata))
         case ["bake"]:
-            return output.bake_file(metadata, target=settings.bake_target)
+            return escaped_json(output.bake_file(metadata, target=settings.bake_target))
         case _:
             raise UsageError(
                 f"{' and '.join(wanted)} are both asked for, and one thing is printed", hint="ask for one"

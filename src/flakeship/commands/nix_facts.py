@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")
 # What dockerTools puts around an image's name: https://github.com/NixOS/nixpkgs/blob/master/pkgs/build-support/docker/default.nix
 _IMAGE: Final = re.compile(r"(?:docker-image-|stream-)?(.+?)(?:\.tar(?:\.[a-z0-9]+)?)?(?:\.drv)?")
+# And nix2container: https://github.com/nlewo/nix2container/blob/master/default.nix
+_DOCUMENT: Final = re.compile(r"image-(.+)\.json(?:\.drv)?")
+_NAMELESS: Final = frozenset({"merge-docker-images"})
+"""Names of derivations that say nothing of the image: dockerTools' mergeImages has one for all."""
+
 _UNTOLD: Final = "it is content-addressed or impure, so only a build can tell its store path"
 _LETTERS: Final = "0123456789abcdfghijklmnpqrsvwxyz"
 """Those of a hash in Nix: https://nix.dev/manual/nix/latest/store/store-path#digest."""
@@ -67,9 +72,11 @@ def facts_of(derivation: Derivation) -> NixFacts:
 
 
 def title_of(name: str) -> str:
-    """The title of a derivation without a pname: `app` for `docker-image-app.tar.gz`, `stream-app` and `app-1.0`."""
-    bare = _IMAGE.fullmatch(name)
-    return _VERSION.sub("", bare[1]) if bare else ""
+    """The title of a derivation without a pname: `app` for `docker-image-app.tar.gz`, `stream-app`, `image-app.json` and
+    `app-1.0`; empty where the name is no image's own.
+    """
+    bare = _DOCUMENT.fullmatch(name) or _IMAGE.fullmatch(name)
+    return _VERSION.sub("", bare[1]) if bare and bare[1] not in _NAMELESS else ""
 
 
 def names_of(derivation: Derivation, out_path: str) -> Names:

@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.document import without_nulls
-from flakeship.image.engine_config import WrongTypeError, as_engines_read, check_types, field_of
+from flakeship.image.engine_config import (
+    DOCUMENT,
+    Fields,
+    WrongTypeError,
+    as_engines_read,
+    check_types,
+    field_of,
+)
 from flakeship.image.model import Digest, Image, Platform, parse_digest
 
 # What nixpkgs' buildImage leaves behind of its own derivation's attributes
@@ -43,7 +50,7 @@ def image_of(
     """
     _check_types(document, what)
     read = _with_members(as_engines_read(document))
-    cleaned = without_nulls({key: value for key, value in read.items() if key not in _STRAY})
+    cleaned = _cleaned({key: value for key, value in read.items() if key not in _STRAY}, DOCUMENT)
     diff_ids = _diff_ids(cleaned.pop("rootfs", None), what)
     if len(diff_ids) != layers:
         raise NotAnImageError(
@@ -75,6 +82,17 @@ def image_of(
         history=history,
         names=tuple(names),
     )
+
+
+def _cleaned(document: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Drop nulls; those in a list that no engine knows stay, for only its reader can say what they mean."""
+    return {
+        key: _cleaned(value, known)
+        if isinstance(value, dict) and isinstance(known := fields.get(key), Mapping)
+        else without_nulls(value, in_lists=key in fields)
+        for key, value in document.items()
+        if value is not None
+    }
 
 
 def _with_members(document: Mapping[str, Any]) -> Mapping[str, Any]:

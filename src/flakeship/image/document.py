@@ -63,13 +63,19 @@ def decode_object(data: bytes, *, limit: int = DOCUMENT_LIMIT) -> dict[str, Any]
     return document
 
 
-def without_nulls(value: Any) -> Any:
-    """Drop the keys whose value is null, at any depth: Nix writes them for attributes that are null."""
+def without_nulls(value: Any, *, in_lists: bool = True) -> Any:
+    """Drop the keys whose value is null, at any depth: Nix writes them for attributes that are null.
+
+    With `in_lists` the nulls of lists are dropped too.
+    """
     match value:
         case dict():
-            return {key: without_nulls(item) for key, item in value.items() if item is not None}
+            return {
+                key: without_nulls(item, in_lists=in_lists) for key, item in value.items() if item is not None
+            }
         case list():
-            return [without_nulls(item) for item in value if item is not None]
+            kept = (item for item in value if item is not None or not in_lists)
+            return [without_nulls(item, in_lists=in_lists) for item in kept]
         case _:
             return value
 

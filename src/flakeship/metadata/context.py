@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, TypeVar
+
+from flakeship.outside.reading import whole_text
 
 _PULL: Final = re.compile(r"refs/(?:pull|merge-requests)/(.*)", re.DOTALL)
+
+
+_Value = TypeVar("_Value", "Context", "Repository")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +128,18 @@ class NixFacts:
     license_spdx: str = ""
     hash_unknown: str = ""
     """Why there is no hash, where there is a reason to give."""
+
+
+def in_whole_text(context: Context) -> Context:
+    """Replace what is no text in any field: the environment may hold bytes that are no UTF-8."""
+    found = replace(context, notices=tuple(map(whole_text, context.notices)))
+    return _cleaned(replace(found, repository=_cleaned(found.repository)))
+
+
+def _cleaned(value: _Value) -> _Value:
+    texts: dict[str, Any] = {
+        item.name: whole_text(text)
+        for item in fields(value)
+        if isinstance(text := getattr(value, item.name), str)
+    }
+    return replace(value, **texts)

@@ -50,21 +50,26 @@ def _formatter(moment: datetime) -> _Formatter:
         if zone is None:
             raise ValueError("a time zone needs quotes")
         # docker/metadata-action takes its default format for an argument without quotes, which is None here.
-        return format_moment(moment.astimezone(_zone(zone)), formats[0] or "")
+        try:
+            there = moment.astimezone(_zone(zone))
+        except OverflowError:
+            raise ValueError(f"in {zone} the date is before the year 1 or after 9999") from None
+        return format_moment(there, formats[0] or "")
 
     return formatted
 
 
 def _zone(name: str) -> tzinfo:
-    """Find a time zone by its IANA name in any case. ValueError for an unknown one."""
+    """Find a time zone by its IANA name in any case, in the data that is locked, not in the machine's. ValueError for an unknown one."""
     if name == "UTC":
         return UTC
     import zoneinfo
+    from importlib import resources
 
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        folded = {zone.casefold(): zone for zone in zoneinfo.available_timezones()}
+    data = resources.files("tzdata")
+    folded = {zone.casefold(): zone for zone in (data / "zones").read_text(encoding="ascii").split()}
     if name.casefold() not in folded:
-        raise ValueError(f"unknown time zone {name!r}")
-    return zoneinfo.ZoneInfo(folded[name.casefold()])
+        raise ValueError(f"unknown time zone {name!r:.100}")
+    zone = folded[name.casefold()]
+    with data.joinpath("zoneinfo", *zone.split("/")).open("rb") as file:
+        return zoneinfo.ZoneInfo.from_file(file, key=zone)

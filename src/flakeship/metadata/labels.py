@@ -21,10 +21,17 @@ _DESCRIBED: Final = ("title", "description", "licenses")
 FLAKE: Final = frozenset(PREFIX + key for key in ("title", "version", "description", "url", "licenses"))
 """The keys of labels that a flake can give."""
 
-# The root collation of Unicode, which JavaScript's localeCompare follows: punctuation, digits, letters without case.
+# The root collation of Unicode, which JavaScript's localeCompare follows: blanks, punctuation, digits, letters without case.
 _ORDER: Final = {
     character: rank
-    for rank, character in enumerate("_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz")
+    for rank, character in enumerate(
+        "\t\n\v\f\r\u2028\u2029 _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz"
+    )
+}
+# Accents too have an order of their own there; what is not in it comes later.
+_ACCENTS: Final = {
+    ord(accent): chr(rank)
+    for rank, accent in enumerate("\u0301\u0300\u0306\u0302\u030c\u030a\u0308\u030b\u0303\u0307", 1)
 }
 
 
@@ -90,15 +97,28 @@ def ordered(values: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(values.items(), key=lambda item: collation_key(item[0])))
 
 
-def collation_key(text: str) -> tuple[list[int], list[bool]]:
-    """Return the key that sorts as JavaScript's localeCompare does: first without regard to case, then lower case first.
+def collation_key(text: str) -> tuple[list[int], list[str], list[bool]]:
+    """Return the key that sorts as JavaScript's localeCompare does: by letters, then by accents, then lower case first.
 
+    Letters of other scripts than the Latin one are in the order of their code points.
     https://github.com/docker/metadata-action/blob/master/src/meta.ts sorts labels with it.
     """
+    parts = [_accented(character) for character in text if character.isprintable() or character in _ORDER]
     return (
-        [_ORDER.get(character, len(_ORDER) + ord(character)) for character in text.lower()],
-        [character.isupper() for character in text],
+        [_ORDER.get(base, len(_ORDER) + ord(base)) for base, _, _ in parts],
+        [accent for _, accent, _ in parts],
+        [upper for _, _, upper in parts],
     )
+
+
+def _accented(character: str) -> tuple[str, str, bool]:
+    """Return a letter without case and accent, its accents, and whether it is upper case."""
+    if character.isascii():
+        return character.lower(), "", character.isupper()
+    import unicodedata
+
+    decomposed = unicodedata.normalize("NFD", character)
+    return decomposed[0].lower()[0], decomposed[1:].translate(_ACCENTS), character.isupper()
 
 
 def timestamp(moment: datetime) -> str:

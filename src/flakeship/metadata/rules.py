@@ -52,7 +52,7 @@ _FALLBACKS: Final[Mapping[str, Mapping[str, str]]] = {
     "match": {"group": "0"},
     "sha": {"prefix": "sha-", "format": "short"},
 }
-_NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*|\s*")
+_NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*|\s*")
 
 
 @dataclass(frozen=True, slots=True)

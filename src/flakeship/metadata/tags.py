@@ -164,11 +164,15 @@ def _first_group(rule: Rule, raw: str) -> str:
 
 def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
     from flakeship.metadata.syntax.patterns import find_groups
+    from flakeship.outside.patterns import TooSlowError
 
     try:
         return find_groups(rule.get(key), text, delimited=key == "pattern")
+    except TooSlowError as error:
+        hint = "Write it without a repetition within a repetition, such as (a+)+."
+        raise rule.error(key, f"{key}={rule.get(key):.200} {error}", hint) from None
     except ValueError as error:
-        message = f"{key}={rule.get(key)} is no regular expression: {error}"
+        message = f"{key}={rule.get(key):.200} is no regular expression: {error}"
         raise rule.error(
             key, message, f'Write it as JavaScript does; with a comma: "type={rule.type},""{key}=a{{1,2}}""".'
         ) from None

@@ -14,6 +14,7 @@ from flakeship import __doc__ as summary
 from flakeship import __version__
 from flakeship.errors import UsageError
 from flakeship.metadata.syntax.lists import Placed, parse_lines, parse_list
+from flakeship.outside.reading import read_file
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Heading, Input
 from flakeship.settings.variables import check_passed, nearest, variables_of
@@ -202,14 +203,12 @@ def _secret_line(item: Input, stdin: TextIO | None) -> str:
 
 def _secret_file(item: Input, name: str) -> str:
     try:
-        with Path(name).open("rb") as file:
-            data = file.read(_SECRET_LIMIT + 1)
-        if len(data) > _SECRET_LIMIT:
-            raise _too_long(item, name)
+        data = read_file(Path(name), _SECRET_LIMIT)
         return data.decode().replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, ValueError) as error:
+        why = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise UsageError(
-            f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or 'it is not text'}",
+            f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or why}",
             hint=f"give --{item.name}-file a file that holds it, or set {item.variable}",
         ) from error
 

@@ -17,6 +17,7 @@ from flakeship.metadata.context import Context, Repository
 from tests.metadata import events
 from tests.metadata.computing import compute
 from tests.metadata.events import NOW, SHA
+from tests.metadata.javascript import answers
 
 COMMITTED = datetime(2019, 11, 5, 18, 4, 9, tzinfo=UTC)
 
@@ -61,7 +62,7 @@ def test_the_date_is_that_of_the_commit_among_several(tmp_path: Path) -> None:
         ("{", "is not JSON"),
         ("[]", "no JSON object"),
         ("null", "no JSON object"),
-        ("[" * 100_000, "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_a_broken_payload_leaves_the_environment(tmp_path: Path, document: str, words: str) -> None:
@@ -70,6 +71,43 @@ def test_a_broken_payload_leaves_the_environment(tmp_path: Path, document: str, 
     assert (found.tag, found.sha) == ("v1.2.3", SHA)
     assert found.repository == Repository(name="app", full_name="octo/app", url="https://github.com/octo/app")
     assert found.commit_date == NOW
+
+
+def test_a_payload_without_an_end_leaves_the_environment(tmp_path: Path) -> None:
+    environ = events.github("tag v1.2.3", tmp_path) | {"GITHUB_EVENT_PATH": "/dev/zero"}
+    assert "cannot be read (it has more than 33554432 bytes)" in context(environ, tmp_path).notices[0]
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_date_that_is_none_in_utc_is_left_aside(tmp_path: Path, date: str) -> None:
+    document = {"head_commit": {"id": SHA, "timestamp": date}}
+    found = context(with_payload(events.github("branch dev", tmp_path), tmp_path, document), tmp_path)
+    assert found.commit_date == NOW
+
+
+@pytest.mark.parametrize("date", ["Tue Nov 5 2019 18:04:09", "2019-11-05 18:04", "5 Nov 2019 18:04:09 GMT"])
+def test_a_date_of_another_form_is_left_aside(tmp_path: Path, date: str) -> None:
+    """docs/metadata.md: docker/metadata-action reads whatever JavaScript takes for a date."""
+    document = {"head_commit": {"id": SHA, "timestamp": date}}
+    found = context(with_payload(events.github("branch dev", tmp_path), tmp_path, document), tmp_path)
+    assert found.commit_date == NOW
+
+
+@pytest.mark.parametrize(
+    ("event", "tags"),
+    [
+        ("schedule main", ("edge", "true")),
+        ("issues main", ("edge", "true")),
+        ("discussion main", ("edge", "true")),
+        ("branch main", ("false",)),
+        ("tag v1", ("false",)),
+        ("create dev", ("true",)),
+    ],
+)
+def test_a_timer_runs_on_the_default_branch(tmp_path: Path, event: str, tags: tuple[str, ...]) -> None:
+    environ = with_payload(events.github(event, tmp_path), tmp_path, {"schedule": "0 4 * * *"})
+    found = compute(context(environ, tmp_path), tags=["type=edge", "type=raw,value={{is_default_branch}}"])
+    assert found.names == tags
 
 
 def test_a_missing_payload_leaves_the_environment(tmp_path: Path) -> None:
@@ -129,12 +167,22 @@ def test_the_head_commit_is_taken_where_asked(tmp_path: Path, event: str) -> Non
 
 def test_the_length_of_the_short_sha_is_asked_of_the_environment(tmp_path: Path) -> None:
     environ = events.github("branch main", tmp_path)
-    assert context(environ | {"DOCKER_METADATA_SHORT_SHA_LENGTH": "12"}, tmp_path).short_sha == SHA[:12]
-    with pytest.raises(
-        UsageError, match="DOCKER_METADATA_SHORT_SHA_LENGTH is 'x', which is no whole number"
-    ) as caught:
-        context(environ | {"DOCKER_METADATA_SHORT_SHA_LENGTH": "x"}, tmp_path)
-    assert "such as 12" in caught.value.hint
+    lengths = ["12", " 12 ", "8.9", "1e1", "0x10", "0b11", "0o7", "-3", " ", ".5", "1e400", "Infinity"]
+    lengths += ["x", "1_0", "0x", "1e", "NaN", "12,", "\u0661", "9" * 5000, "1" * 50_000 + "x"]
+    theirs = answers(
+        "(text, sha) => isNaN(Number(text)) ? null : sha.substring(0, Number(text))",
+        [[text, SHA] for text in lengths],
+    )
+    for text, expected in zip(lengths, theirs, strict=True):
+        environ["DOCKER_METADATA_SHORT_SHA_LENGTH"] = text
+        if expected is not None:
+            assert context(environ, tmp_path).short_sha == expected
+            continue
+        with pytest.raises(
+            UsageError, match=r"DOCKER_METADATA_SHORT_SHA_LENGTH is .*, which is no number"
+        ) as caught:
+            context(environ, tmp_path)
+        assert "such as 12" in caught.value.hint
 
 
 def _pull(head: object) -> dict[str, object]:

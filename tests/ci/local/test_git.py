@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -182,3 +183,29 @@ def test_the_date_of_a_commit_is_asked_of_git(tree: Tree) -> None:
         2019, 11, 5, 18, 4, 9, tzinfo=UTC
     )
     assert local.commit_date(SHA, environ=ENVIRON, cwd=str(tree.path)) is None
+
+
+@pytest.mark.parametrize("date", ["@253402300800 +0000", "@1572977049 +9959"])
+def test_a_commit_of_no_possible_date_is_described_all_the_same(
+    tree: Tree, date: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRON, "GIT_COMMITTER_DATE", date)
+    tree.git("commit", "-q", "--amend", "-m", "again")
+    found = tree.context()
+    assert (found.branch, found.sha) == ("main", tree.git("rev-parse", "HEAD"))
+    asked = local.commit_date(found.sha, environ=ENVIRON, cwd=str(tree.path))
+    assert found.commit_date == (asked or NOW)
+
+
+def test_the_default_branch_is_the_remotes_where_no_payload_names_it(tree: Tree) -> None:
+    tree.git("remote", "add", "origin", "https://example.org/o/n")
+    tree.git("update-ref", "refs/remotes/origin/trunk", "HEAD")
+    tree.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
+    tree.git("checkout", "-q", "-b", "trunk")
+    environ = ENVIRON | {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/x"}
+    found = github.context(environ, cwd=str(tree.path), now=NOW)
+    assert found.repository.default_branch == ""
+    found = local.from_git(found, environ, cwd=str(tree.path))
+    assert (found.branch, found.is_default_branch) == ("trunk", True)
+    named = replace(found, repository=replace(found.repository, default_branch="main"))
+    assert local.from_git(named, environ, cwd=str(tree.path)).repository.default_branch == "main"

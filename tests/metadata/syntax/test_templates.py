@@ -58,3 +58,24 @@ def test_any_text_is_rendered_or_refused_with_its_column(template: str) -> None:
     except UsageError as error:
         words = error.message
         assert words.startswith("column ")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{date '" + "\\'" * 2000,
+        '{{date "' + '\\"' * 2000 + "}",
+        "{{date " + "'\\'" * 2000,
+        "{{#if b}}" * 2000 + "{{/if}}" * 2000,
+        "{{#if b}}" + "{{else if b}}" * 2000 + "{{/if}}",
+        "{{#if b}}" * 2000,
+    ],
+    ids=["single", "double", "odd", "blocks", "else", "open"],
+)
+def test_a_template_of_any_depth_is_refused_in_time(template: str) -> None:
+    with pytest.raises(UsageError, match=r"is opened here|a block stands within 64 others|no argument"):
+        render(Placed(template, 1), NAMES)
+
+
+def test_blocks_stand_within_others() -> None:
+    assert render(Placed("{{#if b}}" * 64 + "x" + "{{/if}}" * 64), {**NAMES, "b": "1"}) == "x"

@@ -5,18 +5,19 @@ https://docs.github.com/actions/reference/variables-reference and .../webhooks/w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flakeship.ci.event import moment, short_sha_length, wants_head_sha
+from flakeship.ci.event import short_sha_length, wants_head_sha
 from flakeship.ci.github.recognition import NAME
 from flakeship.ci.local import git
 from flakeship.errors import Error
 from flakeship.metadata.context import Context, Repository
+from flakeship.outside.moments import moment_of
+from flakeship.outside.reading import DOCUMENT_LIMIT, json_of, read_file
 
 if TYPE_CHECKING:
     from flakeship.ci.protocol import Api
@@ -91,13 +92,15 @@ def _payload(environ: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[str, 
     if not path:
         return {}, ("GITHUB_EVENT_PATH is not set, so only the environment says what started this run",)
     try:
-        payload = json.loads(Path(path).read_bytes())
+        payload = json_of(read_file(Path(path), DOCUMENT_LIMIT))
     except OSError as error:
         return {}, (
             f"the event payload cannot be read ({error.strerror}), so only the environment says what started this run",
         )
-    except (ValueError, RecursionError):
-        return {}, ("the event payload is not JSON, so only the environment says what started this run",)
+    except ValueError as error:
+        return {}, (
+            f"the event payload cannot be read ({error}), so only the environment says what started this run",
+        )
     if not isinstance(payload, dict):
         return {}, (
             "the event payload is no JSON object, so only the environment says what started this run",
@@ -136,7 +139,7 @@ def _sha(environ: Mapping[str, str], event: str, payload: Mapping[str, Any]) -> 
 def _commit_date(payload: Mapping[str, Any], sha: str) -> datetime | None:
     commits = payload.get("commits")
     for commit in (*(commits if isinstance(commits, list) else ()), payload.get("head_commit")):
-        if sha and text(commit, "id") == sha and (found := moment(text(commit, "timestamp"))):
+        if sha and text(commit, "id") == sha and (found := moment_of(text(commit, "timestamp"))):
             return found
     return None
 
@@ -144,7 +147,7 @@ def _commit_date(payload: Mapping[str, Any], sha: str) -> datetime | None:
 def _date_from_api(api: Api | None, repository: Repository, sha: str) -> datetime | None:
     if not (api and sha and repository.full_name):
         return None
-    return moment(
+    return moment_of(
         text(_ask(api, f"repos/{repository.full_name}/commits/{sha}"), "commit", "committer", "date")
     )
 
@@ -172,8 +175,17 @@ def _repository(environ: Mapping[str, str], payload: Mapping[str, Any], api: Api
         description=text(document, "description"),
         url=text(document, "html_url") or (f"{_server(environ)}/{full_name}" if full_name else ""),
         license=text(document, "license", "spdx_id"),
-        default_branch=text(document, "default_branch"),
+        default_branch=text(document, "default_branch") or _branch_of_a_timer(environ),
     )
+
+
+def _branch_of_a_timer(environ: Mapping[str, str]) -> str:
+    """Return the default branch where the event starts on no other; "" for other events, and for `create`."""
+    event = environ.get("GITHUB_EVENT_NAME", "")
+    ref = environ.get("GITHUB_REF", "")
+    if not any(word in event for word in _ONLY_DEFAULT_BRANCH if word != "create"):
+        return ""
+    return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else ""
 
 
 def _is_act(environ: Mapping[str, str]) -> bool:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from flakeship.ci.event import moment, short_sha_length, wants_head_sha
+from flakeship.ci.event import short_sha_length, wants_head_sha
 from flakeship.ci.gitlab.recognition import NAME
 from flakeship.ci.local import git
 from flakeship.metadata.context import Context, Repository
+from flakeship.outside.moments import moment_of
 
 if TYPE_CHECKING:
     from flakeship.ci.protocol import Api
@@ -24,7 +25,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
     sha = get("CI_COMMIT_SHA", "")
     if wants_head_sha(environ):
         sha = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "") or sha
-    date = moment(get("CI_COMMIT_TIMESTAMP", "")) if sha == get("CI_COMMIT_SHA", "") else None
+    date = moment_of(get("CI_COMMIT_TIMESTAMP", "")) if sha == get("CI_COMMIT_SHA", "") else None
     reason = _untrusted_because(environ)
     return Context(
         run_date=now,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from flakeship.ci.local.defaults import NAME
 from flakeship.errors import ResourceError
 from flakeship.metadata.context import Context, Repository
+from flakeship.outside.moments import moment_of
 
 if TYPE_CHECKING:
     from flakeship.ci.protocol import Api
@@ -36,10 +37,16 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
 def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context:
     """Replace ref and commit by those of the working tree, as `context: git` of docker/metadata-action does.
 
+    A default branch that the event does not name is the one that the remote names.
     https://github.com/docker/metadata-action#inputs
     """
+    git = Git(environ, cwd)
     try:
-        return _head(found, Git(environ, cwd))
+        found = _head(found, git)
+        if found.repository.default_branch:
+            return found
+        default = _repository(git).default_branch
+        return replace(found, repository=replace(found.repository, default_branch=default))
     except GitError as error:
         return replace(found, notices=(*found.notices, str(error)))
 
@@ -49,10 +56,8 @@ def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime |
     if not _SHA.fullmatch(sha):
         return None
     try:
-        return datetime.fromisoformat(
-            Git(environ, cwd)("show", "-s", "--format=%cI", f"{sha}^{{commit}}", "--")
-        )
-    except (GitError, ValueError):
+        return moment_of(Git(environ, cwd)("show", "-s", "--format=%cI", f"{sha}^{{commit}}", "--"))
+    except GitError:
         return None
 
 
@@ -115,7 +120,10 @@ def _head(found: Context, git: Git) -> Context:
         return replace(found, ref=branch, notices=(*found.notices, "the repository has no commit yet"))
     sha, date, decorations = line.split(_SEPARATOR)
     return replace(
-        found, sha=sha, commit_date=datetime.fromisoformat(date), ref=branch or detached_ref(decorations)
+        found,
+        sha=sha,
+        commit_date=moment_of(date) or found.run_date,
+        ref=branch or detached_ref(decorations),
     )
 
 

@@ -98,9 +98,9 @@ def _command(name: str, text: str) -> tuple[str, ...] | None:
 def _json_list(text: str) -> tuple[str, ...]:
     try:
         words = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{text!r} looks like a JSON list, but is none: {error}", hint='write ["a", "b c"]'
+            f"{text!r:.200} looks like a JSON list, but is none: {error}", hint='write ["a", "b c"]'
         ) from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise UsageError(f"{text!r} is not a list of strings", hint='put each word in quotes: ["sleep", "5"]')

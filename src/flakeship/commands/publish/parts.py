@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship.commands.publish.stamping import Stamp
 from flakeship.image.annotations import SOURCE
 from flakeship.image.model import EMPTY, Image, Layer, Platform
+from flakeship.outside.moments import moment_at
 from flakeship.sources.opened import Opened, OpenedIndex
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Obtained:
         """When the flake's source was committed; None where Nix does not know."""
         if self.flake is None or self.flake.last_modified is None:
             return None
-        return datetime.fromtimestamp(self.flake.last_modified, UTC)
+        return moment_at(self.flake.last_modified)
 
 
 # docs/decisions.md#publish-runs-over-a-list-of-parts

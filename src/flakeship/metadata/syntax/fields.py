@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import UsageError
-from flakeship.metadata.syntax.lists import Placed
+from flakeship.metadata.syntax.lists import BLANKS, Placed
 
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
 # A comma within {{ }} belongs to the template; docker/metadata-action splits the template there.
@@ -35,10 +35,10 @@ def parse_fields(line: Placed) -> Iterator[Field]:
         key, value, shift = "", text, 0
         if (equals := text.find("=")) > 0:
             key, value, shift = text[:equals], text[equals + 1 :], equals + 1
-        lead = len(value) - len(value.lstrip())
+        lead = len(value) - len(value.lstrip(BLANKS))
         yield Field(
-            key.strip().lower(),
-            value=line.part(offset + shift + lead, value.strip()),
+            key.strip(BLANKS).lower(),
+            value=line.part(offset + shift + lead, value.strip(BLANKS)),
             written=line.part(offset, text),
         )
         if position >= len(line.text):

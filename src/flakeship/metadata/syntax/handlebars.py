@@ -41,9 +41,13 @@ class Block:
 Node: TypeAlias = str | Expression | Block
 
 _OPEN: Final = re.compile(r"\{\{")
+_DEEPEST: Final = 64
+"""Blocks within blocks, and `{{else if}}` behind one another."""
+
+# A string is atomic: where quotes are escaped there would be two ways for each of them.
 _TAG: Final = re.compile(
     r"\{\{(?P<left>~)?(?:!--[\s\S]*?--(?P<c1>~)?\}\}|![\s\S]*?(?P<c2>~)?\}\}"
-    r"|\{(?P<raw>[^{}]*)\}(?P<r1>~)?\}\}|(?P<body>(?:'(?:\\'|[^'])*'|\"(?:\\\"|[^\"])*\"|[^{}'\"])*?)(?:(?P<r2>~)\}\}|\}\}(?!\})))"
+    r"|\{(?P<raw>[^{}]*)\}(?P<r1>~)?\}\}|(?P<body>(?:(?>'(?:\\'|[^'])*'|\"(?:\\\"|[^\"])*\")|[^{}'\"])*?)(?:(?P<r2>~)\}\}|\}\}(?!\})))"
 )
 _ARGUMENT: Final = re.compile(
     r"\s*(?:(?P<key>[^\s!\"#%-,./;->@\[-^`{-~]+)=)?"
@@ -97,7 +101,7 @@ class _Part:
     strip: bool = False
 
 
-def _nodes(template: Placed, start: int, *, inside: str = "", strip: bool = False) -> _Part:
+def _nodes(template: Placed, start: int, *, inside: str = "", strip: bool = False, depth: int = 0) -> _Part:
     """Read up to the end, or within a block to `{{else}}` or `{{/…}}`."""
     nodes: list[Node] = []
     position, end = start, len(template.text)
@@ -128,7 +132,7 @@ def _nodes(template: Placed, start: int, *, inside: str = "", strip: bool = Fals
             return _Part(tuple(filter(None, nodes)), position, body, strip)
         if body.startswith("#"):
             whole = _Part((), position, body[1:], strip)
-            block, last = _block(template, whole, start=found.start())
+            block, last = _block(template, whole, start=found.start(), depth=depth + 1)
             nodes.append(block)
             position, strip = last.end, last.strip
         elif found["raw"] is not None or found["body"] is not None:
@@ -148,11 +152,17 @@ def _plain(template: str, start: int) -> tuple[str, int]:
     return text + template[start:], len(template)
 
 
-def _block(template: Placed, opened: _Part, *, start: int, closing: str = "") -> tuple[Block, _Part]:
+def _block(
+    template: Placed, opened: _Part, *, start: int, depth: int, closing: str = ""
+) -> tuple[Block, _Part]:
     """Read the block whose opening tag stands at `start` and ends `opened`; return it and its last part.
 
     `closing` is the kind that the closing tag names: an `{{else if …}}` is closed with the block it belongs to.
     """
+    if depth > _DEEPEST:
+        raise _error(
+            template, start, f"a block stands within {_DEEPEST} others", "Write it with fewer blocks in it."
+        )
     kind, _, condition = opened.stop.strip().partition(" ")
     closing = closing or kind
     if kind not in _BLOCKS:
@@ -163,13 +173,15 @@ def _block(template: Placed, opened: _Part, *, start: int, closing: str = "") ->
             "Use {{#if NAME}} or {{#unless NAME}}.",
         )
     expression = _words(condition, position=start, escaped=True, template=template)
-    then = last = _nodes(template, opened.end, inside=closing, strip=opened.strip)
+    then = last = _nodes(template, opened.end, inside=closing, strip=opened.strip, depth=depth)
     otherwise: tuple[Node, ...] = ()
     if then.stop.startswith("else "):
-        inner, last = _block(template, replace(then, stop=then.stop[5:]), start=start, closing=closing)
+        inner, last = _block(
+            template, replace(then, stop=then.stop[5:]), start=start, depth=depth + 1, closing=closing
+        )
         otherwise = (inner,)
     elif not then.stop.startswith("/"):
-        last = _nodes(template, then.end, inside=closing, strip=then.strip)
+        last = _nodes(template, then.end, inside=closing, strip=then.strip, depth=depth)
         otherwise = last.nodes
     if last.stop[1:].strip() != closing:
         raise _error(

@@ -13,6 +13,12 @@ from typing import Final
 
 from flakeship.errors import UsageError
 
+BLANKS: Final = (
+    "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What JavaScript takes for a blank: https://tc39.es/ecma262/#sec-string.prototype.trim."""
+
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
 _QUOTED: Final = re.compile(r'[^"]*(?:""[^"]*)*')
 _PLAIN: Final = re.compile(r"[^,\r\n]*")
@@ -44,6 +50,8 @@ class Placed:
         return f"column {column}: " if column > 1 else ""
 
     def _position(self, offset: int) -> tuple[int, int]:
+        if "\n" not in self.text and "\r" not in self.text:
+            return self.line, self.column + offset
         before = _NEWLINE.split(self.text[:offset])
         if len(before) == 1:
             return self.line, self.column + offset
@@ -86,7 +94,7 @@ def parse_lines(text: str, *, comment: str = "", first: int = 1) -> tuple[Placed
             quoted, stop = _field(text, start, line=line, column=value.column, comment=comment)
             newline = _NEWLINE.search(text, stop)
             end = newline.start() if newline else len(text)
-            rest = text[stop:end].rstrip()
+            rest = text[stop:end].rstrip(BLANKS)
             lines.append(replace(quoted, text=quoted.text + rest) if rest else quoted)
         elif value.text and not (comment and value.text.startswith(comment)):
             lines.append(value)
@@ -97,7 +105,7 @@ def parse_lines(text: str, *, comment: str = "", first: int = 1) -> tuple[Placed
 
 def quoted_line(text: str) -> str:
     """Write a line so that `parse_lines`, and csv-parse in Docker's actions, read the very text; in quotes where need be."""
-    plain = text == text.strip() and not text.startswith(('"', "#")) and not _NEWLINE.search(text)
+    plain = text == text.strip(BLANKS) and not text.startswith(('"', "#")) and not _NEWLINE.search(text)
     return text if plain else '"' + text.replace('"', '""') + '"'
 
 
@@ -107,17 +115,17 @@ def parse_pair(line: Placed, *, what: str) -> tuple[str, str]:
     `what` is how the message of the error calls the line: "a label". UsageError for a line without `=` or without a key.
     """
     key, equals, value = line.text.partition("=")
-    if not equals or not key.strip():
+    if not equals or not key.strip(BLANKS):
         raise UsageError(
             f"{line.where()}{what} must be KEY=VALUE, not {line.text:.100}",
             hint='Write KEY=VALUE, one a line; one whose value has line breaks in quotes: "KEY=…".',
         )
-    return key.strip(), value
+    return key.strip(BLANKS), value
 
 
 def _trimmed(value: Placed) -> Placed:
-    lead = len(value.text) - len(value.text.lstrip())
-    return value.part(lead, value.text.strip())
+    lead = len(value.text) - len(value.text.lstrip(BLANKS))
+    return value.part(lead, value.text.strip(BLANKS))
 
 
 def _cut(value: Placed) -> Iterator[Placed]:
@@ -128,8 +136,8 @@ def _cut(value: Placed) -> Iterator[Placed]:
 
 
 def _records(padded: str, comment: str, first: int) -> Iterator[list[Placed]]:
-    text = padded.rstrip()
-    position = len(text) - len(text.lstrip())
+    text = padded.rstrip(BLANKS)
+    position = len(text) - len(text.lstrip(BLANKS))
     breaks = list(_NEWLINE.finditer(text, 0, position))
     line, begin = first + len(breaks), breaks[-1].end() if breaks else 0
     record: list[Placed] = []

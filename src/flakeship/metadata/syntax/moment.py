@@ -73,9 +73,11 @@ def _filled(get: Callable[[datetime], int], width: int) -> _Letters:
 def _sunday_week(moment: datetime) -> tuple[int, int]:
     """Year and number of the week where weeks begin on Sunday and January 1 lies in the first."""
     day = moment.date()
-    saturday = day + timedelta(days=6 - day.isoweekday() % 7)
-    first = date(saturday.year, 1, 1)
-    return saturday.year, (saturday - first).days // 7 + 1
+    saturday = day.toordinal() + 6 - day.isoweekday() % 7  # in numbers: it may be in the year 10000
+    last = date(day.year, 12, 31).toordinal()
+    if saturday > last:
+        return day.year + 1, 1
+    return day.year, (saturday - date(day.year, 1, 1).toordinal()) // 7 + 1
 
 
 def _offset(moment: datetime, separator: str) -> str:

@@ -60,7 +60,7 @@ def parse_pep440(text: str) -> Version | None:
         return None
     try:
         version = pep440.Version(text)
-    except pep440.InvalidVersion:
+    except ValueError:  # also for a number of more digits than Python reads
         return None
     clean = version.public + (f"+{version.local.replace('.', ',')}" if version.local else "")
     names: dict[str, str | int] = {

@@ -15,6 +15,7 @@ from typing import Any, Final
 from flakeship.errors import NotAnImageError
 from flakeship.image.document import decode_object, without_nulls
 from flakeship.image.model import Digest, parse_digest
+from flakeship.sources.nix2container.patterns import GoPattern
 from flakeship.sources.nix2container.tree import LayerPath, Permission
 
 LIMIT: Final = 64 * 1024 * 1024
@@ -124,18 +125,14 @@ def _permission(document: Mapping[str, Any], called: str) -> Permission:
     )
 
 
-def _pattern(regex: Any, called: str) -> re.Pattern[str]:
-    """Compile a pattern of Go's RE2 (https://github.com/google/re2/wiki/Syntax): `$` is the very end, \\w is ASCII's."""
+def _pattern(regex: Any, called: str) -> GoPattern:
     try:
-        return re.compile(_END.sub(r"\\Z", _text(regex)).replace(r"\z", r"\Z"), re.ASCII)
-    except re.error as error:
+        return GoPattern(_text(regex))
+    except ValueError as error:
         raise NotAnImageError(
-            f"{called} has the pattern {regex!r}, which can't be read: {error}",
-            hint="write the pattern without what only Go's regexp knows",
+            f"{called} has the pattern {regex!r:.200}, which can't be read: {error}",
+            hint="write the pattern without what is wrong in it; flakeship reads those of Go's regexp",
         ) from error
-
-
-_END: Final = re.compile(r"(?<!\\)\$(?=$|[)|])")
 
 
 def _text(value: Any) -> str:

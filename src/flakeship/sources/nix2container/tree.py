@@ -5,18 +5,21 @@ https://github.com/nlewo/nix2container/blob/master/nix/graph.go and tar.go
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Pieces
 from flakeship.image.tar import go as go_tar
 from flakeship.image.tar.files import file_pieces, status, target_of, walk
 from flakeship.image.tar.header import END, Kind
+from flakeship.outside.patterns import TooSlowError
+from flakeship.sources.nix2container.patterns import GoPattern
 
 _ROOT_MODE: Final = 0o755
 
@@ -25,7 +28,7 @@ _ROOT_MODE: Final = 0o755
 class Permission:
     """Mode and owner for files whose path in the store `pattern` matches; None leaves the mode as it is."""
 
-    pattern: re.Pattern[str]
+    pattern: GoPattern
     mode: int | None
     uid: int
     gid: int
@@ -38,7 +41,7 @@ class LayerPath:
     """A path to pack with all below it. `rewrite` is a pattern and its replacement, as Go's regexp expands it."""
 
     path: bytes
-    rewrite: tuple[re.Pattern[str], str] | None = None
+    rewrite: tuple[GoPattern, str] | None = None
     permissions: tuple[Permission, ...] = ()
 
 
@@ -102,36 +105,29 @@ def _parts(destination: bytes) -> list[bytes]:
     return [b""] if destination == b"/" else destination.split(b"/")
 
 
-def _rewritten(source: bytes, rewrite: tuple[re.Pattern[str], str] | None) -> bytes:
+def _rewritten(source: bytes, rewrite: tuple[GoPattern, str] | None) -> bytes:
     if rewrite is None:
         return source
     pattern, replacement = rewrite
-    return pattern.sub(lambda hit: _expanded(replacement, hit), _text(source)).encode(
-        "utf-8", "surrogateescape"
-    )
+    with _in_time(pattern):
+        return pattern.replaced(_text(source), replacement).encode("utf-8", "surrogateescape")
+
+
+@contextlib.contextmanager
+def _in_time(pattern: GoPattern) -> Iterator[None]:
+    """NotAnImageError where the limit of a pattern's time is reached."""
+    try:
+        yield
+    except TooSlowError as error:
+        raise NotAnImageError(
+            f"a layer has the pattern {pattern.source!r:.200}, which {error}",
+            hint="write it without a repetition within a repetition, and build the image again",
+        ) from error
 
 
 def _text(path: bytes) -> str:
     """Decode a path as patterns see it, whatever the locale says."""
     return path.decode("utf-8", "surrogateescape")
-
-
-_VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))")
-
-
-def _expanded(template: str, hit: re.Match[str]) -> str:
-    """Fill in a replacement as https://pkg.go.dev/regexp#Regexp.Expand does: what names no group is empty."""
-
-    def value(variable: re.Match[str]) -> str:
-        if variable[3]:
-            return "$"
-        name = variable[1] or variable[2]
-        try:
-            return hit[int(name) if name.isdecimal() else name] or ""
-        except IndexError:
-            return ""
-
-    return _VARIABLE.sub(value, template)
 
 
 def _members(root: _Node) -> Iterator[tuple[bytes, _Node]]:
@@ -183,7 +179,9 @@ def _permitted(
     """
     owner = go_tar.ROOT
     for permission in permissions:
-        if permission.pattern.search(source):
+        with _in_time(permission.pattern):
+            matches = permission.pattern.matches(source)
+        if matches:
             owner = go_tar.Owner(
                 permission.uid,
                 permission.gid,

@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.image.document import decode_object
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.tar.header import LARGEST, NUMBER, OWNER
+from flakeship.outside.reading import read_file
 
 _WRAPPER_LIMIT: Final = 4096
 _KEYS: Final = frozenset(
@@ -75,7 +76,7 @@ def read_conf(path: Path, *, store: Path, now: datetime | None) -> Conf:
     """Read the wrapper at `path` and the conf.json that it names. `store` must hold all that is named there."""
     script, conf = _named(path)
     try:
-        raw = decode_object(Path(conf).read_bytes())
+        raw = decode_object(read_file(Path(conf), DOCUMENT_LIMIT))
     except (OSError, ValueError) as error:
         raise UnplannedError(f"its conf.json can't be read ({error})") from error
     return conf_of({**_EARLIER, **raw}, script=script, path=path, store=store, now=now)
