@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flakeship.image.stream import Prefixed, Reader, Wrapper, read_full
-from flakeship.image.tar.reader import BLOCK, DamagedError
+from flakeship.image.tar.blocks import BLOCK, DamagedError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE: Final = b"\x2a\x4d\x18"
+_SKIPPABLE_FIRST: Final = 0x50
+"""The first half of the byte before `_SKIPPABLE`; the other half may be anything."""
 _WINDOW_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of history that zstd keeps while it inflates: level 20 of `zstd` asks for 32 MiB, `--ultra -22` for 128."""
 _XZ_MAGIC: Final = b"\xfd7zXZ"
@@ -17,14 +20,25 @@ _BZIP2_MAGIC: Final = b"BZh"
 
 def is_compressed(head: bytes) -> bool:
     """Tell whether a file that begins so is compressed with gzip or zstd."""
-    return head.startswith((GZIP_MAGIC, ZSTD_MAGIC))
+    return bool(suffix_of(head))
 
 
 def suffix_of(head: bytes) -> str:
     """Return what image-spec appends to the media type of a layer that begins so: "", "+gzip", "+zstd"."""
     if head.startswith(GZIP_MAGIC):
         return "+gzip"
-    return "+zstd" if head.startswith(ZSTD_MAGIC) else ""
+    return "+zstd" if _is_zstd(head) else ""
+
+
+def _is_zstd(head: bytes) -> bool:
+    """zstd may begin with frames that hold no data, as pzstd writes them: RFC 8878, section 3.1.2.
+
+    Other formats have such frames too, so what follows them decides, where `head` reaches that far.
+    """
+    place = 0
+    while head[place + 1 : place + 4] == _SKIPPABLE and head[place] & 0xF0 == _SKIPPABLE_FIRST:
+        place += 8 + int.from_bytes(head[place + 4 : place + 8], "little")
+    return head.startswith(ZSTD_MAGIC, place) or 0 < len(head) <= place
 
 
 def is_foreign(head: bytes) -> bool:

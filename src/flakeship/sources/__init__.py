@@ -13,7 +13,8 @@ from typing import Final, cast
 
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_compressed, is_foreign
-from flakeship.image.tar.reader import BLOCK, is_tar
+from flakeship.image.tar.blocks import BLOCK
+from flakeship.image.tar.reader import is_tar
 from flakeship.sources.opened import Opened, Source, SourceRequest
 
 # docs/decisions.md#kinds-are-tuples-of-module-names

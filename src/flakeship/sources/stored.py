@@ -18,7 +18,7 @@ from flakeship.image.media_types import CONFIGS, SUFFIX_OF_LAYER
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Layer, Platform
 from flakeship.image.stamp import unstamped
 from flakeship.image.stream import Reader, read_full
-from flakeship.image.tar.reader import BLOCK
+from flakeship.image.tar.blocks import BLOCK
 from flakeship.sources.blobs import DAMAGED, Blobs, check_size, document, parse_annotations, parse_descriptor
 from flakeship.sources.choice import choose_platform
 from flakeship.sources.indexes import Artifact, ImageManifest, ImageManifests, platform_as_listed

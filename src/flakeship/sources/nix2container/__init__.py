@@ -15,7 +15,7 @@ from flakeship.image.claims import image_of
 from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
 from flakeship.image.model import CompressedBlob, Image, Layer
 from flakeship.image.stream import Joined, Reader
-from flakeship.image.tar.reader import BLOCK
+from flakeship.image.tar.blocks import BLOCK
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
 from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
 from flakeship.sources.opened import Opened, SourceRequest
