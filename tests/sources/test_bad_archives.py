@@ -99,10 +99,19 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a bad date": (lambda: config(encoded(created="now")), "is no date", "Nix expression"),
     "a member above": (lambda: members(Item("../evil")), "leads out", TRUST),
     "an absolute member": (lambda: members(Item("/etc/passwd")), "leads out", TRUST),
-    "a link that leads out": (
-        lambda: members(Item("l", kind=tarfile.SYMTYPE, link="../../x")), "its link 'l' leads out", "a file system",
+    "a layer that is a link out": (
+        lambda: packed([
+            Item("0/layer.tar", kind=tarfile.SYMTYPE, link="../../x"), Item("1/layer.tar", SMALL[1]),
+            *documents(config_of(SMALL), ["0/layer.tar", "1/layer.tar"]),
+        ]), "its link '0/layer.tar' leads out", "a file system",
     ),
-    "a device": (lambda: members(Item("d", kind=tarfile.CHRTYPE)), "is a device", TRUST),
+    "a manifest in a folder": (
+        lambda: packed(documents(config_of(SMALL), ["0/layer.tar"], prefix="image/")),
+        "has its manifest.json in a folder, 'image'", "--directory 'image'",
+    ),
+    "a manifest of skopeo's": (
+        lambda: manifest({"schemaVersion": 2, "layers": []}), "the manifest of one image", "unpack the archive",
+    ),
     "a circle of links": (
         lambda: packed([
             Item("0/layer.tar", kind=tarfile.SYMTYPE, link="../1/layer.tar"),
@@ -178,6 +187,14 @@ def test_a_manifest_that_is_a_bomb_is_not_inflated(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(manifest(gzip.compress(bytes(50_000_000))))
     with pytest.raises(NotAnImageError, match=r"manifest.json can't be read: it is not UTF-8"):
         made(tmp_path / "archive", tmp_path / "out")
+
+
+def test_a_layer_that_is_a_device(tmp_path: Path) -> None:
+    items = [Item("0/layer.tar", kind=tarfile.CHRTYPE), *documents(config_of(SMALL[:1]), ["0/layer.tar"])]
+    (tmp_path / "archive").write_bytes(packed(items))
+    with pytest.raises(NotAnImageError, match=r"'0/layer\.tar' is a device") as caught:
+        made(tmp_path / "archive", tmp_path / "out")
+    assert TRUST in caught.value.hint
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ SOURCES: Final = (
     "flakeship.sources.oci_layout",
     "flakeship.sources.docker_archive",
     "flakeship.sources.nix2container",
+    "flakeship.sources.skopeo_folder",
     "flakeship.sources.closure",
 )
 """The modules of all kinds of source, in the order in which they are asked whether a file is theirs.

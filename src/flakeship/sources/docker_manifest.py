@@ -92,7 +92,7 @@ def missing(name: str, *, marked: bool, there: Iterable[str] = ()) -> NotAnImage
     if name == MANIFEST and folder:
         return NotAnImageError(
             f"the archive has its {MANIFEST} in a folder, {shown(folder)}, where `docker load` does not look",
-            hint=f"make an archive of what is in the folder: tar --create --directory {folder} --file image.tar .",
+            hint=f"make an archive of what is in the folder: tar --create --directory {shown(folder)} --file image.tar .",
         )
     if name == MANIFEST:
         return NotAnImageError(

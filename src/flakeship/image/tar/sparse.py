@@ -66,7 +66,7 @@ def check(found: Layout, stored: int, name: str, *, total: int) -> None:
     if not 0 <= found.size <= SIZE_LIMIT:
         raise DamagedError(f"its sparse member {name} claims {found.size} bytes")
     if total > SEGMENT_LIMIT:
-        raise DamagedError(f"its sparse members have more than {SEGMENT_LIMIT} pieces")
+        raise _too_many()
     end = 0
     for offset, length in found.segments:
         if offset < end or length < 0:
@@ -79,14 +79,15 @@ def check(found: Layout, stored: int, name: str, *, total: int) -> None:
 def of_header(block: bytes, next_block: Callable[[], bytes]) -> Layout:
     """GNU's old form: four pairs in the header, 21 in each block that follows it before the data."""
     pairs = list(_in_block(block, 386, 4))
-    size, more = _number(block[483:495]), block[482]
+    size, more, left = _number(block[483:495]), block[482], SEGMENT_LIMIT // 21
     while more:
-        if not (block := next_block()):
+        block, left = next_block(), left - 1
+        if not block:
             raise _malformed()
+        if not left:
+            raise _too_many()
         pairs += _in_block(block, 0, 21)
         more = block[504]
-        if len(pairs) > SEGMENT_LIMIT:
-            break
     return Layout(pairs, size)
 
 
@@ -137,7 +138,7 @@ def _before_data(data: Reader) -> tuple[list[int], int]:
                 numbers.append(_decimal(line))
                 count = 2 * numbers[0]
         if count > 2 * SEGMENT_LIMIT:
-            raise DamagedError(f"its sparse members have more than {SEGMENT_LIMIT} pieces")
+            raise _too_many()
     return numbers[1:], read
 
 
@@ -149,3 +150,7 @@ def _decimal(text: bytes) -> int:
 
 def _malformed() -> DamagedError:
     return DamagedError("a sparse member does not say where its pieces belong")
+
+
+def _too_many() -> DamagedError:
+    return DamagedError(f"its sparse members have more than {SEGMENT_LIMIT} pieces")
