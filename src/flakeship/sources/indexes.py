@@ -107,9 +107,14 @@ def _by_content(content: Mapping[str, Any]) -> bool | None:
 def _listed_is_index(blobs: Blobs, entry: Descriptor) -> bool | None:
     """The same of an entry, which is read only where its media type says little; None for what is neither."""
     found = _by_type(entry.media_type)
-    if found is None and plain_type(entry.media_type) in SAYS_LITTLE:
+    if found is not None or plain_type(entry.media_type) not in SAYS_LITTLE:
+        return found
+    try:
         return _by_content(_manifest(blobs, entry))
-    return found
+    except NotAnImageError:  # a file of another kind
+        if entry.media_type:
+            return None
+        raise
 
 
 def image_alone(blobs: Blobs, entry: Descriptor) -> ImageManifests:

@@ -39,8 +39,12 @@ if TYPE_CHECKING:  # what is in an index is for those that `matches`: every arch
 
 KIND: Final = "OCI image layout"
 
-_FIRST: Final = re.compile(rf"(^|/)({BLOBS}/|{LAYOUT_FILE}$|{INDEX_FILE}$)")
-"""The first member of a layout in a tar, as far as its name tells."""
+_LAYOUTS: Final = re.compile(rf"(^|/)({BLOBS}/|{LAYOUT_FILE}$|{INDEX_FILE}$)")
+"""Names of members that tell a layout."""
+_DOCKERS: Final = re.compile(r"\.(tar|json)$|(^|/)(VERSION|json|repositories)$|^sha256:")
+"""Names of members that tell an archive of docker's, unless they are a layout's."""
+_UNTOLD: Final = 50
+"""Members that tell neither, until it is no layout."""
 _VERSION: Final = "1."
 _DAMAGED: Final = "write the layout anew with the tool that made it"
 
@@ -78,14 +82,16 @@ def matches(path: Path, head: bytes) -> bool:
 def _is_compressed_layout(path: Path, head: bytes) -> bool:
     """Mostly told by the first member: an archive of docker's own is not inflated for this."""
     names: set[str] = set()
+    promising = False
     with path.open("rb", buffering=0) as file, Inflated(file, head) as stream:
         reader = TarReader(stream)
         for member in reader:
-            if member.kind == "folder":
+            if member.kind in {"folder", "other"}:
                 continue
-            if not names and not _FIRST.search(member.name):
-                return False
             names.add(member.name)
+            promising = promising or bool(_LAYOUTS.search(member.name))
+            if not promising and (len(names) > _UNTOLD or _DOCKERS.search(member.name)):
+                return False
             if member.name == DOCKER_MANIFEST and _lists_images(read_full(reader.data())):
                 return False
     return bool(layouts_among(names))
