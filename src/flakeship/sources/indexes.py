@@ -85,7 +85,7 @@ def is_index(blobs: Blobs, entry: Descriptor) -> bool:
 
 def _manifest(blobs: Blobs, entry: Descriptor) -> Mapping[str, Any]:
     """Read a manifest or an index; a registry keeps these apart from blobs, whatever an entry says of them."""
-    known = _by_type(entry.media_type) is not None
+    known = entry.media_type in INDEXES | MANIFESTS
     return document(blobs, entry if known else replace(entry, media_type=OCI.manifest))
 
 
