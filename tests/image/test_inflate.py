@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import queue
 from typing import Any, cast
 
 import pytest
 import zstandard
 
+from flakeship.image import inflate
 from flakeship.image.inflate import Inflated, is_compressed, suffix_of, uncompressed
 from flakeship.image.stream import chunks
+from flakeship.image.tar.blocks import DamagedError
 
 
 @pytest.mark.parametrize("waited_in_vain", [False, True])
@@ -89,6 +93,45 @@ def test_frames_alone_are_zstd_of_nothing() -> None:
 )
 def test_what_is_not_zstd(data: bytes) -> None:
     assert suffix_of(data[:512]) == ""
+
+
+OTHERS = {
+    "xz": lzma.compress(CONTENT),
+    "xz, two streams and zeros": lzma.compress(CONTENT[:9])
+    + bytes(8)
+    + lzma.compress(CONTENT[9:])
+    + bytes(4),
+    "xz at its highest level": lzma.compress(CONTENT, preset=9),
+    "bzip2": bz2.compress(CONTENT),
+    "bzip2, two streams": bz2.compress(CONTENT[:9]) + bz2.compress(CONTENT[9:]),
+    "bzip2, a stream of nothing": bz2.compress(b"") + bz2.compress(CONTENT),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("size", [1 << 20, 100])
+def test_what_has_no_name_in_a_manifest(name: str, size: int) -> None:
+    data = OTHERS[name]
+    assert is_compressed(data[:512])
+    assert suffix_of(data[:512]) == ""
+    with uncompressed(io.BytesIO(data)) as reader:
+        assert b"".join(chunks(reader, size)) == CONTENT
+    for spoilt in (data[:-13], data[: len(data) // 2], data[:20] + bytes([data[20] ^ 1]) + data[21:]):
+        with pytest.raises(DamagedError, match="its compressed stream is damaged"):
+            list(chunks(uncompressed(io.BytesIO(spoilt))))
+
+
+def test_xz_that_asks_for_more_memory_than_any_archive_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Level 6 asks for 8 MiB."""
+    data = OTHERS["xz"]
+    monkeypatch.setattr(inflate, "_MEMORY", 1 << 20)
+    with pytest.raises(DamagedError, match=r"[Mm]emory"):
+        list(chunks(uncompressed(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize("name", [b"BZh", b"BZh1.txt", b"BZh91AY"])
+def test_a_tar_may_begin_like_bzip2(name: bytes) -> None:
+    assert not is_compressed(name.ljust(512, b"\0"))
 
 
 GZIPS = {

@@ -249,8 +249,9 @@ def test_a_wrong_checksum_of_gzip(tmp_path: Path) -> None:
     ("content", "words", "hint"),
     [
         (b"", "an empty file", "builder"),
-        (b"\xfd7zXZ\0\0\0", "compressed with xz or bzip2", "gzip or zstd"),
-        (b"BZh91AY", "compressed with xz or bzip2", "gzip or zstd"),
+        (b"PK\x03\x04", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
+        (b"\x04\x22\x4d\x18", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
+        (b"BZhello", "none of the kinds that flakeship knows", "buildLayeredImage"),
         (b'{"version": 1}', "a JSON document", "streamLayeredImage"),
         (b"#!/bin/sh\n", "a script that may not be executed", "chmod +x"),
         (b"hello\n", "none of the kinds that flakeship knows", "buildLayeredImage"),

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
+import zstandard
 
 from flakeship import sources
 from flakeship.errors import NotAnImageError
 from flakeship.image.model import Layer
 from flakeship.sources.opened import SourceRequest
 from tests.image.making import WRAPS, check, made
-from tests.sources.layouts import layer_tar, sha256
+from tests.sources.layouts import Layout, layer_tar, sha256
 from tests.sources.store_trees import image_json
 from tests.testbed.archive_shapes import PATHS, Item, config_of, documents, packed
 from tests.testbed.archives import DIFF_IDS, LAYERS
@@ -64,6 +67,39 @@ ODD: Final[dict[str, Sequence[Item]]] = {
     "members without content": [*(Item(f"empty/{n}") for n in range(300)), *IMAGE],
     "more files than any image has layers": [*(Item(f"x/{n}", layer_tar(str(n))) for n in range(200)), *IMAGE],
 }  # fmt: skip
+
+
+COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "xz": lzma.compress,
+    "bzip2": bz2.compress,
+    "zstd behind a frame without content": lambda data: (
+        b"\x50\x2a\x4d\x18\4\0\0\0abcd" + zstandard.compress(data)
+    ),
+    "gzip in two members": lambda data: gzip.compress(data[:700], 1) + gzip.compress(data[700:], 1),
+}
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_other_ways_to_compress(tmp_path: Path, name: str) -> None:
+    """A whole archive, a layer in one, a whole layout, and a layer of it: which is packed anew if a manifest has no name for it."""
+    compress = COMPRESS[name]
+    tars, paths = LAYERS[1:], PATHS[1:]
+    plain = [Item(path, tar) for path, tar in zip(paths, tars, strict=True)]
+    layers = [Item(path, compress(tar)) for path, tar in zip(paths, tars, strict=True)]
+    named = documents(config_of(tars), paths)
+    layout = Layout()
+    layout.listing(layout.image("one", wrap=compress))
+    (tmp_path / "whole").write_bytes(compress(packed([*plain, *named])))
+    (tmp_path / "inner").write_bytes(packed([*layers, *named]))
+    (tmp_path / "both").write_bytes(compress(packed([*layers, *named])))
+    (tmp_path / "layout.tar").write_bytes(compress(layout.tar(tmp_path / "layout").read_bytes()))
+    for source in ("whole", "inner", "both"):
+        result = made(tmp_path / source, tmp_path / "out")
+        assert [layer.diff_id for layer in result.layers] == list(map(sha256, tars))
+    for source in ("layout", "layout.tar"):
+        result = made(tmp_path / source, tmp_path / "out")
+        assert result.layers[0].diff_id == sha256(layer_tar("one"))
+        assert (result.layers[0].descriptor.digest in layout.blobs) is (name not in {"xz", "bzip2"})
 
 
 @pytest.mark.parametrize("wrap", WRAPS)

@@ -78,7 +78,10 @@ def _no_image(path: Path, head: bytes) -> NotAnImageError:
     elif not head:
         what, hint = "an empty file", "the build made nothing; look at its builder"
     elif is_foreign(head):
-        what, hint = "compressed with xz or bzip2", "compress the archive with gzip or zstd, or not at all"
+        what, hint = (
+            "packed with zip, 7z, rar, lz4 or lzip",
+            "unpack it, or compress the archive with gzip or zstd",
+        )
     elif head.lstrip()[:1] in {b"{", b"["}:
         what, hint = "a JSON document", f"point flakeship at an image made by {_IMAGES}"
     elif head.startswith(b"#!"):

@@ -202,9 +202,11 @@ def _suffix(blobs: Blobs, entry: Descriptor, open_blob: functools.partial[Reader
         return said
     with open_blob() as reader:
         head = read_full(reader, BLOCK)
-    if said is None and not (is_tar(head) or is_compressed(head)):
+    suffix = suffix_of(head)
+    repacked = blobs.here and is_compressed(head)  # xz and bzip2 can't be named in a manifest
+    if said is None and not (is_tar(head) or suffix or repacked):
         raise NotAnImageError(
             f"{called} is of an unknown media type, {entry.media_type!r}, and no tar",
             hint="flakeship knows layers that are a tar, plain or compressed with gzip or zstd",
         )
-    return suffix_of(head)
+    return suffix

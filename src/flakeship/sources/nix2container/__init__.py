@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.image.claims import image_of
-from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
+from flakeship.image.inflate import suffix_of, uncompressed
 from flakeship.image.model import CompressedBlob, Image, Layer, key_of
 from flakeship.image.stream import Joined, Reader
 from flakeship.image.tar.blocks import BLOCK
@@ -69,9 +69,9 @@ class Nix2Container:
         with path.open("rb") as file:
             head = file.read(BLOCK)
         blob = None
-        if is_compressed(head):
+        if suffix := suffix_of(head):
             blob = CompressedBlob(
-                layer.digest, path.stat().st_size, suffix_of(head), lambda: path.open("rb", buffering=0)
+                layer.digest, path.stat().st_size, suffix, lambda: path.open("rb", buffering=0)
             )
         return Layer(
             key_of(layer.diff_id, layer.digest),
