@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.media_types import CONFIGS, INDEXES, MANIFESTS, OCI, SAYS_LITTLE, plain_type
+from flakeship.image.media_types import CONFIGS, MANIFESTS, SAYS_LITTLE, plain_type
 from flakeship.image.model import Descriptor, Digest, Platform
-from flakeship.sources.blobs import DAMAGED, Blobs, document, parse_annotations, parse_descriptor
+from flakeship.sources.blobs import DAMAGED, Blobs, parse_annotations, parse_descriptor
+from flakeship.sources.documents import listed_is_index, manifest_document
 
 _DEPTH: Final = 4
 _ENTRIES: Final = 200
@@ -21,7 +22,11 @@ REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
 """Annotation that names the other by its digest."""
 
-_LAYERS: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+_LAYERS: Final = (
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+    "application/vnd.docker.container.image.rootfs.",
+)
 """What the media types of layers begin with, also of those that can't be published."""
 
 
@@ -60,73 +65,16 @@ class ImageManifests:
         return len(self.artifacts) + self.missing
 
 
-def is_index(blobs: Blobs, entry: Descriptor) -> bool:
-    """Return True for an index, False for the manifest of an image; what the document says of itself comes first.
-
-    NotAnImageError for anything else.
-    """
-    content = _manifest(blobs, entry)
-    found = _by_content(content)
-    if found is None:
-        found = _by_type(entry.media_type)
-    if found is not None:
-        return found
-    if content.get("schemaVersion") == 1:
-        raise NotAnImageError(
-            f"{blobs.what} holds a manifest of schema 1, which registries ceased to take",
-            hint="pull the image with docker and push it again, or make it anew",
-        )
-    said = entry.media_type or content.get("mediaType")
-    raise NotAnImageError(
-        f"{blobs.what} holds something of the media type {said!r}, and no image",
-        hint="flakeship takes container images; for other artifacts use `oras`",
-    )
-
-
-def _manifest(blobs: Blobs, entry: Descriptor) -> Mapping[str, Any]:
-    """Read a manifest or an index; a registry keeps these apart from blobs, whatever an entry says of them."""
-    known = entry.media_type in INDEXES | MANIFESTS
-    return document(blobs, entry if known else replace(entry, media_type=OCI.manifest))
-
-
-def _by_type(media_type: str) -> bool | None:
-    plain = plain_type(media_type)
-    return plain in INDEXES if plain in INDEXES | MANIFESTS else None
-
-
-def _by_content(content: Mapping[str, Any]) -> bool | None:
-    """Whether a document is an index, where it says so; by its keys where it states no media type."""
-    said = _media_type(content)
-    if said:
-        return _by_type(said)
-    if "manifests" in content:
-        return True
-    return False if "layers" in content and "config" in content else None
-
-
-def _listed_is_index(blobs: Blobs, entry: Descriptor) -> bool | None:
-    """The same of an entry, which is read only where its media type says little; None for what is neither."""
-    found = _by_type(entry.media_type)
-    if found is not None or plain_type(entry.media_type) not in SAYS_LITTLE:
-        return found
-    try:
-        return _by_content(_manifest(blobs, entry))
-    except NotAnImageError:  # a file of another kind
-        if entry.media_type:
-            return None
-        raise
-
-
 def image_alone(blobs: Blobs, entry: Descriptor) -> ImageManifests:
     """Return the one manifest that no index lists: whether it is an image is said when it is opened."""
-    return ImageManifests((ImageManifest(entry, _manifest(blobs, entry)),), {})
+    return ImageManifests((ImageManifest(entry, manifest_document(blobs, entry)),), {})
 
 
 def manifests_below(
     blobs: Blobs, entry: Descriptor, *, platform: Platform | None = None, sparse: bool = False
 ) -> ImageManifests:
     """Return the images of an index and of the indexes in it. With `sparse`, what is missing is left out."""
-    index = _manifest(blobs, entry)
+    index = manifest_document(blobs, entry)
     what = f"the index {entry.digest} of {blobs.what}"
     annotations = parse_annotations(index.get("annotations"), what)
     return manifests_among(blobs, entries(index, what), annotations, platform=platform, sparse=sparse)
@@ -186,7 +134,7 @@ class _Leaves:
                 self.artifacts[entry.digest] = artifact
             elif self._sparse and self._blobs.size(entry.digest) is None:
                 self.missing += 1
-            elif (index := _listed_is_index(self._blobs, entry)) is None:
+            elif (index := listed_is_index(self._blobs, entry)) is None:
                 self.artifacts[entry.digest] = Artifact(entry, entry.media_type)
             elif not index:
                 self._entries.setdefault((entry.digest, entry.platform), entry)
@@ -200,7 +148,7 @@ class _Leaves:
                 f"{self._blobs.what} holds an index {_DEPTH} levels deep in others", hint=DAMAGED
             )
         what = f"the index {entry.digest} of {self._blobs.what}"
-        self.add(entries(_manifest(self._blobs, entry), what), depth)
+        self.add(entries(manifest_document(self._blobs, entry), what), depth)
 
     def serving(self, wanted: Platform) -> tuple[ImageManifest, ...]:
         """The image of the first entry that states this platform, else of one that serves it; none where none does."""
@@ -224,7 +172,7 @@ class _Leaves:
         for entry in listed:
             content = self._contents.get(entry.digest)
             if content is None:
-                content = self._contents[entry.digest] = _manifest(self._blobs, entry)
+                content = self._contents[entry.digest] = manifest_document(self._blobs, entry)
             if artifact := artifact_by_content(entry, content):
                 self.artifacts[entry.digest] = artifact
             else:
@@ -266,10 +214,10 @@ def artifact_at(blobs: Blobs, entry: Descriptor) -> Artifact | None:
     if artifact := artifact_by_entry(entry):
         return artifact
     try:
-        index = _listed_is_index(blobs, entry)
+        index = listed_is_index(blobs, entry)
         if index is None:
             return Artifact(entry, entry.media_type)
-        content = _manifest(blobs, entry)
+        content = manifest_document(blobs, entry)
         if not index:
             return artifact_by_content(entry, content)
         listed = entries(content, blobs.what)

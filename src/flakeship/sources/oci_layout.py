@@ -203,7 +203,8 @@ def _choose(
 ) -> tuple[ImageManifests, tuple[str, ...]]:
     """index.json lists images, one under each of its names; or it is itself the index of one image."""
     from flakeship.sources.choice import choose_image
-    from flakeship.sources.indexes import image_alone, is_index, manifests_among, manifests_below
+    from flakeship.sources.documents import is_index
+    from flakeship.sources.indexes import image_alone, manifests_among, manifests_below
 
     wanted, platform = request.image_in_archive, request.platform
     named = _named(listed)

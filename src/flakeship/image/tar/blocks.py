@@ -1,4 +1,4 @@
-"""What every dialect of tar is read with: blocks, numbers, and data of a stated length."""
+"""What every dialect of tar is read with: blocks, numbers, records, and data of a stated length."""
 
 from __future__ import annotations
 
@@ -58,3 +58,31 @@ def number(field: bytes) -> int:
 def text_field(data: bytes) -> bytes:
     """Return what stands in a field before its first NUL."""
     return data.partition(b"\0")[0]
+
+
+def pax_records(data: bytes) -> dict[bytes, bytes]:
+    """Parse `LENGTH KEYWORD=VALUE\\n` records, and keep those that say where a member is: pax(1), "Extended Header".
+
+    An empty value stands for none. DamagedError where they are malformed. The pairs of a sparse file's oldest form become one record, as its next form has it.
+    """
+    records: dict[bytes, bytes] = {}
+    pairs: list[bytes] = []
+    data, start = data.rstrip(b"\0"), 0
+    while start < len(data):
+        length = data[start : start + 10].partition(b" ")[0]
+        end = start + int(length) if length.isdigit() else 0
+        if not start + len(length) + 1 < end <= len(data):
+            raise DamagedError("a pax header is damaged")
+        keyword, _, value = data[start + len(length) + 1 : end - 1].partition(b"=")
+        if keyword in {b"GNU.sparse.offset", b"GNU.sparse.numbytes"}:
+            pairs.append(value)
+        elif (
+            keyword in {b"path", b"linkpath"}
+            or keyword.startswith(b"GNU.sparse.")
+            or (keyword == b"size" and value.isdigit() and len(value) < 20)
+        ):
+            records[keyword] = value
+        start = end
+    if pairs:
+        records[b"GNU.sparse.map"] = b",".join(pairs)
+    return records

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import CHUNK, Reader, Stream, chunks, read_full
-from flakeship.image.tar.blocks import BLOCK, Bounded, DamagedError, number, text_field
+from flakeship.image.tar.blocks import BLOCK, Bounded, DamagedError, number, pax_records, text_field
 
 MEMBER_LIMIT: Final = 20_000
 """Headers of any kind: an endless row of extended ones would take as long as one of files."""
@@ -124,7 +124,7 @@ class TarReader:
                     hint="point flakeship at the archive of an image, as `docker load` takes it",
                 )
             if header.flag in _PAX:
-                extended |= _pax_records(self._small(header))
+                extended |= pax_records(self._small(header))
             elif header.flag in _GNU_LONG:
                 extended[_GNU_LONG[header.flag]] = self._small(header).rstrip(b"\0")
             elif header.flag == _GLOBAL:
@@ -274,31 +274,3 @@ def shown(name: str) -> str:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-def _pax_records(data: bytes) -> dict[bytes, bytes]:
-    """Parse `LENGTH KEYWORD=VALUE\\n` records, and keep those that say where a member is: pax(1), "Extended Header".
-
-    An empty value stands for none. The pairs of a sparse file's oldest form become one record, as its next form has it.
-    """
-    records: dict[bytes, bytes] = {}
-    pairs: list[bytes] = []
-    data, start = data.rstrip(b"\0"), 0
-    while start < len(data):
-        length = data[start : start + 10].partition(b" ")[0]
-        end = start + int(length) if length.isdigit() else 0
-        if not start + len(length) + 1 < end <= len(data):
-            raise DamagedError("a pax header is damaged")
-        keyword, _, value = data[start + len(length) + 1 : end - 1].partition(b"=")
-        if keyword in {b"GNU.sparse.offset", b"GNU.sparse.numbytes"}:
-            pairs.append(value)
-        elif (
-            keyword in {b"path", b"linkpath"}
-            or keyword.startswith(b"GNU.sparse.")
-            or (keyword == b"size" and value.isdigit() and len(value) < 20)
-        ):
-            records[keyword] = value
-        start = end
-    if pairs:
-        records[b"GNU.sparse.map"] = b",".join(pairs)
-    return records
