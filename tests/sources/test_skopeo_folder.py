@@ -75,8 +75,9 @@ def test_digests_by_another_algorithm(tmp_path: Path) -> None:
     [
         (lambda path, blob: (path / blob).unlink(), "is not whole: its blob"),
         (lambda path, blob: (path / blob).write_bytes(b"short"), "is not whole: its blob"),
-        (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":1}'), "of schema 1"),
-        (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":2}'), "no image"),
+        (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":1,"fsLayers":[]}'), "of schema 1"),
+        (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":2,"manifests":[]}'), "without an image"),
+        (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":1}'), "it is a folder"),
         (lambda path, blob: (path / "manifest.json").write_text("{}"), "is no image: it is a folder"),
         (lambda path, blob: (path / "manifest.json").write_text("[]"), "is no image: it is a folder"),
         (lambda path, blob: (path / "manifest.json").write_text("{"), "is no image: it is a folder"),

@@ -127,6 +127,7 @@ def _opened_tar(tar: Path, what: str, request: SourceRequest) -> Opened:
     except SeveralImagesError:
         raise
     except NotAnImageError as error:
+        # docs/decisions.md#one-good-half-is-enough
         docker = _as_docker_reads(tar, request) if files.size(DOCKER_MANIFEST) is not None else None
         if docker is None:
             raise

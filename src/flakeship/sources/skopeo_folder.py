@@ -20,6 +20,8 @@ from flakeship.sources.opened import Opened, SourceRequest
 KIND: Final = "folder of skopeo"
 
 _MANIFEST: Final = "manifest.json"
+_KEYS: Final = ({"config", "layers"}, {"manifests"}, {"fsLayers"})
+"""What a manifest has, an index, and a manifest of schema 1."""
 _DAMAGED: Final = "write the folder anew: skopeo copy --all SOURCE dir:FOLDER"
 
 
@@ -28,9 +30,11 @@ def matches(path: Path, head: bytes) -> bool:
     if not (path / _MANIFEST).is_file():
         return False
     try:
-        return decode_object(_manifest(path)).get("schemaVersion") in {1, 2}
+        document = decode_object(_manifest(path))
     except (ValueError, NotAnImageError):
         return False
+    # a package may have a manifest.json of its own
+    return "schemaVersion" in document and any(keys <= set(document) for keys in _KEYS)
 
 
 @contextlib.contextmanager

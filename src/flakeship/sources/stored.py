@@ -197,6 +197,7 @@ def _suffix(blobs: Blobs, entry: Descriptor, open_blob: functools.partial[Reader
             f"{called} is encrypted: {entry.media_type}",
             hint="decrypt the image first: `skopeo copy --decryption-key KEY …`",
         )
+    # docs/decisions.md#a-blobs-first-bytes-say-its-compression
     said = suffix_of_layer(entry.media_type)
     if said is not None and not blobs.here:
         return said

@@ -108,6 +108,7 @@ class TarReader:
         self._stored = Bounded(file, 0)
         self._data: Stream = self._stored
         self._segments = 0
+        # docs/decisions.md#a-tar-need-not-end-with-its-mark
         self.marked = False
         """True once the mark at the end was read. An archive may lack it, and one that was cut off does: whoever misses
         something in it should say so. https://www.gnu.org/software/tar/manual/html_node/Standard.html"""
