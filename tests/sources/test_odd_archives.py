@@ -22,9 +22,11 @@ from flakeship.sources.opened import SourceRequest
 from tests.image.making import WRAPS, check, made
 from tests.sources.layouts import Layout, layer_tar, sha256
 from tests.sources.store_trees import image_json
-from tests.testbed.archive_shapes import PATHS, Item, config_of, documents, packed
-from tests.testbed.archives import DIFF_IDS, LAYERS
+from tests.testbed.archive_shapes import Item, config_of, documents, packed
 
+LAYERS: Final = tuple(map(layer_tar, ("one", "two", "three")))
+DIFF_IDS: Final = tuple(sha256(layer).removeprefix("sha256:") for layer in LAYERS)
+PATHS: Final = tuple(f"{digest}/layer.tar" for digest in DIFF_IDS)
 IMAGE: Final = [
     *(Item(path, layer) for path, layer in zip(PATHS, LAYERS, strict=True)),
     *documents(config_of(LAYERS), PATHS),
@@ -63,6 +65,10 @@ ODD: Final[dict[str, Sequence[Item]]] = {
     ],
     "the config is a link": [
         *IMAGE[:-2], Item("c", IMAGE[-2].data), Item(IMAGE[-2].name, kind=tarfile.LNKTYPE, link="c"), IMAGE[-1],
+    ],
+    "keys in small letters": [
+        *IMAGE[:-1],
+        Item("manifest.json", json.dumps([{"config": IMAGE[-2].name, "repotags": None, "LAYERS": PATHS}]).encode()),
     ],
     "members without content": [*(Item(f"empty/{n}") for n in range(300)), *IMAGE],
     "more files than any image has layers": [*(Item(f"x/{n}", layer_tar(str(n))) for n in range(200)), *IMAGE],

@@ -43,16 +43,21 @@ def choose_entry(data: bytes, wanted: str) -> ArchiveEntry:
             f"the archive's {MANIFEST} is the manifest of one image, as `skopeo copy … dir:FOLDER` writes it",
             hint="unpack the archive, and name the folder as `source`",
         )
-    entries = listed if isinstance(listed, list) else []
+    entries = list(map(_as_go_reads, listed)) if isinstance(listed, list) else []
     if not entries:
         raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
     entry = entries[choose_image([_names(entry) for entry in entries], wanted, what="the archive")]
     if not isinstance(entry, dict):
         raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
-    config, layers, names = (entry.get(key) for key in ("Config", "Layers", "RepoTags"))
+    config, layers, names = (entry.get(key) for key in ("config", "layers", "repotags"))
     if not isinstance(config, str) or not _all_text(layers or []) or not _all_text(names or []):
         raise NotAnImageError(f"the archive's {MANIFEST} does not name a config and layers", hint=NOT_BUILT)
     return ArchiveEntry(config, tuple(layers or ()), tuple(names or ()))
+
+
+def _as_go_reads(entry: object) -> object:
+    """Without regard to case, and of two keys that are one the later: https://pkg.go.dev/encoding/json#Unmarshal."""
+    return {key.lower(): value for key, value in entry.items()} if isinstance(entry, dict) else entry
 
 
 def _all_text(value: object) -> bool:
@@ -60,7 +65,7 @@ def _all_text(value: object) -> bool:
 
 
 def _names(entry: object) -> list[str]:
-    names = entry.get("RepoTags") if isinstance(entry, dict) else None
+    names = entry.get("repotags") if isinstance(entry, dict) else None
     return list(map(str, names)) if isinstance(names, list) else []
 
 
