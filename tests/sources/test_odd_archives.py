@@ -130,7 +130,7 @@ def test_odd_archives(tmp_path: Path, name: str, wrap: str) -> None:
 def test_of_many_members_few_are_taken_for_layers(
     tmp_path: Path, many: Sequence[Item], handed_out: int, wrap: str
 ) -> None:
-    """Each would be packed and sent: https://docs.docker.com/engine/storage/drivers/ has a limit of 128."""
+    """Each would be packed and sent."""
     (tmp_path / "archive").write_bytes(WRAPS[wrap](packed([*many, *IMAGE])))
     with sources.opened(tmp_path / "archive", SourceRequest()) as source:
         keys = [layer.key for layer in source.layers()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from tests.image.making import check, made
 from tests.sources.layouts import Layout, layer_tar, sha256
 
 
-def folder(path: Path, layout: Layout, entry: Any, *children: Any, spelled: bool = False) -> Path:
+def folder(path: Path, layout: Layout, entry: Any, *children: Any) -> Path:
     """`entry` is the manifest; `children` are those that it lists, if it is an index."""
     path.mkdir()
     (path / "version").write_text("Directory Transport Version: 1.1\n")
     for digest, data in layout.blobs.items():
-        name = digest.replace(":", "-") if spelled else digest.partition(":")[2]
+        name = digest.partition(":")[2]
         if digest == entry["digest"]:
             name = "manifest.json"
         elif digest in {child["digest"] for child in children}:
@@ -60,13 +61,11 @@ def test_digests_by_another_algorithm(tmp_path: Path) -> None:
     layout = Layout()
     entry = layout.image("one")
     manifest = json.loads(layout.blobs.pop(entry["digest"]))
-    import hashlib
-
     layer = manifest["layers"][0]
     data = layout.blobs.pop(layer["digest"])
     layer["digest"] = f"sha512:{hashlib.sha512(data).hexdigest()}"
     path = folder(tmp_path / "dir", layout, layout.json(manifest, entry["mediaType"]))
-    (path / layer["digest"].replace(":", "-")).write_bytes(data)
+    (path / layer["digest"].partition(":")[2]).write_bytes(data)
     assert made(path, tmp_path / "out").layers[0].descriptor.digest == layer["digest"]
 
 

@@ -73,7 +73,7 @@ def plain_type(media_type: str) -> str:
 def suffix_of_layer(media_type: str) -> str | None:
     """Return the suffix in `Family.layers` that a layer's media type means, in either family's spelling; None for others.
 
-    containerd and buildkit write docker's with zstd: https://github.com/containerd/containerd/pull/4809.
+    Docker's with zstd is in no specification, and met all the same: https://github.com/containerd/containerd/issues/9263.
     """
     plain = plain_type(media_type)
     if not plain.startswith(_LAYER_FAMILIES):

@@ -78,10 +78,9 @@ class _FolderBlobs:
         return self.open(entry.digest)
 
     def _file(self, digest: Digest) -> Path:
-        """Digests by another algorithm than SHA-256 are spelled out: https://github.com/containers/image/pull/2562."""
+        """https://github.com/containers/image/blob/main/directory/directory_transport.go, layerPath and manifestPath."""
         if digest == self.manifest:
             return self._path / _MANIFEST
-        algorithm, _, plain = digest.partition(":")
-        spelled = plain if algorithm == "sha256" else f"{algorithm}-{plain}"
-        names = (spelled, plain, f"{spelled}.manifest.json", f"{plain}.manifest.json")
-        return next((file for name in names if (file := self._path / name).is_file()), self._path / spelled)
+        blob = self._path / digest.partition(":")[2]
+        manifest = blob.with_name(f"{blob.name}.manifest.json")
+        return manifest if manifest.is_file() else blob
