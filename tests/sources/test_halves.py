@@ -105,8 +105,9 @@ def test_a_broken_half_is_no_choice_of_several(tmp_path: Path) -> None:
     """Where the layout holds several images, or another platform is asked for, docker's half doesn't choose one."""
     layout = Layout()
     entries = [layout.image(text, annotations={REF_NAME: text}) for text in ("one", "two")]
-    _, manifest = saved()
-    path = archive(tmp_path / "several", layout.listing(*entries).files() | {"manifest.json": manifest})
+    good, manifest = saved()
+    files = good.files() | layout.listing(*entries).files() | {"manifest.json": manifest}
+    path = archive(tmp_path / "several", files)
     with pytest.raises(NotAnImageError, match="holds 2 images"):
         opened(path)
     broken, manifest = saved({"layers": None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
 from pathlib import Path
 from typing import Any, Final
 
@@ -172,6 +173,24 @@ def test_what_is_no_image_is_refused_by_its_right_name() -> None:
         NotAnImageError, match="is of an unknown media type, 'application/octet-stream', and no tar"
     ):
         images(Repository(layout, odd), odd, MANIFEST)
+
+
+def test_xz_in_a_registry_has_no_name() -> None:
+    """It can't be sent as it is, and what is not here is not packed anew."""
+    layout = Layout()
+    odd = layout.image("one", media_types={"layer": "application/octet-stream"}, wrap=lzma.compress)
+    with pytest.raises(NotAnImageError, match="is of an unknown media type"):
+        images(Repository(layout, odd), odd, MANIFEST)
+
+
+def test_an_entry_without_a_media_type_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    """It counts as an image; a file of a stated kind does not."""
+    layout = Layout()
+    missing = {**layout.image("two"), "mediaType": ""}
+    del layout.blobs[missing["digest"]]
+    path = layout.listing(layout.index_of(layout.image("one"), missing)).folder(tmp_path / "in")
+    with pytest.raises(NotAnImageError, match="is not whole"):
+        made(path, tmp_path / "out")
 
 
 def test_files_that_say_little_make_no_image(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def _parsed(block: bytes, position: int) -> _Header:
         raise DamagedError(f"the header before byte {position} is damaged ({error})") from error
     name, flag = text_field(block[:100]), block[156:157]
     # GNU's old form, which its tar still writes by default, has times and offsets where POSIX has a prefix
-    if block[257:263] == b"ustar\0" and (prefix := text_field(block[345:500])) and flag not in _GNU_LONG:
+    if block[257:263] == b"ustar\0" and (prefix := text_field(block[345:500])):
         name = prefix + b"/" + name
     return _Header(_text(name), flag, size, _text(text_field(block[157:257])), block)
 
