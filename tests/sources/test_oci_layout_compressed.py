@@ -74,10 +74,11 @@ def test_what_docker_saves_is_dockers(compress: Compress, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("manifest", [b"[]", b"null", b"", b"{", b"[" * 100])
 def test_what_docker_would_load_nothing_of_is_a_layout(
-    compress: Compress, plain: Path, tmp_path: Path, manifest: bytes
+    compress: Compress, tmp_path: Path, manifest: bytes
 ) -> None:
-    expected = [layer.descriptor for layer in made(plain, tmp_path / "one").layers]
     layout = Layout()
-    path = layout.listing(layout.image()).tar(tmp_path / "in", extra=[("manifest.json", manifest)])
+    layout.listing(layout.image())
+    expected = [layer.descriptor for layer in made(layout.tar(tmp_path / "plain"), tmp_path / "one").layers]
+    path = layout.tar(tmp_path / "in", extra=[("manifest.json", manifest)])
     (tmp_path / "packed").write_bytes(compress(path.read_bytes()))
     assert [layer.descriptor for layer in made(tmp_path / "packed", tmp_path / "two").layers] == expected
