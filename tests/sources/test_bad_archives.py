@@ -99,10 +99,19 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a bad date": (lambda: config(encoded(created="now")), "is no date", "Nix expression"),
     "a member above": (lambda: members(Item("../evil")), "leads out", TRUST),
     "an absolute member": (lambda: members(Item("/etc/passwd")), "leads out", TRUST),
-    "a link that leads out": (
-        lambda: members(Item("l", kind=tarfile.SYMTYPE, link="../../x")), "its link 'l' leads out", "a file system",
+    "a layer that is a link out": (
+        lambda: packed([
+            Item("0/layer.tar", kind=tarfile.SYMTYPE, link="../../x"), Item("1/layer.tar", SMALL[1]),
+            *documents(config_of(SMALL), ["0/layer.tar", "1/layer.tar"]),
+        ]), "its link '0/layer.tar' leads out", "a file system",
     ),
-    "a device": (lambda: members(Item("d", kind=tarfile.CHRTYPE)), "is a device", TRUST),
+    "a manifest in a folder": (
+        lambda: packed(documents(config_of(SMALL), ["0/layer.tar"], prefix="image/")),
+        "has its manifest.json in a folder, 'image'", "--directory 'image'",
+    ),
+    "a manifest of skopeo's": (
+        lambda: manifest({"schemaVersion": 2, "layers": []}), "the manifest of one image", "unpack the archive",
+    ),
     "a circle of links": (
         lambda: packed([
             Item("0/layer.tar", kind=tarfile.SYMTYPE, link="../1/layer.tar"),
@@ -180,6 +189,14 @@ def test_a_manifest_that_is_a_bomb_is_not_inflated(tmp_path: Path) -> None:
         made(tmp_path / "archive", tmp_path / "out")
 
 
+def test_a_layer_that_is_a_device(tmp_path: Path) -> None:
+    items = [Item("0/layer.tar", kind=tarfile.CHRTYPE), *documents(config_of(SMALL[:1]), ["0/layer.tar"])]
+    (tmp_path / "archive").write_bytes(packed(items))
+    with pytest.raises(NotAnImageError, match=r"'0/layer\.tar' is a device") as caught:
+        made(tmp_path / "archive", tmp_path / "out")
+    assert TRUST in caught.value.hint
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wrap", WRAPS)
 def test_cut_off_anywhere(tmp_path: Path, wrap: str) -> None:
@@ -232,8 +249,9 @@ def test_a_wrong_checksum_of_gzip(tmp_path: Path) -> None:
     ("content", "words", "hint"),
     [
         (b"", "an empty file", "builder"),
-        (b"\xfd7zXZ\0\0\0", "compressed with xz or bzip2", "gzip or zstd"),
-        (b"BZh91AY", "compressed with xz or bzip2", "gzip or zstd"),
+        (b"PK\x03\x04", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
+        (b"\x04\x22\x4d\x18", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
+        (b"BZhello", "none of the kinds that flakeship knows", "buildLayeredImage"),
         (b'{"version": 1}', "a JSON document", "streamLayeredImage"),
         (b"#!/bin/sh\n", "a script that may not be executed", "chmod +x"),
         (b"hello\n", "none of the kinds that flakeship knows", "buildLayeredImage"),

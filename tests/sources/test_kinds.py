@@ -16,7 +16,14 @@ import pytest
 from flakeship import sources
 from flakeship.errors import NotAnImageError
 from flakeship.image.model import Image, Layer, Platform
-from flakeship.sources import closure, docker_archive, nix2container, oci_layout, stream_script
+from flakeship.sources import (
+    closure,
+    docker_archive,
+    nix2container,
+    oci_layout,
+    skopeo_folder,
+    stream_script,
+)
 from flakeship.sources.opened import Opened, Source, SourceRequest
 from tests.image.making import WRAPS
 from tests.testbed.archive_shapes import SHAPES, Item, packed
@@ -31,7 +38,14 @@ ROOTFS = packed(
 )
 
 
-KINDS: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container, closure)
+KINDS: Final[tuple[Source, ...]] = (
+    stream_script,
+    oci_layout,
+    docker_archive,
+    nix2container,
+    skopeo_folder,
+    closure,
+)
 """mypy holds each module against the Protocol."""
 
 

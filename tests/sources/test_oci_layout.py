@@ -232,12 +232,23 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
     "foreign": (lambda layout: first_layer(layout, mediaType=FOREIGN), "may not be distributed"),
     "windows": (lambda layout: first_layer(layout, mediaType=NOT_DISTRIBUTABLE), "may not be distributed"),
     "encrypted": (lambda layout: first_layer(layout, mediaType=f"{GZIP}+encrypted"), "is encrypted"),
-    "unknown layer": (lambda layout: first_layer(layout, mediaType="text/plain"), "unknown media type"),
+    "unknown layer": (
+        lambda layout: layout.image(media_types={"layer": "text/plain"}, wrap=lambda tar: b"!" + tar),
+        "is of an unknown media type, 'text/plain', and no tar",
+    ),
     "artifact": (
         lambda layout: layout.image(media_types={"config": "application/vnd.cncf.helm.config.v1+json"}),
         "is no image: its config is of the media type",
     ),
-    "unknown entry": (lambda layout: {**layout.image(), "mediaType": "text/plain"}, "'text/plain', and no image"),
+    "unknown entry": (
+        lambda layout: layout.json({"mediaType": "text/x-odd"}, "text/x-odd"), "'text/x-odd', and no image",
+    ),
+    "schema 1": (
+        lambda layout: layout.json(
+            {"schemaVersion": 1, "fsLayers": []}, "application/vnd.docker.distribution.manifest.v1+prettyjws"
+        ),
+        "a manifest of schema 1",
+    ),
     "neither": (lambda layout: {**layout.json({}, MANIFEST), "mediaType": ""}, "and no image"),
     "no layers": (lambda layout: layout.image(change={"layers": None}), "lists no layers"),
     "too few layers": (lambda layout: layout.image(change={"layers": []}), "lists 1 diff_ids"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -63,7 +64,21 @@ def test_no_place_for_it(compressed: Path, tmp_path: Path) -> None:
 
 def test_what_docker_saves_is_dockers(compress: Compress, tmp_path: Path) -> None:
     layout = Layout()
-    path = layout.listing(layout.image()).tar(tmp_path / "in", extra=[("manifest.json", b"[]")])
+    entry = [{"Config": "none.json", "Layers": []}]
+    manifest = ("manifest.json", json.dumps(entry).encode())
+    path = layout.listing(layout.image()).tar(tmp_path / "in", extra=[manifest])
     (tmp_path / "packed").write_bytes(compress(path.read_bytes()))
-    with pytest.raises(NotAnImageError, match=r"manifest\.json"):
+    with pytest.raises(NotAnImageError, match=r"no member 'none\.json', which its manifest\.json names"):
         made(tmp_path / "packed", tmp_path / "out")
+
+
+@pytest.mark.parametrize("manifest", [b"[]", b"null", b"", b"{", b"[" * 100])
+def test_what_docker_would_load_nothing_of_is_a_layout(
+    compress: Compress, tmp_path: Path, manifest: bytes
+) -> None:
+    layout = Layout()
+    layout.listing(layout.image())
+    expected = [layer.descriptor for layer in made(layout.tar(tmp_path / "plain"), tmp_path / "one").layers]
+    path = layout.tar(tmp_path / "in", extra=[("manifest.json", manifest)])
+    (tmp_path / "packed").write_bytes(compress(path.read_bytes()))
+    assert [layer.descriptor for layer in made(tmp_path / "packed", tmp_path / "two").layers] == expected

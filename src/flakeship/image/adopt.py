@@ -12,7 +12,7 @@ from flakeship.image.inflate import uncompressed
 from flakeship.image.media_types import Family
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.stream import Hashing, Reader, Unclosed, Wrapper, chunks, sha256_of
-from flakeship.image.tar.reader import DamagedError
+from flakeship.image.tar.blocks import DamagedError
 
 
 class StoppedError(Exception):

@@ -46,3 +46,36 @@ SUFFIX_OF_LAYER: Final = {
     media_type: suffix for family in (OCI, DOCKER) for suffix, media_type in family.layers.items()
 }
 """From a layer's media type to the suffix that names its compression in `Family.layers`."""
+
+SAYS_LITTLE: Final = frozenset(
+    {"", "application/json", "application/octet-stream", "binary/octet-stream", "text/html", "text/plain"}
+)
+"""Media types of documents that were stored or served as files: what is in them tells what they are.
+
+docker takes configs of these: https://github.com/distribution/distribution/issues/1621.
+"""
+
+_LAYER_FAMILIES: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+_COMPRESSED: Final = {
+    "tar": "",
+    "tar+gzip": "+gzip",
+    "tar.gzip": "+gzip",
+    "tar+zstd": "+zstd",
+    "tar.zstd": "+zstd",
+}
+
+
+def plain_type(media_type: str) -> str:
+    """Return a media type without parameters, in small letters: RFC 9110, section 8.3.1."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+def suffix_of_layer(media_type: str) -> str | None:
+    """Return the suffix in `Family.layers` that a layer's media type means, in either family's spelling; None for others.
+
+    Docker's with zstd is in no specification, and met all the same: https://github.com/containerd/containerd/issues/9263.
+    """
+    plain = plain_type(media_type)
+    if not plain.startswith(_LAYER_FAMILIES):
+        return None
+    return _COMPRESSED.get(plain.removeprefix(_OCI_LAYER[:-3]).removeprefix(_DOCKER_LAYER[:-3]))

@@ -167,12 +167,17 @@ class CompressedBlob:
     here: bool = True
 
 
+def key_of(diff_id: Digest, blob: Digest) -> str:
+    """The key of a layer with this stated diff_id: of two blobs that hold one tar, each is a layer of its own."""
+    return diff_id if blob == diff_id else f"{diff_id}@{blob}"
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """A layer as its source knows it, before a byte of it is read.
 
     `key` identifies the layer within a run: equal keys mean equal tars, whichever sources the layers come from, and a
-    source that is opened again gives its layers the same keys. It is the diff_id where the image's config is known
+    source that is opened again gives its layers the same keys. It is `key_of` where the image's config is known
     before the layers; a digest of store paths and their contents where the layer is made from the store; and the
     source with the name of a member for an archive that can only be read forward.
     Where `annotations` have a `LAYER_KEY`, that identifies the same tar in every run, so that the layer is found in
@@ -185,7 +190,7 @@ class Layer:
     `compressed` is the blob, where the source has one; it is sent instead of a blob that packing would make.
     `named` is the diff_id that the name of the archive's member states. It is enough to recognise the layer before it
     is read, because the config, which comes later, is compared with it.
-    `member` is what messages call the layer, where that is not the key: the name of the archive's member.
+    `member` is what messages call the layer, where that is not the key: the name of the archive's member, or a digest.
     """
 
     key: str

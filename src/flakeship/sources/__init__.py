@@ -13,7 +13,8 @@ from typing import Final, cast
 
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_compressed, is_foreign
-from flakeship.image.tar.reader import BLOCK, is_tar
+from flakeship.image.tar.blocks import BLOCK
+from flakeship.image.tar.reader import is_tar
 from flakeship.sources import git_lfs
 from flakeship.sources.opened import Opened, Source, SourceRequest
 
@@ -23,6 +24,7 @@ SOURCES: Final = (
     "flakeship.sources.oci_layout",
     "flakeship.sources.docker_archive",
     "flakeship.sources.nix2container",
+    "flakeship.sources.skopeo_folder",
     "flakeship.sources.closure",
 )
 """The modules of all kinds of source, in the order in which they are asked whether a file is theirs.
@@ -91,7 +93,10 @@ def _no_image(path: Path, head: bytes) -> NotAnImageError:
     elif not head:
         what, hint = "an empty file", "the build made nothing; look at its builder"
     elif is_foreign(head):
-        what, hint = "compressed with xz or bzip2", "compress the archive with gzip or zstd, or not at all"
+        what, hint = (
+            "packed with zip, 7z, rar, lz4 or lzip",
+            "unpack it, or compress the archive with gzip or zstd",
+        )
     elif head.lstrip()[:1] in {b"{", b"["}:
         what, hint = "a JSON document", f"point flakeship at an image made by {_IMAGES}"
     elif head.startswith(b"#!"):

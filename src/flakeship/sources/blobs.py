@@ -14,7 +14,7 @@ from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
 from flakeship.image.place import MalformedError, TooLargeError, WrongDigestError, read_document
 from flakeship.image.stream import Reader, read_full
-from flakeship.image.tar.reader import BLOCK
+from flakeship.image.tar.blocks import BLOCK
 from flakeship.sources import git_lfs
 
 DAMAGED: Final = "the image is damaged, or not made by a builder that flakeship knows; make it again"

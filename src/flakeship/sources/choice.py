@@ -12,10 +12,14 @@ _FAMILIAR: Final = ("docker.io/library/", "docker.io/", "localhost/")
 _SHOWN: Final = 20
 
 
+class SeveralImagesError(NotAnImageError):
+    """There are several images, and none was chosen."""
+
+
 def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> int:
     """The place of the image that `wanted` means: one of its names, or its number from 1 on.
 
-    `names` has those of each image. NotAnImageError where a choice is needed and none was made, UsageError where it
+    `names` has those of each image. SeveralImagesError where a choice is needed and none was made, UsageError where it
     means none or several.
     """
     if not wanted and len(names) == 1:
@@ -23,7 +27,7 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
     listed = _listed([", ".join(each) or "one without a name" for each in names])
     hint = f"choose one with `image-in-archive`: its name, or a number from 1 to {len(names)}"
     if not wanted:
-        raise NotAnImageError(f"{what} holds {len(names)} images: {listed}", hint=hint)
+        raise SeveralImagesError(f"{what} holds {len(names)} images: {listed}", hint=hint)
     if wanted.isdecimal() and len(wanted) < 7 and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     found = [place for place, each in enumerate(names) if any(_means(wanted, name) for name in each)]

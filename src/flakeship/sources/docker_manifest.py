@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
 from flakeship.image.document import decode, decode_object
 from flakeship.image.model import Image
+from flakeship.image.tar.blocks import DamagedError
 from flakeship.image.tar.reader import shown
 from flakeship.sources.choice import choose_image
 
@@ -26,26 +28,6 @@ class ArchiveEntry:
     names: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class MemberLinks:
-    """The links among the members of an archive, from name to target.
-
-    docker save and buildImage write a layer that occurs twice as a link to the first.
-    """
-
-    targets: dict[str, str] = field(default_factory=dict)
-
-    def resolve(self, name: str) -> str:
-        """Follow links from this name to a member that is none. NotAnImageError for a circle."""
-        for _ in range(8):
-            if name not in self.targets:
-                return name
-            name = self.targets[name]
-        raise NotAnImageError(
-            f"the archive's member {shown(name)} is a link that leads in a circle", hint=NOT_BUILT
-        )
-
-
 def choose_entry(data: bytes, wanted: str) -> ArchiveEntry:
     """Return the image of manifest.json that is wanted, by name or number.
 
@@ -56,16 +38,26 @@ def choose_entry(data: bytes, wanted: str) -> ArchiveEntry:
         listed = decode(data, limit=MANIFEST_LIMIT)
     except ValueError as error:
         raise NotAnImageError(f"the archive's {MANIFEST} can't be read: {error}", hint=NOT_BUILT) from error
-    entries = listed if isinstance(listed, list) else []
+    if isinstance(listed, dict) and "schemaVersion" in listed:
+        raise NotAnImageError(
+            f"the archive's {MANIFEST} is the manifest of one image, as `skopeo copy … dir:FOLDER` writes it",
+            hint="unpack the archive, and name the folder as `source`",
+        )
+    entries = list(map(_as_go_reads, listed)) if isinstance(listed, list) else []
     if not entries:
         raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
     entry = entries[choose_image([_names(entry) for entry in entries], wanted, what="the archive")]
     if not isinstance(entry, dict):
         raise NotAnImageError(f"the archive's {MANIFEST} lists no image", hint=NOT_BUILT)
-    config, layers, names = (entry.get(key) for key in ("Config", "Layers", "RepoTags"))
+    config, layers, names = (entry.get(key) for key in ("config", "layers", "repotags"))
     if not isinstance(config, str) or not _all_text(layers or []) or not _all_text(names or []):
         raise NotAnImageError(f"the archive's {MANIFEST} does not name a config and layers", hint=NOT_BUILT)
     return ArchiveEntry(config, tuple(layers or ()), tuple(names or ()))
+
+
+def _as_go_reads(entry: object) -> object:
+    """Without regard to case, and of two keys that are one the later: https://pkg.go.dev/encoding/json#Unmarshal."""
+    return {key.lower(): value for key, value in entry.items()} if isinstance(entry, dict) else entry
 
 
 def _all_text(value: object) -> bool:
@@ -73,7 +65,7 @@ def _all_text(value: object) -> bool:
 
 
 def _names(entry: object) -> list[str]:
-    names = entry.get("RepoTags") if isinstance(entry, dict) else None
+    names = entry.get("repotags") if isinstance(entry, dict) else None
     return list(map(str, names)) if isinstance(names, list) else []
 
 
@@ -94,8 +86,19 @@ def image_of_entry(config: bytes, entry: ArchiveEntry, keys: list[str] | None = 
     )
 
 
-def missing(name: str) -> NotAnImageError:
-    """Return the error for a member that is named and not there."""
+def missing(name: str, *, marked: bool, there: Iterable[str] = ()) -> NotAnImageError:
+    """Return the error for a member that is named and not there, but what is `there`.
+
+    An archive that is not `marked` as ended may be cut off, and then that is what is wrong.
+    """
+    if not marked:
+        return DamagedError(f"it ends without the end-of-archive mark, and without {shown(name)}")
+    folder = next((other.rpartition("/")[0] for other in there if other.endswith(f"/{MANIFEST}")), "")
+    if name == MANIFEST and folder:
+        return NotAnImageError(
+            f"the archive has its {MANIFEST} in a folder, {shown(folder)}, where `docker load` does not look",
+            hint=f"make an archive of what is in the folder: tar --create --directory {shown(folder)} --file image.tar .",
+        )
     if name == MANIFEST:
         return NotAnImageError(
             f"the archive has no {MANIFEST}: it is not an image that `docker load` would take",

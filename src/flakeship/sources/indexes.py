@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.media_types import CONFIGS, INDEXES, MANIFESTS
+from flakeship.image.media_types import CONFIGS, MANIFESTS, SAYS_LITTLE, plain_type
 from flakeship.image.model import Descriptor, Digest, Platform
-from flakeship.sources.blobs import DAMAGED, Blobs, document, parse_annotations, parse_descriptor
+from flakeship.sources.blobs import DAMAGED, Blobs, parse_annotations, parse_descriptor
 from flakeship.sources.choice import check_one_version
+from flakeship.sources.documents import listed_is_index, manifest_document
 
 _DEPTH: Final = 4
 _ENTRIES: Final = 200
@@ -22,12 +23,12 @@ REFERENCE_TYPE: Final = "vnd.docker.reference.type"
 REFERENCE_DIGEST: Final = "vnd.docker.reference.digest"
 """Annotation that names the other by its digest."""
 
-_LAYERS: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
-"""What the media types of layers begin with, also of those that can't be published."""
-_SAYS_LITTLE: Final = frozenset(
-    {"application/json", "application/octet-stream", "binary/octet-stream", "text/plain"}
+_LAYERS: Final = (
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+    "application/vnd.docker.container.image.rootfs.",
 )
-"""Media types by which a web server hands out manifests that it knows as files."""
+"""What the media types of layers begin with, also of those that can't be published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,43 +66,16 @@ class ImageManifests:
         return len(self.artifacts) + self.missing
 
 
-def is_index(blobs: Blobs, entry: Descriptor) -> bool:
-    """Return True for an index, False for the manifest of an image; the media type decides, else the content.
-
-    NotAnImageError for anything else.
-    """
-    found = _is_index(blobs, entry)
-    if found is None:
-        said = entry.media_type or document(blobs, entry).get("mediaType")
-        raise NotAnImageError(
-            f"{blobs.what} holds something of the media type {said!r}, and no image",
-            hint="schema 1 manifests and artifacts can't be published as images; make the image anew",
-        )
-    return found
-
-
-def _is_index(blobs: Blobs, entry: Descriptor) -> bool | None:
-    if entry.media_type in INDEXES | MANIFESTS:
-        return entry.media_type in INDEXES
-    if entry.media_type and (blobs.here or entry.media_type.partition(";")[0] not in _SAYS_LITTLE):
-        return None
-    content = document(blobs, entry)
-    said = content.get("mediaType")
-    if said in INDEXES or (not said and "manifests" in content):
-        return True
-    return False if said in MANIFESTS or (not said and "layers" in content and "config" in content) else None
-
-
 def image_alone(blobs: Blobs, entry: Descriptor) -> ImageManifests:
     """Return the one manifest that no index lists: whether it is an image is said when it is opened."""
-    return ImageManifests((ImageManifest(entry, document(blobs, entry)),), {})
+    return ImageManifests((ImageManifest(entry, manifest_document(blobs, entry)),), {})
 
 
 def manifests_below(
     blobs: Blobs, entry: Descriptor, *, platform: Platform | None = None, sparse: bool = False
 ) -> ImageManifests:
     """Return the images of an index and of the indexes in it. With `sparse`, what is missing is left out."""
-    index = document(blobs, entry)
+    index = manifest_document(blobs, entry)
     what = f"the index {entry.digest} of {blobs.what}"
     annotations = parse_annotations(index.get("annotations"), what)
     return manifests_among(blobs, entries(index, what), annotations, platform=platform, sparse=sparse)
@@ -161,7 +135,7 @@ class _Leaves:
                 self.artifacts[entry.digest] = artifact
             elif self._sparse and self._blobs.size(entry.digest) is None:
                 self.missing += 1
-            elif (index := _is_index(self._blobs, entry)) is None:
+            elif (index := listed_is_index(self._blobs, entry)) is None:
                 self.artifacts[entry.digest] = Artifact(entry, entry.media_type)
             elif not index:
                 self._entries.setdefault((entry.digest, entry.platform), entry)
@@ -175,7 +149,7 @@ class _Leaves:
                 f"{self._blobs.what} holds an index {_DEPTH} levels deep in others", hint=DAMAGED
             )
         what = f"the index {entry.digest} of {self._blobs.what}"
-        self.add(entries(document(self._blobs, entry), what), depth)
+        self.add(entries(manifest_document(self._blobs, entry), what), depth)
 
     def serving(self, wanted: Platform) -> tuple[ImageManifest, ...]:
         """The image of the first entry that states this platform, else of one that serves it; none where none does."""
@@ -202,7 +176,7 @@ class _Leaves:
         for entry in listed:
             content = self._contents.get(entry.digest)
             if content is None:
-                content = self._contents[entry.digest] = document(self._blobs, entry)
+                content = self._contents[entry.digest] = manifest_document(self._blobs, entry)
             if artifact := artifact_by_content(entry, content):
                 self.artifacts[entry.digest] = artifact
             else:
@@ -244,10 +218,10 @@ def artifact_at(blobs: Blobs, entry: Descriptor) -> Artifact | None:
     if artifact := artifact_by_entry(entry):
         return artifact
     try:
-        index = _is_index(blobs, entry)
+        index = listed_is_index(blobs, entry)
         if index is None:
             return Artifact(entry, entry.media_type)
-        content = document(blobs, entry)
+        content = manifest_document(blobs, entry)
         if not index:
             return artifact_by_content(entry, content)
         listed = entries(content, blobs.what)
@@ -271,12 +245,19 @@ def artifact_by_content(entry: Descriptor, manifest: Mapping[str, Any]) -> Artif
     configured = _media_type(config)
     types = [_media_type(layer) for layer in layers] if isinstance(layers, list) else []
     kind = _artifact_type(manifest.get("artifactType"), entry)
-    if not kind and configured and configured not in CONFIGS:
+    little = plain_type(configured) in SAYS_LITTLE
+    if not kind and not little and plain_type(configured) not in CONFIGS:
         kind = configured
-    if not kind and types and not any(not each or each.startswith(_LAYERS) for each in types):
+    if not kind and types and not any(_may_be_layer(each, but_little=little) for each in types):
         kind = types[0]
     about = subject.get("digest") if isinstance(subject, dict) else ""
     return Artifact(entry, kind, about if isinstance(about, str) else "") if kind else None
+
+
+def _may_be_layer(media_type: str, *, but_little: bool) -> bool:
+    """A type that says little may be a layer's, unless the config's says little too: then it is an artifact of files."""
+    plain = plain_type(media_type)
+    return plain.startswith(_LAYERS) or (plain in SAYS_LITTLE and not (plain and but_little))
 
 
 def _artifact_type(said: Any, entry: Descriptor) -> str:

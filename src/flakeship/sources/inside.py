@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.image.inflate import is_foreign
-from flakeship.image.tar.reader import BLOCK
+from flakeship.image.tar.blocks import BLOCK
 from flakeship.sources import docker_archive, nix2container, oci_layout, stream_script
 from flakeship.sources.opened import Source
 

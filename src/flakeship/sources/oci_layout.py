@@ -6,22 +6,33 @@ https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
-from flakeship.errors import NotAnImageError, ResourceError
-from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.errors import NotAnImageError, ResourceError, UsageError
+from flakeship.image.document import DOCUMENT_LIMIT, decode, decode_object
 from flakeship.image.inflate import Inflated, is_compressed
 from flakeship.image.layout import BLOBS, INDEX_FILE, LAYOUT_FILE, NAMES, blob_path
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
-from flakeship.image.tar.reader import BLOCK, Bounded, DamagedError, Member, TarReader, is_tar
+from flakeship.image.tar.blocks import BLOCK, DamagedError
+from flakeship.image.tar.reader import TarReader, is_tar
 from flakeship.sources import git_lfs
+from flakeship.sources.choice import SeveralImagesError
+from flakeship.sources.layout_files import (
+    DOCKER_MANIFEST,
+    Files,
+    FolderFiles,
+    TarFiles,
+    layouts_among,
+    one_layout,
+)
 from flakeship.sources.opened import Opened, SourceRequest
 
 if TYPE_CHECKING:  # what is in an index is for those that `matches`: every archive is asked
@@ -29,58 +40,20 @@ if TYPE_CHECKING:  # what is in an index is for those that `matches`: every arch
 
 KIND: Final = "OCI image layout"
 
-_DOCKER: Final = "manifest.json"
+_LAYOUTS: Final = re.compile(rf"(^|/)({BLOBS}/|{LAYOUT_FILE}$|{INDEX_FILE}$)")
+"""Names of members that tell a layout."""
+_DOCKERS: Final = re.compile(r"\.(tar|json)$|(^|/)(VERSION|json|repositories)$|^sha256:")
+"""Names of members that tell an archive of docker's, unless they are a layout's."""
+_UNTOLD: Final = 50
+"""Members that tell neither, until it is no layout."""
 _VERSION: Final = "1."
 _DAMAGED: Final = "write the layout anew with the tool that made it"
-
-
-class _Files(Protocol):
-    """The layout's files by their names in it."""
-
-    def size(self, name: str) -> int | None: ...
-
-    def open(self, name: str) -> Reader: ...
-
-
-class _Folder:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def size(self, name: str) -> int | None:
-        try:
-            return (self._path / name).stat().st_size
-        except OSError:
-            return None
-
-    def open(self, name: str) -> Reader:
-        return (self._path / name).open("rb", buffering=0)
-
-
-class _Tar:
-    """Read where it lies; the last of several members of one name counts."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with path.open("rb") as file:
-            self._members: dict[str, Member] = {
-                member.name: member for member in TarReader(file) if member.kind == "file"
-            }
-
-    def size(self, name: str) -> int | None:
-        member = self._members.get(name)
-        return None if member is None else member.size
-
-    def open(self, name: str) -> Reader:
-        member = self._members[name]
-        file = self._path.open("rb", buffering=0)
-        file.seek(member.offset)
-        return Bounded(file, member.size, own=True)
 
 
 class _LayoutBlobs:
     here = True
 
-    def __init__(self, files: _Files, what: str) -> None:
+    def __init__(self, files: Files, what: str) -> None:
         self._files, self.what = files, what
 
     def size(self, digest: Digest) -> int | None:
@@ -102,20 +75,35 @@ def matches(path: Path, head: bytes) -> bool:
     try:
         if is_compressed(head):
             return _is_compressed_layout(path, head)
-        return is_tar(head) and _Tar(path).size(LAYOUT_FILE) is not None
+        return is_tar(head) and bool(TarFiles(path).layouts())
     except NotAnImageError:  # then docker_archive says what is wrong with it
         return False
 
 
 def _is_compressed_layout(path: Path, head: bytes) -> bool:
     """Mostly told by the first member: an archive of docker's own is not inflated for this."""
+    names: set[str] = set()
+    promising = False
     with path.open("rb", buffering=0) as file, Inflated(file, head) as stream:
-        names = (member.name for member in TarReader(stream) if member.kind == "file")
-        first = next(names, "")
-        if not (first.startswith(f"{BLOBS}/") or first in {LAYOUT_FILE, INDEX_FILE}):
-            return False
-        others = set(names)
-        return LAYOUT_FILE in {first, *others} and _DOCKER not in others
+        reader = TarReader(stream)
+        for member in reader:
+            if member.kind in {"folder", "other"}:
+                continue
+            names.add(member.name)
+            promising = promising or bool(_LAYOUTS.search(member.name))
+            if not promising and (len(names) > _UNTOLD or _DOCKERS.search(member.name)):
+                return False
+            if member.name == DOCKER_MANIFEST and _lists_images(read_full(reader.data())):
+                return False
+    return bool(layouts_among(names))
+
+
+def _lists_images(manifest: bytes) -> bool:
+    """Whether this is a manifest.json by which docker would load something."""
+    try:
+        return bool(decode(manifest))
+    except ValueError:
+        return False
 
 
 @contextlib.contextmanager
@@ -123,12 +111,44 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
     """Open the layout; one in a compressed tar is unpacked to `request.folder` first."""
     try:
         if path.is_dir():
-            yield _opened(_Folder(path), str(path), request)
+            yield _opened(FolderFiles(path), str(path), request)
             return
         with _plain(path, request.folder) as tar:
-            yield _opened(_Tar(tar), str(path), request)
+            yield _opened_tar(tar, str(path), request)
     except DamagedError as error:
         raise NotAnImageError(f"{path} is a damaged archive: {error}", hint=_DAMAGED) from error
+
+
+def _opened_tar(tar: Path, what: str, request: SourceRequest) -> Opened:
+    """The layout in a tar; where it is broken and docker's manifest.json beside it is not, what that says."""
+    files = TarFiles(tar)
+    files.folder = one_layout(files.layouts(), what)
+    try:
+        return _opened(files, what, request)
+    except SeveralImagesError:
+        raise
+    except NotAnImageError as error:
+        # docs/decisions.md#one-good-half-is-enough
+        docker = _as_docker_reads(tar, request) if files.size(DOCKER_MANIFEST) is not None else None
+        if docker is None:
+            raise
+        request.emit(
+            events.Warned(
+                f"{error.message}; so its {DOCKER_MANIFEST} is read, by which `docker load` loads it",
+                "make the archive anew: other tools may read the broken half of it",
+            )
+        )
+        return docker
+
+
+def _as_docker_reads(tar: Path, request: SourceRequest) -> Opened | None:
+    from flakeship.sources.docker_archive import SeekableArchive
+
+    with contextlib.suppress(NotAnImageError, UsageError):
+        archive = SeekableArchive(tar, request.image_in_archive)
+        if request.platform is None or archive.image().platform.serves(request.platform):
+            return archive
+    return None
 
 
 @contextlib.contextmanager
@@ -154,18 +174,14 @@ def _plain(path: Path, folder: Path | None) -> Iterator[Path]:
             yield Path(plain.name)
 
 
-def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
+def _opened(files: Files, what: str, request: SourceRequest) -> Opened:
     from flakeship.sources.indexes import entries
     from flakeship.sources.stored import open_images
 
-    version = str(_json(files, LAYOUT_FILE, what).get("imageLayoutVersion"))
-    if not version.startswith(_VERSION):
-        raise NotAnImageError(
-            f"{what} is an image layout of version {version[:40]!r}, and flakeship knows 1.0.0",
-            hint="see whether there is a newer flakeship, or write the layout as 1.0.0",
-        )
+    if files.size(LAYOUT_FILE) is not None:  # neither skopeo nor crane ask for it
+        _check_version(str(_json(files, LAYOUT_FILE, what).get("imageLayoutVersion")), what)
     blobs = _LayoutBlobs(files, what)
-    sparse = files.size(_DOCKER) is not None  # docker save leaves out the platforms it has not
+    sparse = files.size(DOCKER_MANIFEST) is not None  # docker save leaves out the platforms it has not
     index = _json(files, INDEX_FILE, what)
     listed = entries(index, what)
     found, names = _choose(blobs, listed, request, sparse=sparse)
@@ -176,12 +192,21 @@ def _opened(files: _Files, what: str, request: SourceRequest) -> Opened:
     return open_images(blobs, found, platform=request.platform, names=names, as_is=request.as_is)
 
 
+def _check_version(version: str, what: str) -> None:
+    if not version.startswith(_VERSION):
+        raise NotAnImageError(
+            f"{what} is an image layout of version {version[:40]!r}, and flakeship knows 1.0.0",
+            hint="see whether there is a newer flakeship, or write the layout as 1.0.0",
+        )
+
+
 def _choose(
     blobs: _LayoutBlobs, listed: Sequence[Descriptor], request: SourceRequest, *, sparse: bool
 ) -> tuple[ImageManifests, tuple[str, ...]]:
     """index.json lists images, one under each of its names; or it is itself the index of one image."""
     from flakeship.sources.choice import choose_image
-    from flakeship.sources.indexes import image_alone, is_index, manifests_among, manifests_below
+    from flakeship.sources.documents import is_index
+    from flakeship.sources.indexes import image_alone, manifests_among, manifests_below
 
     wanted, platform = request.image_in_archive, request.platform
     named = _named(listed)
@@ -224,7 +249,7 @@ def _artifacts(blobs: _LayoutBlobs, listed: Sequence[Descriptor]) -> tuple[Artif
     return found if len({artifact.entry.digest for artifact in found}) < len(_named(listed)) else ()
 
 
-def _json(files: _Files, name: str, what: str) -> dict[str, Any]:
+def _json(files: Files, name: str, what: str) -> dict[str, Any]:
     if files.size(name) is None:
         raise NotAnImageError(f"{what} is no whole image layout: it has no {name}", hint=_DAMAGED)
     with files.open(name) as reader:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from flakeship import events
 from flakeship.image.model import Platform
 from flakeship.sources.blobs import RegistryImage
-from flakeship.sources.indexes import ImageManifests, image_alone, is_index, manifests_below
+from flakeship.sources.documents import is_index
+from flakeship.sources.indexes import ImageManifests, image_alone, manifests_below
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.stored import open_images
 

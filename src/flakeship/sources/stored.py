@@ -12,13 +12,14 @@ from typing import Any, Protocol, runtime_checkable
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
-from flakeship.image.inflate import suffix_of, uncompressed
+from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
 from flakeship.image.layout import NAMES
-from flakeship.image.media_types import CONFIGS, SUFFIX_OF_LAYER
-from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Layer, Platform
+from flakeship.image.media_types import CONFIGS, SAYS_LITTLE, plain_type, suffix_of_layer
+from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Layer, Platform, key_of
 from flakeship.image.stamp import unstamped
 from flakeship.image.stream import Reader, read_full
-from flakeship.image.tar.reader import BLOCK
+from flakeship.image.tar.blocks import BLOCK
+from flakeship.image.tar.reader import is_tar
 from flakeship.sources.blobs import DAMAGED, Blobs, check_size, document, parse_annotations, parse_descriptor
 from flakeship.sources.choice import choose_platform
 from flakeship.sources.indexes import Artifact, ImageManifest, ImageManifests, platform_as_listed
@@ -57,15 +58,18 @@ class StoredImage:
         if not as_is:
             content, annotations = unstamped(content, annotations)
         image = image_of(content, len(layers), what=configured, names=names)
-        diff_ids = [diff_id for diff_id in image.diff_ids if diff_id]
-        self._layers = {
-            diff_id: _layer(blobs, layer, diff_id) for layer, diff_id in zip(layers, diff_ids, strict=True)
-        }
-        self._image = replace(image, annotations=annotations, artifact_type=_artifact_type(manifest))
+        stated = [(layer, diff_id) for layer, diff_id in zip(layers, image.diff_ids, strict=True) if diff_id]
+        keys = tuple(key_of(diff_id, layer.digest) for layer, diff_id in stated)
+        # docs/decisions.md#two-blobs-of-one-tar-stay-two
+        unique = dict(zip(keys, stated, strict=True))
+        self._layers = {key: _layer(blobs, layer, diff_id) for key, (layer, diff_id) in unique.items()}
+        self._image = replace(
+            image, layers=keys, annotations=annotations, artifact_type=_artifact_type(manifest)
+        )
         if listed:
             self._image = _as_listed(self._image, entry)
-        elif (stated := platform_as_listed(entry, image.platform)).normal[:2] == image.platform.normal[:2]:
-            self._image = replace(self._image, platform=stated)
+        elif (platform := platform_as_listed(entry, image.platform)).normal[:2] == image.platform.normal[:2]:
+            self._image = replace(self._image, platform=platform)
 
     def layers(self) -> Iterator[Layer]:
         """Yield each layer once."""
@@ -147,7 +151,7 @@ def _artifact_type(manifest: Mapping[str, Any]) -> str:
 
 def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Descriptor]]:
     config, layers = parse_descriptor(manifest.get("config"), what), manifest.get("layers")
-    if config.media_type not in CONFIGS:
+    if plain_type(config.media_type) not in CONFIGS | SAYS_LITTLE:
         raise NotAnImageError(
             f"{what} is no image: its config is of the media type {config.media_type!r}",
             hint="flakeship publishes container images; for other artifacts use `oras`",
@@ -158,18 +162,16 @@ def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Des
 
 
 def _layer(blobs: Blobs, entry: Descriptor, diff_id: Digest) -> Layer:
-    suffix = _suffix(blobs, entry)
     open_blob = functools.partial(_sized, blobs, entry)
-    if blobs.here:
-        with open_blob() as reader:
-            suffix = suffix_of(read_full(reader, BLOCK))
+    suffix = _suffix(blobs, entry, open_blob)
     compressed = CompressedBlob(entry.digest, entry.size, suffix, open_blob, here=blobs.here)
     return Layer(
-        diff_id,
+        key_of(diff_id, entry.digest),
         functools.partial(_tar, open_blob),
         diff_id,
         annotations=entry.annotations,
         compressed=compressed if suffix or not blobs.here else None,
+        member=entry.digest,
     )
 
 
@@ -182,10 +184,8 @@ def _tar(open_blob: functools.partial[Reader]) -> Reader:
     return uncompressed(open_blob())
 
 
-def _suffix(blobs: Blobs, entry: Descriptor) -> str:
-    suffix = SUFFIX_OF_LAYER.get(entry.media_type)
-    if suffix is not None:
-        return suffix
+def _suffix(blobs: Blobs, entry: Descriptor, open_blob: functools.partial[Reader]) -> str:
+    """How a layer is compressed: by its bytes, which are not read from a registry if the media type says it."""
     called = f"layer {entry.digest} of {blobs.what}"
     if "nondistributable" in entry.media_type or ".foreign." in entry.media_type:
         raise NotAnImageError(
@@ -197,7 +197,17 @@ def _suffix(blobs: Blobs, entry: Descriptor) -> str:
             f"{called} is encrypted: {entry.media_type}",
             hint="decrypt the image first: `skopeo copy --decryption-key KEY …`",
         )
-    raise NotAnImageError(
-        f"{called} is of an unknown media type: {entry.media_type!r}",
-        hint="flakeship knows layers that are a tar, plain or compressed with gzip or zstd",
-    )
+    # docs/decisions.md#a-blobs-first-bytes-say-its-compression
+    said = suffix_of_layer(entry.media_type)
+    if said is not None and not blobs.here:
+        return said
+    with open_blob() as reader:
+        head = read_full(reader, BLOCK)
+    suffix = suffix_of(head)
+    repacked = blobs.here and is_compressed(head)  # xz and bzip2 can't be named in a manifest
+    if said is None and not (is_tar(head) or suffix or repacked):
+        raise NotAnImageError(
+            f"{called} is of an unknown media type, {entry.media_type!r}, and no tar",
+            hint="flakeship knows layers that are a tar, plain or compressed with gzip or zstd",
+        )
+    return suffix

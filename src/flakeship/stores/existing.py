@@ -104,7 +104,7 @@ class ExistingStore:
         descriptor = Descriptor("", known.digest, known.size)
         from flakeship.image.check import check_layer
         from flakeship.image.inflate import suffix_of
-        from flakeship.image.tar.reader import BLOCK
+        from flakeship.image.tar.blocks import BLOCK
 
         try:
             with layer.open() as reader:

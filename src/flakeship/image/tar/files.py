@@ -15,7 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.stream import CHUNK, Pieces
-from flakeship.image.tar.header import BLOCK, Kind, padding
+from flakeship.image.tar.blocks import BLOCK
+from flakeship.image.tar.header import Kind, padding
 
 Order: TypeAlias = Callable[[os.DirEntry[bytes]], Any]
 """The key by which the entries of each folder are sorted."""

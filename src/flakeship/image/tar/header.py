@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from flakeship.image.tar.blocks import BLOCK
+
 Kind: TypeAlias = Literal["file", "folder", "symlink"]
 
-BLOCK: Final = 512
 END: Final = bytes(2 * BLOCK)
 """The mark at the end of an archive."""
 

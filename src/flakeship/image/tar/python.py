@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.image.stream import Joined, Pieces
+from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.files import file_pieces, status, target_of, walk
 from flakeship.image.tar.header import (
-    BLOCK,
     EXTENDED,
     FLAGS,
     LARGEST,

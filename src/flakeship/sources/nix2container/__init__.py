@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.image.claims import image_of
-from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
-from flakeship.image.model import CompressedBlob, Image, Layer
+from flakeship.image.inflate import suffix_of, uncompressed
+from flakeship.image.model import CompressedBlob, Image, Layer, key_of
 from flakeship.image.stream import Joined, Reader
-from flakeship.image.tar.reader import BLOCK
+from flakeship.image.tar.blocks import BLOCK
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
 from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
 from flakeship.sources.opened import Opened, SourceRequest
@@ -49,10 +49,11 @@ class Nix2Container:
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
             "history": [layer.history for layer in self._layers],
         }
-        self._image = image_of(config, len(diff_ids), what=what)
+        keys = [key_of(layer.diff_id, layer.digest) for layer in self._layers]
+        self._image = image_of(config, len(diff_ids), what=what, keys=keys)
 
     def layers(self) -> Iterator[Layer]:
-        for document in {layer.diff_id: layer for layer in self._layers}.values():
+        for document in dict(zip(self._image.layers, self._layers, strict=True)).values():
             yield self._blob(document, document.blob) if document.blob else self._packed(document)
 
     def image(self) -> Image:
@@ -68,11 +69,17 @@ class Nix2Container:
         with path.open("rb") as file:
             head = file.read(BLOCK)
         blob = None
-        if is_compressed(head):
+        if suffix := suffix_of(head):
             blob = CompressedBlob(
-                layer.digest, path.stat().st_size, suffix_of(head), lambda: path.open("rb", buffering=0)
+                layer.digest, path.stat().st_size, suffix, lambda: path.open("rb", buffering=0)
             )
-        return Layer(layer.diff_id, functools.partial(_inflated, path), layer.diff_id, compressed=blob)
+        return Layer(
+            key_of(layer.diff_id, layer.digest),
+            functools.partial(_inflated, path),
+            layer.diff_id,
+            compressed=blob,
+            member=layer.digest,
+        )
 
 
 def _inflated(path: Path) -> Reader:

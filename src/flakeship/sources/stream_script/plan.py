@@ -14,8 +14,10 @@ from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.claims import image_of
 from flakeship.image.model import Image, Layer, digest_of, parse_digest
 from flakeship.image.tar import python as python_tar
-from flakeship.image.tar.reader import BLOCK, is_tar
-from flakeship.sources.docker_archive import SeekableArchive, reported
+from flakeship.image.tar.blocks import BLOCK
+from flakeship.image.tar.reader import is_tar
+from flakeship.sources.docker_archive import SeekableArchive
+from flakeship.sources.docker_stream import reported
 from flakeship.sources.stream_script.conf import Conf, UnplannedError
 
 _CHECKSUM_LIMIT: Final = 100

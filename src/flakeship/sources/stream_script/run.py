@@ -16,8 +16,8 @@ from flakeship.confinement import variables
 from flakeship.confinement.scripts import NOT_STARTED, Confinement
 from flakeship.errors import NotAnImageError
 from flakeship.image.model import Layer
-from flakeship.image.tar.reader import DamagedError
-from flakeship.sources.docker_archive import StreamedArchive, reported
+from flakeship.image.tar.blocks import DamagedError
+from flakeship.sources.docker_stream import StreamedArchive, reported
 from flakeship.sources.opened import Opened
 from flakeship.sources.stream_script.recognition import StreamScript
 

@@ -19,7 +19,8 @@ from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.model import Digest, Image, digest_of
 from flakeship.image.stream import read_full, sha256_of
 from flakeship.image.tar import python as python_tar
-from flakeship.sources.docker_archive import SeekableArchive, StreamedArchive
+from flakeship.sources.docker_archive import SeekableArchive
+from flakeship.sources.docker_stream import StreamedArchive
 from flakeship.sources.stream_script.conf import Conf, UnplannedError, conf_of
 from flakeship.sources.stream_script.plan import Planned, Recipe
 from flakeship.sources.stream_script.run import Executed
