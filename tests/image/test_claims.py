@@ -91,5 +91,5 @@ def test_nulls_are_dropped_but_in_lists_that_no_engine_knows() -> None:
         moby=[1, None],
         other={"a": [None], "b": None},
     )
-    assert image.config["config"] == {"Env": ["A=1"], "Odd": [None, {"b": [None]}]}
+    assert image.config["config"] == {"Env": ["A=1", ""], "Odd": [None, {"b": [None]}]}
     assert (image.config["moby"], image.config["other"]) == ([1, None], {"a": [None]})

@@ -351,6 +351,6 @@ def test_of_several_versions_of_windows_one_is_to_be_named(tmp_path: Path) -> No
     wanted = platform_of("windows(10.0.20348.1)/amd64")
     with sources.opened(path, SourceRequest(platform=wanted)) as source:
         image = source.image()
-        assert next(iter(source.layers())).key == sha256(layer_tar("20348"))
+        assert next(iter(source.layers())).diff_id == sha256(layer_tar("20348"))
     assert image.platform.os_version == "10.0.20348.1"
     assert with_platform(image, wanted).config["os.version"] == "10.0.20348.1", "no index says it any more"

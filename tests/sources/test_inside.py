@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from flakeship.sources.package import Package
 from tests.image.making import WRAPS
 from tests.sources.layouts import Layout
 from tests.testbed import archives
+from tests.testbed.archives import layer_tar
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 
@@ -84,12 +88,13 @@ def test_what_hydra_is_told_of_comes_first(tmp_path: Path) -> None:
     assert refusal(tmp_path).message.endswith("holds 2: deep/er/and/deep/er/b c.tar, a.tar")
 
 
-def test_a_file_system_compressed_with_xz_is_explained(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pack", [lzma.compress, gzip.compress, bytes])
+def test_a_file_system_is_explained(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     """What nixos-generators makes for docker is a file system, and `docker import` takes it."""
-    (tmp_path / "system.tar.xz").write_bytes(b"\xfd7zXZ\x00" + bytes(600))
+    (tmp_path / "system.tar.xz").write_bytes(pack(layer_tar({"etc/hostname": b"nixos"})))
     products(tmp_path, f"file system-tarball {tmp_path}/system.tar.xz")
     error = refusal(tmp_path)
-    assert "holds system.tar.xz, compressed with xz or bzip2" in error.message
+    assert "holds system.tar.xz, an archive that is no image" in error.message
     assert "docker import" in error.hint
 
 

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from flakeship.image.inflate import is_foreign
+from flakeship.image.inflate import is_compressed, is_foreign
 from flakeship.image.tar.blocks import BLOCK
+from flakeship.image.tar.reader import is_tar
 from flakeship.sources import docker_archive, nix2container, oci_layout, stream_script
 from flakeship.sources.opened import Source
 
-_HINT_FOREIGN: Final = (
-    "compress it with gzip or zstd, or not at all; a file system for `docker import` is no image, and "
-    "dockerTools.buildImage makes one of it (`copyToRoot`)"
-)
+_HINT_FILE_SYSTEM: Final = "a file system, as `docker import` takes it, is no image: dockerTools.buildImage makes one of it (`copyToRoot`)"
 _PRODUCTS: Final = "nix-support/hydra-build-products"
 _DEPTH, _LOOKED_AT, _SHOWN = 3, 500, 5
 _KINDS: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container)
@@ -38,11 +36,15 @@ def error_about(folder: Path, *, built: bool) -> tuple[str, str]:
             f"{folder} is no image, but a folder that holds {what}: {files}",
             f"give the file: `source: {folder}/{images[0]}`{attribute if built else ''}",
         )
-    foreign = [name for name in _products(folder) if is_foreign(_head(folder / name))]
-    if foreign:
-        message = f"{folder} is no image, but a folder that holds {ascii(foreign[0])[1:-1]}, compressed with xz or bzip2"
-        return message, _HINT_FOREIGN
+    others = [name for name in _products(folder) if _is_archive(_head(folder / name))]
+    if others:
+        message = f"{folder} is no image, but a folder that holds {ascii(others[0])[1:-1]}, an archive that is no image"
+        return message, _HINT_FILE_SYSTEM
     return "", ""
+
+
+def _is_archive(head: bytes) -> bool:
+    return is_compressed(head) or is_foreign(head) or is_tar(head)
 
 
 def is_image(path: Path) -> bool:
