@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.settings.arguments import COMMANDS
+from flakeship.settings.command_line import COMMANDS
 from flakeship.settings.completion import COMPLETIONS
 from flakeship.settings.declaration import inputs
 

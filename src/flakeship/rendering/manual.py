@@ -17,7 +17,7 @@ from flakeship.errors import (
     UnreachableError,
     UsageError,
 )
-from flakeship.settings.arguments import COMMANDS
+from flakeship.settings.command_line import COMMANDS
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.settings.arguments import COMMANDS, takes
+from flakeship.settings.command_line import COMMANDS, takes
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
