@@ -1,0 +1,558 @@
+"""One fault at a time, each by a name of its own, with what is right: how the push ends, how soon, and what it sends."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from flakeship.errors import NotAllowedError, RejectedError, UnreachableError
+from tests.faults import wire
+from tests.faults.bench import Outcome, Stage, State
+from tests.testbed.registry_faults import Answer
+
+SIZE: Final = 2 << 20
+DOCUMENTS: Final = 4096
+"""Bytes that config and manifests have at most, all that is sent of them together."""
+
+TOKENS: Final = 2
+"""That an undisturbed push asks for: one to push, and one to end the upload that it tries its rights with."""
+
+STEPS: Final[Mapping[str, tuple[str, str]]] = {
+    "the first question": ("GET", "^/v2/$"),
+    "the token": ("GET", "^/token"),
+    "the question for a blob": ("HEAD", "/blobs/sha256:"),
+    "the start of an upload": ("POST", "/blobs/uploads/"),
+    "the data": ("PATCH", "/blobs/uploads/"),
+    "the commit": ("PUT", "/blobs/uploads/"),
+    "the manifest": ("PUT", "/manifests/sha256:"),
+    "the tag": ("PUT", "/manifests/1$"),
+}
+_BROKEN: Final = UnreachableError.exit_code
+_REFUSED: Final = NotAllowedError.exit_code
+_REJECTED: Final = RejectedError.exit_code
+
+
+def nothing(stage: Stage, outcome: Outcome) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """`arrange` sets the fault. `seconds` and `copies` bound time and how often the layer's bytes are sent.
+
+    `says` is what the log must hold, `further` names what else is wrong.
+    `unmet` allows that the fault is not met to its end, `sessions` are those that nobody can end, and `long` keeps it out
+    of the quick part.
+    """
+
+    name: str
+    arrange: Callable[[Stage], None]
+    code: int = 0
+    seconds: float = 20.0
+    copies: int = 2
+    says: str = ""
+    further: Callable[[Stage, Outcome], str] = nothing
+    sessions: int = 0
+    unmet: bool = False
+    long: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def problems(case: Case, stage: Stage, outcome: Outcome) -> list[str]:
+    """What is not as the case wants it; of no use for other tools, of which `survived` asks less."""
+    wanted: State = "complete" if case.code == 0 else "absent"
+    checks = {
+        f"exit code {outcome.code} instead of {case.code}": outcome.code == case.code,
+        f"{outcome.seconds:.1f} s": outcome.seconds <= case.seconds,
+        f"{outcome.sent} bytes sent": outcome.sent <= case.copies * SIZE * 1.01 + DOCUMENTS,
+        f"the tag is {outcome.state}": outcome.state == wanted,
+        f"{outcome.sessions} upload sessions left open": outcome.sessions <= case.sessions,
+        f"left behind: {outcome.litter}": not outcome.litter,
+        f"shown: {outcome.secrets}": not outcome.secrets,
+        "a traceback": "Traceback" not in outcome.said,
+        "the fault was not met": case.unmet or stage.proxy.pending == 0,
+        f"{case.says!r} is not said": case.says in outcome.said,
+        "no error with what to do": case.code == 0 or "error: " in outcome.said,
+    }
+    found = [name for name, right in checks.items() if not right]
+    return [*found, *filter(None, [case.further(stage, outcome)])]
+
+
+def survived(outcome: Outcome) -> bool:
+    """What is asked of any tool where the case wants success."""
+    return outcome.code == 0 and outcome.state == "complete"
+
+
+def at(step: str) -> tuple[str, str]:
+    return STEPS[step]
+
+
+def answered(
+    step: str, status: int, *, times: int = 1, skip: int = 0, **how: object
+) -> Callable[[Stage], None]:
+    """The step is answered so in the server's stead; `body`, `headers` and `early` as `Faults.fail_next` has them."""
+    return lambda stage: stage.proxy.fail_next(*at(step), status=status, times=times, skip=skip, **how)  # type: ignore[arg-type]
+
+
+def acted(step: str, act: wire.Act, *, times: int = 1, skip: int = 0) -> Callable[[Stage], None]:
+    return lambda stage: stage.proxy.act_next(*at(step), act, times=times, skip=skip)
+
+
+def changed(step: str, change: Callable[[Answer], Answer], *, times: int = 1) -> Callable[[Stage], None]:
+    return lambda stage: stage.proxy.change_next(*at(step), change, times=times)
+
+
+def with_headers(**headers: str | None) -> Callable[[Answer], Answer]:
+    """The answer with these headers, underscores for hyphens; None takes one away."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def change(answer: Answer) -> Answer:
+        kept = {name: value for name, value in answer.headers.items() if name not in given}
+        return replace(
+            answer, headers=kept | {name: value for name, value in given.items() if value is not None}
+        )
+
+    return change
+
+
+def refusal(code: str, message: str = "no") -> bytes:
+    return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+
+
+def asked_again(step: str, most: int) -> Callable[[Stage, Outcome], str]:
+    """What is wrong where the step is asked for more than `most` times."""
+
+    def further(stage: Stage, outcome: Outcome) -> str:
+        number = len(stage.proxy.of(*at(step)[:1], _part(step)))
+        return f"{step} was asked for {number} times" if number > most else ""
+
+    return further
+
+
+def waited(step: str, seconds: float) -> Callable[[Stage, Outcome], str]:
+    """What is wrong where the step that was refused first was asked for again before these seconds were over."""
+
+    def further(stage: Stage, outcome: Outcome) -> str:
+        first, second = stage.proxy.of(*at(step)[:1], _part(step))[:2]
+        gap = second.at - first.at
+        return f"it was asked again after {gap:.1f} s" if gap < seconds else ""
+
+    return further
+
+
+def _part(step: str) -> str:
+    return at(step)[1].strip("^$")
+
+
+def _resets() -> Iterator[Case]:
+    for step, (method, pattern) in STEPS.items():
+        yield Case(
+            name=f"reset before an answer to {step}",
+            arrange=lambda stage, method=method, pattern=pattern: stage.proxy.reset_next(method, pattern),  # type: ignore[misc]
+        )
+        yield Case(
+            name=f"the answer to {step} is lost",
+            arrange=lambda stage, method=method, pattern=pattern: stage.proxy.lose_response(method, pattern),  # type: ignore[misc]
+            copies=1 if step != "the data" else 2,
+            long=step not in {"the data", "the commit", "the tag"},
+        )
+    for step in ("the start of an upload", "the data", "the commit"):
+        yield Case(
+            name=f"reset before an answer to {step}, at the second of its kind",
+            arrange=lambda stage, step=step: stage.proxy.reset_next(*at(step), skip=1),  # type: ignore[misc]
+            copies=1,
+            long=step != "the start of an upload",
+        )
+    for share in (0.1, 0.5, 0.99):
+        yield Case(
+            name=f"reset when {share:.0%} of a layer is sent",
+            arrange=lambda stage, share=share: stage.proxy.reset_next(  # type: ignore[misc]
+                *at("the data"), after_bytes=int(share * SIZE)
+            ),
+            long=share != 0.5,
+        )
+    for code in ("BLOB_UPLOAD_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID", ""):
+        yield Case(
+            name=f"the session is gone at the commit: 404 {code or 'without a code'}",
+            arrange=answered("the commit", 404, body=refusal(code) if code else b""),
+            long=code in {"BLOB_UPLOAD_INVALID", ""},
+        )
+
+
+def _server_errors() -> Iterator[Case]:
+    statuses = (500, 502, 503, 504, 429, 408)
+    for number, step in enumerate(STEPS):
+        for status in statuses:
+            yield Case(
+                name=f"{status} once for {step}",
+                arrange=answered(step, status, body=b"<html>an error page</html>"),
+                long=status != statuses[number % len(statuses)],
+            )
+    for step in STEPS:
+        yield Case(
+            name=f"500 for ever for {step}",
+            arrange=answered(step, 500, times=999, body=b"the disk is on fire"),
+            code=_BROKEN,
+            seconds=60,
+            copies=6,
+            says="the disk is on fire" if not step.startswith("the question") else "500",
+            unmet=True,
+            long=step != "the start of an upload",
+            further=asked_again(step, 7),
+        )
+    yield Case(
+        name="a disk that is full: 507 for the data",
+        arrange=answered("the data", 507, times=999, body=b"insufficient storage"),
+        code=_BROKEN,
+        seconds=60,
+        copies=6,
+        says="insufficient storage",
+        unmet=True,
+        long=True,
+    )
+
+
+def _waits() -> Iterator[Case]:
+    until_then = waited("the start of an upload", 1.5)
+
+    def soon(*, dated: bool) -> Callable[[Stage], None]:
+        def arrange(stage: Stage) -> None:
+            now = time.time()
+            headers = {"Retry-After": email.utils.formatdate(now + 3, usegmt=True)}
+            if dated:
+                headers["Date"] = email.utils.formatdate(now, usegmt=True)
+            stage.proxy.fail_next(*at("the start of an upload"), status=429, headers=headers)
+
+        return arrange
+
+    for status in (429, 503):
+        for step in ("the start of an upload", "the data", "the manifest"):
+            yield Case(
+                name=f"{status} with Retry-After: 2 for {step}",
+                arrange=answered(step, status, headers={"Retry-After": "2"}),
+                further=waited(step, 2.0),
+                long=(status, step) != (429, "the data"),
+            )
+    yield Case(name="Retry-After as a date", arrange=soon(dated=True), further=until_then)
+    yield Case(name="Retry-After as a date without Date", arrange=soon(dated=False), further=until_then)
+    yield Case(
+        name="Retry-After of a day",
+        arrange=answered("the start of an upload", 429, headers={"Retry-After": "86400"}),
+        code=_BROKEN,
+        seconds=5,
+        says="86400 s",
+    )
+    for text in ("-5", "soon", "1e9999", "9" * 400):
+        yield Case(
+            name=f"Retry-After: {text[:12]}",
+            arrange=answered("the data", 503, headers={"Retry-After": text}),
+            code=_BROKEN if text[0] == "9" else 0,
+            long=text != "soon",
+        )
+
+
+def _rights() -> Iterator[Case]:
+    def expired(step: str, *, times: int = 1, early: bool = False, skip: int = 0) -> Callable[[Stage], None]:
+        return lambda stage: stage.proxy.fail_next(
+            *at(step), status=401, headers=stage.challenge, times=times, early=early, skip=skip
+        )
+
+    for step in ("the start of an upload", "the data", "the commit", "the manifest", "the tag"):
+        yield Case(
+            name=f"the token is expired at {step}",
+            arrange=expired(step),
+            copies=2 if step == "the data" else 1,
+            seconds=8,
+            further=asked_again("the token", TOKENS + 1),
+            long=step not in {"the data", "the commit"},
+        )
+    yield Case(
+        name="the token is expired, said before the data is read",
+        arrange=expired("the data", early=True),
+        further=asked_again("the token", TOKENS + 1),
+    )
+    yield Case(
+        name="401 for ever",
+        arrange=expired("the start of an upload", times=999),
+        code=_REFUSED,
+        seconds=5,
+        copies=0,
+        unmet=True,
+        further=asked_again("the token", TOKENS + 1),
+    )
+    yield Case(
+        name="no right to push",
+        arrange=answered(
+            "the start of an upload", 403, body=refusal("DENIED", "no write_package"), times=999
+        ),
+        code=_REFUSED,
+        seconds=5,
+        copies=0,
+        says="no write_package",
+        unmet=True,
+        further=asked_again("the start of an upload", 1),
+    )
+    yield Case(
+        name="the quota is used up at the data",
+        arrange=answered("the data", 403, body=refusal("DENIED", "quota exceeded"), times=999),
+        code=_REFUSED,
+        seconds=5,
+        copies=1,
+        says="quota exceeded",
+        unmet=True,
+    )
+    yield Case(
+        name="wrong password for the token",
+        arrange=answered("the token", 401, times=999, body=refusal("UNAUTHORIZED", "wrong password")),
+        code=_REFUSED,
+        seconds=5,
+        copies=0,
+        unmet=True,
+        further=asked_again("the token", TOKENS + 1),
+    )
+    for name, body in (
+        ("of HTML", b"<html>"),
+        ("without a token", b"{}"),
+        ("of a list", b"[]"),
+        ("of 20 MB", b" " * 20_000_000),
+    ):
+        yield Case(
+            name=f"an answer {name} for the token",
+            arrange=answered("the token", 200, times=999, body=body),
+            code=_BROKEN,
+            seconds=60,
+            copies=0,
+            unmet=True,
+            long=name != "without a token",
+        )
+    yield Case(
+        name="a token that is expired when it is made",
+        arrange=changed("the token", _token_that_expires, times=999),
+        unmet=True,
+        seconds=10,
+        copies=1,
+    )
+
+
+def _token_that_expires(answer: Answer) -> Answer:
+    document = json.loads(answer.body) | {"expires_in": 0, "issued_at": "1999-01-01T00:00:00Z"}
+    return replace(answer, body=json.dumps(document).encode())
+
+
+def _answers() -> Iterator[Case]:
+    location, digest = "Location", "Docker-Content-Digest"
+    for step in ("the start of an upload", "the data"):
+        yield Case(
+            name=f"the answer to {step} is cut within its Location",
+            arrange=acted(step, wire.cut_after(location, keep=60)),
+            seconds=30,
+            sessions=1,
+            long=step == "the data",
+        )
+    for step in ("the commit", "the manifest", "the tag"):
+        yield Case(
+            name=f"the answer to {step} is cut within its digest",
+            arrange=acted(step, wire.cut_after(digest, keep=30)),
+            copies=1,
+            long=step != "the tag",
+        )
+    for step in STEPS:
+        for share in (0.02, 0.5, 0.98):
+            yield Case(
+                name=f"the answer to {step} is cut after {share:.0%} of its head",
+                arrange=acted(step, wire.cut_in_head(share)),
+                long=(step, share) not in {("the question for a blob", 0.5), ("the tag", 0.98)},
+            )
+    yield Case(name="the answer with the token is cut", arrange=acted("the token", wire.cut_in_body))
+    yield Case(
+        name="an answer to the tag that is no HTTP", arrange=acted("the tag", wire.raw(b"nonsense\r\n\r\n"))
+    )
+    yield Case(
+        name="an answer whose lines end in LF alone",
+        arrange=acted("the start of an upload", wire.raw(b"HTTP/1.1 503 X\nContent-Length: 0\n\n")),
+    )
+    yield Case(
+        name="a header of 100 kB",
+        arrange=acted(
+            "the start of an upload",
+            wire.raw(b"HTTP/1.1 503 X\r\nA: " + b"a" * 100_000 + b"\r\nContent-Length: 0\r\n\r\n"),
+        ),
+    )
+    yield Case(
+        name="an error page without an end",
+        arrange=acted("the start of an upload", wire.endless(b"HTTP/1.1 503 X\r\n\r\n", b"e" * 65536)),
+        seconds=10,
+    )
+    yield Case(
+        name="a Content-Length beyond all numbers",
+        arrange=acted(
+            "the start of an upload",
+            wire.raw(b"HTTP/1.1 503 X\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"),
+        ),
+    )
+    for step in ("the commit", "the manifest"):
+        yield Case(
+            name=f"another digest in the answer to {step}",
+            arrange=changed(step, with_headers(Docker_Content_Digest=f"sha256:{'0' * 64}"), times=9),
+            code=_REJECTED,
+            copies=1,
+            unmet=True,
+            long=step == "the commit",
+        )
+    yield Case(
+        name="a bit of the layer is another on its way",
+        arrange=acted("the data", wire.flipped),
+    )
+
+
+def _dialects() -> Iterator[Case]:
+    yield Case(
+        name="blobs may not be asked for",
+        arrange=answered("the question for a blob", 405, times=999),
+        copies=1,
+        unmet=True,
+    )
+    yield Case(
+        name="a blob that is said to be there and is not",
+        arrange=answered("the question for a blob", 200, headers={"Content-Length": "0"}),
+        copies=1,
+    )
+    yield Case(
+        name="no PATCH: 405",
+        arrange=answered("the data", 405, times=999),
+        copies=3,
+        unmet=True,
+    )
+    yield Case(
+        name="a body that is too large for a proxy: 413 for the data",
+        arrange=answered("the data", 413, times=999),
+        copies=3,
+        unmet=True,
+        long=True,
+    )
+    yield Case(
+        name="a body that is too large for a proxy: 413 for all",
+        arrange=_too_large,
+        code=_BROKEN,
+        seconds=20,
+        copies=4,
+        says="413",
+        unmet=True,
+    )
+    yield Case(
+        name="201 instead of 202 for the data",
+        arrange=changed("the data", lambda answer: replace(answer, status=201), times=9),
+        copies=1,
+        unmet=True,
+    )
+    yield Case(
+        name="no Location once for the start of an upload",
+        arrange=changed("the start of an upload", with_headers(Location=None)),
+        sessions=1,
+    )
+    yield Case(
+        name="a redirect in a circle",
+        arrange=acted(
+            "the start of an upload",
+            lambda exchange: exchange.answer(Answer(307, {"Location": exchange.path})),
+            times=99,
+        ),
+        code=_BROKEN,
+        seconds=10,
+        copies=0,
+        says="circle",
+        unmet=True,
+    )
+    yield Case(
+        name="the data is redirected again and again",
+        arrange=_redirected_data,
+        code=_BROKEN,
+        seconds=20,
+        copies=3,
+        says="redirect",
+        unmet=True,
+        long=True,
+    )
+    yield Case(
+        name="errors under load, as from a small registry",
+        arrange=answered("the start of an upload", 500, times=2),
+    )
+
+
+def _too_large(stage: Stage) -> None:
+    stage.proxy.fail_next(*at("the data"), status=413, times=999, body=b"client_max_body_size")
+    stage.proxy.fail_next(*at("the commit"), status=413, times=999, body=b"client_max_body_size")
+
+
+def _redirected_data(stage: Stage) -> None:
+    numbers = iter(range(1000))
+    stage.proxy.change_next(
+        *at("the data"),
+        lambda answer: Answer(307, {"Location": f"{answer.headers['Location']}&n={next(numbers)}"}),
+        times=999,
+    )
+
+
+def _waiting() -> Iterator[Case]:
+    """What tests the patience of the client: each takes a minute or more."""
+    yield Case(name="no answer to the data", arrange=acted("the data", wire.silent()), seconds=150, long=True)
+    yield Case(
+        name="the data is not read",
+        arrange=acted("the data", wire.silent(reads=False)),
+        seconds=150,
+        long=True,
+    )
+    yield Case(
+        name="no answer to the first question",
+        arrange=acted("the first question", wire.silent()),
+        seconds=150,
+        long=True,
+    )
+    yield Case(
+        name="an answer whose head dribbles",
+        arrange=acted("the start of an upload", wire.slow_answer(1.0)),
+        seconds=180,
+        long=True,
+    )
+    yield Case(
+        name="100 Continue for ever",
+        arrange=acted(
+            "the start of an upload", wire.endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.02)
+        ),
+        seconds=180,
+        long=True,
+    )
+    yield Case(
+        name="a body that nobody needs dribbles",
+        arrange=acted(
+            "the question for a blob",
+            wire.endless(b"HTTP/1.1 503 X\r\nContent-Length: 9000\r\n\r\n", b".", pause=1.0),
+        ),
+        seconds=180,
+        long=True,
+    )
+    yield Case(
+        name="a line of 50 kB/s",
+        arrange=acted("the data", wire.slow_reader(50_000)),
+        seconds=120,
+        copies=1,
+        long=True,
+    )
+
+
+CASES: Final = (
+    *_resets(),
+    *_server_errors(),
+    *_waits(),
+    *_rights(),
+    *_answers(),
+    *_dialects(),
+    *_waiting(),
+)
+"""Every fault that the bench knows."""
