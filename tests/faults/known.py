@@ -12,6 +12,10 @@ KNOWN: Final[Mapping[str, str]] = {
     "the answer to the commit is cut within its digest": "an answer that is cut within its head is believed",
     "the answer to the manifest is cut within its digest": "an answer that is cut within its head is believed",
     "the answer to the tag is cut within its digest": "an answer that is cut within its head is believed",
+    "a cancelled push ends its sessions": "no session is ended after a signal",
+    "a push that is cancelled while layers are sent ends its sessions": "no session is ended after a signal",
+    "one layer that is refused ends the sessions of the others": "the other workers are left alone",
+    "what a killed push left is swept by the next": "nothing sweeps",
 }
 """Why, by the name of the case."""
 
