@@ -16,6 +16,8 @@ KNOWN: Final[Mapping[str, str]] = {
     "a push that is cancelled while layers are sent ends its sessions": "no session is ended after a signal",
     "one layer that is refused ends the sessions of the others": "the other workers are left alone",
     "what a killed push left is swept by the next": "nothing sweeps",
+    "JSON that is nested without end in Nix's log": "a RecursionError is not caught",
+    "a minute of nix-log": "a RecursionError is not caught",
 }
 """Why, by the name of the case."""
 
