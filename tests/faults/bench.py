@@ -150,23 +150,29 @@ class Bench:
         return path
 
 
-def start(stage: Stage, tool: Tool = FLAKESHIP, *, flags: tuple[str, ...] = ()) -> Running:
-    """Begin the push, in a session of its own."""
+def at_home(stage: Stage) -> dict[str, str]:
+    """The environment of a push, whose home holds the password and whose folder for temporary files is empty."""
     home, temporary = stage.folder / "home", stage.folder / "temporary"
     (home / ".docker").mkdir(parents=True, exist_ok=True)
     temporary.mkdir(exist_ok=True)
     pair = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     (home / ".docker/config.json").write_text(json.dumps({"auths": {stage.proxy.host: {"auth": pair}}}))
+    return environ(home, temporary)
+
+
+def start(stage: Stage, tool: Tool = FLAKESHIP) -> Running:
+    """Begin the push, in a session of its own."""
+    given = at_home(stage)
     process = subprocess.Popen(
-        [*tool.push(stage.image, stage.reference), *flags],
+        tool.push(stage.image, stage.reference),
         cwd=stage.folder,
-        env=environ(home, temporary),
+        env=given,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    return Running(stage, process, temporary)
+    return Running(stage, process, Path(given["TMPDIR"]))
 
 
 def open_sessions(stage: Stage) -> int:

@@ -111,3 +111,18 @@ def test_one_layer_that_is_refused_ends_the_sessions_of_the_others(bench: Bench)
         left = open_sessions(stage)
     name = "one layer that is refused ends the sessions of the others"
     assert not verdict(name, [f"{left} sessions left open"] if left else [])
+
+
+def slow_line(bench: Bench) -> Outcome:
+    """A layer of 6 MiB over 10 kB/s. The kernel takes most of it at once, and then only an answer can tell that it goes on."""
+    with bench.stage(bench.image("slow line", size=6 << 20)) as stage:
+        stage.proxy.act_next(*STEPS["the data"], slow_reader(10_000, queue=8 << 20), times=99)
+        return start(stage).ended(within=1500)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_a_slow_line_with_a_deep_queue(bench: Bench) -> None:
+    outcome = slow_line(bench)
+    right = outcome.code == 0 and outcome.sent <= (6 << 20) * 1.01
+    assert not verdict("a slow line with a deep queue", [] if right else [outcome.said])
