@@ -1,6 +1,6 @@
 """./dev faults [NAME…]: push past faults, and write what docs/reliability.md states.
 
-Without names it measures all but `fuzz` and `tools`. `--case NAME` tries one fault and shows the run.
+Without names it measures all but `fuzz`, `tools` and `registry`, which is that of crane. `--case NAME` tries one fault and shows the run.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from typing import Any
 
 from flakeship import __version__
 from tests.faults.bench import opened
-from tests.faults.measures import MEASURES, compared, fuzzing, single
+from tests.faults.measures import MEASURES, compared, fuzzing, second_registry, single
 from tests.faults.promises import FIGURES, PAGE, known_figures, written
 from tests.faults.tools import FLAKESHIP, others
+
+EVERY = (*MEASURES, "fuzz", "tools", "registry")
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="./dev faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*MEASURES, "fuzz", "tools"]))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EVERY))
     parser.add_argument("--case", help="try this one fault, and show the run")
     parser.add_argument("--skopeo", action="append", default=[], help="another skopeo to compare with")
     parser.add_argument("--crane", action="append", default=[], help="the crane to compare with")
@@ -36,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         "--seconds", type=float, default=600, help="of each fuzz target (default: %(default)s)"
     )
     chosen = parser.parse_args(argv)
-    if unknown := set(chosen.names) - {*MEASURES, "fuzz", "tools"}:
+    if unknown := set(chosen.names) - set(EVERY):
         parser.error(f"there is no measurement {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder) / "bench") as bench:
         if chosen.case:
@@ -47,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
             print(name, flush=True)
             if name == "fuzz":
                 found: dict[str, Any] = {"figures": fuzzing(chosen.seconds)}
+            elif name == "registry":
+                found = {"figures": second_registry((chosen.crane or ["crane"])[0].split())}
             elif name == "tools":
                 tools = [FLAKESHIP, *others(skopeo=chosen.skopeo, crane=chosen.crane)]
                 found = compared(bench, tools, chosen.pushes)

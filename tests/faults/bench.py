@@ -8,13 +8,15 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -126,12 +128,12 @@ class Bench:
     """One registry for many pushes, each to a repository of its own through a proxy of its own."""
 
     registry: Registry
-    tokens: TokenServer
+    tokens: TokenServer | None
     folder: Path
 
     @contextlib.contextmanager
     def stage(self, image: Path, *, repository: str = "") -> Iterator[Stage]:
-        with fault_proxy(self.registry.host, tokens=self.tokens.host) as proxy:
+        with fault_proxy(self.registry.host, tokens=self.tokens.host if self.tokens else "") as proxy:
             folder = Path(tempfile.mkdtemp(dir=self.folder))
             try:
                 yield Stage(self.registry, proxy, repository or self.registry.new_repository(), image, folder)
@@ -211,3 +213,20 @@ def opened(folder: Path) -> Iterator[Bench]:
         with serve(folder / "registry", auth=dict(auth)) as registry:
             registry.username, registry.password, registry.tokens = USERNAME, PASSWORD, tokens
             yield Bench(registry, tokens, folder)
+
+
+@contextlib.contextmanager
+def opened_at(crane: Sequence[str], folder: Path) -> Iterator[Bench]:
+    """Start `crane registry serve`, which asks for no token and keeps all in memory: of its sessions nothing is seen."""
+    folder.mkdir(parents=True)
+    command = [*crane, "registry", "serve", "--address", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            assert server.stdout
+            port = next(hit[1] for line in server.stdout if (hit := re.search(r"port (\d+)", line)))
+            threading.Thread(
+                target=server.stdout.read, daemon=True
+            ).start()  # or it stops when the pipe is full
+            yield Bench(Registry(f"127.0.0.1:{port}", folder / "unseen", folder), None, folder)
+        finally:
+            server.kill()

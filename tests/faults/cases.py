@@ -139,8 +139,10 @@ def waited(step: str, seconds: float) -> Callable[[Stage, Outcome], str]:
     """What is wrong where the step that was refused first was asked for again before these seconds were over."""
 
     def further(stage: Stage, outcome: Outcome) -> str:
-        first, second = stage.proxy.of(*at(step)[:1], _part(step))[:2]
-        gap = second.at - first.at
+        asked = stage.proxy.of(*at(step)[:1], _part(step))
+        if len(asked) < 2:
+            return "it was not asked again"
+        gap = asked[1].at - asked[0].at
         return f"it was asked again after {gap:.1f} s" if gap < seconds else ""
 
     return further

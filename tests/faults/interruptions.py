@@ -98,7 +98,7 @@ def _ended(
 
 def _next(stage: Stage, found: Interrupted) -> Interrupted:
     stage.proxy.clear()
-    time.sleep(0.1)  # what the registry was told last is stored
+    assert stage.proxy.idle(within=60)
     held, before = stage.held(), stage.proxy.received
     again = start(stage).ended(within=60)
     manifest = stage.registry.manifest(stage.repository, "1") or {"layers": []}

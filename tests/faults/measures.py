@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from tests.e2e.test_memory import peak
 from tests.faults import random_faults
-from tests.faults.bench import Bench, at_home, start
+from tests.faults.bench import Bench, at_home, opened_at, start
 from tests.faults.cases import CASES, SIZE, Case, survived
 from tests.faults.fuzzing.__main__ import run as fuzz
 from tests.faults.fuzzing.targets import TARGETS
@@ -152,6 +153,22 @@ def compared(bench: Bench, tools: Sequence[Tool], number: int) -> dict[str, Any]
         for each in trials:
             table.setdefault(each.case.name, {})[tool.name] = _word(each)
     return {"rows": rows, "cases": table, "figures": {}}
+
+
+def second_registry(crane: Sequence[str]) -> Figures:
+    """The single faults before another registry, as far as it is asked for what fails."""
+    cases = [case for case in CASES if not case.long and not re.match("the token|401", case.name)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        opened_at(crane, Path(folder) / "bench") as bench,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        trials = list(pool.map(lambda case: trial(bench, case), cases))
+    met = [each for each in trials if each.met]
+    wrong = [each for each in met if each.problems]
+    for each in wrong:
+        print(f"  {each.case}: {'; '.join(each.problems)}" + (" (known)" if each.case.name in KNOWN else ""))
+    return {"before `crane registry serve`": f"{len(met) - len(wrong)} of {len(met)}"}
 
 
 def _word(tried: Trial) -> str:

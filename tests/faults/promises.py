@@ -44,7 +44,7 @@ PROMISES: Final = (
     Promise(
         "A push survives any one fault that passes.",
         (f"{_SINGLE}test_one_fault", f"{_SINGLE}test_one_fault_of_many"),
-        ("single faults",),
+        ("single faults", "before `crane registry serve`"),
     ),
     Promise(
         "A push survives requests that fail by chance.",

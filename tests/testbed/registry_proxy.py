@@ -46,6 +46,8 @@ class FaultProxy(Faults):
         self.tokens = tokens
         self.host = ""
         self.requests: list[Recorded] = []
+        self._served = threading.Condition()
+        self._serving = 0
 
     def of(self, method: str, part: str = "") -> list[Recorded]:
         return [entry for entry in list(self.requests) if entry.method == method and part in entry.path]
@@ -53,6 +55,23 @@ class FaultProxy(Faults):
     @property
     def received(self) -> int:
         return sum(entry.received for entry in list(self.requests))
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        """Around each request."""
+        with self._served:
+            self._serving += 1
+        try:
+            yield
+        finally:
+            with self._served:
+                self._serving -= 1
+                self._served.notify_all()
+
+    def idle(self, *, within: float) -> bool:
+        """Wait until no request is on its way: what a client that is gone has begun is passed on to its end."""
+        with self._served:
+            return self._served.wait_for(lambda: self._serving == 0, within)
 
     def behind(self, path: str) -> str:
         """Who is asked for `path`."""
@@ -86,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
-        self._fulfil(self.server.proxy.take(self.command, self.path))
+        with self.server.proxy.serving():
+            self._fulfil(self.server.proxy.take(self.command, self.path))
 
     def _record(self, status: int) -> None:
         """Before the answer goes out, so that a test that has it finds the record."""
