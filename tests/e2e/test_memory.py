@@ -57,7 +57,7 @@ def test_of_a_ready_image(registry: Registry, nix_environ: Mapping[str, str], tm
 def test_of_a_layer_of_eight_gigabytes(
     registry: Registry, nix_environ: Mapping[str, str], tmp_path: Path
 ) -> None:
-    source = sparse(tmp_path / "image.tar", 8192 * MIB)
+    source = sparse(tmp_path / "image.tar", 8191 * MIB)
     flags = ("--source", str(source), "--tags", f"{registry.host}/{registry.new_repository()}:1")
     assert peak(nix_environ, tmp_path, *flags) <= 120 * MIB
 
