@@ -37,7 +37,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--seconds", type=float, default=600, help="of each fuzz target (default: %(default)s)"
     )
+    parser.add_argument("--render", action="store_true", help="make the page anew of the figures that are kept")
     chosen = parser.parse_args(argv)
+    if chosen.render:
+        PAGE.write_text(written(PAGE.read_text(), known_figures()))
+        return 0
     if unknown := set(chosen.names) - set(EVERY):
         parser.error(f"there is no measurement {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder) / "bench") as bench:

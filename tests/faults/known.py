@@ -16,6 +16,7 @@ KNOWN: Final[Mapping[str, str]] = {
     "a push that is cancelled while layers are sent ends its sessions": "no session is ended after a signal",
     "one layer that is refused ends the sessions of the others": "the other workers are left alone",
     "what a killed push left is swept by the next": "nothing sweeps",
+    "a slow line with a deep queue": "60 seconds without an answer count as a stall, although the line still takes bytes",
     "JSON that is nested without end in Nix's log": "a RecursionError is not caught",
     "a minute of nix-log": "a RecursionError is not caught",
 }

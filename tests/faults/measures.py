@@ -130,7 +130,7 @@ def slow(bench: Bench) -> Figures:
 def fuzzing(seconds: float) -> Figures:
     results = fuzz([target.name for target in TARGETS], seconds)
     return {
-        "inputs": f"{sum(each.inputs for each in results):,} in {seconds / 60:.0f} min for each of {len(results)} readers",
+        "inputs": f"{sum(each.inputs for each in results):,} in {seconds:.0f} s for each of {len(results)} readers",
         "crashes": str(sum(len(each.crashes) for each in results)),
         "hangs": str(sum(len(each.hangs) for each in results)),
         "the slowest input": f"{max(each.slowest for each in results):.2f} s",

@@ -24,7 +24,7 @@ def test_each_promise_has_tests_that_exist(promise: Promise) -> None:
 
 
 def test_the_page_states_the_last_figures() -> None:
-    assert PAGE.read_text() == written(PAGE.read_text(), known_figures()), "./dev faults writes it"
+    assert PAGE.read_text() == written(PAGE.read_text(), known_figures()), "./dev faults --render writes it"
 
 
 def test_a_figure_that_was_measured_is_of_a_promise() -> None:

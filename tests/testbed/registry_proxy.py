@@ -87,6 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
     received = 0
+    _recorded = False
 
     def handle_one_request(self) -> None:
         if self.connection.recv(1, socket.MSG_PEEK) == b"\x16":  # a TLS hello: this end speaks plain HTTP
@@ -105,11 +106,17 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
+        self._recorded = False
         with self.server.proxy.serving():
-            self._fulfil(self.server.proxy.take(self.command, self.path))
+            try:
+                self._fulfil(self.server.proxy.take(self.command, self.path))
+            finally:
+                if not self._recorded:  # the client is gone, or a rule wrote bytes of its own
+                    self._record(0)
 
     def _record(self, status: int) -> None:
         """Before the answer goes out, so that a test that has it finds the record."""
+        self._recorded = True
         record = Recorded(self.command, self.path, dict(self.headers), self.received, status)
         self.server.proxy.requests.append(record)
 
