@@ -37,7 +37,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--seconds", type=float, default=600, help="of each fuzz target (default: %(default)s)"
     )
-    parser.add_argument("--render", action="store_true", help="make the page anew of the figures that are kept")
+    parser.add_argument(
+        "--render", action="store_true", help="make the page anew of the figures that are kept"
+    )
     chosen = parser.parse_args(argv)
     if chosen.render:
         PAGE.write_text(written(PAGE.read_text(), known_figures()))

@@ -52,7 +52,7 @@ class Case:
     name: str
     arrange: Callable[[Stage], None]
     code: int = 0
-    seconds: float = 20.0
+    seconds: float = 30.0
     copies: int = 2
     says: str = ""
     further: Callable[[Stage, Outcome], str] = nothing
@@ -169,7 +169,7 @@ def _resets() -> Iterator[Case]:
             name=f"reset before an answer to {step}, at the second of its kind",
             arrange=lambda stage, step=step: stage.proxy.reset_next(*at(step), skip=1),  # type: ignore[misc]
             copies=1,
-            long=step != "the start of an upload",
+            long=True,
         )
     for share in (0.1, 0.5, 0.99):
         yield Case(
@@ -247,7 +247,6 @@ def _waits() -> Iterator[Case]:
         name="Retry-After of a day",
         arrange=answered("the start of an upload", 429, headers={"Retry-After": "86400"}),
         code=_BROKEN,
-        seconds=5,
         says="86400 s",
     )
     for text in ("-5", "soon", "1e9999", "9" * 400):
@@ -270,7 +269,6 @@ def _rights() -> Iterator[Case]:
             name=f"the token is expired at {step}",
             arrange=expired(step),
             copies=2 if step == "the data" else 1,
-            seconds=8,
             further=asked_again("the token", TOKENS + 1),
             long=step not in {"the data", "the commit"},
         )
@@ -283,7 +281,6 @@ def _rights() -> Iterator[Case]:
         name="401 for ever",
         arrange=expired("the start of an upload", times=999),
         code=_REFUSED,
-        seconds=5,
         copies=0,
         unmet=True,
         further=asked_again("the token", TOKENS + 1),
@@ -294,7 +291,6 @@ def _rights() -> Iterator[Case]:
             "the start of an upload", 403, body=refusal("DENIED", "no write_package"), times=999
         ),
         code=_REFUSED,
-        seconds=5,
         copies=0,
         says="no write_package",
         unmet=True,
@@ -304,7 +300,6 @@ def _rights() -> Iterator[Case]:
         name="the quota is used up at the data",
         arrange=answered("the data", 403, body=refusal("DENIED", "quota exceeded"), times=999),
         code=_REFUSED,
-        seconds=5,
         copies=1,
         says="quota exceeded",
         unmet=True,
@@ -313,7 +308,6 @@ def _rights() -> Iterator[Case]:
         name="wrong password for the token",
         arrange=answered("the token", 401, times=999, body=refusal("UNAUTHORIZED", "wrong password")),
         code=_REFUSED,
-        seconds=5,
         copies=0,
         unmet=True,
         further=asked_again("the token", TOKENS + 1),
@@ -337,7 +331,6 @@ def _rights() -> Iterator[Case]:
         name="a token that is expired when it is made",
         arrange=changed("the token", _token_that_expires, times=999),
         unmet=True,
-        seconds=10,
         copies=1,
     )
 
@@ -353,7 +346,6 @@ def _answers() -> Iterator[Case]:
         yield Case(
             name=f"the answer to {step} is cut within its Location",
             arrange=acted(step, wire.cut_after(location, keep=60)),
-            seconds=30,
             sessions=1,
             long=step == "the data",
         )
@@ -378,6 +370,7 @@ def _answers() -> Iterator[Case]:
     yield Case(
         name="an answer whose lines end in LF alone",
         arrange=acted("the start of an upload", wire.raw(b"HTTP/1.1 503 X\nContent-Length: 0\n\n")),
+        long=True,
     )
     yield Case(
         name="a header of 100 kB",
@@ -385,11 +378,11 @@ def _answers() -> Iterator[Case]:
             "the start of an upload",
             wire.raw(b"HTTP/1.1 503 X\r\nA: " + b"a" * 100_000 + b"\r\nContent-Length: 0\r\n\r\n"),
         ),
+        long=True,
     )
     yield Case(
         name="an error page without an end",
         arrange=acted("the start of an upload", wire.endless(b"HTTP/1.1 503 X\r\n\r\n", b"e" * 65536)),
-        seconds=10,
     )
     yield Case(
         name="a Content-Length beyond all numbers",
@@ -442,7 +435,6 @@ def _dialects() -> Iterator[Case]:
         name="a body that is too large for a proxy: 413 for all",
         arrange=_too_large,
         code=_BROKEN,
-        seconds=20,
         copies=4,
         says="413",
         unmet=True,
@@ -452,6 +444,7 @@ def _dialects() -> Iterator[Case]:
         arrange=changed("the data", lambda answer: replace(answer, status=201), times=9),
         copies=1,
         unmet=True,
+        long=True,
     )
     yield Case(
         name="no Location once for the start of an upload",
@@ -466,7 +459,6 @@ def _dialects() -> Iterator[Case]:
             times=99,
         ),
         code=_BROKEN,
-        seconds=10,
         copies=0,
         says="circle",
         unmet=True,
@@ -475,7 +467,6 @@ def _dialects() -> Iterator[Case]:
         name="the data is redirected again and again",
         arrange=_redirected_data,
         code=_BROKEN,
-        seconds=20,
         copies=3,
         says="redirect",
         unmet=True,
@@ -484,6 +475,7 @@ def _dialects() -> Iterator[Case]:
     yield Case(
         name="errors under load, as from a small registry",
         arrange=answered("the start of an upload", 500, times=2),
+        long=True,
     )
 
 

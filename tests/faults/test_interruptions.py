@@ -43,12 +43,12 @@ def all_of(runs: Some, what: Callable[[Interrupted], list[str]]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def killed(bench: Bench) -> Some:
-    return ended(bench, [signal.SIGKILL], step=5, again=True)
+    return ended(bench, [signal.SIGKILL], step=7, again=True)
 
 
 @pytest.fixture(scope="session")
 def cancelled(bench: Bench) -> Some:
-    return ended(bench, POLITE, step=4, again=False)
+    return ended(bench, POLITE, step=5, again=False)
 
 
 def test_a_killed_push_is_made_whole_by_the_next(killed: Some) -> None:

@@ -187,7 +187,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
             return
         missing = int(self.headers.get("Content-Length", 0))
-        while missing and (piece := self.rfile.read1(min(_PIECE, missing))):
+        while missing:
+            piece = self.rfile.read1(min(_PIECE, missing))
+            if not piece:  # so that the server is not kept waiting for the rest
+                raise ConnectionResetError("the client is gone")
             missing -= len(piece)
             self.received += len(piece)
             yield piece
