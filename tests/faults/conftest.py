@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.faults.bench import Bench, opened
-from tests.faults.cases import Case
+from tests.faults.case import Case
 from tests.faults.trial import Trial, trial
 
 AT_ONCE = 4

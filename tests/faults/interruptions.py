@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.faults import wire
 from tests.faults.bench import Bench, Outcome, Running, Stage, start
-from tests.faults.cases import DOCUMENTS, STEPS
+from tests.faults.case import DOCUMENTS, STEPS
 from tests.testbed.registry_proxy import Exchange
 
 LAYERS: Final = 3

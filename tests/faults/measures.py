@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 from tests.e2e.test_memory import peak
 from tests.faults import random_faults
 from tests.faults.bench import Bench, at_home, opened_at, start
-from tests.faults.cases import CASES, SIZE, Case, survived
+from tests.faults.case import SIZE, Case, survived
+from tests.faults.cases import CASES
 from tests.faults.fuzzing.__main__ import run as fuzz
 from tests.faults.fuzzing.targets import TARGETS
 from tests.faults.interruptions import interrupted, kept, problems, requests_of, spread

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.bench import TAG, Bench, Outcome, Stage, open_sessions, start
-from tests.faults.cases import STEPS, refusal
+from tests.faults.case import STEPS, refusal
 from tests.faults.conftest import AT_ONCE
 from tests.faults.known import verdict
 from tests.faults.random_faults import push

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.bench import PASSWORD, USERNAME, Bench, open_sessions, shown, start
-from tests.faults.cases import CASES, DOCUMENTS, SIZE, STEPS, Case
+from tests.faults.case import DOCUMENTS, SIZE, STEPS, Case
+from tests.faults.cases import CASES
 from tests.faults.conftest import Trials
 from tests.faults.fuzzing.targets import TARGETS
 from tests.faults.known import KNOWN, verdict

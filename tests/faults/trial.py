@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from tests.faults.bench import Bench, Outcome, start
-from tests.faults.cases import SIZE, Case, problems
+from tests.faults.case import SIZE, Case, problems
 from tests.faults.tools import FLAKESHIP, Tool
 
 
