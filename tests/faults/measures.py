@@ -176,7 +176,7 @@ def _word(tried: Trial) -> str:
     if not tried.met:
         return "not met"
     if survived(tried.outcome):
-        return f"{tried.outcome.seconds:.1f} s"
+        return "yes"
     return "**hangs**" if tried.outcome.code is None else f"**{tried.outcome.code}**"
 
 
