@@ -43,6 +43,7 @@ def _resets() -> Iterator[Case]:
             name=f"the answer to {step} is lost",
             arrange=lambda stage, method=method, pattern=pattern: stage.proxy.lose_response(method, pattern),  # type: ignore[misc]
             copies=1 if step != "the data" else 2,
+            sessions=int(step == "the start of an upload"),  # nobody was told of it
             long=step not in {"the data", "the commit", "the tag"},
         )
     for step in ("the start of an upload", "the data", "the commit"):
@@ -242,6 +243,7 @@ def _answers() -> Iterator[Case]:
             yield Case(
                 name=f"the answer to {step} is cut after {share:.0%} of its head",
                 arrange=acted(step, wire.cut_in_head(share)),
+                sessions=int(step == "the start of an upload"),
                 long=(step, share) not in {("the question for a blob", 0.5), ("the tag", 0.98)},
             )
     yield Case(name="the answer with the token is cut", arrange=acted("the token", wire.cut_in_body))

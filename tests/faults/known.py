@@ -17,6 +17,10 @@ KNOWN: Final[Mapping[str, str]] = {
     "one layer that is refused ends the sessions of the others": "the other workers are left alone",
     "what a killed push left is swept by the next": "nothing sweeps",
     "a slow line with a deep queue": "60 seconds without an answer count as a stall, although the line still takes bytes",
+    "the data is redirected again and again": "the layer is sent anew to each place",
+    "an answer whose head dribbles": "each byte begins the time for an answer anew",
+    "100 Continue for ever": "each of them begins the time for an answer anew",
+    "a body that nobody needs dribbles": "each byte of it begins the time for it anew",
     "JSON that is nested without end in Nix's log": "a RecursionError is not caught",
     "a minute of nix-log": "a RecursionError is not caught",
 }
