@@ -22,7 +22,9 @@ KNOWN: Final[Mapping[str, str]] = {
     "100 Continue for ever": "each of them begins the time for an answer anew",
     "a body that nobody needs dribbles": "each byte of it begins the time for it anew",
     "JSON that is nested without end in Nix's log": "a RecursionError is not caught",
-    "a minute of nix-log": "a RecursionError is not caught",
+    "a minute of nix-log": "a RecursionError is not caught, and long lines take much memory",
+    "a minute of answer": "a chunk beyond all numbers is an OverflowError, and reading a challenge takes quadratic time",
+    "a minute of templates": "numbers of thousands of digits and deep nesting are not bounded, nor is the time of a pattern",
 }
 """Why, by the name of the case."""
 

@@ -234,6 +234,7 @@ class Exchange:
     def __init__(self, handler: _Handler) -> None:
         self._handler = handler
         self.method, self.path = handler.command, handler.path
+        self.size = int(handler.headers.get("Content-Length", 0))
         self.connection: socket.socket = handler.connection
 
     def body(self) -> Iterator[bytes]:

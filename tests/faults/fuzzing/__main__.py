@@ -61,11 +61,11 @@ def fuzzed(name: str, seconds: float) -> Fuzzed:
         with tempfile.TemporaryDirectory() as folder:
             mark = Path(folder) / "begun"
             command = [sys.executable, "-m", "tests.faults.fuzzing", "--child", folder, "--first", str(first)]
-            child = subprocess.Popen([*command, "--seconds", str(left), name], stdout=subprocess.PIPE)
+            child = subprocess.Popen([*command, "--seconds", str(left), name])
             hung = _watch(child, mark)
-            said = child.communicate()[0]
+            child.wait()
             if hung is None and child.returncode == 0:
-                peak, findings = json.loads(said)
+                peak, findings = json.loads((Path(folder) / "found").read_bytes())
                 found.peak = max(found.peak, peak)
                 found.add(Findings(**findings))
                 return found
@@ -107,7 +107,7 @@ def _child(name: str, folder: Path, first: int, seconds: float) -> None:
 
     (folder / "work").mkdir()
     found = fuzz(target, numbers(), folder / "work", begun=lambda number: _note(mark, number))
-    print(json.dumps([_peak(), asdict(found)]))
+    (folder / "found").write_text(json.dumps([_peak(), asdict(found)]))
 
 
 def _note(mark: Path, number: int) -> None:
