@@ -50,7 +50,7 @@ class _Reads:
 
 
 def test_json_that_is_nested_without_end_in_nixs_log(tmp_path: Path) -> None:
-    """Found by the fuzzer (nix-log, 256)."""
+    """As the fuzzer found it."""
     target = next(target for target in TARGETS if target.name == "nix-log")
     with target.opened(tmp_path) as read:
         try:

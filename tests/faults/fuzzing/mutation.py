@@ -85,7 +85,8 @@ def _other(value: Any, chance: random.Random) -> Any:
     if isinstance(value, list) and value and chance.random() < 0.85:
         place = chance.randrange(len(value))
         if chance.random() < 0.1:
-            return value * chance.choice((0, 2, 300))
+            times = chance.choice((0, 2, 300))
+            return value * (times if len(repr(value)) < 2000 else 1)
         return [*value[:place], _other(value[place], chance), *value[place + 1 :]]
     odd: Sequence[Callable[[], Any]] = (
         lambda: chance.choice(_NUMBERS),
