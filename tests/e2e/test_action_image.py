@@ -161,7 +161,13 @@ def test_a_builder_is_not_root_and_sees_no_secret_of_the_action(
     assert "sandbox: off (this container allows no namespaces" in log
 
 
-@pytest.mark.parametrize("flags", [("--cap-drop", "ALL"), ("--cap-drop", "SETUID"), ("--cap-drop", "KILL")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--cap-drop", "ALL"),
+        *(pytest.param(("--cap-drop", each), marks=pytest.mark.long) for each in ("SETUID", "KILL")),
+    ],
+)
 def test_root_that_may_not_become_another_user_builds_as_before(
     dockerd: Docker, action_image: str, runner: Callable[..., Runner], flags: tuple[str, ...]
 ) -> None:
@@ -253,8 +259,15 @@ class _StuckHandler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-@pytest.mark.parametrize(("name", "code"), [("INT", 130), ("TERM", 143)])
-@pytest.mark.parametrize("moment", ["building", "uploading"])
+@pytest.mark.parametrize(
+    ("moment", "name", "code"),
+    [
+        ("building", "INT", 130),
+        ("uploading", "TERM", 143),
+        pytest.param("building", "TERM", 143, marks=pytest.mark.long),
+        pytest.param("uploading", "INT", 130, marks=pytest.mark.long),
+    ],
+)
 def test_a_cancelled_run_ends_at_once_and_tags_nothing(  # noqa: PLR0917 - fixtures are given by name
     dockerd: Docker,
     action_image: str,

@@ -85,7 +85,10 @@ def test_layers_are_those_that_nix_made(publish: Publish, archive: Path, tmp_pat
     assert first["config"]["config"] != second["config"]["config"]
 
 
-@pytest.mark.parametrize("attribute", ["layered", "image", "stream", "hello"])
+@pytest.mark.parametrize(
+    "attribute",
+    ["stream", "hello", *(pytest.param(name, marks=pytest.mark.long) for name in ("layered", "image"))],
+)
 def test_over_an_earlier_image_as_from_nothing(
     publish: Publish, make_flake: MakeFlake, attribute: str
 ) -> None:

@@ -272,7 +272,7 @@ def test_an_index_gets_all_of_its_names(
     assert registry.digest(repository, "one") == registry.digest(repository, "two") != ""
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_at_any_moment_an_image_has_all_of_its_names_or_none(
     pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, seed: int
 ) -> None:

@@ -54,10 +54,14 @@ def documents(registry: Registry, repository: str, tag: str) -> tuple[Any, Any]:
     return manifest, json.loads(registry.blob(repository, manifest["config"]["digest"]) or b"")
 
 
-SHAPES: Final = ("layered-plain", "image", "stream", "hello", "planned")
-
-
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "hello",
+        "planned",
+        *(pytest.param(shape, marks=pytest.mark.long) for shape in ("layered-plain", "image", "stream")),
+    ],
+)
 def test_no_trace_of_an_earlier_run(
     publish: Publish, make_flake: MakeFlake, registry: Registry, tmp_path: Path, shape: str
 ) -> None:

@@ -53,6 +53,15 @@ def test_of_a_ready_image(registry: Registry, nix_environ: Mapping[str, str], tm
         assert peak(nix_environ, tmp_path, *flags, "--reuse", reuse) <= 120 * MIB
 
 
+@pytest.mark.long
+def test_of_a_layer_of_eight_gigabytes(
+    registry: Registry, nix_environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    source = sparse(tmp_path / "image.tar", 8191 * MIB)
+    flags = ("--source", str(source), "--tags", f"{registry.host}/{registry.new_repository()}:1")
+    assert peak(nix_environ, tmp_path, *flags) <= 120 * MIB
+
+
 def test_of_a_closure(registry: Registry, nix_environ: Mapping[str, str], tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/busybox").write_bytes(archives.BUSYBOX.read_bytes())

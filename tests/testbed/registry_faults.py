@@ -6,9 +6,12 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-Kind = Literal["answer", "reset", "lose", "change", "hold"]
+if TYPE_CHECKING:
+    from tests.testbed.registry_proxy import Exchange
+
+Kind = Literal["answer", "reset", "lose", "change", "hold", "act"]
 LONGEST_HOLD = 60.0
 
 
@@ -57,12 +60,14 @@ class Rule:
     after_bytes: int = 0
     change: Callable[[Answer], Answer] = lambda answer: answer
     hold: Hold = field(default_factory=Hold)
+    act: Callable[[Exchange], None] = lambda exchange: exchange.reset()
 
 
 class Faults:
-    """Rules in the order they were made; the first that fits is used up by one."""
+    """Rules in the order they were made; the first that fits is used up by one. Where none does, `otherwise` is asked."""
 
     def __init__(self) -> None:
+        self.otherwise: Callable[[str, str], Rule | None] = lambda method, path: None
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
 
@@ -77,6 +82,12 @@ class Faults:
         """Rules that have not been used up: 0 proves that every fault was met."""
         with self._lock:
             return sum(rule.times > 0 for rule in self._rules)
+
+    @property
+    def left(self) -> int:
+        """Requests that will still be met by a rule."""
+        with self._lock:
+            return sum(rule.times for rule in self._rules)
 
     def fail_next(
         self,
@@ -116,6 +127,12 @@ class Faults:
         self._add(rule)
         return rule.hold
 
+    def act_next(
+        self, method: str, pattern: str, act: Callable[[Exchange], None], *, times: int = 1, skip: int = 0
+    ) -> None:
+        """Let `act` do with the bytes of the exchange whatever it likes; only the proxy of the registry knows this one."""
+        self._add(Rule("act", method, re.compile(pattern), times, skip, act=act))
+
     def _add(self, rule: Rule) -> None:
         with self._lock:
             self._rules.append(rule)
@@ -129,4 +146,4 @@ class Faults:
                         continue
                     rule.times -= 1
                     return rule
-        return None
+            return self.otherwise(method, path)

@@ -1,0 +1,40 @@
+"""docs/reliability.md names tests that exist, and states what the last run measured."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.faults.promises import FIGURES, PAGE, PROMISES, ROOT, Promise, known_figures, written
+
+
+def functions(path: Path) -> set[str]:
+    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.words[:40])
+def test_each_promise_has_tests_that_exist(promise: Promise) -> None:
+    named = [test.partition("::")[::2] for test in promise.tests]
+    assert named
+    missing = [f"{path}::{name}" for path, name in named if name not in functions(ROOT / "tests" / path)]
+    assert not missing
+
+
+def test_the_page_states_the_last_figures() -> None:
+    assert PAGE.read_text() == written(PAGE.read_text(), known_figures()), "./dev faults --render writes it"
+
+
+def test_a_figure_that_was_measured_is_of_a_promise() -> None:
+    """And each is written once, so that no measurement hides another's."""
+    measured = [name for each in known_figures().values() for name in each["figures"]]
+    promised = {name for promise in PROMISES for name in promise.figures}
+    assert sorted(set(measured)) == sorted(measured)
+    assert set(measured) <= promised
+
+
+def test_figures_are_kept_as_they_are_written() -> None:
+    kept = FIGURES.read_text()
+    assert kept == json.dumps(known_figures(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
