@@ -183,5 +183,5 @@ def kind_of_value(nix: Nix, installable: Installable) -> str:
     done = nix.without_evaluation_cache().run("eval", *words, cwd=installable.cwd)
     try:
         return str(json.loads(done.stdout)) if done.returncode == 0 else ""
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""

@@ -44,7 +44,13 @@ def query_installable(nix: Nix, installable: Installable, verb: str, *arguments:
     """Run a nix command about an installable and return its JSON. It raises the errors that a build raises."""
     done = nix.run(verb, *arguments, cwd=installable.cwd)
     if done.returncode == 0:
-        return json.loads(done.stdout)
+        try:
+            return json.loads(done.stdout)
+        except (ValueError, RecursionError) as error:
+            raise BuildError(
+                f"nix {verb} printed no JSON that can be read: {done.stdout[:200]!r}",
+                hint=f"this is {nix.release}; Nix 2.8 to 2.34 are known to work",
+            ) from error
     failure = Failure(nix, installable, done.returncode)
     for line in done.stderr.splitlines():
         failure.log.take(line)

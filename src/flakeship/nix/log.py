@@ -44,7 +44,7 @@ class Log:
             try:
                 message = json.loads(text[5:])
                 return self._message(message)
-            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
                 pass  # a builder may print a line that begins with `@nix ` too
         self.other_lines.append(printable_lines(text))
         return self.emit(BuildLog(text))

@@ -155,7 +155,7 @@ def _is_broken(folder: Path | None) -> bool:
             json.loads((folder / "flake.lock").read_bytes())
     except OSError:
         return False
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     return False
 
