@@ -15,8 +15,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--render", action="store_true", help="make the page anew of the versions that are kept"
     )
-    if not parser.parse_args(argv).render:
-        VERSIONS.write_text(kept(versions()))
+    parser.add_argument("--image", default="", help="ask also what is in this image of the action, by docker")
+    chosen = parser.parse_args(argv)
+    if not chosen.render:
+        VERSIONS.write_text(kept(versions(chosen.image, known_versions())))
     PAGE.write_text(written(PAGE.read_text(), known_versions()))
     return 0
 

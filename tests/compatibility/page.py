@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.compatibility.programs import PROGRAMS, ROOT
-from tests.compatibility.rows import SECTIONS, Row
+from tests.compatibility.row import Row
+from tests.compatibility.rows import SECTIONS
 from tests.faults.promises import known_figures
 from tests.named import link
 
@@ -17,7 +18,8 @@ NOT_RECORDED: Final = "version not recorded"
 
 def written(page: str, told: Mapping[str, Any]) -> str:
     """The page with the parts between its markers made anew. `told` is what VERSIONS holds."""
-    for name, lines in (("versions", _versions(told)), ("rows", _sections(told["programs"]))):
+    versions = {name: answer["version"] for name, answer in told.items()}
+    for name, lines in (("versions", _versions(told)), ("rows", _sections(versions))):
         head, _, rest = page.partition(f"<!-- {name} -->\n")
         _, _, tail = rest.partition(f"<!-- end of {name} -->")
         page = f"{head}<!-- {name} -->\n\n{lines}\n\n<!-- end of {name} -->{tail}"
@@ -25,10 +27,11 @@ def written(page: str, told: Mapping[str, Any]) -> str:
 
 
 def _versions(told: Mapping[str, Any]) -> str:
-    versions = told["programs"]
-    asked = f"Asked on {told['date']} with flakeship {told['flakeship']}, on {told['system']}:"
-    rows = [f"| {name} | {versions.get(name, NOT_RECORDED)} |" for name in PROGRAMS]
-    return "\n".join([asked, "", "| program | version |", "| --- | --- |", *rows])
+    rows = ["| program | version | asked on | by |", "| --- | --- | --- | --- |"]
+    for name in PROGRAMS:
+        answer = told.get(name, {"version": NOT_RECORDED, "date": "", "system": ""})
+        rows.append(f"| {name} | {answer['version']} | {answer['date']} | {answer['system']} |")
+    return "\n".join(rows)
 
 
 def _sections(versions: Mapping[str, str]) -> str:

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship import __version__
-
 ROOT: Final = Path(__file__).parent.parent.parent
 VERSIONS: Final = ROOT / "docs/compatibility.json"
-"""What the last run was told: `programs` by name, `system`, `date` and `flakeship`."""
+"""What runs were told: of each program its `version` and the `date` and `system` of the run that asked it."""
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)+[^\s,]*")
 
@@ -25,13 +23,16 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)+[^\s,]*")
 @dataclass(frozen=True, slots=True)
 class Program:
     """`asked` are command lines that print a version; the first that does is believed. A file that has a test which runs
-    the program holds one of the words of `seen`: what starts it, or the fixture that does.
+    the program holds one of the words of `seen`: what starts it, or the fixture that does. `within` is true of those in
+    the image of the action.
     """
 
     asked: tuple[Sequence[str], ...]
     seen: tuple[str, ...]
+    within: bool = False
 
 
+_IMAGE: Final = ("action_image", ": Act", ": GitLab")
 _NPM: Final = ".dev/npm/node_modules/gitlab-ci-local/dist/index.js"
 
 PROGRAMS: Final[Mapping[str, Program]] = {
@@ -51,26 +52,39 @@ PROGRAMS: Final[Mapping[str, Program]] = {
     "busybox": Program((("busybox",),), ("BUSYBOX",)),
     "act": Program(((".venv/bin/act", "--version"),), (": Act",)),
     "gitlab-ci-local": Program(((".venv/bin/node", _NPM, "--version"),), (": GitLab",)),
+    "Nix in the action's image": Program((("nix", "--version"),), _IMAGE, within=True),
+    "Python in the action's image": Program((("python3", "--version"),), _IMAGE, within=True),
+    "git in the action's image": Program((("git", "--version"),), _IMAGE, within=True),
     "schemas of the image-spec": Program(
         (("dpkg-query", "--show", "golang-github-opencontainers-image-spec-dev"),), ("schemas",)
     ),
 }
 
 
-def versions() -> dict[str, Any]:
-    """Ask each program on this machine. One that is not here is left out."""
-    told = {name: _version(program) for name, program in PROGRAMS.items()}
+def versions(
+    image: str, before: Mapping[str, Any], programs: Mapping[str, Program] = PROGRAMS
+) -> dict[str, Any]:
+    """Ask each of `programs` on this machine, and within `image` if it is not empty. One that is not here keeps the answer
+    from `before`, and its date.
+    """
     release = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    return {
-        "programs": {name: version for name, version in told.items() if version},
-        "system": f"{release}, {platform.machine()}",
+    run = {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "flakeship": __version__,
+        "system": f"{release}, {platform.machine()}",
     }
+    told = dict(before)
+    for name, program in programs.items():
+        if version := _version(program, image):
+            told[name] = {"version": version, **run}
+    return {name: answer for name, answer in told.items() if name in programs}
 
 
-def _version(program: Program) -> str:
-    for command in program.asked:
+def _version(program: Program, image: str) -> str:
+    commands: Sequence[Sequence[str]] = program.asked
+    if program.within:
+        run = ("docker", "run", "--rm", "--network", "none", "--entrypoint")
+        commands = [(*run, name, image, *rest) for name, *rest in program.asked] if image else []
+    for command in commands:
         try:
             done = subprocess.run(
                 command,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
 from flakeship.caches import CACHES
@@ -9,8 +11,9 @@ from flakeship.ci.platforms import PLATFORMS
 from flakeship.destinations import DESTINATIONS
 from flakeship.sources import SOURCES
 from tests.compatibility.page import NOT_RECORDED, PAGE, modules_shown, source_of, written
-from tests.compatibility.programs import PROGRAMS, VERSIONS, kept, known_versions
-from tests.compatibility.rows import SECTIONS, Row
+from tests.compatibility.programs import PROGRAMS, VERSIONS, kept, known_versions, versions
+from tests.compatibility.row import Row
+from tests.compatibility.rows import SECTIONS
 from tests.faults.promises import known_figures
 from tests.named import missing
 
@@ -55,12 +58,23 @@ def test_the_page_is_what_is_rendered() -> None:
 def test_versions_are_kept_as_they_are_written() -> None:
     told = known_versions()
     assert VERSIONS.read_text() == kept(told)
-    assert set(told["programs"]) <= set(PROGRAMS)
+    assert set(told) <= set(PROGRAMS)
 
 
 def test_a_version_that_is_not_recorded_says_so() -> None:
-    told = {**known_versions(), "programs": {"Nix": "2.99"}}
+    told = {"Nix": {"version": "2.99", "date": "2026-01-02", "system": "a machine"}}
     page = written(PAGE.read_text(), told)
-    assert "| Nix | 2.99 |" in page
-    assert f"| podman | {NOT_RECORDED} |" in page
+    assert "| Nix | 2.99 | 2026-01-02 | a machine |" in page
+    assert f"| podman | {NOT_RECORDED} | " in page
     assert f"| podman ({NOT_RECORDED}) |" in page
+
+
+def test_what_is_not_here_keeps_its_last_answer() -> None:
+    """A machine without an image of the action, and an answer of a program that no row names any more."""
+    before = {"version": "2.99", "date": "2026-01-02", "system": "a machine"}
+    names = ("Nix in the action's image", "Python")
+    kept_ones = dict.fromkeys((*names, "gone"), before)
+    told = versions("", kept_ones, {name: PROGRAMS[name] for name in names})
+    assert told["Nix in the action's image"] == before
+    assert "gone" not in told
+    assert told["Python"]["version"] == platform.python_version()

@@ -98,9 +98,7 @@ def test_a_commit_that_counted_and_was_refused_all_the_same(
     assert proxy.received < SIZE * 1.02, "nothing is sent twice"
 
 
-def test_a_lost_commit_where_no_patch_is_taken(
-    proxy: FaultProxy, registry: Registry, pusher: Pusher
-) -> None:
+def test_a_lost_commit_where_no_patch_is_taken(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:
     proxy.fail_next("PATCH", UPLOADS, status=405, times=1)
     proxy.fail_next("PUT", UPLOADS, status=404, body=refused("BLOB_UNKNOWN"), skip=1)
     push_past(proxy, registry, pusher, layers=2)
