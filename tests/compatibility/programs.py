@@ -67,16 +67,20 @@ def versions(
     """Ask each of `programs` on this machine, and within `image` if it is not empty. One that is not here keeps the answer
     from `before`, and its date.
     """
-    release = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    run = {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "system": f"{release}, {platform.machine()}",
-    }
+    run = {"date": dt.datetime.now(dt.UTC).date().isoformat(), "system": _system()}
     told = dict(before)
     for name, program in programs.items():
         if version := _version(program, image):
             told[name] = {"version": version, **run}
     return {name: answer for name, answer in told.items() if name in programs}
+
+
+def _system() -> str:
+    try:
+        release = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):  # what is not Linux has no such file
+        release = platform.platform()
+    return f"{release}, {platform.machine()}"
 
 
 def _version(program: Program, image: str) -> str:

@@ -157,7 +157,7 @@ NIX: Final = (
         "refusals of unfree, insecure and broken packages",
         "nixpkgs until 2025, and since 2026",
         ("nix/test_refusals.py::test_a_refusal_of_nixpkgs_names_the_package_and_the_way_out",),
-        recorded="its words",
+        imitated="its words, as its source has them",
     ),
     Row(
         "a binary cache: signed, on a disk, by http, and down in every way",
