@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from flakeship import errors
+import pytest
+
+from flakeship import cli, errors
+from flakeship.http.errors import WireError
 
 SOURCE = Path(__file__).parents[1] / "src/flakeship"
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)} - {
@@ -26,3 +29,8 @@ def test_every_error_has_a_hint() -> None:
         if not {"hint", None} & {keyword.arg for keyword in call.keywords}
     ]
     assert not without
+
+
+def test_an_error_of_a_registry_without_a_hint_gets_the_usual_one(capsys: pytest.CaptureFixture[str]) -> None:
+    cli._tell(WireError("it answered 412"))
+    assert "`log-level: debug` shows each request" in capsys.readouterr().err

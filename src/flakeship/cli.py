@@ -230,7 +230,8 @@ def _tell(error: Error) -> None:
     from flakeship.report.markdown import failure_markdown
 
     platform = current_platform(os.environ)
-    error.message, error.hint, error.detail = map(redacted, (error.message, error.hint, error.detail))
+    hint = error.hint or error.usual_hint
+    error.message, error.hint, error.detail = map(redacted, (error.message, hint, error.detail))
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path())
     with contextlib.suppress(Error):

@@ -13,6 +13,8 @@ class Error(Exception):
     """
 
     exit_code: int = 1
+    usual_hint: str = ""
+    """What to do where an error of this class has no hint of its own."""
 
     def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
         super().__init__(message)
@@ -49,6 +51,7 @@ class UnreachableError(Error):
     """The registry or the network failed, and retries did not help."""
 
     exit_code = 6
+    usual_hint = "`log-level: debug` shows each request; whoever runs the registry, or a proxy in front of it, can see why"
 
 
 class RejectedError(Error):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flakeship.engines.api import EngineApi
 from flakeship.engines.engine import docker_engine, podman_service
 from flakeship.errors import UsageError
 
@@ -144,3 +145,23 @@ def test_podman_behind_ssh_is_left_to_its_own_command(tmp_path: Path) -> None:
         )
         is None
     )
+
+
+@pytest.mark.parametrize("address", ["tcp://[::1", "tcp://h:99999", "tcp://h:abc"])
+@pytest.mark.parametrize("place", ["DOCKER_HOST", "context"])
+def test_an_address_that_is_none_is_a_wrong_input(address: str, place: str, tmp_path: Path) -> None:
+    folder, environ = tmp_path / ".docker", {"DOCKER_HOST": address} if place == "DOCKER_HOST" else {}
+    context(folder, "odd", address)
+    choose(folder, {"currentContext": "odd"})
+    with pytest.raises(UsageError) as caught:
+        EngineApi(docker_engine(environ, tmp_path))
+    assert address in caught.value.message
+    assert "DOCKER_HOST" in caught.value.hint
+
+
+def test_a_context_whose_name_is_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / ".docker"
+    context(folder, "other", "unix:///other.sock")
+    choose(folder, '{"currentContext": "\\ud800"}')
+    with pytest.raises(UsageError, match="is not there"):
+        docker_engine({}, tmp_path)

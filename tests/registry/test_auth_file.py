@@ -281,10 +281,16 @@ def test_a_variable_in_base64_says_so() -> None:
     text = base64.encodebytes(json.dumps({"auths": {"ghcr.io": GOOD}}).encode()).decode()
     with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG holds Base64"):
         found(environ={"DOCKER_AUTH_CONFIG": text})
-    for nothing in ("canary", "canary!", "/no/such/file", "~/.docker/config.json", "\0", "x" * 5000):
+    for nothing in ("canary", "canary!", "~/.docker/config.json", "\0", "x" * 5000):
         with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG is not a file of credentials") as raised:
             found(environ={"DOCKER_AUTH_CONFIG": nothing})
         assert "canary" not in f"{raised.value.message}{raised.value.hint}"
+
+
+def test_a_variable_that_may_be_a_path_of_another_machine_is_not_shown() -> None:
+    with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG looks like a path") as raised:
+        found(environ={"DOCKER_AUTH_CONFIG": "/builds/canary.tmp/DOCKER_AUTH_CONFIG"})
+    assert "canary" not in f"{raised.value.message}{raised.value.hint}"
 
 
 @pytest.mark.parametrize("name", ["authfile", "REGISTRY_AUTH_FILE"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -301,3 +302,17 @@ def test_a_tar_that_is_cut_off(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(NotAnImageError, match="damaged archive"):
         made(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["index.json", "oci-layout"])
+def test_a_pipe_in_a_layout_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    layout = Layout()
+    path = layout.listing(layout.image("a")).folder(tmp_path / "in")
+    (path / name).unlink()
+    os.mkfifo(path / name)
+    if name == "index.json":
+        with pytest.raises(NotAnImageError), sources.opened(path, SourceRequest()):
+            pass
+    else:
+        with sources.opened(path, SourceRequest()) as source:
+            assert list(source.layers())

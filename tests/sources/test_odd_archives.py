@@ -9,6 +9,7 @@ import json
 import lzma
 import tarfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,11 @@ ODD: Final[dict[str, Sequence[Item]]] = {
         *IMAGE, Item("l", kind=tarfile.SYMTYPE, link="m"), Item("m", kind=tarfile.SYMTYPE, link="l"),
     ],
     "devices that nothing needs": [Item("null", kind=tarfile.CHRTYPE), *IMAGE, Item("pipe", kind=tarfile.FIFOTYPE)],
+    "names that begin at the root": [
+        *(replace(item, name=f"/{item.name}") for item in IMAGE[:-1]),
+        Item("/other", kind=tarfile.LNKTYPE, link=f"/{IMAGE[0].name}"),
+        IMAGE[-1],
+    ],
     "as crane writes it": CRANE,
     "a layer in a linked folder": [
         *(Item(f"store/{path}", layer) for path, layer in zip(PATHS, LAYERS, strict=True)),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from flakeship.engines.engine import Engine
 from flakeship.engines.failure import check_socket, explained
 from flakeship.engines.load import Load
+from flakeship.errors import UsageError
 
 _ANSWER_SECONDS: Final = 60
 _LOAD_SECONDS: Final = 1800
@@ -29,9 +30,15 @@ class EngineApi:
         self._engine = engine
         with explained(engine):
             check_socket(engine.address)
-            self._client: Any = APIClient(  # Any: the SDK's stubs know little
-                base_url=engine.address, version="auto", timeout=_ANSWER_SECONDS, tls=_tls_of(engine)
-            )
+            try:
+                self._client: Any = APIClient(  # Any: the SDK's stubs know little
+                    base_url=engine.address, version="auto", timeout=_ANSWER_SECONDS, tls=_tls_of(engine)
+                )
+            except ValueError as error:  # what urllib says of a host or a port
+                raise UsageError(
+                    f"{engine.address!r} is no address of an engine: {error}",
+                    hint="write unix:///PATH or tcp://HOST:PORT in DOCKER_HOST, or in docker's context",
+                ) from error
 
     def wait_for_loads(self) -> None:
         """From now on wait for answers as long as a load may take."""

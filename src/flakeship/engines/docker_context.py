@@ -42,7 +42,7 @@ def chosen_context(environ: Mapping[str, str], home: Path) -> Context | None:
     name = environ.get("DOCKER_CONTEXT") or _text(_object_of(folder / "config.json"), "currentcontext")
     if name in ("", "default"):
         return None
-    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
     file = folder / "contexts/meta" / digest / "meta.json"
     if not environ.get("DOCKER_CONTEXT") and not (folder / "contexts/meta").is_dir():
         return Context(name, "")

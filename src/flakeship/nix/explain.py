@@ -197,7 +197,7 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} reads {file}, which is not in the flake's source",
         hint=repositories.hint_submodule(failure)
-        or "check the name, and that the file is committed or at least added to git",
+        or "Check the name, and that the file is committed or at least added to git",
         detail=failure.end,
     )
 

@@ -151,6 +151,11 @@ def _from_variable(text: str) -> AuthFile:
                 f"{name} holds the path {bare}, and not the credentials themselves",
                 hint=f"On GitLab change the variable's type from File to Variable, or give the path to authfile: ${name}.",
             ) from error
+        if bare.startswith("/") and "\n" not in bare:  # it may be a secret all the same, and is not shown
+            raise UsageError(
+                f"{name} looks like a path, of a file that is not here, and holds no credentials",
+                hint="On GitLab change the variable's type from File to Variable: a container does not see its file.",
+            ) from error
         if _is_encoded(bare):
             raise UsageError(
                 f"{name} holds Base64, and not the credentials themselves", hint="Decode it first: base64 -d."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -35,9 +36,11 @@ class FolderFiles:
     def size(self, name: str) -> int | None:
         """The size in bytes; None where there is no such file."""
         try:
-            return (self._path / name).stat().st_size
+            found = (self._path / name).stat()
         except OSError:
             return None
+        # whoever opens a pipe waits for a writer
+        return found.st_size if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) else None
 
     def open(self, name: str) -> Reader:
         """Open a file that is there."""

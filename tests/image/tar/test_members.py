@@ -63,7 +63,7 @@ REFUSED: Final[dict[str, tuple[Sequence[Item], str]]] = {
     "symbolic, out": ((link("a/b", "../../c"),), "its link 'a/b' leads out of it"),
     "symbolic, absolute": ((link("a/b", "/c"), Item("c")), "its link 'a/b' leads out of it"),
     "hard, out": ((link("a/b", "../c", HARD),), "its link 'a/b' leads out of it"),
-    "hard, absolute": ((link("a/b", "/c", HARD), Item("c")), "its link 'a/b' leads out of it"),
+    "hard, absolute and out": ((link("a/b", "/../c", HARD), Item("c")), "its link 'a/b' leads out of it"),
     "a folder, out": ((link("a", "../x"),), "leads out of it"),
     "by way of another": ((link("a/b", "c"), link("a/c", "../../d")), "leads out of it"),
     "a circle": ((link("a/b", "c"), link("a/c", "b")), "'a/b' is a link that leads in a circle"),

@@ -188,9 +188,7 @@ def test_an_extended_header_without_a_member() -> None:
         read(io.BytesIO(header(b"00000000011\0", kind=b"x") + b"9 path=a\n".ljust(512, b"\0") + bytes(1024)))
 
 
-@pytest.mark.parametrize(
-    "name", ["/etc/passwd", "../a", "a/../../b", "..", "a/../..", "a\0b", "./../x", "//x"]
-)
+@pytest.mark.parametrize("name", ["../a", "/../a", "a/../../b", "..", "a/../..", "a\0b", "./../x"])
 def test_names_that_lead_out(name: str) -> None:
     with pytest.raises(NotAnImageError, match="leads out of the archive") as caught:
         inside(name)
@@ -198,7 +196,16 @@ def test_names_that_lead_out(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "path"), [("a/../b", "b"), ("./a//b/", "a/b"), ("./", "."), ("..a/...", "..a/...")]
+    ("name", "path"),
+    [
+        ("a/../b", "b"),
+        ("./a//b/", "a/b"),
+        ("./", "."),
+        ("..a/...", "..a/..."),
+        ("/etc/passwd", "etc/passwd"),
+        ("//x", "x"),
+        ("/", "."),
+    ],
 )
 def test_names_that_stay_inside(name: str, path: str) -> None:
     assert inside(name) == path
@@ -210,7 +217,7 @@ def test_a_name_too_long() -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["../up", "/etc/passwd"])
+@pytest.mark.parametrize("name", ["../up", "/../up"])
 def test_members_that_lead_out(name: str) -> None:
     with pytest.raises(NotAnImageError, match="leads out of the archive"):
         read(io.BytesIO(packed([Item(name)])))

@@ -52,11 +52,11 @@ class Links:
                     f"the archive's member {shown(name)} is a link that leads in a circle",
                     hint="the archive was not made by a builder that flakeship knows, or is damaged; build it again",
                 )
-            if link.target.startswith("/"):
+            if link.target.startswith("/") and link.kind == "symlink":
                 raise _leads_out(link.name)
             if link.kind == "symlink":
                 passed.pop()
-            else:  # a hard link names a member
+            else:  # a hard link names a member, which `tar -P` writes with its slash
                 passed.clear()
             ahead += link.target.split("/")[::-1]
         return "/".join(passed) or "."

@@ -253,14 +253,17 @@ def _is_sum_right(block: bytes) -> bool:
 
 
 def inside(name: str) -> str:
-    """Return `name` relative to the archive's root. NotAnImageError if it leads out of it or has over 4096 characters."""
+    """Return `name` relative to the archive's root, where an absolute name begins: `tar -P` writes such, and skopeo takes them.
+
+    NotAnImageError if it leads out of it or has over 4096 characters.
+    """
     if len(name) > NAME_LIMIT:
         raise NotAnImageError(
             f"the archive has a member with a name of more than {NAME_LIMIT} characters",
             hint="no builder of images writes such members; do not trust where this archive came from",
         )
-    path = posixpath.normpath(name)
-    if name.startswith("/") or path == ".." or path.startswith("../") or "\0" in name:
+    path = posixpath.normpath(name.lstrip("/") or ".")
+    if path == ".." or path.startswith("../") or "\0" in name:
         raise NotAnImageError(
             f"the archive's member {shown(name)} leads out of the archive",
             hint="nothing was written; do not trust where this archive came from",
