@@ -295,9 +295,10 @@ class Settings:
     )
     rebuild: str = _packing(
         "choice",
-        "`always` builds even where the image in the registry was made from the very same output path",
+        "`always` builds even where the image in the registry was made from the very same output path; `compare` builds "
+        "twice, and refuses what differs",
         default="auto",
-        choices=("auto", "always"),
+        choices=("auto", "always", "compare"),
     )
     max_concurrent_uploads: int | None = _packing("number", "Layers sent at the same time", default=4)
 
@@ -336,12 +337,6 @@ class Settings:
         "flag",
         "Build and pack, look at the registry, print what would be sent, send nothing",
         default=False,
-    )
-    verify: str = _run(
-        "choice",
-        "`digests` checks what was written; `rebuild` also builds a second time and compares",
-        default="digests",
-        choices=("off", "digests", "rebuild"),
     )
     lint: str = _run(
         "choice",

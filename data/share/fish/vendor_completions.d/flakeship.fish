@@ -52,10 +52,9 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l compression -d
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l compression-level -d 'gzip' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l reuse -d 'Use layers again that are published already' -x -a 'trust verify off'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l reuse-from -d 'Where to look for layers besides the tags that are written' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path' -x -a 'auto always'
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path; `compare` builds twice, and refuses what differs' -x -a 'auto always compare'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l max-concurrent-uploads -d 'Layers sent at the same time' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l dry-run -d 'Build and pack, look at the registry, print what would be sent, send nothing' -x -a 'true false'
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l verify -d '`digests` checks what was written; `rebuild` also builds a second time and compares' -x -a 'off digests rebuild'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l lint -d 'What images from Nix commonly lack' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l metadata-file -d 'Write the result as JSON to this file' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l log-level -d 'How much to say' -x -a 'error warn info debug'
@@ -143,10 +142,9 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l compression -d 
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l compression-level -d 'gzip' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l reuse -d 'Use layers again that are published already' -x -a 'trust verify off'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l reuse-from -d 'Where to look for layers besides the tags that are written' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path' -x -a 'auto always'
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path; `compare` builds twice, and refuses what differs' -x -a 'auto always compare'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l max-concurrent-uploads -d 'Layers sent at the same time' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l dry-run -d 'Build and pack, look at the registry, print what would be sent, send nothing' -x -a 'true false'
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l verify -d '`digests` checks what was written; `rebuild` also builds a second time and compares' -x -a 'off digests rebuild'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l lint -d 'What images from Nix commonly lack' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l metadata-file -d 'Write the result as JSON to this file' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l log-level -d 'How much to say' -x -a 'error warn info debug'

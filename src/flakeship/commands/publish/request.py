@@ -93,7 +93,7 @@ class Request:
             reuse=ReuseRequest.of(settings),
             layer_cache=LayerCache.of(settings, runtime),
             lint=settings.lint,
-            rebuild_to_compare=settings.verify == "rebuild",
+            rebuild_to_compare=settings.rebuild == "compare",
             naming=NamingRequest.of(settings, run.event, runtime.environ),
             subject=subject_of(settings, run),
         )

@@ -95,10 +95,7 @@ class ReuseRequest:
             shaping["platform"] = str(platform_of(settings.platform).shortest)
         return cls(
             settings.reuse,
-            settings.reuse == "trust"
-            and settings.rebuild != "always"
-            and settings.verify != "rebuild"
-            and not shaping,
+            settings.reuse == "trust" and settings.rebuild == "auto" and not shaping,
             digest_of(encode(shaping))[7:23] if shaping else "",
         )
 
