@@ -1,7 +1,7 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or remove them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
@@ -47,7 +47,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix-signing
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l substituters -d 'URLs of further binary caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l trusted-public-keys -d 'Public keys of these caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache-size -d 'MB that it may hold; the layers used longest ago go first' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache-size -d 'How much it may hold' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l compression -d 'Compression of layers' -x -a 'auto gzip zstd none'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l compression-level -d 'gzip' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l reuse -d 'Use layers again that are published already' -x -a 'trust verify off'
@@ -90,8 +90,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l json -d 'Print
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platform -d 'Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
-complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache-size -d 'MB that it may hold; the layers used longest ago go first' -x
-complete -c flakeship -n '__fish_seen_subcommand_from layers' -l prune -d 'Remove what goes beyond `layer-cache-size`' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache-size -d 'How much it may hold' -x
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l log-level -d 'How much to say' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l help -d 'show the help and exit'
@@ -137,7 +136,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix-signing-
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l substituters -d 'URLs of further binary caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l trusted-public-keys -d 'Public keys of these caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache-size -d 'MB that it may hold; the layers used longest ago go first' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache-size -d 'How much it may hold' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l compression -d 'Compression of layers' -x -a 'auto gzip zstd none'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l compression-level -d 'gzip' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l reuse -d 'Use layers again that are published already' -x -a 'trust verify off'
@@ -200,4 +199,5 @@ complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l sep-annotatio
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l log-level -d 'How much to say' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l help -d 'show the help and exit'
+complete -c flakeship -f -n '__fish_seen_subcommand_from layers' -a 'list prune'
 complete -c flakeship -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
