@@ -36,7 +36,7 @@ _FIRST: Final = frozenset(
         "labels",
         "to",
         "push",
-        "platform",
+        "platforms",
         "username",
         "password",
         "dry-run",

@@ -71,6 +71,16 @@ class Settings:
         commands=_READERS,
         means=("shapes-layers",),
     )
+    platforms: tuple[str, ...] = _what(
+        "list",
+        "Which platforms of what is published: `linux/amd64,linux/arm64`. Default: all that it holds",
+        default=(),
+        commands=_READERS,
+        means=(
+            "shapes-layers",
+            "starts-container",
+        ),
+    )
     image: str = _what(
         "text",
         "Reference, `oci:DIR`, archive, script or store path to look at",
@@ -406,14 +416,10 @@ class Settings:
         'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it',
         means=("starts-container",),
     )
-    platform: str = _start(
+    override_platform: str = _start(
         "text",
-        "Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for",
-        commands=_READERS,
-        means=(
-            "shapes-layers",
-            "starts-container",
-        ),
+        "What a single image is for that is mislabelled: `linux/arm64`; its programs stay what they are",
+        means=("starts-container",),
     )
 
     contents: tuple[str, ...] = _package(

@@ -11,6 +11,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The a
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l nix-path -d 'What `<NAME>` stands for in `file`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l source -d 'An image that exists already' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l image-in-archive -d 'Which image of an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platforms -d 'Which platforms of what is published' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l images -d 'Image names without a tag' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flavor -d 'What holds for all tags' -x
@@ -67,7 +68,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l expose -d 'Por
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l volumes -d 'Folders that hold data' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l stop-signal -d 'Signal that asks the program to end' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l healthcheck -d 'As in a Dockerfile' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platform -d 'Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l override-platform -d 'What a single image is for that is mislabelled' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l contents -d 'Installables whose trees are linked into `/`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l base -d '`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch' -x -a 'minimal none'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l base-image -d 'Image to put the package on' -x
@@ -77,6 +78,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug-shell -d
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l image-in-archive -d 'Which image of an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'Which platforms of what is published' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l registry -d 'Registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l username -d 'User name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l password-file -d 'Password or token at the registry' -r -F
@@ -87,7 +89,6 @@ complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l plain-http -d 
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l ca -d 'Certificates (PEM) to trust besides the system\'s' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l log-level -d 'How much to say' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l json -d 'Print JSON' -x -a 'true false'
-complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platform -d 'Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache-size -d 'How much it may hold' -x
@@ -100,6 +101,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l attr -d 'The at
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l nix-path -d 'What `<NAME>` stands for in `file`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l source -d 'An image that exists already' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l image-in-archive -d 'Which image of an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platforms -d 'Which platforms of what is published' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l images -d 'Image names without a tag' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l flavor -d 'What holds for all tags' -x
@@ -157,7 +159,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l expose -d 'Port
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l volumes -d 'Folders that hold data' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l stop-signal -d 'Signal that asks the program to end' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l healthcheck -d 'As in a Dockerfile' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platform -d 'Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l override-platform -d 'What a single image is for that is mislabelled' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l contents -d 'Installables whose trees are linked into `/`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l base -d '`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch' -x -a 'minimal none'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l base-image -d 'Image to put the package on' -x
