@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "completion": "Print what completes command lines in a shell",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
+# docs/decisions.md#a-word-is-no-flag
 POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layers-action"}
 """The input that a command takes without a flag, and nothing else does."""
 

@@ -73,7 +73,7 @@ class Settings:
     )
     platforms: tuple[str, ...] = _what(
         "list",
-        "Which platforms of what is published: `linux/amd64,linux/arm64`. Default: all that it holds",
+        "Which platforms of an index to take: `linux/amd64,linux/arm64`; an image alone must be for them. Default: all",
         default=(),
         commands=_READERS,
         means=(

@@ -10,6 +10,7 @@ from flakeship.image.model import Image, Layer, Platform
 from flakeship.sources.opened import Opened, OpenedIndex, SourceRequest
 
 
+# docs/decisions.md#to-choose-is-not-to-label
 @contextlib.contextmanager
 def checked(
     opening: contextlib.AbstractContextManager[Opened], request: SourceRequest, *, what: str
