@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,17 @@ def test_the_current_context_is_followed(key: str, tmp_path: Path) -> None:
         assert engine.address == f"unix://{tmp_path}/mine.sock"
         assert "docker's context 'rootless'" in engine.hint
         assert "docker's context 'rootless'" in engine.remark
+
+
+@pytest.mark.slow
+def test_a_context_that_docker_wrote_is_followed(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
+    address = f"unix://{tmp_path}/mine.sock"
+    for words in (("create", "mine", "--docker", f"host={address}"), ("use", "mine")):
+        subprocess.run(["docker", "context", *words], env=environ, capture_output=True, check=True)
+    engine = docker_engine(environ, tmp_path)
+    assert engine.address == address
+    assert "docker's context 'mine'" in engine.remark
 
 
 def test_what_is_named_more_directly_wins(tmp_path: Path) -> None:

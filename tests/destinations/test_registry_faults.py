@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "HEAD"])
-def test_f1_a_reset_before_any_answer(
+def test_a_reset_before_any_answer(
     method: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.reset_next(method, "/blobs/")
@@ -31,7 +31,7 @@ def test_f1_a_reset_before_any_answer(
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_f2_a_reset_in_the_middle_of_the_body(
+def test_a_reset_in_the_middle_of_the_body(
     share: float, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.reset_next("PATCH", UPLOADS, after_bytes=int(share * SIZE))
@@ -39,14 +39,14 @@ def test_f2_a_reset_in_the_middle_of_the_body(
     assert proxy.received <= 2 * SIZE * 1.02
 
 
-def test_f3_a_reset_after_the_body_before_the_answer(
+def test_a_reset_after_the_body_before_the_answer(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.lose_response("PATCH", UPLOADS)
     push_past(proxy, registry, pusher)
 
 
-def test_f4_a_commit_that_counted_and_whose_answer_was_lost(
+def test_a_commit_that_counted_and_whose_answer_was_lost(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.lose_response("PUT", UPLOADS)
@@ -54,7 +54,7 @@ def test_f4_a_commit_that_counted_and_whose_answer_was_lost(
     assert proxy.received < SIZE * 1.02, "nothing is sent twice"
 
 
-def test_f5_a_commit_that_was_lost_with_its_session(
+def test_a_commit_that_was_lost_with_its_session(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     gone = json.dumps({"errors": [{"code": "BLOB_UPLOAD_UNKNOWN", "message": "unknown"}]}).encode()
@@ -81,7 +81,7 @@ LOST = [
 
 
 @pytest.mark.parametrize(("status", "body"), LOST)
-def test_f5_a_lost_commit_in_every_dialect(
+def test_a_lost_commit_in_every_dialect(
     status: int, body: bytes, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next("PUT", UPLOADS, status=status, body=body, times=2)
@@ -90,7 +90,7 @@ def test_f5_a_lost_commit_in_every_dialect(
 
 
 @pytest.mark.parametrize(("status", "body"), LOST)
-def test_f4_a_commit_that_counted_and_was_refused_all_the_same(
+def test_a_commit_that_counted_and_was_refused_all_the_same(
     status: int, body: bytes, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.change_next("PUT", UPLOADS, lambda _: Answer(status, {}, body))
@@ -98,9 +98,7 @@ def test_f4_a_commit_that_counted_and_was_refused_all_the_same(
     assert proxy.received < SIZE * 1.02, "nothing is sent twice"
 
 
-def test_f5_a_lost_commit_where_no_patch_is_taken(
-    proxy: FaultProxy, registry: Registry, pusher: Pusher
-) -> None:
+def test_a_lost_commit_where_no_patch_is_taken(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:
     proxy.fail_next("PATCH", UPLOADS, status=405, times=1)
     proxy.fail_next("PUT", UPLOADS, status=404, body=refused("BLOB_UNKNOWN"), skip=1)
     push_past(proxy, registry, pusher, layers=2)
@@ -138,7 +136,7 @@ def test_a_commit_that_is_refused_for_good_is_not_tried_again(
         ("PUT", MANIFESTS + "latest"),
     ],
 )
-def test_f6_one_server_error(  # noqa: PLR0917 - what is tried, and the fixtures
+def test_one_server_error(  # noqa: PLR0917 - what is tried, and the fixtures
     method: str, pattern: str, status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next(method, pattern, status=status, body=b"<html>an error page</html>")
@@ -148,7 +146,7 @@ def test_f6_one_server_error(  # noqa: PLR0917 - what is tried, and the fixtures
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "PUT"])
-def test_f7_a_registry_that_is_down_for_good(
+def test_a_registry_that_is_down_for_good(
     method: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next(method, "/v2/", status=500, times=999, body=b"the disk is on fire\nmore")
@@ -165,7 +163,7 @@ def test_f7_a_registry_that_is_down_for_good(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_f8_the_wait_that_the_registry_asks_for(
+def test_the_wait_that_the_registry_asks_for(
     status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next("PATCH", UPLOADS, status=status, headers={"Retry-After": "7"})

@@ -93,7 +93,7 @@ def test_a_success_without_a_location_is_tried_again(
 
 
 @pytest.mark.parametrize("path", [UPLOADS, MANIFESTS])
-def test_f24_a_registry_that_stores_something_else(
+def test_a_registry_that_stores_something_else(
     path: str, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     def corrupt(answer: Answer) -> Answer:
@@ -120,7 +120,7 @@ def _broken_in_transit(layer: PackedLayer) -> tuple[PackedLayer, list[int]]:
     return replace(layer, open=open_), readings  # type: ignore[arg-type]
 
 
-def test_f25_a_flipped_bit_is_sent_again_once(registry: Registry, pusher: Pusher) -> None:
+def test_a_flipped_bit_is_sent_again_once(registry: Registry, pusher: Pusher) -> None:
     layer, readings = _broken_in_transit(random_layer(17))
     repository = registry.new_repository()
     push(packed_of(layer), pusher.destination(registry.host, repository))
@@ -128,7 +128,7 @@ def test_f25_a_flipped_bit_is_sent_again_once(registry: Registry, pusher: Pusher
     assert len(readings) == 3, "sent, checked here, sent again"
 
 
-def test_f43_a_file_that_changed_is_told_and_not_sent_again(registry: Registry, pusher: Pusher) -> None:
+def test_a_file_that_changed_is_told_and_not_sent_again(registry: Registry, pusher: Pusher) -> None:
     layer = random_layer(18)
     assert layer.open
     changed = replace(layer, open=opener(b"\0" + layer.open().read()[1:]))
@@ -138,7 +138,7 @@ def test_f43_a_file_that_changed_is_told_and_not_sent_again(registry: Registry, 
     assert pusher.of(Retry) == []
 
 
-def test_f43_a_file_that_shrank_does_not_hang(registry: Registry, pusher: Pusher) -> None:
+def test_a_file_that_shrank_does_not_hang(registry: Registry, pusher: Pusher) -> None:
     layer = random_layer(19)
     assert layer.open
     shrunk = replace(layer, open=opener(layer.open().read()[:-10]))
@@ -147,7 +147,7 @@ def test_f43_a_file_that_shrank_does_not_hang(registry: Registry, pusher: Pusher
     assert pusher.of(Retry) == []
 
 
-def test_f43_a_file_that_vanished_is_no_network_error(registry: Registry, pusher: Pusher) -> None:
+def test_a_file_that_vanished_is_no_network_error(registry: Registry, pusher: Pusher) -> None:
     def vanished() -> object:
         raise FileNotFoundError(2, "No such file or directory")
 
@@ -158,7 +158,7 @@ def test_f43_a_file_that_vanished_is_no_network_error(registry: Registry, pusher
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 0])
-def test_f26_whatever_goes_wrong_with_mounting_the_blob_is_sent(
+def test_whatever_goes_wrong_with_mounting_the_blob_is_sent(
     status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     if status:
@@ -172,7 +172,7 @@ def test_f26_whatever_goes_wrong_with_mounting_the_blob_is_sent(
     assert_complete(registry, repository, packed.descriptor.digest)
 
 
-def test_f27_a_blob_that_the_registry_only_thought_it_had(
+def test_a_blob_that_the_registry_only_thought_it_had(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     packed, repository = random_packed(22, layers=2), registry.new_repository()
@@ -190,7 +190,7 @@ def test_f27_a_blob_that_the_registry_only_thought_it_had(
     assert_complete(registry, repository, packed.descriptor.digest)
 
 
-def test_f27_a_config_that_the_registry_only_thought_it_had(
+def test_a_config_that_the_registry_only_thought_it_had(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     packed, repository = random_packed(23), registry.new_repository()
@@ -202,7 +202,7 @@ def test_f27_a_config_that_the_registry_only_thought_it_had(
     assert_complete(registry, repository, packed.descriptor.digest)
 
 
-def test_f27_a_registry_that_never_finds_its_blobs_is_not_asked_for_ever(
+def test_a_registry_that_never_finds_its_blobs_is_not_asked_for_ever(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     body = json.dumps({"errors": [{"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown"}]}).encode()
@@ -217,14 +217,14 @@ def test_f27_a_registry_that_never_finds_its_blobs_is_not_asked_for_ever(
 
 
 @pytest.mark.parametrize("status", [401, 403, 405])
-def test_f28_a_registry_that_refuses_to_be_asked(
+def test_a_registry_that_refuses_to_be_asked(
     status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next("HEAD", BLOBS, status=status, times=2)
     push_past(proxy, registry, pusher)
 
 
-def test_f41_an_immutable_tag_that_differs(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:
+def test_an_immutable_tag_that_differs(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:
     repository = registry.new_repository()
     first, second = random_packed(25), random_packed(26)
     push(first, pusher.destination(registry.host, repository, tags=("v1",)))
@@ -236,7 +236,7 @@ def test_f41_an_immutable_tag_that_differs(proxy: FaultProxy, registry: Registry
     assert registry.digest(repository, "v1") == first.descriptor.digest
 
 
-def test_f41_an_immutable_tag_whose_first_answer_was_lost(
+def test_an_immutable_tag_whose_first_answer_was_lost(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     body = json.dumps({"errors": [{"code": "TAG_INVALID", "message": "tag already exists"}]}).encode()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.testbed.command import Publish
+from tests.testbed.docker import Docker
 from tests.testbed.nix import MakeFlake
+from tests.testbed.podman import Podman
 from tests.testbed.registry import PASSWORD, USERNAME, FaultProxy, Registry
 
 pytestmark = pytest.mark.slow
@@ -96,6 +100,41 @@ def test_each_place(
     assert ended.code == 0, ended.stderr
     assert basic_registry.tags(repository) == ["1"]
     assert PASSWORD not in ended.stdout + ended.stderr
+
+
+def check_login(publish: Publish, archive: Path, registry: Registry, **environ: str) -> None:
+    """What a login has left is all that a push needs."""
+    repository = registry.new_repository()
+    flags = ("--source", str(archive), "--tags", f"{registry.host}/{repository}:1", "--push")
+    ended = publish(*flags, **environ)
+    assert ended.code == 0, ended.stderr
+    assert registry.tags(repository) == ["1"]
+
+
+def test_what_docker_login_leaves(
+    dockerd: Docker, publish: Publish, archive: Path, basic_registry: Registry, tmp_path: Path
+) -> None:
+    docker = dataclasses.replace(dockerd, config=tmp_path / "docker")
+    docker("login", "--username", USERNAME, "--password-stdin", basic_registry.host, stdin=PASSWORD.encode())
+    check_login(publish, archive, basic_registry, DOCKER_CONFIG=str(docker.config))
+
+
+def test_what_podman_login_leaves(
+    podman: Podman, publish: Publish, archive: Path, basic_registry: Registry
+) -> None:
+    flags = ("--tls-verify=false", "--username", USERNAME, "--password", PASSWORD)
+    podman("login", *flags, basic_registry.host)
+    runtime = podman.environ["XDG_RUNTIME_DIR"]
+    check_login(publish, archive, basic_registry, XDG_RUNTIME_DIR=runtime)
+
+
+def test_what_skopeo_login_leaves(
+    publish: Publish, archive: Path, basic_registry: Registry, tmp_path: Path
+) -> None:
+    file = tmp_path / "auth.json"
+    flags = ("--tls-verify=false", "--authfile", file, "--username", USERNAME, "--password", PASSWORD)
+    subprocess.run(["skopeo", "login", *flags, basic_registry.host], capture_output=True, check=True)
+    check_login(publish, archive, basic_registry, REGISTRY_AUTH_FILE=str(file))
 
 
 def test_the_inputs_beat_a_login_that_is_stale(

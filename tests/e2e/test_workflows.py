@@ -96,10 +96,11 @@ def test_inputs_that_the_docs_show_alone_are_inputs() -> None:
 
 def test_the_readme_counts_right_and_shows_both_on_its_first_screen() -> None:
     text = (ROOT / "README.md").read_text()
-    before, after = re.findall(r"```yaml\n(jobs:.*?)```", text, re.DOTALL)[:2]
+    before, after = re.findall(r"```yaml\n(on:.*?)```", text, re.DOTALL)[:2]
     assert f"<summary><b>Before</b>: {before.count(chr(10))} lines" in text
     visible = re.sub(r"(</summary>).*?(</details>)", r"\1\2", text, flags=re.DOTALL)
-    assert visible[: visible.index(after) + len(after)].count("\n") <= 30
+    assert visible[: visible.index(after) + len(after)].count("\n") <= 31
+    assert yaml.safe_load(after)[True] == ["push", "pull_request"], "`on` is a truth value for YAML 1.1"
     assert len(yaml.safe_load(after)["jobs"]["image"]["steps"]) == 2
 
 

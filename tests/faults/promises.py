@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.named import link
+
 ROOT: Final = Path(__file__).parent.parent.parent
 PAGE: Final = ROOT / "docs/reliability.md"
 FIGURES: Final = ROOT / "docs/reliability.json"
@@ -175,18 +177,13 @@ def _promises(figures: Mapping[str, Mapping[str, Any]]) -> str:
     values = {key: value for each in figures.values() for key, value in each["figures"].items()}
     rows = ["| | promise | tests | last figures |", "| --- | --- | --- | --- |"]
     for number, promise in enumerate(PROMISES, 1):
-        tests = "<br>".join(_test(each) for each in promise.tests)
+        tests = "<br>".join(map(link, promise.tests))
         shown = "<br>".join(f"{name}: {values.get(name, 'not measured yet')}" for name in promise.figures)
         rows.append(
             f"| {number} | {promise.words} | {tests} | {shown or 'holds in every run of the tests'} |"
         )
     dates = sorted({f"{each['date']} ({each['version']})" for each in figures.values()})
     return "\n".join([*rows, "", f"Measured on {' and '.join(dates)}."])
-
-
-def _test(name: str) -> str:
-    path, _, function = name.partition("::")
-    return f"[`{function}`](../tests/{path})"
 
 
 def _tools(figures: Mapping[str, Mapping[str, Any]]) -> str:

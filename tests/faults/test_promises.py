@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import json
-from pathlib import Path
 
 import pytest
 
-from tests.faults.promises import FIGURES, PAGE, PROMISES, ROOT, Promise, known_figures, written
-
-
-def functions(path: Path) -> set[str]:
-    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+from tests.faults.promises import FIGURES, PAGE, PROMISES, Promise, known_figures, written
+from tests.named import missing
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.words[:40])
 def test_each_promise_has_tests_that_exist(promise: Promise) -> None:
-    named = [test.partition("::")[::2] for test in promise.tests]
-    assert named
-    missing = [f"{path}::{name}" for path, name in named if name not in functions(ROOT / "tests" / path)]
-    assert not missing
+    assert promise.tests
+    assert not missing(promise.tests)
 
 
 def test_the_page_states_the_last_figures() -> None:

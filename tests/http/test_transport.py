@@ -152,7 +152,7 @@ def test_which_proxy(url: str, environ: dict[str, str], proxy_url: str | None) -
 
 
 @pytest.mark.parametrize(("status", "hint"), [(407, "user and password"), (502, "NO_PROXY")])
-def test_f36_a_proxy_that_refuses(status: int, hint: str, proxy: FaultProxy, pusher: Pusher) -> None:
+def test_a_proxy_that_refuses(status: int, hint: str, proxy: FaultProxy, pusher: Pusher) -> None:
     proxy.fail_next("CONNECT", "", status=status)
     transport = pusher.transport(environ={"HTTPS_PROXY": f"http://me:canary@{proxy.host}"})
     with pytest.raises(ProxyRefusedError, match=f"answered {status}") as raised:

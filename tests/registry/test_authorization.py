@@ -94,7 +94,7 @@ def test_a_life_that_no_number_holds_is_taken_for_the_shortest(
     assert len(tokens.requests) == 2
 
 
-def test_f11_a_token_that_is_refused_is_renewed_once(
+def test_a_token_that_is_refused_is_renewed_once(
     token_registry: Registry, tokens: TokenServer, pusher: Pusher
 ) -> None:
     tokens.lifetime = -1000
@@ -109,7 +109,7 @@ def test_f11_a_token_that_is_refused_is_renewed_once(
     assert len(tokens.requests) == 2
 
 
-def test_f12_an_early_401_in_the_middle_of_a_body_sends_it_again(
+def test_an_early_401_in_the_middle_of_a_body_sends_it_again(
     token_registry: Registry,
     tokens: TokenServer,
     pusher: Pusher,
@@ -127,7 +127,7 @@ def test_f12_an_early_401_in_the_middle_of_a_body_sends_it_again(
     assert pusher.clock.slept == []
 
 
-def test_f13_a_token_that_runs_out_before_the_commit_costs_no_second_upload(
+def test_a_token_that_runs_out_before_the_commit_costs_no_second_upload(
     token_registry: Registry,
     tokens: TokenServer,
     pusher: Pusher,
@@ -141,7 +141,7 @@ def test_f13_a_token_that_runs_out_before_the_commit_costs_no_second_upload(
     assert len(proxy.of("PATCH")) == 2, "the layer and the config"
 
 
-def test_f14_401_for_ever_is_no_storm(token_registry: Registry, tokens: TokenServer, pusher: Pusher) -> None:
+def test_401_for_ever_is_no_storm(token_registry: Registry, tokens: TokenServer, pusher: Pusher) -> None:
     tokens.lifetime = -1000
     with pytest.raises(DeniedError, match="401"):
         client_of(pusher, token_registry).start_upload()
@@ -157,7 +157,7 @@ def test_basic_is_not_asked_twice(basic_registry: Registry, pusher: Pusher) -> N
     assert len(basic_registry.accesses(repository)) == 1
 
 
-def test_f16_a_wider_scope_is_asked_for_in_front(
+def test_a_wider_scope_is_asked_for_in_front(
     token_registry: Registry,
     tokens: TokenServer,
     pusher: Pusher,
@@ -220,7 +220,7 @@ def test_a_registry_token_is_sent_as_it_is(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-def test_f6_a_token_server_in_trouble_is_asked_again(
+def test_a_token_server_in_trouble_is_asked_again(
     status: int, token_registry: Registry, tokens: TokenServer, pusher: Pusher
 ) -> None:
     tokens.fail_next("GET", "/token", status=status)
@@ -233,7 +233,7 @@ def test_f6_a_token_server_in_trouble_is_asked_again(
 @pytest.mark.parametrize(
     "body", [b"{}", b"<html>", b"[]", b'{"token": 7}', b'{"token": "a\\nb"}', b"x" * 1_000_000]
 )
-def test_f17_an_answer_without_a_token(
+def test_an_answer_without_a_token(
     body: bytes, token_registry: Registry, tokens: TokenServer, pusher: Pusher
 ) -> None:
     tokens.fail_next("GET", "/token", status=200, body=body)
@@ -241,7 +241,7 @@ def test_f17_an_answer_without_a_token(
         client_of(pusher, token_registry).start_upload()
 
 
-def test_f17_a_token_server_that_leads_elsewhere(
+def test_a_token_server_that_leads_elsewhere(
     token_registry: Registry, tokens: TokenServer, pusher: Pusher
 ) -> None:
     tokens.fail_next("GET", "/token", status=307, headers={"Location": "https://169.254.169.254/"})
@@ -250,7 +250,7 @@ def test_f17_a_token_server_that_leads_elsewhere(
 
 
 @pytest.mark.parametrize("realm", ["http://10.0.0.1/token", "file:///etc/passwd", "http://u:p@127.0.0.1/"])
-def test_f18_a_realm_that_must_not_get_the_password(
+def test_a_realm_that_must_not_get_the_password(
     realm: str, registry: Registry, proxy: FaultProxy, pusher: Pusher
 ) -> None:
     challenge = {"WWW-Authenticate": f'Bearer realm="{realm}"'}

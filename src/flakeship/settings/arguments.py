@@ -49,7 +49,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
         print(GREETING, end="")  # noqa: T201
         raise SystemExit(0)
     declared = {item.name: item for item in inputs()}
-    known, rest = parser_of(declared.values()).parse_known_args(with_values(argv, declared))
+    known, rest = parser_of(declared.values(), argv).parse_known_args(with_values(argv, declared))
     words = vars(known).pop("words", ())
     given = {name: _dashes(value) for name, value in vars(known).items()}
     command = given.pop("command")

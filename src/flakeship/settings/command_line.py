@@ -128,7 +128,8 @@ class _HelpAll(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         command = parser.prog.split()[-1]
-        parser_of(inputs(), all_of=command).parse_args([command, "--help"])
+        argv = [command, "--help"]
+        parser_of(inputs(), argv, all_of=command).parse_args(argv)
         raise AssertionError("--help ends the process")
 
 
@@ -151,8 +152,11 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     )
 
 
-def parser_of(declared: Iterable[Input], *, all_of: str = "") -> argparse.ArgumentParser:
-    """The parser of all commands. The help of `publish` shows `_FIRST`, and all where `all_of` says so."""
+def parser_of(declared: Iterable[Input], argv: Sequence[str], *, all_of: str = "") -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the one that `argv` begins with: each takes its time.
+
+    The help of `publish` shows `_FIRST`, and all where `all_of` says so.
+    """
     whole = _Parser(prog="flakeship", description=summary, allow_abbrev=False)
     whole.add_argument("--version", action="version", version=f"flakeship {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -167,6 +171,8 @@ def parser_of(declared: Iterable[Input], *, all_of: str = "") -> argparse.Argume
             epilog=_EXAMPLES if shown and command == "publish" else None,
             formatter_class=_Short if shown else argparse.HelpFormatter,
         )
+        if command != argv[0]:
+            continue
         if command in TAKES_WORDS:
             sub.add_argument("words", nargs="*", metavar="INSTALLABLE", help=_WORDS)
             sub.add_argument("--help-all", action=_HelpAll, nargs=0, help="show every input and exit")
