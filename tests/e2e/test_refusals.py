@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
         (("--to", "ftp://x"), 2, "ftp"),
         (("--plain-http", "http://x/"), 2, "without http://"),
         (("--flake", ".#random", "--rebuild", "compare"), 7, "is not reproducible"),
-        (("--tag", "x"), 2, "--tags"),
+        (("--tagz", "x"), 2, "--tags"),
         (("--plain-htpp", "x"), 2, "--plain-http"),
         (("--username", "me", "--tags", "ghcr.io/me/app:1"), 2, "password"),
         (("--ca", "nowhere.pem", "--tags", "ghcr.io/me/app:1"), 2, "nowhere.pem"),
