@@ -70,6 +70,18 @@ def _place(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int
     raise error
 
 
+def check_platform(own: Platform, wanted: Sequence[Platform], *, what: str) -> None:
+    """UsageError unless a single image, which is for its `own` platform, is for each one wanted."""
+    missing = next((each for each in wanted if not own.serves(each)), None)
+    if missing:
+        name = missing.with_version
+        raise UsageError(
+            f"platforms names {name}, and {what} is an image for {own.with_version} alone",
+            hint=f"build it for {name}, or leave `platforms` out; if it is mislabelled, publish it with "
+            f"`override-platform: {name}`",
+        )
+
+
 def check_one_version(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> None:
     """UsageError where several versions of the OS fit, as an index for Windows holds them, and none is named."""
     fitting = {

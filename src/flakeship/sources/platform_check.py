@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from flakeship.errors import UsageError
 from flakeship.image.model import Image, Layer, Platform
+from flakeship.sources.choice import check_platform
 from flakeship.sources.opened import Opened, OpenedIndex, SourceRequest
 
 
@@ -31,7 +32,7 @@ def checked(
         elif source.forward_only:
             yield _CheckedLater(source, request.platforms, what)
         else:
-            _check(source.image().platform, request.platforms, what)
+            check_platform(source.image().platform, request.platforms, what=what)
             yield source
 
 
@@ -46,16 +47,5 @@ class _CheckedLater:
 
     def image(self) -> Image:
         image = self._source.image()
-        _check(image.platform, self._wanted, self._what)
+        check_platform(image.platform, self._wanted, what=self._what)
         return image
-
-
-def _check(own: Platform, wanted: Sequence[Platform], what: str) -> None:
-    missing = next((each for each in wanted if not own.serves(each)), None)
-    if missing:
-        name = missing.with_version
-        raise UsageError(
-            f"platforms names {name}, and {what} is an image for {own.with_version} alone",
-            hint=f"build it for {name}, or leave `platforms` out; if it is mislabelled, publish it with "
-            f"`override-platform: {name}`",
-        )
