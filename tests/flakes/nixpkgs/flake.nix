@@ -69,6 +69,7 @@
               isal = "1.7.2";
               packaging = "25.0";
               pyyaml = "6.0.3";
+              regex = "2026.1.1";
               requests = "2.32.5";
               rich = "14.2.0";
               semver = "3.0.4";
