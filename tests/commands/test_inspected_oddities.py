@@ -66,7 +66,7 @@ def shown(config: dict[str, Any]) -> tuple[str, str]:
     """The config as it comes out of a registry, shown as text and as JSON."""
     read = decode(encode({**config, "rootfs": {"diff_ids": [DIGEST]}}))
     image = existing_image("x", MANIFEST, read)
-    found = _of_existing("name", Descriptor(OCI.manifest, DIGEST, 9), image)
+    _, found = _of_existing("name", Descriptor(OCI.manifest, DIGEST, 9), image)
     return inspection_text(found), inspections_json([found])
 
 

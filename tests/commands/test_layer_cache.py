@@ -109,7 +109,7 @@ def test_it_is_pruned(tmp_path: Path, cache: Path) -> None:
     runtime, _ = runtime_of(tmp_path)
     _, before = kept_layers(Settings(layer_cache=str(cache)), runtime)
     caching.run(cache, caching.layer("large", size=990_000), limit=1_010_000)
-    asked = Settings(layer_cache=str(cache), layer_cache_size=1, prune=True)
+    asked = Settings(layer_cache=str(cache), layer_cache_size=1_000_000, layers_action="prune")
     _, layers = kept_layers(asked, runtime)
     assert [layer.size for layer in layers] == [990_000, 5000, 5000]
     assert layers[1:] == before[:2], "the one used longest ago has gone"
@@ -122,7 +122,7 @@ def test_there_is_none_yet(tmp_path: Path) -> None:
     runtime, _ = runtime_of(tmp_path)
     folder = tmp_path / ".cache/flakeship"
     assert kept_layers(Settings(), runtime) == (folder, ())
-    assert kept_layers(Settings(prune=True), runtime) == (folder, ())
+    assert kept_layers(Settings(layers_action="prune"), runtime) == (folder, ())
     assert not folder.exists()
 
 

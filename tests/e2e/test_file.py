@@ -71,7 +71,7 @@ def test_the_image_of_an_attribute(folder: Path, nix_environ: Mapping[str, str])
         (("--file", ".", "--source", "image.tar"), "file and source are both given"),
         (("--source", "oci:layout:1.0"), "written as a destination is"),
         (("--flake", ".#x", "--source", "image.tar"), "flake and source are both given"),
-        (("--source", "image.tar", "--verify", "rebuild"), "can't be built again"),
+        (("--source", "image.tar", "--rebuild", "compare"), "can't be built again"),
     ],
 )
 def test_inputs_that_contradict_each_other(

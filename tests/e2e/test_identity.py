@@ -232,7 +232,7 @@ def test_metadata_says_why_there_is_no_hash(nix_environ: Mapping[str, str], flak
     ],
 )
 def test_a_second_build_is_compared_or_the_run_fails(run: Run, flake: Path, name: str, said: str) -> None:
-    done = run("--flake", f"path:.#{name}", "--verify", "rebuild", "--to", "oci:out", *FEATURES)
+    done = run("--flake", f"path:.#{name}", "--rebuild", "compare", "--to", "oci:out", *FEATURES)
     assert done.returncode == 7, done.stderr
     assert said in done.stderr
     assert not (flake / "out/index.json").exists()
@@ -248,5 +248,5 @@ def test_a_second_build_compares_where_a_cache_gave_some_outputs_alone(
 
     nix("build", "--no-link", "path:.#plain")
     nix("store", "delete", nix("eval", "--raw", "path:.#plain.client.outPath"))
-    done = run("--flake", "path:.#plain^server", "--verify", "rebuild", "--to", "oci:out")
+    done = run("--flake", "path:.#plain^server", "--rebuild", "compare", "--to", "oci:out")
     assert done.returncode == 0, done.stderr

@@ -126,7 +126,7 @@ def test_credentials_are_used_as_for_a_push(run: Run, archive: Path, basic_regis
         (("Not/A Reference",), 2, "not an image reference"),
         (("docker-daemon:app:1",), 2, "docker save"),
         (("docker-archive:archives/layered.tar:other:1",), 2, "none of the images"),
-        (("archives/layered.tar", "--platform", "linux/s390x"), 2, "linux/s390x"),
+        (("archives/layered.tar", "--platforms", "linux/s390x"), 2, "linux/s390x"),
         (("archives/layered.tar", "--tags", "x"), 2, "--tags"),
         (("127.0.0.1:1/x/y:1",), 6, "127.0.0.1:1"),
     ],
@@ -211,9 +211,9 @@ def test_artifacts_are_listed_beside_images(run: Run, registry: Registry, tmp_pa
     assert beside["attestation-manifest"]["subject"] == children[0]["digest"]
     assert beside["application/vnd.oci.empty.v1+json"]["subject"] == children[1]["digest"]
     for wanted in ("linux/arm64", "linux/arm64/v8", "linux/aarch64"):
-        (image,) = everything(run, name, "--platform", wanted)
+        (image,) = everything(run, name, "--platforms", wanted)
         assert image["platform"] == "linux/arm64/v8"
-    done = run("inspect", name, "--platform", "linux/s390x")
+    done = run("inspect", name, "--platforms", "linux/s390x")
     assert done.returncode == 2
     assert "holds linux/amd64, linux/arm64/v8" in done.stderr
 

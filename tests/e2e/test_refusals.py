@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
         (("--compression-level", "9"), 2, "0 to 2"),
         (("--to", "ftp://x"), 2, "ftp"),
         (("--plain-http", "http://x/"), 2, "without http://"),
-        (("--flake", ".#random", "--verify", "rebuild"), 7, "is not reproducible"),
+        (("--flake", ".#random", "--rebuild", "compare"), 7, "is not reproducible"),
         (("--tagz", "x"), 2, "--tags"),
         (("--plain-htpp", "x"), 2, "--plain-http"),
         (("--username", "me", "--tags", "ghcr.io/me/app:1"), 2, "password"),

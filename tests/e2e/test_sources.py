@@ -70,7 +70,7 @@ def test_an_index_is_published_as_one(publish: Publish, registry: Registry, seve
 
 def test_one_platform_of_an_index(publish: Publish, registry: Registry, several: Path) -> None:
     name = registry.new_repository()
-    publish("--source", str(several), "--tags", f"{registry.host}/{name}:1", "--platform", "linux/arm64")
+    publish("--source", str(several), "--tags", f"{registry.host}/{name}:1", "--platforms", "linux/arm64")
     manifest = registry.manifest(name, "1")
     assert manifest
     assert "layers" in manifest
@@ -80,7 +80,7 @@ def test_an_index_and_a_destination_for_one_image(run: Run, several: Path) -> No
     done = run("--source", str(several), "--to", "docker-archive:out.tar")
     assert done.returncode == 2
     assert "takes one image, and the source holds one for each of linux/amd64, linux/arm64" in done.stderr
-    assert "choose one with `platform`" in done.stderr
+    assert "choose one with `platforms`" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["merge-docker-images", "plain.tar"])

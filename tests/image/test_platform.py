@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flakeship.commands.publish.overrides import platform_of
+from flakeship.commands.platforms import platform_of
 from flakeship.errors import UsageError
 from flakeship.image.model import Image, Platform
 from flakeship.image.override import with_platform

@@ -11,6 +11,7 @@ import pytest
 from flakeship.errors import UsageError
 from flakeship.settings.arguments import Invocation, read
 from flakeship.settings.declaration import Settings, inputs
+from flakeship.settings.sizes import parse_size, spelled_size
 
 CANARY = "hunter2-canary"
 
@@ -57,7 +58,9 @@ def test_an_empty_variable_is_unset(prefix: str) -> None:
     "item", [item for item in inputs() if "publish" in item.commands], ids=lambda item: item.name
 )
 def test_every_input_has_all_of_its_ways(item: Any, tmp_path: Path) -> None:
-    text = {"flag": "true", "number": "1", "choice": (item.choices or ("",))[0]}.get(item.kind, "some/value")
+    text = {"flag": "true", "number": "1", "size": "1G", "choice": (item.choices or ("",))[0]}.get(
+        item.kind, "some/value"
+    )
     github = f"INPUT_{item.name.upper()}"
     by_variable = settings(**{item.variable: text})
     assert settings(**{github: text}) == by_variable
@@ -170,6 +173,16 @@ def test_a_secret_never_stands_in_an_error() -> None:
             "compression-level is '-1', which is not a number",
             "without a sign",
         ),
+        (["--layer-cache-size=5000"], {}, "layer-cache-size is '5000', and has no unit", "5000M"),
+        (["--layer-cache-size=-1G"], {}, "layer-cache-size is '-1G', which is no size", "512M"),
+        (["--layer-cache-size=5 apples"], {}, "which is no size", "512M"),
+        (["--layer-cache-size=\uff11G"], {}, "which is no size", "512M"),
+        (["--layer-cache-size=1e3M"], {}, "which is no size", "512M"),
+        ([], {"FLAKESHIP_LAYER_CACHE_SIZE": "1,5G"}, "which is no size", "512M"),
+        (["--layer-cache-size=" + "9" * 5000 + "G"], {}, "which is no size", "512M"),
+        (["--verify=rebuild"], {}, "there is no option --verify", "--help-all"),
+        (["--platform=linux/arm64"], {}, "--platform is an option of docker", "--override-platform"),
+        (["--override-arch=arm64"], {}, "--override-arch is an option of skopeo", "--platforms"),
         (["--compression-level=²"], {}, "which is not a number", "whole number"),
         (["--compression-level=" + "9" * 9], {}, "which is not a number", "whole number"),
         (
@@ -220,6 +233,48 @@ def test_what_to_build_and_where_to_need_no_flag(
 ) -> None:
     found = settings(*flags)
     assert (found.flake, found.source, [tag.text for tag in found.tags]) == (flake, source, tags)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("5G", 5 << 30),
+        ("5g", 5 << 30),
+        ("5GB", 5 << 30),
+        ("5 GiB", 5 << 30),
+        ("1.5M", 3 << 19),
+        ("512k", 1 << 19),
+        ("2T", 2 << 40),
+        ("100B", 100),
+        ("0", 0),
+        ("0M", 0),
+    ],
+)
+def test_a_size_is_read_as_nix_and_docker_read_it(text: str, size: int) -> None:
+    assert settings(f"--layer-cache-size={text}").layer_cache_size == size
+    assert parse_size("", spelled_size(size)) == size
+
+
+def test_the_default_of_a_size_is_written_as_users_write_it() -> None:
+    (item,) = (item for item in inputs() if item.name == "layer-cache-size")
+    assert item.default == "5G"
+    assert settings("--layer-cache-size", item.default) == Settings()
+
+
+def test_layers_takes_a_word() -> None:
+    def asked(*words: str) -> str:
+        return read(["layers", *words], {}, None).settings.layers_action
+
+    assert [asked(), asked("list"), asked("prune"), asked("prune", "--layer-cache-size", "0")] == [
+        "list", "list", "prune", "prune",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="there is no option --prune; did you mean 'prune'"):
+        asked("--prune")
+    with pytest.raises(UsageError, match="layers-action is 'purge'") as caught:
+        asked("purge")
+    assert "list, prune" in caught.value.hint
+    with pytest.raises(UsageError, match="there is nothing to do with all"):
+        asked("prune", "all")
 
 
 def test_a_flag_takes_no_word_that_is_none_of_its_values() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.settings.command_line import COMMANDS
+from flakeship.settings.command_line import COMMANDS, POSITIONAL
 from flakeship.settings.completion import COMPLETIONS
 from flakeship.settings.declaration import inputs
 
@@ -35,6 +35,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         (["publish", "--pass"], {"--pass-env", "--password-file", "--password-stdin"}),
         (["inspect", "--js"], {"--json"}),
         (["completion", "f"], {"fish"}),
+        (["layers", ""], {"list", "prune"}),
+        (["layers", "--l"], {"--layer-cache", "--layer-cache-size", "--log-level"}),
         (["nothing", "--"], set[str]()),
     ],
 )
@@ -53,5 +55,5 @@ def test_every_shell_knows_every_command_and_option(shell: str) -> None:
     for command in COMMANDS:
         assert command in text
     for item in inputs():
-        if item.commands not in {("inspect",), ("completion",)} or item.name == "json":
+        if item.name not in POSITIONAL.values():
             assert f"-{'l ' if shell == 'fish' else '-'}{item.name}" in text

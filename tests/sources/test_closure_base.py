@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from flakeship.errors import NotAnImageError
+from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.model import Image, Layer, Platform, digest_of
-from flakeship.sources.closure import Closure
+from flakeship.sources.closure import Closure, opened
+from flakeship.sources.opened import SourceRequest
 from flakeship.sources.package import Package
+from tests.sources.layouts import Layout
 from tests.sources.packages import program
+from tests.sources.stored_blobs import served
 from tests.sources.test_closure_furnishing import last_layer
 
 
@@ -37,6 +40,19 @@ class Below:
         annotations = {"org.opencontainers.image.title": "the base"}
         config = {"author": "someone", "config": self.runtime}
         return Image(config, self.platform, keys, diff_ids, self.history, annotations)
+
+
+def test_a_base_image_without_the_platform_of_the_package_is_what_the_error_speaks_of(
+    package: Package,
+) -> None:
+    layout = Layout()
+    base = served(layout, layout.platforms("riscv64", "s390x"))
+    request = SourceRequest(package=lambda: package, base=base)
+    with pytest.raises(
+        UsageError, match="base-image is for linux/riscv64, linux/s390x, the package for linux/"
+    ) as caught:
+        opened(Path(package.path), request).__enter__()
+    assert "`platforms`" not in caught.value.message + caught.value.hint
 
 
 RUNTIME = {

@@ -113,10 +113,10 @@ def test_a_broken_half_is_no_choice_of_several(tmp_path: Path) -> None:
     broken, manifest = saved({"layers": None})
     path = archive(tmp_path / "broken", broken.files() | {"manifest.json": manifest})
     with pytest.raises(NotAnImageError, match="lists no layers"):
-        opened(path, platform=Platform("linux", "s390x"))
+        opened(path, platforms=(Platform("linux", "s390x"),))
     with pytest.raises((NotAnImageError, UsageError)):
         opened(path, image_in_archive="another")
-    assert opened(path, platform=Platform("linux", "amd64")).image().names == (NAME,)
+    assert opened(path, platforms=(Platform("linux", "amd64"),)).image().names == (NAME,)
 
 
 def test_a_layout_without_its_oci_layout_file(tmp_path: Path) -> None:

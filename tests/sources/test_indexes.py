@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from flakeship import events, sources
-from flakeship.commands.publish.overrides import platform_of
+from flakeship.commands.platforms import platform_of
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.index import seal_index
 from flakeship.image.media_types import DOCKER, OCI, Family
@@ -106,7 +106,7 @@ def test_an_artifact_beside_images_is_left_out(tmp_path: Path, name: str, *, fir
         assert kinds[0]
     assert any(isinstance(event, events.Notice) and "1 entries are no images" in event.text for event in said)
     for wanted in ("linux/amd64", "linux/aarch64"):
-        assert len(listing(path, platform=platform_of(wanted))[0]) == 1
+        assert len(listing(path, platforms=(platform_of(wanted),))[0]) == 1
 
 
 @pytest.mark.parametrize("name", ARTIFACTS)
@@ -114,7 +114,7 @@ def test_an_artifact_beside_one_image_makes_no_index(tmp_path: Path, name: str) 
     layout = Layout()
     path = layout.listing(layout.index_of(layout.image(), ARTIFACTS[name](layout))).folder(tmp_path / "in")
     assert platforms(listing(path)[0]) == ["linux/amd64"]
-    assert platforms(listing(path, platform=platform_of("linux/amd64"))[0]) == ["linux/amd64"]
+    assert platforms(listing(path, platforms=(platform_of("linux/amd64"),))[0]) == ["linux/amd64"]
 
 
 @pytest.mark.parametrize("name", ARTIFACTS)
@@ -173,7 +173,7 @@ def test_what_is_not_asked_for_may_be_whatever_it_is(tmp_path: Path, break_it: s
     else:
         broken = layout.blob(b"{", MANIFEST, platform=broken["platform"])
     path = layout.listing(layout.index_of(broken, layout.image(platform=AMD64))).folder(tmp_path / "in")
-    assert platforms(listing(path, platform=platform_of("linux/amd64"))[0]) == ["linux/amd64"]
+    assert platforms(listing(path, platforms=(platform_of("linux/amd64"),))[0]) == ["linux/amd64"]
     with pytest.raises(NotAnImageError):
         listing(path)
 
@@ -197,10 +197,10 @@ def test_a_platform_is_chosen_by_whatever_name(
     if not stated:  # then the config says it
         images = [{key: value for key, value in image.items() if key != "platform"} for image in images]
     path = layout.listing(layout.index_of(*images)).folder(tmp_path / "in")
-    chosen = platforms(listing(path, platform=platform_of(wanted))[0])
+    chosen = platforms(listing(path, platforms=(platform_of(wanted),))[0])
     assert chosen == [found if stated else "linux/arm64"]
-    with pytest.raises(UsageError, match="platform is linux/riscv64"):
-        listing(path, platform=platform_of("linux/riscv64"))
+    with pytest.raises(UsageError, match="platforms names linux/riscv64"):
+        listing(path, platforms=(platform_of("linux/riscv64"),))
 
 
 def test_the_variant_that_is_meant_is_preferred(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_the_variant_that_is_meant_is_preferred(tmp_path: Path) -> None:
     path = layout.listing(layout.index_of(*images)).folder(tmp_path / "in")
     chosen = {}
     for wanted in ("arm", "arm/v6", "armel", "armhf", "arm/v7"):
-        with sources.opened(path, SourceRequest(platform=platform_of(f"linux/{wanted}"))) as source:
+        with sources.opened(path, SourceRequest(platforms=(platform_of(f"linux/{wanted}"),))) as source:
             chosen[wanted] = next(iter(source.layers())).diff_id
     names = ("v7", "v6", "v6", "v7", "v7")
 
@@ -328,7 +328,7 @@ def test_an_artifact_for_the_platform_that_is_asked_for_is_no_image_of_another(
     images = [layout.image("a", platform=AMD64)] if beside == "image" else []
     path = layout.listing(layout.index_of(*images, chart)).folder(tmp_path / "in")
     with pytest.raises(NotAnImageError, match=r"is no image, but application/vnd\.cncf\.helm"):
-        listing(path, platform=platform_of("linux/arm64"))
+        listing(path, platforms=(platform_of("linux/arm64"),))
 
 
 def test_artifacts_alone_are_named(tmp_path: Path) -> None:
@@ -346,10 +346,10 @@ def test_of_several_versions_of_windows_one_is_to_be_named(tmp_path: Path) -> No
     images = [layout.image(str(build), os="windows", platform=windows(build)) for build in (17763, 20348)]
     path = layout.listing(layout.index_of(*images)).folder(tmp_path / "in")
     with pytest.raises(UsageError) as caught:
-        listing(path, platform=platform_of("windows/amd64"))
+        listing(path, platforms=(platform_of("windows/amd64"),))
     assert "windows(10.0.17763.1)/amd64, windows(10.0.20348.1)/amd64" in caught.value.message
     wanted = platform_of("windows(10.0.20348.1)/amd64")
-    with sources.opened(path, SourceRequest(platform=wanted)) as source:
+    with sources.opened(path, SourceRequest(platforms=(wanted,))) as source:
         image = source.image()
         assert next(iter(source.layers())).diff_id == sha256(layer_tar("20348"))
     assert image.platform.os_version == "10.0.20348.1"

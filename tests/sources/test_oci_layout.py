@@ -134,9 +134,11 @@ def test_an_index_is_all_of_its_platforms(tmp_path: Path, write: Write, *, neste
     entry = layout.platforms("amd64", "arm64")
     path = write(layout.listing(layout.index_of(entry) if nested else entry), tmp_path / "in")
     assert opened_platforms(path) == ["linux/amd64", "linux/arm64"]
-    assert opened_platforms(path, platform=ARM64) == ["linux/arm64"]
-    with pytest.raises(UsageError, match=r"platform is linux/s390x, and .* holds linux/amd64, linux/arm64"):
-        opened_platforms(path, platform=replace(ARM64, architecture="s390x"))
+    assert opened_platforms(path, platforms=(ARM64,)) == ["linux/arm64"]
+    with pytest.raises(
+        UsageError, match=r"platforms names linux/s390x, and .* holds linux/amd64, linux/arm64"
+    ):
+        opened_platforms(path, platforms=(replace(ARM64, architecture="s390x"),))
 
 
 def test_index_json_may_be_the_index(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_an_index(tmp_path: Path) -> None:
     with sources.opened(path, SourceRequest()) as source:
         assert isinstance(source, OpenedIndex)
         assert [str(image.platform) for image in source.images()] == ["linux/amd64", "linux/arm64"]
-    packed = made(path, tmp_path / "out", platform=Platform("linux", "arm64"))
+    packed = made(path, tmp_path / "out", platforms=(Platform("linux", "arm64"),))
     assert packed.layers[0].diff_id == sha256(layer_tar("arm64"))
 
 

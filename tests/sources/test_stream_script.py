@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.errors import NotAnImageError
+from flakeship.errors import NotAnImageError, UsageError
 from flakeship.events import BuildLog, Event
+from flakeship.image.model import Platform
 from tests.image.making import check, files, made, settled
 from tests.testbed.archive_shapes import SHAPES, archive
 from tests.testbed.archives import layer_tar
@@ -133,3 +134,11 @@ def test_it_is_ended_with_the_block(tmp_path: Path) -> None:
     body = "head -c 512 /dev/zero | tr '\\0' x; exec sleep 0.30711"
     assert "damaged archive" in refused(tmp_path, body).message
     assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"0.30711" in path.read_bytes()]
+
+
+def test_the_platform_of_what_a_script_prints_is_checked_at_its_end(tmp_path: Path) -> None:
+    path = script(tmp_path, f"cat {tmp_path}/data")
+    environ = {"PATH": os.environ["PATH"]}
+    with pytest.raises(UsageError, match="is an image for linux/amd64 alone"):
+        made(path, tmp_path / "out", environ=environ, platforms=(Platform("linux", "arm64"),))
+    check(made(path, tmp_path / "out", environ=environ, platforms=(Platform("linux", "amd64"),)))

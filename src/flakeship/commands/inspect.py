@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from flakeship import sources
-from flakeship.commands.publish.overrides import platform_of
+from flakeship.commands.platforms import platforms_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.grammar import kind_of
@@ -27,7 +27,7 @@ from flakeship.report.inspection import (
 )
 from flakeship.settings.declaration import Settings
 from flakeship.sources.blobs import Blobs, RegistryImage, document
-from flakeship.sources.choice import choose_platform
+from flakeship.sources.choice import choose_platforms
 from flakeship.sources.indexes import Artifact, ImageManifest, platform_as_listed
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 from flakeship.sources.registry_image import images_at
@@ -44,7 +44,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
 
 
 def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
-    """Return what is known of the image for each platform and of each artifact beside them, or for one `platform`.
+    """Return what is known of the image for each platform and of each artifact beside them, or for `platforms`.
 
     UsageError if there is no such image.
     """
@@ -54,23 +54,20 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
             "inspect: there is nothing to look at", hint="flakeship inspect ghcr.io/owner/name:tag, or a path"
         )
     runtime = run_.runtime
-    platform = platform_of(settings.platform) if settings.platform else None
-    found: tuple[Inspected, ...]
+    platforms = platforms_of(settings.platforms)
     kind, rest = kind_of(text), text.partition(":")[2]
     medium = kind.MEDIUM if kind else ""
     if medium == "path" and rest:
-        found = _at(*_place(runtime.cwd, rest), settings, runtime, platform)
-    elif text.startswith((".", "/")) or (runtime.cwd / text).exists():
-        found = _at(runtime.cwd / text, "", settings, runtime, platform)
-    elif medium == "engine":
+        return _at(*_place(runtime.cwd, rest), settings, runtime, platforms)
+    if text.startswith((".", "/")) or (runtime.cwd / text).exists():
+        return _at(runtime.cwd / text, "", settings, runtime, platforms)
+    if medium == "engine":
         raise UsageError(
             f"inspect: {text!r} is in an engine, which flakeship does not look into",
             hint="`docker save` or `podman save` it to a file, and name that",
         )
-    else:
-        reference = Reference.parse(text.removeprefix(TRANSPORT))
-        found = tuple(_in_registry(run_.registry_image(text), str(reference), platform))
-    return _chosen(found, platform, what=text)
+    reference = Reference.parse(text.removeprefix(TRANSPORT))
+    return _in_registry(run_.registry_image(text), str(reference), platforms)
 
 
 def _place(cwd: Path, rest: str) -> tuple[Path, str]:
@@ -79,37 +76,22 @@ def _place(cwd: Path, rest: str) -> tuple[Path, str]:
     return (cwd / rest, "") if (cwd / rest).exists() else (cwd / path, name)
 
 
-def _chosen(found: tuple[Inspected, ...], platform: Platform | None, *, what: str) -> tuple[Inspected, ...]:
-    """All that was found; with `platform` the one image that `publish` would take."""
-    if platform is None:
-        return found
-    images = [each for each in found if isinstance(each, Inspection)]
-    platforms = [_platform(each.platform) for each in images]
-    return (images[choose_platform(platforms, platform, what=what)],)
-
-
-def _platform(text: str) -> Platform:
-    os, _, rest = text.partition("/")
-    architecture, _, variant = rest.partition("/")
-    return Platform(os, architecture, variant)
-
-
 def _at(
-    path: Path, name: str, settings: Settings, runtime: Runtime, platform: Platform | None
+    path: Path, name: str, settings: Settings, runtime: Runtime, platforms: Sequence[Platform]
 ) -> tuple[Inspected, ...]:
     """Inspect a file or folder with the source that it belongs to; a stream is read to its end, where its config stands."""
     request = SourceRequest(
         environ=runtime.environ,
         emit=runtime.emit,
         image_in_archive=settings.image_in_archive or name,
-        platform=platform,
+        platforms=tuple(platforms),
         as_is=True,
         now=runtime.now,
     )
     with sources.opened(path, request) as source:
         layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
         images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
-        beside = source.artifacts if isinstance(source, HoldsArtifacts) else ()
+        beside = source.artifacts if isinstance(source, HoldsArtifacts) and not platforms else ()
         return (
             *(_of_source(str(path), image, layers) for image in images),
             *(_of_artifact(str(path), artifact) for artifact in beside),
@@ -145,16 +127,23 @@ def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | 
     )
 
 
-def _in_registry(remote: RegistryImage, name: str, platform: Platform | None) -> Iterator[Inspected]:
-    """Tell what a reference leads to, from its documents alone. NotAnImageError where one of them does not describe an image."""
-    found = images_at(remote, platform)
-    for manifest in found.manifests:
-        yield _of_manifest(name, manifest, remote.blobs)
-    for artifact in found.artifacts:
-        yield _of_artifact(name, artifact)
+def _in_registry(remote: RegistryImage, name: str, platforms: Sequence[Platform]) -> tuple[Inspected, ...]:
+    """Tell what a reference leads to, from its documents alone: with `platforms`, the images that `publish` would take.
+
+    NotAnImageError where a document does not describe an image.
+    """
+    found = images_at(remote, platforms)
+    images = [_of_manifest(name, manifest, remote.blobs) for manifest in found.manifests]
+    if platforms:
+        places = choose_platforms([platform for platform, _ in images], platforms, what=name)
+        return tuple(images[place][1] for place in places)
+    return (
+        *(inspection for _, inspection in images),
+        *(_of_artifact(name, artifact) for artifact in found.artifacts),
+    )
 
 
-def _of_manifest(name: str, manifest: ImageManifest, blobs: Blobs) -> Inspection:
+def _of_manifest(name: str, manifest: ImageManifest, blobs: Blobs) -> tuple[Platform, Inspection]:
     try:
         config = document(blobs, config_of(manifest.content))
         image = existing_image(name, manifest.content, config)
@@ -173,16 +162,18 @@ def _of_artifact(name: str, artifact: Artifact) -> InspectedArtifact:
     )
 
 
-def _of_existing(name: str, entry: Descriptor, image: ExistingImage) -> Inspection:
+def _of_existing(name: str, entry: Descriptor, image: ExistingImage) -> tuple[Platform, Inspection]:
     read = as_engines_read(image.config)
     config = {key: value for key, value in read.items() if key not in {"history", "rootfs"}}
     history = read.get("history")
-    os, architecture, variant = (str(config.get(key) or "") for key in ("os", "architecture", "variant"))
-    platform = str(platform_as_listed(entry, Platform(os, architecture, variant)))
-    return Inspection(
+    os, architecture, variant, version = (
+        str(config.get(key) or "") for key in ("os", "architecture", "variant", "os.version")
+    )
+    platform = platform_as_listed(entry, Platform(os, architecture, variant, version))
+    return platform, Inspection(
         name=name,
         digest=entry.digest,
-        platform=platform,
+        platform=str(platform),
         names=(),
         config=config,
         annotations=dict(image.annotations),

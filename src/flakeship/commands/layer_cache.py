@@ -15,7 +15,6 @@ from flakeship.image.pack import LayerStore
 from flakeship.settings.declaration import Settings
 
 OFF: Final = "off"
-_MEGABYTE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class LayerCache:
         """Used everywhere but in CI unless the input says otherwise, and only where published layers are trusted."""
         named = settings.layer_cache or (OFF if is_ci(runtime.environ) else default_folder(runtime))
         unused = named == OFF or settings.reuse != "trust"
-        return cls(None if unused else folder_path(named, runtime), size_limit(settings))
+        return cls(None if unused else folder_path(named, runtime), settings.layer_cache_size)
 
     def in_front_of(
         self, behind: LayerStore, compression: Compression, family: Family, *, now: float, emit: events.Emit
@@ -54,11 +53,6 @@ class LayerCache:
             now=now,
             emit=emit,
         )
-
-
-def size_limit(settings: Settings) -> int:
-    """Return the input `layer-cache-size` in bytes."""
-    return (settings.layer_cache_size or 0) * _MEGABYTE
 
 
 def default_folder(runtime: Runtime) -> str:

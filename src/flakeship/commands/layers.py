@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flakeship.commands.layer_cache import OFF, default_folder, folder_path, size_limit
+from flakeship.commands.layer_cache import OFF, default_folder, folder_path
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.report.layer_cache import KeptLayer, layer_cache_json, layer_cache_text
@@ -13,13 +13,13 @@ from flakeship.stores.cache_folder import CacheFolder
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
-    """Print the layers of the cache; with `prune` remove what exceeds the limit first."""
+    """Print the layers of the cache; for `prune` remove what exceeds the limit first."""
     folder, layers = kept_layers(settings, runtime)
     return (layer_cache_json if settings.json else layer_cache_text)(folder, layers)
 
 
 def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptLayer, ...]]:
-    """The folder, and the layers in it, the one used last first; with `prune`, those that are left after it.
+    """The folder, and the layers in it, the one used last first; for `prune` those that are left after it.
 
     UsageError where there is no cache, ResourceError where it can't be read.
     """
@@ -29,8 +29,8 @@ def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptL
     folder = CacheFolder(folder_path(named, runtime))
     now = runtime.now.timestamp()
     try:
-        if settings.prune:
-            folder.shrink(size_limit(settings), now=now, spare=0)
+        if settings.layers_action == "prune":
+            folder.shrink(settings.layer_cache_size, now=now, spare=0)
             folder.tidy()
         blobs = folder.kept()
         diff_ids: dict[str, str] = {entry.digest: entry.diff_id for entry in folder.names()}

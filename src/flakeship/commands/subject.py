@@ -54,10 +54,10 @@ def _check_alone(settings: Settings) -> None:
             "flake and source are both given, and there is one image to publish",
             hint="leave one of them out: `source` is taken as it is, and nothing is built",
         )
-    if settings.source and settings.verify == "rebuild":
+    if settings.source and settings.rebuild == "compare":
         raise UsageError(
-            "verify is `rebuild`, but a `source` is not built, and can't be built again",
-            hint="give the flake that it came from, or set `verify: digests`",
+            "rebuild is `compare`, but a `source` is not built, and can't be built again",
+            hint="give the flake that it came from, or leave `rebuild` out",
         )
     _, colon, rest = settings.source.partition(":")
     kind = kind_of(settings.source) if colon else None

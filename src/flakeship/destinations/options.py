@@ -64,7 +64,7 @@ class DestinationOptions:
     """The values that any kind of destination needs to open one; each kind takes what concerns it.
 
     A kind that sends images away from this machine asks `withheld.withheld_because` before it is opened.
-    `verify`: blobs that are already there are read and compared with their digests. `dry_run`: look, write nothing.
+    `dry_run`: look, write nothing.
     `zstd`: layers are compressed with zstd, which old engines can't load. `home` is the user's home folder.
     `temporary` makes the run's own temporary folder, and returns it. `stdout` receives an image sent to `-`.
     """
@@ -72,7 +72,6 @@ class DestinationOptions:
     emit: Emit
     push: PushOptions
     registry: RegistryOptions
-    verify: bool
     dry_run: bool
     zstd: bool
     environ: Mapping[str, str]

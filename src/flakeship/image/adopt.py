@@ -24,11 +24,10 @@ def adopted(
     compressed: CompressedBlob,
     family: Family,
     *,
-    verify: bool,
     stop: threading.Event,
     emit: events.Emit = events.ignore,
 ) -> PackedLayer:
-    """The blob as it is, after one reading: hashed, and with `verify` unpacked and compared with the diff_id.
+    """The blob as it is, after one reading: hashed, unpacked and compared with the diff_id.
 
     One that is not here is not read. UsageError where the family of media types can't name its compression.
     """
@@ -40,7 +39,7 @@ def adopted(
         )
     if compressed.here:
         emit(events.LayerProgress(layer.name, "reading"))
-        _check(layer, compressed, verify=verify, stop=stop, emit=emit)
+        _check(layer, compressed, stop=stop, emit=emit)
     emit(events.LayerProgress(layer.name, "packed", compressed.size, compressed.digest))
     return layer.packed(
         layer.diff_id,
@@ -109,13 +108,11 @@ class _Interruptible(Wrapper):
         return data
 
 
-def _check(
-    layer: Layer, compressed: CompressedBlob, *, verify: bool, stop: threading.Event, emit: events.Emit
-) -> None:
+def _check(layer: Layer, compressed: CompressedBlob, *, stop: threading.Event, emit: events.Emit) -> None:
     with Checked(_Interruptible(compressed.open(), stop, emit), compressed.digest) as blob:
         found, damage = None, None
         try:
-            if verify and compressed.suffix:
+            if compressed.suffix:
                 found, _ = sha256_of(uncompressed(Unclosed(blob)))
         except DamagedError as error:
             damage = error

@@ -1,4 +1,4 @@
-"""Recompute every digest and size of an image from its bytes: what --verify does, and what ends our own tests."""
+"""Recompute every digest and size of an image from its bytes: what ends each write of a layout, and our own tests."""
 
 from __future__ import annotations
 

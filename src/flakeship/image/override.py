@@ -17,7 +17,8 @@ class Overrides:
     """None and empty change nothing; an empty `entrypoint` or `cmd` takes the image's own away.
 
     `env` is in the order of writing, with None for a variable to remove; `ports` and `volumes` say of each whether it
-    is to be there; `healthcheck` is the object that docker knows.
+    is to be there; `healthcheck` is the object that docker knows. `platform` is what an image is labelled as; `chosen`
+    is the one that was taken out of an index, whose entry says more of it than its config may.
     """
 
     entrypoint: tuple[str, ...] | None = None
@@ -30,6 +31,7 @@ class Overrides:
     stop_signal: str = ""
     healthcheck: Mapping[str, Any] | None = None
     platform: Platform | None = None
+    chosen: Platform | None = None
 
 
 def overridden(image: Image, overrides: Overrides) -> Image:
@@ -42,7 +44,8 @@ def overridden(image: Image, overrides: Overrides) -> Image:
         changed["Healthcheck"] = dict(overrides.healthcheck)
     changed = {key: value for key, value in changed.items() if value or key in runtime}
     result = image if changed == runtime else replace(image, config={**image.config, "config": changed})
-    return with_platform(result, overrides.platform) if overrides.platform else result
+    platform = overrides.platform or overrides.chosen
+    return with_platform(result, platform) if platform else result
 
 
 def with_env(env: Iterable[str], changes: Iterable[tuple[str, str | None]]) -> list[str]:
@@ -58,11 +61,11 @@ def with_env(env: Iterable[str], changes: Iterable[tuple[str, str | None]]) -> l
 
 
 def with_platform(image: Image, platform: Platform) -> Image:
-    """For an image that is labelled wrongly; its binaries stay what they are."""
+    """For an image that is labelled wrongly, or was labelled by an index that it leaves; its binaries stay what they are."""
     if image.platform.serves(platform):
         # Engines compare names as text, and know `amd64` alone
         platform = replace(image.platform, os=image.platform.normal[0], architecture=image.platform.normal[1])
-        if platform == image.platform and _states_version(image):
+        if platform == image.platform and _states_platform(image):
             return image
     replaced = {"variant"}
     if image.platform.os == platform.os:
@@ -74,10 +77,16 @@ def with_platform(image: Image, platform: Platform) -> Image:
     return replace(image, platform=platform, config={**kept, **platform.to_json()})
 
 
-def _states_version(image: Image) -> bool:
-    """Whether the config has the version of the OS itself: it may be that of the entry of an index, which is left behind."""
+def platform_in(config: Mapping[str, Any]) -> Platform:
+    """What a config says itself of OS and CPU; of an image in an index it may be less than the entry says, or another."""
+    return Platform.of(str(config.get("os", "linux")), str(config.get("architecture", "amd64")))
+
+
+def _states_platform(image: Image) -> bool:
+    """Whether the config says itself for what the image is: it may be the entry of an index that does, which is left behind."""
     stated = {key: value for key, value in image.platform.to_json().items() if key.startswith("os.")}
-    return stated.items() <= image.config.items()
+    same = platform_in(image.config).normal[:2] == image.platform.normal[:2]
+    return same and stated.items() <= image.config.items()
 
 
 def _texts(overrides: Overrides) -> dict[str, Any]:

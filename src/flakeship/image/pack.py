@@ -50,8 +50,6 @@ class Packing:
     store: LayerStore
     threads: int
     emit: events.Emit = events.ignore
-    verify: bool = True
-    """True if blobs that are compressed already are unpacked once, to compare their diff_ids with the claimed ones."""
     prepare: Callable[[], None] = lambda: None
     """Called before each layer is packed: what the process does for it, and need not do where all layers are used again."""
 
@@ -83,9 +81,7 @@ def _pack(
         if layer.compressed.here and (found := packing.store.find(layer)):
             return found
         # docs/decisions.md#a-compressed-blob-is-sent-as-it-is
-        return adopted(
-            layer, layer.compressed, packing.family, verify=packing.verify, stop=stop, emit=packing.emit
-        )
+        return adopted(layer, layer.compressed, packing.family, stop=stop, emit=packing.emit)
     if found := packing.store.find(layer):
         return found
     try:

@@ -19,9 +19,11 @@ _DIFFERS: Final = re.compile(
     r"may not be deterministic(?:: output ['\"](?P<path>/nix/store/[^'\"]+)['\"] differs)?"
 )
 _INCOMPLETE: Final = re.compile(r"outputs of ['\"][^'\"]+['\"] are not valid, so checking is not possible")
-_HINT: Final = "look for dates, random numbers and the order of files in the build, or drop `verify: rebuild`"
+_HINT: Final = (
+    "look for dates, random numbers and the order of files in the build, or drop `rebuild: compare`"
+)
 _HINT_UNCHECKED: Final = (
-    "drop `verify: rebuild`, or publish a package whose store path follows from its inputs"
+    "drop `rebuild: compare`, or publish a package whose store path follows from its inputs"
 )
 
 

@@ -17,7 +17,7 @@ from flakeship.errors import (
     UnreachableError,
     UsageError,
 )
-from flakeship.settings.command_line import COMMANDS
+from flakeship.settings.command_line import COMMANDS, POSITIONAL
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -30,7 +30,6 @@ _ERRORS: Final = (
     RejectedError,
     ResourceError,
 )
-_POSITIONAL: Final = (("inspect",), ("completion",))
 _EXAMPLES: Final = {
     "Publish the attribute `image` of the flake in this folder:": "flakeship publish .#image ghcr.io/me/app:1",
     "Write it into a folder, as an OCI image layout:": "flakeship publish .#image --to oci:image",
@@ -55,17 +54,14 @@ def _lines() -> Iterator[str]:
     )
     for command in COMMANDS:
         if command != "publish":
-            word = {"inspect": "\\fIIMAGE\\fR ", "completion": "\\fIbash\\fR|\\fIzsh\\fR|\\fIfish\\fR "}.get(
-                command, ""
-            )
-            yield from (".br", f".B flakeship {command}", f"{word}[\\fIOPTION\\fR ...]")
+            yield from (".br", f".B flakeship {command}", f"{_word_of(command)}[\\fIOPTION\\fR ...]")
     yield ".SH COMMANDS"
     for command, text in COMMANDS.items():
         yield from (".TP", f".B {command}", f"{_roff(text)}.")
     for heading in Heading:
         yield f".SH {heading.upper()}"
         for item in inputs():
-            if item.heading == heading and item.commands not in _POSITIONAL:
+            if item.heading == heading and item.name not in POSITIONAL.values():
                 yield from _option(item)
     yield ".SH EXIT STATUS"
     yield from (".TP", ".B 0", "The image is where it should be, or the last line says why it is not pushed.")
@@ -83,12 +79,23 @@ def _lines() -> Iterator[str]:
     )
 
 
+def _word_of(command: str) -> str:
+    """What a command takes without a flag, with a blank behind it; in brackets where it may be left out."""
+    item = next((item for item in inputs() if item.name == POSITIONAL.get(command)), None)
+    if item is None:
+        return ""
+    word = "|".join(f"\\fI{choice}\\fR" for choice in item.choices) or f"\\fI{item.name.upper()}\\fR"
+    return f"[{word}] " if item.default else f"{word} "
+
+
 def _option(item: Input) -> Iterator[str]:
     if item.secret:
         names = [f"--{item.name}-file", "--password-stdin"][: 2 if item.name == "password" else 1]
     else:
         names = [f"--{item.name}"]
-    value = "|".join(item.choices) or {"flag": "true|false", "number": "N"}.get(item.kind, "VALUE")
+    value = "|".join(item.choices) or {"flag": "true|false", "number": "N", "size": "SIZE"}.get(
+        item.kind, "VALUE"
+    )
     yield from (".TP", f".B {_roff(', '.join(names))} \\fI{_roff(value)}\\fR")
     text = item.help.rstrip(".") + "."
     if item.secret:

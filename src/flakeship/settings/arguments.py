@@ -24,6 +24,7 @@ from flakeship.settings.command_line import (
 )
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Input
+from flakeship.settings.sizes import parse_size
 from flakeship.settings.variables import check_passed, nearest, variables_of
 
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
@@ -152,6 +153,8 @@ def _value(item: Input, text: str | list[str], command: str) -> Any:
             return _boolean(item, text)
         case "number":
             return _number(item, text)
+        case "size":
+            return parse_size(item.name, text)
         case "choice":
             return _choice(item, text)
         case "text" | "path":

@@ -17,13 +17,14 @@ from flakeship.settings.variables import nearest
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
     "inspect": "Show an image: config, labels, and what each layer holds",
-    "layers": "List the packed layers that are kept for later runs, or remove them",
+    "layers": "List the packed layers that are kept for later runs, or prune them to `layer-cache-size`",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
     "completion": "Print what completes command lines in a shell",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
-_POSITIONAL: Final = {"inspect": "image", "completion": "shell"}
-"""The input that a command takes without a flag."""
+# docs/decisions.md#a-word-is-no-flag
+POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layers-action"}
+"""The input that a command takes without a flag, and nothing else does."""
 
 TAKES_WORDS: Final = frozenset({"publish", "doctor"})
 """The commands that take what to build, and references, without a flag."""
@@ -36,7 +37,7 @@ _FIRST: Final = frozenset(
         "labels",
         "to",
         "push",
-        "platform",
+        "platforms",
         "username",
         "password",
         "dry-run",
@@ -139,12 +140,14 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
 
         if ours := of_other_tools(word):
             return UsageError(f"{word} is an option of {ours.tool}", hint=ours.hint)
-    flags = [f"--{item.name}" for item in declared if takes(command, item) and not item.secret]
-    files = [f"--{item.name}-file" for item in declared if takes(command, item) and item.secret]
+    known = [item for item in declared if takes(command, item)]
+    flags = [f"--{item.name}" for item in known if not item.secret and item.name not in POSITIONAL.values()]
+    files = [f"--{item.name}-file" for item in known if item.secret]
+    words = [choice for item in known if item.name == POSITIONAL.get(command) for choice in item.choices]
     what = "no option" if word.startswith("-") else "nothing to do with"
     all_ = "--help-all" if command == "publish" else "--help"
     return UsageError(
-        f"there is {what} {word}{nearest(word, [*flags, *files])}",
+        f"there is {what} {word}{nearest(word, [*flags, *files, *words])}",
         hint=f"`flakeship {command} {all_}` lists all",
     )
 
@@ -175,8 +178,9 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str], *, all_of: str = "
             sub.add_argument("--help-all", action=_HelpAll, nargs=0, help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
         for item in declared:
-            if item.name == _POSITIONAL.get(command):
-                sub.add_argument(item.attribute, metavar=item.name.upper(), nargs="?", help=item.help)
+            if item.name == POSITIONAL.get(command):
+                word = "|".join(item.choices) or item.name.upper()
+                sub.add_argument(item.attribute, metavar=word, nargs="?", help=item.help)
             elif takes(command, item):
                 group = sub if shown else groups[item.heading]
                 _add_flags(group.add_argument, item, short=shown)
@@ -209,4 +213,4 @@ def _add_flags(add: Callable[..., Any], item: Input, *, short: frozenset[str] | 
                 words="" if short else "; may be given several times",
             )
         case _:
-            add_as(*flags, metavar={"path": "PATH", "number": "N"}.get(item.kind, "VALUE"))
+            add_as(*flags, metavar={"path": "PATH", "number": "N", "size": "SIZE"}.get(item.kind, "VALUE"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.settings.command_line import COMMANDS, takes
+from flakeship.settings.command_line import COMMANDS, POSITIONAL, takes
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
@@ -54,7 +54,17 @@ def _of(item: Input) -> Iterator[_Option]:
 
 
 def _is_positional(item: Input, command: str) -> bool:
-    return (command, item.name) in {("inspect", "image"), ("completion", "shell")}
+    return item.name == POSITIONAL.get(command)
+
+
+def _words() -> dict[str, str]:
+    """The words that a command takes without a flag, with blanks between; for commands that take any, none."""
+    return {
+        command: " ".join(item.choices)
+        for command in COMMANDS
+        for item in inputs()
+        if _is_positional(item, command) and item.choices
+    }
 
 
 def bash() -> str:
@@ -77,6 +87,14 @@ def bash() -> str:
             "      esac",
             f"      options='{names}' ;;",
         ]
+    by_word = [
+        line
+        for command, words in _words().items()
+        for line in (
+            f"  elif [[ ${{COMP_WORDS[1]}} == {command} ]]; then",
+            f"    COMPREPLY=($(compgen -W '{words}' -- \"$word\"))",
+        )
+    ]
     return "\n".join(
         [
             "# Rendered from the declaration of inputs: source <(flakeship completion bash)",
@@ -91,8 +109,7 @@ def bash() -> str:
             "  esac",
             "  if [[ $word == -* ]]; then",
             '    COMPREPLY=($(compgen -W "$options" -- "$word"))',
-            "  elif [[ ${COMP_WORDS[1]} == completion ]]; then",
-            "    COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\"))",
+            *by_word,
             "  else",
             '    COMPREPLY=($(compgen -f -- "$word"))',
             "  fi",
@@ -120,7 +137,8 @@ def zsh() -> str:
             lines.append(
                 f"        {_zsh(f'*{option.name}[{_zsh_words(option.help)}]{_zsh_value(option)}')} \\"
             )
-        rest = "'*:shell:(bash zsh fish)'" if command == "completion" else "'*:argument:_files'"
+        words = _words().get(command)
+        rest = f"'*:argument:({words})'" if words else "'*:argument:_files'"
         lines += [f"        {rest}", "      ;;"]
     return "\n".join(
         [
@@ -165,7 +183,10 @@ def fish() -> str:
             lines.append(
                 f"complete -c flakeship -n {seen} -l {option.name[2:]} -d {_fish(option.help)}{value}"
             )
-    lines.append("complete -c flakeship -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'")
+    lines += [
+        f"complete -c flakeship -f -n '__fish_seen_subcommand_from {command}' -a '{words}'"
+        for command, words in _words().items()
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.fields import Heading, Input, Meaning, declared
+from flakeship.settings.sizes import spelled_size
 
 NAMERS: Final = ("publish", "metadata")
 """The commands that give an image its names."""
@@ -38,7 +39,7 @@ _package = partial(declared, Heading.PACKAGE)
 # docs/decisions.md#settings-are-one-flat-list
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every input, read and checked for its form. A list is a tuple of values; a number that is not given is None."""
+    """Every input, read and checked for its form. A list is a tuple of values, a size is in bytes; a number that is not given is None."""
 
     flake: tuple[str, ...] = _what(
         "lines",
@@ -70,10 +71,27 @@ class Settings:
         commands=_READERS,
         means=("shapes-layers",),
     )
+    platforms: tuple[str, ...] = _what(
+        "list",
+        "Which platforms of an index to take: `linux/amd64,linux/arm64`; an image alone must be for them. Default: all",
+        default=(),
+        commands=_READERS,
+        means=(
+            "shapes-layers",
+            "starts-container",
+        ),
+    )
     image: str = _what(
         "text",
         "Reference, `oci:DIR`, archive, script or store path to look at",
         commands=("inspect",),
+    )
+    layers_action: str = _what(
+        "choice",
+        "`prune` removes what goes beyond `layer-cache-size` first: with 0, all",
+        default="list",
+        choices=("list", "prune"),
+        commands=("layers",),
     )
     shell: str = _what(
         "choice", "The shell", default="bash", choices=("bash", "zsh", "fish"), commands=("completion",)
@@ -256,17 +274,11 @@ class Settings:
         commands=_CACHE_USERS,
         per_platform={"gitlab": "off"},  # the component names it as a path of `cache:`, which must be one
     )
-    layer_cache_size: int | None = _packing(
-        "number",
-        "MB that it may hold; the layers used longest ago go first",
-        default=5000,
+    layer_cache_size: int = _packing(
+        "size",
+        "How much it may hold: `5G`, `512M`; the layers used longest ago go first",
+        default=5 << 30,
         commands=_CACHE_USERS,
-    )
-    prune: bool = _packing(
-        "flag",
-        "Remove what goes beyond `layer-cache-size`: with 0, all",
-        default=False,
-        commands=("layers",),
     )
     compression: str = _packing(
         "choice",
@@ -295,9 +307,10 @@ class Settings:
     )
     rebuild: str = _packing(
         "choice",
-        "`always` builds even where the image in the registry was made from the very same output path",
+        "`always` builds even where the image in the registry was made from the very same output path; `compare` builds "
+        "twice, and refuses what differs",
         default="auto",
-        choices=("auto", "always"),
+        choices=("auto", "always", "compare"),
     )
     max_concurrent_uploads: int | None = _packing("number", "Layers sent at the same time", default=4)
 
@@ -336,12 +349,6 @@ class Settings:
         "flag",
         "Build and pack, look at the registry, print what would be sent, send nothing",
         default=False,
-    )
-    verify: str = _run(
-        "choice",
-        "`digests` checks what was written; `rebuild` also builds a second time and compares",
-        default="digests",
-        choices=("off", "digests", "rebuild"),
     )
     lint: str = _run(
         "choice",
@@ -409,14 +416,10 @@ class Settings:
         'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it',
         means=("starts-container",),
     )
-    platform: str = _start(
+    override_platform: str = _start(
         "text",
-        "Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for",
-        commands=_READERS,
-        means=(
-            "shapes-layers",
-            "starts-container",
-        ),
+        "What a single image is for that is mislabelled: `linux/arm64`; its programs stay what they are",
+        means=("starts-container",),
     )
 
     contents: tuple[str, ...] = _package(
@@ -527,7 +530,7 @@ def inputs() -> tuple[Input, ...]:
     declared_ = (
         Input(
             name=item.name.replace("_", "-"),
-            default=_spelled(item.default),
+            default=_spelled(item.default, item.metadata["kind"]),
             **cast("dict[str, Any]", dict(item.metadata)),
         )
         for item in dataclasses.fields(Settings)
@@ -535,8 +538,10 @@ def inputs() -> tuple[Input, ...]:
     return tuple(declared_)
 
 
-def _spelled(default: object) -> str:
+def _spelled(default: object, kind: str) -> str:
     match default:
+        case int() if kind == "size":
+            return spelled_size(default)
         case bool():
             return str(default).lower()
         case None:

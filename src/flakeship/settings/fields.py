@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["text", "verbatim", "path", "flag", "number", "choice", "lines", "list"]
+Kind: TypeAlias = Literal["text", "verbatim", "path", "flag", "number", "size", "choice", "lines", "list"]
 """How a value is written. `lines` holds one value a line, and commas belong to the value; `list` takes commas too.
-Blanks around a `text` are dropped; in a `verbatim` they count.
+Blanks around a `text` are dropped; in a `verbatim` they count. A `size` has a unit, and its value is in bytes.
 """
 
 Meaning: TypeAlias = Literal["shapes-layers", "packages-only", "starts-container"]

@@ -11,6 +11,10 @@ _PLAIN: Final = (
     "write --plain-http HOST for a registry without TLS, or --ca FILE for a certificate of your own"
 )
 _NO_PLAIN: Final = "certificates are always checked: give --ca FILE for one of your own, or --plain-http HOST"
+_PLATFORMS: Final = (
+    "write --platforms OS/ARCHITECTURE for those of an index to publish, --override-platform OS/ARCHITECTURE for an image "
+    "that is mislabelled"
+)
 _INSPECT: Final = "write `flakeship inspect IMAGE --json`"
 
 
@@ -36,8 +40,13 @@ _HABITS: Final[dict[str, Habit]] = {
     "--all": Habit("skopeo", "leave it out: an index is published with every platform"),
     "-a": Habit("skopeo", "leave it out: an index is published with every platform"),
     "--multi-arch": Habit(
-        "skopeo", "leave it out: an index is published with every platform, or choose with --platform"
+        "skopeo", "leave it out: an index is published with every platform, or choose with --platforms"
     ),
+    "--platform": Habit("docker, podman and crane", _PLATFORMS),
+    "--override-os": Habit("skopeo", _PLATFORMS),
+    "--override-arch": Habit("skopeo", _PLATFORMS),
+    "--override-variant": Habit("skopeo", _PLATFORMS),
+    "--arch": Habit("podman", _PLATFORMS),
     "--digestfile": Habit("skopeo and podman", "write --metadata-file FILE, or read the digest on stdout"),
     "--iidfile": Habit("docker and podman", "write --metadata-file FILE"),
     "--raw": Habit("skopeo", _INSPECT),

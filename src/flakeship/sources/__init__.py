@@ -37,7 +37,20 @@ _IMAGES: Final = "dockerTools (buildImage, buildLayeredImage, streamLayeredImage
 
 
 def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
-    """Open the image at `path`. UsageError where nothing is there, NotAnImageError where it is no image."""
+    """Open the image at `path`. UsageError where nothing is there, NotAnImageError where it is no image.
+
+    UsageError too where a single image is not for the platforms wanted.
+    """
+    opening = _opened(path, request)
+    if not (request.platforms or request.relabelled):
+        return opening
+    from flakeship.sources.platform_check import checked
+
+    what = request.remote.blobs.what if request.remote else str(path)
+    return checked(opening, request, what=what)
+
+
+def _opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
     if request.remote:
         from flakeship.sources import registry_image
 

@@ -1,4 +1,4 @@
-"""Which of several is wanted: images of one archive by name or number, images of an index by platform."""
+"""Which of several is wanted: images of one archive by name or number, images of an index by their platforms."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ _SHOWN: Final = 20
 
 class SeveralImagesError(NotAnImageError):
     """There are several images, and none was chosen."""
+
+
+class AbsentPlatformError(UsageError):
+    """A platform that is wanted is not there. `held` names those that are, with commas between."""
+
+    held = ""
 
 
 def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> int:
@@ -39,17 +45,41 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
     return found[0]
 
 
-def choose_platform(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int:
-    """The place of the platform wanted; without a variant, any will do. UsageError where there is none."""
+def choose_platforms(
+    platforms: Sequence[Platform], wanted: Sequence[Platform], *, what: str
+) -> tuple[int, ...]:
+    """The places of the platforms wanted, from the first on, each once; UsageError where one of them is not there.
+
+    Without a variant, any will do.
+    """
+    return tuple(sorted({_place(platforms, each, what=what) for each in wanted}))
+
+
+def _place(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int:
     check_one_version(platforms, wanted, what=what)
     for fits in (Platform.means, Platform.serves):
         for place, platform in enumerate(platforms):
             if platform.serves(wanted) and fits(platform, wanted):
                 return place
-    raise UsageError(
-        f"platform is {wanted}, and {what} holds {_listed(list(map(str, platforms)))}",
-        hint="name one of these, or leave `platform` out to publish all of them",
+    held = _listed([platform.with_version for platform in platforms])
+    error = AbsentPlatformError(
+        f"platforms names {wanted.with_version}, and {what} holds {held}",
+        hint="name one of these, or leave `platforms` out for all of them",
     )
+    error.held = held
+    raise error
+
+
+def check_platform(own: Platform, wanted: Sequence[Platform], *, what: str) -> None:
+    """UsageError unless a single image, which is for its `own` platform, is for each one wanted."""
+    missing = next((each for each in wanted if not own.serves(each)), None)
+    if missing:
+        name = missing.with_version
+        raise UsageError(
+            f"platforms names {name}, and {what} is an image for {own.with_version} alone",
+            hint=f"build it for {name}, or leave `platforms` out; if it is mislabelled, publish it with "
+            f"`override-platform: {name}`",
+        )
 
 
 def check_one_version(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> None:
@@ -61,8 +91,8 @@ def check_one_version(platforms: Sequence[Platform], wanted: Platform, *, what: 
     }
     if len({platform.os_version for platform in fitting.values()}) > 1:
         raise UsageError(
-            f"platform is {wanted}, and {what} holds {_listed(sorted(fitting))}",
-            hint=f"name the version too, as {min(fitting)}, or leave `platform` out to publish all of them",
+            f"platforms names {wanted}, and {what} holds {_listed(sorted(fitting))}",
+            hint=f"name the version too, as {min(fitting)}, or leave `platforms` out for all of them",
         )
 
 

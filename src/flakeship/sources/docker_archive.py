@@ -19,6 +19,7 @@ from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.blocks import BLOCK, DamagedError
 from flakeship.image.tar.members import Members
 from flakeship.image.tar.reader import Member, TarReader, is_tar
+from flakeship.sources.choice import check_platform
 from flakeship.sources.docker_manifest import (
     MANIFEST,
     MANIFEST_LIMIT,
@@ -63,17 +64,23 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
         wanted = request.image_in_archive
         # docs/decisions.md#only-chosen-layers-leave-a-compressed-archive
         look = functools.partial(_needed, path, head, wanted)
+        if request.platforms:  # before a layer is sent, for that costs more than another reading
+            check_platform(_looked_at(path, head, wanted).platform, request.platforms, what=str(path))
         with Inflated(file, head) as stream:
             yield StreamedArchive(stream, str(path), wanted, needed=look() if wanted else None, look=look)
 
 
 def _needed(path: Path, head: bytes, wanted: str) -> frozenset[str]:
     """The layers of the image wanted, by a first reading: those of the others are nobody's business."""
+    return frozenset(_looked_at(path, head, wanted).layers)
+
+
+def _looked_at(path: Path, head: bytes, wanted: str) -> Image:
     with path.open("rb", buffering=0) as file, Inflated(file, head) as stream:
         archive = StreamedArchive(stream, str(path), wanted, needed=frozenset())
         for _ in archive.layers():
             pass
-        return frozenset(archive.image().layers)
+        return archive.image()
 
 
 class SeekableArchive:

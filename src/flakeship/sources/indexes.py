@@ -72,13 +72,13 @@ def image_alone(blobs: Blobs, entry: Descriptor) -> ImageManifests:
 
 
 def manifests_below(
-    blobs: Blobs, entry: Descriptor, *, platform: Platform | None = None, sparse: bool = False
+    blobs: Blobs, entry: Descriptor, *, platforms: Sequence[Platform] = (), sparse: bool = False
 ) -> ImageManifests:
     """Return the images of an index and of the indexes in it. With `sparse`, what is missing is left out."""
     index = manifest_document(blobs, entry)
     what = f"the index {entry.digest} of {blobs.what}"
     annotations = parse_annotations(index.get("annotations"), what)
-    return manifests_among(blobs, entries(index, what), annotations, platform=platform, sparse=sparse)
+    return manifests_among(blobs, entries(index, what), annotations, platforms=platforms, sparse=sparse)
 
 
 def manifests_among(
@@ -86,25 +86,19 @@ def manifests_among(
     listed: Sequence[Descriptor],
     annotations: Mapping[str, str],
     *,
-    platform: Platform | None = None,
+    platforms: Sequence[Platform] = (),
     sparse: bool = False,
 ) -> ImageManifests:
-    """Return the images that these entries of an index lead to; of those that state `platform`, only the best.
+    """Return the images that these entries of an index lead to; where they state all of `platforms`, the best for each.
 
     What is not asked for is not read, so that it may be whatever it is. NotAnImageError where there is no image.
     """
     leaves = _Leaves(blobs, sparse=sparse)
     leaves.add(listed)
-    manifests = leaves.serving(platform) if platform else ()
-    if platform and not manifests:
+    manifests = leaves.serving(platforms)
+    if not manifests:
         manifests = leaves.images()
-        other = leaves.artifact_for(platform)
-        if other and all(states_platform(image.entry) for image in manifests):
-            raise NotAnImageError(
-                f"what {blobs.what} holds for {platform} is no image, but {other.kind}",
-                hint="choose a platform for which it holds an image: `flakeship inspect` lists all",
-            )
-    manifests = manifests or leaves.images()
+        leaves.check_no_artifact(platforms, manifests)
     if not manifests and leaves.artifacts:
         kinds = ", ".join(sorted({artifact.kind for artifact in leaves.artifacts.values()}))
         raise NotAnImageError(
@@ -151,22 +145,36 @@ class _Leaves:
         what = f"the index {entry.digest} of {self._blobs.what}"
         self.add(entries(manifest_document(self._blobs, entry), what), depth)
 
-    def serving(self, wanted: Platform) -> tuple[ImageManifest, ...]:
-        """The image of the first entry that states this platform, else of one that serves it; none where none does."""
+    def serving(self, wanted: Sequence[Platform]) -> tuple[ImageManifest, ...]:
+        """The images of the entries that state these platforms, in the order of the index; none unless all are stated."""
+        found = [self._serving(platform) for platform in wanted]
+        chosen = {(image.entry.digest, image.entry.platform): image for image in found if image}
+        return tuple(chosen[key] for key in self._entries if key in chosen) if all(found) else ()
+
+    def _serving(self, wanted: Platform) -> ImageManifest | None:
+        """The image of the first entry that states this platform, else of one that serves it."""
         stated = [entry for entry in self._entries.values() if states_platform(entry)]
         fitting = [entry for entry in stated if entry.platform and entry.platform.serves(wanted)]
         check_one_version(
             [entry.platform for entry in fitting if entry.platform], wanted, what=self._blobs.what
         )
         fitting.sort(key=lambda entry: not (entry.platform and entry.platform.means(wanted)))
-        return tuple(next(([image] for image in self._read(fitting)), []))
+        return next(self._read(fitting), None)
 
-    def artifact_for(self, wanted: Platform) -> Artifact | None:
-        """The artifact that states this platform, if one of those read so far does."""
-        stated = (each for each in self.artifacts.values() if states_platform(each.entry))
-        return next(
-            (each for each in stated if each.entry.platform and each.entry.platform.serves(wanted)), None
-        )
+    def check_no_artifact(self, wanted: Sequence[Platform], images: Sequence[ImageManifest]) -> None:
+        """NotAnImageError where what states a platform wanted is no image, and none of the images may be for it."""
+        if not all(states_platform(image.entry) for image in images):
+            return
+        stated = [each for each in self.artifacts.values() if states_platform(each.entry)]
+        for platform in wanted:
+            if any(image.entry.platform and image.entry.platform.serves(platform) for image in images):
+                continue
+            for other in stated:
+                if other.entry.platform and other.entry.platform.serves(platform):
+                    raise NotAnImageError(
+                        f"what {self._blobs.what} holds for {platform} is no image, but {other.kind}",
+                        hint="choose a platform for which it holds an image: `flakeship inspect` lists all",
+                    )
 
     def images(self) -> tuple[ImageManifest, ...]:
         """All images, each entry read."""

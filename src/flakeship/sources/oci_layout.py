@@ -146,7 +146,7 @@ def _as_docker_reads(tar: Path, request: SourceRequest) -> Opened | None:
 
     with contextlib.suppress(NotAnImageError, UsageError):
         archive = SeekableArchive(tar, request.image_in_archive)
-        if request.platform is None or archive.image().platform.serves(request.platform):
+        if all(map(archive.image().platform.serves, request.platforms)):
             return archive
     return None
 
@@ -189,7 +189,7 @@ def _opened(files: Files, what: str, request: SourceRequest) -> Opened:
         request.emit(
             events.Notice(f"{what}: {found.left_out} entries are no images, or not there, and left out")
         )
-    return open_images(blobs, found, platform=request.platform, names=names, as_is=request.as_is)
+    return open_images(blobs, found, platforms=request.platforms, names=names, as_is=request.as_is)
 
 
 def _check_version(version: str, what: str) -> None:
@@ -208,7 +208,7 @@ def _choose(
     from flakeship.sources.documents import is_index
     from flakeship.sources.indexes import image_alone, manifests_among, manifests_below
 
-    wanted, platform = request.image_in_archive, request.platform
+    wanted, platforms = request.image_in_archive, request.platforms
     named = _named(listed)
     if not named:
         raise NotAnImageError(f"{blobs.what} is an image layout that lists no image", hint=_DAMAGED)
@@ -220,13 +220,13 @@ def _choose(
     if len(named) > 1 and not wanted:
         names = set(map(tuple, named.values()))
         if all(entry.platform for entry in listed) and len(names) == 1:
-            found = manifests_among(blobs, listed, {}, platform=platform, sparse=sparse)
+            found = manifests_among(blobs, listed, {}, platforms=platforms, sparse=sparse)
             return replace(found, artifacts=(*found.artifacts, *beside)), tuple(*names)
     place = choose_image(list(named.values()), wanted, what=blobs.what)
     digest, own = list(named.items())[place]
     entry = next(entry for entry in listed if entry.digest == digest)
     if is_index(blobs, entry):
-        found = manifests_below(blobs, entry, platform=platform, sparse=sparse)
+        found = manifests_below(blobs, entry, platforms=platforms, sparse=sparse)
     else:
         found = image_alone(blobs, entry)
     return replace(found, artifacts=(*found.artifacts, *beside)), tuple(own)

@@ -61,8 +61,10 @@ class SourceRequest:
     """The image that a package is put on."""
     image_in_archive: str = ""
     """The image wanted of several in an archive: a name, or a number from 1 on."""
-    platform: Platform | None = None
-    """The platform wanted of several; None for all."""
+    platforms: tuple[Platform, ...] = ()
+    """The platforms wanted, none for all: of several images those for them are taken, and a single one must be for them."""
+    relabelled: bool = False
+    """Whether the image is to be labelled as for another platform, so that there must be one."""
     as_is: bool = False
     """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew."""
     now: datetime | None = None

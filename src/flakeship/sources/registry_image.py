@@ -5,7 +5,7 @@ stream from one registry to the other.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flakeship import events
 from flakeship.image.model import Platform
@@ -19,18 +19,18 @@ from flakeship.sources.stored import open_images
 @contextlib.contextmanager
 def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
     """Open an image of a registry. NotAnImageError where it is none."""
-    found = images_at(remote, request.platform)
+    found = images_at(remote, request.platforms)
     if found.left_out:
         request.emit(
             events.Notice(
                 f"{remote.blobs.what}: {found.left_out} entries say something of an image as it was, and are left out"
             )
         )
-    yield open_images(remote.blobs, found, platform=request.platform, as_is=request.as_is)
+    yield open_images(remote.blobs, found, platforms=request.platforms, as_is=request.as_is)
 
 
-def images_at(remote: RegistryImage, platform: Platform | None = None) -> ImageManifests:
-    """Return the manifests of what a reference leads to; of an index, those of `platform` where entries state it."""
+def images_at(remote: RegistryImage, platforms: Sequence[Platform] = ()) -> ImageManifests:
+    """Return the manifests of what a reference leads to; of an index, those for `platforms` where entries state them."""
     if is_index(remote.blobs, remote.entry):
-        return manifests_below(remote.blobs, remote.entry, platform=platform)
+        return manifests_below(remote.blobs, remote.entry, platforms=platforms)
     return image_alone(remote.blobs, remote.entry)

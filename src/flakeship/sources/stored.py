@@ -21,7 +21,7 @@ from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
 from flakeship.sources.blobs import DAMAGED, Blobs, check_size, document, parse_annotations, parse_descriptor
-from flakeship.sources.choice import choose_platform
+from flakeship.sources.choice import choose_platforms
 from flakeship.sources.indexes import Artifact, ImageManifest, ImageManifests, platform_as_listed
 
 
@@ -44,10 +44,8 @@ class StoredImage:
         *,
         names: Sequence[str] = (),
         as_is: bool = False,
-        listed: bool = False,
         artifacts: Sequence[Artifact] = (),
     ) -> None:
-        """`listed` is for an image that stays in its index: what its entry says is kept."""
         self.artifacts = artifacts
         entry, manifest = found.entry, found.content
         what = f"the manifest {entry.digest} of {blobs.what}"
@@ -66,10 +64,18 @@ class StoredImage:
         self._image = replace(
             image, layers=keys, annotations=annotations, artifact_type=_artifact_type(manifest)
         )
-        if listed:
-            self._image = _as_listed(self._image, entry)
-        elif (platform := platform_as_listed(entry, image.platform)).normal[:2] == image.platform.normal[:2]:
-            self._image = replace(self._image, platform=platform)
+        self._entry, self._own_platform = entry, image.platform
+        self.platform = platform_as_listed(entry, image.platform)
+        """What the entry says of it, which is its own word where no index lists it."""
+
+    def stay_listed(self) -> None:
+        """Keep what its entry says, for it stays in its index."""
+        self._image = _as_listed(self._image, self._entry)
+
+    def leave_index(self, *, chosen: bool) -> None:
+        """Stand alone; what its entry says of the platform is kept where that completes its own word, or where it was chosen by it."""
+        if chosen or self.platform.normal[:2] == self._own_platform.normal[:2]:
+            self._image = replace(self._image, platform=self.platform)
 
     def layers(self) -> Iterator[Layer]:
         """Yield each layer once."""
@@ -110,27 +116,24 @@ def open_images(
     blobs: Blobs,
     found: ImageManifests,
     *,
-    platform: Platform | None,
+    platforms: Sequence[Platform] = (),
     names: Sequence[str] = (),
     as_is: bool = False,
 ) -> StoredImage | StoredIndex:
-    """One image, or all of an index; of several platforms the one that is wanted, if one is."""
-    several = len(found.manifests) > 1
+    """One image, or all of an index; of several platforms those that are wanted, if some are. UsageError for others."""
     images = [
-        StoredImage(
-            blobs,
-            manifest,
-            names=names,
-            as_is=as_is,
-            listed=several and not platform,
-            artifacts=found.artifacts,
-        )
+        StoredImage(blobs, manifest, names=names, as_is=as_is, artifacts=found.artifacts)
         for manifest in found.manifests
     ]
-    if several and platform:
-        platforms = [image.image().platform for image in images]
-        return images[choose_platform(platforms, platform, what=blobs.what)]
-    return StoredIndex(images, found.annotations, found.artifacts) if several else images[0]
+    if len(images) > 1 and platforms:
+        places = choose_platforms([image.platform for image in images], platforms, what=blobs.what)
+        images = [images[place] for place in places]
+    if len(images) == 1:
+        images[0].leave_index(chosen=bool(platforms))
+        return images[0]
+    for image in images:
+        image.stay_listed()
+    return StoredIndex(images, found.annotations, found.artifacts)
 
 
 def _as_listed(image: Image, entry: Descriptor) -> Image:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from flakeship import events
-from flakeship.commands.publish.overrides import overridden_by, overrides_of, platform_of
+from flakeship.commands.platforms import platform_of
+from flakeship.commands.publish.overrides import overridden_by, overrides_of
 from flakeship.commands.publish.reuse import ReuseRequest
 from flakeship.errors import UsageError
 from flakeship.image.claims import image_of
@@ -46,7 +47,7 @@ def test_everything_is_read() -> None:
         expose=("8080", "53/UDP", "-90", "1-3"),
         volumes=("/data", "-/old"),
         stop_signal="sigint",
-        platform="linux/arm64/v8",
+        override_platform="linux/arm64/v8",
     ) == Overrides(
         env=(("A", "1=2"), ("B", None), ("C", "")),
         user="app:staff",
@@ -100,8 +101,9 @@ def test_a_health_check_warns_where_few_will_see_it(family: str, warnings: int) 
         ({"stop_signal": "SIGRTMIN+16"}, "stop-signal: 'SIGRTMIN+16'"),
         ({"stop_signal": "65"}, "stop-signal: '65'"),
         ({"healthcheck": "true"}, "healthcheck: 'true'"),
-        ({"platform": "arm64"}, "platform: 'arm64'"),
-        ({"platform": "Linux/arm64"}, "platform: 'Linux/arm64'"),
+        ({"override_platform": "arm64"}, "override-platform: 'arm64'"),
+        ({"override_platform": "Linux/arm64"}, "override-platform: 'Linux/arm64'"),
+        ({"platforms": ("linux/arm64", "amd64")}, "platforms: 'amd64'"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_way_out(inputs: dict[str, Any], words: str) -> None:
@@ -117,7 +119,7 @@ def test_every_signal_of_linux_may_stop_a_container(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted", "warnings"),
+    ("said", "wanted", "notices"),
     [
         ("linux/amd64", "linux/arm64", 1),
         ("linux/arm64", "linux/arm/v7", 1),
@@ -128,13 +130,15 @@ def test_every_signal_of_linux_may_stop_a_container(name: str) -> None:
         ("linux/arm/v7", "linux/arm", 0),
     ],
 )
-def test_a_platform_that_contradicts_the_image_is_told(said: str, wanted: str, warnings: int) -> None:
+def test_an_image_that_is_labelled_anew_is_told_of(said: str, wanted: str, notices: int) -> None:
     heard: list[events.Event] = []
-    overrides = overrides_of(Settings(platform=wanted), heard.append)
+    overrides = overrides_of(Settings(override_platform=wanted), heard.append)
     image = with_platform(image_of({"rootfs": {"diff_ids": []}}, 0, what="x"), platform_of(said))
-    overridden_by(image, overrides=overrides, emit=heard.append)
-    told = [event.text for event in heard if isinstance(event, events.Warned)]
-    assert told == [f"the image says that it is for {said}, and is published as one for {wanted}"] * warnings
+    made = overridden_by(image, overrides=overrides, emit=heard.append)
+    assert made.platform.serves(platform_of(wanted))
+    told = [event.text for event in heard if isinstance(event, events.Notice)]
+    assert told == [f"the image says that it is for {said}, and is published as one for {wanted}"] * notices
+    assert not any(isinstance(event, events.Warned) for event in heard)
 
 
 @pytest.mark.parametrize(
@@ -147,5 +151,10 @@ def test_a_platform_that_contradicts_the_image_is_told(said: str, wanted: str, w
     ],
 )
 def test_every_name_of_a_platform_marks_what_is_packed_alike(names: tuple[str, ...]) -> None:
-    marks = {ReuseRequest.of(Settings(platform=name)).shape for name in names}
-    assert marks == {digest_of(encode({"platform": names[0]}))[7:23]}
+    marks = {ReuseRequest.of(Settings(platforms=(name,))).shape for name in names}
+    assert marks == {digest_of(encode({"platforms": [names[0]]}))[7:23]}
+
+
+def test_an_image_is_labelled_anew_without_other_layers() -> None:
+    """So a later run without the input may take it for what it was made from."""
+    assert ReuseRequest.of(Settings(override_platform="linux/arm64")) == ReuseRequest.of(Settings())

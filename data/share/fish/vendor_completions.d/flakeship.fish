@@ -1,7 +1,7 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or remove them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
@@ -11,6 +11,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The a
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l nix-path -d 'What `<NAME>` stands for in `file`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l source -d 'An image that exists already' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l image-in-archive -d 'Which image of an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platforms -d 'Which platforms of an index to take' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l images -d 'Image names without a tag' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flavor -d 'What holds for all tags' -x
@@ -47,15 +48,14 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix-signing
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l substituters -d 'URLs of further binary caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l trusted-public-keys -d 'Public keys of these caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache-size -d 'MB that it may hold; the layers used longest ago go first' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache-size -d 'How much it may hold' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l compression -d 'Compression of layers' -x -a 'auto gzip zstd none'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l compression-level -d 'gzip' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l reuse -d 'Use layers again that are published already' -x -a 'trust verify off'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l reuse-from -d 'Where to look for layers besides the tags that are written' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path' -x -a 'auto always'
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path; `compare` builds twice, and refuses what differs' -x -a 'auto always compare'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l max-concurrent-uploads -d 'Layers sent at the same time' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l dry-run -d 'Build and pack, look at the registry, print what would be sent, send nothing' -x -a 'true false'
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l verify -d '`digests` checks what was written; `rebuild` also builds a second time and compares' -x -a 'off digests rebuild'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l lint -d 'What images from Nix commonly lack' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l metadata-file -d 'Write the result as JSON to this file' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l log-level -d 'How much to say' -x -a 'error warn info debug'
@@ -68,7 +68,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l expose -d 'Por
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l volumes -d 'Folders that hold data' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l stop-signal -d 'Signal that asks the program to end' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l healthcheck -d 'As in a Dockerfile' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platform -d 'Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l override-platform -d 'What a single image is for that is mislabelled' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l contents -d 'Installables whose trees are linked into `/`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l base -d '`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch' -x -a 'minimal none'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l base-image -d 'Image to put the package on' -x
@@ -78,6 +78,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug-shell -d
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l image-in-archive -d 'Which image of an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'Which platforms of an index to take' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l registry -d 'Registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l username -d 'User name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l password-file -d 'Password or token at the registry' -r -F
@@ -88,11 +89,9 @@ complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l plain-http -d 
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l ca -d 'Certificates (PEM) to trust besides the system\'s' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l log-level -d 'How much to say' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l json -d 'Print JSON' -x -a 'true false'
-complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platform -d 'Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
-complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache-size -d 'MB that it may hold; the layers used longest ago go first' -x
-complete -c flakeship -n '__fish_seen_subcommand_from layers' -l prune -d 'Remove what goes beyond `layer-cache-size`' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache-size -d 'How much it may hold' -x
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l log-level -d 'How much to say' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l help -d 'show the help and exit'
@@ -102,6 +101,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l attr -d 'The at
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l nix-path -d 'What `<NAME>` stands for in `file`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l source -d 'An image that exists already' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l image-in-archive -d 'Which image of an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platforms -d 'Which platforms of an index to take' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l images -d 'Image names without a tag' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l flavor -d 'What holds for all tags' -x
@@ -138,15 +138,14 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix-signing-
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l substituters -d 'URLs of further binary caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l trusted-public-keys -d 'Public keys of these caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache-size -d 'MB that it may hold; the layers used longest ago go first' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache-size -d 'How much it may hold' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l compression -d 'Compression of layers' -x -a 'auto gzip zstd none'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l compression-level -d 'gzip' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l reuse -d 'Use layers again that are published already' -x -a 'trust verify off'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l reuse-from -d 'Where to look for layers besides the tags that are written' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path' -x -a 'auto always'
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path; `compare` builds twice, and refuses what differs' -x -a 'auto always compare'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l max-concurrent-uploads -d 'Layers sent at the same time' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l dry-run -d 'Build and pack, look at the registry, print what would be sent, send nothing' -x -a 'true false'
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l verify -d '`digests` checks what was written; `rebuild` also builds a second time and compares' -x -a 'off digests rebuild'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l lint -d 'What images from Nix commonly lack' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l metadata-file -d 'Write the result as JSON to this file' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l log-level -d 'How much to say' -x -a 'error warn info debug'
@@ -160,7 +159,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l expose -d 'Port
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l volumes -d 'Folders that hold data' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l stop-signal -d 'Signal that asks the program to end' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l healthcheck -d 'As in a Dockerfile' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platform -d 'Which of several platforms to publish, `linux/arm64`; of a single image that is mislabelled, what it is for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l override-platform -d 'What a single image is for that is mislabelled' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l contents -d 'Installables whose trees are linked into `/`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l base -d '`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch' -x -a 'minimal none'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l base-image -d 'Image to put the package on' -x
@@ -202,4 +201,5 @@ complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l sep-annotatio
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l log-level -d 'How much to say' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l help -d 'show the help and exit'
+complete -c flakeship -f -n '__fish_seen_subcommand_from layers' -a 'list prune'
 complete -c flakeship -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'

@@ -82,7 +82,6 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             store,
             run.runtime.cpus,
             emit,
-            verify=request.packing.verify,
             prepare=keep_freed_memory,
         )
         buildable = request.subject.buildable
@@ -129,7 +128,7 @@ def registries_asked_for(request: Request, run: Run) -> frozenset[str]:
 
 
 def _check_comparable(buildable: Buildable) -> None:
-    """RejectedError where `verify: rebuild` would compare nothing, if that is known before the build."""
+    """RejectedError where `rebuild: compare` would compare nothing, if that is known before the build."""
     from flakeship.nix.reproduce import check_comparable
 
     try:

@@ -121,7 +121,6 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
             without_credentials="`username` has no password" if settings.username else "",
         ),
         registry=registry,
-        verify=settings.verify != "off",
         dry_run=settings.dry_run,
         zstd=settings.compression == "zstd",
         environ=runtime.environ,

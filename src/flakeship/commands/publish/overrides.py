@@ -6,14 +6,14 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from flakeship import events
+from flakeship.commands.platforms import platform_of, platforms_of
 from flakeship.errors import UsageError
 from flakeship.image.healthcheck import parse_healthcheck
-from flakeship.image.model import Image, Platform
-from flakeship.image.override import Overrides, overridden
+from flakeship.image.model import Image
+from flakeship.image.override import Overrides, overridden, platform_in
 from flakeship.settings.declaration import Settings
 
 # https://specs.opencontainers.org/image-spec/config/#properties: user, uid, user:group, uid:gid, …
@@ -25,9 +25,6 @@ _SIGNAL: Final = re.compile(
     r"|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?)"
     r"|[1-9]|[1-5][0-9]|6[0-4]",
     re.ASCII,
-)
-_PLATFORM: Final = re.compile(
-    r"([a-z0-9]+)(?:\(([0-9][0-9A-Za-z._-]*)\))?/([a-z0-9_-]+)(?:/([a-z0-9]+))?", re.ASCII
 )
 _PORTS_LIMIT: Final = 1000
 
@@ -42,6 +39,7 @@ def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overr
                 "set `media-types: docker` for those that only look there, or leave `healthcheck` out",
             )
         )
+    override, chosen = settings.override_platform, platforms_of(settings.platforms)
     return Overrides(
         entrypoint=_command("entrypoint", settings.entrypoint),
         cmd=_command("cmd", settings.cmd),
@@ -54,30 +52,24 @@ def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overr
             "stop-signal", settings.stop_signal.upper(), _SIGNAL, "write SIGTERM, SIGRTMIN+3 or a number"
         ),
         healthcheck=healthcheck,
-        platform=platform_of(settings.platform) if settings.platform else None,
+        platform=platform_of(override, name="override-platform") if override else None,
+        chosen=chosen[0] if len(chosen) == 1 else None,
     )
 
 
 def overridden_by(image: Image, *, overrides: Overrides, emit: events.Emit) -> Image:
-    """The image with all of them. A Warned event where `platform` contradicts what the image says of its programs."""
-    wanted = overrides.platform
-    if wanted and not image.platform.serves(wanted):
+    """The image with all of them. A Notice where it is labelled anew, a Warned event where an index did that before."""
+    wanted, said = overrides.platform, image.platform
+    if wanted and not said.serves(wanted):
+        emit(events.Notice(f"the image says that it is for {said}, and is published as one for {wanted}"))
+    elif overrides.chosen and not wanted and (own := platform_in(image.config)).normal[:2] != said.normal[:2]:
         emit(
             events.Warned(
-                f"the image says that it is for {image.platform}, and is published as one for {wanted}",
-                "`platform` changes what an image says, and not its programs: leave it out if they are for "
-                f"{image.platform}",
+                f"the index lists the image as one for {said}, as which it is published; its config says {own}",
+                f"write `override-platform: {own}` if its programs are for that",
             )
         )
     return overridden(image, overrides)
-
-
-def platform_of(text: str) -> Platform:
-    """Read `OS[(VERSION)]/ARCHITECTURE[/VARIANT]`. UsageError for text of any other form."""
-    hit = _PLATFORM.fullmatch(text)
-    if not hit:
-        raise UsageError(f"platform: {text!r} is no platform", hint="write linux/amd64 or linux/arm64/v8")
-    return replace(Platform.of(hit[1], hit[3], hit[4] or ""), os_version=hit[2] or "")
 
 
 def _command(name: str, text: str) -> tuple[str, ...] | None:

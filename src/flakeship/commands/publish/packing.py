@@ -20,7 +20,6 @@ class PackingRequest:
     algorithm: Algorithm | None
     level: int | None
     family: Family
-    verify: bool
     uploads: int
 
     @classmethod
@@ -31,7 +30,6 @@ class PackingRequest:
             algorithm,
             settings.compression_level,
             FAMILIES[settings.media_types],
-            settings.verify != "off",
             settings.max_concurrent_uploads or 1,
         )
         made.compression(only_loaded=False)  # which refuses what no destination could mend

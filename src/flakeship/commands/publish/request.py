@@ -28,11 +28,13 @@ class SourceChoice:
     """Which image of a source is meant, and what a plain package is made into an image with.
 
     `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as the
-    input says it. `pass_env` are names of variables for a script of the user's own. `wants_program` is False where an entry point was given.
+    input says it. `platforms` are those wanted, none for all; `relabelled` is True where one image is to be labelled as
+    for another platform. `pass_env` are names of variables for a script of the user's own. `wants_program` is False where an entry point was given.
     """
 
     image_in_archive: str = ""
-    platform: Platform | None = None
+    platforms: tuple[Platform, ...] = ()
+    relabelled: bool = False
     contents: tuple[str, ...] = ()
     base: Furnishing = "minimal"
     base_image: str = ""
@@ -51,7 +53,8 @@ class SourceChoice:
             )
         return cls(
             image_in_archive=settings.image_in_archive,
-            platform=_platform(settings.platform),
+            platforms=_platforms(settings.platforms),
+            relabelled=bool(settings.override_platform),
             contents=settings.contents,
             base=cast("Furnishing", settings.base),
             base_image=settings.base_image,
@@ -93,15 +96,15 @@ class Request:
             reuse=ReuseRequest.of(settings),
             layer_cache=LayerCache.of(settings, runtime),
             lint=settings.lint,
-            rebuild_to_compare=settings.verify == "rebuild",
+            rebuild_to_compare=settings.rebuild == "compare",
             naming=NamingRequest.of(settings, run.event, runtime.environ),
             subject=subject_of(settings, run),
         )
 
 
-def _platform(text: str) -> Platform | None:
-    if not text:
-        return None
-    from flakeship.commands.publish.overrides import platform_of
+def _platforms(texts: tuple[str, ...]) -> tuple[Platform, ...]:
+    if not texts:
+        return ()
+    from flakeship.commands.platforms import platforms_of
 
-    return platform_of(text)
+    return platforms_of(texts)

@@ -89,16 +89,18 @@ class ReuseRequest:
     def of(cls, settings: Settings) -> ReuseRequest:
         """Read the inputs."""
         shaping = settings.given("shapes-layers")
-        if settings.platform:  # one platform has several names, and each gives the same layers
-            from flakeship.commands.publish.overrides import platform_of
+        if (
+            settings.platforms
+        ):  # one platform has several names, and each gives the same layers, in whatever order
+            from flakeship.commands.platforms import platforms_of
 
-            shaping["platform"] = str(platform_of(settings.platform).shortest)
+            wanted = platforms_of(settings.platforms)
+            shaping["platforms"] = sorted(
+                replace(each.shortest, os_version=each.os_version).with_version for each in wanted
+            )
         return cls(
             settings.reuse,
-            settings.reuse == "trust"
-            and settings.rebuild != "always"
-            and settings.verify != "rebuild"
-            and not shaping,
+            settings.reuse == "trust" and settings.rebuild == "auto" and not shaping,
             digest_of(encode(shaping))[7:23] if shaping else "",
         )
 

@@ -78,7 +78,7 @@ def _check_platforms(source: OpenParts, places: Sequence[Destination]) -> None:
             held = "several platforms" if source.forward_only else ", ".join(map(str, source.platforms()))
             raise UsageError(
                 f"{place.name} takes one image, and the source holds one for each of {held}",
-                hint="choose one with `platform`",
+                hint="choose one with `platforms`",
             )
 
 

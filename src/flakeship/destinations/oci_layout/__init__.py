@@ -47,7 +47,7 @@ class Layout(Target):
         from flakeship.destinations.oci_layout.destination import LayoutDestination
         from flakeship.destinations.withheld import checked
 
-        layout = LayoutDestination(self.directory, self.tag, verify=options.verify, emit=options.emit)
+        layout = LayoutDestination(self.directory, self.tag, emit=options.emit)
         yield checked(layout, options)
 
 

@@ -39,10 +39,8 @@ class LayoutManifest:
 class LayoutDestination:
     """A folder, made if it is missing. `tag` names the image inside; an empty one means the tag of the image's own name."""
 
-    def __init__(
-        self, directory: Path, tag: str = "", *, verify: bool = True, emit: events.Emit = events.ignore
-    ) -> None:
-        self._directory, self._tag, self._verify, self._emit = directory, tag, verify, emit
+    def __init__(self, directory: Path, tag: str = "", *, emit: events.Emit = events.ignore) -> None:
+        self._directory, self._tag, self._emit = directory, tag, emit
         self._delivered: dict[Digest, DeliveredBlob] = {}
 
     @property
@@ -143,8 +141,6 @@ class LayoutDestination:
 
     def _check(self, packed: Packed | PackedIndex) -> None:
         """Verify every digest. RejectedError, or BlobsUnknownError while some layers were taken on trust."""
-        if not self._verify:
-            return
         layers = (layer for image in packed.images for layer in image.layers)
         believed = frozenset(layer.descriptor.digest for layer in layers if layer.open is None)
         try:
@@ -213,12 +209,10 @@ class LayoutDestination:
             self._blob(digest).unlink(missing_ok=True)
 
     def _has_blob(self, path: Path, digest: Digest, size: int) -> bool:
-        """Return True if the blob is there already; without `verify` its size is taken as proof."""
+        """Return True if the blob is there already: one of that size which was damaged or changed is not."""
         try:
             if path.stat().st_size != size:
                 return False
-            if not self._verify:
-                return True
             with path.open("rb", buffering=0) as file:
                 return sha256_of(file) == (digest, size)
         except OSError:

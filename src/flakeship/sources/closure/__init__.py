@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship import events
-from flakeship.errors import NotAnImageError
+from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.annotations import LAYER_KEY, PROGRAM
 from flakeship.image.model import EMPTY, Image, Layer
 from flakeship.image.tar.writer import RECIPE, tar_of
 from flakeship.sources import registry_image
+from flakeship.sources.choice import AbsentPlatformError
 from flakeship.sources.closure.architecture import platform_of
-from flakeship.sources.closure.base import BaseImage
+from flakeship.sources.closure.base import OTHER_PLATFORM, BaseImage
 from flakeship.sources.closure.furnishing import environment, furnished, links_for_base, user_of
 from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of, warn_of_other_name
@@ -62,8 +63,15 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Closure]:
         yield Closure(package)
         return
     platform = platform_of(package.system, path=package.path)
-    with registry_image.opened(request.base, replace(request, platform=platform)) as base:
-        yield Closure(package, below=base)
+    with contextlib.ExitStack() as stack:
+        try:
+            opening = registry_image.opened(request.base, replace(request, platforms=(platform,)))
+            below = stack.enter_context(opening)
+        except AbsentPlatformError as error:
+            raise UsageError(
+                f"base-image is for {error.held}, the package for {platform}", hint=OTHER_PLATFORM
+            ) from error
+        yield Closure(package, below=below)
 
 
 class Closure:

@@ -12,6 +12,9 @@ from flakeship.sources.opened import Opened
 _REPLACED: Final = frozenset({"Entrypoint", "Cmd"})
 """The command that a container of the base image runs, with its arguments."""
 
+OTHER_PLATFORM: Final = "name a base image that has this platform, or build the package for the other"
+"""The hint where it has not."""
+
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
@@ -29,7 +32,7 @@ class BaseImage:
         if (image.platform.os, image.platform.architecture) != (platform.os, platform.architecture):
             raise NotAnImageError(
                 f"base-image is for {image.platform}, the package for {platform}",
-                hint="name a base image that has this platform, or build the package for the other",
+                hint=OTHER_PLATFORM,
             )
         return cls(image, tuple(below.layers()))
 
