@@ -258,7 +258,7 @@ def test_a_shallow_clone_is_explained(nix: Nix, tmp_path: Path, git: Callable[..
         (
             "github:o/r",
             "error: getting status of '/nix/store/x-source/sub:x': No such file",
-            "check the name",
+            "Check the name",
         ),
         ("github:o/r", "error: 'file:///input/a b' is not a valid URL", "--show-trace"),
     ],
