@@ -43,6 +43,7 @@ class Pusher:
     stack: ExitStack
     clock: ManualClock = field(default_factory=ManualClock)
     events: list[Event] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def transport(
         self,
@@ -55,7 +56,7 @@ class Pusher:
         opened = Transport(
             ca=ca,
             plain_http=plain_http,
-            environ=environ or {},
+            environ=self.environ if environ is None else environ,
             emit=self.events.append,
             clock=self.clock.as_clock(),
             home=home,

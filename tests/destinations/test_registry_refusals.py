@@ -25,7 +25,7 @@ def test_an_early_refusal_is_read_although_the_connection_broke(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next("PATCH", UPLOADS, status=403, body=b'{"errors":[{"code":"DENIED"}]}', early=True)
-    layer = random_layer(11, size=16 * SIZE)
+    layer = random_layer(11, size=32 << 20)
     with pytest.raises(NotAllowedError, match="403"):
         push(packed_of(layer), pusher.destination(proxy.host, registry.new_repository()))
 
