@@ -60,6 +60,7 @@ from tests.destinations.test_registry_refusals import (
     test_a_file_that_can_not_be_opened_is_no_fault_of_the_disk,
     test_a_manifest_that_is_accepted_and_thrown_away_is_no_success,
     test_a_name_that_the_registry_refuses_is_told_in_its_words,
+    test_a_put_that_is_refused_is_no_upload,
     test_a_refusal_is_not_tried_again_and_its_words_are_shown,
     test_a_registry_that_takes_no_patch_gets_one_put,
     test_a_request_too_large_for_a_proxy_names_the_proxy,

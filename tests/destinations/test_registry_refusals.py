@@ -63,6 +63,22 @@ def test_a_registry_that_takes_no_patch_gets_one_put(
     assert pusher.of(Retry) == []
 
 
+def test_a_put_that_is_refused_is_no_upload(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:
+    """The registry takes no PATCH; it took one layer by a PUT, is in trouble at the second, and then refuses it."""
+    proxy.fail_next("PATCH", UPLOADS, status=405, times=9)
+    repository = registry.new_repository()
+    destination = pusher.destination(proxy.host, repository)
+    first, second = random_packed(30, layers=2).layers
+    assert destination.take(first).state == "uploaded"
+    proxy.fail_next("PUT", UPLOADS, status=503)
+    proxy.fail_next("PUT", UPLOADS, status=413)
+    with pytest.raises(UnreachableError, match=r"PUT .* was answered 413"):
+        destination.take(second)
+    assert proxy.pending == 1, "the PATCH was tried once"
+    assert registry.blob(repository, second.descriptor.digest) is None
+    assert registry.open_uploads(repository) == []
+
+
 def test_a_request_too_large_for_a_proxy_names_the_proxy(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:

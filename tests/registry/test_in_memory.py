@@ -23,7 +23,11 @@ from tests.registry.test_authorization import (
 from tests.registry.test_client import (
     test_a_first_contact_that_failed_is_not_remembered,
     test_a_manifest_beyond_the_limit_is_refused,
+    test_a_manifest_of_the_limit_is_read,
+    test_a_patch_that_names_no_location_stays_where_it_was,
+    test_a_patch_with_an_empty_location_is_no_answer,
     test_a_registry_that_names_no_digest_is_read,
+    test_a_session_may_be_opened_by_other_words,
     test_a_warning_is_passed_on_once,
     test_what_is_not_there_is_none,
     test_what_was_pushed_can_be_read,
