@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from flakeship.destinations.registry.destination import RegistryDestination, Reu
 from flakeship.destinations.registry.dry_run import DryRun
 from flakeship.destinations.registry.opening import opened
 from flakeship.destinations.withheld import Withheld
-from flakeship.errors import NotAllowedError, UsageError
+from flakeship.errors import NotAllowedError, UnreachableError, UsageError
 from flakeship.events import Detail, Notice
 from flakeship.image.index import seal_index
 from flakeship.image.model import Packed
@@ -28,6 +28,7 @@ from flakeship.registry.credentials import Credentials
 from flakeship.registry.reference import Reference
 from tests.destinations.pushing import Pusher, push
 from tests.images import digests, packed_of, random_packed
+from tests.testbed.registry_faults import Answer
 from tests.testbed.registry_memory import (
     MemoryRegistry,
     basic_registry,
@@ -63,7 +64,7 @@ def options(
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def place(
     host: str, given: DestinationOptions, *, repository: str = "o/n", tags: tuple[str, ...] = ("1",)
 ) -> Iterator[Destination]:
@@ -205,6 +206,20 @@ def test_a_dry_run_asks_and_sends_nothing(registry: MemoryRegistry, pusher: Push
     assert {asked.method for asked in registry.asked[before:]} == {"GET", "HEAD"}
 
 
+def test_a_run_that_fails_keeps_no_pause_that_a_registry_asks_for(
+    registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    proxy.fail_next("GET", "/pause", status=503, headers={"Retry-After": "5"})
+    with contextlib.ExitStack() as scope:
+        it = scope.enter_context(place(proxy.host, options(pusher)))
+        assert isinstance(it, RegistryDestination)
+        transport = it._client.transport
+        transport.exchange("GET", f"http://{proxy.host}/pause", headers={}).close()
+        assert not scope.__exit__(UnreachableError, UnreachableError("it is down"), None)
+    transport.exchange("GET", f"http://{proxy.host}/v2/", headers={}).close()
+    assert pusher.clock.slept == []
+
+
 # What is there
 
 
@@ -327,3 +342,30 @@ def test_images_of_an_index_are_written_before_it(
     written = [asked.path.rpartition("/")[2] for asked in proxy.of("PUT", "/manifests/")]
     those = [image.descriptor.digest for image in images][1 if kind == "image" else 0 :]
     assert written == [*those, index.descriptor.digest, "1"]
+
+
+@pytest.mark.parametrize(
+    ("said", "there"), [("RIGHT", True), ("0", True), ("", True), ("1", False), ("MORE", False)]
+)
+def test_a_blob_of_another_size_is_sent(
+    said: str, there: bool, proxy: FaultProxy, registry: MemoryRegistry, pusher: Pusher
+) -> None:
+    """Some registries report no size, or 0."""
+    (layer,) = random_packed(103, layers=1).layers
+    size = layer.descriptor.size
+    length = {"RIGHT": str(size), "MORE": str(size + 1)}.get(said, said)
+    headers = {"Content-Length": length} if length else {"Transfer-Encoding": "chunked"}
+    repository = registry.new_repository()
+    registry.blobs[repository, layer.descriptor.digest] = b"x"
+    proxy.change_next("HEAD", "/blobs/sha256:", lambda _: Answer(200, headers))
+    state = pusher.destination(proxy.host, repository).take(layer).state
+    assert state == ("reused" if there else "uploaded")
+
+
+def test_a_session_that_became_a_blob_is_not_deleted(registry: MemoryRegistry, pusher: Pusher) -> None:
+    before = len(registry.asked)
+    with place(registry.host, options(pusher), repository=registry.new_repository()) as it:
+        it.take(random_packed(104, layers=1).layers[0])
+    methods = [asked.method for asked in registry.asked[before:]]
+    assert methods.count("DELETE") == 1, "that of the check"
+    assert methods.index("DELETE") < methods.index("PUT")

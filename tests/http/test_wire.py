@@ -406,6 +406,19 @@ def test_a_peer_that_takes_next_to_nothing_is_left(rate: int) -> None:
 
 
 @pytest.mark.usefixtures("brief")
+def test_what_a_peer_took_before_buys_it_no_time() -> None:
+    """Much was sent on the connection already, and arrived; then nothing more does."""
+    with line(queue=4096) as (ours, theirs):
+        clock = Taking(theirs, rate=100_000)
+        sender = Sender(ours, clock.now)
+        sender.send(b"x" * SIZE)
+        clock.rate, began = 0, clock.time
+        with pytest.raises(TimeoutError):
+            sender.send(b"x" * SIZE)
+    assert clock.time - began < 500
+
+
+@pytest.mark.usefixtures("brief")
 def test_a_peer_that_takes_no_more_because_it_has_answered_is_heard() -> None:
     """The connection is closed behind the answer: what was not sent must not pass for the next request."""
     with line(queue=4096) as (ours, theirs):

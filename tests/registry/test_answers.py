@@ -294,6 +294,8 @@ def test_a_refused_commit_may_be_one_that_got_lost(status: int, codes: tuple[str
         (507, {"Retry-After": "7"}, "", True),
         (507, {}, "", False),
         (503, {}, "", True),
+        (500, {"Retry-After": "7"}, "", True),
+        (499, {"Retry-After": "7"}, "", True),
     ],
 )
 def test_a_refusal_for_now_is_none_for_good(
@@ -305,8 +307,9 @@ def test_a_refusal_for_now_is_none_for_good(
         with pytest.raises(Error) as raised:
             client.start_upload()
     assert getattr(raised.value, "transient", False) == passes
-    if passes and status == 403:
-        assert "limits how much" in raised.value.hint
+    if passes:
+        waits = status in (403, 507) or (status == 500 and headers)
+        assert ("limits how much" in raised.value.hint) == bool(waits)
 
 
 def test_a_registry_that_warns_for_ever_is_heard_for_a_while(pusher: Pusher) -> None:

@@ -164,7 +164,17 @@ def test_an_extended_header_of_absurd_size(kind: bytes) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [b"5 a=\n", b"x", b"0 \n", b"999999999999 path=a\n", b"99 path=a\n", b"-3 path=a\n", b"11path=abc\n"],
+    [
+        b"5 a=\n",
+        b"x",
+        b"0 \n",
+        b"1 \n",
+        b"2 \n",
+        b"999999999999 path=a\n",
+        b"99 path=a\n",
+        b"-3 path=a\n",
+        b"11path=abc\n",
+    ],
 )
 def test_damaged_pax_records(record: bytes) -> None:
     size = f"{len(record):011o}\0".encode()

@@ -16,7 +16,7 @@ from flakeship.image.stream import chunks, sha256_of
 from flakeship.image.tar.blocks import DamagedError
 from flakeship.image.tar.members import Members
 from flakeship.image.tar.reader import TarReader
-from flakeship.image.tar.sparse import SIZE_LIMIT
+from flakeship.image.tar.sparse import SIZE_LIMIT, Layout, of_header
 from tests.image.tar.test_reader import Pipe, header
 
 FORMS: Final = {
@@ -145,6 +145,17 @@ def test_maps_that_are_right(data: bytes) -> None:
     for kind in (io.BytesIO, Pipe):
         reader = TarReader(kind(data))
         assert [b"".join(chunks(reader.data())) for _ in reader] == [b"\0ab\0\0\0c\0\0"]
+
+
+def test_numbers_in_each_block_are_whole() -> None:
+    """Gigabytes apart, so that each of their digits counts."""
+    pairs = [((number + 8) * 0o1654321012, 0o1234567) for number in range(25)]
+    fields = [b"%011o\0%011o\0" % pair for pair in pairs]
+    first = (bytes(386) + b"".join(fields[:4]) + b"\1" + b"%011o\0" % 1 << 32).ljust(512, b"\0")
+    second = b"".join(fields[4:]).ljust(512, b"\0")
+    assert of_header(first, lambda: second) == Layout(pairs, 1 << 32)
+    with pytest.raises(DamagedError):
+        of_header(first, lambda: b"")
 
 
 def test_a_header_that_goes_on_without_end() -> None:
