@@ -151,7 +151,7 @@ def test_numbers_in_each_block_are_whole() -> None:
     """Gigabytes apart, so that each of their digits counts."""
     pairs = [((number + 8) * 0o1654321012, 0o1234567) for number in range(25)]
     fields = [b"%011o\0%011o\0" % pair for pair in pairs]
-    first = (bytes(386) + b"".join(fields[:4]) + b"\1" + b"%011o\0" % 1 << 32).ljust(512, b"\0")
+    first = (bytes(386) + b"".join(fields[:4]) + b"\1" + b"%011o\0" % (1 << 32)).ljust(512, b"\0")
     second = b"".join(fields[4:]).ljust(512, b"\0")
     assert of_header(first, lambda: second) == Layout(pairs, 1 << 32)
     with pytest.raises(DamagedError):
