@@ -180,6 +180,12 @@ def test_a_name_that_moves_into_the_network_is_not_followed() -> None:
     assert addresses.of("a.example") == ("8.8.4.4",)
 
 
+def test_no_more_than_three_addresses_are_named() -> None:
+    many = [f"169.254.0.{number}" for number in range(1, 6)]
+    with pytest.raises(UnsafeUrlError, match=r"is at 169\.254\.0\.1, 169\.254\.0\.2, 169\.254\.0\.3, where"):
+        Addresses(Dns({"a.example": [many]})).of("a.example")
+
+
 def test_a_name_inside_may_move_within() -> None:
     addresses = Addresses(Dns({"a.corp": [["10.0.0.1"], ["10.0.0.2"]]}))
     addresses.of("a.corp")

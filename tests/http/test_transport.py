@@ -56,8 +56,9 @@ def test_a_redirect_keeps_credentials_at_home(
     assert other.requests[0].headers["Accept"] == "x"
 
 
-def test_a_body_is_sent_again_after_307(proxy: FaultProxy, pusher: Pusher) -> None:
-    redirect(proxy, "PUT", "/v2/a", "/v2/b")
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_body_is_sent_again_after_307(status: int, proxy: FaultProxy, pusher: Pusher) -> None:
+    redirect(proxy, "PUT", "/v2/a", "/v2/b", status=status)
     body = RequestBody(opener(b"x" * 1000), 1000, "it", pusher.events.append)
     pusher.transport().exchange("PUT", f"http://{proxy.host}/v2/a", headers={}, body=body).close()
     assert [(request.path, request.received) for request in proxy.requests] == [

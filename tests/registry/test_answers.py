@@ -229,6 +229,24 @@ def test_a_digest_that_two_headers_tell_is_one(pusher: Pusher) -> None:
             client.put_manifest("1", MANIFEST, media_type=OCI.manifest)
 
 
+@pytest.mark.parametrize("start", [0, 3])
+def test_a_blob_whose_end_is_known_is_compared_by_who_reads_it(start: int, pusher: Pusher) -> None:
+    """A wrong one is no broken connection: it would come as wrong again."""
+    with scripted(PING, answer(200, {}, b"another")) as server:
+        client = asked(pusher, server)
+        with client.get_blob(PACKED.config_descriptor.digest, start=start) as blob:
+            assert blob.read(100) == b"another"[start:]
+            assert blob.read(100) == b""
+
+
+def test_a_part_without_an_end_is_compared_by_who_reads_it(pusher: Pusher) -> None:
+    headers = {"Connection": "close"}
+    with scripted(PING, answer(200, headers, b"another", length=False)) as server:
+        client = asked(pusher, server)
+        with client.get_blob(PACKED.config_descriptor.digest, start=3) as blob:
+            assert blob.read(100) + blob.read(100) == b"ther"
+
+
 # Ends of uploads
 
 

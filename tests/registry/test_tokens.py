@@ -13,6 +13,7 @@ import pytest
 from flakeship.events import Secret
 from flakeship.http.errors import WireError
 from flakeship.http.origin import Origin
+from flakeship.registry.authorization import Authorization
 from flakeship.registry.challenge import Challenge
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError, RegistryError
@@ -141,3 +142,98 @@ def test_how_long_a_token_lives(said: object, seconds: int, pusher: Pusher) -> N
     with server(given(**document)) as (running, challenge):
         token = fetch(pusher, running, challenge)
     assert (token.lifetime, token.expires, token.scopes) == (seconds, pusher.clock.now + seconds, SCOPES)
+
+
+# Rights that a registry suggests
+
+
+@pytest.mark.parametrize(
+    ("own", "suggested", "asked"),
+    [
+        (("repository:a:pull",), "repository:a:push", ()),
+        (("repository:a:pull",), "repository:a:pull,push", ()),
+        (("repository:a:pull",), "repository:b:pull repository:a:push", ("repository:b:pull",)),
+        (("repository:a:pull,push",), "repository:a:delete", ("repository:a:delete",)),
+        (("repository:a:pull", "repository:b:pull,push"), "repository:a:push", ("repository:a:push",)),
+        (("repository:a:pull,push",), "repository:a:pull,push", ()),
+    ],
+)
+def test_who_reads_asks_for_no_right_to_write(
+    own: tuple[str, ...], suggested: str, asked: tuple[str, ...], pusher: Pusher
+) -> None:
+    with scripted(given(token="t1"), given(token="t2")) as running:
+        origin = Origin.of(f"http://{running.host}")
+        authorization = Authorization(pusher.transport(), origin, None, own)
+        realm = f'Bearer realm="{origin}/token"'
+        assert authorization.learn(realm, used=None)
+        used = authorization.header()
+        for error, times in (("invalid_token", 1), ("insufficient_scope", 1 if not asked else 2)):
+            authorization.learn(f'{realm},error="{error}",scope="{suggested}"', used=None)
+            authorization.header()
+            assert len(running.requests) == times
+    assert used == "Bearer t1"
+    scopes = parse_qs(urlsplit(running.requests[-1]).query)["scope"]
+    assert scopes == [*asked, *own]
+
+
+def test_a_token_that_was_refused_is_asked_for_anew(pusher: Pusher) -> None:
+    """And one that another thread has got since is used as it is."""
+    with scripted(given(token="t1"), given(token="t2")) as running:
+        origin = Origin.of(f"http://{running.host}")
+        authorization = Authorization(pusher.transport(), origin, None, ("repository:a:pull",))
+        realm = f'Bearer realm="{origin}/token"'
+        assert authorization.header() is None
+        authorization.learn(realm, used=None)
+        assert authorization.header() == authorization.header() == "Bearer t1"
+        assert authorization.learn(realm, used="Bearer t1")
+        assert authorization.header() == "Bearer t2"
+        assert authorization.learn("", used="Bearer t1"), "the challenge of the first contact counts"
+        assert authorization.header() == "Bearer t2"
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "passed", "seconds", "renewed"),
+    [
+        (300, 239, 0, False),
+        (300, 240, 0, True),
+        (300, 150, 149, False),
+        (300, 150, 150, True),
+        (60, 29, 0, False),
+        (60, 30, 0, True),
+        (60, 29, 1000, False),
+    ],
+)
+def test_a_token_lasts_for_the_request(
+    lifetime: int, passed: float, seconds: float, renewed: bool, pusher: Pusher
+) -> None:
+    with scripted(given(token="t1", expires_in=lifetime), given(token="t2")) as running:
+        origin = Origin.of(f"http://{running.host}")
+        authorization = Authorization(pusher.transport(), origin, None, ("repository:a:pull",))
+        authorization.learn(f'Bearer realm="{origin}/token"', used=None)
+        authorization.header()
+        pusher.clock.now += passed
+        assert authorization.header(seconds=seconds) == ("Bearer t2" if renewed else "Bearer t1")
+
+
+@pytest.mark.parametrize(
+    ("credentials", "header", "used", "again"),
+    [
+        (PASSWORD, 'Basic realm="x"', None, True),
+        (PASSWORD, 'Basic realm="x"', "Basic bWU6", False),
+        (None, 'Basic realm="x"', None, False),
+        (Credentials("", "canary-token", "bearer"), 'Bearer realm="https://a.example/"', None, True),
+        (Credentials("", "canary-token", "bearer"), 'Bearer realm="https://a.example/"', "Bearer x", False),
+        (PASSWORD, "", None, False),
+        (PASSWORD, "Negotiate", None, False),
+    ],
+)
+def test_when_a_request_is_sent_once_more(
+    credentials: Credentials | None, header: str, used: str | None, again: bool, pusher: Pusher
+) -> None:
+    origin = Origin.of("https://registry.example")
+    authorization = Authorization(pusher.transport(), origin, credentials, ("repository:a:pull",))
+    assert authorization.learn(header, used=used) == again
+    if credentials and credentials.kind == "bearer":
+        assert authorization.header() == "Bearer canary-token"
+    elif not credentials:
+        assert authorization.header() is None

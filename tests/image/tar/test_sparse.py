@@ -16,6 +16,7 @@ from flakeship.image.stream import chunks, sha256_of
 from flakeship.image.tar.blocks import DamagedError
 from flakeship.image.tar.members import Members
 from flakeship.image.tar.reader import TarReader
+from flakeship.image.tar import sparse
 from flakeship.image.tar.sparse import SIZE_LIMIT, Layout, of_header
 from tests.image.tar.test_reader import Pipe, header
 
@@ -145,6 +146,14 @@ def test_maps_that_are_right(data: bytes) -> None:
     for kind in (io.BytesIO, Pipe):
         reader = TarReader(kind(data))
         assert [b"".join(chunks(reader.data())) for _ in reader] == [b"\0ab\0\0\0c\0\0"]
+
+
+def test_pieces_are_counted_over_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    two, three = (old([(0, 1), (5, 1)], 9, stored=2) + old([(0, 1)] * count, 9) for count in (0, 1))
+    monkeypatch.setattr(sparse, "SEGMENT_LIMIT", 2)
+    assert len(list(TarReader(io.BytesIO(two)))) == 2
+    with pytest.raises(DamagedError, match="more than 2 pieces"):
+        list(TarReader(io.BytesIO(three)))
 
 
 def test_numbers_in_each_block_are_whole() -> None:
