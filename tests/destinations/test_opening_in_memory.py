@@ -369,3 +369,16 @@ def test_a_session_that_became_a_blob_is_not_deleted(registry: MemoryRegistry, p
     methods = [asked.method for asked in registry.asked[before:]]
     assert methods.count("DELETE") == 1, "that of the check"
     assert methods.index("DELETE") < methods.index("PUT")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "limit"), [((429, 500), 1), ((502, 503), 1), ((504, 504), 1), ((408, 425), None)]
+)
+def test_which_answers_count_as_trouble(
+    statuses: tuple[int, ...], limit: int | None, registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    for status in statuses:
+        proxy.fail_next("POST", "/uploads/", status=status)
+    destination = pusher.destination(proxy.host, registry.new_repository())
+    assert destination.take(random_packed(105, layers=1).layers[0]).state == "uploaded"
+    assert destination._uploads._limit.limit == limit

@@ -50,7 +50,7 @@ def test_a_name_that_the_registry_refuses_is_told_in_its_words(
         push(random_packed(13), pusher.destination(proxy.host, registry.new_repository()))
 
 
-@pytest.mark.parametrize("status", [404, 405, 413, 416])
+@pytest.mark.parametrize("status", [400, 404, 405, 411, 413, 415, 416, 501])
 def test_a_registry_that_takes_no_patch_gets_one_put(
     status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:

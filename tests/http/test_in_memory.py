@@ -7,6 +7,7 @@ from tests.http.test_transport import (
     test_a_circle_of_redirects_ends,
     test_a_large_error_page_is_read_in_part,
     test_a_limit_of_open_files_is_named_where_a_connection_fails,
+    test_a_long_url_is_shown_in_part,
     test_a_put_is_never_turned_into_a_get,
     test_a_reader_never_hands_out_more_than_it_said,
     test_a_redirect_keeps_credentials_at_home,

@@ -184,10 +184,10 @@ def test_the_limit_never_falls_below_one() -> None:
     for _ in range(6):
         limit.trouble()
     assert limit.limit == 1
-    with limit.slot():
-        pass
-    with limit.slot():
-        pass
+    for _ in range(2):
+        with limit.slot():
+            assert limit._active == 1
+    assert limit._active == 0
 
 
 def test_a_burst_is_two_within_five_seconds() -> None:

@@ -177,6 +177,12 @@ def test_urls_are_shown_without_secrets() -> None:
     assert redact_url("https://u:p@h.example:5/a/b?sig=canary#f") == "https://h.example:5/a/b?…"
 
 
+def test_a_long_url_is_shown_in_part() -> None:
+    shown = redact_url(f"https://a.example/{'x' * 400}?a=canary")
+    assert len(shown) == 300
+    assert "canary" not in shown
+
+
 def test_a_limit_of_open_files_is_named_where_a_connection_fails() -> None:
     error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     assert "ulimit -n" in wire_error(error, Origin.of("https://registry.example")).hint

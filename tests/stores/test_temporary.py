@@ -183,3 +183,11 @@ def test_what_a_run_that_was_killed_left_is_removed_by_the_next(tmp_path: Path) 
     os.close(make_folder(left, mode=0o700))  # its lock is gone with its process
     with temporary_folder(tmp_path) as folder:
         assert [path for path in tmp_path.iterdir() if path.is_dir()] == [folder]
+
+
+def test_what_is_known_of_a_full_disk_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert disk_full(folder).message == f"no space left in {tmp_path} for packing layers"
+    assert disk_full(folder, free=1).message.startswith("only 0.0 MB are free")
+    told = disk_full(folder, free=1_500_000, needed=1).message
+    assert told.endswith("; about 0 MB are needed there")

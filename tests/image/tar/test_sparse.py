@@ -13,10 +13,10 @@ from typing import Final
 import pytest
 
 from flakeship.image.stream import chunks, sha256_of
+from flakeship.image.tar import sparse
 from flakeship.image.tar.blocks import DamagedError
 from flakeship.image.tar.members import Members
 from flakeship.image.tar.reader import TarReader
-from flakeship.image.tar import sparse
 from flakeship.image.tar.sparse import SIZE_LIMIT, Layout, of_header
 from tests.image.tar.test_reader import Pipe, header
 
@@ -165,6 +165,9 @@ def test_numbers_in_each_block_are_whole() -> None:
     assert of_header(first, lambda: second) == Layout(pairs, 1 << 32)
     with pytest.raises(DamagedError):
         of_header(first, lambda: b"")
+    for place in (386, 398, 483):
+        with pytest.raises(DamagedError):
+            of_header(first[:place] + b"no number..." + first[place + 12 :], lambda: second)
 
 
 def test_a_header_that_goes_on_without_end() -> None:
