@@ -319,6 +319,8 @@ def test_a_listed_blob_that_is_gone_is_named(registry: MemoryRegistry, pusher: P
     with pytest.raises(BlobsUnknownError) as raised:
         destination.prepare(changed)
     assert raised.value.digests == {gone.descriptor.digest}
+    manifests = [asked for asked in registry.accesses(f"{repository}/manifests/") if asked.method == "PUT"]
+    assert len(manifests) == 2, "those of the first push"
     assert destination.take(gone, certain=False).state == "uploaded"
     assert destination.prepare(changed).finish().digest == changed.descriptor.digest
 

@@ -330,6 +330,22 @@ def test_a_refusal_for_now_is_none_for_good(
         assert ("limits how much" in raised.value.hint) == bool(waits)
 
 
+PASSING = (408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524)
+
+
+def test_which_statuses_may_pass(pusher: Pusher) -> None:
+    statuses = sorted({near for status in (*PASSING, 409) for near in (status - 1, status, status + 1)})
+    with scripted(PING, *map(answer, statuses)) as server:
+        client = asked(pusher, server)
+        found = []
+        for status in statuses:
+            with pytest.raises(RegistryError) as raised:
+                client.mount(DIGEST, "c")
+            if raised.value.transient:
+                found.append(status)
+    assert tuple(found) == PASSING
+
+
 def test_a_registry_that_warns_for_ever_is_heard_for_a_while(pusher: Pusher) -> None:
     warnings = [", ".join(f'299 - "{number}-{each}"' for each in range(9)) for number in range(9)]
     with scripted(PING, *(answer(404, {"Warning": text}) for text in warnings)) as server:
