@@ -86,9 +86,9 @@ class Pusher:
 
 
 @pytest.fixture
-def pusher() -> Iterator[Pusher]:
+def pusher(one_authority: str) -> Iterator[Pusher]:
     with ExitStack() as stack:
-        yield Pusher(stack)
+        yield Pusher(stack, environ={"SSL_CERT_FILE": one_authority})
 
 
 def push(packed: Packed, destination: RegistryDestination, *, threads: int = 1) -> Published:

@@ -84,8 +84,6 @@ from tests.testbed.registry_memory import (
     MemoryRegistry,
     _token_registry,
     basic_registry,
-    few_authorities,
-    pusher,
     registry,
 )
 from tests.testbed.registry_proxy import FaultProxy

@@ -19,4 +19,4 @@ from tests.http.test_transport import (
     test_urls_are_shown_without_secrets,
     test_which_proxy,
 )
-from tests.testbed.registry_memory import few_authorities, pusher, registry
+from tests.testbed.registry_memory import registry

@@ -52,4 +52,4 @@ from tests.registry.test_retry_policy import (
     test_tokens,
     test_uploads_and_manifests,
 )
-from tests.testbed.registry_memory import _token_registry, basic_registry, few_authorities, pusher, registry
+from tests.testbed.registry_memory import _token_registry, basic_registry, registry

@@ -23,10 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.destinations.pushing import Pusher
 from tests.testbed.registry import PASSWORD, USERNAME, Access, Registry
 from tests.testbed.registry_faults import Answer
-from tests.testbed.registry_tls import write_certificate
 from tests.testbed.registry_token import TokenServer
 
 _PATH: Final = re.compile(
@@ -260,15 +258,3 @@ def basic_registry() -> Iterator[MemoryRegistry]:
 def _token_registry(_token_server: TokenServer) -> Iterator[MemoryRegistry]:
     with memory_registry(username=USERNAME, password=PASSWORD, tokens=_token_server) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file with one certificate authority: to read all of the system's takes longer than a push."""
-    return str(write_certificate(tmp_path_factory.mktemp("authority"))[0])
-
-
-@pytest.fixture
-def pusher(few_authorities: str) -> Iterator[Pusher]:
-    with contextlib.ExitStack() as stack:
-        yield Pusher(stack, environ={"SSL_CERT_FILE": few_authorities})
