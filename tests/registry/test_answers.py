@@ -346,6 +346,14 @@ def test_which_statuses_may_pass(pusher: Pusher) -> None:
     assert tuple(found) == PASSING
 
 
+def test_what_was_damaged_on_its_way_is_sent_once_more(pusher: Pusher) -> None:
+    body = b'{"errors":[{"code":"DIGEST_INVALID"}]}'
+    with scripted(PING, answer(400, {}, body)) as server:
+        client = asked(pusher, server)
+        with pytest.raises(RegistryError, match="tried 2 times"):
+            client.retrying(client.start_upload, what="it")
+
+
 def test_a_registry_that_warns_for_ever_is_heard_for_a_while(pusher: Pusher) -> None:
     warnings = [", ".join(f'299 - "{number}-{each}"' for each in range(9)) for number in range(9)]
     with scripted(PING, *(answer(404, {"Warning": text}) for text in warnings)) as server:
