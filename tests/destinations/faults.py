@@ -6,7 +6,7 @@ from tests.destinations.pushing import Pusher, push
 from tests.images import random_packed
 from tests.testbed.registry import FaultProxy, Registry
 
-SIZE = 2 * 1024 * 1024
+SIZE = 256 * 1024
 UPLOADS, BLOBS, MANIFESTS = "/blobs/uploads/", "/blobs/sha256:", "/manifests/"
 
 

@@ -43,6 +43,7 @@ class Pusher:
     stack: ExitStack
     clock: ManualClock = field(default_factory=ManualClock)
     events: list[Event] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def transport(
         self,
@@ -55,7 +56,7 @@ class Pusher:
         opened = Transport(
             ca=ca,
             plain_http=plain_http,
-            environ=environ or {},
+            environ=self.environ if environ is None else environ,
             emit=self.events.append,
             clock=self.clock.as_clock(),
             home=home,
@@ -85,9 +86,9 @@ class Pusher:
 
 
 @pytest.fixture
-def pusher() -> Iterator[Pusher]:
+def pusher(one_authority: str) -> Iterator[Pusher]:
     with ExitStack() as stack:
-        yield Pusher(stack)
+        yield Pusher(stack, environ={"SSL_CERT_FILE": one_authority})
 
 
 def push(packed: Packed, destination: RegistryDestination, *, threads: int = 1) -> Published:

@@ -25,7 +25,7 @@ def test_an_early_refusal_is_read_although_the_connection_broke(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next("PATCH", UPLOADS, status=403, body=b'{"errors":[{"code":"DENIED"}]}', early=True)
-    layer = random_layer(11, size=16 * SIZE)
+    layer = random_layer(11, size=32 << 20)
     with pytest.raises(NotAllowedError, match="403"):
         push(packed_of(layer), pusher.destination(proxy.host, registry.new_repository()))
 
@@ -50,7 +50,7 @@ def test_a_name_that_the_registry_refuses_is_told_in_its_words(
         push(random_packed(13), pusher.destination(proxy.host, registry.new_repository()))
 
 
-@pytest.mark.parametrize("status", [404, 405, 413, 416])
+@pytest.mark.parametrize("status", [400, 404, 405, 411, 413, 415, 416, 501])
 def test_a_registry_that_takes_no_patch_gets_one_put(
     status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
@@ -61,6 +61,22 @@ def test_a_registry_that_takes_no_patch_gets_one_put(
     assert registry.open_uploads(repository) == []
     assert len(proxy.of("PATCH")) == 1, "what it refuses is remembered"
     assert pusher.of(Retry) == []
+
+
+def test_a_put_that_is_refused_is_no_upload(proxy: FaultProxy, registry: Registry, pusher: Pusher) -> None:
+    """The registry takes no PATCH; it took one layer by a PUT, is in trouble at the second, and then refuses it."""
+    proxy.fail_next("PATCH", UPLOADS, status=405, times=9)
+    repository = registry.new_repository()
+    destination = pusher.destination(proxy.host, repository)
+    first, second = random_packed(30, layers=2).layers
+    assert destination.take(first).state == "uploaded"
+    proxy.fail_next("PUT", UPLOADS, status=503)
+    proxy.fail_next("PUT", UPLOADS, status=413)
+    with pytest.raises(UnreachableError, match=r"PUT .* was answered 413"):
+        destination.take(second)
+    assert proxy.pending == 1, "the PATCH was tried once"
+    assert registry.blob(repository, second.descriptor.digest) is None
+    assert registry.open_uploads(repository) == []
 
 
 def test_a_request_too_large_for_a_proxy_names_the_proxy(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from flakeship.http.addresses import Addresses, Reach, reach_of
-from flakeship.http.errors import UnknownHostError, UnsafeUrlError
+from flakeship.http.errors import UnknownHostError, UnsafeUrlError, WireError
 from flakeship.http.origin import Origin
 from tests.destinations.pushing import Pusher
 
@@ -180,6 +181,12 @@ def test_a_name_that_moves_into_the_network_is_not_followed() -> None:
     assert addresses.of("a.example") == ("8.8.4.4",)
 
 
+def test_no_more_than_three_addresses_are_named() -> None:
+    many = [f"169.254.0.{number}" for number in range(1, 6)]
+    with pytest.raises(UnsafeUrlError, match=r"is at 169\.254\.0\.1, 169\.254\.0\.2, 169\.254\.0\.3, where"):
+        Addresses(Dns({"a.example": [many]})).of("a.example")
+
+
 def test_a_name_inside_may_move_within() -> None:
     addresses = Addresses(Dns({"a.corp": [["10.0.0.1"], ["10.0.0.2"]]}))
     addresses.of("a.corp")
@@ -208,3 +215,23 @@ def test_a_host_that_is_nowhere_is_unknown(dns: Dns, pusher: Pusher) -> None:
 def test_a_name_at_a_link_local_or_metadata_address_is_refused_in_any_spelling(address: str) -> None:
     with pytest.raises(UnsafeUrlError, match="where no registry may be"):
         Addresses(Dns({"a.example": [[address]]})).of("a.example")
+
+
+def test_a_host_of_which_no_address_answers_is_looked_up_again(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have moved."""
+    dns = Dns({"it.localhost": [["127.0.0.1"]]})
+    transport = pusher.transport()
+    monkeypatch.setattr(transport, "_addresses", Addresses(dns))
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://it.localhost:{closed.getsockname()[1]}/"
+    for times in (1, 2):
+        with pytest.raises(WireError, match="refused the connection"):
+            transport.exchange("GET", url, headers={})
+        assert dns.asked == ["it.localhost"] * times
+
+
+def test_a_name_is_looked_up_from_any_thread() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(Addresses().of, "localhost").result() == Addresses().of("localhost")

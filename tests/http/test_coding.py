@@ -111,3 +111,10 @@ LAYER = gzip.compress(b"a.txt" + bytes(507))
 )
 def test_a_blob_is_what_its_digest_is_of(sent: bytes, stored: bytes) -> None:
     assert whole(as_stored(stream(sent), "gzip", ORIGIN)) == stored
+
+
+def test_a_read_without_a_size_is_one_of_some() -> None:
+    reader = decoded(stream(gzip.compress(CONFIG)), "gzip", ORIGIN)
+    assert reader.read(0) == b""
+    assert reader.read() == CONFIG
+    assert reader.read() == b""

@@ -164,3 +164,11 @@ def test_a_query_is_kept_to_the_letter(query: str) -> None:
 )
 def test_what_is_this_machine(host: str, expected: bool) -> None:
     assert is_loopback(host) == expected
+
+
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_who_mends_a_port_that_there_is_not_is_told(port: int) -> None:
+    with pytest.raises(UnsafeUrlError, match=f"the port {port} of a.example") as raised:
+        Origin.of(f"https://a.example:{port}/")
+    assert "ask its operator" in raised.value.hint
+    assert Origin.of("https://a.example:65535/").port == 65535

@@ -149,6 +149,9 @@ def test_a_pause_holds_its_origin_alone() -> None:
     assert clock.slept == []
     pauses.wait(busy)
     assert clock.slept == [5]
+    pauses.pause(busy, 0.5)
+    pauses.wait(busy)
+    assert clock.slept == [5, 0.5]
 
 
 def test_the_limit_halves_on_a_burst_and_grows_again() -> None:
@@ -163,6 +166,34 @@ def test_the_limit_halves_on_a_burst_and_grows_again() -> None:
         clock.now += 6
         limit.trouble()
         assert limit.limit == 2, "six seconds apart is no burst"
-    for _ in range(16):
+    for _ in range(15):
         limit.success()
-    assert limit.limit == 3
+    clock.now += 6
+    limit.trouble()
+    for _ in range(15):
+        limit.success()
+    assert limit.limit == 2, "an answer that fails begins the count anew"
+    for successes, expected in ((1, 3), (15, 3), (1, 4)):
+        for _ in range(successes):
+            limit.success()
+        assert limit.limit == expected
+
+
+def test_the_limit_never_falls_below_one() -> None:
+    limit = AdaptiveLimit(lambda: 0.0)
+    for _ in range(6):
+        limit.trouble()
+    assert limit.limit == 1
+    for _ in range(2):
+        with limit.slot():
+            assert limit._active == 1
+    assert limit._active == 0
+
+
+def test_a_burst_is_two_within_five_seconds() -> None:
+    clock = ManualClock()
+    limit = AdaptiveLimit(lambda: clock.now)
+    for seconds, expected in ((0, None), (5, None), (4.9, 1)):
+        clock.now += seconds
+        limit.trouble()
+        assert limit.limit == expected

@@ -56,8 +56,9 @@ def test_a_redirect_keeps_credentials_at_home(
     assert other.requests[0].headers["Accept"] == "x"
 
 
-def test_a_body_is_sent_again_after_307(proxy: FaultProxy, pusher: Pusher) -> None:
-    redirect(proxy, "PUT", "/v2/a", "/v2/b")
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_body_is_sent_again_after_307(status: int, proxy: FaultProxy, pusher: Pusher) -> None:
+    redirect(proxy, "PUT", "/v2/a", "/v2/b", status=status)
     body = RequestBody(opener(b"x" * 1000), 1000, "it", pusher.events.append)
     pusher.transport().exchange("PUT", f"http://{proxy.host}/v2/a", headers={}, body=body).close()
     assert [(request.path, request.received) for request in proxy.requests] == [
@@ -174,6 +175,12 @@ def test_a_ca_file_that_is_none(content: str | None, tmp_path: Path, pusher: Pus
 
 def test_urls_are_shown_without_secrets() -> None:
     assert redact_url("https://u:p@h.example:5/a/b?sig=canary#f") == "https://h.example:5/a/b?…"
+
+
+def test_a_long_url_is_shown_in_part() -> None:
+    shown = redact_url(f"https://a.example/{'x' * 400}?a=canary")
+    assert len(shown) == 300
+    assert "canary" not in shown
 
 
 def test_a_limit_of_open_files_is_named_where_a_connection_fails() -> None:

@@ -406,6 +406,35 @@ def test_a_peer_that_takes_next_to_nothing_is_left(rate: int) -> None:
 
 
 @pytest.mark.usefixtures("brief")
+def test_what_a_peer_took_before_buys_it_no_time() -> None:
+    """Much was sent on the connection already, and arrived; then nothing more does."""
+    with line(queue=4096) as (ours, theirs):
+        clock = Taking(theirs, rate=100_000)
+        sender = Sender(ours, clock.now)
+        sender.send(b"x" * SIZE)
+        clock.rate, began = 0, clock.time
+        with pytest.raises(TimeoutError):
+            sender.send(b"x" * SIZE)
+    assert clock.time - began < 500
+
+
+@pytest.mark.usefixtures("brief")
+def test_what_a_peer_took_before_buys_its_answer_no_time() -> None:
+    """All of a body has arrived, and the answer never comes."""
+    with line(queue=SIZE) as (ours, theirs):
+        clock = Taking(theirs, rate=1_000_000)
+        Sender(ours, clock.now).send(b"x" * SIZE)
+        while clock.taken < SIZE:
+            clock.now()
+        clock.rate, began = 0, clock.time
+        ours.settimeout(60)
+        response = Answer(ours, method="PUT", now=clock.now)
+        with contextlib.closing(response), pytest.raises(TimeoutError):
+            response.begin()
+    assert clock.time - began < 500
+
+
+@pytest.mark.usefixtures("brief")
 def test_a_peer_that_takes_no_more_because_it_has_answered_is_heard() -> None:
     """The connection is closed behind the answer: what was not sent must not pass for the next request."""
     with line(queue=4096) as (ours, theirs):

@@ -62,6 +62,45 @@ def test_what_contradicts_itself_is_refused(change: Callable[[Any, Any], Any]) -
         existing_image("there", *changed(change))
 
 
+def repeated(times: int) -> Callable[[dict[str, Any], dict[str, Any]], Any]:
+    """The first layer so often."""
+
+    def change(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+        manifest["layers"] = manifest["layers"][:1] * times
+        config["rootfs"]["diff_ids"] = config["rootfs"]["diff_ids"][:1] * times
+
+    return change
+
+
+def test_a_thousand_layers_are_the_most() -> None:
+    assert len(existing_image("there", *changed(repeated(1000))).layers) == 1000
+    with pytest.raises(ValueError, match="more than 1000 layers"):
+        existing_image("there", *changed(repeated(1001)))
+
+
+@pytest.mark.parametrize(("size", "right"), [(0, False), (1, True), (2**50 - 1, True), (2**50, False)])
+def test_a_size_is_one_that_a_blob_can_have(size: int, right: bool) -> None:
+    documents = changed(lambda m, _: m["layers"][0].update(size=size))
+    if right:
+        assert existing_image("there", *documents).layers[0]
+    else:
+        with pytest.raises(ValueError, match="has the size"):
+            existing_image("there", *documents)
+
+
+def test_a_blob_that_comes_twice_is_one_layer_of_one_size() -> None:
+    twice = changed(repeated(2))
+    assert len(existing_image("there", *twice).layers) == 2
+    for key, value in (("size", 7), ("digest", "sha256:" + "1" * 64)):
+        manifest, config = changed(repeated(2))
+        manifest["layers"] = [manifest["layers"][0], {**manifest["layers"][0], key: value}]
+        if key == "size":
+            with pytest.raises(ValueError, match="two things of its layer"):
+                existing_image("there", manifest, config)
+        else:
+            assert len(existing_image("there", manifest, config).layers) == 2
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -169,3 +169,26 @@ def test_a_health_check_that_docker_would_refuse_is_refused(text: str, words: st
         parse_healthcheck(text, lambda _: ())
     assert words in caught.value.message
     assert "CMD [" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("duration", "nanoseconds"),
+    [
+        ("1000000ns", 10**6),
+        ("1000us", 10**6),
+        ("1000µs", 10**6),
+        ("1ms", 10**6),
+        ("1s", 10**9),
+        ("1m", 60 * 10**9),
+        ("1h", 3600 * 10**9),
+        ("0s", 0),
+    ],
+)
+def test_every_unit_of_a_duration(duration: str, nanoseconds: int) -> None:
+    assert parse_healthcheck(f"--start-interval={duration} CMD x", lambda _: ()) == {
+        "StartInterval": nanoseconds,
+        "Test": ["CMD-SHELL", "x"],
+    }
+    for wrong in ("999999ns", "9223372036854775808ns"):
+        with pytest.raises(UsageError, match=wrong):
+            parse_healthcheck(f"--timeout={wrong} CMD x", lambda _: ())

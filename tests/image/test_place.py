@@ -114,3 +114,7 @@ def test_a_document_that_can_not_be_read(data: bytes, error: type[ValueError]) -
 def test_a_digest_of_the_other_algorithm() -> None:
     digest = Digest(f"sha512:{hashlib.sha512(b'{}').hexdigest()}")
     assert read_document(io.BytesIO(b"{}"), digest) == {}
+
+
+def test_a_document_beyond_the_limit_says_so() -> None:
+    assert str(TooLargeError()) == f"it has more than {DOCUMENT_LIMIT} bytes"

@@ -9,6 +9,8 @@ import pytest
 
 from flakeship.image.compress import Algorithm
 from flakeship.image.media_types import DOCKER
+from flakeship.image.model import Descriptor, Digest
+from flakeship.image.pack import _layer_json
 from tests.image.making import WRAPS, check, compression, made, others
 from tests.image.schemas import errors
 from tests.testbed.archive_shapes import EMPTY_LAYER, SHAPES
@@ -125,3 +127,10 @@ def test_history_that_does_not_fit_is_dropped_and_one_that_does_stays(tmp_path: 
             len(json.loads(made(tmp_path / "archive", tmp_path / "out").config).get("history", []))
         )
     assert lengths == [0, 4]
+
+
+def test_layers_of_docker_have_no_annotations() -> None:
+    """Its manifests know none."""
+    descriptor = Descriptor(DOCKER.layers["+gzip"], Digest(f"sha256:{'1' * 64}"), 1, {"a": "b"})
+    assert _layer_json(descriptor, annotated=True)["annotations"] == {"a": "b"}
+    assert "annotations" not in _layer_json(descriptor, annotated=False)

@@ -10,10 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flakeship.image.annotations import UNSTAMP
+from flakeship.image.annotations import SEAL, UNSTAMP
 from flakeship.image.document import merge_patch
 from flakeship.image.model import Digest, Image, Platform
-from flakeship.image.stamp import rfc3339, with_annotations, with_created, with_labels, with_record
+from flakeship.image.stamp import (
+    rfc3339,
+    unstamped,
+    with_annotations,
+    with_created,
+    with_labels,
+    with_record,
+)
 
 LABELS = st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e"]), st.text(max_size=3))
 MOMENTS = st.none() | st.datetimes(timezones=st.just(UTC))
@@ -72,3 +79,16 @@ def test_an_empty_value_is_a_value() -> None:
 )
 def test_rfc3339(moment: datetime, text: str) -> None:
     assert rfc3339(moment) == text
+
+
+@pytest.mark.parametrize("record", ["{", "[]", "7", ""])
+def test_a_record_that_means_nothing_is_left_alone(record: str) -> None:
+    config = {"os": "linux", "author": "me"}
+    assert unstamped(config, {UNSTAMP: record, SEAL: "x", "a": "b"}) == (config, {"a": "b"})
+    assert unstamped(config, {"a": "b"}) == (config, {"a": "b"})
+
+
+def test_a_record_changes_no_layer() -> None:
+    config = {"os": "linux", "rootfs": {"diff_ids": []}, "history": []}
+    forged = '{"rootfs":{"diff_ids":["x"]},"history":null,"os":"plan9"}'
+    assert unstamped(config, {UNSTAMP: forged}) == ({**config, "os": "plan9"}, {})

@@ -83,3 +83,8 @@ def test_pieces_of_any_size_are_one_stream(pieces: list[bytes], size: int) -> No
     data = b"".join(pieces)
     assert Joined(made()).read() == data
     assert list(chunks(Joined(made()), size)) == [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def test_what_was_looked_at_comes_first() -> None:
+    reader = Prefixed(b"abc", io.BytesIO(b"def"))
+    assert [reader.read(size) for size in (0, 2, 0, -1, 2, -1)] == [b"", b"ab", b"", b"c", b"de", b"f"]

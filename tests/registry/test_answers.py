@@ -229,6 +229,24 @@ def test_a_digest_that_two_headers_tell_is_one(pusher: Pusher) -> None:
             client.put_manifest("1", MANIFEST, media_type=OCI.manifest)
 
 
+@pytest.mark.parametrize("start", [0, 3])
+def test_a_blob_whose_end_is_known_is_compared_by_who_reads_it(start: int, pusher: Pusher) -> None:
+    """A wrong one is no broken connection: it would come as wrong again."""
+    with scripted(PING, answer(200, {}, b"another")) as server:
+        client = asked(pusher, server)
+        with client.get_blob(PACKED.config_descriptor.digest, start=start) as blob:
+            assert blob.read(100) == b"another"[start:]
+            assert blob.read(100) == b""
+
+
+def test_a_part_without_an_end_is_compared_by_who_reads_it(pusher: Pusher) -> None:
+    headers = {"Connection": "close"}
+    with scripted(PING, answer(200, headers, b"another", length=False)) as server:
+        client = asked(pusher, server)
+        with client.get_blob(PACKED.config_descriptor.digest, start=3) as blob:
+            assert blob.read(100) + blob.read(100) == b"ther"
+
+
 # Ends of uploads
 
 
@@ -294,6 +312,8 @@ def test_a_refused_commit_may_be_one_that_got_lost(status: int, codes: tuple[str
         (507, {"Retry-After": "7"}, "", True),
         (507, {}, "", False),
         (503, {}, "", True),
+        (500, {"Retry-After": "7"}, "", True),
+        (499, {"Retry-After": "7"}, "", True),
     ],
 )
 def test_a_refusal_for_now_is_none_for_good(
@@ -305,8 +325,33 @@ def test_a_refusal_for_now_is_none_for_good(
         with pytest.raises(Error) as raised:
             client.start_upload()
     assert getattr(raised.value, "transient", False) == passes
-    if passes and status == 403:
-        assert "limits how much" in raised.value.hint
+    if passes:
+        waits = status in (403, 507) or (status == 500 and headers)
+        assert ("limits how much" in raised.value.hint) == bool(waits)
+
+
+PASSING = (408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524)
+
+
+def test_which_statuses_may_pass(pusher: Pusher) -> None:
+    statuses = sorted({near for status in (*PASSING, 409) for near in (status - 1, status, status + 1)})
+    with scripted(PING, *map(answer, statuses)) as server:
+        client = asked(pusher, server)
+        found = []
+        for status in statuses:
+            with pytest.raises(RegistryError) as raised:
+                client.mount(DIGEST, "c")
+            if raised.value.transient:
+                found.append(status)
+    assert tuple(found) == PASSING
+
+
+def test_what_was_damaged_on_its_way_is_sent_once_more(pusher: Pusher) -> None:
+    body = b'{"errors":[{"code":"DIGEST_INVALID"}]}'
+    with scripted(PING, answer(400, {}, body)) as server:
+        client = asked(pusher, server)
+        with pytest.raises(RegistryError, match="tried 2 times"):
+            client.retrying(client.start_upload, what="it")
 
 
 def test_a_registry_that_warns_for_ever_is_heard_for_a_while(pusher: Pusher) -> None:

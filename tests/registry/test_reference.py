@@ -27,6 +27,7 @@ DIGEST = f"sha256:{'a' * 64}"
         ("127.0.0.1:5000/a/b", "127.0.0.1:5000", "a/b", None, None),
         ("[::1]:5000/a:b", "[::1]:5000", "a", "b", None),
         ("GHCR.io/owner/name", "ghcr.io", "owner/name", None, None),
+        ("ghcr.io:65535/a", "ghcr.io:65535", "a", None, None),
         (f"example.org/a__b/c-d.e@{DIGEST}", "example.org", "a__b/c-d.e", None, DIGEST),
         (f"example.org/a:t@{DIGEST}", "example.org", "a", "t", DIGEST),
         (f"example.org/a:{'t' * 128}", "example.org", "a", "t" * 128, None),
@@ -63,6 +64,9 @@ def test_references_are_read(
         ("ghcr.io:99999/a", "not a host", ""),
         ("ghcr.io:x/a", "not a host", ""),
         ("[::zz]/a", "not a host", ""),
+        ("[1:2]/a", "not a host", ""),
+        ("ghcr.io:0/a", "not a host", ""),
+        ("ghcr.io:65536/a", "not a host", ""),
         (f"ghcr.io/{'a' * 250}", "255 is the limit", ""),
     ],
 )

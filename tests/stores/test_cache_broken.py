@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flakeship.image.model import digest_of
+from flakeship.stores.cache_folder import CacheEntry, _parsed, _written
 from tests.stores.caching import blobs, layer, run
 
 
@@ -52,6 +56,17 @@ def test_a_broken_entry_heals(tmp_path: Path, text: bytes) -> None:
         path.write_bytes(text)
     assert run(tmp_path, layer("a")).read == ["a"]
     assert run(tmp_path, layer("a")).read == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": -1}, {"size": True}, {"name": 1}, {"digest": f"sha512:{'1' * 128}"}, {"diff_id": "x"}]
+)
+def test_an_entry_of_what_no_run_writes_is_none(wrong: dict[str, Any]) -> None:
+    """Its checksum is right: another version of this program may have written it."""
+    right = CacheEntry("a", digest_of(b"a"), digest_of(b"b"), 0)
+    assert _parsed(_written(right)) == right
+    with pytest.raises(ValueError, match=r".+"):
+        _parsed(_written(replace(right, **wrong)))
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -98,6 +98,24 @@ def test_with_verify_a_blob_is_compressed_as_it_is_said_to_be(
     assert found(doubting, layer) == (digest_of(blob) if wrap is gzip.compress else None)
 
 
+def test_with_verify_a_blob_has_the_content_that_it_is_said_to_have(tmp_path: Path) -> None:
+    """Its digest is right, and so is the diff_id of the layer; the two belong to two layers."""
+    tar, other = (random.Random(seed).randbytes(4000) for seed in (1, 2))
+    for content, taken in ((tar, True), (other, False), (tar + b"x", False)):
+        blob = gzip.compress(content)
+        there = image(ExistingLayer(digest_of(tar), digest_of(blob), len(blob), "+gzip", KEY, "there"))
+        for sent, right in ((blob, taken), (blob[:-1], False), (gzip.compress(tar, 1), False)):
+            doubting = ExistingStore(
+                [[there]],
+                suffix="+gzip",
+                family=OCI,
+                behind=TemporaryStore(tmp_path),
+                open_blob=lambda _, data=sent: io.BytesIO(data),  # type: ignore[misc]
+            )
+            layer = Layer(KEY, lambda: io.BytesIO(tar), annotations={LAYER_KEY: KEY})
+            assert found(doubting, layer) == (digest_of(blob) if right else None)
+
+
 def compressed(*, suffix: str = "+gzip", size: int = 7, name: str = "a") -> Layer:
     blob = CompressedBlob(digest(f"{name} packed"), size, suffix, io.BytesIO)
     return Layer(digest("a"), io.BytesIO, digest("a"), compressed=blob)

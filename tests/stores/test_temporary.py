@@ -20,7 +20,8 @@ import pytest
 
 from flakeship.errors import ResourceError
 from flakeship.image.model import Layer
-from flakeship.stores.temporary import TemporaryStore, disk_full, temporary_store
+from flakeship.leftovers.locks import folder_name, make_folder
+from flakeship.stores.temporary import TemporaryStore, disk_full, temporary_folder, temporary_store
 from tests.image.making import files, made, settled
 from tests.testbed.archive_shapes import archive
 
@@ -175,3 +176,18 @@ def test_a_file_that_comes_while_the_folder_is_removed_is_removed_too(
     with temporary_store(tmp_path) as store:
         (store.directory / "layer-early").touch()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_that_was_killed_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / folder_name()
+    os.close(make_folder(left, mode=0o700))  # its lock is gone with its process
+    with temporary_folder(tmp_path) as folder:
+        assert [path for path in tmp_path.iterdir() if path.is_dir()] == [folder]
+
+
+def test_what_is_known_of_a_full_disk_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert disk_full(folder).message == f"no space left in {tmp_path} for packing layers"
+    assert disk_full(folder, free=1).message.startswith("only 0.0 MB are free")
+    told = disk_full(folder, free=1_500_000, needed=1).message
+    assert told.endswith("; about 0 MB are needed there")

@@ -22,10 +22,12 @@ class Certified:
     authority: Path
 
 
-def write_certificate(folder: Path, *names: str, addresses: Sequence[str] = ()) -> tuple[Path, Path]:
+def write_certificate(
+    folder: Path, *names: str, addresses: Sequence[str] = (), subject: str = "fixture"
+) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1, of these names and addresses, signed by itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "fixture")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
     now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -55,6 +57,13 @@ def write_certificate(folder: Path, *names: str, addresses: Sequence[str] = ()) 
         )
     )
     return pem, secret
+
+
+@pytest.fixture(scope="session")
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with one certificate authority: to read all of the system's takes longer than a small push."""
+    # OpenSSL looks authorities up by their names: this one stands in no other's way
+    return str(write_certificate(tmp_path_factory.mktemp("authority"), subject="nobody's")[0])
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from flakeship.events import Event, LayerProgress
 from flakeship.image.compress import Compression
 from flakeship.image.existing import ExistingImage, ExistingLayer, existing_image
 from flakeship.image.media_types import OCI
-from flakeship.image.model import Digest, Image, Packed, PackedLayer
+from flakeship.image.model import Digest, Image, Layer, Packed, PackedLayer
 from flakeship.image.pack import Packing
 from flakeship.image.stream import Reader
 from flakeship.metadata.context import NixFacts
@@ -222,3 +222,35 @@ def test_with_verify_a_lie_is_found_out_and_the_layer_made_here(tmp_path: Path) 
     assert again.descriptor == packed.descriptor
     assert place.sent == [first.digest]
     assert sorted(looked_at) == sorted([second.digest, second.digest, third.digest])
+
+
+@pytest.mark.parametrize(("algorithm", "compressed"), [("gzip", True), ("none", False)])
+def test_room_is_asked_for_what_is_made_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: Any, compressed: bool
+) -> None:
+    archives.write_all(tmp_path / "archives")
+    archive = tmp_path / "archives/layered.tar"
+    packed = made(archive, tmp_path / "first")
+    honest = published(packed)
+    known = replace(honest, layers=(None, *honest.layers[1:]))
+    asked: list[tuple[list[Digest | None], Path, bool]] = []
+
+    def check(layers: Iterator[Layer], *, temporary: Path, compressed: bool) -> None:
+        asked.append(([layer.diff_id for layer in layers], temporary, compressed))
+
+    monkeypatch.setattr("flakeship.commands.publish.send.check_fits", check)
+    place = Registry({layer.descriptor.digest for layer in packed.layers[1:]}, set(), tells="at once")
+    it = shipment(archive, tmp_path, place, [known], [])
+    packing = replace(it.plan.packing, compression=Compression(algorithm, 2 if compressed else 0))
+    replace(it, plan=replace(it.plan, packing=packing)).ship()
+    assert asked == [([packed.layers[0].diff_id], tmp_path, compressed)]
+
+
+def test_no_room_is_asked_for_where_the_layers_are_not_known_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archives.write_all(tmp_path / "archives")
+    monkeypatch.setattr("flakeship.commands.publish.send.check_fits", None)
+    place = Registry(set(), set(), tells="at once")
+    packed = shipment(tmp_path / "archives/layered.tar.gz", tmp_path, place, [], []).ship()
+    assert len(packed.layers) == 3

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from flakeship.commands.publish.send import send
+from flakeship.commands.publish.reuse import LayerGoneError
+from flakeship.commands.publish.send import pack_and_send, send
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
 from flakeship.destinations.withheld import Withheld
-from flakeship.errors import UnreachableError
-from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.errors import UnreachableError, UsageError
+from flakeship.image.model import Digest, Packed, PackedLayer, Platform, VanishedError
 from tests.image.making import files, settled
 from tests.images import digests, random_packed
 
@@ -108,3 +111,74 @@ def test_a_layer_that_a_destination_was_said_to_have_and_has_not_is_told() -> No
     delivery = send(watched(discarded), [Lacking("lacking"), Withheld("other")], uploads=2)
     assert delivery.missing == {lacking}
     assert len(discarded) == len(delivery.layers) == 6
+
+
+class Interrupted(Withheld):
+    """Fails at the second layer, and knows whether it was interrupted."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("interrupted")
+        self.error, self.interrupted = error, False
+
+    def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+        if layer is PACKED.layers[1]:
+            raise self.error
+        return super().take(layer, certain=certain)
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    def end(self, grace: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [(UnreachableError("it is down"), True), (KeyboardInterrupt(), True), (LayerGoneError(), False)],
+)
+def test_what_is_under_way_ends_unless_another_source_is_tried(error: BaseException, ends: bool) -> None:
+    place, other = Interrupted(error), Interrupted(error)
+    with pytest.raises(type(error)):
+        send(PACKED.layers, [place, other], uploads=1)
+    assert place.interrupted == other.interrupted == ends
+
+
+def test_a_layer_that_vanished_here_is_told() -> None:
+    vanished = PACKED.layers[4]
+
+    class Vanishing(Withheld):
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+            if layer is vanished:
+                raise VanishedError(2, "No such file")
+            return super().take(layer, certain=certain)
+
+    assert send(PACKED.layers, [Vanishing("it")], uploads=2).missing == {vanished.descriptor.digest}
+
+
+def test_every_destination_is_asked_as_certain_as_the_caller_is() -> None:
+    for certain in (True, False):
+        place = Forgetful(set())
+        send(PACKED.layers, [place], uploads=1, certain=certain)
+        assert {asked for _, asked in place.taken} == {certain}
+
+
+class OneImage:
+    """A destination that takes no index."""
+
+    name = "docker-archive:x"
+
+
+@pytest.mark.parametrize(
+    ("forward_only", "held"), [(True, "several platforms"), (False, "linux/amd64, linux/arm64")]
+)
+def test_several_platforms_need_a_destination_that_takes_them(forward_only: bool, held: str) -> None:
+    platforms = [Platform("linux", "amd64"), Platform("linux", "arm64")]
+    source: Any = SimpleNamespace(
+        makes_index=True, forward_only=forward_only, platforms=lambda: platforms, layers=lambda: iter(())
+    )
+    plan: Any = SimpleNamespace(places=(Withheld("registry"), OneImage()))
+    with pytest.raises(
+        UsageError, match=f"docker-archive:x takes one image, .* for each of {held}"
+    ) as raised:
+        pack_and_send(source, plan)
+    assert "`platform`" in raised.value.hint

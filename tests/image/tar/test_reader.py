@@ -164,7 +164,16 @@ def test_an_extended_header_of_absurd_size(kind: bytes) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [b"5 a=\n", b"x", b"0 \n", b"999999999999 path=a\n", b"99 path=a\n", b"-3 path=a\n", b"11path=abc\n"],
+    [
+        b"5 a=\n",
+        b"x",
+        b"0 \n",
+        b"2 5 a=\n",
+        b"999999999999 path=a\n",
+        b"99 path=a\n",
+        b"-3 path=a\n",
+        b"11path=abc\n",
+    ],
 )
 def test_damaged_pax_records(record: bytes) -> None:
     size = f"{len(record):011o}\0".encode()
@@ -213,8 +222,9 @@ def test_names_that_stay_inside(name: str, path: str) -> None:
 
 def test_a_name_too_long() -> None:
     with pytest.raises(NotAnImageError, match="more than 4096 characters") as caught:
-        read(io.BytesIO(packed([Item("n" * 5000)])))
+        read(io.BytesIO(packed([Item("n" * 4097)])))
     assert caught.value.hint
+    assert len(read(io.BytesIO(packed([Item("n" * 4096)])))) == 1
 
 
 @pytest.mark.parametrize("name", ["../up", "/../up"])
@@ -315,3 +325,12 @@ def test_bounded() -> None:
     assert b"".join(chunks(Bounded(io.BytesIO(b"12345"), 3))) == b"123"
     with pytest.raises(DamagedError, match="ends 2 bytes too early"):
         list(chunks(Bounded(io.BytesIO(b"123"), 5)))
+
+
+def test_every_digit_of_a_checksum_counts() -> None:
+    """One of a long name and a long target beyond ASCII has six of them."""
+    member = tarfile.TarInfo("ÿ" * 50)
+    member.type, member.linkname = tarfile.SYMTYPE, "ÿ" * 50
+    block = member.tobuf(tarfile.GNU_FORMAT)
+    assert int(block[148:154], 8) >= 8**5
+    assert [found.name for found, _ in read(io.BytesIO(block + bytes(1024)))] == [member.name]

@@ -13,10 +13,11 @@ from typing import Final
 import pytest
 
 from flakeship.image.stream import chunks, sha256_of
+from flakeship.image.tar import sparse
 from flakeship.image.tar.blocks import DamagedError
 from flakeship.image.tar.members import Members
 from flakeship.image.tar.reader import TarReader
-from flakeship.image.tar.sparse import SIZE_LIMIT
+from flakeship.image.tar.sparse import SIZE_LIMIT, Layout, of_header
 from tests.image.tar.test_reader import Pipe, header
 
 FORMS: Final = {
@@ -145,6 +146,28 @@ def test_maps_that_are_right(data: bytes) -> None:
     for kind in (io.BytesIO, Pipe):
         reader = TarReader(kind(data))
         assert [b"".join(chunks(reader.data())) for _ in reader] == [b"\0ab\0\0\0c\0\0"]
+
+
+def test_pieces_are_counted_over_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    two, three = (old([(0, 1), (5, 1)], 9, stored=2) + old([(0, 1)] * count, 9) for count in (0, 1))
+    monkeypatch.setattr(sparse, "SEGMENT_LIMIT", 2)
+    assert len(list(TarReader(io.BytesIO(two)))) == 2
+    with pytest.raises(DamagedError, match="more than 2 pieces"):
+        list(TarReader(io.BytesIO(three)))
+
+
+def test_numbers_in_each_block_are_whole() -> None:
+    """Gigabytes apart, so that each of their digits counts."""
+    pairs = [((number + 8) * 0o1654321012, 0o1234567) for number in range(25)]
+    fields = [b"%011o\0%011o\0" % pair for pair in pairs]
+    first = (bytes(386) + b"".join(fields[:4]) + b"\1" + b"%011o\0" % (1 << 32)).ljust(512, b"\0")
+    second = b"".join(fields[4:]).ljust(512, b"\0")
+    assert of_header(first, lambda: second) == Layout(pairs, 1 << 32)
+    with pytest.raises(DamagedError):
+        of_header(first, lambda: b"")
+    for place in (386, 398, 483):
+        with pytest.raises(DamagedError):
+            of_header(first[:place] + b"no number..." + first[place + 12 :], lambda: second)
 
 
 def test_a_header_that_goes_on_without_end() -> None:
