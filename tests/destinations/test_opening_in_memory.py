@@ -52,7 +52,6 @@ def options(
         emit=pusher.events.append,
         push=push or PushOptions(),
         registry=RegistryOptions(session=pusher.transport, credentials=lambda _: chosen, **more),
-        verify=False,
         dry_run=dry_run,
         zstd=False,
         environ={},

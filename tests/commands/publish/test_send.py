@@ -181,4 +181,4 @@ def test_several_platforms_need_a_destination_that_takes_them(forward_only: bool
         UsageError, match=f"docker-archive:x takes one image, .* for each of {held}"
     ) as raised:
         pack_and_send(source, plan)
-    assert "`platform`" in raised.value.hint
+    assert "`platforms`" in raised.value.hint
