@@ -108,7 +108,8 @@ def _waits() -> Iterator[Case]:
     def soon(*, dated: bool) -> Callable[[Stage], None]:
         def arrange(stage: Stage) -> None:
             now = time.time()
-            headers = {"Retry-After": email.utils.formatdate(now + 3, usegmt=True)}
+            # without the server's date the time counts from now on, in which the program is only started
+            headers = {"Retry-After": email.utils.formatdate(now + (3 if dated else 6), usegmt=True)}
             if dated:
                 headers["Date"] = email.utils.formatdate(now, usegmt=True)
             stage.proxy.fail_next(*at("the start of an upload"), status=429, headers=headers)
