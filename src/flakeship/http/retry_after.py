@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-_SECONDS: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(?:s|seconds)?")
+_SECONDS: Final = re.compile(r"([0-9]+(?:\.[0-9]{1,9})?) ?(?:s|seconds)?")
 _A_MOMENT: Final = 10.0**9
 """A number from here on is no wait but a moment, in seconds since 1970."""
+
+_LONGEST: Final = 10.0**18
+"""Seconds. A longer wait is told as this one: nobody waits for it."""
 
 
 def _today() -> datetime:
@@ -27,7 +30,7 @@ def retry_after(headers: Mapping[str, str], *, today: Callable[[], datetime] = _
     text = headers.get("Retry-After", "").strip()
     numbers = [_SECONDS.fullmatch(part.strip()) for part in text.split(",")]
     if all(numbers):
-        asked = max(float(number[1]) for number in numbers if number)
+        asked = min(_LONGEST, max(float(number[1]) for number in numbers if number))
         moment = asked >= _A_MOMENT and _of_number(asked)
         return _until(moment, headers, today) if moment else asked
     return _until(_date(text), headers, today)

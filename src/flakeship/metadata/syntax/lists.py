@@ -50,12 +50,12 @@ class Placed:
         return f"column {column}: " if column > 1 else ""
 
     def _position(self, offset: int) -> tuple[int, int]:
-        if "\n" not in self.text and "\r" not in self.text:
+        text = self.text  # which may be long, and have a place asked for at each of its values
+        breaks = text.count("\n", 0, offset) + text.count("\r", 0, offset) - text.count("\r\n", 0, offset)
+        if not breaks:
             return self.line, self.column + offset
-        before = _NEWLINE.split(self.text[:offset])
-        if len(before) == 1:
-            return self.line, self.column + offset
-        return self.line + len(before) - 1 if self.line else 0, len(before[-1]) + 1
+        begin = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+        return self.line + breaks if self.line else 0, offset - begin + 1
 
 
 def parse_list(text: str, *, comma: bool = True, comment: str = "", first: int = 1) -> tuple[Placed, ...]:
