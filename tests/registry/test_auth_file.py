@@ -295,7 +295,7 @@ def test_a_variable_that_may_be_a_path_of_another_machine_is_not_shown() -> None
 
 @pytest.mark.parametrize("name", ["authfile", "REGISTRY_AUTH_FILE"])
 def test_credentials_in_the_place_of_a_path_are_not_shown(name: str) -> None:
-    text = '/work/{ "auths": {"ghcr.io": {"auth": "canary"}}}'
+    text = '/srv/{ "auths": {"ghcr.io": {"auth": "canary"}}}'
     environ = {} if name == "authfile" else {name: text}
     with pytest.raises(UsageError, match=f"{name} holds credentials, and not the path") as raised:
         found(authfile=text if name == "authfile" else None, environ=environ)

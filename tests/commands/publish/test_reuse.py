@@ -36,7 +36,7 @@ from flakeship.image.compress import Compression
 from flakeship.image.document import decode_object
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import OCI
-from flakeship.image.model import Digest
+from flakeship.image.model import Digest, digest_of
 from flakeship.image.stream import Reader
 from flakeship.nix.derivation import Derivation
 from flakeship.settings.declaration import Settings
@@ -120,6 +120,12 @@ def test_what_would_be_built_is_found(tmp_path: Path) -> None:
     for layer in source.layers():
         with pytest.raises(LayerGoneError):
             layer.open()
+
+
+def test_an_image_with_two_blobs_of_one_tar_is_built(tmp_path: Path) -> None:
+    first, *others = layers()
+    twin = replace(first, digest=digest_of(b"the same tar, compressed otherwise"))
+    assert Searched(tmp_path, [replace(published(), layers=(first, twin, *others[1:]))]).find() is None
 
 
 def test_a_layer_keeps_its_key(tmp_path: Path) -> None:

@@ -145,5 +145,5 @@ def _absolute(name: str, path: str) -> str:
 
 def _matching(name: str, text: str, pattern: re.Pattern[str], hint: str) -> str:
     if text and not pattern.fullmatch(text):
-        raise UsageError(f"{name}: {text!r} is none", hint=hint)
+        raise UsageError(f"{name}: {text!r} can't be one", hint=hint)
     return text

@@ -216,11 +216,16 @@ class ExistingSource:
 
     @classmethod
     def of(cls, image: ExistingImage) -> ExistingSource | None:
-        """Return the image as it was before it was stamped; None where that is not on record."""
+        """Return the image as it was before it was stamped; None where that is not on record.
+
+        None also where two of its blobs hold one tar: by its diff_id the first would be listed twice.
+        """
         config = image.unstamped_config
         if config is None or not all(image.layers):
             return None
         layers = [layer for layer in image.layers if layer]
+        if len({layer.diff_id for layer in layers}) < len({layer.digest for layer in layers}):
+            return None
         path = image.annotations[SOURCE].partition(" ")[0]
         try:
             base = image_of(
