@@ -131,13 +131,13 @@ def test_events_lose_secrets_once_these_are_told() -> None:
     emit = events.redacting(seen.append)
     forget()
     emit(events.Secret("hunter2hunter2"))
-    emit(events.Notice("it is hunter2hunter2", prominent=True))
+    emit(events.Notice("it is hunter2hunter2"))
     emit(events.Warned("hunter2hunter2", "hunter2hunter2"))
     emit(events.Command(("nix", "hunter2hunter2")))
     emit(events.Retry("hunter2hunter2", "hunter2hunter2", 1, 0.5))
     forget()
     assert seen[1:] == [
-        events.Notice("it is ***", prominent=True),
+        events.Notice("it is ***"),
         events.Warned("***", "***"),
         events.Command(("nix", "***")),
         events.Retry("***", "***", 1, 0.5),

@@ -98,10 +98,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that the user should know. `prominent` is True if the run did less than the inputs ask for."""
+    """Something that the user should know."""
 
     text: str
-    prominent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,10 @@ def test_text_of_others_is_no_section(text: str) -> None:
 
 
 def test_what_was_not_done_stands_out_like_a_warning() -> None:
-    log = logged(events.Notice("not pushed", prominent=True), events.Notice("beside"))
-    assert log == "\x1b[33mnote: not pushed\x1b[0m\nnote: beside\n"
+    log = logged(events.NotPushed("NOT PUSHED: a fork", expected=True), events.Notice("beside"))
+    assert log.startswith("\x1b[33m")
+    assert "NOT PUSHED: a fork\x1b[0m\n" in log
+    assert log.endswith("note: beside\n")
 
 
 def test_debugging_of_the_runner_is_ours_too() -> None:

@@ -56,8 +56,6 @@ class CommandLog:
                     self._end_group()
                 case events.Warned(text=text, hint=hint) if self._level >= LOG_LEVELS["warn"]:
                     self._command("warning", f"{text}\n{hint}".strip(), {"title": _TITLE})
-                case events.Notice(text=text, prominent=True) if self._level >= LOG_LEVELS["info"]:
-                    self._command("notice", text, {"title": _TITLE})
                 case events.NotPushed(text=text, expected=expected):
                     self._command("notice" if expected else "warning", text, {"title": _TITLE})
                 case events.Secret(text=text):

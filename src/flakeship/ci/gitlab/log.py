@@ -80,9 +80,7 @@ class SectionLog:
 
 
 def _stands_out(event: events.Event) -> bool:
-    return isinstance(event, events.Warned | events.NotPushed) or (
-        isinstance(event, events.Notice) and event.prominent
-    )
+    return isinstance(event, events.Warned | events.NotPushed)
 
 
 @contextlib.contextmanager
