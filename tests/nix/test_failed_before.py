@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from flakeship.errors import BuildError
 from flakeship.events import ignore
+from flakeship.nix.build import _attempt, _Client
 from flakeship.nix.explain import query_installable
 from tests.nix.failures import INSTALLABLE
 
@@ -27,6 +30,13 @@ class Cached:
         other = Cached(self.first, cached=False)
         other.asked = self.asked
         return other
+
+    def stream(self, *_: str, on_stderr: Callable[[bytes], None], **__: Any) -> tuple[int, bytes]:
+        done = self.run(cwd="")
+        if done.returncode:
+            message = {"action": "msg", "level": 0, "msg": f"error: {self.first}"}
+            on_stderr(b"@nix " + json.dumps(message).encode())
+        return done.returncode, b'["/nix/store/built"]' if not done.returncode else b""
 
     def run(self, *_: str, cwd: str) -> Any:
         self.asked.append(self.may_answer_from_cache)
@@ -55,3 +65,9 @@ def test_any_other_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(BuildError, match="told"):
         query_installable(nix, INSTALLABLE, "eval")
     assert nix.asked == [True]
+
+
+def test_a_build_is_asked_anew_too() -> None:
+    nix: Any = Cached("flake output attribute 'packages.x86_64-linux.x' is not a derivation")
+    built = _attempt(nix, INSTALLABLE, ("x",), _Client(), ignore)
+    assert (built.out_path, nix.asked) == ("/nix/store/built", [True, False])
