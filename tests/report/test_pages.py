@@ -132,10 +132,10 @@ def test_every_page_begins_anew(
     assert not unread(whole.removeprefix("<details>\n\nx\n\n</details>"))
     alone = [counted(page) for page in (before, *pages, "### of another tool\n")]
     assert counted(whole) == {key: sum(each[key] for each in alone) for key in alone[0]}
-    for (summary, told), page in zip(images, alone[1:], strict=False):
-        assert page["heading_open"] == 1
-        assert page["fence"] == len(summary.references) + 2 * bool(summary.pulled)
-        assert page["table_open"] == (
+    for (summary, told), parts in zip(images, alone[1:], strict=False):
+        assert parts["heading_open"] == 1
+        assert parts["fence"] == len(summary.references) + 2 * bool(summary.pulled)
+        assert parts["table_open"] == (
             bool(summary.layers)
             + (len(summary.layers) > 10)
             + bool(summary.labels)

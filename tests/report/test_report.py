@@ -89,7 +89,7 @@ def test_control_characters_are_removed_from_untrusted_text(text: str, expected:
         (999_999, "1.0 MB"),
         (999_999_999, "1.00 GB"),
         (12_000_000_000_000, "12000.00 GB"),
-    ],  # fmt: skip
+    ],
 )
 def test_sizes_are_shown_in_decimal_units(count: int, text: str) -> None:
     assert size_of(count) == text

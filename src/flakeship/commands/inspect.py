@@ -166,10 +166,7 @@ def _of_existing(name: str, entry: Descriptor, image: ExistingImage) -> tuple[Pl
     read = as_engines_read(image.config)
     config = {key: value for key, value in read.items() if key not in {"history", "rootfs"}}
     history = read.get("history")
-    os, architecture, variant, version = (
-        str(config.get(key) or "") for key in ("os", "architecture", "variant", "os.version")
-    )
-    platform = platform_as_listed(entry, Platform(os, architecture, variant, version))
+    platform = platform_as_listed(entry, image.platform)
     return platform, Inspection(
         name=name,
         digest=entry.digest,

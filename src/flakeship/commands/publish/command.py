@@ -14,6 +14,7 @@ from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reus
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
 from flakeship.commands.publish.look import look, registries_asked_for
+from flakeship.commands.publish.pages import pages_of
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
 from flakeship.commands.run import Run, open_run
@@ -165,9 +166,16 @@ def _nowhere(settings: Settings, published: Sequence[Published]) -> str:
 def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
     """Put the summary on the page of the job and into the log."""
     environ = run_.runtime.environ
-    summary = outputs.summary(result.packed, result.published, expected=run_.event.from_outside)
+    platform = current_platform(environ)
+    summary = outputs.summary(
+        result.packed,
+        result.published,
+        expected=run_.event.from_outside,
+        before=result.before,
+        pages=pages_of(result, platform, run_.event),
+    )
     try:
-        current_platform(environ).summarise(summary_markdown(summary, record), environ)
+        platform.summarise(summary_markdown(summary, record), environ)
     except ResourceError as error:  # the outputs count for more
         run_.emit(events.Warned(error.message, error.hint))
     run_.emit(events.Summarised(summary_text(summary)))

@@ -13,7 +13,7 @@ from flakeship.destinations.protocol import Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.model import Digest, Packed, PackedIndex
 from flakeship.redaction import redacted_result
-from flakeship.report.summary import LayerRow, Summary
+from flakeship.report.summary import Before, LayerRow, Page, Summary
 from flakeship.store_paths import name_of, store_paths_in
 
 
@@ -56,7 +56,7 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
         "imageid": imageid(packed) if there else "",
         "refs": "\n".join(references(published)),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
-        "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
+        "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in labels_of(packed).items()),
         "digests": json.dumps(_digests(packed) if there else {}),
         "pushed": str(is_pushed(published)).lower(),
         "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
@@ -89,7 +89,7 @@ def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> di
         "flakeship.pushed": is_pushed(published),
         **({"flakeship.not-pushed": why} if why else {}),
         "flakeship.destinations": [_destination(item) for item in published],
-        "flakeship.labels": _labels(packed),
+        "flakeship.labels": labels_of(packed),
     }
 
 
@@ -107,7 +107,14 @@ def _where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -
     }
 
 
-def summary(packed: Packed | PackedIndex, published: Sequence[Published], *, expected: bool) -> Summary:
+def summary(
+    packed: Packed | PackedIndex,
+    published: Sequence[Published],
+    *,
+    expected: bool,
+    before: Before | None = None,
+    pages: Sequence[Page] = (),
+) -> Summary:
     """Return what the log and the page show. `expected` is as in `events.NotPushed`."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
     shown = next((item for item in published if item.sent), published[0])
@@ -121,8 +128,11 @@ def summary(packed: Packed | PackedIndex, published: Sequence[Published], *, exp
         digest=packed.descriptor.digest,
         imageid=imageid(packed),
         platform=", ".join(str(image.image.platform) for image in packed.images),
-        labels=_labels(packed),
+        labels=labels_of(packed),
         layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
+        pulled=next((item.reference for item in published if item.sent and item.tags), ""),
+        before=before,
+        pages=pages,
     )
 
 
@@ -131,7 +141,7 @@ def imageid(packed: Packed | PackedIndex) -> str:
     return packed.config_descriptor.digest if isinstance(packed, Packed) else packed.descriptor.digest
 
 
-def _labels(packed: Packed | PackedIndex) -> dict[str, str]:
+def labels_of(packed: Packed | PackedIndex) -> dict[str, str]:
     """The labels of the first image whose bytes this run has: they are the same for all platforms, but for its name."""
     config = next((image.image.config for image in packed.images), {})
     return dict(config.get("config", {}).get("Labels", {}))
