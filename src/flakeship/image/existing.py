@@ -51,9 +51,10 @@ class ExistingImage:
     @property
     def platform(self) -> Platform:
         """The platform that its config states; what it leaves out is empty."""
-        return Platform(
-            *(str(self.config.get(key) or "") for key in ("os", "architecture", "variant", "os.version"))
+        os, architecture, variant, version = (
+            str(self.config.get(key) or "") for key in ("os", "architecture", "variant", "os.version")
         )
+        return Platform(os, architecture, variant, version)
 
     @property
     def unstamped_config(self) -> dict[str, Any] | None:
