@@ -22,7 +22,7 @@ def commit_page(event: Context) -> str:
 def package_page(name: str, event: Context, *, source: str) -> str:
     """Return the page of a package of ghcr.io beside the repository that the label `source` connects it with.
 
-    https://docs.github.com/packages/learn-github-packages/connecting-a-repository-to-a-package. Where the two have
+    https://docs.github.com/en/packages/learn-github-packages/connecting-a-repository-to-a-package. Where the two have
     different owners, or nothing connects them, there is none at this address.
     """
     registry, _, path = name.partition("/")

@@ -9,6 +9,7 @@ from flakeship.commands.publish.before import image_before
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part, Stamped
 from flakeship.commands.publish.send import SentLayers, send_again
+from flakeship.commands.publish.times import Times
 from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, TakesIndexes
 from flakeship.errors import UnreachableError
@@ -22,8 +23,8 @@ from flakeship.report.summary import Before
 class Result:
     """An image that is finished: its bytes, where it is now, and how messages call what it was made from.
 
-    `before` is what one of its tags named before, None where that is new or not known. `times` are empty until the whole run
-    is told of.
+    `obtained` is what the first of its parts was made from. `before` is what one of its tags named before, None where that
+    is new or not known. `times` are None until the caller adds them.
     """
 
     packed: Packed | PackedIndex
@@ -31,6 +32,7 @@ class Result:
     name: str
     obtained: Obtained
     before: Before | None = None
+    times: Times | None = None
 
 
 def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> Result:
