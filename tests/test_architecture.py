@@ -37,7 +37,7 @@ PACKAGES = {
     "destinations.podman": "image process confinement.variables engines errors events",
     "lint": "image store_paths errors",
     "metadata": "registry.reference outside errors",
-    "report": "image.model printable redaction store_paths events errors",
+    "report": "image.model image.annotations printable redaction store_paths events errors",
     "settings": "metadata outside errors",
     "ci": "metadata process confinement.variables report outside printable redaction errors events",
     "rendering": "settings ci errors",
