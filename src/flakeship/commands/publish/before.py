@@ -17,6 +17,7 @@ def image_before(
 
     None where every tag is new, where nothing was read of what the tags named, or not all of it.
     """
+    # docs/decisions.md#a-size-is-compared-without-a-request
     by_name: dict[str, list[ExistingImage]] = {}
     for image in existing:
         by_name.setdefault(image.reference, []).append(image)
