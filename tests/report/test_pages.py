@@ -188,7 +188,7 @@ def test_the_size_is_compared_where_there_is_something_to_compare_with() -> None
     rows = [LayerRow(DIGEST, 41_200_000, "uploaded", "")]
     known = summary(rows, before=Before("ghcr.io/o/app:1", 40_000_000))
     page = summary_markdown(known, recorded([]))
-    assert "1 layers, 41.2 MB · +1.2 MB (+3 %) since the last <code>ghcr.io/o/app&#58;1</code> · " in page
+    assert "41.2 MB · +1.2 MB (+3 %) since the last <code>ghcr.io/o/app&#58;1</code>\n" in page
     assert "1 layers, 41.2 MB, +1.2 MB (+3 %) since the last ghcr.io/o/app:1" in summary_text(known)
     for text in (summary_markdown(summary(rows), recorded([])), summary_text(summary(rows))):
         assert "since" not in text

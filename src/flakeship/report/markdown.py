@@ -88,8 +88,8 @@ def _totals(summary: Summary, stages: Sequence[Stage]) -> str:
         f"**{_verdict(summary)}**",
         escaped(summary.platform),
         f"{len(summary.layers)} layers, {size_of(total)}",
-        f"{difference(total, summary.before.size)} {code(summary.before.name)}" if summary.before else "",
         _moved(summary, len(sent), moved),
+        f"{difference(total, summary.before.size)} {code(summary.before.name)}" if summary.before else "",
         f"{sum(stage.seconds for stage in stages):.1f} s" if stages else "",
     ]
     return " · ".join(filter(None, facts))
