@@ -47,7 +47,7 @@ def test_the_second_image_is_compared_with_the_first(
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "FLAKESHIP_LAYER_CACHE": "off", **own}
     monkeypatch.setattr(os, "environ", environ)
     monkeypatch.chdir(tmp_path)
-    pages = []
+    pages: list[str] = []
     for labels in ("a=1", "a=2"):
         before = len(pages[0]) if pages else 0
         flags = ("--source", str(archive), "--tags", f"{name}:1,{name}:{labels[-1]}", "--labels", labels)
