@@ -23,12 +23,12 @@ MAIN: Final = "refs/heads/main"
 _HANDED_OVER: Final = "refs/release/commit"
 
 
-def git(root: Path, *arguments: str, stdin: str = "", environ: Mapping[str, str] | None = None) -> str:
+def git(root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
     """Run git and return its stdout without the last line's end. NotReleasableError with what it said when it fails."""
     done = subprocess.run(
         ["git", *arguments],
         cwd=root,
-        input=stdin,
+        stdin=subprocess.DEVNULL,
         env={**os.environ, **(environ or {})},
         capture_output=True,
         text=True,
@@ -65,21 +65,22 @@ def release_commit(root: Path, parent: str, version: Version, image: str) -> str
     """
     readme = with_absolute_links(git(root, "show", f"{parent}:README.md") + "\n", version)
     when = f"{time_of(root, parent)} +0000"
-    with tempfile.TemporaryDirectory() as folder:
-        environ = {
-            "GIT_INDEX_FILE": f"{folder}/index",
-            **{f"GIT_{role}_NAME": _AUTHOR[0] for role in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{role}_EMAIL": _AUTHOR[1] for role in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{role}_DATE": when for role in ("AUTHOR", "COMMITTER")},
-        }
+    identity = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in {"NAME": _AUTHOR[0], "EMAIL": _AUTHOR[1], "DATE": when}.items()
+    }
+    files = {**rendered(image=f"docker://{image}"), "README.md": readme}
+    with tempfile.TemporaryDirectory() as index, tempfile.TemporaryDirectory() as folder:
+        # beside what is checked out: an index of its own, and a work tree that holds only what differs
+        environ = {"GIT_INDEX_FILE": f"{index}/index", **identity}
+        for name, text in files.items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(folder, name).write_text(text, encoding="utf-8")
         git(root, "read-tree", parent, environ=environ)
-        for name, text in {**rendered(image=f"docker://{image}"), "README.md": readme}.items():
-            blob = git(root, "hash-object", "-w", "--stdin", stdin=text)
-            git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", environ=environ)
+        git(root, f"--work-tree={folder}", "add", "--force", "--", *files, environ=environ)
         tree = git(root, "write-tree", environ=environ)
-        message = f"Release {version}"
-        return git(
-            root,
+        settled = (
             "-c",
             "commit.gpgSign=false",
             "commit-tree",
@@ -87,9 +88,9 @@ def release_commit(root: Path, parent: str, version: Version, image: str) -> str
             "-p",
             parent,
             "-m",
-            message,
-            environ=environ,
+            f"Release {version}",
         )
+        return git(root, *settled, environ=environ)
 
 
 def time_of(root: Path, commit: str) -> str:

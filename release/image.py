@@ -19,6 +19,7 @@ from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport
 from flakeship.registry.client import Manifest, RegistryClient
 from flakeship.registry.credentials import Credentials
+from flakeship.registry.errors import DeniedError
 from flakeship.registry.reference import Reference
 from release import PROJECT, NotReleasableError
 from release.version import Version
@@ -40,12 +41,11 @@ class ActionImage:
 
         NotReleasableError if that was not made from `commit` for every platform.
         """
-        with self._client() as client:
-            manifest = client.get_manifest(str(version))
-        if manifest is None:
+        try:
+            return self._published(version, commit, "pull")
+        except DeniedError:
+            # GHCR says no more of a package that is not there yet. `publish` asks anew, with the right to make it.
             return ""
-        self._check(manifest, version, commit)
-        return manifest.digest
 
     def publish(self, layout: Path, version: Version, commit: str, *, created: str) -> str:
         """Push the index in `layout` under the version's tag, unless it is there, and return its digest.
@@ -53,7 +53,7 @@ class ActionImage:
         The labels are given here, once: they link the package to the repository at GitHub, and name the commit. `created`
         is in seconds since 1970.
         """
-        if there := self.published(version, commit):
+        if there := self._published(version, commit, "pull,push"):
             return there
         labels = {
             "org.opencontainers.image.source": f"https://github.com/{PROJECT}",
@@ -63,8 +63,8 @@ class ActionImage:
             _REVISION: commit,
         }
         flags = [f"--created={created}", *(f"--labels={key}={value}" for key, value in labels.items())]
-        self._publish(layout, version, flags)
-        return self.published(version, commit)
+        self._push(layout, version, flags)
+        return self._published(version, commit, "pull,push")
 
     def move_major_tag(self, version: Version, digest: str) -> None:
         """Let `:1` name the same bytes as `digest`."""
@@ -80,7 +80,15 @@ class ActionImage:
             manifest = client.get_manifest(tag)
         return (manifest.digest, _platforms(manifest)) if manifest else ("", ())
 
-    def _publish(self, layout: Path, version: Version, flags: Sequence[str]) -> None:
+    def _published(self, version: Version, commit: str, actions: str) -> str:
+        with self._client(actions) as client:
+            manifest = client.get_manifest(str(version))
+        if manifest is None:
+            return ""
+        self._check(manifest, version, commit)
+        return manifest.digest
+
+    def _push(self, layout: Path, version: Version, flags: Sequence[str]) -> None:
         command = ["publish", "--source", str(layout), "--to", f"docker://{self.name}:{version}", *flags]
         settled = (
             "--created=commit",
@@ -88,8 +96,9 @@ class ActionImage:
             "--auto-labels=false",
             "--annotations-from-labels=true",
         )
-        # the image's own: what the step of a workflow inherits is for other images
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("FLAKESHIP_")}
+        # As on a laptop: else it would write outputs of the workflow's step, which are ours to write.
+        platform = ("FLAKESHIP_", "GITHUB_", "INPUT_")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(platform)}
         if self.username:
             environ |= {"FLAKESHIP_USERNAME": self.username, "FLAKESHIP_PASSWORD": self.password}
         done = subprocess.run(

@@ -35,7 +35,12 @@ class GitHubServer(ThreadingHTTPServer):
         """Record a run for a push of `commit` to main; green, unless `changes` say otherwise."""
         for workflow in workflows:
             runs = self.runs.setdefault(workflow, [])
-            run = {"head_sha": commit, "head_branch": "main", "event": "push", "status": "completed"}
+            run: dict[str, Any] = {
+                "head_sha": commit,
+                "head_branch": "main",
+                "event": "push",
+                "status": "completed",
+            }
             run |= {
                 "conclusion": "success",
                 "run_number": len(runs) + 1,
@@ -110,7 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         whole = name != self.server.break_upload_of
         asset = {"id": len(self.server.requests), "name": name, "size": len(body) if whole else 0}
         release["assets"].append(asset | {"state": "uploaded" if whole else "starter", "body": body})
-        self.server.break_upload_of = ""
+        if not whole:
+            self.server.break_upload_of = ""
         self._answer(201 if whole else 502, {})
 
     def _release(self, number: int) -> dict[str, Any]:

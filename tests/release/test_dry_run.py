@@ -101,7 +101,7 @@ def world(
 @pytest.fixture(autouse=True)
 def _outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
-    monkeypatch.setenv("FLAKESHIP_LAYER_CACHE", "off")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # nothing that another test packed
 
 
 def test_every_documented_name_leads_to_the_release_and_a_second_run_changes_nothing(
