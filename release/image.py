@@ -68,21 +68,22 @@ class ActionImage:
 
     def move_major_tag(self, version: Version, digest: str) -> None:
         """Let `:1` name the same bytes as `digest`."""
+        manifest = self._manifest(digest, "pull,push")
+        if manifest is None:
+            raise NotReleasableError(f"{self.name} holds no {digest}", hint="run the step `image` again")
+        tag, kind = str(version.major), manifest.media_type
         with self._client("pull,push") as client:
-            manifest = client.get_manifest(digest)
-            if manifest is None:
-                raise NotReleasableError(f"{self.name} holds no {digest}", hint="run the step `image` again")
-            client.put_manifest(str(version.major), manifest.data, media_type=manifest.media_type)
+            client.retrying(
+                lambda: client.put_manifest(tag, manifest.data, media_type=kind), what=f"set {tag}"
+            )
 
     def named(self, tag: str) -> tuple[str, tuple[str, ...]]:
         """Digest and platforms of what a tag names; both empty if there is no such tag."""
-        with self._client() as client:
-            manifest = client.get_manifest(tag)
+        manifest = self._manifest(tag, "pull")
         return (manifest.digest, _platforms(manifest)) if manifest else ("", ())
 
     def _published(self, version: Version, commit: str, actions: str) -> str:
-        with self._client(actions) as client:
-            manifest = client.get_manifest(str(version))
+        manifest = self._manifest(str(version), actions)
         if manifest is None:
             return ""
         self._check(manifest, version, commit)
@@ -124,8 +125,12 @@ class ActionImage:
         if (found := _platforms(manifest)) != PLATFORMS:
             raise NotReleasableError(f"{self.name}:{version} is for {found}, and not for {PLATFORMS}")
 
+    def _manifest(self, tag: str, actions: str) -> Manifest | None:
+        with self._client(actions) as client:
+            return client.retrying(lambda: client.get_manifest(tag), what=f"look at {tag}")
+
     @contextlib.contextmanager
-    def _client(self, actions: str = "pull") -> Iterator[RegistryClient]:
+    def _client(self, actions: str) -> Iterator[RegistryClient]:
         reference = Reference.parse(self.name)
         clock = Clock(now=time.monotonic, sleep=time.sleep, random=random.random)
         found = Credentials(self.username, self.password) if self.username else None
