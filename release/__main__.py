@@ -94,7 +94,8 @@ def major(given: Given) -> Outputs:
 
 def resolve(given: Given) -> Outputs:
     """Look up every name that README and docs tell people to use."""
-    places = names.Places(given.github, given.gitlab, _image(given), given.folder / "dist")
+    public = ActionImage(given.image)  # as everybody sees it
+    places = names.Places(given.github, given.gitlab, public, given.folder / "dist")
     wanted = names.documented(names.pages(given.root))
     names.check(given.root, wanted, places)
     return {"names": str(len(wanted))}

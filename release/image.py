@@ -68,17 +68,29 @@ class ActionImage:
 
     def move_major_tag(self, version: Version, digest: str) -> None:
         """Let `:1` name the same bytes as `digest`."""
+        self.check_public(digest)
         manifest = self._manifest(digest, "pull,push")
-        if manifest is None:
-            raise NotReleasableError(f"{self.name} holds no {digest}", hint="run the step `image` again")
+        assert manifest, "it was just there"
         tag, kind = str(version.major), manifest.media_type
         with self._client("pull,push") as client:
             client.retrying(
                 lambda: client.put_manifest(tag, manifest.data, media_type=kind), what=f"set {tag}"
             )
 
+    def check_public(self, digest: str) -> None:
+        """NotReleasableError if the image can't be pulled by everybody, that is without credentials."""
+        try:
+            found, _ = ActionImage(self.name).named(digest)
+        except DeniedError as error:
+            raise NotReleasableError(
+                f"{self.name} is there, but not everybody may pull it: {error.message}",
+                hint="make the package public, as docs/releasing.md says, and run this job again",
+            ) from error
+        if not found:
+            raise NotReleasableError(f"{self.name} holds no {digest}", hint="run the step `image` again")
+
     def named(self, tag: str) -> tuple[str, tuple[str, ...]]:
-        """Digest and platforms of what a tag names; both empty if there is no such tag."""
+        """Digest and platforms of what a tag or a digest names; both empty if there is no such image."""
         manifest = self._manifest(tag, "pull")
         return (manifest.digest, _platforms(manifest)) if manifest else ("", ())
 

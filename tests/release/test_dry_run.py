@@ -34,6 +34,8 @@ from tests.testbed.nix import FLAKES
 from tests.testbed.registry import Registry
 
 pytestmark = pytest.mark.slow
+_WITH_FILES = ("check", "image", "assemble", "resolve")
+"""Steps that read the files which are checked out; the others take what `assemble` made, and a checkout takes time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class World:
     def step(self, name: str, *arguments: str) -> dict[str, str]:
         """Run a step in a clone of its own, with what the workflow gives it, and return its outputs."""
         job = self.folder.parent / f"job-{uuid.uuid4()}"
-        self.git(self.folder.parent, "clone", "-q", str(self.github), str(job))
+        flags = [] if name in _WITH_FILES else ["--no-checkout"]
+        self.git(self.folder.parent, "clone", "-q", *flags, str(self.github), str(job))
         given = {
             "root": job,
             "folder": self.folder,

@@ -101,3 +101,16 @@ def test_a_package_that_may_not_be_read_is_as_good_as_none_until_it_is_pushed(
     assert ActionImage(name).published(ONE, "abc") == ""
     with pytest.raises(Error, match=r"401|403"):
         ActionImage(name).publish(Path("none"), ONE, "abc", created="0")
+
+
+def test_a_private_image_gets_no_name_that_others_use(basic_registry: Registry) -> None:
+    repository = basic_registry.new_repository()
+    image = ActionImage(
+        f"{basic_registry.host}/{repository}", basic_registry.username, basic_registry.password
+    )
+    digest = put(basic_registry, repository, "1.0.0", revision="abc", cpus=("amd64", "arm64"))
+    assert image.published(ONE, "abc") == digest
+    with pytest.raises(Error, match="not everybody may pull it") as raised:
+        image.move_major_tag(ONE, digest)
+    assert "make the package public" in raised.value.hint
+    assert "1" not in basic_registry.tags(repository)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from readme_renderer.markdown import render
 
 from release import ROOT
 from release.readme import with_absolute_links
@@ -42,3 +43,14 @@ def test_every_link_of_the_readme_leads_to_a_file_of_the_tag() -> None:
     assert len(ours) > 10
     assert [target for target in ours if not (ROOT / target.split("/v1.0.0/")[1]).is_file()] == []
     assert f"{RAW}/docs/summary.png" in ours
+
+
+def test_pypi_shows_pictures_tables_and_the_folded_example() -> None:
+    """readme_renderer is what PyPI itself uses; None is what it gives for a page that it refuses."""
+    html = render(with_absolute_links((ROOT / "README.md").read_text(), ONE))
+    assert html
+    assert f'src="{RAW}/docs/summary.png"' in html
+    assert f'src="{RAW}/docs/push.svg?sanitize=true"' in html
+    for element in ("<table>", "<details>", "<summary>", "<code>nix run github:flakeship/flakeship"):
+        assert element in html
+    assert all(re.match("https://|#", link) for link in re.findall(r'(?:href|src)="([^"]*)"', html))
