@@ -1,7 +1,7 @@
 """How flakeship is released: what .github/workflows/release.yml and `./dev release` run. It is in no package.
 
-Every step may be run again with the same version: it finds out what is there already, and does what is missing.
-docs/releasing.md says who starts it.
+Every step may be run again with the same version: it finds out what is there already, and does what is missing
+(docs/decisions.md#a-release-that-stopped-is-started-again). docs/releasing.md says who starts it.
 """
 
 from __future__ import annotations

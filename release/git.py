@@ -2,6 +2,7 @@
 
 The commit is a child of the one that was tested. It differs in what is rendered with the image by its digest, and in the
 README's links. Parent, digest and version alone decide its hash: a second run makes the same commit.
+docs/decisions.md#a-released-commit-is-a-child-of-main
 """
 
 from __future__ import annotations
