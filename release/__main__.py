@@ -30,6 +30,9 @@ Outputs: TypeAlias = Mapping[str, str]
 def prepare(given: Given) -> Outputs:
     """Write version, changelog and rendered files, to be committed to main."""
     tree.prepare(given.root, given.version, datetime.now(UTC).date())
+    _say(
+        f"version, changelog and rendered files are those of {given.version}: bring them to main by a pull request"
+    )
     return {}
 
 
@@ -37,6 +40,9 @@ def check(given: Given) -> Outputs:
     """Say what is missing before a release: in the files; with --tested at GitHub and in the registry too."""
     tree.check(given.root, given.version)
     if not given.tested:
+        _say(
+            f"the files are ready for {given.version}; whether main's tests are green is asked with --tested"
+        )
         return {}
     commit = repository.check_on_main(given.root, given.github)
     repository.check_tag(given.root, given.github, commit, given.version)
@@ -86,6 +92,9 @@ def major(given: Given) -> Outputs:
     """Let `:1` and `v1` name this version, unless a later one of the same major number is out."""
     commit = repository.unbundle(given.root, given.folder / BUNDLE)
     if not repository.is_newest_of_major(given.root, given.github, given.version):
+        _say(
+            f"{given.version.major_tag} and :{given.version.major} stay where they are: a later version is out"
+        )
         return {"moved": "false"}
     _image(given).move_major_tag(given.version, given.digest)
     repository.move_major_tag(given.root, given.github, given.version, commit)
@@ -113,7 +122,7 @@ def main(argv: Sequence[str]) -> int:
     except Error as error:
         hint = f"\n  -> {error.hint}" if error.hint else ""
         detail = f"\n{error.detail}" if error.detail else ""
-        print(f"release: {error.message}{hint}{detail}", file=sys.stderr)
+        _say(f"{error.message}{hint}{detail}")
         return 1
     lines = "".join(f"{name}={value}\n" for name, value in outputs.items())
     sys.stdout.write(lines)
@@ -150,6 +159,10 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("assemble", "major"):
         steps.choices[name].add_argument("--digest", required=True, help="of the image, as `image` gives it")
     return parser
+
+
+def _say(text: str) -> None:
+    print(f"release: {text}", file=sys.stderr)
 
 
 def _image(given: Given) -> ActionImage:

@@ -125,6 +125,30 @@ def test_gitlab_gets_main_and_the_version_without_its_letter(
     assert refs["refs/heads/main"] == parents[-1], "an older version leaves main where it is"
 
 
+def test_a_push_to_gitlab_that_broke_off_between_main_and_the_tag_is_finished(
+    small: Small, git: Git, bare: Callable[[str], Path]
+) -> None:
+    clone, _ = small
+    gitlab, parent = bare("gitlab"), repository.git(clone, "rev-parse", "HEAD")
+    git(clone, "push", "-q", str(gitlab), f"{parent}:refs/heads/main")
+    made = released(small)
+    assert repository.push_component(clone, str(gitlab), parent=parent, commit=made, version=ONE)
+    refs = repository.refs(clone, str(gitlab))
+    assert (refs["refs/heads/main"], refs["refs/tags/1.0.0"]) == (parent, made)
+
+
+def test_a_main_of_gitlab_that_somebody_changed_is_not_overwritten(
+    small: Small, git: Git, bare: Callable[[str], Path]
+) -> None:
+    clone, _ = small
+    gitlab, parent = bare("gitlab"), repository.git(clone, "rev-parse", "HEAD")
+    theirs = git(clone, "commit-tree", "HEAD^{tree}", "-m", "theirs").strip()
+    git(clone, "push", "-q", str(gitlab), f"{theirs}:refs/heads/main")
+    with pytest.raises(Error, match=r"git push .* failed"):
+        repository.push_component(clone, str(gitlab), parent=parent, commit=released(small), version=ONE)
+    assert repository.refs(clone, str(gitlab)) == {"HEAD": theirs, "refs/heads/main": theirs}
+
+
 def test_a_bundle_brings_the_commit_to_another_clone(small: Small, git: Git, tmp_path: Path) -> None:
     clone, remote = small
     made = released(small)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +53,24 @@ def test_names_that_people_use_come_last() -> None:
             if str(step.get("uses", "")).startswith("actions/checkout@"):
                 assert "commit" in step["with"]["ref"], "every job has the commit that was checked"
                 assert step["with"]["persist-credentials"] is False
+
+
+def test_a_secret_that_nobody_has_set_is_named(tmp_path: Path) -> None:
+    (script,) = (step["run"] for step in JOBS["component"]["steps"] if "KEY" in step.get("env", {}))
+    environ = {"PATH": "/usr/bin:/bin", "KEY": "", "HOST": "", "RUNNER_TEMP": str(tmp_path)}
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error::the environment `gitlab` has no secret GITLAB_DEPLOY_KEY")
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_script_is_one_that_bash_understands() -> None:
+    scripts = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
+    assert scripts
+    for script in scripts:
+        subprocess.run(["bash", "-n", "-c", script], check=True)
 
 
 def test_no_job_is_skipped_when_the_image_is_there() -> None:
