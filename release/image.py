@@ -103,12 +103,7 @@ class ActionImage:
 
     def _push(self, layout: Path, version: Version, flags: Sequence[str]) -> None:
         command = ["publish", "--source", str(layout), "--to", f"docker://{self.name}:{version}", *flags]
-        settled = (
-            "--created=commit",
-            "--context=git",
-            "--auto-labels=false",
-            "--annotations-from-labels=true",
-        )
+        settled = ("--auto-labels=false", "--annotations-from-labels=true", "--lint=off", "--push=true")
         # As on a laptop: else it would write outputs of the workflow's step, which are ours to write.
         platform = ("FLAKESHIP_", "GITHUB_", "INPUT_")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(platform)}

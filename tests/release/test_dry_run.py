@@ -18,6 +18,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,8 @@ def check_image(world: World, digest: str) -> None:
         seen = subprocess.run([*command, named], capture_output=True, check=True).stdout
         inspected = json.loads(seen)
         assert inspected["Architecture"] == cpu
+        committed = world.git(world.github, "show", "--no-patch", "--format=%ct", "main").strip()
+        assert datetime.fromisoformat(inspected["Created"]).timestamp() == int(committed)
         revision = inspected["Labels"]["org.opencontainers.image.revision"]
         assert revision == refs(world.root, str(world.github))["refs/heads/main"]
 
