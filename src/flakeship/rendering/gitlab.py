@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flakeship.ci.gitlab.outputs import DOTENV, FOLDER, METRICS
+from flakeship.ci.shipped_folder import DOTENV, FOLDER, METRICS
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flakeship.ci.event import short_sha_length, wants_head_sha
-from flakeship.ci.gitlab.recognition import NAME
+from flakeship.ci.gitlab.recognition import NAME, by_gitlab_ci_local
 from flakeship.ci.local import git
 from flakeship.metadata.context import Context, Repository
 from flakeship.outside.moments import moment_of
@@ -27,6 +27,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         sha = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "") or sha
     date = moment_of(get("CI_COMMIT_TIMESTAMP", "")) if sha == get("CI_COMMIT_SHA", "") else None
     reason = _untrusted_because(environ)
+    at_home = by_gitlab_ci_local(environ)
     return Context(
         run_date=now,
         commit_date=date or git.commit_date(sha, environ=environ, cwd=cwd) or now,
@@ -41,9 +42,12 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         repository=_repository(environ),
         trusted=not reason,
         untrusted_because=reason,
-        secrets_kept_because=reason or _unprotected(environ),
+        # docs/decisions.md#a-push-is-withheld-only-without-credentials
+        secrets_kept_because=reason or ("" if at_home else _unprotected(environ)),
+        dirty=at_home and git.is_dirty(environ, cwd=cwd),
         image=get("CI_REGISTRY_IMAGE", ""),
         image_variable="CI_REGISTRY_IMAGE",
+        image_given_by="--variable CI_REGISTRY_IMAGE=HOST/NAME" if at_home else "",
         run_url=get("CI_JOB_URL", "") or get("CI_PIPELINE_URL", ""),
         short_sha_length=short_sha_length(environ),
     )
