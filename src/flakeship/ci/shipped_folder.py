@@ -80,7 +80,7 @@ def variable_of(name: str) -> str:
 def dotenv_of(shipped: Handover) -> str:
     """Return the variables as a dotenv report. Raises ResourceError as `dotenv`.
 
-    Of several images each has its reference in a variable of its own. Where GitLab would not take as many variables, the
+    Of several images each has its reference in a variable of its own (docs/decisions.md#each-of-several-images-has-a-variable). Where GitLab would not take as many variables, the
     other digests are left out; where even so it would not, only the lists remain.
     """
     lists, named = variables(shipped), named_variables(shipped.images)

@@ -28,7 +28,7 @@ _JOB: Final[dict[str, dict[str, Any]]] = {
         "description": "Image that the job runs in, which has flakeship and Nix: this one, or a copy of it",
     },
 }
-_INHERITED: Final = ("hooks", "id_tokens", "interruptible", "retry", "tags", "timeout")
+_INHERITED: Final = ("interruptible", "retry", "tags", "timeout")
 """What the pipeline's `default` may say of this job too. Commands, services and caches there are meant for other images."""
 
 
@@ -45,7 +45,7 @@ def _job(ours: list[Input]) -> dict[str, Any]:
     return {
         "stage": "$[[ inputs.job-stage ]]",
         "image": {"name": "$[[ inputs.job-image ]]", "entrypoint": [""]},
-        # docs/decisions.md#the-gitlab-job-has-no-rules-of-its-own
+        # docs/decisions.md#the-gitlab-job-has-no-rules
         "inherit": {"default": [*_INHERITED]},
         "variables": {
             FOLDER: f"$CI_PROJECT_DIR/{_REPORT}",
