@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rendering.gitlab_docs import PIPELINES, ROOT
+from tests.rendering.gitlab_docs import KINDS, PIPELINES, ROOT, jobs_of, with_component
 
 HEADER, JOBS = yaml.safe_load_all((ROOT / "templates" / "flakeship.yml").read_text())
 DECLARED: dict[str, dict[str, Any]] = HEADER["spec"]["inputs"]
@@ -20,6 +20,9 @@ DECLARED: dict[str, dict[str, Any]] = HEADER["spec"]["inputs"]
 
 OTHERS = {"ssh-known-hosts"}
 """Inputs that the pipelines name before the component has them."""
+
+CHILDREN = {"With child pipelines 2", "With child pipelines 4"}
+"""Pipelines that only another one starts."""
 
 
 def test_there_are_pipelines() -> None:
@@ -49,6 +52,42 @@ def test_the_job_is_in_every_pipeline_that_a_job_without_rules_is_in() -> None:
     assert not {"rules", "only", "except", "when", "needs", "tags", "cache"} & JOB.keys()
     runner = {"interruptible", "retry", "tags", "timeout"}
     assert set(JOB["inherit"]["default"]) == runner
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", PIPELINES)
+def test_no_job_needs_one_that_is_not_in_the_pipeline(name: str, kind: str) -> None:
+    """GitLab refuses such a pipeline as a whole."""
+    jobs = jobs_of(with_component(name, JOB), KINDS[kind])
+    needs = [need for job in jobs.values() for need in job.get("needs", [])]
+    assert {need for need in needs if isinstance(need, str)} <= jobs.keys()
+    assert {
+        need["job"]
+        for need in needs
+        if not isinstance(need, str) and not need.keys() & {"optional", "pipeline"}
+    } <= jobs.keys()
+
+
+@pytest.mark.parametrize("name", sorted(PIPELINES.keys() - CHILDREN))
+def test_a_push_starts_one_pipeline(name: str) -> None:
+    """Where a merge request is open that of the branch or that of the merge request; else that of the branch."""
+    pipeline = with_component(name, JOB)
+    started = [
+        jobs_of(pipeline, KINDS[f"a {kind}"]) for kind in ("branch with a merge request", "merge request")
+    ]
+    assert sum(map(bool, started)) == 1
+    assert jobs_of(pipeline, KINDS["the default branch"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("workflow", [None, "Merge requests"])
+def test_whatever_pipeline_a_job_of_a_user_is_in_ours_is_in_it_too(kind: str, workflow: str | None) -> None:
+    pipeline = with_component("Minimal", JOB) | {"theirs": {"needs": ["flakeship"]}}
+    if workflow:
+        pipeline["workflow"] = yaml.safe_load(PIPELINES[workflow])["workflow"]
+    jobs = jobs_of(pipeline, KINDS[kind])
+    assert ("theirs" in jobs) is ("flakeship" in jobs)
+    assert not workflow or jobs or kind == "a branch with a merge request"
 
 
 @pytest.mark.slow
