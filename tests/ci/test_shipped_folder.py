@@ -261,3 +261,17 @@ def test_the_folder_belongs_to_the_owner_of_the_workspace(
     written = [folder / "report", *(folder / "report").iterdir()]
     assert folder / "report" / "summary.md" in written
     assert {path.stat().st_uid for path in written} == {nobody}
+
+
+@pytest.mark.parametrize("folder", ["report", ""])
+def test_images_that_can_not_be_told_apart_end_the_run_before_anything_is_built(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHIPPED_FOLDER", folder)
+    monkeypatch.setenv("PATH", "")  # no Nix: that is the next thing to be missed
+    (tmp_path / "flake.nix").touch()
+    code = cli.main(["publish", "--flake", "my-api=.#a\nmy_api=.#b", "--to", "my-api=oci:a\nmy_api=oci:b"])
+    log = capsys.readouterr().err
+    assert code == (2 if folder else 3), log
+    assert ("'my-api' and 'my_api' would both be SHIPPED_REF_MY_API" in log) is bool(folder)

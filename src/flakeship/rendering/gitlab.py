@@ -51,8 +51,13 @@ def _job(ours: list[Input]) -> dict[str, Any]:
             FOLDER: f"$CI_PROJECT_DIR/{_REPORT}",
             **{item.variable: _variable(item) for item in ours},
         },
-        # An earlier job's artifacts are laid here, and would be this one's if it fails.
-        "script": [f"rm -rf {_REPORT}", "/entrypoint publish"],
+        # An earlier job's artifacts are laid here, and would be this one's if it fails. No later `git add` takes them in.
+        "script": [
+            f"rm -rf {_REPORT}",
+            f"mkdir {_REPORT}",
+            f"echo '*' >{_REPORT}/.gitignore",
+            "/entrypoint publish",
+        ],
         "artifacts": {
             "when": "always",
             "expose_as": "flakeship",

@@ -106,9 +106,12 @@ def test_a_working_tree_that_gitlab_ci_local_took_as_it_is_may_be_dirty(
     """GitLab's runner checks out a commit; here files that differ from it are built."""
     git(tmp_path, "init", "-q")
     (tmp_path / "file").touch()
-    git(tmp_path, "add", "file")
+    (tmp_path / ".gitlab-ci-local").mkdir()
+    (tmp_path / ".gitlab-ci-local" / ".gitignore").write_text("*\n!.gitignore\n")
+    git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "one")
     environ = {**os.environ, "GITLAB_CI": "false", "CI_JOB_ID": "1000"}
+    (tmp_path / ".gitlab-ci-local" / ".gitignore").unlink()
     assert not gitlab.context(environ, cwd=str(tmp_path), now=NOW).dirty
     (tmp_path / "file").write_text("changed")
     assert gitlab.context(environ, cwd=str(tmp_path), now=NOW).dirty

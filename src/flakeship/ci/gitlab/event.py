@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flakeship.ci.event import short_sha_length, wants_head_sha
-from flakeship.ci.gitlab.recognition import NAME, by_gitlab_ci_local
+from flakeship.ci.gitlab.recognition import LOCAL_FOLDER, NAME, by_gitlab_ci_local
 from flakeship.ci.local import git
 from flakeship.metadata.context import Context, Repository
 from flakeship.outside.moments import moment_of
@@ -47,7 +47,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         untrusted_because=reason,
         # docs/decisions.md#a-push-is-withheld-only-without-credentials
         secrets_kept_because=reason or ("" if by_local_tool else _unprotected(environ)),
-        dirty=by_local_tool and git.is_dirty(environ, cwd=cwd),
+        dirty=by_local_tool and git.is_dirty(environ, cwd=cwd, but_for=LOCAL_FOLDER),
         image=get("CI_REGISTRY_IMAGE", ""),
         image_variable="CI_REGISTRY_IMAGE",
         image_given_by="--variable CI_REGISTRY_IMAGE=HOST/NAME" if by_local_tool else "",

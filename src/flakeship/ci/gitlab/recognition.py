@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 NAME: Final = "gitlab"
+LOCAL_FOLDER: Final = ".gitlab-ci-local"
+"""Where gitlab-ci-local keeps its files. A job does not see it, and git tracks the .gitignore there after `git add .`."""
 
 
 def matches(environ: Mapping[str, str]) -> bool:

@@ -50,9 +50,9 @@ def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context
         return replace(found, notices=(*found.notices, str(error)))
 
 
-def is_dirty(environ: Mapping[str, str], *, cwd: str) -> bool:
-    """Tell whether tracked files differ from the commit; False where git can't tell."""
-    return bool(Git(environ, cwd).or_empty(*_CHANGES))
+def is_dirty(environ: Mapping[str, str], *, cwd: str, but_for: str) -> bool:
+    """Tell whether tracked files differ from the commit, `but_for` a folder at the top; False where git can't tell."""
+    return bool(Git(environ, cwd).or_empty(*_CHANGES, "--", ":/", f":(exclude,top){but_for}"))
 
 
 def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime | None:
