@@ -71,7 +71,7 @@ def summarise(markdown: str, environ: Mapping[str, str]) -> None:
 def check_names(names: Sequence[str], environ: Mapping[str, str]) -> None:
     """UsageError where two images of a run can't be told apart by the variables in that folder."""
     if folder := _shipped_folder(environ):
-        folder.check_names(names, environ)
+        folder.check_names(names)
 
 
 def shipped_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:

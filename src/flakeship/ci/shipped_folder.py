@@ -35,10 +35,8 @@ _CHANGED_BY_GITLAB: Final = re.compile(r"[\x00\r\n$]|%\w+%")
 """Characters that end a line, and references to variables, which GitLab expands in the later job."""
 
 
-def check_names(names: Sequence[str], environ: Mapping[str, str]) -> None:
+def check_names(names: Sequence[str]) -> None:
     """UsageError where two images of a run would have one variable; `names` are those of its attributes."""
-    if len(names) < 2 or not environ.get(FOLDER):
-        return
     counted = Counter(map(variable_of, names))
     for variable, number in counted.items():
         if number > 1:
@@ -80,9 +78,10 @@ def variable_of(name: str) -> str:
 def dotenv_of(shipped: Handover) -> str:
     """Return the variables as a dotenv report. Raises ResourceError as `dotenv`.
 
-    Of several images each has its reference in a variable of its own (docs/decisions.md#each-of-several-images-has-a-variable). Where GitLab would not take as many variables, the
+    Of several images each has its reference in a variable of its own. Where GitLab would not take as many variables, the
     other digests are left out; where even so it would not, only the lists remain.
     """
+    # docs/decisions.md#each-of-several-images-has-a-variable
     lists, named = variables(shipped), named_variables(shipped.images)
     few = {key: lists[key] for key in ("SHIPPED_REF", "SHIPPED_PUSHED")}
     for values in (lists | named, few | named):
