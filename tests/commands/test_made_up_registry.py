@@ -65,3 +65,10 @@ def test_without_any_name_for_the_image_it_says_how_to_give_one(
     monkeypatch.setenv("GITLAB_CI", "true")
     assert cli.main(["publish", "--source", str(archive_at_home)]) == 0
     assert "gitlab-ci-local" not in capsys.readouterr().err
+
+
+def test_doctor_says_so_too(archive_at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["doctor", "--source", str(archive_at_home)])
+    told = "".join(capsys.readouterr())
+    assert "there is no host local-registry.gitlab.com" in told
+    assert "`--variable CI_REGISTRY=HOST:PORT`" in told

@@ -69,7 +69,7 @@ class DestinationRequest:
                 f"username and password are given, but not for which of {', '.join(sorted(registries))}",
                 hint="set `registry`, and use `docker login` or an authfile for the others",
             )
-        return tuple(scope.enter_context(_opened(target, self.options)) for target in wanted)
+        return tuple(scope.enter_context(opened(target, self.options)) for target in wanted)
 
     def pushed_to(self, wanted: Sequence[Target]) -> frozenset[str]:
         """Return the registries that the images of this run go to; `wanted` are the targets of this one."""
@@ -88,7 +88,7 @@ class DestinationRequest:
 
 
 @contextmanager
-def _opened(target: Target, options: DestinationOptions) -> Iterator[Destination]:
+def opened(target: Target, options: DestinationOptions) -> Iterator[Destination]:
     """Open a destination. A registry that can't be reached may be one that the platform only made up."""
     with ExitStack() as scope:
         try:
