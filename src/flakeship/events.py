@@ -80,9 +80,12 @@ class LayerProgress:
 
 @dataclass(frozen=True, slots=True)
 class BytesMoved:
-    """So many bytes were read from the source, or sent to a destination, since the last event of this kind."""
+    """So many bytes were read from the source, sent to a destination, or came once, since the last event of this kind.
 
-    direction: Literal["read", "sent"]
+    `piped` are those of a source that comes once, through a pipe or from an engine, and is kept in a file before it is read.
+    """
+
+    direction: Literal["read", "sent", "piped"]
     count: int
 
 

@@ -13,6 +13,7 @@ from flakeship.engines.engine import Engine
 from flakeship.engines.failure import check_socket, explained
 from flakeship.engines.load import Load
 from flakeship.errors import UsageError
+from flakeship.image.stream import CHUNK
 
 _ANSWER_SECONDS: Final = 60
 _LOAD_SECONDS: Final = 1800
@@ -67,6 +68,21 @@ class EngineApi:
             found = self._client.inspect_image(name)
         return str(found.get("Id")), _layers_of(found)
 
+    def save(self, name: str) -> Iterator[bytes]:
+        """The archive of the image with this name or id, in pieces as they come. UsageError where there is no such image."""
+        import docker.errors
+
+        with explained(self._engine, "did not hand over the image"):
+            try:
+                found = self._client.inspect_image(name)
+                self.wait_for_loads()
+                yield from self._client.get_image(_one_name(name, found.get("RepoTags") or ()), CHUNK)
+            except docker.errors.NotFound as error:
+                raise UsageError(
+                    f"{self._engine.name} has no image {name}, at {self._engine.address}",
+                    hint="its images are listed by `docker images` or `podman images`; an image of a registry is docker://REFERENCE",
+                ) from error
+
     def load(self) -> Load:
         """Begin to load an image from an archive."""
         return Load(self._client)
@@ -81,6 +97,12 @@ class EngineApi:
         for image in self._client.images(quiet=True, all=True):
             with contextlib.suppress(docker.errors.NotFound):  # removed since it was listed
                 yield _layers_of(self._client.inspect_image(image))
+
+
+def _one_name(name: str, tags: Sequence[str]) -> str:
+    """Without a tag an engine would save what all tags of the repository name."""
+    latest = f"{name}:latest"
+    return latest if any(f"/{tag}".endswith(f"/{latest}") for tag in tags) else name
 
 
 def _layers_of(image: dict[str, Any]) -> Sequence[str]:

@@ -17,6 +17,7 @@ from flakeship.settings.command_line import (
     GREETING,
     TAKES_WORDS,
     TRUE,
+    is_stdin,
     parser_of,
     place,
     unknown,
@@ -65,7 +66,24 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
         if text is not None:
             values[item.attribute] = _value(item, text, command)
     check_passed(values.get("pass_env", ()), declared.values())
+    _check_stdin(values.get("source", ""), given)
     return Invocation(command, Settings(**values), tuple(warnings))
+
+
+def _check_stdin(source: str, given: Mapping[str, Any]) -> None:
+    """UsageError where a source can't come through stdin, which no runner of CI pipes an input to, and which is read once."""
+    if not is_stdin(source):
+        return
+    if not given.get("source"):
+        raise UsageError(
+            f"source is {source!r} by a variable or an input of CI, where nobody pipes an image to this program",
+            hint="name a file, or the attribute by `flake`; in a command line write `… | flakeship publish --source - REFERENCE`",
+        )
+    if stdin := next((name for name in given if name.endswith("_stdin") and given[name]), ""):
+        raise UsageError(
+            f"--{stdin.replace('_', '-')} and source {source!r} would both read stdin",
+            hint="give the secret by a file or a variable",
+        )
 
 
 def named(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> str:

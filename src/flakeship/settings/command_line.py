@@ -54,8 +54,19 @@ _USAGE: Final = {
     "publish": "flakeship publish [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "doctor": "flakeship doctor [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
 }
-_TRANSPORTS: Final = ("docker://", "oci:", "oci-archive:", "docker-archive:", "docker-daemon:")
+SOURCES: Final = (
+    "docker://",
+    "docker-archive:",
+    "oci-archive:",
+    "oci:",
+    "dir:",
+    "docker-daemon:",
+    "containers-storage:",
+)
 """An image that exists already begins so: containers-transports(5)."""
+
+STDINS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+"""A source that comes through stdin is written so, also behind a word of `SOURCES`."""
 
 GREETING: Final = f"""\
 flakeship {__version__}: {summary}
@@ -103,10 +114,16 @@ def place(words: Sequence[str], given: dict[str, Any]) -> None:
     named = any(given.get(name) for name in ("flake", "source", "file"))
     first = 0 if named else 1
     if words and not named:
-        is_source = words[0] == "-" or words[0].startswith(_TRANSPORTS)
+        is_source = words[0] in STDINS or words[0].startswith(SOURCES)
         given.update({"source": words[0]} if is_source else {"flake": [words[0]]})
     if words[first:]:
         given["tags"] = [*(given.get("tags") or ()), *words[first:]]
+
+
+def is_stdin(source: str) -> bool:
+    """Whether a `source` comes through stdin."""
+    form = next((form for form in SOURCES if source.startswith(form)), "")
+    return source.removeprefix(form).partition(":")[0] in STDINS
 
 
 class _Parser(argparse.ArgumentParser):
