@@ -310,11 +310,63 @@ def test_an_unknown_input_is_a_warning() -> None:
     assert invocation.settings.flake == ("x",)
 
 
-def test_no_such_command() -> None:
+@pytest.mark.parametrize(
+    ("word", "message", "hint"),
+    [
+        ("publsh", "there is no command 'publsh'; did you mean 'publish'?", "--help"),
+        ("push", "there is no command 'push'", "--help"),
+        (".#image", "there is no command '.#image'", "flakeship publish .#image"),
+        ("h/a:1", "there is no command 'h/a:1'", "flakeship publish h/a:1"),
+    ],
+)
+def test_no_such_command(word: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read(["publsh"], {}, io.StringIO())
-    assert "COMMAND" in caught.value.message
-    assert "--help" in caught.value.hint
+        read([word], {}, io.StringIO())
+    assert caught.value.message == message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("flags", "words", "hint"),
+    [
+        (["ghcr.io/me/app:1"], "'ghcr.io/me/app:1' is a place to push to", "publish . ghcr.io/me/app:1"),
+        (["localhost:5000/app:1"], "is a place to push to", "docker://localhost:5000/app:1"),
+        ([".#a", ".#b", "h/a:1"], "'.#b' says what to publish, and that is said already", "NAME=INSTALLABLE"),
+        (["--source", "x.tar", ".", "h/a:1"], "'.' says what to publish", "references"),
+        ([".#a", "h/a:1", "--file", "x.nix"], "'.#a' says what to publish", "references"),
+        (
+            ["-", "--password-stdin"],
+            "--password-stdin and source '-' would both read stdin",
+            "a file or a variable",
+        ),
+        (
+            ["docker-archive:/dev/stdin", "--password-stdin"],
+            "--password-stdin and source 'docker-archive:/dev/stdin' would",
+            "a file",
+        ),
+    ],
+)
+def test_words_in_a_place_where_they_mean_nothing(flags: list[str], words: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(*flags, stdin="secret")
+    assert words in caught.value.message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "installable", ["github:123/app", "my.folder/app", "nixpkgs/nixos-25.05", "./a.b/c:1", "/a/b:1"]
+)
+def test_an_installable_is_no_reference(installable: str) -> None:
+    assert settings(installable).flake == (installable,)
+
+
+@pytest.mark.parametrize("written", ["-", "/dev/stdin", "oci-archive:-", "docker-archive:/dev/fd/0:app:1"])
+@pytest.mark.parametrize("variable", ["INPUT_SOURCE", "FLAKESHIP_SOURCE"])
+def test_no_input_of_ci_comes_through_a_pipe(written: str, variable: str) -> None:
+    with pytest.raises(UsageError, match="by a variable or an input of CI, where nobody pipes") as caught:
+        settings(**{variable: written})
+    assert "flakeship publish -" in caught.value.hint
+    assert settings("--source", written, **{variable: "x"}).source == written
 
 
 def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +38,10 @@ def place_of(source: WrittenSource, runtime: Runtime, folder: Callable[[], Path]
     """
     path = runtime.cwd / source.name
     if source.place == "path":
-        from flakeship.sources.piped import is_pipe, pieces_of
-
-        if not is_pipe(path):
+        if not _is_pipe(path):
             return SourcePlace(path)
+        from flakeship.sources.piped import pieces_of
+
         return _kept(pieces_of(path, source.name), source.name, runtime.emit, folder())
     if source.place == "stdin":
         from flakeship.sources.piped import check_stdin, pieces_of, stdin_file
@@ -59,6 +60,14 @@ def place_of(source: WrittenSource, runtime: Runtime, folder: Callable[[], Path]
         remark=lambda text: runtime.emit(events.Notice(text)),
     )
     return _kept(pieces, f"{source.form}:{source.name}", runtime.emit, folder())
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether `path` is a pipe: one with a name, or `/dev/fd/N` of a shell's `<(…)`."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _kept(pieces: Generator[bytes, None, None], what: str, emit: events.Emit, folder: Path) -> SourcePlace:

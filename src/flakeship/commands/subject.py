@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to 
     from flakeship.commands.builder import Buildable
     from flakeship.nix.installable import Installable
 
+_STORE: Final = "/nix/store"
 _NO_FLAKE: Final = ((), (".",))
 """The values of `flake` where no user gave one."""
 
@@ -45,8 +46,21 @@ def _installable(settings: Settings, cwd: Path) -> Installable:
     from flakeship.nix.installable import Installable
 
     if not settings.file:
+        _check_no_file(settings.installable, cwd)
         return Installable.parse(settings.installable, cwd=str(cwd))
     return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=str(cwd))
+
+
+def _check_no_file(installable: str, cwd: Path) -> None:
+    """UsageError for a file that is no flake and no result of Nix, which is followed into the store."""
+    path = cwd / installable
+    if "#" in installable or ":" in installable or not path.is_file():
+        return
+    if not path.resolve().is_relative_to(_STORE):
+        raise UsageError(
+            f"flake: {installable!r} is a file, and a flake is a folder",
+            hint=f"an image that is there already is published by `--source {installable}`",
+        )
 
 
 def _source(settings: Settings, run: Run) -> WrittenSource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
@@ -68,6 +69,9 @@ SOURCES: Final = (
 STDINS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 """A source that comes through stdin is written so, also behind a word of `SOURCES`."""
 
+_REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
+"""A reference that Nix reads as no installable: what has a colon behind a slash is no path and no URL to it."""
+
 GREETING: Final = f"""\
 flakeship {__version__}: {summary}
 
@@ -113,11 +117,38 @@ def place(words: Sequence[str], given: dict[str, Any]) -> None:
     """Take what `publish` is given without flags: an installable, unless a flag says what to publish, then references."""
     named = any(given.get(name) for name in ("flake", "source", "file"))
     first = 0 if named else 1
+    _check_words(words, first)
     if words and not named:
         is_source = words[0] in STDINS or words[0].startswith(SOURCES)
         given.update({"source": words[0]} if is_source else {"flake": [words[0]]})
     if words[first:]:
         given["tags"] = [*(given.get("tags") or ()), *words[first:]]
+
+
+def check_command(word: str) -> None:
+    """UsageError for a word that is no command; what begins with a dash may be `--help`."""
+    if word.startswith("-") or word in COMMANDS:
+        return
+    usual = "flakeship publish " + word if set(word) & set("#./:") else "flakeship --help"
+    raise UsageError(
+        f"there is no command {word!r}{nearest(word, COMMANDS)}",
+        hint=f"`{usual}` {'builds and pushes it' if word in usual else 'lists the commands'}",
+    )
+
+
+def _check_words(words: Sequence[str], first: int) -> None:
+    """UsageError for a reference in the place of what is built, and for what is built in the place of a reference."""
+    if first and words and _REFERENCE.fullmatch(words[0]):
+        raise UsageError(
+            f"{words[0]!r} is a place to push to, and nothing before it says what",
+            hint=f"`flakeship publish . {words[0]}` builds the flake here; an image that is there already is docker://{words[0]}",
+        )
+    for word in words[first:]:
+        if "#" in word or word.startswith((".", "/")):
+            raise UsageError(
+                f"{word!r} says what to publish, and that is said already",
+                hint="behind it stand references; of several attributes each is `--flake NAME=INSTALLABLE`",
+            )
 
 
 def is_stdin(source: str) -> bool:
@@ -175,7 +206,7 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str], *, all_of: str = "
     The help of `publish` shows `_FIRST`, and all where `all_of` says so.
     """
     whole = _Parser(prog="flakeship", description=summary, allow_abbrev=False)
-    whole.add_argument("--version", action="version", version=f"flakeship {__version__}")
+    whole.add_argument("--version", "-V", action="version", version=f"flakeship {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, text in COMMANDS.items():
         shown = _FIRST if command in TAKES_WORDS and command != all_of else None

@@ -47,14 +47,6 @@ def stdin_file(handle: int) -> Path | None:
     return _STDIN_FILE if untouched and os.access(_STDIN_FILE, os.R_OK) else None
 
 
-def is_pipe(path: Path) -> bool:
-    """Whether `path` is a pipe: one with a name, or `/dev/fd/N` of a shell's `<(…)`."""
-    try:
-        return stat.S_ISFIFO(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
-
-
 def pieces_of(handle: int | Path, what: str) -> Generator[bytes, None, None]:
     """What comes through a pipe, until its other end is closed. UsageError where it can't be read."""
     try:
