@@ -90,6 +90,31 @@ class BytesMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class BytesAwaited:
+    """So many bytes more are to be read or sent, which BytesMoved will tell of; fewer, where `count` is negative."""
+
+    direction: Literal["read", "sent"]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayersAwaited:
+    """So many layers will be told by LayerDelivered: all of an image whose layers are known before one is read."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDelivered:
+    """Every destination has the layer. `states` has the state at each of `destinations`; `size` is the blob's, in bytes."""
+
+    digest: str
+    size: int
+    states: tuple[str, ...]
+    destinations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """An action failed and is tried again in `wait` seconds. `what` names the action; the first retry is `attempt` 1."""
 
@@ -155,6 +180,9 @@ Event: TypeAlias = (
     | BuildProgress
     | LayerProgress
     | BytesMoved
+    | BytesAwaited
+    | LayersAwaited
+    | LayerDelivered
     | Retry
     | Notice
     | Warned
@@ -174,7 +202,7 @@ def redacting(onward: Emit) -> Emit:
         match event:
             case Secret(text=text):
                 learn(text)
-            case BytesMoved() | BuildProgress() | Started():
+            case BytesMoved() | BytesAwaited() | LayersAwaited() | BuildProgress() | Started():
                 pass
             case _:
                 event = _redacted(event)

@@ -43,7 +43,9 @@ def line_of(event: events.Event) -> tuple[int, str]:
         case events.LayerProgress(state="reading" | "packed", name=name, digest=digest, size=size):
             return 3, f"    {printable(name)} {event.state} {digest} {size_of(size) if size else ''}"
         case events.LayerProgress(state=state, digest=digest, size=size, destination=destination):
-            return 2, f"    {digest[7:19]}  {size_of(size):>9}  {state}  {destination}"
+            return 3, f"    {digest[7:19]} {state} {destination}"
+        case events.LayerDelivered(digest=digest, size=size):
+            return 2, f"    {digest[7:19]}  {size_of(size):>9}  {_delivered(event)}"
         case events.Retry(what=what, reason=reason, attempt=attempt, wait=wait):
             return 1, f"retry {attempt} of {what} in {wait:.1f} s: {printable(reason)}"
         case events.Notice() | events.Warned() | events.NotPushed():
@@ -52,8 +54,16 @@ def line_of(event: events.Event) -> tuple[int, str]:
             return 2, f"\n{text}\n"
         case events.Detail(text=text):
             return 3, f"    {printable(text)}"
-        case events.BuildProgress() | events.BytesMoved() | events.Secret():
+        case _:
             return 3, ""
+
+
+def _delivered(event: events.LayerDelivered) -> str:
+    """The destinations of a layer on one line, those of one state together."""
+    by_state: dict[str, list[str]] = {}
+    for state, destination in zip(event.states, event.destinations, strict=True):
+        by_state.setdefault(state, []).append(destination)
+    return "; ".join(f"{state}  {', '.join(places)}" for state, places in by_state.items())
 
 
 def _remark(event: events.Notice | events.Warned | events.NotPushed) -> tuple[int, str]:

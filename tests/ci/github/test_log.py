@@ -53,7 +53,7 @@ def test_stages_are_groups() -> None:
         events.BuildLog("hello> compiling"),
         events.StageFinished("build", 1.0),
         events.StageStarted("publish", "publishing"),
-        events.LayerProgress("key", "uploaded", 1500, "sha256:" + "a" * 64, "ghcr.io/o/n"),
+        events.LayerDelivered("sha256:" + "a" * 64, 1500, ("uploaded",), ("ghcr.io/o/n",)),
     )
     assert run.obeyed == [
         Command("group", "building .#image"), Command("endgroup", ""), Command("group", "publishing"), Command("endgroup", ""),
