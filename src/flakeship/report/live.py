@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.markup import escape as _escaped
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from flakeship import events
 from flakeship.printable import printable
-from flakeship.report.plain import line_of, size_of
+from flakeship.report.plain import line_of, size_of, stands_out
 
 _PERIOD: Final = 1 / 8
 """Seconds between two drawings of the lines that move."""
@@ -23,8 +23,9 @@ _PERIOD: Final = 1 / 8
 _ROOM_FOR_BAR: Final = 76
 """Columns. A terminal of fewer has the figures alone."""
 
-_YELLOW: Final = frozenset({0, 1})
-"""The levels of lines that stand out."""
+
+_ROOM_FOR_RATE: Final = 56
+"""Columns. A terminal of fewer has the share and the time alone."""
 
 
 class _Bytes:
@@ -55,14 +56,19 @@ class _Bytes:
 
     def _count(self, task: Task, total: int | None) -> str:
         """Percent, rate and time left, as far as they are known."""
-        rate = f"{size_of(int(task.speed))}/s" if task.speed else ""
+        narrow = self._progress.console.width < _ROOM_FOR_RATE
+        rate = f"{size_of(int(task.speed))}/s" if task.speed and not narrow else ""
         if not total:
             return "  ".join(filter(None, (size_of(self.done), rate)))
         left = task.time_remaining
         return "  ".join(
             filter(
                 None,
-                (f"{100 * self.done // total:3d} %", rate, "" if left is None else f"{_span(left)} left"),
+                (
+                    f"{100 * self.done // total:3d} %",
+                    rate,
+                    "" if left is None else f"{_span(left)}{'' if narrow else ' left'}",
+                ),
             )
         )
 
@@ -146,7 +152,7 @@ class LiveReport:
         if line and level <= self._level:
             self._progress.console.print(
                 line,
-                style="yellow" if level in _YELLOW else None,
+                style="yellow" if stands_out(event) else None,
                 highlight=False,
                 markup=False,
                 soft_wrap=True,
@@ -157,6 +163,14 @@ class LiveReport:
 def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emit]:
     """Yield a report whose moving lines are removed when the block is left."""
     console = Console(file=out, no_color=not colour)
+    with progress_on(console) as progress:
+        report = LiveReport(progress, level)
+        with _refreshed(report):
+            yield report
+
+
+def progress_on(console: Console, **further: Any) -> Progress:
+    """The lines that move, for LiveReport; `further` goes to rich."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
@@ -164,10 +178,7 @@ def live_report(out: TextIO, level: int, *, colour: bool) -> Iterator[events.Emi
         _Bar(console),
     )
     # auto_refresh is off because rich's own thread moves the cursor and draws in two steps, and we may print between them.
-    with Progress(*columns, console=console, transient=True, auto_refresh=False, expand=True) as progress:
-        report = LiveReport(progress, level)
-        with _refreshed(report):
-            yield report
+    return Progress(*columns, console=console, transient=True, auto_refresh=False, expand=True, **further)
 
 
 def _span(seconds: float) -> str:
