@@ -12,7 +12,7 @@ from typing import Any, Final
 from flakeship.engines.engine import Engine
 from flakeship.engines.failure import check_socket, explained
 from flakeship.engines.load import Load
-from flakeship.errors import UsageError
+from flakeship.errors import UnreachableError, UsageError
 from flakeship.image.stream import CHUNK
 
 _ANSWER_SECONDS: Final = 60
@@ -76,12 +76,26 @@ class EngineApi:
             try:
                 found = self._client.inspect_image(name)
                 self.wait_for_loads()
-                yield from self._client.get_image(_one_name(name, found.get("RepoTags") or ()), CHUNK)
+                yield from self._archive_of(_one_name(name, found.get("RepoTags") or ()))
             except docker.errors.NotFound as error:
                 raise UsageError(
                     f"{self._engine.name} has no image {name}, at {self._engine.address}",
                     hint="its images are listed by `docker images` or `podman images`; an image of a registry is docker://REFERENCE",
                 ) from error
+
+    def _archive_of(self, name: str) -> Iterator[bytes]:
+        import docker.errors
+
+        try:
+            yield from self._client.get_image(name, CHUNK)
+        except docker.errors.APIError:
+            raise
+        except OSError as error:  # what requests raises is one, too
+            raise UnreachableError(
+                f"{self._engine.name} broke off in the middle of the image {name}",
+                hint="look at the engine's log, and run again",
+                detail=str(error),
+            ) from error
 
     def load(self) -> Load:
         """Begin to load an image from an archive."""
