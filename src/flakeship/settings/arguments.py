@@ -14,7 +14,6 @@ from flakeship.metadata.syntax.lists import Placed, parse_lines, parse_list
 from flakeship.outside.reading import read_file
 from flakeship.settings.command_line import (
     FALSE,
-    GREETING,
     TAKES_WORDS,
     TRUE,
     check_command,
@@ -48,6 +47,8 @@ class Invocation:
 def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) -> Invocation:
     """UsageError for what is unknown or malformed. `--help` and `--version` raise SystemExit, as argparse does."""
     if not argv:
+        from flakeship.settings.first_help import GREETING
+
         print(GREETING, end="")  # noqa: T201
         raise SystemExit(0)
     check_command(argv[0])

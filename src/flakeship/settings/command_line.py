@@ -11,7 +11,6 @@ from typing import Any, Final, NoReturn
 from flakeship import __doc__ as summary
 from flakeship import __version__
 from flakeship.errors import UsageError
-from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
 from flakeship.settings.variables import nearest
 
@@ -29,23 +28,6 @@ POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layer
 
 TAKES_WORDS: Final = frozenset({"publish", "doctor"})
 """The commands that take what to build, and references, without a flag."""
-
-_FIRST: Final = frozenset(
-    {
-        "flake",
-        "source",
-        "tags",
-        "labels",
-        "to",
-        "push",
-        "platforms",
-        "username",
-        "password",
-        "dry-run",
-        "reuse",
-    }
-)
-"""What `publish --help` shows; `--help-all` shows the rest too."""
 
 _SHORT: Final = {"tags": ("--tag", "-t")}
 """Other names of a flag, as docker has them."""
@@ -71,23 +53,6 @@ STDINS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 
 _REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
 """A reference that Nix reads as no installable: what has a colon behind a slash is no path and no URL to it."""
-
-GREETING: Final = f"""\
-flakeship {__version__}: {summary}
-
-  flakeship publish .#image ghcr.io/me/app:1     build it, stamp it, push it
-  flakeship publish .#image --to oci:image       into a folder, to look at
-
-`flakeship publish --help` shows what most people need, `flakeship --help` the other commands.
-"""
-_EXAMPLES: Final = """\
-examples:
-  flakeship publish .#image ghcr.io/me/app:1 ghcr.io/me/app:latest
-  flakeship publish --source result --to docker-daemon:app:1
-  flakeship publish .#image ghcr.io/me/app:1 --labels org.opencontainers.image.vendor=Me --dry-run
-
---help-all shows every input. docs/inputs.md has them as a table.
-"""
 
 TRUE: Final = frozenset({"true", "1", "yes", "on"})
 FALSE: Final = frozenset({"false", "0", "no", "off"})
@@ -164,21 +129,15 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
 
 
-class _Short(argparse.RawDescriptionHelpFormatter):
-    """A line for each option."""
-
-    def __init__(self, prog: str, **shape: Any) -> None:
-        super().__init__(prog, **{**shape, "max_help_position": 34, "width": 120})
-
-
-class _HelpAll(argparse.Action):
-    """Print the help of a command with every input."""
+class _Help(argparse.Action):
+    """Print the help that fits a screen."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from flakeship.settings.first_help import first_help
+
         command = parser.prog.split()[-1]
-        argv = [command, "--help"]
-        parser_of(inputs(), argv, all_of=command).parse_args(argv)
-        raise AssertionError("--help ends the process")
+        print(first_help(command, _USAGE[command], COMMANDS[command]), end="")  # noqa: T201
+        raise SystemExit(0)
 
 
 def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
@@ -200,65 +159,50 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     )
 
 
-def parser_of(declared: Iterable[Input], argv: Sequence[str], *, all_of: str = "") -> argparse.ArgumentParser:
-    """The parser of all commands, with the options of the one that `argv` begins with: each takes its time.
-
-    The help of `publish` shows `_FIRST`, and all where `all_of` says so.
-    """
+def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the one that `argv` begins with: each takes its time."""
     whole = _Parser(prog="flakeship", description=summary, allow_abbrev=False)
     whole.add_argument("--version", "-V", action="version", version=f"flakeship {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, text in COMMANDS.items():
-        shown = _FIRST if command in TAKES_WORDS and command != all_of else None
         sub = commands.add_parser(
             command,
             help=text,
             description=text,
             allow_abbrev=False,
             usage=_USAGE.get(command),
-            epilog=_EXAMPLES if shown and command == "publish" else None,
-            formatter_class=_Short if shown else argparse.HelpFormatter,
+            add_help=command not in TAKES_WORDS,
         )
         if command != argv[0]:
             continue
         if command in TAKES_WORDS:
             sub.add_argument("words", nargs="*", metavar="INSTALLABLE", help=_WORDS)
-            sub.add_argument("--help-all", action=_HelpAll, nargs=0, help="show every input and exit")
+            sub.add_argument("-h", "--help", action=_Help, nargs=0, help="show the usual inputs and exit")
+            sub.add_argument("--help-all", action="help", help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
         for item in declared:
             if item.name == POSITIONAL.get(command):
                 word = "|".join(item.choices) or item.name.upper()
                 sub.add_argument(item.attribute, metavar=word, nargs="?", help=item.help)
             elif takes(command, item):
-                group = sub if shown else groups[item.heading]
-                _add_flags(group.add_argument, item, short=shown)
+                _add_flags(groups[item.heading].add_argument, item)
     return whole
 
 
-def _add_flags(add: Callable[..., Any], item: Input, *, short: frozenset[str] | None) -> None:
+def _add_flags(add: Callable[..., Any], item: Input) -> None:
     text = item.help.replace("%", "%%") + (f" (default: {item.default})" if item.default else "")
-    hidden = short is not None and item.name not in short
     flags = (f"--{item.name}", *_SHORT.get(item.name, ()))
-
-    def add_as(*names: str, words: str = "", **shape: Any) -> None:
-        said = text.partition(". ")[0].partition("; ")[0] if short else text
-        add(*names, help=argparse.SUPPRESS if hidden else said + words, **shape)
-
     match item:
         case Input(secret=True):
-            add_as(f"--{item.name}-file", metavar="FILE", words=f"; from a file, or from {item.variable}")
+            add(f"--{item.name}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")
             if item.name == "password":
-                add_as(f"--{item.name}-stdin", action="store_true", words="; the first line of stdin")
+                add(f"--{item.name}-stdin", action="store_true", help=f"{text}; the first line of stdin")
         case Input(kind="flag"):
-            add_as(*flags, metavar="true|false")
+            add(*flags, metavar="true|false", help=text)
         case Input(kind="choice"):
-            add_as(*flags, metavar="|".join(item.choices))
+            add(*flags, metavar="|".join(item.choices), help=text)
         case Input(kind="lines" | "list"):
-            add_as(
-                *flags,
-                action="append",
-                metavar="VALUE",
-                words="" if short else "; may be given several times",
-            )
+            add(*flags, action="append", metavar="VALUE", help=f"{text}; may be given several times")
         case _:
-            add_as(*flags, metavar={"path": "PATH", "number": "N", "size": "SIZE"}.get(item.kind, "VALUE"))
+            value = {"path": "PATH", "number": "N", "size": "SIZE"}.get(item.kind, "VALUE")
+            add(*flags, metavar=value, help=text)
