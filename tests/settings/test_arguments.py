@@ -291,20 +291,6 @@ def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[s
     assert len([line for line in said if line.startswith("  flakeship publish ")]) == 2
 
 
-def test_help_fits_a_screen_and_help_all_has_every_input(capsys: pytest.CaptureFixture[str]) -> None:
-    texts = []
-    for flag in ("--help", "--help-all"):
-        with pytest.raises(SystemExit):
-            settings(flag)
-        texts.append(capsys.readouterr().out)
-    short, whole = texts
-    assert len(short.splitlines()) <= 24
-    assert max(map(len, short.splitlines())) <= 80
-    for item in inputs():
-        if "publish" in item.commands:
-            assert f"--{item.name}" in whole
-
-
 def test_an_unknown_input_is_a_warning() -> None:
     invocation = given(INPUT_TAG="a", INPUT_SOMETHING="", INPUT_FLAKE="x")
     assert invocation.warnings == ("there is no input 'tag'; did you mean 'tags'?",)

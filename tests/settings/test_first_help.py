@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shlex
 
@@ -14,9 +15,7 @@ from flakeship.settings.first_help import FIRST, GREETING
 
 
 def said(*argv: str) -> str:
-    out = io.StringIO()
-    with pytest.MonkeyPatch.context() as patched, pytest.raises(SystemExit) as ended:
-        patched.setattr("sys.stdout", out)
+    with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as ended:
         read(argv, {}, None)
     assert ended.value.code == 0
     return out.getvalue()
@@ -26,9 +25,7 @@ def examples(text: str) -> list[str]:
     """The lines that show a whole command, without what is said beside one."""
     lines = (line.strip().partition("     ")[0] for line in text.splitlines())
     return [
-        line
-        for line in lines
-        if "flakeship publish ." in line or "flakeship publish -" in line or "doctor ." in line
+        line for line in lines if line.startswith(("flakeship publish ", "flakeship doctor ", "nix run "))
     ]
 
 
