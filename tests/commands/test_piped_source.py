@@ -190,7 +190,7 @@ def test_a_terminal_is_no_pipe(tmp_path: Path) -> None:
     finally:
         os.close(main)
         os.close(side)
-    assert "| flakeship publish --source -" in caught.value.hint
+    assert "./result | flakeship publish -" in caught.value.hint
     assert not [event for event in told if isinstance(event, events.StageStarted)], "before anything is asked"
 
 

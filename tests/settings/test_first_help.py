@@ -25,7 +25,7 @@ def examples(text: str) -> list[str]:
     """The lines that show a whole command, without what is said beside one."""
     lines = (line.strip().partition("     ")[0] for line in text.splitlines())
     return [
-        line for line in lines if line.startswith(("flakeship publish ", "flakeship doctor ", "nix run "))
+        line for line in lines if line.startswith(("flakeship publish ", "flakeship doctor ", "./result | "))
     ]
 
 

@@ -36,7 +36,7 @@ _EXAMPLES: Final = {
   flakeship publish .#image ghcr.io/me/app:1 ghcr.io/me/app:latest
   flakeship publish .#image ghcr.io/me/app:1 --labels vendor=me --dry-run
   flakeship publish --source result --to docker-daemon:app:1
-  nix run .#stream | flakeship publish - ghcr.io/me/app:1
+  ./result | flakeship publish - ghcr.io/me/app:1
 """,
     "doctor": "  flakeship doctor .#image ghcr.io/me/app:1\n",
 }

@@ -30,7 +30,7 @@ def check_stdin(handle: int) -> None:
     if os.isatty(handle):
         raise UsageError(
             "source is `-`, and stdin is a terminal: no image comes from there",
-            hint="pipe it in: `nix run .#stream | flakeship publish --source - REFERENCE`",
+            hint="pipe it in: `./result | flakeship publish - REFERENCE`",
         )
     if stat.S_ISDIR(os.fstat(handle).st_mode):
         raise UsageError("source is `-`, and stdin is a folder", hint="name the folder by `source`")
