@@ -118,3 +118,15 @@ def test_more_than_was_awaited_is_no_more_than_all() -> None:
     screen = Screen()
     screen.tell(events.BytesAwaited("read", 1_000), events.BytesMoved("read", 3_000))
     assert [line for line in screen.lines if "100 %" in line]
+
+
+def test_layers_are_counted_and_not_told_one_by_one() -> None:
+    """The summary has a line for each."""
+    screen = Screen()
+    reading(screen)
+    assert "aaaaaaaaaaaa" not in screen.out.getvalue()
+    screen.tell(events.StageFinished("publish", 1.0), events.StageStarted("publish", "publishing y"))
+    screen.tell(events.BytesMoved("read", 1_000), events.LayerDelivered(_DIGEST, 9, ("written",), ("oci:x",)))
+    assert [line for line in screen.lines if "layers 1 " in line], (
+        "of a stream nobody knows how many there are"
+    )

@@ -145,3 +145,9 @@ def test_the_drawing_thread_ends_with_the_report() -> None:
     before = set(threading.enumerate())
     terminal({"TERM": "xterm"})
     assert set(threading.enumerate()) == before
+
+
+def test_a_layer_stands_on_one_line_with_all_destinations() -> None:
+    states, places = ("uploaded", "mounted", "uploaded"), ("a", "b", "c")
+    line = line_of(events.LayerDelivered("sha256:" + "a" * 64, 1500, states, places))
+    assert line == (2, "    aaaaaaaaaaaa     1.5 kB  uploaded  a, c; mounted  b")

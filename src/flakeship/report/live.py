@@ -125,9 +125,8 @@ class LiveReport:
                     self._sent.total += count
                 case events.LayersAwaited(count=count):
                     self._layers += count
-                case events.LayerDelivered():
+                case events.LayerDelivered():  # the summary has a line for each
                     self._delivered += 1
-                    self._print(event)
                 case _:
                     self._print(event)
 
@@ -139,6 +138,8 @@ class LiveReport:
         with self._lock:
             if self._layers:
                 self._read.title = f"layers {min(self._delivered, self._layers)}/{self._layers}"
+            elif self._delivered:
+                self._read.title = f"layers {self._delivered}"
             # what is to be sent is known when all is packed: until then a share of it would be one of a part
             self._sent.whole = self._read.whole and self._read.done >= self._read.total
             for moving in (self._piped, self._read, self._sent):
