@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +77,15 @@ def test_the_examples_are_found() -> None:
     assert len(examples(said("publish", "--help"))) == 4
     assert len(examples(GREETING)) == 2
     assert len(examples(said("doctor", "--help"))) == 1
+
+
+@pytest.mark.parametrize("page", ["sources.md", "coming-from.md"])
+def test_the_lines_of_the_docs_are_read_as_they_are_typed(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text().replace("\\|", "|")
+    quoted = re.findall(r"`([^`\n]*flakeship (?:publish|inspect) [^`\n]*)`", text)
+    lines = [*quoted, *re.findall(r"^\$ (.*flakeship .*)$", text, re.MULTILINE)]
+    for line in lines:
+        started = line[line.index("flakeship ") :].partition("|")[0].replace("<(./result)", "/dev/fd/63")
+        found = asked(started)
+        assert found.flake != (".",) or found.source or found.image, line
+    assert len(lines) > 5

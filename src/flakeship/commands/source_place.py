@@ -73,6 +73,7 @@ def _is_pipe(path: Path) -> bool:
 def _kept(pieces: Generator[bytes, None, None], what: str, emit: events.Emit, folder: Path) -> SourcePlace:
     from flakeship.sources.piped import spooled
 
+    # docs/decisions.md#what-comes-once-is-kept
     file = folder / _FILE
     spooled(pieces, file, what=what, emit=emit)
     return SourcePlace(file, what)
