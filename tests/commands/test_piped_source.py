@@ -181,6 +181,15 @@ def test_a_writer_that_dies_at_any_place_makes_no_image(tmp_path: Path) -> None:
             published(tmp_path, IMAGE[:place])
 
 
+def test_a_pipe_whose_reads_do_not_wait_is_waited_for(tmp_path: Path) -> None:
+    """So a program that reads many pipes at once leaves it to those that it starts."""
+    with pipe(IMAGE) as stdin:
+        os.set_blocking(stdin, False)
+        made, _ = machine(tmp_path, stdin)
+        assert publish.run(settings_of(source="-", to=("oci:out:1",)), made).endswith("out:1")
+        assert not os.get_blocking(stdin), "it is not ours alone"
+
+
 def test_a_terminal_is_no_pipe(tmp_path: Path) -> None:
     main, side = pty.openpty()
     try:

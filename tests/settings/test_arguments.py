@@ -226,6 +226,11 @@ def test_refused(flags: list[str], environ: dict[str, str], words: str, hint: st
         (["docker://h/a:1", "h/b:1"], (".",), "docker://h/a:1", ["h/b:1"]),
         (["oci:folder", "h/b:1"], (".",), "oci:folder", ["h/b:1"]),
         (["--tag", "h/a:1"], (".",), "", ["h/a:1"]),
+        (["-", "h/a:1"], (".",), "-", ["h/a:1"]),
+        (["/dev/fd/63", "h/a:1"], (".",), "/dev/fd/63", ["h/a:1"]),
+        (["docker-daemon:app:1", "docker://h/a:1"], (".",), "docker-daemon:app:1", ["docker://h/a:1"]),
+        (["containers-storage:app", "h/a:1"], (".",), "containers-storage:app", ["h/a:1"]),
+        (["dir:folder", "h/a:1"], (".",), "dir:folder", ["h/a:1"]),
     ],
 )
 def test_what_to_build_and_where_to_need_no_flag(
@@ -320,6 +325,9 @@ def test_no_such_command(word: str, message: str, hint: str) -> None:
         (["localhost:5000/app:1"], "is a place to push to", "docker://localhost:5000/app:1"),
         ([".#a", ".#b", "h/a:1"], "'.#b' says what to publish, and that is said already", "NAME=INSTALLABLE"),
         (["--source", "x.tar", ".", "h/a:1"], "'.' says what to publish", "references"),
+        (["-", "--flake", ".#a"], "'-' says what to publish", "references"),
+        (["docker-archive:x.tar", "oci:dir:1"], "'oci:dir:1' is no reference to push to", "`--to oci:dir:1`"),
+        ([".#a", "docker-daemon:app:1"], "no reference to push to", "`--to docker-daemon:app:1`"),
         ([".#a", "h/a:1", "--file", "x.nix"], "'.#a' says what to publish", "references"),
         (
             ["-", "--password-stdin"],

@@ -84,10 +84,14 @@ def place(words: Sequence[str], given: dict[str, Any]) -> None:
     first = 0 if named else 1
     _check_words(words, first)
     if words and not named:
-        is_source = words[0] in STDINS or words[0].startswith(SOURCES)
+        is_source = words[0] in STDINS or words[0].startswith((*SOURCES, *_DESCRIPTORS))
         given.update({"source": words[0]} if is_source else {"flake": [words[0]]})
     if words[first:]:
         given["tags"] = [*(given.get("tags") or ()), *words[first:]]
+
+
+_DESCRIPTORS: Final = ("/dev/fd/", "/proc/self/fd/")
+"""What a shell writes for `<(…)` begins so."""
 
 
 def check_command(word: str) -> None:
@@ -109,7 +113,11 @@ def _check_words(words: Sequence[str], first: int) -> None:
             hint=f"`flakeship publish . {words[0]}` builds the flake here; an image that is there already is docker://{words[0]}",
         )
     for word in words[first:]:
-        if "#" in word or word.startswith((".", "/")):
+        if word.startswith(SOURCES[1:]):
+            raise UsageError(
+                f"{word!r} is no reference to push to", hint=f"a destination of another kind is `--to {word}`"
+            )
+        if "#" in word or word == "-" or word.startswith((".", "/")):
             raise UsageError(
                 f"{word!r} says what to publish, and that is said already",
                 hint="behind it stand references; of several attributes each is `--flake NAME=INSTALLABLE`",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import stat
 import sys
 from collections.abc import Generator, Iterable, Iterator
@@ -52,7 +53,7 @@ def pieces_of(handle: int | Path, what: str) -> Generator[bytes, None, None]:
     try:
         opened = os.open(handle, os.O_RDONLY) if isinstance(handle, Path) else os.dup(handle)
         try:
-            while data := os.read(opened, CHUNK):
+            while data := _read(opened):
                 yield data
         finally:
             os.close(opened)
@@ -61,6 +62,17 @@ def pieces_of(handle: int | Path, what: str) -> Generator[bytes, None, None]:
             f"cannot read the image from {what}: {error.strerror}",
             hint="pipe it in, or write it to a file and name that by `source`",
         ) from error
+
+
+def _read(handle: int) -> bytes:
+    """What is there, or comes next. Whoever has started us may have left its end of the pipe so that reads don't wait."""
+    while True:
+        try:
+            return os.read(handle, CHUNK)
+        except BlockingIOError:
+            waiting = select.poll()
+            waiting.register(handle, select.POLLIN)
+            waiting.poll()
 
 
 def spooled(pieces: Generator[bytes, None, None], file: Path, *, what: str, emit: events.Emit) -> None:
