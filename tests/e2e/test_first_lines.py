@@ -53,3 +53,42 @@ def test_a_line_of_the_help_does_what_it_says(line: str, typed: Typed) -> None:
     done = typed(line)
     assert done.returncode == 0, done.stderr
     assert bool(done.stdout.strip()) != ("--dry-run" in line)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("cat x.tar | PROGRAM publish - --to oci:out:1", 0, "oci:"),
+        ("PROGRAM publish <(cat x.tar) --to oci:out:1", 0, "oci:"),
+        ("PROGRAM publish - --to oci:out:1 < x.tar", 0, "oci:"),
+        ("cat x.tar | PROGRAM publish - --to - | tar t", 0, "manifest.json"),
+        ("mkfifo fifo; cat x.tar > fifo & PROGRAM publish --source fifo --to oci:out:1", 0, "oci:"),
+        ("cat x.tar | PROGRAM inspect -", 0, "image     stdin"),
+        ("PROGRAM inspect - < x.tar", 0, "image     stdin"),
+        ("(head -c 700000 x.tar; kill -9 $BASHPID) | PROGRAM publish - --to oci:out:1", 4, "damaged archive"),
+        ("PROGRAM publish - --to oci:out:1 <&-", 4, "nothing came through stdin"),
+        ("PROGRAM publish - --to oci:out:1 < /dev/null", 4, "nothing came through stdin"),
+        ("PROGRAM publish - --to oci:out:1 < .", 2, "stdin is a folder"),
+        ("yes | PROGRAM publish - --to oci:out:1", 4, "begins with 'y'"),
+        ("cat x.tar | (ulimit -f 1000; exec PROGRAM publish - --to oci:out:1)", 8, "cannot keep what comes"),
+    ],
+)
+def test_pipes_of_a_shell(
+    nix_environ: Mapping[str, str], archive: Path, tmp_path: Path, line: str, code: int, words: str
+) -> None:
+    """The run's folder is gone afterwards, and no image is there that is not whole."""
+    (tmp_path / "x.tar").write_bytes(archive.read_bytes())
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        ["bash", "-c", line.replace("PROGRAM", f"{sys.executable} -m flakeship")],
+        cwd=tmp_path,
+        env={**nix_environ, "TMPDIR": str(tmp_path / "temporary"), "FLAKESHIP_LAYER_CACHE": "off"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert words in (done.stderr if code else done.stdout)
+    assert not list((tmp_path / "temporary").iterdir())
+    assert (tmp_path / "out/index.json").exists() == ("oci:out:1" in line and code == 0)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
 
 from flakeship.errors import UsageError
+from flakeship.settings import habits
 from flakeship.settings.arguments import Invocation, read
+from flakeship.settings.command_line import POSITIONAL
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.sizes import parse_size, spelled_size
 
@@ -285,6 +288,32 @@ def test_layers_takes_a_word() -> None:
 def test_a_flag_takes_no_word_that_is_none_of_its_values() -> None:
     found = settings("--dry-run", "false", "--debug", "--reuse", "off", "--push", "x#y")
     assert (found.dry_run, found.debug, found.push, found.flake) == (False, True, "true", ("x#y",))
+
+
+@pytest.mark.parametrize(
+    ("flag", "tool", "hint"),
+    [
+        ("--raw", "skopeo", "write --json"),
+        ("--config", "skopeo", "write --json"),
+        ("--format={{.Digest}}", "skopeo, docker and podman", "jq"),
+        ("--creds=a:b", "skopeo and podman", "--password-stdin"),
+        ("--tls-verify=false", "skopeo and podman", "--plain-http HOST"),
+        ("--override-arch=arm64", "skopeo", "--platforms"),
+    ],
+)
+def test_options_of_those_who_look_at_an_image_elsewhere(flag: str, tool: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"{flag.partition('=')[0]} is an option of {tool}") as caught:
+        read(["inspect", flag, "ghcr.io/me/app:1"], {}, None)
+    assert hint in caught.value.hint
+
+
+def test_every_option_that_an_error_proposes_is_one_of_ours() -> None:
+    names = {item.name for item in inputs()} - {*POSITIONAL.values()}
+    known = {f"--{name}" for name in names} | {"--password-stdin", "--password-file"}
+    for habit in (*habits._HABITS.values(), *habits._TO_INSPECT.values()):
+        proposed = set(re.findall(r"--[a-z][a-z-]*", habit.hint))
+        assert proposed <= known, habit
+    assert not known & {*habits._HABITS, *habits._TO_INSPECT}, "ours would never be taken for theirs"
 
 
 def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,10 +150,10 @@ class _Help(argparse.Action):
 
 def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     """Return the error for a word that means nothing: with our words where it is an option of another tool, else the nearest."""
-    if command == "publish":
+    if command in {"publish", "inspect"}:
         from flakeship.settings.habits import of_other_tools
 
-        if ours := of_other_tools(word):
+        if ours := of_other_tools(word, command=command):
             return UsageError(f"{word} is an option of {ours.tool}", hint=ours.hint)
     known = [item for item in declared if takes(command, item)]
     flags = [f"--{item.name}" for item in known if not item.secret and item.name not in POSITIONAL.values()]
