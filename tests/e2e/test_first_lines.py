@@ -68,16 +68,16 @@ def test_a_line_of_the_help_does_what_it_says(line: str, typed: Typed) -> None:
         ("(head -c 700000 x.tar; kill -9 $BASHPID) | PROGRAM publish - --to oci:out:1", 4, "damaged archive"),
         ("PROGRAM publish - --to oci:out:1 <&-", 4, "nothing came through stdin"),
         ("PROGRAM publish - --to oci:out:1 < /dev/null", 4, "nothing came through stdin"),
-        ("PROGRAM publish - --to oci:out:1 < .", 2, "stdin is a folder"),
         ("yes | PROGRAM publish - --to oci:out:1", 4, "begins with 'y'"),
         ("cat x.tar | (ulimit -f 1000; exec PROGRAM publish - --to oci:out:1)", 8, "cannot keep what comes"),
     ],
 )
+@pytest.mark.usefixtures("archive")
 def test_pipes_of_a_shell(
-    nix_environ: Mapping[str, str], archive: Path, tmp_path: Path, line: str, code: int, words: str
+    nix_environ: Mapping[str, str], tmp_path: Path, line: str, code: int, words: str
 ) -> None:
     """The run's folder is gone afterwards, and no image is there that is not whole."""
-    (tmp_path / "x.tar").write_bytes(archive.read_bytes())
+    (tmp_path / "archives/layered.tar").rename(tmp_path / "x.tar")
     (tmp_path / "temporary").mkdir()
     done = subprocess.run(
         ["bash", "-c", line.replace("PROGRAM", f"{sys.executable} -m flakeship")],

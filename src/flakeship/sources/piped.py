@@ -27,14 +27,12 @@ _STDIN_FILE: Final = Path("/dev/stdin")
 
 
 def check_stdin(handle: int) -> None:
-    """UsageError where nobody pipes anything: stdin is a terminal, or a folder."""
+    """UsageError where nobody pipes anything: stdin is a terminal."""
     if os.isatty(handle):
         raise UsageError(
             "source is `-`, and stdin is a terminal: no image comes from there",
             hint="pipe it in: `./result | flakeship publish - REFERENCE`",
         )
-    if stat.S_ISDIR(os.fstat(handle).st_mode):
-        raise UsageError("source is `-`, and stdin is a folder", hint="name the folder by `source`")
 
 
 def stdin_file(handle: int) -> Path | None:
