@@ -120,13 +120,10 @@ class Run:
     def source_place(self, source: WrittenSource) -> SourcePlace:
         """Where a source that is in no registry can be read. What comes once is kept in the run's folder, for all images."""
         if source not in self._places:
-            from flakeship.commands.source_place import place_of
+            from flakeship.commands.source_place import comes_once, place_of
 
-            with (
-                self.stage("read", f"reading {source.name or 'stdin'}")
-                if source.place != "path"
-                else contextlib.nullcontext()
-            ):
+            once = comes_once(source, self.runtime)
+            with self.stage("read", f"reading {source.shown}") if once else contextlib.nullcontext():
                 self._places[source] = place_of(source, self.runtime, lambda: self.store.directory)
         return self._places[source]
 

@@ -38,18 +38,18 @@ def place_of(source: WrittenSource, runtime: Runtime, folder: Callable[[], Path]
     """
     path = runtime.cwd / source.name
     if source.place == "path":
-        if not _is_pipe(path):
+        if not comes_once(source, runtime):
             return SourcePlace(path)
         from flakeship.sources.piped import pieces_of
 
-        return _kept(pieces_of(path, source.name), source.name, runtime.emit, folder())
+        return _kept(pieces_of(path, source.shown), source.shown, runtime.emit, folder())
     if source.place == "stdin":
         from flakeship.sources.piped import check_stdin, pieces_of, stdin_file
 
         check_stdin(runtime.stdin)
         if file := stdin_file(runtime.stdin):
-            return SourcePlace(file, "stdin")
-        return _kept(pieces_of(runtime.stdin, "stdin"), "stdin", runtime.emit, folder())
+            return SourcePlace(file, source.shown)
+        return _kept(pieces_of(runtime.stdin, source.shown), source.shown, runtime.emit, folder())
     from flakeship.sources.engine_image import saved
 
     pieces = saved(
@@ -59,13 +59,15 @@ def place_of(source: WrittenSource, runtime: Runtime, folder: Callable[[], Path]
         home=runtime.home,
         remark=lambda text: runtime.emit(events.Notice(text)),
     )
-    return _kept(pieces, f"{source.form}:{source.name}", runtime.emit, folder())
+    return _kept(pieces, source.shown, runtime.emit, folder())
 
 
-def _is_pipe(path: Path) -> bool:
-    """Whether `path` is a pipe: one with a name, or `/dev/fd/N` of a shell's `<(…)`."""
+def comes_once(source: WrittenSource, runtime: Runtime) -> bool:
+    """Whether a source can't be opened again: stdin, an engine, a FIFO, and `/dev/fd/N` of a shell's `<(…)`."""
+    if source.place != "path":
+        return True
     try:
-        return stat.S_ISFIFO(path.stat().st_mode)
+        return stat.S_ISFIFO((runtime.cwd / source.name).stat().st_mode)
     except (OSError, ValueError):
         return False
 

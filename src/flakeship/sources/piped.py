@@ -21,7 +21,6 @@ from flakeship.image.tar.reader import is_tar
 _DOCUMENT_LIMIT: Final = 64 << 20
 """Bytes. A document that tells of an image, nix2container's, is far smaller; what has no end is not kept until the disk is full."""
 _STORE: Final = b"/nix/store/"
-_SHOWN: Final = 40
 _SEE: Final = "see what the program at the other end of the pipe says"
 _STDIN_FILE: Final = Path("/dev/stdin")
 
@@ -116,11 +115,9 @@ def _limit_of(head: bytes, what: str) -> int | None:
     elif not any(head):
         found, hint = "nothing but zeros", _SEE
     else:
-        start = head[:_SHOWN].decode("utf-8", "replace").splitlines()[0]
-        found, hint = (
-            f"something that begins with {start!r}",
-            "let the program at the other end write the archive alone to stdout, and all else to stderr",
-        )
+        # its words are not repeated: they may be a password that was meant for --password-stdin
+        found = "text" if head.isascii() and b"\0" not in head else "none of the kinds that flakeship knows"
+        hint = "let the program at the other end write the archive alone to stdout, and all else to stderr"
     raise NotAnImageError(f"what comes through {what} is no image: it is {found}", hint=hint)
 
 

@@ -13,13 +13,12 @@ from typing import Final, Literal
 from flakeship.errors import UsageError
 from flakeship.registry.reference import TRANSPORT, Reference
 
-STDIN: Final = "-"
 PATH_FORMS: Final = ("docker-archive", "oci-archive", "oci", "dir")
 """The words before a path. What lies there is told by itself, whichever of them was written."""
 ENGINE_FORMS: Final = ("docker-daemon", "containers-storage")
 """The words before the name of an image of an engine."""
 
-_STDINS: Final = frozenset({STDIN, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+_STDINS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _BY_NUMBER: Final = re.compile(r"@([0-9]{1,6})")
 
 
@@ -35,6 +34,13 @@ class WrittenSource:
     name: str = ""
     form: str = ""
     image: str = ""
+
+    @property
+    def shown(self) -> str:
+        """How messages call it."""
+        if self.place == "stdin":
+            return "stdin"
+        return f"{self.form}:{self.name}" if self.place == "engine" else self.name
 
 
 def written_source(text: str, cwd: Path) -> WrittenSource:
