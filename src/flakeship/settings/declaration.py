@@ -62,7 +62,8 @@ class Settings:
     )
     source: str = _what(
         "path",
-        "An image that exists already: store path, archive, script, OCI layout, or `docker://REF`. Nothing is built",
+        "An image that exists already: store path, archive, script, OCI layout, `docker://REF`, `docker-daemon:NAME`, or on a "
+        "command line `-`, for a pipe. Nothing is built",
         commands=NAMERS,
     )
     image_in_archive: str = _what(
@@ -83,7 +84,7 @@ class Settings:
     )
     image: str = _what(
         "text",
-        "Reference, `oci:DIR`, archive, script or store path to look at",
+        "Reference, `oci:DIR`, archive, script, store path, `docker-daemon:NAME` or `-` (a pipe) to look at",
         commands=("inspect",),
     )
     layers_action: str = _what(
