@@ -158,9 +158,12 @@ def open_builder(
     folder: Path,
     scope: contextlib.ExitStack,
 ) -> Builder:
-    """Find the Nix of this machine, set up as the inputs say. BuildError where there is none."""
+    """Find the Nix of this machine, set up as the inputs say. BuildError where there is none.
+
+    UsageError for an `ssh-key` or `ssh-known-hosts` that can't be used.
+    """
     nix = Nix.find(
-        environ=environ,
+        environ={**environ, **_ssh_variables(settings, environ, folder, scope)},
         emit=emit,
         config=settings.nix_config,
         impure=settings.impure,
@@ -180,6 +183,16 @@ def open_builder(
         emit=emit,
         scope=scope,
     )
+
+
+def _ssh_variables(
+    settings: Settings, environ: Mapping[str, str], folder: Path, scope: contextlib.ExitStack
+) -> Mapping[str, str]:
+    if not settings.ssh_key and not settings.ssh_known_hosts:
+        return {}
+    from flakeship.commands.ssh_access import SshAccess
+
+    return scope.enter_context(SshAccess.of(settings).opened(folder, environ))
 
 
 def _cache_inputs(settings: Settings) -> CacheInputs | None:

@@ -1,0 +1,105 @@
+"""A real sshd on loopback that serves git repositories to the holder of one key."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import socketserver
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+SSHD: Final = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or "/usr/sbin/sshd"
+_OF_ROOT: Final = Path("/run/sshd")
+"""Root's sshd wants this folder, which its service would make."""
+
+
+def new_key(path: Path, kind: str = "ed25519", *options: str) -> str:
+    """Make a pair of keys, `path` and `path.pub`, and return the private one."""
+    arguments = ("-q", "-t", kind, "-N", "", "-C", "test", "-f", str(path), *options)
+    subprocess.run(["ssh-keygen", *arguments], check=True)
+    return path.read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class SshServer:
+    """`key` is the private key that it takes, `known` its line of known_hosts, `asked` what clients wanted to run."""
+
+    port: int
+    key: str
+    known: str
+    log: Path
+    commands: Path
+
+    def url(self, repository: Path) -> str:
+        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{repository}"
+
+    @property
+    def asked(self) -> list[str]:
+        return self.commands.read_text().splitlines()
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """One for all tests; each connection has an sshd of its own, so that the port is free when it is taken."""
+    folder = tmp_path_factory.mktemp("sshd")
+    new_key(folder / "host")
+    key = new_key(folder / "client")
+    wrapper, commands = folder / "serve", folder / "commands"
+    commands.touch()
+    wrapper.write_text(
+        f'#!/bin/sh\necho "$SSH_ORIGINAL_COMMAND" >>{commands}\nexec git shell -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    wrapper.chmod(0o755)
+    (folder / "authorized").write_text(f'restrict,command="{wrapper}" {(folder / "client.pub").read_text()}')
+    config = folder / "config"
+    config.write_text(
+        f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nPidFile none\nStrictModes no\n"
+        "UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
+        f"SetEnv GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=*\n"
+    )
+    log = folder / "log"
+
+    class Serves(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            argv = [SSHD, "-i", "-f", str(config), "-E", str(log)]
+            subprocess.run(argv, stdin=self.request, stdout=self.request, check=False)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+
+    made = os.geteuid() == 0 and not _OF_ROOT.exists()
+    if made:
+        _OF_ROOT.mkdir(mode=0o755)
+    with Server(("127.0.0.1", 0), Serves) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        port = server.server_address[1]
+        kind, public, *_ = (folder / "host.pub").read_text().split()
+        yield SshServer(port, key, f"[127.0.0.1]:{port} {kind} {public}", log, commands)
+        server.shutdown()
+        thread.join()
+    if made:
+        with contextlib.suppress(OSError):
+            _OF_ROOT.rmdir()
+
+
+@pytest.fixture
+def private_repository(tmp_path: Path, git: Callable[..., str]) -> Path:
+    """A bare repository with one commit, of the file `secret-sauce`."""
+    work, bare = tmp_path / "private-work", tmp_path / "private.git"
+    work.mkdir()
+    git(work, "init", "-q", "-b", "main")
+    (work / "secret-sauce").write_text("tahini")
+    git(work, "add", "-A")
+    git(work, "commit", "-q", "-m", "sauce")
+    git(tmp_path, "clone", "-q", "--bare", str(work), str(bare))
+    return bare
