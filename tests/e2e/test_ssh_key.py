@@ -35,9 +35,9 @@ def flake(tmp_path: Path, git: Callable[..., str], ssh_server: SshServer, privat
     packages.{platform.machine()}-linux.default = derivation {{
       name = "sauced";
       system = "{platform.machine()}-linux";
-      builder = "${{./busybox}}";
-      args = [ "sh" "-c" "cat $TMPDIR/../*/ssh-key /tmp/*/ssh-key {tmp_path}/temporary/*/ssh-key; env; echo $sauce >$out" ];
-      PATH = "${{./bin}}";
+      builder = "${{self}}/busybox";
+      args = [ "sh" "-c" "cat $TMPDIR/../*/ssh-key /tmp/*/ssh-key {tmp_path}/temporary/*/ssh-key; env; mkdir $out; echo $sauce >$out/sauce" ];
+      PATH = "${{self}}/bin";
       sauce = builtins.readFile "${{sauce}}/secret-sauce";
     }};
   }};
@@ -45,7 +45,7 @@ def flake(tmp_path: Path, git: Callable[..., str], ssh_server: SshServer, privat
 """
     )
     (folder / "bin").mkdir()
-    for name in ("cat", "env"):
+    for name in ("cat", "env", "mkdir"):
         (folder / "bin" / name).symlink_to("../busybox")
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
@@ -74,13 +74,18 @@ def hidden(key: str, text: str) -> None:
         assert piece not in text
 
 
+@pytest.mark.parametrize("sandbox", ["true", "false"])
 def test_an_input_over_ssh_is_fetched_by_the_key(
-    publish: Publish, flake: Path, ssh_server: SshServer, private_repository: Path
+    sandbox: str, publish: Publish, flake: Path, ssh_server: SshServer, private_repository: Path
 ) -> None:
     mangled = ssh_server.key.rstrip("\n").replace("\n", "\r\n")
     known = f"# a comment\n{ssh_server.known}\n"
-    done = fetched(publish, flake, FLAKESHIP_SSH_KEY=mangled, FLAKESHIP_SSH_KNOWN_HOSTS=known)
+    config = ("--nix-config", f"sandbox = {sandbox}")
+    done = fetched(publish, flake, *config, FLAKESHIP_SSH_KEY=mangled, FLAKESHIP_SSH_KNOWN_HOSTS=known)
     assert done.code == 0, done.stderr
+    (looked,) = (line for line in done.stderr.splitlines() if "/temporary/*/ssh-key" in line)
+    assert "No such file" in looked, "no builder sees the key, isolated or not"
+    assert f"sandbox: {'on' if sandbox == 'true' else 'off'}" in done.stderr
     assert f"git-upload-pack '{private_repository}'" in ssh_server.asked
     hidden(ssh_server.key, done.stderr + done.stdout)
 
@@ -131,6 +136,7 @@ def test_after_signal_9_the_key_is_gone_at_once(
 ) -> None:
     """While git waits for a host that accepts a connection and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
         text = (flake / "flake.nix").read_text()
         port = silent.getsockname()[1]
         (flake / "flake.nix").write_text(text.replace(f":{ssh_server.port}/", f":{port}/"))

@@ -34,6 +34,27 @@ _OF_THE_KEY: Final = ("IdentitiesOnly=yes", "IdentityAgent=none")
 _OF_THE_USER: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSsh:
+    """`variables` are for Nix, whose git then uses the files; `key` is the key's own, or None."""
+
+    variables: Mapping[str, str]
+    key: Path | None
+
+    @contextlib.contextmanager
+    def without_key(self) -> Iterator[None]:
+        """Take the file away for the block: what runs within may read all that we may."""
+        if self.key is None:
+            yield
+            return
+        text = self.key.read_text()
+        self.key.unlink()
+        try:
+            yield
+        finally:
+            _write(self.key, text)
+
+
 # docs/decisions.md#the-ssh-key-is-a-file-of-the-run
 @dataclass(frozen=True, slots=True)
 class SshAccess:
@@ -49,8 +70,8 @@ class SshAccess:
         return cls(key, known_hosts(settings.ssh_known_hosts))
 
     @contextlib.contextmanager
-    def opened(self, folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-        """The variables for Nix, while the files lie in the private `folder`; they go with the block, and with this process.
+    def opened(self, folder: Path, environ: Mapping[str, str]) -> Iterator[OpenSsh]:
+        """The files, in the private `folder`: the key goes with the block, and with this process.
 
         BuildError where there is no ssh, ResourceError where the files can't be written.
         """
@@ -59,18 +80,16 @@ class SshAccess:
                 "there is no `ssh` in PATH, by which git would use ssh-key and ssh-known-hosts",
                 hint="install an ssh client (apt-get install openssh-client, nix profile install nixpkgs#openssh)",
             )
-        key, hosts = folder / "ssh-key", folder / "ssh-known-hosts"
-        with removed_with_us((key,) if self.key else ()):
+        key, hosts = folder / "ssh-key" if self.key else None, folder / "ssh-known-hosts"
+        with removed_with_us((key,) if key else ()):
             try:
                 _write(hosts, self.hosts)
-                if self.key:
+                if key:
                     _write(key, self.key)
-                yield {
-                    "GIT_SSH_COMMAND": _command(key if self.key else None, hosts),
-                    "GIT_SSH_VARIANT": "ssh",
-                }
+                yield OpenSsh({"GIT_SSH_COMMAND": _command(key, hosts), "GIT_SSH_VARIANT": "ssh"}, key)
             finally:
-                key.unlink(missing_ok=True)
+                if key:
+                    key.unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:
