@@ -36,7 +36,7 @@ def flake(tmp_path: Path, git: Callable[..., str], ssh_server: SshServer, privat
       name = "sauced";
       system = "{platform.machine()}-linux";
       builder = "${{self}}/busybox";
-      args = [ "sh" "-c" "cat $TMPDIR/../*/ssh-key /tmp/*/ssh-key {tmp_path}/temporary/*/ssh-key; env; mkdir $out; echo $sauce >$out/sauce" ];
+      args = [ "sh" "-c" "cat $TMPDIR/../*/ssh-key /tmp/*/ssh-key {tmp_path}/temporary/*/ssh-key; env; mkdir $out $out/bin; echo $sauce >$out/bin/sauce; chmod +x $out/bin/sauce" ];
       PATH = "${{self}}/bin";
       sauce = builtins.readFile "${{sauce}}/secret-sauce";
     }};
@@ -45,7 +45,7 @@ def flake(tmp_path: Path, git: Callable[..., str], ssh_server: SshServer, privat
 """
     )
     (folder / "bin").mkdir()
-    for name in ("cat", "env", "mkdir"):
+    for name in ("cat", "env", "mkdir", "chmod"):
         (folder / "bin" / name).symlink_to("../busybox")
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
@@ -74,7 +74,7 @@ def hidden(key: str, text: str) -> None:
         assert piece not in text
 
 
-@pytest.mark.parametrize("sandbox", ["true", "false"])
+@pytest.mark.parametrize("sandbox", ["false", pytest.param("true", marks=pytest.mark.long)])
 def test_an_input_over_ssh_is_fetched_by_the_key(
     sandbox: str, publish: Publish, flake: Path, ssh_server: SshServer, private_repository: Path
 ) -> None:

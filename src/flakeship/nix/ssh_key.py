@@ -35,7 +35,7 @@ def private_key(text: str) -> str:
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").splitlines()
     mended = "\n".join(line.strip() for line in lines).strip()
     found = _BLOCK.fullmatch(mended)
-    if not found or found[1] not in _KINDS:
+    if not found or found[1] not in _KINDS or "-----" in found[2]:
         raise _no_key(mended)
     kind, body = found.groups()
     _check(kind, body)
@@ -82,7 +82,7 @@ def _check(kind: str, body: str) -> None:
         raise _damaged()
     if kind.startswith("OPENSSH"):
         _check_openssh(data)
-    elif _length_of_der(data) != len(data):
+    elif not data or _length_of_der(data) != len(data):
         raise _damaged()
 
 

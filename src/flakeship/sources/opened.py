@@ -66,7 +66,7 @@ class SourceRequest:
     relabelled: bool = False
     """Whether the image is to be labelled as for another platform, so that there must be one."""
     as_is: bool = False
-    """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew."""
+    """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew, if it stamps anything."""
     now: datetime | None = None
     """The date that a script writes for `created = "now"`."""
     folder: Path | None = None

@@ -44,6 +44,7 @@ def source_request(
         image_in_archive=choice.image_in_archive,
         platforms=choice.platforms,
         relabelled=choice.relabelled,
+        as_is=choice.as_is,
         now=runtime.now,
         folder=run.store.directory,
         confinement=lambda: run.confinement,
