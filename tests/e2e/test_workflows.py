@@ -30,6 +30,14 @@ def tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+def act_lists(folder: Path) -> set[str]:
+    """The files of the workflows that real act reads in a repository."""
+    program = Path(sys.executable).with_name("act")
+    done = subprocess.run([program, "--list"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"\S+\.yml\b", done.stdout))
+
+
 def blocks() -> Iterator[tuple[str, str]]:
     """Every YAML block of the docs that holds jobs or steps, by its page and line, but for what people had `before`."""
     for page in PAGES:

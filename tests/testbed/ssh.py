@@ -9,7 +9,7 @@ import shutil
 import socketserver
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -90,6 +90,16 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
     if made:
         with contextlib.suppress(OSError):
             _OF_ROOT.rmdir()
+
+
+@pytest.fixture
+def fetching_environ(ssh_server: SshServer, nix_environ: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
+    """What lets Nix and git fetch from the server without any of our code."""
+    key = tmp_path / "key-of-the-test"
+    key.touch(mode=0o600)
+    key.write_text(ssh_server.key)
+    ssh = f"ssh -i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+    return {**nix_environ, "GIT_SSH_COMMAND": ssh}
 
 
 @pytest.fixture
