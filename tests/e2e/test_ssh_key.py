@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import platform
-import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -13,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.starting import Start, entries
-from tests.testbed import archives
 from tests.testbed.command import Ended, Publish
-from tests.testbed.ssh import SshServer, new_key
+from tests.testbed.ssh import SshServer, new_key, write_sauced
 
 pytestmark = pytest.mark.slow
 
@@ -26,27 +23,9 @@ ARGUMENTS = ("--log-level", "debug", "--to", "oci:image")
 def flake(tmp_path: Path, git: Callable[..., str], ssh_server: SshServer, private_repository: Path) -> Path:
     """A package that needs the private repository; its builder looks for the key, and prints what it finds of it."""
     folder = tmp_path / "app"
-    folder.mkdir()
-    shutil.copy(archives.BUSYBOX, folder / "busybox")
-    (folder / "flake.nix").write_text(
-        f"""{{
-  inputs.sauce = {{ url = "git+{ssh_server.url(private_repository)}?ref=main"; flake = false; }};
-  outputs = {{ self, sauce }}: {{
-    packages.{platform.machine()}-linux.default = derivation {{
-      name = "sauced";
-      system = "{platform.machine()}-linux";
-      builder = "${{self}}/busybox";
-      args = [ "sh" "-c" "cat $TMPDIR/../*/ssh-key /tmp/*/ssh-key {tmp_path}/temporary/*/ssh-key; env; mkdir $out $out/bin; echo $sauce >$out/bin/sauce; chmod +x $out/bin/sauce" ];
-      PATH = "${{self}}/bin";
-      sauce = builtins.readFile "${{sauce}}/secret-sauce";
-    }};
-  }};
-}}
-"""
-    )
-    (folder / "bin").mkdir()
-    for name in ("cat", "env", "mkdir", "chmod"):
-        (folder / "bin" / name).symlink_to("../busybox")
+    looked = f"$TMPDIR/../*/ssh-key /tmp/*/ssh-key {tmp_path}/temporary/*/ssh-key"
+    url = f"git+{ssh_server.url(private_repository)}?ref=main"
+    write_sauced(folder, url, before=f"cat {looked}; env;")
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "flake")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import platform
 import shutil
 import socketserver
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.testbed import archives
 
 SSHD: Final = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or "/usr/sbin/sshd"
 _OF_ROOT: Final = Path("/run/sshd")
@@ -113,3 +116,32 @@ def private_repository(tmp_path: Path, git: Callable[..., str]) -> Path:
     git(work, "commit", "-q", "-m", "sauce")
     git(tmp_path, "clone", "-q", "--bare", str(work), str(bare))
     return bare
+
+
+def write_sauced(folder: Path, url: str, *, before: str = "") -> None:
+    """A flake whose package can't be evaluated without the file `secret-sauce` of the input at `url`.
+
+    `before` are commands that the builder runs first; busybox is all that it has.
+    """
+    (folder / "bin").mkdir(parents=True)
+    shutil.copy(archives.BUSYBOX, folder / "busybox")
+    for name in ("cat", "env", "mkdir", "chmod"):
+        (folder / "bin" / name).symlink_to("../busybox")
+    script = f"{before} mkdir $out $out/bin; echo $sauce >$out/bin/sauce; chmod +x $out/bin/sauce"
+    system = f"{platform.machine()}-linux"
+    (folder / "flake.nix").write_text(
+        f"""{{
+  inputs.sauce = {{ url = "{url}"; flake = false; }};
+  outputs = {{ self, sauce }}: {{
+    packages.{system}.default = derivation {{
+      name = "sauced";
+      system = "{system}";
+      builder = "${{self}}/busybox";
+      args = [ "sh" "-c" "{script}" ];
+      PATH = "${{self}}/bin";
+      sauce = builtins.readFile "${{sauce}}/secret-sauce";
+    }};
+  }};
+}}
+"""
+    )

@@ -90,12 +90,11 @@ def _check_openssh(data: bytes) -> None:
     fields = _Fields(data.removeprefix(_MAGIC))
     if not data.startswith(_MAGIC):
         raise _damaged()
-    cipher = fields.text()
-    if cipher != b"none":
+    cipher, kdf = fields.text(), fields.text()
+    if kdf == b"bcrypt":
         raise _with_passphrase()
     fields.text()
-    fields.text()
-    if fields.number() != 1:
+    if (cipher, kdf) != (b"none", b"none") or fields.number() != 1:
         raise _damaged()
     fields.text()
     private = _Fields(fields.text())
