@@ -70,7 +70,7 @@ class Builder:
                 built(self._built[installable])
         return self._built[installable]
 
-    # docs/decisions.md#the-ssh-key-is-a-file-of-the-run
+    # docs/decisions.md#the-ssh-key-is-the-runs-file
     @property
     def evaluates_first(self) -> bool:
         """Whether builders may read our files, of which `ssh-key` is one: then all is fetched before anything is built."""

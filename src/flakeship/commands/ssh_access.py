@@ -55,7 +55,7 @@ class OpenSsh:
             _write(self.key, text)
 
 
-# docs/decisions.md#the-ssh-key-is-a-file-of-the-run
+# docs/decisions.md#the-ssh-key-is-the-runs-file
 @dataclass(frozen=True, slots=True)
 class SshAccess:
     """`key` is as a file holds it, and empty where an agent or ssh's own files have keys; `hosts` is a known_hosts file."""
