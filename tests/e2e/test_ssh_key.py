@@ -20,12 +20,12 @@ ARGUMENTS = ("--log-level", "debug", "--to", "oci:image")
 
 
 @pytest.fixture
-def flake(tmp_path: Path, git: Callable[..., str], ssh_server: SshServer, private_repository: Path) -> Path:
-    """A package that needs the private repository; its builder looks for the key, and prints what it finds of it."""
+def flake(tmp_path: Path, git: Callable[..., str], ssh_server: SshServer, private_submodule: Path) -> Path:
+    """A package that needs a submodule of a private repository; its builder looks for the key, and prints what it finds."""
     folder = tmp_path / "app"
     looked = f"$TMPDIR/../*/ssh-key /tmp/*/ssh-key {tmp_path}/temporary/*/ssh-key"
-    url = f"git+{ssh_server.url(private_repository)}?ref=main"
-    write_sauced(folder, url, before=f"cat {looked}; env;")
+    url = f"git+{ssh_server.url(private_submodule)}?ref=main&submodules=1"
+    write_sauced(folder, url, before=f"cat {looked}; env;", file="pot/secret-sauce")
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "flake")
@@ -55,17 +55,18 @@ def hidden(key: str, text: str) -> None:
 
 @pytest.mark.parametrize("sandbox", ["false", pytest.param("true", marks=pytest.mark.long)])
 def test_an_input_over_ssh_is_fetched_by_the_key(
-    sandbox: str, publish: Publish, flake: Path, ssh_server: SshServer, private_repository: Path
+    sandbox: str, publish: Publish, flake: Path, ssh_server: SshServer
 ) -> None:
     mangled = ssh_server.key.rstrip("\n").replace("\n", "\r\n")
     known = f"# a comment\n{ssh_server.known}\n"
-    config = ("--nix-config", f"sandbox = {sandbox}")
+    config, before = ("--nix-config", f"sandbox = {sandbox}"), len(ssh_server.asked)
     done = fetched(publish, flake, *config, FLAKESHIP_SSH_KEY=mangled, FLAKESHIP_SSH_KNOWN_HOSTS=known)
     assert done.code == 0, done.stderr
     (looked,) = (line for line in done.stderr.splitlines() if "/temporary/*/ssh-key" in line)
     assert "No such file" in looked, "no builder sees the key, isolated or not"
     assert f"sandbox: {'on' if sandbox == 'true' else 'off'}" in done.stderr
-    assert f"git-upload-pack '{private_repository}'" in ssh_server.asked
+    asked = {Path(line.split("'")[1]).name for line in ssh_server.asked[before:]}
+    assert asked == {"kitchen.git", "private.git"}, "the repository and its submodule"
     hidden(ssh_server.key, done.stderr + done.stdout)
 
 

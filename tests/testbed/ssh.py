@@ -118,8 +118,26 @@ def private_repository(tmp_path: Path, git: Callable[..., str]) -> Path:
     return bare
 
 
-def write_sauced(folder: Path, url: str, *, before: str = "") -> None:
-    """A flake whose package can't be evaluated without the file `secret-sauce` of the input at `url`.
+@pytest.fixture
+def private_submodule(
+    private_repository: Path, git: Callable[..., str], ssh_server: SshServer, tmp_path: Path
+) -> Path:
+    """A bare repository of which `pot` is a submodule, by its address on the server: the private repository."""
+    work, bare = tmp_path / "kitchen-work", tmp_path / "kitchen.git"
+    git(tmp_path, "init", "-q", "-b", "main", str(work))
+    (work / ".gitmodules").write_text(
+        f'[submodule "pot"]\n\tpath = pot\n\turl = {ssh_server.url(private_repository)}\n'
+    )
+    commit = git(private_repository, "rev-parse", "main").strip()
+    git(work, "add", "-A")
+    git(work, "update-index", "--add", "--cacheinfo", f"160000,{commit},pot")
+    git(work, "commit", "-q", "-m", "kitchen")
+    git(tmp_path, "clone", "-q", "--bare", str(work), str(bare))
+    return bare
+
+
+def write_sauced(folder: Path, url: str, *, before: str = "", file: str = "secret-sauce") -> None:
+    """A flake whose package can't be evaluated without a `file` of the input at `url`.
 
     `before` are commands that the builder runs first; busybox is all that it has.
     """
@@ -139,7 +157,7 @@ def write_sauced(folder: Path, url: str, *, before: str = "") -> None:
       builder = "${{self}}/busybox";
       args = [ "sh" "-c" "{script}" ];
       PATH = "${{self}}/bin";
-      sauce = builtins.readFile "${{sauce}}/secret-sauce";
+      sauce = builtins.readFile "${{sauce}}/{file}";
     }};
   }};
 }}
