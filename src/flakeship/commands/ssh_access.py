@@ -6,7 +6,7 @@ import contextlib
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -104,13 +104,14 @@ def _write(path: Path, text: str) -> None:
 
 
 def _command(key: Path | None, hosts: Path) -> str:
-    """Git hands it to a shell, and ssh splits the value of UserKnownHostsFile once more."""
-    known = " ".join((f'"{_escaped(hosts)}"', *_OF_THE_USER))
-    options: Sequence[str] = (*_OPTIONS, f"UserKnownHostsFile={known}", *(_OF_THE_KEY if key else ()))
-    words = ["ssh", *(f"-o{option}" for option in options)]
-    return shlex.join([*words, *(("-i", _escaped(key)) if key else ())])
+    """Git hands it to a shell, and ssh splits the values of its options once more."""
+    options: list[str] = [*_OPTIONS, f"UserKnownHostsFile={' '.join((_quoted(hosts), *_OF_THE_USER))}"]
+    if key:
+        # not by -i, which looks for the file before tokens are expanded
+        options += [*_OF_THE_KEY, f"IdentityFile={_quoted(key)}"]
+    return shlex.join(["ssh", *(f"-o{option}" for option in options)])
 
 
-def _escaped(path: Path) -> str:
-    """A path in which ssh finds no token: ssh_config(5), TOKENS."""
-    return str(path).replace("%", "%%")
+def _quoted(path: Path) -> str:
+    """A path in which ssh finds no blank and no token: ssh_config(5), TOKENS."""
+    return f'"{path}"'.replace("%", "%%")
