@@ -88,7 +88,7 @@ def _read(argv: Sequence[str]) -> arguments.Invocation:
         return arguments.read(argv, os.environ, sys.stdin)
     except UsageError:
         if publishing and (name := arguments.named("metadata-file", argv, os.environ)):
-            from flakeship.commands.publish.outputs import remove_metadata
+            from flakeship.commands.publish.metadata_file import remove_metadata
 
             remove_metadata(Path(name))
         raise
@@ -147,6 +147,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
             home=Path(os.environ.get("HOME") or "/"),
             now=datetime.now(UTC),
             clock=time.monotonic,
+            begun=time.monotonic(),
             sleep=time.sleep,
             random=random.random,
             cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,

@@ -190,15 +190,3 @@ def test_a_release_names_its_image_by_digest(tmp_path: Path, monkeypatch: pytest
     assert render(["--image", reference]) == 0
     runs = yaml.safe_load((tmp_path / "action.yml").read_text())["runs"]
     assert (runs["using"], runs["image"]) == ("docker", reference)
-
-
-def test_the_notes_of_a_release_are_its_part_of_the_changelog(tmp_path: Path) -> None:
-    release = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
-    script = next(step["run"] for step in steps(release) if "notes.md" in step.get("run", ""))
-    (line,) = (line for line in script.splitlines() if "CHANGELOG.md >notes.md" in line)
-    text = "# Changelog\n\n## Unreleased\n\n- no\n\n## 1.2.3 - 2026-01-02\n\n### Added\n\n- yes\n\n## 1.2.2\n\n- no\n"
-    (tmp_path / "CHANGELOG.md").write_text(text)
-    subprocess.run(
-        ["bash", "-ec", line], cwd=tmp_path, env={"VERSION": "1.2.3", "PATH": "/usr/bin:/bin"}, check=True
-    )
-    assert (tmp_path / "notes.md").read_text().strip() == "### Added\n\n- yes"

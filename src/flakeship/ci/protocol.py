@@ -81,6 +81,15 @@ class Platform(Protocol):
     def summarise(self, markdown: str, environ: Mapping[str, str]) -> None:
         """Append Markdown to the page of the job. Raises ResourceError where it can't be written."""
 
+    def commit_page(self, event: Context) -> str:
+        """Return the address of the page that shows the commit; empty where it is not known. Nobody is asked."""
+
+    def package_page(self, name: str, event: Context, *, source: str) -> str:
+        """Return the address of the page on which the platform's own registry shows an image; empty where it is not known.
+
+        `name` is `ghcr.io/owner/name`. `source` is the image's label `org.opencontainers.image.source`, empty without one.
+        """
+
     def job_credentials(self, environ: Mapping[str, str], *, token: str) -> Iterable[JobCredentials]:
         """List the credentials that the platform gives to jobs, the best first. `token` is the input `github-token`."""
 

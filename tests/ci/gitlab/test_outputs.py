@@ -238,7 +238,7 @@ def test_the_summary_is_a_file(tmp_path: Path) -> None:
     environ = {"SHIPPED_FOLDER": str(tmp_path)}
     gitlab.summarise("# one\n", environ)
     gitlab.summarise("# two ✓\n", environ)
-    assert (tmp_path / "summary.md").read_text() == "# one\n# two ✓\n"
+    assert (tmp_path / "summary.md").read_text() == "# one\n\n\n# two ✓\n"
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flakeship.ci.gitlab.outputs import hand_over as hand_over
     from flakeship.ci.gitlab.outputs import summarise as summarise
     from flakeship.ci.gitlab.outputs import withdraw_outputs as withdraw_outputs
+    from flakeship.ci.gitlab.pages import commit_page as commit_page
+    from flakeship.ci.gitlab.pages import package_page as package_page
     from flakeship.ci.gitlab.registry import job_credentials as job_credentials
     from flakeship.ci.gitlab.registry import refusal_hint as refusal_hint
 else:
@@ -28,6 +30,7 @@ else:
             "flakeship.ci.gitlab.event": ("context",),
             "flakeship.ci.gitlab.log": ("open_log", "report_failure", "safe_on_stdout"),
             "flakeship.ci.gitlab.outputs": ("hand_over", "summarise", "withdraw_outputs"),
+            "flakeship.ci.gitlab.pages": ("commit_page", "package_page"),
             "flakeship.ci.gitlab.registry": ("job_credentials", "refusal_hint"),
         },
     )

@@ -15,6 +15,7 @@ from typing import Final
 from flakeship.ci.handover import Handover, ShippedImage
 from flakeship.errors import ResourceError
 from flakeship.redaction import redacted_result
+from flakeship.report.markup import appended
 
 FOLDER: Final = "SHIPPED_FOLDER"
 DOTENV: Final = "shipped.env"
@@ -36,15 +37,17 @@ def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
 
 def withdraw_outputs(environ: Mapping[str, str]) -> None:
     """Remove variables and metrics of an earlier run in the same folder: should this one fail, they are not its own."""
-    if folder := environ.get(FOLDER):
-        for name in (DOTENV, METRICS):
+    for name in (DOTENV, METRICS):
+        if path := _path(name, environ):
             with contextlib.suppress(OSError):
-                Path(environ.get("CI_PROJECT_DIR", ""), folder, name).unlink()
+                path.unlink()
 
 
 def summarise(markdown: str, environ: Mapping[str, str]) -> None:
     """Append to the page that the job keeps as a file. Raises ResourceError where it can't be written."""
-    _write(SUMMARY, markdown, environ, mode="a")
+    if path := _path(SUMMARY, environ):
+        there = path.is_file() and path.stat().st_size > 0
+        _write(SUMMARY, appended(markdown, to_something=there), environ, mode="a")
 
 
 def variables(shipped: Handover) -> dict[str, str]:
@@ -112,11 +115,15 @@ def _escaped(label: str) -> str:
     return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n").replace("#", "♯")
 
 
-def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w") -> None:
+def _path(name: str, environ: Mapping[str, str]) -> Path | None:
     # docs/decisions.md#files-for-gitlab-need-a-named-folder
-    if not (folder := environ.get(FOLDER)):
+    folder = environ.get(FOLDER)
+    return Path(environ.get("CI_PROJECT_DIR", ""), folder, name) if folder else None
+
+
+def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w") -> None:
+    if (path := _path(name, environ)) is None:
         return
-    path = Path(environ.get("CI_PROJECT_DIR", ""), folder, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open(mode, encoding="utf-8", errors="surrogateescape", newline="") as file:

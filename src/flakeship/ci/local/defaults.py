@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imported on every platform, which may have no use for these
     from flakeship.ci.handover import Handover
     from flakeship.ci.job_credentials import JobCredentials
     from flakeship.ci.protocol import Api, Fetch
+    from flakeship.metadata.context import Context
 
 NAME: Final = "local"
 
@@ -52,6 +53,16 @@ def hand_over_metadata(outputs: Mapping[str, str], environ: Mapping[str, str]) -
 
 def summarise(markdown: str, environ: Mapping[str, str]) -> None:
     """Do nothing: there is no page, and the log has said it."""
+
+
+def commit_page(event: Context) -> str:
+    """Return an empty text: there is no page to link from."""
+    return ""
+
+
+def package_page(name: str, event: Context, *, source: str) -> str:
+    """Return an empty text: the platform has no registry."""
+    return ""
 
 
 def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterable[JobCredentials]:

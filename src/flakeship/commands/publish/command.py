@@ -14,8 +14,11 @@ from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reus
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
 from flakeship.commands.publish.look import look, registries_asked_for
+from flakeship.commands.publish.metadata_file import check_metadata, remove_metadata, write_metadata
+from flakeship.commands.publish.pages import pages_of
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
+from flakeship.commands.publish.times import times_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
@@ -29,8 +32,8 @@ from flakeship.settings.declaration import Settings
 def run(settings: Settings, runtime: Runtime) -> str:
     """Publish, and return the references to print, one for each destination that each image is at."""
     if settings.metadata_file:
-        outputs.check_metadata(runtime.cwd / settings.metadata_file)
-        outputs.remove_metadata(runtime.cwd / settings.metadata_file)
+        check_metadata(runtime.cwd / settings.metadata_file)
+        remove_metadata(runtime.cwd / settings.metadata_file)
     records = Records(UniqueNotices(runtime.emit))
     made: dict[str, Result] = {}
     published: list[Published] = []
@@ -46,12 +49,12 @@ def run(settings: Settings, runtime: Runtime) -> str:
                 for result in _publish(asked, run_):
                     published += result.published
                     if asked.name not in made:
-                        made[asked.name] = result
+                        made[asked.name] = replace(result, times=times_of(asked.record.stages, runtime))
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
-        outputs.write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
+        write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
     current_platform(runtime.environ).hand_over(handover(made), runtime.environ)
     if why := outputs.not_pushed(published) or _nowhere(settings, published):
         runtime.emit(events.NotPushed(why, expected))
@@ -165,9 +168,16 @@ def _nowhere(settings: Settings, published: Sequence[Published]) -> str:
 def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
     """Put the summary on the page of the job and into the log."""
     environ = run_.runtime.environ
-    summary = outputs.summary(result.packed, result.published, expected=run_.event.from_outside)
+    platform = current_platform(environ)
+    summary = outputs.summary(
+        result.packed,
+        result.published,
+        expected=run_.event.from_outside,
+        before=result.before,
+        pages=pages_of(result, platform, run_.event),
+    )
     try:
-        current_platform(environ).summarise(summary_markdown(summary, record), environ)
+        platform.summarise(summary_markdown(summary, record), environ)
     except ResourceError as error:  # the outputs count for more
         run_.emit(events.Warned(error.message, error.hint))
     run_.emit(events.Summarised(summary_text(summary)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from flakeship.errors import Error
@@ -29,7 +30,11 @@ def existing_images(
     repository = RepositoryReader(client, client.name)
     with workers("look", min(len(references), _AT_ONCE)) as pool:
         found = list(pool.map(lambda reference: list(_images(repository, reference, emit)), references))
-    return tuple(image for images in found for image in images)
+    return tuple(
+        replace(image, reference=f"{client.name}:{reference}")
+        for reference, images in zip(references, found, strict=True)
+        for image in images
+    )
 
 
 def _images(
