@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from flakeship import events
 from flakeship.ci.github.outputs import PAGE_LIMIT
 from flakeship.ci.github.outputs import summarise as on_github
-from flakeship.ci.gitlab.outputs import summarise as on_gitlab
+from flakeship.ci.shipped_folder import summarise as on_gitlab
 from flakeship.errors import BuildError
 from flakeship.report.markdown import SUMMARY_LIMIT, failure_markdown, summary_markdown
 from flakeship.report.markup import shortened

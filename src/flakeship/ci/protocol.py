@@ -66,9 +66,6 @@ class Platform(Protocol):
     def takes_outputs(self, environ: Mapping[str, str]) -> bool:
         """Tell whether the environment names a place for `hand_over_metadata`."""
 
-    def withdraw_outputs(self, environ: Mapping[str, str]) -> None:
-        """Remove what an earlier run has handed over, where it would be taken for what this one hands over."""
-
     def hand_over(self, shipped: Handover, environ: Mapping[str, str]) -> None:
         """Give the results of `publish` to later steps or jobs. Raises ResourceError where they can't be written."""
 
@@ -92,6 +89,9 @@ class Platform(Protocol):
 
     def job_credentials(self, environ: Mapping[str, str], *, token: str) -> Iterable[JobCredentials]:
         """List the credentials that the platform gives to jobs, the best first. `token` is the input `github-token`."""
+
+    def unreachable_hint(self, host: str) -> str:
+        """Say what to do where `host` is no registry that anybody could reach, but a name of the platform's; empty elsewhere."""
 
     def refusal_hint(self, host: str) -> str:
         """Say how to mend a refused push where `host` (without a port) is the platform's registry; empty elsewhere."""

@@ -14,7 +14,7 @@ from flakeship.ci.github.recognition import takes_outputs as takes_outputs
 from flakeship.ci.local.defaults import job_credentials as job_credentials
 from flakeship.ci.local.defaults import package_page as package_page
 from flakeship.ci.local.defaults import refusal_hint as refusal_hint
-from flakeship.ci.local.defaults import withdraw_outputs as withdraw_outputs
+from flakeship.ci.local.defaults import unreachable_hint as unreachable_hint
 
 if TYPE_CHECKING:
     from flakeship.ci.forgejo.event import context as context

@@ -8,7 +8,7 @@ from flakeship.ci.deferred import deferred
 from flakeship.ci.github.recognition import NAME as NAME
 from flakeship.ci.github.recognition import matches as matches
 from flakeship.ci.github.recognition import takes_outputs as takes_outputs
-from flakeship.ci.local.defaults import withdraw_outputs as withdraw_outputs
+from flakeship.ci.local.defaults import unreachable_hint as unreachable_hint
 
 if TYPE_CHECKING:
     from flakeship.ci.github.api import open_api as open_api

@@ -17,7 +17,7 @@ from flakeship.ci.local.defaults import refusal_hint as refusal_hint
 from flakeship.ci.local.defaults import safe_on_stdout as safe_on_stdout
 from flakeship.ci.local.defaults import summarise as summarise
 from flakeship.ci.local.defaults import takes_outputs as takes_outputs
-from flakeship.ci.local.defaults import withdraw_outputs as withdraw_outputs
+from flakeship.ci.local.defaults import unreachable_hint as unreachable_hint
 
 if TYPE_CHECKING:
     from flakeship.ci.local.git import context as context

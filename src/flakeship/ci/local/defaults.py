@@ -39,10 +39,6 @@ def takes_outputs(environ: Mapping[str, str]) -> bool:
     return False
 
 
-def withdraw_outputs(environ: Mapping[str, str]) -> None:
-    """Do nothing: what later steps read belongs to one step, or there is none."""
-
-
 def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     """Do nothing: there are no later steps."""
 
@@ -72,4 +68,9 @@ def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterable[JobCr
 
 def refusal_hint(host: str) -> str:
     """Return an empty text: the platform has no registry."""
+    return ""
+
+
+def unreachable_hint(host: str) -> str:
+    """Return an empty text: the platform names no host."""
     return ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flakeship import events
-from flakeship.ci.platforms import current_platform
+from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
 from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reusing, warn_of_ignored_inputs
@@ -41,6 +41,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
         attributes = attributes_of(settings)
         if len(attributes) > 1:
             check_default(attributes, run_.event)
+            platforms.check_names([attribute.name for attribute in attributes], runtime.environ)
         all_asked = _beside_each_other([_asked(attribute, run_, records) for attribute in attributes], run_)
         _check_destinations(all_asked[1:], run_, records)
         for asked in all_asked:
@@ -55,7 +56,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
-    current_platform(runtime.environ).hand_over(handover(made), runtime.environ)
+    platforms.hand_over(handover(made), runtime.environ)
     if why := outputs.not_pushed(published) or _nowhere(settings, published):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
@@ -168,7 +169,7 @@ def _nowhere(settings: Settings, published: Sequence[Published]) -> str:
 def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
     """Put the summary on the page of the job and into the log."""
     environ = run_.runtime.environ
-    platform = current_platform(environ)
+    platform = platforms.current_platform(environ)
     summary = outputs.summary(
         result.packed,
         result.published,
@@ -177,7 +178,7 @@ def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
         pages=pages_of(result, platform, run_.event),
     )
     try:
-        platform.summarise(summary_markdown(summary, record), environ)
+        platforms.summarise(summary_markdown(summary, record), environ)
     except ResourceError as error:  # the outputs count for more
         run_.emit(events.Warned(error.message, error.hint))
     run_.emit(events.Summarised(summary_text(summary)))
