@@ -249,6 +249,21 @@ class Settings:
         default=(),
         commands=NAMERS,
     )
+    ssh_key: str = _nix(
+        "text",
+        "Private key by which Nix fetches flakes and inputs over ssh (`git+ssh://`): its text, without a passphrase. Builders "
+        "don't get it",
+        secret=True,
+        commands=NAMERS,
+    )
+    ssh_known_hosts: tuple[str, ...] = _nix(
+        "lines",
+        "Whom ssh may speak to: lines of known_hosts, besides the user's own, github.com, gitlab.com and codeberg.org. No "
+        "other host is believed",
+        default=(),
+        commands=NAMERS,
+        text_in=NAMERS,
+    )
     sandbox: str = _nix(
         "choice",
         "`required` refuses to build where Nix can't isolate builders, and to execute a script that can't be confined",

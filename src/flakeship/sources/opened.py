@@ -68,7 +68,7 @@ class SourceRequest:
     shown: str = ""
     """How messages call the source; empty where that is its path."""
     as_is: bool = False
-    """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew."""
+    """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew, if it stamps anything."""
     now: datetime | None = None
     """The date that a script writes for `created = "now"`."""
     folder: Path | None = None

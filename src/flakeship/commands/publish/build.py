@@ -82,7 +82,10 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     if request.rebuild_to_compare:
         from flakeship.nix.reproduce import check_reproducible
 
-        with run.stage("rebuild", f"building {buildable} a second time, to compare"):
+        with (
+            run.stage("rebuild", f"building {buildable} a second time, to compare"),
+            buildable.builder.building(),
+        ):
             check_reproducible(
                 buildable.builder.configured,
                 buildable.installable,

@@ -45,6 +45,7 @@ def source_request(
         shown=obtained.shown,
         platforms=choice.platforms,
         relabelled=choice.relabelled,
+        as_is=choice.as_is,
         now=runtime.now,
         folder=run.store.directory,
         confinement=lambda: run.confinement,
