@@ -1,5 +1,7 @@
 """Fixtures live in tests/testbed, one file for each real thing that tests run against."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -16,6 +18,12 @@ pytest_plugins = [
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_configure() -> None:
+    """A shell starts what it runs in the background with SIGINT ignored, and so would be every program that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
