@@ -14,6 +14,8 @@ import pytest
 from tests.testbed.docker import Docker
 from tests.testbed.docker_engine import LOOPBACK, engine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[int]:
