@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def test_what_it_builds_reaches_the_mirrors_of_debian(dockerd: Docker, base_imag
 
 
 def what_an_engine_notices() -> dict[str, object]:
-    told = ("ip -4 -o address", "cat /proc/sys/net/ipv4/ip_forward", "cat /proc/mounts")
+    told = ("ip -4 -o address", "cat /proc/sys/net/ipv4/ip_forward")
     places = map(Path, ("/run", "/run/docker", "/run/containerd", "/etc/docker", "/opt", "/var/lib"))
     rules = subprocess.run("iptables-save", capture_output=True, text=True, check=True).stdout
     routes = subprocess.check_output(("ip", "route"), text=True)
@@ -88,6 +89,7 @@ before = what_an_engine_notices()
 assert "docker0" in before["ip -4 -o address"]
 with engine(Path(sys.argv[1])):
     during = what_an_engine_notices()
+    assert sys.argv[1] not in Path("/proc/mounts").read_text()
 after = what_an_engine_notices()
 for name, value in before.items():
     assert during[name] == after[name] == value, f"{name}: {value}, then {during[name]}, then {after[name]}"
@@ -109,3 +111,18 @@ def test_an_engine_that_does_not_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("no folder")
     with pytest.raises(AssertionError, match=r"dockerd ended(?s:.*)data"), engine(tmp_path):
         pass
+
+
+def test_a_disk_that_keeps_containerd_waiting_is_given_another_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dockerd is stood in for by a program that ends, at first, as dockerd does then."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "dockerd").write_text(
+        '#!/bin/sh\nrm "$0"\necho "failed to start containerd: timeout waiting for containerd to start"\nexit 1\n'
+    )
+    (programs / "dockerd").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    with engine(tmp_path):
+        assert not (programs / "dockerd").exists()

@@ -23,7 +23,7 @@ ip link set lo up
 # The machine's engine keeps sockets and locks there, and containerd's would be taken for ours.
 mount -t tmpfs tmpfs /run
 [ ! -d /opt ] || mount -t tmpfs tmpfs /opt
-mkdir "$root/etc"
+mkdir -p "$root/etc"
 cp -a /etc/. "$root/etc"
 rm -rf "$root/etc/docker" "$root/etc/resolv.conf"
 echo nameserver 10.0.2.3 >"$root/etc/resolv.conf"
@@ -38,6 +38,10 @@ exec setpriv --pdeathsig TERM dockerd "$@" >"$root/dockerd.log" 2>&1 </dev/null
 """
 
 
+class BusyError(AssertionError):
+    """The engine did not start in the fifteen seconds that dockerd gives containerd, which a busy disk may take."""
+
+
 @contextlib.contextmanager
 def engine(root: Path) -> Iterator[None]:
     """Run dockerd inside the folder `root`; it listens on `root`/docker.sock.
@@ -45,6 +49,16 @@ def engine(root: Path) -> Iterator[None]:
     In the end no mount, process or file outside of `root` is left.
     """
     assert os.geteuid() == 0, "only root can start a Docker engine: run as root"
+    with contextlib.ExitStack() as running:
+        try:
+            running.enter_context(_engine(root))
+        except BusyError:
+            running.enter_context(_engine(root))
+        yield
+
+
+@contextlib.contextmanager
+def _engine(root: Path) -> Iterator[None]:
     (root / "daemon.json").write_text("{}")
     apart = ("unshare", "--net", "--mount", "--propagation", "slave", "sh", "-euc", _APART, "engine", root)
     with subprocess.Popen((*apart, *_flags(root)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
@@ -99,10 +113,13 @@ def _await(daemon: subprocess.Popen[bytes], root: Path) -> None:
     log = root / "dockerd.log"
     deadline = time.monotonic() + 60
     while subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode != 0:
+        over = daemon.poll() is not None
         said = (
             log.read_text()[-4000:] if log.exists() else "its network could not be set up: why is said above"
         )
-        assert daemon.poll() is None, f"dockerd ended:\n{said}"
+        if over:
+            busy = "timeout waiting for containerd" in said
+            raise (BusyError if busy else AssertionError)(f"dockerd ended:\n{said}")
         assert time.monotonic() < deadline, f"dockerd does not answer:\n{said}"
         time.sleep(0.1)
 
