@@ -113,7 +113,7 @@ mount -t tmpfs tmpfs /usr/sbin
 mount --bind "$programs.bare" /usr/bin
 PATH=$profile exec "$@"
 """
-IN_ITS_PROFILE = "nix git tar gzip unshare cat chmod cksum cp dirname grep head id ln ls mkdir mv rm sed sort tr true uname"
+IN_ITS_PROFILE = "nix unshare cat cp dirname grep head id mkdir rm tr true uname"
 NIXPKGS = """
 {
   outputs = _: {
