@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,18 +110,3 @@ def test_an_engine_that_does_not_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("no folder")
     with pytest.raises(AssertionError, match=r"dockerd ended(?s:.*)data"), engine(tmp_path):
         pass
-
-
-def test_a_disk_that_keeps_containerd_waiting_is_given_another_chance(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """dockerd is stood in for by a program that ends, at first, as dockerd does then."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "dockerd").write_text(
-        '#!/bin/sh\nrm "$0"\necho "failed to start containerd: timeout waiting for containerd to start"\nexit 1\n'
-    )
-    (programs / "dockerd").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    with engine(tmp_path):
-        assert not (programs / "dockerd").exists()
