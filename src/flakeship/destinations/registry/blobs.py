@@ -16,6 +16,7 @@ from flakeship.http.errors import WireError
 from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
+from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient, UploadSession
 from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing
 
@@ -23,6 +24,9 @@ State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 
 _NO_STREAM: Final = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
 """Statuses that refuse a PATCH; a registry that answers with one of them may still accept POST and PUT."""
+_SMALL: Final = 64 * 1024
+"""Bytes of a blob that is sent in the request that ends its session: one that fails costs little to send again."""
+
 _OVERLOADED: Final = frozenset({429, 500, 502, 503, 504})
 
 
@@ -52,7 +56,7 @@ class _Upload:
 
 
 class BlobUploads:
-    """Uploads to one repository: by a streamed PATCH, or by one PUT if the registry refuses that.
+    """Uploads to one repository: by a streamed PATCH, or by one PUT if the registry refuses that or the blob is small.
 
     https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
     """
@@ -64,10 +68,11 @@ class BlobUploads:
         self._limit = AdaptiveLimit(client.transport.now)
         self._sessions = UploadSessions(client)
         self._streams = True
+        self._takes_whole = True
 
     def check(self) -> None:
         """Open a session and cancel it again, which needs the right to push. Raises what `start_upload` raises."""
-        self._cancel_one(self._start())
+        self._sessions.cancel_aside(self._start())
 
     def begin_end(self) -> None:
         """Open no further session, and begin to cancel those that wait for another try. Returns at once."""
@@ -109,9 +114,11 @@ class BlobUploads:
         blob = upload.blob
         self._sessions.check()
         self._cancel(upload)
-        if upload.believe and self._is_there(blob):
+        there, session = self._asked_for(upload)
+        if there:
+            if session:
+                self._cancel_one(session)
             return "uploaded" if upload.committed else "reused"
-        session = self._mount(blob.digest) if upload.believe else self._start()
         # docs/decisions.md#a-mounted-blob-is-asked-for-afterwards
         if session is None and self._is_there(blob):
             return "mounted"
@@ -122,6 +129,27 @@ class BlobUploads:
         session = session or self._start()
         self._send(upload, session, RequestBody(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
+
+    def _asked_for(self, upload: _Upload) -> tuple[bool, UploadSession | None]:
+        """Return whether the blob is there and is believed to be, and a session for it unless a mount succeeded.
+
+        Of a registry that is far away a session for what is small is asked for in the same moment.
+        """
+        blob = upload.blob
+        if not upload.believe:
+            return False, self._start()
+        # docs/decisions.md#what-does-not-wait-for-an-answer-is-asked-at-once
+        if not (self._client.is_far and blob.open and blob.size <= _SMALL):
+            return (True, None) if self._is_there(blob) else (False, self._mount(blob.digest))
+        with workers("ask", 1) as pool:
+            there = pool.submit(self._is_there, blob)
+            session = self._mount(blob.digest)
+            if session:
+                upload.sessions.append(session)  # whatever the question ends with, the next try cancels it
+            found = there.result()
+        if session:
+            upload.sessions.pop()
+        return found, session
 
     def _is_there(self, blob: Blob) -> bool:
         """Ask whether the blob is there with its size, which some registries do not report, or report as 0.
@@ -151,6 +179,17 @@ class BlobUploads:
         return session
 
     def _send(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
+        whole = body.size <= _SMALL and self._takes_whole
+        if self._streams and whole:
+            try:
+                self._put_at_once(upload, session, body, None)
+            except RegistryError as error:
+                if error.transient or error.answer.status not in _NO_STREAM:
+                    raise
+            else:
+                return
+            self._takes_whole = False
+            session = self._start()
         if self._streams:
             try:
                 self._stream(upload, session, body)
