@@ -205,7 +205,7 @@ def _in_a_thread(serve: Any) -> Iterator[str]:
 
 
 def _host_of(server: asyncio.Server) -> str:
-    return "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    return f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 def _folded(lines: list[str]) -> str:
@@ -213,6 +213,7 @@ def _folded(lines: list[str]) -> str:
     counts: dict[str, int] = {}
     for line in lines:
         method = line.partition(" ")[0]
-        key = method if lines.count(line) > 1 or method == "HEAD" and "/blobs/" in line else line[:120]
+        is_blob = method == "HEAD" and "/blobs/" in line
+        key = method if is_blob or lines.count(line) > 1 else line[:120]
         counts[key] = counts.get(key, 0) + 1
     return ", ".join(f"{count} x {line}" if count > 1 else line for line, count in counts.items())

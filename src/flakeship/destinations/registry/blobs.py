@@ -18,7 +18,7 @@ from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient, UploadSession
-from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing
+from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing, refuses_the_form
 
 State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 
@@ -184,7 +184,7 @@ class BlobUploads:
             try:
                 self._put_at_once(upload, session, body, None)
             except RegistryError as error:
-                if error.transient or error.answer.status not in _NO_STREAM:
+                if error.answer.status not in _NO_STREAM or not refuses_the_form(error):
                     raise
             else:
                 return

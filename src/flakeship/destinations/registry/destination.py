@@ -39,8 +39,7 @@ from flakeship.registry.reading import RepositoryReader
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
 _NEAR: Final = 8
-import os as _os
-_FAR: Final = int(_os.environ.get("XFAR","32"))
+_FAR: Final = 32
 """Questions that are asked at once of a registry that is near, and of one that is far away: see docs/measurements.md."""
 
 _UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE_INVALID"})
@@ -213,9 +212,7 @@ class RegistryDestination:
             delivered = [config.result() for config in configs]
             there = dict(zip(asked, (head.result() for head in heads[: len(asked)]), strict=True))
             lacking = [
-                child
-                for child, head in zip(children, heads[len(asked) :], strict=True)
-                if not head.result()
+                child for child, head in zip(children, heads[len(asked) :], strict=True) if not head.result()
             ]
             changes = lacking or any(found != digest for found in there.values())
             if changes:
@@ -255,7 +252,9 @@ class RegistryDestination:
         }
         new = [taggings[tag] for tag, there in current.items() if there in (None, digest)]
         moved = [taggings[tag] for tag, there in current.items() if there not in (None, digest)]
-        first = new[: int(alone)]  # it brings the manifest, which others of the same moment would bring as well
+        first = new[
+            : int(alone)
+        ]  # it brings the manifest, which others of the same moment would bring as well
         return tuple(filter(None, (tuple(first), tuple(new[len(first) :]), *((each,) for each in moved))))
 
     @contextmanager

@@ -39,7 +39,9 @@ def existing_images(
     first, *others = references
     with workers("look", min(len(references), _AT_ONCE)) as pool:
         found = [pool.submit(look, reference) for reference in others]
-        return tuple(image for images in (look(first), *(each.result() for each in found)) for image in images)
+        return tuple(
+            image for images in (look(first), *(each.result() for each in found)) for image in images
+        )
 
 
 def _images(
