@@ -39,7 +39,7 @@ from flakeship.registry.reading import RepositoryReader
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
 _NEAR: Final = 8
-_FAR: Final = 32
+_FAR: Final = 40
 """Questions that are asked at once of a registry that is near, and of one that is far away: see docs/measurements.md."""
 
 _UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE_INVALID"})
@@ -159,7 +159,7 @@ class RegistryDestination:
         self._seen[tag] = manifest.digest
         layers = manifest.content.get("layers")
         if self._client.is_far and isinstance(layers, list):
-            self._client.connect_ahead(min(len(layers), _FAR))
+            self._client.connect_ahead(min(len(layers) + len(self._tags) + 2, _FAR))  # a config beside them
 
     def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
         """Open a blob in the repository where `existing` found it."""
