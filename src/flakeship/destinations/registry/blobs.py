@@ -24,7 +24,7 @@ State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 
 _NO_STREAM: Final = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
 """Statuses that refuse a PATCH; a registry that answers with one of them may still accept POST and PUT."""
-_SMALL: Final = 64 * 1024
+_SMALL: Final = 128 * 1024
 """Bytes of a blob that is sent in the request that ends its session: one that fails costs little to send again."""
 
 _OVERLOADED: Final = frozenset({429, 500, 502, 503, 504})
@@ -32,17 +32,28 @@ _OVERLOADED: Final = frozenset({429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob to upload. `open` is None if it was found at the destination and not made here; `name` is for errors."""
+    """A blob to upload. `open` is None if it was found at the destination and not made here; `name` is for errors.
+
+    `is_new` tells that the destination can hardly have it, as a config that was just stamped.
+    """
 
     digest: Digest
     size: int
     open: Callable[[], BinaryIO] | None
     name: str
+    is_new: bool = False
 
     @classmethod
-    def of(cls, descriptor: Descriptor, open_: Callable[[], BinaryIO] | None, *, name: str) -> Blob:
+    def of(
+        cls,
+        descriptor: Descriptor,
+        open_: Callable[[], BinaryIO] | None,
+        *,
+        name: str,
+        is_new: bool = False,
+    ) -> Blob:
         """Make a blob of a descriptor, which is an image's config or one of its layers."""
-        return cls(descriptor.digest, descriptor.size, open_, name)
+        return cls(descriptor.digest, descriptor.size, open_, name, is_new)
 
 
 @dataclass(slots=True)
@@ -69,6 +80,7 @@ class BlobUploads:
         self._sessions = UploadSessions(client)
         self._streams = True
         self._takes_whole = True
+        self._last_was_missing = False
 
     def check(self) -> None:
         """Open a session and cancel it again, which needs the right to push. Raises what `start_upload` raises."""
@@ -133,20 +145,24 @@ class BlobUploads:
     def _asked_for(self, upload: _Upload) -> tuple[bool, UploadSession | None]:
         """Return whether the blob is there and is believed to be, and a session for it unless a mount succeeded.
 
-        Of a registry that is far away a session for what is small is asked for in the same moment.
+        Of a registry that is far away a session is asked for in the same moment where the answer is likely to be no: it
+        was for the last layer, or the blob is new.
         """
         blob = upload.blob
         if not upload.believe:
             return False, self._start()
         # docs/decisions.md#what-does-not-wait-for-an-answer-is-asked-at-once
-        if not (self._client.is_far and blob.open and blob.size <= _SMALL):
-            return (True, None) if self._is_there(blob) else (False, self._mount(blob.digest))
+        if not (self._client.is_far and blob.open and (blob.is_new or self._last_was_missing)):
+            found = self._is_there(blob)
+            self._last_was_missing = not found
+            return (True, None) if found else (False, self._mount(blob.digest))
         with workers("ask", 1) as pool:
             there = pool.submit(self._is_there, blob)
             session = self._mount(blob.digest)
             if session:
                 upload.sessions.append(session)  # whatever the question ends with, the next try cancels it
             found = there.result()
+            self._last_was_missing = not found
         if session:
             upload.sessions.pop()
         return found, session

@@ -189,7 +189,8 @@ class RegistryDestination:
         return self._prepared(index, alone=alone)
 
     def _put_config(self, packed: Packed) -> DeliveredBlob:
-        config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
+        described, data = packed.config_descriptor, packed.config
+        config = Blob.of(described, lambda: io.BytesIO(data), name="the config", is_new=True)
         return self._ensure(config, certain=config.digest not in self._must_resend)
 
     def _blob_for(self, descriptor: Descriptor) -> DeliveredBlob:
