@@ -82,6 +82,12 @@ def main() -> None:
                     print(f"\n**{title}**\n\n{table(found, ours=OURS)}", flush=True)
                     if case == LABEL:
                         drawn[title] = {each.name: each.median for each in found}
+                    if case == COLD:
+                        least = course.bytes_of_ours() / rate
+                        ours = found[0].median
+                        print(
+                            f"\nIts bytes take {least:.2f} s at that rate: {(ours / least - 1):.1%} over it."
+                        )
                 for name, trips in course.counts().items():
                     print(f"\n{name}: {trips} round trips one after another", flush=True)
     if chosen.picture:
@@ -204,6 +210,12 @@ class Course:
                 measure(each.argv(self.case, rounds.host, repository(each.name), 0))
             found[each.name] = len(rounds.trips)
         return found
+
+    def bytes_of_ours(self) -> int:
+        """The bytes that our push of this case brings to an empty registry."""
+        self.before(OURS)
+        measure(self.pushers[0].argv(self.case, self.running.host, OURS, 0))
+        return sum(path.stat().st_size for path in self.running.root.glob("docker/registry/v2/blobs/**/data"))
 
     def before(self, name: str) -> None:
         """The registry as it is when a push begins: it holds the image without the change, or nothing of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ def publish(archive: Path, *references: str, **settings: Any) -> None:
 
 def trips(rounds: Rounds) -> int:
     """Round trips one after another; the requests are shown where a test of their number fails."""
-    print(rounds)
+    sys.stdout.write(f"{rounds}\n")
     return len(rounds.trips)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import weakref
-from typing import Any
 
 
 class ResumingContext(ssl.SSLContext):
@@ -15,7 +14,7 @@ class ResumingContext(ssl.SSLContext):
     """
 
     last_sockets: dict[str, weakref.ref[ssl.SSLSocket]]
-    sessions: dict[str, Any]
+    sessions: dict[str, ssl.SSLSession]
 
     @classmethod
     def of(cls, context: ssl.SSLContext) -> ssl.SSLContext:
@@ -25,15 +24,27 @@ class ResumingContext(ssl.SSLContext):
         context.last_sockets, context.sessions = {}, {}
         return context
 
-    def wrap_socket(
-        self, sock: socket.socket, *args: Any, server_hostname: Any = None, session: Any = None, **more: Any
+    def wrap_socket(  # noqa: PLR0917 - as in the class above
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
     ) -> ssl.SSLSocket:
         """Do as `ssl.SSLContext.wrap_socket`, with a session if there is one to resume."""
         name = str(server_hostname)
         last = self.last_sockets[name]() if name in self.last_sockets else None
         if last and last.session:  # TLS 1.3 has it only when the first answer has come
             self.sessions[name] = last.session
-        session = session or self.sessions.get(name)
-        wrapped = super().wrap_socket(sock, *args, server_hostname=server_hostname, session=session, **more)
+        wrapped = super().wrap_socket(
+            sock,
+            server_side,
+            do_handshake_on_connect,
+            suppress_ragged_eofs,
+            server_hostname,
+            session or self.sessions.get(name),
+        )
         self.last_sockets[name] = weakref.ref(wrapped)
         return wrapped
