@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -69,11 +70,16 @@ class _Upload:
 class BlobUploads:
     """Uploads to one repository: by a streamed PATCH, or by one PUT if the registry refuses that or the blob is small.
 
+    At most `bodies` streams are sent at a time; what comes before and after one does not count.
+
     https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
     """
 
-    def __init__(self, client: RegistryClient, *, mount_from: tuple[str, ...], emit: Emit) -> None:
+    def __init__(
+        self, client: RegistryClient, *, mount_from: tuple[str, ...], emit: Emit, bodies: int = 4
+    ) -> None:
         self._client = client
+        self._bodies = threading.Semaphore(bodies)
         self._mount_from = tuple(source for source in mount_from if source != client.repository)
         self._emit = emit
         self._limit = AdaptiveLimit(client.transport.now)
@@ -223,7 +229,7 @@ class BlobUploads:
 
     def _stream(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
         upload.sessions.append(session)
-        with self._sessions.used(session):
+        with self._bodies, self._sessions.used(session):
             after = self._client.patch(session, body)
             self._sessions.moved(session, after)
             upload.sessions[-1] = session = after

@@ -61,7 +61,7 @@ class RegistryDestination:
     """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
     `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
-    credentials were found, for the log and for errors. `platform_hint` is as in `RegistryOptions`.
+    credentials were found, for the log and for errors. `platform_hint` and `bodies` are as in `RegistryOptions`.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class RegistryDestination:
         reuse: Reuse | None = None,
         source: str = "",
         platform_hint: Callable[[str], str] = lambda _: "",
+        bodies: int = 4,
         emit: Emit,
     ) -> None:
         self._client = client
@@ -81,7 +82,7 @@ class RegistryDestination:
         self._reuse = reuse
         self._source = source
         self._emit = emit
-        self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
+        self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit, bodies=bodies)
         self._delivered: dict[Digest, DeliveredBlob] = {}
         self._must_resend: frozenset[Digest] = frozenset()
         """Blobs that the registry refused to have, although it had reported them."""
