@@ -53,6 +53,14 @@
           [ "$said" = "flakeship ${(package pkgs).version}" ] || { echo "$said" >&2; exit 1; }
           echo "$said" >$out
         '';
+        manual-and-completions = pkgs.runCommand "flakeship-manual-and-completions" { } ''
+          for file in man/man1/flakeship.1* bash-completion/completions/flakeship zsh/site-functions/_flakeship \
+            fish/vendor_completions.d/flakeship.fish; do
+            set -- ${package pkgs}/share/$file # nixpkgs compresses the manual
+            [ -e "$1" ] || { echo "the package has no share/$file" >&2; exit 1; }
+          done
+          echo there >$out
+        '';
       });
 
       # nix flake init --template github:flakeship/flakeship

@@ -35,10 +35,9 @@ def built(kind: str, project: Path, to: Path) -> Path:
     return to / done.stdout.strip()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
     for name in ("src", "data", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -46,8 +45,12 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_wheel_runs_anywhere_and_brings_manual_and_completions(project: Path, tmp_path: Path) -> None:
-    wheel = built("build_wheel", project, tmp_path / "wheel")
+@pytest.fixture(scope="module")
+def wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built("build_wheel", project, tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_runs_anywhere_and_brings_manual_and_completions(wheel: Path, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
@@ -69,8 +72,7 @@ def test_the_wheel_runs_anywhere_and_brings_manual_and_completions(project: Path
         assert "flakeship" in done.stdout
 
 
-def test_the_source_distribution_gives_the_same_wheel(project: Path, tmp_path: Path) -> None:
-    wheel = built("build_wheel", project, tmp_path / "wheel")
+def test_the_source_distribution_gives_the_same_wheel(project: Path, wheel: Path, tmp_path: Path) -> None:
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     subprocess.run(["tar", "xf", built("build_sdist", project, tmp_path / "sdist")], cwd=unpacked, check=True)
@@ -79,3 +81,16 @@ def test_the_source_distribution_gives_the_same_wheel(project: Path, tmp_path: P
         assert {each.filename: each.CRC for each in one.infolist()} == {
             each.filename: each.CRC for each in other.infolist()
         }
+
+
+def test_an_installed_wheel_lays_manual_and_completions_where_shells_look(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """By pip, as pipx, uv and nixpkgs' hook do it: below the prefix. Nothing comes from the network."""
+    prefix = tmp_path / "prefix"
+    pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    flags = ["--no-index", "--no-deps", "--no-compile", "--ignore-installed", "--no-warn-script-location"]
+    subprocess.run([*pip, *flags, "--prefix", str(prefix), str(wheel)], cwd=tmp_path, check=True)
+    share = prefix / "share"
+    assert {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()} == SHARED
+    assert (prefix / "bin/flakeship").stat().st_mode & 0o111

@@ -13,7 +13,9 @@ from typing import Final
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCS = [ROOT / "docs" / name for name in ("architecture.md", "CONTRIBUTING.md", "decisions.md")]
+DOCS = [
+    ROOT / "docs" / name for name in ("architecture.md", "CONTRIBUTING.md", "decisions.md", "releasing.md")
+]
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 _NAME = re.compile(r"`(?P<name>[A-Za-z_][A-Za-z0-9_.]*)`")
 

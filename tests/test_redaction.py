@@ -17,7 +17,8 @@ from flakeship import events
 from flakeship.errors import RejectedError
 from flakeship.printable import one_line
 from flakeship.redaction import MASK, Redaction, forget, learn
-from flakeship.report.markdown import escaped, failure_markdown
+from flakeship.report.markdown import failure_markdown
+from flakeship.report.markup import escaped
 
 SECRET = "CaNaRy+pa/ss=9&q <ü>\"'\\x"
 

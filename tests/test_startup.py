@@ -43,7 +43,7 @@ NEEDLESS = {
     "flakeship.ci.forgejo.event": "it is not run by Forgejo",
     "flakeship.ci.gitlab.event": "it is not run by GitLab",
     "flakeship.ci.gitlab.log": "it is not run by GitLab",
-    "flakeship.ci.gitlab.outputs": "it is not run by GitLab",
+    "flakeship.ci.shipped_folder": "no folder is named for files",
     "rich": "stderr is no terminal",
     "docker": "it goes to no engine",
     "yaml": "for what is rendered",

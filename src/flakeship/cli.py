@@ -81,14 +81,14 @@ def _read(argv: Sequence[str]) -> arguments.Invocation:
     """Read the inputs. Whether they can be read or not, what an earlier run handed over is not taken for this one's."""
     publishing = argv[:1] == ["publish"]
     if publishing:
-        from flakeship.ci.platforms import current_platform
+        from flakeship.ci.platforms import withdraw_outputs
 
-        current_platform(os.environ).withdraw_outputs(os.environ)
+        withdraw_outputs(os.environ)
     try:
         return arguments.read(argv, os.environ, sys.stdin)
     except UsageError:
         if publishing and (name := arguments.named("metadata-file", argv, os.environ)):
-            from flakeship.commands.publish.outputs import remove_metadata
+            from flakeship.commands.publish.metadata_file import remove_metadata
 
             remove_metadata(Path(name))
         raise
@@ -125,7 +125,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     import importlib
 
     from flakeship import events
-    from flakeship.ci.platforms import current_platform
+    from flakeship.ci.platforms import current_platform, shipped_folders
 
     settings, stdout = invocation.settings, _stdout()
     secrets, platform = settings.secrets, current_platform(os.environ)
@@ -147,6 +147,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
             home=Path(os.environ.get("HOME") or "/"),
             now=datetime.now(UTC),
             clock=time.monotonic,
+            begun=time.monotonic(),
             sleep=time.sleep,
             random=random.random,
             cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -154,7 +155,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
             stdout=stdout.buffer,
             tags=tags,
         )
-        with workspace_owned(settings, runtime.cwd):
+        with workspace_owned(settings, runtime.cwd, *shipped_folders(os.environ)):
             text = importlib.import_module(COMMANDS[invocation.command]).run(settings, runtime)
     if invocation.command == "publish" and not text:  # nothing was written anywhere
         return
@@ -226,7 +227,7 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _tell(error: Error) -> None:
-    from flakeship.ci.platforms import current_platform
+    from flakeship.ci.platforms import current_platform, shipped_folders, summarise
     from flakeship.report.markdown import failure_markdown
 
     platform = current_platform(os.environ)
@@ -235,4 +236,9 @@ def _tell(error: Error) -> None:
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path())
     with contextlib.suppress(Error):
-        platform.summarise(failure_markdown(error), os.environ)
+        summarise(failure_markdown(error), os.environ)
+    if folders := shipped_folders(os.environ):
+        from flakeship.commands.workspace_owner import give_to_owner
+
+        with contextlib.suppress(OSError):
+            give_to_owner(folders, Path.cwd())

@@ -27,10 +27,11 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
-    """The stage of that name has ended without an error."""
+    """The stage of that name has ended without an error. `ended` is what the run's clock showed then, in seconds."""
 
     name: str
     seconds: float
+    ended: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from flakeship.ci.platforms import (
     job_credentials,
     output_platform,
     refusal_hint,
+    unreachable_hint,
 )
 from flakeship.ci.protocol import Platform
 
@@ -51,6 +52,9 @@ def test_a_name_that_a_platform_lacks_is_an_error() -> None:
         ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, forgejo),
         ({"GITHUB_ACTIONS": "true", "FORGEJO_ACTIONS": "true"}, forgejo),
         ({"GITLAB_CI": "true"}, gitlab),
+        ({"GITLAB_CI": "false", "CI_JOB_ID": "1000"}, gitlab),
+        ({"GITLAB_CI": "false"}, local),
+        ({"GITLAB_CI": "", "CI_JOB_ID": "1000"}, local),
         ({"CI": "true"}, local),
         ({}, local),
     ],
@@ -124,3 +128,17 @@ def test_no_password_shows() -> None:
 def test_the_registry_of_a_platform_has_its_own_hint(host: str, words: str) -> None:
     assert words in refusal_hint(host)
     assert refusal_hint("quay.io") == ""
+
+
+@pytest.mark.parametrize("host", ["local-registry.gitlab.com", "local-registry.git.example.com"])
+def test_a_registry_that_gitlab_ci_local_makes_up_is_explained(host: str) -> None:
+    assert f"makes up {host}" in unreachable_hint(host)
+    assert "`--variable CI_REGISTRY=HOST:PORT`" in unreachable_hint(host)
+    assert not refusal_hint(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["registry.gitlab.com", "local-registry", "registry.gcl.local", "ghcr.io", ""]
+)
+def test_a_registry_of_anybody_is_not_called_made_up(host: str) -> None:
+    assert not unreachable_hint(host)

@@ -17,10 +17,12 @@ from flakeship.errors import Error
 from flakeship.metadata.context import Context
 
 NAME = "toy"
+commit_page = defaults.commit_page
 hand_over_metadata = defaults.hand_over_metadata
 open_api = defaults.open_api
+package_page = defaults.package_page
 takes_outputs = defaults.takes_outputs
-withdraw_outputs = defaults.withdraw_outputs
+unreachable_hint = defaults.unreachable_hint
 
 
 def matches(environ: Mapping[str, str]) -> bool:

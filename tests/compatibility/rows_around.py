@@ -96,7 +96,8 @@ CI: Final = (
         "GitLab and its runner",
         (
             "ci/gitlab/test_event.py::test_each_kind_of_pipeline_has_its_ref",
-            "ci/gitlab/test_outputs.py::test_variables_read_back_as_they_were_meant_or_are_refused",
+            "ci/test_shipped_folder.py::test_variables_read_back_as_they_were_meant_or_are_refused",
+            "rendering/test_gitlab_docs.py::test_whatever_pipeline_a_job_of_a_user_is_in_ours_is_in_it_too",
             "e2e/test_gitlab_events.py::test_each_kind_of_pipeline_has_its_tags",
         ),
         imitated="its environment and its rules",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -217,3 +219,25 @@ def test_blobs_are_asked_for_before_a_name_is_set_from_far_away_too(
         taken(destination, again).prepare(again, alone=True)
     assert raised.value.digests == {gone}
     assert registry.digest(repository, "1") == first.descriptor.digest
+
+
+def test_sessions_are_opened_while_the_bytes_of_others_are_sent(
+    registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    """And no more bodies are under way than may be."""
+    packed, repository = random_packed(213, layers=3), registry.new_repository()
+    client = pusher.client(proxy.host, repository)
+    destination = RegistryDestination(client, tags=("1",), bodies=1, emit=pusher.events.append)
+    hold = proxy.hold_next("PATCH", UPLOADS)
+    with ThreadPoolExecutor(3) as pool:
+        begun = [pool.submit(destination.take, layer) for layer in packed.layers]
+        assert hold.arrived.wait(10)
+        for _ in range(1000):
+            if len(proxy.of("POST")) == len(packed.layers):
+                break
+            time.sleep(0.01)
+        assert len(proxy.of("POST")) == len(packed.layers)
+        assert not proxy.of("PATCH"), "one is under way, and none has been answered"
+        hold.let_pass()
+        assert {each.result().state for each in begun} == {"uploaded"}
+    assert not registry.open_uploads(repository)

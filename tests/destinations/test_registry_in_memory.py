@@ -41,6 +41,7 @@ from tests.destinations.test_registry_push import (
     test_basic_and_bearer_let_the_right_password_in,
     test_events_tell_what_became_of_each_layer,
     test_tags_come_last,
+    test_what_is_there_is_known_by_the_tag_that_led_to_it,
     test_without_tags_the_image_is_there_by_its_digest,
 )
 from tests.destinations.test_registry_questions import (

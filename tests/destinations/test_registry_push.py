@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.events import BytesMoved, LayerProgress, Notice
 from flakeship.image.index import seal_index
 from flakeship.image.model import Packed
@@ -152,6 +153,32 @@ def test_pushers_of_one_tag_do_not_disturb_each_other(registry: Registry) -> Non
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(one, images))
     assert registry.digest(repository, "latest") in {packed.descriptor.digest for packed in images}
+
+
+def test_what_is_there_is_known_by_the_tag_that_led_to_it(
+    proxy: FaultProxy, registry: Registry, pusher: Pusher
+) -> None:
+    """Also the images of an index; and it costs the requests that reading an image takes, a manifest and a config each."""
+    repository, images = registry.new_repository(), [random_packed(seed) for seed in (61, 62, 63)]
+    push(images[0], pusher.destination(registry.host, repository, tags=("one",)))
+    for image in images[1:]:
+        push(image, pusher.destination(registry.host, repository))
+    index = seal_index([image.descriptor for image in images[1:]])
+    pusher.destination(registry.host, repository, tags=("two",)).prepare_index(index).finish()
+    destination = RegistryDestination(
+        pusher.client(proxy.host, repository),
+        tags=("one", "two", "new"),
+        reuse=Reuse(),
+        emit=pusher.events.append,
+    )
+    found = destination.existing()
+    name = f"{proxy.host}/{repository}"
+    assert [image.reference for image in found] == [f"{name}:one", f"{name}:two", f"{name}:two"]
+    assert [image.config_descriptor for image in found] == [image.config_descriptor for image in images]
+    assert {str(image.platform) for image in found} == {"linux/amd64"}
+    assert len(proxy.requests) == len(proxy.of("GET")) == 9, (
+        "the root, five manifests of which one is missing, and three configs"
+    )
 
 
 def test_an_index_of_images_that_are_there(registry: Registry, pusher: Pusher) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -153,7 +154,8 @@ def everything(run: Run, *argv: str) -> list[dict[str, Any]]:
     shown = run("inspect", *argv)
     assert shown.returncode == 0, shown.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
-    assert len(shown.stdout.split("\n\nimage ")) == len(found)
+    assert len(re.findall(r"^image ", shown.stdout, re.MULTILINE)) == len(found)
+    assert shown.stdout.startswith("index ") == bool(found[0]["index"])
     return found
 
 
@@ -205,6 +207,8 @@ def test_artifacts_are_listed_beside_images(run: Run, registry: Registry, tmp_pa
         name = put(registry, registry.new_repository(), layout, entry, "1")
     found = everything(run, name)
     children = json.loads(layout.blobs[entry["digest"]])["manifests"]
+    assert {image["index"]["digest"] for image in found} == {entry["digest"]}
+    assert [image["digest"] for image in found] == [child["digest"] for child in children]
     assert [image["platform"] for image in found] == ["linux/amd64", "linux/arm64/v8", None, None]
     beside = {image["artifact_type"]: image for image in found[2:]}
     assert beside["attestation-manifest"]["digest"] == children[2]["digest"]

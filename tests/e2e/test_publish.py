@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands.publish.test_metadata_document import validator
 from tests.testbed.command import Publish
 from tests.testbed.registry import PASSWORD, USERNAME, Registry
 
@@ -67,6 +68,22 @@ def test_a_flake_becomes_an_image_that_carries_what_git_knows(
     blobs = metadata["flakeship.destinations"][0]["blobs"]
     assert [blob["digest"] for blob in blobs[:-1]] == [layer["digest"] for layer in manifest["layers"]]
     assert {blob["state"] for blob in blobs} == {"uploaded"}
+    validator().validate(metadata)
+    source = metadata["flakeship.flake"]
+    assert (source["revision"], source["dirty"]) == (revision, False)
+    assert source["url"].startswith(f"git+file://{folder}?")
+    assert metadata["flakeship.derivation"] == manifest["annotations"]["dev.flakeship.derivation"]
+    assert metadata["flakeship.outputs"] == [manifest["annotations"]["dev.flakeship.source"]]
+    config = json.loads(registry.blob(repository, manifest["config"]["digest"]) or b"")
+    assert metadata["flakeship.diff-ids"] == {"linux/amd64": config["rootfs"]["diff_ids"]}
+    times = metadata["flakeship.times"]
+    assert [stage["name"] for stage in times["stages"]] == ["check", "build", "publish"]
+    moments = [
+        times["started"],
+        *(stage[key] for stage in times["stages"] for key in ("started", "finished")),
+    ]
+    assert moments == sorted(moments)
+    assert moments[-1] <= times["finished"]
     assert not (folder / "result").is_symlink()
     assert "hunter2" not in ended.stdout + ended.stderr
 

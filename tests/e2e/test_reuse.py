@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.commands.publish.test_metadata_document import validator
 from tests.testbed import archive_shapes, archives
 from tests.testbed.registry import Access, Registry
 
@@ -52,9 +53,14 @@ def tar(number: int) -> bytes:
     return archive_shapes.packed([archive_shapes.Item(f"file-{number}", f"{number:06}".encode())])
 
 
-def states(tmp_path: Path) -> list[str]:
+def result(tmp_path: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((tmp_path / "result.json").read_text())
-    return [blob["state"] for blob in document["flakeship.destinations"][0]["blobs"]]
+    validator().validate(document)
+    return document
+
+
+def states(tmp_path: Path) -> list[str]:
+    return [blob["state"] for blob in result(tmp_path)["flakeship.destinations"][0]["blobs"]]
 
 
 def requests(registry: Registry, repository: str, before: int) -> list[Access]:
@@ -182,8 +188,15 @@ def test_what_is_published_is_not_even_built(
         tag = f"{registry.host}/{repository}:1"
         flags = ("--flake", f".#{attribute}", "--tags", tag)
         publish(*flags, "--labels", "a=1\nonce=1", "--rebuild", "always", cwd=folder)
+        built = result(tmp_path)
         said = publish(*flags, "--labels", "a=2", cwd=folder)
         assert "nothing is built" in said
+        found = result(tmp_path)
+        for key in ("derivation", "outputs", "flake", "diff-ids"):
+            assert found[f"flakeship.{key}"] == built[f"flakeship.{key}"], (
+                "it says what it was made from all the same"
+            )
+        assert f"as large as the last {tag}" in said
         assert "nix build" not in said
         assert states(tmp_path) == ["reused"] * 3 + ["uploaded"]
         skipped = registry.digest(repository, "1")

@@ -71,6 +71,19 @@ def test_the_revision_of_a_forge_is_read_from_the_lock() -> None:
         ("git+ssh://git@git.example/r", "git+ssh://git@git.example/r"),
         ("git+ssh://git:hunter2@git.example/r", "git+ssh://git@git.example/r"),
         ("github:o/r/abc", "github:o/r/abc"),
+        ("github:o/r/abc?dir=a&host=git.example", "github:o/r/abc?dir=a&host=git.example"),
+        (
+            "git+https://git.example/r?rev=ab&access_token=hunter2",
+            "git+https://git.example/r?rev=ab&access_token=***",
+        ),
+        (
+            "https://git.example/r.tar.gz?token=hunter2&narHash=sha256-A%3D",
+            "https://git.example/r.tar.gz?token=***&narHash=sha256-A%3D",
+        ),
+        (
+            "https://git.example/r.tar.gz?X-Amz-Signature=hunter2#x",
+            "https://git.example/r.tar.gz?X-Amz-Signature=***#x",
+        ),
     ],
 )
 def test_the_url_holds_no_password(url: str, shown: str) -> None:

@@ -78,6 +78,7 @@ def test_the_flake_runs_checks_and_knows_every_dependency(
     names = {re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in required}
     inputs = (out / "nix-support/inputs").read_text()
     assert set(re.findall(r"python3-(.+?)-[0-9]", inputs)) == {*names, "flit-core"}
+    assert (out / "share/man/man1/flakeship.1").is_file(), "`nix flake check` has looked at the others"
     assert {path.name for path in (out / "source").iterdir()} == {
         "LICENSE",
         "README.md",

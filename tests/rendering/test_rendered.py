@@ -34,6 +34,21 @@ def test_the_action_declares_every_input_and_output() -> None:
     assert all(entry["description"] for entry in action["inputs"].values())
 
 
+def test_the_marketplace_takes_the_action_and_shows_all_of_its_description() -> None:
+    """https://docs.github.com/actions/how-tos/create-and-publish-actions/publish-in-github-marketplace, and what its page asks."""
+    action = yaml.safe_load(rendered()["action.yml"])
+    assert action["name"] == "flakeship", "an organization's name is its own to use"
+    assert len(action["description"]) < 125
+    assert set(action["branding"]) == {"icon", "color"}
+    colors = {"white", "black", "yellow", "blue", "green", "orange", "red", "purple", "gray-dark"}
+    assert action["branding"]["color"] in colors
+    named = [
+        yaml.safe_load(rendered()[f"{folder}action.yml"])["name"] for folder in ("", "native/", "metadata/")
+    ]
+    assert len(set(named)) == 3
+    assert not (ROOT / "action.yaml").exists(), "one metadata file at the root"
+
+
 def test_no_input_of_the_docker_action_is_taken_by_the_runner_itself() -> None:
     """`entrypoint` and `args` are the container's, unless the action says its own: ContainerActionHandler.cs of GitHub's runner."""
     action = yaml.safe_load(rendered()["action.yml"])

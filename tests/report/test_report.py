@@ -79,7 +79,17 @@ def test_control_characters_are_removed_from_untrusted_text(text: str, expected:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_500_000, "1.5 MB"), (2_340_000_000, "2.34 GB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1_500_000, "1.5 MB"),
+        (2_340_000_000, "2.34 GB"),
+        (999_940, "999.9 kB"),
+        (999_999, "1.0 MB"),
+        (999_999_999, "1.00 GB"),
+        (12_000_000_000_000, "12000.00 GB"),
+    ],
 )
 def test_sizes_are_shown_in_decimal_units(count: int, text: str) -> None:
     assert size_of(count) == text

@@ -18,7 +18,7 @@ from flakeship.image.model import Image, Packed
 from flakeship.image.override import with_platform
 from flakeship.image.pack import Packing, packed_layers, seal
 from flakeship.sources.opened import OpenedIndex, SourceRequest
-from flakeship.sources.stored import HoldsArtifacts
+from flakeship.sources.stored import Stored
 from flakeship.stores.temporary import TemporaryStore
 from tests.image.making import compression
 from tests.sources.layouts import CONFIG, GZIP, INDEX, MANIFEST, REF_NAME, Layout, layer_tar, sha256
@@ -83,7 +83,7 @@ def listing(path: Path, **request: Any) -> tuple[list[Image], list[str]]:
     """The images of a layout, and of what kinds the artifacts beside them are."""
     with sources.opened(path, SourceRequest(**request)) as source:
         images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
-        assert isinstance(source, HoldsArtifacts)
+        assert isinstance(source, Stored)
         return list(images), [each.kind for each in source.artifacts]
 
 

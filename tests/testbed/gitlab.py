@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import pytest
@@ -89,8 +90,23 @@ def check_schema(*files: Path) -> None:
 
 
 @pytest.fixture
-def gitlab(dockerd: Docker, helper_image: str, gitlab_projects: Path, tmp_path: Path) -> GitLab:
-    """`gitlab(folder, "--preview", CI_REGISTRY="…")` runs the pipeline of the git repository in `folder`."""
+def gitlab(dockerd: Docker, helper_image: str, gitlab_reader: GitLab) -> GitLab:
+    """`gitlab(folder, "--preview", CI_REGISTRY="…")` runs the pipeline of the git repository in `folder`.
+
+    It passes for GitLab: `GITLAB_CI=""` leaves that variable to gitlab-ci-local, as its users do.
+    """
+    engine = {"DOCKER_HOST": dockerd.host, "DOCKER_CONFIG": str(dockerd.config)}
+    runner = ("--pull-policy", "if-not-present", "--helper-image", helper_image, "--network", "host")
+
+    def run(folder: Path, *arguments: str, **variables: str) -> PipelineRun:
+        return gitlab_reader(folder, *runner, *arguments, environ=engine, **variables)
+
+    return run
+
+
+@pytest.fixture
+def gitlab_reader(gitlab_projects: Path, tmp_path: Path) -> GitLab:
+    """`gitlab_reader(folder, "--list-json")` reads a pipeline, as `gitlab` does, and has no engine to run one."""
     assert _PROGRAM.exists(), "gitlab-ci-local is missing: `./dev test` installs it"
     home = tmp_path / "gitlab-home"
     home.mkdir()
@@ -98,22 +114,21 @@ def gitlab(dockerd: Docker, helper_image: str, gitlab_projects: Path, tmp_path: 
         f'[url "file://{gitlab_projects}/"]\n\tinsteadOf = {SERVER}:443/\n'
         "[safe]\n\tdirectory = *\n[user]\n\tname = test\n\temail = test@example.invalid\n"
     )
-    environ = {
+    home_only = {
         "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
         "HOME": str(home),
-        "DOCKER_HOST": dockerd.host,
-        "DOCKER_CONFIG": str(dockerd.config),
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
     }
-    quiet = ("--ignore-predefined-vars", "GITLAB_CI,CI_REGISTRY,CI_REGISTRY_IMAGE")
-    runner = (*quiet, "--pull-policy", "if-not-present", "--helper-image", helper_image, "--network", "host")
+    quiet = ("--ignore-predefined-vars", "GITLAB_CI,CI_REGISTRY,CI_REGISTRY_IMAGE,CI_PIPELINE_SOURCE")
 
-    def run(folder: Path, *arguments: str, **variables: str) -> PipelineRun:
-        given = (f"--variable={name}={value}" for name, value in (_VARIABLES | variables).items())
+    def run(
+        folder: Path, *arguments: str, environ: Mapping[str, str] = MappingProxyType({}), **variables: str
+    ) -> PipelineRun:
+        given = (f"--variable={name}={value}" for name, value in (_VARIABLES | variables).items() if value)
         done = subprocess.run(
-            [ROOT / ".venv" / "bin" / "node", _PROGRAM, *runner, *given, *arguments],
+            [ROOT / ".venv" / "bin" / "node", _PROGRAM, *quiet, *given, *arguments],
             cwd=folder,
-            env=environ,
+            env={**home_only, **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

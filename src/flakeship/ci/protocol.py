@@ -66,9 +66,6 @@ class Platform(Protocol):
     def takes_outputs(self, environ: Mapping[str, str]) -> bool:
         """Tell whether the environment names a place for `hand_over_metadata`."""
 
-    def withdraw_outputs(self, environ: Mapping[str, str]) -> None:
-        """Remove what an earlier run has handed over, where it would be taken for what this one hands over."""
-
     def hand_over(self, shipped: Handover, environ: Mapping[str, str]) -> None:
         """Give the results of `publish` to later steps or jobs. Raises ResourceError where they can't be written."""
 
@@ -81,8 +78,20 @@ class Platform(Protocol):
     def summarise(self, markdown: str, environ: Mapping[str, str]) -> None:
         """Append Markdown to the page of the job. Raises ResourceError where it can't be written."""
 
+    def commit_page(self, event: Context) -> str:
+        """Return the address of the page that shows the commit; empty where it is not known. Nobody is asked."""
+
+    def package_page(self, name: str, event: Context, *, source: str) -> str:
+        """Return the address of the page on which the platform's own registry shows an image; empty where it is not known.
+
+        `name` is `ghcr.io/owner/name`. `source` is the image's label `org.opencontainers.image.source`, empty without one.
+        """
+
     def job_credentials(self, environ: Mapping[str, str], *, token: str) -> Iterable[JobCredentials]:
         """List the credentials that the platform gives to jobs, the best first. `token` is the input `github-token`."""
+
+    def unreachable_hint(self, host: str) -> str:
+        """Say what to do where `host` is no registry that anybody could reach, but a name of the platform's; empty elsewhere."""
 
     def refusal_hint(self, host: str) -> str:
         """Say how to mend a refused push where `host` (without a port) is the platform's registry; empty elsewhere."""

@@ -14,7 +14,7 @@ from flakeship import __version__, events
 from flakeship.commands.naming import NamingRequest, naming_of
 from flakeship.commands.nix_facts import facts_before_build
 from flakeship.commands.publish.disk_space import LEAST
-from flakeship.commands.publish.opening import DestinationRequest
+from flakeship.commands.publish.opening import DestinationRequest, opened
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.commands.subject import subject_of
@@ -160,7 +160,7 @@ def _target(target: Target, request: DestinationRequest, run_: Run) -> Iterator[
         with_credentials = f", with {found.source}" if found.credentials else ", without credentials"
         yield from _clock(reference, run_)
     try:
-        with target.open(options) as place:
+        with opened(target, options) as place:
             yield Finding("destination", "ok", f"{place.name} takes images{with_credentials}")
     except Error as error:
         yield Finding("destination", "error", f"{error.message}{with_credentials}", error.hint)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from flakeship import sources
 from flakeship.commands.platforms import platforms_of
@@ -20,18 +22,22 @@ from flakeship.lint.view import contents_of
 from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.report.inspection import (
     InspectedArtifact,
+    InspectedIndex,
     InspectedLayer,
     Inspection,
-    inspection_text,
     inspections_json,
+    inspections_text,
 )
 from flakeship.settings.declaration import Settings
 from flakeship.sources.blobs import Blobs, RegistryImage, document
 from flakeship.sources.choice import choose_platforms
-from flakeship.sources.indexes import Artifact, ImageManifest, platform_as_listed
+from flakeship.sources.indexes import Artifact, FoundIndex, ImageManifest, platform_as_listed
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 from flakeship.sources.registry_image import images_at
-from flakeship.sources.stored import HoldsArtifacts
+from flakeship.sources.stored import Stored
+
+_UNPACKED: Final = "io.containers.estargz.uncompressed-size"
+_SIZE: Final = re.compile(r"[0-9]{1,15}")
 
 Inspected: TypeAlias = Inspection | InspectedArtifact
 
@@ -40,7 +46,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     """Inspect the image, and return the text to print."""
     with open_run(settings, runtime) as opened:
         images = inspect(settings, opened)
-    return inspections_json(images) if settings.json else "\n\n".join(map(inspection_text, images))
+    return inspections_json(images) if settings.json else inspections_text(images)
 
 
 def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
@@ -91,39 +97,76 @@ def _at(
     with sources.opened(path, request) as source:
         layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
         images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
-        beside = source.artifacts if isinstance(source, HoldsArtifacts) and not platforms else ()
+        stored = source if isinstance(source, Stored) else None
+        digests = stored.digests if stored else [""] * len(images)
+        index = _index(stored.index) if stored else None
+        beside = stored.artifacts if stored and not platforms else ()
         return (
-            *(_of_source(str(path), image, layers) for image in images),
-            *(_of_artifact(str(path), artifact) for artifact in beside),
+            *(
+                _of_source(str(path), digest, image, layers, index)
+                for digest, image in zip(digests, images, strict=True)
+            ),
+            *(_of_artifact(str(path), artifact, index) for artifact in beside),
         )
 
 
-def _sized(layer: Layer, *, read: bool) -> tuple[Layer, int | None]:
-    """Return the layer and the size to show for it, in bytes: that of its blob if there is one, else of its tar."""
+def _index(found: FoundIndex | None) -> InspectedIndex | None:
+    return InspectedIndex(found.digest, dict(found.annotations)) if found else None
+
+
+class _Sized(NamedTuple):
+    """A layer and its sizes in bytes: of its blob if there is one, else of its tar; and of the tar, as far as that is known."""
+
+    layer: Layer
+    size: int | None
+    unpacked: int | None
+
+
+def _sized(layer: Layer, *, read: bool) -> _Sized:
     if layer.compressed:
-        return layer, layer.compressed.size
+        plain = layer.compressed.size if not layer.compressed.suffix else layer.size
+        return _Sized(
+            layer, layer.compressed.size, _stated_size(layer.annotations) if plain is None else plain
+        )
     if not read:
-        return layer, layer.size
+        return _Sized(layer, layer.size, layer.size)
     size = 0
     with layer.open() as reader:
         while data := reader.read(CHUNK):
             size += len(data)
-    return layer, size
+    return _Sized(layer, size, size)
 
 
-def _of_source(name: str, image: Image, layers: Mapping[str, tuple[Layer, int | None]]) -> Inspection:
+def _stated_size(annotations: object) -> int | None:
+    """The size of a layer's tar as eStargz states it; None where nothing does, for only a reader of the layer would know.
+
+    The last four bytes of gzip count modulo 2**32, and of the last of its members alone.
+    https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md
+    """
+    said = annotations.get(_UNPACKED) if isinstance(annotations, Mapping) else None
+    return int(said) if isinstance(said, str) and _SIZE.fullmatch(said) else None
+
+
+def _of_source(
+    name: str, digest: str, image: Image, layers: Mapping[str, _Sized], index: InspectedIndex | None
+) -> Inspection:
     known = [layers[key] for key in image.layers]
-    digests = [layer.compressed.digest if layer.compressed else None for layer, _ in known]
-    diff_ids = [claimed or layer.diff_id for claimed, (layer, _) in zip(image.diff_ids, known, strict=True)]
-    sizes = [size for _, size in known]
+    blobs = [each.layer.compressed for each in known]
     return Inspection(
         name=name,
-        digest="",
+        digest=digest,
         platform=str(image.platform),
         names=image.names,
         config=dict(image.config),
         annotations=dict(image.annotations),
-        layers=_views(image.history, digests, diff_ids, sizes),
+        layers=_views(
+            image.history,
+            [blob.digest if blob else None for blob in blobs],
+            [claimed or each.layer.diff_id for claimed, each in zip(image.diff_ids, known, strict=True)],
+            [each.size for each in known],
+            [each.unpacked for each in known],
+        ),
+        index=index,
     )
 
 
@@ -133,13 +176,19 @@ def _in_registry(remote: RegistryImage, name: str, platforms: Sequence[Platform]
     NotAnImageError where a document does not describe an image.
     """
     found = images_at(remote, platforms)
-    images = [_of_manifest(name, manifest, remote.blobs) for manifest in found.manifests]
+    index = _index(found.index)
+    images = [
+        (platform, replace(inspection, index=index))
+        for platform, inspection in (
+            _of_manifest(name, manifest, remote.blobs) for manifest in found.manifests
+        )
+    ]
     if platforms:
         places = choose_platforms([platform for platform, _ in images], platforms, what=name)
         return tuple(images[place][1] for place in places)
     return (
         *(inspection for _, inspection in images),
-        *(_of_artifact(name, artifact) for artifact in found.artifacts),
+        *(_of_artifact(name, artifact, index) for artifact in found.artifacts),
     )
 
 
@@ -152,24 +201,26 @@ def _of_manifest(name: str, manifest: ImageManifest, blobs: Blobs) -> tuple[Plat
             f"{name}@{manifest.entry.digest} is no image: {error}",
             hint="another kind of artifact, or a broken push",
         ) from error
-    return _of_existing(name, manifest.entry, image)
+    listed = [layer if isinstance(layer, dict) else {} for layer in manifest.content["layers"]]
+    stated = [_stated_size(layer.get("annotations")) for layer in listed]
+    return _of_existing(name, manifest.entry, image, stated)
 
 
-def _of_artifact(name: str, artifact: Artifact) -> InspectedArtifact:
+def _of_artifact(name: str, artifact: Artifact, index: InspectedIndex | None) -> InspectedArtifact:
     entry = artifact.entry
     return InspectedArtifact(
-        name, entry.digest, artifact.kind, artifact.subject, entry.size, dict(entry.annotations)
+        name, entry.digest, artifact.kind, artifact.subject, entry.size, dict(entry.annotations), index
     )
 
 
-def _of_existing(name: str, entry: Descriptor, image: ExistingImage) -> tuple[Platform, Inspection]:
+def _of_existing(
+    name: str, entry: Descriptor, image: ExistingImage, stated: Sequence[int | None] = ()
+) -> tuple[Platform, Inspection]:
+    """`stated` are the sizes that the manifest states of the layers' tars, for all layers or none."""
     read = as_engines_read(image.config)
     config = {key: value for key, value in read.items() if key not in {"history", "rootfs"}}
     history = read.get("history")
-    os, architecture, variant, version = (
-        str(config.get(key) or "") for key in ("os", "architecture", "variant", "os.version")
-    )
-    platform = platform_as_listed(entry, Platform(os, architecture, variant, version))
+    platform = platform_as_listed(entry, image.platform)
     return platform, Inspection(
         name=name,
         digest=entry.digest,
@@ -182,6 +233,10 @@ def _of_existing(name: str, entry: Descriptor, image: ExistingImage) -> tuple[Pl
             [layer.digest if layer else None for layer in image.layers],
             [layer.diff_id if layer else None for layer in image.layers],
             [layer.size if layer else None for layer in image.layers],
+            [
+                layer.size if layer and not layer.suffix else said
+                for layer, said in zip(image.layers, stated or [None] * len(image.layers), strict=True)
+            ],
         ),
     )
 
@@ -191,9 +246,11 @@ def _views(
     digests: Sequence[Digest | None],
     diff_ids: Sequence[Digest | None],
     sizes: Sequence[int | None],
+    unpacked: Sequence[int | None],
 ) -> tuple[InspectedLayer, ...]:
     filled = [entry for entry in history if not entry.get("empty_layer", False)]
     said = filled if len(filled) == len(digests) else [{}] * len(digests)
     comments = [str(entry.get("comment") or entry.get("created_by") or "") for entry in said]
-    rows = zip(digests, diff_ids, sizes, contents_of(history, len(digests)), comments, strict=True)
+    contents = contents_of(history, len(digests))
+    rows = zip(digests, diff_ids, sizes, contents, comments, unpacked, strict=True)
     return tuple(InspectedLayer(*row) for row in rows)

@@ -163,7 +163,7 @@ def naming_of(
         )
     if request.context.image_variable and request.pushes and not placed and not variant:
         why = f"{request.context.image_variable} is not set, and neither `images` nor `tags` nor `to` says where to"
-        emit(events.Warned(f"nothing is pushed: {why}", hint="set `push: false` where that is meant"))
+        emit(events.Warned(f"nothing is pushed: {why}", hint=_hint_for_no_name(request.context)))
     return Naming(references, metadata, evaluation)
 
 
@@ -251,6 +251,11 @@ def _hint_for(reference: str, hint: str) -> str:
     name, _, tag = reference.rpartition(":")
     foreign = name != name.lower() or "/" in tag
     return f"{hint.rstrip('.')}. {_USE_IMAGES}" if foreign else hint
+
+
+def _hint_for_no_name(context: Context) -> str:
+    given = f", or give gitlab-ci-local `{context.image_given_by}`" if context.image_given_by else ""
+    return f"name the image with `images`{given}; set `push: false` where nothing is to be pushed"
 
 
 def _images(settings: Settings, context: Context, lines: TagLines) -> tuple[Placed, ...]:

@@ -51,7 +51,8 @@ class Run:
         self.emit(events.StageStarted(name, title))
         begun = self.runtime.clock()
         yield
-        self.emit(events.StageFinished(name, self.runtime.clock() - begun))
+        ended = self.runtime.clock()
+        self.emit(events.StageFinished(name, ended - begun, ended))
 
     @cached_property
     def event(self) -> Context:

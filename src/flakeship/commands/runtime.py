@@ -14,7 +14,7 @@ from flakeship.commands.tag_record import TagRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """`clock` is monotonic, in seconds; `random` yields [0, 1); `cpus` are those that this process may use.
+    """`clock` is monotonic, in seconds, and showed `begun` at the date `now`; `random` yields [0, 1); `cpus` are those that this process may use.
 
     `temporary` is the folder to put temporary folders in; None for the system's. `stdout` is for an image that is sent
     there. `tags` is told which names are set.
@@ -31,4 +31,5 @@ class Runtime:
     cpus: int
     emit: events.Emit
     stdout: BinaryIO
+    begun: float = 0.0
     tags: TagRecord = field(default_factory=TagRecord)

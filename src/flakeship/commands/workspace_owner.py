@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flakeship.commands.publish.attributes import attributes_of
@@ -15,15 +16,20 @@ from flakeship.settings.declaration import Settings
 
 
 @contextlib.contextmanager
-def workspace_owned(settings: Settings, cwd: Path) -> Iterator[None]:
-    """When the context ends, give all that `settings` made this run write below `cwd` to the owner of `cwd`."""
+def workspace_owned(settings: Settings, cwd: Path, *more: Path) -> Iterator[None]:
+    """When the context ends, give all that `settings` made this run write below `cwd`, and `more`, to the owner of `cwd`."""
     try:
         yield
     finally:
-        owner = cwd.stat()
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            for path in _outputs(settings, cwd):
-                _give(path, cwd, owner)
+        give_to_owner(itertools.chain(_outputs(settings, cwd), more), cwd)
+
+
+def give_to_owner(paths: Iterable[Path], cwd: Path) -> None:
+    """Give files and folders below `cwd`, with all that is in them, to the owner of `cwd`, if root runs this for another user."""
+    owner = cwd.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        for path in paths:
+            _give(cwd / path, cwd, owner)
 
 
 def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from flakeship.image.annotations import LAYER_KEY, UNSTAMP
 from flakeship.image.document import decode_object, merge_patch
 from flakeship.image.engine_config import as_engines_read
 from flakeship.image.media_types import CONFIGS, SUFFIX_OF_LAYER
-from flakeship.image.model import Descriptor, Digest, parse_digest
+from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
 from flakeship.image.seal import is_sealed
 
 _LAYER_LIMIT: Final = 1000
@@ -45,6 +45,16 @@ class ExistingImage:
     config_descriptor: Descriptor
     intact: bool
     """True if its seal shows that no other tool has changed the manifest since flakeship wrote it."""
+    reference: str = ""
+    """The name of the registry that led to it, `ghcr.io/owner/name:1`; empty in other places."""
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that its config states; what it leaves out is empty."""
+        os, architecture, variant, version = (
+            str(self.config.get(key) or "") for key in ("os", "architecture", "variant", "os.version")
+        )
+        return Platform(os, architecture, variant, version)
 
     @property
     def unstamped_config(self) -> dict[str, Any] | None:

@@ -41,7 +41,8 @@ class Context:
     `trusted` is False where the code under build may be a stranger's (fork, pull_request_target), and
     `untrusted_because` says why. `secrets_kept_because` says why the platform may keep secrets from this run, and
     `by_bot` is True where a bot started it that the platform gives less than people (Dependabot). `image` is the image name that the platform suggests, in the variable
-    that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that suggest none.
+    that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that suggest none. `image_given_by` is
+    how a user sets that variable where the platform's own value may be wrong, and else empty.
     """
 
     run_date: datetime
@@ -62,6 +63,7 @@ class Context:
     dirty: bool = False
     image: str = ""
     image_variable: str = ""
+    image_given_by: str = ""
     run_url: str = ""
     short_sha_length: int = 7
     notices: tuple[str, ...] = ()

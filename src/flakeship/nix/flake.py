@@ -9,13 +9,37 @@ from typing import Any, Final
 from flakeship.nix.command import Nix
 from flakeship.nix.explain import query_installable
 from flakeship.nix.installable import Installable
+from flakeship.redaction import MASK
+
+_PLAIN: Final = frozenset(
+    {
+        *(
+            "allRefs",
+            "dir",
+            "exportIgnore",
+            "host",
+            "lastModified",
+            "lfs",
+            "name",
+            "narHash",
+            "path",
+            "ref",
+            "rev",
+        ),
+        *("revCount", "shallow", "submodules", "treeHash", "unpack", "url", "verifyCommit"),
+    }
+)
+"""Parameters of a flake's address that Nix knows. The value of any other belongs to a server, and may be a token.
+
+https://nix.dev/manual/nix/latest/command-ref/new-cli/nix3-flake#types
+"""
 
 _VERSIONED: Final = ("git", "github", "gitlab", "sourcehut", "hg", "mercurial")
 
 
 @dataclass(frozen=True, slots=True)
 class FlakeMetadata:
-    """The locked source of a flake. `url` holds no password.
+    """The locked source of a flake. `url` holds no password and no token.
 
     `revision` is None if the source is dirty or not under version control. `last_modified` is the time of the commit in
     seconds since 1970; None if there is only the time of a file, which changes with each checkout. `inputs` are the
@@ -50,7 +74,7 @@ def read_metadata(document: dict[str, Any]) -> FlakeMetadata:
     versioned = locked.get("type") in _VERSIONED
     revision = document.get("revision") or locked.get("rev")
     return FlakeMetadata(
-        url=_without_password(document.get("url", "")),
+        url=_without_secrets(document.get("url", "")),
         revision=revision,
         last_modified=document.get("lastModified", locked.get("lastModified")) if versioned else None,
         dirty=versioned and revision is None,
@@ -63,10 +87,15 @@ def _inputs(locks: dict[str, Any]) -> frozenset[str]:
     return frozenset(root.get("inputs", {}))
 
 
-def _without_password(url: str) -> str:
-    """Remove the password from a URL, and over http the user name too, which may be a token.
+def _without_secrets(url: str) -> str:
+    """Remove the password from a URL, and over http the user name too, which may be a token; mask what servers are told.
 
     Over ssh the user name is `git` and belongs to the address.
     """
     url = re.sub(r"(https?://)[^/@]*@", r"\1", url)
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
+    url = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
+    return re.sub(r"([?&])([^=&#]*)=([^&#]*)", _masked, url)
+
+
+def _masked(parameter: re.Match[str]) -> str:
+    return parameter[0] if parameter[2] in _PLAIN else f"{parameter[1]}{parameter[2]}={MASK}"

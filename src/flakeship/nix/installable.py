@@ -251,5 +251,5 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
         f"flake: there is no flake.nix in {folder}{', which is empty' if empty else ''}",
         hint="check the project out before this step (on GitHub: actions/checkout)"
         if empty
-        else "give the folder that holds it, with ./ in front",
+        else "give the folder that holds it, with ./ in front; a CI job has only files that git tracks (`git add flake.nix`)",
     )

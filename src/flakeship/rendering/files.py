@@ -55,6 +55,10 @@ def tables() -> str:
         parts += [_row(item) for item in inputs() if item.heading == heading and "publish" in item.commands]
     parts += ["", "## Outputs", "", "| output | what it holds |", "| --- | --- |"]
     parts += [f"| `{name}` | {text} |" for name, text in OUTPUTS.items()]
+    parts += [
+        "",
+        "What `metadata` and `metadata-file` hold: [what a run tells](results.md#the-metadata-file).",
+    ]
     return "\n".join(parts) + "\n"
 
 

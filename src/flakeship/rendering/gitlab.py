@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flakeship.ci.gitlab.outputs import DOTENV, FOLDER, METRICS
+from flakeship.ci.shipped_folder import DOTENV, FOLDER, METRICS
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
@@ -21,20 +21,15 @@ _VERBATIM: Final = frozenset(
 
 # docs/decisions.md#component-inputs-begin-with-job
 _JOB: Final[dict[str, dict[str, Any]]] = {
-    "job-name": {"default": "flakeship", "description": "Name of the job"},
-    "job-stage": {"default": "build", "description": "Stage of the job"},
+    "job-name": {"default": "flakeship", "description": "Name of the job, which later jobs need it by"},
+    "job-stage": {"default": "build", "description": "Stage of the job: one of the pipeline's `stages`"},
     "job-image": {
         "default": PUBLISHED_IMAGE,
-        "description": "Image that the job runs in: flakeship beside Nix",
-    },
-    # GitLab drops a blank tag; its schema, by which others check, wants one (firecow/gitlab-ci-local#1503).
-    "job-tags": {"type": "array", "default": [" "], "description": "Tags that choose the runner"},
-    "job-rules": {
-        "type": "array",
-        "default": [{"if": "$CI_COMMIT_BRANCH || $CI_COMMIT_TAG"}],
-        "description": "When the job runs. Default: for branches and Git tags, as a job without rules does",
+        "description": "Image that the job runs in, which has flakeship and Nix: this one, or a copy of it",
     },
 }
+_INHERITED: Final = ("interruptible", "retry", "tags", "timeout")
+"""What the pipeline's `default` may say of this job too. Commands, services and caches there are meant for other images."""
 
 
 def component(image: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -50,15 +45,19 @@ def _job(ours: list[Input]) -> dict[str, Any]:
     return {
         "stage": "$[[ inputs.job-stage ]]",
         "image": {"name": "$[[ inputs.job-image ]]", "entrypoint": [""]},
-        "tags": "$[[ inputs.job-tags ]]",
-        "rules": "$[[ inputs.job-rules ]]",
+        # docs/decisions.md#the-gitlab-job-has-no-rules
+        "inherit": {"default": [*_INHERITED]},
         "variables": {
             FOLDER: f"$CI_PROJECT_DIR/{_REPORT}",
             **{item.variable: _variable(item) for item in ours},
         },
-        # An earlier job's artifacts are laid here, and would be this one's if it fails.
-        "script": [f"rm -rf {_REPORT}", "/entrypoint publish"],
-        "cache": {"key": "flakeship", "paths": ["$[[ inputs.layer-cache ]]"], "when": "always"},
+        # An earlier job's artifacts are laid here, and would be this one's if it fails. No later `git add` takes them in.
+        "script": [
+            f"rm -rf {_REPORT}",
+            f"mkdir {_REPORT}",
+            f"echo '*' >{_REPORT}/.gitignore",
+            "/entrypoint publish",
+        ],
         "artifacts": {
             "when": "always",
             "expose_as": "flakeship",

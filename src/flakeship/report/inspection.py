@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flakeship.image.annotations import SOURCE
 from flakeship.printable import escaped_json, printable
+from flakeship.report.origin import origin_of
 from flakeship.report.plain import size_of
 from flakeship.store_paths import name_of
 
 _WIDTH: Final = 100
+_OWN: Final = "dev.flakeship."
 _RUNTIME: Final = (
     "Entrypoint",
     "Cmd",
@@ -29,7 +32,8 @@ class InspectedLayer:
     """One layer. `digest` and `size` are those of the compressed blob or, without a manifest, those of the tar.
 
     `digest`, `diff_id` and `size` (in bytes) are None if the whole layer would have to be read for them.
-    `comment` is the history's text for a layer without `store_paths`.
+    `comment` is the history's text for a layer without `store_paths`. `unpacked` is the size of the tar in bytes, None where
+    the layer would have to be read for it.
     """
 
     digest: str | None
@@ -37,11 +41,23 @@ class InspectedLayer:
     size: int | None
     store_paths: tuple[str, ...]
     comment: str
+    unpacked: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedIndex:
+    """The index that lists what is inspected."""
+
+    digest: str
+    annotations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One image of one platform. `digest` is that of its manifest, and empty if it has no manifest."""
+    """One image of one platform. `digest` is that of its manifest, and empty if it has no manifest.
+
+    `index` is None where no index led to it.
+    """
 
     name: str
     digest: str
@@ -50,6 +66,17 @@ class Inspection:
     config: Mapping[str, Any]
     annotations: Mapping[str, str]
     layers: tuple[InspectedLayer, ...]
+    index: InspectedIndex | None = None
+
+    @property
+    def size(self) -> int | None:
+        """The bytes of all layers as they are kept; None where that is not known of each."""
+        return _sum(layer.size for layer in self.layers)
+
+    @property
+    def unpacked(self) -> int | None:
+        """The bytes of all layers' tars; None where that is not known of each."""
+        return _sum(layer.unpacked for layer in self.layers)
 
     @property
     def runtime(self) -> Mapping[str, Any]:
@@ -68,6 +95,14 @@ class InspectedArtifact:
     subject: str
     size: int
     annotations: Mapping[str, str]
+    index: InspectedIndex | None = None
+
+
+def inspections_text(found: Sequence[Inspection | InspectedArtifact]) -> str:
+    """Return what is known of the index, if there is one, and of each image and artifact, with empty lines between."""
+    index = found[0].index if found else None
+    first = [_index_text(index, found)] if index else []
+    return "\n\n".join([*first, *map(inspection_text, found)])
 
 
 def inspections_json(found: Sequence[Inspection | InspectedArtifact]) -> str:
@@ -80,17 +115,42 @@ def inspection_text(image: Inspection | InspectedArtifact) -> str:
     """Return the image as lines of text, the layers at the end; of an artifact what its entry says."""
     if isinstance(image, InspectedArtifact):
         return "\n".join(_aligned(_rows_of_artifact(image)))
-    lines = _aligned(_rows(image))
-    sizes = [layer.size for layer in image.layers]
-    total = f", {size_of(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
-    return "\n".join(
-        [
-            *lines,
-            "",
-            *(line for layer in image.layers for line in _lines(layer)),
-            f"{len(sizes)} layers{total}",
+    layers = (line for layer in image.layers for line in _lines(layer))
+    return "\n".join([*_aligned(_rows(image)), "", *layers, _total(image)])
+
+
+def _index_text(index: InspectedIndex, found: Sequence[Inspection | InspectedArtifact]) -> str:
+    artifacts = [each for each in found if isinstance(each, InspectedArtifact)]
+    rows = [
+        ("index", found[0].name),
+        ("digest", index.digest),
+        *(("holds", each.platform) for each in found if isinstance(each, Inspection)),
+        *(("beside", each.artifact_type) for each in artifacts),
+        *_annotations(index.annotations),
+    ]
+    return "\n".join(_aligned(rows))
+
+
+def _total(image: Inspection) -> str:
+    facts = [f"{len(image.layers)} layers"]
+    if image.size is not None and image.size == image.unpacked:
+        facts.append(f"{size_of(image.size)} unpacked")
+    else:
+        facts += [
+            f"{size_of(size)} {how}"
+            for size, how in ((image.size, "compressed"), (image.unpacked, "unpacked"))
+            if size is not None
         ]
-    )
+    return ", ".join(facts)
+
+
+def _sum(sizes: Iterable[int | None]) -> int | None:
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total
 
 
 def _aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -119,10 +179,14 @@ def _rows(image: Inspection) -> Iterator[tuple[str, str]]:
         yield "os.version", str(version)
     if created := image.config.get("created"):
         yield "created", str(created)
+    labels = image.runtime.get("Labels") or {}
+    if origin := origin_of({**image.annotations, **(labels if isinstance(labels, dict) else {})}):
+        yield "built from", origin
+    yield from (("made of", path) for path in image.annotations.get(SOURCE, "").split())
     for key in _RUNTIME:
         if value := image.runtime.get(key):
             yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    env, labels = image.runtime.get("Env") or [], image.runtime.get("Labels") or {}
+    env = image.runtime.get("Env") or []
     if isinstance(env, list):
         yield from (("Env", str(entry)) for entry in env)
     else:  # no engine takes it, which is what one who looks wants to see
@@ -131,8 +195,17 @@ def _rows(image: Inspection) -> Iterator[tuple[str, str]]:
         yield from (("label", f"{key}={value}") for key, value in sorted(labels.items()))
     else:
         yield "Labels", json.dumps(labels, ensure_ascii=False)
-    for key, value in sorted(image.annotations.items()):
-        yield "annotation", f"{key}={value}"
+    yield from _annotations(image.annotations)
+
+
+def _annotations(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the annotations; of those that flakeship reads again, how many there are: nobody else needs them."""
+    own = [key for key in annotations if key.startswith(_OWN)]
+    for key, value in sorted(annotations.items()):
+        if key not in own:
+            yield "annotation", f"{key}={value}"
+    if own:
+        yield "annotation", f"{len(own)} of flakeship's own ({_OWN}*), which --json shows"
 
 
 def _lines(layer: InspectedLayer) -> Iterator[str]:
@@ -148,7 +221,10 @@ def _document(image: Inspection) -> dict[str, Any]:
         "image": image.name,
         "names": list(image.names),
         "digest": image.digest or None,
+        "index": _index_document(image.index),
         "platform": image.platform,
+        "size": image.size,
+        "unpacked_size": image.unpacked,
         "config": dict(image.config),
         "annotations": dict(image.annotations),
         "layers": [
@@ -156,6 +232,7 @@ def _document(image: Inspection) -> dict[str, Any]:
                 "digest": layer.digest,
                 "diff_id": layer.diff_id,
                 "size": layer.size,
+                "unpacked_size": layer.unpacked,
                 "store_paths": list(layer.store_paths),
                 "comment": layer.comment,
             }
@@ -164,12 +241,17 @@ def _document(image: Inspection) -> dict[str, Any]:
     }
 
 
+def _index_document(index: InspectedIndex | None) -> dict[str, Any] | None:
+    return {"digest": index.digest, "annotations": dict(index.annotations)} if index else None
+
+
 def _of_artifact(artifact: InspectedArtifact) -> dict[str, Any]:
     """An object with the keys of an image too, so that what reads those finds nothing and not an error."""
     return {
         "image": artifact.name,
         "names": [],
         "digest": artifact.digest,
+        "index": _index_document(artifact.index),
         "platform": None,
         "artifact_type": artifact.artifact_type,
         "subject": artifact.subject or None,

@@ -1,20 +1,29 @@
-"""The summary of a run as Markdown, for the page of a CI job.
-
-GitHub and GitLab render the same dialect. Both remove styles, scripts and inline pictures, so bars are made of text.
-"""
+"""The summary of a run as Markdown, for the page of a CI job."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flakeship.errors import Error
 from flakeship.printable import printable
-from flakeship.redaction import redacted
+from flakeship.report.markup import (
+    MESSAGE,
+    alert,
+    bar,
+    code,
+    codes,
+    escaped,
+    fenced,
+    folded,
+    link,
+    page_of,
+    shortened,
+    table,
+)
 from flakeship.report.plain import size_of
-from flakeship.report.run_record import RunRecord
-from flakeship.report.summary import LayerRow, Summary, sent_of
+from flakeship.report.run_record import RunRecord, Stage
+from flakeship.report.summary import LayerRow, Summary, difference, sent_of
 
 SUMMARY_LIMIT: Final = 1_000_000
 """Bytes. GitHub drops the whole summary of a step above 1 MiB.
@@ -22,62 +31,46 @@ SUMMARY_LIMIT: Final = 1_000_000
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions#step-isolation-and-limits
 """
 
+_FIRST: Final = 10
+"""Layers that are shown at once; the others open by a click."""
+
 _ROWS: Final = 130
+_PLACES: Final = 20
 _ALERTS: Final = 20
-_WIDTH: Final = 160
-_BAR: Final = 20
 _DETAIL: Final = 20_000
-_MARKUP: Final = re.compile(r"[\\`*_\[\]<>&~|#$@{}!^:]|^[-+=]|(?<=\d)[.)](?= |$)|(?<=\bwww)\.", re.IGNORECASE)
-"""Characters that are markup in CommonMark, in tables, or in the extensions of GitHub and GitLab.
-
-The extensions are emoji, mentions, formulas and links.
-"""
-
-_MESSAGE: Final = 2_000
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _MARKS: Final = {"uploaded": "🔼", "written": "🔼", "reused": "♻️", "mounted": "♻️", "withheld": "⏸️"}
 
 
 def summary_markdown(summary: Summary, record: RunRecord) -> str:
     """Return the page, of at most SUMMARY_LIMIT bytes. Untrusted text is escaped, so that none of it is markup."""
-    parts = [
-        _title(summary),
-        _totals(summary, record.stages),
-        *(f"```\n{printable(reference)}\n```" for reference in summary.references),
-        _names(summary),
-        _alert("NOTE" if summary.expected else "WARNING", summary.not_pushed) if summary.not_pushed else "",
-        *(_alert("WARNING", event.text, event.hint) for event in record.warnings[:_ALERTS]),
-        *(_alert("NOTE", text) for text in record.notices[:_ALERTS] if text != "sandbox: on"),
-        _layers(summary.layers),
-        _stages(record.stages),
-        _labels(summary),
-    ]
-    return _bounded("\n\n".join(filter(None, parts)) + "\n")
+    page = page_of(
+        [
+            _title(summary),
+            _totals(summary, record.stages),
+            *_copied(summary),
+            _names(summary),
+            alert("NOTE" if summary.expected else "WARNING", summary.not_pushed)
+            if summary.not_pushed
+            else "",
+            *_alerts(record),
+            *_layers(summary.layers),
+            _stages(record.stages),
+            _labels(summary),
+        ]
+    )
+    return shortened(page, SUMMARY_LIMIT)
 
 
 def failure_markdown(error: Error) -> str:
     """Return the page of a run that failed: the error, its hint, and the end of its detail."""
-    parts = [f"### ❌ {escaped(error.message, _MESSAGE)}", escaped(error.hint, _MESSAGE)]
-    if error.detail:
-        detail = "\n".join(map(printable, error.detail[-_DETAIL:].splitlines()))
-        fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", detail) or [""]))
-        parts.append(f"{fence}text\n{detail}\n{fence}")
-    return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def escaped(text: str, width: int = _WIDTH) -> str:
-    """Return `text` as one line of at most `width` characters in which nothing is markup.
-
-    A numeric character reference is never markup: https://spec.commonmark.org/0.31.2/#entity-and-numeric-character-references
-    """
-    line = " ".join(printable(redacted(text).replace("\n", " ")).split())
-    cut = line if len(line) <= width else line[: width - 1] + "…"
-    # docs/decisions.md#job-pages-escape-text-by-character-references
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", cut)
-
-
-def _code(text: str) -> str:
-    return f"<code>{escaped(text)}</code>"
+    detail = "\n".join(map(printable, error.detail[-_DETAIL:].splitlines()))
+    return page_of(
+        [
+            f"### ❌ {escaped(error.message, MESSAGE)}",
+            escaped(error.hint, MESSAGE),
+            fenced(detail, "text") if error.detail else "",
+        ]
+    )
 
 
 def _title(summary: Summary) -> str:
@@ -87,7 +80,7 @@ def _title(summary: Summary) -> str:
     return f"### 📦 {escaped(first)}" if summary.sent else f"### ⏸️ NOT PUSHED: {escaped(first)}"
 
 
-def _totals(summary: Summary, stages: Sequence[tuple[str, float]]) -> str:
+def _totals(summary: Summary, stages: Sequence[Stage]) -> str:
     total = sum(row.size for row in summary.layers)
     sent = sent_of(summary.layers)
     moved = sum(row.size for row in sent)
@@ -96,7 +89,8 @@ def _totals(summary: Summary, stages: Sequence[tuple[str, float]]) -> str:
         escaped(summary.platform),
         f"{len(summary.layers)} layers, {size_of(total)}",
         _moved(summary, len(sent), moved),
-        f"{sum(seconds for _, seconds in stages):.1f} s" if stages else "",
+        f"{difference(total, summary.before.size)} {code(summary.before.name)}" if summary.before else "",
+        f"{sum(stage.seconds for stage in stages):.1f} s" if stages else "",
     ]
     return " · ".join(filter(None, facts))
 
@@ -113,74 +107,80 @@ def _moved(summary: Summary, layers: int, size: int) -> str:
     return f"{layers} of them sent, {size_of(size)}" if layers else "no layer had to be sent"
 
 
+def _copied(summary: Summary) -> Iterator[str]:
+    """Yield a block for each line that a reader may copy: GitHub and GitLab put a button beside each block."""
+    yield from (fenced(printable(reference)) for reference in summary.references[:_PLACES])
+    if len(summary.references) > _PLACES:
+        yield f"… and {len(summary.references) - _PLACES} more places, which the log shows"
+    if summary.pulled:
+        yield from (
+            fenced(f"{engine} pull {printable(summary.pulled)}", "sh") for engine in ("docker", "podman")
+        )
+
+
 def _names(summary: Summary) -> str:
+    unsent = [name for names in summary.unsent for name in names]
     rows = [
-        ("Tags", " ".join(map(_code, summary.tags[:_ROWS]))),
-        ("Not set", " ".join(_code(name) for names in summary.unsent for name in names[:_ROWS])),
-        ("Digest" if summary.sent else "Digest if it were pushed", _code(summary.digest)),
-        ("Image ID" if summary.sent else "", _code(summary.imageid)),
+        ("Tags", codes(summary.tags, _ROWS)),
+        ("Not set", codes(unsent, _ROWS)),
+        ("Digest" if summary.sent else "Digest if it were pushed", code(summary.digest)),
+        ("Image ID" if summary.sent else "", code(summary.imageid)),
+        *((page.title, link(page.text, page.url)) for page in summary.pages),
     ]
     return "<br>\n".join(f"**{name}** {text}" for name, text in rows if name and text)
 
 
-def _layers(layers: Sequence[LayerRow]) -> str:
-    largest = max((row.size for row in layers), default=0)
+def _alerts(record: RunRecord) -> Iterator[str]:
+    warnings = [alert("WARNING", event.text, event.hint) for event in record.warnings]
+    notices = [alert("NOTE", text) for text in record.notices if text != "sandbox: on"]
+    for made, kind in ((warnings, "warnings"), (notices, "notes")):
+        yield from made[:_ALERTS]
+        if len(made) > _ALERTS:
+            yield f"… and {len(made) - _ALERTS} more {kind}, which the log shows"
+
+
+def _layers(layers: Sequence[LayerRow]) -> Iterator[str]:
+    largest_first = sorted(layers, key=lambda row: -row.size)
+    shown, rest = largest_first[:_FIRST], largest_first[_FIRST:]
+    if shown:
+        yield _layer_table(shown, shown[0].size)
+    if rest:
+        left_out = rest[_ROWS:]
+        more = (f"… and {len(left_out)} more", size_of(sum(row.size for row in left_out)), "", "", "")
+        parts = [_layer_table(rest[:_ROWS], shown[0].size, *([more] if left_out else []))]
+        yield folded(f"{len(rest)} smaller layers, {size_of(sum(row.size for row in rest))}", *parts)
+
+
+def _layer_table(layers: Sequence[LayerRow], largest: int, *more: Sequence[str]) -> str:
     rows = [
         (
-            _code(row.digest[7:19]),
+            code(row.digest[7:19]),
             size_of(row.size),
-            _bar(row.size, largest),
+            bar(row.size, largest),
             f"{_MARKS.get(row.state, '')} {row.state}",
             escaped(row.content),
         )
-        for row in layers[:_ROWS]
+        for row in layers
     ]
-    rows += [(f"… and {len(layers) - _ROWS} more", "", "", "", "")] if len(layers) > _ROWS else []
-    return _folded(f"{len(layers)} layers", _table(("Layer", "Size", "", "", "Holds"), "lrlll", rows))
+    return table(("Layer", "Size", "", "", "Holds"), "lrlll", [*rows, *more])
 
 
-def _stages(stages: Sequence[tuple[str, float]]) -> str:
+def _stages(stages: Sequence[Stage]) -> str:
     if not stages:
         return ""
-    longest = max(seconds for _, seconds in stages)
-    rows = [(escaped(name), f"{seconds:.2f} s", _bar(seconds, longest)) for name, seconds in stages[:_ROWS]]
-    return _folded("Time", _table(("Stage", "Time", ""), "lrl", rows))
+    longest = max(stage.seconds for stage in stages)
+    rows = [
+        (escaped(stage.name), f"{stage.seconds:.2f} s", bar(stage.seconds, longest))
+        for stage in stages[:_ROWS]
+    ]
+    rows += [(f"… and {len(stages) - _ROWS} more", "", "")] if len(stages) > _ROWS else []
+    return folded("Time", table(("Stage", "Time", ""), "lrl", rows))
 
 
 def _labels(summary: Summary) -> str:
     labels = sorted(summary.labels.items())
     if not labels:
         return ""
-    rows = [(_code(key), escaped(value)) for key, value in labels[:_ROWS]]
+    rows = [(code(key), escaped(value)) for key, value in labels[:_ROWS]]
     rows += [(f"… and {len(labels) - _ROWS} more", "")] if len(labels) > _ROWS else []
-    return _folded(f"{len(labels)} labels", _table(("Label", "Value"), "ll", rows))
-
-
-def _table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
-    rule = ["---:" if side == "r" else ":---" for side in align]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
-
-
-def _folded(title: str, text: str) -> str:
-    """Return a part that opens by a click. The empty lines matter: without them a table is shown as text."""
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
-
-
-def _alert(kind: str, text: str, hint: str = "") -> str:
-    lines = [f"> [!{kind}]", f"> {escaped(text, _MESSAGE)}"]
-    return "\n".join([*lines, f"> <br>{escaped(hint, _MESSAGE)}"] if hint else lines)
-
-
-def _bar(value: float, largest: float) -> str:
-    """Return a bar of up to 20 characters; it is empty only for a value of 0."""
-    eighths = max(1, round(_BAR * 8 * value / largest)) if value and largest else 0
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-
-
-def _bounded(text: str) -> str:
-    """Leave out whole parts from the end until the text is short enough: half a table would spoil the page."""
-    while len(text.encode(errors="surrogateescape")) > SUMMARY_LIMIT:
-        text = (
-            text.rstrip("\n").rpartition("\n\n<details>")[0] + "\n\nThe rest is left out: it is too long.\n"
-        )
-    return text
+    return folded(f"{len(labels)} labels", table(("Label", "Value"), "ll", rows))

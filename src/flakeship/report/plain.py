@@ -70,7 +70,7 @@ def size_of(count: int) -> str:
     """Return a count of bytes in decimal units, `12.3 MB`, as the web pages of registries do."""
     size = float(count)
     for unit in ("B", "kB", "MB"):
-        if size < 1000:
+        if round(size, 1) < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.2f} GB"

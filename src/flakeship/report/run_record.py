@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from flakeship import events
+
+
+class Stage(NamedTuple):
+    """A stage that has ended: how many seconds it took, and what the run's clock showed then, in seconds."""
+
+    name: str
+    seconds: float
+    ended: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +33,17 @@ class UniqueNotices:
 
 @dataclass(slots=True)
 class RunRecord:
-    """An `Emit` that keeps events and passes each of them on. An entry of `stages` is (name, seconds)."""
+    """An `Emit` that keeps events and passes each of them on."""
 
     onward: events.Emit
-    stages: list[tuple[str, float]] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     warnings: list[events.Warned] = field(default_factory=list)
 
     def __call__(self, event: events.Event) -> None:
         match event:
-            case events.StageFinished(name, seconds):
-                self.stages.append((name, seconds))
+            case events.StageFinished(name, seconds, ended):
+                self.stages.append(Stage(name, seconds, ended))
             case events.Notice(text) if text not in self.notices:
                 self.notices.append(text)
             case events.Warned() if event not in self.warnings:

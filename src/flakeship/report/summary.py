@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from flakeship.printable import printable
 from flakeship.report.plain import size_of
@@ -23,13 +23,30 @@ class LayerRow:
     content: str
 
 
+class Before(NamedTuple):
+    """What a tag that the image gets named before: the full name of the tag, the layers' size in bytes."""
+
+    name: str
+    size: int
+
+
+class Page(NamedTuple):
+    """A page of the CI platform to link to: `title` says what it shows, `text` which one."""
+
+    title: str
+    text: str
+    url: str
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One image that is finished. `layers` are listed from the bottom, with their state at the first destination that has it.
 
     `references` and `tags` lead to the image where it is now; without references it is nowhere. `unsent` are the names
     that it did not get, for each destination that it was withheld from; `not_pushed` is the line that says why, and
-    `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config.
+    `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config. `pulled` is the
+    reference that engines can pull, empty where no registry has the image. `before` is None where no tag of the image
+    named another one, or where that is not known.
     """
 
     references: Sequence[str]
@@ -42,6 +59,9 @@ class Summary:
     unsent: Sequence[Sequence[str]] = ()
     not_pushed: str = ""
     expected: bool = False
+    pulled: str = ""
+    before: Before | None = None
+    pages: Sequence[Page] = ()
 
     @property
     def sent(self) -> bool:
@@ -71,6 +91,18 @@ def sent_of(layers: Sequence[LayerRow]) -> list[LayerRow]:
     return [row for row in layers if row.state in {"uploaded", "written"}]
 
 
+def difference(size: int, before: int) -> str:
+    """Return a difference of sizes in words that a name follows: `+1.2 MB (+3 %) since the last`."""
+    if size == before:
+        return "as large as the last"
+    change = f"{'+' if size > before else '-'}{size_of(abs(size - before))}"
+    percent = 100 * (size - before) / before if before else 0.0
+    if abs(percent) < 0.05:
+        return f"{change} since the last"
+    shown = f"{percent:+.1f}" if abs(percent) < 1 else f"{percent:+.0f}"
+    return f"{change} ({shown} %) since the last"
+
+
 def _table(layers: Sequence[LayerRow]) -> list[str]:
     lines = [f"{'layer':<12}  {'size':>9}  {'':<8}  content"]
     lines += [
@@ -86,6 +118,8 @@ def _total(summary: Summary) -> str:
     sent = sent_of(summary.layers)
     total, moved = sum(row.size for row in summary.layers), sum(row.size for row in sent)
     layers = f"{len(summary.layers)} layers, {size_of(total)}"
+    if summary.before:
+        layers += f", {difference(total, summary.before.size)} {printable(summary.before.name)}"
     return (
         f"{layers}; sent {len(sent)} of them, {size_of(moved)}" if summary.sent else f"{layers}; NOT PUSHED"
     )

@@ -52,13 +52,25 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundIndex:
+    """An index that has a digest, which the index.json of a layout has not."""
+
+    digest: Digest
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageManifests:
-    """The manifests of images that an index leads to, and what stands beside them. `missing` counts entries without a blob."""
+    """The manifests of images that an index leads to, and what stands beside them. `missing` counts entries without a blob.
+
+    `index` is None where a single manifest was asked for, or what an index.json lists.
+    """
 
     manifests: tuple[ImageManifest, ...]
     annotations: Mapping[str, str]
     artifacts: tuple[Artifact, ...] = ()
     missing: int = 0
+    index: FoundIndex | None = None
 
     @property
     def left_out(self) -> int:
@@ -78,7 +90,8 @@ def manifests_below(
     index = manifest_document(blobs, entry)
     what = f"the index {entry.digest} of {blobs.what}"
     annotations = parse_annotations(index.get("annotations"), what)
-    return manifests_among(blobs, entries(index, what), annotations, platforms=platforms, sparse=sparse)
+    found = manifests_among(blobs, entries(index, what), annotations, platforms=platforms, sparse=sparse)
+    return replace(found, index=FoundIndex(entry.digest, annotations))
 
 
 def manifests_among(

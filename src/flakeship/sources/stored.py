@@ -22,14 +22,19 @@ from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
 from flakeship.sources.blobs import DAMAGED, Blobs, check_size, document, parse_annotations, parse_descriptor
 from flakeship.sources.choice import choose_platforms
-from flakeship.sources.indexes import Artifact, ImageManifest, ImageManifests, platform_as_listed
+from flakeship.sources.indexes import Artifact, FoundIndex, ImageManifest, ImageManifests, platform_as_listed
 
 
 @runtime_checkable
-class HoldsArtifacts(Protocol):
-    """A source that may hold more than images; `artifacts` are published nowhere."""
+class Stored(Protocol):
+    """A source that keeps manifests, and may hold more than images; `artifacts` are published nowhere.
+
+    `digests` are those of the images' manifests, in the order of the images.
+    """
 
     artifacts: Sequence[Artifact]
+    digests: Sequence[Digest]
+    index: FoundIndex | None
 
 
 class StoredImage:
@@ -45,9 +50,11 @@ class StoredImage:
         names: Sequence[str] = (),
         as_is: bool = False,
         artifacts: Sequence[Artifact] = (),
+        index: FoundIndex | None = None,
     ) -> None:
-        self.artifacts = artifacts
+        self.artifacts, self.index = artifacts, index
         entry, manifest = found.entry, found.content
+        self.digests: Sequence[Digest] = (entry.digest,)
         what = f"the manifest {entry.digest} of {blobs.what}"
         config, layers = _parts(manifest, what)
         configured = f"the config {config.digest} of {blobs.what}"
@@ -96,8 +103,11 @@ class StoredIndex:
         images: Sequence[StoredImage],
         annotations: Mapping[str, str],
         artifacts: Sequence[Artifact] = (),
+        index: FoundIndex | None = None,
     ) -> None:
         self._images, self.annotations, self.artifacts = images, annotations, artifacts
+        self.index = index
+        self.digests = tuple(digest for image in images for digest in image.digests)
 
     def layers(self) -> Iterator[Layer]:
         """Yield each layer of all images once."""
@@ -122,7 +132,7 @@ def open_images(
 ) -> StoredImage | StoredIndex:
     """One image, or all of an index; of several platforms those that are wanted, if some are. UsageError for others."""
     images = [
-        StoredImage(blobs, manifest, names=names, as_is=as_is, artifacts=found.artifacts)
+        StoredImage(blobs, manifest, names=names, as_is=as_is, artifacts=found.artifacts, index=found.index)
         for manifest in found.manifests
     ]
     if len(images) > 1 and platforms:
@@ -133,7 +143,7 @@ def open_images(
         return images[0]
     for image in images:
         image.stay_listed()
-    return StoredIndex(images, found.annotations, found.artifacts)
+    return StoredIndex(images, found.annotations, found.artifacts, found.index)
 
 
 def _as_listed(image: Image, entry: Descriptor) -> Image:

@@ -243,18 +243,19 @@ def test_outputs_and_summary_are_appended(tmp_path: Path) -> None:
     github.summarise("# page\n", environ)
     github.summarise("more\n", environ)
     assert outputs((tmp_path / "o").read_text()) == {"before": "1", "digest": "a", "tags": "b\nc\\udcff"}
-    assert (tmp_path / "s").read_text() == "# page\nmore\n"
+    assert (tmp_path / "s").read_text() == "# page\n\n\nmore\n"
 
 
 def test_a_page_has_room_for_what_fits_and_a_line_about_the_rest(tmp_path: Path) -> None:
     page = tmp_path / "page"
     environ = {"GITHUB_STEP_SUMMARY": str(page)}
-    for _ in range(3):
-        github.summarise("ü" * (PAGE_LIMIT // 4 - 20) + "\n", environ)
+    large = "ü" * (PAGE_LIMIT // 4 - 40)
+    for number in range(3):
+        github.summarise(f"### {number}\n\n{large}\n\n<details>\n\nx\n\n</details>\n\n", environ)
     text = page.read_text()
     assert len(text.encode()) <= PAGE_LIMIT
-    assert text.count("ü") == 2 * (PAGE_LIMIT // 4 - 20)
-    assert text.endswith("\n\nThe rest is left out: it is too long.\n")
+    assert text.count(large) == text.count("<details>") == 2
+    assert text.endswith("\n\n### 2\n\nThe rest is left out: it is too long.\n\n")
     page.write_text("x" * PAGE_LIMIT)
     github.summarise("y", environ)
     assert page.stat().st_size == PAGE_LIMIT

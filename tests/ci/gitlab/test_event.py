@@ -1,6 +1,9 @@
 """The context from GitLab's predefined variables."""
 
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +87,32 @@ def test_protected_variables_are_kept_from_refs_of_which_gitlab_says_so(value: s
 
 def test_a_broken_timestamp_is_left_aside() -> None:
     assert context("branch dev", CI_COMMIT_TIMESTAMP="yesterday").commit_date == NOW
+
+
+def test_gitlab_ci_local_keeps_no_secrets(tmp_path: Path) -> None:
+    """It calls every ref unprotected: that counts only where its user tells it to pass for GitLab."""
+    at_home = {"GITLAB_CI": "false", "CI_JOB_ID": "1000", "CI_COMMIT_REF_PROTECTED": "false"}
+    found = context("branch dev", **at_home)
+    assert (found.secrets_kept_because, found.dirty) == ("", False)
+    assert found.image_given_by == "--variable CI_REGISTRY_IMAGE=HOST/NAME"
+    passing = context("branch dev", **at_home | {"GITLAB_CI": "true"})
+    assert "is not protected" in passing.secrets_kept_because
+    assert not passing.image_given_by
+
+
+def test_a_working_tree_that_gitlab_ci_local_took_as_it_is_may_be_dirty(
+    tmp_path: Path, git: Callable[..., str]
+) -> None:
+    """GitLab's runner checks out a commit; here files that differ from it are built."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "file").touch()
+    (tmp_path / ".gitlab-ci-local").mkdir()
+    (tmp_path / ".gitlab-ci-local" / ".gitignore").write_text("*\n!.gitignore\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    environ = {**os.environ, "GITLAB_CI": "false", "CI_JOB_ID": "1000"}
+    (tmp_path / ".gitlab-ci-local" / ".gitignore").unlink()
+    assert not gitlab.context(environ, cwd=str(tmp_path), now=NOW).dirty
+    (tmp_path / "file").write_text("changed")
+    assert gitlab.context(environ, cwd=str(tmp_path), now=NOW).dirty
+    assert not gitlab.context(environ | {"GITLAB_CI": "true"}, cwd=str(tmp_path), now=NOW).dirty

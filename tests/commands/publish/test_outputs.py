@@ -10,14 +10,8 @@ from pathlib import Path
 import pytest
 
 from flakeship import cli
-from flakeship.commands.publish.outputs import (
-    check_metadata,
-    metadata,
-    not_pushed,
-    outputs,
-    references,
-    write_metadata,
-)
+from flakeship.commands.publish.metadata_file import check_metadata, write_metadata
+from flakeship.commands.publish.outputs import not_pushed, outputs, references
 from flakeship.destinations.protocol import DeliveredBlob, Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.index import seal_index
@@ -39,12 +33,11 @@ WITHHELD = Published(
 
 def test_outputs_are_those_that_are_declared() -> None:
     found = outputs(PACKED, [SENT, LAYOUT, WITHHELD])
-    assert set(found) == set(OUTPUTS)
+    assert {*found, "metadata"} == set(OUTPUTS)
     assert found["digest"] == DIGEST
     assert found["imageid"] == PACKED.config_descriptor.digest
     assert found["tags"] == "ghcr.io/o/n:1\nghcr.io/o/n:2"
     assert found["refs"].splitlines() == list(references([SENT, LAYOUT]))
-    assert "\n" not in found["metadata"]
     assert json.loads(found["digests"]) == {"linux/amd64": DIGEST}
 
 
@@ -61,20 +54,12 @@ def test_outputs_are_those_that_are_declared() -> None:
 )
 def test_pushed_is_true_if_registries_have_all(published: list[Published], pushed: str) -> None:
     assert outputs(PACKED, published)["pushed"] == pushed
-    assert metadata(PACKED, published)["flakeship.pushed"] is (pushed == "true")
 
 
 def test_an_image_that_is_nowhere_has_no_digest_to_deploy_by() -> None:
     found = outputs(PACKED, [WITHHELD])
     assert not found["digest"] + found["imageid"] + found["refs"] + found["tags"]
     assert found["digests"] == "{}"
-    document = metadata(PACKED, [WITHHELD])
-    assert sorted(document) == [
-        "flakeship.destinations", "flakeship.labels", "flakeship.not-pushed", "flakeship.pushed",
-    ]  # fmt: skip
-    (place,) = document["flakeship.destinations"]
-    assert (place["reference"], place["tags"], place["sent"]) == ("", [], False)
-    assert place["would-be"] == {"reference": f"ghcr.io/o/x@{DIGEST}", "tags": ["ghcr.io/o/x:1"]}
 
 
 def test_the_last_line_names_places_where_others_have_the_image() -> None:
@@ -84,24 +69,6 @@ def test_the_last_line_names_places_where_others_have_the_image() -> None:
     assert not_pushed([WITHHELD, LAYOUT]) == "NOT PUSHED to ghcr.io/o/x: no secrets"
     wanted = "NOT PUSHED to ghcr.io/o/x: no secrets; to quay.io/o/x: `push` is false"
     assert not_pushed([WITHHELD, other]) == not_pushed([SENT, WITHHELD, other]) == wanted
-
-
-def test_the_metadata_file(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "meta.json"
-    write_metadata(path, metadata(PACKED, [SENT]))
-    document = json.loads(path.read_text())
-    assert document["containerimage.digest"] == DIGEST
-    assert document["containerimage.config.digest"] == PACKED.config_descriptor.digest
-    assert document["containerimage.descriptor"] == {
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "digest": DIGEST,
-        "size": len(PACKED.manifest),
-        "platform": {"architecture": "amd64", "os": "linux"},
-    }
-    assert document["image.name"] == "ghcr.io/o/n:1,ghcr.io/o/n:2"
-    assert document["flakeship.destinations"][0]["blobs"] == [
-        {"digest": PACKED.layers[0].descriptor.digest, "size": 5, "state": "uploaded"}
-    ]
 
 
 @pytest.mark.parametrize("name", ["folder", "file/below", "/proc/version/below", "loop"])

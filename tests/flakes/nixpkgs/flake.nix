@@ -94,6 +94,9 @@
                   ''
                     busybox mkdir -p $out/bin $out/nix-support
                     busybox cp -R ${src} $out/source
+                    busybox chmod -R u+w $out/source
+                    # a real wheel, laid below the prefix as nixpkgs' hook does it
+                    ${python} -I -m pip --disable-pip-version-check install --quiet --no-index --no-deps --no-build-isolation --no-compile --ignore-installed --no-warn-script-location --prefix $out $out/source
                     busybox printf '%s\n' ${builtins.concatStringsSep " " (map toString (build-system ++ dependencies))} >$out/nix-support/inputs
                     busybox printf '#!${busybox}/busybox sh\nexport PATH="$PATH:${builtins.elemAt makeWrapperArgs 3}"\nPYTHONPATH=%s/source/src exec ${python} -m flakeship "$@"\n' $out >$out/bin/flakeship
                     busybox chmod +x $out/bin/flakeship

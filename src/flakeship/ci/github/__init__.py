@@ -8,7 +8,7 @@ from flakeship.ci.deferred import deferred
 from flakeship.ci.github.recognition import NAME as NAME
 from flakeship.ci.github.recognition import matches as matches
 from flakeship.ci.github.recognition import takes_outputs as takes_outputs
-from flakeship.ci.local.defaults import withdraw_outputs as withdraw_outputs
+from flakeship.ci.local.defaults import unreachable_hint as unreachable_hint
 
 if TYPE_CHECKING:
     from flakeship.ci.github.api import open_api as open_api
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flakeship.ci.github.outputs import hand_over as hand_over
     from flakeship.ci.github.outputs import hand_over_metadata as hand_over_metadata
     from flakeship.ci.github.outputs import summarise as summarise
+    from flakeship.ci.github.pages import commit_page as commit_page
+    from flakeship.ci.github.pages import package_page as package_page
     from flakeship.ci.github.registry import job_credentials as job_credentials
     from flakeship.ci.github.registry import refusal_hint as refusal_hint
 else:
@@ -29,6 +31,7 @@ else:
             "flakeship.ci.github.event": ("context",),
             "flakeship.ci.github.log": ("open_log", "report_failure", "safe_on_stdout"),
             "flakeship.ci.github.outputs": ("hand_over", "hand_over_metadata", "summarise"),
+            "flakeship.ci.github.pages": ("commit_page", "package_page"),
             "flakeship.ci.github.registry": ("job_credentials", "refusal_hint"),
         },
     )

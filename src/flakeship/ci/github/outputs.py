@@ -10,11 +10,11 @@ from typing import Final
 from flakeship.ci.handover import Handover
 from flakeship.errors import ResourceError, UsageError
 from flakeship.redaction import redacted_result
+from flakeship.report.markup import appended, shortened
 
 PAGE_LIMIT: Final = 1 << 20
 """Bytes. GitHub does not show a larger summary at all."""
 
-_LEFT_OUT: Final = "\nThe rest is left out: it is too long.\n"
 _EXPORTED: Final = "DOCKER_METADATA_SET_OUTPUT_ENV"
 
 _TRUE: Final = frozenset({"true", "t", "1"})
@@ -49,14 +49,15 @@ def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
 
 
 def summarise(markdown: str, environ: Mapping[str, str]) -> None:
-    """Append to the page of the job; only a line about it where there is no room. Raises ResourceError where it can't be
-    written.
+    """Append to the page of the job; where there is no room, whole parts are left out. Raises ResourceError where it can't
+    be written.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions#step-isolation-and-limits
     """
     taken = _size(environ.get("GITHUB_STEP_SUMMARY", ""))
-    fits = (text for text in (markdown, _LEFT_OUT, "") if taken + len(_bytes(text)) <= PAGE_LIMIT)
-    _append("GITHUB_STEP_SUMMARY", next(fits, ""), environ)
+    gap = len(appended("", to_something=taken > 0))
+    if text := shortened(markdown, PAGE_LIMIT - taken - gap):
+        _append("GITHUB_STEP_SUMMARY", appended(text, to_something=taken > 0), environ)
 
 
 def entry(key: str, value: str, delimiter: str = "") -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from flakeship.ci.event import short_sha_length, wants_head_sha
-from flakeship.ci.gitlab.recognition import NAME
+from flakeship.ci.gitlab.recognition import LOCAL_FOLDER, NAME, by_gitlab_ci_local
 from flakeship.ci.local import git
 from flakeship.metadata.context import Context, Repository
 from flakeship.outside.moments import moment_of
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
-    """Describe the pipeline's event from the environment; only a commit date that is missing there comes from git."""
+    """Describe the pipeline's event from the environment.
+
+    From git come a commit date that is missing there, and whether gitlab-ci-local runs this with changes to the commit.
+    """
     get = environ.get
     sha = get("CI_COMMIT_SHA", "")
     if wants_head_sha(environ):
         sha = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "") or sha
     date = moment_of(get("CI_COMMIT_TIMESTAMP", "")) if sha == get("CI_COMMIT_SHA", "") else None
     reason = _untrusted_because(environ)
+    by_local_tool = by_gitlab_ci_local(environ)
     return Context(
         run_date=now,
         commit_date=date or git.commit_date(sha, environ=environ, cwd=cwd) or now,
@@ -41,9 +45,12 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         repository=_repository(environ),
         trusted=not reason,
         untrusted_because=reason,
-        secrets_kept_because=reason or _unprotected(environ),
+        # docs/decisions.md#a-push-is-withheld-only-without-credentials
+        secrets_kept_because=reason or ("" if by_local_tool else _unprotected(environ)),
+        dirty=by_local_tool and git.is_dirty(environ, cwd=cwd, but_for=LOCAL_FOLDER),
         image=get("CI_REGISTRY_IMAGE", ""),
         image_variable="CI_REGISTRY_IMAGE",
+        image_given_by="--variable CI_REGISTRY_IMAGE=HOST/NAME" if by_local_tool else "",
         run_url=get("CI_JOB_URL", "") or get("CI_PIPELINE_URL", ""),
         short_sha_length=short_sha_length(environ),
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 from flakeship.ci.job_credentials import JobCredentials
 
+_MADE_UP: Final = "local-registry."
 _LOGINS: Final = (("CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"), ("CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"))
 
 
@@ -25,9 +26,23 @@ def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCr
         yield JobCredentials(registry, "gitlab-ci-token", password, "CI_JOB_TOKEN")
 
 
+def unreachable_hint(host: str) -> str:
+    """Name what gives gitlab-ci-local a registry: it makes up `local-registry.HOST`, where nothing listens; empty for other hosts.
+
+    https://github.com/firecow/gitlab-ci-local#registry
+    """
+    if not host.startswith(_MADE_UP):
+        return ""
+    return (
+        f"gitlab-ci-local makes up {host}, and nothing listens there: tell it of a registry by "
+        "`--variable CI_REGISTRY=HOST:PORT`, let it start one by `--registry`, or name the image with `images`; "
+        "with `push: false` the image is built and sent nowhere"
+    )
+
+
 def refusal_hint(host: str) -> str:
     """Name the credentials that may push to a registry of GitLab, which is told by its name; empty for another host."""
-    if "gitlab" not in host:
+    if "gitlab" not in host or host.startswith(_MADE_UP):
         return ""
     return (
         "In GitLab CI, push to $CI_REGISTRY_IMAGE with CI_REGISTRY_USER and CI_REGISTRY_PASSWORD; elsewhere use a deploy "

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imported on every platform, which may have no use for these
     from flakeship.ci.handover import Handover
     from flakeship.ci.job_credentials import JobCredentials
     from flakeship.ci.protocol import Api, Fetch
+    from flakeship.metadata.context import Context
 
 NAME: Final = "local"
 
@@ -38,10 +39,6 @@ def takes_outputs(environ: Mapping[str, str]) -> bool:
     return False
 
 
-def withdraw_outputs(environ: Mapping[str, str]) -> None:
-    """Do nothing: what later steps read belongs to one step, or there is none."""
-
-
 def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     """Do nothing: there are no later steps."""
 
@@ -54,6 +51,16 @@ def summarise(markdown: str, environ: Mapping[str, str]) -> None:
     """Do nothing: there is no page, and the log has said it."""
 
 
+def commit_page(event: Context) -> str:
+    """Return an empty text: there is no page to link from."""
+    return ""
+
+
+def package_page(name: str, event: Context, *, source: str) -> str:
+    """Return an empty text: the platform has no registry."""
+    return ""
+
+
 def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterable[JobCredentials]:
     """Return nothing: the platform gives its jobs no credentials."""
     return ()
@@ -61,4 +68,9 @@ def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterable[JobCr
 
 def refusal_hint(host: str) -> str:
     """Return an empty text: the platform has no registry."""
+    return ""
+
+
+def unreachable_hint(host: str) -> str:
+    """Return an empty text: the platform names no host."""
     return ""

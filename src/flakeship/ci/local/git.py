@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SCP: Final = re.compile(r"(?:[^/@]*@)?(?P<host>\[[^\]]+\]|[A-Za-z0-9._-]+):(?P<path>(?!//)[^\\:].*)")
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SEPARATOR: Final = "\x1f"
+_CHANGES: Final = ("status", "--porcelain", "-uno")
 
 
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
@@ -27,9 +28,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
     git = Git(environ, cwd)
     found = Context(run_date=now, commit_date=now, platform=NAME, actor=environ.get("USER", ""))
     try:
-        return replace(
-            _head(found, git), repository=_repository(git), dirty=bool(git("status", "--porcelain", "-uno"))
-        )
+        return replace(_head(found, git), repository=_repository(git), dirty=bool(git(*_CHANGES)))
     except GitError as error:
         return replace(found, notices=(str(error),))
 
@@ -49,6 +48,11 @@ def from_git(found: Context, environ: Mapping[str, str], *, cwd: str) -> Context
         return replace(found, repository=replace(found.repository, default_branch=default))
     except GitError as error:
         return replace(found, notices=(*found.notices, str(error)))
+
+
+def is_dirty(environ: Mapping[str, str], *, cwd: str, but_for: str) -> bool:
+    """Tell whether tracked files differ from the commit, `but_for` a folder at the top; False where git can't tell."""
+    return bool(Git(environ, cwd).or_empty(*_CHANGES, "--", ":/", f":(exclude,top){but_for}"))
 
 
 def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime | None:

@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flakeship import events
-from flakeship.ci.platforms import current_platform
+from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
 from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reusing, warn_of_ignored_inputs
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
 from flakeship.commands.publish.look import look, registries_asked_for
+from flakeship.commands.publish.metadata_file import check_metadata, remove_metadata, write_metadata
+from flakeship.commands.publish.pages import pages_of
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
+from flakeship.commands.publish.times import times_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
@@ -29,8 +32,8 @@ from flakeship.settings.declaration import Settings
 def run(settings: Settings, runtime: Runtime) -> str:
     """Publish, and return the references to print, one for each destination that each image is at."""
     if settings.metadata_file:
-        outputs.check_metadata(runtime.cwd / settings.metadata_file)
-        outputs.remove_metadata(runtime.cwd / settings.metadata_file)
+        check_metadata(runtime.cwd / settings.metadata_file)
+        remove_metadata(runtime.cwd / settings.metadata_file)
     records = Records(UniqueNotices(runtime.emit))
     made: dict[str, Result] = {}
     published: list[Published] = []
@@ -38,6 +41,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
         attributes = attributes_of(settings)
         if len(attributes) > 1:
             check_default(attributes, run_.event)
+            platforms.check_names([attribute.name for attribute in attributes], runtime.environ)
         all_asked = _beside_each_other([_asked(attribute, run_, records) for attribute in attributes], run_)
         _check_destinations(all_asked[1:], run_, records)
         for asked in all_asked:
@@ -46,13 +50,13 @@ def run(settings: Settings, runtime: Runtime) -> str:
                 for result in _publish(asked, run_):
                     published += result.published
                     if asked.name not in made:
-                        made[asked.name] = result
+                        made[asked.name] = replace(result, times=times_of(asked.record.stages, runtime))
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
-        outputs.write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
-    current_platform(runtime.environ).hand_over(handover(made), runtime.environ)
+        write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
+    platforms.hand_over(handover(made), runtime.environ)
     if why := outputs.not_pushed(published) or _nowhere(settings, published):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
@@ -165,9 +169,16 @@ def _nowhere(settings: Settings, published: Sequence[Published]) -> str:
 def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
     """Put the summary on the page of the job and into the log."""
     environ = run_.runtime.environ
-    summary = outputs.summary(result.packed, result.published, expected=run_.event.from_outside)
+    platform = platforms.current_platform(environ)
+    summary = outputs.summary(
+        result.packed,
+        result.published,
+        expected=run_.event.from_outside,
+        before=result.before,
+        pages=pages_of(result, platform, run_.event),
+    )
     try:
-        current_platform(environ).summarise(summary_markdown(summary, record), environ)
+        platforms.summarise(summary_markdown(summary, record), environ)
     except ResourceError as error:  # the outputs count for more
         run_.emit(events.Warned(error.message, error.hint))
     run_.emit(events.Summarised(summary_text(summary)))

@@ -7,9 +7,11 @@ from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Final
 
+from flakeship.commands.publish.before import image_before
 from flakeship.commands.publish.look import Plan
-from flakeship.commands.publish.parts import Part, Stamped
+from flakeship.commands.publish.parts import Obtained, Part, Stamped
 from flakeship.commands.publish.send import SentLayers, send_again
+from flakeship.commands.publish.times import Times
 from flakeship.commands.tag_record import Naming, TagRecord
 from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, Tagging, TakesIndexes
 from flakeship.errors import UnreachableError
@@ -17,17 +19,25 @@ from flakeship.image.index import seal_index
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import seal
 from flakeship.image.workers import workers
+from flakeship.report.summary import Before
 
 _NAMES_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An image that is finished: its bytes, where it is now, and how messages call what it was made from."""
+    """An image that is finished: its bytes, where it is now, and how messages call what it was made from.
+
+    `obtained` is what the first of its parts was made from. `before` is what one of its tags named before, None where that
+    is new or not known. `times` are None until the caller adds them.
+    """
 
     packed: Packed | PackedIndex
     published: tuple[Published, ...]
     name: str
+    obtained: Obtained
+    before: Before | None = None
+    times: Times | None = None
 
 
 def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> Result:
@@ -48,7 +58,9 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan)
-            return Result(packed, set_names(_prepared(packed, plan), plan.tags), parts[0].name)
+            published = set_names(_prepared(packed, plan), plan.tags)
+            before = image_before(packed, published, plan.existing.images())
+            return Result(packed, published, parts[0].name, parts[0].obtained, before)
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
             missing = error.digests - resent

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.publish import outputs as one_image
 from flakeship.commands.publish.finish import Result
+from flakeship.commands.publish.metadata_document import metadata as of_one_image
+from flakeship.commands.publish.metadata_file import json_of
 
 
 def metadata(made: Mapping[str, Result]) -> dict[str, Any]:
     """The metadata file: of one attribute its document; of several an object by the attributes' names, as bake writes it."""
-    documents = {name: one_image.metadata(each.packed, each.published) for name, each in made.items()}
+    documents = {name: of_one_image(each) for name, each in made.items()}
     return documents if len(documents) > 1 else next(iter(documents.values()))
 
 
@@ -50,16 +51,10 @@ def outputs(made: Mapping[str, Result]) -> dict[str, str]:
     is true if registries have got all that was to be pushed to them.
     """
     each = [one_image.outputs(one.packed, one.published) for one in made.values()]
+    document = {"metadata": json_of(metadata(made))}
     if len(each) == 1:
-        return each[0]
+        return each[0] | document
     lines = {key: "\n".join(filter(None, (one[key] for one in each))) for key in each[0]}
     digests = {key: "\n".join(one[key] for one in each) for key in ("digest", "imageid") if lines[key]}
     everywhere = [item for one in made.values() for item in one.published]
-    return (
-        lines
-        | digests
-        | {
-            "pushed": str(one_image.is_pushed(everywhere)).lower(),
-            "metadata": json.dumps(metadata(made), separators=(",", ":")),
-        }
-    )
+    return lines | digests | {"pushed": str(one_image.is_pushed(everywhere)).lower()} | document

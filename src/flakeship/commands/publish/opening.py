@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from flakeship.ci.platforms import refusal_hint
+from flakeship.ci.platforms import refusal_hint, unreachable_hint
 from flakeship.commands.run import Run
 from flakeship.destinations.grammar import targets
 from flakeship.destinations.kind import Target
 from flakeship.destinations.options import DestinationOptions, PushOptions, PushPolicy, RegistryOptions
 from flakeship.destinations.protocol import Destination
 from flakeship.destinations.registry import Repository
-from flakeship.errors import UsageError
+from flakeship.errors import UnreachableError, UsageError
 from flakeship.registry.reference import TRANSPORT
 from flakeship.settings.declaration import Settings
 
@@ -69,7 +69,7 @@ class DestinationRequest:
                 f"username and password are given, but not for which of {', '.join(sorted(registries))}",
                 hint="set `registry`, and use `docker login` or an authfile for the others",
             )
-        return tuple(scope.enter_context(target.open(self.options)) for target in wanted)
+        return tuple(scope.enter_context(opened(target, self.options)) for target in wanted)
 
     def pushed_to(self, wanted: Sequence[Target]) -> frozenset[str]:
         """Return the registries that the images of this run go to; `wanted` are the targets of this one."""
@@ -85,6 +85,19 @@ class DestinationRequest:
             return self
         registry = replace(self.options.registry, reuse_from=tags)
         return replace(self, options=replace(self.options, registry=registry))
+
+
+@contextmanager
+def opened(target: Target, options: DestinationOptions) -> Iterator[Destination]:
+    """Open a destination. A registry that can't be reached may be one that the platform only made up."""
+    with ExitStack() as scope:
+        try:
+            destination = scope.enter_context(target.open(options))
+        except UnreachableError as error:
+            if isinstance(target, Repository):
+                error.hint = unreachable_hint(target.registry.partition(":")[0]) or error.hint
+            raise
+        yield destination
 
 
 def registries_of(wanted: Sequence[Target]) -> frozenset[str]:

@@ -1,19 +1,13 @@
-"""The results of one image in the forms that others read: lines of stdout, outputs of a step, the metadata file."""
+"""The results of one image in the forms that others read: lines of stdout, outputs of a step, what a page shows."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from flakeship.destinations.protocol import Published
-from flakeship.errors import ResourceError, UsageError
-from flakeship.image.model import Digest, Packed, PackedIndex
-from flakeship.redaction import redacted_result
-from flakeship.report.summary import LayerRow, Summary
+from flakeship.image.model import Digest, IndexEntry, Packed, PackedIndex
+from flakeship.report.summary import Before, LayerRow, Page, Summary
 from flakeship.store_paths import name_of, store_paths_in
 
 
@@ -46,7 +40,7 @@ def not_pushed(published: Sequence[Published]) -> str:
 
 
 def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, str]:
-    """Return the outputs by the names that `settings.declaration.OUTPUTS` declares.
+    """Return the outputs by the names that `settings.declaration.OUTPUTS` declares, all but `metadata`.
 
     Digests of an image that was written nowhere are left out: whoever deploys by them would find nothing.
     """
@@ -56,58 +50,39 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
         "imageid": imageid(packed) if there else "",
         "refs": "\n".join(references(published)),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
-        "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in _labels(packed).items()),
-        "digests": json.dumps(_digests(packed) if there else {}),
+        "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in labels_of(packed).items()),
+        "digests": json.dumps(
+            {name: entry.descriptor.digest for name, entry in platforms_of_entries(packed).items()}
+            if there
+            else {}
+        ),
         "pushed": str(is_pushed(published)).lower(),
-        "metadata": json.dumps(metadata(packed, published), separators=(",", ":")),
     }
 
 
-def _digests(packed: Packed | PackedIndex) -> dict[str, str]:
-    """Return the digests by platform.
+def platforms_of_entries(packed: Packed | PackedIndex) -> dict[str, IndexEntry]:
+    """Return the entries by platform.
 
     Where several images have one platform, the later have the version of their OS in it, as containerd writes it.
     """
-    digests: dict[str, str] = {}
+    entries: dict[str, IndexEntry] = {}
     for entry in packed.entries:
         platform = entry.descriptor.platform
         name = str(platform)
-        if name in digests and platform and platform.os_version:
+        if name in entries and platform and platform.os_version:
             name = platform.with_version
-        digests[name] = entry.descriptor.digest
-    return digests
+        entries[name] = entry
+    return entries
 
 
-def metadata(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
-    """Return the document with the keys of build-push-action, and our own. Without the former if nothing was written.
-
-    https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
-    """
-    why = not_pushed(published)
-    return {
-        **(_where_it_is(packed, published) if references(published) else {}),
-        "flakeship.pushed": is_pushed(published),
-        **({"flakeship.not-pushed": why} if why else {}),
-        "flakeship.destinations": [_destination(item) for item in published],
-        "flakeship.labels": _labels(packed),
-    }
-
-
-def _where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
-    config = (
-        {"containerimage.config.digest": packed.config_descriptor.digest}
-        if isinstance(packed, Packed)
-        else {}
-    )
-    return {
-        **config,
-        "containerimage.descriptor": packed.descriptor.to_json(),
-        "containerimage.digest": packed.descriptor.digest,
-        "image.name": ",".join(tag for item in published if item.sent for tag in item.tags),
-    }
-
-
-def summary(packed: Packed | PackedIndex, published: Sequence[Published], *, expected: bool) -> Summary:
+def summary(
+    packed: Packed | PackedIndex,
+    published: Sequence[Published],
+    *,
+    expected: bool,
+    before: Before | None = None,
+    pages: Sequence[Page] = (),
+) -> Summary:
     """Return what the log and the page show. `expected` is as in `events.NotPushed`."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
     shown = next((item for item in published if item.sent), published[0])
@@ -121,8 +96,11 @@ def summary(packed: Packed | PackedIndex, published: Sequence[Published], *, exp
         digest=packed.descriptor.digest,
         imageid=imageid(packed),
         platform=", ".join(str(image.image.platform) for image in packed.images),
-        labels=_labels(packed),
+        labels=labels_of(packed),
         layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
+        pulled=next((item.reference for item in published if item.sent and item.tags), ""),
+        before=before,
+        pages=pages,
     )
 
 
@@ -131,7 +109,7 @@ def imageid(packed: Packed | PackedIndex) -> str:
     return packed.config_descriptor.digest if isinstance(packed, Packed) else packed.descriptor.digest
 
 
-def _labels(packed: Packed | PackedIndex) -> dict[str, str]:
+def labels_of(packed: Packed | PackedIndex) -> dict[str, str]:
     """The labels of the first image whose bytes this run has: they are the same for all platforms, but for its name."""
     config = next((image.image.config for image in packed.images), {})
     return dict(config.get("config", {}).get("Labels", {}))
@@ -145,57 +123,3 @@ def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
         said = [""] * len(packed.layers)
     for layer, text in zip(packed.layers, said, strict=True):
         yield layer.descriptor.digest, ", ".join(map(name_of, store_paths_in(text))) or text
-
-
-def check_metadata(path: Path) -> None:
-    """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
-    try:
-        path = Path(os.path.realpath(path))
-        there = next(place for place in (path, *path.parents) if place.exists())
-        if path.is_symlink():
-            why = "Too many levels of symbolic links"
-        elif there == path and there.is_dir():
-            why = "Is a directory"
-        elif there != path and not there.is_dir():
-            why = f"{there} is a file"
-        else:
-            why = "" if os.access(there, os.W_OK) else f"{there} may not be written to"
-    except OSError as error:
-        why = error.strerror or str(error)
-    if why:
-        raise UsageError(
-            f"the metadata file {path} can't be written: {why}",
-            hint="name a file in a folder that can be written to",
-        )
-
-
-def remove_metadata(path: Path) -> None:
-    """Remove the file of an earlier run: should this one fail, a later step must not read of an image that is not there."""
-    with contextlib.suppress(OSError):
-        path = Path(os.path.realpath(path))
-        if path.is_file():
-            path.unlink()
-
-
-def write_metadata(path: Path, document: Mapping[str, Any]) -> None:
-    """ResourceError where the file can't be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(redacted_result(json.dumps(document, indent=2)) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ResourceError(
-            f"cannot write the metadata file {path}: {error.strerror}; the image is where it should be",
-            hint="name a file in a folder that can be written to",
-        ) from error
-
-
-def _destination(item: Published) -> dict[str, Any]:
-    would_be = {"reference": item.reference, "tags": list(item.tags)}
-    return {
-        "name": item.destination,
-        "reference": item.reference if item.sent else "",
-        "tags": list(item.tags) if item.sent else [],
-        "sent": item.sent,
-        **({} if item.sent else {"why": item.why, "would-be": would_be}),
-        "blobs": [{"digest": blob.digest, "size": blob.size, "state": blob.state} for blob in item.blobs],
-    }

@@ -201,6 +201,7 @@ class BlobUploads:
         return session
 
     def _send(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
+        # docs/decisions.md#a-small-blob-is-sent-whole
         whole = body.size <= _SMALL and self._takes_whole
         if self._streams and whole:
             try:

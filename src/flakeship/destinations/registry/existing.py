@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from flakeship.errors import Error
@@ -39,9 +40,12 @@ def existing_images(
     first, *others = references
     with workers("look", min(len(references), _AT_ONCE)) as pool:
         found = [pool.submit(look, reference) for reference in others]
-        return tuple(
-            image for images in (look(first), *(each.result() for each in found)) for image in images
-        )
+        images_of = [look(first), *(each.result() for each in found)]
+    return tuple(
+        replace(image, reference=f"{client.name}:{reference}")
+        for reference, images in zip(references, images_of, strict=True)
+        for image in images
+    )
 
 
 def _images(

@@ -1,20 +1,23 @@
-"""Writes what others read of a GitLab job: variables for later jobs, metrics for merge requests, and a summary.
+"""Writes the files that GitLab reads of a job: variables for later jobs, metrics for merge requests, and a summary.
 
-They go to the folder that SHIPPED_FOLDER names. Without it nothing is written, because GitLab itself gives a job no place
-for such files; a job declares them as reports and artifacts.
+They go to the folder that SHIPPED_FOLDER names, on whatever platform: gitlab-ci-local says that it is not GitLab, and a script
+can read them too. Without it nothing is written, because GitLab itself gives a job no place for such files; a job declares
+them as reports and artifacts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from flakeship.ci.handover import Handover, ShippedImage
-from flakeship.errors import ResourceError
+from flakeship.errors import ResourceError, UsageError
 from flakeship.redaction import redacted_result
+from flakeship.report.markup import appended
 
 FOLDER: Final = "SHIPPED_FOLDER"
 DOTENV: Final = "shipped.env"
@@ -22,29 +25,72 @@ METRICS: Final = "metrics.txt"
 SUMMARY: Final = "summary.md"
 
 _DOTENV_LIMIT: Final = 5 * 1024
+_MOST_VARIABLES: Final = 20
+"""What an instance of GitLab takes unless it was told otherwise; gitlab.com takes more.
+
+https://docs.gitlab.com/administration/instance_limits/#limit-dotenv-variables
+"""
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Z0-9]")
 # docs/decisions.md#gitlab-reports-follow-the-rules-of-readers
 _CHANGED_BY_GITLAB: Final = re.compile(r"[\x00\r\n$]|%\w+%")
 """Characters that end a line, and references to variables, which GitLab expands in the later job."""
 
 
+def check_names(names: Sequence[str]) -> None:
+    """UsageError where two images of a run would have one variable; `names` are those of its attributes."""
+    counted = Counter(map(variable_of, names))
+    for variable, number in counted.items():
+        if number > 1:
+            alike = " and ".join(repr(name) for name in names if variable_of(name) == variable)
+            raise UsageError(
+                f"flake: {alike} would both be {variable} in {DOTENV}",
+                hint="give them names that differ in more than case, dashes and underscores: one=.#a and two=.#b",
+            )
+
+
 def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     """Write variables and metrics. Raises ResourceError where they can't be written."""
-    if environ.get(FOLDER):
-        _write(DOTENV, dotenv(variables(shipped)), environ)
-        _write(METRICS, metrics(shipped.images, job=environ.get("CI_JOB_NAME", "")), environ)
+    _write(DOTENV, dotenv_of(shipped), environ)
+    _write(METRICS, metrics(shipped.images, job=environ.get("CI_JOB_NAME", "")), environ)
 
 
-def withdraw_outputs(environ: Mapping[str, str]) -> None:
+def withdraw(environ: Mapping[str, str]) -> None:
     """Remove variables and metrics of an earlier run in the same folder: should this one fail, they are not its own."""
-    if folder := environ.get(FOLDER):
-        for name in (DOTENV, METRICS):
-            with contextlib.suppress(OSError):
-                Path(environ.get("CI_PROJECT_DIR", ""), folder, name).unlink()
+    for name in (DOTENV, METRICS):
+        with contextlib.suppress(OSError):
+            (folder_of(environ) / name).unlink()
 
 
 def summarise(markdown: str, environ: Mapping[str, str]) -> None:
     """Append to the page that the job keeps as a file. Raises ResourceError where it can't be written."""
-    _write(SUMMARY, markdown, environ, mode="a")
+    path = folder_of(environ) / SUMMARY
+    there = path.is_file() and path.stat().st_size > 0
+    _write(SUMMARY, appended(markdown, to_something=there), environ, mode="a")
+
+
+def folder_of(environ: Mapping[str, str]) -> Path:
+    """Return the folder that SHIPPED_FOLDER names: on GitLab a relative one lies in the project's folder."""
+    return Path(environ.get("CI_PROJECT_DIR", ""), environ[FOLDER])
+
+
+def variable_of(name: str) -> str:
+    """Return the variable for the reference of an attribute: `SHIPPED_REF_MY_API` for `my-api`."""
+    return f"SHIPPED_REF_{_NOT_IN_A_NAME.sub('_', name.upper())}"
+
+
+def dotenv_of(shipped: Handover) -> str:
+    """Return the variables as a dotenv report. Raises ResourceError as `dotenv`.
+
+    Of several images each has its reference in a variable of its own. Where GitLab would not take as many variables, the
+    other digests are left out; where even so it would not, only the lists remain.
+    """
+    # docs/decisions.md#each-of-several-images-has-a-variable
+    lists, named = variables(shipped), named_variables(shipped.images)
+    few = {key: lists[key] for key in ("SHIPPED_REF", "SHIPPED_PUSHED")}
+    for values in (lists | named, few | named):
+        if named and len(values) <= _MOST_VARIABLES and len(_lines(values)) < _DOTENV_LIMIT:
+            return dotenv(values)
+    return dotenv(lists)
 
 
 def variables(shipped: Handover) -> dict[str, str]:
@@ -61,6 +107,11 @@ def variables(shipped: Handover) -> dict[str, str]:
     }
 
 
+def named_variables(images: Iterable[ShippedImage]) -> dict[str, str]:
+    """Return the reference of each of several images, by its variable; empty for one that is nowhere."""
+    return {variable_of(image.name): image.reference for image in images if image.name}
+
+
 def dotenv(values: Mapping[str, str]) -> str:
     """Write lines of KEY=VALUE, of which GitLab keeps quotes, strips blanks at both ends, and expands `$NAME` and `%NAME%`.
 
@@ -73,14 +124,18 @@ def dotenv(values: Mapping[str, str]) -> str:
                 f"{key} is {value!r}, which GitLab can't hand to another job; what was shipped is where it should be",
                 hint="take line breaks, `$`, and blanks at the ends, out of the names that you ship to",
             )
-    text = "".join(f"{key}={value}\n" for key, value in values.items())
-    if len(text.encode(errors="surrogateescape")) >= _DOTENV_LIMIT:
+    lines = _lines(values)
+    if len(lines) >= _DOTENV_LIMIT:
         raise ResourceError(
             f"{', '.join(values)} take more than GitLab's {_DOTENV_LIMIT} bytes of variables; the images are where "
             "they should be",
             hint="ship fewer images in one job; the metadata file tells of all",
         )
-    return text
+    return lines.decode(errors="surrogateescape")
+
+
+def _lines(values: Mapping[str, str]) -> bytes:
+    return "".join(f"{key}={value}\n" for key, value in values.items()).encode(errors="surrogateescape")
 
 
 def metrics(images: Sequence[ShippedImage], *, job: str) -> str:
@@ -113,10 +168,7 @@ def _escaped(label: str) -> str:
 
 
 def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w") -> None:
-    # docs/decisions.md#files-for-gitlab-need-a-named-folder
-    if not (folder := environ.get(FOLDER)):
-        return
-    path = Path(environ.get("CI_PROJECT_DIR", ""), folder, name)
+    path = folder_of(environ) / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open(mode, encoding="utf-8", errors="surrogateescape", newline="") as file:

@@ -1,0 +1,85 @@
+"""The result of one image as a JSON document: what `metadata-file` and the output `metadata` hold.
+
+docs/metadata-file.schema.json says which keys there are, and a test holds both against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flakeship.commands.publish.finish import Result
+from flakeship.commands.publish.outputs import (
+    is_pushed,
+    labels_of,
+    not_pushed,
+    platforms_of_entries,
+    references,
+)
+from flakeship.commands.publish.parts import Obtained
+from flakeship.destinations.protocol import Published
+from flakeship.image.model import Packed, PackedIndex
+from flakeship.store_paths import whole_store_path
+
+
+def metadata(made: Result) -> dict[str, Any]:
+    """Return the document with the keys of build-push-action, and our own. Without the former if nothing was written.
+
+    https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
+    """
+    packed, published = made.packed, made.published
+    why = not_pushed(published)
+    return {
+        **(_where_it_is(packed, published) if references(published) else {}),
+        **_made_from(made.obtained),
+        **({"flakeship.times": made.times.to_json()} if made.times else {}),
+        "flakeship.diff-ids": {
+            name: [layer.diff_id for layer in entry.image.layers]
+            for name, entry in platforms_of_entries(packed).items()
+            if entry.image
+        },
+        "flakeship.pushed": is_pushed(published),
+        **({"flakeship.not-pushed": why} if why else {}),
+        "flakeship.destinations": [_destination(item) for item in published],
+        "flakeship.labels": labels_of(packed),
+    }
+
+
+def _made_from(obtained: Obtained) -> dict[str, Any]:
+    """What it was made from, as far as that is known: nothing for a `source` outside of the store."""
+    known: dict[str, Any] = {}
+    if obtained.output:
+        known["flakeship.outputs"] = list(obtained.output.paths)
+        if obtained.output.drv_path:
+            known["flakeship.derivation"] = obtained.output.drv_path
+    elif obtained.remote is None and (path := whole_store_path(obtained.path)):
+        known["flakeship.outputs"] = [path]
+    if flake := obtained.flake:
+        known["flakeship.flake"] = {"url": flake.url, "revision": flake.revision, "dirty": flake.dirty}
+    return known
+
+
+def _where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
+    config = (
+        {"containerimage.config.digest": packed.config_descriptor.digest}
+        if isinstance(packed, Packed)
+        else {}
+    )
+    return {
+        **config,
+        "containerimage.descriptor": packed.descriptor.to_json(),
+        "containerimage.digest": packed.descriptor.digest,
+        "image.name": ",".join(tag for item in published if item.sent for tag in item.tags),
+    }
+
+
+def _destination(item: Published) -> dict[str, Any]:
+    would_be = {"reference": item.reference, "tags": list(item.tags)}
+    return {
+        "name": item.destination,
+        "reference": item.reference if item.sent else "",
+        "tags": list(item.tags) if item.sent else [],
+        "sent": item.sent,
+        **({} if item.sent else {"why": item.why, "would-be": would_be}),
+        "blobs": [{"digest": blob.digest, "size": blob.size, "state": blob.state} for blob in item.blobs],
+    }

@@ -1,0 +1,61 @@
+"""The file that `metadata-file` names: checked before the build, removed when a run begins, written when it has ended well."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flakeship.errors import ResourceError, UsageError
+from flakeship.redaction import redacted_result
+
+
+def json_of(document: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """Return the document as text; its keys are sorted, so that two runs can be compared line by line."""
+    separators = None if indent else (",", ":")
+    return json.dumps(document, indent=indent, separators=separators, sort_keys=True)
+
+
+def check_metadata(path: Path) -> None:
+    """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
+    try:
+        path = Path(os.path.realpath(path))
+        there = next(place for place in (path, *path.parents) if place.exists())
+        if path.is_symlink():
+            why = "Too many levels of symbolic links"
+        elif there == path and there.is_dir():
+            why = "Is a directory"
+        elif there != path and not there.is_dir():
+            why = f"{there} is a file"
+        else:
+            why = "" if os.access(there, os.W_OK) else f"{there} may not be written to"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why:
+        raise UsageError(
+            f"the metadata file {path} can't be written: {why}",
+            hint="name a file in a folder that can be written to",
+        )
+
+
+def remove_metadata(path: Path) -> None:
+    """Remove the file of an earlier run: should this one fail, a later step must not read of an image that is not there."""
+    with contextlib.suppress(OSError):
+        path = Path(os.path.realpath(path))
+        if path.is_file():
+            path.unlink()
+
+
+def write_metadata(path: Path, document: Mapping[str, Any]) -> None:
+    """ResourceError where the file can't be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(redacted_result(json_of(document, indent=2)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write the metadata file {path}: {error.strerror}; the image is where it should be",
+            hint="name a file in a folder that can be written to",
+        ) from error
