@@ -157,7 +157,7 @@ class BlobUploads:
         blob = upload.blob
         if not upload.believe:
             return False, self._start()
-        # docs/decisions.md#what-does-not-wait-for-an-answer-is-asked-at-once
+        # docs/decisions.md#independent-questions-are-asked-at-once
         if not (self._client.is_far and blob.open and (blob.is_new or self._last_was_missing)):
             found = self._is_there(blob)
             self._last_was_missing = not found

@@ -118,7 +118,7 @@ class RegistryDestination:
         if self._source:
             self._emit(Notice(f"{self.name}: credentials from {self._source}"))
         self._retrying("check of", self._client.ping)
-        # docs/decisions.md#what-does-not-wait-for-an-answer-is-asked-at-once
+        # docs/decisions.md#independent-questions-are-asked-at-once
         with workers("look", 2) as pool:
             known = pool.submit(self._look)
             pool.submit(lambda: self._retrying("check of", self._uploads.check)).result()
@@ -202,7 +202,7 @@ class RegistryDestination:
         digest = packed.descriptor.digest
         children = () if isinstance(packed, Packed) else packed.images
         asked = self._tags or (digest,)
-        # docs/decisions.md#what-does-not-wait-for-an-answer-is-asked-at-once
+        # docs/decisions.md#independent-questions-are-asked-at-once
         expected = any(self._seen.get(reference) != digest for reference in asked)
         with self._asking() as pool:
             configs = [pool.submit(self._put_config, image) for image in packed.images]
@@ -227,7 +227,7 @@ class RegistryDestination:
             for blob in (*(self._blob_for(layer.descriptor) for layer in image.layers), config)
         )
         current = {tag: there[tag] for tag in self._tags}
-        # docs/decisions.md#a-manifest-that-is-alone-arrives-by-its-first-name
+        # docs/decisions.md#one-destination-gets-its-manifest-by-name
         if changes and not (alone and current):
             self._put(packed, digest)
 
