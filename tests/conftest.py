@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.testbed.gitlab",
     "tests.testbed.podman",
     "tests.testbed.command",
+    "tests.testbed.ssh",
 ]
 
 # How long an example takes says how busy the machine is.

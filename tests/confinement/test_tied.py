@@ -33,7 +33,7 @@ MODES: Final = [
 
 
 def started(mode: Mode, line: str, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    argv = scripts._argv(mode, SYSTEM, ["/bin/sh", "-c", line])
+    argv = scripts.launched(mode, SYSTEM, ["/bin/sh", "-c", line])
     return subprocess.Popen(
         [*before, *argv],
         env=dict(variables.SCRIPT),

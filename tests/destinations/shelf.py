@@ -24,7 +24,6 @@ from flakeship.image.model import Packed, PackedLayer
 
 SCHEMES: Final = ("shelf",)
 SYNTAX: Final = ("shelf:FOLDER",)
-MEDIUM: Final = "other"
 
 
 @dataclass(frozen=True)

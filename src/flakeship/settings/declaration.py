@@ -62,7 +62,8 @@ class Settings:
     )
     source: str = _what(
         "path",
-        "An image that exists already: store path, archive, script, OCI layout, or `docker://REF`. Nothing is built",
+        "An image that exists already: store path, archive, script, OCI layout, `docker://REF`, `docker-daemon:NAME`, or on a "
+        "command line `-`, for a pipe. Nothing is built",
         commands=NAMERS,
     )
     image_in_archive: str = _what(
@@ -83,7 +84,7 @@ class Settings:
     )
     image: str = _what(
         "text",
-        "Reference, `oci:DIR`, archive, script or store path to look at",
+        "Reference, `oci:DIR`, archive, script, store path, `docker-daemon:NAME` or `-` (a pipe) to look at",
         commands=("inspect",),
     )
     layers_action: str = _what(
@@ -247,6 +248,21 @@ class Settings:
         "Names of environment variables that Nix and its builders get besides Nix's own: `NIX_GITHUB_PRIVATE_PASSWORD`",
         default=(),
         commands=NAMERS,
+    )
+    ssh_key: str = _nix(
+        "text",
+        "Private key by which Nix fetches flakes and inputs over ssh (`git+ssh://`): its text, without a passphrase. Builders "
+        "don't get it",
+        secret=True,
+        commands=NAMERS,
+    )
+    ssh_known_hosts: tuple[str, ...] = _nix(
+        "lines",
+        "Whom ssh may speak to: lines of known_hosts, besides the user's own, github.com, gitlab.com and codeberg.org. No "
+        "other host is believed",
+        default=(),
+        commands=NAMERS,
+        text_in=NAMERS,
     )
     sandbox: str = _nix(
         "choice",

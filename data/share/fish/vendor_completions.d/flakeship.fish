@@ -41,6 +41,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l impure -d 'Let
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-unfree -d 'Allow packages that are not free; implies `impure`' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l accept-flake-config -d 'Follow the flake\'s own nixConfig' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l pass-env -d 'Names of environment variables that Nix and its builders get besides Nix\'s own' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-key-file -d 'Private key by which Nix fetches flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-known-hosts -d 'Whom ssh may speak to' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sandbox -d '`required` refuses to build where Nix can\'t isolate builders, and to execute a script that can\'t be confined' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix -d 'Name of a Cachix cache to pull from, and with a token to push to' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix-auth-token-file -d 'Token of the Cachix cache' -r -F
@@ -131,6 +133,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l impure -d 'Let 
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-unfree -d 'Allow packages that are not free; implies `impure`' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l accept-flake-config -d 'Follow the flake\'s own nixConfig' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l pass-env -d 'Names of environment variables that Nix and its builders get besides Nix\'s own' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-key-file -d 'Private key by which Nix fetches flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-known-hosts -d 'Whom ssh may speak to' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sandbox -d '`required` refuses to build where Nix can\'t isolate builders, and to execute a script that can\'t be confined' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix -d 'Name of a Cachix cache to pull from, and with a token to push to' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix-auth-token-file -d 'Token of the Cachix cache' -r -F
@@ -191,6 +195,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l impure -d 'Le
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l allow-unfree -d 'Allow packages that are not free; implies `impure`' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l accept-flake-config -d 'Follow the flake\'s own nixConfig' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l pass-env -d 'Names of environment variables that Nix and its builders get besides Nix\'s own' -x
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-key-file -d 'Private key by which Nix fetches flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-known-hosts -d 'Whom ssh may speak to' -x
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l explain -d 'Print the rule that each tag came from' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l bake -d 'Print a definition for `docker buildx bake`' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l bake-target -d 'The target\'s name in definitions for bake' -x
