@@ -38,10 +38,10 @@ class Forgetful(Withheld):
             self.lacks.discard(layer.descriptor.digest)
         return super().take(layer, certain=certain)
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         if self.lacks:
             raise BlobsUnknownError(frozenset(self.lacks))
-        return super().prepare(packed)
+        return super().prepare(packed, alone=alone)
 
 
 def watched(discarded: list[str]) -> list[PackedLayer]:

@@ -94,16 +94,21 @@ def send(
     certain: bool = True,
     emit: events.Emit = events.ignore,
 ) -> SentLayers:
-    """Hand over every layer, at most `uploads` at a time; `certain` as in Destination.take. Each that is there is told."""
+    """Hand over every layer; `certain` as in Destination.take. Each that is there is told.
+
+    Of several uploads at a time, others are begun: a registry that is far away opens their sessions meanwhile, and lets
+    in the bytes of `uploads` of them.
+    """
+    begun = uploads if uploads == 1 else uploads + _AHEAD
     sent: dict[str, PackedLayer] = {}
     missing: set[Digest] = set()
     try:
-        with workers("send", uploads) as pool:
+        with workers("send", begun) as pool:
             pending: set[Future[frozenset[Digest]]] = set()
             for layer in layers:
                 sent[layer.key] = layer
                 pending.add(pool.submit(_hand_over, layer, destinations, certain=certain, emit=emit))
-                if len(pending) >= uploads + _AHEAD:
+                if len(pending) >= begun + _AHEAD:
                     pending = _settle(pending, missing)
             while pending:
                 pending = _settle(pending, missing)
