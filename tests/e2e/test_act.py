@@ -52,8 +52,8 @@ def said(run: object) -> list[str]:
 
 
 def readme_workflow() -> str:
-    """What the README shows as `after`, as a reader copies it."""
-    found = re.search(r"\*\*After\*\*.*?```yaml\n(on:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """The workflow that the README begins with, as a reader copies it."""
+    found = re.search(r"```yaml\n(on:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert found
     return found[1]
 
