@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from runs import FLAKESHIP, version_of
-from tests.testbed.docker import engine
+from tests.testbed.docker_engine import engine
 
 OURS = "flakeship"
 _AS_ROOT = ("unshare", "--mount", "sh", "-euc", 'mount -t tmpfs tmpfs /var/lib; exec "$@"', "sh")
@@ -48,7 +48,7 @@ def tools(
     with contextlib.ExitStack() as scope:
         if docker and shutil.which("dockerd") and os.geteuid() == 0:
             root = folder / "docker"
-            (root / "config").mkdir(parents=True)
+            root.mkdir()
             scope.enter_context(engine(root))
             found.append(_docker(f"unix://{root}/docker.sock"))
         yield found

@@ -3,6 +3,7 @@
   lib,
   python3Packages,
   gitMinimal,
+  openssh,
 }:
 
 let
@@ -37,12 +38,15 @@ python3Packages.buildPythonApplication {
   doCheck = false;
   pythonImportsCheck = [ "flakeship" ];
 
-  # Nix is taken from PATH: the store belongs to the one that is installed. Flakes in a repository need git.
+  # Nix is taken from PATH: the store belongs to the one that is installed. Flakes in a repository need git, and private ones ssh.
   makeWrapperArgs = [
     "--suffix"
     "PATH"
     ":"
-    (lib.makeBinPath [ gitMinimal ])
+    (lib.makeBinPath [
+      gitMinimal
+      openssh
+    ])
   ];
 
   meta = {

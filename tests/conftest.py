@@ -1,5 +1,11 @@
 """Fixtures live in tests/testbed, one file for each real thing that tests run against."""
 
+import itertools
+import os
+import re
+import signal
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -11,11 +17,30 @@ pytest_plugins = [
     "tests.testbed.gitlab",
     "tests.testbed.podman",
     "tests.testbed.command",
+    "tests.testbed.ssh",
 ]
 
-# How long an example takes says how busy the machine is.
-settings.register_profile("untimed", deadline=None)
+# How long an example takes says how busy the machine is. Whoever waits for a run has a quarter of what CI tries.
+settings.register_profile("untimed", deadline=None, max_examples=100 if "CI" in os.environ else 25)
 settings.load_profile("untimed")
+
+
+_FOLDERS = itertools.count()
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As pytest's own, which looks through the folders of all earlier tests to name one: thousands of times thousands."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = tmp_path_factory.getbasetemp() / f"{name}{next(_FOLDERS)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def pytest_configure() -> None:
+    """A shell starts what it runs in the background with SIGINT ignored, and so would be every program that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -34,8 +34,8 @@ def random_layer(seed: int, *, size: int = 10_000) -> PackedLayer:
     return PackedLayer(diff_id, diff_id, Descriptor.of(LAYER, blob), opener(blob))
 
 
-def random_packed(seed: int, layers: int = 3, *, size: int = 10_000) -> Packed:
-    """An image of `layers` layers of `size` random bytes; another seed shares nothing with it."""
+def random_packed(seed: int, layers: int = 3, *, size: int = 140_000) -> Packed:
+    """An image of `layers` layers of `size` random bytes, which is no small blob; another seed shares nothing with it."""
     return packed_of(*(random_layer(seed * 1000 + number, size=size) for number in range(layers)), seed=seed)
 
 

@@ -109,6 +109,15 @@ def test_the_longest_secret_is_hidden_first() -> None:
     )
 
 
+@pytest.mark.parametrize("width", [64, 76])
+def test_each_full_line_of_base64_is_hidden_where_a_log_is_written_line_by_line(width: int) -> None:
+    secret = "".join(f"{number:04}line of a key{number:04}\n" for number in range(12))
+    encoded = base64.b64encode(secret.encode()).decode()
+    lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+    redaction = known(secret)
+    assert {redaction.hidden(f"  > {line}") for line in lines[:-1]} == {f"  > {MASK}"}
+
+
 @pytest.mark.parametrize("name", ["base64-lines", "base64-pem"])
 def test_a_secret_is_hidden_in_base64_of_several_lines(name: str) -> None:
     secret = SECRET * 4

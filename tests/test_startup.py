@@ -53,6 +53,10 @@ NEEDLESS = {
     "zoneinfo": "no template has a date",
     "zstandard": "it is gzip",
     "difflib": "nothing is misspelt",
+    "flakeship.outside.nearness": "nothing is misspelt",
+    "flakeship.sources.piped": "it lies in a file",
+    "flakeship.sources.engine_image": "it comes from no engine",
+    "flakeship.sources.renamed": "it is called by its path",
 }
 IN_FOLDER = {
     "flakeship.registry.client": "it goes to a folder",

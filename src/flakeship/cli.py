@@ -234,7 +234,7 @@ def _tell(error: Error) -> None:
     hint = error.hint or error.usual_hint
     error.message, error.hint, error.detail = map(redacted, (error.message, hint, error.detail))
     with contextlib.suppress(OSError):
-        platform.report_failure(error, sys.stderr, cwd=Path())
+        platform.report_failure(error, sys.stderr, cwd=Path(), environ=os.environ)
     with contextlib.suppress(Error):
         summarise(failure_markdown(error), os.environ)
     if folders := shipped_folders(os.environ):

@@ -81,10 +81,38 @@ class LayerProgress:
 
 @dataclass(frozen=True, slots=True)
 class BytesMoved:
-    """So many bytes were read from the source, or sent to a destination, since the last event of this kind."""
+    """So many bytes were read from the source, sent to a destination, or came once, since the last event of this kind.
+
+    `piped` are those of a source that comes once, through a pipe or from an engine, and is kept in a file before it is read.
+    """
+
+    direction: Literal["read", "sent", "piped"]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesAwaited:
+    """So many bytes more are to be read or sent, which BytesMoved will tell of; fewer, where `count` is negative."""
 
     direction: Literal["read", "sent"]
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayersAwaited:
+    """So many layers will be told by LayerDelivered: all of an image whose layers are known before one is read."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDelivered:
+    """Every destination has the layer. `states` has the state at each of `destinations`; `size` is the blob's, in bytes."""
+
+    digest: str
+    size: int
+    states: tuple[str, ...]
+    destinations: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +181,9 @@ Event: TypeAlias = (
     | BuildProgress
     | LayerProgress
     | BytesMoved
+    | BytesAwaited
+    | LayersAwaited
+    | LayerDelivered
     | Retry
     | Notice
     | Warned
@@ -172,7 +203,7 @@ def redacting(onward: Emit) -> Emit:
         match event:
             case Secret(text=text):
                 learn(text)
-            case BytesMoved() | BuildProgress() | Started():
+            case BytesMoved() | BytesAwaited() | LayersAwaited() | BuildProgress() | Started():
                 pass
             case _:
                 event = _redacted(event)

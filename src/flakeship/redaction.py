@@ -139,6 +139,9 @@ def _base64(data: bytes) -> Iterator[str]:
         yield from (encoded, encoded.rstrip("="))
         for width in _LINES:
             lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+            yield from (
+                line for line in lines if len(line) == width < len(encoded)
+            )  # a log is written line by line
             yield from (line_break.join(lines) for line_break in ("\n", "\r\n", r"\n", " "))
         yield from (quote(encoded, safe=""), encoded.replace("/", r"\/"))
     for before in range(3):

@@ -54,7 +54,7 @@ def open_log(
     out.write(f"<toy masks {len(masked)}>\n")
 
 
-def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
+def report_failure(error: Error, out: TextIO, *, cwd: Path, environ: Mapping[str, str]) -> None:
     out.write(f"<toy failed: {error.message}; {error.hint}>\n")
 
 

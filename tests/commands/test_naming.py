@@ -53,6 +53,8 @@ def named(
     [
         ("ghcr.io/o/n:1", ["ghcr.io/o/n:1"], []),
         ("o/n", ["o/n"], []),
+        ("docker://ghcr.io/o/n:1", ["ghcr.io/o/n:1"], []),
+        ("docker://o/n:1,docker://h:5000/n,latest", ["o/n:1", "h:5000/n"], ["latest"]),
         ("n:1", ["n:1"], []),
         ("127.0.0.1:5000/n:1, o/n:2,latest", ["127.0.0.1:5000/n:1", "o/n:2"], ["latest"]),
         ("1.0,latest", [], ["1.0", "latest"]),
@@ -233,3 +235,24 @@ def test_two_hints_are_two_sentences() -> None:
     with pytest.raises(UsageError) as caught:
         named(tags=("ghcr.io/me/App:a/b",))
     assert caught.value.hint.startswith("Write ghcr.io/me/app:a/b. With the name in `images`, ")
+
+
+def test_a_reference_is_one_whether_skopeo_s_word_stands_before_it_or_not() -> None:
+    assert named(tags=("docker://ghcr.io/o/n:1", "ghcr.io/o/n:1"), images=()).references == ("ghcr.io/o/n:1",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("docker://", "column 10: '' is not an image reference"),
+        (
+            "h/a:1,docker://docker://h/a:1",
+            "column 16: 'docker://h/a:1' is not an image reference: it is a URL",
+        ),
+        ("docker://h/A:1", "a repository's name must be lower case"),
+    ],
+)
+def test_what_stands_behind_skopeo_s_word_is_told_with_its_place(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        named(tags=(text,))
+    assert words in caught.value.message

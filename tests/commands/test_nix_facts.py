@@ -24,6 +24,7 @@ from flakeship.events import Detail, Event, ignore
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.labels import PREFIX
 from flakeship.nix.derivation import Derivation
+from flakeship.sources.written import WrittenSource
 from tests.metadata.computing import compute
 from tests.metadata.test_engine import CONTEXT, MAIN
 
@@ -94,13 +95,17 @@ def test_a_title_is_what_dockertools_put_something_around(name: str, title: str)
 
 def test_a_source_has_the_hash_of_its_store_path(tmp_path: Path) -> None:
     (tmp_path / "result").symlink_to(SAID.out_path)
-    assert facts_before_build(Subject(source=str(tmp_path / "result")), tmp_path) == NixFacts(
+    assert facts_before_build(
+        Subject(source=WrittenSource("path", str(tmp_path / "result"))), tmp_path
+    ) == NixFacts(output_hash=HASH)
+    assert facts_before_build(Subject(source=WrittenSource("path", SAID.out_path)), tmp_path) == NixFacts(
         output_hash=HASH
     )
-    assert facts_before_build(Subject(source=str(Path(SAID.out_path))), tmp_path) == NixFacts(
-        output_hash=HASH
+    assert facts_before_build(Subject(source=WrittenSource("stdin")), tmp_path) == NixFacts()
+    assert (
+        facts_before_build(Subject(source=WrittenSource("path", str(tmp_path / "image.tar"))), tmp_path)
+        == NixFacts()
     )
-    assert facts_before_build(Subject(source=str(tmp_path / "image.tar")), tmp_path) == NixFacts()
 
 
 def test_what_is_known_already_is_not_asked() -> None:

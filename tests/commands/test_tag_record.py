@@ -25,7 +25,8 @@ def begin(record: TagRecord, *references: str) -> None:
 
 
 def put(record: TagRecord, *references: str) -> None:
-    record._note(references)
+    record.begun(references)
+    record.done(references)
 
 
 def test_a_run_that_sets_no_names_tells_of_none() -> None:
@@ -43,7 +44,8 @@ def test_an_image_is_named_without_interruption() -> None:
 
     with TagRecord(uninterrupted).naming(("a",)) as note:
         assert entered == ["begun"]
-        note(("a",))
+        note.begun(("a",))
+        note.done(("a",))
     assert entered == ["begun", "ended"]
 
 
@@ -65,6 +67,7 @@ def test_the_second_image_is_given_up(record: TagRecord) -> None:
     begin(record, "a")
     put(record, "a")
     begin(record, "b", "c")
+    record.begun(("b",))
     error = record.cancelled(2, UnreachableError("the line is cut"))
     assert "not got all of its names" in error.message
     assert "run again" in error.hint

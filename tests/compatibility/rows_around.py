@@ -65,7 +65,7 @@ CI: Final = (
         "workflows on GitHub: the action, its image, the native action",
         "act, which runs them in docker",
         (
-            "e2e/test_act.py::test_the_workflow_of_the_readme",
+            "e2e/test_act_docs.py::test_workflows_for_images_deployments_and_going_back",
             "e2e/test_act.py::test_the_native_action_uses_the_nix_of_the_runner",
             "e2e/test_act_metadata.py::test_one_step_or_two_give_the_same_image_the_same_names",
         ),

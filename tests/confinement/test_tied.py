@@ -33,7 +33,7 @@ MODES: Final = [
 
 
 def started(mode: Mode, line: str, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    argv = scripts._argv(mode, SYSTEM, ["/bin/sh", "-c", line])
+    argv = scripts.launched(mode, SYSTEM, ["/bin/sh", "-c", line])
     return subprocess.Popen(
         [*before, *argv],
         env=dict(variables.SCRIPT),
@@ -84,7 +84,7 @@ def test_script_and_daemon_end_when_the_run_ends_them(mode: Mode, before: Sequen
 
 def test_a_script_of_the_user_s_own_ends_as_it_wants() -> None:
     """It has its own way to end by SIGTERM, and what it leaves running is meant."""
-    with started("user", "trap 'echo bye; exit 7' TERM; echo ready; sleep 60 & wait") as process:
+    with started("user", "trap 'echo bye; exit 7' TERM; sh -c 'echo ready; exec sleep 60' & wait") as process:
         assert process.stdout
         assert os.read(process.stdout.fileno(), 100) == b"ready\n"
         os.killpg(process.pid, signal.SIGTERM)

@@ -24,7 +24,6 @@ from flakeship.image.model import Packed, PackedLayer
 
 SCHEMES: Final = ("shelf",)
 SYNTAX: Final = ("shelf:FOLDER",)
-MEDIUM: Final = "other"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class ShelfDestination:
             self._path.joinpath(descriptor.digest).write_bytes(reader.read())
         return DeliveredBlob(descriptor.digest, descriptor.size, "written")
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         digest, config = packed.descriptor.digest, packed.config_descriptor
         self._path.joinpath(config.digest).write_bytes(packed.config)
         blobs = tuple(
@@ -77,7 +76,7 @@ class ShelfDestination:
             self._path.joinpath("manifest").write_bytes(packed.manifest)
 
         return Prepared(
-            (Tagging((self.name,), write),), lambda: Published(self.name, self.name, (), digest, blobs)
+            ((Tagging((self.name,), write),),), lambda: Published(self.name, self.name, (), digest, blobs)
         )
 
 

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from flakeship.destinations.registry.destination import RegistryDestination
+from flakeship.destinations.registry.sessions import AFTER_ERROR
 from flakeship.errors import NotAllowedError, UnreachableError
 from flakeship.http.errors import CertificateError, NotTlsError, UnknownHostError
 from flakeship.registry.client import RegistryClient
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.slow
 
 def test_a_check_leaves_nothing_behind(registry: Registry, pusher: Pusher) -> None:
     repository = registry.new_repository()
-    pusher.destination(registry.host, repository).check()
+    destination = pusher.destination(registry.host, repository)
+    destination.check()
+    destination.end(AFTER_ERROR)
     assert registry.open_uploads(repository) == []
     assert registry.tags(repository) == []
 

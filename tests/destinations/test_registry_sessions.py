@@ -207,7 +207,9 @@ def test_nothing_is_opened_after_the_end(scripted: ScriptedRegistry, pusher: Pus
 
 
 def test_a_check_leaves_no_session(scripted: ScriptedRegistry, pusher: Pusher) -> None:
-    uploads(pusher, scripted.host).check()
+    those = uploads(pusher, scripted.host)
+    those.check()
+    those.finish_end(LONG)
     assert scripted.asked[-2:] == ["POST", "DELETE"]
     assert not scripted.sessions
 

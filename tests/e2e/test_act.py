@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import ACTION, ROOT, Act
+from tests.e2e.conftest import ACTION, Act
+from tests.e2e.docs_workflows import loaded, shown
 from tests.testbed.docker import Docker
 from tests.testbed.github_runner import outputs
 from tests.testbed.registry import Registry
@@ -51,55 +51,19 @@ def said(run: object) -> list[str]:
     return str(run).splitlines()
 
 
-def readme_workflow() -> str:
-    """The workflow that the README begins with, as a reader copies it."""
-    found = re.search(r"```yaml\n(on:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert found
-    return found[1]
-
-
-def test_the_workflow_of_the_readme(
-    act: Act, registry: Registry, make_flake: Callable[..., Path], git: Callable[..., str]
-) -> None:
-    """As it stands there, but for the registry, which is on another machine, and the caches of Nix, which are out of reach."""
-    folder, owner = make_flake(), registry.new_repository()
-    text = readme_workflow().replace("ghcr.io/", f"{registry.host}/{owner}/").replace(".#image", ".#layered")
-    document = yaml.safe_load(text)
-    document["on"] = document.pop(True)  # a truth value for YAML 1.1
-    steps = document["jobs"]["image"]["steps"]
-    steps[-1] |= {"id": "ship", "with": steps[-1]["with"] | NO_CACHES}
-    steps.append({"run": 'echo "digest=${{ steps.ship.outputs.digest }}"'})
-    commit(folder, git, document)
-    branch = git(folder, "branch", "--show-current").strip()
-
-    run = act(folder)
-
-    assert run.returncode == 0, run
-    repository = f"{owner}/octo/app"
-    digest = registry.digest(repository, branch)
-    assert f"digest={digest}" in said(run)
-    labels = config(registry, repository, branch)["config"]["Labels"]
-    assert labels["org.opencontainers.image.revision"] == git(folder, "rev-parse", "HEAD").strip()
-    (summary,) = run.commands("summary")
-    assert f"octo/app@{digest}" in str(summary["content"])
-
-
 def test_outputs_of_metadata_action_are_taken_verbatim(
     act: Act, registry: Registry, make_flake: Callable[..., Path], git: Callable[..., str]
 ) -> None:
     folder, owner = make_flake(), registry.new_repository()
     recorded = RECORDED.read_text().replace("registry.example", f"{registry.host}/{owner}")
     (folder / "recorded").write_text(recorded)
-    given = {name: f"${{{{ steps.meta.outputs.{name} }}}}" for name in ("tags", "labels", "annotations")}
-    commit(
-        folder,
-        git,
-        workflow(
-            {"id": "meta", "run": 'cat recorded >>"$GITHUB_OUTPUT"'},
-            {"id": "ship", "uses": ACTION, "with": {"flake": ".#layered", **given, **NO_CACHES}},
-            {"run": "echo tags=$TAGS", "env": {"TAGS": "${{ steps.ship.outputs.tags }}"}},
-        ),
-    )
+    document = loaded(shown("## With docker/metadata-action"), "", image="layered")
+    steps = document["jobs"]["image"]["steps"]
+    assert steps[1]["uses"].startswith("docker/metadata-action@")
+    steps[1] = {"id": steps[1]["id"], "run": 'cat recorded >>"$GITHUB_OUTPUT"'}
+    steps[2]["id"] = "ship"
+    steps.append({"run": "echo tags=$TAGS", "env": {"TAGS": "${{ steps.ship.outputs.tags }}"}})
+    commit(folder, git, document)
 
     run = act(folder)
 
@@ -187,25 +151,22 @@ def test_the_native_action_uses_the_nix_of_the_runner(
     machine_with_nix: str,
 ) -> None:
     folder, repository = make_flake(), registry.new_repository()
-    action = ACTION.replace("@", "/native@")
-    given = {
-        "flake": ".#layered",
-        "tags": f"{registry.host}/{repository}:1",
-        "metadata-file": "out/meta.json",
-        **NO_CACHES,
-    }
-    before = {"run": "nix build --no-link --print-out-paths --option substituters '' .#layered"}
-    after = {
-        "run": "echo digest=${{ steps.ship.outputs.digest }}; echo id=${{ steps.ship.outputs.imageid }}; ls out"
-    }
-    commit(folder, git, workflow(before, {"id": "ship", "uses": action, "with": given}, after))
+    document = loaded(shown("## Every night"), f"{registry.host}/{repository}", image="layered")
+    steps = document["jobs"]["image"]["steps"]
+    assert steps.pop(1)["uses"].startswith("cachix/install-nix-action@"), "this machine has it"
+    assert steps[-1]["uses"] == ACTION.replace("@", "/native@")
+    steps[-1] |= {"id": "ship", "with": steps[-1]["with"] | {"metadata-file": "out/meta.json"}}
+    after = "echo digest=${{ steps.ship.outputs.digest }}; echo id=${{ steps.ship.outputs.imageid }}; ls out"
+    steps.append({"run": after})
+    commit(folder, git, document)
 
-    run = act(folder, image=machine_with_nix)
+    run = act(folder, event="schedule", image=machine_with_nix)
 
     assert run.returncode == 0, run
-    assert f"digest={registry.digest(repository, '1')}" in said(run)
-    manifest = registry.manifest(repository, "1")
+    assert f"digest={registry.digest(repository, 'nightly')}" in said(run)
+    manifest = registry.manifest(repository, "nightly")
     assert manifest
     assert f"id={manifest['config']['digest']}" in said(run)
     assert "meta.json" in said(run)
     assert run.commands("summary")
+    assert len(registry.tags(repository)) == 2, "of this day, too"

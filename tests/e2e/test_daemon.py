@@ -14,7 +14,9 @@ from threading import Thread
 import pytest
 
 from tests.e2e.conftest import RunStep
+from tests.testbed.command import Publish
 from tests.testbed.nix import NIX_CONFIG
+from tests.testbed.ssh import SshServer, write_sauced
 
 pytestmark = pytest.mark.slow
 
@@ -90,3 +92,18 @@ def test_a_daemon_that_does_not_trust_us_is_warned_of(
     ]
     assert len(hints) == warnings, told
     assert all("trusted-users" in hint for hint in hints)
+
+
+@pytest.mark.long
+def test_where_a_daemon_builds_the_client_fetches_with_the_key(
+    publish: Publish,
+    daemon: Callable[[str], Mapping[str, str]],
+    ssh_server: SshServer,
+    private_repository: Path,
+) -> None:
+    """The daemon is told neither the key nor where it is, and nobody else could fetch."""
+    folder = private_repository.parent / "app"
+    write_sauced(folder, f"git+{ssh_server.url(private_repository)}?ref=main")
+    given = {"FLAKESHIP_SSH_KEY": ssh_server.key, "FLAKESHIP_SSH_KNOWN_HOSTS": ssh_server.known}
+    done = publish("--flake", "path:.", "--to", "oci:image", cwd=folder, **given, **daemon("root"))
+    assert done.code == 0, done.stderr

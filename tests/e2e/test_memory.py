@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import pytest
 
@@ -38,10 +38,14 @@ _FLAKE: Final = """{
 """
 
 
-def peak(environ: Mapping[str, str], cwd: Path, *flags: str) -> int:
+def peak(
+    environ: Mapping[str, str], cwd: Path, *flags: str, stdin: IO[bytes] | int | None = subprocess.DEVNULL
+) -> int:
     """In bytes."""
     argv = [sys.executable, "-c", _PROGRAM, "publish", *flags]
-    done = subprocess.run(argv, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, cwd=cwd, env=environ, stdin=stdin, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split()[-1]) * 1024
 
@@ -51,6 +55,14 @@ def test_of_a_ready_image(registry: Registry, nix_environ: Mapping[str, str], tm
     flags = ("--source", str(source), "--tags", f"{registry.host}/{registry.new_repository()}:1")
     for reuse in ("trust", "verify"):
         assert peak(nix_environ, tmp_path, *flags, "--reuse", reuse) <= 120 * MIB
+
+
+def test_of_what_comes_through_a_pipe(nix_environ: Mapping[str, str], tmp_path: Path) -> None:
+    """It is on the disk, and never in memory."""
+    source = sparse(tmp_path / "image.tar", 256 * MIB)
+    with subprocess.Popen(["cat", str(source)], stdout=subprocess.PIPE) as writer:
+        used = peak(nix_environ, tmp_path, "--source", "-", "--to", "oci:out", stdin=writer.stdout)
+    assert used <= 120 * MIB
 
 
 @pytest.mark.long

@@ -55,6 +55,30 @@ def pulled(registry: Registry, part: str) -> set[str]:
     }
 
 
+def test_what_is_not_stamped_keeps_its_digest(publish: Publish, registry: Registry, shipped: str) -> None:
+    """And all that an earlier run stamped; what stamps one thing stamps anew, and the others are gone."""
+    digest, asked = registry.digest(shipped, "1.0"), f"docker://{registry.host}/{shipped}"
+    for flags, kept in [
+        (("--auto-labels=false", "--created=keep"), True),
+        (("--auto-labels=false", "--created=keep", "--user=1"), False),
+        (("--auto-labels=false",), False),
+        (("--created=keep",), False),
+    ]:
+        publish("--source", f"{asked}@{digest}", "--tags", f"{registry.host}/{shipped}:latest", *flags)
+        assert (registry.digest(shipped, "latest") == digest) == kept, flags
+        assert ("only" in labels(registry, shipped, "latest")) == kept
+    other = registry.new_repository()
+    copied = publish(
+        "--source",
+        f"{asked}@{digest}",
+        "--tags",
+        f"{registry.host}/{other}:1",
+        "--auto-labels=false",
+        "--created=keep",
+    )
+    assert copied.endswith(digest)
+
+
 def test_a_new_tag_of_the_same_image(publish: Publish, registry: Registry, shipped: str) -> None:
     source, target = f"docker://{registry.host}/{shipped}:1.0", f"{registry.host}/{shipped}:2.0"
     publish("--source", source, "--tags", target, "--labels", "run=second")

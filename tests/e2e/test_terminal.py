@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pty
 import re
@@ -13,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.testbed.archives import layer_tar, outer
 from tests.testbed.nix import MakeFlake
+from tests.testbed.registry import Registry
 
 pytestmark = pytest.mark.slow
 
@@ -120,3 +124,50 @@ def test_plain_lines_in_ci(
     assert code == 0, screen
     assert "\x1b" not in screen
     assert "==> building .#stream\r\n" in screen
+
+
+@pytest.fixture
+def sixty_layers(tmp_path: Path) -> list[str]:
+    """Writes image.tar; the digests of its layers as a log shows them, packed with gzip."""
+    layers = [layer_tar({f"layer/{number}": b"x" * 100}) for number in range(60)]
+    ids = [hashlib.sha256(layer).hexdigest() for layer in layers]
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{each}" for each in ids]}
+    config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/x"]}, "rootfs": rootfs}
+    names = [f"{each}/layer.tar" for each in ids]
+    manifest = [{"Config": "config.json", "RepoTags": ["a:1"], "Layers": names}]
+    members = [
+        *zip(names, layers, strict=True),
+        ("config.json", json.dumps(config).encode()),
+        ("manifest.json", json.dumps(manifest).encode()),
+    ]
+    (tmp_path / "image.tar").write_bytes(outer(members))
+    return ids
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"COLUMNS": "40"}, {"CI": "true"}, {"GITHUB_ACTIONS": "true", "CI": "true"}],
+    ids=["terminal", "narrow", "ci", "github"],
+)
+def test_no_layer_is_told_twice(
+    nix_environ: Mapping[str, str],
+    sixty_layers: list[str],
+    tmp_path: Path,
+    registry: Registry,
+    environ: Mapping[str, str],
+) -> None:
+    """Two destinations, of which one has every layer at the second push; the summary is what stands behind."""
+    tag = f"{registry.host}/{registry.new_repository()}:1"
+    for _ in range(2):
+        code, screen = on_terminal(
+            *("--source", "image.tar", "--tags", tag, "--to", "oci:x"),
+            environ={**nix_environ, **environ},
+            cwd=tmp_path,
+        )
+        assert code == 0, screen
+        before, _, summary = "\n".join(seen(screen)).partition("\nimage ")
+        told = re.findall(
+            r"^    ([0-9a-f]{12}) +[0-9.]+ k?B  (?:uploaded|written|reused)", before, re.MULTILINE
+        )
+        assert len(told) == len(set(told)) == (len(sixty_layers) if "CI" in environ else 0)
+        assert len(re.findall(r"^[0-9a-f]{12} ", summary, re.MULTILINE)) <= len(sixty_layers)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flakeship.errors import NotAllowedError
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
 from tests.nix.builds import failed
@@ -32,7 +33,6 @@ GIT_FAILED = "error: program 'git' failed with exit code 128"
             "private",
         ),
         ("git@git.example: Permission denied (publickey).", "SSH_AUTH_SOCK"),
-        ("Host key verification failed.", "known_hosts"),
         ("error: cannot run ssh: No such file or directory", "install an ssh client"),
         ("ssh: connect to host git.example port 22: Connection refused", "reaches it"),
         ("ssh: Could not resolve hostname git.example: Name or service not known", "reaches it"),
@@ -54,6 +54,36 @@ def test_what_git_said_is_quoted_with_what_to_give(nix: Nix, said: str, hint: st
     assert f'which github:o/r#image needs, cannot be fetched: git says "{said}"' in found.message
     assert hint in found.hint
     assert said in found.detail
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            ("No ED25519 host key is known for git.example and you have requested strict checking.",),
+            "git.example is not known",
+        ),
+        (
+            ("@@@@@@@@", "Host key for [git.example]:22 has changed and you have requested strict checking."),
+            "shows another key",
+        ),
+        (
+            ("ECDSA host key for git.example has changed and you have requested strict checking.",),
+            "shows another key",
+        ),
+        ((), "a host is not known"),
+    ],
+)
+def test_a_host_that_ssh_does_not_trust_is_told_apart_from_a_key_that_is_not_taken(
+    nix: Nix, said: tuple[str, ...], message: str
+) -> None:
+    """In the words of OpenSSH 7 to 10; NixOS/nix#2242."""
+    rest = (*said, "Host key verification failed.", "fatal: Could not read from remote repository.")
+    error = explained(nix, GIT_FAILED, rest=rest)
+    assert isinstance(error, NotAllowedError)
+    assert message in error.message
+    assert "ssh-known-hosts" in error.hint
+    assert "@@@" not in error.detail
 
 
 def test_a_password_in_an_address_is_not_quoted(nix: Nix) -> None:

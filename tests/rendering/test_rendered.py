@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flakeship.rendering.files import ACTION_IMAGE, rendered
+from flakeship.rendering import files
+from flakeship.rendering.files import ACTION_IMAGE
 from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs
 from tests.testbed.gitlab import check_schema
 
 ROOT = Path(__file__).parents[2]
+rendered = functools.cache(files.rendered)
 
 
 @pytest.mark.parametrize("name", sorted(rendered()))

@@ -22,7 +22,12 @@ ALL: list[events.Event] = [
     events.LayerProgress("key", "reading"),
     events.LayerProgress("key", "packed", 1500, "sha256:" + "a" * 64),
     events.LayerProgress("key", "uploaded", 1500, "sha256:" + "a" * 64, "ghcr.io/o/n"),
+    events.LayerDelivered("sha256:" + "a" * 64, 1500, ("uploaded",), ("ghcr.io/o/n",)),
+    events.LayersAwaited(1),
+    events.BytesAwaited("read", 5_000_000),
     events.BytesMoved("read", 5_000_000),
+    events.BytesMoved("piped", 5_000_000),
+    events.BytesAwaited("sent", 1500),
     events.Retry("upload", "reset", 1, 0.5),
     events.Notice("a note"),
     events.Warned("a warning", "do this"),
@@ -150,3 +155,9 @@ def test_the_drawing_thread_ends_with_the_report() -> None:
     before = set(threading.enumerate())
     terminal({"TERM": "xterm"})
     assert set(threading.enumerate()) == before
+
+
+def test_a_layer_stands_on_one_line_with_all_destinations() -> None:
+    states, places = ("uploaded", "mounted", "uploaded"), ("a", "b", "c")
+    line = line_of(events.LayerDelivered("sha256:" + "a" * 64, 1500, states, places))
+    assert line == (2, "    aaaaaaaaaaaa     1.5 kB  uploaded  a, c; mounted  b")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
 
 from flakeship.errors import UsageError
+from flakeship.settings import habits
 from flakeship.settings.arguments import Invocation, read
+from flakeship.settings.command_line import POSITIONAL
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.sizes import parse_size, spelled_size
 
@@ -226,6 +229,11 @@ def test_refused(flags: list[str], environ: dict[str, str], words: str, hint: st
         (["docker://h/a:1", "h/b:1"], (".",), "docker://h/a:1", ["h/b:1"]),
         (["oci:folder", "h/b:1"], (".",), "oci:folder", ["h/b:1"]),
         (["--tag", "h/a:1"], (".",), "", ["h/a:1"]),
+        (["-", "h/a:1"], (".",), "-", ["h/a:1"]),
+        (["/dev/fd/63", "h/a:1"], (".",), "/dev/fd/63", ["h/a:1"]),
+        (["docker-daemon:app:1", "docker://h/a:1"], (".",), "docker-daemon:app:1", ["docker://h/a:1"]),
+        (["containers-storage:app", "h/a:1"], (".",), "containers-storage:app", ["h/a:1"]),
+        (["dir:folder", "h/a:1"], (".",), "dir:folder", ["h/a:1"]),
     ],
 )
 def test_what_to_build_and_where_to_need_no_flag(
@@ -282,6 +290,32 @@ def test_a_flag_takes_no_word_that_is_none_of_its_values() -> None:
     assert (found.dry_run, found.debug, found.push, found.flake) == (False, True, "true", ("x#y",))
 
 
+@pytest.mark.parametrize(
+    ("flag", "tool", "hint"),
+    [
+        ("--raw", "skopeo", "write --json"),
+        ("--config", "skopeo", "write --json"),
+        ("--format={{.Digest}}", "skopeo, docker and podman", "jq"),
+        ("--creds=a:b", "skopeo and podman", "--password-stdin"),
+        ("--tls-verify=false", "skopeo and podman", "--plain-http HOST"),
+        ("--override-arch=arm64", "skopeo", "--platforms"),
+    ],
+)
+def test_options_of_those_who_look_at_an_image_elsewhere(flag: str, tool: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"{flag.partition('=')[0]} is an option of {tool}") as caught:
+        read(["inspect", flag, "ghcr.io/me/app:1"], {}, None)
+    assert hint in caught.value.hint
+
+
+def test_every_option_that_an_error_proposes_is_one_of_ours() -> None:
+    names = {item.name for item in inputs()} - {*POSITIONAL.values()}
+    known = {f"--{name}" for name in names} | {"--password-stdin", "--password-file"}
+    for habit in (*habits._HABITS.values(), *habits._TO_INSPECT.values()):
+        proposed = set(re.findall(r"--[a-z][a-z-]*", habit.hint))
+        assert proposed <= known, habit
+    assert not known & {*habits._HABITS, *habits._TO_INSPECT}, "ours would never be taken for theirs"
+
+
 def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         read([], {}, io.StringIO())
@@ -291,30 +325,72 @@ def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[s
     assert len([line for line in said if line.startswith("  flakeship publish ")]) == 2
 
 
-def test_help_fits_a_screen_and_help_all_has_every_input(capsys: pytest.CaptureFixture[str]) -> None:
-    texts = []
-    for flag in ("--help", "--help-all"):
-        with pytest.raises(SystemExit):
-            settings(flag)
-        texts.append(capsys.readouterr().out)
-    short, whole = texts
-    assert len(short.splitlines()) <= 45
-    for item in inputs():
-        if "publish" in item.commands:
-            assert f"--{item.name}" in whole
-
-
 def test_an_unknown_input_is_a_warning() -> None:
     invocation = given(INPUT_TAG="a", INPUT_SOMETHING="", INPUT_FLAKE="x")
     assert invocation.warnings == ("there is no input 'tag'; did you mean 'tags'?",)
     assert invocation.settings.flake == ("x",)
 
 
-def test_no_such_command() -> None:
+@pytest.mark.parametrize(
+    ("word", "message", "hint"),
+    [
+        ("publsh", "there is no command 'publsh'; did you mean 'publish'?", "--help"),
+        ("push", "there is no command 'push'", "--help"),
+        (".#image", "there is no command '.#image'", "flakeship publish .#image"),
+        ("h/a:1", "there is no command 'h/a:1'", "flakeship publish h/a:1"),
+    ],
+)
+def test_no_such_command(word: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read(["publsh"], {}, io.StringIO())
-    assert "COMMAND" in caught.value.message
-    assert "--help" in caught.value.hint
+        read([word], {}, io.StringIO())
+    assert caught.value.message == message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("flags", "words", "hint"),
+    [
+        (["ghcr.io/me/app:1"], "'ghcr.io/me/app:1' is a place to push to", "publish . ghcr.io/me/app:1"),
+        (["localhost:5000/app:1"], "is a place to push to", "docker://localhost:5000/app:1"),
+        ([".#a", ".#b", "h/a:1"], "'.#b' says what to publish, and that is said already", "NAME=INSTALLABLE"),
+        (["--source", "x.tar", ".", "h/a:1"], "'.' says what to publish", "references"),
+        (["-", "--flake", ".#a"], "'-' says what to publish", "references"),
+        (["docker-archive:x.tar", "oci:dir:1"], "'oci:dir:1' is no reference to push to", "`--to oci:dir:1`"),
+        ([".#a", "docker-daemon:app:1"], "no reference to push to", "`--to docker-daemon:app:1`"),
+        ([".#a", "h/a:1", "--file", "x.nix"], "'.#a' says what to publish", "references"),
+        (
+            ["-", "--password-stdin"],
+            "--password-stdin and source '-' would both read stdin",
+            "a file or a variable",
+        ),
+        (
+            ["docker-archive:/dev/stdin", "--password-stdin"],
+            "--password-stdin and source 'docker-archive:/dev/stdin' would",
+            "a file",
+        ),
+    ],
+)
+def test_words_in_a_place_where_they_mean_nothing(flags: list[str], words: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(*flags, stdin="secret")
+    assert words in caught.value.message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "installable", ["github:123/app", "my.folder/app", "nixpkgs/nixos-25.05", "./a.b/c:1", "/a/b:1"]
+)
+def test_an_installable_is_no_reference(installable: str) -> None:
+    assert settings(installable).flake == (installable,)
+
+
+@pytest.mark.parametrize("written", ["-", "/dev/stdin", "oci-archive:-", "docker-archive:/dev/fd/0:app:1"])
+@pytest.mark.parametrize("variable", ["INPUT_SOURCE", "FLAKESHIP_SOURCE"])
+def test_no_input_of_ci_comes_through_a_pipe(written: str, variable: str) -> None:
+    with pytest.raises(UsageError, match="by a variable or an input of CI, where nobody pipes") as caught:
+        settings(**{variable: written})
+    assert "flakeship publish -" in caught.value.hint
+    assert settings("--source", written, **{variable: "x"}).source == written
 
 
 def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship import sources
@@ -118,7 +118,6 @@ LAYERS: Final = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(KINDS), LAYERS), min_size=2, max_size=4))
 def test_equal_keys_mean_equal_tars(several: list[tuple[str, list[tuple[str, str]]]]) -> None:
     by_key: dict[str, str] = {}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship.errors import Error, NotAnImageError, ResourceError
@@ -87,7 +87,6 @@ TREES = st.dictionaries(
 ).filter(lambda tree: not any(f"{one}/" in f"{two}/" for one in tree for two in tree if one != two))
 
 
-@settings(max_examples=60, deadline=None)
 @given(tree=TREES)
 def test_tarfile_reads_back_what_was_planted(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, bytes | str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import io
@@ -131,11 +132,18 @@ def merged(*tags: str) -> bytes:
 def write_all(folder: Path) -> None:
     """The files that tests/flakes/shapes/flake.nix hands over."""
     folder.mkdir()
-    plain = layered()
-    (folder / "layered.tar").write_bytes(plain)
-    (folder / "layered.tar.gz").write_bytes(gzip.compress(plain, 1, mtime=0))
-    (folder / "layered.tar.zst").write_bytes(zstandard.ZstdCompressor(level=1).compress(plain))
-    (folder / "docker-image-shapes.tar.gz").write_bytes(gzip.compress(build_image(), 1, mtime=0))
-    (folder / "merge-docker-images").write_bytes(
-        gzip.compress(merged("registry.example/one:1", "registry.example/two:2"), 1, mtime=0)
-    )
+    for name, data in _files().items():
+        (folder / name).write_bytes(data)
+
+
+@functools.cache
+def _files() -> Mapping[str, bytes]:
+    """Hundreds of tests write them: they are compressed once."""
+    plain, several = layered(), merged("registry.example/one:1", "registry.example/two:2")
+    return {
+        "layered.tar": plain,
+        "layered.tar.gz": gzip.compress(plain, 1, mtime=0),
+        "layered.tar.zst": zstandard.ZstdCompressor(level=1).compress(plain),
+        "docker-image-shapes.tar.gz": gzip.compress(build_image(), 1, mtime=0),
+        "merge-docker-images": gzip.compress(several, 1, mtime=0),
+    }

@@ -1,33 +1,21 @@
-"""A real Docker engine for tests: the machine's own if it answers, else one started here with a folder and socket of its own."""
+"""A real Docker engine for tests, apart from the machine's own, and the image that tests build from."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.testbed.docker_engine import engine
+
 BASE_IMAGE = "debian:trixie-slim"
 BASE_IMAGE_SCRIPT = Path(__file__).with_name("base-image.sh")
-# What the engine leaves outside its own folder, innermost first.
-TRACES = [
-    "/etc/docker/key.json",
-    "/etc/docker",
-    "/run/docker/plugins",
-    "/run/docker",
-    "/run/containerd/s",
-    "/run/containerd",
-    "/opt/containerd/bin",
-    "/opt/containerd/lib",
-    "/opt/containerd",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +66,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def dockerd() -> Iterator[Docker]:
-    """A running engine. Its own network is off when it is ours: build and run with `--network host`."""
+    """A running engine. To root it is one of our own, which leaves the machine's alone; others can only ask the machine's."""
     with tempfile.TemporaryDirectory(prefix="flakeship-docker-") as folder:
         root = Path(folder)
         (root / "config").mkdir()
-        machines = Docker(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"), root / "config")
-        if machines.answers():
-            yield machines
-        else:
+        if os.geteuid() == 0:
+            ours = Docker(f"unix://{root}/docker.sock", root / "config")
             with engine(root):
-                yield Docker(f"unix://{root}/docker.sock", root / "config")
+                yield ours
+        else:
+            machines = Docker(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"), root / "config")
+            assert machines.answers(), (
+                "no Docker engine answers, and only root can start one: start docker, or run as root"
+            )
+            yield machines
 
 
 @pytest.fixture(scope="session")
@@ -120,61 +112,3 @@ def _base_file_system(suite: str) -> Path:
             )
             made.rename(kept)
     return kept
-
-
-@contextlib.contextmanager
-def engine(root: Path) -> Iterator[None]:
-    """Run dockerd inside `root`, which has a folder `config`; it listens on `root`/docker.sock.
-
-    Its mounts and its traces in /etc and /run are gone in the end.
-    """
-    assert os.geteuid() == 0, (
-        "no Docker engine answers, and only root can start one: start docker, or run as root"
-    )
-    new = [trace for trace in map(Path, TRACES) if not trace.exists()]
-    log = root / "dockerd.log"
-    with log.open("wb") as stream:
-        # The signal ends it with the tests, however they end.
-        argv = ("setpriv", "--pdeathsig", "TERM", "dockerd", *_engine_flags(root))
-        engine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
-    try:
-        _await(engine, Docker(f"unix://{root}/docker.sock", root / "config"), log)
-        yield
-    finally:
-        engine.terminate()
-        engine.wait(60)
-        _unmount_below(root)
-        for trace in new:
-            with contextlib.suppress(OSError):  # another engine has put something there
-                trace.rmdir() if trace.is_dir() else trace.unlink(missing_ok=True)
-
-
-def _engine_flags(root: Path) -> list[str]:
-    """Everything below `root`; no bridge and no firewall rules, which would outlive the engine and clash with another."""
-    (root / "daemon.json").write_text("{}")
-    places = {
-        "config-file": "daemon.json",
-        "data-root": "data",
-        "exec-root": "exec",
-        "pidfile": "dockerd.pid",
-    }
-    network = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false")
-    return [
-        f"--host=unix://{root}/docker.sock",
-        *network,
-        *(f"--{flag}={root / name}" for flag, name in places.items()),
-    ]
-
-
-def _await(engine: subprocess.Popen[bytes], docker: Docker, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not docker.answers():
-        assert engine.poll() is None, f"dockerd ended:\n{log.read_text()[-4000:]}"
-        assert time.monotonic() < deadline, f"dockerd does not answer:\n{log.read_text()[-4000:]}"
-        time.sleep(0.1)
-
-
-def _unmount_below(root: Path) -> None:
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for place in sorted((place for place in mounts if place.startswith(f"{root}/")), reverse=True):
-        subprocess.run(["umount", "--lazy", place], check=True)

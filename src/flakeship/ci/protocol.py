@@ -57,7 +57,7 @@ class Platform(Protocol):
         `level` is a key of `report.plain.LOG_LEVELS`.
         """
 
-    def report_failure(self, error: Error, out: TextIO, *, cwd: Path) -> None:
+    def report_failure(self, error: Error, out: TextIO, *, cwd: Path, environ: Mapping[str, str]) -> None:
         """Write to the log why the run failed, after `open_log` has ended. `cwd` may hold the flake's files."""
 
     def safe_on_stdout(self, text: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.errors import BuildError, Error
@@ -25,6 +25,10 @@ from flakeship.settings.declaration import Settings
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
     from flakeship.commands.connections import Connections
+    from flakeship.commands.ssh_access import OpenSsh
+
+_ASKED_ALREADY: Final = ("tarball-ttl", str(7 * 24 * 3600))
+"""Seconds for which Nix takes what it has fetched without asking again."""
 
 
 @dataclass(kw_only=True)
@@ -32,7 +36,8 @@ class Builder:
     """Builds installables. BuildError or ResourceError as `nix.build` raises them.
 
     `folder` is private and outlives every build. `cache_inputs` is
-    None where no input names a cache; caches are closed by `scope`, when all is built.
+    None where no input names a cache; caches are closed by `scope`, when all is built. `ssh` is None where no input
+    is for it.
     """
 
     nix: Nix
@@ -42,6 +47,7 @@ class Builder:
     folder: Path
     emit: events.Emit
     scope: contextlib.ExitStack
+    ssh: OpenSsh | None = None
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
 
     def build(self, installable: Installable, described: Derivation | None = None) -> BuildOutput:
@@ -51,17 +57,30 @@ class Builder:
         """
         if installable not in self._built:
             plan = self._cache_plan
-            self._built[installable] = build(
-                self.configured,
-                installable,
-                emit=self.emit,
-                described=described,
-                watch=plan.watch if plan else (),
-                extra_environ=plan.environ if plan else None,
-            )
+            with self.building():
+                self._built[installable] = build(
+                    self.configured,
+                    installable,
+                    emit=self.emit,
+                    described=described,
+                    watch=plan.watch if plan else (),
+                    extra_environ=plan.environ if plan else None,
+                )
             for built in plan.built if plan else ():
                 built(self._built[installable])
         return self._built[installable]
+
+    # docs/decisions.md#the-ssh-key-is-the-runs-file
+    @property
+    def evaluates_first(self) -> bool:
+        """Whether builders may read our files, of which `ssh-key` is one: then all is fetched before anything is built."""
+        return self.ssh is not None and self.ssh.key is not None and not self.sandbox.holds
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[None]:
+        """Around whatever builds: `ssh-key` is away where a builder could read it."""
+        with self.ssh.without_key() if self.ssh and self.evaluates_first else contextlib.nullcontext():
+            yield
 
     @cached_property
     def sandbox(self) -> SandboxState:
@@ -82,7 +101,8 @@ class Builder:
     @cached_property
     def configured(self) -> Nix:
         """Nix with the options that builds get: whether they are isolated, and the caches of the inputs."""
-        return self._isolating.with_options(self._cache_plan.options) if self._cache_plan else self._isolating
+        nix = self._isolating.with_options([_ASKED_ALREADY]) if self.evaluates_first else self._isolating
+        return nix.with_options(self._cache_plan.options) if self._cache_plan else nix
 
     @cached_property
     def _isolating(self) -> Nix:
@@ -128,8 +148,11 @@ class Buildable:
     def described(self) -> Derivation | None:
         """The evaluation, where this Nix needs it to know which outputs are asked for: one before 2.13.
 
-        None where the evaluation fails: the build will say what is wrong, and better.
+        None where the evaluation fails: the build will say what is wrong, and better. It must not fail where the build
+        can fetch nothing.
         """
+        if self.builder.evaluates_first:
+            return self.description()
         if self.builder.nix.version >= CHOOSES_OUTPUTS:
             return None
         try:
@@ -158,9 +181,13 @@ def open_builder(
     folder: Path,
     scope: contextlib.ExitStack,
 ) -> Builder:
-    """Find the Nix of this machine, set up as the inputs say. BuildError where there is none."""
+    """Find the Nix of this machine, set up as the inputs say. BuildError where there is none.
+
+    UsageError for an `ssh-key` or `ssh-known-hosts` that can't be used.
+    """
+    ssh = _open_ssh(settings, environ, folder, scope)
     nix = Nix.find(
-        environ=environ,
+        environ={**environ, **(ssh.variables if ssh else {})},
         emit=emit,
         config=settings.nix_config,
         impure=settings.impure,
@@ -179,7 +206,18 @@ def open_builder(
         folder=folder,
         emit=emit,
         scope=scope,
+        ssh=ssh,
     )
+
+
+def _open_ssh(
+    settings: Settings, environ: Mapping[str, str], folder: Path, scope: contextlib.ExitStack
+) -> OpenSsh | None:
+    if not settings.ssh_key and not settings.ssh_known_hosts:
+        return None
+    from flakeship.commands.ssh_access import SshAccess
+
+    return scope.enter_context(SshAccess.of(settings).opened(folder, environ))
 
 
 def _cache_inputs(settings: Settings) -> CacheInputs | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from flakeship import sources
 from flakeship.commands.platforms import platforms_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
-from flakeship.destinations.grammar import kind_of
+from flakeship.commands.source_place import SourcePlace, check_source
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.engine_config import as_engines_read
 from flakeship.image.existing import ExistingImage, config_of, existing_image
@@ -35,6 +34,7 @@ from flakeship.sources.indexes import Artifact, FoundIndex, ImageManifest, platf
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 from flakeship.sources.registry_image import images_at
 from flakeship.sources.stored import Stored
+from flakeship.sources.written import written_source
 
 _UNPACKED: Final = "io.containers.estargz.uncompressed-size"
 _SIZE: Final = re.compile(r"[0-9]{1,15}")
@@ -61,40 +61,30 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
         )
     runtime = run_.runtime
     platforms = platforms_of(settings.platforms)
-    kind, rest = kind_of(text), text.partition(":")[2]
-    medium = kind.MEDIUM if kind else ""
-    if medium == "path" and rest:
-        return _at(*_place(runtime.cwd, rest), settings, runtime, platforms)
-    if text.startswith((".", "/")) or (runtime.cwd / text).exists():
-        return _at(runtime.cwd / text, "", settings, runtime, platforms)
-    if medium == "engine":
-        raise UsageError(
-            f"inspect: {text!r} is in an engine, which flakeship does not look into",
-            hint="`docker save` or `podman save` it to a file, and name that",
-        )
-    reference = Reference.parse(text.removeprefix(TRANSPORT))
-    return _in_registry(run_.registry_image(text), str(reference), platforms)
-
-
-def _place(cwd: Path, rest: str) -> tuple[Path, str]:
-    """Split `PATH[:NAME]`, the form in which `publish` prints where an image is."""
-    path, _, name = rest.partition(":")
-    return (cwd / rest, "") if (cwd / rest).exists() else (cwd / path, name)
+    source = written_source(text, runtime.cwd)
+    check_source(source, runtime)
+    named = source.form or text.startswith((".", "/")) or (runtime.cwd / text).exists()
+    if source.place == "registry" or (source.place == "path" and not named):
+        reference = Reference.parse(text.removeprefix(TRANSPORT))
+        return _in_registry(run_.registry_image(text), str(reference), platforms)
+    return _at(run_.source_place(source), source.image, settings, run_, platforms)
 
 
 def _at(
-    path: Path, name: str, settings: Settings, runtime: Runtime, platforms: Sequence[Platform]
+    place: SourcePlace, image_in_archive: str, settings: Settings, run_: Run, platforms: Sequence[Platform]
 ) -> tuple[Inspected, ...]:
     """Inspect a file or folder with the source that it belongs to; a stream is read to its end, where its config stands."""
+    runtime, name = run_.runtime, place.shown or str(place.path)
     request = SourceRequest(
         environ=runtime.environ,
         emit=runtime.emit,
-        image_in_archive=settings.image_in_archive or name,
+        image_in_archive=settings.image_in_archive or image_in_archive,
+        shown=place.shown,
         platforms=tuple(platforms),
         as_is=True,
         now=runtime.now,
     )
-    with sources.opened(path, request) as source:
+    with sources.opened(place.path, request) as source:
         layers = {layer.key: _sized(layer, read=source.forward_only) for layer in source.layers()}
         images = source.images() if isinstance(source, OpenedIndex) else (source.image(),)
         stored = source if isinstance(source, Stored) else None
@@ -103,10 +93,10 @@ def _at(
         beside = stored.artifacts if stored and not platforms else ()
         return (
             *(
-                _of_source(str(path), digest, image, layers, index)
+                _of_source(name, digest, image, layers, index)
                 for digest, image in zip(digests, images, strict=True)
             ),
-            *(_of_artifact(str(path), artifact, index) for artifact in beside),
+            *(_of_artifact(name, artifact, index) for artifact in beside),
         )
 
 

@@ -16,7 +16,7 @@ from flakeship.metadata.handed_on import whole_lines
 from flakeship.metadata.inputs import MetadataInputs, naming_input, parse_inputs
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
-from flakeship.registry.reference import Reference, with_tag_suffix
+from flakeship.registry.reference import TRANSPORT, Reference, with_tag_suffix
 from flakeship.settings.declaration import Settings
 
 PUBLISH_LEVELS: Final = (PlatformLevel("manifest"), PlatformLevel("index"))
@@ -210,7 +210,7 @@ def split(tags: Sequence[Placed]) -> TagLines:
     with naming_input("tags"):
         parts = tuple(part for line in tags for part in _parts(line))
         return TagLines(
-            references=tuple(_reference(part) for part in parts if _is_reference(part)),
+            references=tuple(_reference(_without_transport(part)) for part in parts if _is_reference(part)),
             rules=tuple(part for part in parts if not _is_reference(part)),
         )
 
@@ -227,6 +227,11 @@ def _parts(line: Placed) -> Iterator[Placed]:
 def _is_reference(part: Placed) -> bool:
     bare = _TEMPLATE.sub("", part.text)
     return "=" not in bare and ("/" in bare or ":" in bare)
+
+
+def _without_transport(part: Placed) -> Placed:
+    """A reference as skopeo has it means the same without `docker://`."""
+    return part.part(len(TRANSPORT), part.text[len(TRANSPORT) :]) if part.text.startswith(TRANSPORT) else part
 
 
 def _reference(part: Placed) -> str:

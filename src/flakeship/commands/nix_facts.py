@@ -49,7 +49,8 @@ def facts_before_build(subject: Subject, cwd: Path) -> NixFacts:
     The hash of a package whose store path only a build can tell is empty. BuildError as by a build.
     """
     if subject.buildable is None:
-        return NixFacts(output_hash=_hash_of(cwd / subject.source))
+        source = subject.source
+        return NixFacts(output_hash=_hash_of(cwd / source.name) if source and source.place == "path" else "")
     return facts_of(subject.buildable.description())
 
 

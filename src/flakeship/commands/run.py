@@ -23,9 +23,11 @@ _JOIN_SECONDS: Final = 0.3
 if TYPE_CHECKING:  # each is imported when it is first opened: most commands and most images do without
     from flakeship.commands.builder import Builder
     from flakeship.commands.connections import Connections
+    from flakeship.commands.source_place import SourcePlace
     from flakeship.confinement.scripts import Confinement
     from flakeship.metadata.context import Context
     from flakeship.sources.blobs import RegistryImage
+    from flakeship.sources.written import WrittenSource
 
 
 # docs/decisions.md#a-run-and-a-request
@@ -39,6 +41,7 @@ class Run:
         self.runtime = runtime
         self.scope = scope
         self._settings = settings
+        self._places: dict[WrittenSource, SourcePlace] = {}
 
     @property
     def emit(self) -> events.Emit:
@@ -114,6 +117,16 @@ class Run:
         from flakeship.confinement.scripts import Confinement
 
         return Confinement(required=self._settings.sandbox == "required", emit=self.emit)
+
+    def source_place(self, source: WrittenSource) -> SourcePlace:
+        """Where a source that is in no registry can be read. What comes once is kept in the run's folder, for all images."""
+        if source not in self._places:
+            from flakeship.commands.source_place import comes_once, place_of
+
+            once = comes_once(source, self.runtime)
+            with self.stage("read", f"reading {source.shown}") if once else contextlib.nullcontext():
+                self._places[source] = place_of(source, self.runtime, lambda: self.store.directory)
+        return self._places[source]
 
     def registry_image(self, name: str, *, pushed_to: Collection[str] = ()) -> RegistryImage:
         """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none.

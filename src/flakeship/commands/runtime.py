@@ -16,7 +16,7 @@ from flakeship.commands.tag_record import TagRecord
 class Runtime:
     """`clock` is monotonic, in seconds, and showed `begun` at the date `now`; `random` yields [0, 1); `cpus` are those that this process may use.
 
-    `temporary` is the folder to put temporary folders in; None for the system's. `stdout` is for an image that is sent
+    `stdin` is the number of the open file that a source may come through. `temporary` is the folder to put temporary folders in; None for the system's. `stdout` is for an image that is sent
     there. `tags` is told which names are set.
     """
 
@@ -32,4 +32,5 @@ class Runtime:
     emit: events.Emit
     stdout: BinaryIO
     begun: float = 0.0
+    stdin: int = 0
     tags: TagRecord = field(default_factory=TagRecord)

@@ -7,24 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flakeship.commands.run import Run
-from flakeship.destinations.grammar import kind_of
+from flakeship.commands.source_place import check_source
 from flakeship.errors import UsageError
 from flakeship.settings.declaration import Settings
+from flakeship.sources.written import WrittenSource, written_source
 
 if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to build
     from flakeship.commands.builder import Buildable
     from flakeship.nix.installable import Installable
 
+_STORE: Final = "/nix/store"
 _NO_FLAKE: Final = ((), (".",))
 """The values of `flake` where no user gave one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Either `buildable` or `source` is given. `source` is as the user wrote it: a path, or `docker://REFERENCE`."""
+    """Either `buildable` or `source` is given."""
 
     buildable: Buildable | None = None
-    source: str = ""
+    source: WrittenSource | None = None
 
 
 def subject_of(settings: Settings, run: Run) -> Subject:
@@ -34,7 +36,7 @@ def subject_of(settings: Settings, run: Run) -> Subject:
     """
     _check_alone(settings)
     if settings.source:
-        return Subject(source=settings.source)
+        return Subject(source=_source(settings, run))
     from flakeship.commands.builder import Buildable
 
     return Subject(Buildable(run.builder, _installable(settings, run.runtime.cwd)))
@@ -44,8 +46,33 @@ def _installable(settings: Settings, cwd: Path) -> Installable:
     from flakeship.nix.installable import Installable
 
     if not settings.file:
+        _check_no_file(settings.installable, cwd)
         return Installable.parse(settings.installable, cwd=str(cwd))
     return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=str(cwd))
+
+
+def _check_no_file(installable: str, cwd: Path) -> None:
+    """UsageError for a file that is no flake and no result of Nix, which is followed into the store."""
+    path = cwd / installable
+    if "#" in installable or ":" in installable or not path.is_file():
+        return
+    if not path.resolve().is_relative_to(_STORE):
+        raise UsageError(
+            f"flake: {installable!r} is a file, and a flake is a folder",
+            hint=f"an image that is there already is published by `--source {installable}`",
+        )
+
+
+def _source(settings: Settings, run: Run) -> WrittenSource:
+    source = written_source(settings.source, run.runtime.cwd)
+    check_source(source, run.runtime)
+    wanted = settings.image_in_archive
+    if source.image and wanted and source.image != wanted:
+        raise UsageError(
+            f"source names the image {source.image!r} of an archive, and image-in-archive is {wanted!r}",
+            hint="leave one of them out",
+        )
+    return source
 
 
 def _check_alone(settings: Settings) -> None:
@@ -58,13 +85,6 @@ def _check_alone(settings: Settings) -> None:
         raise UsageError(
             "rebuild is `compare`, but a `source` is not built, and can't be built again",
             hint="give the flake that it came from, or leave `rebuild` out",
-        )
-    _, colon, rest = settings.source.partition(":")
-    kind = kind_of(settings.source) if colon else None
-    if kind and kind.MEDIUM == "path" and not Path(settings.source).exists():
-        raise UsageError(
-            f"source: {settings.source!r} is written as a destination is",
-            hint=f"write the path alone, here {rest.partition(':')[0]}, and which of several images in `image-in-archive`",
         )
     if not settings.file:
         for name, value in (("attr", settings.attr), ("nix-path", settings.nix_path)):

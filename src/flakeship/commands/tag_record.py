@@ -5,10 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 from flakeship.errors import CancelledError, Error
 
-SetNames = Callable[[tuple[str, ...]], None]
+
+class Naming(Protocol):
+    """Told of the names of one image as they are written. Both methods may be called by several threads."""
+
+    def begun(self, references: tuple[str, ...]) -> None:
+        """Note that these names are being written: until they are set nobody knows whether they are."""
+
+    def done(self, references: tuple[str, ...]) -> None:
+        """Note that these names are set."""
 
 
 class TagRecord:
@@ -23,6 +32,7 @@ class TagRecord:
         self._uninterrupted = uninterrupted
         self._begun = False
         self._set: dict[str, None] = {}
+        self._asked: dict[str, None] = {}
         self._image: tuple[str, ...] = ()
 
     def begin(self) -> None:
@@ -30,14 +40,19 @@ class TagRecord:
         self._begun = True
 
     @contextlib.contextmanager
-    def naming(self, references: tuple[str, ...]) -> Iterator[SetNames]:
-        """Enter the block that gives one image its `references`; call what it yields for each that is set."""
+    def naming(self, references: tuple[str, ...]) -> Iterator[Naming]:
+        """Enter the block that gives one image its `references`; what it yields is told of each."""
         # docs/decisions.md#a-signal-between-tags-waits
         with self._uninterrupted():
             self._image = references
-            yield self._note
+            yield self
 
-    def _note(self, references: tuple[str, ...]) -> None:
+    def begun(self, references: tuple[str, ...]) -> None:
+        """Note that these names are being written."""
+        self._asked |= dict.fromkeys(references)
+
+    def done(self, references: tuple[str, ...]) -> None:
+        """Note that these names are set."""
         self._set |= dict.fromkeys(references)
 
     @property
@@ -52,7 +67,7 @@ class TagRecord:
     def cancelled(self, number: int, cause: BaseException | None) -> CancelledError:
         """The error for a run that signal `number` ended.
 
-        `cause` is what ended the naming of an image before its last name, if anything did: of the name that was
+        `cause` is what ended the naming of an image before its last name, if anything did: of the names that were
         being written then no answer came.
         """
         if not self._begun:
@@ -63,7 +78,7 @@ class TagRecord:
                 number,
                 "an image has not got all of its names",
                 hint="run again to set the others; those that are set name a whole image",
-                detail=self._listed(unanswered=1 if cause else 0) + why,
+                detail=self._listed(asked=bool(cause)) + why,
             )
         if not self._set:
             return CancelledError(number, "nothing was tagged")
@@ -75,12 +90,12 @@ class TagRecord:
             error.detail = "\n".join(filter(None, (error.detail, self._listed())))
         return error
 
-    def _listed(self, *, unanswered: int = 0) -> str:
-        """All names, one a line; the first `unanswered` of those that are not known to be set may be set or not."""
-        missing = self._missing
+    def _listed(self, *, asked: bool = False) -> str:
+        """All names, one a line; with `asked` those that were being written may be set or not."""
+        perhaps = self._asked if asked else {}
         lines = [
             *(f"set: {name}" for name in self._set),
-            *(f"perhaps set: {name}" for name in missing[:unanswered]),
-            *(f"not set: {name}" for name in missing[unanswered:]),
+            *(f"perhaps set: {name}" for name in self._missing if name in perhaps),
+            *(f"not set: {name}" for name in self._missing if name not in perhaps),
         ]
         return "\n".join(lines)

@@ -8,6 +8,7 @@
   one of processes, if that can be made.
 - `plain`: the program may do what its user may.
 - `user`: the same, and what it leaves running when it ends is its own affair, and how it ends by SIGTERM too.
+- `sweep`: there is no program. When whoever started us has ended, the files PATH… are removed.
 
 Else nothing that the program has started outlives it, and in no mode it outlives whoever started us: if our stdin is a
 pipe, its end is theirs (docs/decisions.md#a-pipe-tells-scripts-of-our-end). The program's stdin is empty.
@@ -227,6 +228,8 @@ def main(argv: list[str]) -> int:
     mode, *rest = argv
     at = rest.index("--")
     paths, program = rest[:at], rest[at + 1 :]
+    if mode == "sweep":
+        return _sweep(paths)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     parent = os.getpid()
     try:
@@ -262,6 +265,15 @@ def main(argv: list[str]) -> int:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     return os.waitstatus_to_exitcode(status)
+
+
+def _sweep(paths: list[str]) -> int:
+    while os.read(0, 4096):
+        pass
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    return 0
 
 
 class _EndedError(Exception):

@@ -21,7 +21,7 @@ NOT_POSSIBLE: Final = 124
 NOT_STARTED: Final = 125
 """Exit codes of the launcher: it can't make namespaces, it can't start the program."""
 
-Mode: TypeAlias = Literal["store", "own", "nobody", "plain", "user"]
+Mode: TypeAlias = Literal["store", "own", "nobody", "plain", "user", "sweep"]
 
 
 class Confinement:
@@ -42,7 +42,7 @@ class Confinement:
         """
         if self.in_namespaces:
             shown = paths if len(paths) <= _MOST_PATHS else (str(store),)
-            return _argv("store", shown, program)
+            return launched("store", shown, program)
         if self.required:
             raise BuildError(
                 f"the sandbox is required, and {program[0]} can't be confined: no namespaces can be made here",
@@ -53,9 +53,9 @@ class Confinement:
             self._tell(
                 "scripts of the flake run as the user nobody, with the network: no namespaces can be made here"
             )
-            return _argv("nobody", (), program)
+            return launched("nobody", (), program)
         self._tell("scripts of the flake run as this user, with the network: no namespaces can be made here")
-        return _argv("plain", (), program)
+        return launched("plain", (), program)
 
     def as_its_user_would(self, program: Sequence[str]) -> tuple[str, ...]:
         """The command line of a script of the user's own, which needs what it needs: files, network, perhaps an engine.
@@ -70,7 +70,7 @@ class Confinement:
         self._tell(
             f"{program[0]} is no script of nixpkgs: it is run as you would run it, without our secrets"
         )
-        return _argv("own" if _possible("own") else "user", (), program)
+        return launched("own" if _possible("own") else "user", (), program)
 
     @property
     def in_namespaces(self) -> bool:
@@ -92,7 +92,8 @@ class Confinement:
             self._emit(events.Notice(text))
 
 
-def _argv(mode: Mode, paths: Sequence[str], program: Sequence[str]) -> tuple[str, ...]:
+def launched(mode: Mode, paths: Sequence[str], program: Sequence[str]) -> tuple[str, ...]:
+    """The command line of the launcher; its modes are told there."""
     # Isolated and without site: neither the environment nor the working folder has a say in what is imported.
     return (sys.executable, "-I", "-S", _LAUNCHER, mode, *paths, "--", *program)
 
@@ -101,7 +102,7 @@ def _argv(mode: Mode, paths: Sequence[str], program: Sequence[str]) -> tuple[str
 def _possible(mode: Mode) -> bool:
     """Whether the launcher can do all of it but start a program."""
     try:
-        done = process.run(_argv(mode, (), ()), environ=variables.SCRIPT, timeout=_PROBE_SECONDS)
+        done = process.run(launched(mode, (), ()), environ=variables.SCRIPT, timeout=_PROBE_SECONDS)
     except (process.NotStartedError, TimeoutError):
         return False
     return done.returncode == 0

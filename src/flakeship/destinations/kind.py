@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from flakeship.destinations.options import DestinationOptions
 from flakeship.destinations.protocol import Destination
@@ -77,13 +77,6 @@ class Kind(Protocol):
     @property
     def SYNTAX(self) -> tuple[str, ...]:  # noqa: N802 - a constant of the module
         """The form of its destinations for hints, one for each scheme: `oci:DIR[:TAG]`."""
-
-    @property
-    def MEDIUM(self) -> Literal["registry", "path", "engine", "other"]:  # noqa: N802 - a constant of the module
-        """The place that its schemes stand for. `path` means that the scheme is followed by a path of this machine.
-
-        `inspect` looks into paths and registries, and explains that it can't look into engines.
-        """
 
     def parse(self, text: str, defaults: Defaults, /) -> Target:
         """Understand a destination that begins with one of SCHEMES. UsageError if it is malformed."""

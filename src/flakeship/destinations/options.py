@@ -47,6 +47,7 @@ class RegistryOptions:
     references of the run's source and base image: their layers can be mounted within one registry.
 
     `platform_hint` says how to mend a refused push where a host is the registry of a CI platform, else nothing.
+    `bodies` are the layers whose bytes are sent at the same time to one repository.
     """
 
     session: Callable[[], Transport]
@@ -57,6 +58,7 @@ class RegistryOptions:
     pulled_from: tuple[str, ...] = ()
     default_branch: str = ""
     platform_hint: Callable[[str], str] = lambda _: ""
+    bodies: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,17 +61,18 @@ class Tagging:
 class Prepared:
     """An image that is complete at a destination, and has no name there yet.
 
-    `taggings` write its names, in this order. `published` looks at the result after the last of them. What belongs to
+    `taggings` write its names: groups in this order, those of a group at once if there is time to win. `published` looks at the result after the last of them. What belongs to
     an image without being part of it (a signature, an SBOM) can be attached in between: its digest is known and final.
     """
 
-    taggings: tuple[Tagging, ...]
+    taggings: tuple[tuple[Tagging, ...], ...]
     published: Callable[[], Published]
 
     def finish(self) -> Published:
         """Write all names."""
-        for tagging in self.taggings:
-            tagging.write()
+        for group in self.taggings:
+            for tagging in group:
+                tagging.write()
         return self.published()
 
 
@@ -109,8 +110,11 @@ class TakesIndexes(Protocol):
     """The capability to take an image index: one name for the images of several platforms."""
 
     # docs/decisions.md#indexes-are-a-capability-of-a-destination
-    def prepare_index(self, index: PackedIndex) -> Prepared:
-        """Write every image by its digest, then the index, without any name. May raise BlobsUnknownError."""
+    def prepare_index(self, index: PackedIndex, *, alone: bool = False) -> Prepared:
+        """Write every image by its digest, then the index, without any name. May raise BlobsUnknownError.
+
+        `alone` as in `Destination.prepare`; the images arrive by their digests in any case.
+        """
 
 
 @runtime_checkable
@@ -148,5 +152,9 @@ class Destination(Protocol):
         blob is missing and the layer can't be opened.
         """
 
-    def prepare(self, packed: Packed) -> Prepared:
-        """Write config and manifest without any name, after all layers were taken. May raise BlobsUnknownError."""
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
+        """Write config and manifest without any name, after all layers were taken. May raise BlobsUnknownError.
+
+        `alone` is True if nothing else has to be there before the image gets its names, neither at this destination nor
+        at another: then its manifest may arrive with its first name.
+        """

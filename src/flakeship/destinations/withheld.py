@@ -121,11 +121,11 @@ class Withheld:
         self._emit(events.LayerProgress(layer.name, blob.state, blob.size, blob.digest, self._name))
         return blob
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         """Return an image without names to write."""
         return self._prepared(packed)
 
-    def prepare_index(self, index: PackedIndex) -> Prepared:
+    def prepare_index(self, index: PackedIndex, *, alone: bool = False) -> Prepared:
         """Return an index without names to write."""
         return self._prepared(index)
 

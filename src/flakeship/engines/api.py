@@ -12,7 +12,8 @@ from typing import Any, Final
 from flakeship.engines.engine import Engine
 from flakeship.engines.failure import check_socket, explained
 from flakeship.engines.load import Load
-from flakeship.errors import UsageError
+from flakeship.errors import UnreachableError, UsageError
+from flakeship.image.stream import CHUNK
 
 _ANSWER_SECONDS: Final = 60
 _LOAD_SECONDS: Final = 1800
@@ -67,6 +68,35 @@ class EngineApi:
             found = self._client.inspect_image(name)
         return str(found.get("Id")), _layers_of(found)
 
+    def save(self, name: str) -> Iterator[bytes]:
+        """The archive of the image with this name or id, in pieces as they come. UsageError where there is no such image."""
+        import docker.errors
+
+        with explained(self._engine, "did not hand over the image"):
+            try:
+                found = self._client.inspect_image(name)
+                self.wait_for_loads()
+                yield from self._archive_of(_one_name(name, found.get("RepoTags") or ()))
+            except docker.errors.NotFound as error:
+                raise UsageError(
+                    f"{self._engine.name} has no image {name}, at {self._engine.address}",
+                    hint="its images are listed by `docker images` or `podman images`; an image of a registry is docker://REFERENCE",
+                ) from error
+
+    def _archive_of(self, name: str) -> Iterator[bytes]:
+        import docker.errors
+
+        try:
+            yield from self._client.get_image(name, CHUNK)
+        except docker.errors.APIError:
+            raise
+        except OSError as error:  # what requests raises is one, too
+            raise UnreachableError(
+                f"{self._engine.name} broke off in the middle of the image {name}",
+                hint="look at the engine's log, and run again",
+                detail=str(error),
+            ) from error
+
     def load(self) -> Load:
         """Begin to load an image from an archive."""
         return Load(self._client)
@@ -81,6 +111,12 @@ class EngineApi:
         for image in self._client.images(quiet=True, all=True):
             with contextlib.suppress(docker.errors.NotFound):  # removed since it was listed
                 yield _layers_of(self._client.inspect_image(image))
+
+
+def _one_name(name: str, tags: Sequence[str]) -> str:
+    """Without a tag an engine would save what all tags of the repository name."""
+    latest = f"{name}:latest"
+    return latest if any(f"/{tag}".endswith(f"/{latest}") for tag in tags) else name
 
 
 def _layers_of(image: dict[str, Any]) -> Sequence[str]:

@@ -73,10 +73,10 @@ def _remark(context: Context | None, address: str) -> str:
     if context is None:
         return ""
     if context.address:
-        return f"the image goes to the engine of docker's context {context.name!r}, {address}"
+        return f"the engine is that of docker's context {context.name!r}, at {address}"
     return (
-        f"docker's current context is {context.name!r}, of which this machine knows nothing more; the image goes to "
-        f"the engine at {address}"
+        f"docker's current context is {context.name!r}, of which this machine knows nothing more; the engine is "
+        f"the one at {address}"
     )
 
 

@@ -14,7 +14,7 @@ _CONNECT_SECONDS: Final = 10
 
 
 @contextlib.contextmanager
-def explained(engine: Engine) -> Iterator[None]:
+def explained(engine: Engine, refused: str = "refused the image") -> Iterator[None]:
     """Raise UnreachableError for an engine that is absent or refuses, NotAllowedError for a socket this user may not open."""
     import docker.errors
 
@@ -22,7 +22,7 @@ def explained(engine: Engine) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         raise UnreachableError(
-            f"{engine.name} refused the image: {error.explanation or error}",
+            f"{engine.name} {refused}: {error.explanation or error}",
             hint="look at the engine's log; `docker system df` shows whether its disk is full",
         ) from error
     except (docker.errors.DockerException, OSError) as error:

@@ -35,6 +35,9 @@ BLOCK_SIZE: Final = 1024 * 1024
 """Bytes of a body that are read and given to the kernel at once. The 8 KiB of http.client halve the speed."""
 
 
+_POOL: Final = 64
+"""Connections to one origin that are kept."""
+
 _WITH_BODY: Final = frozenset({"PATCH", "PUT"})
 
 
@@ -108,6 +111,30 @@ class _HttpsConnection(_DialsKnown, _NotesBodies, Speaking, HTTPSConnection):  #
     pass
 
 
+class _ConnectsAhead:
+    """A mixin that opens connections before a request needs them."""
+
+    def connect_ahead(self: Any, count: int) -> None:
+        """Open connections until `count` are idle, each in a thread of its own. Nothing is waited for."""
+        taken = [self._get_conn() for _ in range(count)]
+        for connection in taken:
+            if connection.is_connected:
+                self._put_conn(connection)
+            else:
+                threading.Thread(target=self._connected, args=(connection,), daemon=True).start()
+
+    def _connected(self: Any, connection: Any) -> None:
+        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+            connection.connect()
+        idle = self.pool
+        if idle is None:  # the run has ended
+            connection.close()
+            return
+        with idle.mutex:  # below those that have proven themselves, above the places that are free
+            idle.queue.insert(idle.queue.count(None), connection)
+            idle.not_empty.notify()
+
+
 def _pools(
     known: Addresses, noted: _Sending, clock: Callable[[], float]
 ) -> dict[str, type[HTTPConnectionPool]]:
@@ -123,10 +150,10 @@ def _pools(
         sending = noted
         now = staticmethod(clock)
 
-    class HttpPool(HTTPConnectionPool):
+    class HttpPool(_ConnectsAhead, HTTPConnectionPool):
         ConnectionCls = Http
 
-    class HttpsPool(HTTPSConnectionPool):
+    class HttpsPool(_ConnectsAhead, HTTPSConnectionPool):
         ConnectionCls = Https
 
     return {"http": HttpPool, "https": HttpsPool}
@@ -142,7 +169,7 @@ class Adapter(HTTPAdapter):
         self._trust = trust
         self._sending = _Sending()
         self._pools = _pools(addresses, self._sending, now)
-        super().__init__(pool_connections=32, pool_maxsize=64, max_retries=0)
+        super().__init__(pool_connections=32, pool_maxsize=_POOL, max_retries=0)
 
     def exchange(
         self,
@@ -170,6 +197,11 @@ class Adapter(HTTPAdapter):
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise wire_error(error, Origin.of(url)) from error
         return Response(method, url, answer)
+
+    def connect_ahead(self, url: str, count: int) -> None:
+        """Open connections to the origin of `url` until `count` are idle; nothing is waited for."""
+        pool: Any = self.get_connection_with_tls_context(_prepared("GET", url, {}, None), verify=True)
+        pool.connect_ahead(min(count, _POOL))
 
     def cut(self) -> None:
         """Break the connections on which a body is being sent."""

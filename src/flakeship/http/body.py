@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
 from flakeship.errors import ResourceError, advice
-from flakeship.events import BytesMoved, Emit
+from flakeship.events import BytesAwaited, BytesMoved, Emit
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class SizedReader:
         self._body = body
         self._left = body.size
         self._file = _local(body, body.open)
+        body.emit(BytesAwaited("sent", body.size))
 
     def __len__(self) -> int:
         """Return the size of the whole body in bytes, however much has been read."""
@@ -60,7 +61,10 @@ class SizedReader:
         return data
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. What is left of it is sent by another try, or by none."""
+        if self._left:
+            self._body.emit(BytesAwaited("sent", -self._left))
+            self._left = 0
         self._file.close()
 
 

@@ -83,6 +83,14 @@ class Transport:
         if opened:
             opened.cut()
 
+    def connect_ahead(self, url: str, count: int) -> None:
+        """Open connections to the origin of `url` until `count` are idle, and return without waiting for them.
+
+        Nothing is told of one that fails: the request that needs it will tell. Through a proxy none is opened.
+        """
+        if not self._proxies(url, Origin.of(url)):
+            self._adapter().connect_ahead(url, count)
+
     def schemes(self, host: str) -> tuple[str, ...]:
         """Return the schemes to try with `host` (`name[:port]`), the first one first.
 

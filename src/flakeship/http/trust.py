@@ -12,6 +12,7 @@ from typing import Final
 
 from flakeship.errors import UsageError
 from flakeship.http.origin import Origin
+from flakeship.http.resumption import ResumingContext
 
 _LIMIT: Final = 16 << 20
 """Bytes of a file of certificates: all authorities of a system have 220 kB."""
@@ -98,7 +99,7 @@ def tls_context(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     there = _existing(file, folder)  # docs/decisions.md#a-file-that-is-not-there-replaces-nothing
     # Named a folder, even one that holds nothing, it leaves the system's authorities to us.
-    context = ssl.create_default_context(capath=os.devnull)
+    context = ResumingContext.of(ssl.create_default_context(capath=os.devnull))
     if file and there[0]:
         _trust(context, Path(file), f"SSL_CERT_FILE={file}")
     if folder and there[1]:

@@ -78,11 +78,11 @@ def _pack(
     layer: Layer, packing: Packing, compressors: Executor, in_flight: int, stop: threading.Event
 ) -> PackedLayer:
     if layer.compressed:
-        if layer.compressed.here and (found := packing.store.find(layer)):
+        if layer.compressed.here and (found := _found(layer, packing)):
             return found
         # docs/decisions.md#a-compressed-blob-is-sent-as-it-is
         return adopted(layer, layer.compressed, packing.family, stop=stop, emit=packing.emit)
-    if found := packing.store.find(layer):
+    if found := _found(layer, packing):
         return found
     try:
         return _packed(layer, packing, compressors, in_flight, stop)
@@ -91,6 +91,20 @@ def _pack(
             raise
     other, *others = layer.otherwise
     return _pack(replace(layer, open=other, otherwise=tuple(others)), packing, compressors, in_flight, stop)
+
+
+def size_to_read(layer: Layer) -> int | None:
+    """The bytes that are read of a layer unless it is found in the store; None where that is known only afterwards."""
+    if layer.compressed:
+        return layer.compressed.size if layer.compressed.here else 0
+    return layer.size
+
+
+def _found(layer: Layer, packing: Packing) -> PackedLayer | None:
+    found = packing.store.find(layer)
+    if found:
+        packing.emit(events.BytesAwaited("read", -(size_to_read(layer) or 0)))
+    return found
 
 
 def _packed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from flakeship.errors import BuildError
 from flakeship.nix import attribute_path
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
+from flakeship.outside.nearness import nearest_word
 
 _SHOWN: Final = 12
 # `nix flake show` fails at the first package that does not evaluate, and tryEval skips it. The expression asks only
@@ -163,8 +163,7 @@ def _relative(wanted: Sequence[str], found: Alternatives) -> str:
 def _nearest(name: str, names: Iterable[str], *, but: str = "", encoded: bool = True) -> str:
     """The name most like this one, as it is written; empty where none is like it."""
     spelled = {known: attribute_path.written((known,), encoded=encoded) for known in names if known != but}
-    found = difflib.get_close_matches(name, [known for known, text in spelled.items() if text], n=1)
-    return spelled[found[0]] if found else ""
+    return spelled.get(nearest_word(name, (known for known, text in spelled.items() if text)), "")
 
 
 def _listed(names: Sequence[str]) -> str:

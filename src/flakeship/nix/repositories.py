@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from flakeship.errors import BuildError, Error
+from flakeship.errors import BuildError, Error, NotAllowedError
 from flakeship.nix.cause import Cause
 from flakeship.nix.failure import Failure
 from flakeship.nix.untracked import lines_about_absence
@@ -43,6 +43,8 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
         return None
     said = (line.strip() for line in _GIT.findall(failure.around))
     lines = [_PASSWORD.sub("", line) for line in said if not re.search(found.re, line)]
+    if refused := _unknown_host(failure):
+        return refused
     telling = _telling(lines)
     url = found["url"] or found["folder"] or _fetched(failure)
     if submodule := _submodule_at(failure, url):
@@ -62,6 +64,30 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     )
 
 
+def _unknown_host(failure: Failure) -> Error | None:
+    """The refusal of ssh to speak to a host; None where it is something else that failed."""
+    if "Host key verification failed" not in failure.around:
+        return None
+    changed = re.search(r"[Hh]ost key for (\S+) has changed", failure.around)
+    unknown = re.search(r"No \S+ host key is known for (\S+) and", failure.around)
+    detail = "\n".join(line for line in failure.around.splitlines() if "@@@" not in line)
+    if changed:
+        return NotAllowedError(
+            f"the host {changed[1]} shows another key than the one that is known: somebody may be in its "
+            f"place. Nothing of {failure.installable} was fetched from it",
+            hint="compare the key that it shows with the one that it publishes; if it has a new one, mend the line of "
+            "ssh-known-hosts, or of ~/.ssh/known_hosts",
+            detail=detail,
+        )
+    host = f"the host {unknown[1]}" if unknown else "a host"
+    return NotAllowedError(
+        f"{host} is not known, and ssh fetches nothing of {failure.installable} from a stranger",
+        hint="give its line by the input ssh-known-hosts: `ssh-keyscan HOST` prints it (`-p PORT`); compare it with what the "
+        "host publishes. ssh reads ~/.ssh/known_hosts too",
+        detail=detail,
+    )
+
+
 def _telling(lines: Sequence[str]) -> str:
     """The line that tells the cause: git ends with what follows from it, and a server may speak before."""
     own = [line for line in lines if not any(words in line for words in _GENERAL)]
@@ -73,12 +99,10 @@ def _telling(lines: Sequence[str]) -> str:
 
 
 def _what_to_give(said: str) -> str:
-    if "Host key verification failed" in said:
-        return "ssh does not know the host: put its key into ~/.ssh/known_hosts (`ssh-keyscan HOST`) in a step before"
     if "Permission denied (" in said:
         return (
-            "give ssh a key that may read it: in an agent (SSH_AUTH_SOCK), "
-            "or in a file by the variable GIT_SSH_COMMAND: `ssh -i FILE`"
+            "give a key that may read it, by the input ssh-key (on GitHub: a deploy key of that repository), "
+            "or in an agent (SSH_AUTH_SOCK)"
         )
     if "cannot run ssh" in said:
         return "install an ssh client, or take the repository by https"
@@ -92,7 +116,7 @@ def _what_to_give(said: str) -> str:
         )
     return (
         "check the address, the branch and the revision, and that this machine may read it: over https git takes a token from "
-        "its configuration or a netrc file, over ssh a key from an agent (SSH_AUTH_SOCK)"
+        "its configuration or a netrc file, over ssh the input ssh-key, or an agent (SSH_AUTH_SOCK)"
     )
 
 

@@ -5,6 +5,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from flakeship.http.response import Response
 
 T = TypeVar("T")
+
+FAR: Final = 0.01
+"""Seconds of a round trip from which on many requests at once pay: a request costs a millisecond or two of this machine."""
 
 COMMIT_TIMEOUT: Final = 300.0
 """Seconds to wait for the answer to a PUT, which comes when the registry has stored the content.
@@ -109,6 +113,15 @@ class RegistryClient:
     def name(self) -> str:
         """Return the reference without tag and digest, for instance `ghcr.io/owner/name`."""
         return f"{self.registry}/{self.repository}"
+
+    @property
+    def is_far(self) -> bool:
+        """True if waiting for this registry takes longer than the work of a request."""
+        return FAR <= self._connection.round_trip < math.inf
+
+    def connect_ahead(self, count: int) -> None:
+        """Open connections for `count` requests at once, and return without waiting for them."""
+        self.transport.connect_ahead(self._url(""), count)
 
     def retrying(self, action: Callable[[], T], *, what: str) -> T:
         """Do `action`, which calls methods of this client, again as long as the retry policy of the registry allows.

@@ -5,6 +5,7 @@ It knows no endpoints but `GET /v2/`, with which a first contact begins.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Collection, Mapping
@@ -54,7 +55,13 @@ class RegistryConnection:
         self._lock = threading.Lock()
         self._contacted: tuple[str, Authorization] | None = None
         self._accepted = False
+        self._round_trip = math.inf
         self._warnings: set[str] = set()
+
+    @property
+    def round_trip(self) -> float:
+        """The shortest wait for an answer to a request without a body so far, in seconds; infinite before the first."""
+        return self._round_trip
 
     def url(self, path: str) -> str:
         """Return the URL of a path below `/v2/`. The first call contacts the registry and raises what `send` raises."""
@@ -90,7 +97,10 @@ class RegistryConnection:
 
         def exchange(used: str | None) -> Response:
             carried = {**(headers or {}), **({"Authorization": used} if used else {})}
+            asked = self._transport.now()
             response = self._transport.exchange(method, url, headers=carried, body=body, timeout=timeout)
+            if not body:
+                self._round_trip = min(self._round_trip, self._transport.now() - asked)
             self._report_warnings(response)
             return response
 

@@ -105,6 +105,11 @@ def _asks_to_wait(answer: ErrorAnswer) -> bool:
     return waits or "TOOMANYREQUESTS" in answer.codes
 
 
+def refuses_the_form(error: RegistryError) -> bool:
+    """Tell whether the same content may be taken in another form; not where it will pass, or the name is refused."""
+    return not error.transient and not set(error.answer.codes) & (_FOR_GOOD - {"UNSUPPORTED"})
+
+
 def as_lost_commit(error: RegistryError) -> None:
     """Let the refusal of a PUT that ends an upload session be worth another try, which begins with a question.
 

@@ -78,9 +78,23 @@ def tables() -> str:
     ]
     for heading in Heading:
         more = f"[{_PAGES[heading][0]}]({_PAGES[heading][1]}) tells more."
-        parts += ["", f"## {heading}", "", more, "", "| input | what it does | default |", "| --- | --- | --- |"]
+        parts += [
+            "",
+            f"## {heading}",
+            "",
+            more,
+            "",
+            "| input | what it does | default |",
+            "| --- | --- | --- |",
+        ]
         parts += [_row(item) for item in inputs() if item.heading == heading and "publish" in item.commands]
-    parts += ["", "## Outputs", "", "[What a run tells](results.md#the-metadata-file) has the keys of `metadata`.", ""]
+    parts += [
+        "",
+        "## Outputs",
+        "",
+        "[What a run tells](results.md#the-metadata-file) has the keys of `metadata`.",
+        "",
+    ]
     parts += ["| output | what it holds |", "| --- | --- |"]
     parts += [f"| `{name}` | {text} |" for name, text in OUTPUTS.items()]
     return "\n".join(parts) + "\n"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from flakeship import events
+from flakeship.report.colour import is_coloured, is_terminal
 from flakeship.report.plain import LOG_LEVELS, PlainReport
 
 
@@ -14,17 +15,13 @@ from flakeship.report.plain import LOG_LEVELS, PlainReport
 def opened(out: TextIO, level: str, environ: Mapping[str, str]) -> Iterator[events.Emit]:
     """Yield the report that fits `out`: progress bars on a terminal, plain lines everywhere else.
 
-    `level` is a key of LOG_LEVELS. With NO_COLOR the bars have no colour; with TERM=dumb or CI there are none.
+    `level` is a key of LOG_LEVELS. With TERM=dumb or CI there are no bars; whether there are colours `is_coloured` says.
     """
-    if (
-        out.isatty()
-        and not environ.get("CI")
-        and environ.get("TERM", "dumb") != "dumb"
-        and level in {"warn", "info"}
-    ):
+    colour = is_coloured(out, environ)
+    if is_terminal(out, environ) and not environ.get("CI") and level in {"warn", "info"}:
         from flakeship.report.live import live_report
 
-        with live_report(out, LOG_LEVELS[level], colour=not environ.get("NO_COLOR")) as report:
+        with live_report(out, LOG_LEVELS[level], colour=colour) as report:
             yield report
     else:
-        yield PlainReport(out, LOG_LEVELS[level])
+        yield PlainReport(out, LOG_LEVELS[level], colour=colour)

@@ -8,23 +8,34 @@ from typing import Final, TextIO
 
 from flakeship import events
 from flakeship.printable import printable
+from flakeship.report.colour import yellow
 
 LOG_LEVELS: Final = {"error": 0, "warn": 1, "info": 2, "debug": 3}
 """The values of the input `log-level`. A report shows the lines of its own level and of all lower numbers."""
 
 
 class PlainReport:
-    """An `Emit` that writes lines to `out` and may be called from any thread. `level` is a value of LOG_LEVELS."""
+    """An `Emit` that writes lines to `out` and may be called from any thread. `level` is a value of LOG_LEVELS.
 
-    def __init__(self, out: TextIO, level: int) -> None:
-        self._out, self._level, self._lock = out, level, threading.Lock()
+    With `colour` those that stand out are yellow.
+    """
+
+    def __init__(self, out: TextIO, level: int, *, colour: bool = False) -> None:
+        self._out, self._level, self._colour, self._lock = out, level, colour, threading.Lock()
 
     def __call__(self, event: events.Event) -> None:
         level, line = line_of(event)
         if line and level <= self._level:
             with self._lock:
-                self._out.write(line + "\n")
+                self._out.write(f"{yellow(line) if self._colour and stands_out(event) else line}\n")
                 self._out.flush()
+
+
+def stands_out(event: events.Event) -> bool:
+    """Whether the line of an event is one that a reader should not miss."""
+    return isinstance(event, events.Warned | events.Retry) or (
+        isinstance(event, events.NotPushed) and not event.expected
+    )
 
 
 def line_of(event: events.Event) -> tuple[int, str]:
@@ -43,7 +54,9 @@ def line_of(event: events.Event) -> tuple[int, str]:
         case events.LayerProgress(state="reading" | "packed", name=name, digest=digest, size=size):
             return 3, f"    {printable(name)} {event.state} {digest} {size_of(size) if size else ''}"
         case events.LayerProgress(state=state, digest=digest, size=size, destination=destination):
-            return 2, f"    {digest[7:19]}  {size_of(size):>9}  {state}  {destination}"
+            return 3, f"    {digest[7:19]} {state} {destination}"
+        case events.LayerDelivered(digest=digest, size=size):
+            return 2, f"    {digest[7:19]}  {size_of(size):>9}  {_delivered(event)}"
         case events.Retry(what=what, reason=reason, attempt=attempt, wait=wait):
             return 1, f"retry {attempt} of {what} in {wait:.1f} s: {printable(reason)}"
         case events.Notice() | events.Warned() | events.NotPushed():
@@ -52,8 +65,16 @@ def line_of(event: events.Event) -> tuple[int, str]:
             return 2, f"\n{text}\n"
         case events.Detail(text=text):
             return 3, f"    {printable(text)}"
-        case events.BuildProgress() | events.BytesMoved() | events.Secret():
+        case _:
             return 3, ""
+
+
+def _delivered(event: events.LayerDelivered) -> str:
+    """The destinations of a layer on one line, those of one state together."""
+    by_state: dict[str, list[str]] = {}
+    for state, destination in zip(event.states, event.destinations, strict=True):
+        by_state.setdefault(state, []).append(destination)
+    return "; ".join(f"{state}  {', '.join(places)}" for state, places in by_state.items())
 
 
 def _remark(event: events.Notice | events.Warned | events.NotPushed) -> tuple[int, str]:

@@ -17,17 +17,27 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class UniqueNotices:
-    """An `Emit` that passes events on, but each notice only once: a run for several images would repeat it for each."""
+class ToldOnce:
+    """An `Emit` that passes events on, but each notice once, and each layer once for the destinations that have it.
+
+    A run for several images would repeat notices for each, and a layer that is read again was told when it was sent first.
+    """
 
     onward: events.Emit
-    seen: set[events.Notice] = field(default_factory=set)
+    seen: set[object] = field(default_factory=set)
 
     def __call__(self, event: events.Event) -> None:
-        if isinstance(event, events.Notice):
-            if event in self.seen:
+        match event:
+            case events.Notice():
+                told: object = event
+            case events.LayerDelivered(digest=digest, destinations=destinations):
+                told = (digest, destinations)
+            case _:
+                self.onward(event)
                 return
-            self.seen.add(event)
+        if told in self.seen:
+            return
+        self.seen.add(told)
         self.onward(event)
 
 

@@ -14,9 +14,10 @@ from flakeship.metadata.syntax.lists import Placed, parse_lines, parse_list
 from flakeship.outside.reading import read_file
 from flakeship.settings.command_line import (
     FALSE,
-    GREETING,
     TAKES_WORDS,
     TRUE,
+    check_command,
+    is_stdin,
     parser_of,
     place,
     unknown,
@@ -46,19 +47,23 @@ class Invocation:
 def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) -> Invocation:
     """UsageError for what is unknown or malformed. `--help` and `--version` raise SystemExit, as argparse does."""
     if not argv:
+        from flakeship.settings.first_help import GREETING
+
         print(GREETING, end="")  # noqa: T201
         raise SystemExit(0)
+    check_command(argv[0])
     declared = {item.name: item for item in inputs()}
     known, rest = parser_of(declared.values(), argv).parse_known_args(with_values(argv, declared))
     words = vars(known).pop("words", ())
     given = {name: _dashes(value) for name, value in vars(known).items()}
-    command = given.pop("command")
+    command = given["command"]
     words = [*words, *(rest if command in TAKES_WORDS else ())]
     odd = next((word for word in [*words, *rest] if word.startswith("-") and word != "-"), None)
     if odd or (rest and command not in TAKES_WORDS):
         raise unknown((odd or rest[0]).partition("=")[0], command, declared.values())
     place(words, given)
     variables, warnings = variables_of(environ, declared)
+    _check_stdin(given, variables)
     values: dict[str, Any] = {}
     for item in declared.values():
         text = _text(item, given, variables, stdin)
@@ -66,6 +71,26 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
             values[item.attribute] = _value(item, text, command)
     check_passed(values.get("pass_env", ()), declared.values())
     return Invocation(command, Settings(**values), tuple(warnings))
+
+
+def _check_stdin(given: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+    """UsageError where an image can't come through stdin, which is read once, and where nobody pipes anything to it."""
+    if "source" not in given and "image" not in given:
+        return
+    name = "source" if "source" in given else "image"
+    text = given[name] or variables.get(name, "")
+    if not is_stdin(text):
+        return
+    if not given[name]:
+        raise UsageError(
+            f"{name} is {text!r} by a variable or an input of CI, where nobody pipes an image to this program",
+            hint=f"name a file, or what Nix builds; in a command line write `… | flakeship {given['command']} -`",
+        )
+    if stdin := next((flag for flag in given if flag.endswith("_stdin") and given[flag]), ""):
+        raise UsageError(
+            f"--{stdin.replace('_', '-')} and {name} {text!r} would both read stdin",
+            hint="give the secret by a file or a variable",
+        )
 
 
 def named(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from flakeship import __doc__ as summary
 from flakeship import __version__
 from flakeship.errors import UsageError
-from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
 from flakeship.settings.variables import nearest
 
@@ -29,23 +29,6 @@ POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layer
 TAKES_WORDS: Final = frozenset({"publish", "doctor"})
 """The commands that take what to build, and references, without a flag."""
 
-_FIRST: Final = frozenset(
-    {
-        "flake",
-        "source",
-        "tags",
-        "labels",
-        "to",
-        "push",
-        "platforms",
-        "username",
-        "password",
-        "dry-run",
-        "reuse",
-    }
-)
-"""What `publish --help` shows; `--help-all` shows the rest too."""
-
 _SHORT: Final = {"tags": ("--tag", "-t")}
 """Other names of a flag, as docker has them."""
 
@@ -54,25 +37,22 @@ _USAGE: Final = {
     "publish": "flakeship publish [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "doctor": "flakeship doctor [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
 }
-_TRANSPORTS: Final = ("docker://", "oci:", "oci-archive:", "docker-archive:", "docker-daemon:")
+SOURCES: Final = (
+    "docker://",
+    "docker-archive:",
+    "oci-archive:",
+    "oci:",
+    "dir:",
+    "docker-daemon:",
+    "containers-storage:",
+)
 """An image that exists already begins so: containers-transports(5)."""
 
-GREETING: Final = f"""\
-flakeship {__version__}: {summary}
+STDINS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+"""A source that comes through stdin is written so, also behind a word of `SOURCES`."""
 
-  flakeship publish .#image ghcr.io/me/app:1     build it, stamp it, push it
-  flakeship publish .#image --to oci:image       into a folder, to look at
-
-`flakeship publish --help` shows what most people need, `flakeship --help` the other commands.
-"""
-_EXAMPLES: Final = """\
-examples:
-  flakeship publish .#image ghcr.io/me/app:1 ghcr.io/me/app:latest
-  flakeship publish --source result --to docker-daemon:app:1
-  flakeship publish .#image ghcr.io/me/app:1 --labels org.opencontainers.image.vendor=Me --dry-run
-
---help-all shows every input. docs/inputs.md has them as a table.
-"""
+_REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
+"""A reference that Nix reads as no installable: what has a colon behind a slash is no path and no URL to it."""
 
 TRUE: Final = frozenset({"true", "1", "yes", "on"})
 FALSE: Final = frozenset({"false", "0", "no", "off"})
@@ -102,11 +82,52 @@ def place(words: Sequence[str], given: dict[str, Any]) -> None:
     """Take what `publish` is given without flags: an installable, unless a flag says what to publish, then references."""
     named = any(given.get(name) for name in ("flake", "source", "file"))
     first = 0 if named else 1
+    _check_words(words, first)
     if words and not named:
-        is_source = words[0] == "-" or words[0].startswith(_TRANSPORTS)
+        is_source = words[0] in STDINS or words[0].startswith((*SOURCES, *_DESCRIPTORS))
         given.update({"source": words[0]} if is_source else {"flake": [words[0]]})
     if words[first:]:
         given["tags"] = [*(given.get("tags") or ()), *words[first:]]
+
+
+_DESCRIPTORS: Final = ("/dev/fd/", "/proc/self/fd/")
+"""What a shell writes for `<(…)` begins so."""
+
+
+def check_command(word: str) -> None:
+    """UsageError for a word that is no command; what begins with a dash may be `--help`."""
+    if word.startswith("-") or word in COMMANDS:
+        return
+    usual = "flakeship publish " + word if set(word) & set("#./:") else "flakeship --help"
+    raise UsageError(
+        f"there is no command {word!r}{nearest(word, COMMANDS)}",
+        hint=f"`{usual}` {'builds and pushes it' if word in usual else 'lists the commands'}",
+    )
+
+
+def _check_words(words: Sequence[str], first: int) -> None:
+    """UsageError for a reference in the place of what is built, and for what is built in the place of a reference."""
+    if first and words and _REFERENCE.fullmatch(words[0]):
+        raise UsageError(
+            f"{words[0]!r} is a place to push to, and nothing before it says what",
+            hint=f"`flakeship publish . {words[0]}` builds the flake here; an image that is there already is docker://{words[0]}",
+        )
+    for word in words[first:]:
+        if word.startswith(SOURCES[1:]):
+            raise UsageError(
+                f"{word!r} is no reference to push to", hint=f"a destination of another kind is `--to {word}`"
+            )
+        if "#" in word or word == "-" or word.startswith((".", "/")):
+            raise UsageError(
+                f"{word!r} says what to publish, and that is said already",
+                hint="behind it stand references; of several attributes each is `--flake NAME=INSTALLABLE`",
+            )
+
+
+def is_stdin(source: str) -> bool:
+    """Whether a `source` comes through stdin."""
+    form = next((form for form in SOURCES if source.startswith(form)), "")
+    return source.removeprefix(form).partition(":")[0] in STDINS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -116,29 +137,23 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
 
 
-class _Short(argparse.RawDescriptionHelpFormatter):
-    """A line for each option."""
-
-    def __init__(self, prog: str, **shape: Any) -> None:
-        super().__init__(prog, **{**shape, "max_help_position": 34, "width": 120})
-
-
-class _HelpAll(argparse.Action):
-    """Print the help of a command with every input."""
+class _Help(argparse.Action):
+    """Print the help that fits a screen."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from flakeship.settings.first_help import first_help
+
         command = parser.prog.split()[-1]
-        argv = [command, "--help"]
-        parser_of(inputs(), argv, all_of=command).parse_args(argv)
-        raise AssertionError("--help ends the process")
+        print(first_help(command, _USAGE[command], COMMANDS[command]), end="")  # noqa: T201
+        raise SystemExit(0)
 
 
 def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     """Return the error for a word that means nothing: with our words where it is an option of another tool, else the nearest."""
-    if command == "publish":
+    if command in {"publish", "inspect"}:
         from flakeship.settings.habits import of_other_tools
 
-        if ours := of_other_tools(word):
+        if ours := of_other_tools(word, command=command):
             return UsageError(f"{word} is an option of {ours.tool}", hint=ours.hint)
     known = [item for item in declared if takes(command, item)]
     flags = [f"--{item.name}" for item in known if not item.secret and item.name not in POSITIONAL.values()]
@@ -152,65 +167,50 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     )
 
 
-def parser_of(declared: Iterable[Input], argv: Sequence[str], *, all_of: str = "") -> argparse.ArgumentParser:
-    """The parser of all commands, with the options of the one that `argv` begins with: each takes its time.
-
-    The help of `publish` shows `_FIRST`, and all where `all_of` says so.
-    """
+def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the one that `argv` begins with: each takes its time."""
     whole = _Parser(prog="flakeship", description=summary, allow_abbrev=False)
-    whole.add_argument("--version", action="version", version=f"flakeship {__version__}")
+    whole.add_argument("--version", "-V", action="version", version=f"flakeship {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, text in COMMANDS.items():
-        shown = _FIRST if command in TAKES_WORDS and command != all_of else None
         sub = commands.add_parser(
             command,
             help=text,
             description=text,
             allow_abbrev=False,
             usage=_USAGE.get(command),
-            epilog=_EXAMPLES if shown and command == "publish" else None,
-            formatter_class=_Short if shown else argparse.HelpFormatter,
+            add_help=command not in TAKES_WORDS,
         )
         if command != argv[0]:
             continue
         if command in TAKES_WORDS:
             sub.add_argument("words", nargs="*", metavar="INSTALLABLE", help=_WORDS)
-            sub.add_argument("--help-all", action=_HelpAll, nargs=0, help="show every input and exit")
+            sub.add_argument("-h", "--help", action=_Help, nargs=0, help="show the usual inputs and exit")
+            sub.add_argument("--help-all", action="help", help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
         for item in declared:
             if item.name == POSITIONAL.get(command):
                 word = "|".join(item.choices) or item.name.upper()
                 sub.add_argument(item.attribute, metavar=word, nargs="?", help=item.help)
             elif takes(command, item):
-                group = sub if shown else groups[item.heading]
-                _add_flags(group.add_argument, item, short=shown)
+                _add_flags(groups[item.heading].add_argument, item)
     return whole
 
 
-def _add_flags(add: Callable[..., Any], item: Input, *, short: frozenset[str] | None) -> None:
+def _add_flags(add: Callable[..., Any], item: Input) -> None:
     text = item.help.replace("%", "%%") + (f" (default: {item.default})" if item.default else "")
-    hidden = short is not None and item.name not in short
     flags = (f"--{item.name}", *_SHORT.get(item.name, ()))
-
-    def add_as(*names: str, words: str = "", **shape: Any) -> None:
-        said = text.partition(". ")[0].partition("; ")[0] if short else text
-        add(*names, help=argparse.SUPPRESS if hidden else said + words, **shape)
-
     match item:
         case Input(secret=True):
-            add_as(f"--{item.name}-file", metavar="FILE", words=f"; from a file, or from {item.variable}")
+            add(f"--{item.name}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")
             if item.name == "password":
-                add_as(f"--{item.name}-stdin", action="store_true", words="; the first line of stdin")
+                add(f"--{item.name}-stdin", action="store_true", help=f"{text}; the first line of stdin")
         case Input(kind="flag"):
-            add_as(*flags, metavar="true|false")
+            add(*flags, metavar="true|false", help=text)
         case Input(kind="choice"):
-            add_as(*flags, metavar="|".join(item.choices))
+            add(*flags, metavar="|".join(item.choices), help=text)
         case Input(kind="lines" | "list"):
-            add_as(
-                *flags,
-                action="append",
-                metavar="VALUE",
-                words="" if short else "; may be given several times",
-            )
+            add(*flags, action="append", metavar="VALUE", help=f"{text}; may be given several times")
         case _:
-            add_as(*flags, metavar={"path": "PATH", "number": "N", "size": "SIZE"}.get(item.kind, "VALUE"))
+            value = {"path": "PATH", "number": "N", "size": "SIZE"}.get(item.kind, "VALUE")
+            add(*flags, metavar=value, help=text)

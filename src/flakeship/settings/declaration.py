@@ -62,8 +62,8 @@ class Settings:
     )
     source: str = _what(
         "path",
-        "An image that exists already, and nothing is built: a store path, an archive, a script, an OCI layout, or "
-        "`docker://REF`",
+        "An image that exists already, and nothing is built: a store path, an archive, a script, an OCI layout, "
+        "`docker://REF`, `docker-daemon:NAME`, or on a command line `-` (a pipe)",
         commands=NAMERS,
     )
     image_in_archive: str = _what(
@@ -85,7 +85,7 @@ class Settings:
     )
     image: str = _what(
         "text",
-        "The image to show: a reference, `oci:DIR`, an archive, a script or a store path",
+        "The image to show: a reference, `oci:DIR`, an archive, a script, a store path, `docker-daemon:NAME` or `-` (a pipe)",
         commands=("inspect",),
     )
     layers_action: str = _what(
@@ -261,6 +261,21 @@ class Settings:
         "Names of environment variables to give to Nix and its builders: `NIX_GITHUB_PRIVATE_PASSWORD`",
         default=(),
         commands=NAMERS,
+    )
+    ssh_key: str = _nix(
+        "text",
+        "The private key to fetch flakes and inputs over ssh (`git+ssh://`): its text, without a passphrase. Builders do not "
+        "get it",
+        secret=True,
+        commands=NAMERS,
+    )
+    ssh_known_hosts: tuple[str, ...] = _nix(
+        "lines",
+        "The hosts that ssh may speak to, as lines of known_hosts. github.com, gitlab.com, codeberg.org and the user's own "
+        "are known already. Any other host is refused",
+        default=(),
+        commands=NAMERS,
+        text_in=NAMERS,
     )
     sandbox: str = _nix(
         "choice",

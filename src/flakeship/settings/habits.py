@@ -76,6 +76,18 @@ _HABITS: Final[dict[str, Habit]] = {
 }
 
 
-def of_other_tools(option: str) -> Habit | None:
+_TO_INSPECT: Final[dict[str, Habit]] = {
+    "--raw": Habit("skopeo", "write --json"),
+    "--config": Habit("skopeo", "write --json, which has the config as `config`"),
+    "--format": Habit("skopeo, docker and podman", "write --json, and let jq choose"),
+    "-f": Habit("skopeo, docker and podman", "write --json, and let jq choose"),
+    "--no-tags": Habit("skopeo", "leave it out: no tags are listed"),
+    "-n": Habit("skopeo", "leave it out: no tags are listed"),
+}
+"""What they mean to those who look at an image."""
+
+
+def of_other_tools(option: str, *, command: str = "publish") -> Habit | None:
     """Find an option of skopeo, crane, docker, podman or Nix; None for any other word."""
-    return _HABITS.get(option)
+    habits = _HABITS | _TO_INSPECT if command == "inspect" else _HABITS
+    return habits.get(option)

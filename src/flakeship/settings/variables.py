@@ -76,7 +76,7 @@ def _input_name(variable: str, prefix: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` for what a word nearly is, else an empty text."""
-    import difflib
+    from flakeship.outside.nearness import nearest_word
 
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.75)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest_word(word, known)
+    return f"; did you mean {near!r}?" if near else ""

@@ -41,6 +41,14 @@ def opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextMana
 
     UsageError too where a single image is not for the platforms wanted.
     """
+    if request.shown:
+        from flakeship.sources.renamed import renamed
+
+        return renamed(path, request, _checked)
+    return _checked(path, request)
+
+
+def _checked(path: Path, request: SourceRequest) -> contextlib.AbstractContextManager[Opened]:
     opening = _opened(path, request)
     if not (request.platforms or request.relabelled):
         return opening

@@ -10,6 +10,11 @@ from flakeship.image.model import Platform
 
 _FAMILIAR: Final = ("docker.io/library/", "docker.io/", "localhost/")
 _SHOWN: Final = 20
+_SYSTEMS: Final = frozenset({"linux", "windows", "freebsd", "darwin"})
+_ARCHITECTURES: Final = frozenset(
+    {"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
+)
+"""What images are mostly for: https://go.dev/doc/install/source#environment has all."""
 
 
 class SeveralImagesError(NotAnImageError):
@@ -63,11 +68,21 @@ def _place(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int
                 return place
     held = _listed([platform.with_version for platform in platforms])
     error = AbsentPlatformError(
-        f"platforms names {wanted.with_version}, and {what} holds {held}",
+        f"platforms names {wanted.with_version}, and {what} holds {held}{_meant(wanted, platforms)}",
         hint="name one of these, or leave `platforms` out for all of them",
     )
     error.held = held
     raise error
+
+
+def _meant(wanted: Platform, platforms: Sequence[Platform]) -> str:
+    """The platform that a misspelt one nearly is. One that exists is never taken for another."""
+    if wanted.os in _SYSTEMS and wanted.architecture in _ARCHITECTURES:
+        return ""
+    from flakeship.outside.nearness import nearest_word
+
+    near = nearest_word(str(wanted), map(str, platforms))
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def check_platform(own: Platform, wanted: Sequence[Platform], *, what: str) -> None:

@@ -65,8 +65,10 @@ class SourceRequest:
     """The platforms wanted, none for all: of several images those for them are taken, and a single one must be for them."""
     relabelled: bool = False
     """Whether the image is to be labelled as for another platform, so that there must be one."""
+    shown: str = ""
+    """How messages call the source; empty where that is its path."""
     as_is: bool = False
-    """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew."""
+    """Keep what an earlier run stamped: `inspect` shows the image as it is, `publish` stamps it anew, if it stamps anything."""
     now: datetime | None = None
     """The date that a script writes for `created = "now"`."""
     folder: Path | None = None

@@ -43,7 +43,7 @@ def handover(outputs: Mapping[str, str]) -> Handover:
 
 def failure(error: UsageError | BuildError, cwd: Path) -> Runner:
     out = io.StringIO()
-    github.report_failure(error, out, cwd=cwd)
+    github.report_failure(error, out, cwd=cwd, environ={})
     return Runner().read(out.getvalue())
 
 
@@ -53,7 +53,7 @@ def test_stages_are_groups() -> None:
         events.BuildLog("hello> compiling"),
         events.StageFinished("build", 1.0),
         events.StageStarted("publish", "publishing"),
-        events.LayerProgress("key", "uploaded", 1500, "sha256:" + "a" * 64, "ghcr.io/o/n"),
+        events.LayerDelivered("sha256:" + "a" * 64, 1500, ("uploaded",), ("ghcr.io/o/n",)),
     )
     assert run.obeyed == [
         Command("group", "building .#image"), Command("endgroup", ""), Command("group", "publishing"), Command("endgroup", ""),
@@ -278,7 +278,9 @@ def test_a_file_that_is_missing_or_can_not_be_written(tmp_path: Path, variable: 
 
 def test_on_a_laptop_the_log_says_all(tmp_path: Path) -> None:
     out = io.StringIO()
-    local.report_failure(UsageError("bad\x1b[2J tag", hint="mend\nit", detail="a\x07\nb"), out, cwd=tmp_path)
+    local.report_failure(
+        UsageError("bad\x1b[2J tag", hint="mend\nit", detail="a\x07\nb"), out, cwd=tmp_path, environ={}
+    )
     assert out.getvalue() == "error: bad tag\n    a\n    b\n  -> mend\n  it\n"
     local.hand_over(handover({"a": "b"}), {"GITHUB_OUTPUT": str(tmp_path / "o")})
     local.summarise("x", {"GITHUB_STEP_SUMMARY": str(tmp_path / "s")})

@@ -94,7 +94,9 @@ def test_debugging_of_the_runner_is_ours_too() -> None:
 
 def test_a_failure_is_red_and_says_what_to_do() -> None:
     out = io.StringIO()
-    gitlab.report_failure(BuildError("no", hint="try", detail="a\x1b[2Jb"), out, cwd=Path())
+    gitlab.report_failure(
+        BuildError("no", hint="try", detail="a\x1b[2Jb"), out, cwd=Path(), environ={"FORCE_COLOR": "1"}
+    )
     assert out.getvalue() == "\x1b[31;1merror: no\n    ab\n  -> try\x1b[0m\n"
 
 

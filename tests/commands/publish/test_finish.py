@@ -58,10 +58,10 @@ class Registry(Withheld):
                 self.lost.discard(digest)
         return super().take(layer, certain=certain)
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         if gone := self.lost & {layer.descriptor.digest for layer in packed.layers}:
             raise BlobsUnknownError(frozenset(gone))
-        return super().prepare(packed)
+        return super().prepare(packed, alone=alone)
 
 
 @pytest.fixture(params=["layered.tar", "layered.tar.gz"])

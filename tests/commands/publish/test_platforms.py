@@ -99,6 +99,26 @@ def test_a_platform_that_an_index_lacks_is_named_with_those_that_it_has(
     assert three.nothing_was_written()
 
 
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        ("linux/amd46", "linux/amd64"),
+        ("linux/arn64", "linux/arm64"),
+        ("linx/amd64", "linux/amd64"),
+        ("linux/s390x", ""),
+        ("linux/arm", ""),
+        ("windows/amd64", ""),
+        ("plan9/mips", ""),
+    ],
+)
+def test_a_misspelt_platform_is_told_and_one_that_exists_is_never_taken_for_another(
+    three: Story, wanted: str, meant: str
+) -> None:
+    with pytest.raises(UsageError, match="platforms names ") as caught:
+        three.publish(wanted)
+    assert caught.value.message.partition("did you mean ")[2].strip("'?") == meant
+
+
 def test_an_index_is_labelled_by_its_entries_alone(three: Story) -> None:
     with pytest.raises(
         UsageError, match=r"corrects a single image, and .* one for each of linux/amd64, "

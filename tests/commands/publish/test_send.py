@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from flakeship import events
 from flakeship.commands.publish.reuse import LayerGoneError
 from flakeship.commands.publish.send import pack_and_send, send
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared
 from flakeship.destinations.withheld import Withheld
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.image.model import Digest, Packed, PackedLayer, Platform, VanishedError
+from flakeship.report.run_record import ToldOnce
 from tests.image.making import files, settled
 from tests.images import digests, random_packed
 
@@ -36,10 +38,10 @@ class Forgetful(Withheld):
             self.lacks.discard(layer.descriptor.digest)
         return super().take(layer, certain=certain)
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         if self.lacks:
             raise BlobsUnknownError(frozenset(self.lacks))
-        return super().prepare(packed)
+        return super().prepare(packed, alone=alone)
 
 
 def watched(discarded: list[str]) -> list[PackedLayer]:
@@ -182,3 +184,41 @@ def test_several_platforms_need_a_destination_that_takes_them(forward_only: bool
     ) as raised:
         pack_and_send(source, plan)
     assert "`platforms`" in raised.value.hint
+
+
+def test_a_layer_is_told_once_for_all_destinations() -> None:
+    told: list[events.Event] = []
+    places = [Withheld("one"), Withheld("other")]
+    send(PACKED.layers, places, uploads=4, emit=told.append)
+    assert sorted(event.digest for event in of_layers(told)) == sorted(digests(PACKED)[:-1])
+    assert {event.destinations for event in of_layers(told)} == {("one", "other")}
+
+
+def test_a_layer_that_is_sent_again_was_not_told_before() -> None:
+    lacking = PACKED.layers[2].descriptor.digest
+
+    class Lacking(Withheld):
+        def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
+            if certain and layer.descriptor.digest == lacking:
+                raise BlobsUnknownError(frozenset({lacking}))
+            return super().take(layer, certain=certain)
+
+    told: list[events.Event] = []
+    places = [Lacking("one"), Withheld("other")]
+    send(PACKED.layers, places, uploads=2, emit=told.append)
+    assert lacking not in {event.digest for event in of_layers(told)}
+    send(PACKED.layers[2:3], places, uploads=2, certain=False, emit=told.append)
+    assert sorted(event.digest for event in of_layers(told)) == sorted(digests(PACKED)[:-1])
+
+
+def test_a_layer_that_was_told_is_not_told_again_in_the_run() -> None:
+    """A destination may ask for it once more when its manifest is written, and a second image may share it."""
+    told: list[events.Event] = []
+    once = ToldOnce(told.append)
+    for places in ([Withheld("one")], [Withheld("one")], [Withheld("one"), Withheld("other")]):
+        send(PACKED.layers, places, uploads=1, emit=once)
+    assert len(of_layers(told)) == 2 * len(PACKED.layers)
+
+
+def of_layers(told: list[events.Event]) -> list[events.LayerDelivered]:
+    return [event for event in told if isinstance(event, events.LayerDelivered)]

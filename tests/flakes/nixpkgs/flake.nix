@@ -109,6 +109,7 @@
             hello = run system "hello-2.12" "busybox mkdir -p $out/bin; busybox cp ${busybox}/busybox $out/bin/hello" { };
             git = empty "git-2";
             gitMinimal = empty "git-minimal-2";
+            openssh = empty "openssh-9";
             python3 = empty "python3-3";
             skopeo = empty "skopeo-1";
             umoci = empty "umoci-0";

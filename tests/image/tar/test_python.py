@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship.errors import NotAnImageError, ResourceError
@@ -55,7 +55,6 @@ def by_tarfile(tops: Iterable[Path], fields: HeaderFields) -> bytes:
     return buffer.getvalue()
 
 
-@settings(max_examples=150, deadline=None)
 @given(trees=st.lists(TREES, max_size=3), fields=OWNERS)
 def test_the_same_bytes_as_tarfile(trees: list[object], fields: HeaderFields) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -98,7 +98,6 @@ def written(*paths: Path | str) -> bytes:
         return reader.read()
 
 
-@settings(max_examples=150, deadline=None)
 @given(tree=TREES)
 def test_python_reads_back_what_was_written(tree: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -41,6 +41,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l impure -d 'Eva
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix -d 'The name of a Cachix cache to pull from' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix-auth-token-file -d 'The token of the Cachix cache' -r -F
@@ -131,6 +133,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l impure -d 'Eval
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix -d 'The name of a Cachix cache to pull from' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix-auth-token-file -d 'The token of the Cachix cache' -r -F
@@ -191,6 +195,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l impure -d 'Ev
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l explain -d 'Print the rule that gave each tag' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l bake -d 'Print a definition for `docker buildx bake`' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l bake-target -d 'The name of the target in definitions for bake' -x

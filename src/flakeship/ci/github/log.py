@@ -138,7 +138,7 @@ def open_log(
         report.close()
 
 
-def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
+def report_failure(error: Error, out: TextIO, *, cwd: Path, environ: Mapping[str, str]) -> None:
     """Write an annotation, at the line of the flake that Nix names, if it names one."""
     CommandLog(out, LOG_LEVELS["error"]).fail(error, position_in_flake(error, cwd))
 

@@ -96,10 +96,10 @@ def open_log(
         report.close()
 
 
-def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
+def report_failure(error: Error, out: TextIO, *, cwd: Path, environ: Mapping[str, str]) -> None:
     """Write the error in red, as the runner writes its own errors."""
     text = io.StringIO()
-    local.report_failure(error, text, cwd=cwd)
+    local.report_failure(error, text, cwd=cwd, environ={})
     out.write(f"{_RED}{text.getvalue().rstrip()}{_PLAIN}\n")
     out.flush()
 

@@ -10,6 +10,7 @@ from typing import TextIO
 from flakeship import events, report
 from flakeship.errors import Error
 from flakeship.printable import printable, printable_lines
+from flakeship.report.colour import is_coloured, red_start
 
 
 def open_log(
@@ -19,9 +20,11 @@ def open_log(
     return report.opened(out, level, environ)
 
 
-def report_failure(error: Error, out: TextIO, *, cwd: Path) -> None:
+def report_failure(error: Error, out: TextIO, *, cwd: Path, environ: Mapping[str, str]) -> None:
     """Write the message, the text of others that belongs to it, and the hint."""
     lines = [*_lines(f"error: {error.message}"), *detail_of(error)]
+    if is_coloured(out, environ):
+        lines[0] = red_start(lines[0])
     if error.hint:
         lines += _lines(f"  -> {error.hint}", "  ")
     out.write("\n".join(lines) + "\n")

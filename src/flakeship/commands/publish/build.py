@@ -18,7 +18,6 @@ from flakeship.commands.publish.source_request import source_request
 from flakeship.commands.publish.stamping import Stamp
 from flakeship.commands.run import Run
 from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
-from flakeship.registry.reference import TRANSPORT
 
 if TYPE_CHECKING:
     from flakeship.sources.blobs import RegistryImage
@@ -70,10 +69,12 @@ def _existing_part(request: Request, plan: Plan, run: Run) -> Part | None:
 
 def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     source, buildable = request.subject.source, request.subject.buildable
-    if source.startswith(TRANSPORT):
-        return Obtained(Path(source), remote=run.registry_image(source, pushed_to=plan.pushed_to))
-    if buildable is None:
-        return Obtained(run.runtime.cwd / source)
+    if source and source.place == "registry":
+        return Obtained(Path(source.name), remote=run.registry_image(source.name, pushed_to=plan.pushed_to))
+    if source:
+        place = run.source_place(source)
+        return Obtained(place.path, shown=place.shown, image=source.image)
+    assert buildable, "it is the one or the other"
     with run.stage("build", f"building {buildable}"):
         run.emit(events.Notice(str(buildable.builder.sandbox)))
         output, flake = buildable.build(), buildable.flake()
@@ -81,7 +82,10 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     if request.rebuild_to_compare:
         from flakeship.nix.reproduce import check_reproducible
 
-        with run.stage("rebuild", f"building {buildable} a second time, to compare"):
+        with (
+            run.stage("rebuild", f"building {buildable} a second time, to compare"),
+            buildable.builder.building(),
+        ):
             check_reproducible(
                 buildable.builder.configured,
                 buildable.installable,
@@ -95,7 +99,8 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
 def _base(request: Request, plan: Plan, run: Run) -> RegistryImage | None:
     """The image that a package is put on; a `source` of a registry is an image already, and its base is not asked for."""
     name = request.choice.base_image
-    if not name or request.subject.source.startswith(TRANSPORT):
+    source = request.subject.source
+    if not name or (source and source.place == "registry"):
         return None
     return run.registry_image(name, pushed_to=plan.pushed_to)
 

@@ -24,7 +24,7 @@ from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
 from flakeship.errors import Error, ResourceError
 from flakeship.report.markdown import summary_markdown
-from flakeship.report.run_record import RunRecord, UniqueNotices
+from flakeship.report.run_record import RunRecord, ToldOnce
 from flakeship.report.summary import summary_text
 from flakeship.settings.declaration import Settings
 
@@ -34,7 +34,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if settings.metadata_file:
         check_metadata(runtime.cwd / settings.metadata_file)
         remove_metadata(runtime.cwd / settings.metadata_file)
-    records = Records(UniqueNotices(runtime.emit))
+    records = Records(ToldOnce(runtime.emit))
     made: dict[str, Result] = {}
     published: list[Published] = []
     with open_run(settings, replace(runtime, emit=records)) as run_:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
+from typing import Final
 
 from flakeship.commands.publish.before import image_before
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part, Stamped
 from flakeship.commands.publish.send import SentLayers, send_again
 from flakeship.commands.publish.times import Times
-from flakeship.commands.tag_record import TagRecord
-from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, TakesIndexes
+from flakeship.commands.tag_record import Naming, TagRecord
+from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, Tagging, TakesIndexes
 from flakeship.errors import UnreachableError
 from flakeship.image.index import seal_index
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import seal
+from flakeship.image.workers import workers
 from flakeship.report.summary import Before
+
+_NAMES_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,12 @@ def _sealed(stamped: Stamped, layers: Mapping[str, PackedLayer], plan: Plan) -> 
 
 def _prepared(packed: Packed | PackedIndex, plan: Plan) -> list[Prepared]:
     """All of the image is at every destination when this returns, but for its names."""
+    alone = len(plan.places) == 1
     if isinstance(packed, Packed):
-        return [place.prepare(packed) for place in plan.places]
-    return [place.prepare_index(packed) for place in plan.places if isinstance(place, TakesIndexes)]
+        return [place.prepare(packed, alone=alone) for place in plan.places]
+    return [
+        place.prepare_index(packed, alone=alone) for place in plan.places if isinstance(place, TakesIndexes)
+    ]
 
 
 def set_names(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ...]:
@@ -108,10 +116,27 @@ def set_names(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published,
     Registries stand first among destinations, and are named last: what others see is set when all else went well.
     """
     # docs/decisions.md#tags-are-written-last
-    taggings = [tagging for each in reversed(prepared) for tagging in each.taggings]
-    names = tuple(name for tagging in taggings for name in tagging.references)
+    groups = [group for each in reversed(prepared) for group in each.taggings]
+    names = tuple(name for group in groups for tagging in group for name in tagging.references)
     with tags.naming(names) as note:
-        for tagging in taggings:
-            tagging.write()
-            note(tagging.references)
+        for group in groups:
+            _set_at_once(group, note)
     return tuple(each.published() for each in prepared)
+
+
+def _set_at_once(group: Sequence[Tagging], note: Naming) -> None:
+    """Set the names of a group, and wait for each of them; the first error of those that failed is raised."""
+
+    def write(tagging: Tagging) -> None:
+        note.begun(tagging.references)
+        tagging.write()
+        note.done(tagging.references)
+
+    if len(group) == 1:
+        write(group[0])
+        return
+    with workers("name", min(len(group), _NAMES_AT_ONCE)) as pool:
+        written = [pool.submit(write, tagging) for tagging in group]
+        wait(written)  # a second name may be set while the first is refused: what is told is told of both
+    for each in written:
+        each.result()

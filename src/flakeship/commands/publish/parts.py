@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Obtained:
     """A result and where it came from. `path` is a store path, a file or a folder; for a `remote` it can't be opened.
 
-    `buildable` and `output` are None for what was given as `source`.
+    `buildable` and `output` are None for what was given as `source`. `shown` is how messages call one that comes once, and
+    `path` is then a file that is kept of it. `image` is the one meant of several in an archive, where `source` says which.
     """
 
     path: Path
@@ -34,11 +35,13 @@ class Obtained:
     output: BuildOutput | None = None
     flake: FlakeMetadata | None = None
     remote: RegistryImage | None = None
+    shown: str = ""
+    image: str = ""
 
     @property
     def name(self) -> str:
         """The name that messages use."""
-        return self.remote.blobs.what if self.remote else str(self.path)
+        return self.remote.blobs.what if self.remote else self.shown or str(self.path)
 
     @property
     def commit_time(self) -> datetime | None:

@@ -30,6 +30,7 @@ class SourceChoice:
     `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as the
     input says it. `platforms` are those wanted, none for all; `relabelled` is True where one image is to be labelled as
     for another platform. `pass_env` are names of variables for a script of the user's own. `wants_program` is False where an entry point was given.
+    `as_is` is True where no input stamps anything: then the image keeps what an earlier run stamped, and its digest.
     """
 
     image_in_archive: str = ""
@@ -42,6 +43,7 @@ class SourceChoice:
     user: str = ""
     wants_program: bool = True
     pass_env: tuple[str, ...] = ()
+    as_is: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> SourceChoice:
@@ -62,6 +64,7 @@ class SourceChoice:
             user=settings.user,
             wants_program=not settings.entrypoint,
             pass_env=settings.pass_env,
+            as_is=_stamps_nothing(settings),
         )
 
 
@@ -100,6 +103,13 @@ class Request:
             naming=NamingRequest.of(settings, run.event, runtime.environ),
             subject=subject_of(settings, run),
         )
+
+
+# docs/decisions.md#what-is-not-stamped-keeps-its-digest
+def _stamps_nothing(settings: Settings) -> bool:
+    written = settings.labels or settings.annotations or settings.annotations_from_labels
+    changed = settings.auto_labels or settings.created != "keep" or settings.given("starts-container")
+    return not written and not changed
 
 
 def _platforms(texts: tuple[str, ...]) -> tuple[Platform, ...]:

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Final
 
+from flakeship import events
 from flakeship.commands.publish.disk_space import check_fits
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import OpenParts, Part, open_parts
@@ -15,7 +16,7 @@ from flakeship.commands.publish.reuse import LayerGoneError
 from flakeship.destinations.protocol import BlobsUnknownError, Destination, TakesIndexes, interrupt
 from flakeship.errors import UsageError
 from flakeship.image.model import Digest, Layer, PackedLayer, VanishedError
-from flakeship.image.pack import packed_layers
+from flakeship.image.pack import packed_layers, size_to_read
 from flakeship.image.workers import workers
 
 _AHEAD: Final = 2
@@ -50,7 +51,7 @@ def _packed_and_sent(layers: Iterable[Layer], source: OpenParts, plan: Plan, *, 
     packed = packed_layers(layers, plan.packing, forward_only=source.forward_only)
     # an error of `send` would else leave the packing of further layers under way as long as the error is kept
     with contextlib.closing(packed):
-        return send(packed, plan.places, uploads=plan.uploads, certain=certain)
+        return send(packed, plan.places, uploads=plan.uploads, certain=certain, emit=plan.packing.emit)
 
 
 def _that_fit(source: OpenParts, plan: Plan) -> Iterable[Layer]:
@@ -66,6 +67,9 @@ def _that_fit(source: OpenParts, plan: Plan) -> Iterable[Layer]:
         temporary=plan.temporary,
         compressed=plan.packing.compression.algorithm != "none",
     )
+    plan.packing.emit(events.LayersAwaited(len(layers)))
+    if None not in (sizes := [size_to_read(layer) for layer in layers]):
+        plan.packing.emit(events.BytesAwaited("read", sum(size or 0 for size in sizes)))
     return layers
 
 
@@ -83,18 +87,28 @@ def _check_platforms(source: OpenParts, places: Sequence[Destination]) -> None:
 
 
 def send(
-    layers: Iterable[PackedLayer], destinations: Sequence[Destination], *, uploads: int, certain: bool = True
+    layers: Iterable[PackedLayer],
+    destinations: Sequence[Destination],
+    *,
+    uploads: int,
+    certain: bool = True,
+    emit: events.Emit = events.ignore,
 ) -> SentLayers:
-    """Hand over every layer, at most `uploads` at a time; `certain` as in Destination.take."""
+    """Hand over every layer; `certain` as in Destination.take. Each that is there is told.
+
+    Of several uploads at a time, others are begun: a registry that is far away opens their sessions meanwhile, and lets
+    in the bytes of `uploads` of them.
+    """
+    begun = uploads if uploads == 1 else uploads + _AHEAD
     sent: dict[str, PackedLayer] = {}
     missing: set[Digest] = set()
     try:
-        with workers("send", uploads) as pool:
+        with workers("send", begun) as pool:
             pending: set[Future[frozenset[Digest]]] = set()
             for layer in layers:
                 sent[layer.key] = layer
-                pending.add(pool.submit(_hand_over, layer, destinations, certain=certain))
-                if len(pending) >= uploads + _AHEAD:
+                pending.add(pool.submit(_hand_over, layer, destinations, certain=certain, emit=emit))
+                if len(pending) >= begun + _AHEAD:
                     pending = _settle(pending, missing)
             while pending:
                 pending = _settle(pending, missing)
@@ -107,17 +121,21 @@ def send(
 
 
 def _hand_over(
-    layer: PackedLayer, destinations: Sequence[Destination], *, certain: bool
+    layer: PackedLayer, destinations: Sequence[Destination], *, certain: bool, emit: events.Emit
 ) -> frozenset[Digest]:
     """The blobs that could not be handed over: a destination was to have them already, or somebody removed them."""
     missing: frozenset[Digest] = frozenset()
+    states: list[str] = []
     for destination in destinations:
         try:
-            destination.take(layer, certain=certain)
+            states.append(destination.take(layer, certain=certain).state)
         except BlobsUnknownError as error:
             missing |= error.digests
         except VanishedError:
             missing |= {layer.descriptor.digest}
+    if not missing:
+        names = tuple(destination.name for destination in destinations)
+        emit(events.LayerDelivered(layer.descriptor.digest, layer.descriptor.size, tuple(states), names))
     layer.discard()
     return missing
 

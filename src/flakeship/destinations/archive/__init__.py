@@ -17,7 +17,6 @@ from flakeship.errors import UsageError
 
 SCHEMES: Final = ("docker-archive", "oci-archive", "-")
 SYNTAX: Final = ("docker-archive:FILE[:REFERENCE]", "oci-archive:FILE[:TAG]", "- for stdout")
-MEDIUM: Final = "path"
 
 
 @dataclass(frozen=True)

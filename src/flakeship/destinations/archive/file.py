@@ -83,7 +83,7 @@ class ArchiveDestination:
         self._emit(events.LayerProgress(layer.name, "written", size, digest, self.name))
         return delivered
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         """Write the rest of a file, which then lacks only its name. On stdout all that is left to write is the name."""
         names = self._names_of(packed)
         docker = self._form == "docker-archive"
@@ -103,8 +103,8 @@ class ArchiveDestination:
         )
         if self._path:
             self._finish_archive(end)
-            return Prepared((Tagging((reference,), self._rename),), lambda: published)
-        return Prepared((Tagging((reference,), lambda: self._finish_archive(end)),), lambda: published)
+            return Prepared(((Tagging((reference,), self._rename),),), lambda: published)
+        return Prepared(((Tagging((reference,), lambda: self._finish_archive(end)),),), lambda: published)
 
     def _finish_archive(self, write: Callable[[ImageArchive], None]) -> None:
         assert self._archive
@@ -185,7 +185,7 @@ class OciArchiveDestination(ArchiveDestination):
     ) -> None:
         super().__init__(path, "oci-archive", names, emit=emit)
 
-    def prepare_index(self, index: PackedIndex) -> Prepared:
+    def prepare_index(self, index: PackedIndex, *, alone: bool = False) -> Prepared:
         """Write the index and its images. UsageError for an index that lists an image of which there are no bytes here."""
         if absent := next((entry for entry in index.entries if entry.image is None), None):
             raise UsageError(

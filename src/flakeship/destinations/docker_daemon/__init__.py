@@ -15,7 +15,6 @@ from flakeship.destinations.protocol import Destination
 
 SCHEMES: Final = ("docker-daemon",)
 SYNTAX: Final = ("docker-daemon:[REFERENCE]",)
-MEDIUM: Final = "engine"
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class EngineDestination:
         self._send(lambda archive: archive.add_layer(layer))
         return self._note(layer, "written")
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         """Send all layers. The engine writes the names by itself, all at once, when it has read the end of the archive."""
         spared = self._send_needed(packed)
         names = self._names or tuple(map(ImageName.of, packed.image.names))
@@ -93,7 +93,7 @@ class EngineDestination:
             return self._published(packed, references[0])
 
         ending = functools.partial(self._end, packed, names, spared)
-        return Prepared((Tagging(references, ending),), published)
+        return Prepared(((Tagging(references, ending),),), published)
 
     def _end(self, packed: Packed, names: Sequence[ImageName], spared: frozenset[Digest]) -> None:
         try:

@@ -16,7 +16,6 @@ from flakeship.errors import UsageError
 
 SCHEMES: Final = ("oci",)
 SYNTAX: Final = ("oci:DIR[:TAG]",)
-MEDIUM: Final = "path"
 
 
 @dataclass(frozen=True)

@@ -115,11 +115,11 @@ class LayoutDestination:
         self._delivered[digest] = delivered
         return delivered
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         """Write config and manifest, and verify the image; index.json does not list it yet."""
         return self._prepared(packed)
 
-    def prepare_index(self, index: PackedIndex) -> Prepared:
+    def prepare_index(self, index: PackedIndex, *, alone: bool = False) -> Prepared:
         """Write every image and the index, and verify them; index.json does not list the index yet."""
         return self._prepared(index)
 
@@ -136,7 +136,7 @@ class LayoutDestination:
             destination=self.name, reference=reference, tags=(), digest=packed.descriptor.digest, blobs=blobs
         )
         return Prepared(
-            (Tagging((reference,), partial(self._write_index_entry, packed, tag)),), lambda: published
+            ((Tagging((reference,), partial(self._write_index_entry, packed, tag)),),), lambda: published
         )
 
     def _check(self, packed: Packed | PackedIndex) -> None:

@@ -15,7 +15,6 @@ from flakeship.destinations.protocol import Destination
 
 SCHEMES: Final = ("containers-storage",)
 SYNTAX: Final = ("containers-storage:[REFERENCE]",)
-MEDIUM: Final = "engine"
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class PodmanDestination:
         assert self._inner
         return self._inner.take(layer, certain=certain)
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         """Complete the image; podman writes the names when it has read all of it."""
         assert self._inner
         return self._inner.prepare(packed)
@@ -120,7 +120,7 @@ class _Command:
         self._emit(events.LayerProgress(layer.name, delivered.state, size, digest, self.name))
         return delivered
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         """Complete the file; loading it writes all names at once."""
         published = self.archive.prepare(packed).finish()
         names = (
@@ -128,7 +128,7 @@ class _Command:
         )
         references = tuple(f"{self.name}:{name}" for name in names)
         loaded = replace(published, destination=self.name, reference=references[0])
-        return Prepared((Tagging(references, self._load),), lambda: loaded)
+        return Prepared(((Tagging(references, self._load),),), lambda: loaded)
 
     def _load(self) -> None:
         argv = [self._command, "load", "--quiet", "--input", str(self._file)]

@@ -15,7 +15,6 @@ from flakeship.registry.reference import TRANSPORT, Reference, with_tag_suffix
 
 SCHEMES: Final = ("docker",)
 SYNTAX: Final = ("docker://REFERENCE",)
-MEDIUM: Final = "registry"
 
 
 @dataclass(frozen=True)

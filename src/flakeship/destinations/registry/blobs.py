@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,29 +17,44 @@ from flakeship.http.errors import WireError
 from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
+from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient, UploadSession
-from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing
+from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing, refuses_the_form
 
 State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 
 _NO_STREAM: Final = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
 """Statuses that refuse a PATCH; a registry that answers with one of them may still accept POST and PUT."""
+_SMALL: Final = 128 * 1024
+"""Bytes of a blob that is sent in the request that ends its session: one that fails costs little to send again."""
+
 _OVERLOADED: Final = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob to upload. `open` is None if it was found at the destination and not made here; `name` is for errors."""
+    """A blob to upload. `open` is None if it was found at the destination and not made here; `name` is for errors.
+
+    `is_new` tells that the destination can hardly have it, as a config that was just stamped.
+    """
 
     digest: Digest
     size: int
     open: Callable[[], BinaryIO] | None
     name: str
+    is_new: bool = False
 
     @classmethod
-    def of(cls, descriptor: Descriptor, open_: Callable[[], BinaryIO] | None, *, name: str) -> Blob:
+    def of(
+        cls,
+        descriptor: Descriptor,
+        open_: Callable[[], BinaryIO] | None,
+        *,
+        name: str,
+        is_new: bool = False,
+    ) -> Blob:
         """Make a blob of a descriptor, which is an image's config or one of its layers."""
-        return cls(descriptor.digest, descriptor.size, open_, name)
+        return cls(descriptor.digest, descriptor.size, open_, name, is_new)
 
 
 @dataclass(slots=True)
@@ -52,22 +68,29 @@ class _Upload:
 
 
 class BlobUploads:
-    """Uploads to one repository: by a streamed PATCH, or by one PUT if the registry refuses that.
+    """Uploads to one repository: by a streamed PATCH, or by one PUT if the registry refuses that or the blob is small.
+
+    At most `bodies` streams are sent at a time; what comes before and after one does not count.
 
     https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
     """
 
-    def __init__(self, client: RegistryClient, *, mount_from: tuple[str, ...], emit: Emit) -> None:
+    def __init__(
+        self, client: RegistryClient, *, mount_from: tuple[str, ...], emit: Emit, bodies: int = 4
+    ) -> None:
         self._client = client
+        self._bodies = threading.Semaphore(bodies)
         self._mount_from = tuple(source for source in mount_from if source != client.repository)
         self._emit = emit
         self._limit = AdaptiveLimit(client.transport.now)
         self._sessions = UploadSessions(client)
         self._streams = True
+        self._takes_whole = True
+        self._last_was_missing = False
 
     def check(self) -> None:
         """Open a session and cancel it again, which needs the right to push. Raises what `start_upload` raises."""
-        self._cancel_one(self._start())
+        self._sessions.cancel_aside(self._start())
 
     def begin_end(self) -> None:
         """Open no further session, and begin to cancel those that wait for another try. Returns at once."""
@@ -109,9 +132,11 @@ class BlobUploads:
         blob = upload.blob
         self._sessions.check()
         self._cancel(upload)
-        if upload.believe and self._is_there(blob):
+        there, session = self._asked_for(upload)
+        if there:
+            if session:
+                self._cancel_one(session)
             return "uploaded" if upload.committed else "reused"
-        session = self._mount(blob.digest) if upload.believe else self._start()
         # docs/decisions.md#a-mounted-blob-is-asked-for-afterwards
         if session is None and self._is_there(blob):
             return "mounted"
@@ -122,6 +147,31 @@ class BlobUploads:
         session = session or self._start()
         self._send(upload, session, RequestBody(blob.open, blob.size, blob.name, self._emit))
         return "uploaded"
+
+    def _asked_for(self, upload: _Upload) -> tuple[bool, UploadSession | None]:
+        """Return whether the blob is there and is believed to be, and a session for it unless a mount succeeded.
+
+        Of a registry that is far away a session is asked for in the same moment where the answer is likely to be no: it
+        was for the last layer, or the blob is new.
+        """
+        blob = upload.blob
+        if not upload.believe:
+            return False, self._start()
+        # docs/decisions.md#independent-questions-are-asked-at-once
+        if not (self._client.is_far and blob.open and (blob.is_new or self._last_was_missing)):
+            found = self._is_there(blob)
+            self._last_was_missing = not found
+            return (True, None) if found else (False, self._mount(blob.digest))
+        with workers("ask", 1) as pool:
+            there = pool.submit(self._is_there, blob)
+            session = self._mount(blob.digest)
+            if session:
+                upload.sessions.append(session)  # whatever the question ends with, the next try cancels it
+            found = there.result()
+            self._last_was_missing = not found
+        if session:
+            upload.sessions.pop()
+        return found, session
 
     def _is_there(self, blob: Blob) -> bool:
         """Ask whether the blob is there with its size, which some registries do not report, or report as 0.
@@ -151,6 +201,18 @@ class BlobUploads:
         return session
 
     def _send(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
+        # docs/decisions.md#a-small-blob-is-sent-whole
+        whole = body.size <= _SMALL and self._takes_whole
+        if self._streams and whole:
+            try:
+                self._put_at_once(upload, session, body, None)
+            except RegistryError as error:
+                if error.answer.status not in _NO_STREAM or not refuses_the_form(error):
+                    raise
+            else:
+                return
+            self._takes_whole = False
+            session = self._start()
         if self._streams:
             try:
                 self._stream(upload, session, body)
@@ -168,7 +230,7 @@ class BlobUploads:
 
     def _stream(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
         upload.sessions.append(session)
-        with self._sessions.used(session):
+        with self._bodies, self._sessions.used(session):
             after = self._client.patch(session, body)
             self._sessions.moved(session, after)
             upload.sessions[-1] = session = after

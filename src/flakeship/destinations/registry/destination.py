@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,7 @@ from flakeship.events import Detail, Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Descriptor, Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.place import ManifestDocument
 from flakeship.image.stream import Reader
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
@@ -36,7 +38,10 @@ from flakeship.registry.reading import RepositoryReader
 
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
-_CHECKS_AT_ONCE: Final = 8
+_NEAR: Final = 8
+_FAR: Final = 40
+"""Questions that are asked at once of a registry that is near, and of one that is far away: see docs/measurements.md."""
+
 _UNKNOWN_BLOB: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "SIZE_INVALID"})
 
 
@@ -56,7 +61,7 @@ class RegistryDestination:
     """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
     `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
-    credentials were found, for the log and for errors. `platform_hint` is as in `RegistryOptions`.
+    credentials were found, for the log and for errors. `platform_hint` and `bodies` are as in `RegistryOptions`.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class RegistryDestination:
         reuse: Reuse | None = None,
         source: str = "",
         platform_hint: Callable[[str], str] = lambda _: "",
+        bodies: int = 4,
         emit: Emit,
     ) -> None:
         self._client = client
@@ -76,13 +82,16 @@ class RegistryDestination:
         self._reuse = reuse
         self._source = source
         self._emit = emit
-        self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit)
+        self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit, bodies=bodies)
         self._delivered: dict[Digest, DeliveredBlob] = {}
         self._must_resend: frozenset[Digest] = frozenset()
         """Blobs that the registry refused to have, although it had reported them."""
         self._listed: set[Digest] = set()
         """Blobs that an existing manifest lists, and that were not checked one by one yet."""
         self._locks: dict[Digest, threading.Lock] = {}
+        self._known: tuple[ExistingImage, ...] | None = None
+        self._seen: dict[str, Digest] = {}
+        """The digests that the tags to write had when they were looked at."""
 
     @property
     def name(self) -> str:
@@ -109,7 +118,11 @@ class RegistryDestination:
         if self._source:
             self._emit(Notice(f"{self.name}: credentials from {self._source}"))
         self._retrying("check of", self._client.ping)
-        _aside(lambda: self._retrying("check of", self._uploads.check))
+        # docs/decisions.md#independent-questions-are-asked-at-once
+        with workers("look", 2) as pool:
+            known = pool.submit(self._look)
+            pool.submit(lambda: self._retrying("check of", self._uploads.check)).result()
+            self._known = known.result()
 
     def interrupt(self) -> None:
         """Open no further upload session, and begin to cancel those that are open. Returns at once."""
@@ -126,9 +139,12 @@ class RegistryDestination:
         Blobs listed by a manifest that stays in place need no HEAD. Before a new manifest refers to them each is
         checked, because registries accept manifests with wrong sizes.
         """
+        return self._look() if self._known is None else self._known
+
+    def _look(self) -> tuple[ExistingImage, ...]:
         if self._reuse is None:
             return ()
-        images = existing_images(self._client, self._tags, self._emit)
+        images = existing_images(self._client, self._tags, self._emit, seen=self._note)
         if not images or self._reuse.always:
             images += existing_images(self._client, self._reuse.tags, self._emit)
         for image in images:
@@ -138,6 +154,13 @@ class RegistryDestination:
         for client, tags in self._reuse.others:
             images += existing_images(client, tags, self._emit)
         return images
+
+    def _note(self, tag: str, manifest: ManifestDocument) -> None:
+        """Note what a tag names, and open connections to ask for its layers while its config is read."""
+        self._seen[tag] = manifest.digest
+        layers = manifest.content.get("layers")
+        if self._client.is_far and isinstance(layers, list):
+            self._client.connect_ahead(min(len(layers) + len(self._tags) + 2, _FAR))  # a config beside them
 
     def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
         """Open a blob in the repository where `existing` found it."""
@@ -158,49 +181,88 @@ class RegistryDestination:
         )
         return delivered
 
-    def prepare(self, packed: Packed) -> Prepared:
+    def prepare(self, packed: Packed, *, alone: bool = False) -> Prepared:
         """Write the config, then the manifest by its digest. Each tag is read back when all are written."""
-        return self._prepared(packed, self._put_blobs(packed))
+        return self._prepared(packed, alone=alone)
 
-    def prepare_index(self, index: PackedIndex) -> Prepared:
+    def prepare_index(self, index: PackedIndex, *, alone: bool = False) -> Prepared:
         """Write every image by its digest, then the index as `prepare` does a manifest."""
-        blobs: list[DeliveredBlob] = []
-        for image in index.images:
-            blobs += self._put_blobs(image)
-            if not self._head(image.descriptor.digest):
-                self._check_listed(index)
-                self._put(image, image.descriptor.digest)
-        return self._prepared(index, blobs)
+        return self._prepared(index, alone=alone)
 
-    def _put_blobs(self, packed: Packed) -> list[DeliveredBlob]:
-        """Write the config, and list it after the layers, all of which have been taken."""
-        config = Blob.of(packed.config_descriptor, lambda: io.BytesIO(packed.config), name="the config")
-        blobs = [self._blob_for(layer.descriptor) for layer in packed.layers]
-        certain = config.digest not in self._must_resend
-        return [*blobs, _aside(lambda: self._ensure(config, certain=certain))]
+    def _put_config(self, packed: Packed) -> DeliveredBlob:
+        described, data = packed.config_descriptor, packed.config
+        config = Blob.of(described, lambda: io.BytesIO(data), name="the config", is_new=True)
+        return self._ensure(config, certain=config.digest not in self._must_resend)
 
     def _blob_for(self, descriptor: Descriptor) -> DeliveredBlob:
         unasked = DeliveredBlob(descriptor.digest, descriptor.size, "reused")
         return self._delivered.get(descriptor.digest, unasked)
 
-    def _prepared(self, packed: Packed | PackedIndex, blobs: list[DeliveredBlob]) -> Prepared:
+    def _prepared(self, packed: Packed | PackedIndex, *, alone: bool) -> Prepared:
         digest = packed.descriptor.digest
-        current = {tag: self._head(tag) for tag in self._tags}
-        if any(there != digest for there in current.values()) or (not current and not self._head(digest)):
-            self._check_listed(packed)
+        children = () if isinstance(packed, Packed) else packed.images
+        asked = self._tags or (digest,)
+        # docs/decisions.md#independent-questions-are-asked-at-once
+        expected = any(self._seen.get(reference) != digest for reference in asked)
+        with self._asking() as pool:
+            configs = [pool.submit(self._put_config, image) for image in packed.images]
+            heads = [
+                pool.submit(self._head, reference)
+                for reference in (*asked, *(child.descriptor.digest for child in children))
+            ]
+            layers = self._begin_check(pool, packed) if expected else None
+            delivered = [config.result() for config in configs]
+            there = dict(zip(asked, (head.result() for head in heads[: len(asked)]), strict=True))
+            lacking = [
+                child for child, head in zip(children, heads[len(asked) :], strict=True) if not head.result()
+            ]
+            changes = lacking or any(found != digest for found in there.values())
+            if changes:
+                self._end_check(layers if layers is not None else self._begin_check(pool, packed))
+            for put in [pool.submit(self._put, child, child.descriptor.digest) for child in lacking]:
+                put.result()
+        blobs = tuple(
+            blob
+            for image, config in zip(packed.images, delivered, strict=True)
+            for blob in (*(self._blob_for(layer.descriptor) for layer in image.layers), config)
+        )
+        current = {tag: there[tag] for tag in self._tags}
+        # docs/decisions.md#one-destination-gets-its-manifest-by-name
+        if changes and not (alone and current):
             self._put(packed, digest)
 
         def published() -> Published:
-            for tag, there in current.items():
-                if there != digest:
-                    self._check_tag(tag, digest)
-            return Published(self.name, f"{self.name}@{digest}", self.references, digest, tuple(blobs))
+            set_now = [tag for tag, found in current.items() if found != digest]
+            with self._asking() as pool:
+                for _ in pool.map(lambda tag: self._check_tag(tag, digest), set_now):
+                    pass
+            return Published(self.name, f"{self.name}@{digest}", self.references, digest, blobs)
 
-        taggings = (
-            Tagging((f"{self.name}:{tag}@{digest}",), partial(self._write_tag, packed, tag, there))
+        return Prepared(self._taggings(packed, current, alone=alone), published)
+
+    def _taggings(
+        self, packed: Packed | PackedIndex, current: Mapping[str, Digest | None], *, alone: bool
+    ) -> tuple[tuple[Tagging, ...], ...]:
+        """Return what sets the names: those that are new at once, then one by one those that name another image.
+
+        docs/decisions.md#new-names-at-once-others-in-turn
+        """
+        digest = packed.descriptor.digest
+        taggings = {
+            tag: Tagging((f"{self.name}:{tag}@{digest}",), partial(self._write_tag, packed, tag, there))
             for tag, there in current.items()
-        )
-        return Prepared(tuple(taggings), published)
+        }
+        new = [taggings[tag] for tag, there in current.items() if there in (None, digest)]
+        moved = [taggings[tag] for tag, there in current.items() if there not in (None, digest)]
+        first = new[
+            : int(alone)
+        ]  # it brings the manifest, which others of the same moment would bring as well
+        return tuple(filter(None, (tuple(first), tuple(new[len(first) :]), *((each,) for each in moved))))
+
+    @contextmanager
+    def _asking(self) -> Iterator[Executor]:
+        with workers("ask", _FAR if self._client.is_far else _NEAR) as pool:
+            yield pool
 
     def _deferred(self, blob: Blob) -> DeliveredBlob | None:
         """Defer the check of a blob that an existing manifest lists; return None for any other blob."""
@@ -208,15 +270,16 @@ class RegistryDestination:
             return None
         return DeliveredBlob(blob.digest, blob.size, "reused")
 
-    def _check_listed(self, packed: Packed | PackedIndex) -> None:
-        """Check all deferred blobs. BlobsUnknownError lists those that are missing."""
+    def _begin_check(self, pool: Executor, packed: Packed | PackedIndex) -> list[Future[Digest | None]]:
+        """Begin to check all deferred blobs."""
         named = {layer.descriptor.digest: layer for image in packed.images for layer in image.layers}
         # docs/decisions.md#blobs-get-a-head-before-another-manifest
         waiting = [_blob(layer) for digest, layer in named.items() if digest not in self._delivered]
-        if not waiting:
-            return
-        with workers("ask", min(len(waiting), _CHECKS_AT_ONCE)) as pool:
-            missing = frozenset(filter(None, pool.map(self._missing_digest, waiting)))
+        return [pool.submit(self._missing_digest, blob) for blob in waiting]
+
+    def _end_check(self, asked: Sequence[Future[Digest | None]]) -> None:
+        """Wait for the checks. BlobsUnknownError lists the blobs that are missing."""
+        missing = frozenset(digest for each in asked if (digest := each.result()))
         if missing:
             self._must_resend |= missing
             raise BlobsUnknownError(missing)
@@ -381,12 +444,6 @@ class RegistryDestination:
         if answer.status == 401:
             return f"{self._client.registry} does not accept the credentials{source}, or not for {self.name}: {answer}"
         return f"the credentials{source} may not push to {self.name}: {answer}"
-
-
-def _aside(action: Callable[[], T]) -> T:
-    """Do what opens an upload session in a thread, where no signal comes between the session and the note of it."""
-    with workers("send", 1) as pool:
-        return pool.submit(action).result()
 
 
 def _blob(layer: PackedLayer) -> Blob:

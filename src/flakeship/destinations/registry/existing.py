@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from flakeship.errors import Error
 from flakeship.events import Detail, Emit
 from flakeship.image.existing import ExistingImage
-from flakeship.image.place import read_image, read_manifest
+from flakeship.image.place import ManifestDocument, read_image, read_manifest
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reading import RepositoryReader
@@ -19,35 +19,52 @@ _AT_ONCE: Final = 4
 
 
 def existing_images(
-    client: RegistryClient, references: Sequence[str], emit: Emit
+    client: RegistryClient,
+    references: Sequence[str],
+    emit: Emit,
+    *,
+    seen: Callable[[str, ManifestDocument], None] = lambda _reference, _manifest: None,
 ) -> tuple[ExistingImage, ...]:
     """Return the images behind tags or digests in their order, for an index one image a platform.
 
-    An image that can't be read or contradicts itself is left out, which only costs the reuse of its layers.
+    An image that can't be read or contradicts itself is left out, which only costs the reuse of its layers. `seen` is
+    called with each manifest before its config is read.
     """
     if not references:
         return ()
     repository = RepositoryReader(client, client.name)
+
+    def look(reference: str) -> list[ExistingImage]:
+        return list(_images(repository, reference, emit, seen))
+
+    first, *others = references
     with workers("look", min(len(references), _AT_ONCE)) as pool:
-        found = list(pool.map(lambda reference: list(_images(repository, reference, emit)), references))
+        found = [pool.submit(look, reference) for reference in others]
+        images_of = [look(first), *(each.result() for each in found)]
     return tuple(
         replace(image, reference=f"{client.name}:{reference}")
-        for reference, images in zip(references, found, strict=True)
+        for reference, images in zip(references, images_of, strict=True)
         for image in images
     )
 
 
 def _images(
-    repository: RepositoryReader, reference: str, emit: Emit, *, within: bool = False
+    repository: RepositoryReader,
+    reference: str,
+    emit: Emit,
+    seen: Callable[[str, ManifestDocument], None],
+    *,
+    within: bool = False,
 ) -> Iterator[ExistingImage]:
     try:
         manifest = read_manifest(repository, reference)
         if manifest is None:
             return
+        seen(reference, manifest)
         # an index inside an index has no use, and the nesting might never end
         if not within and manifest.is_index:
             for digest in dict.fromkeys(manifest.children()[:_PLATFORMS]):
-                yield from _images(repository, digest, emit, within=True)
+                yield from _images(repository, digest, emit, seen, within=True)
             return
         yield read_image(repository, manifest)
     except (Error, ValueError, KeyError) as error:

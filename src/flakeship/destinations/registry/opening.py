@@ -89,6 +89,7 @@ def _destination(
         reuse=reuse if options.registry.reuse else None,
         source=found.source if credentials else "",
         platform_hint=options.registry.platform_hint,
+        bodies=options.registry.bodies,
         emit=options.emit,
     )
 

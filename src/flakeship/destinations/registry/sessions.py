@@ -111,6 +111,14 @@ class UploadSessions:
             self._requests += 1
         self._delete(session)
 
+    def cancel_aside(self, session: UploadSession) -> None:
+        """Begin to delete the session, and return at once: the end of the run waits for that."""
+        with self._changed:
+            if not self._forget(session):
+                return
+            self._requests += 1
+        threading.Thread(target=self._delete, args=(session,), daemon=True).start()
+
     def begin_end(self) -> None:
         """Refuse further sessions, and begin to delete those of which no request is under way. Returns at once."""
         with self._changed:

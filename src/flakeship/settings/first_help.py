@@ -1,0 +1,49 @@
+"""The first that a command says of itself: a greeting, and help that fits a terminal of 24 lines and 80 columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flakeship import __doc__ as summary
+from flakeship import __version__
+
+GREETING: Final = f"""\
+flakeship {__version__}: {summary}
+
+  flakeship publish .#image ghcr.io/me/app:1     build it, stamp it, push it
+  flakeship publish .#image --to oci:image       into a folder, to look at
+
+`flakeship publish --help` shows what most people need, `flakeship --help` the other commands.
+"""
+
+FIRST: Final = {
+    "flake": ("--flake INSTALLABLE", "what to build, as `nix build` takes it; default `.`"),
+    "source": ("--source IMAGE", "one that is there: path, docker://REF, `-` (a pipe)"),
+    "platforms": ("--platforms LIST", "of several platforms those to take: linux/amd64"),
+    "tags": ("-t, --tags REFERENCE", "where to push to, or a tag or rule for `--images`"),
+    "labels": ("--labels KEY=VALUE", "labels, which win over those of the flake"),
+    "to": ("--to DESTINATION", "oci:DIR, docker-archive:FILE, docker-daemon:, `-`"),
+    "push": ("--push auto|true|false", "whether to send it to registries; default auto"),
+    "username": ("--username NAME", "user at the registry; `docker login` does, too"),
+    "password": ("--password-stdin", "from stdin; else --password-file, FLAKESHIP_PASSWORD"),
+    "reuse": ("--reuse trust|verify|off", "whether to believe in layers that are there already"),
+    "dry-run": ("--dry-run", "build and pack, say what would be sent, send nothing"),
+}
+"""The inputs that `--help` shows: how each is written, and in a few words what it is."""
+
+_EXAMPLES: Final = {
+    "publish": """\
+  flakeship publish .#image ghcr.io/me/app:1 ghcr.io/me/app:latest
+  flakeship publish .#image ghcr.io/me/app:1 --labels vendor=me --dry-run
+  flakeship publish --source result --to docker-daemon:app:1
+  ./result | flakeship publish - ghcr.io/me/app:1
+""",
+    "doctor": "  flakeship doctor .#image ghcr.io/me/app:1\n",
+}
+
+
+def first_help(command: str, usage: str, text: str) -> str:
+    """What `flakeship COMMAND --help` prints; `text` is what the command does."""
+    rows = (*FIRST.values(), ("-h, --help; --help-all", "this; every input"))
+    options = "".join(f"  {flag:25} {words}\n" for flag, words in rows)
+    return f"usage: {usage}\n\n{text}.\n\n{options}\nexamples:\n{_EXAMPLES[command]}"

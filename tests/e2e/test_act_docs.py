@@ -1,0 +1,173 @@
+"""Real act runs the workflows of the docs, all in one run: as they stand there, but for hosted registries and clouds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Act, ActRun
+from tests.e2e.docs_workflows import loaded, readme, shown, together
+from tests.e2e.test_act import commit, config, said
+from tests.e2e.test_workflows import WHOLE, act_lists, blocks
+from tests.testbed.command import Publish
+from tests.testbed.registry import Registry
+from tests.testbed.ssh import SshServer
+
+TOKEN = "github_pat_CaNaRyToken9"
+
+
+@pytest.fixture
+def app(
+    make_flake: Callable[..., Path],
+    ssh_server: SshServer,
+    private_repository: Path,
+    fetching_environ: Mapping[str, str],
+) -> Path:
+    """The shapes, and `sauced`, the one that needs a private input; the lock file spares the others to fetch it."""
+    folder = make_flake()
+    text = (folder / "flake.nix").read_text()
+    url = f"git+{ssh_server.url(private_repository)}?ref=main"
+    given = f'inputs.sauce = {{ url = "{url}"; flake = false; }};\n  outputs =\n    {{ self, sauce }}:'
+    sauced = 'sauced = builtins.seq (builtins.readFile "${sauce}/secret-sauce") layered;'
+    text = text.replace("outputs =\n    { self }:", given)
+    text = text.replace("default = hello;", f"default = hello;\n          {sauced}")
+    (folder / "flake.nix").write_text(text)
+    lock = ["nix", "flake", "lock"]
+    subprocess.run(lock, cwd=folder, env=fetching_environ, check=True, capture_output=True)
+    assert (folder / "flake.lock").exists()
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A repository whose workflow act runs."""
+
+    act: Act
+    folder: Path
+    git: Callable[..., str]
+
+    def run(self, document: dict[str, Any], *flags: str) -> ActRun:
+        commit(self.folder, self.git, document)
+        run = self.act(self.folder, *flags, event=next(iter(document["on"])))
+        assert run.returncode == 0, run
+        return run
+
+    @property
+    def revision(self) -> str:
+        return self.git(self.folder, "rev-parse", "HEAD").strip()
+
+
+@pytest.fixture
+def project(act: Act, make_flake: Callable[..., Path], git: Callable[..., str]) -> Project:
+    return Project(act, make_flake(), git)
+
+
+@pytest.fixture
+def project_with_private_input(act: Act, app: Path, git: Callable[..., str]) -> Project:
+    return Project(act, app, git)
+
+
+@pytest.fixture
+def old_image(publish: Publish, archive: Path, registry: Registry) -> str:
+    """NAME@DIGEST of an image with the label `run=old`."""
+    name = f"{registry.host}/{registry.new_repository()}"
+    done = publish("--source", str(archive), "--tags", f"{name}:1", "--labels", "run=old")
+    assert done.code == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_act_reads_every_workflow_of_the_docs_as_it_stands(tmp_path: Path, git: Callable[..., str]) -> None:
+    folder = tmp_path / ".github/workflows"
+    folder.mkdir(parents=True)
+    files = {at.replace(":", "-"): text for at, text in blocks() if at.partition(":")[0] in WHOLE}
+    for name, text in files.items():
+        (folder / f"{name}.yml").write_text(text)
+    git(tmp_path, "init", "-q")
+    assert act_lists(tmp_path) == {f"{name}.yml" for name in files}
+
+
+def test_workflows_for_images_deployments_and_going_back(
+    project: Project, registry: Registry, old_image: str
+) -> None:
+    """The README's among them, with a second step that says what it put out."""
+    owner = f"{registry.host}/{registry.new_repository()}"
+    old, _, digest = old_image.partition("@")
+    first = loaded(readme(), f"{owner}/octo/app", image="layered")
+    first["jobs"]["image"]["steps"][-1]["id"] = "ship"
+    first["jobs"]["image"]["steps"].append({"run": 'echo "digest=${{ steps.ship.outputs.digest }}"'})
+    deploy = shown("## The digest in later jobs").replace("run: kubectl", "run: echo kubectl")
+    document = together(
+        readme=first,
+        deploy=loaded(deploy, f"{owner}/deployed", image="layered"),
+        back=loaded(shown("## Back to a digest"), old),
+    )
+
+    run = project.run(document, "--input", f"digest={digest}")
+
+    shipped = f"{owner}/octo/app".partition("/")[2]
+    assert f"digest={registry.digest(shipped, 'main')}" in said(run)
+    labels = config(registry, shipped, "main")["config"]["Labels"]
+    assert labels["org.opencontainers.image.revision"] == project.revision
+    pages = [str(summary["content"]) for summary in run.commands("summary")]
+    assert any(f"octo/app@{registry.digest(shipped, 'main')}" in page for page in pages)
+    deployed = f"{owner}/deployed"
+    reference = f"{deployed}@{registry.digest(deployed.partition('/')[2], 'main')}"
+    assert f"kubectl set image deployment/app app={reference}" in said(run)
+    repository = old.partition("/")[2]
+    assert registry.digest(repository, "latest") == digest
+    assert config(registry, repository, "latest")["config"]["Labels"]["run"] == "old"
+
+
+@pytest.mark.long
+def test_workflows_for_several_images_a_matrix_and_private_inputs(
+    project_with_private_input: Project, registry: Registry, ssh_server: SshServer
+) -> None:
+    """Whether GitHub takes the token can't be asked here; that it is hidden, and that Nix takes the line, can."""
+    owner = registry.new_repository()
+    images = f"{registry.host}/{owner}"
+    names = {"api_image": "layered", "web_image": "hello"}
+    matrix = loaded(shown("## A matrix").replace("name }}-image", "name }}"), f"{images}/matrix")
+    matrix["jobs"]["image"]["strategy"]["matrix"]["name"] = ["layered", "hello"]
+    matrix["jobs"]["image"]["runs-on"] = "ubuntu-latest"
+    document = together(
+        several=loaded(shown("## Several images"), f"{images}/several", **names),
+        matrix=matrix,
+        token=loaded(shown("## Private inputs by a token"), f"{images}/token", image="layered"),
+        ssh=loaded(shown("## Private inputs by an ssh key"), f"{images}/ssh", image="sauced"),
+        minimal=loaded(shown("## Minimal"), f"{images}/minimal", image="layered"),
+    )
+
+    run = project_with_private_input.run(
+        document,
+        *("--secret", f"PRIVATE_INPUTS_TOKEN={TOKEN}"),
+        *("--secret", f"PRIVATE_INPUTS_KEY={ssh_server.key}"),
+        *("--var", f"PRIVATE_INPUTS_HOSTS={ssh_server.known}"),
+    )
+
+    for name in ("several/api", "several/web", "token", "ssh", "minimal"):
+        assert "main" in registry.tags(f"{owner}/{name}"), name
+    assert sorted(registry.tags(f"{owner}/matrix/layered")) == ["main-amd64", "main-arm64"]
+    secrets = [TOKEN, *(line for line in ssh_server.key.splitlines() if "-----" not in line)]
+    log = json.dumps([line for line in run.log if line.get("command") != "add-mask"])
+    assert not [secret for secret in secrets if secret in log], "hidden, but where act is told what to hide"
+
+
+@pytest.mark.long
+def test_a_pull_request_of_ones_own_is_built_and_not_pushed(project: Project, registry: Registry) -> None:
+    repository = registry.new_repository()
+    text = shown("## Pull requests").replace("push:\n    branches: [main]\n  ", "")
+    document = loaded(text, f"{registry.host}/{repository}", image="layered")
+    assert list(document["on"]) == ["pull_request"]
+    document["jobs"]["image"]["steps"][-1]["id"] = "ship"
+    document["jobs"]["image"]["steps"].append({"run": 'echo "pushed=${{ steps.ship.outputs.pushed }}"'})
+
+    run = project.run(document)
+
+    assert registry.tags(repository) == []
+    assert "pushed=false" in said(run)
