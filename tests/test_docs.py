@@ -127,7 +127,12 @@ OF_OTHERS: Final = {"github.md", "compatibility.md", "measurements.md", "reliabi
 
 PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 _CODE: Final = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
-_WRITTEN: Final = re.compile(r"^(?:\$ )?flakeship (?P<words>.*)$", re.MULTILINE)
+_WRITTEN: Final = re.compile(
+    r"(?:^(?:\$ )?|\\?\| )"
+    r"(?:(?:uvx )?flakeship|nix run github:flakeship/flakeship --|docker run .*/flakeship:1) (?P<words>.*)$",
+    re.MULTILINE,
+)
+"""A line that calls the program in one of the ways to get it, or behind a pipe."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -168,8 +173,11 @@ def test_every_line_of_the_pages_that_calls_flakeship_is_understood() -> None:
     for page in PAGES:
         for code in _CODE.finditer(page.read_text()):
             for line in _WRITTEN.finditer(code[0].strip("`")):
-                argv = shlex.split(line["words"].partition(" | ")[0], comments=True)
-                if len(argv) > 1 and argv[0] in COMMANDS and not set(argv) & {"--help", "--help-all"}:
+                words = re.split(r" \\?\| ", line["words"])[0]
+                argv = shlex.split(re.sub(r"<\(.*?\)", "/dev/fd/63", words), comments=True)
+                if argv[0].startswith("-") and argv[0] != "--version":
+                    argv.insert(0, "publish")  # as the image's entrypoint does
+                if len(argv) > 1 and argv[0] in COMMANDS and not set(argv) & {"--help", "--help-all", "…"}:
                     read(argv, {}, io.StringIO("secret\n"))
                     seen += 1
-    assert seen > 20
+    assert seen > 60
