@@ -33,6 +33,7 @@ def main() -> None:
         *("--picture", str(chosen.pictures / "push.svg"), "--cases", *push.CASES),
     )
     run("limit", *size, *rounds)
+    run("far", "--crane", chosen.crane, "--picture", str(chosen.pictures / "far.svg"))
     run("closure", *size, *rounds, *skopeo, "--files", str(chosen.files))
     run("curves", *size, *rounds, "--picture", str(chosen.pictures / "curves.svg"))
     run("startup")
