@@ -96,13 +96,13 @@ def _read(argv: Sequence[str]) -> arguments.Invocation:
 
 def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | None:
     """Tell a shortage of this machine from a bug: the error to report if one is why `error` was raised, else None."""
-    hint = "look at the disk, the limits (`ulimit -a`) and the rights of this machine"
+    hint = "check the disk and the limits (`ulimit -a`) of this machine, and what this user may do"
     match error:
         case OSError(filename=where):
             hint = advice(error, hint)
             what = f"{where}: {error.strerror}" if where else error.strerror or str(error)
         case MemoryError():
-            what = "there is no memory left"
+            what = "this process can get no more memory"
         case RuntimeError() if "can't start new thread" in str(error):
             what = "no further thread can be started"
         case _:
@@ -165,7 +165,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        shipped = "; the image is where it should be" if invocation.command in PUBLISHING else ""
+        shipped = "; the image is at its destinations" if invocation.command in PUBLISHING else ""
         raise ResourceError(
             f"cannot write the result to stdout: {error.strerror}{shipped}",
             hint="redirect stdout to a file on a disk that has room",
@@ -201,14 +201,14 @@ def _cwd() -> Path:
         return Path.cwd()
     except OSError as error:
         raise UsageError(
-            f"the working folder can't be told: {error.strerror}", hint="change to a folder that exists"
+            f"the working folder can't be determined: {error.strerror}", hint="change to a folder that exists"
         ) from error
 
 
 def _stdout() -> TextIO:
     if not isinstance(sys.stdout, io.TextIOWrapper):
         raise ResourceError(
-            "stdout is closed, and the result is to be written there",
+            "stdout is closed, but the result is written there",
             hint="redirect it to a file or to /dev/null",
         )
     codecs.register_error("flakeship", _unencodable)

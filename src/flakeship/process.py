@@ -355,7 +355,7 @@ def _started(
         )
     except OSError as error:
         if error.errno in _LACKS:
-            hint = "too many processes run: raise `ulimit -u`, or the container's own limit (`pids`)"
+            hint = "raise `ulimit -u`, or the container's own limit (`pids`): too many processes run"
             raise ResourceError(
                 f"cannot start {argv[0]}: {error.strerror}", hint=advice(error, hint)
             ) from error

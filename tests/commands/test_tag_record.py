@@ -57,7 +57,7 @@ def test_an_image_that_was_whole_before_the_next_was_begun(record: TagRecord) ->
     begin(record, "a", "b")
     put(record, "a", "b")
     error = record.cancelled(2, None)
-    assert error.message.endswith("what is tagged has all of its names")
+    assert error.message.endswith("all tags of the image are set")
     assert error.detail == "set: a\nset: b"
 
 

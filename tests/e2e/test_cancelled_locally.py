@@ -18,7 +18,7 @@ from tests.testbed.registry import Registry
 
 pytestmark = pytest.mark.slow
 
-WHOLE = "error: cancelled by signal 15; what is tagged has all of its names\n"
+WHOLE = "error: cancelled by signal 15; all tags of the image are set\n"
 SCRIPT = """\
 import os
 from {module} import {owner}

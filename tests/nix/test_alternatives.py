@@ -57,8 +57,8 @@ def test_a_near_name_is_written_so_that_it_works(wanted: tuple[str, ...], expect
             "did you mean `hello`? its legacyPackages: hello, helmet",
         ),
         (Alternatives(legacy=[f"p{n}" for n in range(99)]), ("p1000",), "did you mean `p10`?"),
-        (Alternatives(has_default=True), ("image",), "its default package is `.` alone"),
-        (Alternatives(), ("image",), "`nix flake show` lists what it has"),
+        (Alternatives(has_default=True), ("image",), "write `.` alone for its default package"),
+        (Alternatives(), ("image",), "run `nix flake show`, which lists what the flake has"),
     ],
 )
 def test_names_that_lie_elsewhere_are_named_with_their_place(

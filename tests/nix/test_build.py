@@ -143,7 +143,7 @@ def test_an_unfree_package_is_refused_unless_it_is_allowed(
     folder = make_flake()
     error = failed(nix, folder, ".#unfree")
     assert error.message == ".#unfree needs unfree-1.0, whose licence is unfree"
-    assert error.hint == "`allow-unfree: true` allows it for this build"
+    assert error.hint == "set `allow-unfree: true` to allow it for this build"
     allowed = Nix.find(environ=nix_environ, emit=ignore, allow_unfree=True)
     assert built(allowed, folder, ".#unfree")[0].out_path.endswith("-hello-2.12")
 

@@ -65,7 +65,7 @@ def test_the_version_is_read(tmp_path: Path, release: str, version: tuple[int, i
     ("release", "message"),
     [
         ("nix (Nix) 2.3.16", r"Nix 2\.3 is too old: flakes need 2\.8 or newer"),
-        ("hello", "'hello', which is no version of Nix"),
+        ("hello", "'hello', which is not a version of Nix"),
     ],
 )
 def test_an_old_or_unknown_nix_is_refused(tmp_path: Path, release: str, message: str) -> None:

@@ -172,7 +172,7 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
         ),
         (
             "error: file 'nixpkgs' was not found in the Nix search path (add it using $NIX_PATH or -I)",
-            "reads <nixpkgs>, and nothing says what that is",
+            "reads <nixpkgs>, and the search path of Nix has no such entry",
             "`nix-path: nixpkgs=PATH-OR-URL`",
         ),
         (

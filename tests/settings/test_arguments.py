@@ -198,8 +198,8 @@ def test_a_secret_never_stands_in_an_error() -> None:
             "unset it",
         ),
         (["--to", 'a,"b'], {}, "to, line 1, column 3: ", ""),
-        (["--labels", "a=\udcff", "--labels", "b=c"], {}, "labels holds bytes that are no UTF-8", "UTF-8"),
-        ([], {"FLAKESHIP_SOURCE": "a\udcff"}, "source holds bytes that are no UTF-8", "UTF-8"),
+        (["--labels", "a=\udcff", "--labels", "b=c"], {}, "labels holds bytes that are not UTF-8", "UTF-8"),
+        ([], {"FLAKESHIP_SOURCE": "a\udcff"}, "source holds bytes that are not UTF-8", "UTF-8"),
     ],
 )
 def test_refused(flags: list[str], environ: dict[str, str], words: str, hint: str) -> None:

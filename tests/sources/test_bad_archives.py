@@ -251,10 +251,10 @@ def test_a_wrong_checksum_of_gzip(tmp_path: Path) -> None:
         (b"", "an empty file", "builder"),
         (b"PK\x03\x04", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
         (b"\x04\x22\x4d\x18", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
-        (b"BZhello", "none of the kinds that flakeship knows", "buildLayeredImage"),
+        (b"BZhello", "of a kind that flakeship does not know", "buildLayeredImage"),
         (b'{"version": 1}', "a JSON document", "streamLayeredImage"),
         (b"#!/bin/sh\n", "a script that may not be executed", "chmod +x"),
-        (b"hello\n", "none of the kinds that flakeship knows", "buildLayeredImage"),
+        (b"hello\n", "of a kind that flakeship does not know", "buildLayeredImage"),
     ],
 )
 def test_files_that_are_no_image(tmp_path: Path, content: bytes, words: str, hint: str) -> None:

@@ -241,7 +241,7 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
     ),
     "artifact": (
         lambda layout: layout.image(media_types={"config": "application/vnd.cncf.helm.config.v1+json"}),
-        "is no image: its config is of the media type",
+        "is not an image: its config has the media type",
     ),
     "unknown entry": (
         lambda layout: layout.json({"mediaType": "text/x-odd"}, "text/x-odd"), "'text/x-odd', and no image",

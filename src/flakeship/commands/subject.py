@@ -51,31 +51,31 @@ def _installable(settings: Settings, cwd: Path) -> Installable:
 def _check_alone(settings: Settings) -> None:
     if settings.source and settings.flake not in _NO_FLAKE:
         raise UsageError(
-            "flake and source are both given, and there is one image to publish",
-            hint="leave one of them out: `source` is taken as it is, and nothing is built",
+            "`flake` and `source` are both given, but only one of them can be published",
+            hint="leave one of them out: `flake` is built, `source` is taken as it is",
         )
     if settings.source and settings.rebuild == "compare":
         raise UsageError(
-            "rebuild is `compare`, but a `source` is not built, and can't be built again",
-            hint="give the flake that it came from, or leave `rebuild` out",
+            "`rebuild` is `compare`, but a `source` is not built, so no second build can be compared with it",
+            hint="set `flake` to what the source was built from, or leave `rebuild` out",
         )
     _, colon, rest = settings.source.partition(":")
     kind = kind_of(settings.source) if colon else None
     if kind and kind.MEDIUM == "path" and not Path(settings.source).exists():
         raise UsageError(
-            f"source: {settings.source!r} is written as a destination is",
-            hint=f"write the path alone, here {rest.partition(':')[0]}, and which of several images in `image-in-archive`",
+            f"source: {settings.source!r} is written as destinations are",
+            hint=f"write the path alone, here {rest.partition(':')[0]}, and choose among several images by `image-in-archive`",
         )
     if not settings.file:
         for name, value in (("attr", settings.attr), ("nix-path", settings.nix_path)):
             if value:
                 raise UsageError(
-                    f"{name} is for a file of Nix, and `file` is not given",
-                    hint="give `file: default.nix`; of a flake write `flake: .#ATTRIBUTE`",
+                    f"`{name}` is for a file of Nix, but `file` is not given",
+                    hint="set `file: default.nix`, or for an attribute of a flake `flake: .#ATTRIBUTE`",
                 )
     elif settings.source or settings.installable != ".":
         other = "source" if settings.source else "flake"
         raise UsageError(
-            f"file and {other} are both given, and there is one image to publish",
+            f"`file` and `{other}` are both given, but only one of them can be published",
             hint="leave one of them out",
         )

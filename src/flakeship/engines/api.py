@@ -36,7 +36,7 @@ class EngineApi:
                 )
             except ValueError as error:  # what urllib says of a host or a port
                 raise UsageError(
-                    f"{engine.address!r} is no address of an engine: {error}",
+                    f"{engine.address!r} is not the address of an engine: {error}",
                     hint="write unix:///PATH or tcp://HOST:PORT in DOCKER_HOST, or in docker's context",
                 ) from error
 

@@ -53,7 +53,7 @@ class SizedReader:
         if not data:
             raise ResourceError(
                 f"{self._body.name} ended {self._left} bytes early",
-                hint="Something else removed or shortened it while it was being sent.",
+                hint="run again, and keep other programs out of the folder for temporary files",
             )
         self._left -= len(data)
         self._body.emit(BytesMoved("sent", len(data)))
@@ -72,6 +72,6 @@ def _local(body: RequestBody, act: Callable[[], T]) -> T:
         raise ResourceError(
             f"{body.name} cannot be read: {error.strerror or error}",
             hint=advice(
-                error, "Nothing else may touch the temporary folder while it runs; look at the disk."
+                error, "check the disk, and keep other programs out of the folder for temporary files"
             ),
         ) from error

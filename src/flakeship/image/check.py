@@ -17,7 +17,7 @@ from flakeship.image.tar.blocks import DamagedError
 OpenByDigest = Callable[[Digest], Reader]
 """Opens the bytes that a digest stands for; raises OSError where there are none."""
 
-_HINT = "publish the image again; if this comes back, the disk or the registry changes what is written to it"
+_HINT = "publish the image again; if this happens again, the disk or the registry changes what is written to it"
 
 
 def check_image(manifest: Descriptor, open_blob: OpenByDigest) -> None:
@@ -28,7 +28,7 @@ def check_image(manifest: Descriptor, open_blob: OpenByDigest) -> None:
         layers = [_descriptor(item) for item in document["layers"]]
         diff_ids = [parse_digest(item) for item in config["rootfs"]["diff_ids"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise RejectedError(f"manifest {manifest.digest} is none of an image: {error}", hint=_HINT) from error
+        raise RejectedError(f"manifest {manifest.digest} is not the manifest of an image: {error}", hint=_HINT) from error
     if len(layers) != len(diff_ids):
         raise RejectedError(
             f"manifest {manifest.digest} has {len(layers)} layers, its config {len(diff_ids)}", hint=_HINT

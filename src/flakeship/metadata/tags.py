@@ -82,7 +82,7 @@ def apply(rule: Rule, scope: Scope) -> Outcome:
         raise rule.error(
             "enable",
             f"enable is {enabled!r} in {rule}",
-            "It must come to true or false, such as {{is_default_branch}} does.",
+            "write true, false, or a template that gives one of them, such as {{is_default_branch}}",
         )
     if enabled == "false":
         return Outcome(rule, reason="it is not enabled")
@@ -157,7 +157,7 @@ def _first_group(rule: Rule, raw: str) -> str:
         raise rule.error(
             "match",
             f"match={rule.get('match')} captures nothing of {raw!r}",
-            "Put the wanted part in parentheses.",
+            "put the wanted part in parentheses",
         )
     return groups[1]
 
@@ -169,12 +169,12 @@ def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
     try:
         return find_groups(rule.get(key), text, delimited=key == "pattern")
     except TooSlowError as error:
-        hint = "Write it without a repetition within a repetition, such as (a+)+."
+        hint = "write it without a repetition within a repetition, such as (a+)+"
         raise rule.error(key, f"{key}={rule.get(key):.200} {error}", hint) from None
     except ValueError as error:
-        message = f"{key}={rule.get(key):.200} is no regular expression: {error}"
+        message = f"{key}={rule.get(key):.200} is not a regular expression: {error}"
         raise rule.error(
-            key, message, f'Write it as JavaScript does; with a comma: "type={rule.type},""{key}=a{{1,2}}""".'
+            key, message, f'write it as in JavaScript; one with a comma: "type={rule.type},""{key}=a{{1,2}}"""'
         ) from None
 
 

@@ -314,5 +314,5 @@ def _check_stored(response: Response, digest: Digest, name: str) -> None:
     if stored and {part.strip() for part in stored.split(",")} != {digest}:
         raise RejectedError(
             f"{name} stored {one_line(stored, 100)} when it was sent {digest}",
-            hint="The registry, or something between, changes what passes through; nothing was tagged.",
+            hint="ask whoever runs the registry, or a proxy in front of it: it changes what is sent to it; no tag was set",
         )

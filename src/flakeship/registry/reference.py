@@ -105,7 +105,7 @@ def check_tag(tag: str) -> str:
         long = f"; it is {len(tag)} long" if len(tag) > 128 else ""
         raise UsageError(
             f"{_shown(tag)} is not a tag{start}{long}",
-            hint="A tag is 1 to 128 letters, digits, underscores, periods and dashes.",
+            hint="write 1 to 128 letters, digits, underscores, periods and dashes",
         )
     return tag
 
@@ -172,5 +172,5 @@ def _shown(text: str) -> str:
 def _wrong(text: str, why: str, hint: str = "") -> UsageError:
     return UsageError(
         f"{_shown(text)} is not an image reference: {why}",
-        hint=hint or "It looks like ghcr.io/owner/name:tag.",
+        hint=hint or "write a reference such as ghcr.io/owner/name:tag",
     )

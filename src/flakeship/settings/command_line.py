@@ -113,7 +113,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse, but a mistake becomes a UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
+        raise UsageError(message, hint=f"run `{self.prog} --help`, which lists what it takes")
 
 
 class _Short(argparse.RawDescriptionHelpFormatter):
@@ -148,7 +148,7 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     all_ = "--help-all" if command == "publish" else "--help"
     return UsageError(
         f"there is {what} {word}{nearest(word, [*flags, *files, *words])}",
-        hint=f"`flakeship {command} {all_}` lists all",
+        hint=f"run `flakeship {command} {all_}`, which lists all of them",
     )
 
 

@@ -14,7 +14,7 @@ from flakeship.image.tar.reader import is_tar
 from flakeship.sources import docker_archive, nix2container, oci_layout, stream_script
 from flakeship.sources.opened import Source
 
-_HINT_FILE_SYSTEM: Final = "a file system, as `docker import` takes it, is no image: dockerTools.buildImage makes one of it (`copyToRoot`)"
+_HINT_FILE_SYSTEM: Final = "make an image of it by dockerTools.buildImage (`copyToRoot`): a file system, as `docker import` takes it, is not an image"
 _PRODUCTS: Final = "nix-support/hydra-build-products"
 _DEPTH, _LOOKED_AT, _SHOWN = 3, 500, 5
 _KINDS: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container)

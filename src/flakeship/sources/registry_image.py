@@ -23,7 +23,7 @@ def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
     if found.left_out:
         request.emit(
             events.Notice(
-                f"{remote.blobs.what}: {found.left_out} entries say something of an image as it was, and are left out"
+                f"{remote.blobs.what}: {found.left_out} attestations and signatures are left out, because they describe the image as it was"
             )
         )
     yield open_images(remote.blobs, found, platforms=request.platforms, as_is=request.as_is)

@@ -113,7 +113,7 @@ def test_no_repository_no_commit_no_git(tree: Tree, tmp_path: Path) -> None:
     found = detect(ENVIRON | {"GIT_CEILING_DIRECTORIES": str(tmp_path)}, cwd=str(outside), now=NOW)
     assert (found.ref, found.notices) == (
         "",
-        ("this is no git repository, so branch, tag and commit are unknown",),
+        ("this folder is not in a git repository, so branch, tag and commit are unknown",),
     )
     empty = Tree(outside)
     empty.git("init", "-q", "-b", "trunk")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # runs with `lint: off` import none of it
 Mode = str
 """`off`, `warn` or `strict`: the choices of the input `lint`."""
 
-_HINT: Final = "mend them in the flake, or set the input `lint` to `warn`"
+_HINT: Final = "correct the image in the flake, or set `lint: warn`"
 
 
 class Lint:

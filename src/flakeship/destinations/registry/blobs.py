@@ -223,5 +223,5 @@ def _check_local(blob: Blob) -> None:
     if digest != blob.digest:
         raise ResourceError(
             f"{blob.name} changed while it was being sent: it is {digest} of {size} bytes now",
-            hint="Something else writes to the folder for temporary files; run again.",
+            hint="run again, and keep other programs out of the folder for temporary files",
         )

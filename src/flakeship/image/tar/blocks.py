@@ -51,7 +51,7 @@ def number(field: bytes) -> int:
         return value - sign if field[0] & 0x40 else value
     digits = text_field(field).strip()
     if digits.strip(b"01234567"):
-        raise ValueError(f"{ascii(digits)[1:]} is no octal number")
+        raise ValueError(f"{ascii(digits)[1:]} is not an octal number")
     return int(digits or b"0", 8)
 
 

@@ -121,8 +121,8 @@ class TarReader:
             count += 1
             if count > MEMBER_LIMIT:
                 raise NotAnImageError(
-                    f"the archive has more than {MEMBER_LIMIT} members; that is no image",
-                    hint="point flakeship at the archive of an image, as `docker load` takes it",
+                    f"the archive has more than {MEMBER_LIMIT} members, so it is not an image",
+                    hint="name an archive that `docker load` takes",
                 )
             if header.flag in _PAX:
                 extended |= pax_records(self._small(header))
@@ -260,13 +260,13 @@ def inside(name: str) -> str:
     if len(name) > NAME_LIMIT:
         raise NotAnImageError(
             f"the archive has a member with a name of more than {NAME_LIMIT} characters",
-            hint="no builder of images writes such members; do not trust where this archive came from",
+            hint="do not trust the archive: no builder of images writes such members",
         )
     path = posixpath.normpath(name.lstrip("/") or ".")
     if path == ".." or path.startswith("../") or "\0" in name:
         raise NotAnImageError(
             f"the archive's member {shown(name)} leads out of the archive",
-            hint="nothing was written; do not trust where this archive came from",
+            hint="do not trust the archive: no builder of images writes such members",
         )
     return path
 
