@@ -167,7 +167,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     except OSError as error:
         shipped = "; the image is at its destinations" if invocation.command in PUBLISHING else ""
         raise ResourceError(
-            f"cannot write the result to stdout: {error.strerror}{shipped}",
+            f"can't write the result to stdout: {error.strerror}{shipped}",
             hint="redirect stdout to a file on a disk that has room",
         ) from error
 

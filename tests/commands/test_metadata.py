@@ -118,7 +118,7 @@ def test_no_tag_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:
 def test_a_folder_that_can_not_be_written_to(tmp_path: Path, environ: dict[str, str]) -> None:
     (tmp_path / "temp").rmdir()
     (tmp_path / "temp").write_text("a file")
-    with pytest.raises(ResourceError, match="cannot write the definition for bake") as caught:
+    with pytest.raises(ResourceError, match="can't write the definition for bake") as caught:
         step(tmp_path, environ)
     assert "bake-folder" in caught.value.hint
 

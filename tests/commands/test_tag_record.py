@@ -49,7 +49,7 @@ def test_an_image_is_named_without_interruption() -> None:
 
 def test_nothing_begun(record: TagRecord) -> None:
     error = record.cancelled(2, None)
-    assert (error.message, error.detail) == ("cancelled by signal 2; nothing was tagged", "")
+    assert (error.message, error.detail) == ("cancelled by signal 2; no tag was set", "")
     assert (error.exit_code, record.cancelled(15, None).exit_code) == (130, 143)
 
 

@@ -176,7 +176,7 @@ def test_a_folder_a_terminal_and_a_file_in_the_way_are_refused(tmp_path: Path) -
         ArchiveDestination(tmp_path, "docker-archive").check()
     assert "image.tar" in folder.value.hint
     (tmp_path / "file").touch()
-    with pytest.raises(ResourceError, match="cannot write the archive") as in_the_way:
+    with pytest.raises(ResourceError, match="can't write the archive") as in_the_way:
         ArchiveDestination(tmp_path / "file/image.tar", "oci-archive").check()
     assert "folder that can be written to" in in_the_way.value.hint
 

@@ -62,7 +62,7 @@ def test_what_names_an_image_in_a_layout() -> None:
     [
         ("ghcr.io/o/n:1", "is not a destination that flakeship knows", "docker://REFERENCE"),
         ("s3://bucket", "is not a destination that flakeship knows", "oci:DIR"),
-        ("docker:ghcr.io/o/n", "lacks the two slashes", "write docker://ghcr.io/o/n"),
+        ("docker:ghcr.io/o/n", "lacks the two slashes behind `docker:`", "write `docker://ghcr.io/o/n"),
         ("oci:", "names no folder", "oci:DIR:TAG"),
         ("oci::tag", "names no folder", "oci:DIR:TAG"),
         ("oci:a\nb", "holds a line break or a NUL", "oci:DIR"),

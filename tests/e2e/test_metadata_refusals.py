@@ -142,11 +142,11 @@ def test_two_rules_that_give_the_same_tag_give_it_once(metadata: Command) -> Non
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (None, "the event payload cannot be read"),
-        ("", "the event payload cannot be read (it is not JSON)"),
-        ("{", "the event payload cannot be read (it is not JSON)"),
-        ("[" * 10_000, "the event payload cannot be read (it is nested too deeply)"),
-        ("[1]", "the event payload is no JSON object"),
+        (None, "the event payload can't be read"),
+        ("", "the event payload can't be read (it is not JSON)"),
+        ("{", "the event payload can't be read (it is not JSON)"),
+        ("[" * 10_000, "the event payload can't be read (it is nested too deeply)"),
+        ("[1]", "the event payload is not JSON object"),
         ('{"repository": {"full_name": "evil/app"}}', "the event payload is of evil/app, not of octo/app"),
         ('{"release": {}}', ""),
     ],

@@ -50,7 +50,11 @@ def shell(nix_environ: Mapping[str, str], archive: Path) -> Shell:
         ("$publish --to oci:x 2>/dev/full", 8, ""),
         ("$publish --to oci:x <&-", 0, ""),
         ("$publish --to oci:x --username me --password-stdin <&-", 2, "the first line of stdin"),
-        ("mkdir gone; cd gone; rmdir ../gone; $publish --to oci:x", 2, "the working folder can't be determined"),
+        (
+            "mkdir gone; cd gone; rmdir ../gone; $publish --to oci:x",
+            2,
+            "the working folder can't be determined",
+        ),
         ("mkfifo pipe; exec 3<>pipe 4>pipe 3<&-; $publish --to oci:x >&4", 141, ""),
     ],
 )

@@ -86,7 +86,7 @@ def test_a_layer_that_is_not_what_the_config_says() -> None:
         (b'{"config": 5}', "is none of an image"),
         (
             b'{"config": {"mediaType": "a", "digest": "b", "size": 1}}',
-            "is none of an image: 'b' is not a digest",
+            "is not the manifest of an image: 'b' is not a digest",
         ),
     ],
 )

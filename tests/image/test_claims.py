@@ -22,7 +22,7 @@ def claimed(**changes: Any) -> Any:
     [
         ({"rootfs": None}, "no rootfs.diff_ids", "build it again"),
         ({"rootfs": {"diff_ids": "x"}}, "no rootfs.diff_ids", "build it again"),
-        ({"rootfs": {"diff_ids": []}}, "lists 0 diff_ids, but the image has 1 layers", "build it again"),
+        ({"rootfs": {"diff_ids": []}}, "lists 0 ) than the image has layers ( 1 layers", "build it again"),
         ({"rootfs": {"diff_ids": [DIFF_ID] * 2}}, "lists 2 diff_ids", "build it again"),
         ({"rootfs": {"diff_ids": ["sha256:../../etc"]}}, "is not a digest", "build it again"),
         ({"rootfs": {"diff_ids": [DIFF_ID.upper()]}}, "is not a digest", "build it again"),
@@ -51,10 +51,10 @@ def claimed(**changes: Any) -> Any:
         ({"variant": 8}, "variant is not a string", "build it again"),
         ({"author": {}}, "author is not a string", "build it again"),
         ({"os.features": ["a", 1]}, "os.features is not a list of strings", "build it again"),
-        ({"created": "yesterday"}, "created is 'yesterday', which is no date", "`created`"),
-        ({"created": "2026-13-01T00:00:00Z"}, "which is no date", "`created`"),
-        ({"created": "2026-01-01"}, "which is no date", "`created`"),
-        ({"created": 1}, "created is 1, which is no date", "`created`"),
+        ({"created": "yesterday"}, "created is 'yesterday', which is not a date", "`created`"),
+        ({"created": "2026-13-01T00:00:00Z"}, "which is not a date", "`created`"),
+        ({"created": "2026-01-01"}, "which is not a date", "`created`"),
+        ({"created": 1}, "created is 1, which is not a date", "`created`"),
     ],
 )
 def test_refused(changes: dict[str, Any], words: str, hint: str) -> None:

@@ -170,10 +170,10 @@ def test_two_rules_with_one_tag_give_it_once_and_say_so() -> None:
 
 
 BAD = [
-    ("tags", "a\ntype=foo", "line 2, column 6: unknown type 'foo'", "Types are schedule, semver"),
+    ("tags", "a\ntype=foo", "line 2, column 6: unknown type 'foo'", "write one of the types schedule, semver"),
     ("tags", "type=ref,event=push", "line 1, column 16: unknown event 'push'", "branch, tag, pr, mr"),
-    ("tags", "type=ref", "line 1, column 1: type=ref needs event=", "Write type=ref,event="),
-    ("tags", "type=raw,vale=x", "line 1, column 10: unknown key 'vale'", "A rule knows type"),
+    ("tags", "type=ref", "line 1, column 1: type=ref needs event=", "write type=ref,event="),
+    ("tags", "type=raw,vale=x", "line 1, column 10: unknown key 'vale'", "write one of the keys type"),
     ("tags", "type=raw", "type=raw needs value=", "type=raw,value="),
     ("tags", "type=nix,value=drv", "column 16: unknown value 'drv'", "hash, version, name"),
     ("tags", "type=sha,format=medium", "column 17: unknown format 'medium'", "short, long"),
@@ -194,8 +194,8 @@ BAD = [
     ("tags", "type=raw,value={{#if tag}}x{{/unless}}", "is closed by {{/unless}}", "{{/if}}"),
     ("tags", "type=raw,value={{#if tag}}x{{else if tag}}y{{/unless}}", "is closed by {{/unless}}", "{{/if}}"),
     ("tags", "type=raw,value={{#if tag}}x{{else each tag}}y{{/if}}", "the block {{#each}} is not known", "{{#if NAME}}"),
-    ("tags", "type=raw,value={{}}", "{{}} is no expression", "{{name}}"),
-    ("tags", "type=raw,value={{date (x)}}", "'(x)' is no argument", "single quotes"),
+    ("tags", "type=raw,value={{}}", "{{}} is not an expression", "{{name}}"),
+    ("tags", "type=raw,value={{date (x)}}", "'(x)' is not an argument", "single quotes"),
     ("tags", "type=raw,value=x,enable=maybe", "column 25: enable is 'maybe'", "{{is_default_branch}}"),
     ("tags", 'type=raw,value="x"', "column 16: a double quote may only enclose a whole field", "single quotes"),
     ("tags", 'type=raw,"value=x"y', "a double quote may only enclose a whole field", "single quotes"),
@@ -328,7 +328,7 @@ def test_a_colon_in_a_key_is_kept_and_said_unless_it_looks_like_a_level() -> Non
     found = compute(CONTEXT, annotations=["nowhere:a=b", "index:c=d"], auto_labels=False)
     assert found.annotation_pairs == (("nowhere:a", "b"),)
     assert [note.key for note in found.annotations_at_levels] == ["c"]
-    assert found.warnings == ("annotations: 'nowhere' is no level, so 'nowhere:a' is taken for the key",)
+    assert found.warnings == ("annotations: 'nowhere' is not a level, so 'nowhere:a' is taken for the key",)
     for line in ("indx:a=b", "manifests:a=b", "manifest,indx:a=b", "x[linux/amd64]:a=b"):
         with pytest.raises(UsageError, match=r"annotations, line 1, column \d+: unknown annotation level"):
             compute(CONTEXT, annotations=[line])

@@ -77,7 +77,7 @@ def test_an_old_or_unknown_nix_is_refused(tmp_path: Path, release: str, message:
 def test_a_nix_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     environ = fake_nix(tmp_path, "")
     (tmp_path / "nix").write_text("#!/no/such/interpreter\n")
-    with pytest.raises(BuildError, match="Nix does not run: cannot start nix"):
+    with pytest.raises(BuildError, match="Nix does not run: can't start nix"):
         Nix.find(environ=environ, emit=ignore)
 
 

@@ -90,7 +90,7 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
     error = explained(
         nix, f"error: Cannot build '{DRV}'.\n       Reason: the moon is full.\n       Output paths:\n  /x"
     )
-    assert error.message == f"github:o/r#image cannot be built: Cannot build '{DRV}'. the moon is full."
+    assert error.message == f"github:o/r#image can't be built: Cannot build '{DRV}'. the moon is full."
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
         ),
         (
             "error:\n       … while evaluating\n\n       error: undefined variable 'foo'",
-            "github:o/r#image cannot be built: undefined variable 'foo'",
+            "github:o/r#image can't be built: undefined variable 'foo'",
             "--show-trace",
         ),
     ],
@@ -207,7 +207,7 @@ def test_each_message_of_the_catalogue_is_recognised(nix: Nix, text: str, messag
 
 def test_a_failure_without_a_message_gives_the_exit_code(nix: Nix) -> None:
     error = explained(nix)
-    assert error.message == "github:o/r#image cannot be built: nix failed with exit code 1"
+    assert error.message == "github:o/r#image can't be built: nix failed with exit code 1"
 
 
 def test_errors_outside_the_json_log_are_recognised_too(nix: Nix) -> None:
@@ -239,7 +239,7 @@ def test_without_a_list_of_packages_the_hint_names_nix_flake_show(nix: Nix) -> N
 def test_a_query_that_fails_is_explained_as_a_build_is(nix: Nix, tmp_path: Path) -> None:
     (tmp_path / "flake.nix").write_text("{ outputs = _: throw ''so it is''; }")
     installable = Installable.parse(f"path:{tmp_path}#x", cwd=tmp_path)
-    with pytest.raises(BuildError, match="cannot be built: so it is"):
+    with pytest.raises(BuildError, match="can't be built: so it is"):
         query_installable(nix, installable, "eval", "--json", "--", str(installable))
 
 
@@ -277,7 +277,7 @@ def test_an_attribute_that_is_not_a_package_is_explained(nix: Nix, tmp_path: Pat
     installable = Installable.parse(f"path:{tmp_path}#packages", cwd=tmp_path)
     error = explain_failure(Failure(nix, installable, 1, log))
     assert "is no package" in error.message
-    assert "its images: app" in error.hint
+    assert "the flake has the images app" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_an_installable_is_written_as_it_was_read(folder: Path, text: str) -> No
         ("./nowhere", "there is no folder", "working folder"),
         ("path:plain", "there is no flake.nix in", "git add flake.nix"),
         ("path:empty", "empty, which is empty", "actions/checkout"),
-        ("./flake.nix", "is a file", "give its folder: ./"),
+        ("./flake.nix", "is a file", "write its folder: ` ./"),
         ("sub", "registry of flakes", "./sub"),
         ("~/flake", "only a shell", "whole path"),
         ("/nix/store/" + "0" * 32 + "-x", "is a store path", "source: /nix/store/"),

@@ -123,9 +123,9 @@ def test_an_entry_of_another_registry_never_harms(bad: Any) -> None:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        ([], "it is no object"),
-        (7, "it is no object"),
-        ("canary", "it is no object"),
+        ([], "it is not an object"),
+        (7, "it is not an object"),
+        ("canary", "it is not an object"),
         ({"auth": "canary!"}, "its auth is not Base64"),
         ({"auth": "canary€"}, "its auth is not Base64"),
         ({"auth": b64("canary")}, "its auth holds no colon"),

@@ -170,16 +170,16 @@ def test_a_secret_never_stands_in_an_error() -> None:
         (
             ["--compression-level=-1"],
             {},
-            "compression-level is '-1', which is not a number",
+            "`compression-level` is '-1', which is not a number",
             "without a sign",
         ),
-        (["--layer-cache-size=5000"], {}, "layer-cache-size is '5000', and has no unit", "5000M"),
-        (["--layer-cache-size=-1G"], {}, "layer-cache-size is '-1G', which is no size", "512M"),
-        (["--layer-cache-size=5 apples"], {}, "which is no size", "512M"),
-        (["--layer-cache-size=\uff11G"], {}, "which is no size", "512M"),
-        (["--layer-cache-size=1e3M"], {}, "which is no size", "512M"),
-        ([], {"FLAKESHIP_LAYER_CACHE_SIZE": "1,5G"}, "which is no size", "512M"),
-        (["--layer-cache-size=" + "9" * 5000 + "G"], {}, "which is no size", "512M"),
+        (["--layer-cache-size=5000"], {}, "layer-cache-size is '5000', which has no unit", "5000M"),
+        (["--layer-cache-size=-1G"], {}, "layer-cache-size is '-1G', which is not a size", "512M"),
+        (["--layer-cache-size=5 apples"], {}, "which is not a size", "512M"),
+        (["--layer-cache-size=\uff11G"], {}, "which is not a size", "512M"),
+        (["--layer-cache-size=1e3M"], {}, "which is not a size", "512M"),
+        ([], {"FLAKESHIP_LAYER_CACHE_SIZE": "1,5G"}, "which is not a size", "512M"),
+        (["--layer-cache-size=" + "9" * 5000 + "G"], {}, "which is not a size", "512M"),
         (["--verify=rebuild"], {}, "there is no option --verify", "--help-all"),
         (["--platform=linux/arm64"], {}, "--platform is an option of docker", "--override-platform"),
         (["--override-arch=arm64"], {}, "--override-arch is an option of skopeo", "--platforms"),
@@ -188,7 +188,7 @@ def test_a_secret_never_stands_in_an_error() -> None:
         (
             ["--password-file=/nowhere/secret"],
             {},
-            "cannot read password from /nowhere/secret",
+            "can't read password from /nowhere/secret",
             "FLAKESHIP_PASSWORD",
         ),
         (
@@ -325,7 +325,7 @@ def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
 
 def test_a_secret_file_without_an_end() -> None:
     with pytest.raises(
-        UsageError, match="cannot read password from /dev/zero: it has more than 1048576 bytes"
+        UsageError, match="can't read password from /dev/zero: it has more than 1048576 bytes"
     ):
         settings("--password-file", "/dev/zero")
 

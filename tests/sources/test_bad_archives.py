@@ -54,7 +54,7 @@ WRONG = "sha256:" + "0" * 64
 
 BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "no manifest": (lambda: members(without="manifest.json"), "has no manifest.json", "image attribute"),
-    "manifest is no JSON": (lambda: manifest(b"{"), "manifest.json can't be read", BUILT),
+    "manifest is not JSON": (lambda: manifest(b"{"), "manifest.json can't be read", BUILT),
     "manifest is an object": (lambda: manifest({}), "lists no image", BUILT),
     "manifest is empty": (lambda: manifest([]), "lists no image", BUILT),
     "manifest lists a number": (lambda: manifest([5]), "lists no image", BUILT),
@@ -90,7 +90,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "config far too deep": (lambda: config(b'{"a":' * 200_000), "nested too deeply", BUILT),
     "config without rootfs": (lambda: config(encoded(rootfs=None)), "no rootfs.diff_ids", BUILT),
     "count mismatch": (
-        lambda: config(encoded(rootfs={"diff_ids": [WRONG]})), "lists 1 diff_ids, but the image has 2 layers", BUILT,
+        lambda: config(encoded(rootfs={"diff_ids": [WRONG]})), "lists 1 ) than the image has layers ( 2 layers", BUILT,
     ),
     "no digest": (
         lambda: config(encoded(rootfs={"diff_ids": ["sha256:../x", WRONG]})), "'sha256:../x' is not a digest", BUILT,
@@ -209,7 +209,7 @@ def test_cut_off_anywhere(tmp_path: Path, wrap: str) -> None:
         (tmp_path / "archive").write_bytes(whole[:cut])
         with pytest.raises(NotAnImageError) as caught:
             made(tmp_path / "archive", tmp_path / "out")
-        assert "damaged archive" in caught.value.message or "is no image" in caught.value.message, cut
+        assert "damaged archive" in caught.value.message or "is not an image" in caught.value.message, cut
         assert caught.value.hint
     assert settled(files())
 
@@ -261,7 +261,7 @@ def test_files_that_are_no_image(tmp_path: Path, content: bytes, words: str, hin
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(NotAnImageError) as caught:
         made(tmp_path / "file", tmp_path / "out")
-    assert caught.value.message == f"{tmp_path / 'file'} is no image: it is {words}"
+    assert caught.value.message == f"{tmp_path / 'file'} is not an image: it is {words}"
     assert hint in caught.value.hint
 
 

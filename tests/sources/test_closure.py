@@ -138,7 +138,7 @@ def test_a_path_that_was_collected_is_named(tmp_path: Path, package: Package) ->
 
 def test_only_the_store_holds_packages(tmp_path: Path) -> None:
     assert not matches(tmp_path, b"")
-    with pytest.raises(NotAnImageError, match="is no image: it is a folder"):
+    with pytest.raises(NotAnImageError, match="is not an image: it is a folder"):
         open_source(tmp_path, SourceRequest())
 
 

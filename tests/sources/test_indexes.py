@@ -34,7 +34,7 @@ NOWHERE = {"os": "unknown", "architecture": "unknown"}
 def artifact(
     layout: Layout, kind: str = SPDX, config: str = EMPTY, more: Mapping[str, Any] = {}, **entry: Any
 ) -> Any:
-    """The descriptor of a manifest that holds a statement and no image; `more` is of the manifest."""
+    """The descriptor of a manifest that holds a statement which is not an image; `more` is of the manifest."""
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -199,7 +199,7 @@ def test_a_platform_is_chosen_by_whatever_name(
     path = layout.listing(layout.index_of(*images)).folder(tmp_path / "in")
     chosen = platforms(listing(path, platforms=(platform_of(wanted),))[0])
     assert chosen == [found if stated else "linux/arm64"]
-    with pytest.raises(UsageError, match="platforms names linux/riscv64"):
+    with pytest.raises(UsageError, match="`platforms` names linux/riscv64"):
         listing(path, platforms=(platform_of("linux/riscv64"),))
 
 
@@ -327,7 +327,7 @@ def test_an_artifact_for_the_platform_that_is_asked_for_is_no_image_of_another(
     chart = artifact(layout, config="application/vnd.cncf.helm.config.v1+json", platform=ARM64)
     images = [layout.image("a", platform=AMD64)] if beside == "image" else []
     path = layout.listing(layout.index_of(*images, chart)).folder(tmp_path / "in")
-    with pytest.raises(NotAnImageError, match=r"is no image, but application/vnd\.cncf\.helm"):
+    with pytest.raises(NotAnImageError, match=r"is not an image, but application/vnd\.cncf\.helm"):
         listing(path, platforms=(platform_of("linux/arm64"),))
 
 

@@ -92,7 +92,9 @@ def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]
     """
     if not (inputs.cachix_auth_token or inputs.cachix_signing_key):
         tools.emit(
-            Notice(f"the build reads from the Cachix cache {name} and pushes nothing to it: there is no token")
+            Notice(
+                f"the build reads from the Cachix cache {name} and pushes nothing to it: there is no token"
+            )
         )
         return ()
     client = _client(tools.nix)

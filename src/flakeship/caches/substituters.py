@@ -37,7 +37,12 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
         )
     down = unusable(inputs.substituters, tools.fetch)
     for url, reason in down.items():
-        tools.emit(Warned(f"the cache {url} is left out: {reason}", hint="check the address; the build goes on without this cache"))
+        tools.emit(
+            Warned(
+                f"the cache {url} is left out: {reason}",
+                hint="check the address; the build goes on without this cache",
+            )
+        )
     yield CachePart(
         substituters=tuple(url for url in inputs.substituters if url not in down),
         public_keys=inputs.trusted_public_keys,

@@ -175,6 +175,6 @@ def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w")
             file.write(redacted_result(text))
     except OSError as error:
         raise ResourceError(
-            f"cannot write {path}: {error.strerror}; the image is at its destinations",
+            f"can't write {path}: {error.strerror}; the image is at its destinations",
             hint=f"set {FOLDER} to a folder that the job may write to",
         ) from error

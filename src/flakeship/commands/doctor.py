@@ -41,7 +41,9 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if failed:
         noun = "check" if failed == 1 else "checks"
         raise RejectedError(
-            f"{failed} {noun} failed", hint="do what stands below each of them", detail=findings_text(findings)
+            f"{failed} {noun} failed",
+            hint="do what stands below each of them",
+            detail=findings_text(findings),
         )
     return findings_text(findings)
 

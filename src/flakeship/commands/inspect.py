@@ -57,7 +57,8 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
     text = settings.image
     if not text:
         raise UsageError(
-            "`inspect` needs the image to show, and none is given", hint="write `flakeship inspect ghcr.io/owner/name:tag`, or a path in place of the reference"
+            "`inspect` needs the image to show, and none is given",
+            hint="write `flakeship inspect ghcr.io/owner/name:tag`, or a path in place of the reference",
         )
     runtime = run_.runtime
     platforms = platforms_of(settings.platforms)

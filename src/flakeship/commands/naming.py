@@ -29,7 +29,7 @@ METADATA_LEVELS: Final = (PlatformLevel("manifest"),)
 
 _VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
-_USE_IMAGES: Final = "With the name in `images`, case and slashes are no matter: `type=ref,event=branch`, `type=raw,value=a/b`."
+_USE_IMAGES: Final = "or write the name in `images`, where case and slashes do not matter: `type=ref,event=branch`, `type=raw,value=a/b`"
 _LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
 
 

@@ -68,7 +68,7 @@ class Confinement:
                 hint="set `source` to the archive that the script writes, or set `sandbox: auto`",
             )
         self._tell(
-            f"{program[0]} is no script of nixpkgs: it is run as you would run it, without our secrets"
+            f"{program[0]} is not a script of nixpkgs, so it runs as the user who started flakeship, without the secrets of the run"
         )
         return _argv("own" if _possible("own") else "user", (), program)
 

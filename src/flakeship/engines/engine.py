@@ -91,9 +91,7 @@ def podman_service(environ: Mapping[str, str]) -> Engine | None:
     address = environ.get("CONTAINER_HOST") or _first(sockets)
     if address.startswith("ssh://"):
         return None
-    hint = (
-        "start podman's service (`systemctl --user start podman.socket`), or set CONTAINER_HOST to its address"
-    )
+    hint = "start podman's service (`systemctl --user start podman.socket`), or set CONTAINER_HOST to its address"
     return Engine("containers-storage", address, hint, {}) if address else None
 
 

@@ -65,7 +65,8 @@ def _known(cause: BaseException, origin: Origin) -> WireError | ResourceError | 
             )
         case ConnectionRefusedError():
             return WireError(
-                f"{origin} refused the connection", hint="check that the registry is running, and that the port is right"
+                f"{origin} refused the connection",
+                hint="check that the registry is running, and that the port is right",
             )
         case lib.NewConnectionError():  # a subclass of ConnectTimeoutError in urllib3; its cause says more
             return None

@@ -181,7 +181,7 @@ def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         context.load_cert_chain(certificate, key, password=lambda: "")  # nobody is there to type one
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"the client certificate {certificate} and its key {key.name} cannot be used: they cannot be read, "
+            f"the client certificate {certificate} and its key {key.name} can't be used: they can't be read, "
             "do not belong together, or the key has a passphrase",
             hint="name two PEM files that this user may read, the key without a passphrase",
         ) from error

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from flakeship import events
+from flakeship.counting import counted
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import uncompressed
 from flakeship.image.media_types import Family
@@ -88,7 +89,7 @@ class Checked(Hashing):
 def wrong_digest(digest: Digest, size: int, found: str) -> NotAnImageError:
     """Return the error for a blob of `size` bytes that has the digest `found`."""
     return NotAnImageError(
-        f"the blob {digest} has other content than its digest says: its {size} bytes have the digest {found}",
+        f"the blob {digest} has other content than its digest says: the digest of its {counted(size, 'byte')} is {found}",
         hint="make the image anew where it is kept: it is damaged there, or was changed",
     )
 
@@ -120,7 +121,7 @@ def _check(layer: Layer, compressed: CompressedBlob, *, stop: threading.Event, e
             pass
     if blob.size != compressed.size:
         raise NotAnImageError(
-            f"the blob {compressed.digest} has {blob.size} bytes, but the manifest says {compressed.size}",
+            f"the blob {compressed.digest} has {counted(blob.size, 'byte')}, but the manifest says {compressed.size}",
             hint="build the image again: it is damaged, or made by a builder that flakeship does not know",
         )
     if damage:

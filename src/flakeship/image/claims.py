@@ -54,7 +54,8 @@ def image_of(
     diff_ids = _diff_ids(cleaned.pop("rootfs", None), what)
     if len(diff_ids) != layers:
         raise NotAnImageError(
-            f"{what} has another number of diff_ids ({len(diff_ids)}) than the image has layers ({layers})", hint=_DAMAGED
+            f"{what} has another number of diff_ids ({len(diff_ids)}) than the image has layers ({layers})",
+            hint=_DAMAGED,
         )
     history = _history(cleaned.pop("history", ()), layers, what)
     cleaned.setdefault("config", {})
@@ -117,7 +118,9 @@ def _with_members(document: Mapping[str, Any]) -> Mapping[str, Any]:
 def _diff_ids(rootfs: Any, what: str) -> tuple[Digest, ...]:
     listed = rootfs.get("diff_ids", []) if isinstance(rootfs, dict) else None
     if not isinstance(listed, list):
-        raise NotAnImageError(f"{what} has no rootfs.diff_ids, so it is not the config of an image", hint=_DAMAGED)
+        raise NotAnImageError(
+            f"{what} has no rootfs.diff_ids, so it is not the config of an image", hint=_DAMAGED
+        )
     try:
         return tuple(parse_digest(item) for item in listed)
     except ValueError as error:

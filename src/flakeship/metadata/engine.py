@@ -63,7 +63,7 @@ class Metadata:
         doubts = (f"tags, {doubt}" for outcome in self.outcomes for doubt in outcome.rule.doubts)
         rules = (f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if outcome.surprising)
         keys = (
-            f"annotations: {key.partition(':')[0]!r} is no level, so {key!r} is taken for the key"
+            f"annotations: {key.partition(':')[0]!r} is not a level, so {key!r} is taken for the key"
             for key, _ in self.annotation_pairs
             if ":" in key
         )

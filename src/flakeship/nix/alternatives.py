@@ -125,7 +125,9 @@ def hint_of_file(names: Sequence[str], *, wanted: Sequence[str]) -> str:
     if not names:
         return "run `nix eval --file FILE --apply builtins.attrNames`, which lists what the file has"
     near = _nearest(".".join(wanted), names, encoded=False)
-    return f"{f'write `{near}` if you meant that; ' if near else ''}the file has {_some(names, encoded=False)}"
+    return (
+        f"{f'write `{near}` if you meant that; ' if near else ''}the file has {_some(names, encoded=False)}"
+    )
 
 
 def _elsewhere(found: Alternatives, name: str, *, near: str) -> Iterable[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from flakeship.counting import counted
 from flakeship.errors import BuildError
 from flakeship.events import BuildLog, Emit, Warned
 from flakeship.nix.command import Nix
@@ -103,7 +104,12 @@ def _attempt(
             emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
             return _attempt(nix, installable, what, _Client(), emit)
         if stdout:
-            emit(Warned(f"{ended}, so the cache may lack some of the outputs", hint="read in the log what the client wrote"))
+            emit(
+                Warned(
+                    f"{ended}, so the cache may lack some of the outputs",
+                    hint="read in the log what the client wrote",
+                )
+            )
             returncode = 0
     if returncode != 0:
         failure = Failure(nix, installable, returncode, log)
@@ -113,7 +119,8 @@ def _attempt(
             raise explain_failure(failure)
         emit(
             Warned(
-                f"Nix failed over the cache {failure.cache}", hint="check the cache; the build runs again without the caches of this run"
+                f"Nix failed over the cache {failure.cache}",
+                hint="check the cache; the build runs again without the caches of this run",
             )
         )
         return _attempt(nix.without_caches(), installable, what, client, emit)
@@ -144,7 +151,7 @@ def installables_for(
         return (installable.target,)
     if names == ALL_OUTPUTS:
         raise BuildError(
-            f"{nix.release} cannot build {installable}: it has no `^`, and the package does not say what outputs it has",
+            f"{nix.release} can't build {installable}: it has no `^`, and the package does not say what outputs it has",
             hint="use Nix 2.13 or newer, or name the output",
         )
     package = (
@@ -164,7 +171,7 @@ def _default_package(nix: Nix, installable: Installable, described: Derivation |
         if nix.run("eval", "--raw", "--", f"{target}.outPath", cwd=installable.cwd).returncode == 0:
             return target
     raise BuildError(
-        f"{nix.release} cannot build {installable}: it has no `^`, and the default package has no name here",
+        f"{nix.release} can't build {installable}: it has no `^`, and the default package has no name here",
         hint="use Nix 2.13 or newer, or name the attribute",
     )
 
@@ -187,7 +194,7 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
         merged.setdefault(drv_path or str(number), {}).update(found)
     if len(merged) != 1:
         raise BuildError(
-            f"{installable} gives {len(merged)} results",
+            f"{installable} gives {counted(len(merged), 'result')}, but only one can be published",
             hint="name one attribute, which is a package: `attr: NAME`"
             if installable.file
             else "name one attribute: `FLAKE#ATTRIBUTE`",

@@ -324,6 +324,7 @@ def _setting(line: str) -> str:
         )
     if line.split("=", maxsplit=1)[0].strip() == "accept-flake-config":
         raise UsageError(
-            "nix-config: accept-flake-config can't be set here", hint="set the input `accept-flake-config: true`"
+            "nix-config: accept-flake-config can't be set here",
+            hint="set the input `accept-flake-config: true`",
         )
     return line

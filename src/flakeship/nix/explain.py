@@ -84,7 +84,7 @@ def _unknown(failure: Failure) -> Error:
     found = re.findall(r"error: *([^\n]+)(?:\n\s+Reason: ([^\n]+))?", failure.said)
     last = " ".join(filter(None, found[-1])) if found else f"nix failed with exit code {failure.returncode}"
     return BuildError(
-        f"{failure.installable} cannot be built: {last}",
+        f"{failure.installable} can't be built: {last}",
         hint=f"run `nix build {failure.installable.spelled} --show-trace`, which shows how Nix got there",
         detail=failure.end,
     )
@@ -92,7 +92,7 @@ def _unknown(failure: Failure) -> Error:
 
 def _no_space(failure: Failure, _: re.Match[str]) -> Error:
     return ResourceError(
-        f"the disk is full: {failure.installable} cannot be built",
+        f"the disk is full: {failure.installable} can't be built",
         hint="free some space where Nix builds and stores (/nix, and TMPDIR or /tmp): `nix store gc` removes what nothing needs",
         detail=failure.end,
     )

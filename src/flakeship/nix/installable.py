@@ -28,9 +28,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*/?")
 
 _SHELL: Final = re.compile(r"[\s\"'$&;()<>|*?!`\\\[\]{}~]")
 _PASSWORD: Final = re.compile(r"https?://[^/@]+@|://[^/@]*:[^/@]*@")
-_EXAMPLES: Final = (
-    "write an installable such as `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
-)
+_EXAMPLES: Final = "write an installable such as `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
 _FILES: Final = "write `file: default.nix` and `attr: image`, and pins as `nixpkgs=PATH-OR-URL`"
 
 
@@ -151,7 +149,8 @@ def _check_file(path: Path, text: str) -> None:
         raise UsageError(f"file: there is no default.nix in {path}", hint=_FILES)
     if not path.exists():
         raise UsageError(
-            f"file: there is no file {path}", hint="check the path: a relative one begins at the working folder"
+            f"file: there is no file {path}",
+            hint="check the path: a relative one begins at the working folder",
         )
     if path.name == "flake.nix":
         raise UsageError(f"file: {text!r} is a flake", hint="set `flake` to its folder")
@@ -191,7 +190,8 @@ def _directory(flake: str, *, cwd: Path) -> Path | None:
         )
     if _NAME.fullmatch(flake) and (cwd / flake / "flake.nix").exists():
         raise UsageError(
-            f"flake: {flake!r} is read as a name in Nix's registry of flakes", hint=f"write `./{flake}` for the folder"
+            f"flake: {flake!r} is read as a name in Nix's registry of flakes",
+            hint=f"write `./{flake}` for the folder",
         )
     return None
 
@@ -237,11 +237,13 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
     folder = Path(os.path.realpath(folder / dir))
     if folder.name == "flake.nix" and folder.is_file():
         raise UsageError(
-            f"flake: {flake!r} is a file", hint=f"write its folder: `{flake.removesuffix('flake.nix') or '.'}`"
+            f"flake: {flake!r} is a file",
+            hint=f"write its folder: `{flake.removesuffix('flake.nix') or '.'}`",
         )
     if not folder.is_dir():
         raise UsageError(
-            f"flake: there is no folder {folder}", hint="check the path: a relative one begins at the working folder"
+            f"flake: there is no folder {folder}",
+            hint="check the path: a relative one begins at the working folder",
         )
     found = _flake_above(folder) if above else folder if (folder / "flake.nix").exists() else None
     if found:

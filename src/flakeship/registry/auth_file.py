@@ -70,7 +70,7 @@ class AuthFile:
                 try:
                     credentials = _credentials(entries[key])
                 except ValueError as error:
-                    raise self._broken(f"its entry for {place} cannot be used: {error}", registry) from None
+                    raise self._broken(f"its entry for {place} can't be used: {error}", registry) from None
                 if credentials:
                     return credentials
         return None
@@ -125,7 +125,7 @@ def remembering_pipes() -> ReadAuthFile:
 
 
 def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
-    """Read a file; without one the result is empty, unless it must exist. UsageError is raised if it cannot be used."""
+    """Read a file; without one the result is empty, unless it must exist. UsageError is raised if it can't be used."""
     try:
         with path.open("rb") as file:
             data = file.read(_LIMIT + 1)
@@ -168,7 +168,7 @@ def _credentials(entry: Any) -> Credentials | None:
     if entry is None:
         return None
     if not isinstance(entry, JsonObject):
-        raise ValueError("it is no object")  # noqa: TRY004 - bad data, not a bug
+        raise ValueError("it is not an object")  # noqa: TRY004 - bad data, not a bug
     try:
         auth, username, password, identity, bearer = map(entry.text, _IN_AN_ENTRY)
     except TypeError as error:

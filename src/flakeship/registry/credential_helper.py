@@ -35,7 +35,9 @@ def ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credenti
     program = f"docker-credential-{name}"
     server = HUB_KEY if registry == DOCKER_HUB else registry
     given = variables.of_helper(name).of(environ)
-    hint = f"run `echo {server} | {program} get` to see why, or set `username` and `password`" + _withheld(given, environ)
+    hint = f"run `echo {server} | {program} get` to see why, or set `username` and `password`" + _withheld(
+        given, environ
+    )
     try:
         done = run([program, "get"], environ=given, stdin=server.encode(), timeout=_TIMEOUT, limit=_LIMIT)
     except (NotStartedError, TimeoutError) as error:

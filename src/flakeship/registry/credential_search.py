@@ -158,7 +158,8 @@ def _from_variable(text: str) -> AuthFile:
             ) from error
         if _is_encoded(bare):
             raise UsageError(
-                f"{name} holds Base64, but must hold the credentials themselves", hint="decode it first: `base64 -d`"
+                f"{name} holds Base64, but must hold the credentials themselves",
+                hint="decode it first: `base64 -d`",
             ) from error
         raise
 

@@ -176,9 +176,7 @@ def _digests(detail: Any) -> list[Digest]:
 def _hint(answer: ErrorAnswer) -> str:
     match answer.status:
         case 413:
-            return (
-                "raise the limit of the proxy in front of the registry for the size of a request (nginx: client_max_body_size)"
-            )
+            return "raise the limit of the proxy in front of the registry for the size of a request (nginx: client_max_body_size)"
         case status if status == _TOO_MANY or _asks_to_wait(answer):
             return "log in, or run again later with a lower `max-concurrent-uploads`: the registry limits how many requests it takes"
         case 404 if "NAME_UNKNOWN" in answer.codes:

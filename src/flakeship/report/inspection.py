@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flakeship.counting import counted
 from flakeship.image.annotations import SOURCE
 from flakeship.printable import escaped_json, printable
 from flakeship.report.origin import origin_of
@@ -132,7 +133,7 @@ def _index_text(index: InspectedIndex, found: Sequence[Inspection | InspectedArt
 
 
 def _total(image: Inspection) -> str:
-    facts = [f"{len(image.layers)} layers"]
+    facts = [counted(len(image.layers), "layer")]
     if image.size is not None and image.size == image.unpacked:
         facts.append(f"{size_of(image.size)} unpacked")
     else:

@@ -124,14 +124,14 @@ def _secret_file(item: Input, name: str) -> str:
     except (OSError, ValueError) as error:
         why = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise UsageError(
-            f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or why}",
+            f"can't read {item.name} from {name}: {getattr(error, 'strerror', None) or why}",
             hint=f"name a file that holds it by --{item.name}-file, or set {item.variable}",
         ) from error
 
 
 def _too_long(item: Input, where: str) -> UsageError:
     return UsageError(
-        f"cannot read {item.name} from {where}: it has more than {_SECRET_LIMIT} bytes, so it is not a secret",
+        f"can't read {item.name} from {where}: it has more than {_SECRET_LIMIT} bytes, so it is not a secret",
         hint=f"name a file that holds nothing else, or set {item.variable}",
     )
 
@@ -188,7 +188,9 @@ def _listed(item: Input, text: str, command: str, first: int = 1) -> tuple[str, 
 def _boolean(item: Input, text: str) -> bool:
     word = text.strip().lower()
     if word not in TRUE | FALSE:
-        raise UsageError(f"{item.name} is {text!r}, which is neither true nor false", hint="write true or false")
+        raise UsageError(
+            f"{item.name} is {text!r}, which is neither true nor false", hint="write true or false"
+        )
     return word in TRUE
 
 

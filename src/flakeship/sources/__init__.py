@@ -88,7 +88,7 @@ def _head(path: Path) -> bytes:
             return file.read(BLOCK)
     except OSError as error:
         raise UsageError(
-            f"cannot read the source {path}: {error.strerror}",
+            f"can't read the source {path}: {error.strerror}",
             hint="set `source` to a path that exists: a store path, an archive, a script or a folder",
         ) from error
 

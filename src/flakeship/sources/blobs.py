@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from flakeship.counting import counted
 from flakeship.errors import NotAnImageError
 from flakeship.image.adopt import wrong_digest
 from flakeship.image.document import DOCUMENT_LIMIT
@@ -115,7 +116,7 @@ def check_size(blobs: Blobs, entry: Descriptor) -> None:
     size = blobs.size(entry.digest)
     untold = size is not None and size <= 0 and not blobs.here
     if size != entry.size and not untold:
-        there = "is missing" if size is None else f"has {size} bytes instead of {entry.size}"
+        there = "is missing" if size is None else f"has {counted(size, 'byte')} instead of {entry.size}"
         hint = DAMAGED
         if size and blobs.here and _is_lfs_pointer(blobs, entry):
             there, hint = "is a pointer of git LFS", git_lfs.HINT

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
+from flakeship.counting import counted
 from flakeship.errors import NotAnImageError, ResourceError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT, decode, decode_object
 from flakeship.image.inflate import Inflated, is_compressed
@@ -187,7 +188,9 @@ def _opened(files: Files, what: str, request: SourceRequest) -> Opened:
     found, names = _choose(blobs, listed, request, sparse=sparse)
     if found.left_out:
         request.emit(
-            events.Notice(f"{what}: {found.left_out} entries are left out, because they are not images or are absent")
+            events.Notice(
+                f"{what}: {counted(found.left_out, 'entry is', 'entries are')} left out: not an image, or absent"
+            )
         )
     return open_images(blobs, found, platforms=request.platforms, names=names, as_is=request.as_is)
 

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from flakeship import events
+from flakeship.counting import counted
 from flakeship.image.model import Platform
 from flakeship.sources.blobs import RegistryImage
 from flakeship.sources.documents import is_index
@@ -23,7 +24,7 @@ def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
     if found.left_out:
         request.emit(
             events.Notice(
-                f"{remote.blobs.what}: {found.left_out} attestations and signatures are left out, because they describe the image as it was"
+                f"{remote.blobs.what}: {counted(found.left_out, 'entry', 'entries')} left out, which describe the image as it was (attestations, signatures)"
             )
         )
     yield open_images(remote.blobs, found, platforms=request.platforms, as_is=request.as_is)

@@ -45,7 +45,10 @@ def test_one_image_among_the_outputs_is_the_image(outputs: dict[str, str], names
 def test_two_images_are_not_guessed_between(outputs: dict[str, str]) -> None:
     with pytest.raises(NotAnImageError) as caught:
         image_output.check_one_image(output(outputs, "out", "debug", "doc"), FLAKE)
-    assert caught.value.message == ".#app has 2 outputs that are images, out, debug, but only one can be published"
+    assert (
+        caught.value.message
+        == ".#app has 2 outputs that are images, out, debug, but only one can be published"
+    )
     assert caught.value.hint == "name the one that is meant: `.#app^out` or `.#app^debug`"
 
 
@@ -75,8 +78,10 @@ def refused(
 
 def test_another_output_that_is_an_image_is_proposed(outputs: dict[str, str]) -> None:
     error = refused(outputs, "doc", outputs)
-    assert error.message == f"{outputs['doc']} is no image: it is of a kind that flakeship does not know"
-    assert error.hint.startswith("another output of the package is an image: `.#app^out` or `.#app^debug`. ")
+    assert error.message == f"{outputs['doc']} is not an image: it is of a kind that flakeship does not know"
+    assert error.hint.startswith(
+        "name another output of the package, which is an image: `.#app^out` or `.#app^debug`. "
+    )
 
 
 def test_another_output_that_was_asked_for_too_is_proposed(outputs: dict[str, str]) -> None:

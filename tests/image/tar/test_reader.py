@@ -283,7 +283,7 @@ def test_numbers(field: bytes, value: int) -> None:
 
 @pytest.mark.parametrize("field", [b"0x12", b"9", b"-1", b"1 2"])
 def test_no_numbers(field: bytes) -> None:
-    with pytest.raises(ValueError, match="is no octal number"):
+    with pytest.raises(ValueError, match="is not an octal number"):
         number(field)
 
 

@@ -99,7 +99,7 @@ def test_match_knows_no_slashes() -> None:
         ("/a{/u", "{ needs a backslash before it"),
         (r"/\u{110000}/u", r"\u needs the number of a character"),
         (r"/[\d-z]/u", "a set is no end of a range"),
-        (r"/\p{No such}/u", "'No such' is no property of characters"),
+        (r"/\p{No such}/u", "'No such' is not a property of characters"),
         (r"/\p{Nonsense}/u", "unknown property"),
         # in docs/metadata.md
         ("(?<a>b)|(?<a>c)", "two groups of one name are not known here"),

@@ -90,8 +90,8 @@ class Lint:
             unseen = len(packed.image.layers) - sum(map(view.seen, range(len(packed.image.layers))))
             self._emit(
                 (events.Notice if self._mode == "strict" else events.Detail)(
-                    f"lint: {unseen} of {len(packed.image.layers)} layers were not looked at, being large or not read by "
-                    "this run, so nothing is said of what may be missing: /tmp, certificates, /etc/passwd"
+                    f"lint: {unseen} of {len(packed.image.layers)} layers were not checked, because they are large or were not read by "
+                    "this run, so lint can't tell whether /tmp, certificates or /etc/passwd are missing"
                 )
             )
 

@@ -61,7 +61,11 @@ def overridden_by(image: Image, *, overrides: Overrides, emit: events.Emit) -> I
     """The image with all of them. A Notice where it is labelled anew, a Warned event where an index did that before."""
     wanted, said = overrides.platform, image.platform
     if wanted and not said.serves(wanted):
-        emit(events.Notice(f"the config says that the image is for {said}; it is published as one for {wanted}"))
+        emit(
+            events.Notice(
+                f"the config says that the image is for {said}; it is published as one for {wanted}"
+            )
+        )
     elif overrides.chosen and not wanted and (own := platform_in(image.config)).normal[:2] != said.normal[:2]:
         emit(
             events.Warned(
@@ -101,7 +105,9 @@ def _json_list(text: str) -> tuple[str, ...]:
 
 def _printable(name: str, words: Sequence[str]) -> tuple[str, ...]:
     if any("\0" in word for word in words):
-        raise UsageError(f"{name}: a word holds a NUL, which can't be passed to a program", hint="leave it out")
+        raise UsageError(
+            f"{name}: a word holds a NUL, which can't be passed to a program", hint="leave it out"
+        )
     if any("\ud800" <= character <= "\udfff" for word in words for character in word):
         raise UsageError(f"{name}: a word holds half of a surrogate pair", hint="write the character itself")
     return tuple(words)
@@ -139,7 +145,10 @@ def _volume(text: str) -> tuple[str, bool]:
 
 def _absolute(name: str, path: str) -> str:
     if path and (not path.startswith("/") or not path.isprintable() or ".." in path.split("/")):
-        raise UsageError(f"{name}: {path!r} is not an absolute path", hint="write a path that begins with a slash and has no `..`")
+        raise UsageError(
+            f"{name}: {path!r} is not an absolute path",
+            hint="write a path that begins with a slash and has no `..`",
+        )
     return path
 
 

@@ -172,7 +172,7 @@ class ArchiveDestination:
 
     def _failed(self, error: OSError) -> Error:
         return ResourceError(
-            f"cannot write the archive {self._path or 'to stdout'}: {error.strerror}",
+            f"can't write the archive {self._path or 'to stdout'}: {error.strerror}",
             hint=advice(error, "name a file in a folder that can be written to"),
         )
 

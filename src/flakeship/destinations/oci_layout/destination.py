@@ -268,7 +268,7 @@ class LayoutDestination:
 
     def _error_for(self, error: OSError) -> Error:
         return ResourceError(
-            f"cannot write the image layout {self._directory}: {error.strerror}",
+            f"can't write the image layout {self._directory}: {error.strerror}",
             hint=advice(error, "name a folder that can be written to by `to: oci:DIR`"),
         )
 

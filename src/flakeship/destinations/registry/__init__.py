@@ -42,7 +42,8 @@ def parse(text: str, _defaults: Defaults, /) -> Repository:
     """Understand `docker://REFERENCE`; a reference without a tag means `latest`."""
     if not text.startswith(TRANSPORT):
         raise UsageError(
-            f"to: {text!r} lacks the two slashes behind `docker:`", hint=f"write `docker://{text.partition(':')[2]}`"
+            f"to: {text!r} lacks the two slashes behind `docker:`",
+            hint=f"write `docker://{text.partition(':')[2]}`",
         )
     return repository_of(Reference.parse(text.removeprefix(TRANSPORT)))
 

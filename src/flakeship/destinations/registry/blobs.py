@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Final, Literal, TypeAlias
 
+from flakeship.counting import counted
 from flakeship.destinations.protocol import BlobsUnknownError
 from flakeship.destinations.registry.sessions import EndedError, Grace, UploadSessions
 from flakeship.errors import ResourceError
@@ -222,6 +223,6 @@ def _check_local(blob: Blob) -> None:
         digest, size = sha256_of(file)
     if digest != blob.digest:
         raise ResourceError(
-            f"{blob.name} changed while it was being sent: it is {digest} of {size} bytes now",
+            f"{blob.name} changed while it was being sent: it is {digest} of {counted(size, 'byte')} now",
             hint="run again, and keep other programs out of the folder for temporary files",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from flakeship.counting import counted
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Reader, Stream
 
@@ -30,7 +31,7 @@ class Bounded(Stream):
             return b""
         data = self._file.read(wanted)
         if not data:
-            raise DamagedError(f"it ends {self.left} bytes too early")
+            raise DamagedError(f"it ends {counted(self.left, 'byte')} too early")
         self.left -= len(data)
         return data
 

@@ -144,7 +144,7 @@ def _unreadable(path: bytes, error: OSError) -> ResourceError:
             hint="run again, and keep the path from garbage collection meanwhile (`nix build --out-link`)",
         )
     return ResourceError(
-        f"cannot read {_shown(path)}: {error.strerror}",
+        f"can't read {_shown(path)}: {error.strerror}",
         hint="run as a user who may read the store; if too many files are open, raise `ulimit -n`",
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from flakeship.counting import counted
 from flakeship.image.stream import CHUNK, Reader, Stream, read_full
 from flakeship.image.tar.blocks import BLOCK, DamagedError, number
 
@@ -64,7 +65,7 @@ def check(found: Layout, stored: int, name: str, *, total: int) -> None:
     `total` counts the segments of all files so far.
     """
     if not 0 <= found.size <= SIZE_LIMIT:
-        raise DamagedError(f"its sparse member {name} claims {found.size} bytes")
+        raise DamagedError(f"its sparse member {name} claims {counted(found.size, 'byte')}")
     if total > SEGMENT_LIMIT:
         raise _too_many()
     end = 0

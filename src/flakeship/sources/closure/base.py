@@ -12,7 +12,9 @@ from flakeship.sources.opened import Opened
 _REPLACED: Final = frozenset({"Entrypoint", "Cmd"})
 """The command that a container of the base image runs, with its arguments."""
 
-OTHER_PLATFORM: Final = "name a base image that has the package's platform, or build the package for that of the base image"
+OTHER_PLATFORM: Final = (
+    "name a base image that has the package's platform, or build the package for that of the base image"
+)
 """The hint where it has not."""
 
 

@@ -89,7 +89,9 @@ def _layer(document: Mapping[str, Any], number: int, store: Path, what: str) -> 
     blob = document.get("layer-path", "")
     paths = tuple(_path(path, store, called) for path in document.get("paths", []))
     if not blob and digest != diff_id:
-        raise NotAnImageError(f"{called} is compressed, but has no layer-path that says where it is", hint=_HINT)
+        raise NotAnImageError(
+            f"{called} is compressed, but has no layer-path that says where it is", hint=_HINT
+        )
     history = {key: value for key, value in document.get("History", {}).items() if value != _NO_MOMENT}
     size = document.get("size", 0)
     if not isinstance(size, int):
