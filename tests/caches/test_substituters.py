@@ -125,8 +125,8 @@ def answering(status: int, body: bytes) -> Any:
     [
         (500, b"oops", "answers 500"),
         (404, b"", "answers 404"),
-        (200, b"<html>Welcome</html>", "no nix-cache-info"),
-        (200, b"", "no nix-cache-info"),
+        (200, b"<html>Welcome</html>", "not a nix-cache-info"),
+        (200, b"", "not a nix-cache-info"),
         (200, b"StoreDir: /srv/store\n", "it is for the store /srv/store"),
     ],
 )

@@ -171,7 +171,7 @@ def test_a_token_goes_nowhere_without_tls(tmp_path: Path, environ: dict[str, str
 
 
 def test_asking_needs_a_token(tmp_path: Path, environ: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="github-api is on, and there is no token") as caught:
+    with pytest.raises(UsageError, match="`github-api` is on, but there is no token") as caught:
         context_of(Settings(github_api=True), runtime(tmp_path, environ)[0])
     assert "github-token" in caught.value.hint
 

@@ -224,10 +224,10 @@ def test_the_step_lists_what_metadata_action_lists_and_references_first() -> Non
 def test_a_variable_that_was_not_filled_in_is_named(line: str, variable: str) -> None:
     with pytest.raises(UsageError) as caught:
         named(tags=(line,))
-    assert caught.value.hint.startswith(f"{variable} is a variable that was not filled in")
+    assert caught.value.hint.startswith(f"check how {variable} is written, a variable that was not filled in")
 
 
 def test_two_hints_are_two_sentences() -> None:
     with pytest.raises(UsageError) as caught:
         named(tags=("ghcr.io/me/App:a/b",))
-    assert caught.value.hint.startswith("Write ghcr.io/me/app:a/b. With the name in `images`, ")
+    assert caught.value.hint.startswith("Write ghcr.io/me/app:a/b; or write the name in `images`, ")

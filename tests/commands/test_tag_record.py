@@ -66,7 +66,7 @@ def test_the_second_image_is_given_up(record: TagRecord) -> None:
     put(record, "a")
     begin(record, "b", "c")
     error = record.cancelled(2, UnreachableError("the line is cut"))
-    assert "not got all of its names" in error.message
+    assert "did not get all of its tags" in error.message
     assert "run again" in error.hint
     assert error.detail == "set: a\nperhaps set: b\nnot set: c\nthe line is cut"
 

@@ -198,7 +198,7 @@ def test_what_is_no_file_is_not_replaced_by_one(make: Callable[[Path], None], tm
         ArchiveDestination(tmp_path / "image.tar", "docker-archive") as destination,
     ):
         destination.check()
-    assert "`-` for stdout" in caught.value.hint
+    assert "`to: -` for stdout" in caught.value.hint
     assert (tmp_path / "image.tar").stat().st_mode == before
     assert [path.name for path in tmp_path.iterdir()] == ["image.tar"]
 

@@ -68,7 +68,7 @@ def test_what_names_an_image_in_a_layout() -> None:
         ("oci:a\nb", "holds a line break or a NUL", "oci:DIR"),
         ("oci:a:b c", "can't name an image of a layout", "letters, digits"),
         ("oci:a:-b", "can't name an image of a layout", "letters, digits"),
-        ("docker://ghcr.io/o/n@sha256:" + "a" * 64, "names a digest", "name a tag"),
+        ("docker://ghcr.io/o/n@sha256:" + "a" * 64, "names a digest", "a tag in place of the digest"),
     ],
 )
 def test_refused(text: str, words: str, hint: str) -> None:

@@ -177,7 +177,7 @@ def test_a_wait_that_is_too_long_fails_at_once_and_names_it(
     proxy.fail_next("POST", UPLOADS, status=429, headers={"Retry-After": "86400"})
     with pytest.raises(UnreachableError, match="wait 86400 s, which is more than 300 s") as raised:
         push(random_packed(9), pusher.destination(proxy.host, registry.new_repository()))
-    assert "limits how much" in raised.value.hint
+    assert "limits how many requests" in raised.value.hint
     assert pusher.clock.slept == []
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
         (("--flake", ".#unfree"), "unfree-1.0, whose licence is unfree", "`allow-unfree: true`"),
         (("--flake", ".#throws"), "this attribute is broken on purpose", ""),
         (("--flake", ".#hello", "--nix-config", "sandbox = perhaps"), "perhaps", ""),
-        (("--flake", ".#unfetched", "--nix-config", "download-attempts = 1"), "cannot be downloaded", ""),
+        (("--flake", ".#unfetched", "--nix-config", "download-attempts = 1"), "can't be downloaded", ""),
     ],
 )
 def test_what_nix_says_becomes_one_error(
@@ -88,7 +88,7 @@ def test_created_by_commit_is_refused_before_the_build(
     elsewhere.mkdir()
     refused = publish("--flake", f"path:{folder}#fails", "--created", "commit", cwd=elsewhere)
     assert refused.code == 2
-    assert "is in no git repository" in refused.stderr
+    assert "there is no git repository" in refused.stderr
     assert "building" not in refused.stderr
     known = publish(
         "--flake", f"git+file://{folder}#stream", "--created", "commit", "--to", "oci:x", cwd=elsewhere

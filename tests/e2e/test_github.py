@@ -126,7 +126,7 @@ def test_outputs_that_can_not_be_written_fail_the_step_and_say_where_the_image_i
     assert done.code == 8
     (error,) = done.log.named("error")
     assert "cannot write GITHUB_OUTPUT" in error.data
-    assert "what was shipped is where it should be" in error.data
+    assert "the image is at its destinations" in error.data
     without = step(
         make_flake("other"), flake=".#layered", environ={"GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": ""}
     )

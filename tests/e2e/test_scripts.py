@@ -123,7 +123,7 @@ def test_a_script_of_one_s_own(
     done = published(environ, "--source", str(script), "--sandbox", sandbox, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert SECRET not in done.stderr
-    assert "is no script of nixpkgs" in done.stderr
+    assert "is not a script of nixpkgs" in done.stderr
 
 
 @pytest.mark.parametrize("place", ["in_container", "in_chroot"])

@@ -177,13 +177,13 @@ BAD = [
     ("tags", "type=raw", "type=raw needs value=", "type=raw,value="),
     ("tags", "type=nix,value=drv", "column 16: unknown value 'drv'", "hash, version, name"),
     ("tags", "type=sha,format=medium", "column 17: unknown format 'medium'", "short, long"),
-    ("tags", "x,priority=high", "column 12: priority 'high' is no number", "highest"),
-    ("tags", "type=match,pattern=x,group=one", "column 28: group 'one' is no number", "group in the pattern"),
-    ("tags", "type=match,pattern=(", "column 20: pattern=( is no regular expression", "JavaScript"),
+    ("tags", "x,priority=high", "column 12: priority 'high' is not a number", "highest"),
+    ("tags", "type=match,pattern=x,group=one", "column 28: group 'one' is not a number", "group in the pattern"),
+    ("tags", "type=match,pattern=(", "column 20: pattern=( is not a regular expression", "JavaScript"),
     ("tags", "type=match,pattern=/x/q", "unknown flag 'q'", "JavaScript"),
     ("tags", "type=semver,pattern={{raw}},match=v", "column 35: match=v captures nothing", "parentheses"),
     ("tags", "\n\n  type=raw,value={{brunch}}", "line 3, column 18: {{brunch}} is not known here", "{{branch}}, {{tag}}"),
-    ("tags", "type=raw,value=a{{branch", "column 17: {{ is opened here", "Close it"),
+    ("tags", "type=raw,value=a{{branch", "column 17: {{ is opened here", "close it"),
     ("tags", "type=raw,value={{branch x y}}", "{{branch}} takes no arguments", "Write {{branch}}"),
     ("tags", "type=raw,value={{date}}", "column 16: {{date}}: one format is needed", "{{date 'YYYYMMDD'}}"),
     ("tags", "type=raw,value={{date 'YYYY' tz='Mars/Base'}}", "unknown time zone 'Mars/Base'", "tz='Europe/Berlin'"),
@@ -241,7 +241,9 @@ def test_a_branch_that_is_no_tag_fails_nobody_who_asks_for_none(branch: str) -> 
 
 
 def test_a_prefix_that_spoils_latest_is_an_error() -> None:
-    with pytest.raises(UsageError, match=r"flavor, line 1, column 8: the tag \.latest is not one") as caught:
+    with pytest.raises(
+        UsageError, match=r"flavor, line 1, column 8: the tag \.latest is not a tag"
+    ) as caught:
         compute(CONTEXT, tags=["type=ref,event=tag,prefix="], flavor=["prefix=.,onlatest=true"])
     assert "latest=false" in caught.value.hint
 

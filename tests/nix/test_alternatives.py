@@ -17,7 +17,7 @@ HERE = {"image": True, "tool": False, "my.image": True, 'odd"name': False, "two 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (("imag",), "write `image`?"),
+        (("imag",), "write `image` if),
         (("my", "image"), 'write `"my.image"`?'),
         (("packages", "x86_64-linux", "my", "image"), 'write `"my.image"`?'),
         (("packages", "x86_64-linux", "tol"), "write `tool`?"),
@@ -57,7 +57,7 @@ def test_a_near_name_is_written_so_that_it_works(wanted: tuple[str, ...], expect
         (
             Alternatives(legacy=["hello", "helmet"]),
             ("helo",),
-            "write `hello`? the flake has the legacyPackages hello, helmet",
+            "write `hello` the flake has the legacyPackages hello, helmet",
         ),
         (Alternatives(legacy=[f"p{n}" for n in range(99)]), ("p1000",), "write `p10`?"),
         (Alternatives(has_default=True), ("image",), "write `.` alone for its default package"),
@@ -75,12 +75,15 @@ def test_what_was_asked_for_is_not_proposed_again() -> None:
     hint = hint_of(
         Alternatives(packages={"string": False, "strings": False}), wanted=("string",), exists=True
     )
-    assert hint == "write `strings`? its packages: strings"
+    assert hint == "write `strings` if you meant that; the flake has the packages strings"
 
 
 def test_a_file_has_names_too() -> None:
-    assert hint_of_file(["image", "a b"], wanted=("imag",)) == 'write `image`? it has image, "a b"'
-    assert hint_of_file(["50%", "x.y"], wanted=("50",)) == 'write `"50%"`? it has "50%", "x.y"'
+    assert (
+        hint_of_file(["image", "a b"], wanted=("imag",))
+        == 'write `image` if you meant that; the file has image, "a b"'
+    )
+    assert hint_of_file(["50%", "x.y"], wanted=("50",)) == 'write `"50%"` if you meant that; the file has "50%", "x.y"'
     assert "builtins.attrNames" in hint_of_file([], wanted=("imag",))
 
 

@@ -118,7 +118,7 @@ def test_what_was_evaluated_before_gives_the_same_error(
     folder = make_flake(fresh=True)
     errors = {failed(nix, folder, f".#{attribute}").message for _ in range(3)}
     assert len(errors) == 1
-    assert "is no package" not in errors.pop()
+    assert "is not a package" not in errors.pop()
 
 
 @pytest.mark.parametrize("ask", [build_of, description_of])
@@ -167,7 +167,7 @@ def test_a_package_for_another_system_names_both_systems(nix: Nix, make_flake: M
 def test_a_failed_download_says_what_to_check(nix: Nix, make_flake: MakeFlake) -> None:
     impatient = nix.with_options((("download-attempts", "1"),))
     error = failed(impatient, make_flake(), ".#unfetched")
-    assert error.message == "something that .#unfetched needs cannot be downloaded"
+    assert error.message == "something that .#unfetched needs can't be downloaded"
     assert "127.0.0.1:9" in error.detail
 
 

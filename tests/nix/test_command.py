@@ -143,13 +143,13 @@ def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("max-jobs 7", "is no setting"),
-        ("cores=2", "'cores' is no setting"),
-        ("access-tokens github.com=CaNaRy", "'access-tokens' is no setting"),
-        ("extra-access-tokens: github.com=CaNaRy", "'extra-access-tokens' is no setting"),
-        ("access-tokens=github.com=CaNaRy", "'access-tokens' is no setting"),
-        ("--option x y", "is no setting"),
-        ("a = b\nc = d", "is no setting"),
+        ("max-jobs 7", "is not a setting"),
+        ("cores=2", "'cores' is not a setting"),
+        ("access-tokens github.com=CaNaRy", "'access-tokens' is not a setting"),
+        ("extra-access-tokens: github.com=CaNaRy", "'extra-access-tokens' is not a setting"),
+        ("access-tokens=github.com=CaNaRy", "'access-tokens' is not a setting"),
+        ("--option x y", "is not a setting"),
+        ("a = b\nc = d", "is not a setting"),
         ("accept-flake-config = true", "may not set accept-flake-config"),
     ],
 )

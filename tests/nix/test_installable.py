@@ -122,7 +122,7 @@ def test_an_installable_is_written_as_it_was_read(folder: Path, text: str) -> No
         ("path:empty", "empty, which is empty", "actions/checkout"),
         ("./flake.nix", "is a file", "write its folder: ` ./"),
         ("sub", "registry of flakes", "./sub"),
-        ("~/flake", "only a shell", "whole path"),
+        ("~/flake", "only in a shell", "whole path"),
         ("/nix/store/" + "0" * 32 + "-x", "is a store path", "source: /nix/store/"),
         ("git+https://me:hunter2@git.example/r", "holds a password", "access-tokens"),
         ("git+https://ghp_hunter2@git.example/r", "holds a password", "access-tokens"),

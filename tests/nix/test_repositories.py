@@ -51,7 +51,7 @@ def test_what_git_said_is_quoted_with_what_to_give(nix: Nix, said: str, hint: st
     """cachix/install-nix-action#205, DeterminateSystems/update-flake-lock#135."""
     general = "fatal: Could not read from remote repository."
     found = explained(nix, error, rest=("Cloning into bare repository", said, general))
-    assert f'which github:o/r#image needs, can't be fetched: git says "{said}"' in found.message
+    assert f'which github:o/r#image needs, can\'t be fetched: git says "{said}"' in found.message
     assert hint in found.hint
     assert said in found.detail
 

@@ -141,7 +141,7 @@ def _undecodable() -> io.TextIOWrapper:
 
 @pytest.mark.parametrize("stdin", [None, io.StringIO(), io.StringIO("\nlater"), _undecodable()])
 def test_a_password_is_to_come_from_stdin_and_does_not(stdin: TextIO | None) -> None:
-    with pytest.raises(UsageError, match="the first line of stdin holds nothing") as caught:
+    with pytest.raises(UsageError, match="the first line of stdin is empty") as caught:
         read(["publish", "--password-stdin"], {"FLAKESHIP_PASSWORD": CANARY}, stdin)
     assert "FLAKESHIP_PASSWORD" in caught.value.hint
     assert CANARY not in caught.value.message

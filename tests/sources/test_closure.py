@@ -101,7 +101,7 @@ def test_no_programs(tmp_path: Path, package: Package, shape: str) -> None:
         (tmp_path / "app/bin").write_text("")
     with pytest.raises(NotAnImageError) as caught:
         Closure(package)
-    assert "has no programs" in caught.value.message
+    assert "nor a package with a program" in caught.value.message
     assert "entrypoint" in caught.value.hint
 
 

@@ -131,4 +131,4 @@ def test_a_base_for_another_platform(package: Package) -> None:
     with pytest.raises(NotAnImageError) as caught:
         Closure(package, below=Below({}, platform=Platform("linux", "arm64", "v8")))
     assert "`base-image` is for linux/arm64/v8, but the package is for linux/amd64" in caught.value.message
-    assert "build but the package is for the other" in caught.value.hint
+    assert "build the package for that of the base image" in caught.value.hint

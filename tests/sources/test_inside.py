@@ -54,7 +54,7 @@ def test_what_a_flake_builds_can_be_another_attribute(tmp_path: Path) -> None:
 
 def test_a_folder_with_neither_program_nor_image_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("no")
-    with pytest.raises(NotAnImageError, match="as a package it has no programs"):
+    with pytest.raises(NotAnImageError, match="nor a package with a program"):
         program_of(Package(path=str(tmp_path), system="x86_64-linux", closure=()))
     assert "it is a folder" in refusal(tmp_path).message
 

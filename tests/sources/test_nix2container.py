@@ -207,7 +207,7 @@ def broken(tmp_path: Path, store: Path, layer: Mapping[str, Any], **more: Any) -
         ({"paths": [{"path": "{store}/../outside"}]}, "which is not in"),
         ({"paths": [{"path": "{store}/escape/passwd"}]}, "which is not in"),
         ({"layer-path": "/etc/passwd"}, "which is not in"),
-        ({"paths": [{"path": "{store}/gone"}]}, "which is not there"),
+        ({"paths": [{"path": "{store}/gone"}]}, "which does not exist"),
         ({"paths": [{"path": "{store}/one", "options": {"rewrite": {"regex": "("}}}]}, "can't be read"),
         (
             {"paths": [{"path": "{store}/one", "options": {"perms": [{"regex": "a", "mode": "rwx"}]}}]},
@@ -251,7 +251,7 @@ def test_a_blob_that_lies(tmp_path: Path) -> None:
     )
     assert "is not what its digest says" in broken(tmp_path, tmp_path, layer).message
     (tmp_path / "blob").write_bytes(blob)
-    assert "is not what the image's config says" in broken(tmp_path, tmp_path, layer).message
+    assert "is not the one that the image's config names" in broken(tmp_path, tmp_path, layer).message
 
 
 def test_a_socket_in_a_store_path(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_attestations_are_left_out(tmp_path: Path) -> None:
     entry = layout.index_of(image, layout.image("statement", platform=nowhere))
     path = layout.listing(entry).folder(tmp_path / "in")
     assert opened_platforms(path, emit=said.append) == ["linux/amd64"]
-    assert any(isinstance(event, events.Notice) and "1 entries are no images" in event.text for event in said)
+    assert any(isinstance(event, events.Notice) and "1 entry is left out" in event.text for event in said)
 
 
 def test_docker_save_leaves_out_the_platforms_it_has_not(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
     "endless index": (lambda layout: layout.index_of(*[layout.image()] * 201), "more than 200"),
     "diff_id lies": (
         lambda layout: layout.image(wrap=lambda tar: gzip.compress(tar + bytes(512))),
-        "is not what the image's config says",
+        "is not the one that the image's config names",
     ),
     "damaged": (lambda layout: layout.image(wrap=lambda tar: gzip.compress(tar)[:-9]), "can't be unpacked"),
 }  # fmt: skip

@@ -82,7 +82,7 @@ def _describe(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
 
 def _hint(inputs: CacheInputs) -> str:
     missing = "" if inputs.cachix_auth_token else ", and set `cachix-auth-token` if the cache is private"
-    return f"check the name{missing}; the build goes on without this cache"
+    return f"check the name{missing}; the build goes on without it"
 
 
 def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
-from flakeship.counting import counted
 from flakeship.errors import ResourceError, advice
 from flakeship.events import BytesMoved, Emit
+from flakeship.printable import counted
 
 T = TypeVar("T")
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from flakeship import events
-from flakeship.counting import counted
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import uncompressed
 from flakeship.image.media_types import Family
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.stream import Hashing, Reader, Unclosed, Wrapper, chunks, sha256_of
 from flakeship.image.tar.blocks import DamagedError
+from flakeship.printable import counted
 
 
 class StoppedError(Exception):

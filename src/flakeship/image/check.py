@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from flakeship.counting import counted
 from flakeship.errors import RejectedError
 from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.inflate import uncompressed
 from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
 from flakeship.image.stream import Hashing, Reader, Unclosed, chunks, read_full
 from flakeship.image.tar.blocks import DamagedError
+from flakeship.printable import counted
 
 OpenByDigest = Callable[[Digest], Reader]
 """Opens the bytes that a digest stands for; raises OSError where there are none."""

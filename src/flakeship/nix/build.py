@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flakeship.counting import counted
 from flakeship.errors import BuildError
 from flakeship.events import BuildLog, Emit, Warned
 from flakeship.nix.command import Nix
@@ -16,6 +15,7 @@ from flakeship.nix.explain import explain_failure
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import ALL_OUTPUTS, Installable, ordered_outputs
 from flakeship.nix.log import Log
+from flakeship.printable import counted
 from flakeship.process import NotStartedError
 
 _HINT_NO_CLIENT: Final = "check the client; the build runs without it, and nothing is pushed to the cache"

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flakeship.counting import counted
 from flakeship.image.annotations import SOURCE
-from flakeship.printable import escaped_json, printable
+from flakeship.printable import counted, escaped_json, printable
 from flakeship.report.origin import origin_of
 from flakeship.report.plain import size_of
 from flakeship.store_paths import name_of

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from flakeship.counting import counted
 from flakeship.errors import Error
-from flakeship.printable import printable
+from flakeship.printable import counted, printable
 from flakeship.report.markup import (
     MESSAGE,
     alert,

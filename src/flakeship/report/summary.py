@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from flakeship.counting import counted
-from flakeship.printable import printable
+from flakeship.printable import counted, printable
 from flakeship.report.plain import size_of
 
 _ROWS: Final = 20

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from flakeship.counting import counted
 from flakeship.errors import NotAnImageError
 from flakeship.image.adopt import wrong_digest
 from flakeship.image.document import DOCUMENT_LIMIT
@@ -16,6 +15,7 @@ from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
 from flakeship.image.place import MalformedError, TooLargeError, WrongDigestError, read_document
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.blocks import BLOCK
+from flakeship.printable import counted
 from flakeship.sources import git_lfs
 
 DAMAGED: Final = "make the image again: it is damaged, or made by a builder that flakeship does not know"

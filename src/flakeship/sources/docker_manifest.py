@@ -101,7 +101,7 @@ def missing(name: str, *, marked: bool, there: Iterable[str] = ()) -> NotAnImage
         )
     if name == MANIFEST:
         return NotAnImageError(
-            f"the archive has no {MANIFEST}: so it is not an image that `docker load` takes",
+            f"the archive has no {MANIFEST}, so it is not an image that `docker load` takes",
             hint="name an attribute that is an image (dockerTools.buildLayeredImage, streamLayeredImage, …)",
         )
     return NotAnImageError(

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
-from flakeship.counting import counted
 from flakeship.errors import NotAnImageError, ResourceError, UsageError
 from flakeship.image.document import DOCUMENT_LIMIT, decode, decode_object
 from flakeship.image.inflate import Inflated, is_compressed
@@ -24,6 +23,7 @@ from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
 from flakeship.image.tar.blocks import BLOCK, DamagedError
 from flakeship.image.tar.reader import TarReader, is_tar
+from flakeship.printable import counted
 from flakeship.sources import git_lfs
 from flakeship.sources.choice import SeveralImagesError
 from flakeship.sources.layout_files import (

@@ -8,8 +8,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from flakeship import events
-from flakeship.counting import counted
 from flakeship.image.model import Platform
+from flakeship.printable import counted
 from flakeship.sources.blobs import RegistryImage
 from flakeship.sources.documents import is_index
 from flakeship.sources.indexes import ImageManifests, image_alone, manifests_below

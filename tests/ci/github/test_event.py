@@ -60,8 +60,8 @@ def test_the_date_is_that_of_the_commit_among_several(tmp_path: Path) -> None:
     [
         ("", "is not JSON"),
         ("{", "is not JSON"),
-        ("[]", "no JSON object"),
-        ("null", "no JSON object"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
         ("[" * 100_000, "is nested too deeply"),
     ],
 )

@@ -118,7 +118,7 @@ def test_the_last_member_may_lack_its_padding(padding: int) -> None:
     for kind in (io.BytesIO, Pipe):
         for contents in (True, False):
             assert [member.name for member, _ in read(kind(data), contents=contents)] == ["a"]
-        with pytest.raises(DamagedError, match="1 bytes too early"):
+        with pytest.raises(DamagedError, match="1 byte too early"):
             read(kind(data[: 512 + 699]), contents=False)
 
 

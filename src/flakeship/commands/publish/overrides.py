@@ -154,5 +154,5 @@ def _absolute(name: str, path: str) -> str:
 
 def _matching(name: str, text: str, pattern: re.Pattern[str], hint: str) -> str:
     if text and not pattern.fullmatch(text):
-        raise UsageError(f"{text!r} is not a valid {name}", hint=hint)
+        raise UsageError(f"{name}: {text!r} is not a valid {name}", hint=hint)
     return text

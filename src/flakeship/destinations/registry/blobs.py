@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Final, Literal, TypeAlias
 
-from flakeship.counting import counted
 from flakeship.destinations.protocol import BlobsUnknownError
 from flakeship.destinations.registry.sessions import EndedError, Grace, UploadSessions
 from flakeship.errors import ResourceError
@@ -17,6 +16,7 @@ from flakeship.http.errors import WireError
 from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
+from flakeship.printable import counted
 from flakeship.registry.client import RegistryClient, UploadSession
 from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from flakeship.counting import counted
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Reader, Stream
+from flakeship.printable import counted
 
 BLOCK: Final = 512
 """Bytes of a header; data are padded to as many."""

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from flakeship.counting import counted
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import CHUNK, Reader, Stream, chunks, read_full
 from flakeship.image.tar.blocks import BLOCK, Bounded, DamagedError, number, pax_records, text_field
+from flakeship.printable import counted
 
 MEMBER_LIMIT: Final = 20_000
 """Headers of any kind: an endless row of extended ones would take as long as one of files."""

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.counting import counted
 from flakeship.image.stream import CHUNK, Reader, Stream, read_full
 from flakeship.image.tar.blocks import BLOCK, DamagedError, number
+from flakeship.printable import counted
 
 SIZE_LIMIT: Final = 1 << 36
 """Bytes that a sparse file may unpack to: none of them need be in the archive."""
