@@ -92,9 +92,7 @@ def test_a_public_cache_is_used_and_nothing_is_pushed_without_a_token(
     assert (made.watch, dict(made.environ)) == ((), {})
     assert "netrc-file" not in options
     assert api.asked == [(API, ""), (INFO, "")]
-    assert any(
-        isinstance(event, Notice) and "nothing is pushed to it" in event.text for event in record.events
-    )
+    assert any(isinstance(event, Notice) and "pushes nothing to it" in event.text for event in record.events)
 
 
 def test_a_private_cache_is_read_with_a_netrc_file_that_only_we_can_read(

@@ -75,11 +75,11 @@ def test_references_and_rules(text: str, full: list[str], rules: list[str]) -> N
     [
         ("\n  1.0", "tags, line 2, column 3: '1.0' is a tag without a name", "`images`"),
         ("x/y:1, 1.0", "tags, line 1, column 8: '1.0' is a tag without a name", "full reference"),
-        ("ok/n:1\nghcr.io/UP:1", "tags, line 2, column 1: ", "With the name in `images`, case"),
-        ("o/n:feature/x", "tags, line 1, column 1: 'feature/x' is not a tag", "slashes are no matter"),
+        ("ok/n:1\nghcr.io/UP:1", "tags, line 2, column 1: ", "the name in `images`, where case"),
+        ("o/n:feature/x", "tags, line 1, column 1: 'feature/x' is not a tag", "slashes do not matter"),
         (
             "ghcr.io/o/n:{{sha}}",
-            "tags, line 1, column 1: ghcr.io/o/n:{{sha}} is a reference with a",
+            "tags, line 1, column 1: ghcr.io/o/n:{{sha}} is a full reference",
             "images",
         ),
         ("type=nope", "tags, line 1, column 6: unknown type 'nope'", "write one of the types"),
@@ -230,4 +230,4 @@ def test_a_variable_that_was_not_filled_in_is_named(line: str, variable: str) ->
 def test_two_hints_are_two_sentences() -> None:
     with pytest.raises(UsageError) as caught:
         named(tags=("ghcr.io/me/App:a/b",))
-    assert caught.value.hint.startswith("Write ghcr.io/me/app:a/b; or write the name in `images`, ")
+    assert caught.value.hint.startswith("write ghcr.io/me/app:a/b; or write the name in `images`, ")

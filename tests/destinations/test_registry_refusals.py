@@ -280,7 +280,7 @@ def test_a_server_that_accepts_everything_and_keeps_nothing_is_found_out(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next("PUT", MANIFESTS + "latest", status=201)
-    with pytest.raises(UnreachableError, match="accepted by the registry, but does not exist") as raised:
+    with pytest.raises(UnreachableError, match="accepted by the registry, but is not there") as raised:
         push(random_packed(27), pusher.destination(proxy.host, registry.new_repository(), tags=("latest",)))
     assert "accepts everything" in raised.value.hint
 

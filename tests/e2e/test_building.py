@@ -138,7 +138,7 @@ def test_what_was_published_before_an_attribute_failed_is_told(
     flags = ("--flake", "a=.#hello\nb=.#fails", "--tags", f"a={there}", "--to", "b=oci:b")
     ended = publish(*flags, cwd=make_flake())
     assert (ended.code, ended.stdout) == (3, "")
-    assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
+    assert f"these images were published before the error: {there[:-2]}@sha256:" in ended.stderr
 
 
 def test_an_image_whose_variant_failed_is_told(
@@ -148,7 +148,7 @@ def test_an_image_whose_variant_failed_is_told(
     flags = ("--flake", ".#hello", "--tags", there, "--debug", "--debug-shell", ".#fails")
     ended = publish(*flags, cwd=make_flake())
     assert (ended.code, ended.stdout) == (3, "")
-    assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
+    assert f"these images were published before the error: {there[:-2]}@sha256:" in ended.stderr
 
 
 def test_the_destination_of_every_attribute_is_asked_before_anything_is_sent(

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 TAGS = ("one", "two", "three")
 WHOLE = "all tags of the image are set"
 HALF = "an image did not get all of its tags"
-NOTHING = "nothing was tagged"
+NOTHING = "no tag was set"
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_what_passes_once_passes_again_and_without_a_build(
     before = len(registry.accesses(repository))
     ended = publish(*flags)
     assert ended.code == 0, ended.stderr
-    assert "already published" in ended.stderr
+    assert "published already" in ended.stderr
     assert (
         len(
             [

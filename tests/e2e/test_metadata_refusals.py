@@ -146,7 +146,7 @@ def test_two_rules_that_give_the_same_tag_give_it_once(metadata: Command) -> Non
         ("", "the event payload can't be read (it is not JSON)"),
         ("{", "the event payload can't be read (it is not JSON)"),
         ("[" * 10_000, "the event payload can't be read (it is nested too deeply)"),
-        ("[1]", "the event payload is not JSON object"),
+        ("[1]", "the event payload is not a JSON object"),
         ('{"repository": {"full_name": "evil/app"}}', "the event payload is of evil/app, not of octo/app"),
         ('{"release": {}}', ""),
     ],

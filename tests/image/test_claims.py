@@ -34,7 +34,7 @@ def claimed(**changes: Any) -> Any:
         ({"rootfs": {"diff_ids": [5]}}, "is not a digest", " it is damaged"),
         ({"history": "x"}, "history is not a list of objects", " it is damaged"),
         ({"history": [1]}, "history is not a list of objects", " it is damaged"),
-        ({"history": [{"comment": 5}]}, "comment is no str", " it is damaged"),
+        ({"history": [{"comment": 5}]}, "comment is not a str", " it is damaged"),
         ({"history": [{"empty_layer": "yes"}]}, "empty_layer is not a bool", " it is damaged"),
         ({"history": [{"created": "then"}]}, "created of history is 'then'", "created"),
         ({"config": []}, "config is not an object", " it is damaged"),

@@ -184,7 +184,7 @@ BAD = [
     ("tags", "type=semver,pattern={{raw}},match=v", "column 35: match=v captures nothing", "parentheses"),
     ("tags", "\n\n  type=raw,value={{brunch}}", "line 3, column 18: {{brunch}} is not known here", "{{branch}}, {{tag}}"),
     ("tags", "type=raw,value=a{{branch", "column 17: {{ is opened here", "close it"),
-    ("tags", "type=raw,value={{branch x y}}", "{{branch}} takes no arguments", "Write {{branch}}"),
+    ("tags", "type=raw,value={{branch x y}}", "{{branch}} takes no arguments", "write {{branch}}"),
     ("tags", "type=raw,value={{date}}", "column 16: {{date}}: one format is needed", "{{date 'YYYYMMDD'}}"),
     ("tags", "type=raw,value={{date 'YYYY' tz='Mars/Base'}}", "unknown time zone 'Mars/Base'", "tz='Europe/Berlin'"),
     ("tags", "type=raw,value={{date 'YYYY' zone='UTC'}}", "unknown option 'zone'", "Moment.js"),
@@ -204,13 +204,13 @@ BAD = [
     ("flavor", "latest=maybe", "flavor, line 1, column 8: latest is 'maybe'", "latest=auto|true|false"),
     ("flavor", "prefix=x,onlatest=1", "column 19: onlatest is '1'", "onlatest=true"),
     ("flavor", "prefix", "unknown entry in flavor 'prefix'", "prefix=TEXT"),
-    ("flavor", "prefix={{nobody}}", "flavor, line 1, column 8: {{nobody}} is not known", "Known here"),
+    ("flavor", "prefix={{nobody}}", "flavor, line 1, column 8: {{nobody}} is not known", "write one of"),
     ("images", "a/b\nnaem=x", "images, line 2, column 1: unknown key 'naem'", "name=REGISTRY/NAME"),
     ("images", "a/b,enable=yes", "column 12: enable is 'yes'", "enable=true|false"),
     ("images", "enable=true", "the image has no name", "name=REGISTRY/NAME"),
     ("images", "name=ghcr.io/a b", "column 6: 'ghcr.io/a b' is not an image name", "REGISTRY/NAME"),
     ("labels", "a=1\nnonsense", "labels, line 2, column 1: a label must be KEY=VALUE", "one a line"),
-    ("labels", "a={{x}}", "labels, line 1, column 3: {{x}} is not known", "Known here"),
+    ("labels", "a={{x}}", "labels, line 1, column 3: {{x}} is not known", "write one of"),
     ("annotations", "nonsense", "annotations, line 1, column 1: an annotation must be KEY=VALUE", "one a line"),
     ("annotations", "index,foo:a=1", "annotations, line 1, column 7: unknown annotation level 'foo'", "manifest-descriptor"),
 ]  # fmt: skip
@@ -281,7 +281,7 @@ def test_every_tag_that_comes_out_is_one(name: str, kind: str, rules: list[str],
         found = compute(replace(CONTEXT, ref=kind + name), tags=rules, flavor=[flavor])
     except UsageError as error:
         words = error.message
-        assert "begins with" in words or "more than 128" in words or "is not one that a registry" in words
+        assert "begins with" in words or "more than 128" in words or "is not a tag that a registry" in words
     else:
         assert all(TAG_PATTERN.fullmatch(tag) for tag in found.names)
         given = [outcome.tag for outcome in found.outcomes if outcome.tag]

@@ -150,7 +150,7 @@ def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
         ("access-tokens=github.com=CaNaRy", "'access-tokens' is not a setting"),
         ("--option x y", "is not a setting"),
         ("a = b\nc = d", "is not a setting"),
-        ("accept-flake-config = true", "may not set accept-flake-config"),
+        ("accept-flake-config = true", "accept-flake-config can't be set here"),
     ],
 )
 def test_a_line_that_is_not_a_setting_is_refused(

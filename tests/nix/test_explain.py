@@ -177,7 +177,7 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
         ),
         (
             "error: could not set permissions on '/nix/var/nix/profiles/per-user' to 755: Operation not permitted",
-            "daemon does not answer or does not let us in",
+            "daemon does not answer, or this user may not",
             "as root",
         ),
         (
@@ -187,7 +187,7 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
         ),
         (
             "error: creating directory '/nix/store': Permission denied",
-            "daemon does not answer or does not let us in",
+            "daemon does not answer, or this user may not",
             "as root",
         ),
         (

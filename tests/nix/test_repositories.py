@@ -26,7 +26,7 @@ GIT_FAILED = "error: program 'git' failed with exit code 128"
         ("fatal: could not read Username for 'https://git.example': terminal prompts disabled", "private"),
         ("fatal: Authentication failed for 'https://git.example/x.git/'", "insteadOf"),
         ("remote: HTTP Basic: Access denied. The provided password or token is incorrect", "access-tokens"),
-        ("remote: Repository not found.", "or it does not exist"),
+        ("remote: Repository not found.", "check that it exists"),
         (
             "fatal: unable to access 'https://git.example/x/': The requested URL returned error: 403",
             "private",
@@ -71,12 +71,12 @@ def test_a_password_in_an_address_is_not_quoted(nix: Nix) -> None:
     [
         (
             "error: '/w' is a shallow Git repository, but a non-shallow repository is needed",
-            "not its whole history",
+            "lacks a part of its history",
             "`?shallow=1`",
         ),
         (
             "error: '/w' is a shallow Git repository, but shallow repositories are only allowed when `shallow = true;` is specified",
-            "not its whole history",
+            "lacks a part of its history",
             "fetch-depth: 0",
         ),
         (f"error: attribute 'revCount' missing\n{SELF}", "asks for `revCount`", "`self.revCount or 0`"),
@@ -242,7 +242,7 @@ def test_a_shallow_clone_is_explained(nix: Nix, tmp_path: Path, git: Callable[..
         git(tmp_path / "whole", "commit", "-q", "--allow-empty", "-m", text)
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{tmp_path}/whole", "shallow")
     error = failed(nix, tmp_path, f"git+file://{tmp_path}/shallow?ref=main")
-    assert "has not its whole history" in error.message
+    assert "has lacks a part of its history" in error.message
     assert "`?shallow=1`" in error.hint
 
 
@@ -258,7 +258,7 @@ def test_a_shallow_clone_is_explained(nix: Nix, tmp_path: Path, git: Callable[..
         (
             "github:o/r",
             "error: getting status of '/nix/store/x-source/sub:x': No such file",
-            "Check the name",
+            "check the name",
         ),
         ("github:o/r", "error: 'file:///input/a b' is not a valid URL", "--show-trace"),
     ],
@@ -289,5 +289,5 @@ def test_a_submodule_is_spoken_of_where_something_in_it_is_not_there(
     (tmp_path / ".gitmodules").write_text('[submodule "inner"]\n\tpath = third/inner\n\turl = ../inner\n')
     failure = f"error: builder for '{FAILS}' failed with exit code 1"
     error = explained(nix, failure, tail=(said,), installable=Installable.parse(".", cwd=tmp_path))
-    assert ("third/inner is a submodule" in error.hint) == ("No such" in said)
+    assert ("the submodule third/inner" in error.hint) == ("No such" in said)
     assert "nix log" in error.hint

@@ -170,7 +170,7 @@ def test_a_secret_never_stands_in_an_error() -> None:
         (
             ["--compression-level=-1"],
             {},
-            "`compression-level` is '-1', which is not a number",
+            "compression-level is '-1', which is not a number",
             "without a sign",
         ),
         (["--layer-cache-size=5000"], {}, "layer-cache-size is '5000', which has no unit", "5000M"),

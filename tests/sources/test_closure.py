@@ -161,5 +161,5 @@ def test_without_nix_a_package_can_t_be_read(nix_environ: dict[str, str], tmp_pa
     assert matches(link, b"")
     with pytest.raises(NotAnImageError) as caught, open_source(path, SourceRequest()):
         pass
-    assert "there is no Nix to tell what it needs" in caught.value.message
+    assert "there is no Nix that could tell what it needs" in caught.value.message
     assert "install Nix" in caught.value.hint

@@ -201,7 +201,7 @@ def broken(tmp_path: Path, store: Path, layer: Mapping[str, Any], **more: Any) -
         ({"diff_ids": "sha256:abc"}, "is not a digest"),
         ({"paths": [{"options": {}}]}, "'path' is missing"),
         ({"paths": [{"path": 7}]}, "7 is not a string"),
-        ({"paths": "nothing"}, "no image of nix2container"),
+        ({"paths": "nothing"}, "not an image of nix2container"),
         ({"size": "many"}, "the size of layer 1"),
         ({"paths": [{"path": "/etc/passwd"}]}, "names '/etc/passwd', which is not in"),
         ({"paths": [{"path": "{store}/../outside"}]}, "which is not in"),
@@ -211,9 +211,9 @@ def broken(tmp_path: Path, store: Path, layer: Mapping[str, Any], **more: Any) -
         ({"paths": [{"path": "{store}/one", "options": {"rewrite": {"regex": "("}}}]}, "can't be read"),
         (
             {"paths": [{"path": "{store}/one", "options": {"perms": [{"regex": "a", "mode": "rwx"}]}}]},
-            "no octal number",
+            "not an octal number",
         ),
-        ({"diff_ids": f"sha256:{'1' * 64}"}, "no layer-path says where it is"),
+        ({"diff_ids": f"sha256:{'1' * 64}"}, "has no layer-path that says where it is"),
         ({"digest": f"sha256:{'1' * 64}", "diff_ids": f"sha256:{'1' * 64}"}, "layer sha256:1111"),
     ],
 )
@@ -249,7 +249,7 @@ def test_a_blob_that_lies(tmp_path: Path) -> None:
         diff_ids=f"sha256:{'3' * 64}",
         **{"layer-path": str(tmp_path / "blob")},
     )
-    assert "is not what its digest says" in broken(tmp_path, tmp_path, layer).message
+    assert "has other content than its digest says" in broken(tmp_path, tmp_path, layer).message
     (tmp_path / "blob").write_bytes(blob)
     assert "is not the one that the image's config names" in broken(tmp_path, tmp_path, layer).message
 

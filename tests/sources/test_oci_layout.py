@@ -226,18 +226,18 @@ FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 NOT_DISTRIBUTABLE = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] = {
     "no entry": (lambda _: None, "lists no image"),
-    "no manifest": (lambda layout: without(layout, layout.image()), "is not whole: its blob"),
+    "no manifest": (lambda layout: without(layout, layout.image()), "is incomplete: its blob"),
     "no layer": (lambda layout: first_layer(layout, digest=f"sha256:{'0' * 64}"), "is missing"),
     "size lies": (lambda layout: first_layer(layout, size=7), "bytes, and not 7"),
-    "digest lies": (lambda layout: rewritten(layout, gzip.compress(b"")), "is not what its digest says"),
-    "not a digest": (lambda layout: first_layer(layout, digest="sha256:../../etc"), "a descriptor that is none"),
-    "negative size": (lambda layout: first_layer(layout, size=-1), "a descriptor that is none"),
+    "digest lies": (lambda layout: rewritten(layout, gzip.compress(b"")), "has other content than its digest says"),
+    "not a digest": (lambda layout: first_layer(layout, digest="sha256:../../etc"), "a malformed descriptor"),
+    "negative size": (lambda layout: first_layer(layout, size=-1), "a malformed descriptor"),
     "foreign": (lambda layout: first_layer(layout, mediaType=FOREIGN), "may not be distributed"),
     "windows": (lambda layout: first_layer(layout, mediaType=NOT_DISTRIBUTABLE), "may not be distributed"),
     "encrypted": (lambda layout: first_layer(layout, mediaType=f"{GZIP}+encrypted"), "is encrypted"),
     "unknown layer": (
         lambda layout: layout.image(media_types={"layer": "text/plain"}, wrap=lambda tar: b"!" + tar),
-        "is of an unknown media type, 'text/plain', and no tar",
+        "has an unknown media type, 'text/plain', and no tar",
     ),
     "artifact": (
         lambda layout: layout.image(media_types={"config": "application/vnd.cncf.helm.config.v1+json"}),
@@ -252,7 +252,7 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
         ),
         "a manifest of schema 1",
     ),
-    "neither": (lambda layout: {**layout.json({}, MANIFEST), "mediaType": ""}, "and no image"),
+    "neither": (lambda layout: {**layout.json({}, MANIFEST), "mediaType": ""}, "which is not an image"),
     "no layers": (lambda layout: layout.image(change={"layers": None}), "lists no layers"),
     "too few layers": (lambda layout: layout.image(change={"layers": []}), "lists 1 diff_ids"),
     "not JSON": (lambda layout: layout.blob(b"{", MANIFEST), "can't be read"),

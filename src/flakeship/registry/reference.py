@@ -147,14 +147,14 @@ def _check_repository(text: str, repository: str, name: str) -> None:
         raise _wrong(
             text,
             "a repository's name must be lower case",
-            f"Write {text.replace(own, own.lower())}",
+            f"write {text.replace(own, own.lower())}",
         )
     if not repository or "//" in repository or repository.startswith("/") or repository.endswith("/"):
         raise _wrong(text, "a part of the repository's name is empty")
     raise _wrong(
         text,
         f"{_shown(repository)} is not a repository's name",
-        "Lower-case letters and digits, with single periods, one or two underscores, or dashes between them.",
+        "write lower-case letters and digits, with single periods, one or two underscores, or dashes between them",
     )
 
 

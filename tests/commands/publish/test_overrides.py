@@ -139,7 +139,7 @@ def test_an_image_that_is_labelled_anew_is_told_of(said: str, wanted: str, notic
     told = [event.text for event in heard if isinstance(event, events.Notice)]
     assert (
         told
-        == [f"the config says that the image is for {said}, ; it is published as one for {wanted}"] * notices
+        == [f"the config says that the image is for {said}; it is published as one for {wanted}"] * notices
     )
     assert not any(isinstance(event, events.Warned) for event in heard)
 

@@ -93,7 +93,7 @@ def test_a_platform_that_an_index_lacks_is_named_with_those_that_it_has(
     three: Story, wanted: tuple[str, ...]
 ) -> None:
     with pytest.raises(
-        UsageError, match=r"linux/s390x, and .* holds linux/amd64, linux/arm64, linux/riscv64"
+        UsageError, match=r"linux/s390x, but .* holds linux/amd64, linux/arm64, linux/riscv64"
     ):
         three.publish(*wanted)
     assert three.nothing_was_written()
