@@ -50,7 +50,7 @@ class Reference:
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             raise _wrong(text, "it is empty, or holds a space or a character outside ASCII")
         if "://" in text:
-            raise _wrong(text, "it is a URL", f"Leave the {text.partition('://')[0]}:// out.")
+            raise _wrong(text, "it is a URL", f"leave the {text.partition('://')[0]}:// out")
         name, at, digest = text.partition("@")
         registry, rest = _split_registry(text, name)
         repository, colon, tag = rest.partition(":")
