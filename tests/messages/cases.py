@@ -32,7 +32,6 @@ class NixCase:
 
 COMMANDS: Final = (
     # what to publish
-    Case("A command that does not exist", "publihs .#image"),
     Case("An option that does not exist", "publish .#image --taggs ghcr.io/me/app:1"),
     Case("An option of skopeo", "publish .#image --dest-creds me:secret"),
     Case("A variable that names no input", "publish .#image", {"FLAKESHIP_TAG": "ghcr.io/me/app:1"}),
@@ -73,7 +72,7 @@ COMMANDS: Final = (
     Case("A command line that is not closed", "publish --source image.tar --to oci:out --cmd '[\"sh\"'"),
     Case("A health check that is not one", "publish --source image.tar --to oci:out --healthcheck 'curl /'"),
     Case("A setting that is not one of nix.conf", "publish .#image --to oci:out --nix-config max-jobs=1x"),
-    Case("A public key that is not one", "publish .#image --to oci:out --substituters https://cache.example --trusted-public-keys abc"),
+    Case("A public key that is not one", "publish ./app#image --to oci:out --substituters https://cache.example --trusted-public-keys abc"),
     # destinations
     Case("A destination that does not exist", "publish --source image.tar --to s3://bucket/image"),
     Case("A destination without a path", "publish --source image.tar --to oci:"),

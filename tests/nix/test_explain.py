@@ -293,3 +293,20 @@ def test_a_builder_that_fails_for_another_reason_is_told_of_no_untracked_file(
     error = explained(nix, BUILDER_FAILED["2.8"], tail=tail, installable=here)
     assert ("git does not track" in error.hint) == ("notes.txt" in tail[0])
     assert f"nix log {FAILS}" in error.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: unable to download 'https://me:canary@x.example/a.tgz': HTTP error 404",
+        "error: unable to download 'https://canary@x.example/a.tgz': HTTP error 503",
+        "error: cannot find flake input 'git+https://me:canary@x.example/r'",
+        "error: Failed to fetch git repository 'https://me:canary@x.example/r'",
+        "error: cannot parse 'http://:canary@x.example'",
+    ],
+)
+def test_the_password_of_an_address_is_in_no_message(nix: Nix, text: str) -> None:
+    """Nix prints the addresses of a flake's inputs as they are written."""
+    error = explained(nix, text, rest=("fatal: unable to access 'https://me:canary@x.example/r/'",))
+    assert "x.example" in f"{error.message}{error.detail}"
+    assert "canary" not in f"{error.message}{error.hint}{error.detail}"

@@ -33,7 +33,6 @@ _BY_HTTP: Final = re.compile(
     r"|returned error: 40[13]|[Rr]epository .*not found|Invalid username or"
 )
 _BY_SSH: Final = re.compile(r"Permission denied \(|Host key verification failed|cannot run ssh")
-_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*@|(?:(?<=http://)|(?<=https://))[^/@\s]+@")
 _OF_SOURCE: Final = re.compile(r"/nix/store/[a-z0-9]{32}-source")
 
 
@@ -42,7 +41,7 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     if _UNREACHABLE.search(failure.said):
         return None
     said = (line.strip() for line in _GIT.findall(failure.around))
-    lines = [_PASSWORD.sub("", line) for line in said if not re.search(found.re, line)]
+    lines = [line for line in said if not re.search(found.re, line)]
     telling = _telling(lines)
     url = found["url"] or found["folder"] or _fetched(failure)
     if submodule := _submodule_at(failure, url):
@@ -52,7 +51,7 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
             "GIT_SUBMODULE_STRATEGY)",
             detail=failure.end,
         )
-    repository = f"the git repository {_PASSWORD.sub('', url)}" if url else "a git repository"
+    repository = f"the git repository {url}" if url else "a git repository"
     absent = ": it does not exist" if found["folder"] else ""
     why = f': git says "{telling}"' if telling else absent
     return BuildError(

@@ -69,6 +69,8 @@ class RegistryError(WireError):
 class DeniedError(NotAllowedError):
     """The registry answered 401 or 403: credentials are missing, wrong, or do not suffice."""
 
+    usual_hint = "log in before (`docker login HOST`), or set `username` and `password`"
+
     def __init__(self, answer: ErrorAnswer, *, hint: str = "") -> None:
         super().__init__(str(answer), hint=hint)
         self.answer = answer

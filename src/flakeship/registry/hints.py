@@ -9,7 +9,7 @@ from typing import Final
 from flakeship.image.media_types import OCI
 from flakeship.registry.errors import ErrorAnswer
 
-_LOGIN: Final = "log in before (`docker login HOST`, which also shows whether the password is accepted), or set `username` and `password`"
+_LOGIN: Final = "log in (`docker login HOST` shows whether a password is accepted), or set `username` and a `password` that is valid and may write"
 
 _HINTS: Final = (
     (

@@ -53,7 +53,7 @@ class PackingRequest:
             )
         if self.family.name == "docker" and algorithm == "zstd":
             raise UsageError(
-                "Docker's media types have none for layers in zstd",
+                "Docker's media types have no name for layers in zstd",
                 hint="set `media-types: oci`, or `compression: gzip`",
             )
         return Compression(algorithm, DEFAULT_LEVEL[algorithm] if self.level is None else self.level)
