@@ -27,7 +27,7 @@ from tests.testbed import archives
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 _BESIDE = re.compile(
-    r"flakeship \d|==> |::(end)?group|retry|\s+[0-9a-f]{12} |note: (this folder is not in|GITHUB_EVENT_PATH)"
+    r"flakeship \d|==> |::(end)?group|retry|\s+[0-9a-f]{12} |note: (git can't be started|this folder is not in|GITHUB_EVENT_PATH)"
 )
 """Stages, layers and notes."""
 HEADINGS = {
@@ -105,8 +105,11 @@ class _Answering(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def answering(answer: tuple[int, str]) -> Iterator[str]:
-    handler = type("Handler", (_Answering,), {"answer": answer})
+def answering(case: Case) -> Iterator[str]:
+    if "{here}" not in case.command:
+        yield "nowhere.example"
+        return
+    handler = type("Handler", (_Answering,), {"answer": case.answer})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
@@ -119,14 +122,18 @@ def answering(answer: tuple[int, str]) -> Iterator[str]:
 def ended(case: Case, folder: Path, capsys: pytest.CaptureFixture[str], **more: str) -> tuple[int, str]:
     """The exit code, and what stands on stderr behind the stages."""
     around = {
-        "PATH": os.environ["PATH"],
+        "PATH": os.environ["PATH"]
+        if case.command.startswith(
+            ("publish .", "publish a", "publish /", "publish --flake", "publish --attr")
+        )
+        else "/nonexistent",
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder.parent),
         "LANG": "C.UTF-8",
     }
     given = {**around, "GIT_CEILING_DIRECTORIES": str(folder.parent), **more, **case.environ}
     with (
-        answering(case.answer) as here,
+        answering(case) as here,
         mock.patch.dict(os.environ, given, clear=True),
         mock.patch("time.sleep"),
     ):
