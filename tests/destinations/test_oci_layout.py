@@ -190,7 +190,7 @@ def test_a_name_that_is_no_tag_is_not_taken_over(tmp_path: Path, name: str) -> N
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match=r"cannot write the image layout .*: Not a directory") as caught:
+    with pytest.raises(ResourceError, match=r"can't write the image layout .*: Not a directory") as caught:
         LayoutDestination(tmp_path / "file").check()
     assert "can be written to" in caught.value.hint
 

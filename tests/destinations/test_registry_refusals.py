@@ -168,7 +168,7 @@ def test_a_file_that_vanished_is_no_network_error(registry: Registry, pusher: Pu
         raise FileNotFoundError(2, "No such file or directory")
 
     layer = replace(random_layer(20), open=vanished)  # type: ignore[arg-type]
-    with pytest.raises(ResourceError, match=r"cannot be read: No such file"):
+    with pytest.raises(ResourceError, match=r"can't be read: No such file"):
         push(packed_of(layer), pusher.destination(registry.host, registry.new_repository()))
     assert pusher.of(Retry) == []
 

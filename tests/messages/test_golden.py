@@ -43,7 +43,7 @@ BEGINNING = """# Messages
 
 What flakeship writes when something fails, most common first within each exit code: what failed and why, and behind the arrow
 what to do next. Search this page for the words that you see. Each message was made by causing the failure; the name of the
-folder, `/work`, and the port 5000 stand for those of the test. Where an input was given on the command line a message names its
+folder, `/project`, and the port 5000 stand for those of the test. Where an input was given on the command line a message names its
 flag (`--tags`), in a workflow its name (`tags`). The messages under "Nix" are what becomes of the words of Nix.
 """
 
@@ -138,7 +138,7 @@ def ended(case: Case, folder: Path, capsys: pytest.CaptureFixture[str], **more: 
         mock.patch("time.sleep"),
     ):
         code = main(shlex.split(case.command.replace("{here}", here)))
-    told = capsys.readouterr().err.replace(here, "127.0.0.1:5000").replace(str(folder), "/work")
+    told = capsys.readouterr().err.replace(here, "127.0.0.1:5000").replace(str(folder), "/project")
     told = re.sub(r"\b[0-9a-f]{32}(?=::|$)", "TOKEN", told, flags=re.MULTILINE)
     return code, "\n".join(line for line in told.splitlines() if not _BESIDE.match(line))
 

@@ -97,7 +97,7 @@ def test_a_wrong_hash_names_the_source_and_both_hashes(nix: Nix, make_flake: Mak
 
 def test_an_evaluation_error_is_quoted(nix: Nix, make_flake: MakeFlake) -> None:
     error = failed(nix, make_flake(), ".#throws")
-    assert error.message == ".#throws cannot be built: this attribute is broken on purpose"
+    assert error.message == ".#throws can't be built: this attribute is broken on purpose"
 
 
 def build_of(nix: Nix, folder: Path, text: str) -> str:

@@ -47,7 +47,7 @@ def test_what_is_said_counts_and_an_engine_alone_needs_none(
         ({"compression": "none", "compression_level": 1}, "none takes 0 to 0"),
         (
             {"compression": "zstd", "media_types": "docker"},
-            "Docker's media types have none for layers in zstd",
+            "Docker's media types have no name for layers in zstd",
         ),
     ],
 )
