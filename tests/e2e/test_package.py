@@ -177,7 +177,7 @@ def test_a_package_that_is_built_already(
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (["--flake=path:.#phrases"], 4, "no programs"),
+        (["--flake=path:.#phrases"], 4, "nor a package with a program"),
         (["--contents=path:.#nothing"], 3, "nothing"),
         (["--contents=-x"], 2, "contents: '-x' is not an installable"),
         (["--contents=/nix/store/none"], 3, "/nix/store/none"),

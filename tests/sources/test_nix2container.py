@@ -207,7 +207,7 @@ def broken(tmp_path: Path, store: Path, layer: Mapping[str, Any], **more: Any) -
         ({"paths": [{"path": "{store}/../outside"}]}, "which is not in"),
         ({"paths": [{"path": "{store}/escape/passwd"}]}, "which is not in"),
         ({"layer-path": "/etc/passwd"}, "which is not in"),
-        ({"paths": [{"path": "{store}/gone"}]}, "which does not exist"),
+        ({"paths": [{"path": "{store}/gone"}]}, "which is not there"),
         ({"paths": [{"path": "{store}/one", "options": {"rewrite": {"regex": "("}}}]}, "can't be read"),
         (
             {"paths": [{"path": "{store}/one", "options": {"perms": [{"regex": "a", "mode": "rwx"}]}}]},
@@ -229,7 +229,7 @@ def test_a_layer_that_is_broken(tmp_path: Path, change: Mapping[str, Any], words
 
 def test_a_version_nobody_knows(tmp_path: Path) -> None:
     error = broken(tmp_path, tmp_path, {}, version=2)
-    assert "is of version 2" in error.message
+    assert "has version 2" in error.message
     assert "nix2container" in error.hint
 
 
@@ -237,7 +237,7 @@ def test_a_later_layer_that_is_not_what_is_stated_is_named(tmp_path: Path) -> No
     store = tmp_path / "store"
     small = layer_of(store, rewritten(plant(store / "one", {"a": b""}), FIXED))
     wrong = layer_json(f"sha256:{'2' * 64}", rewritten(plant(store / "two"), FIXED), size=2048)
-    with pytest.raises(NotAnImageError, match=f"layer sha256:{'2' * 64} is not what"):
+    with pytest.raises(NotAnImageError, match=f"layer sha256:{'2' * 64} is not the one"):
         made(image(store, small, wrong), tmp_path / "out", store=store)
 
 

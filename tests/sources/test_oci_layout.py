@@ -136,7 +136,7 @@ def test_an_index_is_all_of_its_platforms(tmp_path: Path, write: Write, *, neste
     assert opened_platforms(path) == ["linux/amd64", "linux/arm64"]
     assert opened_platforms(path, platforms=(ARM64,)) == ["linux/arm64"]
     with pytest.raises(
-        UsageError, match=r"platforms names linux/s390x, and .* holds linux/amd64, linux/arm64"
+        UsageError, match=r"`platforms` names linux/s390x, but .* holds linux/amd64, linux/arm64"
     ):
         opened_platforms(path, platforms=(replace(ARM64, architecture="s390x"),))
 
