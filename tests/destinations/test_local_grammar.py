@@ -93,7 +93,7 @@ def test_load_is_a_short_word_and_no_default_is_added() -> None:
         ("docker-archive:", "names no file", "docker-archive:FILE"),
         ("oci-archive:a\nb", "names no file", "oci-archive:FILE"),
         ("oci-archive:x.tar:a b", "can't name an image of a layout", "letters, digits"),
-        ("docker-daemon:App", "must be lower case", "Write app"),
+        ("docker-daemon:App", "must be lower case", "write app"),
         ("docker-daemon:app@sha256:" + "a" * 64, "names a digest", "a tag in place of the digest"),
         ("docker-archive:x.tar:a b", "is not an image reference", "ghcr.io"),
         ("--", "is not a destination", "docker-daemon:[REFERENCE]"),

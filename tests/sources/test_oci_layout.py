@@ -168,7 +168,7 @@ def test_docker_save_leaves_out_the_platforms_it_has_not(tmp_path: Path) -> None
     del layout.blobs[missing["digest"]]
     path = layout.listing(entry).tar(tmp_path / "in", extra=[("manifest.json", b"[]")])
     assert opened_platforms(path) == ["linux/amd64"]
-    with pytest.raises(NotAnImageError, match="is not whole"):
+    with pytest.raises(NotAnImageError, match="is incomplete"):
         opened_platforms(layout.tar(tmp_path / "other"))
 
 
@@ -185,7 +185,7 @@ def test_one_of_several_images(tmp_path: Path, wanted: str) -> None:
     with pytest.raises(NotAnImageError, match=r"holds 2 images: registry\.example/one:1, registry") as caught:
         made(path, tmp_path / "out")
     assert "`image-in-archive`" in caught.value.hint
-    with pytest.raises(UsageError, match="image-in-archive is 'three', which is none of"):
+    with pytest.raises(UsageError, match="`image-in-archive` is 'three', which is none of"):
         made(path, tmp_path / "out", image_in_archive="three")
 
 
@@ -228,7 +228,7 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
     "no entry": (lambda _: None, "lists no image"),
     "no manifest": (lambda layout: without(layout, layout.image()), "is incomplete: its blob"),
     "no layer": (lambda layout: first_layer(layout, digest=f"sha256:{'0' * 64}"), "is missing"),
-    "size lies": (lambda layout: first_layer(layout, size=7), "bytes, and not 7"),
+    "size lies": (lambda layout: first_layer(layout, size=7), "bytes instead of 7"),
     "digest lies": (lambda layout: rewritten(layout, gzip.compress(b"")), "has other content than its digest says"),
     "not a digest": (lambda layout: first_layer(layout, digest="sha256:../../etc"), "a malformed descriptor"),
     "negative size": (lambda layout: first_layer(layout, size=-1), "a malformed descriptor"),
@@ -237,14 +237,14 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
     "encrypted": (lambda layout: first_layer(layout, mediaType=f"{GZIP}+encrypted"), "is encrypted"),
     "unknown layer": (
         lambda layout: layout.image(media_types={"layer": "text/plain"}, wrap=lambda tar: b"!" + tar),
-        "has an unknown media type, 'text/plain', and no tar",
+        "has an unknown media type, 'text/plain', and is not a tar",
     ),
     "artifact": (
         lambda layout: layout.image(media_types={"config": "application/vnd.cncf.helm.config.v1+json"}),
         "is not an image: its config has the media type",
     ),
     "unknown entry": (
-        lambda layout: layout.json({"mediaType": "text/x-odd"}, "text/x-odd"), "'text/x-odd', and no image",
+        lambda layout: layout.json({"mediaType": "text/x-odd"}, "text/x-odd"), "'text/x-odd', which is not an image",
     ),
     "schema 1": (
         lambda layout: layout.json(
@@ -254,7 +254,7 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
     ),
     "neither": (lambda layout: {**layout.json({}, MANIFEST), "mediaType": ""}, "which is not an image"),
     "no layers": (lambda layout: layout.image(change={"layers": None}), "lists no layers"),
-    "too few layers": (lambda layout: layout.image(change={"layers": []}), "lists 1 diff_ids"),
+    "too few layers": (lambda layout: layout.image(change={"layers": []}), "another number of diff_ids (1)"),
     "not JSON": (lambda layout: layout.blob(b"{", MANIFEST), "can't be read"),
     "too large": (lambda layout: layout.blob(b" " * (1 << 22) + b"{}", MANIFEST), "more than 4194304"),
     "annotations": (lambda layout: layout.image(change={"annotations": {"a": 1}}), "that are not text"),

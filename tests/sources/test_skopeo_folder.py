@@ -77,9 +77,9 @@ def test_digests_by_another_algorithm(tmp_path: Path) -> None:
         (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":1,"fsLayers":[]}'), "of schema 1"),
         (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":2,"manifests":[]}'), "without an image"),
         (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":1}'), "it is a folder"),
-        (lambda path, blob: (path / "manifest.json").write_text("{}"), "is no image: it is a folder"),
-        (lambda path, blob: (path / "manifest.json").write_text("[]"), "is no image: it is a folder"),
-        (lambda path, blob: (path / "manifest.json").write_text("{"), "is no image: it is a folder"),
+        (lambda path, blob: (path / "manifest.json").write_text("{}"), "is not an image: it is a folder"),
+        (lambda path, blob: (path / "manifest.json").write_text("[]"), "is not an image: it is a folder"),
+        (lambda path, blob: (path / "manifest.json").write_text("{"), "is not an image: it is a folder"),
     ],
 )  # fmt: skip
 def test_what_is_broken(tmp_path: Path, spoil: Any, words: str) -> None:
