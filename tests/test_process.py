@@ -56,12 +56,12 @@ def test_a_program_may_ignore_its_stdin() -> None:
 
 
 def test_a_missing_program_is_named() -> None:
-    with pytest.raises(NotStartedError, match=r"cannot start no-such-program: .*No such file"):
+    with pytest.raises(NotStartedError, match=r"can't start no-such-program: .*No such file"):
         run(["no-such-program"], environ=ENVIRON)
 
 
 def test_a_missing_folder_is_named_and_not_the_program(tmp_path: Path) -> None:
-    with pytest.raises(NotStartedError, match=r"cannot start pwd: .*/nowhere: No such file"):
+    with pytest.raises(NotStartedError, match=r"can't start pwd: .*/nowhere: No such file"):
         run(["pwd"], environ=ENVIRON, cwd=str(tmp_path / "nowhere"))
 
 
@@ -120,7 +120,7 @@ def test_a_limit_that_is_reached_says_nothing_of_the_program(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(subprocess, "Popen", refused)
-    with pytest.raises(ResourceError, match=f"cannot start pwd: {os.strerror(number)}") as caught:
+    with pytest.raises(ResourceError, match=f"can't start pwd: {os.strerror(number)}") as caught:
         run(["pwd"], environ=ENVIRON)
     assert limit in caught.value.hint
 

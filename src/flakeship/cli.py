@@ -27,6 +27,7 @@ from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
 
 if TYPE_CHECKING:
+    from flakeship.events import Emit, Event
     from flakeship.settings.declaration import Settings
 
 
@@ -55,14 +56,14 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
     tags = TagRecord(cancellation.uninterrupted)
     try:
         with cancellation.handled(last=last):
-            _run(_read(argv), tags)
+            _run(_read(argv), tags, argv)
     except Cancelled as end:
         error: Error = tags.cancelled(end.number, end.__cause__)
-        _tell(error)
+        _tell(error, argv)
         return error.exit_code
     except Error as end:
         error = tags.failed(end)
-        _tell(error)
+        _tell(error, argv)
         return error.exit_code
     except SystemExit as end:  # argparse: --help and --version
         return int(end.code or 0)
@@ -72,7 +73,7 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
         lacking = _lacking(error)
         if lacking is None:
             raise
-        _tell(lacking)
+        _tell(lacking, argv)
         return lacking.exit_code
     return 0
 
@@ -96,13 +97,13 @@ def _read(argv: Sequence[str]) -> arguments.Invocation:
 
 def _lacking(error: OSError | MemoryError | RuntimeError) -> ResourceError | None:
     """Tell a shortage of this machine from a bug: the error to report if one is why `error` was raised, else None."""
-    hint = "look at the disk, the limits (`ulimit -a`) and the rights of this machine"
+    hint = "check the disk and the limits (`ulimit -a`) of this machine, and what this user may do"
     match error:
         case OSError(filename=where):
             hint = advice(error, hint)
             what = f"{where}: {error.strerror}" if where else error.strerror or str(error)
         case MemoryError():
-            what = "there is no memory left"
+            what = "this process can get no more memory"
         case RuntimeError() if "can't start new thread" in str(error):
             what = "no further thread can be started"
         case _:
@@ -121,7 +122,7 @@ def _open_streams() -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for as long as the process lives
 
 
-def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
+def _run(invocation: arguments.Invocation, tags: TagRecord, argv: Sequence[str]) -> None:
     import importlib
 
     from flakeship import events
@@ -132,7 +133,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     for secret in (*secrets, *_of_proxies(os.environ), *_given_to_nix(settings, os.environ)):
         learn(secret)
     with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as written:
-        log = events.redacting(written)
+        log = _as_written(events.redacting(written), argv)
         if invocation.command in PUBLISHING:  # a build may take long; the others answer at once
             tags.begin()
             log(events.Started(__version__))
@@ -165,9 +166,9 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        shipped = "; the image is where it should be" if invocation.command in PUBLISHING else ""
+        shipped = "; the image is at its destinations" if invocation.command in PUBLISHING else ""
         raise ResourceError(
-            f"cannot write the result to stdout: {error.strerror}{shipped}",
+            f"can't write the result to stdout: {error.strerror}{shipped}",
             hint="redirect stdout to a file on a disk that has room",
         ) from error
 
@@ -201,14 +202,14 @@ def _cwd() -> Path:
         return Path.cwd()
     except OSError as error:
         raise UsageError(
-            f"the working folder can't be told: {error.strerror}", hint="change to a folder that exists"
+            f"the working folder can't be determined: {error.strerror}", hint="change to a folder that exists"
         ) from error
 
 
 def _stdout() -> TextIO:
     if not isinstance(sys.stdout, io.TextIOWrapper):
         raise ResourceError(
-            "stdout is closed, and the result is to be written there",
+            "stdout is closed, but the result is written there",
             hint="redirect it to a file or to /dev/null",
         )
     codecs.register_error("flakeship", _unencodable)
@@ -226,13 +227,29 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
         return text.encode(error.encoding, "backslashreplace"), error.end
 
 
-def _tell(error: Error) -> None:
+def _as_written(onward: Emit, argv: Sequence[str]) -> Emit:
+    """Return an `Emit` that passes warnings on with the names of inputs as the user wrote them."""
+    from flakeship import events
+
+    def emit(event: Event) -> None:
+        if isinstance(event, events.Warned):
+            from flakeship.settings.spelling import as_written
+
+            event = events.Warned(as_written(event.text, argv), as_written(event.hint, argv))
+        onward(event)
+
+    return emit
+
+
+def _tell(error: Error, argv: Sequence[str]) -> None:
     from flakeship.ci.platforms import current_platform, shipped_folders, summarise
     from flakeship.report.markdown import failure_markdown
+    from flakeship.settings.spelling import as_written
 
     platform = current_platform(os.environ)
     hint = error.hint or error.usual_hint
-    error.message, error.hint, error.detail = map(redacted, (error.message, hint, error.detail))
+    message, hint = as_written(error.message, argv), as_written(hint, argv)
+    error.message, error.hint, error.detail = map(redacted, (message, hint, error.detail))
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path(), environ=os.environ)
     with contextlib.suppress(Error):

@@ -51,7 +51,7 @@ class UnreachableError(Error):
     """The registry or the network failed, and retries did not help."""
 
     exit_code = 6
-    usual_hint = "`log-level: debug` shows each request; whoever runs the registry, or a proxy in front of it, can see why"
+    usual_hint = "set `log-level: debug` to see each request, and ask whoever runs the registry, or a proxy in front of it, for its log"
 
 
 class RejectedError(Error):
@@ -89,12 +89,12 @@ def is_disk_full(error: OSError) -> bool:
 def advice(error: OSError, otherwise: str) -> str:
     """The hint for an OSError: what its number asks for, and `otherwise` where that says nothing."""
     if is_disk_full(error):
-        return "free some space there"
+        return "free some space on that disk"
     return _LIMITS.get(error.errno or 0, otherwise)
 
 
 _LIMITS: dict[int, str] = {
-    errno.EMFILE: "too many files are open: raise `ulimit -n`, or lower `max-concurrent-uploads`",
-    errno.ENFILE: "this machine has too many files open: end what else runs here, or raise fs.file-max",
-    errno.ENOMEM: "free some memory, or raise the limit of it (`ulimit -v`, the container's own)",
+    errno.EMFILE: "raise `ulimit -n`, or lower `max-concurrent-uploads`: this process has too many files open",
+    errno.ENFILE: "end other programs, or raise fs.file-max: this machine has too many files open",
+    errno.ENOMEM: "free some memory, or raise its limit (`ulimit -v`, or that of the container)",
 }

@@ -1,4 +1,7 @@
-"""Text of others, made safe for a terminal, a CI log and a page: nothing in it is obeyed or reorders what is shown."""
+"""How text is shown: that of others made safe for a terminal, a CI log and a page, and a number with its noun.
+
+Nothing in safe text is obeyed, or reorders what is shown.
+"""
 
 from __future__ import annotations
 
@@ -39,3 +42,8 @@ def one_line(text: str, limit: int = 500) -> str:
     clean = _RUN.sub(" ", text[: limit * 4]).strip()
     whole = len(clean) <= limit and len(text) <= limit * 4
     return clean if whole else clean[: limit - 1] + "…"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return the number before the noun it counts: `1 layer`, `2 layers`; `plural` where no s makes it."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

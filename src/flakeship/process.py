@@ -355,12 +355,12 @@ def _started(
         )
     except OSError as error:
         if error.errno in _LACKS:
-            hint = "too many processes run: raise `ulimit -u`, or the container's own limit (`pids`)"
+            hint = "raise `ulimit -u`, or the container's own limit (`pids`): too many processes run"
             raise ResourceError(
-                f"cannot start {argv[0]}: {error.strerror}", hint=advice(error, hint)
+                f"can't start {argv[0]}: {error.strerror}", hint=advice(error, hint)
             ) from error
         missing = error.filename if error.filename == cwd else argv[0]
-        raise NotStartedError(f"cannot start {argv[0]}: {missing}: {error.strerror}") from error
+        raise NotStartedError(f"can't start {argv[0]}: {missing}: {error.strerror}") from error
     try:
         yield child
     finally:

@@ -125,8 +125,8 @@ def answering(status: int, body: bytes) -> Any:
     [
         (500, b"oops", "answers 500"),
         (404, b"", "answers 404"),
-        (200, b"<html>Welcome</html>", "no nix-cache-info"),
-        (200, b"", "no nix-cache-info"),
+        (200, b"<html>Welcome</html>", "not a nix-cache-info"),
+        (200, b"", "not a nix-cache-info"),
         (200, b"StoreDir: /srv/store\n", "it is for the store /srv/store"),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_cache_without_a_public_key_is_a_warning(
 ) -> None:
     plan = plan_of(nix, record, tmp_path, signed_cache.url, key="")
     assert "extra-trusted-public-keys" not in dict(plan.options)
-    assert "without trusted-public-keys" in record.warnings[0]
+    assert "without `trusted-public-keys`" in record.warnings[0]
 
 
 def test_a_user_that_the_daemon_does_not_trust_is_warned(
@@ -215,8 +215,8 @@ def test_a_user_that_the_daemon_does_not_trust_is_warned(
         ("cache.example.org", KEY, "is not the URL of a cache"),
         ("https://a b", KEY, "is not the URL of a cache"),
         ("https://me:hunter2@cache.example", KEY, "a URL holds a password"),
-        ("https://cache.example", "not a key", "'not a key' is no public key"),
-        ("https://cache.example", "name:short=", "is no public key"),
+        ("https://cache.example", "not a key", "'not a key' is not a public key"),
+        ("https://cache.example", "name:short=", "is not a public key"),
     ],
 )
 def test_malformed_inputs_are_refused(

@@ -166,7 +166,7 @@ def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ResourceError, match=r"cannot write .*file.*summary\.md") as caught:
+    with pytest.raises(ResourceError, match=r"can't write .*file.*summary\.md") as caught:
         platforms.summarise("x", {"SHIPPED_FOLDER": str(tmp_path / "file" / "in")})
     assert "SHIPPED_FOLDER" in caught.value.hint
 

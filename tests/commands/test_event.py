@@ -167,11 +167,11 @@ def test_an_api_that_fails_is_a_notice(
 def test_a_token_goes_nowhere_without_tls(tmp_path: Path, environ: dict[str, str]) -> None:
     made, told = runtime(tmp_path, environ | {"GITHUB_API_URL": "http://ghe.example/api/v3"})
     context_of(ASKING, made)
-    assert "http://ghe.example would be sent the token without TLS" in repr(told)
+    assert "http://ghe.example would get the token without TLS" in repr(told)
 
 
 def test_asking_needs_a_token(tmp_path: Path, environ: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="github-api is on, and there is no token") as caught:
+    with pytest.raises(UsageError, match="`github-api` is on, but there is no token") as caught:
         context_of(Settings(github_api=True), runtime(tmp_path, environ)[0])
     assert "github-token" in caught.value.hint
 
@@ -200,7 +200,7 @@ def test_without_git_its_view_is_a_notice(tmp_path: Path) -> None:
     found = context_of(Settings(context="git"), made)
     assert found.branch == "main"
     assert [event.text for event in told if isinstance(event, Notice)] == [
-        "git cannot be run here, so branch, tag and commit are unknown"
+        "git can't be started, so branch, tag and commit are unknown"
     ]
 
 

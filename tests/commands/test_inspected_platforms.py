@@ -61,5 +61,5 @@ def test_the_images_that_publish_would_take(
 def test_a_platform_that_is_not_there_is_an_error() -> None:
     layout = Layout()
     for entry in (index(layout), layout.image("a")):
-        with pytest.raises(UsageError, match=r"platforms names linux/s390x, and name holds .*linux/amd64"):
+        with pytest.raises(UsageError, match=r"`platforms` names linux/s390x, but name holds .*linux/amd64"):
             _in_registry(served(layout, entry), "name", platforms_of(("linux/s390x",)))

@@ -68,7 +68,7 @@ def test_where_it_is(
 def test_who_has_no_home_has_none(tmp_path: Path, home: str) -> None:
     runtime = replace(runtime_of(tmp_path)[0], home=Path(home))
     assert not folder_of(runtime)
-    with pytest.raises(UsageError, match="there is no layer cache"):
+    with pytest.raises(UsageError, match="the layer cache is off"):
         kept_layers(Settings(), runtime)
 
 
@@ -129,7 +129,7 @@ def test_there_is_none_yet(tmp_path: Path) -> None:
 def test_it_is_off(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         kept_layers(Settings(layer_cache="off"), runtime_of(tmp_path)[0])
-    assert "--layer-cache" in caught.value.hint
+    assert "`layer-cache`" in caught.value.hint
 
 
 def test_it_can_not_be_read(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_without_any_name_for_the_image_it_says_how_to_give_one(
     told = capsys.readouterr().err
     assert "nothing is pushed: CI_REGISTRY_IMAGE is not set" in told
     assert (
-        "name the image with `images`, or give gitlab-ci-local `--variable CI_REGISTRY_IMAGE=HOST/NAME`"
+        "name the image with `--images`, or give gitlab-ci-local `--variable CI_REGISTRY_IMAGE=HOST/NAME`"
         in told
     )
     monkeypatch.setenv("GITLAB_CI", "true")

@@ -105,20 +105,22 @@ def test_forms(tmp_path: Path, environ: dict[str, str], wanted: str) -> None:
 
 
 def test_two_forms_are_one_too_many(tmp_path: Path, environ: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="json and bake are both asked for") as caught:
+    with pytest.raises(UsageError, match="json and bake are both given") as caught:
         step(tmp_path, environ, json=True, bake=True)
-    assert caught.value.hint == "ask for one"
+    assert caught.value.hint == "leave one of them out"
 
 
 def test_no_tag_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:
     _, told = step(tmp_path, environ, tags=placed("type=edge"))
-    assert [event.hint for event in told if isinstance(event, Warned)] == ["`--explain` says why of each"]
+    assert [event.hint for event in told if isinstance(event, Warned)] == [
+        "run `flakeship metadata --explain`, which says why for each rule"
+    ]
 
 
 def test_a_folder_that_can_not_be_written_to(tmp_path: Path, environ: dict[str, str]) -> None:
     (tmp_path / "temp").rmdir()
     (tmp_path / "temp").write_text("a file")
-    with pytest.raises(ResourceError, match="cannot write the definition for bake") as caught:
+    with pytest.raises(ResourceError, match="can't write the definition for bake") as caught:
         step(tmp_path, environ)
     assert "bake-folder" in caught.value.hint
 

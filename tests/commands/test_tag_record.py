@@ -51,7 +51,7 @@ def test_an_image_is_named_without_interruption() -> None:
 
 def test_nothing_begun(record: TagRecord) -> None:
     error = record.cancelled(2, None)
-    assert (error.message, error.detail) == ("cancelled by signal 2; nothing was tagged", "")
+    assert (error.message, error.detail) == ("cancelled by signal 2; no tag was set", "")
     assert (error.exit_code, record.cancelled(15, None).exit_code) == (130, 143)
 
 
@@ -59,7 +59,7 @@ def test_an_image_that_was_whole_before_the_next_was_begun(record: TagRecord) ->
     begin(record, "a", "b")
     put(record, "a", "b")
     error = record.cancelled(2, None)
-    assert error.message.endswith("what is tagged has all of its names")
+    assert error.message.endswith("all tags of the image are set")
     assert error.detail == "set: a\nset: b"
 
 
@@ -69,7 +69,7 @@ def test_the_second_image_is_given_up(record: TagRecord) -> None:
     begin(record, "b", "c")
     record.begun(("b",))
     error = record.cancelled(2, UnreachableError("the line is cut"))
-    assert "not got all of its names" in error.message
+    assert "did not get all of its tags" in error.message
     assert "run again" in error.hint
     assert error.detail == "set: a\nperhaps set: b\nnot set: c\nthe line is cut"
 

@@ -146,11 +146,11 @@ def test_a_script_of_the_user_s_own_runs_where_no_other_process_is_seen() -> Non
     seen = run(argv).stdout.splitlines()
     assert set(seen[0].split()) <= {"/proc/1", "/proc/2", "/proc/3"}
     assert seen[1:] == [str(Path.cwd()), str(os.geteuid())]
-    assert "is no script of nixpkgs" in str(said)
+    assert "is not a script of nixpkgs" in str(said)
 
 
 def test_where_a_sandbox_is_required_a_script_of_the_user_s_own_is_refused() -> None:
-    with pytest.raises(BuildError, match="is no script of nixpkgs") as caught:
+    with pytest.raises(BuildError, match="is not a script of nixpkgs") as caught:
         Confinement(required=True).as_its_user_would(["/bin/true"])
     assert caught.value.exit_code == 3
 

@@ -176,7 +176,7 @@ def test_a_folder_a_terminal_and_a_file_in_the_way_are_refused(tmp_path: Path) -
         ArchiveDestination(tmp_path, "docker-archive").check()
     assert "image.tar" in folder.value.hint
     (tmp_path / "file").touch()
-    with pytest.raises(ResourceError, match="cannot write the archive") as in_the_way:
+    with pytest.raises(ResourceError, match="can't write the archive") as in_the_way:
         ArchiveDestination(tmp_path / "file/image.tar", "oci-archive").check()
     assert "folder that can be written to" in in_the_way.value.hint
 
@@ -198,7 +198,7 @@ def test_what_is_no_file_is_not_replaced_by_one(make: Callable[[Path], None], tm
         ArchiveDestination(tmp_path / "image.tar", "docker-archive") as destination,
     ):
         destination.check()
-    assert "`-` for stdout" in caught.value.hint
+    assert "`to: -` for stdout" in caught.value.hint
     assert (tmp_path / "image.tar").stat().st_mode == before
     assert [path.name for path in tmp_path.iterdir()] == ["image.tar"]
 

@@ -86,7 +86,7 @@ def test_without_a_context_the_first_socket_counts(document: Any, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "is not there"),
+        (None, "does not exist"),
         ("{", "names no engine"),
         ('{"Endpoints": {}}', "names no engine"),
         ('{"Endpoints": {"docker": {"Host": ["x"]}}}', "names no engine"),
@@ -110,7 +110,7 @@ def test_a_config_that_was_brought_for_its_credentials_is_told_of(tmp_path: Path
     engine = docker_engine({}, tmp_path)
     assert engine.address.startswith("unix:///")
     assert "docker's current context is 'desktop-linux'" in engine.remark
-    with pytest.raises(UsageError, match="docker's context 'desktop-linux' is not there"):
+    with pytest.raises(UsageError, match="docker's context 'desktop-linux' does not exist"):
         docker_engine({"DOCKER_CONTEXT": "desktop-linux"}, tmp_path)
 
 
@@ -163,5 +163,5 @@ def test_a_context_whose_name_is_no_text(tmp_path: Path) -> None:
     folder = tmp_path / ".docker"
     context(folder, "other", "unix:///other.sock")
     choose(folder, '{"currentContext": "\\ud800"}')
-    with pytest.raises(UsageError, match="is not there"):
+    with pytest.raises(UsageError, match="does not exist"):
         docker_engine({}, tmp_path)

@@ -60,15 +60,15 @@ def test_what_names_an_image_in_a_layout() -> None:
 @pytest.mark.parametrize(
     ("text", "words", "hint"),
     [
-        ("ghcr.io/o/n:1", "is no destination that flakeship knows", "docker://REFERENCE"),
-        ("s3://bucket", "is no destination that flakeship knows", "oci:DIR"),
-        ("docker:ghcr.io/o/n", "lacks the two slashes", "write docker://ghcr.io/o/n"),
+        ("ghcr.io/o/n:1", "is not a destination that flakeship knows", "docker://REFERENCE"),
+        ("s3://bucket", "is not a destination that flakeship knows", "oci:DIR"),
+        ("docker:ghcr.io/o/n", "lacks the two slashes behind `docker:`", "write `docker://ghcr.io/o/n"),
         ("oci:", "names no folder", "oci:DIR:TAG"),
         ("oci::tag", "names no folder", "oci:DIR:TAG"),
         ("oci:a\nb", "holds a line break or a NUL", "oci:DIR"),
         ("oci:a:b c", "can't name an image of a layout", "letters, digits"),
         ("oci:a:-b", "can't name an image of a layout", "letters, digits"),
-        ("docker://ghcr.io/o/n@sha256:" + "a" * 64, "names a digest", "name a tag"),
+        ("docker://ghcr.io/o/n@sha256:" + "a" * 64, "names a digest", "a tag in place of the digest"),
     ],
 )
 def test_refused(text: str, words: str, hint: str) -> None:

@@ -93,10 +93,10 @@ def test_load_is_a_short_word_and_no_default_is_added() -> None:
         ("docker-archive:", "names no file", "docker-archive:FILE"),
         ("oci-archive:a\nb", "names no file", "oci-archive:FILE"),
         ("oci-archive:x.tar:a b", "can't name an image of a layout", "letters, digits"),
-        ("docker-daemon:App", "must be lower case", "Write app"),
-        ("docker-daemon:app@sha256:" + "a" * 64, "names a digest", "name a tag"),
+        ("docker-daemon:App", "must be lower case", "write app"),
+        ("docker-daemon:app@sha256:" + "a" * 64, "names a digest", "a tag in place of the digest"),
         ("docker-archive:x.tar:a b", "is not an image reference", "ghcr.io"),
-        ("--", "is no destination", "docker-daemon:[REFERENCE]"),
+        ("--", "is not a destination", "docker-daemon:[REFERENCE]"),
     ],
 )
 def test_refused(text: str, words: str, hint: str) -> None:

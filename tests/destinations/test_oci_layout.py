@@ -148,7 +148,7 @@ def test_a_run_that_was_cut_short_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(UsageError, match="is not empty and no OCI image layout") as caught:
+    with pytest.raises(UsageError, match="is neither empty nor an OCI image layout") as caught:
         LayoutDestination(tmp_path).check()
     assert "oci:DIR" in caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
@@ -161,7 +161,7 @@ def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
 def test_an_index_that_can_not_be_read_is_not_overwritten(tmp_path: Path, index: str) -> None:
     (tmp_path / "oci-layout").write_text("{}")
     (tmp_path / "index.json").write_text(index)
-    with pytest.raises(UsageError, match=r"index\.json is no index of an OCI image layout") as caught:
+    with pytest.raises(UsageError, match=r"index\.json is not the index of an OCI image layout") as caught:
         write(random_packed(1), tmp_path, "a")
     assert "remove this one" in caught.value.hint
     assert (tmp_path / "index.json").read_text() == index
@@ -190,7 +190,7 @@ def test_a_name_that_is_no_tag_is_not_taken_over(tmp_path: Path, name: str) -> N
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match=r"cannot write the image layout .*: Not a directory") as caught:
+    with pytest.raises(ResourceError, match=r"can't write the image layout .*: Not a directory") as caught:
         LayoutDestination(tmp_path / "file").check()
     assert "can be written to" in caught.value.hint
 

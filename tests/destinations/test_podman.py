@@ -67,7 +67,7 @@ def test_a_socket_without_its_service_falls_back_to_the_command(podman: Podman, 
 
 def test_without_podman_it_says_so(tmp_path: Path) -> None:
     with (
-        pytest.raises(UnreachableError, match="there is no podman") as caught,
+        pytest.raises(UnreachableError, match="podman was not found") as caught,
         PodmanDestination(None, environ={"PATH": str(tmp_path)}, temporary=lambda: tmp_path) as destination,
     ):
         destination.check()

@@ -131,7 +131,7 @@ def test_the_environment_vouches_too(certified: Certified, pusher: Pusher) -> No
     ("registry_name", "word"),
     [
         ("docker.io", "access token"),
-        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "must exist"),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "create the repository"),
         ("europe-docker.pkg.dev", "artifactregistry.writer"),
         ("some.azurecr.io", "AcrPush"),
         ("quay.io", "robot"),

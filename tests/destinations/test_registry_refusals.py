@@ -119,7 +119,7 @@ def test_a_registry_that_stores_something_else(
     repository = registry.new_repository()
     with pytest.raises(RejectedError, match=r"stored sha256:000000.* when it was sent") as raised:
         push(random_packed(16), pusher.destination(proxy.host, repository, tags=("latest",)))
-    assert "nothing was tagged" in raised.value.hint
+    assert "no tag was set" in raised.value.hint
     assert registry.tags(repository) == []
 
 
@@ -168,7 +168,7 @@ def test_a_file_that_vanished_is_no_network_error(registry: Registry, pusher: Pu
         raise FileNotFoundError(2, "No such file or directory")
 
     layer = replace(random_layer(20), open=vanished)  # type: ignore[arg-type]
-    with pytest.raises(ResourceError, match=r"cannot be read: No such file"):
+    with pytest.raises(ResourceError, match=r"can't be read: No such file"):
         push(packed_of(layer), pusher.destination(registry.host, registry.new_repository()))
     assert pusher.of(Retry) == []
 
@@ -246,7 +246,7 @@ def test_an_immutable_tag_that_differs(proxy: FaultProxy, registry: Registry, pu
     push(first, pusher.destination(registry.host, repository, tags=("v1",)))
     body = json.dumps({"errors": [{"code": "TAG_INVALID", "message": "tag v1 already exists"}]}).encode()
     proxy.fail_next("PUT", MANIFESTS + "v1", status=400, body=body, times=9)
-    with pytest.raises(NotAllowedError, match=r"v1 is immutable, and names another image: sha256:") as raised:
+    with pytest.raises(NotAllowedError, match=r"v1 is immutable and names another image: sha256:") as raised:
         push(second, pusher.destination(proxy.host, repository, tags=("v1",)))
     assert "new tag" in raised.value.hint
     assert registry.digest(repository, "v1") == first.descriptor.digest
@@ -280,9 +280,9 @@ def test_a_server_that_accepts_everything_and_keeps_nothing_is_found_out(
     proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:
     proxy.fail_next("PUT", MANIFESTS + "latest", status=201)
-    with pytest.raises(UnreachableError, match="accepted by the registry, and is not there") as raised:
+    with pytest.raises(UnreachableError, match="accepted by the registry, but is not there") as raised:
         push(random_packed(27), pusher.destination(proxy.host, registry.new_repository(), tags=("latest",)))
-    assert "says yes to everything" in raised.value.hint
+    assert "accepts everything" in raised.value.hint
 
 
 @pytest.mark.parametrize("dropped", [2, 1])
@@ -297,7 +297,7 @@ def test_a_manifest_that_is_accepted_and_thrown_away_is_no_success(
     proxy.fail_next("PUT", pattern, status=201, times=dropped)
     destination = pusher.destination(proxy.host, repository, tags=("latest",))
     if dropped == 2:
-        with pytest.raises(UnreachableError, match="and has neither"):
+        with pytest.raises(UnreachableError, match="but has neither"):
             push(random_packed(2), destination)
     else:
         push(random_packed(2), destination)
@@ -313,7 +313,7 @@ def test_a_file_that_can_not_be_opened_is_no_fault_of_the_disk(
         raise OSError(number, "Too many open files")
 
     layer = replace(random_layer(21), open=full)  # type: ignore[arg-type]
-    with pytest.raises(ResourceError, match="cannot be read: Too many open files") as raised:
+    with pytest.raises(ResourceError, match="can't be read: Too many open files") as raised:
         push(packed_of(layer), pusher.destination(registry.host, registry.new_repository()))
     assert {errno.EMFILE: "ulimit -n", errno.ENFILE: "fs.file-max"}[number] in raised.value.hint
     assert "disk" not in raised.value.hint

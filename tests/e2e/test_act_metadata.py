@@ -90,7 +90,9 @@ def test_one_step_or_two_give_the_same_image_the_same_names(
     lines = str(run).splitlines()
     assert {"version=1.2.3-x", "json=1.2.3-x"} <= set(lines), run
     assert f'"{registry.host}/{two}:1.2.3-x",' in {line.strip() for line in lines}, "the bake file is read"
-    assert any(line.endswith("type=edge  (this is no branch)") for line in lines), "each rule is explained"
+    assert any(line.endswith("type=edge  (the run is not for a branch)") for line in lines), (
+        "each rule is explained"
+    )
     assert sorted(registry.tags(one)) == sorted(registry.tags(two)) == TAGS
     (labels, annotations), (others, other_annotations) = marks(registry, one), marks(registry, two)
     title = f"{PREFIX}title"

@@ -93,7 +93,7 @@ def test_attributes_of_a_file_are_taken_so_too(ship: Ship) -> None:
     ("attribute", "code", "words"),
     [
         ("two", 4, ["has 2 outputs that are images, out, debug", "`.#two^out` or `.#two^debug`"]),
-        ("beside", 4, ["another output of the package is an image: `.#beside^image_`"]),
+        ("beside", 4, ["name another output of the package, which is an image: `.#beside^image_`"]),
         (
             "within",
             4,

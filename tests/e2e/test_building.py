@@ -29,10 +29,10 @@ pytestmark = pytest.mark.slow
             "did you mean `stream`? its images: image, ",
         ),
         (("--flake", "./none"), "there is no folder", "working folder"),
-        (("--flake", ".#unfree"), "unfree-1.0, whose licence is unfree", "`allow-unfree: true`"),
+        (("--flake", ".#unfree"), "unfree-1.0, whose licence is unfree", "`--allow-unfree`"),
         (("--flake", ".#throws"), "this attribute is broken on purpose", ""),
         (("--flake", ".#hello", "--nix-config", "sandbox = perhaps"), "perhaps", ""),
-        (("--flake", ".#unfetched", "--nix-config", "download-attempts = 1"), "cannot be downloaded", ""),
+        (("--flake", ".#unfetched", "--nix-config", "download-attempts = 1"), "can't be downloaded", ""),
     ],
 )
 def test_what_nix_says_becomes_one_error(
@@ -88,7 +88,7 @@ def test_created_by_commit_is_refused_before_the_build(
     elsewhere.mkdir()
     refused = publish("--flake", f"path:{folder}#fails", "--created", "commit", cwd=elsewhere)
     assert refused.code == 2
-    assert "is in no git repository" in refused.stderr
+    assert "there is no git repository" in refused.stderr
     assert "building" not in refused.stderr
     known = publish(
         "--flake", f"git+file://{folder}#stream", "--created", "commit", "--to", "oci:x", cwd=elsewhere
@@ -138,7 +138,7 @@ def test_what_was_published_before_an_attribute_failed_is_told(
     flags = ("--flake", "a=.#hello\nb=.#fails", "--tags", f"a={there}", "--to", "b=oci:b")
     ended = publish(*flags, cwd=make_flake())
     assert (ended.code, ended.stdout) == (3, "")
-    assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
+    assert f"these images were published before the error: {there[:-2]}@sha256:" in ended.stderr
 
 
 def test_an_image_whose_variant_failed_is_told(
@@ -148,7 +148,7 @@ def test_an_image_whose_variant_failed_is_told(
     flags = ("--flake", ".#hello", "--tags", there, "--debug", "--debug-shell", ".#fails")
     ended = publish(*flags, cwd=make_flake())
     assert (ended.code, ended.stdout) == (3, "")
-    assert f"published before this error: {there[:-2]}@sha256:" in ended.stderr
+    assert f"these images were published before the error: {there[:-2]}@sha256:" in ended.stderr
 
 
 def test_the_destination_of_every_attribute_is_asked_before_anything_is_sent(

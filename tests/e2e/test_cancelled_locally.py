@@ -18,7 +18,7 @@ from tests.testbed.registry import Registry
 
 pytestmark = pytest.mark.slow
 
-WHOLE = "error: cancelled by signal 15; what is tagged has all of its names\n"
+WHOLE = "error: cancelled by signal 15; all tags of the image are set\n"
 SCRIPT = """\
 import os
 from {module} import {owner}
@@ -74,7 +74,7 @@ def test_before_the_first_name_of_a_layout(interrupted: Interrupted, tmp_path: P
     interrupted(LAYOUT, "_update_index", "--to", "oci:x:old", call=9)
     ended = interrupted(LAYOUT, "_blobs", "--to", "oci:x:a\noci:x:b", "--labels", "a=b", call=2)
     assert ended.returncode == 143
-    assert ended.stderr.endswith("error: cancelled by signal 15; nothing was tagged\n")
+    assert ended.stderr.endswith("error: cancelled by signal 15; no tag was set\n")
     assert entries(tmp_path / "x") == ["old"]
 
 

@@ -20,9 +20,9 @@ from tests.testbed.registry_faults import Hold
 pytestmark = pytest.mark.slow
 
 TAGS = ("one", "two", "three")
-WHOLE = "what is tagged has all of its names"
-HALF = "an image has not got all of its names"
-NOTHING = "nothing was tagged"
+WHOLE = "all tags of the image are set"
+HALF = "an image did not get all of its tags"
+NOTHING = "no tag was set"
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_registry_that_keeps_silent_is_given_up_and_told_of(
         f"    set: {name}:one@{digest}\n"
         f"    set: {name}:three@{digest}\n"
         f"    perhaps set: {name}:two@{digest}\n"
-        "  -> run again to set the others; those that are set name a whole image\n"
+        "  -> run again to set the others; those that are set name a complete image\n"
     )
     assert registry.tags(repository) == ["one", "three"], "those behind the first are set at once"
 

@@ -161,7 +161,7 @@ def test_what_cannot_be_sent_is_refused_before_the_registry_is_asked(
     flags = ("--source", str(archive), "--tags", f"{host}/a:1")
     ended = publish(*flags, DOCKER_CONFIG=str(tmp_path / "docker"))
     assert ended.code == 2, ended.stderr
-    assert f"the credentials for {host} from {tmp_path}/docker/config.json cannot be sent" in ended.stderr
+    assert f"the credentials for {host} from {tmp_path}/docker/config.json can't be sent" in ended.stderr
     assert "canary" not in ended.stderr
 
 

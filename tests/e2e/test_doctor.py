@@ -47,7 +47,7 @@ def test_all_is_well_and_nothing_is_built_or_sent(
     done = doctor(".#hello", f"{basic_registry.host}/{repository}:1", cwd=flake, **given)
     assert done.returncode == 0, done.stderr
     assert "building" not in done.stderr
-    assert "takes images, with the inputs username and password" in done.stdout
+    assert "takes images, with the inputs `username` and `password`" in done.stdout
     assert f"clock        it agrees with that of {basic_registry.host}" in done.stdout
     assert basic_registry.password not in done.stdout + done.stderr
     assert basic_registry.tags(repository) == []

@@ -65,13 +65,13 @@ def test_the_image_of_an_attribute(folder: Path, nix_environ: Mapping[str, str])
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--attr", "images.shapes"), "attr is for a file of Nix, and `file` is not given"),
-        (("--nix-path", "a=b"), "nix-path is for a file of Nix"),
-        (("--file", ".", "--flake", ".#x"), "file and flake are both given"),
-        (("--file", ".", "--source", "image.tar"), "file and source are both given"),
+        (("--attr", "images.shapes"), "`--attr` is for a file of Nix, but `--file` is not given"),
+        (("--nix-path", "a=b"), "`--nix-path` is for a file of Nix"),
+        (("--file", ".", "--flake", ".#x"), "`--file` and `--flake` are both given"),
+        (("--file", ".", "--source", "image.tar"), "`--file` and `--source` are both given"),
         (("--source", "oci:layout:1.0"), "cannot read the source"),
-        (("--flake", ".#x", "--source", "image.tar"), "flake and source are both given"),
-        (("--source", "image.tar", "--rebuild", "compare"), "can't be built again"),
+        (("--flake", ".#x", "--source", "image.tar"), "`--flake` and `--source` are both given"),
+        (("--source", "image.tar", "--rebuild", "compare"), "no second build can be compared"),
     ],
 )
 def test_inputs_that_contradict_each_other(

@@ -126,7 +126,7 @@ LIES: Final[Mapping[str, Change]] = {
     "layers that are an object": lambda m, _: m.update(layers={}),
     "no layers": lambda m, _: m.pop("layers"),
     "ten thousand layers": many(10_000),
-    "a config that is not there": lambda m, _: m["config"].update(digest=ABSENT),
+    "a config that does not exist": lambda m, _: m["config"].update(digest=ABSENT),
     "no config": lambda m, _: m.pop("config"),
     "a config that is a list": lambda m, _: m.update(config=[]),
     "a config of another type": lambda m, _: m["config"].update(

@@ -125,8 +125,8 @@ def test_outputs_that_can_not_be_written_fail_the_step_and_say_where_the_image_i
     done = step(make_flake(), flake=".#layered", environ={"GITHUB_OUTPUT": str(tmp_path)})
     assert done.code == 8
     (error,) = done.log.named("error")
-    assert "cannot write GITHUB_OUTPUT" in error.data
-    assert "what was shipped is where it should be" in error.data
+    assert "can't write GITHUB_OUTPUT" in error.data
+    assert "the image is at its destinations" in error.data
     without = step(
         make_flake("other"), flake=".#layered", environ={"GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": ""}
     )
@@ -187,6 +187,6 @@ def test_a_page_that_can_not_be_written_costs_no_outputs(
     done = step(make_flake(), flake=".#layered", environ={"GITHUB_STEP_SUMMARY": str(tmp_path)})
     assert done.code == 0, done.log.shown
     assert any(
-        command.data.startswith("cannot write GITHUB_STEP_SUMMARY") for command in done.log.named("warning")
+        command.data.startswith("can't write GITHUB_STEP_SUMMARY") for command in done.log.named("warning")
     )
     assert done.outputs["digest"]

@@ -86,7 +86,7 @@ def test_a_registry_that_keeps_nothing(honest: Forged) -> None:
     lost = blobs(honest)[1]
     refusal = {"errors": [{"code": "MANIFEST_BLOB_UNKNOWN", "detail": {"digest": lost}}]}
     honest.proxy.fail_next("PUT", "/manifests/", status=400, times=9, body=json.dumps(refusal).encode())
-    with pytest.raises(UnreachableError, match="just sent are not there"):
+    with pytest.raises(UnreachableError, match="just written are not there"):
         honest.publish(labels=("a=2",))
 
 

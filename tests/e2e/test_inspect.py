@@ -121,7 +121,7 @@ def test_credentials_are_used_as_for_a_push(run: Run, archive: Path, basic_regis
 @pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
-        ((), 2, "nothing to look at"),
+        ((), 2, "needs the image to show"),
         (("./nowhere.tar",), 2, "nowhere.tar"),
         (("oci:nowhere",), 2, "nowhere"),
         (("Not/A Reference",), 2, "not an image reference"),

@@ -50,7 +50,7 @@ BAD = [
     ("tags", '"type=raw,value=x"\n"type=foo"', "tags, line 2, column 7: unknown type 'foo'"),
     ("tags", "type=sha,prefix=-", "tags, line 1, column 1: the tag -860c190 begins with a dot or a dash"),
     ("tags", "type=raw,value=" + "x" * 129, "tags, line 1, column 16: the tag xxx"),
-    ("tags", "type=match,pattern=(", "tags, line 1, column 20: pattern=( is no regular expression"),
+    ("tags", "type=match,pattern=(", "tags, line 1, column 20: pattern=( is not a regular expression"),
     ("tags", "ok\nghcr.io/UP:1", "tags, line 2, column 1: "),
     ("images", "a/b\nname=a b", "images, line 2, column 6: 'a b' is not an image name"),
     ("images", "a/b\nenable=maybe,name=x", "images, line 2, column 8: enable is 'maybe'"),
@@ -142,11 +142,11 @@ def test_two_rules_that_give_the_same_tag_give_it_once(metadata: Command) -> Non
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (None, "the event payload cannot be read"),
-        ("", "the event payload cannot be read (it is not JSON)"),
-        ("{", "the event payload cannot be read (it is not JSON)"),
-        ("[" * 10_000, "the event payload cannot be read (it is nested too deeply)"),
-        ("[1]", "the event payload is no JSON object"),
+        (None, "the event payload can't be read"),
+        ("", "the event payload can't be read (it is not JSON)"),
+        ("{", "the event payload can't be read (it is not JSON)"),
+        ("[" * 10_000, "the event payload can't be read (it is nested too deeply)"),
+        ("[1]", "the event payload is not a JSON object"),
         ('{"repository": {"full_name": "evil/app"}}', "the event payload is of evil/app, not of octo/app"),
         ('{"release": {}}', ""),
     ],
@@ -167,8 +167,8 @@ def test_without_its_payload_an_event_is_what_the_environment_says(
 
 def test_without_git_nothing_is_known_and_it_is_said(metadata: Command, tmp_path: Path) -> None:
     for environ, words in (
-        ({"PATH": "/nowhere"}, "git cannot be run here"),
-        ({}, "this is no git repository"),
+        ({"PATH": "/nowhere"}, "git can't be started"),
+        ({}, "this folder is not in a git repository"),
     ):
         code, out, told = metadata("--tags", "type=sha\nmine", "--images", "o/n", "--json", environ=environ)
         assert (code, json.loads(out)["tags"]) == (0, ["o/n:mine"])

@@ -149,7 +149,7 @@ def test_the_debug_variant_needs_a_place_of_its_own(publish: Publish, tmp_path: 
         "--to", f"docker-archive:{tmp_path}/image.tar:a:1", "--debug", "--debug-shell", "path:.#shell"
     )
     assert done.returncode == 2
-    assert "holds one image, and with `debug` there are two" in done.stderr
+    assert "holds one image, but `--debug` makes two" in done.stderr
     assert "building" not in done.stderr
 
 
@@ -177,7 +177,7 @@ def test_a_package_that_is_built_already(
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (["--flake=path:.#phrases"], 4, "no programs"),
+        (["--flake=path:.#phrases"], 4, "nor a package with a program"),
         (["--contents=path:.#nothing"], 3, "nothing"),
         (["--contents=-x"], 2, "contents: '-x' is not an installable"),
         (["--contents=/nix/store/none"], 3, "/nix/store/none"),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
         (("--flake", "layered"), 3, "`.#layered`"),
         (("--flake", ".#fails"), 3, "about to fail"),
         (("--flake", ".#text"), 4, "no image"),
-        (("--flake", ".#stream-fails"), 4, "cannot read the customisation layer"),
+        (("--flake", ".#stream-fails"), 4, "can't read the customisation layer"),
         (("--flake", ".#several"), 4, "registry.example/two:2"),
         (("--source", "missing.tar"), 2, "missing.tar"),
         (("--source", "flake.nix"), 4, "no image"),

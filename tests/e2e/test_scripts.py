@@ -51,7 +51,7 @@ def test_a_package_that_is_one_script_is_packed_and_not_started(
     done = published(nix_environ, "--flake", f".#{attribute}", "--sandbox", sandbox, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "started where it is published" not in done.stderr
-    assert "is a script, and none of nixpkgs' streamLayeredImage: the image starts it" in done.stderr
+    assert "is a script, but not one of nixpkgs' streamLayeredImage, so the image starts it" in done.stderr
     (program,) = entrypoint(folder)
     assert program.startswith("/nix/store/")
     assert program.endswith(f"-{name}")
@@ -123,7 +123,7 @@ def test_a_script_of_one_s_own(
     done = published(environ, "--source", str(script), "--sandbox", sandbox, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert SECRET not in done.stderr
-    assert "is no script of nixpkgs" in done.stderr
+    assert "is not a script of nixpkgs" in done.stderr
 
 
 @pytest.mark.parametrize("place", ["in_container", "in_chroot"])

@@ -96,7 +96,7 @@ def test_while_a_name_is_looked_up(nix_environ: Mapping[str, str], archive: Path
         finally:
             process.kill()
     assert process.returncode == 130
-    assert "nothing was tagged" in said
+    assert "no tag was set" in said
 
 
 def test_the_third_signal_is_final(start: Start, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_what_an_interrupted_import_makes_of_it(nix_environ: Mapping[str, str]) 
     command = [sys.executable, "-c", script, "publish"]
     ended = subprocess.run(command, env=nix_environ, capture_output=True, text=True, check=False)
     assert ended.returncode == 143
-    assert "error: cancelled by signal 15; nothing was tagged\n" in ended.stderr
+    assert "error: cancelled by signal 15; no tag was set\n" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

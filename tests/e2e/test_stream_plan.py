@@ -99,7 +99,7 @@ def test_the_script_itself_gives_the_same_layers(
     assert [blob["digest"] for blob in planned["flakeship.destinations"][0]["blobs"][:3]] == [
         blob["digest"] for blob in ran["flakeship.destinations"][0]["blobs"][:3]
     ]
-    assert "is run, and not planned: it is no wrapper" in ran["said"]
+    assert "is run, and not planned: it is not a wrapper" in ran["said"]
     assert len(runs(planned)) == 1
     assert runs(ran) == [str(hidden)]
 

@@ -43,14 +43,18 @@ def shell(nix_environ: Mapping[str, str], archive: Path) -> Shell:
     [
         ("$publish --to oci:x >&-", 8, "stdout is closed"),
         ("$publish --to - >&-", 8, "stdout is closed"),
-        ("$publish --to oci:x >/dev/full", 8, "No space left on device; the image is where it should be"),
-        ("$publish --to - >/dev/full", 8, "cannot write the archive to stdout: No space left"),
+        ("$publish --to oci:x >/dev/full", 8, "No space left on device; the image is at its destinations"),
+        ("$publish --to - >/dev/full", 8, "can't write the archive to stdout: No space left"),
         ("ulimit -f 100; $publish --to oci:x", 8, "File too large"),
         ("$publish --to oci:x 2>&-", 0, ""),
         ("$publish --to oci:x 2>/dev/full", 8, ""),
         ("$publish --to oci:x <&-", 0, ""),
         ("$publish --to oci:x --username me --password-stdin <&-", 2, "the first line of stdin"),
-        ("mkdir gone; cd gone; rmdir ../gone; $publish --to oci:x", 2, "the working folder can't be told"),
+        (
+            "mkdir gone; cd gone; rmdir ../gone; $publish --to oci:x",
+            2,
+            "the working folder can't be determined",
+        ),
         ("mkfifo pipe; exec 3<>pipe 4>pipe 3<&-; $publish --to oci:x >&4", 141, ""),
     ],
 )

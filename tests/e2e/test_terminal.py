@@ -110,7 +110,7 @@ def test_control_c_on_the_keyboard(nix_environ: Mapping[str, str], make_flake: M
     )
     assert code == 130, screen
     assert cursor_is_back(screen)
-    assert "error: cancelled by signal 2; nothing was tagged" in seen(screen)
+    assert "error: cancelled by signal 2; no tag was set" in seen(screen)
     assert "Traceback" not in screen
 
 

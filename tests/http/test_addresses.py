@@ -127,8 +127,8 @@ REFUSED = [
     ("https://registry.corp", "https://[fe80::1]/", "inside this network"),
     ("https://127.0.0.1", "https://169.254.169.254/", "inside this network"),
     ("https://169.254.3.4:5000", "https://127.0.0.1/", "inside this network"),
-    ("https://registry.corp", "https://meta.example/", "where no registry may be"),
-    ("https://registry.corp", "https://evil.localhost/", "where no registry may be"),
+    ("https://registry.corp", "https://meta.example/", "where no registry can be"),
+    ("https://registry.corp", "https://evil.localhost/", "where no registry can be"),
 ]
 
 
@@ -156,7 +156,7 @@ def test_a_server_may_name_nothing_else(namer: str, url: str, why: str, dns: Dns
         transport.realm(Origin.of(namer), url)
     assert raised.value.exit_code == 6
     assert not raised.value.transient
-    assert "names the token server" in raised.value.message or why == "where no registry may be"
+    assert "names the token server" in raised.value.message or why == "where no registry can be"
     with pytest.raises(UnsafeUrlError, match=why):
         transport.named(f"{namer}/v2/", url)
 
@@ -213,7 +213,7 @@ def test_a_host_that_is_nowhere_is_unknown(dns: Dns, pusher: Pusher) -> None:
     ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "169.254.1.1", "fe80::1", "0.0.0.0"],
 )
 def test_a_name_at_a_link_local_or_metadata_address_is_refused_in_any_spelling(address: str) -> None:
-    with pytest.raises(UnsafeUrlError, match="where no registry may be"):
+    with pytest.raises(UnsafeUrlError, match="where no registry can be"):
         Addresses(Dns({"a.example": [[address]]})).of("a.example")
 
 

@@ -68,7 +68,7 @@ def tunnel(status: str) -> lib.ProxyError:
         (system(errno.ENETUNREACH), BrokenConnectionError, ": Network is unreachable", "", True),
         (OSError("x"), BrokenConnectionError, "broke before the answer was complete", "", True),
         (lib.IncompleteRead(3, 4), BrokenConnectionError, "broke before the answer", "", True),
-        (EndlessAnswerError("its head"), WireError, "does not come to an end with its head", "something else", True),
+        (EndlessAnswerError("its head"), WireError, "does not come to an end with its head", "that it is the registry", True),
         (socket.gaierror(socket.EAI_NONAME, "x"), UnknownHostError, "there is no host registry.example", "DNS", True),
         (socket.gaierror(socket.EAI_AGAIN, "x"), UnknownHostError, "could not be looked up", "DNS", True),
         (untrusted(), CertificateError, "is not trusted: certificate has expired", "certs.d/registry.example:5000/ca.crt", False),
@@ -82,7 +82,7 @@ def tunnel(status: str) -> lib.ProxyError:
         (lib.ReadTimeoutError(POOL, "/", "x"), WireError, "stopped answering", "", True),
         (TimeoutError(), WireError, "stopped answering", "", True),
         (tunnel("407 Proxy Authentication Required"), ProxyRefusedError, "(it answered 407)", "user and password", False),
-        (tunnel("403 Forbidden"), ProxyRefusedError, "(it answered 403)", "NO_PROXY.", True),
+        (tunnel("403 Forbidden"), ProxyRefusedError, "(it answered 403)", "NO_PROXY", True),
         (lib.ProxyError("x", system(errno.ECONNREFUSED)), ProxyRefusedError, "did not connect to", "HTTPS_PROXY", True),
     ],
 )  # fmt: skip

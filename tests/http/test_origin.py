@@ -42,8 +42,8 @@ def test_everyday_locations_are_followed(current: str, location: str, expected: 
         ("https://user:secret@storage.example/", "credentials in it"),
         ("https://@storage.example/", "credentials in it"),
         ("https://registry.example\\@evil.example/", "credentials in it"),
-        ("ftp://storage.example/", "no http"),
-        ("file:///etc/passwd", "no http"),
+        ("ftp://storage.example/", "not an http"),
+        ("file:///etc/passwd", "not an http"),
         ("https://[broken/", "malformed"),
         ("", "empty or malformed"),
         ("https://a.example/\r\nX: y", "empty or malformed"),
@@ -134,7 +134,7 @@ def test_a_realm_is_a_url_without_credentials() -> None:
     assert realm_url(REGISTRY, "https://Auth.example:443/token?a=b") == "https://auth.example/token?a=b"
     for realm, why in {
         "https://u:p@auth.example/token": "credentials in its URL",
-        "auth.example/token": "no http",
+        "auth.example/token": "not an http",
         "https://auth.example/\ttoken": "malformed",
         "https://auth .example/": "malformed",
     }.items():
@@ -170,5 +170,5 @@ def test_what_is_this_machine(host: str, expected: bool) -> None:
 def test_who_mends_a_port_that_there_is_not_is_told(port: int) -> None:
     with pytest.raises(UnsafeUrlError, match=f"the port {port} of a.example") as raised:
         Origin.of(f"https://a.example:{port}/")
-    assert "ask its operator" in raised.value.hint
+    assert "ask the operator" in raised.value.hint
     assert Origin.of("https://a.example:65535/").port == 65535

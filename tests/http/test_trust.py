@@ -160,8 +160,8 @@ def test_the_folder_of_a_host(folder: str, url: str, tmp_path: Path, pair: tuple
         ({"ca.crt": "no certificate"}, "ca.crt holds no certificates"),
         ({"client.cert": "certificate"}, "has no key client.key beside it"),
         ({"client.key": "key"}, "has no certificate beside it"),
-        ({"client.cert": "certificate", "client.key": "certificate"}, "cannot be used"),
-        ({"client.cert": "nothing", "client.key": "key"}, "cannot be used"),
+        ({"client.cert": "certificate", "client.key": "certificate"}, "can't be used"),
+        ({"client.cert": "nothing", "client.key": "key"}, "can't be used"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_named(

@@ -82,11 +82,11 @@ def test_a_layer_that_is_not_what_the_config_says() -> None:
     ("document", "words"),
     [
         (b"[]", "can't be read: it is not a JSON object"),
-        (b"{}", "is none of an image"),
-        (b'{"config": 5}', "is none of an image"),
+        (b"{}", "is not the manifest of an image"),
+        (b'{"config": 5}', "is not the manifest of an image"),
         (
             b'{"config": {"mediaType": "a", "digest": "b", "size": 1}}',
-            "is none of an image: 'b' is not a digest",
+            "is not the manifest of an image: 'b' is not a digest",
         ),
     ],
 )
@@ -99,7 +99,7 @@ def test_no_manifest(document: bytes, words: str) -> None:
 
 def test_counts_that_differ() -> None:
     manifest = json.dumps(json.loads(PACKED.manifest) | {"layers": []}).encode()
-    with pytest.raises(RejectedError, match="has 0 layers, its config 3"):
+    with pytest.raises(RejectedError, match="has 0 layers, but its config 3"):
         check(blobs() | {digest_of(manifest): manifest}, Descriptor.of("m", manifest))
 
 

@@ -58,7 +58,7 @@ def test_a_bad_line_is_named_with_its_place(line: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_annotation(entry)
     assert caught.value.message.startswith(words)
-    assert "Write " in caught.value.hint
+    assert "write " in caught.value.hint
 
 
 def test_levels_are_checked_and_given_to_every_pair() -> None:

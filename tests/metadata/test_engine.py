@@ -170,21 +170,21 @@ def test_two_rules_with_one_tag_give_it_once_and_say_so() -> None:
 
 
 BAD = [
-    ("tags", "a\ntype=foo", "line 2, column 6: unknown type 'foo'", "Types are schedule, semver"),
+    ("tags", "a\ntype=foo", "line 2, column 6: unknown type 'foo'", "write one of the types schedule, semver"),
     ("tags", "type=ref,event=push", "line 1, column 16: unknown event 'push'", "branch, tag, pr, mr"),
-    ("tags", "type=ref", "line 1, column 1: type=ref needs event=", "Write type=ref,event="),
-    ("tags", "type=raw,vale=x", "line 1, column 10: unknown key 'vale'", "A rule knows type"),
+    ("tags", "type=ref", "line 1, column 1: type=ref needs event=", "write type=ref,event="),
+    ("tags", "type=raw,vale=x", "line 1, column 10: unknown key 'vale'", "write one of the keys type"),
     ("tags", "type=raw", "type=raw needs value=", "type=raw,value="),
     ("tags", "type=nix,value=drv", "column 16: unknown value 'drv'", "hash, version, name"),
     ("tags", "type=sha,format=medium", "column 17: unknown format 'medium'", "short, long"),
-    ("tags", "x,priority=high", "column 12: priority 'high' is no number", "highest"),
-    ("tags", "type=match,pattern=x,group=one", "column 28: group 'one' is no number", "group in the pattern"),
-    ("tags", "type=match,pattern=(", "column 20: pattern=( is no regular expression", "JavaScript"),
+    ("tags", "x,priority=high", "column 12: priority 'high' is not a number", "highest"),
+    ("tags", "type=match,pattern=x,group=one", "column 28: group 'one' is not a number", "group in the pattern"),
+    ("tags", "type=match,pattern=(", "column 20: pattern=( is not a regular expression", "JavaScript"),
     ("tags", "type=match,pattern=/x/q", "unknown flag 'q'", "JavaScript"),
     ("tags", "type=semver,pattern={{raw}},match=v", "column 35: match=v captures nothing", "parentheses"),
     ("tags", "\n\n  type=raw,value={{brunch}}", "line 3, column 18: {{brunch}} is not known here", "{{branch}}, {{tag}}"),
-    ("tags", "type=raw,value=a{{branch", "column 17: {{ is opened here", "Close it"),
-    ("tags", "type=raw,value={{branch x y}}", "{{branch}} takes no arguments", "Write {{branch}}"),
+    ("tags", "type=raw,value=a{{branch", "column 17: {{ is opened here", "close it"),
+    ("tags", "type=raw,value={{branch x y}}", "{{branch}} takes no arguments", "write {{branch}}"),
     ("tags", "type=raw,value={{date}}", "column 16: {{date}}: one format is needed", "{{date 'YYYYMMDD'}}"),
     ("tags", "type=raw,value={{date 'YYYY' tz='Mars/Base'}}", "unknown time zone 'Mars/Base'", "tz='Europe/Berlin'"),
     ("tags", "type=raw,value={{date 'YYYY' zone='UTC'}}", "unknown option 'zone'", "Moment.js"),
@@ -194,8 +194,8 @@ BAD = [
     ("tags", "type=raw,value={{#if tag}}x{{/unless}}", "is closed by {{/unless}}", "{{/if}}"),
     ("tags", "type=raw,value={{#if tag}}x{{else if tag}}y{{/unless}}", "is closed by {{/unless}}", "{{/if}}"),
     ("tags", "type=raw,value={{#if tag}}x{{else each tag}}y{{/if}}", "the block {{#each}} is not known", "{{#if NAME}}"),
-    ("tags", "type=raw,value={{}}", "{{}} is no expression", "{{name}}"),
-    ("tags", "type=raw,value={{date (x)}}", "'(x)' is no argument", "single quotes"),
+    ("tags", "type=raw,value={{}}", "{{}} is not an expression", "{{name}}"),
+    ("tags", "type=raw,value={{date (x)}}", "'(x)' is not an argument", "single quotes"),
     ("tags", "type=raw,value=x,enable=maybe", "column 25: enable is 'maybe'", "{{is_default_branch}}"),
     ("tags", 'type=raw,value="x"', "column 16: a double quote may only enclose a whole field", "single quotes"),
     ("tags", 'type=raw,"value=x"y', "a double quote may only enclose a whole field", "single quotes"),
@@ -204,13 +204,13 @@ BAD = [
     ("flavor", "latest=maybe", "flavor, line 1, column 8: latest is 'maybe'", "latest=auto|true|false"),
     ("flavor", "prefix=x,onlatest=1", "column 19: onlatest is '1'", "onlatest=true"),
     ("flavor", "prefix", "unknown entry in flavor 'prefix'", "prefix=TEXT"),
-    ("flavor", "prefix={{nobody}}", "flavor, line 1, column 8: {{nobody}} is not known", "Known here"),
+    ("flavor", "prefix={{nobody}}", "flavor, line 1, column 8: {{nobody}} is not known", "write one of"),
     ("images", "a/b\nnaem=x", "images, line 2, column 1: unknown key 'naem'", "name=REGISTRY/NAME"),
     ("images", "a/b,enable=yes", "column 12: enable is 'yes'", "enable=true|false"),
     ("images", "enable=true", "the image has no name", "name=REGISTRY/NAME"),
     ("images", "name=ghcr.io/a b", "column 6: 'ghcr.io/a b' is not an image name", "REGISTRY/NAME"),
     ("labels", "a=1\nnonsense", "labels, line 2, column 1: a label must be KEY=VALUE", "one a line"),
-    ("labels", "a={{x}}", "labels, line 1, column 3: {{x}} is not known", "Known here"),
+    ("labels", "a={{x}}", "labels, line 1, column 3: {{x}} is not known", "write one of"),
     ("annotations", "nonsense", "annotations, line 1, column 1: an annotation must be KEY=VALUE", "one a line"),
     ("annotations", "index,foo:a=1", "annotations, line 1, column 7: unknown annotation level 'foo'", "manifest-descriptor"),
 ]  # fmt: skip
@@ -241,7 +241,9 @@ def test_a_branch_that_is_no_tag_fails_nobody_who_asks_for_none(branch: str) -> 
 
 
 def test_a_prefix_that_spoils_latest_is_an_error() -> None:
-    with pytest.raises(UsageError, match=r"flavor, line 1, column 8: the tag \.latest is not one") as caught:
+    with pytest.raises(
+        UsageError, match=r"flavor, line 1, column 8: the tag \.latest is not a tag"
+    ) as caught:
         compute(CONTEXT, tags=["type=ref,event=tag,prefix="], flavor=["prefix=.,onlatest=true"])
     assert "latest=false" in caught.value.hint
 
@@ -279,7 +281,7 @@ def test_every_tag_that_comes_out_is_one(name: str, kind: str, rules: list[str],
         found = compute(replace(CONTEXT, ref=kind + name), tags=rules, flavor=[flavor])
     except UsageError as error:
         words = error.message
-        assert "begins with" in words or "more than 128" in words or "is not one that a registry" in words
+        assert "begins with" in words or "more than 128" in words or "is not a tag that a registry" in words
     else:
         assert all(TAG_PATTERN.fullmatch(tag) for tag in found.names)
         given = [outcome.tag for outcome in found.outcomes if outcome.tag]
@@ -328,7 +330,7 @@ def test_a_colon_in_a_key_is_kept_and_said_unless_it_looks_like_a_level() -> Non
     found = compute(CONTEXT, annotations=["nowhere:a=b", "index:c=d"], auto_labels=False)
     assert found.annotation_pairs == (("nowhere:a", "b"),)
     assert [note.key for note in found.annotations_at_levels] == ["c"]
-    assert found.warnings == ("annotations: 'nowhere' is no level, so 'nowhere:a' is taken for the key",)
+    assert found.warnings == ("annotations: 'nowhere' is not a level, so 'nowhere:a' is taken for the key",)
     for line in ("indx:a=b", "manifests:a=b", "manifest,indx:a=b", "x[linux/amd64]:a=b"):
         with pytest.raises(UsageError, match=r"annotations, line 1, column \d+: unknown annotation level"):
             compute(CONTEXT, annotations=[line])

@@ -79,7 +79,7 @@ def test_text_for_people() -> None:
 def test_each_tag_is_explained() -> None:
     found = compute(CONTEXT, images=["a/b", "c/d"], tags=["type=sha", "type=edge", "type=ref,event=tag"])
     assert output.explain(found).splitlines() == [
-        "-            type=edge  (this is no branch)",
+        "-            type=edge  (the run is not for a branch)",
         "v1.2.3       type=ref,event=tag",
         "sha-860c190  type=sha",
         "latest       flavor latest=auto",

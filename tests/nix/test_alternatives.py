@@ -17,13 +17,19 @@ HERE = {"image": True, "tool": False, "my.image": True, 'odd"name': False, "two 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (("imag",), "did you mean `image`?"),
-        (("my", "image"), 'did you mean `"my.image"`?'),
-        (("packages", "x86_64-linux", "my", "image"), 'did you mean `"my.image"`?'),
-        (("packages", "x86_64-linux", "tol"), "did you mean `tool`?"),
-        (("twowords",), 'did you mean `"two words"`?'),
-        (('odd"names',), 'its images: image, "my.image"; its other packages: tool, "two words"'),
-        (("quite-another",), 'its images: image, "my.image"; its other packages: tool, "two words"'),
+        (("imag",), "write `image` if"),
+        (("my", "image"), 'write `"my.image"` if'),
+        (("packages", "x86_64-linux", "my", "image"), 'write `"my.image"` if'),
+        (("packages", "x86_64-linux", "tol"), "write `tool` if"),
+        (("twowords",), 'write `"two words"` if'),
+        (
+            ('odd"names',),
+            'the flake has the images image, "my.image"; the flake has the other packages tool, "two words"',
+        ),
+        (
+            ("quite-another",),
+            'the flake has the images image, "my.image"; the flake has the other packages tool, "two words"',
+        ),
     ],
 )
 def test_a_near_name_is_written_so_that_it_works(wanted: tuple[str, ...], expected: str) -> None:
@@ -37,28 +43,28 @@ def test_a_near_name_is_written_so_that_it_works(wanted: tuple[str, ...], expect
         (
             Alternatives(systems={"aarch64-linux": ["x", "my.image"], "x86_64-linux": []}),
             ("my.image",),
-            'it is there for another system: `packages.aarch64-linux."my.image"`',
+            'write `packages.aarch64-linux."my.image"`',
         ),
         (
             Alternatives(systems={"aarch64-linux": ["default"]}),
             (),
-            "it is there for another system: `packages.aarch64-linux.default`",
+            "write `packages.aarch64-linux.default`",
         ),
-        (Alternatives(systems={"riscv64-linux": ["x"]}), ("y",), "it has packages for riscv64-linux"),
+        (Alternatives(systems={"riscv64-linux": ["x"]}), ("y",), "the flake has packages for riscv64-linux"),
         (
             Alternatives(apps=["serve"]),
             ("serve",),
-            "`serve` is an app, whose program is in some package: name that",
+            "name the package that holds the program of the app `serve`",
         ),
-        (Alternatives(apps=["serve"]), ("x",), "its apps, which are no packages: serve"),
+        (Alternatives(apps=["serve"]), ("x",), "the flake has apps, which are not packages: serve"),
         (
             Alternatives(legacy=["hello", "helmet"]),
             ("helo",),
-            "did you mean `hello`? its legacyPackages: hello, helmet",
+            "write `hello` if you meant that; the flake has the legacyPackages hello, helmet",
         ),
-        (Alternatives(legacy=[f"p{n}" for n in range(99)]), ("p1000",), "did you mean `p10`?"),
-        (Alternatives(has_default=True), ("image",), "its default package is `.` alone"),
-        (Alternatives(), ("image",), "`nix flake show` lists what it has"),
+        (Alternatives(legacy=[f"p{n}" for n in range(99)]), ("p1000",), "write `p10` if"),
+        (Alternatives(has_default=True), ("image",), "write `.` alone for its default package"),
+        (Alternatives(), ("image",), "run `nix flake show`, which lists what the flake has"),
     ],
 )
 def test_names_that_lie_elsewhere_are_named_with_their_place(
@@ -72,12 +78,18 @@ def test_what_was_asked_for_is_not_proposed_again() -> None:
     hint = hint_of(
         Alternatives(packages={"string": False, "strings": False}), wanted=("string",), exists=True
     )
-    assert hint == "did you mean `strings`? its packages: strings"
+    assert hint == "write `strings` if you meant that; the flake has the packages strings"
 
 
 def test_a_file_has_names_too() -> None:
-    assert hint_of_file(["image", "a b"], wanted=("imag",)) == 'did you mean `image`? it has image, "a b"'
-    assert hint_of_file(["50%", "x.y"], wanted=("50",)) == 'did you mean `"50%"`? it has "50%", "x.y"'
+    assert (
+        hint_of_file(["image", "a b"], wanted=("imag",))
+        == 'write `image` if you meant that; the file has image, "a b"'
+    )
+    assert (
+        hint_of_file(["50%", "x.y"], wanted=("50",))
+        == 'write `"50%"` if you meant that; the file has "50%", "x.y"'
+    )
     assert "builtins.attrNames" in hint_of_file([], wanted=("imag",))
 
 
@@ -116,9 +128,9 @@ def test_every_place_is_looked_at(nix: Nix, everywhere: Path) -> None:
 @pytest.mark.parametrize(
     ("attribute", "message", "hint"),
     [
-        ("my.image", "has no package 'my.image'", 'did you mean `"my.image"`?'),
+        ("my.image", "has no package 'my.image'", 'write `"my.image"` if'),
         ("arm", "has no package 'arm'", "`packages.aarch64-linux.arm`"),
-        ("text", "path:.#text is no package, but a string", "its images: image"),
+        ("text", "path:.#text is not a package, but a string", "the flake has the images image"),
     ],
 )
 def test_an_attribute_that_can_not_be_built_leads_to_one_that_can(
@@ -127,4 +139,4 @@ def test_an_attribute_that_can_not_be_built_leads_to_one_that_can(
     error = failed(nix, everywhere, f"path:.#{attribute}")
     assert message in error.message
     assert hint in error.hint
-    assert "did you mean `text`" not in error.hint
+    assert "write `text`" not in error.hint

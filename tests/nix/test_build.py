@@ -97,7 +97,7 @@ def test_a_wrong_hash_names_the_source_and_both_hashes(nix: Nix, make_flake: Mak
 
 def test_an_evaluation_error_is_quoted(nix: Nix, make_flake: MakeFlake) -> None:
     error = failed(nix, make_flake(), ".#throws")
-    assert error.message == ".#throws cannot be built: this attribute is broken on purpose"
+    assert error.message == ".#throws can't be built: this attribute is broken on purpose"
 
 
 def build_of(nix: Nix, folder: Path, text: str) -> str:
@@ -118,7 +118,7 @@ def test_what_was_evaluated_before_gives_the_same_error(
     folder = make_flake(fresh=True)
     errors = {failed(nix, folder, f".#{attribute}").message for _ in range(3)}
     assert len(errors) == 1
-    assert "is no package" not in errors.pop()
+    assert "is not a package" not in errors.pop()
 
 
 @pytest.mark.parametrize("ask", [build_of, description_of])
@@ -143,7 +143,7 @@ def test_an_unfree_package_is_refused_unless_it_is_allowed(
     folder = make_flake()
     error = failed(nix, folder, ".#unfree")
     assert error.message == ".#unfree needs unfree-1.0, whose licence is unfree"
-    assert error.hint == "`allow-unfree: true` allows it for this build"
+    assert error.hint == "set `allow-unfree: true` to allow it for this build"
     allowed = Nix.find(environ=nix_environ, emit=ignore, allow_unfree=True)
     assert built(allowed, folder, ".#unfree")[0].out_path.endswith("-hello-2.12")
 
@@ -167,7 +167,7 @@ def test_a_package_for_another_system_names_both_systems(nix: Nix, make_flake: M
 def test_a_failed_download_says_what_to_check(nix: Nix, make_flake: MakeFlake) -> None:
     impatient = nix.with_options((("download-attempts", "1"),))
     error = failed(impatient, make_flake(), ".#unfetched")
-    assert error.message == "something that .#unfetched needs cannot be downloaded"
+    assert error.message == "something that .#unfetched needs can't be downloaded"
     assert "127.0.0.1:9" in error.detail
 
 

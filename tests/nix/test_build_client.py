@@ -47,7 +47,7 @@ def test_a_missing_client_does_not_fail_the_build(nix: Nix, make_flake: MakeFlak
     output, events = built(nix, make_flake(), ".#text", watch=("/no/such/client",))
     assert output.out_path.endswith("-notes.txt")
     (warning,) = warned(events)
-    assert "cannot start /no/such/client" in warning.text
+    assert "can't start /no/such/client" in warning.text
 
 
 def test_a_client_that_fails_after_the_build_is_a_warning(
@@ -81,4 +81,4 @@ def test_nix_that_disappears_before_the_build_is_an_error(
 ) -> None:
     gone = dataclasses.replace(nix, environ={**nix.environ, "PATH": str(tmp_path)})
     assert shutil.which("nix", path=str(tmp_path)) is None
-    assert "cannot start nix" in failed(gone, make_flake(), ".#text").message
+    assert "can't start nix" in failed(gone, make_flake(), ".#text").message

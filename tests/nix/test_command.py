@@ -65,7 +65,7 @@ def test_the_version_is_read(tmp_path: Path, release: str, version: tuple[int, i
     ("release", "message"),
     [
         ("nix (Nix) 2.3.16", r"Nix 2\.3 is too old: flakes need 2\.8 or newer"),
-        ("hello", "'hello', which is no version of Nix"),
+        ("hello", "'hello', which is not a version of Nix"),
     ],
 )
 def test_an_old_or_unknown_nix_is_refused(tmp_path: Path, release: str, message: str) -> None:
@@ -77,7 +77,7 @@ def test_an_old_or_unknown_nix_is_refused(tmp_path: Path, release: str, message:
 def test_a_nix_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     environ = fake_nix(tmp_path, "")
     (tmp_path / "nix").write_text("#!/no/such/interpreter\n")
-    with pytest.raises(BuildError, match="Nix does not run: cannot start nix"):
+    with pytest.raises(BuildError, match="Nix does not run: can't start nix"):
         Nix.find(environ=environ, emit=ignore)
 
 
@@ -143,14 +143,14 @@ def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("max-jobs 7", "is no setting"),
-        ("cores=2", "'cores' is no setting"),
-        ("access-tokens github.com=CaNaRy", "'access-tokens' is no setting"),
-        ("extra-access-tokens: github.com=CaNaRy", "'extra-access-tokens' is no setting"),
-        ("access-tokens=github.com=CaNaRy", "'access-tokens' is no setting"),
-        ("--option x y", "is no setting"),
-        ("a = b\nc = d", "is no setting"),
-        ("accept-flake-config = true", "may not set accept-flake-config"),
+        ("max-jobs 7", "is not a setting"),
+        ("cores=2", "'cores' is not a setting"),
+        ("access-tokens github.com=CaNaRy", "'access-tokens' is not a setting"),
+        ("extra-access-tokens: github.com=CaNaRy", "'extra-access-tokens' is not a setting"),
+        ("access-tokens=github.com=CaNaRy", "'access-tokens' is not a setting"),
+        ("--option x y", "is not a setting"),
+        ("a = b\nc = d", "is not a setting"),
+        ("accept-flake-config = true", "accept-flake-config can't be set here"),
     ],
 )
 def test_a_line_that_is_not_a_setting_is_refused(

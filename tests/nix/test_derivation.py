@@ -89,4 +89,4 @@ def test_one_evaluation_reads_all_and_builds_nothing(
 def test_a_missing_attribute_is_explained_as_for_a_build(nix: Nix, make_flake: MakeFlake) -> None:
     with pytest.raises(BuildError, match="has no package 'helo'") as caught:
         describe(nix, Installable.parse(".#helo", cwd=make_flake()))
-    assert "did you mean `hello`?" in caught.value.hint
+    assert "write `hello`" in caught.value.hint

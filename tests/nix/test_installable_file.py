@@ -91,7 +91,7 @@ def test_nix_path_in_the_environment_is_used(nix: Nix, folder: Path) -> None:
         ("number", "number of default.nix is no package, but a number", "it has deep, one, pin"),
         (
             "pin",
-            "pin of default.nix reads <pin>, and nothing says what that is",
+            "pin of default.nix reads <pin>, and the search path of Nix has no such entry",
             "`nix-path: pin=PATH-OR-URL`",
         ),
     ],

@@ -39,7 +39,7 @@ def nix(**environ: str) -> Nix:
 )
 def test_a_store_elsewhere_is_refused(store: str, where: str) -> None:
     """https://github.com/NixOS/nix/issues/2264."""
-    with pytest.raises(UsageError, match="Nix would put what it builds") as raised:
+    with pytest.raises(UsageError, match="Nix would build into the store") as raised:
         check_store(nix(), {"store": store})
     assert where in raised.value.message
     assert "NIX_REMOTE" in raised.value.hint

@@ -327,7 +327,7 @@ def test_a_refusal_for_now_is_none_for_good(
     assert getattr(raised.value, "transient", False) == passes
     if passes:
         waits = status in (403, 507) or (status == 500 and headers)
-        assert ("limits how much" in raised.value.hint) == bool(waits)
+        assert ("limits how many requests" in raised.value.hint) == bool(waits)
 
 
 PASSING = (408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524)

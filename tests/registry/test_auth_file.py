@@ -123,9 +123,9 @@ def test_an_entry_of_another_registry_never_harms(bad: Any) -> None:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        ([], "it is no object"),
-        (7, "it is no object"),
-        ("canary", "it is no object"),
+        ([], "it is not an object"),
+        (7, "it is not an object"),
+        ("canary", "it is not an object"),
         ({"auth": "canary!"}, "its auth is not Base64"),
         ({"auth": "canary€"}, "its auth is not Base64"),
         ({"auth": b64("canary")}, "its auth holds no colon"),
@@ -288,7 +288,7 @@ def test_a_variable_in_base64_says_so() -> None:
 
 
 def test_a_variable_that_may_be_a_path_of_another_machine_is_not_shown() -> None:
-    with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG looks like a path") as raised:
+    with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG looks like the path") as raised:
         found(environ={"DOCKER_AUTH_CONFIG": "/builds/canary.tmp/DOCKER_AUTH_CONFIG"})
     assert "canary" not in f"{raised.value.message}{raised.value.hint}"
 
@@ -297,7 +297,7 @@ def test_a_variable_that_may_be_a_path_of_another_machine_is_not_shown() -> None
 def test_credentials_in_the_place_of_a_path_are_not_shown(name: str) -> None:
     text = '/srv/{ "auths": {"ghcr.io": {"auth": "canary"}}}'
     environ = {} if name == "authfile" else {name: text}
-    with pytest.raises(UsageError, match=f"{name} holds credentials, and not the path") as raised:
+    with pytest.raises(UsageError, match=f"{name} holds credentials, but must hold the path") as raised:
         found(authfile=text if name == "authfile" else None, environ=environ)
     assert "canary" not in f"{raised.value.message}{raised.value.hint}"
 

@@ -115,7 +115,7 @@ def test_whatever_else_a_helper_does_is_one_error(script: str, why: str, tmp_pat
 def test_half_a_surrogate_pair_is_refused_and_not_sent(tmp_path: Path) -> None:
     write(tmp_path / ".docker/config.json", {"credsStore": "it"})
     environ = helper(tmp_path / "bin", "it", 'printf \'{"Username":"u","Secret":"canary\\\\ud800"}\'')
-    with pytest.raises(UsageError, match=r"from docker-credential-it, named in .* cannot be sent") as raised:
+    with pytest.raises(UsageError, match=r"from docker-credential-it, named in .* can't be sent") as raised:
         found(home=tmp_path, environ=environ)
     assert "canary" not in f"{raised.value.message}{raised.value.hint}"
 
@@ -132,7 +132,7 @@ def test_a_helper_that_lacks_a_variable_is_told_where_the_list_is(tmp_path: Path
     environ = helper(tmp_path / "bin", "it", '[ -n "$MY_KEYS" ] && echo \'{"Username":"u","Secret":"p"}\'')
     with pytest.raises(NotAllowedError) as raised:
         ask_helper("it", "ghcr.io", environ | {"MY_KEYS": "/keys"})
-    assert "helpers get only those of their list, which is described in docs/security.md" in raised.value.hint
+    assert "helpers get only those of their list, which docs/security.md describes" in raised.value.hint
     assert "/keys" not in raised.value.hint
     with pytest.raises(NotAllowedError) as raised:
         ask_helper("it", "ghcr.io", environ)

@@ -120,7 +120,7 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
         "job",
     ]
     assert [answer.source for answer in answers] == [
-        "the inputs username and password",
+        "the inputs `username` and `password`",
         authfile,
         authfile,
         docker,
@@ -213,7 +213,7 @@ def test_a_file_that_is_named_and_missing(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "config.json").mkdir()
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+    with pytest.raises(UsageError, match="can't be read: Is a directory"):
         found(environ={"DOCKER_CONFIG": str(tmp_path)})
 
 
@@ -255,7 +255,7 @@ def test_a_helper_without_credentials_lets_the_next_place_answer(tmp_path: Path)
         ("echo canary; exit 3", "exit code 3"),
         ('echo \'{"Secret": "canary"}\'', "something else than credentials"),
         ("echo canary", "something else than credentials"),
-        (None, "cannot start docker-credential-broken"),
+        (None, "can't start docker-credential-broken"),
     ],
 )
 def test_a_broken_helper_is_never_passed_over(script: str | None, why: str, tmp_path: Path) -> None:

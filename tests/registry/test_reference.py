@@ -46,7 +46,7 @@ def test_references_are_read(
     [
         ("", "empty", "ghcr.io/owner/name:tag"),
         ("ghcr.io/Owner/Name:v1", "lower case", "ghcr.io/owner/name:v1"),
-        ("https://ghcr.io/a/b", "is a URL", "Leave the https:// out"),
+        ("https://ghcr.io/a/b", "is a URL", "leave the https:// out"),
         ("ghcr.io/a//b", "is empty", ""),
         ("ghcr.io/", "is empty", ""),
         ("ghcr.io/a/", "is empty", ""),

@@ -113,9 +113,9 @@ def test_annotations_of_our_own_are_folded_and_whole_in_json() -> None:
     [
         ([(1000, 3000), (2000, 5000)], "2 layers, 3.0 kB compressed, 8.0 kB unpacked"),
         ([(1000, None), (2000, 5000)], "2 layers, 3.0 kB compressed"),
-        ([(1000, 1000)], "1 layers, 1.0 kB unpacked"),
-        ([(None, None)], "1 layers"),
-        ([(None, 5)], "1 layers, 5 B unpacked"),
+        ([(1000, 1000)], "1 layer, 1.0 kB unpacked"),
+        ([(None, None)], "1 layer"),
+        ([(None, 5)], "1 layer, 5 B unpacked"),
         ([], "0 layers, 0 B unpacked"),
     ],
 )

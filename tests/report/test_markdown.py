@@ -104,7 +104,7 @@ def test_the_page_of_an_image_that_is_nowhere_has_nothing_to_copy(
         summary([layer(1, state)], unsent=unsent, sent=False, expected=expected), recorded()
     )
     assert text.startswith("### ⏸️ NOT PUSHED: ghcr.io/o/app&#58;1\n")
-    assert "**Not pushed** · linux/amd64 · 1 layers, 1.0 MB · nothing was sent\n" in text
+    assert "**Not pushed** · linux/amd64 · 1 layer, 1.0 MB · nothing was sent\n" in text
     assert f"> [!{alert}]\n> NOT PUSHED&#58; a &#42;reason&#42;" in text
     page = rendered(text)
     assert f"Not set ghcr.io/o/app:1 ghcr.io/o/app:2 oci:x@{DIGEST}" in page.text
@@ -135,7 +135,7 @@ def test_the_summary_in_a_log_tells_names_that_are_set_from_those_that_are_not()
     assert set(part) >= {"image", "tag", "digest", "NOT PUSHED"}
     assert set(none) >= {"NOT PUSHED", "would be"}
     assert not {"image", "tag", "digest"} & set(none)
-    assert summary_text(summary(unsent=(("r/a:1",),), sent=False)).endswith("1 layers, 1.0 MB; NOT PUSHED")
+    assert summary_text(summary(unsent=(("r/a:1",),), sent=False)).endswith("1 layer, 1.0 MB; NOT PUSHED")
 
 
 def test_warnings_and_notices_stand_above_the_tables() -> None:

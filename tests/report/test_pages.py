@@ -189,7 +189,7 @@ def test_the_size_is_compared_where_there_is_something_to_compare_with() -> None
     known = summary(rows, before=Before("ghcr.io/o/app:1", 40_000_000))
     page = summary_markdown(known, recorded([]))
     assert "41.2 MB · +1.2 MB (+3 %) since the last <code>ghcr.io/o/app&#58;1</code>\n" in page
-    assert "1 layers, 41.2 MB, +1.2 MB (+3 %) since the last ghcr.io/o/app:1" in summary_text(known)
+    assert "1 layer, 41.2 MB, +1.2 MB (+3 %) since the last ghcr.io/o/app:1" in summary_text(known)
     for text in (summary_markdown(summary(rows), recorded([])), summary_text(summary(rows))):
         assert "since" not in text
         assert "the last" not in text

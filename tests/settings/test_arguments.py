@@ -144,7 +144,7 @@ def _undecodable() -> io.TextIOWrapper:
 
 @pytest.mark.parametrize("stdin", [None, io.StringIO(), io.StringIO("\nlater"), _undecodable()])
 def test_a_password_is_to_come_from_stdin_and_does_not(stdin: TextIO | None) -> None:
-    with pytest.raises(UsageError, match="the first line of stdin holds nothing") as caught:
+    with pytest.raises(UsageError, match="the first line of stdin is empty") as caught:
         read(["publish", "--password-stdin"], {"FLAKESHIP_PASSWORD": CANARY}, stdin)
     assert "FLAKESHIP_PASSWORD" in caught.value.hint
     assert CANARY not in caught.value.message
@@ -176,13 +176,13 @@ def test_a_secret_never_stands_in_an_error() -> None:
             "compression-level is '-1', which is not a number",
             "without a sign",
         ),
-        (["--layer-cache-size=5000"], {}, "layer-cache-size is '5000', and has no unit", "5000M"),
-        (["--layer-cache-size=-1G"], {}, "layer-cache-size is '-1G', which is no size", "512M"),
-        (["--layer-cache-size=5 apples"], {}, "which is no size", "512M"),
-        (["--layer-cache-size=\uff11G"], {}, "which is no size", "512M"),
-        (["--layer-cache-size=1e3M"], {}, "which is no size", "512M"),
-        ([], {"FLAKESHIP_LAYER_CACHE_SIZE": "1,5G"}, "which is no size", "512M"),
-        (["--layer-cache-size=" + "9" * 5000 + "G"], {}, "which is no size", "512M"),
+        (["--layer-cache-size=5000"], {}, "layer-cache-size is '5000', which has no unit", "5000M"),
+        (["--layer-cache-size=-1G"], {}, "layer-cache-size is '-1G', which is not a size", "512M"),
+        (["--layer-cache-size=5 apples"], {}, "which is not a size", "512M"),
+        (["--layer-cache-size=\uff11G"], {}, "which is not a size", "512M"),
+        (["--layer-cache-size=1e3M"], {}, "which is not a size", "512M"),
+        ([], {"FLAKESHIP_LAYER_CACHE_SIZE": "1,5G"}, "which is not a size", "512M"),
+        (["--layer-cache-size=" + "9" * 5000 + "G"], {}, "which is not a size", "512M"),
         (["--verify=rebuild"], {}, "there is no option --verify", "--help-all"),
         (["--platform=linux/arm64"], {}, "--platform is an option of docker", "--override-platform"),
         (["--override-arch=arm64"], {}, "--override-arch is an option of skopeo", "--platforms"),
@@ -191,7 +191,7 @@ def test_a_secret_never_stands_in_an_error() -> None:
         (
             ["--password-file=/nowhere/secret"],
             {},
-            "cannot read password from /nowhere/secret",
+            "can't read password from /nowhere/secret",
             "FLAKESHIP_PASSWORD",
         ),
         (
@@ -201,8 +201,8 @@ def test_a_secret_never_stands_in_an_error() -> None:
             "unset it",
         ),
         (["--to", 'a,"b'], {}, "to, line 1, column 3: ", ""),
-        (["--labels", "a=\udcff", "--labels", "b=c"], {}, "labels holds bytes that are no UTF-8", "UTF-8"),
-        ([], {"FLAKESHIP_SOURCE": "a\udcff"}, "source holds bytes that are no UTF-8", "UTF-8"),
+        (["--labels", "a=\udcff", "--labels", "b=c"], {}, "labels holds bytes that are not UTF-8", "UTF-8"),
+        ([], {"FLAKESHIP_SOURCE": "a\udcff"}, "source holds bytes that are not UTF-8", "UTF-8"),
     ],
 )
 def test_refused(flags: list[str], environ: dict[str, str], words: str, hint: str) -> None:
@@ -401,7 +401,7 @@ def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
 
 def test_a_secret_file_without_an_end() -> None:
     with pytest.raises(
-        UsageError, match="cannot read password from /dev/zero: it has more than 1048576 bytes"
+        UsageError, match="can't read password from /dev/zero: it has more than 1048576 bytes"
     ):
         settings("--password-file", "/dev/zero")
 

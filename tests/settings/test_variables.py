@@ -65,7 +65,7 @@ def test_what_nobody_but_a_user_writes_is_still_a_mistake(name: str, value: str)
     ],
 )
 def test_secrets_of_this_run_are_not_passed_on(name: str) -> None:
-    with pytest.raises(UsageError, match=f"pass-env names {name}") as raised:
+    with pytest.raises(UsageError, match=f"pass-env: {name}") as raised:
         given("--pass-env", f"MINE\n{name}", **({} if name.endswith("FILE") else {name: CANARY}))
     assert CANARY not in f"{raised.value.message}{raised.value.hint}"
     assert "variable of its own" in raised.value.hint
@@ -83,7 +83,7 @@ def test_a_secret_has_an_end(source: str, tmp_path: Path) -> None:
         file = tmp_path / "long"
         file.write_bytes(b"x" * 2_000_000)
     flags = ["--password-stdin"] if source == "stdin" else ["--password-file", str(file)]
-    with pytest.raises(UsageError, match=r"cannot read password from .* more than 1048576 bytes"):
+    with pytest.raises(UsageError, match=r"can't read password from .* more than 1048576 bytes"):
         given(*flags, stdin="x" * 2_000_000)
 
 
@@ -99,7 +99,7 @@ def test_a_secret_is_read_as_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["GITHUB_TOKEN", "CACHIX_AUTH_TOKEN"])
 @pytest.mark.parametrize("text", ["canary\nmachine evil.test", "canary€", "ключ", "a\tb", "a\x7fb"])
 def test_a_token_that_no_header_can_carry_is_refused(name: str, text: str) -> None:
-    with pytest.raises(UsageError, match="which no token has") as raised:
+    with pytest.raises(UsageError, match="so it is not a token") as raised:
         given(**{f"FLAKESHIP_{name}": text})
     assert name.lower().replace("_", "-") in raised.value.message
     assert "canary" not in raised.value.message

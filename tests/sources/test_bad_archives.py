@@ -25,7 +25,7 @@ from tests.testbed.archive_shapes import PATHS, Item, archive, config_of, docume
 from tests.testbed.archives import DIFF_IDS, LAYERS
 
 SMALL = tuple(archives.layer_tar({f"etc/{n}": b"x" * 600}) for n in range(2))
-BUILT = "build it again"
+BUILT = " it is damaged"
 TRUST = "do not trust"
 
 
@@ -53,8 +53,8 @@ NAMED = {"Config": "c.json", "Layers": ["0/layer.tar"], "RepoTags": None}
 WRONG = "sha256:" + "0" * 64
 
 BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
-    "no manifest": (lambda: members(without="manifest.json"), "has no manifest.json", "image attribute"),
-    "manifest is no JSON": (lambda: manifest(b"{"), "manifest.json can't be read", BUILT),
+    "no manifest": (lambda: members(without="manifest.json"), "has no manifest.json", "an attribute that is an image"),
+    "manifest is not JSON": (lambda: manifest(b"{"), "manifest.json can't be read", BUILT),
     "manifest is an object": (lambda: manifest({}), "lists no image", BUILT),
     "manifest is empty": (lambda: manifest([]), "lists no image", BUILT),
     "manifest lists a number": (lambda: manifest([5]), "lists no image", BUILT),
@@ -90,13 +90,13 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "config far too deep": (lambda: config(b'{"a":' * 200_000), "nested too deeply", BUILT),
     "config without rootfs": (lambda: config(encoded(rootfs=None)), "no rootfs.diff_ids", BUILT),
     "count mismatch": (
-        lambda: config(encoded(rootfs={"diff_ids": [WRONG]})), "lists 1 diff_ids, but the image has 2 layers", BUILT,
+        lambda: config(encoded(rootfs={"diff_ids": [WRONG]})), "another number of diff_ids (1) than the image has layers (2)", BUILT,
     ),
     "no digest": (
         lambda: config(encoded(rootfs={"diff_ids": ["sha256:../x", WRONG]})), "'sha256:../x' is not a digest", BUILT,
     ),
     "config.Cmd a string": (lambda: config(encoded(config={"Cmd": "sh"})), "config.Cmd is str", "Nix expression"),
-    "a bad date": (lambda: config(encoded(created="now")), "is no date", "Nix expression"),
+    "a bad date": (lambda: config(encoded(created="now")), "is not a date", "Nix expression"),
     "a member above": (lambda: members(Item("../evil")), "leads out", TRUST),
     "a member that leads out": (lambda: members(Item("/../etc/passwd")), "leads out", TRUST),
     "a layer that is a link out": (
@@ -128,18 +128,18 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "too many members": (lambda: members(*(Item(f"f/VERSION{n}") for n in range(20_001))), "20000 members", "docker"),
     "a file system": (
         lambda: packed([Item("bin/sh", b"\x7fELF" + bytes(600)), Item("etc/hostname", b"hi")]),
-        "has no manifest.json", "image attribute",
+        "has no manifest.json", "an attribute that is an image",
     ),
-    "an empty archive": (lambda: bytes(10240), "has no manifest.json", "image attribute"),
+    "an empty archive": (lambda: bytes(10240), "has no manifest.json", "an attribute that is an image"),
 }  # fmt: skip
 LATE: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a layer that is another": (
-        lambda: archive(SMALL, rootfs={"diff_ids": [WRONG, WRONG]}), f"the config names diff_id {WRONG}", "build it again",
+        lambda: archive(SMALL, rootfs={"diff_ids": [WRONG, WRONG]}), f"the config has the diff_id {WRONG}", " it is damaged",
     ),
     "a damaged layer in gzip": (
         lambda: packed([
             Item("0/layer.tar", gzip.compress(SMALL[0])[:-6]), *documents(config_of(SMALL[:1]), ["0/layer.tar"])
-        ]), "damaged", "build or copy it again",
+        ]), "damaged", "build or copy the file again",
     ),
 }  # fmt: skip
 """What is known only once a layer is read."""
@@ -209,7 +209,7 @@ def test_cut_off_anywhere(tmp_path: Path, wrap: str) -> None:
         (tmp_path / "archive").write_bytes(whole[:cut])
         with pytest.raises(NotAnImageError) as caught:
             made(tmp_path / "archive", tmp_path / "out")
-        assert "damaged archive" in caught.value.message or "is no image" in caught.value.message, cut
+        assert "damaged archive" in caught.value.message or "is not an image" in caught.value.message, cut
         assert caught.value.hint
     assert settled(files())
 
@@ -242,7 +242,7 @@ def test_a_wrong_checksum_of_gzip(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(data)
     with pytest.raises(NotAnImageError, match="compressed stream is damaged") as caught:
         made(tmp_path / "archive", tmp_path / "out")
-    assert "build or copy it again" in caught.value.hint
+    assert "build or copy the file again" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -251,17 +251,17 @@ def test_a_wrong_checksum_of_gzip(tmp_path: Path) -> None:
         (b"", "an empty file", "builder"),
         (b"PK\x03\x04", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
         (b"\x04\x22\x4d\x18", "packed with zip, 7z, rar, lz4 or lzip", "gzip or zstd"),
-        (b"BZhello", "none of the kinds that flakeship knows", "buildLayeredImage"),
+        (b"BZhello", "of a kind that flakeship does not know", "buildLayeredImage"),
         (b'{"version": 1}', "a JSON document", "streamLayeredImage"),
         (b"#!/bin/sh\n", "a script that may not be executed", "chmod +x"),
-        (b"hello\n", "none of the kinds that flakeship knows", "buildLayeredImage"),
+        (b"hello\n", "of a kind that flakeship does not know", "buildLayeredImage"),
     ],
 )
 def test_files_that_are_no_image(tmp_path: Path, content: bytes, words: str, hint: str) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(NotAnImageError) as caught:
         made(tmp_path / "file", tmp_path / "out")
-    assert caught.value.message == f"{tmp_path / 'file'} is no image: it is {words}"
+    assert caught.value.message == f"{tmp_path / 'file'} is not an image: it is {words}"
     assert hint in caught.value.hint
 
 
@@ -276,7 +276,7 @@ def test_a_folder_a_pipe_and_a_dangling_path(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     with pytest.raises(UsageError, match="No such file or directory") as missing:
         made(tmp_path / "dangling", tmp_path / "out")
-    assert "takes a path that exists" in missing.value.hint
+    assert "to a path that exists" in missing.value.hint
 
 
 def _read_spoilt(path: Path, spoil: Callable[[], object]) -> None:

@@ -101,7 +101,7 @@ def test_no_programs(tmp_path: Path, package: Package, shape: str) -> None:
         (tmp_path / "app/bin").write_text("")
     with pytest.raises(NotAnImageError) as caught:
         Closure(package)
-    assert "has no programs" in caught.value.message
+    assert "nor a package with a program" in caught.value.message
     assert "entrypoint" in caught.value.hint
 
 
@@ -138,7 +138,7 @@ def test_a_path_that_was_collected_is_named(tmp_path: Path, package: Package) ->
 
 def test_only_the_store_holds_packages(tmp_path: Path) -> None:
     assert not matches(tmp_path, b"")
-    with pytest.raises(NotAnImageError, match="is no image: it is a folder"):
+    with pytest.raises(NotAnImageError, match="is not an image: it is a folder"):
         open_source(tmp_path, SourceRequest())
 
 
@@ -161,5 +161,5 @@ def test_without_nix_a_package_can_t_be_read(nix_environ: dict[str, str], tmp_pa
     assert matches(link, b"")
     with pytest.raises(NotAnImageError) as caught, open_source(path, SourceRequest()):
         pass
-    assert "there is no Nix to tell what it needs" in caught.value.message
+    assert "there is no Nix that could tell what it needs" in caught.value.message
     assert "install Nix" in caught.value.hint

@@ -49,7 +49,7 @@ def test_a_base_image_without_the_platform_of_the_package_is_what_the_error_spea
     base = served(layout, layout.platforms("riscv64", "s390x"))
     request = SourceRequest(package=lambda: package, base=base)
     with pytest.raises(
-        UsageError, match="base-image is for linux/riscv64, linux/s390x, the package for linux/"
+        UsageError, match="`base-image` is for linux/riscv64, linux/s390x, but the package is for linux/"
     ) as caught:
         opened(Path(package.path), request).__enter__()
     assert "`platforms`" not in caught.value.message + caught.value.hint
@@ -130,5 +130,5 @@ def test_its_layers_count(package: Package) -> None:
 def test_a_base_for_another_platform(package: Package) -> None:
     with pytest.raises(NotAnImageError) as caught:
         Closure(package, below=Below({}, platform=Platform("linux", "arm64", "v8")))
-    assert "base-image is for linux/arm64/v8, the package for linux/amd64" in caught.value.message
-    assert "build the package for the other" in caught.value.hint
+    assert "`base-image` is for linux/arm64/v8, but the package is for linux/amd64" in caught.value.message
+    assert "build the package for that of the base image" in caught.value.hint

@@ -253,7 +253,7 @@ def test_a_layer_that_is_cut_between_two_members_is_refused(tmp_path: Path) -> N
         write(tree, tmp_path / "image.tar")
         for wrap in WRAPS:
             (tmp_path / "wrapped").write_bytes(WRAPS[wrap]((tmp_path / "image.tar").read_bytes()))
-            with pytest.raises(NotAnImageError, match="is not what the image's config says"):
+            with pytest.raises(NotAnImageError, match="is not the one that the image's config names"):
                 made(tmp_path / "wrapped", tmp_path / "out")
         assert name
     assert hashlib.sha256(cut).hexdigest() != hashlib.sha256(whole).hexdigest()

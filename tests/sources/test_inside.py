@@ -1,4 +1,4 @@
-"""A folder that is no image and holds one, and pointers that stand for files: the error says what to give instead."""
+"""A folder that is not an image and holds one, and pointers that stand for files: the error says what to give instead."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_an_archive_within_a_folder_is_named(tmp_path: Path, wrap: str, place: s
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).write_bytes(WRAPS[wrap](archives.layered()))
     error = refusal(tmp_path)
-    assert error.message == f"{tmp_path} is no image, but a folder that holds one: {place}"
-    assert error.hint == f"give the file: `source: {tmp_path}/{place}`"
+    assert error.message == f"{tmp_path} is not an image, but a folder that holds one: {place}"
+    assert error.hint == f"name the file: `source: {tmp_path}/{place}`"
 
 
 def test_what_a_flake_builds_can_be_another_attribute(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_a_flake_builds_can_be_another_attribute(tmp_path: Path) -> None:
 
 def test_a_folder_with_neither_program_nor_image_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("no")
-    with pytest.raises(NotAnImageError, match="as a package it has no programs"):
+    with pytest.raises(NotAnImageError, match="nor a package with a program"):
         program_of(Package(path=str(tmp_path), system="x86_64-linux", closure=()))
     assert "it is a folder" in refusal(tmp_path).message
 
@@ -94,7 +94,7 @@ def test_a_file_system_is_explained(tmp_path: Path, pack: Callable[[bytes], byte
     (tmp_path / "system.tar.xz").write_bytes(pack(layer_tar({"etc/hostname": b"nixos"})))
     products(tmp_path, f"file system-tarball {tmp_path}/system.tar.xz")
     error = refusal(tmp_path)
-    assert "holds system.tar.xz, an archive that is no image" in error.message
+    assert "holds system.tar.xz, an archive that is not an image" in error.message
     assert "docker import" in error.hint
 
 

@@ -170,7 +170,7 @@ def test_what_is_no_image_is_refused_by_its_right_name() -> None:
         assert hint in caught.value.hint
     odd = layout.image("one", media_types={"layer": "application/octet-stream"}, wrap=lambda tar: b"!" + tar)
     with pytest.raises(
-        NotAnImageError, match="is of an unknown media type, 'application/octet-stream', and no tar"
+        NotAnImageError, match="has an unknown media type, 'application/octet-stream', and is not a tar"
     ):
         images(Repository(layout, odd), odd, MANIFEST)
 
@@ -179,7 +179,7 @@ def test_xz_in_a_registry_has_no_name() -> None:
     """It can't be sent as it is, and what is not here is not packed anew."""
     layout = Layout()
     odd = layout.image("one", media_types={"layer": "application/octet-stream"}, wrap=lzma.compress)
-    with pytest.raises(NotAnImageError, match="is of an unknown media type"):
+    with pytest.raises(NotAnImageError, match="has an unknown media type"):
         images(Repository(layout, odd), odd, MANIFEST)
 
 
@@ -189,7 +189,7 @@ def test_an_entry_without_a_media_type_that_is_missing_is_an_error(tmp_path: Pat
     missing = {**layout.image("two"), "mediaType": ""}
     del layout.blobs[missing["digest"]]
     path = layout.listing(layout.index_of(layout.image("one"), missing)).folder(tmp_path / "in")
-    with pytest.raises(NotAnImageError, match="is not whole"):
+    with pytest.raises(NotAnImageError, match="is incomplete"):
         made(path, tmp_path / "out")
 
 

@@ -200,7 +200,7 @@ def broken(tmp_path: Path, store: Path, layer: Mapping[str, Any], **more: Any) -
         ({"diff_ids": "sha256:abc"}, "is not a digest"),
         ({"paths": [{"options": {}}]}, "'path' is missing"),
         ({"paths": [{"path": 7}]}, "7 is not a string"),
-        ({"paths": "nothing"}, "no image of nix2container"),
+        ({"paths": "nothing"}, "not an image of nix2container"),
         ({"size": "many"}, "the size of layer 1"),
         ({"paths": [{"path": "/etc/passwd"}]}, "names '/etc/passwd', which is not in"),
         ({"paths": [{"path": "{store}/../outside"}]}, "which is not in"),
@@ -210,9 +210,9 @@ def broken(tmp_path: Path, store: Path, layer: Mapping[str, Any], **more: Any) -
         ({"paths": [{"path": "{store}/one", "options": {"rewrite": {"regex": "("}}}]}, "can't be read"),
         (
             {"paths": [{"path": "{store}/one", "options": {"perms": [{"regex": "a", "mode": "rwx"}]}}]},
-            "no octal number",
+            "not an octal number",
         ),
-        ({"diff_ids": f"sha256:{'1' * 64}"}, "no layer-path says where it is"),
+        ({"diff_ids": f"sha256:{'1' * 64}"}, "has no layer-path that says where it is"),
         ({"digest": f"sha256:{'1' * 64}", "diff_ids": f"sha256:{'1' * 64}"}, "layer sha256:1111"),
     ],
 )
@@ -228,7 +228,7 @@ def test_a_layer_that_is_broken(tmp_path: Path, change: Mapping[str, Any], words
 
 def test_a_version_nobody_knows(tmp_path: Path) -> None:
     error = broken(tmp_path, tmp_path, {}, version=2)
-    assert "is of version 2" in error.message
+    assert "has version 2" in error.message
     assert "nix2container" in error.hint
 
 
@@ -236,7 +236,7 @@ def test_a_later_layer_that_is_not_what_is_stated_is_named(tmp_path: Path) -> No
     store = tmp_path / "store"
     small = layer_of(store, rewritten(plant(store / "one", {"a": b""}), FIXED))
     wrong = layer_json(f"sha256:{'2' * 64}", rewritten(plant(store / "two"), FIXED), size=2048)
-    with pytest.raises(NotAnImageError, match=f"layer sha256:{'2' * 64} is not what"):
+    with pytest.raises(NotAnImageError, match=f"layer sha256:{'2' * 64} is not the one"):
         made(image(store, small, wrong), tmp_path / "out", store=store)
 
 
@@ -248,9 +248,9 @@ def test_a_blob_that_lies(tmp_path: Path) -> None:
         diff_ids=f"sha256:{'3' * 64}",
         **{"layer-path": str(tmp_path / "blob")},
     )
-    assert "is not what its digest says" in broken(tmp_path, tmp_path, layer).message
+    assert "has other content than its digest says" in broken(tmp_path, tmp_path, layer).message
     (tmp_path / "blob").write_bytes(blob)
-    assert "is not what the image's config says" in broken(tmp_path, tmp_path, layer).message
+    assert "is not the one that the image's config names" in broken(tmp_path, tmp_path, layer).message
 
 
 def test_a_socket_in_a_store_path(tmp_path: Path) -> None:

@@ -43,8 +43,8 @@ def test_all_ways_of_one_image_are_one_image(shapes: NixBuild, tmp_path: Path) -
     [
         ("several", "holds 2 images: registry.example/one:1, registry.example/two:2"),
         ("stream-fails", "failed with exit code"),
-        ("text", "none of the kinds that flakeship knows"),
-        ("hello", "is a package, and there is no Nix"),
+        ("text", "of a kind that flakeship does not know"),
+        ("hello", "is a package, but there is no Nix"),
     ],
 )
 def test_what_is_no_image(shapes: NixBuild, tmp_path: Path, attribute: str, words: str) -> None:

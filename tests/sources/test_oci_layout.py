@@ -136,7 +136,7 @@ def test_an_index_is_all_of_its_platforms(tmp_path: Path, write: Write, *, neste
     assert opened_platforms(path) == ["linux/amd64", "linux/arm64"]
     assert opened_platforms(path, platforms=(ARM64,)) == ["linux/arm64"]
     with pytest.raises(
-        UsageError, match=r"platforms names linux/s390x, and .* holds linux/amd64, linux/arm64"
+        UsageError, match=r"`platforms` names linux/s390x, but .* holds linux/amd64, linux/arm64"
     ):
         opened_platforms(path, platforms=(replace(ARM64, architecture="s390x"),))
 
@@ -158,7 +158,7 @@ def test_attestations_are_left_out(tmp_path: Path) -> None:
     entry = layout.index_of(image, layout.image("statement", platform=nowhere))
     path = layout.listing(entry).folder(tmp_path / "in")
     assert opened_platforms(path, emit=said.append) == ["linux/amd64"]
-    assert any(isinstance(event, events.Notice) and "1 entries are no images" in event.text for event in said)
+    assert any(isinstance(event, events.Notice) and "1 entry is left out" in event.text for event in said)
 
 
 def test_docker_save_leaves_out_the_platforms_it_has_not(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_docker_save_leaves_out_the_platforms_it_has_not(tmp_path: Path) -> None
     del layout.blobs[missing["digest"]]
     path = layout.listing(entry).tar(tmp_path / "in", extra=[("manifest.json", b"[]")])
     assert opened_platforms(path) == ["linux/amd64"]
-    with pytest.raises(NotAnImageError, match="is not whole"):
+    with pytest.raises(NotAnImageError, match="is incomplete"):
         opened_platforms(layout.tar(tmp_path / "other"))
 
 
@@ -185,7 +185,7 @@ def test_one_of_several_images(tmp_path: Path, wanted: str) -> None:
     with pytest.raises(NotAnImageError, match=r"holds 2 images: registry\.example/one:1, registry") as caught:
         made(path, tmp_path / "out")
     assert "`image-in-archive`" in caught.value.hint
-    with pytest.raises(UsageError, match="image-in-archive is 'three', which is none of"):
+    with pytest.raises(UsageError, match="`image-in-archive` is 'three', which is none of"):
         made(path, tmp_path / "out", image_in_archive="three")
 
 
@@ -226,25 +226,25 @@ FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 NOT_DISTRIBUTABLE = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] = {
     "no entry": (lambda _: None, "lists no image"),
-    "no manifest": (lambda layout: without(layout, layout.image()), "is not whole: its blob"),
+    "no manifest": (lambda layout: without(layout, layout.image()), "is incomplete: its blob"),
     "no layer": (lambda layout: first_layer(layout, digest=f"sha256:{'0' * 64}"), "is missing"),
-    "size lies": (lambda layout: first_layer(layout, size=7), "bytes, and not 7"),
-    "digest lies": (lambda layout: rewritten(layout, gzip.compress(b"")), "is not what its digest says"),
-    "not a digest": (lambda layout: first_layer(layout, digest="sha256:../../etc"), "a descriptor that is none"),
-    "negative size": (lambda layout: first_layer(layout, size=-1), "a descriptor that is none"),
+    "size lies": (lambda layout: first_layer(layout, size=7), "bytes instead of 7"),
+    "digest lies": (lambda layout: rewritten(layout, gzip.compress(b"")), "has other content than its digest says"),
+    "not a digest": (lambda layout: first_layer(layout, digest="sha256:../../etc"), "a malformed descriptor"),
+    "negative size": (lambda layout: first_layer(layout, size=-1), "a malformed descriptor"),
     "foreign": (lambda layout: first_layer(layout, mediaType=FOREIGN), "may not be distributed"),
     "windows": (lambda layout: first_layer(layout, mediaType=NOT_DISTRIBUTABLE), "may not be distributed"),
     "encrypted": (lambda layout: first_layer(layout, mediaType=f"{GZIP}+encrypted"), "is encrypted"),
     "unknown layer": (
         lambda layout: layout.image(media_types={"layer": "text/plain"}, wrap=lambda tar: b"!" + tar),
-        "is of an unknown media type, 'text/plain', and no tar",
+        "has an unknown media type, 'text/plain', and is not a tar",
     ),
     "artifact": (
         lambda layout: layout.image(media_types={"config": "application/vnd.cncf.helm.config.v1+json"}),
-        "is no image: its config is of the media type",
+        "is not an image: its config has the media type",
     ),
     "unknown entry": (
-        lambda layout: layout.json({"mediaType": "text/x-odd"}, "text/x-odd"), "'text/x-odd', and no image",
+        lambda layout: layout.json({"mediaType": "text/x-odd"}, "text/x-odd"), "'text/x-odd', which is not an image",
     ),
     "schema 1": (
         lambda layout: layout.json(
@@ -252,9 +252,9 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
         ),
         "a manifest of schema 1",
     ),
-    "neither": (lambda layout: {**layout.json({}, MANIFEST), "mediaType": ""}, "and no image"),
+    "neither": (lambda layout: {**layout.json({}, MANIFEST), "mediaType": ""}, "which is not an image"),
     "no layers": (lambda layout: layout.image(change={"layers": None}), "lists no layers"),
-    "too few layers": (lambda layout: layout.image(change={"layers": []}), "lists 1 diff_ids"),
+    "too few layers": (lambda layout: layout.image(change={"layers": []}), "another number of diff_ids (1)"),
     "not JSON": (lambda layout: layout.blob(b"{", MANIFEST), "can't be read"),
     "too large": (lambda layout: layout.blob(b" " * (1 << 22) + b"{}", MANIFEST), "more than 4194304"),
     "annotations": (lambda layout: layout.image(change={"annotations": {"a": 1}}), "that are not text"),
@@ -263,7 +263,7 @@ BROKEN: Mapping[str, tuple[Callable[[Layout], Mapping[str, Any] | None], str]] =
     "endless index": (lambda layout: layout.index_of(*[layout.image()] * 201), "more than 200"),
     "diff_id lies": (
         lambda layout: layout.image(wrap=lambda tar: gzip.compress(tar + bytes(512))),
-        "is not what the image's config says",
+        "is not the one that the image's config names",
     ),
     "damaged": (lambda layout: layout.image(wrap=lambda tar: gzip.compress(tar)[:-9]), "can't be unpacked"),
 }  # fmt: skip

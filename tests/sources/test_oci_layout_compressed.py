@@ -55,7 +55,7 @@ def test_one_that_is_cut_off(compressed: Path, tmp_path: Path) -> None:
 
 def test_no_place_for_it(compressed: Path, tmp_path: Path) -> None:
     with (
-        pytest.raises(ResourceError, match="cannot decompress") as caught,
+        pytest.raises(ResourceError, match="can't decompress") as caught,
         sources.opened(compressed, SourceRequest(folder=tmp_path / "nowhere")),
     ):
         pass

@@ -72,14 +72,14 @@ def test_digests_by_another_algorithm(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda path, blob: (path / blob).unlink(), "is not whole: its blob"),
-        (lambda path, blob: (path / blob).write_bytes(b"short"), "is not whole: its blob"),
+        (lambda path, blob: (path / blob).unlink(), "is incomplete: its blob"),
+        (lambda path, blob: (path / blob).write_bytes(b"short"), "is incomplete: its blob"),
         (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":1,"fsLayers":[]}'), "of schema 1"),
         (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":2,"manifests":[]}'), "without an image"),
         (lambda path, blob: (path / "manifest.json").write_text('{"schemaVersion":1}'), "it is a folder"),
-        (lambda path, blob: (path / "manifest.json").write_text("{}"), "is no image: it is a folder"),
-        (lambda path, blob: (path / "manifest.json").write_text("[]"), "is no image: it is a folder"),
-        (lambda path, blob: (path / "manifest.json").write_text("{"), "is no image: it is a folder"),
+        (lambda path, blob: (path / "manifest.json").write_text("{}"), "is not an image: it is a folder"),
+        (lambda path, blob: (path / "manifest.json").write_text("[]"), "is not an image: it is a folder"),
+        (lambda path, blob: (path / "manifest.json").write_text("{"), "is not an image: it is a folder"),
     ],
 )  # fmt: skip
 def test_what_is_broken(tmp_path: Path, spoil: Any, words: str) -> None:
@@ -101,5 +101,5 @@ def test_a_blob_that_is_another(tmp_path: Path) -> None:
     data = bytearray((path / layer).read_bytes())
     data[-1] ^= 1
     (path / layer).write_bytes(data)
-    with pytest.raises(NotAnImageError, match="is not what its digest says"):
+    with pytest.raises(NotAnImageError, match="has other content than its digest says"):
         made(path, tmp_path / "out")

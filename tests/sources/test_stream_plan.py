@@ -221,10 +221,10 @@ UNPLANNED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "a negative group": ({"gid": "-1"}, "the owner's number"),
     "a long name": ({"uname": "u" * 33}, "the owner's name"),
     "a name beyond ASCII": ({"gname": "caf\u00e9"}, "the owner's name"),
-    "more in the wrapper": ({"wrapped": 'export A=b\nexec "{script}" {conf} "$@"'}, "is no wrapper"),
-    "another argument": ({"wrapped": 'exec "{script}" {conf} -t x "$@"'}, "is no wrapper"),
-    "a variable": ({"wrapped": 'CONF={conf}; exec "{script}" "$CONF" "$@"'}, "is no wrapper"),
-    "quotes that do not end": ({"wrapped": "exec '{script} {conf}"}, "is no wrapper"),
+    "more in the wrapper": ({"wrapped": 'export A=b\nexec "{script}" {conf} "$@"'}, "is not a wrapper"),
+    "another argument": ({"wrapped": 'exec "{script}" {conf} -t x "$@"'}, "is not a wrapper"),
+    "a variable": ({"wrapped": 'CONF={conf}; exec "{script}" "$CONF" "$@"'}, "is not a wrapper"),
+    "quotes that do not end": ({"wrapped": "exec '{script} {conf}"}, "is not a wrapper"),
     "another way to write tars": (
         {"prelude": "import tarfile; tarfile.RECORDSIZE = 512"},
         "writes otherwise",
@@ -267,7 +267,7 @@ def test_where_odd_files_can_not_be_made_there_is_no_trial(
         (["{store}/.."], "not in the store"),
         (["{store}/a/b"], "not in the store"),
         ([7], "not in the store"),
-        ("text", "are no lists"),
+        ("text", "are not lists"),
     ],
 )
 def test_layers_of_other_places_are_left_to_the_script(tmp_path: Path, broken: Any, why: str) -> None:

@@ -122,7 +122,7 @@ def test_it_says_how_much_is_needed(tmp_path: Path) -> None:
 
 def test_the_folder_is_gone_or_can_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
-        pytest.raises(ResourceError, match="cannot make a temporary folder in") as caught,
+        pytest.raises(ResourceError, match="can't make a temporary folder in") as caught,
         temporary_store(tmp_path / "none"),
     ):
         pytest.fail("it was made")
@@ -135,7 +135,7 @@ def test_the_folder_is_gone_or_can_not_be_written_to(tmp_path: Path, monkeypatch
     assert "TMPDIR" in none.value.hint
     spool = TemporaryStore(tmp_path / "gone").spool()
     with (
-        pytest.raises(ResourceError, match=f"cannot pack a layer in {tmp_path}: No such file") as inside,
+        pytest.raises(ResourceError, match=f"can't pack a layer in {tmp_path}: No such file") as inside,
         spool,
     ):
         pytest.fail("it was made")

@@ -81,8 +81,8 @@ def _describe(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
 
 
 def _hint(inputs: CacheInputs) -> str:
-    missing = "" if inputs.cachix_auth_token else "; a private cache needs `cachix-auth-token`"
-    return f"the build goes on without it; check the name{missing}"
+    missing = "" if inputs.cachix_auth_token else ", and set `cachix-auth-token` if the cache is private"
+    return f"check the name{missing}; the build goes on without it"
 
 
 def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]:
@@ -92,14 +92,16 @@ def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]
     """
     if not (inputs.cachix_auth_token or inputs.cachix_signing_key):
         tools.emit(
-            Notice(f"pulling from the Cachix cache {name}; nothing is pushed to it: there is no token")
+            Notice(
+                f"the build reads from the Cachix cache {name} and pushes nothing to it: there is no token"
+            )
         )
         return ()
     client = _client(tools.nix)
     if not client:
         tools.emit(
             Warned(
-                f"nothing is pushed to the Cachix cache {name}: there is no cachix client, and Nix cannot get one",
+                f"nothing is pushed to the Cachix cache {name}: there is no cachix client, and Nix can't get one",
                 hint="install it in a step before this one, or leave the token out",
             )
         )

@@ -65,5 +65,5 @@ def _reason(url: str, fetch: FetchDocument, token: str) -> str:
         return reason_of(error)
     found = _STORE_DIR.search(answer)
     if not found:
-        return "what it answers is no nix-cache-info"
+        return "its answer is not a nix-cache-info"
     return "" if found[1] == b"/nix/store" else f"it is for the store {found[1].decode(errors='replace')}"

@@ -25,19 +25,24 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
     for key in inputs.trusted_public_keys:
         if not _PUBLIC_KEY.fullmatch(key):
             raise UsageError(
-                f"trusted-public-keys: {key[:100]!r} is no public key",
-                hint="write NAME:BASE64 as the cache shows it, for example cache.example.org-1:…=",
+                f"trusted-public-keys: {key[:100]!r} is not a public key of a cache",
+                hint="write NAME:BASE64 as the page of the cache shows it, such as cache.example.org-1:…=",
             )
     if inputs.substituters and not inputs.trusted_public_keys:
         tools.emit(
             Warned(
-                "substituters without trusted-public-keys: Nix takes nothing from a cache whose key it does not know",
-                hint="give the cache's public key, unless nix.conf has it",
+                "`substituters` is given without `trusted-public-keys`: Nix takes nothing from a cache whose key it does not know",
+                hint="set `trusted-public-keys` to the key of the cache, unless nix.conf has it",
             )
         )
     down = unusable(inputs.substituters, tools.fetch)
     for url, reason in down.items():
-        tools.emit(Warned(f"the cache {url} is left out: {reason}", hint="the build goes on without it"))
+        tools.emit(
+            Warned(
+                f"the cache {url} is left out: {reason}",
+                hint="check the address; the build goes on without this cache",
+            )
+        )
     yield CachePart(
         substituters=tuple(url for url in inputs.substituters if url not in down),
         public_keys=inputs.trusted_public_keys,
@@ -47,11 +52,11 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
 def _check_url(url: str) -> None:
     if _PASSWORD.search(url):
         raise UsageError(
-            "substituters: a URL holds a password, and Nix's command line is no secret",
-            hint="write it into a netrc file and name that by `nix-config: netrc-file = …`",
+            "substituters: a URL holds a password, and other users of this machine can read Nix's command line",
+            hint="write the password into a netrc file, and name that file by `nix-config: netrc-file = FILE`",
         )
     if not _URL.fullmatch(url):
         raise UsageError(
             f"substituters: {url[:200]!r} is not the URL of a cache",
-            hint="write for example https://cache.example.org",
+            hint="write a URL such as https://cache.example.org",
         )

@@ -26,8 +26,8 @@ def short_sha_length(environ: Mapping[str, str]) -> int:
     number = _number(text.strip(BLANKS))
     if math.isnan(number):
         raise UsageError(
-            f"DOCKER_METADATA_SHORT_SHA_LENGTH is {text!r:.100}, which is no number",
-            hint="Set it to a number such as 12.",
+            f"DOCKER_METADATA_SHORT_SHA_LENGTH is {text!r:.100}, which is not a number",
+            hint="set it to a number such as 12",
         )
     return int(max(0, min(number, _LONGEST_SHA)))
 

@@ -44,7 +44,7 @@ def check_names(names: Sequence[str]) -> None:
             alike = " and ".join(repr(name) for name in names if variable_of(name) == variable)
             raise UsageError(
                 f"flake: {alike} would both be {variable} in {DOTENV}",
-                hint="give them names that differ in more than case, dashes and underscores: one=.#a and two=.#b",
+                hint="give each a name that differs in more than case, dashes and underscores: one=.#a and two=.#b",
             )
 
 
@@ -121,15 +121,15 @@ def dotenv(values: Mapping[str, str]) -> str:
     for key, value in values.items():
         if _CHANGED_BY_GITLAB.search(value) or value != value.strip():
             raise ResourceError(
-                f"{key} is {value!r}, which GitLab can't hand to another job; what was shipped is where it should be",
-                hint="take line breaks, `$`, and blanks at the ends, out of the names that you ship to",
+                f"{key} is {value!r}, which GitLab can't hand to another job; the image is at its destinations",
+                hint="use names without line breaks, without `$`, and without blanks at their ends",
             )
     lines = _lines(values)
     if len(lines) >= _DOTENV_LIMIT:
         raise ResourceError(
-            f"{', '.join(values)} take more than GitLab's {_DOTENV_LIMIT} bytes of variables; the images are where "
-            "they should be",
-            hint="ship fewer images in one job; the metadata file tells of all",
+            f"{', '.join(values)} take more than GitLab's {_DOTENV_LIMIT} bytes of variables; the images are at "
+            "their destinations",
+            hint="publish fewer images in one job, or read the metadata file, which lists all of them",
         )
     return lines.decode(errors="surrogateescape")
 
@@ -175,6 +175,6 @@ def _write(name: str, text: str, environ: Mapping[str, str], *, mode: str = "w")
             file.write(redacted_result(text))
     except OSError as error:
         raise ResourceError(
-            f"cannot write {path}: {error.strerror}; what was shipped is where it should be",
-            hint=f"let {FOLDER} name a folder that the job may write to",
+            f"can't write {path}: {error.strerror}; the image is at its destinations",
+            hint=f"set {FOLDER} to a folder that the job may write to",
         ) from error

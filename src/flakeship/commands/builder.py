@@ -93,8 +93,8 @@ class Builder:
         state = sandbox_state(self.nix, known=known)
         if self.sandbox_required and not state.holds:
             raise BuildError(
-                f"the sandbox is required, but {state}",
-                hint="run where Nix may make namespaces, or leave the input `sandbox` at `auto`",
+                f"`sandbox` is `required`, but {state}",
+                hint="run where Nix may make namespaces, or set `sandbox: auto`",
             )
         return state
 

@@ -41,7 +41,9 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if failed:
         noun = "check" if failed == 1 else "checks"
         raise RejectedError(
-            f"{failed} {noun} failed", hint="what to do stands below each", detail=findings_text(findings)
+            f"{failed} {noun} failed",
+            hint="do what stands below each of them",
+            detail=findings_text(findings),
         )
     return findings_text(findings)
 
@@ -104,7 +106,7 @@ def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
         "sandbox",
         "ok" if isolated else "warning",
         str(state).removeprefix("sandbox: "),
-        "" if isolated else "docs/security.md says what a build can read then",
+        "" if isolated else "read in docs/security.md what a build can read then",
     )
     confined = run_.confinement.in_namespaces
     yield Finding(
@@ -113,7 +115,7 @@ def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
         "scripts of a flake run in namespaces of their own"
         if confined
         else "this machine allows no namespaces",
-        "" if confined else "scripts of a flake run as another user, or as this one: docs/security.md",
+        "" if confined else "read in docs/security.md what scripts of a flake can read then",
     )
 
 
@@ -131,7 +133,7 @@ def _flake(settings: Settings, run_: Run) -> Iterator[Finding]:
             "files",
             "warning",
             f"git does not track {', '.join(files[:_SHOWN])}{more}, so Nix does not see them",
-            "`git add --intent-to-add` those that the flake needs",
+            "run `git add --intent-to-add FILE` for those that the flake needs",
         )
     described = buildable.description()
     made = " ".join(described.paths) or "a path that only a build can tell"
@@ -182,14 +184,14 @@ def _clock(reference: Reference, run_: Run) -> Iterator[Finding]:
         return
     skew = round(run_.runtime.now.timestamp() - theirs)
     if abs(skew) <= _SKEW:
-        yield Finding("clock", "ok", f"it agrees with that of {reference.registry}")
+        yield Finding("clock", "ok", f"this machine's clock agrees with that of {reference.registry}")
     else:
         way = "ahead of" if skew > 0 else "behind"
         yield Finding(
             "clock",
             "warning",
-            f"it is {abs(skew)} s {way} that of {reference.registry}",
-            "set it, for instance by `timedatectl set-ntp true`: tokens are refused by a wrong clock",
+            f"this machine's clock is {abs(skew)} s {way} that of {reference.registry}",
+            "set the clock, for instance by `timedatectl set-ntp true`: registries refuse tokens when it is wrong",
         )
 
 
@@ -210,7 +212,7 @@ def _disk(_settings: Settings, run_: Run) -> Iterator[Finding]:
         yield Finding("disk", "error", text, "free some space, or set TMPDIR to a folder on a larger disk")
     elif free < 16 * LEAST:
         yield Finding(
-            "disk", "warning", text, "a large image needs more: set TMPDIR to a folder on a larger disk"
+            "disk", "warning", text, "set TMPDIR to a folder on a larger disk, which a large image needs"
         )
     else:
         yield Finding("disk", "ok", text)

@@ -55,7 +55,7 @@ def _document(url: str, token: str, session: Transport) -> Any:
 
     origin = Origin.of(url)
     if origin.scheme not in session.schemes(origin.authority):
-        raise UnreachableError(f"{origin} would be sent the token without TLS")
+        raise UnreachableError(f"{origin} would get the token without TLS")
     try:
         return json_of(Fetcher(session)(url, _SECONDS, token=token))
     except ValueError as error:

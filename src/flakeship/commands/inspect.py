@@ -57,7 +57,8 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
     text = settings.image
     if not text:
         raise UsageError(
-            "inspect: there is nothing to look at", hint="flakeship inspect ghcr.io/owner/name:tag, or a path"
+            "`inspect` needs the image to show, and none is given",
+            hint="write `flakeship inspect ghcr.io/owner/name:tag`, or a path in place of the reference",
         )
     runtime = run_.runtime
     platforms = platforms_of(settings.platforms)
@@ -188,8 +189,8 @@ def _of_manifest(name: str, manifest: ImageManifest, blobs: Blobs) -> tuple[Plat
         image = existing_image(name, manifest.content, config)
     except ValueError as error:
         raise NotAnImageError(
-            f"{name}@{manifest.entry.digest} is no image: {error}",
-            hint="another kind of artifact, or a broken push",
+            f"{name}@{manifest.entry.digest} is not an image: {error}",
+            hint="push the image again if it should be one; other kinds of artifacts are shown by `oras manifest fetch`",
         ) from error
     listed = [layer if isinstance(layer, dict) else {} for layer in manifest.content["layers"]]
     stated = [_stated_size(layer.get("annotations")) for layer in listed]

@@ -25,7 +25,9 @@ def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptL
     """
     named = settings.layer_cache or default_folder(runtime)
     if named == OFF:
-        raise UsageError("there is no layer cache", hint="name its folder by `--layer-cache`")
+        raise UsageError(
+            "the layer cache is off, so there are no layers to list", hint="name its folder by `layer-cache`"
+        )
     folder = CacheFolder(folder_path(named, runtime))
     now = runtime.now.timestamp()
     try:

@@ -48,7 +48,11 @@ def computed(settings: Settings, runtime: Runtime) -> Metadata:
             nix=lambda: facts_before_build(subject_of(settings, run_), runtime.cwd),
         )
     if not found.tags:
-        runtime.emit(events.Warned("no tag comes of these rules", "`--explain` says why of each"))
+        runtime.emit(
+            events.Warned(
+                "these rules give no tag", "run `flakeship metadata --explain`, which says why for each rule"
+            )
+        )
     return found
 
 
@@ -67,7 +71,8 @@ def text(metadata: Metadata, settings: Settings) -> str:
             return escaped_json(output.bake_file(metadata, target=settings.bake_target))
         case _:
             raise UsageError(
-                f"{' and '.join(wanted)} are both asked for, and one thing is printed", hint="ask for one"
+                f"{' and '.join(wanted)} are both given, but only one of them is printed",
+                hint="leave one of them out",
             )
 
 
@@ -100,7 +105,7 @@ def _bake_files(metadata: Metadata, settings: Settings, runtime: Runtime) -> Ite
             )
         except OSError as error:
             raise ResourceError(
-                f"cannot write the definition for bake {path}: {error.strerror}",
+                f"can't write the definition for bake {path}: {error.strerror}",
                 hint="name a folder that can be written to by `bake-folder`",
             ) from error
         yield name, str(path)

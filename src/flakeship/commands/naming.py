@@ -29,7 +29,7 @@ METADATA_LEVELS: Final = (PlatformLevel("manifest"),)
 
 _VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
-_USE_IMAGES: Final = "With the name in `images`, case and slashes are no matter: `type=ref,event=branch`, `type=raw,value=a/b`."
+_USE_IMAGES: Final = "or write the name in `images`, where case and slashes do not matter: `type=ref,event=branch`, `type=raw,value=a/b`"
 _LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
 
 
@@ -157,8 +157,8 @@ def naming_of(
     placed = bool(references) or request.has_destination
     if metadata.images and request.pushes and not placed:
         raise UsageError(
-            f"no tag comes of the rules for {request.first_image}, so it can't be pushed",
-            hint="`flakeship metadata --explain` says why of each; "
+            f"the rules give no tag for {request.first_image}, so it can't be pushed",
+            hint="run `flakeship metadata --explain`, which says why for each rule; "
             "add a rule such as `type=sha`, or set `push: false` where there is nothing to push",
         )
     if request.context.image_variable and request.pushes and not placed and not variant:
@@ -237,8 +237,8 @@ def _without_transport(part: Placed) -> Placed:
 def _reference(part: Placed) -> str:
     if "{{" in part.text:
         raise UsageError(
-            f"{part.where()}{part.text:.200} is a reference with a template in it",
-            hint="put the name in `images`; a tag alone may hold templates, and slashes behind `type=raw,value=`",
+            f"{part.where()}{part.text:.200} is a full reference, in which no template may stand",
+            hint="write the name in `images`, and the tag with its template in `tags` (with slashes: `type=raw,value=…`)",
         )
     try:
         Reference.parse(part.text)
@@ -250,12 +250,12 @@ def _reference(part: Placed) -> str:
 def _hint_for(reference: str, hint: str) -> str:
     if unfilled := _VARIABLE.search(reference):
         return (
-            f"{unfilled[0]} is a variable that was not filled in: a shell does so outside of single quotes, GitLab where "
+            f"check how {unfilled[0]} is written, a variable that was not filled in: a shell does so outside of single quotes, GitLab where "
             "`expand` is not false, and on GitHub one writes ${{ env.NAME }}"
         )
     name, _, tag = reference.rpartition(":")
     foreign = name != name.lower() or "/" in tag
-    return f"{hint.rstrip('.')}. {_USE_IMAGES}" if foreign else hint
+    return f"{hint}; {_USE_IMAGES}" if foreign else hint
 
 
 def _hint_for_no_name(context: Context) -> str:

@@ -19,7 +19,7 @@ def platform_of(text: str, *, name: str = "platforms") -> Platform:
     """Read `OS[(VERSION)]/ARCHITECTURE[/VARIANT]`, a value of the input `name`. UsageError for text of any other form."""
     hit = _PLATFORM.fullmatch(text)
     if not hit:
-        raise UsageError(f"{name}: {text!r} is no platform", hint="write linux/amd64 or linux/arm64/v8")
+        raise UsageError(f"{name}: {text!r} is not a platform", hint="write linux/amd64 or linux/arm64/v8")
     return replace(Platform.of(hit[1], hit[3], hit[4] or ""), os_version=hit[2] or "")
 
 

@@ -27,7 +27,7 @@ def registry_image(name: str, connections: Connections, *, pushed_to: Collection
     if manifest is None:
         raise UsageError(
             f"there is no image {reference}",
-            hint="look at the tags of the repository; some registries say this of what one may not see",
+            hint="check the name and the tag, and log in: some registries give this answer to users who may not read the image",
         )
     blobs = _RegistryBlobs(repository)
     digest = reference.digest or manifest.digest
@@ -62,8 +62,8 @@ class _RegistryBlobs:
             manifest = self._repository.get_manifest(entry.digest)
             if manifest is None:
                 raise UsageError(
-                    f"{self._repository.name} has no {entry.digest}, which {self.what} names",
-                    hint="not all of the image was pushed; push it there again",
+                    f"{self._repository.name} does not hold {entry.digest}, which {self.what} names",
+                    hint="push the image there again: not all of it was pushed",
                 )
             return manifest.data
         with self._repository.get_blob(entry.digest) as reader:

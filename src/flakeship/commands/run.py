@@ -69,7 +69,7 @@ class Run:
         if self._settings.registry and not normal_registry(self._settings.registry):
             raise UsageError(
                 f"registry: {self._settings.registry!r} names no host",
-                hint="write HOST or HOST:PORT, the registry that username and password are for; is a variable in it unset?",
+                hint="write HOST or HOST:PORT, the registry that `username` and `password` are for, and check that no variable in it is unset",
             )
         if self._settings.ca and not Path(self.runtime.cwd, self._settings.ca).is_file():
             raise UsageError(

@@ -98,7 +98,7 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise ResourceError(
-            f"cannot write {path.name} to {path.parent}: {error.strerror}",
+            f"can't write {path.name} to {path.parent}: {error.strerror}",
             hint=advice(error, "set TMPDIR to a folder that can be written to"),
         ) from error
 

@@ -59,7 +59,9 @@ def _check_no_file(installable: str, cwd: Path) -> None:
     if not path.resolve().is_relative_to(_STORE):
         raise UsageError(
             f"flake: {installable!r} is a file, and a flake is a folder",
-            hint=f"an image that is there already is published by `--source {installable}`",
+            hint=f"write its folder: `{installable.removesuffix(path.name) or '.'}`"
+            if path.name == "flake.nix"
+            else f"write `--source {installable}` to publish an image that is there already",
         )
 
 
@@ -78,24 +80,24 @@ def _source(settings: Settings, run: Run) -> WrittenSource:
 def _check_alone(settings: Settings) -> None:
     if settings.source and settings.flake not in _NO_FLAKE:
         raise UsageError(
-            "flake and source are both given, and there is one image to publish",
-            hint="leave one of them out: `source` is taken as it is, and nothing is built",
+            "`flake` and `source` are both given, but only one of them can be published",
+            hint="leave one of them out: `flake` is built, `source` is taken as it is",
         )
     if settings.source and settings.rebuild == "compare":
         raise UsageError(
-            "rebuild is `compare`, but a `source` is not built, and can't be built again",
-            hint="give the flake that it came from, or leave `rebuild` out",
+            "`rebuild` is `compare`, but a `source` is not built, so no second build can be compared with it",
+            hint="set `flake` to what the source was built from, or leave `rebuild` out",
         )
     if not settings.file:
         for name, value in (("attr", settings.attr), ("nix-path", settings.nix_path)):
             if value:
                 raise UsageError(
-                    f"{name} is for a file of Nix, and `file` is not given",
-                    hint="give `file: default.nix`; of a flake write `flake: .#ATTRIBUTE`",
+                    f"`{name}` is for a file of Nix, but `file` is not given",
+                    hint="set `file: default.nix`, or for an attribute of a flake `flake: .#ATTRIBUTE`",
                 )
     elif settings.source or settings.installable != ".":
         other = "source" if settings.source else "flake"
         raise UsageError(
-            f"file and {other} are both given, and there is one image to publish",
+            f"`file` and `{other}` are both given, but only one of them can be published",
             hint="leave one of them out",
         )

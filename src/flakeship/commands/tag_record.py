@@ -76,13 +76,13 @@ class TagRecord:
             why = f"\n{cause.message}" if isinstance(cause, Error) else ""
             return CancelledError(
                 number,
-                "an image has not got all of its names",
-                hint="run again to set the others; those that are set name a whole image",
+                "an image did not get all of its tags",
+                hint="run again to set the others; those that are set name a complete image",
                 detail=self._listed(asked=bool(cause)) + why,
             )
         if not self._set:
-            return CancelledError(number, "nothing was tagged")
-        return CancelledError(number, "what is tagged has all of its names", detail=self._listed())
+            return CancelledError(number, "no tag was set")
+        return CancelledError(number, "all tags of the image are set", detail=self._listed())
 
     def failed(self, error: Error) -> Error:
         """The error, with the names of an image that it left with only some of them."""

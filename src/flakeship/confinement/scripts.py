@@ -45,9 +45,9 @@ class Confinement:
             return launched("store", shown, program)
         if self.required:
             raise BuildError(
-                f"the sandbox is required, and {program[0]} can't be confined: no namespaces can be made here",
-                hint="run where namespaces are allowed, use dockerTools.buildLayeredImage, which is data, or leave the "
-                "input `sandbox` at `auto`",
+                f"`sandbox` is `required`, but {program[0]} can't be confined: no namespaces can be made here",
+                hint="run where namespaces are allowed, use dockerTools.buildLayeredImage, which needs no script, or set "
+                "`sandbox: auto`",
             )
         if self._as_nobody:
             self._tell(
@@ -64,11 +64,11 @@ class Confinement:
         """
         if self.required:
             raise BuildError(
-                f"the sandbox is required, and {program[0]} is no script of nixpkgs' streamLayeredImage",
-                hint="give the archive that it writes as `source`, or leave the input `sandbox` at `auto`",
+                f"`sandbox` is `required`, but {program[0]} is not a script of nixpkgs' streamLayeredImage",
+                hint="set `source` to the archive that the script writes, or set `sandbox: auto`",
             )
         self._tell(
-            f"{program[0]} is no script of nixpkgs: it is run as you would run it, without our secrets"
+            f"{program[0]} is not a script of nixpkgs, so it runs as the user who started flakeship, without the secrets of the run"
         )
         return launched("own" if _possible("own") else "user", (), program)
 

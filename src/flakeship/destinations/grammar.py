@@ -48,7 +48,7 @@ def parse(text: str, defaults: Defaults) -> Target:
     if kind is None:
         *first, last = (form for kind in kinds() for form in kind.SYNTAX)
         raise UsageError(
-            f"to: {text!r} is no destination that flakeship knows",
+            f"to: {text!r} is not a destination that flakeship knows",
             hint=f"write {', '.join(first)}, or {last}",
         )
     return kind.parse(text, defaults)
@@ -82,6 +82,6 @@ def _check_replaced(found: Sequence[Target]) -> None:
     files = [target.replaces for target in found if target.replaces]
     if twice := next((file for file in files if files.count(file) > 1), None):
         raise UsageError(
-            f"to: two destinations write {twice}, the second in place of the first",
-            hint="name a file for each; docker and skopeo read a docker-archive as an oci-archive too",
+            f"to: two destinations write {twice}, so the second would replace the first",
+            hint="name a file for each of them",
         )

@@ -50,8 +50,8 @@ def _name(name: str, destination: str) -> ImageName:
     reference = Reference.parse(name)
     if reference.digest:
         raise UsageError(
-            f"to: {destination!r} names a digest: that of what is loaded is known only when it is made",
-            hint="name a tag",
+            f"to: {destination!r} names a digest, but the digest of the image is known only when it is made",
+            hint="write a tag in place of the digest",
         )
     tag = "" if reference.tag else ":latest"
     return ImageName(f"{name}{tag}", f"{reference}{tag}")

@@ -38,8 +38,8 @@ def warn_of_zstd(options: DestinationOptions) -> None:
     if options.zstd:
         options.emit(
             events.Warned(
-                "docker before 23 can't load layers in zstd",
-                "use `compression: gzip`, or `none` to load faster",
+                "docker before version 23 can't load layers in zstd",
+                "set `compression: gzip`, or `compression: none` to load faster",
             )
         )
 
@@ -61,8 +61,8 @@ def withheld_because(
         if push.policy == "true" or not lacks_credentials:
             given = f", though there are credentials ({found_in})" if found_in else ""
             raise NotAllowedError(
-                f"nothing may be pushed{given}: {push.untrusted}",
-                hint="`push: false` builds and checks it; `allow-untrusted: true` says that you trust whose code it is",
+                f"the image may not be pushed{given}: {push.untrusted}",
+                hint="set `push: false` to build and check it only, or `allow-untrusted: true` if you trust the author of the code",
             )
         return push.untrusted
     try:
@@ -79,7 +79,7 @@ def _without_credentials(error: CredentialsRefusedError, push: PushOptions) -> C
     """Return the error with what the inputs lack, and with the way to go on without a push."""
     lacking = f"{error.message}; {push.without_credentials}" if push.without_credentials else error.message
     return CredentialsRefusedError(
-        lacking, hint=f"{error.hint} `push: false` builds and checks without pushing.".strip()
+        lacking, hint=f"{error.hint}; or set `push: false` to build and check it only".removeprefix("; or ")
     )
 
 

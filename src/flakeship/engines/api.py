@@ -37,7 +37,7 @@ class EngineApi:
                 )
             except ValueError as error:  # what urllib says of a host or a port
                 raise UsageError(
-                    f"{engine.address!r} is no address of an engine: {error}",
+                    f"{engine.address!r} is not the address of an engine: {error}",
                     hint="write unix:///PATH or tcp://HOST:PORT in DOCKER_HOST, or in docker's context",
                 ) from error
 
@@ -80,7 +80,7 @@ class EngineApi:
             except docker.errors.NotFound as error:
                 raise UsageError(
                     f"{self._engine.name} has no image {name}, at {self._engine.address}",
-                    hint="its images are listed by `docker images` or `podman images`; an image of a registry is docker://REFERENCE",
+                    hint="list its images by `docker images` or `podman images`; write docker://REFERENCE for an image of a registry",
                 ) from error
 
     def _archive_of(self, name: str) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from flakeship.errors import UsageError
 
 _LIMIT: Final = 1 << 20
-_HINT: Final = "`docker context ls` lists them; choose with `docker context use NAME`, or say in DOCKER_HOST where the engine is"
+_HINT: Final = "choose one that `docker context ls` lists by `docker context use NAME`, or set DOCKER_HOST to the address of the engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ def chosen_context(environ: Mapping[str, str], home: Path) -> Context | None:
     if not environ.get("DOCKER_CONTEXT") and not (folder / "contexts/meta").is_dir():
         return Context(name, "")
     if not file.is_file():
-        raise UsageError(f"docker's context {name!r} is not there: there is no {file}", hint=_HINT)
+        raise UsageError(f"docker's context {name!r} does not exist: there is no {file}", hint=_HINT)
     endpoint = _member(_member(_object_of(file), "endpoints"), "docker")
     address = _text(endpoint, "host")
     if not address:
-        raise UsageError(f"docker's context {name!r} names no engine: see {file}", hint=_HINT)
+        raise UsageError(f"docker's context {name!r} names no engine in {file}", hint=_HINT)
     certificates = folder / "contexts/tls" / digest / "docker"
     return Context(
         name,

@@ -44,14 +44,14 @@ def docker_engine(environ: Mapping[str, str], home: Path) -> Engine:
     address = environ.get("DOCKER_HOST") or (context and context.address) or _first(sockets)
     address = address or f"unix://{sockets[0]}"
     hint = (
-        "start the engine, or say in DOCKER_HOST where it is; in a container, mount its socket: "
-        "-v /var/run/docker.sock:/var/run/docker.sock"
+        "start the engine, or set DOCKER_HOST to its address; in a container, mount its socket: "
+        "`-v /var/run/docker.sock:/var/run/docker.sock`"
     )
     if context and context.address:
-        hint = f"start the engine of docker's context {context.name!r}, or choose another one: docker context use default"
+        hint = f"start the engine of docker's context {context.name!r}, or choose another one: `docker context use default`"
     if address.startswith("ssh://"):
         raise UsageError(
-            f"docker-daemon: the engine is at ssh://{address.rpartition('@')[2].removeprefix('ssh://')}, and ssh is not spoken here",
+            f"docker-daemon: the engine is at ssh://{address.rpartition('@')[2].removeprefix('ssh://')}, and flakeship does not speak ssh",
             hint="let docker's own command load it (`--to - | docker load`), or forward the socket: "
             "ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, and DOCKER_HOST=unix:///tmp/docker.sock",
         )
@@ -91,9 +91,7 @@ def podman_service(environ: Mapping[str, str]) -> Engine | None:
     address = environ.get("CONTAINER_HOST") or _first(sockets)
     if address.startswith("ssh://"):
         return None
-    hint = (
-        "start podman's service (systemctl --user start podman.socket), or say in CONTAINER_HOST where it is"
-    )
+    hint = "start podman's service (`systemctl --user start podman.socket`), or set CONTAINER_HOST to its address"
     return Engine("containers-storage", address, hint, {}) if address else None
 
 

@@ -23,7 +23,7 @@ def explained(engine: Engine, refused: str = "refused the image") -> Iterator[No
     except docker.errors.APIError as error:
         raise UnreachableError(
             f"{engine.name} {refused}: {error.explanation or error}",
-            hint="look at the engine's log; `docker system df` shows whether its disk is full",
+            hint="read the engine's log, and run `docker system df`, which shows whether its disk is full",
         ) from error
     except (docker.errors.DockerException, OSError) as error:
         raise _absent(engine, error) from error
@@ -34,7 +34,7 @@ def _absent(engine: Engine, error: Exception) -> Error:
     if "Permission denied" in reason:
         return NotAllowedError(
             f"{where}: this user may not open its socket",
-            hint="add the user to the group of the socket (docker), or run as one who may",
+            hint="add the user to the group of the socket (`docker`), or run as a user who is in it",
         )
     return UnreachableError(f"{where}: {reason}", hint=engine.hint)
 

@@ -156,8 +156,8 @@ class Addresses:
             allowed = tuple(address for address in allowed if is_loopback(address))
         if not allowed:
             raise UnsafeUrlError(
-                f"DNS says that {host} is at {', '.join(found[:3])}, where no registry may be",
-                hint="Someone has changed the name's addresses: ask who runs this network's DNS, and the registry.",
+                f"DNS says that {host} is at {', '.join(found[:3])}, where no registry can be",
+                hint="ask whoever runs this network's DNS, and the registry: somebody has changed the addresses of the name",
             )
         self._least.setdefault(host, min(map(reach_of, allowed)))
         return allowed

@@ -8,6 +8,7 @@ from typing import BinaryIO, TypeVar
 
 from flakeship.errors import ResourceError, advice
 from flakeship.events import BytesAwaited, BytesMoved, Emit
+from flakeship.printable import counted
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class SizedReader:
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` bytes, and b"" at the end of the body.
 
-        ResourceError is raised when the file cannot be read or ends too early: the server would wait for the rest.
+        ResourceError is raised when the file can't be read or ends too early: the server would wait for the rest.
         """
         wanted = self._left if size < 0 else min(size, self._left)
         if not wanted:
@@ -53,8 +54,8 @@ class SizedReader:
         data = _local(self._body, lambda: self._file.read(wanted))
         if not data:
             raise ResourceError(
-                f"{self._body.name} ended {self._left} bytes early",
-                hint="Something else removed or shortened it while it was being sent.",
+                f"{self._body.name} ended {counted(self._left, 'byte')} early",
+                hint="run again, and keep other programs out of the folder for temporary files",
             )
         self._left -= len(data)
         self._body.emit(BytesMoved("sent", len(data)))
@@ -74,8 +75,8 @@ def _local(body: RequestBody, act: Callable[[], T]) -> T:
         return act()
     except OSError as error:
         raise ResourceError(
-            f"{body.name} cannot be read: {error.strerror or error}",
+            f"{body.name} can't be read: {error.strerror or error}",
             hint=advice(
-                error, "Nothing else may touch the temporary folder while it runs; look at the disk."
+                error, "check the disk, and keep other programs out of the folder for temporary files"
             ),
         ) from error

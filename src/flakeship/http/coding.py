@@ -35,7 +35,7 @@ def decoded(reader: io.RawIOBase, coding: str, origin: Origin) -> io.RawIOBase:
     if coding not in _ZLIB:
         raise WireError(
             f"{origin} answered in the Content-Encoding {coding[:40]!a}, which was not asked for",
-            hint="A proxy before the registry compresses what passes; its operator has to switch that off.",
+            hint="ask the operator of the proxy in front of the registry to switch its compression off",
             transient=False,
         )
     return _Inflated(reader, origin)

@@ -49,7 +49,7 @@ def _known(cause: BaseException, origin: Origin) -> WireError | ResourceError | 
         case EndlessAnswerError():
             return WireError(
                 f"{origin} does not come to an end with {cause}",
-                hint="Is this the registry, or something else that listens there?",
+                hint="check that it is the registry that listens there",
             )
         case requests.exceptions.ProxyError() | lib.ProxyError():
             return _proxy(cause, origin)
@@ -60,12 +60,13 @@ def _known(cause: BaseException, origin: Origin) -> WireError | ResourceError | 
         case ssl.SSLError() if cause.reason in _NOT_TLS:
             return NotTlsError(
                 f"{origin} does not speak TLS",
-                hint="If plain http is meant for this registry, name it in the input plain-http.",
+                hint="set `plain-http` to the host if this registry is meant to be reached without TLS",
                 transient=False,
             )
         case ConnectionRefusedError():
             return WireError(
-                f"{origin} refused the connection", hint="Is the registry running, and the port right?"
+                f"{origin} refused the connection",
+                hint="check that the registry is running, and that the port is right",
             )
         case lib.NewConnectionError():  # a subclass of ConnectTimeoutError in urllib3; its cause says more
             return None
@@ -81,7 +82,7 @@ def _unknown_host(error: socket.gaierror, origin: Origin) -> UnknownHostError:
     passing = error.errno == socket.EAI_AGAIN
     return UnknownHostError(
         f"the host {origin.host} could not be looked up" if passing else f"there is no host {origin.host}",
-        hint="Check the registry's name in the reference, and this machine's DNS.",
+        hint="check the name of the registry in the reference, and this machine's DNS",
         tries=None if passing else 2,
     )
 
@@ -89,8 +90,8 @@ def _unknown_host(error: socket.gaierror, origin: Origin) -> UnknownHostError:
 def _untrusted(error: ssl.SSLCertVerificationError, origin: Origin) -> CertificateError:
     return CertificateError(
         f"the certificate of {origin} is not trusted: {one_line(error.verify_message or str(error))}",
-        hint="Give the certificate of its authority by the input ca (a PEM file), by SSL_CERT_FILE, or as "
-        f"/etc/containers/certs.d/{origin.authority}/ca.crt.",
+        hint="name the certificate of its authority by `ca` (a PEM file), by SSL_CERT_FILE, or put it into "
+        f"/etc/containers/certs.d/{origin.authority}/ca.crt",
         transient=False,
     )
 
@@ -100,8 +101,8 @@ def _proxy(error: BaseException, origin: Origin) -> ProxyRefusedError:
     status = text.partition("Tunnel connection failed: ")[2][:3]
     return ProxyRefusedError(
         f"the HTTP proxy did not connect to {origin}" + (f" (it answered {status})" if status else ""),
-        hint="Check HTTPS_PROXY and NO_PROXY"
-        + (", and the proxy's user and password." if status == "407" else "."),
+        hint="check HTTPS_PROXY and NO_PROXY"
+        + (", and the proxy's user and password" if status == "407" else ""),
         transient=status != "407",
     )
 

@@ -47,7 +47,7 @@ class Origin:
         if not 0 < port < _PORTS_END:
             raise UnsafeUrlError(
                 f"a server points to the port {port} of {host}, and there is no such port",
-                hint="The registry is told a wrong address of its own, or of its token server: ask its operator.",
+                hint="ask the operator of the registry to correct its own address, or that of its token server, in its configuration",
             )
         return cls(scheme, host, port)
 
@@ -136,7 +136,7 @@ def _split(url: str) -> tuple[str, str, str]:
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in _PORTS or not parts.netloc:
-        raise UnsafeUrlError("a server points to something that is no http(s) URL")
+        raise UnsafeUrlError("a server points to something that is not an http(s) URL")
     return parts.scheme, parts.netloc, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 

@@ -104,8 +104,8 @@ def _checked(text: str, variable: str) -> str:
     scheme, _, rest = written.partition("://")
     if scheme.lower() not in _SCHEMES:
         raise UsageError(
-            f"{variable} names a proxy of the kind {scheme[:20]!r}, which is not spoken here",
-            hint="Give an HTTP proxy, http://HOST:PORT, or name the registry in NO_PROXY if it can be reached without.",
+            f"{variable} names a proxy of the kind {scheme[:20]!r}, which flakeship does not speak",
+            hint="name an HTTP proxy, http://HOST:PORT, or name the registry in NO_PROXY if it can be reached without",
         )
     user, at, host = rest.partition("/")[0].rpartition("@")
     try:
@@ -114,8 +114,8 @@ def _checked(text: str, variable: str) -> str:
         origin = Origin.of(f"{scheme.lower()}://{host}")
     except (UnsafeUrlError, ValueError):
         raise UsageError(
-            f"{variable} holds no URL of a proxy: its host or port is malformed",
-            hint="Write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with the characters / ? # @ : of a password "
-            "percent-encoded (https://www.rfc-editor.org/rfc/rfc3986#section-2.1).",
+            f"{variable} does not hold the URL of a proxy: its host or port is malformed",
+            hint="write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with the characters / ? # @ : of a password "
+            "percent-encoded (https://www.rfc-editor.org/rfc/rfc3986#section-2.1)",
         ) from None  # The message of the cause may quote a password.
     return f"{origin.scheme}://{user}{at}{origin.authority}"

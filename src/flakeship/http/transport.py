@@ -149,7 +149,7 @@ class Transport:
                 if secret_body:  # docs/decisions.md#a-token-in-a-body-stays-home
                     raise UnsafeUrlError(
                         f"{origin} wants the token that it was sent to be sent to {Origin.of(url)} as well",
-                        hint="A token server must answer by itself; its operator has to mend that.",
+                        hint="ask the operator of the token server to correct it: it must answer by itself",
                     )
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
         raise WireError(f"{origin} redirects in a circle, or more than {hops} times", transient=False)
@@ -184,8 +184,8 @@ class Transport:
         if target.scheme == "http" and not self._may_be_plain(namer, target):
             raise UnsafeUrlError(
                 f"{namer} {names} {target}, which would be plain http",
-                hint="The registry must be told its public address, with https (behind a proxy: X-Forwarded-Proto, "
-                f"relativeurls). If plain http is meant for {target.host}, name it in the input plain-http.",
+                hint="configure the registry with its public address, with https (behind a proxy: X-Forwarded-Proto, "
+                f"relativeurls); or set `plain-http: {target.host}` if that host is meant to be reached without TLS",
             )
         if target.host == namer.host:
             return
@@ -196,8 +196,8 @@ class Transport:
         if reach is Reach.NEVER or reach < (own or Reach.INSIDE):
             raise UnsafeUrlError(
                 f"{namer} {names} {target}, an address inside this network",
-                hint="Only a registry that has a private address itself may name others; link-local addresses are never "
-                "asked. Use the registry's name inside the network, or ask its operator for public addresses.",
+                hint="use the registry's name inside the network, or ask its operator for public addresses: only a registry "
+                "that has a private address itself may point to others, and link-local addresses are never used",
             )
 
     def _may_be_plain(self, namer: Origin, target: Origin) -> bool:

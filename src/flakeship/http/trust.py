@@ -81,7 +81,7 @@ class Trust:
                 case ".key" if path.with_suffix(".cert").name not in names:
                     raise UsageError(
                         f"the key {path} has no certificate beside it",
-                        hint=f"The certificate must be called {path.with_suffix('.cert').name}.",
+                        hint=f"name the certificate {path.with_suffix('.cert').name}",
                     )
                 case _:
                     pass
@@ -167,7 +167,7 @@ def _trust(context: ssl.SSLContext, path: Path, what: str) -> None:
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{what} holds no certificates that can be read",
-            hint=("Unset it, or name a PEM file" if what.startswith("SSL_") else "It must be a PEM file")
+            hint=("unset it, or name a PEM file" if what.startswith("SSL_") else "name a PEM file")
             + ": -----BEGIN CERTIFICATE----- …",
         ) from error
 
@@ -176,13 +176,13 @@ def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     if not key.exists():
         raise UsageError(
             f"the client certificate {certificate} has no key {key.name} beside it",
-            hint="Certificates of authorities must be called NAME.crt, client certificates NAME.cert.",
+            hint="name certificates of authorities NAME.crt, and client certificates NAME.cert",
         )
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")  # nobody is there to type one
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"the client certificate {certificate} and its key {key.name} cannot be used: they cannot be read, "
+            f"the client certificate {certificate} and its key {key.name} can't be used: they can't be read, "
             "do not belong together, or the key has a passphrase",
-            hint="Both must be PEM files that this user may read, the key without a passphrase.",
+            hint="name two PEM files that this user may read, the key without a passphrase",
         ) from error

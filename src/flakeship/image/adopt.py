@@ -13,6 +13,7 @@ from flakeship.image.media_types import Family
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.stream import Hashing, Reader, Unclosed, Wrapper, chunks, sha256_of
 from flakeship.image.tar.blocks import DamagedError
+from flakeship.printable import counted
 
 
 class StoppedError(Exception):
@@ -34,8 +35,8 @@ def adopted(
     assert layer.diff_id, "a compressed blob comes with its diff_id"
     if compressed.suffix not in family.layers:
         raise UsageError(
-            f"layer {compressed.digest} is compressed with zstd, and docker's media types have no name for that",
-            hint="use `media-types: oci`",
+            f"layer {compressed.digest} is compressed with zstd, for which Docker's media types have no name",
+            hint="set `media-types: oci`",
         )
     if compressed.here:
         emit(events.LayerProgress(layer.name, "reading"))
@@ -61,8 +62,8 @@ class MismatchError(NotAnImageError):
 def mismatch(name: str, claimed: Digest, found: Digest) -> MismatchError:
     """Return the error for a layer of which the config states another diff_id than its tar has."""
     return MismatchError(
-        f"layer {name} is not what the image's config says: the config names diff_id {claimed}, its bytes have {found}",
-        hint="the archive is damaged or was changed; build it again (nix store delete PATH, then nix build)",
+        f"layer {name} is not the one that the image's config names: the config has the diff_id {claimed}, the layer {found}",
+        hint="build the archive again (`nix store delete PATH`, then `nix build`): it is damaged, or was changed",
     )
 
 
@@ -88,8 +89,8 @@ class Checked(Hashing):
 def wrong_digest(digest: Digest, size: int, found: str) -> NotAnImageError:
     """Return the error for a blob of `size` bytes that has the digest `found`."""
     return NotAnImageError(
-        f"the blob {digest} is not what its digest says: its {size} bytes have {found.partition(':')[2]}",
-        hint="it is damaged or was changed where it is kept; make the image there anew",
+        f"the blob {digest} has other content than its digest says: the digest of its {counted(size, 'byte')} is {found}",
+        hint="make the image anew where it is kept: it is damaged there, or was changed",
     )
 
 
@@ -120,13 +121,13 @@ def _check(layer: Layer, compressed: CompressedBlob, *, stop: threading.Event, e
             pass
     if blob.size != compressed.size:
         raise NotAnImageError(
-            f"the blob {compressed.digest} has {blob.size} bytes, and the manifest says {compressed.size}",
-            hint="the image was not made by a builder that flakeship knows, or is damaged; build it again",
+            f"the blob {compressed.digest} has {counted(blob.size, 'byte')}, but the manifest says {compressed.size}",
+            hint="build the image again: it is damaged, or made by a builder that flakeship does not know",
         )
     if damage:
         raise NotAnImageError(
             f"the blob {compressed.digest} can't be unpacked: {damage}",
-            hint="make the image anew: it never worked",
+            hint="make the image anew: no engine can unpack it",
         )
     if found:
         compare(layer, Digest(found))

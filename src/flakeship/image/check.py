@@ -13,11 +13,14 @@ from flakeship.image.inflate import uncompressed
 from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
 from flakeship.image.stream import Hashing, Reader, Unclosed, chunks, read_full
 from flakeship.image.tar.blocks import DamagedError
+from flakeship.printable import counted
 
 OpenByDigest = Callable[[Digest], Reader]
 """Opens the bytes that a digest stands for; raises OSError where there are none."""
 
-_HINT = "publish the image again; if this comes back, the disk or the registry changes what is written to it"
+_HINT = (
+    "publish the image again; if this happens again, the disk or the registry changes what is written to it"
+)
 
 
 def check_image(manifest: Descriptor, open_blob: OpenByDigest) -> None:
@@ -28,10 +31,13 @@ def check_image(manifest: Descriptor, open_blob: OpenByDigest) -> None:
         layers = [_descriptor(item) for item in document["layers"]]
         diff_ids = [parse_digest(item) for item in config["rootfs"]["diff_ids"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise RejectedError(f"manifest {manifest.digest} is none of an image: {error}", hint=_HINT) from error
+        raise RejectedError(
+            f"manifest {manifest.digest} is not the manifest of an image: {error}", hint=_HINT
+        ) from error
     if len(layers) != len(diff_ids):
         raise RejectedError(
-            f"manifest {manifest.digest} has {len(layers)} layers, its config {len(diff_ids)}", hint=_HINT
+            f"manifest {manifest.digest} has {counted(len(layers), 'layer')}, but its config {counted(len(diff_ids), 'diff_id')}",
+            hint=_HINT,
         )
     for layer, diff_id in zip(layers, diff_ids, strict=True):
         check_layer(layer, diff_id, open_blob)
@@ -82,7 +88,7 @@ def _opened(digest: Digest, open_blob: OpenByDigest, what: str) -> Reader:
 def _compare(descriptor: Descriptor, digest: str, size: int, what: str) -> None:
     if (digest, size) != (descriptor.digest, descriptor.size):
         raise RejectedError(
-            f"{what} {descriptor.digest} ({descriptor.size} bytes) has the digest {digest} ({size} bytes)",
+            f"{what} {descriptor.digest} ({counted(descriptor.size, 'byte')}) has the digest {digest} ({counted(size, 'byte')})",
             hint=_HINT,
         )
 

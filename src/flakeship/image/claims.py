@@ -22,7 +22,7 @@ from flakeship.image.model import Digest, Image, Platform, parse_digest
 # What nixpkgs' buildImage leaves behind of its own derivation's attributes
 _STRAY: Final = frozenset({"preferLocalBuild", "allowSubstitutes"})
 
-_DAMAGED: Final = "the image was not made by a builder that flakeship knows, or is damaged; build it again"
+_DAMAGED: Final = "build the image again: it is damaged, or made by a builder that flakeship does not know"
 
 _HISTORY_TYPES: Final[dict[str, type]] = {
     "author": str,
@@ -54,7 +54,8 @@ def image_of(
     diff_ids = _diff_ids(cleaned.pop("rootfs", None), what)
     if len(diff_ids) != layers:
         raise NotAnImageError(
-            f"{what} lists {len(diff_ids)} diff_ids, but the image has {layers} layers", hint=_DAMAGED
+            f"{what} has another number of diff_ids ({len(diff_ids)}) than the image has layers ({layers})",
+            hint=_DAMAGED,
         )
     history = _history(cleaned.pop("history", ()), layers, what)
     cleaned.setdefault("config", {})
@@ -117,7 +118,9 @@ def _with_members(document: Mapping[str, Any]) -> Mapping[str, Any]:
 def _diff_ids(rootfs: Any, what: str) -> tuple[Digest, ...]:
     listed = rootfs.get("diff_ids", []) if isinstance(rootfs, dict) else None
     if not isinstance(listed, list):
-        raise NotAnImageError(f"{what} has no rootfs.diff_ids: it is no image config", hint=_DAMAGED)
+        raise NotAnImageError(
+            f"{what} has no rootfs.diff_ids, so it is not the config of an image", hint=_DAMAGED
+        )
     try:
         return tuple(parse_digest(item) for item in listed)
     except ValueError as error:
@@ -131,7 +134,7 @@ def _history(listed: Any, layers: int, what: str) -> tuple[Mapping[str, Any], ..
     for entry in listed:
         for key, kind in _HISTORY_TYPES.items():
             if not isinstance(entry.get(key, kind()), kind):
-                raise NotAnImageError(f"{what}: in history, {key} is no {kind.__name__}", hint=_DAMAGED)
+                raise NotAnImageError(f"{what}: in history, {key} is not a {kind.__name__}", hint=_DAMAGED)
         if "created" in entry:
             _check_moment(entry["created"], "created of history", what)
     filled = sum(not entry.get("empty_layer", False) for entry in listed)
@@ -160,6 +163,6 @@ def _check_moment(value: Any, key: str, what: str) -> None:
         datetime.fromisoformat(found[1] if found else "")
     except (TypeError, ValueError) as error:
         raise NotAnImageError(
-            f"{what}: {key} is {ascii(value)[:60]}, which is no date as RFC 3339 writes it",
+            f"{what}: {key} is {ascii(value)[:60]}, which is not a date of RFC 3339",
             hint="correct `created` in the Nix expression of the image, or build it again",
         ) from error

@@ -145,7 +145,7 @@ def check_types(runtime: Mapping[str, Any], fields: Fields = RUNTIME, *, within:
         where = f"{within}.{key}"
         if isinstance(known, Mapping):
             if not isinstance(value, dict):
-                raise WrongTypeError(where, f"is {_kind(value)}, docker wants dict")
+                raise WrongTypeError(where, f"is {_kind(value)}, and docker reads an object there")
             check_types(value, known, within=where)
         else:
             _check(where, field_of(key, fields), value, known)

@@ -129,7 +129,7 @@ def _check_agreed(layers: Iterable[ExistingLayer | None], config: Descriptor) ->
 
 def _layer(where: str, entry: Any, diff_id: Digest) -> ExistingLayer | None:
     if not isinstance(entry, dict):
-        raise ValueError("a layer is no descriptor")  # noqa: TRY004  bad data, not a bug
+        raise ValueError("a layer is not a descriptor")  # noqa: TRY004  bad data, not a bug
     digest, size = parse_digest(entry.get("digest")), _size(entry)
     suffix = SUFFIX_OF_LAYER.get(media_type_of(entry))
     if suffix is None or entry.get("urls"):

@@ -84,6 +84,10 @@ class Inflated(Wrapper):
             # docs/decisions.md#the-end-of-gzip-is-read-twice
             return self._stream.read(size) or self._stream.read(size)
         except self._errors as error:
+            if "Not a gzipped file" in str(
+                error
+            ):  # as isal says it of a second stream: the first has been read
+                raise DamagedError("something that is not gzip follows its compressed stream") from error
             raise DamagedError(f"its compressed stream is damaged ({error})") from error
 
     def close(self) -> None:

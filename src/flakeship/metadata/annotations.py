@@ -19,7 +19,7 @@ LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 _LEVEL: Final = re.compile(r"(?P<level>[^\[\]]*)(?:\[(?P<platform>[^\[\]]*)\])?")
 _PLATFORM: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+){0,2}")
 _HINT: Final = (
-    "Write KEY=VALUE, or LEVEL:KEY=VALUE with one or more of " + ", ".join(LEVELS) + " before the colon."
+    "write KEY=VALUE, or LEVEL:KEY=VALUE with one or more of " + ", ".join(LEVELS) + " before the colon"
 )
 
 
@@ -114,7 +114,7 @@ def _levels(prefix: Placed) -> Iterator[PlatformLevel]:
         if platform is not None and not _PLATFORM.fullmatch(platform):
             raise UsageError(
                 f"{prefix.where(position)}{platform!r} is not a platform",
-                hint="Write os/architecture or os/architecture/variant: manifest[linux/arm64]:KEY=VALUE.",
+                hint="write os/architecture or os/architecture/variant: manifest[linux/arm64]:KEY=VALUE",
             )
         yield PlatformLevel(cast("Level", found["level"]), platform)
         position += len(part) + 1

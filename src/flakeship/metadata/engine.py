@@ -18,9 +18,9 @@ from flakeship.metadata.tags import Outcome, apply, sanitized, scope, tag_defect
 from flakeship.registry.reference import TAG_PATTERN
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
-_DEFECT_HINT: Final = "Give the rule another value or prefix=, or switch it off with enable=."
+_DEFECT_HINT: Final = "give the rule another value or prefix=, or switch it off by enable="
 _LATEST_HINT: Final = (
-    "Write a prefix without a template beside onlatest=true, or switch it off with latest=false."
+    "write a prefix without a template beside onlatest=true, or switch it off by latest=false"
 )
 
 
@@ -63,7 +63,7 @@ class Metadata:
         doubts = (f"tags, {doubt}" for outcome in self.outcomes for doubt in outcome.rule.doubts)
         rules = (f"{outcome.rule}: {outcome.reason}" for outcome in self.outcomes if outcome.surprising)
         keys = (
-            f"annotations: {key.partition(':')[0]!r} is no level, so {key!r} is taken for the key"
+            f"annotations: {key.partition(':')[0]!r} is not a level, so {key!r} is taken for the key"
             for key, _ in self.annotation_pairs
             if ":" in key
         )
@@ -181,7 +181,7 @@ def _names(outcomes: Sequence[Outcome], flavor: Flavor) -> list[tuple[str, str]]
         if not TAG_PATTERN.fullmatch(latest):
             affix = flavor.prefix if flavor.prefix.text else flavor.suffix
             raise UsageError(
-                f"flavor, {affix.where()}the tag {latest!s:.150} is not one that a registry takes",
+                f"flavor, {affix.where()}the tag {latest!s:.150} is not a tag that a registry takes",
                 hint=_LATEST_HINT,
             )
         names.append((latest, f"flavor latest={flavor.latest}"))

@@ -13,7 +13,7 @@ from flakeship.errors import UsageError
 from flakeship.metadata.syntax.fields import Field, parse_fields
 from flakeship.metadata.syntax.lists import Placed
 
-_HINT: Final = "Write latest=auto|true|false, prefix=TEXT[,onlatest=true], or suffix=TEXT[,onlatest=true]."
+_HINT: Final = "write latest=auto|true|false, prefix=TEXT[,onlatest=true], or suffix=TEXT[,onlatest=true]"
 _NOTHING: Final = Placed("")
 
 

@@ -14,7 +14,7 @@ from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
 
 _HINT: Final = (
-    "Write REGISTRY/NAME, or name=REGISTRY/NAME,enable=true|false; letters, digits and . _ - in between."
+    "write REGISTRY/NAME, or name=REGISTRY/NAME,enable=true|false; letters, digits and . _ - in between"
 )
 # https://github.com/distribution/reference/blob/main/regexp.go: host[:port]/path, path components apart by . _ __ or dashes.
 _PATH: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"

@@ -95,7 +95,9 @@ def parse_rule(line: Placed) -> Rule:
     fields = {field.key or "value": field for field in written}
     for key, field in fields.items():
         if key not in _KEYS:
-            raise _error(field.written, f"unknown key {key!r} in {line}", f"A rule knows {', '.join(_KEYS)}.")
+            raise _error(
+                field.written, f"unknown key {key!r} in {line}", f"write one of the keys {', '.join(_KEYS)}"
+            )
     kind = _type(line, fields.pop("type", None))
     attributes = {key: line.part(0, text) for key, text in _FALLBACKS.get(kind, {}).items()}
     attributes |= {key: field.value for key, field in fields.items()}
@@ -121,28 +123,36 @@ def _type(line: Placed, field: Field | None) -> str:
         return "raw"
     kind = field.value.text
     if kind not in _PRIORITIES:
-        raise _error(field.value, f"unknown type {kind!r} in {line}", f"Types are {', '.join(_PRIORITIES)}.")
+        raise _error(
+            field.value,
+            f"unknown type {kind!r} in {line}",
+            f"write one of the types {', '.join(_PRIORITIES)}",
+        )
     return kind
 
 
 def _check(line: Placed, kind: str, attributes: Mapping[str, Placed]) -> None:
     needed = _NEEDED.get(kind)
     if needed and needed not in attributes:
-        raise _error(line, f"type={kind} needs {needed}= in {line}", f"Write type={kind},{needed}=….")
+        raise _error(line, f"type={kind} needs {needed}= in {line}", f"write type={kind},{needed}=…")
     for key, value in attributes.items():
         text = value.text
         choices = _CHOICES.get((kind, key))
         if choices and text not in choices:
             raise _error(
-                value, f"unknown {key} {text!r} in {line}", f"Write {key}= with one of {', '.join(choices)}."
+                value, f"unknown {key} {text!r} in {line}", f"write {key}= with one of {', '.join(choices)}"
             )
         if key == "priority" and not _NUMBER.fullmatch(text):
             raise _error(
-                value, f"priority {text!r} is no number in {line}", "Write a number; the highest comes first."
+                value,
+                f"priority {text!r} is not a number in {line}",
+                "write a number; the rule with the highest comes first",
             )
         if (kind, key) == ("match", "group") and not _NUMBER.fullmatch(text):
             raise _error(
-                value, f"group {text!r} is no number in {line}", "Write the number of a group in the pattern."
+                value,
+                f"group {text!r} is not a number in {line}",
+                "write the number of a group in the pattern",
             )
 
 

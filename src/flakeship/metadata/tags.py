@@ -82,7 +82,7 @@ def apply(rule: Rule, scope: Scope) -> Outcome:
         raise rule.error(
             "enable",
             f"enable is {enabled!r} in {rule}",
-            "It must come to true or false, such as {{is_default_branch}} does.",
+            "write true, false, or a template that gives one of them, such as {{is_default_branch}}",
         )
     if enabled == "false":
         return Outcome(rule, reason="it is not enabled")
@@ -130,7 +130,7 @@ def _version(
 ) -> _Found | _Nothing:
     raw = _tag_or_value(rule, scope)
     if raw is None:
-        return _Nothing("this is no tag")
+        return _Nothing("the run is not for a tag")
     if rule.get("match"):
         raw = _first_group(rule, raw)
     raw = raw.replace("/", "-")
@@ -157,7 +157,7 @@ def _first_group(rule: Rule, raw: str) -> str:
         raise rule.error(
             "match",
             f"match={rule.get('match')} captures nothing of {raw!r}",
-            "Put the wanted part in parentheses.",
+            "put the wanted part in parentheses",
         )
     return groups[1]
 
@@ -169,12 +169,14 @@ def _groups(rule: Rule, key: str, text: str) -> tuple[str | None, ...] | None:
     try:
         return find_groups(rule.get(key), text, delimited=key == "pattern")
     except TooSlowError as error:
-        hint = "Write it without a repetition within a repetition, such as (a+)+."
+        hint = "write it without a repetition within a repetition, such as (a+)+"
         raise rule.error(key, f"{key}={rule.get(key):.200} {error}", hint) from None
     except ValueError as error:
-        message = f"{key}={rule.get(key):.200} is no regular expression: {error}"
+        message = f"{key}={rule.get(key):.200} is not a regular expression: {error}"
         raise rule.error(
-            key, message, f'Write it as JavaScript does; with a comma: "type={rule.type},""{key}=a{{1,2}}""".'
+            key,
+            message,
+            f'write it as in JavaScript; one with a comma: "type={rule.type},""{key}=a{{1,2}}"""',
         ) from None
 
 
@@ -193,7 +195,7 @@ def _pep440(rule: Rule, scope: Scope) -> _Finding:
 def _match(rule: Rule, scope: Scope) -> _Finding:
     raw = _tag_or_value(rule, scope)
     if raw is None:
-        return _Nothing("this is no tag")
+        return _Nothing("the run is not for a tag")
     groups = _groups(rule, "pattern", raw)
     if groups is None:
         return _Nothing(f"{rule.get('pattern')} does not match {raw!r}", surprising=True)
@@ -207,7 +209,7 @@ def _match(rule: Rule, scope: Scope) -> _Finding:
 def _edge(rule: Rule, scope: Scope) -> _Finding:
     wanted = rule.get("branch") or scope.context.repository.default_branch
     if not scope.context.ref.startswith("refs/heads/"):
-        return _Nothing("this is no branch")
+        return _Nothing("the run is not for a branch")
     if scope.context.branch != wanted:
         return _Nothing(f"this is not the branch {wanted!r}" if wanted else "the default branch is not known")
     return _Found("edge")
@@ -220,17 +222,21 @@ def _ref(rule: Rule, scope: Scope) -> _Finding:
             return (
                 _Found(context.branch)
                 if context.ref.startswith("refs/heads/")
-                else _Nothing("this is no branch")
+                else _Nothing("the run is not for a branch")
             )
         case "tag":
             return (
                 _Found(context.tag, latest=True)
                 if context.ref.startswith("refs/tags/")
-                else _Nothing("this is no tag")
+                else _Nothing("the run is not for a tag")
             )
         case _:
             is_pull = context.ref.startswith(("refs/pull/", "refs/merge-requests/"))
-            return _Found(context.pull_request) if is_pull else _Nothing("this is no pull or merge request")
+            return (
+                _Found(context.pull_request)
+                if is_pull
+                else _Nothing("the run is not for a pull or merge request")
+            )
 
 
 def _raw(rule: Rule, scope: Scope) -> _Finding:
@@ -240,7 +246,7 @@ def _raw(rule: Rule, scope: Scope) -> _Finding:
 def _sha(rule: Rule, scope: Scope) -> _Finding:
     context = scope.context
     if not context.sha:
-        return _Nothing("there is no commit")
+        return _Nothing("the commit is unknown")
     return _Found(context.short_sha if rule.get("format") == "short" else context.sha)
 
 

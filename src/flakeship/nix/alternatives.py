@@ -94,7 +94,7 @@ def hint_of(found: Alternatives, *, wanted: Sequence[str], system: str = "", exi
     not proposed again.
     """
     if not found:
-        return "`nix flake show` lists what it has"
+        return "run `nix flake show`, which lists what the flake has"
     name = _relative(wanted, found)
     images = [package for package, image in found.packages.items() if image]
     others = [
@@ -105,27 +105,29 @@ def hint_of(found: Alternatives, *, wanted: Sequence[str], system: str = "", exi
         filter(
             None,
             (
-                f"did you mean `{near}`?" if near else "",
+                f"write `{near}` if you meant that" if near else "",
                 *_elsewhere(found, name, near=near),
-                f"its images: {_some(images)}" if images else "",
-                f"its {'other ' if images else ''}packages: {_some(others)}" if others else "",
-                f"its legacyPackages: {_some(found.legacy)}"
+                f"the flake has the images {_some(images)}" if images else "",
+                f"the flake has the {'other ' if images else ''}packages {_some(others)}" if others else "",
+                f"the flake has the legacyPackages {_some(found.legacy)}"
                 if found.legacy and len(found.legacy) <= _SHOWN
                 else "",
-                "its default package is `.` alone"
+                "write `.` alone for its default package"
                 if found.has_default and "default" not in found.packages
                 else "",
             ),
         )
-    ).replace("?;", "?")
+    )
 
 
 def hint_of_file(names: Sequence[str], *, wanted: Sequence[str]) -> str:
     """Return a hint with the names of a file, the one most like `wanted` first."""
     if not names:
-        return "`nix eval --file FILE --apply builtins.attrNames` lists what it has"
+        return "run `nix eval --file FILE --apply builtins.attrNames`, which lists what the file has"
     near = _nearest(".".join(wanted), names, encoded=False)
-    return f"{f'did you mean `{near}`? ' if near else ''}it has {_some(names, encoded=False)}"
+    return (
+        f"{f'write `{near}` if you meant that; ' if near else ''}the file has {_some(names, encoded=False)}"
+    )
 
 
 def _elsewhere(found: Alternatives, name: str, *, near: str) -> Iterable[str]:
@@ -138,18 +140,18 @@ def _elsewhere(found: Alternatives, name: str, *, near: str) -> Iterable[str]:
             if wanted in names
         ]
         if places := list(filter(None, places)):
-            yield f"it is there for another system: {_listed(places)}"
+            yield f"write {_listed(places)} for another system"
     if found.apps and wanted not in found.packages:
         if wanted in found.apps:
-            yield f"`{attribute_path.written((wanted,))}` is an app, whose program is in some package: name that"
+            yield f"name the package that holds the program of the app `{attribute_path.written((wanted,))}`"
         elif not found.packages:
-            yield f"its apps, which are no packages: {_some(found.apps)}"
+            yield f"the flake has apps, which are not packages: {_some(found.apps)}"
     if (
         not found.packages
         and not near
         and (systems := sorted(system for system, names in found.systems.items() if names))
     ):
-        yield f"it has packages for {', '.join(systems)}"
+        yield f"the flake has packages for {', '.join(systems)}"
 
 
 def _relative(wanted: Sequence[str], found: Alternatives) -> str:
@@ -167,7 +169,7 @@ def _nearest(name: str, names: Iterable[str], *, but: str = "", encoded: bool = 
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names[:_SHOWN])
+    return " or ".join(f"`{name}`" for name in names[:_SHOWN])
 
 
 def _some(names: Iterable[str], *, encoded: bool = True) -> str:

@@ -15,9 +15,10 @@ from flakeship.nix.explain import explain_failure
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import ALL_OUTPUTS, Installable, ordered_outputs
 from flakeship.nix.log import Log
+from flakeship.printable import counted
 from flakeship.process import NotStartedError
 
-_HINT_NO_CLIENT: Final = "the build runs without it; nothing is pushed to the cache"
+_HINT_NO_CLIENT: Final = "check the client; the build runs without it, and nothing is pushed to the cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _attempt(
         )
     except NotStartedError as error:
         if not client.argv:
-            raise BuildError(error.message, hint="is another job removing Nix?") from error
+            raise BuildError(error.message, hint="check that no other job removes Nix") from error
         emit(Warned(error.message, hint=_HINT_NO_CLIENT))
         return _attempt(nix, installable, what, _Client(), emit)
     if returncode != 0 and client.argv and not log.errors:
@@ -103,7 +104,12 @@ def _attempt(
             emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
             return _attempt(nix, installable, what, _Client(), emit)
         if stdout:
-            emit(Warned(f"{ended}: not all may be pushed to the cache", hint="its lines in the log say why"))
+            emit(
+                Warned(
+                    f"{ended}, so the cache may lack some of the outputs",
+                    hint="read in the log what the client wrote",
+                )
+            )
             returncode = 0
     if returncode != 0:
         failure = Failure(nix, installable, returncode, log)
@@ -113,7 +119,8 @@ def _attempt(
             raise explain_failure(failure)
         emit(
             Warned(
-                f"Nix failed over the cache {failure.cache}", hint="the build runs again without our caches"
+                f"Nix failed over the cache {failure.cache}",
+                hint="check the cache; the build runs again without the caches of this run",
             )
         )
         return _attempt(nix.without_caches(), installable, what, client, emit)
@@ -144,7 +151,7 @@ def installables_for(
         return (installable.target,)
     if names == ALL_OUTPUTS:
         raise BuildError(
-            f"{nix.release} cannot build {installable}: it knows no `^`, and the package does not say what outputs it has",
+            f"{nix.release} can't build {installable}: it has no `^`, and the package does not say what outputs it has",
             hint="use Nix 2.13 or newer, or name the output",
         )
     package = (
@@ -164,7 +171,7 @@ def _default_package(nix: Nix, installable: Installable, described: Derivation |
         if nix.run("eval", "--raw", "--", f"{target}.outPath", cwd=installable.cwd).returncode == 0:
             return target
     raise BuildError(
-        f"{nix.release} cannot build {installable}: it knows no `^`, and the default package has no name here",
+        f"{nix.release} can't build {installable}: it has no `^`, and the default package has no name here",
         hint="use Nix 2.13 or newer, or name the attribute",
     )
 
@@ -178,8 +185,8 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
         results = [_outputs(entry) for entry in json.loads(stdout)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(
-            f"nix build printed JSON of a form that is not known: {stdout[:200]!r}",
-            hint=f"this is {nix.release}; Nix 2.8 to 2.34 are known to work",
+            f"nix build printed JSON in an unknown form: {stdout[:200]!r}",
+            hint=f"use one of Nix 2.8 to 2.34, which are known to work; this is {nix.release}",
         ) from error
     # A Nix before 2.13 that is given several outputs of one derivation answers with all of them for each.
     merged: dict[str, dict[str, str]] = {}
@@ -187,10 +194,10 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
         merged.setdefault(drv_path or str(number), {}).update(found)
     if len(merged) != 1:
         raise BuildError(
-            f"{installable} gives {len(merged)} results",
+            f"{installable} gives {counted(len(merged), 'result')}, but only one can be published",
             hint="name one attribute, which is a package: `attr: NAME`"
             if installable.file
-            else "name one attribute: FLAKE#ATTRIBUTE",
+            else "name one attribute: `FLAKE#ATTRIBUTE`",
         )
     (outputs,) = merged.values()
     drv_path = results[0][0]

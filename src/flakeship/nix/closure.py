@@ -46,7 +46,7 @@ def read_closure(document: Any) -> tuple[PathInfo, ...]:
     except (CycleError, KeyError) as error:
         raise BuildError(
             f"the store's database is inconsistent: {error}",
-            hint="`nix-store --verify --check-contents` may repair it",
+            hint="run `nix-store --verify --check-contents --repair`",
         ) from error
 
 

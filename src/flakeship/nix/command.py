@@ -46,7 +46,7 @@ https://github.com/cachix/install-nix-action/blob/master/install-nix.sh
 
 _SETTING: Final = re.compile(r"([a-z0-9-]+\s+=(\s.*)?|!?include\s.*)?(#.*)?")
 _HINT_INSTALL: Final = (
-    "install Nix: the installer that nixos.org/download describes, or your distribution's package "
+    "install Nix: the installer that https://nixos.org/download describes, or your distribution's package "
     "(apt-get install nix-bin, dnf install nix, pacman -S nix); in the workflow, a step before this one"
 )
 
@@ -190,7 +190,7 @@ class Nix:
                 if child.stdout.read(1):
                     raise BuildError(
                         f"nix {verb} printed more than {process.OUTPUT_LIMIT} bytes",
-                        hint="run the command by hand to see what it prints; is the `nix` in PATH Nix?",
+                        hint="run the command by hand to see what it prints, and check that the `nix` in PATH is Nix",
                     )
                 return child.wait(), result + rest
             finally:
@@ -225,7 +225,7 @@ def _release(environ: Mapping[str, str]) -> str:
     if done.returncode != 0:
         raise BuildError(
             f"Nix does not run: `nix --version` fails with exit code {done.returncode}",
-            hint="its message is above; mend nix.conf, NIX_CONFIG or the installation",
+            hint="correct nix.conf, NIX_CONFIG or the installation: Nix's message is above",
             detail=done.stderr.decode(errors="replace").strip(),
         )
     return done.stdout.decode(errors="replace").strip()
@@ -236,13 +236,13 @@ def _version(release: str) -> tuple[int, int]:
     found = re.search(r"(\d+)\.(\d+)[^ ]*$", release)
     if not found:
         raise BuildError(
-            f"`nix --version` answers {release[:200]!r}, which is no version of Nix", hint=_HINT_INSTALL
+            f"`nix --version` answers {release[:200]!r}, which is not a version of Nix", hint=_HINT_INSTALL
         )
     version = int(found[1]), int(found[2])
     if version < OLDEST:
         raise BuildError(
             f"Nix {version[0]}.{version[1]} is too old: flakes need {OLDEST[0]}.{OLDEST[1]} or newer",
-            hint="`nix upgrade-nix`, or " + _HINT_INSTALL,
+            hint="run `nix upgrade-nix`, or " + _HINT_INSTALL,
         )
     return version
 
@@ -319,11 +319,12 @@ def _setting(line: str) -> str:
     """Return a line of the input `nix-config`; UsageError if it is not a setting, or one that may not be set there."""
     if "\n" in line or "\0" in line or not _SETTING.fullmatch(line.strip()):
         raise UsageError(
-            f"nix-config: the line of {_first_word(line)!r} is no setting of nix.conf",
+            f"nix-config: the line that begins with {_first_word(line)!r} is not a setting as nix.conf has them",
             hint="write one `name = value` on each line, with a space on either side of `=`",
         )
     if line.split("=", maxsplit=1)[0].strip() == "accept-flake-config":
         raise UsageError(
-            "nix-config may not set accept-flake-config", hint="use the input `accept-flake-config: true`"
+            "nix-config: accept-flake-config can't be set here",
+            hint="set the input `accept-flake-config: true`",
         )
     return line

@@ -49,7 +49,7 @@ def query_installable(nix: Nix, installable: Installable, verb: str, *arguments:
         except (ValueError, RecursionError) as error:
             raise BuildError(
                 f"nix {verb} printed no JSON that can be read: {done.stdout[:200]!r}",
-                hint=f"this is {nix.release}; Nix 2.8 to 2.34 are known to work",
+                hint=f"use one of Nix 2.8 to 2.34, which are known to work; this is {nix.release}",
             ) from error
     failure = Failure(nix, installable, done.returncode)
     for line in done.stderr.splitlines():
@@ -69,7 +69,7 @@ def _with_unseen(failure: Failure, error: Error) -> Error:
         or repositories.hint_lfs(failure)
     )
     if hint and hint != error.hint:
-        error.hint = f"{hint}. {error.hint}" if error.hint else hint
+        error.hint = f"{hint}; {error.hint}" if error.hint else hint
     return error
 
 
@@ -84,16 +84,16 @@ def _unknown(failure: Failure) -> Error:
     found = re.findall(r"error: *([^\n]+)(?:\n\s+Reason: ([^\n]+))?", failure.said)
     last = " ".join(filter(None, found[-1])) if found else f"nix failed with exit code {failure.returncode}"
     return BuildError(
-        f"{failure.installable} cannot be built: {last}",
-        hint=f"`nix build {failure.installable.spelled} --show-trace` shows the way that led there",
+        f"{failure.installable} can't be built: {last}",
+        hint=f"run `nix build {failure.installable.spelled} --show-trace`, which shows how Nix got there",
         detail=failure.end,
     )
 
 
 def _no_space(failure: Failure, _: re.Match[str]) -> Error:
     return ResourceError(
-        f"the disk is full: {failure.installable} cannot be built",
-        hint="free space where Nix builds and stores (/nix, and TMPDIR or /tmp): `nix store gc` removes what nothing needs",
+        f"the disk is full: {failure.installable} can't be built",
+        hint="free some space where Nix builds and stores (/nix, and TMPDIR or /tmp): `nix store gc` removes what nothing needs",
         detail=failure.end,
     )
 
@@ -106,17 +106,17 @@ def _builder(failure: Failure, found: re.Match[str]) -> Error:
     if found["signal"]:
         return BuildError(
             f"building {name_of_derivation(drv)} failed: its builder was ended by signal {found['signal']}",
-            hint="signal 9 mostly means that memory ran out: build fewer at a time (`nix-config: max-jobs = 1`, `cores = 1`)",
+            hint="build fewer at a time if memory ran out, which signal 9 mostly means: `nix-config: max-jobs = 1` and `cores = 1`",
             detail=tail,
         )
     withheld = " and ".join(dict.fromkeys(re.findall(r"\bNIX_\w*PRIVATE_(?:USERNAME|PASSWORD)\b", tail)))
     given = (
-        f"it wants {withheld}, and a build is given no secret but those that `pass-env` names; "
-        "with a nix-daemon, the daemon's own environment must have them. "
+        f"name {withheld} in `pass-env`, since a build gets no other secret; "
+        "with a nix-daemon, set them in the daemon's own environment; "
     )
     return BuildError(
         f"building {name_of_derivation(drv)} failed: its builder exited with code {found['code']}",
-        hint=f"{given if withheld else ''}the end of its log is above; all of it: nix log {drv}",
+        hint=f"{given if withheld else ''}read the end of its log above, or all of it: `nix log {drv}`",
         detail=tail,
     )
 
@@ -124,7 +124,7 @@ def _builder(failure: Failure, found: re.Match[str]) -> Error:
 def _hash_mismatch(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"the source {name_of_derivation(found['drv'])} is not what the flake says: its hash is {found['got']}, not {found['specified']}",
-        hint="if upstream changed it knowingly, put the new hash into the flake; else somebody tampered with it",
+        hint="put the new hash into the flake if the author of the source changed it; if not, somebody tampered with it",
         detail=failure.end,
     )
 
@@ -135,7 +135,7 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
     if features and wanted == have:
         return BuildError(
             f"{failure.installable} needs a machine with the features {features}",
-            hint="use a runner that has them (`kvm` needs /dev/kvm), or set system-features in `nix-config`",
+            hint="use a runner that has them (`kvm` needs /dev/kvm), or set `nix-config: system-features = …`",
             detail=failure.end,
         )
     return BuildError(
@@ -149,7 +149,7 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
 def _impure(failure: Failure, _: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} reads something that is outside the flake",
-        hint="give it to the flake as an input, or allow it with `impure: true`",
+        hint="make it an input of the flake, or set `impure: true`",
         detail=failure.end,
     )
 
@@ -157,15 +157,15 @@ def _impure(failure: Failure, _: re.Match[str]) -> Error:
 def _feature(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} needs Nix's experimental feature {found['feature']}",
-        hint=f"`nix-config: extra-experimental-features = {found['feature']}`",
+        hint=f"set `nix-config: extra-experimental-features = {found['feature']}`",
         detail=failure.end,
     )
 
 
 def _forbidden(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
-        f"a source of {failure.installable} may not be read: {found['url']} answers {found['status']}",
-        hint="a private repository or a rate limit: `nix-config: access-tokens = github.com=…`, from a secret",
+        f"a source of {failure.installable} can't be read: {found['url']} answers {found['status']}",
+        hint="set `nix-config: access-tokens = HOST=TOKEN`, from a secret: the source is private, or a rate limit was reached",
         detail=failure.end,
     )
 
@@ -173,18 +173,18 @@ def _forbidden(failure: Failure, found: re.Match[str]) -> Error:
 def _network(failure: Failure, _: re.Match[str]) -> Error:
     named = _REGISTERED.fullmatch(failure.installable.flake)
     return BuildError(
-        f"something that {failure.installable} needs cannot be downloaded",
+        f"something that {failure.installable} needs can't be downloaded",
         hint=_registered(failure)
         if named
-        else "check that its address is right and that this machine reaches it (proxy, firewall); it may also be down for now",
+        else "check its address, and that this machine reaches it (proxy, firewall); it may also be down at the moment",
         detail=failure.end,
     )
 
 
 def _registered(failure: Failure) -> str:
     name = failure.installable.flake
-    attribute = "" if "/" in name else f"an attribute of the flake here is written `.#{name}`, "
-    return f"`{name}` is looked up in Nix's registry of flakes; {attribute}a folder `./{name}`"
+    attribute = "" if "/" in name else f"`.#{name}` for an attribute of the flake here, or "
+    return f"write {attribute}`./{name}` for a folder: Nix looks `{name}` up in its registry of flakes"
 
 
 def _unknown_flake(failure: Failure, _: re.Match[str]) -> Error:
@@ -197,7 +197,7 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} reads {file}, which is not in the flake's source",
         hint=repositories.hint_submodule(failure)
-        or "Check the name, and that the file is committed or at least added to git",
+        or "check the name, and that the file is committed or at least added to git",
         detail=failure.end,
     )
 
@@ -205,8 +205,8 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
 def _no_repository(failure: Failure, _: re.Match[str]) -> Error:
     return BuildError(
         f"the git repository of {failure.installable} can't be opened",
-        hint="`path:.` instead of `.` takes the files as they are; a worktree's or submodule's `.git` leads to a folder elsewhere, "
-        "which a container must have too",
+        hint="write `path:.` instead of `.` to take the files as they are, or make the folder available that the `.git` of a worktree "
+        "or submodule leads to, in a container too",
         detail=failure.end,
     )
 
@@ -224,8 +224,8 @@ def _odd_folder(failure: Failure, found: re.Match[str]) -> Error | None:
     )
     if colon and odd and (found["url"] or f"/{scheme}:" in (found["file"] or "")):
         return BuildError(
-            f"{failure.nix.release} takes {flake!r} for no URL",
-            hint=f"what is no letter of a URL is written as the number of its bytes: `{quote(flake, safe=_OF_URLS)}`",
+            f"{failure.nix.release} does not read {flake!r} as a URL",
+            hint=f"write `{quote(flake, safe=_OF_URLS)}`: characters that a URL can't hold are percent-encoded",
             detail=failure.end,
         )
     if colon or not odd or not (found["url"] or re.search("[#?]", odd)):
@@ -239,16 +239,16 @@ def _odd_folder(failure: Failure, found: re.Match[str]) -> Error | None:
 
 def _search_path(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
-        f"{failure.installable} reads <{found['name']}>, and nothing says what that is",
-        hint=f"say it with `nix-path: {found['name']}=PATH-OR-URL`, a pinned one, or with the variable NIX_PATH",
+        f"{failure.installable} reads <{found['name']}>, and the search path of Nix has no such entry",
+        hint=f"set `nix-path: {found['name']}=PATH-OR-URL`, a pinned one, or the variable NIX_PATH",
         detail=failure.end,
     )
 
 
 def _daemon(failure: Failure, _: re.Match[str]) -> Error:
     return BuildError(
-        "Nix's daemon does not answer or does not let us in",
-        hint="start it (`systemctl start nix-daemon`) and be in the group that may use it, or run as root without it",
+        "Nix's daemon does not answer, or this user may not connect to it",
+        hint="start it (`systemctl start nix-daemon`), run as a user who may use it, or run as root without it",
         detail=failure.end,
     )
 

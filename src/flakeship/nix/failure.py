@@ -20,6 +20,9 @@ _CORRUPT: Final = re.compile(
 _SOURCE: Final = re.compile(r"(?m)^ *(?:[0-9]+ *\|.*|\|.*|… .*|at [^\n]*:[0-9]+:[0-9]+:)$\n?")
 """Lines that quote the source of an expression, and the way that the evaluation took through it."""
 
+_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*@|(?:(?<=http://)|(?<=https://))[^/@\s]+@")
+"""The user and the password of a URL: Nix and git print the addresses of a flake's inputs as they are written."""
+
 _LOG: Final = re.compile(r"(?m)^ *>(?: .*)?$\n?")
 """Lines that quote a builder's log."""
 
@@ -41,7 +44,7 @@ class Failure:
     @property
     def text(self) -> str:
         """The error messages of Nix; without any, the last lines that it or the program around it printed."""
-        return "\n".join(self.log.errors) or "\n".join(self.log.other_lines)
+        return _PASSWORD.sub("", "\n".join(self.log.errors) or "\n".join(self.log.other_lines))
 
     @property
     def said(self) -> str:
@@ -62,7 +65,7 @@ class Failure:
     @property
     def around(self) -> str:
         """The last lines of what Nix or the programs that it runs printed, in no format of Nix's: git says there why it failed."""
-        return "\n".join(self.log.other_lines)
+        return _PASSWORD.sub("", "\n".join(self.log.other_lines))
 
     @property
     def end(self) -> str:

@@ -28,10 +28,8 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*/?")
 
 _SHELL: Final = re.compile(r"[\s\"'$&;()<>|*?!`\\\[\]{}~]")
 _PASSWORD: Final = re.compile(r"https?://[^/@]+@|://[^/@]*:[^/@]*@")
-_EXAMPLES: Final = (
-    "write for example `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
-)
-_FILES: Final = "write for example `file: default.nix` and `attr: image`, and pins as `nixpkgs=PATH-OR-URL`"
+_EXAMPLES: Final = "write an installable such as `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
+_FILES: Final = "write `file: default.nix` and `attr: image`, and pins as `nixpkgs=PATH-OR-URL`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class Installable:
             raise _password("flake")
         if store_path_of(text) and text.count("/") == STORE.count("/"):
             raise UsageError(
-                f"flake: {text} is a store path, built already", hint=f"give it as `source: {text}`"
+                f"flake: {text} is a store path, which is built already", hint=f"write `source: {text}`"
             )
         flake, _, fragment = text.partition("#")
         attribute, outputs = _fragment(fragment, text=text)
@@ -141,7 +139,7 @@ def ordered_outputs(names: Iterable[str]) -> tuple[str, ...]:
 
 def _password(name: str) -> UsageError:
     return UsageError(
-        f"{name}: the address holds a password, and a command line is no secret",
+        f"{name}: the address holds a password, and other users of this machine can read Nix's command line",
         hint="give the password to Nix: `nix-config: access-tokens = HOST=TOKEN`, or a netrc file",
     )
 
@@ -151,10 +149,11 @@ def _check_file(path: Path, text: str) -> None:
         raise UsageError(f"file: there is no default.nix in {path}", hint=_FILES)
     if not path.exists():
         raise UsageError(
-            f"file: there is no file {path}", hint="a relative path starts at the working folder"
+            f"file: there is no file {path}",
+            hint="check the path: a relative one begins at the working folder",
         )
     if path.name == "flake.nix":
-        raise UsageError(f"file: {text!r} is a flake", hint="give its folder as `flake`")
+        raise UsageError(f"file: {text!r} is a flake", hint="set `flake` to its folder")
 
 
 def _fragment(fragment: str, *, text: str, name: str = "flake") -> tuple[str, tuple[str, ...]]:
@@ -181,17 +180,18 @@ def _directory(flake: str, *, cwd: Path) -> Path | None:
         below = parse_qs(query).get("dir", [""])[0]
         if below and _flake_above(cwd / path) is None and (cwd / path / below / "flake.nix").exists():
             raise UsageError(
-                f"flake: {flake!r}: Nix looks for a flake.nix in {path} before it looks at `dir`, and there is none",
+                f"flake: {flake!r}: Nix looks for a flake.nix in {path} before it looks at `dir`, and that file does not exist",
                 hint=f"write {_dotted(Path(path, below))} for the folder",
             )
         return _flake_folder(cwd / path, flake, above=True, dir=below)
     if flake.startswith("~"):
         raise UsageError(
-            f"flake: {flake!r}: only a shell knows what `~` is", hint="write the folder's whole path"
+            f"flake: {flake!r}: `~` stands for a folder only in a shell", hint="write the folder's whole path"
         )
     if _NAME.fullmatch(flake) and (cwd / flake / "flake.nix").exists():
         raise UsageError(
-            f"flake: {flake!r} is a name in Nix's registry of flakes", hint=f"write ./{flake} for the folder"
+            f"flake: {flake!r} is read as a name in Nix's registry of flakes",
+            hint=f"write `./{flake}` for the folder",
         )
     return None
 
@@ -237,11 +237,13 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
     folder = Path(os.path.realpath(folder / dir))
     if folder.name == "flake.nix" and folder.is_file():
         raise UsageError(
-            f"flake: {flake!r} is a file", hint=f"give its folder: {flake.removesuffix('flake.nix') or '.'}"
+            f"flake: {flake!r} is a file",
+            hint=f"write its folder: `{flake.removesuffix('flake.nix') or '.'}`",
         )
     if not folder.is_dir():
         raise UsageError(
-            f"flake: there is no folder {folder}", hint="a relative path starts at the working folder"
+            f"flake: there is no folder {folder}",
+            hint="check the path: a relative one begins at the working folder",
         )
     found = _flake_above(folder) if above else folder if (folder / "flake.nix").exists() else None
     if found:
@@ -249,7 +251,7 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
     empty = not any(folder.iterdir())
     raise UsageError(
         f"flake: there is no flake.nix in {folder}{', which is empty' if empty else ''}",
-        hint="check the project out before this step (on GitHub: actions/checkout)"
+        hint="check the repository out before this step (on GitHub: actions/checkout)"
         if empty
-        else "give the folder that holds it, with ./ in front; a CI job has only files that git tracks (`git add flake.nix`)",
+        else "write the folder that holds it, with `./` in front; a CI job has only files that git tracks (`git add flake.nix`)",
     )

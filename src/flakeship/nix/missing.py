@@ -32,7 +32,7 @@ def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
 def _without_output(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} has no output {found[1]!r}",
-        hint="name one that the package has after `^`; without one, those of its `meta.outputsToInstall` are built",
+        hint="write an output that the package has behind `^`, or none for those of its `meta.outputsToInstall`",
     )
 
 
@@ -61,7 +61,7 @@ _VALUES: Final = {
 def _no_derivation(failure: Failure, _: re.Match[str]) -> Error:
     nix, installable = failure.nix, failure.installable
     value = _VALUES.get(alternatives.kind_of_value(nix, installable), "something that holds some, or a value")
-    message, wanted = f"{installable} is no package, but {value}", installable.names
+    message, wanted = f"{installable} is not a package, but {value}", installable.names
     if installable.file:
         names = alternatives.names_in_file(nix, installable)
         hint = alternatives.hint_of_file([name for name in names if (name,) != wanted], wanted=wanted)

@@ -16,7 +16,7 @@ from flakeship.nix.failure import Failure
 def _unfree(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} needs {_package(found)}, whose licence is unfree",
-        hint="`allow-unfree: true` allows it for this build",
+        hint="set `allow-unfree: true` to allow it for this build",
         detail=failure.end,
     )
 
@@ -24,7 +24,7 @@ def _unfree(failure: Failure, found: re.Match[str]) -> Error:
 def _insecure(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"{failure.installable} needs {_package(found)}, which nixpkgs marks as insecure",
-        hint="take a newer nixpkgs or another package; to allow it, name it in the flake's "
+        hint="take a newer nixpkgs or another package; to allow this one, name it in the flake's "
         f"`import nixpkgs {{ config.permittedInsecurePackages = [ … ]; }}`, or {_allowed(failure, 'INSECURE')}",
         detail=failure.end,
     )
@@ -46,7 +46,7 @@ def _problem(failure: Failure, found: re.Match[str]) -> Error:
     named = f": {', '.join(problems)}" if problems else ""
     return BuildError(
         f"{failure.installable} needs {_package(found)}, which nixpkgs refuses for its problems{named}",
-        hint="what they are stands above; to allow it, name them in the flake's "
+        hint="read above what the problems are; to allow them, name them in the flake's "
         "`import nixpkgs { config.problems.handlers = { … }; }`",
         detail=failure.end,
     )
@@ -65,7 +65,7 @@ def _refused(failure: Failure, found: re.Match[str]) -> Error:
     why = found["rest"].strip().partition("\n")[0].rstrip(":").removesuffix(", refusing to evaluate.")
     return BuildError(
         f"{failure.installable} needs {_package(found)}, which nixpkgs refuses to evaluate, because it {why}",
-        hint="nixpkgs' whole message is above; it follows from `config` of `import nixpkgs` or from the package's `meta`",
+        hint="read nixpkgs' whole message above, and change `config` of `import nixpkgs` or the package's `meta`",
         detail=failure.end,
     )
 

@@ -17,8 +17,8 @@ LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
 """How a pointer of git LFS begins, which stands for a file: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md."""
 
 _HINT_LFS: Final = (
-    "the files themselves come with `git lfs pull` (actions/checkout: `lfs: true`), "
-    "and into the flake's source with `?lfs=1` behind its address, from Nix 2.27 on"
+    "fetch the files by `git lfs pull` (actions/checkout: `lfs: true`), "
+    "and take them into the flake's source by `?lfs=1` behind its address, from Nix 2.27 on"
 )
 _GIT: Final = re.compile(
     r"(?m)^(?:fatal|remote|error|ssh|git@\S+|\S+@\S+): .*|^Host key verification failed.*"
@@ -33,7 +33,6 @@ _BY_HTTP: Final = re.compile(
     r"|returned error: 40[13]|[Rr]epository .*not found|Invalid username or"
 )
 _BY_SSH: Final = re.compile(r"Permission denied \(|Host key verification failed|cannot run ssh")
-_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*@|(?:(?<=http://)|(?<=https://))[^/@\s]+@")
 _OF_SOURCE: Final = re.compile(r"/nix/store/[a-z0-9]{32}-source")
 
 
@@ -42,7 +41,7 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     if _UNREACHABLE.search(failure.said):
         return None
     said = (line.strip() for line in _GIT.findall(failure.around))
-    lines = [_PASSWORD.sub("", line) for line in said if not re.search(found.re, line)]
+    lines = [line for line in said if not re.search(found.re, line)]
     if refused := _unknown_host(failure):
         return refused
     telling = _telling(lines)
@@ -50,15 +49,15 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     if submodule := _submodule_at(failure, url):
         return BuildError(
             f"the submodule {submodule} of {failure.installable} is not checked out",
-            hint="`git submodule update --init` fetches it (actions/checkout: `submodules: true`; GitLab: "
+            hint="run `git submodule update --init` to fetch it (actions/checkout: `submodules: true`; GitLab: "
             "GIT_SUBMODULE_STRATEGY)",
             detail=failure.end,
         )
-    repository = f"the git repository {_PASSWORD.sub('', url)}" if url else "a git repository"
+    repository = f"the git repository {url}" if url else "a git repository"
     absent = ": it does not exist" if found["folder"] else ""
     why = f': git says "{telling}"' if telling else absent
     return BuildError(
-        f"{repository}, which {failure.installable} needs, cannot be fetched{why}",
+        f"{repository}, which {failure.installable} needs, can't be fetched{why}",
         hint=_what_to_give(telling),
         detail="\n".join((*lines, failure.end)),
     )
@@ -107,16 +106,16 @@ def _what_to_give(said: str) -> str:
     if "cannot run ssh" in said:
         return "install an ssh client, or take the repository by https"
     if _UNREACHABLE.search(said):
-        return "check that its address is right and that this machine reaches it (proxy, firewall); it may also be down for now"
+        return "check its address, and that this machine reaches it (proxy, firewall); it may also be down at the moment"
     if _BY_HTTP.search(said):
         return (
-            "it is private, or it does not exist. Give git a credential in a step before: `git config --global "
-            "url.https://x-access-token:TOKEN@HOST/.insteadOf https://HOST/`, or a netrc file. An input written `github:` or "
-            "`gitlab:` takes `nix-config: access-tokens = HOST=TOKEN`"
+            "check that it exists; if it is private, give git a credential in a step before: `git config --global "
+            "url.https://x-access-token:TOKEN@HOST/.insteadOf https://HOST/`, or a netrc file; for a flake input written `github:` or "
+            "`gitlab:` set `nix-config: access-tokens = HOST=TOKEN`"
         )
     return (
-        "check the address, the branch and the revision, and that this machine may read it: over https git takes a token from "
-        "its configuration or a netrc file, over ssh the input ssh-key, or an agent (SSH_AUTH_SOCK)"
+        "check the address, the branch and the revision, and that this machine may read it: over https, git takes a token from "
+        "its configuration or a netrc file; over ssh, a key from the input `ssh-key` or an agent (SSH_AUTH_SOCK)"
     )
 
 
@@ -129,7 +128,7 @@ def _fetched(failure: Failure) -> str:
 
 def _shallow(failure: Failure, _: re.Match[str]) -> Error:
     return BuildError(
-        f"the git repository of {failure.installable} has not its whole history, and Nix wants that for this address",
+        f"the git repository of {failure.installable} lacks a part of its history, which Nix needs for this address",
         hint="write `?shallow=1` behind the address, or `.` for the repository here, "
         "or check out all of it (actions/checkout: `fetch-depth: 0`; GitLab: GIT_DEPTH: 0)",
         detail=failure.end,
@@ -156,7 +155,7 @@ def _no_revision(failure: Failure, found: re.Match[str]) -> Error | None:
 
 def _lock_version(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
-        f"flake.lock is of version {found['version']}, which {failure.nix.release} does not read",
+        f"flake.lock has version {found['version']}, which {failure.nix.release} does not read",
         hint="take a newer Nix, or write the file anew with this one: `nix flake lock`",
         detail=failure.end,
     )
@@ -167,8 +166,8 @@ def _broken_lock(failure: Failure, _: re.Match[str]) -> Error | None:
     if "flake.lock" not in failure.said and not _is_broken(failure.installable.directory):
         return None
     return BuildError(
-        f"flake.lock of {failure.installable} is no JSON",
-        hint="is a merge conflict left in it? `git checkout HEAD -- flake.lock` takes the committed one, `nix flake lock` completes it",
+        f"flake.lock of {failure.installable} is not JSON",
+        hint="take the committed one by `git checkout HEAD -- flake.lock` if a merge conflict is left in it, and complete it by `nix flake lock`",
         detail=failure.end,
     )
 
@@ -187,7 +186,7 @@ def _is_broken(folder: Path | None) -> bool:
 def hint_lfs(failure: Failure) -> str:
     """The hint for a failure that quotes a pointer of git LFS, as source or in a log; empty for any other."""
     quoted = LFS_POINTER in failure.text or LFS_POINTER in failure.told
-    return f"a file is a pointer of git LFS: {_HINT_LFS}" if quoted else ""
+    return f"{_HINT_LFS}: a file is a pointer of git LFS" if quoted else ""
 
 
 def hint_submodule(failure: Failure) -> str:
@@ -209,8 +208,8 @@ def hint_submodule(failure: Failure) -> str:
     )
     by_git = "" if not flake.startswith(("github:", "gitlab:")) else ", of a git+https: address"
     return (
-        f"{named} is a submodule, which Nix takes only with `{address}`{by_git}; "
-        "in the repository here it must be checked out too (actions/checkout: `submodules: true`)"
+        f"write `{address}`{by_git}, since Nix leaves out the submodule {named} otherwise; "
+        "check it out too in the repository here (actions/checkout: `submodules: true`)"
     )
 
 

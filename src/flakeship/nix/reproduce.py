@@ -87,17 +87,17 @@ def _other_bytes(output: BuildOutput, path: str, failure: Failure) -> RejectedEr
     """The error for a build that gave other bytes; Nix ends at the first output that differs, asked for or not."""
     if path and path not in output.paths:
         return RejectedError(
-            f"{output.drv_path} cannot be checked: a second build made other bytes than {path}, which is an output that "
+            f"{output.drv_path} can't be checked: a second build gave other bytes than {path}, an output that "
             f"was not asked for, and Nix compares no further",
             hint=_HINT,
             detail=failure.end,
         )
     return RejectedError(
-        f"{output.drv_path} is not reproducible: a second build made other bytes than {path or output.out_path}",
+        f"{output.drv_path} is not reproducible: a second build gave other bytes than {path or output.out_path}",
         hint=_HINT,
         detail=failure.end,
     )
 
 
 def _unchecked(name: str, why: str) -> RejectedError:
-    return RejectedError(f"{name} cannot be checked by a second build: {why}", hint=_HINT_UNCHECKED)
+    return RejectedError(f"{name} can't be checked by a second build: {why}", hint=_HINT_UNCHECKED)

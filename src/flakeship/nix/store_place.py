@@ -36,13 +36,13 @@ def check_store(nix: Nix, values: Mapping[str, Any]) -> None:
     scheme, colon, _ = base.partition("://")
     if colon and scheme in _ELSEWHERE:
         raise UsageError(
-            f"Nix would put what it builds into the store {scheme}://…, where no image can be read from",
+            f"Nix would build into the store {scheme}://…, from which no image can be read",
             hint=f"{_HERE}; or build there, copy the result here (nix copy --from), and name its path in `source`",
         )
     folder = _folder(nix, base, parse_qs(query)) if not colon or scheme in ("local", "unix") else ""
     if folder:
         raise UsageError(
-            f"Nix would put what it builds below {folder}, and an image is read from {_STORE}",
+            f"Nix would build into the store below {folder}, but images are read from {_STORE}",
             hint=f"{_HERE}; or build it by hand (nix build), and name the archive below that folder in `source`",
         )
 

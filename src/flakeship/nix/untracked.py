@@ -61,7 +61,7 @@ def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str,
         return ""
     shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in files[:_SHOWN])
     more = f" (and {len(files) - _SHOWN} more)" if len(files) > _SHOWN else ""
-    return f"Nix does not see files that git does not track: `git add --intent-to-add -- {shown}`{more}"
+    return f"run `git add --intent-to-add -- {shown}`{more}: Nix does not see files that git does not track"
 
 
 def lines_about_absence(told: str) -> str:

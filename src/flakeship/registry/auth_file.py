@@ -70,7 +70,7 @@ class AuthFile:
                 try:
                     credentials = _credentials(entries[key])
                 except ValueError as error:
-                    raise self._broken(f"its entry for {place} cannot be used: {error}", registry) from None
+                    raise self._broken(f"its entry for {place} can't be used: {error}", registry) from None
                 if credentials:
                     return credentials
         return None
@@ -96,9 +96,9 @@ class AuthFile:
     def _broken(self, what: str, registry: str = "") -> UsageError:
         return UsageError(
             f"{self.name} is not a file of credentials as docker login writes it: {what}",
-            hint=f"Log in again (docker login {registry}), or take the entry out."
+            hint=f"log in again (`docker login {registry}`), or take the entry out"
             if registry
-            else 'It must be JSON: {"auths": {"HOST": {"auth": "…"}}}.',
+            else 'write it as JSON: {"auths": {"HOST": {"auth": "…"}}}',
         )
 
 
@@ -125,20 +125,20 @@ def remembering_pipes() -> ReadAuthFile:
 
 
 def read_auth_file(path: Path, *, must_exist: bool) -> AuthFile:
-    """Read a file; without one the result is empty, unless it must exist. UsageError is raised if it cannot be used."""
+    """Read a file; without one the result is empty, unless it must exist. UsageError is raised if it can't be used."""
     try:
         with path.open("rb") as file:
             data = file.read(_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         if must_exist:
             raise UsageError(
-                f"there is no file of credentials {path}", hint="Check authfile or REGISTRY_AUTH_FILE."
+                f"there is no file of credentials {path}", hint="check `authfile` or REGISTRY_AUTH_FILE"
             ) from error
         return AuthFile(str(path), JsonObject())
     except OSError as error:
         raise UsageError(
-            f"the file of credentials {path} cannot be read: {error.strerror}",
-            hint="Give the file to the user who runs this, or name another with authfile.",
+            f"the file of credentials {path} can't be read: {error.strerror}",
+            hint="let this user read the file, or name another by `authfile`",
         ) from error
     return parse_auth_file(data, str(path))
 
@@ -152,7 +152,7 @@ def parse_auth_file(data: bytes, name: str) -> AuthFile:
     except ValueError:
         raise UsageError(
             f"{name} is not a file of credentials as docker login writes it",
-            hint='It must be JSON: {"auths": {"HOST": {"auth": "…"}}}.',
+            hint='write it as JSON: {"auths": {"HOST": {"auth": "…"}}}',
         ) from None  # The message of the cause may quote a secret.
 
 
@@ -168,7 +168,7 @@ def _credentials(entry: Any) -> Credentials | None:
     if entry is None:
         return None
     if not isinstance(entry, JsonObject):
-        raise ValueError("it is no object")  # noqa: TRY004 - bad data, not a bug
+        raise ValueError("it is not an object")  # noqa: TRY004 - bad data, not a bug
     try:
         auth, username, password, identity, bearer = map(entry.text, _IN_AN_ENTRY)
     except TypeError as error:

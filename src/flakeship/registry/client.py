@@ -277,7 +277,7 @@ class RegistryClient:
         )
         response.close()
         by_digest = ":" in reference  # then it has no name yet
-        after = "nothing was tagged" if by_digest else f"the tag {reference} may name what it stored"
+        after = "no tag was set" if by_digest else f"the tag {reference} may name what it stored"
         _check_stored(response, digest_of(data), self.name, after=after)
 
     def _url(self, path: str) -> str:
@@ -322,14 +322,12 @@ def _manifest(reference: str) -> str:
     return f"manifests/{quote(reference, safe=':')}"
 
 
-def _check_stored(
-    response: Response, digest: Digest, name: str, *, after: str = "nothing was tagged"
-) -> None:
+def _check_stored(response: Response, digest: Digest, name: str, *, after: str = "no tag was set") -> None:
     """Raise RejectedError if the answer to a PUT names another digest than that of what was sent."""
     stored = response.headers.get("Docker-Content-Digest")
     # A proxy may join two headers of one name: https://www.rfc-editor.org/rfc/rfc9110#section-5.3
     if stored and {part.strip() for part in stored.split(",")} != {digest}:
         raise RejectedError(
             f"{name} stored {one_line(stored, 100)} when it was sent {digest}",
-            hint=f"The registry, or something between, changes what passes through; {after}.",
+            hint=f"ask whoever runs the registry, or a proxy in front of it: it changes what is sent to it; {after}",
         )

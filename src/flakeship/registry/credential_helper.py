@@ -35,7 +35,9 @@ def ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credenti
     program = f"docker-credential-{name}"
     server = HUB_KEY if registry == DOCKER_HUB else registry
     given = variables.of_helper(name).of(environ)
-    hint = f"Try: echo {server} | {program} get; or give username and password." + _withheld(given, environ)
+    hint = f"run `echo {server} | {program} get` to see why, or set `username` and `password`" + _withheld(
+        given, environ
+    )
     try:
         done = run([program, "get"], environ=given, stdin=server.encode(), timeout=_TIMEOUT, limit=_LIMIT)
     except (NotStartedError, TimeoutError) as error:
@@ -55,7 +57,7 @@ def ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credenti
         return _answered(done.stdout)
     except (ValueError, TypeError):
         raise NotAllowedError(
-            f"the credential helper {program} answered with something else than credentials", hint=hint
+            f"the credential helper {program} printed something else than credentials", hint=hint
         ) from None  # The message of the cause may quote a secret.
 
 
@@ -81,7 +83,7 @@ def _check(name: str) -> None:
     if not possible:
         raise UsageError(
             f"{name[:60]!a} is not the name of a credential helper",
-            hint="Write credsStore and credHelpers without prefix and folder: `desktop` for docker-credential-desktop.",
+            hint="write credsStore and credHelpers without prefix and folder: `desktop` for docker-credential-desktop",
         )
 
 
@@ -90,6 +92,6 @@ def _withheld(given: Mapping[str, str], environ: Mapping[str, str]) -> str:
     if environ.keys() <= given.keys():
         return ""
     return (
-        " If that works, it may need a variable that it was not given here: helpers get only those of their list, which "
-        "is described in docs/security.md under 'What each program is given'."
+        "; if that works, it may need a variable that it did not get here: helpers get only those of their list, which "
+        "docs/security.md describes under 'What each program is given'"
     )

@@ -75,8 +75,8 @@ def find_credentials(
     found = next(places, FoundCredentials(None, "anonymous"))
     if found.credentials and (reason := found.credentials.unusable_because):
         raise UsageError(
-            f"the credentials for {reference.registry} from {found.source} cannot be sent: their text {reason}",
-            hint=f"Write them there anew, without a line break at the end, or log in again (docker login {reference.registry}).",
+            f"the credentials for {reference.registry} from {found.source} can't be sent: their text {reason}",
+            hint=f"write them there anew, without a line break at the end, or log in again (`docker login {reference.registry}`)",
         )
     return found
 
@@ -84,7 +84,7 @@ def find_credentials(
 def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> Iterator[FoundCredentials]:
     if explicit and explicit.is_for(reference):
         yield FoundCredentials(
-            Credentials(explicit.username, explicit.password), "the inputs username and password"
+            Credentials(explicit.username, explicit.password), "the inputs `username` and `password`"
         )
 
 
@@ -133,8 +133,8 @@ def _path(text: str, name: str) -> Path:
     """Return the path. The credentials themselves must not be shown as the name of a file that is missing."""
     if '{"' in "".join(text.split()):
         raise UsageError(
-            f"{name} holds credentials, and not the path of a file",
-            hint="Write them to a file and name that, or put them into the variable DOCKER_AUTH_CONFIG.",
+            f"{name} holds credentials, but must hold the path of a file",
+            hint="write them to a file and name that, or put them into the variable DOCKER_AUTH_CONFIG",
         )
     return Path(text)
 
@@ -148,17 +148,18 @@ def _from_variable(text: str) -> AuthFile:
         bare = text.strip()
         if os.path.isfile(bare):  # noqa: PTH113 - Path.is_file raises OSError for what is too long for a name
             raise UsageError(
-                f"{name} holds the path {bare}, and not the credentials themselves",
-                hint=f"On GitLab change the variable's type from File to Variable, or give the path to authfile: ${name}.",
+                f"{name} holds the path {bare}, but must hold the credentials themselves",
+                hint=f"on GitLab, change the variable's type from File to Variable, or set `authfile: ${name}`",
             ) from error
         if bare.startswith("/") and "\n" not in bare:  # it may be a secret all the same, and is not shown
             raise UsageError(
-                f"{name} looks like a path, of a file that is not here, and holds no credentials",
-                hint="On GitLab change the variable's type from File to Variable: a container does not see its file.",
+                f"{name} looks like the path of a file that does not exist here, but must hold the credentials themselves",
+                hint="on GitLab, change the variable's type from File to Variable: a container does not see its file",
             ) from error
         if _is_encoded(bare):
             raise UsageError(
-                f"{name} holds Base64, and not the credentials themselves", hint="Decode it first: base64 -d."
+                f"{name} holds Base64, but must hold the credentials themselves",
+                hint="decode it first: `base64 -d`",
             ) from error
         raise
 

@@ -25,7 +25,7 @@ class Credentials:
         try:
             (self.username + self.secret).encode(errors="surrogateescape")
         except UnicodeEncodeError:
-            return "holds half of a surrogate pair, which is no text"
+            return "holds half of a surrogate pair, which is not text"
         # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
         if self.kind == "bearer" and not (
             self.secret.isascii() and self.secret.isprintable() and " " not in self.secret

@@ -69,6 +69,8 @@ class RegistryError(WireError):
 class DeniedError(NotAllowedError):
     """The registry answered 401 or 403: credentials are missing, wrong, or do not suffice."""
 
+    usual_hint = "log in before (`docker login HOST`), or set `username` and `password`"
+
     def __init__(self, answer: ErrorAnswer, *, hint: str = "") -> None:
         super().__init__(str(answer), hint=hint)
         self.answer = answer
@@ -181,14 +183,12 @@ def _digests(detail: Any) -> list[Digest]:
 def _hint(answer: ErrorAnswer) -> str:
     match answer.status:
         case 413:
-            return (
-                "A proxy in front of the registry limits the size of a request (nginx: client_max_body_size)."
-            )
+            return "raise the limit of the proxy in front of the registry for the size of a request (nginx: client_max_body_size)"
         case status if status == _TOO_MANY or _asks_to_wait(answer):
-            return "The registry limits how much may be asked of it; log in, or try later with fewer uploads at once."
+            return "log in, or run again later with a lower `max-concurrent-uploads`: the registry limits how many requests it takes"
         case 404 if "NAME_UNKNOWN" in answer.codes:
-            return "The repository does not exist there; some registries want it created first."
+            return "create the repository first: it does not exist, and some registries create none by a push"
         case status if status in TRANSIENT:
-            return "The registry is in trouble; its status page or its operator knows more."
+            return "read the status page of the registry, or ask its operator"
         case _:
             return ""

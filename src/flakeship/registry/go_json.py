@@ -57,5 +57,5 @@ def parse_object(data: bytes) -> JsonObject:
     if document is None:
         return JsonObject()
     if not isinstance(document, JsonObject):
-        raise ValueError("it is no object")  # noqa: TRY004 - bad data, not a bug
+        raise ValueError("it is not an object")  # noqa: TRY004 - bad data, not a bug
     return document

@@ -9,32 +9,32 @@ from typing import Final
 from flakeship.image.media_types import OCI
 from flakeship.registry.errors import ErrorAnswer
 
-_LOGIN: Final = "Log in before (docker login HOST), or give username and password."
+_LOGIN: Final = "log in (`docker login HOST` shows whether a password is accepted), or set `username` and a `password` that is valid and may write"
 
 _HINTS: Final = (
     (
         r"docker\.io",
-        "Use an access token of Docker Hub with read and write rights as the password; the namespace is your user's or organisation's.",
+        "use an access token of Docker Hub with read and write rights as the password, and the name of your user or organisation as the namespace",
     ),
     (
         r".*\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?|public\.ecr\.aws",
         (
-            "The repository must exist in ECR beforehand, and the role needs ecr:InitiateLayerUpload, ecr:UploadLayerPart, "
-            "ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage; log in by aws-actions/amazon-ecr-login."
+            "create the repository in ECR first, log in by aws-actions/amazon-ecr-login, and allow the role ecr:InitiateLayerUpload, ecr:UploadLayerPart, "
+            "ecr:CompleteLayerUpload, ecr:BatchCheckLayerAvailability and ecr:PutImage"
         ),
     ),
     (
         r".*-docker\.pkg\.dev|(.*\.)?gcr\.io",
         (
-            "The repository must exist, and the account needs roles/artifactregistry.writer; the user is oauth2accesstoken "
-            "with an access token as the password."
+            "create the repository first, give the account roles/artifactregistry.writer, and log in as the user oauth2accesstoken "
+            "with an access token as the password"
         ),
     ),
     (
         r".*\.azurecr\.io",
-        "The identity needs the role AcrPush; log in by az acr login or a token of the registry.",
+        "give the identity the role AcrPush, and log in by `az acr login` or with a token of the registry",
     ),
-    (r"quay\.io", "Use a robot account with write permission to the repository."),
+    (r"quay\.io", "use a robot account with write permission for the repository"),
 )
 
 
@@ -53,10 +53,10 @@ def hint_for_manifest(answer: ErrorAnswer, media_type: str, layers: Iterable[str
     if answer.status not in _UNKNOWN_TYPE or _OF_SOMETHING_ELSE & set(answer.codes):
         return ""
     if any(layer.endswith("+zstd") for layer in layers):
-        return "If the registry takes no layers of zstd, which many don't, set compression: gzip."
+        return "set `compression: gzip` if the registry takes no layers in zstd, which many don't"
     if media_type in (OCI.manifest, OCI.index):
-        return "If the registry is too old for images of OCI, set media-types: docker."
-    return "If the registry takes images of OCI alone, set media-types: oci."
+        return "set `media-types: docker` if the registry is too old for OCI's images"
+    return "set `media-types: oci` if the registry takes OCI's images only"
 
 
 def hint_for(registry: str, *, platform_hint: Callable[[str], str] = lambda _: "") -> str:

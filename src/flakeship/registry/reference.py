@@ -50,7 +50,7 @@ class Reference:
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             raise _wrong(text, "it is empty, or holds a space or a character outside ASCII")
         if "://" in text:
-            raise _wrong(text, "it is a URL", f"Leave the {text.partition('://')[0]}:// out.")
+            raise _wrong(text, "it is a URL", f"leave the {text.partition('://')[0]}:// out")
         name, at, digest = text.partition("@")
         registry, rest = _split_registry(text, name)
         repository, colon, tag = rest.partition(":")
@@ -105,7 +105,7 @@ def check_tag(tag: str) -> str:
         long = f"; it is {len(tag)} long" if len(tag) > 128 else ""
         raise UsageError(
             f"{_shown(tag)} is not a tag{start}{long}",
-            hint="A tag is 1 to 128 letters, digits, underscores, periods and dashes.",
+            hint="write 1 to 128 letters, digits, underscores, periods and dashes",
         )
     return tag
 
@@ -147,14 +147,14 @@ def _check_repository(text: str, repository: str, name: str) -> None:
         raise _wrong(
             text,
             "a repository's name must be lower case",
-            f"Write {text.replace(own, own.lower())}",
+            f"write {text.replace(own, own.lower())}",
         )
     if not repository or "//" in repository or repository.startswith("/") or repository.endswith("/"):
         raise _wrong(text, "a part of the repository's name is empty")
     raise _wrong(
         text,
         f"{_shown(repository)} is not a repository's name",
-        "Lower-case letters and digits, with single periods, one or two underscores, or dashes between them.",
+        "write lower-case letters and digits, with single periods, one or two underscores, or dashes between them",
     )
 
 
@@ -172,5 +172,5 @@ def _shown(text: str) -> str:
 def _wrong(text: str, why: str, hint: str = "") -> UsageError:
     return UsageError(
         f"{_shown(text)} is not an image reference: {why}",
-        hint=hint or "It looks like ghcr.io/owner/name:tag.",
+        hint=hint or "write a reference such as ghcr.io/owner/name:tag",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.image.annotations import SOURCE
-from flakeship.printable import escaped_json, printable
+from flakeship.printable import counted, escaped_json, printable
 from flakeship.report.origin import origin_of
 from flakeship.report.plain import size_of
 from flakeship.store_paths import name_of
@@ -132,7 +132,7 @@ def _index_text(index: InspectedIndex, found: Sequence[Inspection | InspectedArt
 
 
 def _total(image: Inspection) -> str:
-    facts = [f"{len(image.layers)} layers"]
+    facts = [counted(len(image.layers), "layer")]
     if image.size is not None and image.size == image.unpacked:
         facts.append(f"{size_of(image.size)} unpacked")
     else:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from flakeship.printable import counted
 from flakeship.report.plain import size_of
 
 _SPANS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -28,7 +29,7 @@ class KeptLayer:
 
 def layer_cache_text(folder: Path, layers: Sequence[KeptLayer]) -> str:
     """Return one line for the folder, then one for each layer."""
-    lines = [f"{folder}: {len(layers)} layers, {size_of(sum(layer.size for layer in layers))}"]
+    lines = [f"{folder}: {counted(len(layers), 'layer')}, {size_of(sum(layer.size for layer in layers))}"]
     lines += [f"{layer.digest[:19]}  {size_of(layer.size):>9}  {_ago(layer.idle)}" for layer in layers]
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flakeship.errors import Error
-from flakeship.printable import printable
+from flakeship.printable import counted, printable
 from flakeship.report.markup import (
     MESSAGE,
     alert,
@@ -87,7 +87,7 @@ def _totals(summary: Summary, stages: Sequence[Stage]) -> str:
     facts = [
         f"**{_verdict(summary)}**",
         escaped(summary.platform),
-        f"{len(summary.layers)} layers, {size_of(total)}",
+        f"{counted(len(summary.layers), 'layer')}, {size_of(total)}",
         _moved(summary, len(sent), moved),
         f"{difference(total, summary.before.size)} {code(summary.before.name)}" if summary.before else "",
         f"{sum(stage.seconds for stage in stages):.1f} s" if stages else "",

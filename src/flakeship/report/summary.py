@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from flakeship.printable import printable
+from flakeship.printable import counted, printable
 from flakeship.report.plain import size_of
 
 _ROWS: Final = 20
@@ -117,7 +117,7 @@ def _table(layers: Sequence[LayerRow]) -> list[str]:
 def _total(summary: Summary) -> str:
     sent = sent_of(summary.layers)
     total, moved = sum(row.size for row in summary.layers), sum(row.size for row in sent)
-    layers = f"{len(summary.layers)} layers, {size_of(total)}"
+    layers = f"{counted(len(summary.layers), 'layer')}, {size_of(total)}"
     if summary.before:
         layers += f", {difference(total, summary.before.size)} {printable(summary.before.name)}"
     return (

@@ -83,7 +83,7 @@ def _check_stdin(given: Mapping[str, Any], variables: Mapping[str, str]) -> None
         return
     if not given[name]:
         raise UsageError(
-            f"{name} is {text!r} by a variable or an input of CI, where nobody pipes an image to this program",
+            f"{name} is {text!r} by a variable or an input of CI, where no image is piped to this program",
             hint=f"name a file, or what Nix builds; in a command line write `… | flakeship {given['command']} -`",
         )
     if stdin := next((flag for flag in given if flag.endswith("_stdin") and given[flag]), ""):
@@ -136,8 +136,8 @@ def _secret_line(item: Input, stdin: TextIO | None) -> str:
         line = ""
     if not line:
         raise UsageError(
-            f"--{item.name}-stdin is given, but the first line of stdin holds nothing that can be read",
-            hint=f"pipe it in, or set {item.variable}",
+            f"--{item.name}-stdin is given, but the first line of stdin is empty or can't be read",
+            hint=f"pipe the {item.name} in, or set {item.variable}",
         )
     return line
 
@@ -149,21 +149,21 @@ def _secret_file(item: Input, name: str) -> str:
     except (OSError, ValueError) as error:
         why = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise UsageError(
-            f"cannot read {item.name} from {name}: {getattr(error, 'strerror', None) or why}",
-            hint=f"give --{item.name}-file a file that holds it, or set {item.variable}",
+            f"can't read {item.name} from {name}: {getattr(error, 'strerror', None) or why}",
+            hint=f"name a file that holds it by --{item.name}-file, or set {item.variable}",
         ) from error
 
 
 def _too_long(item: Input, where: str) -> UsageError:
     return UsageError(
-        f"cannot read {item.name} from {where}: there is more than {_SECRET_LIMIT} bytes, which no secret has",
-        hint=f"give a file that holds it alone, or set {item.variable}",
+        f"can't read {item.name} from {where}: it has more than {_SECRET_LIMIT} bytes, so it is not a secret",
+        hint=f"name a file that holds nothing else, or set {item.variable}",
     )
 
 
 def _value(item: Input, text: str | list[str], command: str) -> Any:
     if _UNDECODED.search("".join(text)):
-        raise UsageError(f"{item.name} holds bytes that are no UTF-8", hint="write it in UTF-8")
+        raise UsageError(f"{item.name} holds bytes that are not UTF-8", hint="write it in UTF-8")
     if isinstance(text, list):  # a flag given several times: its lines are counted on
         firsts = itertools.accumulate((part.count("\n") + 1 for part in text), initial=1)
         return tuple(
@@ -192,8 +192,8 @@ def _secret(item: Input, text: str) -> str:
     """A token is sent as it is in an HTTP header; a password may be any text."""
     if item.name.endswith("-token") and not (text.isascii() and text.isprintable()):
         raise UsageError(
-            f"{item.name} holds a line break or a character outside ASCII, which no token has",
-            hint="copy it anew, without what stands around it",
+            f"{item.name} holds a line break or a character outside ASCII, so it is not a token",
+            hint="copy the token anew, without the characters around it",
         )
     return text
 
@@ -213,7 +213,9 @@ def _listed(item: Input, text: str, command: str, first: int = 1) -> tuple[str, 
 def _boolean(item: Input, text: str) -> bool:
     word = text.strip().lower()
     if word not in TRUE | FALSE:
-        raise UsageError(f"{item.name} is {text!r}", hint="write true or false")
+        raise UsageError(
+            f"{item.name} is {text!r}, which is neither true nor false", hint="write true or false"
+        )
     return word in TRUE
 
 

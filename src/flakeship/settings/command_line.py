@@ -98,10 +98,14 @@ def check_command(word: str) -> None:
     """UsageError for a word that is no command; what begins with a dash may be `--help`."""
     if word.startswith("-") or word in COMMANDS:
         return
-    usual = "flakeship publish " + word if set(word) & set("#./:") else "flakeship --help"
+    usual = (
+        f"flakeship publish {word}` to build and push it"
+        if set(word) & set("#./:")
+        else "flakeship --help` to list the commands"
+    )
     raise UsageError(
         f"there is no command {word!r}{nearest(word, COMMANDS)}",
-        hint=f"`{usual}` {'builds and pushes it' if word in usual else 'lists the commands'}",
+        hint=f"run `{usual}",
     )
 
 
@@ -110,17 +114,18 @@ def _check_words(words: Sequence[str], first: int) -> None:
     if first and words and _REFERENCE.fullmatch(words[0]):
         raise UsageError(
             f"{words[0]!r} is a place to push to, and nothing before it says what",
-            hint=f"`flakeship publish . {words[0]}` builds the flake here; an image that is there already is docker://{words[0]}",
+            hint=f"write `flakeship publish . {words[0]}` to build the flake here, or docker://{words[0]} for an image that is there already",
         )
     for word in words[first:]:
         if word.startswith(SOURCES[1:]):
             raise UsageError(
-                f"{word!r} is no reference to push to", hint=f"a destination of another kind is `--to {word}`"
+                f"{word!r} is no reference to push to",
+                hint=f"write `--to {word}` for a destination of another kind",
             )
         if "#" in word or word == "-" or word.startswith((".", "/")):
             raise UsageError(
                 f"{word!r} says what to publish, and that is said already",
-                hint="behind it stand references; of several attributes each is `--flake NAME=INSTALLABLE`",
+                hint="write references behind it, and each of several attributes as `--flake NAME=INSTALLABLE`",
             )
 
 
@@ -134,7 +139,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse, but a mistake becomes a UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
+        raise UsageError(message, hint=f"run `{self.prog} --help`, which lists what it takes")
 
 
 class _Help(argparse.Action):
@@ -163,7 +168,7 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     all_ = "--help-all" if command == "publish" else "--help"
     return UsageError(
         f"there is {what} {word}{nearest(word, [*flags, *files, *words])}",
-        hint=f"`flakeship {command} {all_}` lists all",
+        hint=f"run `flakeship {command} {all_}`, which lists all of them",
     )
 
 

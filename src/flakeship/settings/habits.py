@@ -10,7 +10,9 @@ _CREDENTIALS: Final = (
 _PLAIN: Final = (
     "write --plain-http HOST for a registry without TLS, or --ca FILE for a certificate of your own"
 )
-_NO_PLAIN: Final = "certificates are always checked: give --ca FILE for one of your own, or --plain-http HOST"
+_NO_PLAIN: Final = (
+    "write --ca FILE for a certificate of your own, or --plain-http HOST: certificates are always checked"
+)
 _PLATFORMS: Final = (
     "write --platforms OS/ARCHITECTURE for those of an index to publish, --override-platform OS/ARCHITECTURE for an image "
     "that is mislabelled"

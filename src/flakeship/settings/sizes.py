@@ -31,11 +31,11 @@ def parse_size(name: str, text: str) -> int:
         return int(Fraction(hit[1]) * 1024 ** _UNITS.index(unit))
     if word.isascii() and word.isdigit():
         raise UsageError(
-            f"{name} is {text!r}, and has no unit",
-            hint=f"write {word[:15]}M for so many megabytes, or a size as 512M or 5G",
+            f"{name} is {text!r}, which has no unit",
+            hint=f"write {word[:15]}M for so many megabytes, or a size such as 512M or 5G",
         )
     raise UsageError(
-        f"{name} is {text!r}, which is no size", hint="write a number and its unit: 512M, 1.5G, or 0"
+        f"{name} is {text!r}, which is not a size", hint="write a number and its unit: 512M, 1.5G, or 0"
     )
 
 

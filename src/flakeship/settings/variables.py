@@ -50,7 +50,7 @@ def variables_of(
             else:
                 raise UsageError(
                     f"{variable} is set, but there is no input {name!r}{nearest(name, known)}",
-                    hint="correct its name or unset it; `flakeship publish --help-all` lists all inputs",
+                    hint="correct the name of the variable, or unset it; `flakeship publish --help-all` lists all inputs",
                 )
         replaced = {twins[name] for name in found if name in twins}
         values = {name: text for name, text in values.items() if name not in replaced} | found
@@ -65,8 +65,8 @@ def check_passed(names: Iterable[str], declared: Iterable[Input]) -> None:
             item = secrets.get(_input_name(name, prefix)) if name.startswith(prefix) else None
             if item:
                 raise UsageError(
-                    f"pass-env names {name}, which holds the input {item.name} of this run: Nix and its builders never get it",
-                    hint="take it out of pass-env; a secret that a build needs belongs into a variable of its own",
+                    f"pass-env: {name} holds the input {item.name} of this run, which Nix and its builders never get",
+                    hint="remove it from `pass-env`, and put a secret that a build needs into a variable of its own",
                 )
 
 

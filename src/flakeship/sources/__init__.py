@@ -96,8 +96,8 @@ def _head(path: Path) -> bytes:
             return file.read(BLOCK)
     except OSError as error:
         raise UsageError(
-            f"cannot read the source {path}: {error.strerror}",
-            hint="`source` takes a path that exists: a store path, an archive, a script or a folder",
+            f"can't read the source {path}: {error.strerror}",
+            hint="set `source` to a path that exists: a store path, an archive, a script or a folder",
         ) from error
 
 
@@ -108,20 +108,20 @@ def _no_image(path: Path, head: bytes) -> NotAnImageError:
         message, hint = error_about(path, built=False)
         if message:
             return NotAnImageError(message, hint=hint)
-        what, hint = "a folder", f"point flakeship at an attribute that is an image, made by {_IMAGES}"
+        what, hint = "a folder", f"name an attribute that is an image, made by {_IMAGES}"
     elif git_lfs.is_pointer(head):
         what, hint = "a pointer of git LFS, which stands for a file that was not fetched", git_lfs.HINT
     elif not head:
-        what, hint = "an empty file", "the build made nothing; look at its builder"
+        what, hint = "an empty file", "correct the builder: the build wrote nothing"
     elif is_foreign(head):
         what, hint = (
             "packed with zip, 7z, rar, lz4 or lzip",
             "unpack it, or compress the archive with gzip or zstd",
         )
     elif head.lstrip()[:1] in {b"{", b"["}:
-        what, hint = "a JSON document", f"point flakeship at an image made by {_IMAGES}"
+        what, hint = "a JSON document", f"name an image made by {_IMAGES}"
     elif head.startswith(b"#!"):
-        what, hint = "a script that may not be executed", "make it executable (chmod +x)"
+        what, hint = "a script that may not be executed", "make it executable (`chmod +x`)"
     else:
-        what, hint = "none of the kinds that flakeship knows", f"point it at an image made by {_IMAGES}"
-    return NotAnImageError(f"{path} is no image: it is {what}", hint=hint)
+        what, hint = "of a kind that flakeship does not know", f"name an image made by {_IMAGES}"
+    return NotAnImageError(f"{path} is not an image: it is {what}", hint=hint)

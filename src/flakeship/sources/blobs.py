@@ -15,9 +15,10 @@ from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
 from flakeship.image.place import MalformedError, TooLargeError, WrongDigestError, read_document
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.blocks import BLOCK
+from flakeship.printable import counted
 from flakeship.sources import git_lfs
 
-DAMAGED: Final = "the image is damaged, or not made by a builder that flakeship knows; make it again"
+DAMAGED: Final = "make the image again: it is damaged, or made by a builder that flakeship does not know"
 
 
 class Blobs(Protocol):
@@ -83,7 +84,7 @@ def parse_descriptor(entry: Any, what: str) -> Descriptor:
             artifact_type if isinstance(artifact_type, str) else "",
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise NotAnImageError(f"{what} holds a descriptor that is none: {error!r}", hint=DAMAGED) from error
+        raise NotAnImageError(f"{what} holds a malformed descriptor: {error!r}", hint=DAMAGED) from error
 
 
 def _platform(said: Any) -> Platform | None:
@@ -115,11 +116,11 @@ def check_size(blobs: Blobs, entry: Descriptor) -> None:
     size = blobs.size(entry.digest)
     untold = size is not None and size <= 0 and not blobs.here
     if size != entry.size and not untold:
-        there = "is missing" if size is None else f"has {size} bytes, and not {entry.size}"
+        there = "is missing" if size is None else f"has {counted(size, 'byte')} instead of {entry.size}"
         hint = DAMAGED
         if size and blobs.here and _is_lfs_pointer(blobs, entry):
             there, hint = "is a pointer of git LFS", git_lfs.HINT
-        raise NotAnImageError(f"{blobs.what} is not whole: its blob {entry.digest} {there}", hint=hint)
+        raise NotAnImageError(f"{blobs.what} is incomplete: its blob {entry.digest} {there}", hint=hint)
 
 
 def _is_lfs_pointer(blobs: Blobs, entry: Descriptor) -> bool:

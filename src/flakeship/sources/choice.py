@@ -45,7 +45,7 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
     if len(found) != 1:
         many = "none" if not found else "several"
         raise UsageError(
-            f"image-in-archive is {wanted!r}, which is {many} of the images of {what}: {listed}", hint=hint
+            f"`image-in-archive` is {wanted!r}, which is {many} of the images of {what}: {listed}", hint=hint
         )
     return found[0]
 
@@ -68,7 +68,7 @@ def _place(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int
                 return place
     held = _listed([platform.with_version for platform in platforms])
     error = AbsentPlatformError(
-        f"platforms names {wanted.with_version}, and {what} holds {held}{_meant(wanted, platforms)}",
+        f"`platforms` names {wanted.with_version}, but {what} holds {held}{_meant(wanted, platforms)}",
         hint="name one of these, or leave `platforms` out for all of them",
     )
     error.held = held
@@ -91,8 +91,8 @@ def check_platform(own: Platform, wanted: Sequence[Platform], *, what: str) -> N
     if missing:
         name = missing.with_version
         raise UsageError(
-            f"platforms names {name}, and {what} is an image for {own.with_version} alone",
-            hint=f"build it for {name}, or leave `platforms` out; if it is mislabelled, publish it with "
+            f"`platforms` names {name}, but {what} is an image for {own.with_version} alone",
+            hint=f"build it for {name}, or leave `platforms` out; if it is mislabelled, set "
             f"`override-platform: {name}`",
         )
 
@@ -106,7 +106,7 @@ def check_one_version(platforms: Sequence[Platform], wanted: Platform, *, what: 
     }
     if len({platform.os_version for platform in fitting.values()}) > 1:
         raise UsageError(
-            f"platforms names {wanted}, and {what} holds {_listed(sorted(fitting))}",
+            f"`platforms` names {wanted}, but {what} holds {_listed(sorted(fitting))}",
             hint=f"name the version too, as {min(fitting)}, or leave `platforms` out for all of them",
         )
 

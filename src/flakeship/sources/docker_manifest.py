@@ -16,7 +16,7 @@ from flakeship.sources.choice import choose_image
 
 MANIFEST: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1024 * 1024
-NOT_BUILT: Final = "the archive was not made by a builder that flakeship knows, or is damaged; build it again"
+NOT_BUILT: Final = "build the archive again: it is damaged, or made by a builder that flakeship does not know"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def choose_entry(data: bytes, wanted: str) -> ArchiveEntry:
     if isinstance(listed, dict) and "schemaVersion" in listed:
         raise NotAnImageError(
             f"the archive's {MANIFEST} is the manifest of one image, as `skopeo copy … dir:FOLDER` writes it",
-            hint="unpack the archive, and name the folder as `source`",
+            hint="unpack the archive, and set `source` to the folder",
         )
     entries = list(map(_as_go_reads, listed)) if isinstance(listed, list) else []
     if not entries:
@@ -97,12 +97,12 @@ def missing(name: str, *, marked: bool, there: Iterable[str] = ()) -> NotAnImage
     if name == MANIFEST and folder:
         return NotAnImageError(
             f"the archive has its {MANIFEST} in a folder, {shown(folder)}, where `docker load` does not look",
-            hint=f"make an archive of what is in the folder: tar --create --directory {shown(folder)} --file image.tar .",
+            hint=f"make an archive of what is in the folder: `tar --create --directory {shown(folder)} --file image.tar .`",
         )
     if name == MANIFEST:
         return NotAnImageError(
-            f"the archive has no {MANIFEST}: it is not an image that `docker load` would take",
-            hint="point flakeship at an image attribute (dockerTools.buildLayeredImage, streamLayeredImage, …)",
+            f"the archive has no {MANIFEST}, so it is not an image that `docker load` takes",
+            hint="name an attribute that is an image (dockerTools.buildLayeredImage, streamLayeredImage, …)",
         )
     return NotAnImageError(
         f"the archive has no member {shown(name)}, which its {MANIFEST} names", hint=NOT_BUILT
@@ -112,5 +112,5 @@ def missing(name: str, *, marked: bool, there: Iterable[str] = ()) -> NotAnImage
 def too_large(name: str, limit: int) -> NotAnImageError:
     """Return the error for a document of more than `limit` bytes."""
     return NotAnImageError(
-        f"the archive's {shown(name)} has more than {limit} bytes; no real one has", hint=NOT_BUILT
+        f"the archive's {shown(name)} has more than {limit} bytes, so it can't be read", hint=NOT_BUILT
     )

@@ -43,7 +43,7 @@ def reported(what: str) -> Iterator[None]:
     except DamagedError as error:
         raise NotAnImageError(
             f"{what} is a damaged archive: {error}",
-            hint="the file was cut off or changed after it was built; build or copy it again",
+            hint="build or copy the file again: it was cut off or changed after it was built",
         ) from error
 
 
@@ -134,7 +134,7 @@ class StreamedArchive:
         self._room -= member.size if small else 0
         if self._room < 0:
             raise NotAnImageError(
-                f"the archive holds more than {4 * DOCUMENT_LIMIT} bytes of JSON; no image does",
+                f"the archive holds more than {4 * DOCUMENT_LIMIT} bytes of JSON, so it is not an image",
                 hint=NOT_BUILT,
             )
         content = self._documents[member.name] = head + b"".join(chunks(data)) if small else None
@@ -161,7 +161,7 @@ class StreamedArchive:
             if not self._handed_out:
                 raise
             raise SeveralImagesError(
-                f"{error.message}. Layers were sent before that was known, where they lacked; nothing names them",
+                f"{error.message}. Some layers were sent before that was known; no tag names them",
                 hint=error.hint,
             ) from error
 

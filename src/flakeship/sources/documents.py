@@ -26,13 +26,13 @@ def is_index(blobs: Blobs, entry: Descriptor) -> bool:
         return found
     if content.get("schemaVersion") == 1:
         raise NotAnImageError(
-            f"{blobs.what} holds a manifest of schema 1, which registries ceased to take",
+            f"{blobs.what} holds a manifest of schema 1, which registries no longer take",
             hint="pull the image with docker and push it again, or make it anew",
         )
     said = entry.media_type or content.get("mediaType")
     raise NotAnImageError(
-        f"{blobs.what} holds something of the media type {said!r}, and no image",
-        hint="flakeship takes container images; for other artifacts use `oras`",
+        f"{blobs.what} holds something of the media type {said!r}, which is not an image",
+        hint="name a container image; for other artifacts use `oras`",
     )
 
 

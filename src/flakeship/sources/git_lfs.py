@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 HINT: Final = (
-    "fetch the files with `git lfs pull` (actions/checkout: `lfs: true`); Nix takes them into a flake's source with `?lfs=1` "
+    "fetch the files by `git lfs pull` (actions/checkout: `lfs: true`); Nix takes them into a flake's source by `?lfs=1` "
     "behind the flake's address, from 2.27 on"
 )
 _BEGINNING: Final = b"version https://git-lfs.github.com/spec/"

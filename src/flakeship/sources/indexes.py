@@ -115,8 +115,8 @@ def manifests_among(
     if not manifests and leaves.artifacts:
         kinds = ", ".join(sorted({artifact.kind for artifact in leaves.artifacts.values()}))
         raise NotAnImageError(
-            f"{blobs.what} holds no image, but {kinds}",
-            hint="flakeship takes container images; for other artifacts use `oras`",
+            f"{blobs.what} holds {kinds}, which is not an image",
+            hint="name a container image; for other artifacts use `oras`",
         )
     if not manifests:
         raise NotAnImageError(f"{blobs.what} holds an index without an image", hint=DAMAGED)
@@ -185,8 +185,8 @@ class _Leaves:
             for other in stated:
                 if other.entry.platform and other.entry.platform.serves(platform):
                     raise NotAnImageError(
-                        f"what {self._blobs.what} holds for {platform} is no image, but {other.kind}",
-                        hint="choose a platform for which it holds an image: `flakeship inspect` lists all",
+                        f"what {self._blobs.what} holds for {platform} is {other.kind}, which is not an image",
+                        hint="choose a platform for which it holds an image; `flakeship inspect` lists all",
                     )
 
     def images(self) -> tuple[ImageManifest, ...]:

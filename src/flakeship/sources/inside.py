@@ -14,7 +14,7 @@ from flakeship.image.tar.reader import is_tar
 from flakeship.sources import docker_archive, nix2container, oci_layout, stream_script
 from flakeship.sources.opened import Source
 
-_HINT_FILE_SYSTEM: Final = "a file system, as `docker import` takes it, is no image: dockerTools.buildImage makes one of it (`copyToRoot`)"
+_HINT_FILE_SYSTEM: Final = "make an image of it by dockerTools.buildImage (`copyToRoot`): a file system, as `docker import` takes it, is not an image"
 _PRODUCTS: Final = "nix-support/hydra-build-products"
 _DEPTH, _LOOKED_AT, _SHOWN = 3, 500, 5
 _KINDS: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container)
@@ -33,12 +33,12 @@ def error_about(folder: Path, *, built: bool) -> tuple[str, str]:
         what = "one" if len(images) == 1 else f"{len(images)}"
         attribute = f'; in a flake, an attribute that is this file alone: `pkgs.runCommand "image" {{ }} "ln -s ${{package}}/{images[0]} $out"`'
         return (
-            f"{folder} is no image, but a folder that holds {what}: {files}",
-            f"give the file: `source: {folder}/{images[0]}`{attribute if built else ''}",
+            f"{folder} is not an image, but a folder that holds {what}: {files}",
+            f"name the file: `source: {folder}/{images[0]}`{attribute if built else ''}",
         )
     others = [name for name in _products(folder) if _is_archive(_head(folder / name))]
     if others:
-        message = f"{folder} is no image, but a folder that holds {ascii(others[0])[1:-1]}, an archive that is no image"
+        message = f"{folder} is not an image, but a folder that holds {ascii(others[0])[1:-1]}, an archive that is not an image"
         return message, _HINT_FILE_SYSTEM
     return "", ""
 

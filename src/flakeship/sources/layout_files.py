@@ -95,6 +95,6 @@ def one_layout(folders: Sequence[str], what: str) -> str:
         listed = ", ".join(map(shown, folders[:10]))
         raise NotAnImageError(
             f"{what} holds {len(folders)} image layouts, in the folders {listed}",
-            hint="unpack the archive, and name the folder of one as `source`",
+            hint="unpack the archive, and set `source` to the folder of one",
         )
     return folders[0]

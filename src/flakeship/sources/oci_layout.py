@@ -23,6 +23,7 @@ from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import CHUNK, Reader, read_full
 from flakeship.image.tar.blocks import BLOCK, DamagedError
 from flakeship.image.tar.reader import TarReader, is_tar
+from flakeship.printable import counted
 from flakeship.sources import git_lfs
 from flakeship.sources.choice import SeveralImagesError
 from flakeship.sources.layout_files import (
@@ -134,8 +135,8 @@ def _opened_tar(tar: Path, what: str, request: SourceRequest) -> Opened:
             raise
         request.emit(
             events.Warned(
-                f"{error.message}; so its {DOCKER_MANIFEST} is read, by which `docker load` loads it",
-                "make the archive anew: other tools may read the broken half of it",
+                f"{error.message}, so its {DOCKER_MANIFEST} is read, as `docker load` does",
+                "make the archive anew, since other tools may read its damaged part",
             )
         )
         return docker
@@ -168,7 +169,7 @@ def _plain(path: Path, folder: Path | None) -> Iterator[Path]:
                 plain.flush()
             except OSError as error:
                 raise ResourceError(
-                    f"cannot decompress {path} to {folder or tempfile.gettempdir()}: {error.strerror}",
+                    f"can't decompress {path} to {folder or tempfile.gettempdir()}: {error.strerror}",
                     hint="free some space, or set TMPDIR to a folder on a larger disk",
                 ) from error
             yield Path(plain.name)
@@ -187,7 +188,9 @@ def _opened(files: Files, what: str, request: SourceRequest) -> Opened:
     found, names = _choose(blobs, listed, request, sparse=sparse)
     if found.left_out:
         request.emit(
-            events.Notice(f"{what}: {found.left_out} entries are no images, or not there, and left out")
+            events.Notice(
+                f"{what}: {counted(found.left_out, 'entry is', 'entries are')} left out: not an image, or absent"
+            )
         )
     return open_images(blobs, found, platforms=request.platforms, names=names, as_is=request.as_is)
 
@@ -195,8 +198,8 @@ def _opened(files: Files, what: str, request: SourceRequest) -> Opened:
 def _check_version(version: str, what: str) -> None:
     if not version.startswith(_VERSION):
         raise NotAnImageError(
-            f"{what} is an image layout of version {version[:40]!r}, and flakeship knows 1.0.0",
-            hint="see whether there is a newer flakeship, or write the layout as 1.0.0",
+            f"{what} is an image layout of version {version[:40]!r}, but flakeship reads 1.0.0",
+            hint="take a newer flakeship if there is one, or write the layout as 1.0.0",
         )
 
 
@@ -251,7 +254,7 @@ def _artifacts(blobs: _LayoutBlobs, listed: Sequence[Descriptor]) -> tuple[Artif
 
 def _json(files: Files, name: str, what: str) -> dict[str, Any]:
     if files.size(name) is None:
-        raise NotAnImageError(f"{what} is no whole image layout: it has no {name}", hint=_DAMAGED)
+        raise NotAnImageError(f"{what} is an incomplete image layout: it has no {name}", hint=_DAMAGED)
     with files.open(name) as reader:
         data = read_full(reader, DOCUMENT_LIMIT + 1)
     if git_lfs.is_pointer(data):

@@ -56,7 +56,7 @@ def pieces_of(handle: int | Path, what: str) -> Generator[bytes, None, None]:
             os.close(opened)
     except OSError as error:
         raise UsageError(
-            f"cannot read the image from {what}: {error.strerror}",
+            f"can't read the image from {what}: {error.strerror}",
             hint="pipe it in, or write it to a file and name that by `source`",
         ) from error
 
@@ -139,7 +139,7 @@ def _write(pieces: Iterable[bytes], file: Path, limit: int | None, *, what: str,
         folder = file.parent.parent
         why = "no space left" if is_disk_full(error) else error.strerror
         raise ResourceError(
-            f"cannot keep what comes through {what} in {folder}: {why}, after {size} bytes",
+            f"can't keep what comes through {what} in {folder}: {why}, after {size} bytes",
             hint=advice(error, "set TMPDIR to a folder that can be written to")
             + ", or set TMPDIR to a folder on a larger disk" * is_disk_full(error),
         ) from error

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from flakeship import events
 from flakeship.image.model import Platform
+from flakeship.printable import counted
 from flakeship.sources.blobs import RegistryImage
 from flakeship.sources.documents import is_index
 from flakeship.sources.indexes import ImageManifests, image_alone, manifests_below
@@ -23,7 +24,7 @@ def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
     if found.left_out:
         request.emit(
             events.Notice(
-                f"{remote.blobs.what}: {found.left_out} entries say something of an image as it was, and are left out"
+                f"{remote.blobs.what}: {counted(found.left_out, 'entry', 'entries')} left out, which describe the image as it was (attestations, signatures)"
             )
         )
     yield open_images(remote.blobs, found, platforms=request.platforms, as_is=request.as_is)

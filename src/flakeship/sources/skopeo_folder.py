@@ -22,7 +22,7 @@ KIND: Final = "folder of skopeo"
 _MANIFEST: Final = "manifest.json"
 _KEYS: Final = ({"config", "layers"}, {"manifests"}, {"fsLayers"})
 """What a manifest has, an index, and a manifest of schema 1."""
-_DAMAGED: Final = "write the folder anew: skopeo copy --all SOURCE dir:FOLDER"
+_DAMAGED: Final = "write the folder anew: `skopeo copy --all SOURCE dir:FOLDER`"
 
 
 def matches(path: Path, head: bytes) -> bool:

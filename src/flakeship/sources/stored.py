@@ -166,8 +166,8 @@ def _parts(manifest: Mapping[str, Any], what: str) -> tuple[Descriptor, list[Des
     config, layers = parse_descriptor(manifest.get("config"), what), manifest.get("layers")
     if plain_type(config.media_type) not in CONFIGS | SAYS_LITTLE:
         raise NotAnImageError(
-            f"{what} is no image: its config is of the media type {config.media_type!r}",
-            hint="flakeship publishes container images; for other artifacts use `oras`",
+            f"{what} is not an image: its config has the media type {config.media_type!r}",
+            hint="name a container image; for other artifacts use `oras`",
         )
     if not isinstance(layers, list):
         raise NotAnImageError(f"{what} lists no layers", hint=DAMAGED)
@@ -203,7 +203,7 @@ def _suffix(blobs: Blobs, entry: Descriptor, open_blob: functools.partial[Reader
     if "nondistributable" in entry.media_type or ".foreign." in entry.media_type:
         raise NotAnImageError(
             f"{called} may not be distributed: {entry.media_type}",
-            hint="such layers (of Windows, mostly) stay where their maker keeps them; use another base image",
+            hint="use another base image: such layers, mostly of Windows, may only be had from their maker",
         )
     if "+encrypted" in entry.media_type:
         raise NotAnImageError(
@@ -220,7 +220,7 @@ def _suffix(blobs: Blobs, entry: Descriptor, open_blob: functools.partial[Reader
     repacked = blobs.here and is_compressed(head)  # xz and bzip2 can't be named in a manifest
     if said is None and not (is_tar(head) or suffix or repacked):
         raise NotAnImageError(
-            f"{called} is of an unknown media type, {entry.media_type!r}, and no tar",
-            hint="flakeship knows layers that are a tar, plain or compressed with gzip or zstd",
+            f"{called} has an unknown media type, {entry.media_type!r}, and is not a tar",
+            hint="make the layer a tar, plain or compressed with gzip or zstd",
         )
     return suffix

@@ -96,8 +96,8 @@ class CachedStore:
             self._emit(
                 events.Warned(
                     f"the layer cache {self.folder.path} can't be used: {error.strerror or error}",
-                    hint=advice(error, "name a folder that can be written to by `layer-cache`, or `off`")
-                    + "; the run goes on without",
+                    hint=advice(error, "set `layer-cache` to a folder that can be written to, or to `off`")
+                    + "; the run goes on without it",
                 )
             )
 

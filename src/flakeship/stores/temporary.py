@@ -82,7 +82,7 @@ def _usual() -> Path:
     try:
         return Path(tempfile.gettempdir())
     except OSError as error:
-        raise ResourceError(f"cannot make a temporary folder: {error.strerror}", hint=_WRITABLE) from error
+        raise ResourceError(f"can't make a temporary folder: {error.strerror}", hint=_WRITABLE) from error
 
 
 def _made(directory: Path, mode: int) -> int:
@@ -90,7 +90,7 @@ def _made(directory: Path, mode: int) -> int:
         return make_folder(directory, mode=mode)
     except OSError as error:
         raise ResourceError(
-            f"cannot make a temporary folder in {directory.parent}: {error.strerror}",
+            f"can't make a temporary folder in {directory.parent}: {error.strerror}",
             hint=advice(error, _WRITABLE),
         ) from error
 
@@ -99,7 +99,7 @@ def _failed(error: OSError, directory: Path) -> ResourceError:
     if is_disk_full(error):
         return disk_full(directory)
     return ResourceError(
-        f"cannot pack a layer in {directory.parent}: {error.strerror}",
+        f"can't pack a layer in {directory.parent}: {error.strerror}",
         hint=advice(error, _WRITABLE),
     )
 

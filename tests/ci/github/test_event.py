@@ -60,8 +60,8 @@ def test_the_date_is_that_of_the_commit_among_several(tmp_path: Path) -> None:
     [
         ("", "is not JSON"),
         ("{", "is not JSON"),
-        ("[]", "no JSON object"),
-        ("null", "no JSON object"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
         ("[" * 100_000, "is nested too deeply"),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_broken_payload_leaves_the_environment(tmp_path: Path, document: str, 
 
 def test_a_payload_without_an_end_leaves_the_environment(tmp_path: Path) -> None:
     environ = events.github("tag v1.2.3", tmp_path) | {"GITHUB_EVENT_PATH": "/dev/zero"}
-    assert "cannot be read (it has more than 33554432 bytes)" in context(environ, tmp_path).notices[0]
+    assert "can't be read (it has more than 33554432 bytes)" in context(environ, tmp_path).notices[0]
 
 
 @pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
@@ -113,7 +113,7 @@ def test_a_timer_runs_on_the_default_branch(tmp_path: Path, event: str, tags: tu
 def test_a_missing_payload_leaves_the_environment(tmp_path: Path) -> None:
     environ = events.github("tag v1.2.3", tmp_path)
     assert (
-        "cannot be read (No such file"
+        "can't be read (No such file"
         in context(environ | {"GITHUB_EVENT_PATH": "/none"}, tmp_path).notices[0]
     )
     assert "not set" in context(environ | {"GITHUB_EVENT_PATH": ""}, tmp_path).notices[0]
@@ -179,7 +179,7 @@ def test_the_length_of_the_short_sha_is_asked_of_the_environment(tmp_path: Path)
             assert context(environ, tmp_path).short_sha == expected
             continue
         with pytest.raises(
-            UsageError, match=r"DOCKER_METADATA_SHORT_SHA_LENGTH is .*, which is no number"
+            UsageError, match=r"DOCKER_METADATA_SHORT_SHA_LENGTH is .*, which is not a number"
         ) as caught:
             context(environ, tmp_path)
         assert "such as 12" in caught.value.hint

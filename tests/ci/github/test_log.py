@@ -270,9 +270,9 @@ def test_a_file_that_is_missing_or_can_not_be_written(tmp_path: Path, variable: 
             github.summarise("x", to)
 
     write({})
-    with pytest.raises(ResourceError, match=f"cannot write {variable}") as caught:
+    with pytest.raises(ResourceError, match=f"can't write {variable}") as caught:
         write({variable: str(tmp_path / "no" / "file")})
-    assert "what was shipped is where it should be" in caught.value.message
+    assert "the image is at its destinations" in caught.value.message
     assert "runner makes this file" in caught.value.hint
 
 

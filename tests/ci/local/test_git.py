@@ -113,7 +113,7 @@ def test_no_repository_no_commit_no_git(tree: Tree, tmp_path: Path) -> None:
     found = detect(ENVIRON | {"GIT_CEILING_DIRECTORIES": str(tmp_path)}, cwd=str(outside), now=NOW)
     assert (found.ref, found.notices) == (
         "",
-        ("this is no git repository, so branch, tag and commit are unknown",),
+        ("this folder is not in a git repository, so branch, tag and commit are unknown",),
     )
     empty = Tree(outside)
     empty.git("init", "-q", "-b", "trunk")
@@ -123,7 +123,7 @@ def test_no_repository_no_commit_no_git(tree: Tree, tmp_path: Path) -> None:
         "",
         ("the repository has no commit yet",),
     )
-    assert "git cannot be run here" in tree.context(PATH="/nonexistent").notices[0]
+    assert "git can't be started" in tree.context(PATH="/nonexistent").notices[0]
 
 
 def test_the_password_of_a_remote_is_seen_nowhere(tree: Tree) -> None:
@@ -174,7 +174,7 @@ def test_git_can_take_the_place_of_what_a_platform_says(tree: Tree, tmp_path: Pa
         tree.git("rev-parse", "HEAD"),
     )
     kept = local.from_git(found, environ | {"PATH": "/nonexistent"}, cwd=str(tree.path))
-    assert (kept.ref, "git cannot be run" in kept.notices[-1]) == (found.ref, True)
+    assert (kept.ref, "git can't be started" in kept.notices[-1]) == (found.ref, True)
 
 
 def test_the_date_of_a_commit_is_asked_of_git(tree: Tree) -> None:

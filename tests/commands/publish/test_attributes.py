@@ -78,7 +78,7 @@ def test_a_name_may_be_given_to_a_single_one() -> None:
 
 
 def test_two_of_one_name_are_refused() -> None:
-    with pytest.raises(UsageError, match="two attributes go by the name 'image'") as caught:
+    with pytest.raises(UsageError, match="two attributes have the name 'image'") as caught:
         split(flake=(".#a.image", ".#b.image"))
     assert "one=" in caught.value.hint
 
@@ -102,7 +102,7 @@ def test_a_place_for_one_image_must_say_whose_it_is(inputs: dict[str, tuple[str,
     with pytest.raises(UsageError) as caught:
         split(flake=(".#a", ".#b"), **inputs)
     assert caught.value.message.startswith(f"{place!r} would hold a, b")
-    assert caught.value.hint == f"say whose it is: a={place}"
+    assert caught.value.hint == f"name the attribute that goes there: a={place}"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,10 @@ def test_what_is_said_counts_and_an_engine_alone_needs_none(
         ({"compression_level": 3}, "gzip takes 0 to 2"),
         ({"compression": "zstd", "compression_level": 20}, "zstd takes 1 to 19"),
         ({"compression": "none", "compression_level": 1}, "none takes 0 to 0"),
-        ({"compression": "zstd", "media_types": "docker"}, "docker's media types have no zstd"),
+        (
+            {"compression": "zstd", "media_types": "docker"},
+            "Docker's media types have no name for layers in zstd",
+        ),
     ],
 )
 def test_what_can_not_be_is_refused(inputs: dict[str, Any], words: str) -> None:

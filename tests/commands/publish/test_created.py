@@ -109,7 +109,7 @@ def test_the_date_of_the_run_is_never_taken_for_the_commits(
     if known:
         created("commit").check_commit(context.committed, lambda: pytest.fail("Nix is asked"))
     else:
-        with pytest.raises(UsageError, match="is in no git repository"):
+        with pytest.raises(UsageError, match="there is no git repository"):
             created("commit").check_commit(context.committed, lambda: None)
 
 
@@ -119,12 +119,12 @@ def test_nix_is_asked_where_nobody_else_knows(nix: Nix, make_flake: Callable[...
     versioned = Installable.parse(f"{folder}#fails", cwd="/")
     created("commit").check_commit(None, lambda: source_of(nix, versioned))
     unversioned = Installable.parse(f"path:{folder}#fails", cwd="/")
-    with pytest.raises(UsageError, match="is in no git repository") as caught:
+    with pytest.raises(UsageError, match="there is no git repository") as caught:
         created("commit").check_commit(None, lambda: source_of(nix, unversioned))
     assert "created: auto" in caught.value.hint
 
 
 def test_a_commit_that_nobody_knows() -> None:
-    with pytest.raises(UsageError, match="is in no git repository") as caught:
+    with pytest.raises(UsageError, match="there is no git repository") as caught:
         moment("commit", commit=None)
     assert "fetch-depth" in caught.value.hint

@@ -38,7 +38,7 @@ def test_where_it_goes(given: dict[str, Any], to: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("to", ["-", "docker-archive:FILE", "oci-archive:FILE"])
 def test_a_place_for_one_image(to: str) -> None:
-    with pytest.raises(UsageError, match="holds one image, and with `debug` there are two") as caught:
+    with pytest.raises(UsageError, match="holds one image, but `debug` makes two") as caught:
         debug_settings(Settings(to=(to,), debug=True))
     assert "a run of its own" in caught.value.hint
 

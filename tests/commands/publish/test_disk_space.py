@@ -57,7 +57,7 @@ def test_a_temporary_folder_that_is_nearly_full(tiny: Path, tmp_path: Path) -> N
 
 def test_a_destination_that_is_nearly_full(tiny: Path, enough: Path, tmp_path: Path) -> None:
     for target in (Layout(tiny / "a/b", ""), Archive(tiny / "image.tar", "docker-archive", ())):
-        with pytest.raises(ResourceError, match=r"no space for an image in .*tiny.*: 3\.1 MB") as caught:
+        with pytest.raises(ResourceError, match=r"tiny.* has no space for an image: 3\.1 MB") as caught:
             check_room(tmp_path, [target])
         assert "larger disk" in caught.value.hint
     check_room(

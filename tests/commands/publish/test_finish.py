@@ -164,7 +164,7 @@ def test_a_lost_blob_is_made_again_and_alone(archive: Path, tmp_path: Path, tell
 def test_a_registry_that_loses_what_it_is_sent_is_an_error(archive: Path, tmp_path: Path) -> None:
     packed = made(archive, tmp_path / "first")
     place = Registry(set(), {packed.layers[0].descriptor.digest}, tells="never")
-    with pytest.raises(UnreachableError, match="just sent"):
+    with pytest.raises(UnreachableError, match="just written"):
         shipment(archive, tmp_path, place, [], []).ship()
 
 

@@ -45,8 +45,11 @@ def test_one_image_among_the_outputs_is_the_image(outputs: dict[str, str], names
 def test_two_images_are_not_guessed_between(outputs: dict[str, str]) -> None:
     with pytest.raises(NotAnImageError) as caught:
         image_output.check_one_image(output(outputs, "out", "debug", "doc"), FLAKE)
-    assert caught.value.message == ".#app has 2 outputs that are images, out, debug, and one is published"
-    assert caught.value.hint == "name the one that is meant: `.#app^out` or `.#app^debug`"
+    assert (
+        caught.value.message
+        == ".#app has 2 outputs that are images, out, debug, but only one can be published"
+    )
+    assert caught.value.hint == "name the one to publish: `.#app^out` or `.#app^debug`"
 
 
 @dataclass
@@ -75,17 +78,19 @@ def refused(
 
 def test_another_output_that_is_an_image_is_proposed(outputs: dict[str, str]) -> None:
     error = refused(outputs, "doc", outputs)
-    assert error.message == f"{outputs['doc']} is no image: it is none of the kinds that flakeship knows"
-    assert error.hint.startswith("another output of the package is an image: `.#app^out` or `.#app^debug`. ")
+    assert error.message == f"{outputs['doc']} is not an image: it is of a kind that flakeship does not know"
+    assert error.hint.startswith(
+        "name another output of the package, which is an image: `.#app^out` or `.#app^debug`; or "
+    )
 
 
 def test_another_output_that_was_asked_for_too_is_proposed(outputs: dict[str, str]) -> None:
-    assert "`.#app^debug`. " in refused(outputs, "doc", {}, "debug").hint
+    assert "`.#app^debug`; or " in refused(outputs, "doc", {}, "debug").hint
 
 
 @pytest.mark.parametrize("known", [{}, {"doc": "gone"}, {"out": "hash-nowhere"}, {"out": None}])
 def test_without_another_image_the_error_stays(outputs: dict[str, str], known: dict[str, str | None]) -> None:
-    assert refused(outputs, "doc", known).hint.startswith("point it at an image")
+    assert refused(outputs, "doc", known).hint.startswith("name an image")
 
 
 def test_what_goes_wrong_while_the_image_is_read_is_not_of_the_opening(outputs: dict[str, str]) -> None:
@@ -104,7 +109,7 @@ def test_what_goes_wrong_while_the_image_is_read_is_not_of_the_opening(outputs: 
 def test_a_source_has_no_outputs(outputs: dict[str, str]) -> None:
     obtained = Obtained(Path(outputs["doc"]))
     with (
-        pytest.raises(NotAnImageError, match="none of the kinds"),
+        pytest.raises(NotAnImageError, match="of a kind that flakeship does not know"),
         image_output.opened(obtained, SourceRequest(), lambda: pytest.fail("Nix is asked")),
     ):
         pass

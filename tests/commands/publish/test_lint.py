@@ -33,7 +33,7 @@ def test_strict_rejects_for_a_warning_with_all_of_them() -> None:
     assert caught.value.exit_code == 7
     assert caught.value.message == "lint rejects the image: command"
     assert "nothing says what to run" in caught.value.detail
-    assert "`lint` to `warn`" in caught.value.hint
+    assert "`lint: warn`" in caught.value.hint
 
 
 def test_off_looks_at_nothing() -> None:

@@ -87,9 +87,9 @@ def test_a_metadata_file_is_looked_at_before_the_build(name: str, tmp_path: Path
 
 def test_a_metadata_file_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match="cannot write the metadata file") as caught:
+    with pytest.raises(ResourceError, match="can't write the metadata file") as caught:
         write_metadata(tmp_path / "file" / "meta.json", {})
-    assert "the image is where it should be" in caught.value.message
+    assert "the image is at its destinations" in caught.value.message
     assert "can be written to" in caught.value.hint
 
 

@@ -78,7 +78,7 @@ def test_a_health_check_warns_where_few_will_see_it(family: str, warnings: int) 
     ("inputs", "words"),
     [
         ({"entrypoint": "'unclosed"}, "entrypoint: \"'unclosed\" can't be split"),
-        ({"cmd": '["unclosed'}, "cmd: '[\"unclosed' looks like a JSON list"),
+        ({"cmd": '["unclosed'}, "cmd: '[\"unclosed' begins like a JSON list"),
         ({"cmd": "[1]"}, "not a list of strings"),
         ({"cmd": '["\\u0000"]'}, "NUL"),
         ({"entrypoint": '["a", "\\ud800"]'}, "half of a surrogate pair"),
@@ -99,7 +99,7 @@ def test_a_health_check_warns_where_few_will_see_it(family: str, warnings: int) 
         ({"stop_signal": "TERMINATE"}, "stop-signal: 'TERMINATE'"),
         ({"stop_signal": "SIGFOO"}, "stop-signal: 'SIGFOO'"),
         ({"stop_signal": "SIGRTMIN+16"}, "stop-signal: 'SIGRTMIN+16'"),
-        ({"stop_signal": "65"}, "stop-signal: '65'"),
+        ({"stop_signal": "65"}, "'65' is not a valid stop-signal"),
         ({"healthcheck": "true"}, "healthcheck: 'true'"),
         ({"override_platform": "arm64"}, "override-platform: 'arm64'"),
         ({"override_platform": "Linux/arm64"}, "override-platform: 'Linux/arm64'"),
@@ -137,7 +137,10 @@ def test_an_image_that_is_labelled_anew_is_told_of(said: str, wanted: str, notic
     made = overridden_by(image, overrides=overrides, emit=heard.append)
     assert made.platform.serves(platform_of(wanted))
     told = [event.text for event in heard if isinstance(event, events.Notice)]
-    assert told == [f"the image says that it is for {said}, and is published as one for {wanted}"] * notices
+    assert (
+        told
+        == [f"the config says that the image is for {said}; it is published as one for {wanted}"] * notices
+    )
     assert not any(isinstance(event, events.Warned) for event in heard)
 
 

@@ -93,7 +93,7 @@ def test_a_platform_that_an_index_lacks_is_named_with_those_that_it_has(
     three: Story, wanted: tuple[str, ...]
 ) -> None:
     with pytest.raises(
-        UsageError, match=r"linux/s390x, and .* holds linux/amd64, linux/arm64, linux/riscv64"
+        UsageError, match=r"linux/s390x, but .* holds linux/amd64, linux/arm64, linux/riscv64"
     ):
         three.publish(*wanted)
     assert three.nothing_was_written()
@@ -158,7 +158,7 @@ def test_a_single_image_is_checked_and_not_labelled_anew(
     for name in ("linux/amd64", "linux/x86_64", "linux/amd64/v1"):
         assert story.publish(name)["layers"] == plain
     for wanted in (("linux/arm64",), ("linux/amd64", "linux/arm64")):
-        with pytest.raises(UsageError, match=r"names linux/arm64, and .* for linux/amd64 alone") as caught:
+        with pytest.raises(UsageError, match=r"names linux/arm64, but .* for linux/amd64 alone") as caught:
             story.publish(*wanted)
         assert "`override-platform: linux/arm64`" in caught.value.hint
 
@@ -197,7 +197,7 @@ def test_an_image_that_its_index_lists_as_another_is_what_the_index_says(story: 
     assert not story.warnings()
     assert story.publish("linux/arm64")["configs"][0]["architecture"] == "arm64"
     assert story.warnings() == [
-        "the index lists the image as one for linux/arm64, as which it is published; its config says linux/amd64"
+        "the index says that the image is for linux/arm64, but its config says linux/amd64; it is published as one for linux/arm64"
     ]
     corrected = story.publish("linux/arm64", override_platform="linux/amd64")
     assert corrected["configs"][0]["architecture"] == "amd64"

@@ -30,7 +30,7 @@ def test_what_is_published_is_not_built_again_unless_it_is_asked_for(
 
 def test_a_source_can_not_be_built_twice(tmp_path: Path) -> None:
     machine, _ = runtime(tmp_path)
-    with pytest.raises(UsageError, match="rebuild is `compare`, but a `source` is not built") as caught:
+    with pytest.raises(UsageError, match="`rebuild` is `compare`, but a `source` is not built") as caught:
         publish_one(Settings(source="image.tar", rebuild="compare", to=("oci:out",)), machine)
     assert "leave `rebuild` out" in caught.value.hint
     assert not (tmp_path / "out").exists()

@@ -118,7 +118,7 @@ def test_the_last_member_may_lack_its_padding(padding: int) -> None:
     for kind in (io.BytesIO, Pipe):
         for contents in (True, False):
             assert [member.name for member, _ in read(kind(data), contents=contents)] == ["a"]
-        with pytest.raises(DamagedError, match="1 bytes too early"):
+        with pytest.raises(DamagedError, match="1 byte too early"):
             read(kind(data[: 512 + 699]), contents=False)
 
 
@@ -283,7 +283,7 @@ def test_numbers(field: bytes, value: int) -> None:
 
 @pytest.mark.parametrize("field", [b"0x12", b"9", b"-1", b"1 2"])
 def test_no_numbers(field: bytes) -> None:
-    with pytest.raises(ValueError, match="is no octal number"):
+    with pytest.raises(ValueError, match="is not an octal number"):
         number(field)
 
 

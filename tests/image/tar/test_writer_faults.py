@@ -96,6 +96,6 @@ def test_what_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "open", refuse)  # root may read everything
     with pytest.raises(ResourceError) as caught:
         written(tmp_path)
-    assert "cannot read" in caught.value.message
+    assert "can't read" in caught.value.message
     assert "/file: Permission denied" in caught.value.message
     assert "may read the store" in caught.value.hint

@@ -76,7 +76,7 @@ def test_a_place_within_a_value_counts_its_own_lines() -> None:
 def test_an_open_quote_is_an_error_that_names_its_place() -> None:
     with pytest.raises(UsageError, match=r"line 2, column 3: a quote is opened") as caught:
         parse_list('a\nb,"c\nd')
-    assert "Close it" in caught.value.hint
+    assert "close it" in caught.value.hint
 
 
 def test_a_pair_has_everything_behind_the_first_equals_sign() -> None:

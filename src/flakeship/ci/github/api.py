@@ -17,8 +17,8 @@ def open_api(environ: Mapping[str, str], *, token: str, fetch: Fetch, emit: even
     """
     if not token:
         raise UsageError(
-            "github-api is on, and there is no token to ask with",
-            hint="give `github-token: ${{ github.token }}`; reading a public project needs no permission of it",
+            "`github-api` is on, but there is no token for GitHub's API",
+            hint="set `github-token: ${{ github.token }}`; for a public project it needs no permission",
         )
     base = environ.get("GITHUB_API_URL") or "https://api.github.com"
 
@@ -26,7 +26,7 @@ def open_api(environ: Mapping[str, str], *, token: str, fetch: Fetch, emit: even
         try:
             return fetch(f"{base.rstrip('/')}/{path}", token)
         except Error as error:
-            emit(events.Notice(f"GitHub's API does not tell of {path}: {error.message}"))
+            emit(events.Notice(f"GitHub's API gave no answer about {path}: {error.message}"))
             raise
 
     return ask

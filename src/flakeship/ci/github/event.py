@@ -95,15 +95,15 @@ def _payload(environ: Mapping[str, str]) -> tuple[Mapping[str, Any], tuple[str, 
         payload = json_of(read_file(Path(path), DOCUMENT_LIMIT))
     except OSError as error:
         return {}, (
-            f"the event payload cannot be read ({error.strerror}), so only the environment says what started this run",
+            f"the event payload can't be read ({error.strerror}), so only the environment says what started this run",
         )
     except ValueError as error:
         return {}, (
-            f"the event payload cannot be read ({error}), so only the environment says what started this run",
+            f"the event payload can't be read ({error}), so only the environment says what started this run",
         )
     if not isinstance(payload, dict):
         return {}, (
-            "the event payload is no JSON object, so only the environment says what started this run",
+            "the event payload is not a JSON object, so only the environment says what started this run",
         )
     wanted, found = environ.get("GITHUB_REPOSITORY", ""), text(payload, "repository", "full_name")
     if wanted and found and wanted.lower() != found.lower():

@@ -40,7 +40,9 @@ def exported(outputs: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
     text = environ.get(_EXPORTED, "")
     word = text.strip().lower()
     if word not in {"", *_TRUE, *_FALSE}:
-        raise UsageError(f"{_EXPORTED} is {text!r}", hint="write true or false")
+        raise UsageError(
+            f"{_EXPORTED} is {text!r}, which is neither true nor false", hint="write true or false"
+        )
     if word in _FALSE:
         return {}
     return {
@@ -89,8 +91,8 @@ def _append(variable: str, text: str, environ: Mapping[str, str]) -> None:
             file.write(_bytes(redacted_result(text)))
     except OSError as error:
         raise ResourceError(
-            f"cannot write {variable} ({name}): {error.strerror}; what was shipped is where it should be",
-            hint="the runner makes this file; look at how the step is run",
+            f"can't write {variable} ({name}): {error.strerror}; the image is at its destinations",
+            hint="check how the step is started: the runner makes this file",
         ) from error
 
 

@@ -25,6 +25,6 @@ def refusal_hint(host: str) -> str:
     if host != _HOST:
         return ""
     return (
-        "The job needs `permissions: packages: write`, and the package must be linked to this repository or grant it "
-        "write access (package settings, Manage Actions access)."
+        "give the job `permissions: packages: write`, and link the package to this repository or grant the repository "
+        "write access to it (package settings, Manage Actions access)"
     )

@@ -34,7 +34,7 @@ def unreachable_hint(host: str) -> str:
     if not host.startswith(_MADE_UP):
         return ""
     return (
-        f"gitlab-ci-local makes up {host}, and nothing listens there: tell it of a registry by "
+        f"name a registry that exists, since gitlab-ci-local makes up {host} and nothing listens there: name it by "
         "`--variable CI_REGISTRY=HOST:PORT`, let it start one by `--registry`, or name the image with `images`; "
         "with `push: false` the image is built and sent nowhere"
     )
@@ -45,6 +45,6 @@ def refusal_hint(host: str) -> str:
     if "gitlab" not in host or host.startswith(_MADE_UP):
         return ""
     return (
-        "In GitLab CI, push to $CI_REGISTRY_IMAGE with CI_REGISTRY_USER and CI_REGISTRY_PASSWORD; elsewhere use a deploy "
-        "token with write_registry."
+        "in GitLab CI, push to $CI_REGISTRY_IMAGE with CI_REGISTRY_USER and CI_REGISTRY_PASSWORD; elsewhere use a deploy "
+        "token with write_registry"
     )

@@ -94,7 +94,7 @@ class Git:
         try:
             done = run([*variables.GIT_COMMAND, *arguments], environ=environ, cwd=self.cwd, timeout=60)
         except (NotStartedError, ResourceError, TimeoutError):
-            raise GitError("git cannot be run here, so branch, tag and commit are unknown") from None
+            raise GitError("git can't be started, so branch, tag and commit are unknown") from None
         if done.returncode == 0:
             return done.stdout.decode(errors="replace").strip()
         if b"dubious ownership" in done.stderr:
@@ -103,7 +103,7 @@ class Git:
                 " (git config --global --add safe.directory DIR)"
             )
         if b"not a git repository" in done.stderr:
-            raise GitError("this is no git repository, so branch, tag and commit are unknown")
+            raise GitError("this folder is not in a git repository, so branch, tag and commit are unknown")
         raise GitError(f"git {arguments[0]} failed, so some of branch, tag and commit are unknown")
 
     def or_empty(self, *arguments: str) -> str:

@@ -44,8 +44,8 @@ def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(
-            f"flake: two attributes go by the name {twice[0]!r}",
-            hint="name them: one=.#x.image and two=.#y.image",
+            f"flake: two attributes have the name {twice[0]!r}",
+            hint="give each a name of its own: one=.#x.image and two=.#y.image",
         )
     made = tuple(Attribute(name, _for(settings, name, line, set(names)), _tag(name)) for name, line in named)
     _check_apart(made, settings)
@@ -122,6 +122,6 @@ def _check_apart(made: Sequence[Attribute], settings: Settings) -> None:
     shared = (line for line in places if line.partition("=")[0] not in names)
     if place := next(shared, None):
         raise UsageError(
-            f"{place!r} would hold {', '.join(sorted(names))}, each in place of the one before",
-            hint=f"say whose it is: {made[0].name}={place}",
+            f"{place!r} would hold {', '.join(sorted(names))}, each of which would replace the one before",
+            hint=f"name the attribute that goes there: {made[0].name}={place}",
         )

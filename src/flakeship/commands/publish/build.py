@@ -56,10 +56,12 @@ def _existing_part(request: Request, plan: Plan, run: Run) -> Part | None:
     if source is None:
         return None
     if not plan.lint.looks_at(source.blobs, plan.existing.open):
-        run.emit(events.Notice("lint is strict and can't read what is published, so it is built"))
+        run.emit(
+            events.Notice("`lint` is `strict` and a published image can't be checked, so the image is built")
+        )
         return None
     made_from = " and ".join(buildable.description().paths)
-    run.emit(events.Notice(f"already published: made from {made_from}, so nothing is built"))
+    run.emit(events.Notice(f"the image made from {made_from} is published already, so nothing is built"))
     from flakeship.nix.build import BuildOutput
 
     output = BuildOutput(source.derivation, buildable.description().outputs, "")

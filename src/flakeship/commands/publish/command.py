@@ -71,7 +71,8 @@ def _telling_what_is_there(published: Sequence[Published], emit: events.Emit) ->
         if there := outputs.references(published):
             emit(
                 events.Warned(
-                    f"published before this error: {', '.join(there)}", hint="they stay as they are"
+                    f"these images were published before the error: {', '.join(there)}",
+                    hint="keep them or delete them: flakeship leaves them as they are",
                 )
             )
         raise

@@ -63,7 +63,7 @@ def _locked(installable: Installable, obtained: Obtained, emit: events.Emit) -> 
     )
     emit(
         events.Notice(
-            f"contents: {installable} is what this machine's registry of flakes means by {hit['name']}, for {why}"
+            f"contents: {installable} is what {hit['name']} stands for in this machine's registry of flakes, for {why}"
         )
     )
     return installable
@@ -87,8 +87,8 @@ def _for_system(installable: Installable, system: str, builder: Builder) -> Inst
             return candidate
         builder.emit(
             events.Warned(
-                f"contents: {installable} is for {found}, and the package for {system}",
-                f"name what is for {system}: FLAKE#packages.{system}.NAME",
+                f"contents: {installable} is for {found}, but the package is for {system}",
+                f"name one that is for {system}: `FLAKE#packages.{system}.NAME`",
             )
         )
     return installable

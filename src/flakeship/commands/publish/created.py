@@ -78,8 +78,8 @@ class Created:
 
 def _no_commit() -> UsageError:
     return UsageError(
-        "created is `commit`, but the source is in no git repository that tells its commit's date",
-        hint="check out with history (fetch-depth: 1 is enough), or use `created: auto`",
+        "`created` is `commit`, but the date of the commit is unknown: there is no git repository, or git can't read it",
+        hint="check the repository out before this step (`fetch-depth: 1` is enough), or set `created: auto`",
     )
 
 
@@ -89,7 +89,7 @@ def _moment(text: str, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{name} is {text!r}, which is no date", hint=_HINT) from error
+        raise UsageError(f"{name} is {text!r}, which is not a date", hint=_HINT) from error
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError as error:

@@ -50,8 +50,8 @@ def warn_of_ignored_inputs(packages_only: Sequence[str], made: Result, emit: eve
         names = ", ".join(name.replace("_", "-") for name in packages_only)
         emit(
             events.Warned(
-                f"{made.name} is an image already, so nothing came of {names}",
-                hint="these are for plain packages; for an image, say it in its Nix expression",
+                f"{made.name} is an image already, so {names} had no effect",
+                hint="set the same in the Nix expression of the image: these inputs are for plain packages",
             )
         )
 
@@ -61,7 +61,7 @@ def _varied(text: str) -> str:
     varied = kind.with_suffix(text, DEBUG) if kind else None
     if varied is None:
         raise UsageError(
-            f"debug: {text!r} holds one image, and with `debug` there are two",
+            f"debug: {text!r} holds one image, but `debug` makes two",
             hint="publish the variant in a run of its own, with the shell among `contents`",
         )
     return varied

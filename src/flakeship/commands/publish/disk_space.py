@@ -26,7 +26,7 @@ def check_room(temporary: Path, targets: Sequence[Target]) -> None:
     for folder in filter(None, (target.folder for target in targets)):
         if (free := _free(folder)) is not None and free < LEAST:
             raise ResourceError(
-                f"no space for an image in {folder}: {free / 1e6:,.1f} MB are free",
+                f"{folder} has no space for an image: {free / 1e6:,.1f} MB are free",
                 hint="free some space, or name a folder on a larger disk",
             )
 

@@ -66,8 +66,8 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             missing = error.digests - resent
             if not missing:
                 raise UnreachableError(
-                    f"blobs that were just sent are not there: {error}",
-                    hint="the registry loses what it accepts; look at its storage and its log",
+                    f"blobs that were just written are not there: {error}",
+                    hint="check the storage of the destination and its log: it lost what it had accepted",
                 ) from error
 
 

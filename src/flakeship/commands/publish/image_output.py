@@ -28,8 +28,8 @@ def check_one_image(output: BuildOutput, installable: Installable) -> None:
     if len(images) < 2:
         return
     raise NotAnImageError(
-        f"{installable} has {len(images)} outputs that are images, {', '.join(images)}, and one is published",
-        hint=f"name the one that is meant: {' or '.join(f'`{_of_output(installable, name)}`' for name in images)}",
+        f"{installable} has {len(images)} outputs that are images, {', '.join(images)}, but only one can be published",
+        hint=f"name the one to publish: {' or '.join(f'`{_of_output(installable, name)}`' for name in images)}",
     )
 
 
@@ -48,7 +48,7 @@ def opened(obtained: Obtained, request: SourceRequest, nix: Callable[[], Nix]) -
             named = " or ".join(f"`{_of_output(obtained.buildable.installable, name)}`" for name in images)
             raise NotAnImageError(
                 error.message,
-                hint=f"another output of the package is an image: {named}. {error.hint}",
+                hint=f"name another output of the package, which is an image: {named}; or {error.hint}",
                 detail=error.detail,
             ) from error
         yield source

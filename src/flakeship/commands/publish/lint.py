@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # runs with `lint: off` import none of it
 Mode = str
 """`off`, `warn` or `strict`: the choices of the input `lint`."""
 
-_HINT: Final = "mend them in the flake, or set the input `lint` to `warn`"
+_HINT: Final = "correct the image in the flake, or set `lint: warn`"
 
 
 class Lint:
@@ -90,8 +90,8 @@ class Lint:
             unseen = len(packed.image.layers) - sum(map(view.seen, range(len(packed.image.layers))))
             self._emit(
                 (events.Notice if self._mode == "strict" else events.Detail)(
-                    f"lint: {unseen} of {len(packed.image.layers)} layers were not looked at, being large or not read by "
-                    "this run, so nothing is said of what may be missing: /tmp, certificates, /etc/passwd"
+                    f"lint: {unseen} of {len(packed.image.layers)} layers were not checked, because they are large or were not read by "
+                    "this run, so lint can't tell whether /tmp, certificates or /etc/passwd are missing"
                 )
             )
 

@@ -56,6 +56,6 @@ def write_metadata(path: Path, document: Mapping[str, Any]) -> None:
         path.write_text(redacted_result(json_of(document, indent=2)) + "\n", encoding="utf-8")
     except OSError as error:
         raise ResourceError(
-            f"cannot write the metadata file {path}: {error.strerror}; the image is where it should be",
+            f"can't write the metadata file {path}: {error.strerror}; the image is at its destinations",
             hint="name a file in a folder that can be written to",
         ) from error

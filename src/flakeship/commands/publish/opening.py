@@ -66,8 +66,8 @@ class DestinationRequest:
         registries = self.pushed_to(wanted)
         if self.needs_registry and len(registries) > 1:
             raise UsageError(
-                f"username and password are given, but not for which of {', '.join(sorted(registries))}",
-                hint="set `registry`, and use `docker login` or an authfile for the others",
+                f"`username` and `password` are given, but not for which of {', '.join(sorted(registries))}",
+                hint="set `registry` to the one that they are for, and use `docker login` or `authfile` for the others",
             )
         return tuple(scope.enter_context(opened(target, self.options)) for target in wanted)
 
@@ -159,8 +159,8 @@ def _check_pair(settings: Settings, run: Run) -> None:
     if bool(settings.username) != bool(settings.password) and not withheld:
         missing = "password" if settings.username else "username"
         raise UsageError(
-            f"{missing} is missing: username and password go together",
-            hint="set FLAKESHIP_PASSWORD or give --password-stdin"
+            f"`{missing}` is missing: `username` and `password` are needed together",
+            hint="set `password`: the variable FLAKESHIP_PASSWORD, or --password-stdin"
             if missing == "password"
             else "set `username`",
         )

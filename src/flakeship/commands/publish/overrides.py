@@ -35,8 +35,8 @@ def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overr
     if healthcheck and settings.media_types == "oci":
         emit(
             events.Warned(
-                "a health check is no part of OCI's config: docker reads it, podman and Kubernetes do not",
-                "set `media-types: docker` for those that only look there, or leave `healthcheck` out",
+                "image-spec has no health check: docker reads it in an image with OCI's media types, podman and Kubernetes do not",
+                "set `media-types: docker` for engines that only look there, or leave `healthcheck` out",
             )
         )
     override, chosen = settings.override_platform, platforms_of(settings.platforms)
@@ -61,11 +61,15 @@ def overridden_by(image: Image, *, overrides: Overrides, emit: events.Emit) -> I
     """The image with all of them. A Notice where it is labelled anew, a Warned event where an index did that before."""
     wanted, said = overrides.platform, image.platform
     if wanted and not said.serves(wanted):
-        emit(events.Notice(f"the image says that it is for {said}, and is published as one for {wanted}"))
+        emit(
+            events.Notice(
+                f"the config says that the image is for {said}; it is published as one for {wanted}"
+            )
+        )
     elif overrides.chosen and not wanted and (own := platform_in(image.config)).normal[:2] != said.normal[:2]:
         emit(
             events.Warned(
-                f"the index lists the image as one for {said}, as which it is published; its config says {own}",
+                f"the index says that the image is for {said}, but its config says {own}; it is published as one for {said}",
                 f"write `override-platform: {own}` if its programs are for that",
             )
         )
@@ -92,7 +96,7 @@ def _json_list(text: str) -> tuple[str, ...]:
         words = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{text!r:.200} looks like a JSON list, but is none: {error}", hint='write ["a", "b c"]'
+            f"{text!r:.200} begins like a JSON list, but is not JSON: {error}", hint='write ["a", "b c"]'
         ) from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise UsageError(f"{text!r} is not a list of strings", hint='put each word in quotes: ["sleep", "5"]')
@@ -101,7 +105,9 @@ def _json_list(text: str) -> tuple[str, ...]:
 
 def _printable(name: str, words: Sequence[str]) -> tuple[str, ...]:
     if any("\0" in word for word in words):
-        raise UsageError(f"{name}: a word holds a NUL, which no program can be given", hint="leave it out")
+        raise UsageError(
+            f"{name}: a word holds a NUL, which can't be passed to a program", hint="leave it out"
+        )
     if any("\ud800" <= character <= "\udfff" for word in words for character in word):
         raise UsageError(f"{name}: a word holds half of a surrogate pair", hint="write the character itself")
     return tuple(words)
@@ -127,7 +133,7 @@ def _ports(text: str) -> Iterator[tuple[str, bool]]:
     last = int(hit[2] or first) if hit else 0
     if not hit or not 0 < first <= last < 65536 or last - first >= _PORTS_LIMIT:
         raise UsageError(
-            f"expose: {text!r} is no port",
+            f"expose: {text!r} is not a port",
             hint="write 8080, 53/udp or 8000-8010; -8080 takes one away",
         )
     yield from ((f"{port}/{hit[3] or 'tcp'}", wanted) for port in range(first, last + 1))
@@ -139,11 +145,14 @@ def _volume(text: str) -> tuple[str, bool]:
 
 def _absolute(name: str, path: str) -> str:
     if path and (not path.startswith("/") or not path.isprintable() or ".." in path.split("/")):
-        raise UsageError(f"{name}: {path!r} is no absolute path", hint="begin it with a slash, without `..`")
+        raise UsageError(
+            f"{name}: {path!r} is not an absolute path",
+            hint="write a path that begins with a slash and has no `..`",
+        )
     return path
 
 
 def _matching(name: str, text: str, pattern: re.Pattern[str], hint: str) -> str:
     if text and not pattern.fullmatch(text):
-        raise UsageError(f"{name}: {text!r} can't be one", hint=hint)
+        raise UsageError(f"{name}: {text!r} is not a valid {name}", hint=hint)
     return text

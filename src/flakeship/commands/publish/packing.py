@@ -46,13 +46,14 @@ class PackingRequest:
         levels = LEVELS[algorithm]
         if self.level is not None and self.level not in levels:
             raise UsageError(
-                f"compression-level is {self.level}, but {algorithm} takes {levels[0]} to {levels[-1]}",
-                hint="gzip stops at 2: its higher levels give other bytes on other CPUs. zstd packs tighter"
+                f"`compression-level` is {self.level}, but {algorithm} takes {levels[0]} to {levels[-1]}",
+                hint="write 1 or 2, since higher levels of gzip give other bytes on other CPUs; for smaller layers set `compression: zstd`"
                 if algorithm != "none"
                 else "leave it out, or name a `compression`",
             )
         if self.family.name == "docker" and algorithm == "zstd":
             raise UsageError(
-                "docker's media types have no zstd", hint="use `media-types: oci`, or `compression: gzip`"
+                "Docker's media types have no name for layers in zstd",
+                hint="set `media-types: oci`, or `compression: gzip`",
             )
         return Compression(algorithm, DEFAULT_LEVEL[algorithm] if self.level is None else self.level)

@@ -50,7 +50,7 @@ class SourceChoice:
         """UsageError for a platform that is not `OS/ARCHITECTURE`, and for a base image that is in no registry."""
         if settings.base_image and not settings.base_image.startswith(TRANSPORT):
             raise UsageError(
-                f"base-image: {settings.base_image!r} is no image of a registry",
+                f"base-image: {settings.base_image!r} is not an image in a registry",
                 hint=f"write {TRANSPORT}{settings.base_image.rpartition('://')[2]}",
             )
         return cls(

@@ -170,7 +170,7 @@ def existing_source(
     if not described.paths:
         emit(
             events.Notice(
-                "it is built, whatever is published: only a build can tell the store path of what is "
+                "the image is built even if it is published: only a build can tell the store path of what is "
                 "content-addressed or impure"
             )
         )

@@ -81,7 +81,7 @@ def _check_platforms(source: OpenParts, places: Sequence[Destination]) -> None:
         if not isinstance(place, TakesIndexes):
             held = "several platforms" if source.forward_only else ", ".join(map(str, source.platforms()))
             raise UsageError(
-                f"{place.name} takes one image, and the source holds one for each of {held}",
+                f"{place.name} takes one image, but the source holds one for each of {held}",
                 hint="choose one with `platforms`",
             )
 

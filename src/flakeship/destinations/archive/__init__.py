@@ -73,7 +73,7 @@ def parse(text: str, defaults: Defaults, /) -> Archive:
     place = text.partition(":")[2]
     file, _, name = place.partition(":")
     if not file or "\0" in file or "\n" in file:
-        raise UsageError(f"to: {f'{form}:{place}'!r} names no file", hint=f"write {form}:FILE")
+        raise UsageError(f"to: {f'{form}:{place}'!r} names no file", hint=f"write `{form}:FILE`")
     if form == "oci-archive" and name:
         return Archive(defaults.cwd / file, form, (ImageName.of(check_ref_name(name)),))
     return Archive(defaults.cwd / file, form, names_from(name, text, defaults.references))

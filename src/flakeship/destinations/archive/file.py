@@ -142,13 +142,13 @@ class ArchiveDestination:
         place = Path(os.path.realpath(self._path))
         if place.is_dir():
             raise UsageError(
-                f"{self._path} is a folder, and {self._form} writes a file",
-                hint=f"write {self._form}:{self._path}/image.tar, or oci:DIR for a folder",
+                f"{self._path} is a folder, but {self._form} writes a file",
+                hint=f"write `{self._form}:{self._path}/image.tar`, or `oci:DIR` for a folder",
             )
         if place.exists() and not place.is_file():
             raise UsageError(
-                f"{self._path} is a device or a pipe, and {self._form} writes a file in place of what is there",
-                hint="write `-` for stdout, and `push: false` or `dry-run` to write nothing",
+                f"{self._path} is a device or a pipe, but {self._form} replaces what is there by a file",
+                hint="write `to: -` for stdout, or set `dry-run: true` to write nothing",
             )
         return place
 
@@ -156,8 +156,8 @@ class ArchiveDestination:
         assert self._stdout
         if self._stdout.isatty():
             raise UsageError(
-                "stdout is a terminal, and an archive is not for the eyes",
-                hint="send it on: flakeship publish --to - | docker load",
+                "stdout is a terminal, which can't take an archive",
+                hint="send stdout to a program or a file: `flakeship publish --to - | docker load`",
             )
         return self._stdout
 
@@ -172,7 +172,7 @@ class ArchiveDestination:
 
     def _failed(self, error: OSError) -> Error:
         return ResourceError(
-            f"cannot write the archive {self._path or 'to stdout'}: {error.strerror}",
+            f"can't write the archive {self._path or 'to stdout'}: {error.strerror}",
             hint=advice(error, "name a file in a folder that can be written to"),
         )
 
@@ -190,7 +190,7 @@ class OciArchiveDestination(ArchiveDestination):
         if absent := next((entry for entry in index.entries if entry.image is None), None):
             raise UsageError(
                 f"{self.name} would not hold {absent.descriptor.digest}, which the index lists",
-                hint="an archive holds whole images: send an index of images that are in a registry to that registry",
+                hint="publish the index to the registry that holds its images: an archive must hold whole images",
             )
         names = self._names_of(index)
         return self._ready(index, lambda archive: archive.finish_index(index, names=names))

@@ -99,7 +99,7 @@ class ImageArchive:
         if left:
             raise ResourceError(
                 f"blob {name} changed while it was written to an archive: {-left:+} bytes",
-                hint="something else writes to the folder for temporary files; run again",
+                hint="run again, and keep other programs out of the folder for temporary files",
             )
         self._out.write(bytes(-size % tarfile.BLOCKSIZE))
 

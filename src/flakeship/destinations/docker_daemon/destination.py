@@ -140,7 +140,7 @@ class EngineDestination:
                 load.finish()
             raise UnreachableError(
                 f"{self.name} stopped reading the image before its end",
-                hint="look at the engine's log, and run again",
+                hint="read the engine's log, and run again",
             ) from None
 
     def _finish_load(self) -> None:
@@ -174,8 +174,8 @@ class EngineDestination:
         identity, layers = self._api.inspect(name)
         if list(layers) != [layer.diff_id for layer in packed.layers]:
             raise RejectedError(
-                f"{self.name} has another image as {name if names else identity} than was loaded",
-                hint="did someone else load one of the same name at the same time? Run again",
+                f"{self.name} holds another image as {name if names else identity} than the one that was loaded",
+                hint="run again: somebody else may have loaded an image of the same name at the same time",
             )
 
     def _published(self, packed: Packed, reference: str) -> Published:

@@ -56,10 +56,10 @@ def parse(text: str, defaults: Defaults, /) -> Layout:
     folder, _, own = place.partition(":")
     tag = own or defaults.tag
     if not folder:
-        raise UsageError(f"to: {text!r} names no folder", hint="write oci:DIR or oci:DIR:TAG")
+        raise UsageError(f"to: {text!r} names no folder", hint="write `oci:DIR` or `oci:DIR:TAG`")
     if "\0" in place or "\n" in place:
         raise UsageError(
-            "to: the folder's name holds a line break or a NUL", hint="write oci:DIR or oci:DIR:TAG"
+            "to: the folder's name holds a line break or a NUL", hint="write `oci:DIR` or `oci:DIR:TAG`"
         )
     return Layout(defaults.cwd / folder, check_ref_name(tag) if tag else "")
 

@@ -72,8 +72,8 @@ class LayoutDestination:
         others = {name for name in names if name != BLOBS and not name.startswith(".")}
         if others and LAYOUT_FILE not in others:
             raise UsageError(
-                f"{self._directory} is not empty and no OCI image layout",
-                hint="name another folder with `to: oci:DIR`, or empty this one",
+                f"{self._directory} is neither empty nor an OCI image layout",
+                hint="name another folder by `to: oci:DIR`, or empty this one",
             )
         self._entries()
 
@@ -226,8 +226,8 @@ class LayoutDestination:
         entries = _document(path).get("manifests")
         if not isinstance(entries, list) or not all(map(_is_entry, entries)):
             raise UsageError(
-                f"{path} is no index of an OCI image layout",
-                hint="name another folder with `to: oci:DIR`, or remove this one",
+                f"{path} is not the index of an OCI image layout",
+                hint="name another folder by `to: oci:DIR`, or remove this one",
             )
         return entries
 
@@ -268,8 +268,8 @@ class LayoutDestination:
 
     def _error_for(self, error: OSError) -> Error:
         return ResourceError(
-            f"cannot write the image layout {self._directory}: {error.strerror}",
-            hint=advice(error, "name a folder that can be written to with `to: oci:DIR`"),
+            f"can't write the image layout {self._directory}: {error.strerror}",
+            hint=advice(error, "name a folder that can be written to by `to: oci:DIR`"),
         )
 
 

@@ -73,8 +73,8 @@ class PodmanDestination:
                 return
         if not command:
             raise UnreachableError(
-                "there is no podman: its service has no socket here, and its command is not in PATH",
-                hint="install podman, or say in CONTAINER_HOST where its service is",
+                "podman was not found: its service has no socket here, and its command is not in PATH",
+                hint="install podman, or set CONTAINER_HOST to the address of its service",
             )
         folder = self._scope.enter_context(
             tempfile.TemporaryDirectory(prefix="podman-", dir=self._temporary())
@@ -137,7 +137,7 @@ class _Command:
         if done.returncode:
             raise UnreachableError(
                 f"podman refused the image: podman load failed with exit code {done.returncode}",
-                hint="`podman info` shows where its storage is, and whether it works",
+                hint="run `podman info`, which shows whether podman works and where its storage is",
                 detail=done.stderr.decode("utf-8", "replace").strip()[-2000:],
             )
         self._file.unlink(missing_ok=True)

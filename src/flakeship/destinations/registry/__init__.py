@@ -41,7 +41,8 @@ def parse(text: str, _defaults: Defaults, /) -> Repository:
     """Understand `docker://REFERENCE`; a reference without a tag means `latest`."""
     if not text.startswith(TRANSPORT):
         raise UsageError(
-            f"to: {text!r} lacks the two slashes", hint=f"write docker://{text.partition(':')[2]}"
+            f"to: {text!r} lacks the two slashes behind `docker:`",
+            hint=f"write `docker://{text.partition(':')[2]}`",
         )
     return repository_of(Reference.parse(text.removeprefix(TRANSPORT)))
 
@@ -55,8 +56,8 @@ def repository_of(reference: Reference) -> Repository:
     """Return the repository of a reference with its one tag. UsageError for a reference with a digest."""
     if reference.digest:
         raise UsageError(
-            f"{reference} names a digest: that of what is pushed is known only when it is made",
-            hint="name a tag",
+            f"{reference} names a digest, but the digest of the image is known only when it is made",
+            hint="write a tag in place of the digest",
         )
     return Repository(reference.registry, reference.repository, (reference.tag or "latest",))
 

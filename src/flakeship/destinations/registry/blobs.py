@@ -18,6 +18,7 @@ from flakeship.http.throttle import AdaptiveLimit
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
 from flakeship.image.workers import workers
+from flakeship.printable import counted
 from flakeship.registry.client import RegistryClient, UploadSession
 from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing, refuses_the_form
 
@@ -284,6 +285,6 @@ def _check_local(blob: Blob) -> None:
         digest, size = sha256_of(file)
     if digest != blob.digest:
         raise ResourceError(
-            f"{blob.name} changed while it was being sent: it is {digest} of {size} bytes now",
-            hint="Something else writes to the folder for temporary files; run again.",
+            f"{blob.name} changed while it was being sent: it is {digest} of {counted(size, 'byte')} now",
+            hint="run again, and keep other programs out of the folder for temporary files",
         )

@@ -314,8 +314,8 @@ class RegistryDestination:
                 return
             if there and _IMMUTABLE.search(error.message):
                 raise NotAllowedError(
-                    f"the tag {self.name}:{tag} is immutable, and names another image: {there}",
-                    hint="Choose a new tag, or allow this one to be moved in the registry's settings.",
+                    f"the tag {self.name}:{tag} is immutable and names another image: {there}",
+                    hint="choose a new tag, or allow this one to be moved in the settings of the registry",
                 ) from error
             raise
 
@@ -325,19 +325,19 @@ class RegistryDestination:
         except (DeniedError, RegistryError) as error:
             if is_passing(error):
                 raise
-            self._emit(Notice(f"{self.name}:{tag} was set, and can't be read back: {error}"))
+            self._emit(Notice(f"{self.name}:{tag} was set, but can't be read back: {error}"))
             return
         if there != digest:
             if not self._holds_manifest(digest):
                 raise WireError(
-                    f"{self.name} accepted {digest} and the tag {tag}, and has neither: the tag is {there}",
-                    hint="Is this the registry, or something in front of it that says yes to everything?",
+                    f"{self.name} accepted {digest} and the tag {tag}, but has neither: the tag is {there}",
+                    hint="check that this is the registry, and not something in front of it that accepts everything",
                     transient=False,
                 )
             self._emit(
                 Warned(
-                    f"{self.name}:{tag} was set to {digest}, and is {there} now",
-                    "Someone else pushed the same tag at the same time; use the digest.",
+                    f"{self.name}:{tag} was set to {digest}, but is {there} now",
+                    "use the digest: somebody else pushed the same tag at the same time",
                 )
             )
 
@@ -359,8 +359,8 @@ class RegistryDestination:
         there = self._client.head_manifest(tag)
         if there is None:
             raise WireError(
-                f"{self.name}:{tag} was accepted by the registry, and is not there",
-                hint="Is this the registry, or something in front of it that says yes to everything?",
+                f"{self.name}:{tag} was accepted by the registry, but is not there",
+                hint="check that this is the registry, and not something in front of it that accepts everything",
             )
         return there
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Reader, Stream
+from flakeship.printable import counted
 
 BLOCK: Final = 512
 """Bytes of a header; data are padded to as many."""
@@ -30,7 +31,7 @@ class Bounded(Stream):
             return b""
         data = self._file.read(wanted)
         if not data:
-            raise DamagedError(f"it ends {self.left} bytes too early")
+            raise DamagedError(f"it ends {counted(self.left, 'byte')} too early")
         self.left -= len(data)
         return data
 
@@ -51,7 +52,7 @@ def number(field: bytes) -> int:
         return value - sign if field[0] & 0x40 else value
     digits = text_field(field).strip()
     if digits.strip(b"01234567"):
-        raise ValueError(f"{ascii(digits)[1:]} is no octal number")
+        raise ValueError(f"{ascii(digits)[1:]} is not an octal number")
     return int(digits or b"0", 8)
 
 

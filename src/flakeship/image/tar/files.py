@@ -133,7 +133,7 @@ def _shown(path: bytes) -> str:
 def _changed(path: bytes) -> ResourceError:
     return ResourceError(
         f"{_shown(path)} changed while it was read",
-        hint="nothing may write to the store but Nix: `nix-store --verify --check-contents --repair` mends it",
+        hint="run `nix-store --verify --check-contents --repair`: something else than Nix wrote to the store",
     )
 
 
@@ -141,16 +141,16 @@ def _unreadable(path: bytes, error: OSError) -> ResourceError:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return ResourceError(
             f"{_shown(path)} vanished from the store while it was read",
-            hint="a garbage collection runs: run again, and keep it away meanwhile (`nix build --out-link`)",
+            hint="run again, and keep the path from garbage collection meanwhile (`nix build --out-link`)",
         )
     return ResourceError(
-        f"cannot read {_shown(path)}: {error.strerror}",
-        hint="run as a user who may read the store; where too many files are open, raise `ulimit -n`",
+        f"can't read {_shown(path)}: {error.strerror}",
+        hint="run as a user who may read the store; if too many files are open, raise `ulimit -n`",
     )
 
 
 def _refusal(path: bytes) -> NotAnImageError:
     return NotAnImageError(
         f"{_shown(path)} is a socket, a pipe or a device; a store path can't hold one",
-        hint="the store was written to by something else than Nix: delete the path and build it again",
+        hint="delete the path and build it again: something else than Nix wrote to the store",
     )

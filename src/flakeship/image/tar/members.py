@@ -50,7 +50,7 @@ class Links:
             if hops > _HOPS:
                 raise NotAnImageError(
                     f"the archive's member {shown(name)} is a link that leads in a circle",
-                    hint="the archive was not made by a builder that flakeship knows, or is damaged; build it again",
+                    hint="build the archive again: it is damaged, or made by a builder that flakeship does not know",
                 )
             if link.target.startswith("/") and link.kind == "symlink":
                 raise _leads_out(link.name)
@@ -90,7 +90,7 @@ class Members:
         if member is not None and member.kind == "other":
             raise NotAnImageError(
                 f"the archive's member {shown(name)} is a device, a pipe or of an unknown type",
-                hint="no builder of images writes such members; do not trust where this archive came from",
+                hint="do not trust the archive: no builder of images writes such members",
             )
         return member if member is not None and member.kind == "file" else None
 
@@ -106,6 +106,6 @@ class Members:
 
 def _leads_out(name: str) -> NotAnImageError:
     return NotAnImageError(
-        f"the archive is no image: its link {shown(name)} leads out of it",
-        hint="a file system's tarball has such links; point flakeship at an archive as `docker load` takes it",
+        f"the archive is not an image: its link {shown(name)} leads out of it",
+        hint="name an archive that `docker load` takes; this one may be the tarball of a file system",
     )

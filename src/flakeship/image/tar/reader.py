@@ -15,6 +15,7 @@ from typing import Final, Literal
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import CHUNK, Reader, Stream, chunks, read_full
 from flakeship.image.tar.blocks import BLOCK, Bounded, DamagedError, number, pax_records, text_field
+from flakeship.printable import counted
 
 MEMBER_LIMIT: Final = 20_000
 """Headers of any kind: an endless row of extended ones would take as long as one of files."""
@@ -121,8 +122,8 @@ class TarReader:
             count += 1
             if count > MEMBER_LIMIT:
                 raise NotAnImageError(
-                    f"the archive has more than {MEMBER_LIMIT} members; that is no image",
-                    hint="point flakeship at the archive of an image, as `docker load` takes it",
+                    f"the archive has more than {MEMBER_LIMIT} members, so it is not an image",
+                    hint="name an archive that `docker load` takes",
                 )
             if header.flag in _PAX:
                 extended |= pax_records(self._small(header))
@@ -148,7 +149,7 @@ class TarReader:
             kind = "folder"
         stored = 0 if header.flag[0] in _WITHOUT_DATA else int(extended.get(b"size") or header.size)
         if not 0 <= stored <= _SIZE_LIMIT:
-            raise DamagedError(f"its member {shown(name)} claims {stored} bytes")
+            raise DamagedError(f"its member {shown(name)} claims {counted(stored, 'byte')}")
         link = _text(extended.get(b"linkpath") or b"") or header.link
         target = link if kind in {"symlink", "hardlink"} else ""
         self._data = self._stored = Bounded(self._file, stored)
@@ -195,7 +196,7 @@ class TarReader:
 
     def _small(self, header: _Header) -> bytes:
         if not 0 <= header.size <= _EXTENSION_LIMIT:
-            raise DamagedError(f"an extended header claims {header.size} bytes")
+            raise DamagedError(f"an extended header claims {counted(header.size, 'byte')}")
         data = Bounded(self._file, header.size)
         content = b"".join(chunks(data))
         self._position += header.size
@@ -210,7 +211,7 @@ class TarReader:
         if self._seek is None:
             self._pass_over(left, padding)
         elif self._position > self._end:  # a seek would go there in silence
-            raise DamagedError(f"it ends {self._position - self._end} bytes too early")
+            raise DamagedError(f"it ends {counted(self._position - self._end, 'byte')} too early")
         else:
             self._seek(self._position + padding)
         self._position += padding
@@ -220,7 +221,7 @@ class TarReader:
             if not (skipped := len(self._file.read(min(left + padding, CHUNK)))):
                 if not left:
                     return
-                raise DamagedError(f"it ends {left} bytes too early")
+                raise DamagedError(f"it ends {counted(left, 'byte')} too early")
             padding -= max(0, skipped - left)
             left = max(0, left - skipped)
 
@@ -260,13 +261,13 @@ def inside(name: str) -> str:
     if len(name) > NAME_LIMIT:
         raise NotAnImageError(
             f"the archive has a member with a name of more than {NAME_LIMIT} characters",
-            hint="no builder of images writes such members; do not trust where this archive came from",
+            hint="do not trust the archive: no builder of images writes such members",
         )
     path = posixpath.normpath(name.lstrip("/") or ".")
     if path == ".." or path.startswith("../") or "\0" in name:
         raise NotAnImageError(
             f"the archive's member {shown(name)} leads out of the archive",
-            hint="nothing was written; do not trust where this archive came from",
+            hint="do not trust the archive: no builder of images writes such members",
         )
     return path
 

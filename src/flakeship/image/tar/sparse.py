@@ -11,6 +11,7 @@ from typing import Final
 
 from flakeship.image.stream import CHUNK, Reader, Stream, read_full
 from flakeship.image.tar.blocks import BLOCK, DamagedError, number
+from flakeship.printable import counted
 
 SIZE_LIMIT: Final = 1 << 36
 """Bytes that a sparse file may unpack to: none of them need be in the archive."""
@@ -64,7 +65,7 @@ def check(found: Layout, stored: int, name: str, *, total: int) -> None:
     `total` counts the segments of all files so far.
     """
     if not 0 <= found.size <= SIZE_LIMIT:
-        raise DamagedError(f"its sparse member {name} claims {found.size} bytes")
+        raise DamagedError(f"its sparse member {name} claims {counted(found.size, 'byte')}")
     if total > SEGMENT_LIMIT:
         raise _too_many()
     end = 0

@@ -64,5 +64,5 @@ def _next(line: Placed, start: int) -> tuple[str, int, int]:
 def _quote(line: Placed, position: int) -> UsageError:
     return UsageError(
         f"{line.where(position)}a double quote may only enclose a whole field in {line.text:.200}",
-        hint="Use single quotes within templates, or enclose the whole field and double the quotes in it.",
+        hint="use single quotes within templates, or enclose the whole field and double the quotes in it",
     )

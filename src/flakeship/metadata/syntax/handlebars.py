@@ -113,7 +113,7 @@ def _nodes(template: Placed, start: int, *, inside: str = "", strip: bool = Fals
                 template,
                 opening,
                 "{{ is opened here and never closed",
-                "Close it with }}, or write \\{{ for the characters.",
+                "close it with }}, or write \\{{ for the characters",
             )
         text = text.lstrip() if strip else text
         nodes.append(text.rstrip() if found and found["left"] else text)
@@ -123,7 +123,7 @@ def _nodes(template: Placed, start: int, *, inside: str = "", strip: bool = Fals
                     template,
                     start,
                     f"the block {{{{#{inside}}}}} is never closed",
-                    f"End it with {{{{/{inside}}}}}.",
+                    f"end it with {{{{/{inside}}}}}",
                 )
             return _Part(tuple(filter(None, nodes)), end)
         position, strip = found.end(), any(found[mark] for mark in ("c1", "c2", "r1", "r2"))
@@ -161,7 +161,7 @@ def _block(
     """
     if depth > _DEEPEST:
         raise _error(
-            template, start, f"a block stands within {_DEEPEST} others", "Write it with fewer blocks in it."
+            template, start, f"a block stands within {_DEEPEST} others", "write it with fewer blocks in it"
         )
     kind, _, condition = opened.stop.strip().partition(" ")
     closing = closing or kind
@@ -170,7 +170,7 @@ def _block(
             template,
             start,
             f"the block {{{{#{kind}}}}} is not known here",
-            "Use {{#if NAME}} or {{#unless NAME}}.",
+            "use {{#if NAME}} or {{#unless NAME}}",
         )
     expression = _words(condition, position=start, escaped=True, template=template)
     then = last = _nodes(template, opened.end, inside=closing, strip=opened.strip, depth=depth)
@@ -188,7 +188,7 @@ def _block(
             template,
             start,
             f"the block {{{{#{closing}}}}} is closed by {{{{{last.stop}}}}}",
-            f"End it with {{{{/{closing}}}}}.",
+            f"end it with {{{{/{closing}}}}}",
         )
     return Block(expression, *((then.nodes, otherwise) if kind == "if" else (otherwise, then.nodes))), last
 
@@ -205,8 +205,8 @@ def _words(text: str, *, position: int, escaped: bool, template: Placed) -> Expr
         raise _error(
             template,
             position,
-            f"{{{{{text}}}}} is no expression",
-            "Write {{name}} or {{name 'argument' key='value'}}.",
+            f"{{{{{text}}}}} is not an expression",
+            "write {{name}} or {{name 'argument' key='value'}}",
         )
     arguments: list[str | None] = []
     pairs: dict[str, str | None] = {}
@@ -217,8 +217,8 @@ def _words(text: str, *, position: int, escaped: bool, template: Placed) -> Expr
             raise _error(
                 template,
                 position,
-                f"{text[end:].strip()!r} is no argument",
-                "Put arguments in single quotes: {{date 'YYYYMMDD' tz='UTC'}}.",
+                f"{text[end:].strip()!r} is not an argument",
+                "put arguments in single quotes: {{date 'YYYYMMDD' tz='UTC'}}",
             )
         value = _unquoted(found)
         if found["key"]:
@@ -257,7 +257,7 @@ def _value(expression: Expression, names: Names, template: Placed) -> Value:
             template,
             expression.position,
             f"{{{{{expression.name}}}}} is not known here",
-            f"Known here: {known}.",
+            f"write one of {known}",
         )
     if callable(value):
         try:
@@ -271,11 +271,11 @@ def _value(expression: Expression, names: Names, template: Placed) -> Value:
             template,
             expression.position,
             f"{{{{{expression.name}}}}} takes no arguments",
-            f"Write {{{{{expression.name}}}}}.",
+            f"write {{{{{expression.name}}}}}",
         )
     return value
 
 
 _DATE_HINT: Final = (
-    "Write {{date 'YYYYMMDD'}} or {{date 'YYYYMMDD' tz='Europe/Berlin'}}; letters as in Moment.js."
+    "write {{date 'YYYYMMDD'}} or {{date 'YYYYMMDD' tz='Europe/Berlin'}}, with the letters of Moment.js"
 )

@@ -118,7 +118,7 @@ def parse_pair(line: Placed, *, what: str) -> tuple[str, str]:
     if not equals or not key.strip(BLANKS):
         raise UsageError(
             f"{line.where()}{what} must be KEY=VALUE, not {line.text:.100}",
-            hint='Write KEY=VALUE, one a line; one whose value has line breaks in quotes: "KEY=…".',
+            hint='write KEY=VALUE, one a line, and in quotes if its value has line breaks: "KEY=…"',
         )
     return key.strip(BLANKS), value
 
@@ -175,7 +175,7 @@ def _field(text: str, start: int, *, line: int, column: int, comment: str) -> tu
     if end == len(text):
         raise UsageError(
             f"line {line}, column {column}: a quote is opened here and never closed",
-            hint='Close it with ", or write a literal quote not at the start of the value.',
+            hint='close it with ", or write a literal quote not at the start of the value',
         )
     value = inside.replace('""', '"')
     rest, stop = _match(_PLAIN, text, end + 1)

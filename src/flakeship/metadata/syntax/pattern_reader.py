@@ -179,7 +179,7 @@ class _Translation(Cursor):
         elif self.take("?<"):
             name = self.until(">", "the name of a group")
             if not name.replace("$", "_").isidentifier():
-                raise ValueError(f"{name!r} is no name of a group")
+                raise ValueError(f"{name!r} is not the name of a group")
             opening, number = "(", self._next_group()
         else:
             opening, mode = "(?:", self._modified(mode)
@@ -262,7 +262,7 @@ class _Translation(Cursor):
             case _ if character in "^$\\.*+?()[]{}|/":
                 return ord(character)
         if self._unicode:
-            raise ValueError(f"\\{character} is no escape with the flag 'u' or 'v'")
+            raise ValueError(f"\\{character} is not an escape with the flag 'u' or 'v'")
         if found := _OCTAL.match(self.text, start):
             self.at = found.end()
             return int(found.group(), 8)
@@ -326,7 +326,7 @@ class _Translation(Cursor):
                     raise ValueError("the ends of a range are out of order")
                 ranges.append((low, high))
             elif self._unicode:
-                raise ValueError("a set is no end of a range")
+                raise ValueError("a set is not an end of a range")
             else:
                 for member in (low, ord("-"), high):
                     add(member)
@@ -343,7 +343,7 @@ class _Translation(Cursor):
 
 def _property(name: str) -> str:
     if not re.fullmatch(r"\w+(=\w+)?", name, re.ASCII):
-        raise ValueError(f"{name!r} is no property of characters")
+        raise ValueError(f"{name!r} is not a property of characters")
     return name
 
 

@@ -49,14 +49,14 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Closure]:
     """Ask Nix about the package and open the image of its closure. NotAnImageError where there is no Nix."""
     if request.package is None:
         raise NotAnImageError(
-            f"{path} is a package, and there is no Nix to tell what it needs at run time",
-            hint="install Nix, or give an image",
+            f"{path} is a package, but there is no Nix that could tell what it needs at run time",
+            hint="install Nix, or name an image",
         )
     package = request.package()
     if is_script(Path(package.path)):
         request.emit(
             events.Notice(
-                f"{package.path} is a script, and none of nixpkgs' streamLayeredImage: the image starts it"
+                f"{package.path} is a script, but not one of nixpkgs' streamLayeredImage, so the image starts it"
             )
         )
     if request.base is None:
@@ -69,7 +69,7 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Closure]:
             below = stack.enter_context(opening)
         except AbsentPlatformError as error:
             raise UsageError(
-                f"base-image is for {error.held}, the package for {platform}", hint=OTHER_PLATFORM
+                f"`base-image` is for {error.held}, but the package is for {platform}", hint=OTHER_PLATFORM
             ) from error
         yield Closure(package, below=below)
 

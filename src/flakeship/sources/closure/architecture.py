@@ -29,7 +29,7 @@ def platform_of(system: str, *, path: str) -> Platform:
     architecture, _, kernel = system.partition("-")
     if kernel != "linux" or architecture not in _ARCHITECTURES:
         raise NotAnImageError(
-            f"{path} is built for {system or 'an unknown system'}, and containers run Linux",
-            hint="build the package for Linux, for example `.#packages.x86_64-linux.default`, with a Linux builder",
+            f"{path} is built for {system or 'an unknown system'}, but containers run Linux",
+            hint="build the package for Linux, such as `.#packages.x86_64-linux.default`, with a Linux builder",
         )
     return _ARCHITECTURES[architecture]

@@ -12,7 +12,9 @@ from flakeship.sources.opened import Opened
 _REPLACED: Final = frozenset({"Entrypoint", "Cmd"})
 """The command that a container of the base image runs, with its arguments."""
 
-OTHER_PLATFORM: Final = "name a base image that has this platform, or build the package for the other"
+OTHER_PLATFORM: Final = (
+    "name a base image that has the package's platform, or build the package for that of the base image"
+)
 """The hint where it has not."""
 
 
@@ -31,7 +33,7 @@ class BaseImage:
         image = below.image()
         if (image.platform.os, image.platform.architecture) != (platform.os, platform.architecture):
             raise NotAnImageError(
-                f"base-image is for {image.platform}, the package for {platform}",
+                f"`base-image` is for {image.platform}, but the package is for {platform}",
                 hint=OTHER_PLATFORM,
             )
         return cls(image, tuple(below.layers()))

@@ -124,7 +124,7 @@ def _link(folder: _Folder, tree: Path, *, without: frozenset[str] = frozenset())
     """Link what `tree` holds into `folder`; a folder that several hold becomes a folder of links."""
     if not tree.is_dir():
         raise UsageError(
-            f"contents: {tree} is a file, and only what a folder holds can be linked into /",
+            f"contents: {tree} is a file, but only what a folder holds can be linked into /",
             hint="name a package with bin/, etc/ or share/",
         )
     for name in sorted(os.listdir(os.fsencode(tree))):  # noqa: PTH208  in the order of bytes

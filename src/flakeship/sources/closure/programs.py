@@ -35,8 +35,8 @@ def program_of(package: Package) -> Program:
             if message:
                 raise NotAnImageError(message, hint=hint)
         raise NotAnImageError(
-            f"{' and '.join(package.outputs)} is no image, and as a package it has no programs: there is none in its bin/",
-            hint="point flakeship at a package with a program or at an image, or say by `entrypoint` what to run",
+            f"{' and '.join(package.outputs)} is neither an image nor a package with a program: its bin/ is empty or does not exist",
+            hint="name a package with a program or an image, or set `entrypoint` to what to run",
         )
     if len(found) == 1:
         return Program(next(iter(found.values())))
@@ -47,7 +47,7 @@ def program_of(package: Package) -> Program:
     wrong = f", and meta.mainProgram names {names.main_program!r}" if names.main_program else ""
     raise NotAnImageError(
         f"{' and '.join(package.outputs)} has {len(found)} programs{wrong}: {_list(sorted(found))}",
-        hint="say which one to run: `meta.mainProgram` in the package, or the input `entrypoint`",
+        hint="name the one to run by `meta.mainProgram` in the package, or by `entrypoint`",
     )
 
 

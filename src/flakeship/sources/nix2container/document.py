@@ -61,7 +61,7 @@ def parse(data: bytes, *, store: Path, what: str) -> ImageDocument:
         version = document["version"]
         if version != _VERSION:
             raise NotAnImageError(
-                f"{what} is of version {version!r}, and flakeship knows {_VERSION}", hint=_HINT
+                f"{what} has version {version!r}, but flakeship reads {_VERSION}", hint=_HINT
             )
         layers = document.get("layers", [])
         return ImageDocument(
@@ -70,7 +70,7 @@ def parse(data: bytes, *, store: Path, what: str) -> ImageDocument:
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         missing = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise NotAnImageError(f"{what} is no image of nix2container: {missing}", hint=_HINT) from error
+        raise NotAnImageError(f"{what} is not an image of nix2container: {missing}", hint=_HINT) from error
 
 
 def _config(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +89,9 @@ def _layer(document: Mapping[str, Any], number: int, store: Path, what: str) -> 
     blob = document.get("layer-path", "")
     paths = tuple(_path(path, store, called) for path in document.get("paths", []))
     if not blob and digest != diff_id:
-        raise NotAnImageError(f"{called} is compressed, and no layer-path says where it is", hint=_HINT)
+        raise NotAnImageError(
+            f"{called} is compressed, but has no layer-path that says where it is", hint=_HINT
+        )
     history = {key: value for key, value in document.get("History", {}).items() if value != _NO_MOMENT}
     size = document.get("size", 0)
     if not isinstance(size, int):
@@ -114,7 +116,7 @@ def _permission(document: Mapping[str, Any], called: str) -> Permission:
     mode = _text(document.get("mode", ""))
     octal = _OCTAL.match(mode)
     if mode and not octal:
-        raise NotAnImageError(f"{called} has the mode {mode!r}, which is no octal number", hint=_HINT)
+        raise NotAnImageError(f"{called} has the mode {mode!r}, which is not an octal number", hint=_HINT)
     return Permission(
         _pattern(document["regex"], called),
         int(octal[1], 8) if octal else None,
@@ -131,7 +133,7 @@ def _pattern(regex: Any, called: str) -> GoPattern:
     except ValueError as error:
         raise NotAnImageError(
             f"{called} has the pattern {regex!r:.200}, which can't be read: {error}",
-            hint="write the pattern without what is wrong in it; flakeship reads those of Go's regexp",
+            hint="correct the pattern: flakeship reads those of Go's regexp",
         ) from error
 
 
@@ -150,7 +152,7 @@ def _inside(path: Any, store: Path, called: str) -> str:
     if not os.path.isabs(name) or last in {"", ".", ".."} or not real.startswith(top):  # noqa: PTH117
         raise NotAnImageError(
             f"{called} names {name!r}, which is not in {store}",
-            hint="nothing was read; an image of nix2container is made of store paths alone",
+            hint="correct the document: an image of nix2container is made of store paths only",
         )
     if not os.path.lexists(name):
         raise NotAnImageError(

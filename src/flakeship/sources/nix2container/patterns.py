@@ -177,7 +177,7 @@ class _Translation(Cursor):
             self.at = found.end()
             low, high = int(found[1]), int(found[3] or found[1])
             if max(low, high) > 1000 or low > high:
-                raise ValueError(f"{found.group()} is no number of repetitions")
+                raise ValueError(f"{found.group()} is not a number of repetitions")
             times = f"{{{low}{found[2] or ''}{found[3] or ''}}}"
         else:
             times = self.next()
@@ -191,7 +191,7 @@ class _Translation(Cursor):
         if self.take("?P<") or self.take("?<"):
             name = self.until(">", "the name of a group")
             if not re.fullmatch(r"\w+", name) or name in self.names:
-                raise ValueError(f"{name!r} is no name of a group, or of two")
+                raise ValueError(f"{name!r} is not the name of a group, or of two")
             self.names[name] = self._opened + 1
         elif self.take("?"):
             found = _FLAGS.match(self.text, self.at)
@@ -240,7 +240,7 @@ class _Translation(Cursor):
                 return code
         if character.isascii() and not character.isalnum():
             return ord(character)
-        raise ValueError(f"\\{character} is no escape of Go")
+        raise ValueError(f"\\{character} is not an escape of Go")
 
     def _property(self, *, negated: bool) -> str:
         found = _PROPERTY.match(self.text, self.at)
@@ -259,7 +259,7 @@ class _Translation(Cursor):
             first = False
             if found := _POSIX.match(self.text, self.at):
                 if found[2] not in _NAMED:
-                    raise ValueError(f"{found.group()} is no class of characters")
+                    raise ValueError(f"{found.group()} is not a class of characters")
                 self.at = found.end()
                 ranges = _NAMED[found[2]]
                 inside.append(_inside(complement(ranges) if found[1] else ranges))

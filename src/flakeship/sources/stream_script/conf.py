@@ -127,7 +127,7 @@ def _named(path: Path) -> tuple[str, str]:
             return script, conf
         case ["exec", "-a", "$0", str(script), str(conf), "$@"] if _plain(script) and _plain(conf):
             return script, conf
-    raise UnplannedError("it is no wrapper of nixpkgs' script")
+    raise UnplannedError("it is not a wrapper of nixpkgs' script")
 
 
 def _plain(path: str) -> bool:
@@ -137,7 +137,7 @@ def _plain(path: str) -> bool:
 def _layers(listed: Any, store: Path) -> tuple[tuple[str, ...], ...]:
     child = re.compile(re.escape(str(store)) + _CHILD, re.ASCII)
     if not isinstance(listed, list) or not all(isinstance(layer, list) for layer in listed):
-        raise UnplannedError("its store_layers are no lists")
+        raise UnplannedError("its store_layers are not lists")
     for path in (path for layer in listed for path in layer):
         if not isinstance(path, str) or not child.fullmatch(path) or path.endswith(("/.", "/..")):
             raise UnplannedError("a layer holds what is not in the store")

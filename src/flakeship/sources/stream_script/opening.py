@@ -55,7 +55,7 @@ def _planned(
 ) -> Planned:
     conf = read_conf(path, store=request.store, now=request.now)
     if executed.script is None:
-        raise UnplannedError("it is no script of nixpkgs")
+        raise UnplannedError("it is not a script of nixpkgs")
     base = base_of(conf)
     # docs/decisions.md#a-stream-script-is-tried-out-first
     recipe = recipe_of(conf, executed=executed, folder=request.folder)

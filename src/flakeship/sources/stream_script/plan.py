@@ -130,10 +130,10 @@ def _runtime(own: Any, lower: Mapping[str, Any] | None) -> Any:
     if lower is None:
         return own
     if not isinstance(own, dict):
-        raise UnplannedError("its config is no object")
+        raise UnplannedError("its config is not an object")
     told = own.get("Env", [])
     if not isinstance(told, list) or not all(isinstance(variable, str) for variable in told):
-        raise UnplannedError("its environment is no list of texts")
+        raise UnplannedError("its environment is not a list of texts")
     variables = [*(lower.get("Env") or ()), *told]
     merged = {variable.split("=", 1)[0]: variable for variable in variables}
     return {**own, "Env": list(merged.values())} if merged else own

@@ -140,7 +140,7 @@ class _Output:
             )
             raise NotAnImageError(
                 f"{self._path} {end} while it wrote the image",
-                hint="run it by hand with its output sent to /dev/null; its last lines are above"
+                hint="run it by hand with its output sent to /dev/null, and read its last lines above"
                 + self._of_variables,
                 detail="\n".join(self._said),
             )
@@ -157,5 +157,5 @@ def _startable(path: Path) -> Iterator[None]:
 def _not_startable(why: str) -> NotAnImageError:
     return NotAnImageError(
         f"{why}: the script's interpreter is missing, or made for another system",
-        hint="build the image for this machine's system, or use dockerTools.buildLayeredImage, which is data",
+        hint="build the image for this machine's system, or use dockerTools.buildLayeredImage, which needs no script",
     )
