@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 Algorithm = Literal["gzip", "zstd", "none"]
 
@@ -65,8 +65,23 @@ class Compression:
         return {"gzip": "+gzip", "zstd": "+zstd", "none": ""}[self.algorithm]
 
 
+class Watch(Protocol):
+    """Told of each chunk that gzip has made `size` bytes of; `crc` is that of its layer up to its end."""
+
+    def __call__(self, chunk: bytes, size: int, crc: int, /) -> None: ...
+
+
+def unwatched(_chunk: bytes, _size: int, _crc: int, /) -> None:
+    """Watch nothing."""
+
+
 def compressed(
-    chunks: Iterable[bytes], compression: Compression, *, pool: Executor, in_flight: int
+    chunks: Iterable[bytes],
+    compression: Compression,
+    *,
+    pool: Executor,
+    in_flight: int,
+    watch: Watch = unwatched,
 ) -> Iterator[bytes]:
     """The blob of these chunks, piece by piece; each chunk but the last is exactly `stream.CHUNK` bytes long.
 
@@ -74,14 +89,16 @@ def compressed(
     """
     match compression.algorithm:
         case "gzip":
-            return _gzip(chunks, compression.level, pool, in_flight)
+            return _gzip(chunks, compression.level, pool, in_flight, watch)
         case "zstd":
             return _zstd(chunks, compression.level)
         case "none":
             return iter(chunks)
 
 
-def _gzip(chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int) -> Iterator[bytes]:
+def _gzip(
+    chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int, watch: Watch
+) -> Iterator[bytes]:
     from isal import isal_zlib
 
     crc, length = 0, 0
@@ -92,8 +109,13 @@ def _gzip(chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int) -
         first = deflate.compress(data[:_FIRST]) + deflate.flush(isal_zlib.Z_SYNC_FLUSH)
         return b"".join((first, deflate.compress(memoryview(data)[_FIRST:]), deflate.flush(flush)))
 
+    def block(data: bytes, crc: int, *, last: bool) -> bytes:
+        made = stored_or_deflated(data, last=last)
+        watch(data, len(made), crc)
+        return made
+
     # docs/decisions.md#what-hardly-compresses-is-stored
-    def block(data: bytes, *, last: bool) -> bytes:
+    def stored_or_deflated(data: bytes, *, last: bool) -> bytes:
         pieces = _pieces(data)
         if pieces and all(50 * len(deflated(each, isal_zlib.Z_FULL_FLUSH)) > 49 * _PIECE for each in pieces):
             return _stored(data, last=last)
@@ -104,11 +126,11 @@ def _gzip(chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int) -
         nonlocal crc, length
         held: bytes | None = None
         for data in chunks:
-            crc, length = isal_zlib.crc32(data, crc), length + len(data)
             if held is not None:
-                yield partial(block, held, last=False)
+                yield partial(block, held, crc, last=False)
+            crc, length = isal_zlib.crc32(data, crc), length + len(data)
             held = data
-        yield partial(block, held or b"", last=True)
+        yield partial(block, held or b"", crc, last=True)
 
     yield _GZIP_HEADER
     yield from _in_order(blocks(), pool, in_flight)
