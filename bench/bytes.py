@@ -89,9 +89,7 @@ def main() -> None:
         far = scope.enter_context(
             delayed(near, round_trip=chosen.milliseconds / 1e3, rate=chosen.megabits * MBIT)
         )
-        print(
-            _table(_compared(image, folder, near, far, pullers, recipes=chosen.recipes, rounds=chosen.rounds))
-        )
+        print(_table(_compared(image, folder, far, pullers, recipes=chosen.recipes, rounds=chosen.rounds)))
         print(f"\n{_estimated(image)}")
 
 
@@ -101,7 +99,6 @@ Found = Mapping[str, Mapping[str, float]]
 def _compared(
     image: Path,
     folder: Path,
-    near: str,
     far: str,
     pullers: Sequence[Puller],
     *,
@@ -123,9 +120,8 @@ def _compared(
             flags = ("--source", str(image), *how, "--plain-http", far, "--tags", f"{far}/ours:1")
             row["push"].append(measure(publish(*flags)).seconds)
             for puller in pullers:
-                for place, host in (("near", near), ("far", far)):
-                    measure(puller.forget)
-                    row[f"{puller.name}, {place}"].append(measure(puller.pull(f"{host}/ours:1")).seconds)
+                measure(puller.forget)
+                row[f"pull by {puller.name}"].append(measure(puller.pull(f"{far}/ours:1")).seconds)
                 measure(puller.forget)
             print(f"  {number} {name}: {dict(row)}", file=sys.stderr, flush=True)
     return {
