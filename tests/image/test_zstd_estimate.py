@@ -14,7 +14,7 @@ from flakeship.image.stream import CHUNK
 from flakeship.image.zstd_estimate import ZstdSample
 from tests.image.recipe import blob, chunked, noise, sample
 
-EVERY_CHUNK = 1 << 32
+EVERY = 1 << 32
 
 
 def packed(sample_: ZstdSample, *layers: bytes, threads: int = 2) -> int:
@@ -37,7 +37,7 @@ def programs(size: int) -> bytes:
 
 def test_it_is_right_within_a_twentieth() -> None:
     layers = programs(6 * CHUNK), noise(CHUNK)
-    taken = ZstdSample(least=1, per_byte=EVERY_CHUNK)
+    taken = ZstdSample(least=1, per_byte=EVERY, at_most=EVERY)
     size = packed(taken, *layers)
     estimate = taken.estimate()
     assert estimate
@@ -49,7 +49,7 @@ def test_the_order_of_layers_and_the_threads_make_no_difference() -> None:
     layers = [sample(2 * CHUNK), noise(2 * CHUNK), programs(3 * CHUNK), sample(CHUNK + 5)]
     found = set()
     for threads, order in ((1, layers), (4, layers[::-1])):
-        taken = ZstdSample(least=1, per_byte=3000)
+        taken = ZstdSample(least=1, per_byte=3000, at_most=EVERY)
         packed(taken, *order, threads=threads)
         found.add(taken.estimate())
     assert len(found) == 1

@@ -150,7 +150,7 @@ def test_what_is_published_is_neither_read_nor_sent(archive: Path, tmp_path: Pat
 
 
 def test_what_zstd_would_make_is_told_of_layers_that_were_packed(archive: Path, tmp_path: Path) -> None:
-    sample = ZstdSample(least=1, per_byte=1 << 32)
+    sample = ZstdSample(least=1, per_byte=1 << 32, at_most=1 << 32)
     packed = shipment(
         archive, tmp_path, Registry(set(), set(), tells="at once"), [], [], sample=sample
     ).ship()
@@ -158,7 +158,7 @@ def test_what_zstd_would_make_is_told_of_layers_that_were_packed(archive: Path, 
     assert told
     assert told.gzip == pytest.approx(sum(layer.descriptor.size for layer in packed.layers), abs=100)
     place = Registry({layer.descriptor.digest for layer in packed.layers}, set(), tells="at once")
-    unused = ZstdSample(least=1, per_byte=1 << 32)
+    unused = ZstdSample(least=1, per_byte=1 << 32, at_most=1 << 32)
     shipment(archive, tmp_path, place, [published(packed)], [], sample=unused).ship()
     assert unused.estimate() is None
 
