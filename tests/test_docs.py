@@ -1,9 +1,11 @@
-"""What the docs for contributors name exists: files, the functions and classes in them, and the decisions linked to."""
+"""The pages lead somewhere: links, the names that they link to, decisions, and the command lines that readers copy."""
 
 from __future__ import annotations
 
 import ast
+import io
 import re
+import shlex
 import subprocess
 from collections import Counter
 from datetime import date
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
+from flakeship.settings.arguments import read
+from flakeship.settings.command_line import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 DOCS = [
@@ -115,3 +120,64 @@ def tracked_texts() -> list[Path]:
         check=True,
     )
     return [ROOT / name for name in listed.stdout.decode().split("\0") if (ROOT / name).is_file() and name]
+
+
+OF_OTHERS: Final = {"github.md", "compatibility.md", "measurements.md", "reliability.md"}
+"""Pages that begin in a way of their own: with figures, or with what is rendered."""
+
+PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+_CODE: Final = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_WRITTEN: Final = re.compile(
+    r"(?:^(?:\$ )?|\\?\| )"
+    r"(?:(?:uvx )?flakeship|nix run github:flakeship/flakeship --|docker run .*/flakeship:1) (?P<words>.*)$",
+    re.MULTILINE,
+)
+"""A line that calls the program in one of the ways to get it, or behind a pipe."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_part_of_a_page_finds_its_heading(page: Path) -> None:
+    text = _CODE.sub("", page.read_text())
+    dead = []
+    for link in _LINK.finditer(text):
+        target, _, part = link["target"].partition("#")
+        if target.startswith(("http:", "https:", "mailto:")):
+            continue
+        file = (page.parent / target).resolve() if target else page
+        headings = _HEADING.finditer(file.read_text()) if part and file.suffix == ".md" else ()
+        if not file.exists() or (part and part not in {anchor_of(hit["title"]) for hit in headings}):
+            dead.append(link["target"])
+    assert dead == []
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in OF_OTHERS], ids=lambda page: page.name
+)
+def test_a_page_begins_with_what_it_is_for_and_a_long_one_lists_its_parts(page: Path) -> None:
+    text = page.read_text()
+    beginning = (
+        re.sub(r"<!--.*?-->\n*", "", text.partition("\n")[2], flags=re.DOTALL).lstrip().partition("\n\n")[0]
+    )
+    assert re.match(r"[A-Z*`]|flakeship ", beginning), f"{page.name} begins with {beginning[:40]!r}"
+    assert beginning.count("\n") < 4, "the first paragraph is four lines at most"
+    parts = [title for level, title in re.findall(r"^(##) +(.+?) *$", _CODE.sub("", text), re.MULTILINE)]
+    if page.parent.name == "docs" and len(parts) > 5:
+        first = text.partition("\n## ")[0]
+        titles = [hit["title"] for hit in _HEADING.finditer(text) if hit[0].startswith("## ")]
+        assert [title for title in titles if f"(#{anchor_of(title)})" not in first] == []
+
+
+def test_every_line_of_the_pages_that_calls_flakeship_is_understood() -> None:
+    """As far as its words and options: whatever else a user copies is run elsewhere."""
+    seen = 0
+    for page in PAGES:
+        for code in _CODE.finditer(page.read_text()):
+            for line in _WRITTEN.finditer(code[0].strip("`")):
+                words = re.split(r" \\?\| ", line["words"])[0]
+                argv = shlex.split(re.sub(r"<\(.*?\)", "/dev/fd/63", words), comments=True)
+                if argv[0].startswith("-") and argv[0] != "--version":
+                    argv.insert(0, "publish")  # as the image's entrypoint does
+                if len(argv) > 1 and argv[0] in COMMANDS and not set(argv) & {"--help", "--help-all", "…"}:
+                    read(argv, {}, io.StringIO("secret\n"))
+                    seen += 1
+    assert seen > 60

@@ -16,7 +16,7 @@ from flakeship.commands.publish.finish import set_names
 from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.protocol import BlobsUnknownError, Prepared
 from flakeship.destinations.registry.destination import RegistryDestination, Reuse
-from flakeship.errors import Error, NotAllowedError
+from flakeship.errors import Error, NotAllowedError, RejectedError
 from flakeship.http.clock import Clock
 from flakeship.image.index import seal_index
 from flakeship.image.model import Packed
@@ -241,3 +241,21 @@ def test_sessions_are_opened_while_the_bytes_of_others_are_sent(
         hold.let_pass()
         assert {each.result().state for each in begun} == {"uploaded"}
     assert not registry.open_uploads(repository)
+
+
+def test_a_manifest_that_is_stored_as_another_by_its_name_is_told_with_what_that_means(
+    registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    """By its digest a registry could not have taken it; by its first name it may have."""
+    packed = random_packed(214, layers=1)
+    proxy.change_next(
+        "PUT",
+        f"{MANIFESTS}1$",
+        lambda answer: replace(
+            answer, headers=answer.headers | {"Docker-Content-Digest": f"sha256:{'0' * 64}"}
+        ),
+    )
+    destination = taken(pusher.destination(proxy.host, registry.new_repository(), tags=("1",)), packed)
+    with pytest.raises(RejectedError, match="stored sha256:0000") as raised:
+        destination.prepare(packed, alone=True).finish()
+    assert "the tag 1 may name what it stored" in raised.value.hint

@@ -135,7 +135,9 @@ def test_a_retry_that_is_soon_is_waited_for_and_one_that_is_late_is_not(
         assert seconds < 8
         assert (WHOLE if repository == soon else f"    perhaps set: {proxy.host}/{late}:two@") in said
     assert registry.tags(soon) == sorted(TAGS)
-    assert registry.tags(late) == ["one", "three"]
+    assert registry.tags(late) in (["one"], ["one", "three"]), (
+        "a server that asks to wait is not asked for others either"
+    )
 
 
 def test_a_refusal_after_the_signal_says_why_a_name_is_missing(

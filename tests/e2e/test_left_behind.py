@@ -17,7 +17,7 @@ def test_after_signal_9_the_next_push_sends_what_was_missing(
 ) -> None:
     repository = registry.new_repository()
     flags = ("--source", str(archive), "--tags", f"{proxy.host}/{repository}:1", "--layer-cache", "off")
-    hold = proxy.hold_next("PATCH", repository, skip=2)
+    hold = proxy.hold_next("PUT", f"{repository}/blobs/uploads/", skip=2)
     killed = start(*flags, "--max-concurrent-uploads", "1")
     assert hold.arrived.wait(30)
     assert len(list((tmp_path / "temporary").iterdir())) == 1
@@ -28,7 +28,8 @@ def test_after_signal_9_the_next_push_sends_what_was_missing(
     _, said = done.communicate(timeout=30)
     assert done.returncode == 0, said
     assert registry.tags(repository) == ["1"]
-    assert [patch.status for patch in proxy.of("PATCH")].count(202) == 4, "each layer and the config, once"
+    sent = [put.status for put in proxy.of("PUT", "/blobs/uploads/")]
+    assert sent.count(201) == 4, "each layer and the config, once"
     assert not list((tmp_path / "temporary").iterdir()), "the folder of the run that was killed"
 
 
@@ -57,8 +58,9 @@ def test_a_layer_that_is_refused_leaves_no_session_of_the_others(
     start: Start, proxy: FaultProxy, registry: Registry, archive: Path
 ) -> None:
     repository = registry.new_repository()
-    held = [proxy.hold_next("PATCH", repository) for _ in range(2)]
-    proxy.fail_next("PATCH", repository, status=403)
+    uploads = f"{repository}/blobs/uploads/"
+    held = [proxy.hold_next("PUT", uploads) for _ in range(2)]
+    proxy.fail_next("PUT", uploads, status=403)
     process = start("--source", str(archive), "--tags", f"{proxy.host}/{repository}:1")
     assert all(hold.arrived.wait(30) for hold in held)
     returned, said, _ = ended(process)

@@ -274,8 +274,8 @@ def test_every_place_tells_whether_it_was_pushed(
     digest = basic_registry.digest(repository, "1") if wanted == "pushed" else ""
     if wanted != "refused":
         assert bool(told.outputs) is (platform in ACTIONS)
-        assert bool(told.variables) is (platform == "gitlab")
-        assert bool(told.page) is (platform in {*ACTIONS, "gitlab"})
+        assert told.variables
+        assert told.page
     if wanted == "pushed":
         assert digest, told.ended.stderr
         assert_pushed(told, f"{basic_registry.host}/{repository}@{digest}", tag)

@@ -39,7 +39,7 @@ def act_lists(folder: Path) -> set[str]:
 
 
 def blocks() -> Iterator[tuple[str, str]]:
-    """Every YAML block of the docs that holds jobs or steps, by its page and line, but for what people had `before`."""
+    """Every YAML block of the docs that holds jobs or steps, by its page and line, except what people wrote before."""
     for page in PAGES:
         text = re.sub(
             r"<summary><b>Before.*?</details>",
@@ -139,14 +139,32 @@ def test_inputs_that_the_docs_show_alone_are_inputs() -> None:
     assert seen
 
 
-def test_the_readme_counts_right_and_shows_both_on_its_first_screen() -> None:
+def test_the_first_screen_of_the_readme_shows_a_workflow_a_command_and_a_figure() -> None:
     text = (ROOT / "README.md").read_text()
-    before, after = re.findall(r"```yaml\n(on:.*?)```", text, re.DOTALL)[:2]
-    assert f"<summary><b>Before</b>: {before.count(chr(10))} lines" in text
-    visible = re.sub(r"(</summary>).*?(</details>)", r"\1\2", text, flags=re.DOTALL)
-    assert visible[: visible.index(after) + len(after)].count("\n") <= 31
-    assert yaml.safe_load(after)[True] == ["push", "pull_request"], "`on` is a truth value for YAML 1.1"
-    assert len(yaml.safe_load(after)["jobs"]["image"]["steps"]) == 2
+    screen = "\n".join(text.splitlines()[:42])
+    workflow = re.findall(r"```yaml\n(on:.*?)```", screen, re.DOTALL)[0]
+    assert yaml.safe_load(workflow)[True] == ["push", "pull_request"], "`on` is a truth value for YAML 1.1"
+    assert len(yaml.safe_load(workflow)["jobs"]["image"]["steps"]) == 2
+    assert "$ nix run github:flakeship/flakeship -- publish " in screen
+    assert "](docs/push.svg)" in screen
+
+
+def test_the_readme_counts_the_lines_of_the_workflow_that_it_compares_with() -> None:
+    text = (ROOT / "README.md").read_text()
+    _, without = re.findall(r"```yaml\n(on:.*?)```", text, re.DOTALL)[:2]
+    assert f"</b>: {without.count(chr(10))} lines" in text
+
+
+def test_the_figures_of_the_readme_are_those_of_the_measurements() -> None:
+    """The row of the table says them with a decimal more, or less."""
+    (row,) = re.findall(
+        r"^\| one label changed \|(.*)\|$", (ROOT / "docs/measurements.md").read_text(), re.MULTILINE
+    )
+    ours, skopeo, _, crane, docker = (float(cell.strip(" *s")) for cell in row.split("|"))
+    text = (ROOT / "README.md").read_text()
+    assert (
+        f"**flakeship needs {ours:.1f} s**, skopeo {skopeo} s, crane\n{crane} s and docker {docker} s" in text
+    )
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -25,7 +25,6 @@ STEPS: Final[Mapping[str, tuple[str, str]]] = {
     "the start of an upload": ("POST", "/blobs/uploads/"),
     "the data": ("PATCH", "/blobs/uploads/"),
     "the commit": ("PUT", "/blobs/uploads/"),
-    "the manifest": ("PUT", "/manifests/sha256:"),
     "the tag": ("PUT", "/manifests/1$"),
 }
 

@@ -117,7 +117,7 @@ def _waits() -> Iterator[Case]:
         return arrange
 
     for status in (429, 503):
-        for step in ("the start of an upload", "the data", "the manifest"):
+        for step in ("the start of an upload", "the data", "the tag"):
             yield Case(
                 name=f"{status} with Retry-After: 2 for {step}",
                 arrange=answered(step, status, headers={"Retry-After": "2"}),
@@ -147,7 +147,7 @@ def _rights() -> Iterator[Case]:
             *at(step), status=401, headers=stage.challenge, times=times, early=early, skip=skip
         )
 
-    for step in ("the start of an upload", "the data", "the commit", "the manifest", "the tag"):
+    for step in ("the start of an upload", "the data", "the commit", "the tag"):
         yield Case(
             name=f"the token is expired at {step}",
             arrange=expired(step),
@@ -232,7 +232,7 @@ def _answers() -> Iterator[Case]:
             sessions=1,
             long=step == "the data",
         )
-    for step in ("the commit", "the manifest", "the tag"):
+    for step in ("the commit", "the tag"):
         yield Case(
             name=f"the answer to {step} is cut within its digest",
             arrange=acted(step, wire.cut_after(digest, keep=30)),
@@ -275,15 +275,13 @@ def _answers() -> Iterator[Case]:
             wire.raw(b"HTTP/1.1 503 X\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"),
         ),
     )
-    for step in ("the commit", "the manifest"):
-        yield Case(
-            name=f"another digest in the answer to {step}",
-            arrange=changed(step, with_headers(Docker_Content_Digest=f"sha256:{'0' * 64}"), times=9),
-            code=_REJECTED,
-            copies=1,
-            unmet=True,
-            long=step == "the commit",
-        )
+    yield Case(
+        name="another digest in the answer to the commit",
+        arrange=changed("the commit", with_headers(Docker_Content_Digest=f"sha256:{'0' * 64}"), times=9),
+        code=_REJECTED,
+        copies=1,
+        unmet=True,
+    )
     yield Case(
         name="a bit of the layer is another on its way",
         arrange=acted("the data", wire.flipped),

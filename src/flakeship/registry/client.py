@@ -276,7 +276,9 @@ class RegistryClient:
             timeout=COMMIT_TIMEOUT,
         )
         response.close()
-        _check_stored(response, digest_of(data), self.name)
+        by_digest = ":" in reference  # then it has no name yet
+        after = "nothing was tagged" if by_digest else f"the tag {reference} may name what it stored"
+        _check_stored(response, digest_of(data), self.name, after=after)
 
     def _url(self, path: str) -> str:
         return self._connection.url(f"{self.repository}/{path}")
@@ -320,12 +322,14 @@ def _manifest(reference: str) -> str:
     return f"manifests/{quote(reference, safe=':')}"
 
 
-def _check_stored(response: Response, digest: Digest, name: str) -> None:
+def _check_stored(
+    response: Response, digest: Digest, name: str, *, after: str = "nothing was tagged"
+) -> None:
     """Raise RejectedError if the answer to a PUT names another digest than that of what was sent."""
     stored = response.headers.get("Docker-Content-Digest")
     # A proxy may join two headers of one name: https://www.rfc-editor.org/rfc/rfc9110#section-5.3
     if stored and {part.strip() for part in stored.split(",")} != {digest}:
         raise RejectedError(
             f"{name} stored {one_line(stored, 100)} when it was sent {digest}",
-            hint="The registry, or something between, changes what passes through; nothing was tagged.",
+            hint=f"The registry, or something between, changes what passes through; {after}.",
         )

@@ -21,6 +21,21 @@ _FILE: Final = f"image: ../{ACTION_IMAGE}"
 _NO_IMAGE: Final = "# zizmor: ignore[unpinned-images] a file of this repository, not an image"
 
 
+_PAGES: Final = {
+    Heading.WHAT: ("What flakeship publishes", "sources.md"),
+    Heading.NAMING: ("Tags, labels and annotations", "metadata.md"),
+    Heading.WHERE: ("Where an image goes", "destinations.md"),
+    Heading.ACCESS: ("Credentials", "destinations.md#credentials"),
+    Heading.NIX: ("What a flake can do", "security.md#what-a-flake-can-do"),
+    Heading.CACHES: ("Binary caches", "sources.md#binary-caches"),
+    Heading.PACKING: ("How it works", "how-it-works.md"),
+    Heading.RUN: ("What a run tells", "results.md"),
+    Heading.CONTAINER: ("How the container starts", "destinations.md#how-the-container-starts"),
+    Heading.PACKAGE: ("A plain package", "sources.md#a-plain-package"),
+}
+"""The page that explains the inputs of a heading: its words, and its address below docs."""
+
+
 def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
     """Every rendered file by its path. `image` is what the action runs: the Dockerfile, or `docker://…@sha256:…`."""
     gitlab = HEADER + "---\n".join(map(_yaml, component(image)))
@@ -45,20 +60,43 @@ def tables() -> str:
         "",
         "<!-- Rendered from src/flakeship/settings/declaration.py by `./dev render`; change it there. -->",
         "",
-        "An input is the same everywhere: `with:` in a GitHub workflow, `--name` on the command line,",
-        "`FLAKESHIP_NAME` in the environment. A flag wins over `FLAKESHIP_*`, that over the action's `INPUT_*`, that",
-        "over the default. Inputs that hold several values take one a line; a line that starts with `#` is skipped.",
-        "A secret is never a flag: it comes from the environment, or from a file named by `--NAME-file`.",
+        "Every input and every output of `publish`, with its default. They have the same names everywhere; each part links",
+        "to the page that explains it.",
+        "",
+        "| you write | where |",
+        "| --- | --- |",
+        "| `with:` and `compression-level: 2` | a workflow on GitHub or Forgejo |",
+        "| `inputs:` and `compression-level: 2` | a pipeline on GitLab |",
+        "| `--compression-level 2` | the command line |",
+        "| `FLAKESHIP_COMPRESSION_LEVEL=2` | the environment, anywhere |",
+        "",
+        "If an input is set in several places, the command line wins, then `FLAKESHIP_*`, then the action's `with:`. An input",
+        "that holds several values takes one a line; a line that begins with `#` is ignored. A secret is never written on the",
+        "command line: give it in the environment, or in a file that `--NAME-file` names, such as `--password-file`.",
+        "",
+        " · ".join(f"[{heading}](#{_anchor(heading)})" for heading in (*Heading, "Outputs")),
     ]
     for heading in Heading:
-        parts += ["", f"## {heading}", "", "| input | what it says | default |", "| --- | --- | --- |"]
+        more = f"[{_PAGES[heading][0]}]({_PAGES[heading][1]}) tells more."
+        parts += [
+            "",
+            f"## {heading}",
+            "",
+            more,
+            "",
+            "| input | what it does | default |",
+            "| --- | --- | --- |",
+        ]
         parts += [_row(item) for item in inputs() if item.heading == heading and "publish" in item.commands]
-    parts += ["", "## Outputs", "", "| output | what it holds |", "| --- | --- |"]
-    parts += [f"| `{name}` | {text} |" for name, text in OUTPUTS.items()]
     parts += [
         "",
-        "What `metadata` and `metadata-file` hold: [what a run tells](results.md#the-metadata-file).",
+        "## Outputs",
+        "",
+        "[What a run tells](results.md#the-metadata-file) has the keys of `metadata`.",
+        "",
     ]
+    parts += ["| output | what it holds |", "| --- | --- |"]
+    parts += [f"| `{name}` | {text} |" for name, text in OUTPUTS.items()]
     return "\n".join(parts) + "\n"
 
 
@@ -82,6 +120,11 @@ def _row(item: Input) -> str:
         words.append("Secret.")
     text = ". ".join(word.rstrip(".") for word in words) + "."
     return f"| `{item.name}` | {text} | {default} |"
+
+
+def _anchor(heading: str) -> str:
+    """Return what GitHub makes of a heading without punctuation."""
+    return heading.lower().replace(" ", "-")
 
 
 def _yaml(document: dict[str, Any]) -> str:

@@ -43,38 +43,39 @@ class Settings:
 
     flake: tuple[str, ...] = _what(
         "lines",
-        "Flake attribute to build: `.`, `.#image`, `github:owner/repo/rev#image`. Of several, each is `NAME=INSTALLABLE`, and "
-        "lines of `images`, `tags` and `to` that begin with `NAME=` are its own",
+        "The flake attribute to build: `.`, `.#image`, `github:owner/repo/rev#image`. For several images write one "
+        "`NAME=INSTALLABLE` a line; lines of `images`, `tags` and `to` that begin with `NAME=` belong to that image",
         default=(".",),
         commands=NAMERS,
     )
     file: str = _what(
-        "text", "A file of Nix to build from where there is no flake: `default.nix`", commands=NAMERS
+        "text", "A file of Nix to build from, where there is no flake: `default.nix`", commands=NAMERS
     )
     attr: str = _what(
-        "text", "The attribute of `file` to build; default: all of it is the image", commands=NAMERS
+        "text", "The attribute of `file` to build. Default: the whole file is the image", commands=NAMERS
     )
     nix_path: tuple[str, ...] = _what(
         "lines",
-        "What `<NAME>` stands for in `file`: NAME=PATH-OR-URL, besides NIX_PATH",
+        "What `<NAME>` means in `file`, written NAME=PATH-OR-URL. It is searched before NIX_PATH",
         default=(),
         commands=NAMERS,
     )
     source: str = _what(
         "path",
-        "An image that exists already: store path, archive, script, OCI layout, `docker://REF`, `docker-daemon:NAME`, or on a "
-        "command line `-`, for a pipe. Nothing is built",
+        "An image that exists already, and nothing is built: a store path, an archive, a script, an OCI layout, "
+        "`docker://REF`, `docker-daemon:NAME`, or on a command line `-` (a pipe)",
         commands=NAMERS,
     )
     image_in_archive: str = _what(
         "text",
-        "Which image of an archive that holds several: its name, or its number from 1 on",
+        "The image to take from an archive that holds several: its name, or its number, counted from 1",
         commands=_READERS,
         means=("shapes-layers",),
     )
     platforms: tuple[str, ...] = _what(
         "list",
-        "Which platforms of an index to take: `linux/amd64,linux/arm64`; an image alone must be for them. Default: all",
+        "The platforms to take from an index: `linux/amd64,linux/arm64`. A single image must be for the platform that "
+        "is named. Default: all platforms",
         default=(),
         commands=_READERS,
         means=(
@@ -84,12 +85,13 @@ class Settings:
     )
     image: str = _what(
         "text",
-        "Reference, `oci:DIR`, archive, script, store path, `docker-daemon:NAME` or `-` (a pipe) to look at",
+        "The image to show: a reference, `oci:DIR`, an archive, a script, a store path, `docker-daemon:NAME` or `-` (a pipe)",
         commands=("inspect",),
     )
     layers_action: str = _what(
         "choice",
-        "`prune` removes what goes beyond `layer-cache-size` first: with 0, all",
+        "What to do: `list` shows the layers that are kept, and `prune` removes the oldest until `layer-cache-size` is "
+        "left, or all of them if that is 0",
         default="list",
         choices=("list", "prune"),
         commands=("layers",),
@@ -100,29 +102,29 @@ class Settings:
 
     images: tuple[Placed, ...] = _naming(
         "lines",
-        "Image names without a tag: `ghcr.io/owner/name`, one a line. Default on GitLab: CI_REGISTRY_IMAGE",
+        "Image names without a tag, one a line: `ghcr.io/owner/name`. Default on GitLab: CI_REGISTRY_IMAGE",
         default=(),
         placed=True,
         commands=NAMERS,
     )
     tags: tuple[Placed, ...] = _naming(
         "lines",
-        "Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`. "
-        "Default: a tag for the branch, the Git tag or the pull request",
+        "Tags for the image: full references, or bare tags and rules (`type=semver,pattern={{version}}`) that are "
+        "combined with `images`. Default: a tag for the branch, the Git tag or the pull request",
         default=(),
         placed=True,
         commands=NAMERS,
     )
     flavor: tuple[Placed, ...] = _naming(
         "lines",
-        "What holds for all tags: `latest=auto|true|false`, `prefix=TEXT`, `suffix=TEXT`",
+        "Settings for all tags: `latest=auto|true|false`, `prefix=TEXT`, `suffix=TEXT`",
         default=(),
         placed=True,
         commands=NAMERS,
     )
     labels: tuple[Placed, ...] = _naming(
         "lines",
-        "Labels as KEY=VALUE; they win over the flake's own",
+        "Labels for the image, written KEY=VALUE. They replace labels of the same name that the flake sets",
         default=(),
         placed=True,
         commands=NAMERS,
@@ -130,13 +132,15 @@ class Settings:
     )
     auto_labels: bool = _naming(
         "flag",
-        "Add what git, CI and the flake know: revision, source, version, created, title, description, licenses",
+        "Add the labels that git, CI and the flake provide: revision, source, version, created, title, description, "
+        "licenses",
         default=True,
         commands=NAMERS,
     )
     annotations: tuple[Placed, ...] = _naming(
         "lines",
-        "Annotations as KEY=VALUE, or LEVEL:KEY=VALUE with the level `manifest`, `index`, …",
+        "Annotations for the image, written KEY=VALUE, or LEVEL:KEY=VALUE where LEVEL is `manifest`, `index`, "
+        "`manifest-descriptor` or `index-descriptor`",
         default=(),
         placed=True,
         commands=NAMERS,
@@ -144,242 +148,256 @@ class Settings:
     )
     annotations_levels: tuple[Placed, ...] = _naming(
         "list",
-        "Where annotations go that name no level. Default: DOCKER_METADATA_ANNOTATIONS_LEVELS, else `manifest` and, where "
-        "there are several platforms, `index`",
+        "The levels for annotations that name none. Default: DOCKER_METADATA_ANNOTATIONS_LEVELS, else `manifest`, and "
+        "also `index` where there are several platforms",
         default=(),
         placed=True,
         commands=NAMERS,
     )
     annotations_from_labels: bool = _naming(
-        "flag", "Make an annotation of every label", default=False, commands=NAMERS
+        "flag", "Write every label as an annotation too", default=False, commands=NAMERS
     )
     context: str = _naming(
         "choice",
-        "Where branch, tag and commit are read: from the event that started the `workflow`, or from `git`",
+        "Where to read branch, tag and commit: from the event that started the `workflow`, or from `git`",
         default="workflow",
         choices=("workflow", "git"),
         commands=NAMERS,
     )
     github_api: bool = _naming(
         "flag",
-        "Ask GitHub's API, with `github-token`, for what the event does not tell: description, licence, default branch",
+        "Ask GitHub's API, with `github-token`, for what the event lacks: description, licence, default branch",
         default=False,
         commands=NAMERS,
     )
     created: str = _naming(
         "text",
-        "Creation date: `auto` (SOURCE_DATE_EPOCH, else the commit's date), `keep`, `now`, `commit`, a date, seconds since 1970",
+        "The creation date of the image: `auto` (SOURCE_DATE_EPOCH, else the date of the commit), `keep` (what the flake "
+        "set), `now`, `commit`, a date, or seconds since 1970",
         default="auto",
     )
 
     to: tuple[str, ...] = _where(
         "list",
-        "Destinations: `docker://REF`, `docker-daemon:[REF]`, `containers-storage:[REF]`, `docker-archive:FILE[:REF]`, "
-        "`oci-archive:FILE[:TAG]`, `oci:DIR[:TAG]`, `-` (stdout). Default: what `tags` name, else `oci:./flakeship-image`",
+        "Where to write the image: `docker://REF`, `docker-daemon:[REF]`, `containers-storage:[REF]`, "
+        "`docker-archive:FILE[:REF]`, `oci-archive:FILE[:TAG]`, `oci:DIR[:TAG]`, or `-` (stdout). Default: the registries "
+        "that `tags` name, else `oci:./flakeship-image`",
         default=(),
     )
     load: str = _where(
         "choice",
-        "Also load the image into this engine, by the names that `tags` give",
+        "Load the image into this engine too, under the names in `tags`",
         choices=("docker", "podman"),
     )
     push: str = _where(
         "choice",
-        "Whether to send the image: `auto` fails where it can't be pushed, but for a run that CI keeps credentials from (of a "
-        "fork, of Dependabot, on an unprotected ref), which says NOT PUSHED; `true` fails there too; `false` builds, packs and "
-        "verifies, and sends nothing",
+        "Whether to push the image. `auto`: push, and fail if that is not possible, but skip the push with a notice (NOT PUSHED) "
+        "where CI gives the run no credentials: forks, Dependabot, refs that are not protected. `true`: fail there too. "
+        "`false`: build, pack and check the image, and send nothing",
         default="auto",
         choices=("auto", "true", "false"),
     )
     allow_untrusted: bool = _where(
         "flag",
-        "Push even though the code may be a stranger's: pull requests from forks, pull_request_target",
+        "Push even if a stranger may have written the code: pull requests from forks, pull_request_target",
         default=False,
     )
     media_types: str = _where(
         "choice",
-        "Family of media types; `docker` for registries that know no OCI",
+        "The family of media types. Take `docker` for a registry that does not accept OCI",
         default="oci",
         choices=("oci", "docker"),
     )
 
     registry: str = _access(
         "text",
-        "Registry that `username` and `password` are for. Default: the one that is pushed to",
+        "The registry that `username` and `password` are for. Default: the registry that is pushed to",
         commands=_READERS,
     )
-    username: str = _access("text", "User name at the registry", commands=_READERS)
-    password: str = _access("text", "Password or token at the registry", secret=True, commands=_READERS)
+    username: str = _access("text", "The user name at the registry", commands=_READERS)
+    password: str = _access("text", "The password or token at the registry", secret=True, commands=_READERS)
     github_token: str = _access(
         "text",
-        "Token for ghcr.io where no other credentials are given",
+        "The token for ghcr.io, used where no other credentials are given",
         secret=True,
         per_platform={"github": "${{ github.token }}"},
         commands=_CI_READERS,
     )
     authfile: str = _access(
         "path",
-        "Credentials in the format of docker's config.json. Default: where docker and podman keep theirs",
+        "A file with credentials, in the format of docker's config.json. Default: the files of docker and podman",
         commands=_READERS,
     )
     plain_http: tuple[str, ...] = _access(
         "list",
-        "Registries (HOST or HOST:PORT) that are spoken to without TLS",
+        "Registries to speak to without TLS, written HOST or HOST:PORT",
         default=(),
         commands=_READERS,
     )
-    ca: str = _access("path", "Certificates (PEM) to trust besides the system's", commands=_CI_READERS)
+    ca: str = _access(
+        "path",
+        "A file with certificates (PEM) to trust in addition to those of the system",
+        commands=_CI_READERS,
+    )
 
-    nix_config: tuple[str, ...] = _nix("lines", "Lines for nix.conf", default=(), commands=NAMERS)
+    nix_config: tuple[str, ...] = _nix("lines", "Lines to add to nix.conf", default=(), commands=NAMERS)
     impure: bool = _nix(
-        "flag", "Let the evaluation see the environment (`--impure`)", default=False, commands=NAMERS
+        "flag",
+        "Evaluate with `--impure`: the flake may read files of this machine, and the variables that Nix is given",
+        default=False,
+        commands=NAMERS,
     )
     allow_unfree: bool = _nix(
-        "flag", "Allow packages that are not free; implies `impure`", default=False, commands=NAMERS
+        "flag", "Allow packages with an unfree licence. This implies `impure`", default=False, commands=NAMERS
     )
     accept_flake_config: bool = _nix(
         "flag",
-        "Follow the flake's own nixConfig: only for flakes that you trust like root",
+        "Accept the nixConfig of the flake (`accept-flake-config` of Nix). Only for flakes that you trust like root",
         default=False,
         commands=NAMERS,
     )
     pass_env: tuple[str, ...] = _nix(
         "list",
-        "Names of environment variables that Nix and its builders get besides Nix's own: `NIX_GITHUB_PRIVATE_PASSWORD`",
+        "Names of environment variables to give to Nix and its builders: `NIX_GITHUB_PRIVATE_PASSWORD`",
         default=(),
         commands=NAMERS,
     )
     ssh_key: str = _nix(
         "text",
-        "Private key by which Nix fetches flakes and inputs over ssh (`git+ssh://`): its text, without a passphrase. Builders "
-        "don't get it",
+        "The private key to fetch flakes and inputs over ssh (`git+ssh://`): its text, without a passphrase. Builders do not "
+        "get it",
         secret=True,
         commands=NAMERS,
     )
     ssh_known_hosts: tuple[str, ...] = _nix(
         "lines",
-        "Whom ssh may speak to: lines of known_hosts, besides the user's own, github.com, gitlab.com and codeberg.org. No "
-        "other host is believed",
+        "The hosts that ssh may speak to, as lines of known_hosts. github.com, gitlab.com, codeberg.org and the user's own "
+        "are known already. Any other host is refused",
         default=(),
         commands=NAMERS,
         text_in=NAMERS,
     )
     sandbox: str = _nix(
         "choice",
-        "`required` refuses to build where Nix can't isolate builders, and to execute a script that can't be confined",
+        "`required`: fail if Nix cannot build in its sandbox, or if a script of the flake cannot be confined. `auto`: go "
+        "on without, and say so in the log",
         default="auto",
         choices=("auto", "required"),
     )
 
     cachix: str = _caches(
         "text",
-        "Name of a Cachix cache to pull from, and with a token to push to",
+        "The name of a Cachix cache to pull from. With `cachix-auth-token` the results are pushed to it too",
     )
-    cachix_auth_token: str = _caches("text", "Token of the Cachix cache", secret=True)
+    cachix_auth_token: str = _caches("text", "The token of the Cachix cache", secret=True)
     cachix_signing_key: str = _caches(
-        "text", "Signing key of the Cachix cache, where you keep it yourself", secret=True
+        "text", "The signing key of the Cachix cache, if you keep the key yourself", secret=True
     )
     substituters: tuple[str, ...] = _caches("list", "URLs of further binary caches", default=())
     trusted_public_keys: tuple[str, ...] = _caches(
-        "list", "Public keys of these caches: `NAME:BASE64`", default=()
+        "list", "The public keys of these binary caches, written NAME:BASE64", default=()
     )
 
     layer_cache: str = _packing(
         "path",
-        "Folder that keeps packed layers for later runs, or `off`. Default: ~/.cache/flakeship, and off in CI",
+        "The folder that keeps packed layers for later runs, or `off`. Default: ~/.cache/flakeship, and `off` in CI",
         commands=_CACHE_USERS,
         per_platform={"gitlab": "off"},  # the component names it as a path of `cache:`, which must be one
     )
     layer_cache_size: int = _packing(
         "size",
-        "How much it may hold: `5G`, `512M`; the layers used longest ago go first",
+        "The size that the layer cache may have: `5G`, `512M`. The layers that were used longest ago are removed first",
         default=5 << 30,
         commands=_CACHE_USERS,
     )
     compression: str = _packing(
         "choice",
-        "Compression of layers: `auto` is gzip, and none for what is only loaded into an engine; docker before 23 can't "
-        "pull zstd",
+        "The compression of layers. `auto` is gzip, and no compression if the image is only loaded into an engine. "
+        "docker before 23 cannot pull zstd",
         default="auto",
         choices=("auto", "gzip", "zstd", "none"),
     )
     compression_level: int | None = _packing(
         "number",
-        "gzip: 0 to 2, default 2; zstd: 1 to 19, default 3, above 9 with up to 300 MB of memory",
+        "The level of compression. gzip: 0 to 2, default 2. zstd: 1 to 19, default 3; levels above 9 need up to 300 MB of "
+        "memory",
         default=None,
     )
     reuse: str = _packing(
         "choice",
-        "Use layers again that are published already: `trust` believes what the registry says of them, `verify` "
-        "recomputes it, `off` packs all anew",
+        "Whether to use layers again that are published. `trust`: believe the manifest and config in the registry. "
+        "`verify`: read layer and blob, and compare them. `off`: pack all layers again",
         default="trust",
         choices=("trust", "verify", "off"),
     )
     reuse_from: tuple[str, ...] = _packing(
         "list",
-        "Where to look for layers besides the tags that are written: tags, or full references of the same registry. "
-        "Default: the default branch, latest, main, edge",
+        "Further images of the same registry to take layers from: tags, or full references. Default: the default "
+        "branch, latest, main, edge",
         default=(),
     )
     rebuild: str = _packing(
         "choice",
-        "`always` builds even where the image in the registry was made from the very same output path; `compare` builds "
-        "twice, and refuses what differs",
+        "Whether to build an image that is published. `auto`: not if it was made from the same output path. `always`: "
+        "build it. `compare`: build it twice, and fail if the results differ",
         default="auto",
         choices=("auto", "always", "compare"),
     )
-    max_concurrent_uploads: int | None = _packing("number", "Layers sent at the same time", default=4)
+    max_concurrent_uploads: int | None = _packing(
+        "number", "How many layers are sent at the same time", default=4
+    )
 
-    explain: bool = _run("flag", "Print the rule that each tag came from", default=False, commands=_METADATA)
+    explain: bool = _run("flag", "Print the rule that gave each tag", default=False, commands=_METADATA)
     bake: bool = _run(
         "flag", "Print a definition for `docker buildx bake`", default=False, commands=_METADATA
     )
     bake_target: str = _run(
         "text",
-        "The target's name in definitions for bake",
+        "The name of the target in definitions for bake",
         default="docker-metadata-action",
         commands=_METADATA,
     )
     bake_folder: str = _run(
         "path",
-        "Where the files for bake are written; default: RUNNER_TEMP",
+        "The folder for the files for bake. Default: RUNNER_TEMP",
         commands=_METADATA,
         per_platform={"github": ".flakeship"},
     )
     sep_tags: str = _run(
         "verbatim",
-        "What stands between tags in the outputs; default: a new line",
+        "The text between two tags in the outputs. Default: a new line",
         commands=_METADATA,
     )
     sep_labels: str = _run(
         "verbatim",
-        "What stands between labels in the outputs; default: a new line",
+        "The text between two labels in the outputs. Default: a new line",
         commands=_METADATA,
     )
     sep_annotations: str = _run(
         "verbatim",
-        "What stands between annotations in the outputs; default: a new line",
+        "The text between two annotations in the outputs. Default: a new line",
         commands=_METADATA,
     )
     dry_run: bool = _run(
         "flag",
-        "Build and pack, look at the registry, print what would be sent, send nothing",
+        "Build and pack the image, ask the registry, print what would be sent, and send nothing",
         default=False,
     )
     lint: str = _run(
         "choice",
-        "What images from Nix commonly lack: said with the Nix line that mends it, or with `strict` refused",
+        "Check the image for what images from Nix commonly lack (CA bundle, /tmp, passwd). `warn` prints the line of "
+        "Nix that adds it, `strict` fails",
         default="warn",
         choices=("off", "warn", "strict"),
     )
     metadata_file: str = _run(
         "path",
-        "Write the result as JSON to this file",
+        "The file to write the result to, as JSON",
         per_platform={"gitlab": "flakeship-report/metadata.json"},
     )
     log_level: str = _run(
         "choice",
-        "How much to say",
+        "How much to write to the log",
         default="info",
         choices=("error", "warn", "info", "debug"),
         commands=(*_CI_READERS, "layers"),
@@ -390,57 +408,60 @@ class Settings:
 
     entrypoint: str = _start(
         "text",
-        'What is run: `["/bin/app", "--serve"]`, or words; no shell is added. `[]` takes it away',
+        'The program to run: `["/bin/app", "--serve"]`, or words. No shell is added. `[]` removes it',
         means=(
             "shapes-layers",
             "starts-container",
         ),
     )
-    cmd: str = _start("text", "Arguments of the entrypoint, written like it", means=("starts-container",))
+    cmd: str = _start(
+        "text", "The arguments of the entrypoint, written like `entrypoint`", means=("starts-container",)
+    )
     env: tuple[str, ...] = _start(
         "lines",
-        "Environment: KEY=VALUE adds or replaces, -KEY removes",
+        "Environment variables: KEY=VALUE adds or replaces one, -KEY removes one",
         default=(),
         means=("starts-container",),
     )
     user: str = _start(
         "text",
-        "User, as `NAME`, `UID` or `USER:GROUP`",
+        "The user that the program runs as: `NAME`, `UID` or `USER:GROUP`",
         means=(
             "shapes-layers",
             "starts-container",
         ),
     )
-    workdir: str = _start("text", "Working directory", means=("starts-container",))
+    workdir: str = _start("text", "The working directory", means=("starts-container",))
     expose: tuple[str, ...] = _start(
         "list",
-        "Ports: `8080`, `53/udp`, `8000-8010`; `-8080` takes one away",
+        "Ports: `8080`, `53/udp`, `8000-8010`. `-8080` removes one",
         default=(),
         means=("starts-container",),
     )
     volumes: tuple[str, ...] = _start(
         "list",
-        "Folders that hold data: `/data`; `-/data` takes one away",
+        "Folders for data: `/data`. `-/data` removes one",
         default=(),
         means=("starts-container",),
     )
     stop_signal: str = _start(
-        "text", "Signal that asks the program to end: `SIGINT`", means=("starts-container",)
+        "text", "The signal that asks the program to end: `SIGINT`", means=("starts-container",)
     )
     healthcheck: str = _start(
         "text",
-        'As in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE; docker reads it',
+        'The health check, written as in a Dockerfile: `--interval=30s CMD ["/bin/check"]`, or NONE. Docker runs it',
         means=("starts-container",),
     )
     override_platform: str = _start(
         "text",
-        "What a single image is for that is mislabelled: `linux/arm64`; its programs stay what they are",
+        "The platform to write into a single image that states a wrong one: `linux/arm64`. The programs in it do not "
+        "change",
         means=("starts-container",),
     )
 
     contents: tuple[str, ...] = _package(
         "lines",
-        "Installables whose trees are linked into `/`: `nixpkgs#cacert`, `.#tools`, a store path",
+        "Packages to link into `/`: `nixpkgs#cacert`, `.#tools`, a store path",
         default=(),
         means=(
             "shapes-layers",
@@ -449,7 +470,7 @@ class Settings:
     )
     base: str = _package(
         "choice",
-        "`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch.conf",
+        "What to add to the root. `minimal`: /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch.conf",
         default="minimal",
         choices=("minimal", "none"),
         means=(
@@ -459,7 +480,8 @@ class Settings:
     )
     base_image: str = _package(
         "text",
-        "Image to put the package on: `docker://REF`. Its folders stay: `base` is left out, and links to the files of `contents` are laid into them, but for `/bin` and `/lib`",
+        "An image to put the package on: `docker://REF`. Its folders stay, so `base` adds nothing, and the files of "
+        "`contents` are linked into them one by one, except those for `/bin` and `/lib`",
         means=(
             "shapes-layers",
             "packages-only",
@@ -467,7 +489,7 @@ class Settings:
     )
     max_layers: int | None = _package(
         "number",
-        "Layers at most; store paths beyond that share layers",
+        "The largest number of layers. Store paths beyond it share layers",
         default=100,
         means=(
             "shapes-layers",
@@ -476,7 +498,7 @@ class Settings:
     )
     debug: bool = _package(
         "flag",
-        "Also publish the image with a shell in it, under tags that end in `-debug`",
+        "Publish a second image that has a shell, under the same tags with `-debug` at the end",
         default=False,
         means=(
             "shapes-layers",
@@ -485,7 +507,7 @@ class Settings:
     )
     debug_shell: str = _package(
         "text",
-        "Installable whose tree the `-debug` image has linked into `/`",
+        "The package that the `-debug` image has linked into `/`",
         default="nixpkgs#busybox",
     )
 
@@ -514,14 +536,16 @@ def _fields(*, secret: bool) -> list[dataclasses.Field[Any]]:
 
 
 OUTPUTS: Final = {
-    "digest": "Digest of the manifest: what to deploy by. Empty if the image was written nowhere, as are the next three",
-    "imageid": "Digest of the image's config: what `docker images` calls the image",
-    "refs": "References with digest of where the image is now, one a line: `ghcr.io/owner/name@sha256:…`",
+    "digest": "The digest of the manifest or index: deploy by it. `digest`, `imageid`, `refs` and `tags` are empty if the image "
+    "was written nowhere",
+    "imageid": "The digest of the config, which `docker images` shows as the image ID",
+    "refs": "References with digest, one a line, of each place that has the image: `ghcr.io/owner/name@sha256:…`",
     "tags": "Full references of the tags that were written, one a line",
-    "labels": "Labels of the image, KEY=VALUE, one a line",
-    "digests": 'Digest of each platform\'s manifest as JSON: `{"linux/amd64": "sha256:…"}`; `{}` if the image is nowhere',
-    "pushed": "`true` if registries have all that was to be pushed, of all attributes; `false` if there was nothing to push",
-    "metadata": "The result as JSON, as in `metadata-file`",
+    "labels": "The labels of the image, written KEY=VALUE, one a line",
+    "digests": 'The digest of each platform\'s manifest, as JSON: `{"linux/amd64": "sha256:…"}`. `{}` if the image was written '
+    "nowhere",
+    "pushed": "`true` if the registries have everything that was to be pushed, of all images; else `false`",
+    "metadata": "The result as JSON, the same as in `metadata-file`",
 }
 """What the command `publish` hands to the next step, and what each of them holds."""
 
