@@ -9,6 +9,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 _ROOTS = (Path("/usr/lib"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local"), Path("/opt"))
 
@@ -79,3 +80,13 @@ def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uname = info.gname = "root"
     info.mtime = 1
     return info
+
+
+def layers_of(path: Path) -> Iterator[IO[bytes]]:
+    """The layers of an archive that was written here, each to be read before the next is asked for."""
+    with tarfile.open(path) as archive_file:
+        for member in archive_file:
+            if member.name.endswith("/layer.tar"):
+                layer = archive_file.extractfile(member)
+                assert layer
+                yield layer

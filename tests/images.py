@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from flakeship.image.model import Descriptor, Digest, Image, Packed, PackedLayer, Platform, digest_of
+from tests.image.recipe import blob
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -23,15 +24,28 @@ def opener(data: bytes) -> Callable[[], BinaryIO]:
 
 def random_layer(seed: int, *, size: int = 10_000) -> PackedLayer:
     """A tar of one file of `size` random bytes, in gzip."""
+    plain = _tar(seed, size)
+    diff_id = digest_of(plain)
+    made = gzip.compress(plain, 1, mtime=0)
+    return PackedLayer(diff_id, diff_id, Descriptor.of(LAYER, made), opener(made))
+
+
+def layer_as_we_pack(seed: int, *, size: int = 3_000_000) -> PackedLayer:
+    """The same as our recipe packs it: chunks that are stored, and the last, which may be small enough to be compressed."""
+    plain = _tar(seed, size)
+    diff_id = digest_of(plain)
+    made = blob(plain, "gzip", 2)
+    return PackedLayer(diff_id, diff_id, Descriptor.of(LAYER, made), opener(made))
+
+
+def _tar(seed: int, size: int) -> bytes:
     content = random.Random(seed).randbytes(size)
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
         member = tarfile.TarInfo(f"nix/store/file-{seed}")
         member.size = size
         archive.addfile(member, io.BytesIO(content))
-    diff_id = digest_of(plain.getvalue())
-    blob = gzip.compress(plain.getvalue(), 1, mtime=0)
-    return PackedLayer(diff_id, diff_id, Descriptor.of(LAYER, blob), opener(blob))
+    return plain.getvalue()
 
 
 def random_packed(seed: int, layers: int = 3, *, size: int = 140_000) -> Packed:

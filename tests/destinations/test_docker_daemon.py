@@ -21,7 +21,7 @@ from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.engines.engine import Engine, docker_engine, podman_service
 from flakeship.errors import NotAllowedError, UnreachableError
 from flakeship.image.model import Packed
-from tests.images import packed_of, random_layer
+from tests.images import layer_as_we_pack, packed_of, random_layer
 from tests.testbed.docker import Docker
 
 NAME = ImageName("flakeship-test/load:1", full="docker.io/flakeship-test/load:1")
@@ -57,7 +57,7 @@ def layers(dockerd: Docker, name: str) -> list[str]:
 
 
 def test_an_image_is_loaded_with_its_id_and_names(engine: Engine, dockerd: Docker) -> None:
-    packed = packed_of(random_layer(101), random_layer(102), random_layer(101))
+    packed = packed_of(random_layer(101), layer_as_we_pack(102), random_layer(101))
     other = ImageName.of("flakeship-test/load:2")
     published = load(engine, packed, NAME, other)
     assert published.reference == "docker-daemon:flakeship-test/load:1"

@@ -14,7 +14,7 @@ from flakeship.destinations.protocol import Published
 from flakeship.engines.engine import Engine, podman_service
 from flakeship.errors import UnreachableError
 from flakeship.image.model import Packed
-from tests.images import packed_of, random_layer, random_packed
+from tests.images import layer_as_we_pack, packed_of, random_layer, random_packed
 from tests.testbed.podman import Podman
 
 NAME = ImageName.of("localhost/load:1")
@@ -40,7 +40,7 @@ def check(podman: Podman, packed: Packed) -> None:
 
 @pytest.mark.slow
 def test_the_command_takes_an_image(podman: Podman, tmp_path: Path) -> None:
-    packed = packed_of(random_layer(1), random_layer(2), random_layer(1))
+    packed = packed_of(random_layer(1), layer_as_we_pack(2), random_layer(1))
     published = load(podman, packed, None, tmp_path / "temporary")
     assert published.reference == "containers-storage:localhost/load:1"
     check(podman, packed)

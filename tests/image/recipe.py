@@ -39,6 +39,16 @@ def sample(size: int = SIZE) -> bytes:
     return b"".join(pieces)[:size]
 
 
+def noise(size: int) -> bytes:
+    """Bytes that no program makes smaller; the same everywhere."""
+    return hashlib.shake_128(b"noise").digest(size)
+
+
+def mixed() -> bytes:
+    """Chunks that compress, and one between them that hardly does."""
+    return b"".join((sample(CHUNK), noise(CHUNK), sample(SIZE - 2 * CHUNK)))
+
+
 def chunked(data: bytes) -> Iterator[bytes]:
     for start in range(0, len(data), CHUNK):
         yield data[start : start + CHUNK]
@@ -51,7 +61,7 @@ def blob(data: bytes, algorithm: Algorithm, level: int, *, threads: int = 2) -> 
 
 
 def digests() -> list[str]:
-    data = sample()
+    data = mixed()
     return [
         f"{algorithm} {level} {hashlib.sha256(blob(data, algorithm, level)).hexdigest()}"
         for algorithm, level in RECIPES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from flakeship.errors import BuildError
 from flakeship.report.markdown import SUMMARY_LIMIT, failure_markdown, summary_markdown
 from flakeship.report.markup import shortened
 from flakeship.report.run_record import RunRecord
-from flakeship.report.summary import Before, LayerRow, Page, Summary, difference, summary_text
+from flakeship.report.summary import Before, LayerRow, Page, Smaller, Summary, difference, summary_text
 
 DIGEST: Final = "sha256:" + "ab" * 32
 MARKDOWN: Final = MarkdownIt("commonmark").enable("table")
@@ -249,3 +250,13 @@ def test_what_is_cut_is_never_cut_within_a_block_of_code(limit: int) -> None:
         token for token in MARKDOWN.parse(text) if token.type == "fence" and "<details>" not in token.content
     ]
     assert not unread(text)
+
+
+def test_a_large_image_is_told_what_zstd_would_have_saved() -> None:
+    told = summary([], smaller=Smaller(626_000_000, 529_000_000))
+    words = "would make the 626.0 MB that were packed about 97.0 MB (15 %) smaller"
+    assert f"`compression: zstd` {words}, where all who pull the image can read zstd" in summary_text(told)
+    assert words in html.unescape(summary_markdown(told, recorded([])))
+    for nothing in (None, Smaller(626_000_000, 600_000_000), Smaller(626_000_000, 626_000_000)):
+        told = summary([], smaller=nothing)
+        assert "zstd" not in summary_text(told) + summary_markdown(told, recorded([]))

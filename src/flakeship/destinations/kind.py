@@ -59,6 +59,11 @@ class Target(Protocol):
         """True if layers are unpacked on this machine at once, so that compressing them only costs time."""
         return False
 
+    @property
+    def is_for_engines(self) -> bool:
+        """True if an engine loads it, whose version may be any: docker before 23 loads no layers in zstd."""
+        return self.unpacks_layers
+
     def open(self, options: DestinationOptions) -> AbstractContextManager[Destination]:
         """Open the destination and check that it can be written to; `withheld.checked` does both halves of that.
 

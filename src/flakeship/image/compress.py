@@ -7,20 +7,24 @@ A block begins with a small one of its own. ISA-L's loops in assembler, up to it
 of a stream's third byte from a register that holds the stream's address (`.write_first_byte` in
 igzip_icf_body_h1_gr_bt.asm), so that now and then a match is found or missed as memory happens to lie. What is flushed
 at once, and is less than they begin with, is left to a routine that does without.
+
+A block that hardly compresses, as of jars and media, is stored: what it is like is told by some pieces of its own, so that
+its bytes decide and nothing else.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import partial
+from typing import Final, Literal, Protocol
 
 Algorithm = Literal["gzip", "zstd", "none"]
 
-RECIPE: Final = "3"
+RECIPE: Final = "4"
 """Changes whenever the same tar would give other bytes; part of what identifies a packed layer."""
 
 LEVELS: Final[dict[Algorithm, range]] = {
@@ -41,6 +45,12 @@ _FIRST: Final = 8
 """Bytes of a block that are flushed at once: 4 at least, or the stream is as good as new; 16 would be compressed by
 the loop that they are kept from."""
 
+_PIECES: Final = 8
+_PIECE: Final = 4096
+"""Bytes of a piece that is tried. A block is stored if none of its pieces becomes smaller by a fiftieth."""
+_STORED: Final = 65_535
+"""Bytes that deflate stores at once: RFC 1951, section 3.2.4."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compression:
@@ -55,8 +65,23 @@ class Compression:
         return {"gzip": "+gzip", "zstd": "+zstd", "none": ""}[self.algorithm]
 
 
+class Watch(Protocol):
+    """Told of each chunk that gzip has made `size` bytes of; `crc` is that of its layer up to its end."""
+
+    def __call__(self, chunk: bytes, size: int, crc: int, /) -> None: ...
+
+
+def unwatched(_chunk: bytes, _size: int, _crc: int, /) -> None:
+    """Watch nothing."""
+
+
 def compressed(
-    chunks: Iterable[bytes], compression: Compression, *, pool: Executor, in_flight: int
+    chunks: Iterable[bytes],
+    compression: Compression,
+    *,
+    pool: Executor,
+    in_flight: int,
+    watch: Watch = unwatched,
 ) -> Iterator[bytes]:
     """The blob of these chunks, piece by piece; each chunk but the last is exactly `stream.CHUNK` bytes long.
 
@@ -64,42 +89,73 @@ def compressed(
     """
     match compression.algorithm:
         case "gzip":
-            return _gzip(chunks, compression.level, pool, in_flight)
+            return _gzip(chunks, compression.level, pool, in_flight, watch)
         case "zstd":
             return _zstd(chunks, compression.level)
         case "none":
             return iter(chunks)
 
 
-def _gzip(chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int) -> Iterator[bytes]:
+def _gzip(
+    chunks: Iterable[bytes], level: int, pool: Executor, in_flight: int, watch: Watch
+) -> Iterator[bytes]:
     from isal import isal_zlib
 
     crc, length = 0, 0
 
     # docs/decisions.md#a-gzip-block-begins-with-eight-bytes
-    def block(data: bytes, flush: int) -> bytes:
+    def deflated(data: bytes | memoryview, flush: int) -> bytes:
         deflate = isal_zlib.compressobj(level, isal_zlib.DEFLATED, -15)
         first = deflate.compress(data[:_FIRST]) + deflate.flush(isal_zlib.Z_SYNC_FLUSH)
         return b"".join((first, deflate.compress(memoryview(data)[_FIRST:]), deflate.flush(flush)))
+
+    def block(data: bytes, crc: int, *, last: bool) -> bytes:
+        made = stored_or_deflated(data, last=last)
+        watch(data, len(made), crc)
+        return made
+
+    # docs/decisions.md#what-hardly-compresses-is-stored
+    def stored_or_deflated(data: bytes, *, last: bool) -> bytes:
+        pieces = _pieces(data)
+        if pieces and all(50 * len(deflated(each, isal_zlib.Z_FULL_FLUSH)) > 49 * _PIECE for each in pieces):
+            return _stored(data, last=last)
+        return deflated(data, isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH)
 
     # docs/decisions.md#gzip-is-compressed-in-independent-blocks
     def blocks() -> Iterator[Callable[[], bytes]]:
         nonlocal crc, length
         held: bytes | None = None
         for data in chunks:
-            crc, length = isal_zlib.crc32(data, crc), length + len(data)
             if held is not None:
-                yield _bind(block, held, isal_zlib.Z_FULL_FLUSH)
+                yield partial(block, held, crc, last=False)
+            crc, length = isal_zlib.crc32(data, crc), length + len(data)
             held = data
-        yield _bind(block, held or b"", isal_zlib.Z_FINISH)
+        yield partial(block, held or b"", crc, last=True)
 
     yield _GZIP_HEADER
     yield from _in_order(blocks(), pool, in_flight)
     yield struct.pack("<II", crc, length & 0xFFFFFFFF)
 
 
-def _bind(block: Callable[[bytes, int], bytes], data: bytes, flush: int) -> Callable[[], bytes]:
-    return lambda: block(data, flush)
+def _pieces(data: bytes) -> Sequence[memoryview]:
+    """Return pieces from all over a block, its first and its last bytes among them; none of a block that is small."""
+    apart = (len(data) - _PIECE) // (_PIECES - 1)
+    view = memoryview(data)
+    return (
+        [view[start : start + _PIECE] for start in range(0, _PIECES * apart, apart)]
+        if apart >= _PIECE
+        else ()
+    )
+
+
+def _stored(data: bytes, *, last: bool) -> bytes:
+    """Return a block as deflate holds what it does not compress, which needs no flush to end at a whole byte."""
+    pieces: list[bytes] = []
+    for start in range(0, len(data), _STORED):
+        piece = data[start : start + _STORED]
+        ends = last and start + _STORED >= len(data)
+        pieces += (struct.pack("<BHH", ends, len(piece), len(piece) ^ 0xFFFF), piece)
+    return b"".join(pieces)
 
 
 def _in_order(work: Iterator[Callable[[], bytes]], pool: Executor, in_flight: int) -> Iterator[bytes]:

@@ -14,13 +14,14 @@ from typing import Any, BinaryIO, Final, Protocol
 from flakeship import events
 from flakeship.image.adopt import MismatchError, StoppedError, adopted, compare, mismatch
 from flakeship.image.annotations import SEAL
-from flakeship.image.compress import Compression, compressed
+from flakeship.image.compress import Compression, compressed, unwatched
 from flakeship.image.document import encode
 from flakeship.image.media_types import CONFIGS, OCI, Family
 from flakeship.image.model import EMPTY, Descriptor, Digest, Image, Layer, Packed, PackedLayer
 from flakeship.image.seal import sealed
 from flakeship.image.stream import chunks
 from flakeship.image.workers import workers
+from flakeship.image.zstd_estimate import ZstdSample
 
 _READERS: Final = {"gzip": 4, "zstd": 1, "none": 4}  # zstd has threads of its own, and holds some 50 MiB
 _IN_FLIGHT: Final = 16
@@ -52,6 +53,8 @@ class Packing:
     emit: events.Emit = events.ignore
     prepare: Callable[[], None] = lambda: None
     """Called before each layer is packed: what the process does for it, and need not do where all layers are used again."""
+    sample: ZstdSample | None = None
+    """Of all that is packed, for the question what zstd would make of it; None where nobody could use that."""
 
 
 def packed_layers(layers: Iterable[Layer], packing: Packing, *, forward_only: bool) -> Generator[PackedLayer]:
@@ -125,7 +128,10 @@ def _packed(
 
     # docs/decisions.md#a-layer-is-packed-to-a-file-first
     with packing.store.spool() as (file, path):
-        for piece in compressed(read(), packing.compression, pool=compressors, in_flight=in_flight):
+        watch = packing.sample.took if packing.sample else unwatched
+        for piece in compressed(
+            read(), packing.compression, pool=compressors, in_flight=in_flight, watch=watch
+        ):
             blob_hash.update(piece)
             size += len(piece)
             file.write(piece)

@@ -23,7 +23,7 @@ from flakeship.report.markup import (
 )
 from flakeship.report.plain import size_of
 from flakeship.report.run_record import RunRecord, Stage
-from flakeship.report.summary import LayerRow, Summary, difference, sent_of
+from flakeship.report.summary import LayerRow, Summary, difference, sent_of, zstd_line
 
 SUMMARY_LIMIT: Final = 1_000_000
 """Bytes. GitHub drops the whole summary of a step above 1 MiB.
@@ -47,6 +47,7 @@ def summary_markdown(summary: Summary, record: RunRecord) -> str:
         [
             _title(summary),
             _totals(summary, record.stages),
+            escaped(zstd_line(summary.smaller), MESSAGE),
             *_copied(summary),
             _names(summary),
             alert("NOTE" if summary.expected else "WARNING", summary.not_pushed)

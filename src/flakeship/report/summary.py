@@ -11,6 +11,8 @@ from flakeship.report.plain import size_of
 
 _ROWS: Final = 20
 _WIDTH: Final = 60
+_LITTLE: Final = 0.05
+"""A part of the bytes; the estimate of what zstd would save is about as uncertain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,13 @@ class Before(NamedTuple):
     size: int
 
 
+class Smaller(NamedTuple):
+    """The blobs that this run has made, in bytes, and what they would be with zstd, by an estimate."""
+
+    gzip: int
+    zstd: int
+
+
 class Page(NamedTuple):
     """A page of the CI platform to link to: `title` says what it shows, `text` which one."""
 
@@ -46,7 +55,7 @@ class Summary:
     that it did not get, for each destination that it was withheld from; `not_pushed` is the line that says why, and
     `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config. `pulled` is the
     reference that engines can pull, empty where no registry has the image. `before` is None where no tag of the image
-    named another one, or where that is not known.
+    named another one, or where that is not known. `smaller` is None where little was packed, or zstd is no choice.
     """
 
     references: Sequence[str]
@@ -61,6 +70,7 @@ class Summary:
     expected: bool = False
     pulled: str = ""
     before: Before | None = None
+    smaller: Smaller | None = None
     pages: Sequence[Page] = ()
 
     @property
@@ -83,7 +93,8 @@ def summary_text(summary: Summary) -> str:
     lines = [
         f"{_once(name, rows, number):<{width}}  {printable(text)}" for number, (name, text) in enumerate(rows)
     ]
-    return "\n".join([*lines, "", *_table(summary.layers), _total(summary)])
+    advice = zstd_line(summary.smaller)
+    return "\n".join([*lines, "", *_table(summary.layers), _total(summary), *filter(None, [advice])])
 
 
 def sent_of(layers: Sequence[LayerRow]) -> list[LayerRow]:
@@ -101,6 +112,18 @@ def difference(size: int, before: int) -> str:
         return f"{change} since the last"
     shown = f"{percent:+.1f}" if abs(percent) < 1 else f"{percent:+.0f}"
     return f"{change} ({shown} %) since the last"
+
+
+def zstd_line(smaller: Smaller | None) -> str:
+    """Return a sentence that says what zstd would have saved, with the input; empty where that is little."""
+    if not smaller or smaller.gzip - smaller.zstd < smaller.gzip * _LITTLE:
+        return ""
+    saved = smaller.gzip - smaller.zstd
+    return (
+        f"`compression: zstd` would make the {size_of(smaller.gzip)} that were packed about {size_of(saved)} "
+        f"({100 * saved / smaller.gzip:.0f} %) smaller, where all who pull the image can read zstd: "
+        "docker from 23 on, podman, containerd"
+    )
 
 
 def _table(layers: Sequence[LayerRow]) -> list[str]:

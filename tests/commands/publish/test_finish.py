@@ -29,6 +29,7 @@ from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, Image, Layer, Packed, PackedLayer
 from flakeship.image.pack import Packing
 from flakeship.image.stream import Reader
+from flakeship.image.zstd_estimate import ZstdSample
 from flakeship.metadata.context import NixFacts
 from flakeship.sources import opened
 from flakeship.sources.opened import SourceRequest
@@ -108,6 +109,7 @@ def shipment(
     told: list[Event],
     *,
     open_blob: OpenExistingLayer | None = None,
+    sample: ZstdSample | None = None,
 ) -> Shipment:
     store = ExistingStore(
         [images], suffix="+gzip", family=OCI, behind=TemporaryStore(folder), open_blob=open_blob
@@ -123,7 +125,7 @@ def shipment(
         keeping_own_name=(),
         existing=ExistingImages(()),
         store=store,
-        packing=Packing(Compression(), OCI, store, 2, told.append),
+        packing=Packing(Compression(), OCI, store, 2, told.append, sample=sample),
         recipe="",
         uploads=2,
         temporary=folder,
@@ -145,6 +147,20 @@ def test_what_is_published_is_neither_read_nor_sent(archive: Path, tmp_path: Pat
     again = shipment(archive, tmp_path, place, [published(packed)], told).ship()
     assert again.descriptor == packed.descriptor
     assert read(told) == place.sent == []
+
+
+def test_what_zstd_would_make_is_told_of_layers_that_were_packed(archive: Path, tmp_path: Path) -> None:
+    sample = ZstdSample(least=1, per_byte=1 << 32, at_most=1 << 32)
+    packed = shipment(
+        archive, tmp_path, Registry(set(), set(), tells="at once"), [], [], sample=sample
+    ).ship()
+    told = sample.estimate()
+    assert told
+    assert told.gzip == pytest.approx(sum(layer.descriptor.size for layer in packed.layers), abs=100)
+    place = Registry({layer.descriptor.digest for layer in packed.layers}, set(), tells="at once")
+    unused = ZstdSample(least=1, per_byte=1 << 32, at_most=1 << 32)
+    shipment(archive, tmp_path, place, [published(packed)], [], sample=unused).ship()
+    assert unused.estimate() is None
 
 
 @pytest.mark.parametrize("tells", ["at once", "with the manifest"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,12 @@ import pytest
 
 from flakeship import events
 from flakeship.commands.publish import look as looking
-from flakeship.commands.publish.look import look, only_loaded, registries_asked_for
+from flakeship.commands.publish.look import could_be_zstd, look, only_loaded, registries_asked_for
+from flakeship.destinations.grammar import parse as parse_target
+from flakeship.destinations.kind import Defaults
 from flakeship.errors import BuildError, RejectedError, UsageError
+from flakeship.image.compress import Compression
+from flakeship.image.media_types import DOCKER, OCI
 from flakeship.metadata.context import NixFacts
 from tests.commands.publish.test_reuse import hello
 
@@ -161,3 +166,20 @@ def test_what_is_loaded_and_sent_nowhere() -> None:
         False,
         False,
     ]
+
+
+def test_zstd_is_thought_of_where_all_can_have_it() -> None:
+    registry, engine = SOME(is_for_engines=False), SOME(is_for_engines=True)
+    gzip = Compression()
+    assert could_be_zstd([registry, registry], gzip, OCI)
+    assert not could_be_zstd([registry, engine], gzip, OCI)
+    assert not could_be_zstd([registry], gzip, DOCKER)
+    assert not could_be_zstd([registry], Compression("zstd", 3), OCI)
+    assert not could_be_zstd([registry], Compression("none", 0), OCI)
+
+
+def test_who_loads_an_image_may_be_too_old_for_zstd() -> None:
+    given = Defaults(cwd=Path("/"), references=("127.0.0.1:1/a:1",))
+    words = ("docker-daemon:a:1", "containers-storage:a:1", "docker-archive:a.tar", "-")
+    assert all(parse_target(each, given).is_for_engines for each in words)
+    assert not any(parse_target(each, given).is_for_engines for each in ("oci:a", "oci-archive:a.tar"))

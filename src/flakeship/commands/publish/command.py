@@ -176,6 +176,7 @@ def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
         result.published,
         expected=run_.event.from_outside,
         before=result.before,
+        zstd=result.zstd,
         pages=pages_of(result, platform, run_.event),
     )
     try:

@@ -19,6 +19,7 @@ from flakeship.image.index import seal_index
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import seal
 from flakeship.image.workers import workers
+from flakeship.image.zstd_estimate import ZstdEstimate
 from flakeship.report.summary import Before
 
 _NAMES_AT_ONCE: Final = 8
@@ -29,7 +30,7 @@ class Result:
     """An image that is finished: its bytes, where it is now, and how messages call what it was made from.
 
     `obtained` is what the first of its parts was made from. `before` is what one of its tags named before, None where that
-    is new or not known. `times` are None until the caller adds them.
+    is new or not known. `zstd` is what zstd would have made of what was packed, if that was much. `times` are None until the caller adds them.
     """
 
     packed: Packed | PackedIndex
@@ -37,6 +38,7 @@ class Result:
     name: str
     obtained: Obtained
     before: Before | None = None
+    zstd: ZstdEstimate | None = None
     times: Times | None = None
 
 
@@ -60,7 +62,8 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             packed = _sealed(stamped, layers, plan)
             published = set_names(_prepared(packed, plan), plan.tags)
             before = image_before(packed, published, plan.existing.images())
-            return Result(packed, published, parts[0].name, parts[0].obtained, before)
+            zstd = plan.packing.sample.estimate() if plan.packing.sample else None
+            return Result(packed, published, parts[0].name, parts[0].obtained, before, zstd)
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
             missing = error.digests - resent

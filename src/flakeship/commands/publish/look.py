@@ -22,7 +22,10 @@ from flakeship.destinations.kind import Target
 from flakeship.destinations.protocol import Destination, interrupt
 from flakeship.errors import Error
 from flakeship.image.allocator import keep_freed_memory
+from flakeship.image.compress import Compression
+from flakeship.image.media_types import Family
 from flakeship.image.pack import Packing
+from flakeship.image.zstd_estimate import ZstdSample
 from flakeship.metadata.context import NixFacts
 from flakeship.stores.existing import ExistingStore
 
@@ -83,6 +86,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             run.runtime.cpus,
             emit,
             prepare=keep_freed_memory,
+            sample=ZstdSample() if could_be_zstd(wanted, compression, family) else None,
         )
         buildable = request.subject.buildable
         plan = Plan(
@@ -154,3 +158,9 @@ def _facts(request: Request, run: Run) -> NixFacts:
 def only_loaded(wanted: Sequence[Target]) -> bool:
     """True if the image goes to container engines of this machine alone, and is sent nowhere."""
     return all(target.unpacks_layers for target in wanted)
+
+
+def could_be_zstd(wanted: Sequence[Target], compression: Compression, family: Family) -> bool:
+    """True if layers are compressed with gzip, and every destination could have them in zstd for all that is known."""
+    possible = "+zstd" in family.layers and not any(target.is_for_engines for target in wanted)
+    return possible and compression.algorithm == "gzip"

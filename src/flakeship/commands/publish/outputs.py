@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from flakeship.destinations.protocol import Published
 from flakeship.image.model import Digest, IndexEntry, Packed, PackedIndex
-from flakeship.report.summary import Before, LayerRow, Page, Summary
+from flakeship.image.zstd_estimate import ZstdEstimate
+from flakeship.report.summary import Before, LayerRow, Page, Smaller, Summary
 from flakeship.store_paths import name_of, store_paths_in
 
 
@@ -81,6 +82,7 @@ def summary(
     *,
     expected: bool,
     before: Before | None = None,
+    zstd: ZstdEstimate | None = None,
     pages: Sequence[Page] = (),
 ) -> Summary:
     """Return what the log and the page show. `expected` is as in `events.NotPushed`."""
@@ -100,6 +102,7 @@ def summary(
         layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
         pulled=next((item.reference for item in published if item.sent and item.tags), ""),
         before=before,
+        smaller=Smaller(zstd.gzip, zstd.zstd) if zstd else None,
         pages=pages,
     )
 

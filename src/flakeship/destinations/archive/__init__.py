@@ -47,6 +47,11 @@ class Archive(Target):
         """The file, or `-`: an archive holds a single image."""
         return str(self.path or "-")
 
+    @property
+    def is_for_engines(self) -> bool:
+        """True for what `docker load` takes."""
+        return self.form == "docker-archive"
+
     @contextlib.contextmanager
     def open(self, options: DestinationOptions) -> Iterator[Destination]:
         """Open the file or stdout. UsageError for a terminal, a folder or a device."""
