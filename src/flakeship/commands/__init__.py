@@ -9,9 +9,10 @@ COMMANDS: Final = {
     "doctor": "flakeship.commands.doctor",
     "inspect": "flakeship.commands.inspect",
     "layers": "flakeship.commands.layers",
+    "merge": "flakeship.commands.merge.command",
     "metadata": "flakeship.commands.metadata",
 }
 """The module of each command. Its `run(settings, runtime)` returns the text to print on stdout."""
 
-PUBLISHING: Final = frozenset({"publish"})
+PUBLISHING: Final = frozenset({"publish", "merge"})
 """Commands that give images their names: their end, also before its time, tells which names are set."""

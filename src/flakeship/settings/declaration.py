@@ -18,11 +18,15 @@ NAMERS: Final = ("publish", "metadata")
 """The commands that give an image its names."""
 
 _METADATA: Final = ("metadata",)
+_PUSHERS: Final = ("publish", "merge")
 _CACHE_USERS: Final = ("publish", "layers")
-_READERS: Final = ("publish", "inspect")
+_TAGGERS: Final = (*NAMERS, "merge")
+"""The commands that work out tags and annotations."""
+
+_READERS: Final = ("publish", "inspect", "merge")
 """The commands that speak to registries."""
 
-_CI_READERS: Final = ("publish", "inspect", "metadata")
+_CI_READERS: Final = (*_READERS, "metadata")
 
 _what = partial(declared, Heading.WHAT)
 _naming = partial(declared, Heading.NAMING)
@@ -69,7 +73,7 @@ class Settings:
     image_in_archive: str = _what(
         "text",
         "Which image of an archive that holds several: its name, or its number from 1 on",
-        commands=_READERS,
+        commands=("publish", "inspect"),
         means=("shapes-layers",),
     )
     platforms: tuple[str, ...] = _what(
@@ -87,6 +91,15 @@ class Settings:
         "Reference, `oci:DIR`, archive, script, store path, `docker-daemon:NAME` or `-` (a pipe) to look at",
         commands=("inspect",),
     )
+    legs: tuple[str, ...] = _what(
+        "lines",
+        "What to merge, one platform a line: the file of a `push-by-digest`, a folder of such files, the output `metadata` of "
+        "such a job, or a reference, with `PLATFORM=` before it where the platform is to be compared",
+        default=(),
+        commands=("merge",),
+        per_platform={"gitlab": "flakeship-report"},
+        text_in=("merge",),
+    )
     layers_action: str = _what(
         "choice",
         "`prune` removes what goes beyond `layer-cache-size` first: with 0, all",
@@ -103,7 +116,7 @@ class Settings:
         "Image names without a tag: `ghcr.io/owner/name`, one a line. Default on GitLab: CI_REGISTRY_IMAGE",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     tags: tuple[Placed, ...] = _naming(
         "lines",
@@ -111,14 +124,14 @@ class Settings:
         "Default: a tag for the branch, the Git tag or the pull request",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     flavor: tuple[Placed, ...] = _naming(
         "lines",
         "What holds for all tags: `latest=auto|true|false`, `prefix=TEXT`, `suffix=TEXT`",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     labels: tuple[Placed, ...] = _naming(
         "lines",
@@ -139,7 +152,7 @@ class Settings:
         "Annotations as KEY=VALUE, or LEVEL:KEY=VALUE with the level `manifest`, `index`, …",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
         text_in=("publish",),
     )
     annotations_levels: tuple[Placed, ...] = _naming(
@@ -148,23 +161,23 @@ class Settings:
         "there are several platforms, `index`",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     annotations_from_labels: bool = _naming(
-        "flag", "Make an annotation of every label", default=False, commands=NAMERS
+        "flag", "Make an annotation of every label", default=False, commands=_TAGGERS
     )
     context: str = _naming(
         "choice",
         "Where branch, tag and commit are read: from the event that started the `workflow`, or from `git`",
         default="workflow",
         choices=("workflow", "git"),
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     github_api: bool = _naming(
         "flag",
         "Ask GitHub's API, with `github-token`, for what the event does not tell: description, licence, default branch",
         default=False,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     created: str = _naming(
         "text",
@@ -190,10 +203,18 @@ class Settings:
         "verifies, and sends nothing",
         default="auto",
         choices=("auto", "true", "false"),
+        commands=_PUSHERS,
     )
     allow_untrusted: bool = _where(
         "flag",
         "Push even though the code may be a stranger's: pull requests from forks, pull_request_target",
+        default=False,
+        commands=_PUSHERS,
+    )
+    push_by_digest: bool = _where(
+        "flag",
+        "Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to "
+        "`flakeship-IMAGE-PLATFORM.json`, beside `metadata-file`",
         default=False,
     )
     media_types: str = _where(
@@ -365,6 +386,7 @@ class Settings:
         "flag",
         "Build and pack, look at the registry, print what would be sent, send nothing",
         default=False,
+        commands=_PUSHERS,
     )
     lint: str = _run(
         "choice",
@@ -375,6 +397,7 @@ class Settings:
     metadata_file: str = _run(
         "path",
         "Write the result as JSON to this file",
+        commands=_PUSHERS,
         per_platform={"gitlab": "flakeship-report/metadata.json"},
     )
     log_level: str = _run(
