@@ -60,6 +60,20 @@ def metadata_action(image: str) -> dict[str, Any]:
     }
 
 
+def merge_action(image: str) -> dict[str, Any]:
+    """Joins what jobs with `push-by-digest` have pushed. `image` is as for `metadata_action`."""
+    asked = [item for item in inputs() if "merge" in item.commands]
+    return {
+        "name": "flakeship merge",
+        "description": "Joins the images of several platforms, each pushed by its digest, under one tag.",
+        "author": "The flakeship authors",
+        "branding": {"icon": "git-merge", "color": "blue"},
+        "inputs": {item.name: _input(item) for item in asked},
+        "outputs": {name: {"description": text} for name, text in OUTPUTS.items()},
+        "runs": {"using": "docker", "image": image if ":" in image else f"../{image}", "args": ["merge"]},
+    }
+
+
 def _head(more: str) -> dict[str, Any]:
     return {
         "name": "flakeship" if not more else "flakeship with the runner's Nix",

@@ -1,10 +1,11 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'Flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The attribute of `file` to build; default' -x
@@ -27,6 +28,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l to -d 'Destina
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l load -d 'Also load the image into this engine, by the names that `tags` give' -x -a 'docker podman'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push -d 'Whether to send the image' -x -a 'auto true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-untrusted -d 'Push even though the code may be a stranger\'s' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l media-types -d 'Family of media types; `docker` for registries that know no OCI' -x -a 'oci docker'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l registry -d 'Registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l username -d 'User name at the registry' -x
@@ -79,6 +81,31 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug -d 'Also
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug-shell -d 'Installable whose tree the `-debug` image has linked into `/`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help-all -d 'show every input and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l platforms -d 'Which platforms of an index to take' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l legs -d 'What to merge, one platform a line' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l images -d 'Image names without a tag' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l flavor -d 'What holds for all tags' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l annotations -d 'Annotations as KEY=VALUE, or LEVEL' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l annotations-levels -d 'Where annotations go that name no level' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l annotations-from-labels -d 'Make an annotation of every label' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l context -d 'Where branch, tag and commit are read' -x -a 'workflow git'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l github-api -d 'Ask GitHub\'s API, with `github-token`, for what the event does not tell' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l push -d 'Whether to send the image' -x -a 'auto true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l allow-untrusted -d 'Push even though the code may be a stranger\'s' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l registry -d 'Registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l username -d 'User name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l password-file -d 'Password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l password-stdin -d 'Password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l github-token-file -d 'Token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l authfile -d 'Credentials in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l plain-http -d 'Registries (HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l ca -d 'Certificates (PEM) to trust besides the system\'s' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l dry-run -d 'Build and pack, look at the registry, print what would be sent, send nothing' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l metadata-file -d 'Write the result as JSON to this file' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l log-level -d 'How much to say' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l image-in-archive -d 'Which image of an archive that holds several' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'Which platforms of an index to take' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l registry -d 'Registry that `username` and `password` are for' -x
@@ -119,6 +146,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l to -d 'Destinat
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l load -d 'Also load the image into this engine, by the names that `tags` give' -x -a 'docker podman'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push -d 'Whether to send the image' -x -a 'auto true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-untrusted -d 'Push even though the code may be a stranger\'s' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l media-types -d 'Family of media types; `docker` for registries that know no OCI' -x -a 'oci docker'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l registry -d 'Registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l username -d 'User name at the registry' -x

@@ -19,7 +19,7 @@ from flakeship.commands.publish.times import times_of
 from flakeship.commands.run import Run
 from flakeship.destinations.protocol import DeliveredBlob, Published
 from flakeship.errors import ResourceError
-from flakeship.image.model import PackedIndex
+from flakeship.image.model import Digest, PackedIndex
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import LayerRow, Summary, summary_text
@@ -42,11 +42,10 @@ class Merged:
     @property
     def blobs(self) -> tuple[DeliveredBlob, ...]:
         """Layers and config of every image: all were there already."""
-        found = (
-            (blob.digest, blob.size)
-            for each in self.images
-            for blob in (*filter(None, each.image.layers), each.image.config_descriptor)
-        )
+        found: list[tuple[Digest, int]] = []
+        for each in self.images:
+            found += [(layer.digest, layer.size) for layer in each.image.layers if layer]
+            found.append((each.image.config_descriptor.digest, each.image.config_descriptor.size))
         return tuple(DeliveredBlob(digest, size, "reused") for digest, size in found)
 
 
@@ -117,11 +116,10 @@ def _document(merged: Merged, record: RunRecord, run: Run) -> dict[str, Any]:
 
 def _summary(merged: Merged, run: Run) -> Summary:
     published = merged.published
-    layers = {
-        layer.digest: LayerRow(layer.digest, layer.size, "reused", str(each.platform))
-        for each in merged.images
-        for layer in each.image.layers
-        if layer
+    layers = {layer.digest: layer for each in merged.images for layer in each.image.layers if layer}
+    holders = {
+        digest: ", ".join(str(each.platform) for each in merged.images if layer in each.image.layers)
+        for digest, layer in layers.items()
     }
     digest = merged.index.descriptor.digest
     return Summary(
@@ -134,7 +132,9 @@ def _summary(merged: Merged, run: Run) -> Summary:
         imageid=digest,
         platform=", ".join(str(each.platform) for each in merged.images),
         labels=merged.labels,
-        layers=list(layers.values()),
+        layers=[
+            LayerRow(layer.digest, layer.size, "reused", holders[layer.digest]) for layer in layers.values()
+        ],
         pulled=next((item.reference for item in published if item.sent), ""),
         pages=pages_at(published, merged.labels, platforms.current_platform(run.runtime.environ), run.event),
     )

@@ -74,7 +74,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
     if settings.push_by_digest:
-        _write_legs(made, folder)
+        _write_legs(made, folder, runtime.emit)
     platforms.hand_over(handover(made), runtime.environ)
     if why := outputs.not_pushed(published) or _nowhere(settings, published):
         runtime.emit(events.NotPushed(why, expected))
@@ -103,13 +103,15 @@ def _leg(result: Result, run_: Run) -> LegRecord:
     )
 
 
-def _write_legs(made: Mapping[str, Result], folder: Path) -> None:
+def _write_legs(made: Mapping[str, Result], folder: Path, emit: events.Emit) -> None:
     """Write the file of each image. ResourceError where one can't be written."""
     from flakeship.commands.publish.leg import file_name
 
     for each in made.values():
         if each.leg:
-            write_metadata(folder / file_name(each.published, each.leg), of_one_image(each))
+            path = folder / file_name(each.published, each.leg)
+            write_metadata(path, of_one_image(each))
+            emit(events.Notice(f"no tag was set: `flakeship merge` does that, and reads {path}"))
 
 
 @contextlib.contextmanager
