@@ -53,7 +53,7 @@ _EXAMPLES: Final = {
 """,
     "merge": """\
   flakeship merge legs/ --platforms linux/amd64,linux/arm64
-  flakeship merge amd64.json arm64.json --platforms linux/amd64,linux/arm64 -t 1.2
+  flakeship merge a.json b.json --platforms linux/amd64,linux/arm64 -t 1.2
 """,
     "doctor": "  flakeship doctor .#image ghcr.io/me/app:1\n",
 }

@@ -49,9 +49,9 @@ class Plan:
     uploads: int
     temporary: Path
     lint: Lint
-    by_digest: bool
     tags: TagRecord
     scope: contextlib.ExitStack
+    by_digest: bool = False
 
 
 @contextlib.contextmanager
