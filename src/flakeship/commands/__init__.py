@@ -5,6 +5,7 @@ from typing import Final
 # docs/decisions.md#settings-are-read-only-in-the-story
 COMMANDS: Final = {
     "publish": "flakeship.commands.publish.command",
+    "plan": "flakeship.commands.plan.command",
     "completion": "flakeship.commands.completion",
     "doctor": "flakeship.commands.doctor",
     "inspect": "flakeship.commands.inspect",

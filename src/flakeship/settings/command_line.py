@@ -17,6 +17,7 @@ from flakeship.settings.variables import nearest
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
     "merge": "Join the images of several platforms, each pushed by its digest, under one tag",
+    "plan": "Tell which images and platforms are not published yet, as JSON or as jobs for CI",
     "inspect": "Show an image: config, labels, and what each layer holds",
     "layers": "List the packed layers that are kept for later runs, or prune them to `layer-cache-size`",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
@@ -27,7 +28,7 @@ COMMANDS: Final = {
 POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layers-action"}
 """The input that a command takes without a flag, and nothing else does."""
 
-TAKES_WORDS: Final = frozenset({"publish", "doctor", "merge"})
+TAKES_WORDS: Final = frozenset({"publish", "doctor", "merge", "plan"})
 """The commands that take words without a flag: what to build and references, or what to merge."""
 
 _SHORT: Final = {"tags": ("--tag", "-t")}
@@ -40,6 +41,7 @@ _LEGS: Final = (
 _USAGE: Final = {
     "publish": "flakeship publish [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "doctor": "flakeship doctor [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
+    "plan": "flakeship plan [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "merge": "flakeship merge LEG ... --platforms PLATFORM,PLATFORM [OPTION ...]",
 }
 SOURCES: Final = (
@@ -65,8 +67,8 @@ FALSE: Final = frozenset({"false", "0", "no", "off"})
 
 
 def takes(command: str, item: Input) -> bool:
-    """Return True if a command takes an input. `doctor` takes those of `publish`, whose runs it looks ahead at."""
-    return command in item.commands or (command == "doctor" and "publish" in item.commands)
+    """Return True if a command takes an input. `doctor` and `plan` take those of `publish`, whose runs they look ahead at."""
+    return command in item.commands or (command in {"doctor", "plan"} and "publish" in item.commands)
 
 
 def with_values(argv: Sequence[str], declared: Mapping[str, Input]) -> list[str]:

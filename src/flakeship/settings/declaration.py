@@ -407,6 +407,13 @@ class Settings:
         choices=("error", "warn", "info", "debug"),
         commands=(*_CI_READERS, "layers"),
     )
+    format: str = _run(
+        "choice",
+        "How to print the plan: `github` is a matrix for `fromJSON`, `gitlab` a child pipeline",
+        default="json",
+        choices=("json", "github", "gitlab"),
+        commands=("plan",),
+    )
     json: bool = _run(
         "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor")
     )

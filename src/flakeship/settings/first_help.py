@@ -51,6 +51,7 @@ _EXAMPLES: Final = {
   flakeship publish --source result --to docker-daemon:app:1
   ./result | flakeship publish - ghcr.io/me/app:1
 """,
+    "plan": "  flakeship plan .#image ghcr.io/me/app:1 --platforms linux/amd64,linux/arm64\n",
     "merge": """\
   flakeship merge legs/ --platforms linux/amd64,linux/arm64
   flakeship merge a.json b.json --platforms linux/amd64,linux/arm64 -t 1.2
