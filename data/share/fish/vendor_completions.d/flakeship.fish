@@ -1,11 +1,12 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as jobs for CI'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'Flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The attribute of `file` to build; default' -x
@@ -106,6 +107,82 @@ complete -c flakeship -n '__fish_seen_subcommand_from merge' -l metadata-file -d
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l log-level -d 'How much to say' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help-all -d 'show every input and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l flake -d 'Flake attribute to build' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l file -d 'A file of Nix to build from where there is no flake' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l attr -d 'The attribute of `file` to build; default' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l nix-path -d 'What `<NAME>` stands for in `file`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l source -d 'An image that exists already' -x -a 'docker:// oci:'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l image-in-archive -d 'Which image of an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l platforms -d 'Which platforms of an index to take' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l images -d 'Image names without a tag' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l flavor -d 'What holds for all tags' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l labels -d 'Labels as KEY=VALUE; they win over the flake\'s own' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l auto-labels -d 'Add what git, CI and the flake know' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l annotations -d 'Annotations as KEY=VALUE, or LEVEL' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l annotations-levels -d 'Where annotations go that name no level' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l annotations-from-labels -d 'Make an annotation of every label' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l context -d 'Where branch, tag and commit are read' -x -a 'workflow git'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l github-api -d 'Ask GitHub\'s API, with `github-token`, for what the event does not tell' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l created -d 'Creation date' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l to -d 'Destinations' -x -a 'oci: oci-archive: docker-archive: docker-daemon: containers-storage:'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l load -d 'Also load the image into this engine, by the names that `tags` give' -x -a 'docker podman'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push -d 'Whether to send the image' -x -a 'auto true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-untrusted -d 'Push even though the code may be a stranger\'s' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l media-types -d 'Family of media types; `docker` for registries that know no OCI' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l registry -d 'Registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l username -d 'User name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l password-file -d 'Password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l password-stdin -d 'Password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l github-token-file -d 'Token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l authfile -d 'Credentials in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l plain-http -d 'Registries (HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ca -d 'Certificates (PEM) to trust besides the system\'s' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l nix-config -d 'Lines for nix' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l impure -d 'Let the evaluation see the environment (`--impure`)' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-unfree -d 'Allow packages that are not free; implies `impure`' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l accept-flake-config -d 'Follow the flake\'s own nixConfig' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l pass-env -d 'Names of environment variables that Nix and its builders get besides Nix\'s own' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-key-file -d 'Private key by which Nix fetches flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-known-hosts -d 'Whom ssh may speak to' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sandbox -d '`required` refuses to build where Nix can\'t isolate builders, and to execute a script that can\'t be confined' -x -a 'auto required'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix -d 'Name of a Cachix cache to pull from, and with a token to push to' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix-auth-token-file -d 'Token of the Cachix cache' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix-signing-key-file -d 'Signing key of the Cachix cache, where you keep it yourself' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l substituters -d 'URLs of further binary caches' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l trusted-public-keys -d 'Public keys of these caches' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l layer-cache -d 'Folder that keeps packed layers for later runs, or `off`' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l layer-cache-size -d 'How much it may hold' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l compression -d 'Compression of layers' -x -a 'auto gzip zstd none'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l compression-level -d 'gzip' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l reuse -d 'Use layers again that are published already' -x -a 'trust verify off'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l reuse-from -d 'Where to look for layers besides the tags that are written' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l rebuild -d '`always` builds even where the image in the registry was made from the very same output path; `compare` builds twice, and refuses what differs' -x -a 'auto always compare'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l max-concurrent-uploads -d 'Layers sent at the same time' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l dry-run -d 'Build and pack, look at the registry, print what would be sent, send nothing' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l lint -d 'What images from Nix commonly lack' -x -a 'off warn strict'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l metadata-file -d 'Write the result as JSON to this file' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l log-level -d 'How much to say' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l format -d 'How to print the plan' -x -a 'json github gitlab'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l entrypoint -d 'What is run' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cmd -d 'Arguments of the entrypoint, written like it' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l env -d 'Environment' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l user -d 'User, as `NAME`, `UID` or `USER' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l workdir -d 'Working directory' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l expose -d 'Ports' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l volumes -d 'Folders that hold data' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l stop-signal -d 'Signal that asks the program to end' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l healthcheck -d 'As in a Dockerfile' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l override-platform -d 'What a single image is for that is mislabelled' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l contents -d 'Installables whose trees are linked into `/`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l base -d '`minimal` adds /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch' -x -a 'minimal none'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l base-image -d 'Image to put the package on' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l max-layers -d 'Layers at most; store paths beyond that share layers' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l debug -d 'Also publish the image with a shell in it, under tags that end in `-debug`' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l debug-shell -d 'Installable whose tree the `-debug` image has linked into `/`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l image-in-archive -d 'Which image of an archive that holds several' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'Which platforms of an index to take' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l registry -d 'Registry that `username` and `password` are for' -x

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.declaration import Settings, inputs
+from flakeship.settings.sizes import spelled_size
 
 _COMPONENT: Final = "$CI_SERVER_FQDN/flakeship/flakeship/{name}@1"
 _RUNNERS: Final = {"linux/arm64": "ubuntu-24.04-arm"}
@@ -18,6 +19,7 @@ _RUNNER: Final = "ubuntu-24.04"
 _TAGS: Final = {"linux/amd64": "saas-linux-small-amd64", "linux/arm64": "saas-linux-small-arm64"}
 """Of gitlab.com's own runners, https://docs.gitlab.com/ci/runners/hosted_runners/linux/."""
 
+_DEFAULTS: Final = Settings()
 _OWN: Final = frozenset({"flake", "platforms", "push-by-digest", "metadata-file", "dry-run", "log-level"})
 """Inputs of the jobs that the plan writes itself, or that are for this run alone."""
 
@@ -129,19 +131,14 @@ def _given(settings: Settings, command: str) -> dict[str, Any]:
         skipped = (
             item.name in _OWN or item.secret or (names_itself and item.name in {"tags", "images", "flavor"})
         )
-        if command not in item.commands or skipped or _text(value) == item.default:
+        if command not in item.commands or skipped or value == getattr(_DEFAULTS, item.attribute):
             continue
-        found[item.name] = value if isinstance(value, bool | int) and item.kind != "size" else _text(value)
+        plain = item.kind in {"flag", "number"}
+        found[item.name] = value if plain else spelled_size(value) if item.kind == "size" else _text(value)
     return found
 
 
 def _text(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case None:
-            return ""
-        case tuple():
-            return "\n".join(each.text if isinstance(each, Placed) else str(each) for each in value)
-        case _:
-            return str(value)
+    if isinstance(value, tuple):
+        return "\n".join(each.text if isinstance(each, Placed) else str(each) for each in value)
+    return str(value)
