@@ -171,7 +171,9 @@ def test_the_checkers_have_nothing_to_say() -> None:
     }.items():
         done = tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
         assert done.returncode == 0, done.stdout
-    done = tool("zizmor", "--offline", "--no-progress", ".github", "action.yml", "native", "metadata", "merge")
+    done = tool(
+        "zizmor", "--offline", "--no-progress", ".github", "action.yml", "native", "metadata", "merge"
+    )
     assert done.returncode == 0, done.stdout
 
 
