@@ -20,6 +20,7 @@ def check_alike(legs: Sequence[Leg], emit: events.Emit) -> None:
                 f"{leg.name} is at {_named(leg)}, and {first.name} at {_named(first)}",
                 hint="push all platforms of an image to the same repository: give every job the same `images` or `tags`",
             )
+    # docs/decisions.md#legs-must-be-of-one-run
     _compare(
         legs,
         "run",

@@ -96,6 +96,7 @@ def _is_published(
     """
     if not request.reuse.may_skip_build or not plan.naming.references or plan.keeping_own_name:
         return False
+    # docs/decisions.md#a-plan-asks-every-tag
     return all(
         existing_source(
             describe_,

@@ -23,6 +23,7 @@ FILES: Final = "flakeship-*.json"
 """The names of all such files, as a pattern."""
 
 
+# docs/decisions.md#the-leg-is-the-metadata-file
 @dataclass(frozen=True, slots=True)
 class LegRecord:
     """What the legs of one image must agree on, and what the image gets when they are merged.
