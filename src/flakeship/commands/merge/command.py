@@ -64,7 +64,7 @@ def _merged(
         with run_.stage("check", "checking the destinations"):
             places = request.open(request.targets(names.references), scope)
         with run_.stage("look", f"looking at {len(legs)} images"):
-            images = images_of(legs, run_.connections)
+            images = images_of([_only_at(leg, names.repositories) for leg in legs], run_.connections)
             found = [each.leg for each in images]
             check_platforms(found, wanted, all_known=True)
             check_alike(found, events.ignore)
@@ -80,6 +80,11 @@ def _merged(
             prepared = [place.prepare_index(index, alone=len(places) == 1) for place in _taking(places)]
             published = set_names(prepared, run_.runtime.tags)
     return Merged(index, tuple(images), published)
+
+
+def _only_at(leg: Leg, repositories: Sequence[str]) -> Leg:
+    """The leg where the tags are: a file may name other registries, and no password is theirs."""
+    return replace(leg, references={name: leg.references[name] for name in repositories})
 
 
 def _taking(places: Sequence[Destination]) -> list[TakesIndexes]:

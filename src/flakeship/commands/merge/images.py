@@ -17,6 +17,7 @@ from flakeship.image.model import Descriptor, Platform
 from flakeship.image.place import ManifestDocument, read_document, read_image
 from flakeship.image.workers import workers
 from flakeship.metadata.labels import PREFIX
+from flakeship.registry.reading import RepositoryReader
 from flakeship.registry.reference import Reference
 
 _AT_ONCE: Final = 4
@@ -89,10 +90,11 @@ def in_order(images: Sequence[LegImage]) -> list[LegImage]:
 
 def _image_of(leg: Leg, connections: Connections) -> LegImage:
     (first, *others) = leg.references.values()
+    pushed_to = {each.registry for each in leg.references.values()}
     try:
-        found = _first(leg, first, connections)
+        found = _first(leg, connections.reader(first, pushed_to=pushed_to), first)
         for other in others:
-            reader = connections.reader(other, pushed_to=(other.registry,))
+            reader = connections.reader(other, pushed_to=pushed_to)
             if reader.get_manifest(found.descriptor.digest) is None:
                 raise _gone(leg, other.name)
     except (RejectedError, NotAnImageError):
@@ -103,8 +105,7 @@ def _image_of(leg: Leg, connections: Connections) -> LegImage:
     return found
 
 
-def _first(leg: Leg, reference: Reference, connections: Connections) -> LegImage:
-    reader = connections.reader(reference, pushed_to=(reference.registry,))
+def _first(leg: Leg, reader: RepositoryReader, reference: Reference) -> LegImage:
     raw = reader.get_manifest(reference.digest or reference.tag or "latest")
     if raw is None:
         raise _gone(leg, reference.name)

@@ -215,7 +215,7 @@ def _of_record(name: str, document: Mapping[str, Any], record: Mapping[str, Any]
         outputs={"flakeship.flake": document["flakeship.flake"]} if document.get("flakeship.flake") else {},
     )
     for tag in leg.tags:
-        Reference.parse(tag)
+        _parsed(tag)
     return leg if withheld else _with_places(leg, document, [each["reference"] for each in destinations])
 
 
@@ -224,7 +224,7 @@ def _with_places(leg: Leg, document: Mapping[str, Any], references: Sequence[str
 
     digest = parse_digest(document["containerimage.digest"])
     descriptor = _typed(document["containerimage.descriptor"], dict, "descriptor")
-    parsed = [Reference.parse(text) for text in references]
+    parsed = [_parsed(text) for text in references]
     stated = {descriptor.get("digest"), *(each.digest for each in parsed)} - {digest}
     if not parsed or stated:
         raise ValueError(f"it gives {digest} and {', '.join(map(str, stated)) or 'no repository'}")
@@ -247,6 +247,14 @@ def _is_registry(destination: Any) -> bool:
         raise TypeError("a destination is no object")
     place = destination if destination["sent"] else destination["would-be"]
     return "@" in _typed(place["reference"], str, "reference")
+
+
+def _parsed(text: str) -> Reference:
+    """ValueError, so that the message names the file."""
+    try:
+        return Reference.parse(text)
+    except UsageError as error:
+        raise ValueError(error.message) from None
 
 
 def _typed(value: Any, kind: type, what: str) -> Any:
