@@ -137,14 +137,9 @@ def _first(leg: Leg, reader: RepositoryReader, reference: Reference) -> LegImage
         annotations=leg.of_descriptor,
         platform=_as_listed(platform),
     )
-    known = replace(leg, platform=platform, references=_at(leg, digest))
+    references = {name: replace(each, digest=digest) for name, each in leg.references.items()}
+    known = replace(leg, platform=platform, references=references)
     return LegImage(known, descriptor, image)
-
-
-def _at(leg: Leg, digest: str) -> dict[str, Reference]:
-    from flakeship.image.model import parse_digest
-
-    return {name: replace(each, digest=parse_digest(digest)) for name, each in leg.references.items()}
 
 
 def _platform(leg: Leg, image: ExistingImage) -> Platform:

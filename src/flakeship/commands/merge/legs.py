@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,8 +44,8 @@ class Leg:
     tags: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     of_descriptor: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    """The keys of the file that say what the image was made of: its flake."""
+    flake: Mapping[str, Any] | None = None
+    """What the file says of the flake that the image was made of, to be told on."""
 
     @property
     def repositories(self) -> frozenset[str]:
@@ -94,8 +94,6 @@ def _legs_of(line: str, number: int, cwd: Path) -> Iterator[Leg]:
 
 
 def _as_stated(leg: Leg, platform: Platform) -> Leg:
-    from dataclasses import replace
-
     if leg.platform and not leg.platform.means(platform):
         raise UsageError(
             f"{leg.name} is said to be {platform}, and it says {leg.platform}",
@@ -212,7 +210,7 @@ def _of_record(name: str, document: Mapping[str, Any], record: Mapping[str, Any]
         revision=_typed(record["revision"], str, "revision"),
         tags=tuple(_typed(tag, str, "a tag") for tag in _typed(record["tags"], list, "tags")),
         annotations=_texts(record["annotations"]),
-        outputs={"flakeship.flake": document["flakeship.flake"]} if document.get("flakeship.flake") else {},
+        flake=_typed(document.get("flakeship.flake") or {}, dict, "flake") or None,
     )
     for tag in leg.tags:
         _parsed(tag)
@@ -220,8 +218,6 @@ def _of_record(name: str, document: Mapping[str, Any], record: Mapping[str, Any]
 
 
 def _with_places(leg: Leg, document: Mapping[str, Any], references: Sequence[str]) -> Leg:
-    from dataclasses import replace
-
     digest = parse_digest(document["containerimage.digest"])
     descriptor = _typed(document["containerimage.descriptor"], dict, "descriptor")
     parsed = [_parsed(text) for text in references]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from flakeship import events
 from flakeship.commands.merge.images import LegImage
 from flakeship.commands.merge.legs import Leg
 from flakeship.commands.naming import Naming, NamingRequest, naming_of, split
@@ -101,8 +100,3 @@ def _no_nix() -> NixFacts:
         "tags: `type=nix` asks the flake, and `merge` evaluates nothing",
         hint="leave `tags` out: the files of the legs have the tags that the rules gave there",
     )
-
-
-def tell(names: Names, emit: events.Emit) -> None:
-    """Tell which tags will be set."""
-    emit(events.Detail(f"tags: {', '.join(names.references)}"))

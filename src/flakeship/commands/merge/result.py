@@ -97,7 +97,7 @@ def _document(merged: Merged, record: RunRecord, run: Run) -> dict[str, Any]:
     """The metadata file, with the keys that `publish` writes as far as they are known."""
     published = merged.published
     why = of_publish.not_pushed(published)
-    flakes = [each.leg.outputs.get("flakeship.flake") for each in merged.images]
+    flakes = [each.leg.flake for each in merged.images]
     alike = len({json.dumps(flake, sort_keys=True) for flake in flakes}) == 1
     return {
         **(where_it_is(merged.index, published) if of_publish.references(published) else {}),
