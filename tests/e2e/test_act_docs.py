@@ -175,6 +175,7 @@ def test_a_pull_request_of_ones_own_is_built_and_not_pushed(project: Project, re
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_two_jobs_push_by_digest_and_a_third_merges_by_their_outputs(
     project: Project, registry: Registry
 ) -> None:

@@ -192,6 +192,7 @@ def test_a_merge_request_is_built_and_sent_nowhere(ran: Ran) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_two_jobs_push_by_digest_and_a_third_merges(
     ran: Ran, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from flakeship.settings.variables import nearest
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
     "merge": "Join the images of several platforms, each pushed by its digest, under one tag",
-    "plan": "Tell which images and platforms are not published yet, as JSON or as jobs for CI",
+    "plan": "Tell which images and platforms are not published yet, as JSON or as CI jobs",
     "inspect": "Show an image: config, labels, and what each layer holds",
     "layers": "List the packed layers that are kept for later runs, or prune them to `layer-cache-size`",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",

@@ -1,7 +1,7 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as jobs for CI'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
