@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flakeship.ci.shipped_folder import DOTENV, FOLDER, METRICS
+from flakeship.rendering.github import MEANT_BY_MERGE
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
@@ -47,6 +48,11 @@ def merge_component(image: str) -> tuple[dict[str, Any], dict[str, Any]]:
     own = {
         "job-name": {**_JOB["job-name"], "default": "merge"},
         "job-stage": {**_JOB["job-stage"], "default": "deploy"},
+        **{
+            item.name: {**_declared(item), "description": MEANT_BY_MERGE[item.name]}
+            for item in ours
+            if item.name in MEANT_BY_MERGE
+        },
         "metadata-file": {
             **_declared(next(item for item in ours if item.name == "metadata-file")),
             "default": f"{_MERGED}/metadata.json",
