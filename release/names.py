@@ -15,7 +15,7 @@ from release.version import versions
 
 Kind: TypeAlias = Literal["action", "component", "flake", "image", "package"]
 _PATTERNS: Final[dict[Kind, str]] = {
-    "action": rf"(?<![\w./-]){PROJECT}(?P<path>(?:/native|/metadata)?)@(?P<version>v[\w.]+)",
+    "action": rf"(?<![\w./-]){PROJECT}(?P<path>(?:/native|/metadata|/merge)?)@(?P<version>v[\w.]+)",
     "component": rf"{PROJECT}/(?P<path>\w+)@(?P<version>[0-9][\w.]*|~latest)",
     "flake": rf"github:{PROJECT}(?P<path>)(?:/(?P<version>[\w.]+))?",
     "image": rf"{re.escape(IMAGE)}(?P<path>):(?P<version>[\w.-]*\w)",

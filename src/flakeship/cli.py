@@ -80,7 +80,7 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
 
 def _read(argv: Sequence[str]) -> arguments.Invocation:
     """Read the inputs. Whether they can be read or not, what an earlier run handed over is not taken for this one's."""
-    publishing = argv[:1] == ["publish"]
+    publishing = bool(argv) and argv[0] in PUBLISHING
     if publishing:
         from flakeship.ci.platforms import withdraw_outputs
 
@@ -158,7 +158,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord, argv: Sequence[str])
         )
         with workspace_owned(settings, runtime.cwd, *shipped_folders(os.environ)):
             text = importlib.import_module(COMMANDS[invocation.command]).run(settings, runtime)
-    if invocation.command == "publish" and not text:  # nothing was written anywhere
+    if invocation.command in PUBLISHING and not text:  # nothing was written anywhere
         return
     out = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:

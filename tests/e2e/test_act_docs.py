@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Act, ActRun
-from tests.e2e.docs_workflows import loaded, readme, shown, together
+from tests.e2e.docs_workflows import PLATFORMS, loaded, readme, shown, together
 from tests.e2e.test_act import commit, config, said
 from tests.e2e.test_workflows import WHOLE, act_lists, blocks
 from tests.testbed.command import Publish
@@ -171,3 +172,31 @@ def test_a_pull_request_of_ones_own_is_built_and_not_pushed(project: Project, re
 
     assert registry.tags(repository) == []
     assert "pushed=false" in said(run)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_two_jobs_push_by_digest_and_a_third_merges_by_their_outputs(
+    project: Project, registry: Registry
+) -> None:
+    """As the page shows it for Forgejo, whose runner is made of act. The platforms are stated and not built."""
+    repository = registry.new_repository()
+    text = shown("## On Forgejo", PLATFORMS).replace("codeberg.org/${{ github.repository }}", "IMAGES")
+    text = text.replace("https://github.com/", "").replace("docker-arm64", "ubuntu-latest")
+    text = text.replace("runs-on: docker", "runs-on: ubuntu-latest")
+    text = re.sub(r" +(username|password): .*\n", "", text)
+    document = loaded(text.replace("IMAGES", f"{registry.host}/{repository}"), "", image="layered")
+    for job in ("amd64", "arm64"):
+        document["jobs"][job]["steps"][-1]["with"]["override-platform"] = f"linux/{job}"
+    merge = document["jobs"]["merge"]["steps"][-1]
+    del merge["with"]["nix-config"]
+    merge["id"] = "merged"
+    document["jobs"]["merge"]["steps"].append({"run": 'echo "digest=${{ steps.merged.outputs.digest }}"'})
+
+    run = project.run(document)
+
+    index = registry.manifest(repository, "main")
+    assert index, run
+    assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["amd64", "arm64"]
+    assert registry.tags(repository) == ["main"]
+    assert f"digest={registry.digest(repository, 'main')}" in said(run)

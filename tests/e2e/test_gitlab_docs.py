@@ -40,11 +40,13 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
         (BRANCH, "flakeship review stop-review flakeship1 deploy"),
     ],
     ("With child pipelines 2", "With child pipelines 4"): [(MERGE_REQUEST, "api production")],
-    ("With child pipelines 3", "Without the component"): [({}, "api web ship")],
+    ("With child pipelines 3", "Without the component", "Several architectures 2"): [
+        ({}, "api web ship plan images")
+    ],
 }
 """Pipelines that are read together, by what they are started, and the jobs that there are then; the others are run below."""
 
-RUN = {"Several images", "Merge requests"}
+RUN = {"Several images", "Merge requests", "Several architectures"}
 
 
 def test_each_pipeline_is_read_or_run() -> None:
@@ -72,7 +74,8 @@ def together(names: Sequence[str]) -> dict[str, Any]:
         ships = f"flakeship{number or ''}"
         for entry in own.pop("include", []):
             given = entry.setdefault("inputs", {})
-            whole["include"].append({**entry, "inputs": {"job-name": ships, **given}})
+            named = {} if "/merge@" in entry["component"] else {"job-name": ships}
+            whole["include"].append({**entry, "inputs": {**named, **given}})
         for key, value in own.items():
             job = ships if key == "flakeship" else key
             assert whole.setdefault(job, value) == value, f"{name} has another {key}"
@@ -148,7 +151,8 @@ def ran(
         for attribute, ours in {"image": "layered", "api": "layered", "web": "layered-plain"}.items():
             text = text.replace(f".#{attribute}\n", f".#{ours}\n")
         document = yaml.safe_load(text)
-        document["include"][0]["inputs"]["job-image"] = action_image
+        for entry in document["include"]:
+            entry["inputs"]["job-image"] = action_image
         for job in document.values():
             if isinstance(job, dict) and job.get("image") == action_image:
                 job["image"] = {"name": action_image, "entrypoint": [""]}
@@ -185,3 +189,25 @@ def test_a_merge_request_is_built_and_sent_nowhere(ran: Ran) -> None:
     variables = (folder / "flakeship-report" / "shipped.env").read_text().splitlines()
     assert "SHIPPED_PUSHED=false" in variables
     assert "SHIPPED_REF=" in variables
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_two_jobs_push_by_digest_and_a_third_merges(
+    ran: Ran, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platforms are stated and not built: this machine has one processor."""
+    text = PIPELINES["Several architectures"]
+    text = text.replace("push-by-digest: true", "push-by-digest: true\n      override-platform: $PLATFORM")
+    text = text.replace(
+        "RUNNER: [saas-linux-small-amd64, saas-linux-small-arm64]", "PLATFORM: [linux/amd64, linux/arm64]"
+    )
+    monkeypatch.setitem(PIPELINES, "Several architectures", text.replace("  tags: [$RUNNER]\n", ""))
+    log, folder = ran("Several architectures", CI_REGISTRY=registry.host)
+    index = registry.manifest("harbour/app", "main")
+    assert index, log
+    assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["amd64", "arm64"]
+    assert registry.tags("harbour/app") == ["main"]
+    variables = (folder / "flakeship-merged" / "shipped.env").read_text()
+    assert f"SHIPPED_REF={registry.host}/harbour/app@{registry.digest('harbour/app', 'main')}\n" in variables
+    assert "the run is not compared" not in log

@@ -17,7 +17,7 @@ from tests.e2e.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs/gitlab.md"})]
-WHOLE = {"README.md", "github.md"}
+WHOLE = {"README.md", "github.md", "platforms.md"}
 """The pages whose workflows are copied as files; elsewhere a step or a job may be shown alone."""
 
 OURS = re.compile(r"(?:https://github\.com/)?flakeship/flakeship(?P<folder>/[a-z]+)?@v1")
@@ -184,12 +184,14 @@ def test_our_workflows_are_given_no_more_than_they_need(path: Path) -> None:
 def test_the_checkers_have_nothing_to_say() -> None:
     for schema, files in {
         "github-workflows": [str(path) for path in WORKFLOWS],
-        "github-actions": ["action.yml", "native/action.yml", "metadata/action.yml"],
+        "github-actions": ["action.yml", "native/action.yml", "metadata/action.yml", "merge/action.yml"],
         "dependabot": [".github/dependabot.yml"],
     }.items():
         done = tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
         assert done.returncode == 0, done.stdout
-    done = tool("zizmor", "--offline", "--no-progress", ".github", "action.yml", "native", "metadata")
+    done = tool(
+        "zizmor", "--offline", "--no-progress", ".github", "action.yml", "native", "metadata", "merge"
+    )
     assert done.returncode == 0, done.stdout
 
 

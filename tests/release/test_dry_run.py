@@ -196,7 +196,7 @@ def check_commits(world: World, digest: str) -> None:
     assert released == at_github[f"refs/tags/v{VERSION}"] == at_gitlab[f"refs/tags/{VERSION}"]
     main_ = world.git(world.github, "rev-parse", f"{released}^").strip()
     assert main_ == at_github["refs/heads/main"] == at_gitlab["refs/heads/main"]
-    for name in ("action.yml", "metadata/action.yml"):
+    for name in ("action.yml", "metadata/action.yml", "merge/action.yml"):
         action = yaml.safe_load(world.git(world.github, "show", f"{released}:{name}"))
         assert action["runs"]["image"] == f"docker://{IMAGE}@{digest}"
     component, _ = yaml.safe_load_all(world.git(world.gitlab, "show", f"{released}:templates/flakeship.yml"))
@@ -242,4 +242,4 @@ def nix_run(world: World, tmp_path: Path, environ: Mapping[str, str]) -> str:
 def test_names_of_the_pages_are_of_every_kind() -> None:
     found = names.documented(names.pages(Path(__file__).parents[2]))
     assert {name.kind for name in found} == {"action", "component", "flake", "image", "package"}
-    assert {name.path for name in found if name.kind == "action"} == {"", "native", "metadata"}
+    assert {name.path for name in found if name.kind == "action"} == {"", "native", "metadata", "merge"}

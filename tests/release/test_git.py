@@ -42,7 +42,7 @@ def test_the_same_commit_is_made_again_anywhere(small: Small, git: Git, tmp_path
 def test_the_commit_names_the_image_and_links_to_its_own_tag(small: Small, git: Git) -> None:
     clone, _ = small
     made = released(small)
-    for name in ("action.yml", "metadata/action.yml"):
+    for name in ("action.yml", "metadata/action.yml", "merge/action.yml"):
         action = yaml.safe_load(git(clone, "show", f"{made}:{name}"))
         assert action["runs"]["image"] == f"docker://{IMAGE}"
     header = next(yaml.safe_load_all(git(clone, "show", f"{made}:templates/flakeship.yml")))

@@ -46,9 +46,10 @@ def test_the_marketplace_takes_the_action_and_shows_all_of_its_description() -> 
     colors = {"white", "black", "yellow", "blue", "green", "orange", "red", "purple", "gray-dark"}
     assert action["branding"]["color"] in colors
     named = [
-        yaml.safe_load(rendered()[f"{folder}action.yml"])["name"] for folder in ("", "native/", "metadata/")
+        yaml.safe_load(rendered()[f"{folder}action.yml"])["name"]
+        for folder in ("", "native/", "metadata/", "merge/")
     ]
-    assert len(set(named)) == 3
+    assert len(set(named)) == 4
     assert not (ROOT / "action.yaml").exists(), "one metadata file at the root"
 
 
@@ -121,6 +122,27 @@ def test_the_action_for_metadata_runs_the_same_image_with_the_same_outputs_as_th
     assert list(action["outputs"]) == list(METADATA_OUTPUTS)
 
 
+def test_the_action_for_merge_runs_the_same_image_and_puts_out_the_same() -> None:
+    action = yaml.safe_load(rendered()["merge/action.yml"])
+    assert action["runs"] == {"using": "docker", "image": "../Dockerfile", "args": ["merge"]}
+    released = yaml.safe_load(rendered(image="docker://host/name@sha256:0")["merge/action.yml"])
+    assert released["runs"]["image"] == "docker://host/name@sha256:0"
+    assert list(action["inputs"]) == [item.name for item in inputs() if "merge" in item.commands]
+    assert set(action["inputs"]) >= {"legs", "platforms", "images", "tags", "annotations", "password", "push"}
+    assert not {"flake", "source", "entrypoint"} & set(action["inputs"])
+    assert list(action["outputs"]) == list(OUTPUTS)
+
+
+def test_the_component_for_merge_leaves_the_folder_with_the_legs_alone() -> None:
+    header, jobs = yaml.safe_load_all(rendered()["templates/merge.yml"])
+    declared = header["spec"]["inputs"]
+    assert declared["legs"]["default"] == "flakeship-report"
+    assert declared["metadata-file"]["default"] == "flakeship-merged/metadata.json"
+    (job,) = jobs.values()
+    assert not [line for line in job["script"] if "flakeship-report" in line]
+    assert job["script"][-1] == "/entrypoint merge"
+
+
 def test_the_component_has_every_input_but_secrets_and_hands_each_over() -> None:
     text = rendered(image="docker://ghcr.io/o/n@sha256:0")["templates/flakeship.yml"]
     header, jobs = yaml.safe_load_all(text)
@@ -142,9 +164,10 @@ def test_the_component_has_every_input_but_secrets_and_hands_each_over() -> None
     assert isinstance(declared["max-concurrent-uploads"]["default"], int)
 
 
-def test_the_component_keeps_to_what_gitlab_documents(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["flakeship", "merge"])
+def test_the_component_keeps_to_what_gitlab_documents(name: str, tmp_path: Path) -> None:
     """https://docs.gitlab.com/ci/yaml/#specinputs and https://docs.gitlab.com/ci/inputs/: its own checks, and its schema's."""
-    text = rendered()["templates/flakeship.yml"]
+    text = rendered()[f"templates/{name}.yml"]
     header, _ = yaml.safe_load_all(text)
     (tmp_path / "header.yml").write_text(yaml.safe_dump(header))
     check_schema(tmp_path / "header.yml")

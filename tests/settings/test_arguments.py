@@ -12,7 +12,7 @@ import pytest
 from flakeship.errors import UsageError
 from flakeship.settings import habits
 from flakeship.settings.arguments import Invocation, read
-from flakeship.settings.command_line import POSITIONAL
+from flakeship.settings.command_line import POSITIONAL, takes
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.sizes import parse_size, spelled_size
 
@@ -313,7 +313,9 @@ def test_every_option_that_an_error_proposes_is_one_of_ours() -> None:
     for habit in (*habits._HABITS.values(), *habits._TO_INSPECT.values()):
         proposed = set(re.findall(r"--[a-z][a-z-]*", habit.hint))
         assert proposed <= known, habit
-    assert not known & {*habits._HABITS, *habits._TO_INSPECT}, "ours would never be taken for theirs"
+    for command, theirs in {"publish": habits._HABITS, "inspect": habits._TO_INSPECT}.items():
+        ours = {f"--{item.name}" for item in inputs() if takes(command, item)} - {"--image"}
+        assert not ours & {*theirs}, "ours would never be taken for theirs"
 
 
 def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["p"], {"publish"}),
+        (["pu"], {"publish"}),
         (["publish", "--compression-"], {"--compression-level"}),
         (["publish", "--reuse", ""], {"trust", "verify", "off"}),
         (["publish", "--dry-run", "t"], {"true"}),

@@ -70,7 +70,7 @@ def flakeship_project(gitlab_projects: Path, tmp_path: Path, git: Callable[..., 
     (folder / "templates").mkdir(parents=True)
     git(folder, "init", "-q", "-b", "main")
     for version in ("1.1.0", "1.2.0", "2.0.0-rc.1"):
-        for name in ("templates/flakeship.yml", "gitlab-component.yml"):
+        for name in ("templates/flakeship.yml", "templates/merge.yml", "gitlab-component.yml"):
             if version == "1.2.0":
                 shutil.copy(ROOT / name, folder / name)
             else:

@@ -5,13 +5,15 @@ from typing import Final
 # docs/decisions.md#settings-are-read-only-in-the-story
 COMMANDS: Final = {
     "publish": "flakeship.commands.publish.command",
+    "plan": "flakeship.commands.plan.command",
     "completion": "flakeship.commands.completion",
     "doctor": "flakeship.commands.doctor",
     "inspect": "flakeship.commands.inspect",
     "layers": "flakeship.commands.layers",
+    "merge": "flakeship.commands.merge.command",
     "metadata": "flakeship.commands.metadata",
 }
 """The module of each command. Its `run(settings, runtime)` returns the text to print on stdout."""
 
-PUBLISHING: Final = frozenset({"publish"})
+PUBLISHING: Final = frozenset({"publish", "merge"})
 """Commands that give images their names: their end, also before its time, tells which names are set."""

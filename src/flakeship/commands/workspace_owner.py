@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flakeship.commands.publish.attributes import attributes_of
+from flakeship.commands.publish.metadata_file import folder_beside
 from flakeship.destinations.grammar import targets
 from flakeship.errors import Error
 from flakeship.settings.declaration import Settings
@@ -35,6 +36,8 @@ def give_to_owner(paths: Iterable[Path], cwd: Path) -> None:
 def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:
     if settings.metadata_file:
         yield cwd / settings.metadata_file
+    if settings.push_by_digest:
+        yield from folder_beside(settings.metadata_file, cwd).glob("flakeship-*.json")
     if settings.layer_cache not in {"", "off"}:
         yield cwd / settings.layer_cache
     if settings.bake_folder:

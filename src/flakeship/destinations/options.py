@@ -46,6 +46,8 @@ class RegistryOptions:
     user gave; only if there are none, `default_branch` and the usual tags are looked at. `pulled_from` are the
     references of the run's source and base image: their layers can be mounted within one registry.
 
+    `by_digest` is True where no tag is written: those that were asked for are only looked at, and told.
+
     `platform_hint` says how to mend a refused push where a host is the registry of a CI platform, else nothing.
     `bodies` are the layers whose bytes are sent at the same time to one repository.
     """
@@ -59,6 +61,7 @@ class RegistryOptions:
     default_branch: str = ""
     platform_hint: Callable[[str], str] = lambda _: ""
     bodies: int = 4
+    by_digest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

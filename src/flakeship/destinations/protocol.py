@@ -44,6 +44,13 @@ class Published:
     blobs: tuple[DeliveredBlob, ...]
     sent: bool = True
     why: str = ""
+    untagged: tuple[str, ...] = ()
+    """The full references that `merge` is to write: only of an image that is pushed by its digest alone."""
+
+    @property
+    def in_registry(self) -> bool:
+        """True if the destination is a registry: others have no tags."""
+        return bool(self.tags or self.untagged)
 
 
 @dataclass(frozen=True, slots=True)

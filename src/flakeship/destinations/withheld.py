@@ -86,7 +86,7 @@ def _without_credentials(error: CredentialsRefusedError, push: PushOptions) -> C
 class Withheld:
     """Stands in for the destination `name`, which is neither read nor written: all of the image is withheld.
 
-    `tags` are the full references that the image would get; `why` says why it does not, in a clause for messages.
+    `tags` are the full references that the image would get, `untagged` as in `Published`; `why` says why it does not, in a clause for messages.
     """
 
     def __init__(
@@ -94,10 +94,12 @@ class Withheld:
         name: str,
         tags: Sequence[str] = (),
         *,
+        untagged: Sequence[str] = (),
         why: str = "it is left alone",
         emit: events.Emit = events.ignore,
     ) -> None:
         self._name, self._tags, self._why, self._emit = name, tuple(tags), why, emit
+        self._untagged = tuple(untagged)
 
     @property
     def name(self) -> str:
@@ -143,6 +145,7 @@ class Withheld:
             ),
             sent=False,
             why=self._why,
+            untagged=self._untagged,
         )
         return Prepared((), lambda: published)
 

@@ -42,7 +42,8 @@ class Context:
     `untrusted_because` says why. `secrets_kept_because` says why the platform may keep secrets from this run, and
     `by_bot` is True where a bot started it that the platform gives less than people (Dependabot). `image` is the image name that the platform suggests, in the variable
     that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that suggest none. `image_given_by` is
-    how a user sets that variable where the platform's own value may be wrong, and else empty.
+    how a user sets that variable where the platform's own value may be wrong, and else empty. `run_id` is what all jobs of
+    one run share, and a second try of them too: GitHub's run, GitLab's pipeline.
     """
 
     run_date: datetime
@@ -65,6 +66,7 @@ class Context:
     image_variable: str = ""
     image_given_by: str = ""
     run_url: str = ""
+    run_id: str = ""
     short_sha_length: int = 7
     notices: tuple[str, ...] = ()
     """What the user should know of how this was found out (a payload that could not be read)."""

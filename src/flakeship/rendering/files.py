@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.rendering.github import action, metadata_action, native_action
-from flakeship.rendering.gitlab import component
+from flakeship.rendering.github import action, merge_action, metadata_action, native_action
+from flakeship.rendering.gitlab import component, merge_component
 from flakeship.rendering.manual import manual
 from flakeship.settings.completion import COMPLETIONS
 from flakeship.settings.declaration import OUTPUTS, inputs
@@ -43,9 +43,11 @@ def rendered(*, image: str = ACTION_IMAGE) -> dict[str, str]:
         "action.yml": HEADER + _yaml(action(image)),
         "native/action.yml": HEADER + _yaml(native_action()),
         "metadata/action.yml": HEADER + _yaml(metadata_action(image)).replace(_FILE, f"{_FILE} {_NO_IMAGE}"),
+        "merge/action.yml": HEADER + _yaml(merge_action(image)).replace(_FILE, f"{_FILE} {_NO_IMAGE}"),
         "docs/inputs.md": tables(),
         "templates/flakeship.yml": gitlab,
         "gitlab-component.yml": gitlab,
+        "templates/merge.yml": HEADER + "---\n".join(map(_yaml, merge_component(image))),
         "data/share/man/man1/flakeship.1": manual(),
         "data/share/bash-completion/completions/flakeship": COMPLETIONS["bash"](),
         "data/share/zsh/site-functions/_flakeship": COMPLETIONS["zsh"](),

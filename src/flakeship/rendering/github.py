@@ -5,13 +5,20 @@ https://docs.github.com/actions/reference/metadata-syntax-for-github-actions
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flakeship import __doc__ as summary
 from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs
 from flakeship.settings.fields import Input
 
 _STEP = "publish"
+MEANT_BY_MERGE: Final = {
+    "platforms": "The platforms that the image must have, no more and no fewer: `linux/amd64,linux/arm64`",
+    "images": "Image names without a tag, for bare tags and rules in `tags`. Default: where the legs are",
+    "tags": "Full references, or bare tags and rules. Default: the tags that the legs would have got",
+    "annotations": "Annotations of the index as KEY=VALUE, which win over those of the legs",
+}
+"""Inputs whose words are about one image, as `merge` means them."""
 
 
 def action(image: str) -> dict[str, Any]:
@@ -58,6 +65,26 @@ def metadata_action(image: str) -> dict[str, Any]:
         "outputs": {name: {"description": text} for name, text in METADATA_OUTPUTS.items()},
         "runs": run,
     }
+
+
+def merge_action(image: str) -> dict[str, Any]:
+    """Joins what jobs with `push-by-digest` have pushed. `image` is as for `metadata_action`."""
+    asked = [item for item in inputs() if "merge" in item.commands]
+    return {
+        "name": "flakeship merge",
+        "description": "Joins the images of several platforms, each pushed by its digest, under one tag.",
+        "author": "The flakeship authors",
+        "branding": {"icon": "git-merge", "color": "blue"},
+        "inputs": {item.name: _input(item) | _of_merge(item) for item in asked},
+        "outputs": {name: {"description": text} for name, text in OUTPUTS.items()},
+        "runs": {"using": "docker", "image": image if ":" in image else f"../{image}", "args": ["merge"]},
+    }
+
+
+def _of_merge(item: Input) -> dict[str, Any]:
+    """What is another in the action `merge`: it can't do without these two."""
+    required = {"required": True} if item.name in {"legs", "platforms"} else {}
+    return {"description": MEANT_BY_MERGE.get(item.name, item.help), **required}
 
 
 def _head(more: str) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flakeship.ci.shipped_folder import DOTENV, FOLDER, METRICS
+from flakeship.rendering.github import MEANT_BY_MERGE
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
 PUBLISHED_IMAGE: Final = "ghcr.io/flakeship/flakeship:1"
 _REPORT: Final = "flakeship-report"
+_MERGED: Final = "flakeship-merged"
 # docs/decisions.md#a-dollar-sign-in-the-gitlab-component
 _VERBATIM: Final = frozenset(
     {"labels", "annotations", "env", "entrypoint", "cmd", "healthcheck", "nix-config", "nix-path"}
@@ -34,35 +36,59 @@ _INHERITED: Final = ("interruptible", "retry", "tags", "timeout")
 
 def component(image: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and job. `image` is what action.yml runs; the component needs one that is published."""
-    ours = [item for item in inputs() if "publish" in item.commands and not item.secret]
-    declared = {**_JOB, **{item.name: _declared(item) for item in ours}}
+    # An earlier job's artifacts are laid here, and would be this one's if it fails. No later `git add` takes them in.
+    begin = [f"rm -rf {_REPORT}", f"mkdir {_REPORT}"]
+    ours = _inputs_of("publish")
+    return _header(ours, image, {}), {"$[[ inputs.job-name ]]": _job(ours, "publish", _REPORT, begin)}
+
+
+def merge_component(image: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same for `merge`, which leaves the folder of the jobs' reports alone: the legs lie there."""
+    ours = _inputs_of("merge")
+    own = {
+        "job-name": {**_JOB["job-name"], "default": "merge"},
+        "job-stage": {**_JOB["job-stage"], "default": "deploy"},
+        **{
+            item.name: {**_declared(item), "description": MEANT_BY_MERGE[item.name]}
+            for item in ours
+            if item.name in MEANT_BY_MERGE
+        },
+        "metadata-file": {
+            **_declared(next(item for item in ours if item.name == "metadata-file")),
+            "default": f"{_MERGED}/metadata.json",
+        },
+    }
+    begin = [f"rm -rf {_MERGED}", f"mkdir {_MERGED}"]
+    return _header(ours, image, own), {"$[[ inputs.job-name ]]": _job(ours, "merge", _MERGED, begin)}
+
+
+def _inputs_of(command: str) -> list[Input]:
+    return [item for item in inputs() if command in item.commands and not item.secret]
+
+
+def _header(ours: list[Input], image: str, own: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    declared = {**_JOB, **{item.name: _declared(item) for item in ours}, **own}
     if image.startswith("docker://"):
         declared["job-image"] = {**_JOB["job-image"], "default": image.removeprefix("docker://")}
-    return {"spec": {"inputs": declared}}, {"$[[ inputs.job-name ]]": _job(ours)}
+    return {"spec": {"inputs": declared}}
 
 
-def _job(ours: list[Input]) -> dict[str, Any]:
+def _job(ours: list[Input], command: str, folder: str, begin: list[str]) -> dict[str, Any]:
     return {
         "stage": "$[[ inputs.job-stage ]]",
         "image": {"name": "$[[ inputs.job-image ]]", "entrypoint": [""]},
         # docs/decisions.md#the-gitlab-job-has-no-rules
         "inherit": {"default": [*_INHERITED]},
         "variables": {
-            FOLDER: f"$CI_PROJECT_DIR/{_REPORT}",
+            FOLDER: f"$CI_PROJECT_DIR/{folder}",
             **{item.variable: _variable(item) for item in ours},
         },
-        # An earlier job's artifacts are laid here, and would be this one's if it fails. No later `git add` takes them in.
-        "script": [
-            f"rm -rf {_REPORT}",
-            f"mkdir {_REPORT}",
-            f"echo '*' >{_REPORT}/.gitignore",
-            "/entrypoint publish",
-        ],
+        "script": [*begin, f"echo '*' >{folder}/.gitignore", f"/entrypoint {command}"],
         "artifacts": {
             "when": "always",
             "expose_as": "flakeship",
-            "paths": [f"{_REPORT}/"],
-            "reports": {"dotenv": f"{_REPORT}/{DOTENV}", "metrics": f"{_REPORT}/{METRICS}"},
+            "paths": [f"{folder}/"],
+            "reports": {"dotenv": f"{folder}/{DOTENV}", "metrics": f"{folder}/{METRICS}"},
         },
     }
 

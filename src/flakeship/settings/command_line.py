@@ -16,6 +16,8 @@ from flakeship.settings.variables import nearest
 
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
+    "merge": "Join the images of several platforms, each pushed by its digest, under one tag",
+    "plan": "Tell which images and platforms are not published yet, as JSON or as CI jobs",
     "inspect": "Show an image: config, labels, and what each layer holds",
     "layers": "List the packed layers that are kept for later runs, or prune them to `layer-cache-size`",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
@@ -26,16 +28,21 @@ COMMANDS: Final = {
 POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layers-action"}
 """The input that a command takes without a flag, and nothing else does."""
 
-TAKES_WORDS: Final = frozenset({"publish", "doctor"})
-"""The commands that take what to build, and references, without a flag."""
+TAKES_WORDS: Final = frozenset({"publish", "doctor", "merge", "plan"})
+"""The commands that take words without a flag: what to build and references, or what to merge."""
 
 _SHORT: Final = {"tags": ("--tag", "-t")}
 """Other names of a flag, as docker has them."""
 
 _WORDS: Final = "what to build, as `nix build` takes it (default: .), and the references to push it to"
+_LEGS: Final = (
+    "files that `push-by-digest` wrote, folders of them, or references; as many as there are platforms"
+)
 _USAGE: Final = {
     "publish": "flakeship publish [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "doctor": "flakeship doctor [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
+    "plan": "flakeship plan [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
+    "merge": "flakeship merge LEG ... --platforms PLATFORM,PLATFORM [OPTION ...]",
 }
 SOURCES: Final = (
     "docker://",
@@ -60,8 +67,8 @@ FALSE: Final = frozenset({"false", "0", "no", "off"})
 
 
 def takes(command: str, item: Input) -> bool:
-    """Return True if a command takes an input. `doctor` takes those of `publish`, whose runs it looks ahead at."""
-    return command in item.commands or (command == "doctor" and "publish" in item.commands)
+    """Return True if a command takes an input. `doctor` and `plan` take those of `publish`, whose runs they look ahead at."""
+    return command in item.commands or (command in {"doctor", "plan"} and "publish" in item.commands)
 
 
 def with_values(argv: Sequence[str], declared: Mapping[str, Input]) -> list[str]:
@@ -79,7 +86,12 @@ def with_values(argv: Sequence[str], declared: Mapping[str, Input]) -> list[str]
 
 
 def place(words: Sequence[str], given: dict[str, Any]) -> None:
-    """Take what `publish` is given without flags: an installable, unless a flag says what to publish, then references."""
+    """Take what is given without flags. For `merge` that is what to merge; for `publish` an installable, unless a flag says
+    what to publish, then references.
+    """
+    if given["command"] == "merge":
+        given["legs"] = [*(given.get("legs") or ()), *words] or None
+        return
     named = any(given.get(name) for name in ("flake", "source", "file"))
     first = 0 if named else 1
     _check_words(words, first)
@@ -165,7 +177,7 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     files = [f"--{item.name}-file" for item in known if item.secret]
     words = [choice for item in known if item.name == POSITIONAL.get(command) for choice in item.choices]
     what = "no option" if word.startswith("-") else "nothing to do with"
-    all_ = "--help-all" if command == "publish" else "--help"
+    all_ = "--help-all" if command in TAKES_WORDS else "--help"
     return UsageError(
         f"there is {what} {word}{nearest(word, [*flags, *files, *words])}",
         hint=f"run `flakeship {command} {all_}`, which lists all of them",
@@ -189,7 +201,8 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.Argume
         if command != argv[0]:
             continue
         if command in TAKES_WORDS:
-            sub.add_argument("words", nargs="*", metavar="INSTALLABLE", help=_WORDS)
+            word, meant = ("LEG", _LEGS) if command == "merge" else ("INSTALLABLE", _WORDS)
+            sub.add_argument("words", nargs="*", metavar=word, help=meant)
             sub.add_argument("-h", "--help", action=_Help, nargs=0, help="show the usual inputs and exit")
             sub.add_argument("--help-all", action="help", help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}

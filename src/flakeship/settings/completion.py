@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.settings.command_line import COMMANDS, POSITIONAL, takes
+from flakeship.settings.command_line import COMMANDS, POSITIONAL, TAKES_WORDS, takes
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
@@ -33,7 +33,7 @@ def _options(command: str) -> Iterator[_Option]:
         if takes(command, item) and not _is_positional(item, command):
             yield from _of(item)
     yield _Option("--help", "show the help and exit", "nothing")
-    if command in {"publish", "doctor"}:
+    if command in TAKES_WORDS:
         yield _Option("--help-all", "show every input and exit", "nothing")
 
 

@@ -18,11 +18,15 @@ NAMERS: Final = ("publish", "metadata")
 """The commands that give an image its names."""
 
 _METADATA: Final = ("metadata",)
+_PUSHERS: Final = ("publish", "merge")
 _CACHE_USERS: Final = ("publish", "layers")
-_READERS: Final = ("publish", "inspect")
+_TAGGERS: Final = (*NAMERS, "merge")
+"""The commands that work out tags and annotations."""
+
+_READERS: Final = ("publish", "inspect", "merge")
 """The commands that speak to registries."""
 
-_CI_READERS: Final = ("publish", "inspect", "metadata")
+_CI_READERS: Final = (*_READERS, "metadata")
 
 _what = partial(declared, Heading.WHAT)
 _naming = partial(declared, Heading.NAMING)
@@ -69,7 +73,7 @@ class Settings:
     image_in_archive: str = _what(
         "text",
         "The image to take from an archive that holds several: its name, or its number, counted from 1",
-        commands=_READERS,
+        commands=("publish", "inspect"),
         means=("shapes-layers",),
     )
     platforms: tuple[str, ...] = _what(
@@ -88,6 +92,15 @@ class Settings:
         "The image to show: a reference, `oci:DIR`, an archive, a script, a store path, `docker-daemon:NAME` or `-` (a pipe)",
         commands=("inspect",),
     )
+    legs: tuple[str, ...] = _what(
+        "lines",
+        "What to merge, one platform a line: the file of a `push-by-digest`, a folder of such files, the output `metadata` of "
+        "such a job, or a reference, with `PLATFORM=` before it where the platform is to be compared",
+        default=(),
+        commands=("merge",),
+        per_platform={"gitlab": "flakeship-report"},
+        text_in=("merge",),
+    )
     layers_action: str = _what(
         "choice",
         "What to do: `list` shows the layers that are kept, and `prune` removes the oldest until `layer-cache-size` is "
@@ -105,7 +118,7 @@ class Settings:
         "Image names without a tag, one a line: `ghcr.io/owner/name`. Default on GitLab: CI_REGISTRY_IMAGE",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     tags: tuple[Placed, ...] = _naming(
         "lines",
@@ -113,14 +126,14 @@ class Settings:
         "combined with `images`. Default: a tag for the branch, the Git tag or the pull request",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     flavor: tuple[Placed, ...] = _naming(
         "lines",
         "Settings for all tags: `latest=auto|true|false`, `prefix=TEXT`, `suffix=TEXT`",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     labels: tuple[Placed, ...] = _naming(
         "lines",
@@ -143,7 +156,7 @@ class Settings:
         "`manifest-descriptor` or `index-descriptor`",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
         text_in=("publish",),
     )
     annotations_levels: tuple[Placed, ...] = _naming(
@@ -152,23 +165,23 @@ class Settings:
         "also `index` where there are several platforms",
         default=(),
         placed=True,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     annotations_from_labels: bool = _naming(
-        "flag", "Write every label as an annotation too", default=False, commands=NAMERS
+        "flag", "Write every label as an annotation too", default=False, commands=_TAGGERS
     )
     context: str = _naming(
         "choice",
         "Where to read branch, tag and commit: from the event that started the `workflow`, or from `git`",
         default="workflow",
         choices=("workflow", "git"),
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     github_api: bool = _naming(
         "flag",
         "Ask GitHub's API, with `github-token`, for what the event lacks: description, licence, default branch",
         default=False,
-        commands=NAMERS,
+        commands=_TAGGERS,
     )
     created: str = _naming(
         "text",
@@ -196,10 +209,18 @@ class Settings:
         "`false`: build, pack and check the image, and send nothing",
         default="auto",
         choices=("auto", "true", "false"),
+        commands=_PUSHERS,
     )
     allow_untrusted: bool = _where(
         "flag",
         "Push even if a stranger may have written the code: pull requests from forks, pull_request_target",
+        default=False,
+        commands=_PUSHERS,
+    )
+    push_by_digest: bool = _where(
+        "flag",
+        "Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to "
+        "`flakeship-IMAGE-PLATFORM.json`, beside `metadata-file`",
         default=False,
     )
     media_types: str = _where(
@@ -382,6 +403,7 @@ class Settings:
         "flag",
         "Build and pack the image, ask the registry, print what would be sent, and send nothing",
         default=False,
+        commands=_PUSHERS,
     )
     lint: str = _run(
         "choice",
@@ -393,6 +415,7 @@ class Settings:
     metadata_file: str = _run(
         "path",
         "The file to write the result to, as JSON",
+        commands=_PUSHERS,
         per_platform={"gitlab": "flakeship-report/metadata.json"},
     )
     log_level: str = _run(
@@ -401,6 +424,13 @@ class Settings:
         default="info",
         choices=("error", "warn", "info", "debug"),
         commands=(*_CI_READERS, "layers"),
+    )
+    format: str = _run(
+        "choice",
+        "How to print the plan: `github` is a matrix for `fromJSON`, `gitlab` a child pipeline",
+        default="json",
+        choices=("json", "github", "gitlab"),
+        commands=("plan",),
     )
     json: bool = _run(
         "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor")

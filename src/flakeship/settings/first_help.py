@@ -31,6 +31,19 @@ FIRST: Final = {
 }
 """The inputs that `--help` shows: how each is written, and in a few words what it is."""
 
+MERGING: Final = {
+    "platforms": ("--platforms LIST", "those that there must be: linux/amd64,linux/arm64"),
+    "tags": ("-t, --tags REFERENCE", "tags to set; default: those of the files"),
+    "images": ("--images NAME", "names without a tag, for rules in `--tags`"),
+    "annotations": ("--annotations KEY=VALUE", "annotations of the index"),
+    "push": FIRST["push"],
+    "username": FIRST["username"],
+    "password": FIRST["password"],
+    "dry-run": ("--dry-run", "look at everything, set no tag"),
+}
+"""The same for `merge`."""
+
+
 _EXAMPLES: Final = {
     "publish": """\
   flakeship publish .#image ghcr.io/me/app:1 ghcr.io/me/app:latest
@@ -38,12 +51,18 @@ _EXAMPLES: Final = {
   flakeship publish --source result --to docker-daemon:app:1
   ./result | flakeship publish - ghcr.io/me/app:1
 """,
+    "plan": "  flakeship plan .#image ghcr.io/me/app:1 --platforms linux/amd64,linux/arm64\n",
+    "merge": """\
+  flakeship merge legs/ --platforms linux/amd64,linux/arm64
+  flakeship merge a.json b.json --platforms linux/amd64,linux/arm64 -t 1.2
+""",
     "doctor": "  flakeship doctor .#image ghcr.io/me/app:1\n",
 }
 
 
 def first_help(command: str, usage: str, text: str) -> str:
     """What `flakeship COMMAND --help` prints; `text` is what the command does."""
-    rows = (*FIRST.values(), ("-h, --help; --help-all", "this; every input"))
+    shown = MERGING if command == "merge" else FIRST
+    rows = (*shown.values(), ("-h, --help; --help-all", "this; every input"))
     options = "".join(f"  {flag:25} {words}\n" for flag, words in rows)
     return f"usage: {usage}\n\n{text}.\n\n{options}\nexamples:\n{_EXAMPLES[command]}"

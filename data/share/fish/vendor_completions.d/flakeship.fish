@@ -1,10 +1,12 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from, where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The attribute of `file` to build' -x
@@ -27,6 +29,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l to -d 'Where t
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l load -d 'Load the image into this engine too, under the names in `tags`' -x -a 'docker podman'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push -d 'Whether to push the image' -x -a 'auto true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l media-types -d 'The family of media types' -x -a 'oci docker'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l username -d 'The user name at the registry' -x
@@ -79,6 +82,107 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug -d 'Publ
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug-shell -d 'The package that the `-debug` image has linked into `/`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help-all -d 'show every input and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l platforms -d 'The platforms to take from an index' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l legs -d 'What to merge, one platform a line' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l images -d 'Image names without a tag, one a line' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l tags -d 'Tags for the image' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l flavor -d 'Settings for all tags' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l annotations -d 'Annotations for the image, written KEY=VALUE, or LEVEL' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l annotations-levels -d 'The levels for annotations that name none' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l annotations-from-labels -d 'Write every label as an annotation too' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l context -d 'Where to read branch, tag and commit' -x -a 'workflow git'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l github-api -d 'Ask GitHub\'s API, with `github-token`, for what the event lacks' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l push -d 'Whether to push the image' -x -a 'auto true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l registry -d 'The registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l username -d 'The user name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l password-file -d 'The password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l password-stdin -d 'The password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l github-token-file -d 'The token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l authfile -d 'A file with credentials, in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l plain-http -d 'Registries to speak to without TLS, written HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l dry-run -d 'Build and pack the image, ask the registry, print what would be sent, and send nothing' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l metadata-file -d 'The file to write the result to, as JSON' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help-all -d 'show every input and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l flake -d 'The flake attribute to build' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l file -d 'A file of Nix to build from, where there is no flake' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l attr -d 'The attribute of `file` to build' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l nix-path -d 'What `<NAME>` means in `file`, written NAME=PATH-OR-URL' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l source -d 'An image that exists already, and nothing is built' -x -a 'docker:// oci:'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l image-in-archive -d 'The image to take from an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l platforms -d 'The platforms to take from an index' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l images -d 'Image names without a tag, one a line' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l tags -d 'Tags for the image' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l flavor -d 'Settings for all tags' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l labels -d 'Labels for the image, written KEY=VALUE' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l auto-labels -d 'Add the labels that git, CI and the flake provide' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l annotations -d 'Annotations for the image, written KEY=VALUE, or LEVEL' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l annotations-levels -d 'The levels for annotations that name none' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l annotations-from-labels -d 'Write every label as an annotation too' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l context -d 'Where to read branch, tag and commit' -x -a 'workflow git'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l github-api -d 'Ask GitHub\'s API, with `github-token`, for what the event lacks' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l created -d 'The creation date of the image' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l to -d 'Where to write the image' -x -a 'oci: oci-archive: docker-archive: docker-daemon: containers-storage:'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l load -d 'Load the image into this engine too, under the names in `tags`' -x -a 'docker podman'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push -d 'Whether to push the image' -x -a 'auto true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l media-types -d 'The family of media types' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l registry -d 'The registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l username -d 'The user name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l password-file -d 'The password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l password-stdin -d 'The password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l github-token-file -d 'The token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l authfile -d 'A file with credentials, in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l plain-http -d 'Registries to speak to without TLS, written HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l nix-config -d 'Lines to add to nix' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l impure -d 'Evaluate with `--impure`' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sandbox -d '`required`' -x -a 'auto required'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix -d 'The name of a Cachix cache to pull from' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix-auth-token-file -d 'The token of the Cachix cache' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix-signing-key-file -d 'The signing key of the Cachix cache, if you keep the key yourself' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l substituters -d 'URLs of further binary caches' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l trusted-public-keys -d 'The public keys of these binary caches, written NAME' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l layer-cache -d 'The folder that keeps packed layers for later runs, or `off`' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l layer-cache-size -d 'The size that the layer cache may have' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l compression -d 'The compression of layers' -x -a 'auto gzip zstd none'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l compression-level -d 'The level of compression' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l reuse -d 'Whether to use layers again that are published' -x -a 'trust verify off'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l reuse-from -d 'Further images of the same registry to take layers from' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l rebuild -d 'Whether to build an image that is published' -x -a 'auto always compare'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l max-concurrent-uploads -d 'How many layers are sent at the same time' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l dry-run -d 'Build and pack the image, ask the registry, print what would be sent, and send nothing' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l lint -d 'Check the image for what images from Nix commonly lack (CA bundle, /tmp, passwd)' -x -a 'off warn strict'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l metadata-file -d 'The file to write the result to, as JSON' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l format -d 'How to print the plan' -x -a 'json github gitlab'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l entrypoint -d 'The program to run' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cmd -d 'The arguments of the entrypoint, written like `entrypoint`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l env -d 'Environment variables' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l user -d 'The user that the program runs as' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l workdir -d 'The working directory' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l expose -d 'Ports' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l volumes -d 'Folders for data' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l stop-signal -d 'The signal that asks the program to end' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l healthcheck -d 'The health check, written as in a Dockerfile' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l override-platform -d 'The platform to write into a single image that states a wrong one' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l contents -d 'Packages to link into `/`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l base -d 'What to add to the root' -x -a 'minimal none'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l base-image -d 'An image to put the package on' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l max-layers -d 'The largest number of layers' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l debug -d 'Publish a second image that has a shell, under the same tags with `-debug` at the end' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l debug-shell -d 'The package that the `-debug` image has linked into `/`' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l image-in-archive -d 'The image to take from an archive that holds several' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'The platforms to take from an index' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l registry -d 'The registry that `username` and `password` are for' -x
@@ -119,6 +223,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l to -d 'Where to
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l load -d 'Load the image into this engine too, under the names in `tags`' -x -a 'docker podman'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push -d 'Whether to push the image' -x -a 'auto true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l media-types -d 'The family of media types' -x -a 'oci docker'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l username -d 'The user name at the registry' -x

@@ -68,6 +68,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         secrets_kept_because=reason or (_KEPT_FROM_DEPENDABOT if by_bot else ""),
         by_bot=by_bot,
         run_url=f"{url}/actions/runs/{environ['GITHUB_RUN_ID']}" if environ.get("GITHUB_RUN_ID") else "",
+        run_id=environ.get("GITHUB_RUN_ID", ""),
         short_sha_length=short_sha_length(environ),
         notices=notices,
     )

@@ -52,6 +52,7 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         image_variable="CI_REGISTRY_IMAGE",
         image_given_by="--variable CI_REGISTRY_IMAGE=HOST/NAME" if by_local_tool else "",
         run_url=get("CI_JOB_URL", "") or get("CI_PIPELINE_URL", ""),
+        run_id=get("CI_PIPELINE_ID", ""),
         short_sha_length=short_sha_length(environ),
     )
 

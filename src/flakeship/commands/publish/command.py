@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flakeship import events
 from flakeship.ci import platforms
@@ -14,7 +16,13 @@ from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reus
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
 from flakeship.commands.publish.look import look, registries_asked_for
-from flakeship.commands.publish.metadata_file import check_metadata, remove_metadata, write_metadata
+from flakeship.commands.publish.metadata_document import metadata as of_one_image
+from flakeship.commands.publish.metadata_file import (
+    check_metadata,
+    folder_beside,
+    remove_metadata,
+    write_metadata,
+)
 from flakeship.commands.publish.pages import pages_of
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
@@ -22,11 +30,14 @@ from flakeship.commands.publish.times import times_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
-from flakeship.errors import Error, ResourceError
+from flakeship.errors import Error, ResourceError, UsageError
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.run_record import RunRecord, ToldOnce
 from flakeship.report.summary import summary_text
 from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:
+    from flakeship.commands.publish.leg import LegRecord
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
@@ -34,6 +45,9 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if settings.metadata_file:
         check_metadata(runtime.cwd / settings.metadata_file)
         remove_metadata(runtime.cwd / settings.metadata_file)
+    folder = folder_beside(settings.metadata_file, runtime.cwd)
+    if settings.push_by_digest:
+        _check_legs(settings, folder)
     records = Records(ToldOnce(runtime.emit))
     made: dict[str, Result] = {}
     published: list[Published] = []
@@ -50,16 +64,54 @@ def run(settings: Settings, runtime: Runtime) -> str:
                 for result in _publish(asked, run_):
                     published += result.published
                     if asked.name not in made:
-                        made[asked.name] = replace(result, times=times_of(asked.record.stages, runtime))
+                        leg = _leg(result, run_) if settings.push_by_digest else None
+                        made[asked.name] = replace(
+                            result, times=times_of(asked.record.stages, runtime), leg=leg
+                        )
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
+    if settings.push_by_digest:
+        _write_legs(made, folder, runtime.emit)
     platforms.hand_over(handover(made), runtime.environ)
     if why := outputs.not_pushed(published) or _nowhere(settings, published):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
+
+
+def _check_legs(settings: Settings, folder: Path) -> None:
+    """UsageError where the files of the legs could not be written, and for a variant, which would need legs of its own."""
+    if settings.debug:
+        raise UsageError(
+            "debug and push-by-digest are both given, and `merge` joins the platforms of one image",
+            hint="publish the variant in a job of its own, with the shell among `contents` and other tags",
+        )
+    check_metadata(folder / "flakeship-leg.json")
+
+
+def _leg(result: Result, run_: Run) -> LegRecord:
+    from flakeship.commands.publish.leg import leg_of
+
+    return leg_of(
+        result.packed,
+        result.published,
+        result.index_annotations,
+        flake=result.obtained.flake,
+        event=run_.event,
+    )
+
+
+def _write_legs(made: Mapping[str, Result], folder: Path, emit: events.Emit) -> None:
+    """Write the file of each image. ResourceError where one can't be written."""
+    from flakeship.commands.publish.leg import file_name
+
+    for each in made.values():
+        if each.leg:
+            path = folder / file_name(each.published, each.leg)
+            write_metadata(path, of_one_image(each))
+            emit(events.Notice(f"no tag was set: `flakeship merge` does that, and reads {path}"))
 
 
 @contextlib.contextmanager
@@ -162,7 +214,7 @@ def _publish(asked: _Asked, run_: Run) -> Iterator[Result]:
 
 def _nowhere(settings: Settings, published: Sequence[Published]) -> str:
     """Say that a push was demanded of an image that has no registry to go to; empty where there is one, or no demand."""
-    if settings.push != "true" or any(item.tags for item in published):
+    if settings.push != "true" or any(item.in_registry for item in published):
         return ""
     return "NOT PUSHED: `push` is true, and neither `tags` nor `images` nor `to` names a registry"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from flakeship.commands.publish.before import image_before
 from flakeship.commands.publish.look import Plan
@@ -16,11 +16,14 @@ from flakeship.commands.tag_record import Naming, TagRecord
 from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, Tagging, TakesIndexes
 from flakeship.errors import UnreachableError
 from flakeship.image.index import seal_index
-from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.model import EMPTY, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import seal
 from flakeship.image.workers import workers
 from flakeship.image.zstd_estimate import ZstdEstimate
 from flakeship.report.summary import Before
+
+if TYPE_CHECKING:  # most images are pushed by their tags
+    from flakeship.commands.publish.leg import LegRecord
 
 _NAMES_AT_ONCE: Final = 8
 
@@ -30,7 +33,8 @@ class Result:
     """An image that is finished: its bytes, where it is now, and how messages call what it was made from.
 
     `obtained` is what the first of its parts was made from. `before` is what one of its tags named before, None where that
-    is new or not known. `zstd` is what zstd would have made of what was packed, if that was much. `times` are None until the caller adds them.
+    is new or not known. `zstd` is what zstd would have made of what was packed, if that was much. `times` are None until the caller adds them. `index_annotations` are those of an index of this image
+    and others, where it is pushed by its digest alone; the caller makes `leg` of them.
     """
 
     packed: Packed | PackedIndex
@@ -40,6 +44,8 @@ class Result:
     before: Before | None = None
     zstd: ZstdEstimate | None = None
     times: Times | None = None
+    index_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    leg: LegRecord | None = None
 
 
 def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> Result:
@@ -63,7 +69,16 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             published = set_names(_prepared(packed, plan), plan.tags)
             before = image_before(packed, published, plan.existing.images())
             zstd = plan.packing.sample.estimate() if plan.packing.sample else None
-            return Result(packed, published, parts[0].name, parts[0].obtained, before, zstd)
+            later = parts[0].stamp.index(stamped.images[0], "index") if plan.by_digest else EMPTY
+            return Result(
+                packed,
+                published,
+                parts[0].name,
+                parts[0].obtained,
+                before,
+                zstd,
+                index_annotations=later,
+            )
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
             missing = error.digests - resent

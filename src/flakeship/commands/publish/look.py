@@ -20,7 +20,7 @@ from flakeship.commands.run import Run
 from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.kind import Target
 from flakeship.destinations.protocol import Destination, interrupt
-from flakeship.errors import Error
+from flakeship.errors import Error, UsageError
 from flakeship.image.allocator import keep_freed_memory
 from flakeship.image.compress import Compression
 from flakeship.image.media_types import Family
@@ -38,7 +38,7 @@ class Plan:
     """How one image is called, where it goes and how it is packed: all that is known before it is built.
 
     `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
-    packed. `scope` is left when the image is finished or given up.
+    packed. `by_digest` is True where the image gets no tag from this run. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
@@ -54,6 +54,7 @@ class Plan:
     lint: Lint
     tags: TagRecord
     scope: contextlib.ExitStack
+    by_digest: bool = False
 
 
 @contextlib.contextmanager
@@ -67,6 +68,11 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
         _check_comparable(request.subject.buildable)
     naming = _named(request, run)
     wanted = request.destinations.targets(naming.references)
+    if request.by_digest and not request.destinations.pushed_to(wanted):
+        raise UsageError(
+            "push-by-digest is given, and no registry to push to",
+            hint="name the image with `images`, or by a reference such as ghcr.io/owner/name:tag",
+        )
     compression = request.packing.compression(only_loaded=only_loaded(wanted))
     recipe = request.reuse.recipe(compression)
     family, emit = request.packing.family, run.emit
@@ -101,6 +107,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             uploads=request.packing.uploads,
             temporary=run.store.directory,
             lint=Lint(request.lint, emit, buildable.builder.nix if buildable else None),
+            by_digest=request.by_digest,
             tags=run.runtime.tags,
             scope=scope,
         )

@@ -30,9 +30,10 @@ def metadata(made: Result) -> dict[str, Any]:
     packed, published = made.packed, made.published
     why = not_pushed(published)
     return {
-        **(_where_it_is(packed, published) if references(published) else {}),
+        **(where_it_is(packed, published) if references(published) else {}),
         **_made_from(made.obtained),
         **({"flakeship.times": made.times.to_json()} if made.times else {}),
+        **({"flakeship.leg": made.leg.to_json()} if made.leg else {}),
         "flakeship.diff-ids": {
             name: [layer.diff_id for layer in entry.image.layers]
             for name, entry in platforms_of_entries(packed).items()
@@ -40,7 +41,7 @@ def metadata(made: Result) -> dict[str, Any]:
         },
         "flakeship.pushed": is_pushed(published),
         **({"flakeship.not-pushed": why} if why else {}),
-        "flakeship.destinations": [_destination(item) for item in published],
+        "flakeship.destinations": [destination_json(item) for item in published],
         "flakeship.labels": labels_of(packed),
     }
 
@@ -59,7 +60,8 @@ def _made_from(obtained: Obtained) -> dict[str, Any]:
     return known
 
 
-def _where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
+def where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
+    """The keys of build-push-action, of an image that was written somewhere."""
     config = (
         {"containerimage.config.digest": packed.config_descriptor.digest}
         if isinstance(packed, Packed)
@@ -73,7 +75,8 @@ def _where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -
     }
 
 
-def _destination(item: Published) -> dict[str, Any]:
+def destination_json(item: Published) -> dict[str, Any]:
+    """One entry of `flakeship.destinations`."""
     would_be = {"reference": item.reference, "tags": list(item.tags)}
     return {
         "name": item.destination,

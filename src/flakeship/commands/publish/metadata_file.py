@@ -19,6 +19,11 @@ def json_of(document: Mapping[str, Any], *, indent: int | None = None) -> str:
     return json.dumps(document, indent=indent, separators=separators, sort_keys=True)
 
 
+def folder_beside(metadata_file: str, cwd: Path) -> Path:
+    """The folder of the metadata file, which the files of legs are written to; `cwd` where none is named."""
+    return (cwd / metadata_file).parent if metadata_file else cwd
+
+
 def check_metadata(path: Path) -> None:
     """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
     try:

@@ -125,6 +125,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
         default_branch=context.repository.default_branch,
         platform_hint=refusal_hint,
         bodies=settings.max_concurrent_uploads or 1,
+        by_digest=settings.push_by_digest,
     )
     return DestinationOptions(
         emit=run.emit,

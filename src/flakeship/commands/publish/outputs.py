@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from flakeship.destinations.protocol import Published
 from flakeship.image.model import Digest, IndexEntry, Packed, PackedIndex
@@ -19,7 +19,7 @@ def references(published: Sequence[Published]) -> tuple[str, ...]:
 
 def is_pushed(published: Iterable[Published]) -> bool:
     """Tell whether registries have all that was to be pushed to them. False if nothing was: a layout is no push."""
-    to_registries = [item.sent for item in published if item.tags]
+    to_registries = [item.sent for item in published if item.in_registry]
     return bool(to_registries) and all(to_registries)
 
 
@@ -51,7 +51,7 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
         "imageid": imageid(packed) if there else "",
         "refs": "\n".join(references(published)),
         "tags": "\n".join(tag for item in published if item.sent for tag in item.tags),
-        "labels": "\n".join(f"{key}={' '.join(value.split())}" for key, value in labels_of(packed).items()),
+        "labels": labels_text(labels_of(packed)),
         "digests": json.dumps(
             {name: entry.descriptor.digest for name, entry in platforms_of_entries(packed).items()}
             if there
@@ -59,6 +59,11 @@ def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dic
         ),
         "pushed": str(is_pushed(published)).lower(),
     }
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Return labels as lines of KEY=VALUE; a value that has lines of its own gets blanks in their place."""
+    return "\n".join(f"{key}={' '.join(value.split())}" for key, value in labels.items())
 
 
 def platforms_of_entries(packed: Packed | PackedIndex) -> dict[str, IndexEntry]:
@@ -100,7 +105,7 @@ def summary(
         platform=", ".join(str(image.image.platform) for image in packed.images),
         labels=labels_of(packed),
         layers=[LayerRow(digest, blob.size, blob.state, contents[digest]) for digest, blob in blobs.items()],
-        pulled=next((item.reference for item in published if item.sent and item.tags), ""),
+        pulled=next((item.reference for item in published if item.sent and item.in_registry), ""),
         before=before,
         smaller=Smaller(zstd.gzip, zstd.zstd) if zstd else None,
         pages=pages,

@@ -83,6 +83,7 @@ class Request:
     reuse: ReuseRequest
     layer_cache: LayerCache
     lint: str
+    by_digest: bool
     rebuild_to_compare: bool
 
     @classmethod
@@ -99,6 +100,7 @@ class Request:
             reuse=ReuseRequest.of(settings),
             layer_cache=LayerCache.of(settings, runtime),
             lint=settings.lint,
+            by_digest=settings.push_by_digest,
             rebuild_to_compare=settings.rebuild == "compare",
             naming=NamingRequest.of(settings, run.event, runtime.environ),
             subject=subject_of(settings, run),

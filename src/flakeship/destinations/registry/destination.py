@@ -60,7 +60,7 @@ class Reuse:
 class RegistryDestination:
     """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
-    `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
+    `untagged` are tags that are only told of, as those that `merge` will write. `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
     credentials were found, for the log and for errors. `platform_hint` and `bodies` are as in `RegistryOptions`.
     """
 
@@ -69,6 +69,7 @@ class RegistryDestination:
         client: RegistryClient,
         *,
         tags: tuple[str, ...] = (),
+        untagged: tuple[str, ...] = (),
         mount_from: tuple[str, ...] = (),
         reuse: Reuse | None = None,
         source: str = "",
@@ -79,6 +80,7 @@ class RegistryDestination:
         self._client = client
         self._platform_hint = platform_hint
         self._tags = tuple(dict.fromkeys(tags))
+        self._untagged = tuple(dict.fromkeys(untagged))
         self._reuse = reuse
         self._source = source
         self._emit = emit
@@ -102,6 +104,11 @@ class RegistryDestination:
     def references(self) -> tuple[str, ...]:
         """The tags to write, as full references."""
         return tuple(f"{self.name}:{tag}" for tag in self._tags)
+
+    @property
+    def untagged(self) -> tuple[str, ...]:
+        """The tags that the image would get if it were not pushed by its digest alone, as full references."""
+        return tuple(f"{self.name}:{tag}" for tag in self._untagged)
 
     def holds(self, digest: Digest) -> bool:
         """Ask whether the repository has a blob. One that it won't tell of counts as missing."""
@@ -236,7 +243,14 @@ class RegistryDestination:
             with self._asking() as pool:
                 for _ in pool.map(lambda tag: self._check_tag(tag, digest), set_now):
                     pass
-            return Published(self.name, f"{self.name}@{digest}", self.references, digest, blobs)
+            return Published(
+                self.name,
+                f"{self.name}@{digest}",
+                self.references,
+                digest,
+                blobs,
+                untagged=self.untagged,
+            )
 
         return Prepared(self._taggings(packed, current, alone=alone), published)
 

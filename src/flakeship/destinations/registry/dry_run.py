@@ -18,7 +18,7 @@ class DryRun(Withheld):
     """Wraps the destination that a push would write to, and tells which blobs it would not be sent again."""
 
     def __init__(self, inner: RegistryDestination, *, emit: events.Emit = events.ignore) -> None:
-        super().__init__(inner.name, inner.references, why=DRY_RUN, emit=emit)
+        super().__init__(inner.name, inner.references, untagged=inner.untagged, why=DRY_RUN, emit=emit)
         self._inner = inner
         self._states: dict[Digest, Literal["reused", "withheld"]] = {}
 

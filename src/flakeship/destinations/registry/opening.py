@@ -55,7 +55,13 @@ def _chosen(
         lacks_credentials=found.credentials is None or registry.given_to_job(found.credentials),
     ):
         options.emit(events.Detail(f"{destination.name} is sent nothing: {why}"))
-        yield Withheld(destination.name, destination.references, why=why, emit=options.emit)
+        yield Withheld(
+            destination.name,
+            destination.references,
+            untagged=destination.untagged,
+            why=why,
+            emit=options.emit,
+        )
     else:
         yield destination
 
@@ -77,14 +83,16 @@ def _destination(
         (RegistryClient(session, repository.registry, name, credentials, actions="pull"), wanted)
         for name, wanted in others.items()
     )
+    written = () if options.registry.by_digest else tags
     reuse = Reuse(
-        tuple(dict.fromkeys(tag for tag in reusable if tag not in tags)),
+        tuple(dict.fromkeys(tag for tag in (*tags, *reusable) if tag not in written)),
         sources,
         always=bool(options.registry.reuse_from),
     )
     return RegistryDestination(
         client,
-        tags=tags,
+        tags=written,
+        untagged=tags if options.registry.by_digest else (),
         mount_from=client.pull_from,
         reuse=reuse if options.registry.reuse else None,
         source=found.source if credentials else "",

@@ -1,0 +1,105 @@
+"""The command `merge`: everything is compared before the first request, and looked at before the first tag."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from flakeship import events
+from flakeship.commands.merge.agreement import check_alike, check_platforms, check_withheld
+from flakeship.commands.merge.images import check_labels, family_of, images_of, in_order
+from flakeship.commands.merge.legs import Leg, read_legs
+from flakeship.commands.merge.names import Names, annotations_of, names_of
+from flakeship.commands.merge.result import Merged, tell
+from flakeship.commands.platforms import platforms_of
+from flakeship.commands.publish.finish import set_names
+from flakeship.commands.publish.metadata_file import check_metadata, remove_metadata
+from flakeship.commands.publish.opening import DestinationRequest
+from flakeship.commands.run import Run, open_run
+from flakeship.commands.runtime import Runtime
+from flakeship.destinations.protocol import Destination, TakesIndexes
+from flakeship.errors import NotAllowedError, UsageError
+from flakeship.image.index import seal_index
+from flakeship.image.model import Platform
+from flakeship.report.run_record import RunRecord, ToldOnce
+from flakeship.settings.declaration import Settings
+
+
+def run(settings: Settings, runtime: Runtime) -> str:
+    """Merge, and return the references to print, one for each repository."""
+    if settings.metadata_file:
+        check_metadata(runtime.cwd / settings.metadata_file)
+        remove_metadata(runtime.cwd / settings.metadata_file)
+    record = RunRecord(ToldOnce(runtime.emit))
+    with open_run(settings, replace(runtime, emit=record)) as run_:
+        wanted = _wanted(settings)
+        legs = read_legs(settings.legs, runtime.cwd)
+        check_platforms(legs, wanted, all_known=False)
+        why = check_withheld(legs)
+        check_alike(legs, run_.emit)
+        names = names_of(settings, legs, run_)
+        if why:
+            return _withheld(why, settings, legs, names, run_)
+        merged = _merged(settings, legs, wanted, names, run_)
+        return tell(merged, settings, record, run_)
+
+
+def _wanted(settings: Settings) -> tuple[Platform, ...]:
+    if not settings.platforms:
+        raise UsageError(
+            "merge is not told which platforms the image is to have",
+            hint="give `platforms: linux/amd64,linux/arm64`: only so a leg that is missing is noticed",
+        )
+    return platforms_of(settings.platforms)
+
+
+def _merged(
+    settings: Settings, legs: Sequence[Leg], wanted: Sequence[Platform], names: Names, run_: Run
+) -> Merged:
+    request = DestinationRequest.of(
+        replace(settings, to=(), load="", reuse="off", push_by_digest=False), run_
+    )
+    with contextlib.ExitStack() as scope:
+        with run_.stage("check", "checking the destinations"):
+            places = request.open(request.targets(names.references), scope)
+        with run_.stage("look", f"looking at {len(legs)} images"):
+            images = images_of([_only_at(leg, names.repositories) for leg in legs], run_.connections)
+            found = [each.leg for each in images]
+            check_platforms(found, wanted, all_known=True)
+            check_alike(found, events.ignore)
+            check_labels(images, run_.emit)
+        images = in_order(images)
+        index = seal_index(
+            [each.descriptor for each in images],
+            annotations=annotations_of(images, names, "index"),
+            descriptor_annotations=annotations_of(images, names, "index-descriptor"),
+            family=family_of(images),
+        )
+        with run_.stage("merge", f"merging {', '.join(str(each.platform) for each in images)}"):
+            prepared = [place.prepare_index(index, alone=len(places) == 1) for place in _taking(places)]
+            published = set_names(prepared, run_.runtime.tags)
+    return Merged(index, tuple(images), published)
+
+
+def _only_at(leg: Leg, repositories: Sequence[str]) -> Leg:
+    """The leg where the tags are: a file may name other registries, and no password is theirs."""
+    return replace(leg, references={name: leg.references[name] for name in repositories})
+
+
+def _taking(places: Sequence[Destination]) -> list[TakesIndexes]:
+    return [place for place in places if isinstance(place, TakesIndexes)]
+
+
+def _withheld(why: str, settings: Settings, legs: Sequence[Leg], names: Names, run_: Run) -> str:
+    """Nothing was pushed by any job, as for a pull request from a fork: there is nothing to merge, and nothing is wrong."""
+    if settings.push == "true":
+        raise NotAllowedError(
+            f"`push` is true, and no leg was pushed: {why}", hint="let the jobs that build push, too"
+        )
+    from flakeship.commands.merge.result import hand_over_nothing
+
+    hand_over_nothing(run_)
+    text = f"NOT PUSHED: {', '.join(names.references)}: no platform was pushed: {why}"
+    run_.emit(events.NotPushed(text, run_.event.from_outside))
+    return ""

@@ -1,0 +1,86 @@
+"""One platform of an image, pushed by its digest: the record of it, which `merge` reads, and the file that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from flakeship.destinations.protocol import Published
+from flakeship.image.model import Packed, PackedIndex, Platform
+
+if TYPE_CHECKING:
+    from flakeship.metadata.context import Context
+    from flakeship.nix.flake import FlakeMetadata
+
+LEG: Final = "flakeship.leg"
+"""The key of the record in the metadata file."""
+
+VERSION: Final = 1
+"""Of the record. A reader refuses a higher one: what it does not know may be what tells a wrong leg."""
+
+FILES: Final = "flakeship-*.json"
+"""The names of all such files, as a pattern."""
+
+
+# docs/decisions.md#the-leg-is-the-metadata-file
+@dataclass(frozen=True, slots=True)
+class LegRecord:
+    """What the legs of one image must agree on, and what the image gets when they are merged.
+
+    `run` and `revision` are empty where they are not known. `tags` are full references, `annotations` those of the index.
+    """
+
+    platform: str
+    run: str
+    revision: str
+    tags: tuple[str, ...]
+    annotations: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that the metadata file has at `LEG`."""
+        return {
+            "version": VERSION,
+            "platform": self.platform,
+            "run": self.run,
+            "revision": self.revision,
+            "tags": list(self.tags),
+            "annotations": dict(self.annotations),
+        }
+
+
+def leg_of(
+    packed: Packed | PackedIndex,
+    published: Sequence[Published],
+    annotations: Mapping[str, str],
+    *,
+    flake: FlakeMetadata | None,
+    event: Context,
+) -> LegRecord:
+    """Return the record of an image that was pushed, or withheld. Of a flake with changes no revision is known."""
+    return LegRecord(
+        ",".join(platform_name(image.image.platform) for image in packed.images),
+        run_of(event),
+        (flake.revision or "") if flake else event.sha,
+        tuple(tag for item in published for tag in item.untagged),
+        annotations,
+    )
+
+
+def platform_name(platform: Platform) -> str:
+    """The name of a platform as the record has it: without a variant that is meant anyway, but for 32-bit ARM."""
+    os, architecture, variant = platform.normal
+    plain = architecture != "arm" and not platform.shortest.variant
+    return str(Platform(os, architecture, "" if plain else variant))
+
+
+def run_of(event: Context) -> str:
+    """What all jobs of one run of CI have in common, and those of no other; empty on a laptop."""
+    return f"{event.platform} {event.repository.full_name} {event.run_id}" if event.run_id else ""
+
+
+def file_name(published: Sequence[Published], record: LegRecord) -> str:
+    """Return `flakeship-octo-harbour-linux-arm64.json`: named by repository and platform, so that legs lie side by side."""
+    name = next((item.destination for item in published if item.untagged), "image")
+    image = name.partition("/")[2] or name
+    return f"flakeship-{image}-{record.platform}.json".replace("/", "-").replace(",", "-")
