@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,27 @@ class Builder:
             for built in plan.built if plan else ():
                 built(self._built[installable])
         return self._built[installable]
+
+    def build_together(self, wanted: Sequence[Buildable]) -> list[BuildOutput]:
+        """Build all of them in one call of Nix, as `build` does one; what this run has built is not built again."""
+        new = {each.installable: each.description() for each in wanted if each.installable not in self._built}
+        if len(new) > 1:
+            from flakeship.nix.build import build_together
+
+            plan = self._cache_plan
+            with self.building():
+                made = build_together(
+                    self.configured,
+                    new,
+                    emit=self.emit,
+                    watch=plan.watch if plan else (),
+                    extra_environ=plan.environ if plan else None,
+                )
+            self._built |= made
+            for output in made.values():
+                for built in plan.built if plan else ():
+                    built(output)
+        return [each.build() for each in wanted]
 
     # docs/decisions.md#the-ssh-key-is-the-runs-file
     @property

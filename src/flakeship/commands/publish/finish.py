@@ -47,6 +47,10 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
     than they have it (https://github.com/moby/moby/issues/36823), and some name one lost blob at a time. RejectedError
     by lint, UnreachableError where a registry loses what it accepts.
     """
+    if sent.programs:
+        from flakeship.commands.publish.member import check_programs
+
+        check_programs(stamped.images, parts, sent.programs)
     layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
     resent: frozenset[Digest] = frozenset()
     while True:

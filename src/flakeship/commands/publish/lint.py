@@ -35,6 +35,11 @@ class Lint:
         self._glimpses: Glimpses | None = None
         self._checked: set[str] = set()
 
+    @property
+    def is_off(self) -> bool:
+        """True if no layer is looked at."""
+        return self._mode == "off"
+
     def watched(self, layers: Iterable[Layer]) -> Iterable[Layer]:
         """Return the layers, which lint notices while they are read; with `strict` it reads the small ones itself.
 

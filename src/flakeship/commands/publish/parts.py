@@ -28,6 +28,7 @@ class Obtained:
 
     `buildable` and `output` are None for what was given as `source`. `shown` is how messages call one that comes once, and
     `path` is then a file that is kept of it. `image` is the one meant of several in an archive, where `source` says which.
+    `system` is what it was built for, where a platform was asked for: the derivation of what is cross-compiled has another.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Obtained:
     remote: RegistryImage | None = None
     shown: str = ""
     image: str = ""
+    system: str = ""
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ class Part:
     """One platform of what is published, or all platforms that one source holds.
 
     `open` opens the source, any number of times; `stamp` makes of each of its images the one to publish. `platform` is
-    None while only the source knows it.
+    the one that it was built for, and None where only the source knows it.
     """
 
     obtained: Obtained
@@ -99,6 +101,8 @@ class OpenParts:
 
     def platforms(self) -> list[Platform]:
         """The platforms of all images; only for sources that are not read forward."""
+        if all(part.platform for part in self.parts):
+            return [part.platform for part in self.parts if part.platform]
         return [image.platform for source in self.sources for image in _images(source)]
 
     def layers(self) -> Iterator[Layer]:
@@ -122,7 +126,8 @@ def stamp(source: OpenParts) -> Stamped:
     if not source.makes_index:
         return Stamped((images[0],))
     first_part, first_image = given[0]
-    whole = {key: value for key, value in images[0].annotations.items() if key == SOURCE}
+    made_from = dict.fromkeys(image.annotations[SOURCE] for image in images if SOURCE in image.annotations)
+    whole = {SOURCE: " ".join(made_from)} if made_from else {}
     own = {
         key: value
         for opened in source.sources
@@ -130,7 +135,10 @@ def stamp(source: OpenParts) -> Stamped:
         for key, value in opened.annotations.items()
     }
     return Stamped(
-        tuple(map(_member, images)),
+        tuple(
+            image if part.platform else _member(image)
+            for (part, _), image in zip(given, images, strict=True)
+        ),
         {**own, **whole, **first_part.stamp.index(first_image, "index")},
         first_part.stamp.index(first_image, "index-descriptor"),
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flakeship import events
@@ -31,13 +31,21 @@ class SentLayers:
 
     layers: dict[str, PackedLayer]
     missing: frozenset[Digest]
+    programs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The first program of layers that were read, as `lint.programs` has it; only where a platform was asked for."""
 
 
 def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
     """Pack every layer that a destination lacks, and send it while the next ones are packed."""
     _check_platforms(source, plan.places)
     layers = plan.lint.watched(_that_fit(source, plan))
-    return _packed_and_sent(layers, source, plan, certain=True)
+    if plan.lint.is_off or not any(part.platform for part in source.parts):
+        return _packed_and_sent(layers, source, plan, certain=True)
+    from flakeship.lint.programs import Programs
+
+    programs = Programs()
+    sent = _packed_and_sent(map(programs.watch, layers), source, plan, certain=True)
+    return replace(sent, programs=programs)
 
 
 def send_again(parts: Sequence[Part], keys: Collection[str], plan: Plan) -> dict[str, PackedLayer]:
