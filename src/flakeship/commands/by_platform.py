@@ -90,9 +90,7 @@ def _of_lines(
     chosen = wanted or _all_of(lines)
     others = [platform for platform in chosen if platform not in lines.own]
     made = [
-        _member(platform, parse(lines.own[platform]), builder)
-        for platform in chosen
-        if platform in lines.own
+        _member(platform, parse(lines.own[platform]), builder) for platform in chosen if platform in lines.own
     ]
     if others and lines.everywhere is None:
         raise UsageError(
@@ -117,9 +115,7 @@ def _all_of(lines: FlakeLines) -> tuple[Platform, ...]:
     return tuple(dict.fromkeys((*here, *lines.own)))
 
 
-def _of_systems(
-    installable: Installable, wanted: Sequence[Platform], builder: Builder
-) -> tuple[Member, ...]:
+def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: Builder) -> tuple[Member, ...]:
     from flakeship.nix.system_attributes import attributes_by_system, states_system
 
     if states_system(installable):

@@ -228,9 +228,7 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
     return _output(nix, installable, results[0][0], outputs)
 
 
-def _output(
-    nix: Nix, installable: Installable, drv_path: str, outputs: Mapping[str, str]
-) -> BuildOutput:
+def _output(nix: Nix, installable: Installable, drv_path: str, outputs: Mapping[str, str]) -> BuildOutput:
     named = [name for name in installable.outputs if name in outputs]
     order = dict.fromkeys((*named, *ordered_outputs(outputs)))
     return BuildOutput(

@@ -101,7 +101,9 @@ def _by_name(lines: Sequence[_Line]) -> dict[str, list[_Line]]:
 
 def _single(settings: Settings) -> Attribute:
     line = _line(settings.flake[0] if settings.flake else ".")
-    return Attribute(line.name, _for(settings, line.name, (line.text,), {line.name} if line.explicit else set()))
+    return Attribute(
+        line.name, _for(settings, line.name, (line.text,), {line.name} if line.explicit else set())
+    )
 
 
 def _line(text: str) -> _Line:

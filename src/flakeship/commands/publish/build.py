@@ -20,7 +20,6 @@ from flakeship.commands.publish.source_request import source_request
 from flakeship.commands.publish.stamping import Stamp
 from flakeship.commands.run import Run
 from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
-
 from flakeship.sources.opened import Opened
 
 if TYPE_CHECKING:
@@ -46,7 +45,9 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
 
         check_members(members, request.choice, plan.places)
     wanted: Sequence[Member | None] = members or (None,)
-    published = {n: part for n, each in enumerate(wanted) if (part := _existing_part(each, request, plan, run))}
+    published = {
+        n: part for n, each in enumerate(wanted) if (part := _existing_part(each, request, plan, run))
+    }
     if published:
         yield _parts(wanted, published, request, plan, run)
     yield _parts(wanted, {}, request, plan, run)
@@ -131,7 +132,9 @@ def _existing_part(member: Member | None, request: Request, plan: Plan, run: Run
         return None
     made_from = " and ".join(buildable.description().paths)
     which = f"{member.platform} is already published" if member else "already published"
-    run.emit(events.Notice(f"{which}: made from {made_from}, so nothing is built{' for it' if member else ''}"))
+    run.emit(
+        events.Notice(f"{which}: made from {made_from}, so nothing is built{' for it' if member else ''}")
+    )
     from flakeship.nix.build import BuildOutput
 
     output = BuildOutput(source.derivation, buildable.description().outputs, "")

@@ -9,11 +9,19 @@ from typing import Final
 
 from flakeship.commands.publish.before import image_before
 from flakeship.commands.publish.look import Plan
-from flakeship.commands.publish.parts import Obtained, Part, Stamped
+from flakeship.commands.publish.parts import Obtained, Part, Stamped, platform_for
 from flakeship.commands.publish.send import SentLayers, send_again
 from flakeship.commands.publish.times import Times
 from flakeship.commands.tag_record import Naming, TagRecord
-from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, Tagging, TakesIndexes
+from flakeship.destinations.protocol import (
+    BlobsUnknownError,
+    Destination,
+    Prepared,
+    Published,
+    RunsImages,
+    Tagging,
+    TakesIndexes,
+)
 from flakeship.errors import UnreachableError
 from flakeship.image.index import seal_index
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
@@ -110,8 +118,18 @@ def _prepared(packed: Packed | PackedIndex, plan: Plan) -> list[Prepared]:
     if isinstance(packed, Packed):
         return [place.prepare(packed, alone=alone) for place in plan.places]
     return [
-        place.prepare_index(packed, alone=alone) for place in plan.places if isinstance(place, TakesIndexes)
+        place.prepare_index(packed, alone=alone)
+        if isinstance(place, TakesIndexes)
+        else place.prepare(_run_by(place, packed))
+        for place in plan.places
     ]
+
+
+def _run_by(place: Destination, index: PackedIndex) -> Packed:
+    """The image of the platform that an engine runs: there is one, which was checked before its layers were sent."""
+    assert isinstance(place, RunsImages)
+    found = platform_for([image.image.platform for image in index.images], place.platform())
+    return next(image for image in index.images if image.image.platform == found)
 
 
 def set_names(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from flakeship.commands.publish.parts import platform_for
 from flakeship.commands.publish.stamping import Change
 from flakeship.destinations.protocol import Destination, RunsImages, TakesIndexes
 from flakeship.errors import RejectedError, UsageError
@@ -24,9 +25,7 @@ _RUNS_TOO: Final = {"amd64": "386", "arm64": "arm"}
 """What a CPU runs besides its own programs."""
 
 
-def check_members(
-    members: Sequence[Member], choice: SourceChoice, places: Sequence[Destination]
-) -> None:
+def check_members(members: Sequence[Member], choice: SourceChoice, places: Sequence[Destination]) -> None:
     """UsageError where several platforms are asked for, and an input or a destination is for one; before anything is built."""
     if len(members) < 2:
         return
@@ -37,7 +36,15 @@ def check_members(
             hint="leave it out, or build one platform: `platforms` names it",
         )
     for place in places:
-        if not isinstance(place, TakesIndexes | RunsImages):
+        if isinstance(place, RunsImages):
+            own = place.platform()
+            if platform_for([member.platform for member in members], own) is None:
+                raise UsageError(
+                    f"{place.name} runs {own}, and what is published is for {held}",
+                    hint="name its platform in `platforms` too, or leave the engine out",
+                )
+            continue
+        if not isinstance(place, TakesIndexes):
             raise UsageError(
                 f"{place.name} takes one image, and one is built for each of {held}",
                 hint="choose one with `platforms`",
@@ -70,9 +77,7 @@ def changed(member: Member, image: Image, *, change: Change) -> Image:
         raise _mislabelled(member, str(own))
     variant = {"variant": wanted.variant} if wanted.variant else {}
     kept = {key: value for key, value in image.config.items() if key != "variant"}
-    platform = replace(
-        own, os=wanted.os, architecture=wanted.architecture, variant=wanted.variant
-    )
+    platform = replace(own, os=wanted.os, architecture=wanted.architecture, variant=wanted.variant)
     config = {**kept, "os": wanted.os, "architecture": wanted.architecture, **variant}
     same = platform == own and config == image.config
     return change(image if same else replace(image, config=config, platform=platform))
