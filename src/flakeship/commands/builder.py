@@ -72,7 +72,7 @@ class Builder:
 
     def build_together(self, wanted: Sequence[Buildable]) -> list[BuildOutput]:
         """Build all of them in one call of Nix, as `build` does one; what this run has built is not built again."""
-        new = {each.installable: each.description() for each in wanted if each.installable not in self._built}
+        new = {each.installable: each for each in wanted if each.installable not in self._built}
         if len(new) > 1:
             from flakeship.nix.build import build_together
 
@@ -80,7 +80,7 @@ class Builder:
             with self.building():
                 made = build_together(
                     self.configured,
-                    new,
+                    described_together(tuple(new.values())),
                     emit=self.emit,
                     watch=plan.watch if plan else (),
                     extra_environ=plan.environ if plan else None,
@@ -191,6 +191,15 @@ class Buildable:
     def flake(self) -> FlakeMetadata | None:
         """Return the flake's locked source, which Nix fetches for that; None for a file, whose source Nix does not know."""
         return source_of(self.builder.nix, self.installable)
+
+
+def described_together(wanted: Sequence[Buildable]) -> dict[Installable, Derivation]:
+    """Evaluate all of them at the same time. The first error is raised."""
+    from flakeship.image.workers import workers
+
+    with workers("describe", len(wanted)) as pool:
+        answers = {each.installable: pool.submit(each.description) for each in wanted}
+        return {installable: answer.result() for installable, answer in answers.items()}
 
 
 def open_builder(

@@ -101,7 +101,7 @@ def build_together(
     for drv_path, outputs in _results(nix, stdout):
         found.setdefault(drv_path, {}).update(outputs)
     return {
-        each: _output(nix, each, described.drv_path, found[described.drv_path])
+        each: _output(each, described.drv_path, found[described.drv_path], described.system)
         for each, described in wanted.items()
         if described.drv_path in found
     }
@@ -225,15 +225,14 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
             else "name one attribute: FLAKE#ATTRIBUTE",
         )
     (outputs,) = merged.values()
-    return _output(nix, installable, results[0][0], outputs)
+    drv_path = results[0][0]
+    return _output(installable, drv_path, outputs, system_of(nix, drv_path) if drv_path else "")
 
 
-def _output(nix: Nix, installable: Installable, drv_path: str, outputs: Mapping[str, str]) -> BuildOutput:
+def _output(installable: Installable, drv_path: str, outputs: Mapping[str, str], system: str) -> BuildOutput:
     named = [name for name in installable.outputs if name in outputs]
     order = dict.fromkeys((*named, *ordered_outputs(outputs)))
-    return BuildOutput(
-        drv_path, {name: outputs[name] for name in order}, system_of(nix, drv_path) if drv_path else ""
-    )
+    return BuildOutput(drv_path, {name: outputs[name] for name in order}, system)
 
 
 def _results(nix: Nix, stdout: bytes) -> list[tuple[str, dict[str, str]]]:

@@ -64,7 +64,7 @@ def _parts(
     members = [member for member in missing if member]
     obtained = _obtained_together(members, request, run) if members else [_obtained(request, plan, run)]
     built = (
-        _built_part(each, member, base, request, plan, run)
+        _built_part(each, member, base, request=request, plan=plan, run=run)
         for each, member in zip(obtained, missing, strict=True)
     )
     return [published[number] if number in published else next(built) for number in range(len(wanted))]
@@ -74,6 +74,7 @@ def _built_part(
     obtained: Obtained,
     member: Member | None,
     base: RegistryImage | None,
+    *,
     request: Request,
     plan: Plan,
     run: Run,
@@ -86,11 +87,17 @@ def _built_part(
         choice = choice_for(member, choice)
     opening = source_request(obtained, choice, run, base=base, previous=previous)
     open_source = partial(image_output.opened, obtained, opening, lambda: run.builder.nix)
-    return _part(obtained, open_source, member, request, plan, run)
+    return _part(obtained, open_source, member, request=request, plan=plan, run=run)
 
 
 def _part(
-    obtained: Obtained, open_source: OpenSource, member: Member | None, request: Request, plan: Plan, run: Run
+    obtained: Obtained,
+    open_source: OpenSource,
+    member: Member | None,
+    *,
+    request: Request,
+    plan: Plan,
+    run: Run,
 ) -> Part:
     stamp = _stamp(obtained, request, plan, run)
     if member is None:
@@ -139,7 +146,7 @@ def _existing_part(member: Member | None, request: Request, plan: Plan, run: Run
 
     output = BuildOutput(source.derivation, buildable.description().outputs, "")
     obtained = Obtained(source.path, buildable, output, buildable.flake())
-    return _part(obtained, source.opened, member, request, plan, run)
+    return _part(obtained, source.opened, member, request=request, plan=plan, run=run)
 
 
 def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:

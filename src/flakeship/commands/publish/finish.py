@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.commands.publish.before import image_before
+from flakeship.commands.publish.last_writer import check_last_writer
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part, Stamped, platform_for
 from flakeship.commands.publish.send import SentLayers, send_again
@@ -53,7 +54,7 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
 
     A destination that lacks blobs which it said it had is sent them, each once: registries cache what they have longer
     than they have it (https://github.com/moby/moby/issues/36823), and some name one lost blob at a time. RejectedError
-    by lint, UnreachableError where a registry loses what it accepts.
+    by lint, for a program of another CPU, and where a tag would lose a platform; UnreachableError where a registry loses what it accepts.
     """
     if sent.programs:
         from flakeship.commands.publish.member import check_programs
@@ -70,6 +71,8 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan)
+            if not plan.relabelled:
+                check_last_writer(packed, plan.naming.references, plan.existing.images())
             published = set_names(_prepared(packed, plan), plan.tags)
             before = image_before(packed, published, plan.existing.images())
             return Result(packed, published, parts[0].name, parts[0].obtained, before)

@@ -35,7 +35,7 @@ class Plan:
     """How one image is called, where it goes and how it is packed: all that is known before it is built.
 
     `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
-    packed. `scope` is left when the image is finished or given up.
+    packed. `relabelled` is True where an image is labelled as for another platform than it says. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
@@ -50,6 +50,7 @@ class Plan:
     temporary: Path
     lint: Lint
     tags: TagRecord
+    relabelled: bool
     scope: contextlib.ExitStack
 
 
@@ -60,8 +61,8 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
     RejectedError where a second build would be compared with nothing. UsageError for a malformed name or destination; NotAllowedError, UnreachableError and ResourceError for one that
     can't be written to.
     """
-    if request.rebuild_to_compare and request.subject.buildable:
-        _check_comparable(request.subject.buildable)
+    for each in request.subject.buildables if request.rebuild_to_compare else ():
+        _check_comparable(each)
     naming = _named(request, run)
     wanted = request.destinations.targets(naming.references)
     compression = request.packing.compression(only_loaded=only_loaded(wanted))
@@ -98,6 +99,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             temporary=run.store.directory,
             lint=Lint(request.lint, emit, buildable.builder.nix if buildable else None),
             tags=run.runtime.tags,
+            relabelled=request.choice.relabelled,
             scope=scope,
         )
         try:
@@ -148,7 +150,7 @@ def _facts(request: Request, run: Run) -> NixFacts:
     run.emit(events.Notice(f"{buildable} is built before anything else, for its hash: {facts.hash_unknown}"))
     with run.stage("build", f"building {buildable}"):
         run.emit(events.Notice(str(buildable.builder.sandbox)))
-        return facts_of_build(buildable.build(), facts)
+        return facts_of_build(buildable.builder.build_together(request.subject.buildables), facts)
 
 
 def only_loaded(wanted: Sequence[Target]) -> bool:
