@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-import subprocess
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -114,17 +113,217 @@ def platforms(index: Mapping[str, Any]) -> list[dict[str, str]]:
     return [entry["platform"] for entry in index["manifests"]]
 
 
+def children_at(registry: Registry, repository: str, index: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The manifests that an index lists."""
+    found = [registry.manifest(repository, entry["digest"]) for entry in index["manifests"]]
+    return [manifest for manifest in found if manifest]
+
+
+def config(registry: Registry, repository: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    blob = registry.blob(repository, manifest["config"]["digest"])
+    assert blob
+    return dict(json.loads(blob))
+
+
 def built(ended: Ended) -> int:
     """How many calls of `nix build` there were."""
     return sum("nix build" in line for line in ended.stderr.splitlines())
 
 
 def test_two_platforms_of_one_attribute(ship: Ship, registry: Registry) -> None:
-    """They are built in one call of Nix and published as an index, amd64 first; what both hold is sent once."""
+    """They are built in one call of Nix and published as an index, amd64 first; what both hold is sent once.
+
+    A second run, and one that labels them anew, builds nothing; one that another attribute is asked of builds what is missing.
+    """
     repository = registry.new_repository()
     name = f"{registry.host}/{repository}:1"
     ended = ship(".#image", name, "--platforms", "linux/arm64/v8,linux/x86_64")
     assert ended.code == 0, ended.stderr
+    assert built(ended) == 1
     index = registry.manifest(repository, "1")
     assert index
-    print(json.dumps(index, indent=1), ended.stderr)
+    assert platforms(index) == [
+        {"architecture": "amd64", "os": "linux"},
+        {"architecture": "arm64", "os": "linux"},
+    ]
+    shared = set.intersection(
+        *({layer["digest"] for layer in each["layers"]} for each in children_at(registry, repository, index))
+    )
+    assert len(shared) == 1
+    patched = [each for each in registry.accesses(repository) if each.method == "PATCH"]
+    assert len(patched) <= 3, "a layer that both platforms hold is sent once"
+    again = ship(".#image", name, "--platforms", BOTH)
+    assert (again.code, built(again)) == (0, 0), again.stderr
+    assert "is unchanged" in again.stderr
+    labelled = ship(".#image", name, "--platforms", BOTH, "--labels", "a=b")
+    assert (labelled.code, built(labelled)) == (0, 0), labelled.stderr
+    now = registry.manifest(repository, "1")
+    assert now
+    assert now != index
+    labels = [
+        config(registry, repository, each)["config"]["Labels"]["a"]
+        for each in children_at(registry, repository, now)
+    ]
+    assert labels == ["b", "b"]
+
+
+def test_an_image_of_an_index_that_was_deleted_is_built_again(ship: Ship, registry: Registry) -> None:
+    """A cleaner that takes what has no tag leaves the index, and the layers: one is built, and no layer is sent."""
+    repository = registry.new_repository()
+    name = f"{registry.host}/{repository}:1"
+    assert ship(".#image", name, "--platforms", BOTH).code == 0
+    index = registry.manifest(repository, "1")
+    assert index
+    gone = index["manifests"][1]["digest"]
+    assert registry.request("DELETE", f"{repository}/manifests/{gone}", repository=repository).ok
+    sent = sum(each.method == "PATCH" for each in registry.accesses(repository))
+    healed = ship(".#image", name, "--platforms", BOTH)
+    assert (healed.code, built(healed)) == (0, 1), healed.stderr
+    assert f"{repository}:1 lists {gone}, which is not there any more" in healed.stderr
+    assert "linux/amd64 is already published" in healed.stderr
+    assert registry.manifest(repository, "1") == index
+    assert registry.manifest(repository, gone)
+    assert sum(each.method == "PATCH" for each in registry.accesses(repository)) == sent
+    asked = [each for each in registry.accesses(repository) if gone in each.path and each.method == "HEAD"]
+    assert asked
+
+
+def test_one_platform_is_an_image_and_no_index(ship: Ship, registry: Registry) -> None:
+    """Of another platform than this machine's it is that attribute; and it is not put over what the revision has already."""
+    repository = registry.new_repository()
+    name = f"{registry.host}/{repository}:1"
+    assert ship(".#image", name, "--platforms", "linux/arm64").code == 0
+    manifest = registry.manifest(repository, "1")
+    assert manifest
+    assert "layers" in manifest
+    assert config(registry, repository, manifest)["architecture"] == "arm64"
+    later = ship(".#image", name)
+    assert later.code == 7, later.stderr
+    assert f"{name} holds linux/arm64 of the revision" in later.stderr
+    assert "would lose it to linux/amd64 alone" in later.stderr
+    assert "`platforms: linux/amd64,linux/arm64`" in later.stderr
+    assert "push-by-digest" in later.stderr
+    assert registry.manifest(repository, "1") == manifest
+    assert ship(".#image", name, "--platforms", BOTH).code == 0
+
+
+def test_several_attributes_of_several_platforms(ship: Ship, registry: Registry) -> None:
+    """Lines of one name are one image; a line with a platform is taken as it is written."""
+    repository = registry.new_repository()
+    host = f"{registry.host}/{repository}"
+    lines = "app=.#image\nother=.#other\nother=linux/arm64=.#image-arm64"
+    tags = f"app={host}:app\nother={host}:other"
+    ended = ship("--flake", lines, "--tags", tags, "--platforms", BOTH)
+    assert ended.code == 0, ended.stderr
+    for tag in ("app", "other"):
+        index = registry.manifest(repository, tag)
+        assert index
+        assert [each["architecture"] for each in platforms(index)] == ["amd64", "arm64"]
+    assert ".#packages.aarch64-linux.other" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "written"),
+    [
+        ((".#set.image", "--platforms", BOTH), ["amd64", "arm64"]),
+        ((".", "--platforms", "aarch64-linux,x86_64-linux"), ["amd64", "arm64"]),
+        (("--flake", "linux/arm64=.#image-arm64"), ["arm64"]),
+        (("--flake", ".#image\nlinux/arm64=.#image-arm64"), ["amd64", "arm64"]),
+        ((".#image", "--platforms", "linux/armv7l,linux/amd64"), ["amd64", "arm/v7"]),
+        ((".#package", "--platforms", BOTH, "--base", "none"), ["amd64", "arm64"]),
+        ((".#package", "--platforms", "linux/arm64", "--base", "none"), ["arm64"]),
+    ],
+)
+def test_where_attributes_are(ship: Ship, flake: Path, flags: tuple[str, ...], written: list[str]) -> None:
+    """Legacy packages, the default, attributes that are cross-compiled, plain packages; into a layout."""
+    ended = ship(*flags, "--to", "oci:image:1")
+    assert ended.code == 0, ended.stderr
+    blobs = flake / "image/blobs"
+
+    def read(descriptor: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(json.loads((blobs / descriptor["digest"].replace(":", "/")).read_text()))
+
+    entry = json.loads((flake / "image/index.json").read_text())["manifests"][0]
+    document = read(entry)
+    manifests = [read(each) for each in document["manifests"]] if "manifests" in document else [document]
+    said = [named(read(manifest["config"])) for manifest in manifests]
+    assert said == written
+    if "manifests" in document:
+        assert [named(each) for each in platforms(document)] == written
+
+
+def named(document: Mapping[str, Any]) -> str:
+    return "/".join(filter(None, (document["architecture"], document.get("variant", ""))))
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (
+            (".#only", "--platforms", BOTH),
+            3,
+            ["has 'only' for x86_64-linux, and not for aarch64-linux", "linux/arm64=.#image-arm64"],
+        ),
+        ((".#image", "--platforms", "linux/sparc64,linux/amd64"), 2, ["linux/sparc64", "Nix has no system"]),
+        (
+            (".#image", "--platforms", "linux/arm64,linux/aarch64"),
+            2,
+            ["'linux/arm64' and 'linux/aarch64', and both are linux/arm64"],
+        ),
+        ((".#image", "--platforms", "linux/amd64,linux/amd64"), 2, ["platforms names 'linux/amd64' twice"]),
+        ((".#image", "--platforms", "linux/arm64/v7"), 2, ["a variant of arm64 that there is not"]),
+        ((".#image", "--platforms", "linux/riscv64/v1"), 2, ["it has no variants"]),
+        ((".#image", "--platforms", "windows/amd64"), 2, ["they run Linux"]),
+        (("--flake", "linux/arm64=.#image", "--platforms", BOTH), 2, ["no line of `flake` is for it"]),
+        (
+            ("--flake", ".#image\nlinux/amd64=.#image\nlinux/arm64=.#image", "--platforms", BOTH),
+            2,
+            ["nothing is left for '.#image'"],
+        ),
+        (
+            (".#image", "--platforms", BOTH, "--override-platform", "linux/arm64"),
+            2,
+            ["override-platform corrects a single image"],
+        ),
+        (
+            (".#image", "--platforms", BOTH, "--to", "docker-archive:image.tar:x:1"),
+            2,
+            ["takes one image, and one is built for each of linux/amd64, linux/arm64"],
+        ),
+        ((".#nothing", "--platforms", BOTH), 3, ["has no package 'nothing'"]),
+    ],
+)
+def test_what_can_not_be_is_said_before_anything_is_built(
+    ship: Ship, flags: tuple[str, ...], code: int, words: list[str]
+) -> None:
+    ended = ship(*flags, "--to", "oci:image:1")
+    assert ended.code == code, ended.stderr
+    assert [word for word in words if word not in ended.stderr] == [], ended.stderr
+    assert "building '/nix/store" not in ended.stderr
+    assert built(ended) == int(code == 3 and "nothing" in flags[0])
+
+
+@pytest.mark.parametrize(
+    ("attribute", "code", "words"),
+    [
+        (
+            "mislabelled",
+            7,
+            [
+                "is built for linux/arm64, and its image says that it is for linux/amd64",
+                "pkgs = nixpkgs.legacyPackages.aarch64-linux",
+                'architecture = "arm64"',
+            ],
+        ),
+        ("wrong", 7, ["bin/app in it is a program for amd64", "legacyPackages.aarch64-linux", "`lint: off`"]),
+        ("fails", 3, ["building fails failed", "broken"]),
+    ],
+)
+def test_what_is_for_another_platform_is_refused(
+    ship: Ship, registry: Registry, attribute: str, code: int, words: list[str]
+) -> None:
+    repository = registry.new_repository()
+    ended = ship(f".#{attribute}", f"{registry.host}/{repository}:1", "--platforms", BOTH)
+    assert ended.code == code, ended.stderr
+    assert [word for word in words if word not in ended.stderr] == [], ended.stderr
+    assert registry.tags(repository) == []

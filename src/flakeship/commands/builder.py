@@ -181,11 +181,14 @@ class Buildable:
         except Error:
             return None
 
-    def description(self) -> Derivation:
-        """Evaluate the installable and return its derivation's own description. May be called from any thread."""
+    def description(self, nix: Nix | None = None) -> Derivation:
+        """Evaluate the installable and return its derivation's own description. May be called from any thread.
+
+        `nix` is the one to evaluate with, if that is not the builder's.
+        """
         with self._lock:
             if self._description is None:
-                self._description = describe(self.builder.nix, self.installable)
+                self._description = describe(nix or self.builder.nix, self.installable)
             return self._description
 
     def flake(self) -> FlakeMetadata | None:
@@ -197,8 +200,10 @@ def described_together(wanted: Sequence[Buildable]) -> dict[Installable, Derivat
     """Evaluate all of them at the same time. The first error is raised."""
     from flakeship.image.workers import workers
 
+    # Two that evaluate one flake beside each other must not share Nix 2.8's cache, where one finds what is half written
+    nix = wanted[0].builder.nix.without_evaluation_cache()
     with workers("describe", len(wanted)) as pool:
-        answers = {each.installable: pool.submit(each.description) for each in wanted}
+        answers = {each.installable: pool.submit(each.description, nix) for each in wanted}
         return {installable: answer.result() for installable, answer in answers.items()}
 
 
