@@ -19,6 +19,8 @@ import pytest
 from tests.testbed import archives
 from tests.testbed.archive_shapes import archive
 from tests.testbed.command import Ended, Publish
+from tests.testbed.docker import Docker
+from tests.testbed.podman import Podman
 from tests.testbed.registry import Registry
 
 pytestmark = pytest.mark.slow
@@ -45,6 +47,8 @@ FLAKE = """{
         mislabelled = tar "x86_64-linux" "amd64";
         wrong = tar "x86_64-linux" "amd64";
         set.image = tar "x86_64-linux" "amd64";
+        shell = make "x86_64-linux" "shell-x86_64" "$b mkdir -p $out/bin; echo x > $out/bin/sh";
+        index = make "x86_64-linux" "index" "$b cp -r ${./bin}/index $out";
         package = make "x86_64-linux" "package" "$b mkdir -p $out/bin; $b cp $archives/program-amd64 $out/bin/package; $b chmod +x $out/bin/package";
       };
       packages.aarch64-linux = {
@@ -54,6 +58,7 @@ FLAKE = """{
         fails = make "aarch64-linux" "fails" "echo broken >&2; exit 3";
         mislabelled = tar "aarch64-linux" "amd64";
         wrong = tar "aarch64-linux" "wrong";
+        shell = make "aarch64-linux" "shell-aarch64" "$b mkdir -p $out/bin; echo x > $out/bin/sh";
         package = make "aarch64-linux" "package" "$b mkdir -p $out/bin; $b cp $archives/program-arm64 $out/bin/package; $b chmod +x $out/bin/package";
       };
       packages.armv7l-linux.image = tar "armv7l-linux" "arm";
@@ -327,3 +332,80 @@ def test_what_is_for_another_platform_is_refused(
     assert ended.code == code, ended.stderr
     assert [word for word in words if word not in ended.stderr] == [], ended.stderr
     assert registry.tags(repository) == []
+
+
+def test_an_engine_is_given_its_own_platform(
+    ship: Ship, registry: Registry, dockerd: Docker, podman: Podman
+) -> None:
+    """Docker and podman load the image that they run, a registry gets the index, in one run; a source that is one too."""
+    repository = registry.new_repository()
+    name = f"{registry.host}/{repository}:1"
+    local = "flakeship-test/platforms:1"
+    to = f"docker-daemon:{local}\ncontainers-storage:localhost/{local}"
+    ended = ship(".#image", name, "--platforms", BOTH, "--to", to, **{**podman.environ, **dockerd.environ})
+    assert ended.code == 0, ended.stderr
+    index = registry.manifest(repository, "1")
+    assert index
+    assert len(index["manifests"]) == 2
+    mine = config(registry, repository, children_at(registry, repository, index)[0])["rootfs"]["diff_ids"]
+    found = json.loads(dockerd("image", "inspect", local))[0]
+    assert (found["Architecture"], found["RootFS"]["Layers"]) == ("amd64", mine)
+    (image,) = json.loads(podman("image", "inspect", f"localhost/{local}"))
+    assert (image["Architecture"], image["RootFS"]["Layers"]) == ("amd64", mine)
+    copied = ship(
+        "--source", f"docker://{name}", "--to", "docker-daemon:flakeship-test/platforms:2", **dockerd.environ
+    )
+    assert copied.code == 0, copied.stderr
+    assert json.loads(dockerd("image", "inspect", "flakeship-test/platforms:2"))[0]["Architecture"] == "amd64"
+    for tag in ("1", "2"):
+        dockerd("image", "rm", "--force", f"flakeship-test/platforms:{tag}")
+    foreign = ship(
+        ".#image", "--platforms", "linux/arm64,linux/arm/v7", "--to", "docker-daemon:x/y:1", **dockerd.environ
+    )
+    assert foreign.code == 2, foreign.stderr
+    assert "docker-daemon runs linux/amd64, and what is published is for linux/arm/v7, linux/arm64" in (
+        foreign.stderr
+    )
+    assert built(foreign) == 0
+
+
+def test_the_variant_with_a_shell_is_an_index_too(ship: Ship, registry: Registry) -> None:
+    """Its contents are those of each platform's system, and the plain packages are labelled as their platforms."""
+    repository = registry.new_repository()
+    name = f"{registry.host}/{repository}:1"
+    shell = ("--debug", "--debug-shell", ".#shell", "--base", "none")
+    ended = ship(".#package", name, "--platforms", BOTH, *shell)
+    assert ended.code == 0, ended.stderr
+    for tag, layers in (("1", 1), ("1-debug", 2)):
+        index = registry.manifest(repository, tag)
+        assert index
+        assert [each["architecture"] for each in platforms(index)] == ["amd64", "arm64"]
+        made = children_at(registry, repository, index)
+        assert len(made[1]["layers"]) >= layers
+    shells = config(registry, repository, made[1])["history"]
+    assert any("shell-aarch64" in str(entry) for entry in shells), shells
+
+
+def test_an_index_that_a_build_makes_is_chosen_from(
+    ship: Ship, registry: Registry, flake: Path, git: Callable[..., str]
+) -> None:
+    """An attribute path that names its system is taken as it is, and a line for each platform takes its image of it."""
+    repository = registry.new_repository()
+    host = f"{registry.host}/{repository}"
+    assert ship(".#image", f"{host}:1", "--platforms", BOTH, "--to", "oci:bin/index:1").code == 0
+    (flake / "bin/index/.gitignore").unlink(missing_ok=True)
+    git(flake, "add", "-A")
+    whole = ship(".#packages.x86_64-linux.index", f"{host}:2")
+    assert whole.code == 0, whole.stderr
+    for tag, flags in (
+        ("3", (".#packages.x86_64-linux.index", "--platforms", BOTH)),
+        ("4", ("--flake", "linux/amd64=.#index\nlinux/arm64=.#index")),
+    ):
+        ended = ship(*flags, "--tags", f"{host}:{tag}")
+        assert ended.code == 0, ended.stderr
+        index = registry.manifest(repository, tag)
+        assert index
+        assert [each["architecture"] for each in platforms(index)] == ["amd64", "arm64"]
+    again = ship("--flake", "linux/amd64=.#index\nlinux/arm64=.#index", "--tags", f"{host}:4")
+    assert (again.code, built(again)) == (0, 0), again.stderr
+    assert registry.manifest(repository, "4") == index
