@@ -44,7 +44,8 @@ class Settings:
     flake: tuple[str, ...] = _what(
         "lines",
         "Flake attribute to build: `.`, `.#image`, `github:owner/repo/rev#image`. Of several, each is `NAME=INSTALLABLE`, and "
-        "lines of `images`, `tags` and `to` that begin with `NAME=` are its own",
+        "lines of `images`, `tags` and `to` that begin with `NAME=` are its own. A line for one platform is "
+        "`linux/arm64=INSTALLABLE`, with a name before it where there are several",
         default=(".",),
         commands=NAMERS,
     )
@@ -74,7 +75,8 @@ class Settings:
     )
     platforms: tuple[str, ...] = _what(
         "list",
-        "Which platforms of an index to take: `linux/amd64,linux/arm64`; an image alone must be for them. Default: all",
+        "Which platforms to build an attribute for: `linux/amd64,linux/arm64` makes one index. Of a `source` that is an index, "
+        "which to take; an image alone must be for them. Default: this machine's, and all of an index",
         default=(),
         commands=_READERS,
         means=(

@@ -11,7 +11,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The a
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l nix-path -d 'What `<NAME>` stands for in `file`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l source -d 'An image that exists already' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l image-in-archive -d 'Which image of an archive that holds several' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platforms -d 'Which platforms of an index to take' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platforms -d 'Which platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l images -d 'Image names without a tag' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flavor -d 'What holds for all tags' -x
@@ -80,7 +80,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug-shell -d
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l image-in-archive -d 'Which image of an archive that holds several' -x
-complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'Which platforms of an index to take' -x
+complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'Which platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l registry -d 'Registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l username -d 'User name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l password-file -d 'Password or token at the registry' -r -F
@@ -103,7 +103,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l attr -d 'The at
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l nix-path -d 'What `<NAME>` stands for in `file`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l source -d 'An image that exists already' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l image-in-archive -d 'Which image of an archive that holds several' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platforms -d 'Which platforms of an index to take' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platforms -d 'Which platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l images -d 'Image names without a tag' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l tags -d 'Full references, or bare tags and rules (`type=semver,pattern={{version}}`), which are combined with `images`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l flavor -d 'What holds for all tags' -x

@@ -21,7 +21,7 @@ def check_last_writer(
 
     `references` are the names that it is about to get. Only what was read to find layers is looked at, and nobody is asked.
     """
-    # docs/decisions.md#one-platform-is-not-put-over-another-of-its-revision
+    # docs/decisions.md#one-platform-is-not-put-over-another
     if isinstance(packed, PackedIndex) or not (
         revision := _revision_of(packed.image.config, packed.image.annotations)
     ):

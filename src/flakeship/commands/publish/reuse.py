@@ -105,7 +105,7 @@ class ReuseRequest:
 
     def for_platform(self, platform: Platform) -> ReuseRequest:
         """The same for what is built for this platform alone: of `platforms`, the others are no matter then."""
-        # docs/decisions.md#each-platform-is-published-by-its-own-output-path
+        # docs/decisions.md#each-platform-has-its-own-output-path
         return replace(self, platform=str(platform.shortest))
 
     @classmethod
