@@ -145,6 +145,7 @@ def has(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         }
 
     monkeypatch.setattr("flakeship.nix.system_attributes.attributes_by_system", found)
+    monkeypatch.setattr("flakeship.nix.system_attributes.packages_by_system", lambda *_: {})
     monkeypatch.setattr(by_platform, "host_platform", lambda: Platform("linux", "amd64"))
     monkeypatch.setattr("sys.platform", "linux")
     return places

@@ -19,6 +19,7 @@ from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
     from flakeship.commands.builder import Buildable, Builder
+    from flakeship.nix.derivation import Derivation
     from flakeship.nix.installable import Installable
 
 Parse: TypeAlias = "Callable[[str], Installable]"
@@ -90,7 +91,9 @@ def _of_lines(
     chosen = wanted or _all_of(lines)
     others = [platform for platform in chosen if platform not in lines.own]
     made = [
-        _member(platform, parse(lines.own[platform]), builder) for platform in chosen if platform in lines.own
+        _member(platform, parse(lines.own[platform]), builder=builder)
+        for platform in chosen
+        if platform in lines.own
     ]
     if others and lines.everywhere is None:
         raise UsageError(
@@ -105,7 +108,7 @@ def _of_lines(
     if others and lines.everywhere is not None:
         installable = parse(lines.everywhere)
         found = _of_systems(installable, others, builder)
-        made += found or [_member(platform, installable, builder) for platform in others]
+        made += found or [_member(platform, installable, builder=builder) for platform in others]
     return _sorted(made)
 
 
@@ -116,14 +119,18 @@ def _all_of(lines: FlakeLines) -> tuple[Platform, ...]:
 
 
 def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: Builder) -> tuple[Member, ...]:
-    from flakeship.nix.system_attributes import attributes_by_system, states_system
+    from flakeship.nix.system_attributes import attributes_by_system, packages_by_system, states_system
 
     if states_system(installable):
         return ()
     systems = {platform: _system(platform) for platform in wanted}
+    if packages := packages_by_system(builder.nix, installable, list(systems.values())):
+        return _sorted(
+            [_member(platform, *packages[system], builder=builder) for platform, system in systems.items()]
+        )
     found = attributes_by_system(builder.nix, installable, list(systems.values()))
     return _sorted(
-        [_member(platform, found[system], builder) for platform, system in systems.items() if found]
+        [_member(platform, found[system], builder=builder) for platform, system in systems.items() if found]
     )
 
 
@@ -142,7 +149,7 @@ def _on_darwin(installable: Installable, builder: Builder) -> tuple[Member, ...]
         found = attributes_by_system(builder.nix, installable, [_system(platform)])
     except BuildError:  # what is there for the Mac alone is built for it, as Nix would
         return ()
-    return tuple(_member(platform, each, builder) for each in found.values())
+    return tuple(_member(platform, each, builder=builder) for each in found.values())
 
 
 def _system(platform: Platform) -> str:
@@ -156,11 +163,13 @@ def _system(platform: Platform) -> str:
     )
 
 
-def _member(platform: Platform, installable: Installable, builder: Builder) -> Member:
+def _member(
+    platform: Platform, installable: Installable, described: Derivation | None = None, *, builder: Builder
+) -> Member:
     from flakeship.commands.builder import Buildable
     from flakeship.sources.closure.architecture import system_of
 
-    return Member(platform, system_of(platform), Buildable(builder, installable))
+    return Member(platform, system_of(platform), Buildable(builder, installable, _description=described))
 
 
 def _sorted(members: Sequence[Member]) -> tuple[Member, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
 from flakeship.errors import BuildError
 from flakeship.nix.command import Nix
+from flakeship.nix.derivation import Derivation, describe_if_there
 from flakeship.nix.explain import explain_failure
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
@@ -24,6 +26,7 @@ let
   systems = %(systems)s;
 in builtins.filter tried systems"""
 _ALL: Final = "if builtins.isAttrs kind then builtins.attrNames kind else [ ]"
+_AT_ONCE: Final = 4
 _SET_OF_SYSTEMS: Final = frozenset({"packages", "legacyPackages", "defaultPackage"})
 
 
@@ -32,6 +35,26 @@ def states_system(installable: Installable) -> bool:
     names = installable.names
     within = len(names) > 1 and names[0] in _SET_OF_SYSTEMS and "-" in names[1]
     return within or installable.attribute.startswith(".")
+
+
+def packages_by_system(
+    nix: Nix, installable: Installable, systems: Sequence[str]
+) -> Mapping[str, tuple[Installable, Derivation]]:
+    """Return what the flake has in `packages` for each system, evaluated at the same time; empty unless all is there.
+
+    Most images are there, and their evaluation is needed later: so nothing has to be asked about where they are.
+    """
+    wanted = {system: _within("packages", system, installable) for system in systems}
+    # Two that evaluate one flake beside each other must not share Nix 2.8's cache, where one finds what is half written
+    uncached = nix.without_evaluation_cache()
+    with ThreadPoolExecutor(max_workers=min(len(systems), _AT_ONCE)) as pool:
+        answers = {system: pool.submit(describe_if_there, uncached, each) for system, each in wanted.items()}
+        found = {system: (wanted[system], answer.result()) for system, answer in answers.items()}
+    return (
+        {system: (each, known) for system, (each, known) in found.items() if known}
+        if all(known for _, known in found.values())
+        else {}
+    )
 
 
 def attributes_by_system(
@@ -48,8 +71,11 @@ def attributes_by_system(
         if not missing:
             break
         for system in _having(nix, installable, kind, within, missing):
-            path = f"{kind}.{system}" + (f".{installable.attribute or 'default'}" if within else "")
-            found[system] = replace(installable, attribute=path)
+            found[system] = (
+                _within(kind, system, installable)
+                if within
+                else replace(installable, attribute=f"{kind}.{system}")
+            )
     missing = [system for system in systems if system not in found]
     if not missing:
         return {system: found[system] for system in systems}
@@ -61,6 +87,10 @@ def attributes_by_system(
     if not everywhere:
         return {}
     raise _lacking(installable, missing, sorted(set(everywhere)))
+
+
+def _within(kind: str, system: str, installable: Installable) -> Installable:
+    return replace(installable, attribute=f"{kind}.{system}.{installable.attribute or 'default'}")
 
 
 def _places(installable: Installable) -> tuple[tuple[str, tuple[str, ...]], ...]:
