@@ -108,10 +108,15 @@ def build_together(
 
 
 def _about(installables: Sequence[Installable], log: Log) -> Installable:
-    """The installable that a failure speaks of: the one whose system it names, else the first."""
-    said = "\n".join(log.errors)
-    named = [each for each in installables if set(each.names[1:2]) & set(_SYSTEMS.findall(said))]
-    return (named or [*installables])[0]
+    """The installable that a failure speaks of: the one whose system it names first, else the first.
+
+    Where no machine builds for a system, Nix names that before it says what this machine is.
+    """
+    for system in _SYSTEMS.findall("\n".join(log.errors)):
+        for each in installables:
+            if system in each.names[1:2]:
+                return each
+    return installables[0]
 
 
 def _attempt(
