@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import subprocess
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -339,6 +340,16 @@ def test_an_engine_is_given_its_own_platform(
     assert (found["Architecture"], found["RootFS"]["Layers"]) == ("amd64", mine)
     (image,) = json.loads(podman("image", "inspect", f"localhost/{local}"))
     assert (image["Architecture"], image["RootFS"]["Layers"]) == ("amd64", mine)
+    for architecture in ("arm64", "amd64"):  # each reads the index, and takes what it is told to
+        chosen = ("--platform", f"linux/{architecture}", name)
+        podman("pull", "--quiet", "--tls-verify=false", *chosen)
+        assert json.loads(podman("image", "inspect", name))[0]["Architecture"] == architecture
+        dockerd("pull", "--quiet", *chosen)
+        assert json.loads(dockerd("image", "inspect", name))[0]["Architecture"] == architecture
+        dockerd("image", "rm", "--force", name)
+        reading = ("skopeo", "inspect", "--tls-verify=false", "--override-arch", architecture)
+        seen = subprocess.run([*reading, f"docker://{name}"], capture_output=True, check=True, text=True)
+        assert json.loads(seen.stdout)["Architecture"] == architecture
     copied = ship(
         "--source", f"docker://{name}", "--to", "docker-daemon:flakeship-test/platforms:2", **dockerd.environ
     )
