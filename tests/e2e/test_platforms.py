@@ -1,15 +1,18 @@
 """One image for each of several platforms, built in one run by real Nix and published as one index.
 
 Derivations for aarch64 run the same static busybox as those for x86_64, because `extra-platforms` lets this Nix build them;
-the images say that they are for arm64, and hold a program whose header says so.
+the images say that they are for arm64, and hold a program whose header says so. One is a program of aarch64 indeed, which qemu
+runs while it is built and after it was published: no interpreter is registered with the kernel for that.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import struct
 import subprocess
+import tarfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -49,6 +52,7 @@ FLAKE = """{
         wrong = tar "x86_64-linux" "amd64";
         set.image = tar "x86_64-linux" "amd64";
         shell = make "x86_64-linux" "shell-x86_64" "$b mkdir -p $out/bin; echo x > $out/bin/sh";
+        emulated = make "x86_64-linux" "emulated" "$b mkdir -p $out/bin; $b cp $b $out/bin/emulated";
         index = make "x86_64-linux" "index" "$b cp -r ${./bin}/index $out";
         package = make "x86_64-linux" "package" "$b mkdir -p $out/bin; $b cp $archives/program-amd64 $out/bin/package; $b chmod +x $out/bin/package";
       };
@@ -59,6 +63,7 @@ FLAKE = """{
         fails = make "aarch64-linux" "fails" "echo broken >&2; exit 3";
         mislabelled = tar "aarch64-linux" "amd64";
         wrong = tar "aarch64-linux" "wrong";
+        emulated = make "aarch64-linux" "emulated" "$b mkdir -p $out/bin; ${./bin}/qemu ${./bin}/program $out/bin/emulated";
         shell = make "aarch64-linux" "shell-aarch64" "$b mkdir -p $out/bin; echo x > $out/bin/sh";
         package = make "aarch64-linux" "package" "$b mkdir -p $out/bin; $b cp $archives/program-arm64 $out/bin/package; $b chmod +x $out/bin/package";
       };
@@ -75,6 +80,28 @@ Ship: TypeAlias = Callable[..., Ended]
 def program(architecture: str) -> bytes:
     """The header of a program for this CPU, and nothing behind it that could run."""
     return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, MACHINES[architecture]) + bytes(100)
+
+
+def arm64_program() -> bytes:
+    """A whole program for arm64: it writes itself to the file that its argument names."""
+
+    def movz(register: int, value: int, *, high: bool = False) -> int:
+        return (0xD2A00000 if high else 0xD2800000) | value << 5 | register
+
+    call, size = 0xD4000001, 64 + 56 + 13 * 4
+    opened = (
+        0xF9400BE1,
+        0x92800C60,
+        movz(2, 0o1101),
+        movz(3, 0o755),
+        movz(8, 56),
+        call,
+    )  # openat(cwd, argv[1])
+    written = (movz(1, 0x40, high=True), movz(2, size), movz(8, 64), call)
+    ended = (movz(0, 0), movz(8, 93), call)
+    load = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000, size, size, 0x1000)
+    header = struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return b"\x7fELF\x02\x01\x01" + bytes(9) + header + load + struct.pack("<13I", *opened, *written, *ended)
 
 
 def tarball(label: str, made_for: str) -> bytes:
@@ -398,3 +425,26 @@ def test_an_index_that_a_build_makes_is_chosen_from(
     again = ship("--flake", lines, "--tags", f"{host}:3")
     assert (again.code, built(again)) == (0, 0), again.stderr
     assert registry.manifest(repository, "3") == index
+
+
+def test_a_program_of_another_processor_is_built_and_runs(
+    ship: Ship, registry: Registry, flake: Path, git: Callable[..., str], tmp_path: Path
+) -> None:
+    emulator = shutil.which("qemu-aarch64-static")
+    assert emulator, "Debian's package qemu-user-static has it"
+    shutil.copy(emulator, flake / "bin/qemu")
+    (flake / "bin/program").write_bytes(arm64_program())
+    (flake / "bin/program").chmod(0o755)
+    git(flake, "add", "-A")
+    repository = registry.new_repository()
+    ended = ship(".#emulated", f"{registry.host}/{repository}:1", "--platforms", BOTH, "--base", "none")
+    assert ended.code == 0, ended.stderr
+    _, manifest = children_at(registry, repository, index_at(registry, repository, "1"))
+    for layer in manifest["layers"]:
+        blob = registry.blob(repository, layer["digest"])
+        assert blob
+        with tarfile.open(fileobj=io.BytesIO(blob)) as tar:
+            tar.extractall(tmp_path / "image", filter="tar")
+    (program,) = (tmp_path / "image").glob("nix/store/*-emulated/bin/emulated")
+    subprocess.run([emulator, program, tmp_path / "written"], check=True)
+    assert (tmp_path / "written").read_bytes() == arm64_program()
