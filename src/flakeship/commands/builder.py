@@ -49,6 +49,9 @@ class Builder:
     scope: contextlib.ExitStack
     ssh: OpenSsh | None = None
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
+    _sources: dict[tuple[str, str], FlakeMetadata | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def build(self, installable: Installable, described: Derivation | None = None) -> BuildOutput:
         """Build under the caches; what is built is pushed to those that take it. `described` as `nix.build` takes it.
@@ -69,6 +72,13 @@ class Builder:
             for built in plan.built if plan else ():
                 built(self._built[installable])
         return self._built[installable]
+
+    def source(self, installable: Installable) -> FlakeMetadata | None:
+        """The locked source of the installable's flake, asked for once however many of its attributes are published."""
+        key = installable.cwd, installable.flake
+        if key not in self._sources:
+            self._sources[key] = source_of(self.nix, installable)
+        return self._sources[key]
 
     def build_together(self, wanted: Sequence[Buildable]) -> list[BuildOutput]:
         """Build all of them in one call of Nix, as `build` does one; what this run has built is not built again."""
@@ -193,7 +203,7 @@ class Buildable:
 
     def flake(self) -> FlakeMetadata | None:
         """Return the flake's locked source, which Nix fetches for that; None for a file, whose source Nix does not know."""
-        return source_of(self.builder.nix, self.installable)
+        return self.builder.source(self.installable)
 
 
 def described_together(wanted: Sequence[Buildable]) -> dict[Installable, Derivation]:

@@ -170,19 +170,12 @@ def _obtained_together(members: Sequence[Member], request: Request, run: Run) ->
     with run.stage("build", f"building {', '.join(map(str, buildables))}"):
         run.emit(events.Notice(str(builder.sandbox)))
         outputs = builder.build_together(buildables)
-        flakes = {each.installable.flake: each for each in buildables}
-        metadata = {name: each.flake() for name, each in flakes.items()}
+        flakes = [buildable.flake() for buildable in buildables]
     for output, buildable in zip(outputs, buildables, strict=True):
         _check(output, buildable, request, run)
     return [
-        Obtained(
-            Path(output.out_path),
-            member.buildable,
-            output,
-            metadata[member.buildable.installable.flake],
-            system=member.system,
-        )
-        for member, output in zip(members, outputs, strict=True)
+        Obtained(Path(output.out_path), member.buildable, output, flake, system=member.system)
+        for member, output, flake in zip(members, outputs, flakes, strict=True)
     ]
 
 
