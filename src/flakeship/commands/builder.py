@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +49,9 @@ class Builder:
     scope: contextlib.ExitStack
     ssh: OpenSsh | None = None
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
+    _sources: dict[tuple[str, str], FlakeMetadata | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def build(self, installable: Installable, described: Derivation | None = None) -> BuildOutput:
         """Build under the caches; what is built is pushed to those that take it. `described` as `nix.build` takes it.
@@ -69,6 +72,34 @@ class Builder:
             for built in plan.built if plan else ():
                 built(self._built[installable])
         return self._built[installable]
+
+    def source(self, installable: Installable) -> FlakeMetadata | None:
+        """The locked source of the installable's flake, asked for once however many of its attributes are published."""
+        key = installable.cwd, installable.flake
+        if key not in self._sources:
+            self._sources[key] = source_of(self.nix, installable)
+        return self._sources[key]
+
+    def build_together(self, wanted: Sequence[Buildable]) -> list[BuildOutput]:
+        """Build all of them in one call of Nix, as `build` does one; what this run has built is not built again."""
+        new = {each.installable: each for each in wanted if each.installable not in self._built}
+        if len(new) > 1:
+            from flakeship.nix.build import build_together
+
+            plan = self._cache_plan
+            with self.building():
+                made = build_together(
+                    self.configured,
+                    described_together(tuple(new.values())),
+                    emit=self.emit,
+                    watch=plan.watch if plan else (),
+                    extra_environ=plan.environ if plan else None,
+                )
+            self._built |= made
+            for output in made.values():
+                for built in plan.built if plan else ():
+                    built(output)
+        return [each.build() for each in wanted]
 
     # docs/decisions.md#the-ssh-key-is-the-runs-file
     @property
@@ -160,16 +191,30 @@ class Buildable:
         except Error:
             return None
 
-    def description(self) -> Derivation:
-        """Evaluate the installable and return its derivation's own description. May be called from any thread."""
+    def description(self, nix: Nix | None = None) -> Derivation:
+        """Evaluate the installable and return its derivation's own description. May be called from any thread.
+
+        `nix` is the one to evaluate with, if that is not the builder's.
+        """
         with self._lock:
             if self._description is None:
-                self._description = describe(self.builder.nix, self.installable)
+                self._description = describe(nix or self.builder.nix, self.installable)
             return self._description
 
     def flake(self) -> FlakeMetadata | None:
         """Return the flake's locked source, which Nix fetches for that; None for a file, whose source Nix does not know."""
-        return source_of(self.builder.nix, self.installable)
+        return self.builder.source(self.installable)
+
+
+def described_together(wanted: Sequence[Buildable]) -> dict[Installable, Derivation]:
+    """Evaluate all of them at the same time. The first error is raised."""
+    from flakeship.image.workers import workers
+
+    # Two that evaluate one flake beside each other must not share Nix 2.8's cache, where one finds what is half written
+    nix = wanted[0].builder.nix.without_evaluation_cache()
+    with workers("describe", len(wanted)) as pool:
+        answers = {each.installable: pool.submit(each.description, nix) for each in wanted}
+        return {installable: answer.result() for installable, answer in answers.items()}
 
 
 def open_builder(

@@ -51,12 +51,22 @@ def facts_before_build(subject: Subject, cwd: Path) -> NixFacts:
     if subject.buildable is None:
         source = subject.source
         return NixFacts(output_hash=_hash_of(cwd / source.name) if source and source.place == "path" else "")
+    if len(subject.buildables) > 1:
+        return _facts_together([buildable.description() for buildable in subject.buildables])
     return facts_of(subject.buildable.description())
 
 
-def facts_of_build(output: BuildOutput, facts: NixFacts) -> NixFacts:
+def _facts_together(derivations: Sequence[Derivation]) -> NixFacts:
+    """The facts of the first, and a hash of the outputs of all: an image of several platforms changes with each of them."""
+    facts = [facts_of(each) for each in derivations]
+    paths = [path for each in derivations for path in each.paths]
+    unknown = next((each.hash_unknown for each in facts if each.hash_unknown), "")
+    return replace(facts[0], output_hash="" if unknown else _hash_of_all(paths), hash_unknown=unknown)
+
+
+def facts_of_build(outputs: Sequence[BuildOutput], facts: NixFacts) -> NixFacts:
     """The facts with the hash of what was built."""
-    return replace(facts, output_hash=_hash_of_all(output.paths))
+    return replace(facts, output_hash=_hash_of_all([path for output in outputs for path in output.paths]))
 
 
 def facts_of(derivation: Derivation) -> NixFacts:

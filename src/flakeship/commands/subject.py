@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from flakeship.sources.written import WrittenSource, written_source
 
 if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to build
     from flakeship.commands.builder import Buildable
+    from flakeship.commands.by_platform import Member
     from flakeship.nix.installable import Installable
 
 _STORE: Final = "/nix/store"
@@ -23,10 +25,21 @@ _NO_FLAKE: Final = ((), (".",))
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Either `buildable` or `source` is given."""
+    """Either `buildable` or `source` is given.
+
+    `members` are what is built for each platform, in the order of an index; then `buildable` is that of the first. They are
+    empty where one attribute is built as it is.
+    """
 
     buildable: Buildable | None = None
     source: WrittenSource | None = None
+    members: tuple[Member, ...] = ()
+
+    @property
+    def buildables(self) -> tuple[Buildable, ...]:
+        """All that may be built: one for each platform, or the one."""
+        single = (self.buildable,) if self.buildable else ()
+        return tuple(member.buildable for member in self.members) or single
 
 
 def subject_of(settings: Settings, run: Run) -> Subject:
@@ -39,16 +52,34 @@ def subject_of(settings: Settings, run: Run) -> Subject:
         return Subject(source=_source(settings, run))
     from flakeship.commands.builder import Buildable
 
-    return Subject(Buildable(run.builder, _installable(settings, run.runtime.cwd)))
+    cwd = run.runtime.cwd
+    if not settings.file and _may_be_by_platform(settings):
+        from flakeship.commands.by_platform import members_of
+
+        members = members_of(settings, run.builder, lambda text: _of_flake(text, cwd))
+        if members:
+            return Subject(members[0].buildable, members=members)
+    return Subject(Buildable(run.builder, _installable(settings, cwd)))
+
+
+def _may_be_by_platform(settings: Settings) -> bool:
+    """Whether more than one attribute as it is may be meant. Most runs ask for no platform, and import nothing for it."""
+    return bool(settings.platforms) or any("=" in line for line in settings.flake) or sys.platform == "darwin"
 
 
 def _installable(settings: Settings, cwd: Path) -> Installable:
     from flakeship.nix.installable import Installable
 
     if not settings.file:
-        _check_no_file(settings.installable, cwd)
-        return Installable.parse(settings.installable, cwd=str(cwd))
+        return _of_flake(settings.installable, cwd)
     return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=str(cwd))
+
+
+def _of_flake(text: str, cwd: Path) -> Installable:
+    from flakeship.nix.installable import Installable
+
+    _check_no_file(text, cwd)
+    return Installable.parse(text, cwd=str(cwd))
 
 
 def _check_no_file(installable: str, cwd: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from flakeship.errors import NotAllowedError
 from flakeship.image.existing import ExistingImage, ExistingLayer
-from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
+from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, Platform
 from flakeship.image.stream import Reader
 
 
@@ -122,6 +122,14 @@ class TakesIndexes(Protocol):
 
         `alone` as in `Destination.prepare`; the images arrive by their digests in any case.
         """
+
+
+@runtime_checkable
+class RunsImages(Protocol):
+    """The capability to run images, so that of an index it is given the image for its own platform."""
+
+    def platform(self) -> Platform:
+        """Ask for which platform it runs images. UnreachableError if it does not answer."""
 
 
 @runtime_checkable

@@ -57,6 +57,12 @@ class EngineApi:
             status = self._client.info().get("DriverStatus") or ()
             return not any("containerd" in str(word) for row in status for word in row)
 
+    def platform(self) -> tuple[str, str]:
+        """Return the OS and the architecture that the engine runs, as Go names them."""
+        with explained(self._engine):
+            version = self._client.version()
+        return str(version.get("Os") or "linux"), str(version.get("Arch") or "")
+
     def images(self) -> list[Sequence[str]]:
         """Return the diff_ids of every image of the engine, from the lowest layer up."""
         with explained(self._engine):

@@ -36,8 +36,21 @@ _OTHER_NAMES: Final = {
     "x86-64": ("amd64", ""),
     "aarch64": ("arm64", ""),
     "i386": ("386", ""),
+    "i486": ("386", ""),
+    "i586": ("386", ""),
+    "i686": ("386", ""),
     "armhf": ("arm", "v7"),
     "armel": ("arm", "v6"),
+    "armv5tel": ("arm", "v5"),
+    "armv6l": ("arm", "v6"),
+    "armv7a": ("arm", "v7"),
+    "armv7l": ("arm", "v7"),
+    "armv8l": ("arm", "v7"),
+    "powerpc64": ("ppc64", ""),
+    "powerpc64le": ("ppc64le", ""),
+    "loongarch64": ("loong64", ""),
+    "mipsel": ("mipsle", ""),
+    "mips64el": ("mips64le", ""),
 }
 """What else processors are called, with the variant that the name implies."""
 _IMPLIED: Final = {"amd64": "v1", "arm64": "v8", "arm": "v7"}

@@ -1,4 +1,4 @@
-"""Read the CPU that a program is made for from the ELF header of its file.
+"""Read the CPU that a program is made for from the header of its file: ELF's, or that of a program for macOS.
 
 https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 """
@@ -22,6 +22,16 @@ _LITTLE: Final = {
 _BIG: Final = {21: "ppc64", 22: "s390x"}
 
 
+HEAD: Final = 20
+"""Bytes of a file that tell its architecture."""
+
+MACOS: Final = "macOS"
+"""What stands for the architecture of a program that no Linux runs, whatever its CPU."""
+
+# https://github.com/apple-oss-distributions/xnu/blob/main/EXTERNAL_HEADERS/mach-o/loader.h
+_MACH_O: Final = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
+
+
 def architecture_of(path: Path) -> str:
     """Return the architecture in the spelling of an image's config, `amd64`.
 
@@ -29,10 +39,18 @@ def architecture_of(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(20)
+            head = file.read(HEAD)
     except OSError:
         return ""
-    if len(head) < 20 or not head.startswith(b"\x7fELF"):
+    found = architecture_in(head)
+    return "" if found == MACOS else found
+
+
+def architecture_in(head: bytes) -> str:
+    """Return the architecture of a program that begins with these bytes, or `MACOS`; empty where it is not known."""
+    if head.startswith(_MACH_O):
+        return MACOS
+    if len(head) < HEAD or not head.startswith(b"\x7fELF"):
         return ""
     little = head[5] == 1
     (machine,) = struct.unpack_from("<H" if little else ">H", head, 18)

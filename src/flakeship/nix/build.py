@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,6 +19,7 @@ from flakeship.nix.log import Log
 from flakeship.printable import counted
 from flakeship.process import NotStartedError
 
+_SYSTEMS: Final = re.compile(r"[a-z0-9_]+-(?:linux|darwin)")
 _HINT_NO_CLIENT: Final = "check the client; the build runs without it, and nothing is pushed to the cache"
 
 
@@ -75,12 +77,53 @@ def build(
     """
     words = words_for(nix, installable, described)
     client = _Client(tuple(watch), extra_environ or {}, patience)
-    return _attempt(nix, installable, words, client, emit)
+    return read_build(nix, installable, _attempt(nix, (installable,), words, client, emit))
+
+
+def build_together(
+    nix: Nix,
+    wanted: Mapping[Installable, Derivation],
+    *,
+    emit: Emit,
+    watch: Sequence[str] = (),
+    extra_environ: Mapping[str, str] | None = None,
+    patience: float = 60,
+) -> dict[Installable, BuildOutput]:
+    """Build several installables of flakes in one call of Nix, which shares its builders among them.
+
+    `wanted` has the evaluation of each, by which it is found among the results: Nix has an order of its own for them. One
+    that is not found is left out. All else is as of `build`; an error names the one that it is about, else the first.
+    """
+    installables = tuple(wanted)
+    words = [word for each in installables for word in installables_for(nix, each, wanted[each])]
+    client = _Client(tuple(watch), extra_environ or {}, patience)
+    stdout = _attempt(nix, installables, ("--", *words), client, emit)
+    found: dict[str, dict[str, str]] = {}
+    for drv_path, outputs in _results(nix, stdout):
+        found.setdefault(drv_path, {}).update(outputs)
+    return {
+        each: _output(each, described.drv_path, found[described.drv_path], described.system)
+        for each, described in wanted.items()
+        if described.drv_path in found
+    }
+
+
+def _about(installables: Sequence[Installable], log: Log) -> Installable:
+    """The installable that a failure speaks of: the one whose system it names first, else the first.
+
+    Where no machine builds for a system, Nix names that before it says what this machine is.
+    """
+    for system in _SYSTEMS.findall("\n".join(log.errors)):
+        for each in installables:
+            if system in each.names[1:2]:
+                return each
+    return installables[0]
 
 
 def _attempt(
-    nix: Nix, installable: Installable, what: Sequence[str], client: _Client, emit: Emit
-) -> BuildOutput:
+    nix: Nix, installables: Sequence[Installable], what: Sequence[str], client: _Client, emit: Emit
+) -> bytes:
+    """Return what `nix build` printed."""
     log = Log(emit)
     words = ("--json", "--no-link", "--log-format", "internal-json", *what)
     try:
@@ -88,7 +131,7 @@ def _attempt(
             "build",
             *words,
             on_stderr=log.take,
-            cwd=installable.cwd,
+            cwd=installables[0].cwd,
             watch=client.argv,
             extra_environ=client.environ,
             patience=client.patience,
@@ -97,12 +140,12 @@ def _attempt(
         if not client.argv:
             raise BuildError(error.message, hint="check that no other job removes Nix") from error
         emit(Warned(error.message, hint=_HINT_NO_CLIENT))
-        return _attempt(nix, installable, what, _Client(), emit)
+        return _attempt(nix, installables, what, _Client(), emit)
     if returncode != 0 and client.argv and not log.errors:
         ended = f"{client.argv[0]}, under which the build ran, ended with exit code {returncode}"
         if not stdout and not log.nix_started:
             emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
-            return _attempt(nix, installable, what, _Client(), emit)
+            return _attempt(nix, installables, what, _Client(), emit)
         if stdout:
             emit(
                 Warned(
@@ -112,10 +155,10 @@ def _attempt(
             )
             returncode = 0
     if returncode != 0:
-        failure = Failure(nix, installable, returncode, log)
+        failure = Failure(nix, _about(installables, log), returncode, log)
         if not failure.cache:
             if failure.may_be_cached:
-                return _attempt(nix.without_evaluation_cache(), installable, what, client, emit)
+                return _attempt(nix.without_evaluation_cache(), installables, what, client, emit)
             raise explain_failure(failure)
         emit(
             Warned(
@@ -123,10 +166,10 @@ def _attempt(
                 hint="check the cache; the build runs again without the caches of this run",
             )
         )
-        return _attempt(nix.without_caches(), installable, what, client, emit)
+        return _attempt(nix.without_caches(), installables, what, client, emit)
     for text in log.errors:
         emit(BuildLog(text))  # these errors did not fail the build, and may say why it took so long
-    return read_build(nix, installable, stdout)
+    return stdout
 
 
 def words_for(nix: Nix, installable: Installable, described: Derivation | None = None) -> tuple[str, ...]:
@@ -181,13 +224,7 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
 
     BuildError for any other JSON, and for an installable that gives several results.
     """
-    try:
-        results = [_outputs(entry) for entry in json.loads(stdout)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BuildError(
-            f"nix build printed JSON in an unknown form: {stdout[:200]!r}",
-            hint=f"use one of Nix 2.8 to 2.34, which are known to work; this is {nix.release}",
-        ) from error
+    results = _results(nix, stdout)
     # A Nix before 2.13 that is given several outputs of one derivation answers with all of them for each.
     merged: dict[str, dict[str, str]] = {}
     for number, (drv_path, found) in enumerate(results):
@@ -201,11 +238,24 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
         )
     (outputs,) = merged.values()
     drv_path = results[0][0]
+    return _output(installable, drv_path, outputs, system_of(nix, drv_path) if drv_path else "")
+
+
+def _output(installable: Installable, drv_path: str, outputs: Mapping[str, str], system: str) -> BuildOutput:
     named = [name for name in installable.outputs if name in outputs]
     order = dict.fromkeys((*named, *ordered_outputs(outputs)))
-    return BuildOutput(
-        drv_path, {name: outputs[name] for name in order}, system_of(nix, drv_path) if drv_path else ""
-    )
+    return BuildOutput(drv_path, {name: outputs[name] for name in order}, system)
+
+
+def _results(nix: Nix, stdout: bytes) -> list[tuple[str, dict[str, str]]]:
+    """The derivation and the outputs of each entry that `nix build --json` printed."""
+    try:
+        return [_outputs(entry) for entry in json.loads(stdout)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BuildError(
+            f"nix build printed JSON in an unknown form: {stdout[:200]!r}",
+            hint=f"use one of Nix 2.8 to 2.34, which are known to work; this is {nix.release}",
+        ) from error
 
 
 def _outputs(entry: Any) -> tuple[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,6 +96,16 @@ def describe(nix: Nix, installable: Installable) -> Derivation:
     """Evaluate the package; nothing is built. It raises the errors that a build raises."""
     words = ("--json", "--apply", _QUESTION, *installable.options, "--", installable.target)
     return read_description(nix, installable, query_installable(nix, installable, "eval", *words))
+
+
+def describe_if_there(nix: Nix, installable: Installable) -> Derivation | None:
+    """Evaluate the package as `describe` does; None where that fails, for whatever reason."""
+    words = ("--json", "--apply", _QUESTION, *installable.options, "--", installable.target)
+    done = nix.run("eval", *words, cwd=installable.cwd)
+    try:
+        return read_description(nix, installable, json.loads(done.stdout)) if done.returncode == 0 else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def read_description(nix: Nix, installable: Installable, answer: dict[str, Any]) -> Derivation:

@@ -48,7 +48,8 @@ class Settings:
     flake: tuple[str, ...] = _what(
         "lines",
         "The flake attribute to build: `.`, `.#image`, `github:owner/repo/rev#image`. For several images write one "
-        "`NAME=INSTALLABLE` a line; lines of `images`, `tags` and `to` that begin with `NAME=` belong to that image",
+        "`NAME=INSTALLABLE` a line; lines of `images`, `tags` and `to` that begin with `NAME=` belong to that image. "
+        "A line for one platform is `linux/arm64=INSTALLABLE`, with a name before it where there are several images",
         default=(".",),
         commands=NAMERS,
     )
@@ -78,8 +79,9 @@ class Settings:
     )
     platforms: tuple[str, ...] = _what(
         "list",
-        "The platforms to take from an index: `linux/amd64,linux/arm64`. A single image must be for the platform that "
-        "is named. Default: all platforms",
+        "The platforms to build an attribute for: `linux/amd64,linux/arm64` makes one index. Of a `source` that is an index, "
+        "the platforms to take; a single image must be for the platform that is named. Default: this machine's, and all of an "
+        "index",
         default=(),
         commands=_READERS,
         means=(

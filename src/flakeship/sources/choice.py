@@ -27,6 +27,12 @@ class AbsentPlatformError(UsageError):
     held = ""
 
 
+class OtherPlatformError(UsageError):
+    """A single image is for another platform than the one wanted. `own` is the platform that it states."""
+
+    own = ""
+
+
 def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> int:
     """The place of the image that `wanted` means: one of its names, or its number from 1 on.
 
@@ -90,11 +96,13 @@ def check_platform(own: Platform, wanted: Sequence[Platform], *, what: str) -> N
     missing = next((each for each in wanted if not own.serves(each)), None)
     if missing:
         name = missing.with_version
-        raise UsageError(
+        error = OtherPlatformError(
             f"`platforms` names {name}, but {what} is an image for {own.with_version} alone",
             hint=f"build it for {name}, or leave `platforms` out; if it is mislabelled, set "
             f"`override-platform: {name}`",
         )
+        error.own = own.with_version
+        raise error
 
 
 def check_one_version(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> None:

@@ -135,3 +135,39 @@ def test_one_name_for_the_projects_image_is_not_enough_for_two() -> None:
     with pytest.raises(UsageError, match="would be that of a, b") as caught:
         check_default(attributes_of(settings_of(flake=(".#a", ".#b"), tags=("1.0",))), context)
     assert caught.value.hint.endswith("a=registry.example/g/p/a")
+
+
+CROSS = "linux/arm64=.#image-arm64"
+
+
+@pytest.mark.parametrize(
+    ("lines", "made"),
+    [
+        ((CROSS,), {"image-arm64": (CROSS,)}),
+        ((".#image", CROSS), {"image": (".#image", CROSS)}),
+        ((CROSS, ".#image"), {"image": (".#image", CROSS)}),
+        (("linux/amd64=.#image", CROSS), {"image": ("linux/amd64=.#image", CROSS)}),
+        (("app=.#image", CROSS), {"app": (".#image", CROSS)}),
+        ((f"app={CROSS}",), {"app": (CROSS,)}),
+        (("app=.#image", f"app={CROSS}"), {"app": (".#image", CROSS)}),
+        (
+            ("app=.#image", "web=.#web", f"web={CROSS}", "app=linux/arm/v7=.#arm"),
+            {"app": (".#image", "linux/arm/v7=.#arm"), "web": (".#web", CROSS)},
+        ),
+        ((".#image", f"image={CROSS}", ".#web"), {"image": (".#image", CROSS), "web": (".#web",)}),
+    ],
+)
+def test_lines_of_one_name_are_one_image(lines: tuple[str, ...], made: dict[str, tuple[str, ...]]) -> None:
+    """A platform stands behind the name; without a name its line belongs to the one image that there is."""
+    assert {name: each.flake for name, each in split(flake=lines).items()} == made
+
+
+def test_one_image_of_several_lines_has_the_lines_of_its_name() -> None:
+    made = split(flake=("app=.#image", f"app={CROSS}"), tags=("app=ghcr.io/o/app:1", "web=1"))
+    assert texts(made["app"].tags) == ("ghcr.io/o/app:1", "web=1")
+
+
+def test_a_platform_without_a_name_is_of_one_image() -> None:
+    with pytest.raises(UsageError, match="does not say which of app, web it belongs to") as caught:
+        split(flake=("app=.#a", "web=.#b", CROSS))
+    assert caught.value.hint == f"begin it with the name: app={CROSS}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -119,7 +120,7 @@ def shipment(
     )
     request = SourceRequest(emit=told.append)
     plan = Plan(
-        naming=cast("Any", None),
+        naming=cast("Any", SimpleNamespace(references=())),
         places=(place,),
         pushed_to=frozenset(),
         keeping_own_name=(),
@@ -131,6 +132,7 @@ def shipment(
         temporary=folder,
         lint=Lint("off", told.append),
         tags=TagRecord(),
+        relabelled=False,
         scope=contextlib.ExitStack(),
     )
     return Shipment(Part(Obtained(archive), partial(opened, archive, request), unstamped), plan)

@@ -23,7 +23,7 @@ from flakeship.metadata.context import NixFacts
 from tests.commands.publish.test_reuse import hello
 
 SOME: Any = SimpleNamespace
-BUILDER: Any = SOME(nix="nix", sandbox="the sandbox is on")
+BUILDER: Any = SOME(nix="nix", sandbox="the sandbox is on", build_together=lambda _: "built")
 
 
 class Buildable:
@@ -45,9 +45,6 @@ class Buildable:
     def flake(self) -> str:
         return "the flake"
 
-    def build(self) -> str:
-        return "built"
-
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
@@ -63,7 +60,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 def request(buildable: Buildable | None, **more: Any) -> Any:
-    return SOME(subject=SOME(buildable=buildable), rebuild_to_compare=True, **more)
+    subject = SOME(buildable=buildable, buildables=(buildable,) if buildable else ())
+    return SOME(subject=subject, rebuild_to_compare=True, **more)
 
 
 @pytest.mark.parametrize(

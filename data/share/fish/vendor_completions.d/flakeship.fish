@@ -13,7 +13,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The a
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l nix-path -d 'What `<NAME>` means in `file`, written NAME=PATH-OR-URL' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l source -d 'An image that exists already, and nothing is built' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l image-in-archive -d 'The image to take from an archive that holds several' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platforms -d 'The platforms to take from an index' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l platforms -d 'The platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l images -d 'Image names without a tag, one a line' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l tags -d 'Tags for the image' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flavor -d 'Settings for all tags' -x
@@ -82,7 +82,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug -d 'Publ
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l debug-shell -d 'The package that the `-debug` image has linked into `/`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l help-all -d 'show every input and exit'
-complete -c flakeship -n '__fish_seen_subcommand_from merge' -l platforms -d 'The platforms to take from an index' -x
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l platforms -d 'The platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l legs -d 'What to merge, one platform a line' -x
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l images -d 'Image names without a tag, one a line' -x
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l tags -d 'Tags for the image' -x
@@ -113,7 +113,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l attr -d 'The attr
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l nix-path -d 'What `<NAME>` means in `file`, written NAME=PATH-OR-URL' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l source -d 'An image that exists already, and nothing is built' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l image-in-archive -d 'The image to take from an archive that holds several' -x
-complete -c flakeship -n '__fish_seen_subcommand_from plan' -l platforms -d 'The platforms to take from an index' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l platforms -d 'The platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l images -d 'Image names without a tag, one a line' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l tags -d 'Tags for the image' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l flavor -d 'Settings for all tags' -x
@@ -184,7 +184,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l debug-shell -d 'T
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l image-in-archive -d 'The image to take from an archive that holds several' -x
-complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'The platforms to take from an index' -x
+complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l platforms -d 'The platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l password-file -d 'The password or token at the registry' -r -F
@@ -207,7 +207,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l attr -d 'The at
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l nix-path -d 'What `<NAME>` means in `file`, written NAME=PATH-OR-URL' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l source -d 'An image that exists already, and nothing is built' -x -a 'docker:// oci:'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l image-in-archive -d 'The image to take from an archive that holds several' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platforms -d 'The platforms to take from an index' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l platforms -d 'The platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l images -d 'Image names without a tag, one a line' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l tags -d 'Tags for the image' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l flavor -d 'Settings for all tags' -x

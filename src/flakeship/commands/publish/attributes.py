@@ -33,21 +33,24 @@ class Attribute:
 
 
 def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
-    """One for each line of `flake`: `NAME=INSTALLABLE`, or an installable that goes by the end of its attribute path.
+    """One for each name in `flake`: `NAME=INSTALLABLE`, or an installable that goes by the end of its attribute path.
 
-    UsageError where two have one name, or nothing says that they go to different places.
+    Lines of one name that begin with a platform, `NAME=PLATFORM=INSTALLABLE`, are one image. UsageError where two have one
+    name, or nothing says that they go to different places.
     """
     if settings.source or len(settings.flake) < 2:
         return (_single(settings),)
-    named = [_named(line) for line in settings.flake]
-    names = [name for name, _ in named]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(
-            f"flake: two attributes have the name {twice[0]!r}",
-            hint="give each a name of its own: one=.#x.image and two=.#y.image",
-        )
-    made = tuple(Attribute(name, _for(settings, name, line, set(names)), _tag(name)) for name, line in named)
+    grouped = _by_name([_line(text) for text in settings.flake])
+    if len(grouped) == 1:
+        (lines,) = grouped.values()
+        name, explicit = lines[0].name, {line.name for line in lines if line.explicit}
+        own = tuple(line.text for line in lines)
+        return (Attribute(name, _for(settings, name, own, explicit)),)
+    names = set(grouped)
+    made = tuple(
+        Attribute(name, _for(settings, name, tuple(line.text for line in lines), names), _tag(name))
+        for name, lines in grouped.items()
+    )
     _check_apart(made, settings)
     return made
 
@@ -62,24 +65,69 @@ def check_default(made: Sequence[Attribute], context: Context) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line of `flake`: its name, whether it was written, whether a platform follows it, and the rest as it was written."""
+
+    name: str
+    explicit: bool
+    has_platform: bool
+    text: str
+
+
+def _by_name(lines: Sequence[_Line]) -> dict[str, list[_Line]]:
+    """The lines of each image. Those of a platform that say no name belong to the one image that there is."""
+    unnamed = [line for line in lines if line.has_platform and not line.explicit]
+    grouped: dict[str, list[_Line]] = {}
+    for line in lines:
+        if line not in unnamed:
+            grouped.setdefault(line.name, []).append(line)
+    for name, own in grouped.items():
+        if sum(not line.has_platform for line in own) > 1:
+            raise UsageError(
+                f"flake: two attributes go by the name {name!r}",
+                hint="name them: one=.#x.image and two=.#y.image",
+            )
+    if not unnamed:
+        return grouped
+    if len(grouped) > 1:
+        raise UsageError(
+            f"flake: {unnamed[0].text!r} does not say which of {', '.join(sorted(grouped))} it belongs to",
+            hint=f"begin it with the name: {min(grouped)}={unnamed[0].text}",
+        )
+    named = next(iter(grouped.values()), [])
+    return {next(iter(grouped), unnamed[0].name): [*named, *unnamed]}
+
+
 def _single(settings: Settings) -> Attribute:
-    line = settings.flake[0] if settings.flake else "."
-    name, installable = _named(line)
-    explicit = {name} if installable != line else set[str]()
-    return Attribute(name, _for(settings, name, installable, explicit))
+    line = _line(settings.flake[0] if settings.flake else ".")
+    return Attribute(
+        line.name, _for(settings, line.name, (line.text,), {line.name} if line.explicit else set())
+    )
 
 
-def _named(line: str) -> tuple[str, str]:
-    if hit := _NAMED.fullmatch(line):
-        return hit[1], hit[2].strip()
-    end = line.partition("#")[2].partition("^")[0].rpartition(".")[2].strip('"')
-    return (end if _ATTRIBUTE.fullmatch(end) else line), line
+def _line(text: str) -> _Line:
+    hit = _NAMED.fullmatch(text)
+    rest = hit[2].strip() if hit else text
+    platform, installable = _platform_before(rest)
+    if hit:
+        return _Line(hit[1], True, bool(platform), rest)
+    end = installable.partition("#")[2].partition("^")[0].rpartition(".")[2].strip('"')
+    return _Line(end if _ATTRIBUTE.fullmatch(end) else installable, False, bool(platform), rest)
 
 
-def _for(settings: Settings, name: str, installable: str, names: set[str]) -> Settings:
+def _platform_before(text: str) -> tuple[str, str]:
+    if "=" not in text:
+        return "", text
+    from flakeship.commands.platforms import split_line
+
+    return split_line(text)
+
+
+def _for(settings: Settings, name: str, lines: tuple[str, ...], names: set[str]) -> Settings:
     return dataclasses.replace(
         settings,
-        flake=(installable,),
+        flake=lines,
         # docs/decisions.md#labels-have-no-attribute-of-their-own
         images=_own_lines(settings.images, name, names),
         tags=_own_lines(settings.tags, name, names),

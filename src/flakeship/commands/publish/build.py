@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flakeship import events
 from flakeship.commands.nix_facts import facts_while_packing
@@ -18,39 +20,116 @@ from flakeship.commands.publish.source_request import source_request
 from flakeship.commands.publish.stamping import Stamp
 from flakeship.commands.run import Run
 from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
+from flakeship.sources.opened import Opened
 
 if TYPE_CHECKING:
+    from flakeship.commands.builder import Buildable
+    from flakeship.commands.by_platform import Member
+    from flakeship.nix.build import BuildOutput
     from flakeship.sources.blobs import RegistryImage
+
+OpenSource: TypeAlias = Callable[[], contextlib.AbstractContextManager[Opened]]
 
 _STORE: Final = "/nix/store/"
 
 
 def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
-    """Yield what to publish, as a list of parts.
+    """Yield what to publish, as a list of parts: one for each platform that is built, else one.
 
     What is published already comes first, if a build would only make it again. Should a layer of it turn out to be
     gone, ask for the next: what Nix builds, or the `source` as it is. BuildError where the build fails.
     """
-    if published := _existing_part(request, plan, run):
-        yield [published]
+    members = request.subject.members
+    if members:
+        from flakeship.commands.publish.member import check_members
+
+        check_members(members, request.choice, plan.places)
+    wanted: Sequence[Member | None] = members or (None,)
+    published = {
+        n: part for n, each in enumerate(wanted) if (part := _existing_part(each, request, plan, run))
+    }
+    if published:
+        yield _parts(wanted, published, request, plan, run)
+    yield _parts(wanted, {}, request, plan, run)
+
+
+def _parts(
+    wanted: Sequence[Member | None], published: Mapping[int, Part], request: Request, plan: Plan, run: Run
+) -> list[Part]:
+    """The parts in the order of `wanted`: those that are published, and the others, which are built all together."""
+    missing = [each for number, each in enumerate(wanted) if number not in published]
+    if not missing:
+        return list(published.values())
     base = _base(request, plan, run)  # asked for before the build, which may take an hour
-    obtained = _obtained(request, plan, run)
-    opening = source_request(obtained, request.choice, run, base=base, previous=plan.existing.groups())
+    members = [member for member in missing if member]
+    obtained = _obtained_together(members, request, run) if members else [_obtained(request, plan, run)]
+    built = (
+        _built_part(each, member, base, request=request, plan=plan, run=run)
+        for each, member in zip(obtained, missing, strict=True)
+    )
+    return [published[number] if number in published else next(built) for number in range(len(wanted))]
+
+
+def _built_part(
+    obtained: Obtained,
+    member: Member | None,
+    base: RegistryImage | None,
+    *,
+    request: Request,
+    plan: Plan,
+    run: Run,
+) -> Part:
+    previous = plan.existing.groups(member.platform if member else None)
+    choice = request.choice
+    if member:
+        from flakeship.commands.publish.member import choice_for
+
+        choice = choice_for(member, choice)
+    opening = source_request(obtained, choice, run, base=base, previous=previous)
     open_source = partial(image_output.opened, obtained, opening, lambda: run.builder.nix)
-    yield [Part(obtained, open_source, _stamp(obtained, request, plan, run))]
+    return _part(obtained, open_source, member, request=request, plan=plan, run=run)
 
 
-def _existing_part(request: Request, plan: Plan, run: Run) -> Part | None:
-    buildable = request.subject.buildable
-    if buildable is None or not request.reuse.may_skip_build:
+def _part(
+    obtained: Obtained,
+    open_source: OpenSource,
+    member: Member | None,
+    *,
+    request: Request,
+    plan: Plan,
+    run: Run,
+) -> Part:
+    stamp = _stamp(obtained, request, plan, run)
+    if member is None:
+        return Part(obtained, open_source, stamp)
+    from flakeship.commands.publish import member as of_member
+
+    recipe = request.reuse.for_platform(member.platform).recipe(plan.packing.compression)
+    return Part(
+        obtained,
+        partial(of_member.opened, member, open_source),
+        replace(
+            stamp,
+            change=partial(of_member.changed, member, change=stamp.change),
+            origin={**stamp.origin, RECIPE_OF: recipe},
+        ),
+        member.platform,
+    )
+
+
+def _existing_part(member: Member | None, request: Request, plan: Plan, run: Run) -> Part | None:
+    buildable = member.buildable if member else request.subject.buildable
+    reuse = request.reuse.for_platform(member.platform) if member else request.reuse
+    if buildable is None or not reuse.may_skip_build:
         return None
     # docs/decisions.md#a-published-image-is-not-built-again
     source = existing_source(
         buildable.description,
         plan.existing,
         plan.store,
-        recipe=plan.recipe,
+        recipe=reuse.recipe(plan.packing.compression),
         keeping_own_name=plan.keeping_own_name,
+        platform=member.platform if member else None,
         emit=run.emit,
     )
     if source is None:
@@ -61,12 +140,13 @@ def _existing_part(request: Request, plan: Plan, run: Run) -> Part | None:
         )
         return None
     made_from = " and ".join(buildable.description().paths)
-    run.emit(events.Notice(f"the image made from {made_from} is published already, so nothing is built"))
+    which = f"for {member.platform} the image" if member else "the image"
+    run.emit(events.Notice(f"{which} made from {made_from} is published already, so nothing is built"))
     from flakeship.nix.build import BuildOutput
 
     output = BuildOutput(source.derivation, buildable.description().outputs, "")
     obtained = Obtained(source.path, buildable, output, buildable.flake())
-    return Part(obtained, source.opened, _stamp(obtained, request, plan, run))
+    return _part(obtained, source.opened, member, request=request, plan=plan, run=run)
 
 
 def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
@@ -80,6 +160,27 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     with run.stage("build", f"building {buildable}"):
         run.emit(events.Notice(str(buildable.builder.sandbox)))
         output, flake = buildable.build(), buildable.flake()
+    _check(output, buildable, request, run)
+    return Obtained(Path(output.out_path), buildable, output, flake)
+
+
+def _obtained_together(members: Sequence[Member], request: Request, run: Run) -> list[Obtained]:
+    buildables = [member.buildable for member in members]
+    builder = buildables[0].builder
+    with run.stage("build", f"building {', '.join(map(str, buildables))}"):
+        run.emit(events.Notice(str(builder.sandbox)))
+        outputs = builder.build_together(buildables)
+        flakes = [buildable.flake() for buildable in buildables]
+    for output, buildable in zip(outputs, buildables, strict=True):
+        _check(output, buildable, request, run)
+    return [
+        Obtained(Path(output.out_path), member.buildable, output, flake, system=member.system)
+        for member, output, flake in zip(members, outputs, flakes, strict=True)
+    ]
+
+
+def _check(output: BuildOutput, buildable: Buildable, request: Request, run: Run) -> None:
+    """NotAnImageError where several outputs are images; with `rebuild: compare`, RejectedError where a second build differs."""
     image_output.check_one_image(output, buildable.installable)
     if request.rebuild_to_compare:
         from flakeship.nix.reproduce import check_reproducible
@@ -95,7 +196,6 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
                 emit=run.emit,
                 described=buildable.described(),
             )
-    return Obtained(Path(output.out_path), buildable, output, flake)
 
 
 def _base(request: Request, plan: Plan, run: Run) -> RegistryImage | None:

@@ -8,12 +8,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from flakeship.commands.publish.before import image_before
+from flakeship.commands.publish.last_writer import check_last_writer
 from flakeship.commands.publish.look import Plan
-from flakeship.commands.publish.parts import Obtained, Part, Stamped
+from flakeship.commands.publish.parts import Obtained, Part, Stamped, platform_for
 from flakeship.commands.publish.send import SentLayers, send_again
 from flakeship.commands.publish.times import Times
 from flakeship.commands.tag_record import Naming, TagRecord
-from flakeship.destinations.protocol import BlobsUnknownError, Prepared, Published, Tagging, TakesIndexes
+from flakeship.destinations.protocol import (
+    BlobsUnknownError,
+    Destination,
+    Prepared,
+    Published,
+    RunsImages,
+    Tagging,
+    TakesIndexes,
+)
 from flakeship.errors import UnreachableError
 from flakeship.image.index import seal_index
 from flakeship.image.model import EMPTY, Digest, Packed, PackedIndex, PackedLayer
@@ -53,8 +62,12 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
 
     A destination that lacks blobs which it said it had is sent them, each once: registries cache what they have longer
     than they have it (https://github.com/moby/moby/issues/36823), and some name one lost blob at a time. RejectedError
-    by lint, UnreachableError where a registry loses what it accepts.
+    by lint, for a program of another CPU, and where a tag would lose a platform; UnreachableError where a registry loses what it accepts.
     """
+    if sent.programs:
+        from flakeship.commands.publish.member import check_programs
+
+        check_programs(stamped.images, parts, sent.programs)
     layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
     resent: frozenset[Digest] = frozenset()
     while True:
@@ -66,6 +79,8 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan)
+            if not plan.relabelled:
+                check_last_writer(packed, plan.naming.references, plan.existing.images())
             published = set_names(_prepared(packed, plan), plan.tags)
             before = image_before(packed, published, plan.existing.images())
             zstd = plan.packing.sample.estimate() if plan.packing.sample else None
@@ -124,8 +139,18 @@ def _prepared(packed: Packed | PackedIndex, plan: Plan) -> list[Prepared]:
     if isinstance(packed, Packed):
         return [place.prepare(packed, alone=alone) for place in plan.places]
     return [
-        place.prepare_index(packed, alone=alone) for place in plan.places if isinstance(place, TakesIndexes)
+        place.prepare_index(packed, alone=alone)
+        if isinstance(place, TakesIndexes)
+        else place.prepare(_run_by(place, packed))
+        for place in plan.places
     ]
+
+
+def _run_by(place: Destination, index: PackedIndex) -> Packed:
+    """The image of the platform that an engine runs: there is one, which was checked before its layers were sent."""
+    assert isinstance(place, RunsImages)
+    found = platform_for([image.image.platform for image in index.images], place.platform())
+    return next(image for image in index.images if image.image.platform == found)
 
 
 def set_names(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ...]:

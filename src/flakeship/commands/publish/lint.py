@@ -34,6 +34,12 @@ class Lint:
         self._nix = nix
         self._glimpses: Glimpses | None = None
         self._checked: set[str] = set()
+        self._found: list[Finding] = []
+
+    @property
+    def is_off(self) -> bool:
+        """True if no layer is looked at."""
+        return self._mode == "off"
 
     def watched(self, layers: Iterable[Layer]) -> Iterable[Layer]:
         """Return the layers, which lint notices while they are read; with `strict` it reads the small ones itself.
@@ -85,7 +91,9 @@ class Lint:
                 ),
             )
         for finding in found:
-            self._emit(_event(finding))
+            if finding not in self._found:  # an image for another platform mostly lacks the same
+                self._found.append(finding)
+                self._emit(_event(finding))
         if not view.complete and packed.image.layers:
             unseen = len(packed.image.layers) - sum(map(view.seen, range(len(packed.image.layers))))
             self._emit(

@@ -38,7 +38,8 @@ class Plan:
     """How one image is called, where it goes and how it is packed: all that is known before it is built.
 
     `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
-    packed. `by_digest` is True where the image gets no tag from this run. `scope` is left when the image is finished or given up.
+    packed. `by_digest` is True where the image gets no tag from this run, `relabelled` where it is labelled as for another
+    platform than it says. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
@@ -53,6 +54,7 @@ class Plan:
     temporary: Path
     lint: Lint
     tags: TagRecord
+    relabelled: bool
     scope: contextlib.ExitStack
     by_digest: bool = False
 
@@ -64,8 +66,8 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
     RejectedError where a second build would be compared with nothing. UsageError for a malformed name or destination; NotAllowedError, UnreachableError and ResourceError for one that
     can't be written to.
     """
-    if request.rebuild_to_compare and request.subject.buildable:
-        _check_comparable(request.subject.buildable)
+    for each in request.subject.buildables if request.rebuild_to_compare else ():
+        _check_comparable(each)
     naming = _named(request, run)
     wanted = request.destinations.targets(naming.references)
     if request.by_digest and not request.destinations.pushed_to(wanted):
@@ -109,6 +111,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             lint=Lint(request.lint, emit, buildable.builder.nix if buildable else None),
             by_digest=request.by_digest,
             tags=run.runtime.tags,
+            relabelled=request.choice.relabelled,
             scope=scope,
         )
         try:
@@ -159,7 +162,7 @@ def _facts(request: Request, run: Run) -> NixFacts:
     run.emit(events.Notice(f"{buildable} is built before anything else, for its hash: {facts.hash_unknown}"))
     with run.stage("build", f"building {buildable}"):
         run.emit(events.Notice(str(buildable.builder.sandbox)))
-        return facts_of_build(buildable.build(), facts)
+        return facts_of_build(buildable.builder.build_together(request.subject.buildables), facts)
 
 
 def only_loaded(wanted: Sequence[Target]) -> bool:

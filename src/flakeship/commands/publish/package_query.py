@@ -65,6 +65,8 @@ def _keep_alive(nix: Nix, paths: Sequence[str], folder: Path) -> None:
 
 def _system(nix: Nix, obtained: Obtained, path: PathInfo) -> str:
     """The system that the path was built for; for one whose derivation is gone, the system of this Nix."""
+    if obtained.system:
+        return obtained.system
     if obtained.output and "-" in obtained.output.system:
         return obtained.output.system
     try:

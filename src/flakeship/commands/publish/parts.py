@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ class Obtained:
 
     `buildable` and `output` are None for what was given as `source`. `shown` is how messages call one that comes once, and
     `path` is then a file that is kept of it. `image` is the one meant of several in an archive, where `source` says which.
+    `system` is what it was built for, where a platform was asked for: the derivation of what is cross-compiled has another.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Obtained:
     remote: RegistryImage | None = None
     shown: str = ""
     image: str = ""
+    system: str = ""
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ class Part:
     """One platform of what is published, or all platforms that one source holds.
 
     `open` opens the source, any number of times; `stamp` makes of each of its images the one to publish. `platform` is
-    None while only the source knows it.
+    the one that it was built for, and None where only the source knows it.
     """
 
     obtained: Obtained
@@ -86,6 +88,8 @@ class OpenParts:
 
     parts: Sequence[Part]
     sources: Sequence[Opened]
+    _read: dict[int, set[str]] = field(default_factory=dict, repr=False)
+    """By the place of its source, the keys of the layers that were yielded or, being another's too, passed over."""
 
     @property
     def forward_only(self) -> bool:
@@ -99,16 +103,48 @@ class OpenParts:
 
     def platforms(self) -> list[Platform]:
         """The platforms of all images; only for sources that are not read forward."""
+        if all(part.platform for part in self.parts):
+            return [part.platform for part in self.parts if part.platform]
         return [image.platform for source in self.sources for image in _images(source)]
+
+    def read_of(self, place: int) -> Collection[str]:
+        """The keys of the layers that the source at this place has yielded so far."""
+        return self._read.get(place, set())
 
     def layers(self) -> Iterator[Layer]:
         """The layers of all parts, each key once."""
         seen: set[str] = set()
-        for source in self.sources:
+        for place, source in enumerate(self.sources):
+            read = self._read.setdefault(place, set())
             for layer in source.layers():
+                read.add(layer.key)
                 if layer.key not in seen:
                     seen.add(layer.key)
                     yield layer
+
+
+def layers_for(source: OpenParts, platform: Platform) -> Callable[[str], bool] | None:
+    """Tell by its key whether a layer may belong to the image for this platform; None where no image is for it.
+
+    Of a part that is read forward only, it is told of a layer when it was yielded.
+    """
+    found = platform_for(source.platforms(), platform)
+    if found is None:
+        return None
+    for place, opened in enumerate(source.sources):
+        if opened.forward_only and source.parts[place].platform == found:
+            return lambda key: key in source.read_of(place)
+        images = () if opened.forward_only else _images(opened)
+        for image in images:
+            if (source.parts[place].platform or image.platform) == found:
+                return frozenset(image.layers).__contains__
+    return None
+
+
+def platform_for(stated: Sequence[Platform], wanted: Platform) -> Platform | None:
+    """The platform among these that a machine of the platform `wanted` runs: the same one, or else an older one."""
+    same = (each for each in stated if each.means(wanted))
+    return next(same, None) or next((each for each in stated if each.serves(wanted)), None)
 
 
 def stamp(source: OpenParts) -> Stamped:
@@ -122,7 +158,8 @@ def stamp(source: OpenParts) -> Stamped:
     if not source.makes_index:
         return Stamped((images[0],))
     first_part, first_image = given[0]
-    whole = {key: value for key, value in images[0].annotations.items() if key == SOURCE}
+    made_from = dict.fromkeys(image.annotations[SOURCE] for image in images if SOURCE in image.annotations)
+    whole = {SOURCE: " ".join(made_from)} if made_from else {}
     own = {
         key: value
         for opened in source.sources
@@ -130,7 +167,9 @@ def stamp(source: OpenParts) -> Stamped:
         for key, value in opened.annotations.items()
     }
     return Stamped(
-        tuple(map(_member, images)),
+        tuple(
+            image if part.platform else _member(image) for (part, _), image in zip(given, images, strict=True)
+        ),
         {**own, **whole, **first_part.stamp.index(first_image, "index")},
         first_part.stamp.index(first_image, "index-descriptor"),
     )

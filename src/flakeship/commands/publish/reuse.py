@@ -18,7 +18,7 @@ from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.document import encode
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import Family
-from flakeship.image.model import Image, Layer, digest_of
+from flakeship.image.model import Image, Layer, Platform, digest_of
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import Reader
 from flakeship.settings.declaration import Settings
@@ -53,9 +53,14 @@ class ExistingImages:
             self.by_place, suffix=compression.suffix, family=family, behind=behind, open_blob=self.open_blob
         )
 
-    def groups(self) -> tuple[frozenset[str], ...]:
-        """Return the store paths of each layer, of the first image that records them: a closure is split alike then."""
+    def groups(self, platform: Platform | None = None) -> tuple[frozenset[str], ...]:
+        """Return the store paths of each layer, of the first image that records them: a closure is split alike then.
+
+        With `platform` only images for that one are looked at.
+        """
         for image in self.images():
+            if platform and not image.platform.means(platform):
+                continue
             history = image.config.get("history")
             said = (
                 [str(entry.get("comment", "")) for entry in history if isinstance(entry, dict)]
@@ -77,13 +82,31 @@ class ExistingImages:
 class ReuseRequest:
     """The inputs about what need not be made again.
 
-    `mode` is trust, verify or off. `may_skip_build` is False where a build is asked for, or where an input shapes the
-    layers, so that the same output path may give other layers. `shape` is a digest of these inputs, empty without any.
+    `mode` is trust, verify or off. `shaping` are the inputs that shape the layers, by their names. `platform` is the one
+    that is built for, empty where that is not said.
     """
 
     mode: str
-    may_skip_build: bool
-    shape: str
+    asks_for_build: bool
+    shaping: Mapping[str, Any]
+    platform: str = ""
+
+    @property
+    def may_skip_build(self) -> bool:
+        """False where a build is asked for, or where an input makes that the same output path may give other layers."""
+        shaped = bool(self.shaping.keys() - {"platforms"} if self.platform else self.shaping)
+        return self.mode == "trust" and not self.asks_for_build and not shaped
+
+    @property
+    def shape(self) -> str:
+        """A digest of the inputs that shape layers; empty without any."""
+        shaping = {**self.shaping, "platforms": [self.platform]} if self.platform else dict(self.shaping)
+        return digest_of(encode(shaping))[7:23] if shaping else ""
+
+    def for_platform(self, platform: Platform) -> ReuseRequest:
+        """The same for what is built for this platform alone: of `platforms`, the others are no matter then."""
+        # docs/decisions.md#each-platform-has-its-own-output-path
+        return replace(self, platform=str(platform.shortest))
 
     @classmethod
     def of(cls, settings: Settings) -> ReuseRequest:
@@ -98,11 +121,7 @@ class ReuseRequest:
             shaping["platforms"] = sorted(
                 replace(each.shortest, os_version=each.os_version).with_version for each in wanted
             )
-        return cls(
-            settings.reuse,
-            settings.reuse == "trust" and settings.rebuild == "auto" and not shaping,
-            digest_of(encode(shaping))[7:23] if shaping else "",
-        )
+        return cls(settings.reuse, settings.rebuild != "auto", shaping)
 
     def recipe(self, compression: Compression) -> str:
         """Return an identifier of how layers are packed and which inputs shaped them.
@@ -142,12 +161,13 @@ def existing_source(
     *,
     recipe: str,
     keeping_own_name: Collection[str],
+    platform: Platform | None = None,
     emit: events.Emit = events.ignore,
 ) -> ExistingSource | None:
     """Find the published image that a build would make again, by evaluation alone; None if no such image is published.
 
     It was made from exactly the outputs that are asked for, and its program was chosen by the names that the package
-    has now.
+    has now. With `platform` it is for that one.
 
     It needs an intact seal, the config as it was before it was stamped, and all layers at every destination. All
     destinations must report the same image, so that write access to one of them can't decide what is published to
@@ -158,6 +178,7 @@ def existing_source(
         for image in known.images()
         if image.intact
         and image.annotations.get(RECIPE_OF) == recipe
+        and (platform is None or image.platform.means(platform))
         and all(place == image.where for place in keeping_own_name)
     ]
     paths = {image.annotations.get(SOURCE, "") for image in made} - {""}

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
 from flakeship import events
 from flakeship.commands.publish.disk_space import check_fits
 from flakeship.commands.publish.look import Plan
-from flakeship.commands.publish.parts import OpenParts, Part, open_parts
+from flakeship.commands.publish.parts import OpenParts, Part, layers_for, open_parts
 from flakeship.commands.publish.reuse import LayerGoneError
-from flakeship.destinations.protocol import BlobsUnknownError, Destination, TakesIndexes, interrupt
+from flakeship.destinations.protocol import (
+    BlobsUnknownError,
+    Destination,
+    RunsImages,
+    TakesIndexes,
+    interrupt,
+)
 from flakeship.errors import UsageError
 from flakeship.image.model import Digest, Layer, PackedLayer, VanishedError
 from flakeship.image.pack import packed_layers, size_to_read
@@ -21,6 +27,14 @@ from flakeship.image.workers import workers
 
 _AHEAD: Final = 2
 """Layers that may wait on disk beyond those being sent, so that an upload that ends finds the next one ready."""
+
+
+Takes: TypeAlias = Callable[[Destination, str], bool]
+"""Whether a destination is given the layer with this key."""
+
+
+def _takes_all(_place: Destination, _key: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +45,40 @@ class SentLayers:
 
     layers: dict[str, PackedLayer]
     missing: frozenset[Digest]
+    programs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The first program of layers that were read, as `lint.programs` has it; only where a platform was asked for."""
 
 
 def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
     """Pack every layer that a destination lacks, and send it while the next ones are packed."""
-    _check_platforms(source, plan.places)
+    takes = _takes(source, plan.places)
     layers = plan.lint.watched(_that_fit(source, plan))
-    return _packed_and_sent(layers, source, plan, certain=True)
+    if plan.lint.is_off or not any(part.platform for part in source.parts):
+        return _packed_and_sent(layers, source, plan, takes, certain=True)
+    from flakeship.lint.programs import Programs
+
+    programs = Programs()
+    sent = _packed_and_sent(map(programs.watch, layers), source, plan, takes, certain=True)
+    return replace(sent, programs=programs)
 
 
 def send_again(parts: Sequence[Part], keys: Collection[str], plan: Plan) -> dict[str, PackedLayer]:
     """Read the layers of these keys once more, and send them without asking whether they are there."""
     with open_parts(parts) as source:
         chosen = (layer for layer in source.layers() if layer.key in keys)
-        return _packed_and_sent(chosen, source, plan, certain=False).layers
+        takes = _takes(source, plan.places)
+        return _packed_and_sent(chosen, source, plan, takes, certain=False).layers
 
 
-def _packed_and_sent(layers: Iterable[Layer], source: OpenParts, plan: Plan, *, certain: bool) -> SentLayers:
+def _packed_and_sent(
+    layers: Iterable[Layer], source: OpenParts, plan: Plan, takes: Takes, *, certain: bool
+) -> SentLayers:
     packed = packed_layers(layers, plan.packing, forward_only=source.forward_only)
     # an error of `send` would else leave the packing of further layers under way as long as the error is kept
     with contextlib.closing(packed):
-        return send(packed, plan.places, uploads=plan.uploads, certain=certain, emit=plan.packing.emit)
+        return send(
+            packed, plan.places, uploads=plan.uploads, takes=takes, certain=certain, emit=plan.packing.emit
+        )
 
 
 def _that_fit(source: OpenParts, plan: Plan) -> Iterable[Layer]:
@@ -73,17 +100,37 @@ def _that_fit(source: OpenParts, plan: Plan) -> Iterable[Layer]:
     return layers
 
 
-def _check_platforms(source: OpenParts, places: Sequence[Destination]) -> None:
-    """UsageError where a destination takes one image, and there are several."""
+def _takes(source: OpenParts, places: Sequence[Destination]) -> Takes:
+    """Which layers each destination takes: all, or of several platforms those of the one that it runs.
+
+    UsageError where a destination takes one image, and there are several.
+    """
     if not source.makes_index:
-        return
+        return _takes_all
+    own: dict[str, Callable[[str], bool]] = {}
     for place in places:
-        if not isinstance(place, TakesIndexes):
-            held = "several platforms" if source.forward_only else ", ".join(map(str, source.platforms()))
-            raise UsageError(
-                f"{place.name} takes one image, but the source holds one for each of {held}",
-                hint="choose one with `platforms`",
-            )
+        if isinstance(place, TakesIndexes):
+            continue
+        if isinstance(place, RunsImages) and (len(source.parts) > 1 or not source.forward_only):
+            own[place.name] = _layers_run_by(place, source)
+            continue
+        held = "several platforms" if source.forward_only else ", ".join(map(str, source.platforms()))
+        raise UsageError(
+            f"{place.name} takes one image, but the source holds one for each of {held}",
+            hint="choose one with `platforms`",
+        )
+    return lambda place, key: place.name not in own or own[place.name](key)
+
+
+def _layers_run_by(place: Destination, source: OpenParts) -> Callable[[str], bool]:
+    assert isinstance(place, RunsImages)
+    own = place.platform()
+    if (chosen := layers_for(source, own)) is None:
+        raise UsageError(
+            f"{place.name} runs {own}, but what is published is for {', '.join(map(str, source.platforms()))}",
+            hint="name its platform in `platforms` too, or leave the engine out",
+        )
+    return chosen
 
 
 def send(
@@ -91,10 +138,11 @@ def send(
     destinations: Sequence[Destination],
     *,
     uploads: int,
+    takes: Takes = _takes_all,
     certain: bool = True,
     emit: events.Emit = events.ignore,
 ) -> SentLayers:
-    """Hand over every layer; `certain` as in Destination.take. Each that is there is told.
+    """Hand over every layer to the destinations that take it; `certain` as in Destination.take. Each that is there is told.
 
     Of several uploads at a time, others are begun: a registry that is far away opens their sessions meanwhile, and lets
     in the bytes of `uploads` of them.
@@ -107,7 +155,8 @@ def send(
             pending: set[Future[frozenset[Digest]]] = set()
             for layer in layers:
                 sent[layer.key] = layer
-                pending.add(pool.submit(_hand_over, layer, destinations, certain=certain, emit=emit))
+                wanted = [each for each in destinations if takes(each, layer.key)]
+                pending.add(pool.submit(_hand_over, layer, wanted, certain=certain, emit=emit))
                 if len(pending) >= begun + _AHEAD:
                     pending = _settle(pending, missing)
             while pending:

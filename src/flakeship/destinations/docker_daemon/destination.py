@@ -17,7 +17,7 @@ from flakeship.engines.engine import Engine
 from flakeship.engines.failure import explained
 from flakeship.engines.load import Load
 from flakeship.errors import Error, RejectedError, UnreachableError
-from flakeship.image.model import Digest, Packed, PackedLayer
+from flakeship.image.model import Digest, Packed, PackedLayer, Platform
 
 
 class EngineDestination:
@@ -65,6 +65,10 @@ class EngineDestination:
     def _api(self) -> EngineApi:
         assert self._connection, "check() comes first"
         return self._connection
+
+    def platform(self) -> Platform:
+        """The platform of the engine, which may run on another machine than this one."""
+        return Platform.of(*self._api.platform())
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Send the layer, or keep it open if the engine may have it. BlobsUnknownError if it can't be opened."""

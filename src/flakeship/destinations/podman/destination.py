@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,10 +17,10 @@ from flakeship.confinement import variables
 from flakeship.destinations.archive.file import ArchiveDestination
 from flakeship.destinations.docker_daemon.destination import EngineDestination
 from flakeship.destinations.image_name import ImageName
-from flakeship.destinations.protocol import DeliveredBlob, Destination, Prepared, Tagging
+from flakeship.destinations.protocol import DeliveredBlob, Destination, Prepared, RunsImages, Tagging
 from flakeship.engines.engine import Engine
 from flakeship.errors import UnreachableError
-from flakeship.image.model import Packed, PackedLayer
+from flakeship.image.model import Packed, PackedLayer, Platform
 
 _LOAD_SECONDS: Final = 1800
 
@@ -83,6 +84,12 @@ class PodmanDestination:
         self._scope.enter_context(loading.archive)
         loading.check()
         self._inner = loading
+
+    def platform(self) -> Platform:
+        """The platform of the service, which may be in a virtual machine; the command runs on this machine."""
+        if isinstance(self._inner, RunsImages):
+            return self._inner.platform()
+        return Platform.of("linux", os.uname().machine)
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Hand the layer to the service, or write it to the file for the command."""

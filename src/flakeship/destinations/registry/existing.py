@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from flakeship.errors import Error
-from flakeship.events import Detail, Emit
+from flakeship.events import Detail, Emit, Notice
 from flakeship.image.existing import ExistingImage
 from flakeship.image.place import ManifestDocument, read_image, read_manifest
 from flakeship.image.workers import workers
@@ -54,17 +54,19 @@ def _images(
     emit: Emit,
     seen: Callable[[str, ManifestDocument], None],
     *,
-    within: bool = False,
+    within: str = "",
 ) -> Iterator[ExistingImage]:
     try:
         manifest = read_manifest(repository, reference)
         if manifest is None:
+            if within:  # as those leave it who delete what has no tag
+                emit(Notice(f"{repository.name}:{within} lists {reference}, which is not there any more"))
             return
         seen(reference, manifest)
         # an index inside an index has no use, and the nesting might never end
         if not within and manifest.is_index:
             for digest in dict.fromkeys(manifest.children()[:_PLATFORMS]):
-                yield from _images(repository, digest, emit, seen, within=True)
+                yield from _images(repository, digest, emit, seen, within=reference)
             return
         yield read_image(repository, manifest)
     except (Error, ValueError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Nix's names of systems → those of image-spec (GOARCH and variants)."""
+"""Nix's names of systems → those of image-spec (GOARCH and variants), and back."""
 
 from __future__ import annotations
 
@@ -33,3 +33,9 @@ def platform_of(system: str, *, path: str) -> Platform:
             hint="build the package for Linux, such as `.#packages.x86_64-linux.default`, with a Linux builder",
         )
     return _ARCHITECTURES[architecture]
+
+
+def system_of(platform: Platform) -> str:
+    """Return the Nix system that builds for a platform, `x86_64-linux`; empty where there is none."""
+    known = (name for name, each in _ARCHITECTURES.items() if each.means(platform))
+    return f"{name}-linux" if (name := next(known, "")) else ""

@@ -1,0 +1,177 @@
+"""An attribute for each platform: what the inputs `flake` and `platforms` mean together, before anything is built."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from flakeship.commands.platforms import (
+    buildable_platforms,
+    host_platform,
+    in_order,
+    split_line,
+)
+from flakeship.errors import UsageError
+from flakeship.image.model import Platform
+from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:
+    from flakeship.commands.builder import Buildable, Builder
+    from flakeship.nix.derivation import Derivation
+    from flakeship.nix.installable import Installable
+
+Parse: TypeAlias = "Callable[[str], Installable]"
+"""Reads an installable of the input `flake`."""
+
+_CROSS: Final = "write a line for it, such as `flake: {0}=.#ATTRIBUTE`"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One platform of an image, and what is built for it. `system` is what Nix calls the platform, empty for one it has not."""
+
+    platform: Platform
+    system: str
+    buildable: Buildable
+
+
+@dataclass(frozen=True, slots=True)
+class FlakeLines:
+    """The lines of `flake` of one image. `everywhere` is the one without a platform, None where each has one."""
+
+    everywhere: str | None
+    own: Mapping[Platform, str]
+
+
+def flake_lines(lines: Sequence[str]) -> FlakeLines:
+    """Tell the line without a platform from those that begin with one.
+
+    UsageError where two lines are for the same, or one begins with a platform that can't be.
+    """
+    split = [split_line(line) for line in lines]
+    plain = [installable for text, installable in split if not text]
+    if len(plain) > 1:
+        raise UsageError(
+            f"flake: {plain[0]!r} and {plain[1]!r} are both without a platform",
+            hint="begin one of them with the platform that it is for: linux/arm64=.#image-arm64",
+        )
+    named = [(text, installable) for text, installable in split if text]
+    platforms = buildable_platforms([text for text, _ in named], name="flake")
+    own = {platform: installable for platform, (_, installable) in zip(platforms, named, strict=True)}
+    return FlakeLines(plain[0] if plain else None, own)
+
+
+def members_of(settings: Settings, builder: Builder, parse: Parse) -> tuple[Member, ...]:
+    """What to build for each platform, in the order of an index. It is empty where one attribute is built as it is.
+
+    That is so where no platform is asked for but this machine's, and where the attribute path names its own system:
+    then `platforms` chooses among what was built. UsageError for platforms that can't be; BuildError where the flake
+    lacks the attribute for one of them.
+    """
+    if len(settings.flake) > 1 and not any(split_line(line)[0] for line in settings.flake):
+        return ()  # several images, each with a name, of which some commands read the first alone
+    lines = flake_lines(settings.flake or (".",))
+    wanted = buildable_platforms(settings.platforms, name="platforms") if settings.platforms else ()
+    if lines.own:
+        return _of_lines(lines, wanted, builder, parse)
+    assert lines.everywhere is not None
+    installable = parse(lines.everywhere)
+    if not wanted:
+        return _on_darwin(installable, builder)
+    if wanted == (host_platform(),) and sys.platform == "linux":
+        return ()
+    return _of_systems(installable, wanted, builder)
+
+
+def _of_lines(
+    lines: FlakeLines, wanted: Sequence[Platform], builder: Builder, parse: Parse
+) -> tuple[Member, ...]:
+    chosen = wanted or _all_of(lines)
+    others = [platform for platform in chosen if platform not in lines.own]
+    made = [
+        _member(platform, parse(lines.own[platform]), builder=builder)
+        for platform in chosen
+        if platform in lines.own
+    ]
+    if others and lines.everywhere is None:
+        raise UsageError(
+            f"platforms names {others[0]}, and no line of `flake` is for it",
+            hint=_CROSS.format(others[0]),
+        )
+    if lines.everywhere is not None and not others:
+        raise UsageError(
+            f"flake: nothing is left for {lines.everywhere!r}: each platform has a line of its own",
+            hint="leave the line out, or name the platforms that it is for in `platforms` too",
+        )
+    if others and lines.everywhere is not None:
+        installable = parse(lines.everywhere)
+        found = _of_systems(installable, others, builder)
+        made += found or [_member(platform, installable, builder=builder) for platform in others]
+    return _sorted(made)
+
+
+def _all_of(lines: FlakeLines) -> tuple[Platform, ...]:
+    """The platforms where none are asked for: those of the lines, and this machine's for the line without one."""
+    here = (host_platform(),) if lines.everywhere is not None else ()
+    return tuple(dict.fromkeys((*here, *lines.own)))
+
+
+def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: Builder) -> tuple[Member, ...]:
+    from flakeship.nix.system_attributes import attributes_by_system, packages_by_system, states_system
+
+    if states_system(installable):
+        return ()
+    systems = {platform: _system(platform) for platform in wanted}
+    if packages := packages_by_system(builder.nix, installable, list(systems.values())):
+        return _sorted(
+            [_member(platform, *packages[system], builder=builder) for platform, system in systems.items()]
+        )
+    found = attributes_by_system(builder.nix, installable, list(systems.values()))
+    return _sorted(
+        [_member(platform, found[system], builder=builder) for platform, system in systems.items() if found]
+    )
+
+
+def _on_darwin(installable: Installable, builder: Builder) -> tuple[Member, ...]:
+    """On a Mac the attribute of its Linux, where the flake has one: containers run nothing else."""
+    if sys.platform != "darwin":
+        return ()
+    from flakeship.nix.system_attributes import attributes_by_system, states_system
+
+    platform = host_platform()
+    if states_system(installable):
+        return ()
+    from flakeship.errors import BuildError
+
+    try:
+        found = attributes_by_system(builder.nix, installable, [_system(platform)])
+    except BuildError:  # what is there for the Mac alone is built for it, as Nix would
+        return ()
+    return tuple(_member(platform, each, builder=builder) for each in found.values())
+
+
+def _system(platform: Platform) -> str:
+    from flakeship.sources.closure.architecture import system_of
+
+    if system := system_of(platform):
+        return system
+    raise UsageError(
+        f"platforms names {platform}, and Nix has no system for it",
+        hint=f"{_CROSS.format(platform)}, whose attribute is cross-compiled for it",
+    )
+
+
+def _member(
+    platform: Platform, installable: Installable, described: Derivation | None = None, *, builder: Builder
+) -> Member:
+    from flakeship.commands.builder import Buildable
+    from flakeship.sources.closure.architecture import system_of
+
+    return Member(platform, system_of(platform), Buildable(builder, installable, _description=described))
+
+
+def _sorted(members: Sequence[Member]) -> tuple[Member, ...]:
+    by_platform = {member.platform: member for member in members}
+    return tuple(by_platform[platform] for platform in in_order(tuple(by_platform)))
