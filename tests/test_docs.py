@@ -161,7 +161,9 @@ def test_a_page_begins_with_what_it_is_for_and_a_long_one_lists_its_parts(page: 
     assert re.match(r"[A-Z*`]|flakeship ", beginning), f"{page.name} begins with {beginning[:40]!r}"
     assert beginning.count("\n") < 4, "the first paragraph is four lines at most"
     parts = [title for level, title in re.findall(r"^(##) +(.+?) *$", _CODE.sub("", text), re.MULTILINE)]
-    if page.parent.name == "docs" and len(parts) > 5:
+    if (
+        page.parent.name == "docs" and len(parts) > 5 and page.name != "messages.md"
+    ):  # whose parts are the exit codes
         first = text.partition("\n## ")[0]
         titles = [hit["title"] for hit in _HEADING.finditer(text) if hit[0].startswith("## ")]
         assert [title for title in titles if f"(#{anchor_of(title)})" not in first] == []
@@ -171,6 +173,8 @@ def test_every_line_of_the_pages_that_calls_flakeship_is_understood() -> None:
     """As far as its words and options: whatever else a user copies is run elsewhere."""
     seen = 0
     for page in PAGES:
+        if page.name == "messages.md":  # its lines are those that fail
+            continue
         for code in _CODE.finditer(page.read_text()):
             for line in _WRITTEN.finditer(code[0].strip("`")):
                 words = re.split(r" \\?\| ", line["words"])[0]

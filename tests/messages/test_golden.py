@@ -41,8 +41,10 @@ HEADINGS = {
 }
 BEGINNING = """# Messages
 
-What flakeship writes when something fails, most common first within each exit code: what failed and why, and behind the arrow
-what to do next. Search this page for the words that you see. Each message was made by causing the failure; the name of the
+What flakeship writes when something fails: what failed and why, and behind the arrow what to do next. Search this page for the
+words that you see; within each exit code the most common come first.
+
+Each message was made by causing the failure; the name of the
 folder, `/project`, and the port 5000 stand for those of the test. Where an input was given on the command line a message names its
 flag (`--tags`), in a workflow its name (`tags`). The messages under "Nix" are what becomes of the words of Nix.
 """

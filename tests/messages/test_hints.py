@@ -13,9 +13,9 @@ VERBS = frozenset(
     re.findall(
         r"\w+",
         """
-        add allow ask build change check choose close commit compare configure copy correct create decode decrypt delete do drop end
-        fetch free give install keep leave let list log look make name pipe press publish pull push put raise read redirect remove
-        run send set ship start take unpack unset use write
+        add allow ask begin build change check choose close commit compare configure copy correct create decode decrypt delete do drop end
+        fetch free give install keep leave let list log look make merge name pipe press publish pull push put raise read redirect remove
+        run send set state ship start take unpack unset use write
         """,
     )
 )

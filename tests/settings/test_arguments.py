@@ -389,7 +389,9 @@ def test_an_installable_is_no_reference(installable: str) -> None:
 @pytest.mark.parametrize("written", ["-", "/dev/stdin", "oci-archive:-", "docker-archive:/dev/fd/0:app:1"])
 @pytest.mark.parametrize("variable", ["INPUT_SOURCE", "FLAKESHIP_SOURCE"])
 def test_no_input_of_ci_comes_through_a_pipe(written: str, variable: str) -> None:
-    with pytest.raises(UsageError, match="by a variable or an input of CI, where nobody pipes") as caught:
+    with pytest.raises(
+        UsageError, match="by a variable or an input of CI, where no image is piped"
+    ) as caught:
         settings(**{variable: written})
     assert "flakeship publish -" in caught.value.hint
     assert settings("--source", written, **{variable: "x"}).source == written

@@ -285,7 +285,7 @@ def test_a_wrong_merge_is_refused_before_a_tag_is_touched(jobs: Jobs, wrong: Wro
     ("platforms", "words"),
     [
         ("", "which platforms the image is to have"),
-        ("linux", "'linux' is no platform"),
+        ("linux", "'linux' is not a platform"),
         (f"{BOTH},linux/s390x", "there is no leg for linux/s390x"),
     ],
 )
@@ -325,7 +325,7 @@ def test_an_immutable_tag_is_named_and_keeps_its_image(
     monkeypatch.setattr(MemoryRegistry, "answer", immutable)
     done = repository.merge(*first, "--platforms", BOTH, "--annotations", "a=b")
     assert done.code == 5
-    assert f"the tag {repository.image}:1 is immutable, and names another image: {there}" in done.log
+    assert f"the tag {repository.image}:1 is immutable and names another image: {there}" in done.log
     assert registry.digest(repository.repository, "1") == there
 
 

@@ -26,7 +26,7 @@ def check_alike(legs: Sequence[Leg], emit: events.Emit) -> None:
         "run",
         lambda leg: leg.run,
         emit,
-        hint="merge what one run has built. A file of an earlier run may have been left behind, or an artifact of it fetched",
+        hint="merge what one run has built; look for a file that an earlier run left behind, or an artifact of another run",
     )
     _compare(
         legs,
@@ -59,7 +59,7 @@ def check_platforms(legs: Sequence[Leg], wanted: Sequence[Platform], *, all_know
     if lacking and (all_known or len(known) == len(legs)):
         raise RejectedError(
             f"there is no leg for {_listed(lacking)}; those given are {', '.join(leg.name for leg in legs)}",
-            hint="Did its job fail, or hand nothing on? A merge without it would take the platform from its users",
+            hint="look whether its job failed, or handed nothing on; without it the platform would be taken from its users",
         )
 
 

@@ -122,12 +122,12 @@ def _first(leg: Leg, reader: RepositoryReader, reference: Reference) -> LegImage
     except ValueError as error:
         raise NotAnImageError(
             f"{leg.name} is no image: {error}",
-            hint="Is it another kind of artifact, or damaged? Push it again",
+            hint="push it again, if it is damaged and no other kind of artifact",
         ) from error
     if leg.config and image.config_descriptor.digest != leg.config:
         raise RejectedError(
             f"{leg.name} states the config {leg.config}, and its manifest {digest} has {image.config_descriptor.digest}",
-            hint="the file belongs to another image; hand over the one that the job wrote",
+            hint="give the file that the job wrote; this one belongs to another image",
         )
     platform = _platform(leg, image)
     descriptor = Descriptor(
@@ -153,7 +153,7 @@ def _platform(leg: Leg, image: ExistingImage) -> Platform:
     if leg.platform and not platform.means(leg.platform):
         raise RejectedError(
             f"{leg.name} is said to be for {leg.platform}, and its config is for {platform}",
-            hint="Were two legs mixed up? Else mend the image's own config, or use `override-platform` in the job that pushes it",
+            hint="look whether two legs were mixed up; if not, correct the image's own config, or set `override-platform` in the job that pushes it",
         )
     return platform
 

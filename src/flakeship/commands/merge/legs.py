@@ -21,7 +21,7 @@ _LIMIT: Final = 8 << 20
 _MOST: Final = 32
 _STATED: Final = re.compile(r"([a-z0-9]+/[a-z0-9_-]+(?:/[a-z0-9]+)?)=(.+)", re.ASCII)
 _PATTERN: Final = re.compile(r"[*?\[]")
-_AGAIN: Final = "hand over the file that the job wrote, whole and as it is"
+_AGAIN: Final = "give the file that the job wrote, whole and as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def read_legs(lines: Sequence[str], cwd: Path) -> tuple[Leg, ...]:
             if len(found) > _MOST:
                 raise UsageError(
                     f"more than {_MOST} legs are given, and an image has one for each platform",
-                    hint="Is a folder or a pattern too wide? Name the files of one image",
+                    hint="name the files of one image; a folder or a pattern may be too wide",
                 )
     if not found:
         raise UsageError(
@@ -125,7 +125,7 @@ def _files(line: str, cwd: Path) -> list[Path]:
     if not files:
         raise UsageError(
             f"legs: {what} has no file of a leg" if path.is_dir() else f"legs: there is no file {what}",
-            hint=f"the jobs that build must hand on {FILES}: as an artifact, or the output `metadata`",
+            hint=f"let the jobs that build hand on {FILES} as an artifact, or the output `metadata`",
         )
     return files
 
@@ -148,7 +148,7 @@ def _of_text(data: bytes, name: str) -> Leg:
     try:
         document = json_of(data)
     except ValueError as error:
-        raise UsageError(f"{name} is no leg: {error}", hint=f"Was it cut? {_AGAIN}") from None
+        raise UsageError(f"{name} is no leg: {error}", hint=f"look whether it was cut; {_AGAIN}") from None
     if not isinstance(document, dict):
         raise UsageError(f"{name} is no leg: it is no JSON object", hint=_AGAIN)
     record = document.get(LEG)
@@ -180,7 +180,7 @@ def _of_something_else(document: Mapping[str, Any], name: str) -> UsageError:
         if "containerimage.digest" in document
         else "a file of another tool"
     )
-    return UsageError(f"{name} is {what}", hint="the jobs that build need `push-by-digest: true`")
+    return UsageError(f"{name} is {what}", hint="give the jobs that build `push-by-digest: true`")
 
 
 def _of_record(name: str, document: Mapping[str, Any], record: Mapping[str, Any]) -> Leg:
