@@ -262,7 +262,7 @@ WRONG: dict[Wrong, tuple[int, str]] = {
     name_with_capital_letters: (2, "lower case"),
     legs_that_would_be_tagged_differently: (7, "would be tagged ghcr.io/octo/harbour:2, and"),
     no_tag_for_references: (2, "nothing says how to tag the image"),
-    leg_that_was_not_pushed: (7, "was not pushed: `push` is false"),
+    leg_that_was_not_pushed: (7, "was not pushed: `--push` is false"),
     rule_that_asks_nix: (2, "`type=nix` asks the flake"),
 }
 
