@@ -6,6 +6,7 @@ import argparse
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from flakeship import __doc__ as summary
@@ -13,6 +14,7 @@ from flakeship import __version__
 from flakeship.errors import UsageError
 from flakeship.settings.fields import Heading, Input
 from flakeship.settings.variables import nearest
+from flakeship.store_paths import STORE, whole_store_path
 
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
@@ -78,36 +80,108 @@ def with_values(argv: Sequence[str], declared: Mapping[str, Input]) -> list[str]
     return written
 
 
-def place(words: Sequence[str], given: dict[str, Any]) -> None:
-    """Take what `publish` is given without flags: an installable, unless a flag says what to publish, then references."""
+def without_help(argv: Sequence[str]) -> list[str]:
+    """Write `help publish` as `publish --help`, and `help` alone as `--help`."""
+    return [*argv[1:2], "--help"] if argv[0] == "help" else [*argv]
+
+
+def check_filled(words: Sequence[str], given: Mapping[str, Any], declared: Iterable[Input]) -> None:
+    """UsageError for an empty word or value: it is what a shell leaves of a variable that is not set.
+
+    In the environment an empty value is unset, for there it is how CI hands over what nobody wrote.
+    """
+    for place_, word in enumerate(words):
+        if not word.strip():
+            raise _empty("REFERENCE" if place_ else "INSTALLABLE")
+    for item in declared:
+        name = f"{item.attribute}_file" if item.secret else item.attribute
+        value = given.get(name)
+        written = value if isinstance(value, list) else [] if value is None else [value]
+        if item.kind != "verbatim" and any(isinstance(text, str) and not text.strip() for text in written):
+            positional = item.name in POSITIONAL.values()
+            raise _empty(item.name.upper() if positional else f"--{name.replace('_', '-')}")
+
+
+def _empty(what: str) -> UsageError:
+    return UsageError(
+        f"{what} is empty (an unset variable?)", hint="look at how the variable is spelled, or leave it out"
+    )
+
+
+def place(words: Sequence[str], given: dict[str, Any]) -> tuple[str, ...]:
+    """Take what `publish` is given without flags: an installable, unless a flag says what to publish, then references.
+
+    Return what the user should know of it.
+    """
     named = any(given.get(name) for name in ("flake", "source", "file"))
     first = 0 if named else 1
     _check_words(words, first)
+    notices: tuple[str, ...] = ()
     if words and not named:
         is_source = words[0] in STDINS or words[0].startswith((*SOURCES, *_DESCRIPTORS))
+        if not is_source and (what := _built_already(words[0])):
+            is_source = True
+            notices = (f"{words[0]} is {what}, so it is taken as `source`, and nothing is built",)
         given.update({"source": words[0]} if is_source else {"flake": [words[0]]})
     if words[first:]:
         given["tags"] = [*(given.get("tags") or ()), *words[first:]]
+    return notices
+
+
+# docs/decisions.md#a-file-is-no-flake
+def _built_already(word: str) -> str:
+    """Say what lies at a path that can't be a flake: a file, or what a link leads to in the store; else return an empty text."""
+    path = Path(word)
+    try:
+        if path.name == "flake.nix" or (path / "flake.nix").exists():
+            return ""
+        if whole_store_path(path):
+            return "a store path" if word.startswith(STORE) else "a link into the store"
+        return "a file" if path.exists() and not path.is_dir() else ""
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return ""
 
 
 _DESCRIPTORS: Final = ("/dev/fd/", "/proc/self/fd/")
 """What a shell writes for `<(…)` begins so."""
 
 
+_ALONE: Final = frozenset({"--help", "-h", "--version", "-V"})
+"""What may stand in the place of a command."""
+
+
 def check_command(word: str) -> None:
     """UsageError for a word that is no command; what begins with a dash may be `--help`."""
-    if word.startswith("-") or word in COMMANDS:
+    if word in COMMANDS or word in _ALONE:
         return
-    usual = "flakeship publish " + word if set(word) & set("#./:") else "flakeship --help"
-    raise UsageError(
-        f"there is no command {word!r}{nearest(word, COMMANDS)}",
-        hint=f"`{usual}` {'builds and pushes it' if word in usual else 'lists the commands'}",
-    )
+    if word.startswith("-"):
+        raise UsageError(
+            f"there is no option {word} before a command",
+            hint="`flakeship --version` tells the version, `flakeship --help` the commands",
+        )
+    from flakeship.settings.habits import command_by_habit
+
+    if ours := command_by_habit(word):
+        raise UsageError(f"there is no command {word!r}", hint=ours)
+    if _REFERENCE.fullmatch(word):
+        hint = f"`flakeship publish . {word}` builds the flake here and pushes it there"
+    elif set(word) & set("#./:"):
+        hint = f"`flakeship publish {word}` builds it, and pushes it to the references behind it"
+    else:
+        hint = "`flakeship --help` lists the commands"
+    raise UsageError(f"there is no command {word!r}{nearest(word, COMMANDS)}", hint=hint)
 
 
 def _check_words(words: Sequence[str], first: int) -> None:
     """UsageError for a reference in the place of what is built, and for what is built in the place of a reference."""
     if first and words and _REFERENCE.fullmatch(words[0]):
+        what = next((word for word in words[1:] if _says_what(word)), "")
+        if what:
+            others = [word for word in words if word != what]
+            raise UsageError(
+                f"{words[0]!r} is a place to push to, and {what!r} behind it says what",
+                hint=f"swap them: `flakeship publish {' '.join([what, *others])}`",
+            )
         raise UsageError(
             f"{words[0]!r} is a place to push to, and nothing before it says what",
             hint=f"`flakeship publish . {words[0]}` builds the flake here; an image that is there already is docker://{words[0]}",
@@ -117,11 +191,16 @@ def _check_words(words: Sequence[str], first: int) -> None:
             raise UsageError(
                 f"{word!r} is no reference to push to", hint=f"a destination of another kind is `--to {word}`"
             )
-        if "#" in word or word == "-" or word.startswith((".", "/")):
+        if _says_what(word):
             raise UsageError(
                 f"{word!r} says what to publish, and that is said already",
                 hint="behind it stand references; of several attributes each is `--flake NAME=INSTALLABLE`",
             )
+
+
+def _says_what(word: str) -> bool:
+    """Whether a word can't be a reference, and looks like what is to be published."""
+    return "#" in word or word == "-" or word.startswith((".", "/"))
 
 
 def is_stdin(source: str) -> bool:
@@ -134,7 +213,17 @@ class _Parser(argparse.ArgumentParser):
     """argparse, but a mistake becomes a UsageError."""
 
     def error(self, message: str) -> NoReturn:
+        if message.endswith("expected one argument"):
+            flag = message.removeprefix("argument ").partition(":")[0].partition("/")[0]
+            raise UsageError(f"{flag} needs a value", hint=self._values_of(flag))
         raise UsageError(message, hint=f"`{self.prog} --help` lists what it takes")
+
+    def _values_of(self, flag: str) -> str:
+        """Say what is written behind an option; argparse takes a value with a dash in front for another option."""
+        action = self._option_string_actions[flag]
+        value = str(action.metavar)
+        written = f"`{flag} {value}`" if "|" not in value else f"one of {value.replace('|', ', ')}"
+        return f"write {written}; a value that begins with a dash stands behind `=`: `{flag}=-…`"
 
 
 class _Help(argparse.Action):
@@ -150,7 +239,7 @@ class _Help(argparse.Action):
 
 def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     """Return the error for a word that means nothing: with our words where it is an option of another tool, else the nearest."""
-    if command in {"publish", "inspect"}:
+    if command in {"publish", "inspect", "doctor"}:
         from flakeship.settings.habits import of_other_tools
 
         if ours := of_other_tools(word, command=command):
