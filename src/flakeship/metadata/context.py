@@ -66,6 +66,8 @@ class Context:
     image_given_by: str = ""
     run_url: str = ""
     short_sha_length: int = 7
+    describes_source: bool = True
+    """False where the commit is not that of what is published, so that no label may name it."""
     notices: tuple[str, ...] = ()
     """What the user should know of how this was found out (a payload that could not be read)."""
 
@@ -77,7 +79,8 @@ class Context:
     @property
     def committed(self) -> datetime | None:
         """The commit's date; None where it is unknown and `commit_date`, which templates need, is the date of the run."""
-        return self.commit_date if self.sha and self.commit_date != self.run_date else None
+        known = self.describes_source and self.sha and self.commit_date != self.run_date
+        return self.commit_date if known else None
 
     @property
     def branch(self) -> str:

@@ -85,6 +85,10 @@ def without_help(argv: Sequence[str]) -> list[str]:
     return [*argv[1:2], "--help"] if argv[0] == "help" else [*argv]
 
 
+_MAY_BE_EMPTY: Final = frozenset({"labels", "annotations"})
+"""What another tool gives for these is handed on, and may be nothing."""
+
+
 def check_filled(words: Sequence[str], given: Mapping[str, Any], declared: Iterable[Input]) -> None:
     """UsageError for an empty word or value: it is what a shell leaves of a variable that is not set.
 
@@ -97,7 +101,11 @@ def check_filled(words: Sequence[str], given: Mapping[str, Any], declared: Itera
         name = f"{item.attribute}_file" if item.secret else item.attribute
         value = given.get(name)
         written = value if isinstance(value, list) else [] if value is None else [value]
-        if item.kind != "verbatim" and any(isinstance(text, str) and not text.strip() for text in written):
+        if (
+            item.kind != "verbatim"
+            and item.name not in _MAY_BE_EMPTY
+            and any(isinstance(text, str) and not text.strip() for text in written)
+        ):
             positional = item.name in POSITIONAL.values()
             raise _empty(item.name.upper() if positional else f"--{name.replace('_', '-')}")
 

@@ -122,7 +122,7 @@ _COMMANDS: Final = {
     "copy": _COPY,
     "cp": _COPY,
     "sync": _COPY,
-    "tag": f"{_COPY}; with `--auto-labels false --created keep` it keeps its digest",
+    "tag": f"{_COPY}; on a laptop it keeps its digest, in CI with `--auto-labels false --created keep`",
     "pull": "write `flakeship publish docker://REFERENCE --to oci:DIR`, or to docker-daemon:",
     "version": "write `flakeship --version`",
     "run": "load it with `flakeship publish INSTALLABLE --to docker-daemon:NAME:TAG`, then `docker run NAME:TAG`",
