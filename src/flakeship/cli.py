@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 from urllib.parse import unquote
 
 from flakeship import __version__
@@ -27,7 +27,12 @@ from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
 
 if TYPE_CHECKING:
+    from flakeship.events import Emit, Event
     from flakeship.settings.declaration import Settings
+
+
+_LAPTOP: Final = "local"
+"""The platform on which a run was started by a command line, so that its inputs are options."""
 
 
 def entry() -> NoReturn:
@@ -132,7 +137,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord) -> None:
     for secret in (*secrets, *_of_proxies(os.environ), *_given_to_nix(settings, os.environ)):
         learn(secret)
     with platform.open_log(sys.stderr, settings.log_level, os.environ, secrets=secrets) as written:
-        log = events.redacting(written)
+        log = events.redacting(_with_options(written) if platform.NAME == _LAPTOP else written)
         if invocation.command in PUBLISHING:  # a build may take long; the others answer at once
             tags.begin()
             log(events.Started(__version__))
@@ -228,12 +233,39 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
         return text.encode(error.encoding, "backslashreplace"), error.end
 
 
+def _spelled(text: str) -> str:
+    if "`" not in text and not text.startswith("tags, line"):
+        return text
+    from flakeship.settings.spelling import as_options
+
+    return as_options(text)
+
+
+def _with_options(emit: Emit) -> Emit:
+    """Spell the inputs of warnings and notices as the options that they are on a command line."""
+    from flakeship.events import Notice, Warned
+
+    def onward(event: Event) -> None:
+        match event:
+            case Warned():
+                event = Warned(_spelled(event.text), _spelled(event.hint))
+            case Notice():
+                event = Notice(_spelled(event.text))
+            case _:
+                pass
+        emit(event)
+
+    return onward
+
+
 def _tell(error: Error) -> None:
     from flakeship.ci.platforms import current_platform, shipped_folders, summarise
     from flakeship.report.markdown import failure_markdown
 
     platform = current_platform(os.environ)
     hint = error.hint or error.usual_hint
+    if platform.NAME == _LAPTOP:
+        error.message, hint = _spelled(error.message), _spelled(hint)
     error.message, error.hint, error.detail = map(redacted, (error.message, hint, error.detail))
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path(), environ=os.environ)

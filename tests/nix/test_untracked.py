@@ -122,3 +122,10 @@ def test_a_complaint_about_another_file_of_the_same_name_names_none(repository: 
     said = "main.c:1:2: error: expected ';'"
     assert hint_untracked(parsed(repository), said, environ=ENVIRON) == ""
     assert "old/main.c" in hint_untracked(parsed(repository), "main.c: No such file", environ=ENVIRON)
+
+
+def test_a_link_into_the_store_is_no_file_of_the_flake(repository: Path) -> None:
+    for name in ("result", "result-doc"):
+        (repository / name).symlink_to(f"/nix/store/{'0' * 32}-image.tar.gz")
+    (repository / "new.nix").symlink_to("flake.nix")
+    assert untracked_files(parsed(repository), environ=ENVIRON) == ("new.nix",)

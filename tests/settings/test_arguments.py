@@ -565,3 +565,16 @@ def test_what_argparse_ends_by_itself(flag: str, capsys: pytest.CaptureFixture[s
         read([flag], {}, io.StringIO())
     assert caught.value.code == 0
     assert "flakeship" in capsys.readouterr().out
+
+
+def test_a_secret_at_a_terminal_is_asked_for_without_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("getpass.getpass", lambda prompt: CANARY + prompt)
+    found = read(["publish", "--password-stdin"], {}, Terminal("echoed"))
+    assert found.settings.password == f"{CANARY}password: "
+    monkeypatch.setattr("getpass.getpass", lambda _: "")
+    with pytest.raises(UsageError, match="holds nothing"):
+        read(["publish", "--password-stdin"], {}, Terminal())

@@ -65,7 +65,9 @@ def _known(cause: BaseException, origin: Origin) -> WireError | ResourceError | 
             )
         case ConnectionRefusedError():
             return WireError(
-                f"{origin} refused the connection", hint="Is the registry running, and the port right?"
+                f"{origin} refused the connection",
+                hint="Is the registry running, and the port right?",
+                tries=2 if origin.is_loopback else None,  # what does not run on this machine won't by waiting
             )
         case lib.NewConnectionError():  # a subclass of ConnectTimeoutError in urllib3; its cause says more
             return None

@@ -12,6 +12,7 @@ from flakeship import process
 from flakeship.confinement import variables
 from flakeship.errors import ResourceError
 from flakeship.nix.installable import Installable
+from flakeship.store_paths import whole_store_path
 
 _SHOWN: Final = 10
 _ABSENT: Final = re.compile(
@@ -23,7 +24,7 @@ _QUOTES: Final = "'\"`\u2018\u2019"
 
 
 def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the paths below the flake's folder that git neither tracks nor ignores.
+    """Return the paths below the flake's folder that git neither tracks nor ignores, but for links into the store such as `result`.
 
     There are none if the flake is not local, or is read without git (`path:`), or git does not run.
     """
@@ -46,7 +47,8 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
         )
     except (process.NotStartedError, ResourceError, TimeoutError):
         return ()
-    return tuple(name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
+    names = (name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
+    return tuple(name for name in names if not whole_store_path(installable.directory / name))
 
 
 def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from flakeship.image.media_types import OCI
 from flakeship.registry.errors import ErrorAnswer
+from flakeship.registry.reference import DOCKER_HUB
 
 _LOGIN: Final = "Log in before (docker login HOST), or give username and password."
 
@@ -53,10 +54,10 @@ def hint_for_manifest(answer: ErrorAnswer, media_type: str, layers: Iterable[str
     if answer.status not in _UNKNOWN_TYPE or _OF_SOMETHING_ELSE & set(answer.codes):
         return ""
     if any(layer.endswith("+zstd") for layer in layers):
-        return "If the registry takes no layers of zstd, which many don't, set compression: gzip."
+        return "If the registry takes no layers of zstd, which many don't, set `compression: gzip`."
     if media_type in (OCI.manifest, OCI.index):
-        return "If the registry is too old for images of OCI, set media-types: docker."
-    return "If the registry takes images of OCI alone, set media-types: oci."
+        return "If the registry is too old for images of OCI, set `media-types: docker`."
+    return "If the registry takes images of OCI alone, set `media-types: oci`."
 
 
 def hint_for(registry: str, *, platform_hint: Callable[[str], str] = lambda _: "") -> str:
@@ -67,3 +68,18 @@ def hint_for(registry: str, *, platform_hint: Callable[[str], str] = lambda _: "
     host = registry.partition(":")[0]
     known = (hint for pattern, hint in _HINTS if re.fullmatch(pattern, host))
     return next(known, "") or platform_hint(host) or _LOGIN.replace("HOST", registry)
+
+
+def hint_for_implied(registry: str, repository: str, tag: str) -> str:
+    """Say what a name without a host means, where nobody may push it: a repository of Docker Hub for Docker's own images.
+
+    Empty for any other repository.
+    """
+    name = repository.removeprefix("library/")
+    if registry != DOCKER_HUB or name == repository:
+        return ""
+    name = f"{name}:{tag}" if tag else name
+    return (
+        f"`{name}` means docker.io/library/{name}; put your registry and name in front (ghcr.io/owner/{name}), or, to load "
+        f"it only, write `to: docker-daemon:{name}`"
+    )

@@ -134,7 +134,12 @@ def _text(
 def _secret_line(item: Input, stdin: TextIO | None) -> str:
     """Python has no stdin where the process was started without one."""
     try:
-        line = stdin.readline(_SECRET_LIMIT).rstrip("\r\n") if stdin else ""
+        if stdin and stdin.isatty():
+            from getpass import getpass
+
+            line = getpass(f"{item.name}: ")
+        else:
+            line = stdin.readline(_SECRET_LIMIT).rstrip("\r\n") if stdin else ""
         if len(line) == _SECRET_LIMIT:
             raise _too_long(item, "stdin")
     except (OSError, UnicodeDecodeError):
