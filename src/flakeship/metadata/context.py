@@ -66,6 +66,8 @@ class Context:
     image_given_by: str = ""
     run_url: str = ""
     short_sha_length: int = 7
+    tags_at_head: tuple[str, ...] = ()
+    """The Git tags of the commit where a branch is checked out, so that none of them is the ref."""
     describes_source: bool = True
     """False where the commit is not that of what is published, so that no label may name it."""
     notices: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -58,12 +58,20 @@ def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str,
     a compiler's complaint about another file of the same name is none.
     """
     absent = lines_about_absence(told)
-    files = [name for name in untracked_files(installable, environ=environ) if is_named(name, absent)]
+    untracked = untracked_files(installable, environ=environ)
+    files = [name for name in untracked if is_named(name, absent)]
     if not files:
         return ""
-    shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in files[:_SHOWN])
-    more = f" (and {len(files) - _SHOWN} more)" if len(files) > _SHOWN else ""
-    return f"Nix does not see files that git does not track: `git add --intent-to-add -- {shown}`{more}"
+    kinds = {".nix", *(PurePosixPath(name).suffix for name in files)}
+    others = [name for name in untracked if name not in files and PurePosixPath(name).suffix in kinds]
+    also = f"; neither does it see {_listed(others)}" if others else ""
+    return f"Nix does not see files that git does not track: `git add --intent-to-add -- {_listed(files, '`')}{also}"
+
+
+def _listed(names: Sequence[str], end: str = "") -> str:
+    """The first names, each as a shell takes it, with `end` behind them, and how many more there are."""
+    shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in names[:_SHOWN])
+    return shown + end + (f" (and {len(names) - _SHOWN} more)" if len(names) > _SHOWN else "")
 
 
 def lines_about_absence(told: str) -> str:

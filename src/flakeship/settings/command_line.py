@@ -31,14 +31,18 @@ POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layer
 TAKES_WORDS: Final = frozenset({"publish", "doctor"})
 """The commands that take what to build, and references, without a flag."""
 
-_SHORT: Final = {"tags": ("--tag", "-t")}
+SHORT: Final = {"tags": ("--tag", "-t")}
 """Other names of a flag, as docker has them."""
 
 _WORDS: Final = "what to build, as `nix build` takes it (default: .), and the references to push it to"
 _USAGE: Final = {
     "publish": "flakeship publish [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "doctor": "flakeship doctor [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
+    "inspect": "flakeship inspect IMAGE [OPTION ...]",
+    "metadata": "flakeship metadata [OPTION ...]",
 }
+"""The commands with many options: their `--help` shows the usual ones, `--help-all` every one."""
+
 SOURCES: Final = (
     "docker://",
     "docker-archive:",
@@ -257,7 +261,7 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     files = [f"--{item.name}-file" for item in known if item.secret]
     words = [choice for item in known if item.name == POSITIONAL.get(command) for choice in item.choices]
     what = "no option" if word.startswith("-") else "nothing to do with"
-    all_ = "--help-all" if command == "publish" else "--help"
+    all_ = "--help-all" if command in _USAGE else "--help"
     return UsageError(
         f"there is {what} {word}{nearest(word, [*flags, *files, *words])}",
         hint=f"`flakeship {command} {all_}` lists all",
@@ -276,12 +280,13 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.Argume
             description=text,
             allow_abbrev=False,
             usage=_USAGE.get(command),
-            add_help=command not in TAKES_WORDS,
+            add_help=command not in _USAGE,
         )
         if command != argv[0]:
             continue
         if command in TAKES_WORDS:
             sub.add_argument("words", nargs="*", metavar="INSTALLABLE", help=_WORDS)
+        if command in _USAGE:
             sub.add_argument("-h", "--help", action=_Help, nargs=0, help="show the usual inputs and exit")
             sub.add_argument("--help-all", action="help", help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
@@ -296,7 +301,7 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.Argume
 
 def _add_flags(add: Callable[..., Any], item: Input) -> None:
     text = item.help.replace("%", "%%") + (f" (default: {item.default})" if item.default else "")
-    flags = (f"--{item.name}", *_SHORT.get(item.name, ()))
+    flags = (f"--{item.name}", *SHORT.get(item.name, ()))
     match item:
         case Input(secret=True):
             add(f"--{item.name}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")

@@ -31,6 +31,30 @@ FIRST: Final = {
 }
 """The inputs that `--help` shows: how each is written, and in a few words what it is."""
 
+_LOOKING: Final = {
+    "platforms": ("--platforms LIST", "of several platforms those to show: linux/amd64"),
+    "image-in-archive": ("--image-in-archive NAME", "which image of an archive; a number counts from 1"),
+    "username": FIRST["username"],
+    "password": FIRST["password"],
+    "registry": ("--registry HOST", "whose these are, if not of the image's registry"),
+    "plain-http": ("--plain-http HOST", "a registry without TLS; --ca FILE for a certificate"),
+    "json": ("--json", "all that is known, for programs"),
+}
+_NAMING: Final = {
+    "images": ("--images NAME", "image names without a tag: ghcr.io/me/app"),
+    "tags": ("-t, --tags RULE", "rules, bare tags or whole references"),
+    "flavor": ("--flavor RULE", "for all tags: latest=auto, prefix=TEXT, suffix=TEXT"),
+    "labels": FIRST["labels"],
+    "annotations": ("--annotations KEY=VALUE", "annotations, with LEVEL: in front for a level"),
+    "context": ("--context workflow|git", "where branch, tag and commit are read"),
+    "flake": ("--flake INSTALLABLE", "for tags that are made of a hash or version"),
+    "explain": ("--explain", "the rule that each tag came from"),
+    "bake": ("--bake", "a definition for `docker buildx bake`"),
+    "json": ("--json", "tags, labels and annotations as JSON"),
+}
+SHOWN: Final = {"publish": FIRST, "doctor": FIRST, "inspect": _LOOKING, "metadata": _NAMING}
+"""The inputs that `--help` of each command shows; `--help-all` shows every one."""
+
 _EXAMPLES: Final = {
     "publish": """\
   flakeship publish .#image ghcr.io/me/app:1 ghcr.io/me/app:latest
@@ -39,11 +63,17 @@ _EXAMPLES: Final = {
   ./result | flakeship publish - ghcr.io/me/app:1
 """,
     "doctor": "  flakeship doctor .#image ghcr.io/me/app:1\n",
+    "inspect": """\
+  flakeship inspect ghcr.io/me/app:1
+  flakeship inspect oci:./flakeship-image
+  flakeship inspect ./result --json
+""",
+    "metadata": "  flakeship metadata --images ghcr.io/me/app --tags type=sha --explain\n",
 }
 
 
 def first_help(command: str, usage: str, text: str) -> str:
     """What `flakeship COMMAND --help` prints; `text` is what the command does."""
-    rows = (*FIRST.values(), ("-h, --help; --help-all", "this; every input"))
+    rows = (*SHOWN[command].values(), ("-h, --help; --help-all", "this; every input"))
     options = "".join(f"  {flag:25} {words}\n" for flag, words in rows)
     return f"usage: {usage}\n\n{text}.\n\n{options}\nexamples:\n{_EXAMPLES[command]}"

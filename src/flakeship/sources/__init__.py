@@ -123,5 +123,8 @@ def _no_image(path: Path, head: bytes) -> NotAnImageError:
     elif head.startswith(b"#!"):
         what, hint = "a script that may not be executed", "make it executable (chmod +x)"
     else:
-        what, hint = "none of the kinds that flakeship knows", f"point it at an image made by {_IMAGES}"
+        what, hint = (
+            "none of the kinds that flakeship knows",
+            f"point it at an image made by {_IMAGES}, or at a plain package with a program in its bin/",
+        )
     return NotAnImageError(f"{path} is no image: it is {what}", hint=hint)
