@@ -67,7 +67,7 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
         return error.exit_code
     except Error as end:
         error = tags.failed(end)
-        _tell(error)
+        _tell(error, places=argv[:1] not in (["publish"], ["doctor"]))
         return error.exit_code
     except SystemExit as end:  # argparse: --help and --version
         return int(end.code or 0)
@@ -233,12 +233,12 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
         return text.encode(error.encoding, "backslashreplace"), error.end
 
 
-def _spelled(text: str) -> str:
-    if "`" not in text and not text.startswith("tags, line"):
+def _spelled(text: str, *, places: bool = True) -> str:
+    if "`" not in text and (places or not text.startswith("tags, line")):
         return text
-    from flakeship.settings.spelling import as_options
+    from flakeship.settings.spelling import as_options, as_words
 
-    return as_options(text)
+    return as_options(text if places else as_words(text))
 
 
 def _with_options(emit: Emit) -> Emit:
@@ -258,14 +258,15 @@ def _with_options(emit: Emit) -> Emit:
     return onward
 
 
-def _tell(error: Error) -> None:
+def _tell(error: Error, *, places: bool = True) -> None:
+    """`places` is False where references are words of their own, which have no line."""
     from flakeship.ci.platforms import current_platform, shipped_folders, summarise
     from flakeship.report.markdown import failure_markdown
 
     platform = current_platform(os.environ)
     hint = error.hint or error.usual_hint
     if platform.NAME == _LAPTOP:
-        error.message, hint = _spelled(error.message), _spelled(hint)
+        error.message, hint = _spelled(error.message, places=places), _spelled(hint)
     error.message, error.hint, error.detail = map(redacted, (error.message, hint, error.detail))
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path(), environ=os.environ)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
             "did you mean `stream`? its images: image, ",
         ),
         (("--flake", "./none"), "there is no folder", "working folder"),
-        (("--flake", ".#unfree"), "unfree-1.0, whose licence is unfree", "`allow-unfree: true`"),
+        (("--flake", ".#unfree"), "unfree-1.0, whose licence is unfree", "`--allow-unfree true`"),
         (("--flake", ".#throws"), "this attribute is broken on purpose", ""),
         (("--flake", ".#hello", "--nix-config", "sandbox = perhaps"), "perhaps", ""),
         (("--flake", ".#unfetched", "--nix-config", "download-attempts = 1"), "cannot be downloaded", ""),

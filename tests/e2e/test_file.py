@@ -65,7 +65,7 @@ def test_the_image_of_an_attribute(folder: Path, nix_environ: Mapping[str, str])
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--attr", "images.shapes"), "attr is for a file of Nix, and `file` is not given"),
+        (("--attr", "images.shapes"), "attr is for a file of Nix, and `--file` is not given"),
         (("--nix-path", "a=b"), "nix-path is for a file of Nix"),
         (("--file", ".", "--flake", ".#x"), "file and flake are both given"),
         (("--file", ".", "--source", "image.tar"), "file and source are both given"),

@@ -149,7 +149,7 @@ def test_the_debug_variant_needs_a_place_of_its_own(publish: Publish, tmp_path: 
         "--to", f"docker-archive:{tmp_path}/image.tar:a:1", "--debug", "--debug-shell", "path:.#shell"
     )
     assert done.returncode == 2
-    assert "holds one image, and with `debug` there are two" in done.stderr
+    assert "holds one image, and with `--debug` there are two" in done.stderr
     assert "building" not in done.stderr
 
 

@@ -157,7 +157,7 @@ def test_without_credentials_nothing_is_built_and_the_hint_says_how_to_go_on(
     ended = publish(*flags, cwd=make_flake())
     assert ended.code == 5, ended.stderr
     assert "asks for credentials, and none were found" in ended.stderr
-    assert "`push: false` builds and checks without pushing" in ended.stderr
+    assert "`--push false` builds and checks without pushing" in ended.stderr
     assert "building" not in ended.stderr
     assert not basic_registry.tags(repository)
 

@@ -80,7 +80,7 @@ def test_an_index_and_a_destination_for_one_image(run: Run, several: Path) -> No
     done = run("--source", str(several), "--to", "docker-archive:out.tar")
     assert done.returncode == 2
     assert "takes one image, and the source holds one for each of linux/amd64, linux/arm64" in done.stderr
-    assert "choose one with `platforms`" in done.stderr
+    assert "choose one with `--platforms`" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["merge-docker-images", "plain.tar"])

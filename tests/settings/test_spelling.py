@@ -14,7 +14,7 @@ from flakeship.settings.arguments import read
 from flakeship.settings.command_line import POSITIONAL
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
-from flakeship.settings.spelling import as_options
+from flakeship.settings.spelling import as_options, as_words
 
 SOURCES = Path(__file__).parents[2] / "src/flakeship"
 OPTIONS = [item for item in inputs() if item.name not in POSITIONAL.values()]
@@ -44,13 +44,27 @@ def test_every_input_becomes_an_option_that_is_taken(item: Input, tmp_path: Path
         ("add pkgs.cacert to `contents`", "add pkgs.cacert to `contents`"),
         ("`packages: write` in the workflow", "`packages: write` in the workflow"),
         ("`docker login` before, `type=ref,event=branch`", "`docker login` before, `type=ref,event=branch`"),
-        ("tags, line 2, column 7: 'a b' is not", "REFERENCE: 'a b' is not"),
-        ("labels, line 1: x", "labels, line 1: x"),
     ],
 )
 def test_what_is_spelled_and_what_is_not(text: str, expected: str) -> None:
     assert as_options(text) == expected
     assert as_options(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "tags, line 2, column 1: 'a b' is not an image reference: x",
+            "REFERENCE: 'a b' is not an image reference: x",
+        ),
+        ("tags, line 1: 'x' is a tag without a name", "REFERENCE: 'x' is a tag without a name"),
+        ("tags, line 2, column 6: unknown type 'foo'", "tags, line 2, column 6: unknown type 'foo'"),
+        ("labels, line 1: x", "labels, line 1: x"),
+    ],
+)
+def test_a_reference_is_a_word_and_has_no_line(text: str, expected: str) -> None:
+    assert as_words(text) == expected
 
 
 def test_every_message_marks_an_input_with_a_value() -> None:

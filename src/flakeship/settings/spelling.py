@@ -14,15 +14,20 @@ _OTHER_MEANING: Final = frozenset({"contents", "created"})
 """Alone in backticks these are names in Nix, too."""
 
 _SHELL: Final = re.compile(r"[\s$&;()<>|*?{}\\]")
-_PLACE: Final = re.compile(r"^tags, line [0-9]+(, column [0-9]+)?: ")
+_PLACE: Final = re.compile(
+    r"^tags, line [0-9]+(, column [0-9]+)?: (?=.* (is not an image reference|is a tag without a name|is not a tag)\b)",
+    re.DOTALL,
+)
 
 
 def as_options(text: str) -> str:
-    """Spell the inputs of a message as options: `push: false` becomes `--push false`, `images` becomes `--images`.
+    """Spell the inputs of a message as options: `push: false` becomes `--push false`, `images` becomes `--images`."""
+    return _MARKED.sub(_option, text)
 
-    A place in the input `tags` becomes REFERENCE, which is what its words are called there.
-    """
-    return _PLACE.sub("REFERENCE: ", _MARKED.sub(_option, text))
+
+def as_words(text: str) -> str:
+    """Call a reference by what it is among the words of a command line, where the input `tags` has no lines."""
+    return _PLACE.sub("REFERENCE: ", text)
 
 
 def _option(hit: re.Match[str]) -> str:
