@@ -33,4 +33,4 @@ def test_every_error_has_a_hint() -> None:
 
 def test_an_error_of_a_registry_without_a_hint_gets_the_usual_one(capsys: pytest.CaptureFixture[str]) -> None:
     cli._tell(WireError("it answered 412"))
-    assert "`log-level: debug` shows each request" in capsys.readouterr().err
+    assert "`--log-level debug` shows each request" in capsys.readouterr().err
