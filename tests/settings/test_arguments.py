@@ -411,6 +411,7 @@ def test_help_is_a_command_too(words: list[str], usage: str, capsys: pytest.Capt
         ([".#image", ""], "REFERENCE"),
         ([".#image", "h/a:1", " "], "REFERENCE"),
         (["", "h/a:1"], "INSTALLABLE"),
+        (["--flake", ".#image", ""], "REFERENCE"),
         ([".#image", "--tags", ""], "--tags"),
         ([".#image", "--tags=h/a:1", "-t", ""], "--tags"),
         ([".#image", "--to="], "--to"),

@@ -17,18 +17,15 @@ from flakeship.settings.command_line import (
     TAKES_WORDS,
     TRUE,
     check_command,
-    check_filled,
-    is_stdin,
     parser_of,
-    place,
     unknown,
     with_values,
-    without_help,
 )
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Input
 from flakeship.settings.sizes import parse_size
 from flakeship.settings.variables import check_passed, nearest, variables_of
+from flakeship.settings.words import check_filled, is_stdin, place, without_help
 
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
 """What Python makes of such bytes."""

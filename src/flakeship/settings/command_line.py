@@ -6,7 +6,6 @@ import argparse
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from flakeship import __doc__ as summary
@@ -14,7 +13,6 @@ from flakeship import __version__
 from flakeship.errors import UsageError
 from flakeship.settings.fields import Heading, Input
 from flakeship.settings.variables import nearest
-from flakeship.store_paths import STORE, whole_store_path
 
 COMMANDS: Final = {
     "publish": "Build a flake attribute, stamp the image and send it where it goes",
@@ -43,21 +41,8 @@ _USAGE: Final = {
 }
 """The commands with many options: their `--help` shows the usual ones, `--help-all` every one."""
 
-SOURCES: Final = (
-    "docker://",
-    "docker-archive:",
-    "oci-archive:",
-    "oci:",
-    "dir:",
-    "docker-daemon:",
-    "containers-storage:",
-)
-"""An image that exists already begins so: containers-transports(5)."""
 
-STDINS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
-"""A source that comes through stdin is written so, also behind a word of `SOURCES`."""
-
-_REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
+REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
 """A reference that Nix reads as no installable: what has a colon behind a slash is no path and no URL to it."""
 
 TRUE: Final = frozenset({"true", "1", "yes", "on"})
@@ -84,80 +69,6 @@ def with_values(argv: Sequence[str], declared: Mapping[str, Input]) -> list[str]
     return written
 
 
-def without_help(argv: Sequence[str]) -> list[str]:
-    """Write `help publish` as `publish --help`, and `help` alone as `--help`."""
-    return [*argv[1:2], "--help"] if argv[0] == "help" else [*argv]
-
-
-_MAY_BE_EMPTY: Final = frozenset({"labels", "annotations"})
-"""What another tool gives for these is handed on, and may be nothing."""
-
-
-def check_filled(words: Sequence[str], given: Mapping[str, Any], declared: Iterable[Input]) -> None:
-    """UsageError for an empty word or value: it is what a shell leaves of a variable that is not set.
-
-    In the environment an empty value is unset, for there it is how CI hands over what nobody wrote.
-    """
-    for place_, word in enumerate(words):
-        if not word.strip():
-            raise _empty("REFERENCE" if place_ else "INSTALLABLE")
-    for item in declared:
-        name = f"{item.attribute}_file" if item.secret else item.attribute
-        value = given.get(name)
-        written = value if isinstance(value, list) else [] if value is None else [value]
-        if (
-            item.kind != "verbatim"
-            and item.name not in _MAY_BE_EMPTY
-            and any(isinstance(text, str) and not text.strip() for text in written)
-        ):
-            positional = item.name in POSITIONAL.values()
-            raise _empty(item.name.upper() if positional else f"--{name.replace('_', '-')}")
-
-
-def _empty(what: str) -> UsageError:
-    return UsageError(
-        f"{what} is empty (an unset variable?)", hint="look at how the variable is spelled, or leave it out"
-    )
-
-
-def place(words: Sequence[str], given: dict[str, Any]) -> tuple[str, ...]:
-    """Take what `publish` is given without flags: an installable, unless a flag says what to publish, then references.
-
-    Return what the user should know of it.
-    """
-    named = any(given.get(name) for name in ("flake", "source", "file"))
-    first = 0 if named else 1
-    _check_words(words, first)
-    notices: tuple[str, ...] = ()
-    if words and not named:
-        is_source = words[0] in STDINS or words[0].startswith((*SOURCES, *_DESCRIPTORS))
-        if not is_source and (what := _built_already(words[0])):
-            is_source = True
-            notices = (f"{words[0]} is {what}, so it is taken as `source`, and nothing is built",)
-        given.update({"source": words[0]} if is_source else {"flake": [words[0]]})
-    if words[first:]:
-        given["tags"] = [*(given.get("tags") or ()), *words[first:]]
-    return notices
-
-
-# docs/decisions.md#a-file-is-no-flake
-def _built_already(word: str) -> str:
-    """Say what lies at a path that can't be a flake: a file, or what a link leads to in the store; else return an empty text."""
-    path = Path(word)
-    try:
-        if path.name == "flake.nix" or (path / "flake.nix").exists():
-            return ""
-        if whole_store_path(path):
-            return "a store path" if word.startswith(STORE) else "a link into the store"
-        return "a file" if path.exists() and not path.is_dir() else ""
-    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
-        return ""
-
-
-_DESCRIPTORS: Final = ("/dev/fd/", "/proc/self/fd/")
-"""What a shell writes for `<(…)` begins so."""
-
-
 _ALONE: Final = frozenset({"--help", "-h", "--version", "-V"})
 """What may stand in the place of a command."""
 
@@ -175,50 +86,13 @@ def check_command(word: str) -> None:
 
     if ours := command_by_habit(word):
         raise UsageError(f"there is no command {word!r}", hint=ours)
-    if _REFERENCE.fullmatch(word):
+    if REFERENCE.fullmatch(word):
         hint = f"`flakeship publish . {word}` builds the flake here and pushes it there"
     elif set(word) & set("#./:"):
         hint = f"`flakeship publish {word}` builds it, and pushes it to the references behind it"
     else:
         hint = "`flakeship --help` lists the commands"
     raise UsageError(f"there is no command {word!r}{nearest(word, COMMANDS)}", hint=hint)
-
-
-def _check_words(words: Sequence[str], first: int) -> None:
-    """UsageError for a reference in the place of what is built, and for what is built in the place of a reference."""
-    if first and words and _REFERENCE.fullmatch(words[0]):
-        what = next((word for word in words[1:] if _says_what(word)), "")
-        if what:
-            others = [word for word in words if word != what]
-            raise UsageError(
-                f"{words[0]!r} is a place to push to, and {what!r} behind it says what",
-                hint=f"swap them: `flakeship publish {' '.join([what, *others])}`",
-            )
-        raise UsageError(
-            f"{words[0]!r} is a place to push to, and nothing before it says what",
-            hint=f"`flakeship publish . {words[0]}` builds the flake here; an image that is there already is docker://{words[0]}",
-        )
-    for word in words[first:]:
-        if word.startswith(SOURCES[1:]):
-            raise UsageError(
-                f"{word!r} is no reference to push to", hint=f"a destination of another kind is `--to {word}`"
-            )
-        if _says_what(word):
-            raise UsageError(
-                f"{word!r} says what to publish, and that is said already",
-                hint="behind it stand references; of several attributes each is `--flake NAME=INSTALLABLE`",
-            )
-
-
-def _says_what(word: str) -> bool:
-    """Whether a word can't be a reference, and looks like what is to be published."""
-    return "#" in word or word == "-" or word.startswith((".", "/"))
-
-
-def is_stdin(source: str) -> bool:
-    """Whether a `source` comes through stdin."""
-    form = next((form for form in SOURCES if source.startswith(form)), "")
-    return source.removeprefix(form).partition(":")[0] in STDINS
 
 
 class _Parser(argparse.ArgumentParser):
