@@ -32,8 +32,8 @@ def without_help(argv: Sequence[str]) -> list[str]:
     return [*argv[1:2], "--help"] if argv[0] == "help" else [*argv]
 
 
-_MAY_BE_EMPTY: Final = frozenset({"labels", "annotations"})
-"""What another tool gives for these is handed on, and may be nothing."""
+_MAY_BE_EMPTY: Final = frozenset({"labels", "annotations", "flavor"})
+"""What another tool gives for these is handed on, and may be nothing; an image goes to the same place without."""
 
 
 def check_filled(words: Sequence[str], given: Mapping[str, Any], declared: Iterable[Input]) -> None:
