@@ -38,7 +38,7 @@ PACKAGES = {
     "lint": "image store_paths errors",
     "metadata": "registry.reference outside errors",
     "report": "image.model image.annotations printable redaction store_paths events errors",
-    "settings": "metadata outside errors",
+    "settings": "metadata outside store_paths errors",
     "ci": "metadata process confinement.variables report outside printable redaction errors events",
     "rendering": "settings ci errors",
     "commands": "settings process confinement http image registry stores nix caches sources destinations lint metadata report ci "

@@ -158,6 +158,13 @@ def test_what_the_user_should_know_is_told_once_for_all_variants() -> None:
     assert "'1.2' is no semantic version" in warning.text
 
 
+def test_a_tag_that_is_not_checked_out_is_named() -> None:
+    on_main = replace(MAIN, ref="refs/heads/main", tags_at_head=("v1.2.3",))
+    with pytest.raises(UsageError, match="no tag comes of the rules") as caught:
+        named(on_main, images=("o/n",), tags=("type=semver,pattern={{version}}",))
+    assert caught.value.hint.startswith("HEAD is on main, and its commit has the tag: `git checkout v1.2.3`")
+
+
 def test_an_image_that_gets_no_tag_is_not_left_out_in_silence() -> None:
     none = functools.partial(named, images=("o/n",), tags=("type=semver,pattern={{version}}",))
     with pytest.raises(UsageError, match="the rules give no tag for o/n, so it can't be pushed") as caught:

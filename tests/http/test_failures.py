@@ -122,3 +122,18 @@ def test_an_error_that_holds_itself_is_read_to_its_end() -> None:
 
 def test_the_reason_is_one_line() -> None:
     assert "\n" not in wire_error(OSError(5, "a\nb\x1b[31m"), ORIGIN).message
+
+
+@pytest.mark.parametrize(
+    ("url", "tries"),
+    [
+        ("http://127.0.0.1:1", 2),
+        ("http://localhost:5000", 2),
+        ("http://[::1]:1", 2),
+        ("https://h.example", None),
+    ],
+)
+def test_what_does_not_run_on_this_machine_is_not_waited_for(url: str, tries: int | None) -> None:
+    error = wire_error(ConnectionRefusedError(111, "x"), Origin.of(url))
+    assert isinstance(error, WireError)
+    assert error.tries == tries

@@ -122,3 +122,20 @@ def test_a_complaint_about_another_file_of_the_same_name_names_none(repository: 
     said = "main.c:1:2: error: expected ';'"
     assert hint_untracked(parsed(repository), said, environ=ENVIRON) == ""
     assert "old/main.c" in hint_untracked(parsed(repository), "main.c: No such file", environ=ENVIRON)
+
+
+def test_a_link_into_the_store_is_no_file_of_the_flake(repository: Path) -> None:
+    for name in ("result", "result-doc"):
+        (repository / name).symlink_to(f"/nix/store/{'0' * 32}-image.tar.gz")
+    (repository / "new.nix").symlink_to("flake.nix")
+    assert untracked_files(parsed(repository), environ=ENVIRON) == ("new.nix",)
+
+
+def test_what_would_be_missed_next_is_said_too(repository: Path) -> None:
+    """A build names one file, and after `git add` the next."""
+    for name in ("first.nix", "second.nix", "main.go", "util.go", "notes.txt"):
+        (repository / name).touch()
+    hint = hint_untracked(parsed(repository), "error: path 'x/first.nix' does not exist", environ=ENVIRON)
+    assert hint.endswith("`git add --intent-to-add -- first.nix`; neither does it see second.nix")
+    hint = hint_untracked(parsed(repository), "main.go: no such file", environ=ENVIRON)
+    assert hint.endswith("-- main.go`; neither does it see first.nix second.nix util.go")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship.errors import UsageError
+from flakeship.registry.hints import hint_for_implied
 from flakeship.registry.reference import Reference, normal_registry
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -57,8 +58,8 @@ def test_references_are_read(
         ("ghcr.io/a:.b", "may not begin with a period", "1 to 128"),
         (f"ghcr.io/a:{'t' * 129}", "it is 129 long", "1 to 128"),
         ("ghcr.io/a:b:c", "not a tag", ""),
-        ("ghcr.io/a:latest\n", "space or a character", ""),
-        ("ghcr.io/a b", "space or a character", ""),
+        ("ghcr.io/a:latest\n", "a space or a line break", ""),
+        ("ghcr.io/a b", "a space or a line break", ""),
         ("ghcr.io/ä", "outside ASCII", ""),
         ("ghcr.io/a@sha256:abc", "is not a digest", ""),
         ("ghcr.io:99999/a", "not a host", ""),
@@ -111,3 +112,38 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     except UsageError as error:
         refused = error
     assert refused is None or ("\n" not in refused.message and refused.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it is empty"),
+        ("h/a b", "it holds a space or a line break"),
+        ("h/a\nb", "it holds a space or a line break"),
+        ("h/\u00e4", "it holds '\\xe4', a character outside ASCII"),
+        ("h/a\x07", "it holds '\\x07', a control character"),
+    ],
+)
+def test_it_is_said_what_is_foreign_to_a_reference(text: str, why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Reference.parse(text)
+    assert caught.value.message.endswith(f"is not an image reference: {why}")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("app:1", "`app:1` means docker.io/library/app:1; "),
+        ("app", "`app` means docker.io/library/app; "),
+        ("me/app:1", ""),
+        ("ghcr.io/library/app:1", ""),
+        ("localhost/app:1", ""),
+    ],
+)
+def test_a_name_without_a_host_is_one_of_docker_hub(text: str, hint: str) -> None:
+    reference = Reference.parse(text)
+    said = hint_for_implied(reference.registry, reference.repository, reference.tag or "")
+    assert said.startswith(hint)
+    assert bool(said) == bool(hint)
+    if said:
+        assert f"`to: docker-daemon:{text}`" in said

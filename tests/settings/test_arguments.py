@@ -12,7 +12,7 @@ import pytest
 from flakeship.errors import UsageError
 from flakeship.settings import habits
 from flakeship.settings.arguments import Invocation, read
-from flakeship.settings.command_line import POSITIONAL, takes
+from flakeship.settings.command_line import COMMANDS, POSITIONAL, takes
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.sizes import parse_size, spelled_size
 
@@ -71,7 +71,7 @@ def test_every_input_has_all_of_its_ways(item: Any, tmp_path: Path) -> None:
     if item.secret:
         (tmp_path / "secret").write_text(text)
         assert settings(f"--{item.name}-file", str(tmp_path / "secret")) == by_variable
-        with pytest.raises(UsageError, match="there is no option"):
+        with pytest.raises(UsageError, match=r"there is no option|is an option of docker"):
             settings(f"--{item.name}={text}")
     else:
         assert settings(f"--{item.name}={text}") == by_variable
@@ -166,7 +166,7 @@ def test_a_secret_never_stands_in_an_error() -> None:
         (["--option", "a", "b"], {}, "--option is an option of nix", "--nix-config"),
         (["--compresion=gzip"], {}, "did you mean '--compression'?", "--help"),
         (["--zzzzzz"], {}, "there is no option --zzzzzz", "--help"),
-        (["--flake"], {}, "expected one argument", "--help"),
+        (["--flake"], {}, "--flake needs a value", "`--flake VALUE`"),
         (["--push=maybe"], {}, "push is 'maybe'", "auto, true, false"),
         (["--compression=gzp"], {}, "compression is 'gzp'; did you mean 'gzip'?", "gzip, zstd, none"),
         (["--dry-run=perhaps"], {}, "dry-run is 'perhaps'", "true or false"),
@@ -316,6 +316,32 @@ def test_every_option_that_an_error_proposes_is_one_of_ours() -> None:
     for command, theirs in {"publish": habits._HABITS, "inspect": habits._TO_INSPECT}.items():
         ours = {f"--{item.name}" for item in inputs() if takes(command, item)} - {"--image"}
         assert not ours & {*theirs}, "ours would never be taken for theirs"
+    assert not known & {*habits._TO_INSPECT}
+    for hint in habits._COMMANDS.values():
+        assert {*re.findall(r"--[a-z][a-z-]*", hint)} <= known | {"--version"}, hint
+        assert {*re.findall(r"flakeship ([a-z]+)", hint)} <= {*COMMANDS, "keeps", "reads"}, hint
+
+
+@pytest.mark.parametrize(
+    ("flag", "tool", "hint"),
+    [
+        ("--override-input", "nix", "flakeship publish ./result"),
+        ("--show-trace", "nix", "nix build"),
+        ("--system", "nix", ".#packages."),
+        ("-v", "nix and docker", "--log-level debug"),
+        ("-q", "docker and skopeo", "--log-level warn"),
+        ("-e", "docker and podman", "--env KEY=VALUE"),
+        ("--password", "docker", "--password-stdin"),
+        ("--json", "nix", "--metadata-file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["publish", "doctor"])
+def test_options_that_hands_write_by_themselves(command: str, flag: str, tool: str, hint: str) -> None:
+    if (command, flag) == ("doctor", "--json"):
+        return
+    with pytest.raises(UsageError, match=f"{flag} is an option of {tool}") as caught:
+        read([command, ".#image", flag], {}, None)
+    assert hint in caught.value.hint
 
 
 def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -337,9 +363,18 @@ def test_an_unknown_input_is_a_warning() -> None:
     ("word", "message", "hint"),
     [
         ("publsh", "there is no command 'publsh'; did you mean 'publish'?", "--help"),
-        ("push", "there is no command 'push'", "--help"),
+        ("nonsense", "there is no command 'nonsense'", "`flakeship --help` lists the commands"),
         (".#image", "there is no command '.#image'", "flakeship publish .#image"),
-        ("h/a:1", "there is no command 'h/a:1'", "flakeship publish h/a:1"),
+        ("push", "there is no command 'push'", "`flakeship publish INSTALLABLE REFERENCE`"),
+        ("build", "there is no command 'build'", "`--to oci:DIR`"),
+        ("load", "there is no command 'load'", "--to docker-daemon:NAME:TAG"),
+        ("login", "there is no command 'login'", "flakeship reads what they write"),
+        ("copy", "there is no command 'copy'", "publish docker://FROM TO"),
+        ("tag", "there is no command 'tag'", "publish docker://FROM TO"),
+        ("version", "there is no command 'version'", "`flakeship --version`"),
+        ("run", "there is no command 'run'", "docker run"),
+        ("cache", "there is no command 'cache'", "`flakeship layers`"),
+        ("help me", "there is no command 'help me'", "--help"),
     ],
 )
 def test_no_such_command(word: str, message: str, hint: str) -> None:
@@ -349,11 +384,129 @@ def test_no_such_command(word: str, message: str, hint: str) -> None:
     assert hint in caught.value.hint
 
 
+def test_a_reference_in_the_place_of_a_command_is_not_called_something_to_build() -> None:
+    with pytest.raises(UsageError) as caught:
+        read(["h/a:1"], {}, io.StringIO())
+    assert caught.value.hint == "`flakeship publish . h/a:1` builds the flake here and pushes it there"
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["help"], "usage: flakeship "),
+        (["help", "publish"], "usage: flakeship publish"),
+        (["help", "inspect"], "usage: flakeship inspect"),
+        (["help", "layers", "prune"], "usage: flakeship layers"),
+    ],
+)
+def test_help_is_a_command_too(words: list[str], usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read(words, {}, io.StringIO())
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(usage)
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        ([".#image", ""], "REFERENCE"),
+        ([".#image", "h/a:1", " "], "REFERENCE"),
+        (["", "h/a:1"], "INSTALLABLE"),
+        (["--flake", ".#image", ""], "REFERENCE"),
+        ([".#image", "--tags", ""], "--tags"),
+        ([".#image", "--tags=h/a:1", "-t", ""], "--tags"),
+        ([".#image", "--to="], "--to"),
+        (["--source", "", "h/a:1"], "--source"),
+        ([".#image", "--username", ""], "--username"),
+        ([".#image", "--password-file", ""], "--password-file"),
+        ([".#image", "--compression-level", ""], "--compression-level"),
+    ],
+)
+def test_an_empty_word_is_a_variable_that_is_not_set(flags: list[str], what: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(*flags)
+    assert caught.value.message == f"{what} is empty (an unset variable?)"
+
+
+def test_an_empty_image_to_look_at_is_a_variable_that_is_not_set() -> None:
+    with pytest.raises(UsageError, match="IMAGE is empty"):
+        read(["inspect", ""], {}, None)
+
+
+def test_a_text_whose_blanks_count_may_be_empty() -> None:
+    assert read(["metadata", "--sep-tags", ""], {}, None).settings.sep_tags == ""
+
+
+def test_every_option_without_its_value_names_its_values() -> None:
+    for item in inputs():
+        if "publish" not in item.commands or item.kind == "flag" or item.name == "push":
+            continue
+        flag = f"--{item.name}-file" if item.secret else f"--{item.name}"
+        with pytest.raises(UsageError) as caught:
+            settings(".#image", flag)
+        assert caught.value.message == f"{flag} needs a value"
+        assert all(choice in caught.value.hint for choice in item.choices)
+    with pytest.raises(UsageError, match="--tags needs a value"):
+        settings(".#image", "-t")
+
+
+def test_a_value_that_begins_with_a_dash_is_no_option() -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(".#image", "--env", "-HOME")
+    assert "`--env=-…`" in caught.value.hint
+    assert settings(".#image", "--env=-HOME").env == ("-HOME",)
+
+
+@pytest.mark.parametrize("folder", ["here", "elsewhere"])
+@pytest.mark.parametrize("kind", ["file", "link", "folder", "flake"])
+def test_a_file_is_a_source_and_a_folder_is_a_flake(
+    kind: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "result" if folder == "here" else f"{tmp_path}/result"
+    place = tmp_path / "result"
+    match kind:
+        case "file":
+            place.touch()
+        case "link":
+            (tmp_path / "behind").touch()
+            place.symlink_to("behind")
+        case _:
+            place.mkdir()
+            if kind == "flake":
+                (place / "flake.nix").touch()
+    found = given(name, "h/a:1")
+    is_source = kind in {"file", "link"}
+    assert (found.settings.source, found.settings.flake) == ((name, (".",)) if is_source else ("", (name,)))
+    assert found.notices == (
+        (f"{name} is a file, so it is taken as `source`, and nothing is built",) * is_source
+    )
+
+
+def test_what_a_link_leads_to_in_the_store_is_a_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = f"/nix/store/{'0' * 32}-image.tar.gz"
+    (tmp_path / "result").symlink_to(path)
+    for name in ("result", "./result", path):
+        assert settings(name, "h/a:1").source == name
+
+
+@pytest.mark.parametrize("flag", ["-v", "-q", "-e"])
+def test_short_options_of_others_before_a_command(flag: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read([flag], {}, None)
+    assert "`flakeship --version`" in caught.value.hint or "`flakeship --help`" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("flags", "words", "hint"),
     [
         (["ghcr.io/me/app:1"], "'ghcr.io/me/app:1' is a place to push to", "publish . ghcr.io/me/app:1"),
         (["localhost:5000/app:1"], "is a place to push to", "docker://localhost:5000/app:1"),
+        (["h.io/app:1", ".#a"], "'.#a' behind it says what", "swap them: `flakeship publish .#a h.io/app:1`"),
+        (["h.io/a:1", "./x", "h.io/b:1"], "says what", "`flakeship publish ./x h.io/a:1 h.io/b:1`"),
         ([".#a", ".#b", "h/a:1"], "'.#b' says what to publish, and that is said already", "NAME=INSTALLABLE"),
         (["--source", "x.tar", ".", "h/a:1"], "'.' says what to publish", "references"),
         (["-", "--flake", ".#a"], "'-' says what to publish", "references"),
@@ -416,3 +569,16 @@ def test_what_argparse_ends_by_itself(flag: str, capsys: pytest.CaptureFixture[s
         read([flag], {}, io.StringIO())
     assert caught.value.code == 0
     assert "flakeship" in capsys.readouterr().out
+
+
+def test_a_secret_at_a_terminal_is_asked_for_without_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("getpass.getpass", lambda prompt: CANARY + prompt)
+    found = read(["publish", "--password-stdin"], {}, Terminal("echoed"))
+    assert found.settings.password == f"{CANARY}password: "
+    monkeypatch.setattr("getpass.getpass", lambda _: "")
+    with pytest.raises(UsageError, match="holds nothing"):
+        read(["publish", "--password-stdin"], {}, Terminal())

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from flakeship.settings.arguments import read
-from flakeship.settings.command_line import COMMANDS, TAKES_WORDS
+from flakeship.settings.command_line import COMMANDS, takes
 from flakeship.settings.declaration import Settings, inputs
-from flakeship.settings.first_help import FIRST, GREETING
+from flakeship.settings.first_help import FIRST, GREETING, SHOWN
 
 
 def said(*argv: str) -> str:
@@ -38,7 +38,7 @@ def asked(line: str) -> Settings:
     return read(argv, {}, None).settings
 
 
-@pytest.mark.parametrize("command", sorted(TAKES_WORDS))
+@pytest.mark.parametrize("command", sorted(SHOWN))
 def test_it_fits_a_small_terminal(command: str) -> None:
     for flag in ("--help", "-h"):
         lines = said(command, flag).splitlines()
@@ -71,6 +71,21 @@ def test_an_example_is_read_as_it_is_typed(line: str) -> None:
     whats = (found.flake != (".",)) + bool(found.source)
     assert whats == 1
     assert found.tags or found.to
+
+
+@pytest.mark.parametrize("command", sorted(SHOWN))
+def test_what_a_command_shows_is_what_it_takes(command: str) -> None:
+    known = {item.name: item for item in inputs()}
+    for name, (flag, _) in SHOWN[command].items():
+        assert takes(command, known[name])
+        assert f"--{name}" in flag
+    every = said(command, "--help-all")
+    assert all(
+        f"--{item.name}" in every for item in inputs() if takes(command, item) and item.name != "image"
+    )
+    for line in said(command, "--help").partition("examples:")[2].strip().splitlines():
+        if command in {"inspect", "metadata"}:
+            asked(line.strip())
 
 
 def test_the_examples_are_found() -> None:

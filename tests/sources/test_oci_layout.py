@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,11 +18,12 @@ from flakeship import events, sources
 from flakeship.errors import Error, NotAnImageError, UsageError
 from flakeship.image.media_types import DOCKER
 from flakeship.image.model import Platform
-from flakeship.image.stamp import labels_of, with_labels, with_record
+from flakeship.image.stamp import labels_of, unstamped, with_created, with_labels, with_record
 from flakeship.sources.opened import OpenedIndex, SourceRequest
 from tests.image.making import check, made
 from tests.sources.layouts import CONFIG, GZIP, MANIFEST, REF_NAME, Layout, layer_tar, sha256
 
+REVISION = "org.opencontainers.image.revision"
 Write: TypeAlias = Callable[[Layout, Path], Path]
 
 
@@ -91,29 +93,47 @@ def test_a_manifest_without_media_types(tmp_path: Path) -> None:
     check(made(layout.listing(bare).folder(tmp_path / "in"), tmp_path / "out"))
 
 
-def test_what_an_earlier_run_stamped_goes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("own", "stamped", "given"),
+    [
+        ({"own": "1"}, {"own": "2", "run": "first"}, {"own": "2", "run": "first"}),
+        ({"own": "1"}, {REVISION: "abc", "a": "b"}, {"own": "1", "a": "b"}),
+        ({REVISION: "nix's"}, {REVISION: "abc"}, {REVISION: "nix's"}),
+        ({}, {REVISION: "abc"}, {}),
+        ({}, {"a": "b"}, {"a": "b"}),
+    ],
+)
+def test_facts_of_an_earlier_run_go_and_what_a_user_wrote_stays(
+    own: dict[str, str], stamped: dict[str, str], given: dict[str, str], tmp_path: Path
+) -> None:
+    """What Nix made stays on record, however often an image is stamped and copied."""
     layout = Layout()
-    path = layout.listing(layout.image(runtime={"Labels": {"own": "1"}})).folder(tmp_path / "in")
+    path = layout.listing(layout.image(runtime={"Labels": own} if own else {})).folder(tmp_path / "in")
 
     def stamp(image: Any) -> Any:
-        return with_record(with_labels(image, {**labels_of(image), "own": "2", "run": "first"}), image)
+        changed = with_created(with_labels(image, {**labels_of(image), **stamped}), datetime.now(UTC))
+        return with_record(changed, image)
 
-    packed = made(path, tmp_path / "out", change=stamp)
-    again = Layout(dict(layout.blobs))
-    again.blob(packed.config, CONFIG)
-    entry = again.blob(packed.manifest, MANIFEST)
-    with sources.opened(again.listing(entry).folder(tmp_path / "again"), SourceRequest()) as source:
-        image = source.image()
-    assert image.config["config"]["Labels"] == {"own": "1"}
-    assert dict(image.annotations) == {}
+    for turn in range(2):
+        packed = made(path, tmp_path / f"out{turn}", change=stamp)
+        record = json.loads(packed.manifest)["annotations"]
+        first, _ = unstamped(json.loads(packed.config), record)
+        assert first.get("config", {}).get("Labels", {}) == own
+        again = Layout(dict(layout.blobs))
+        again.blob(packed.config, CONFIG)
+        path = again.listing(again.blob(packed.manifest, MANIFEST)).folder(tmp_path / f"again{turn}")
+        with sources.opened(path, SourceRequest()) as source:
+            image = source.image()
+        assert image.config.get("config", {}).get("Labels", {}) == given
+        assert image.config.get("created") == first.get("created")
 
 
 def test_a_record_that_lies_changes_no_layers(tmp_path: Path) -> None:
     layout = Layout()
-    patch = json.dumps({"rootfs": {"diff_ids": []}, "history": None, "author": "me"})
+    patch = json.dumps({"rootfs": {"diff_ids": []}, "history": None, "created": "2001-01-01T00:00:00Z"})
     entry = layout.image(change={"annotations": {"dev.flakeship.unstamp": patch}})
     check(packed := made(layout.listing(entry).folder(tmp_path / "in"), tmp_path / "out"))
-    assert json.loads(packed.config)["author"] == "me"
+    assert json.loads(packed.config)["created"] == "2001-01-01T00:00:00Z"
 
 
 def opened_platforms(path: Path, **request: Any) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from flakeship.errors import UsageError
 from flakeship.registry.reference import TRANSPORT
-from flakeship.settings import command_line
+from flakeship.settings import words
 from flakeship.sources import written
 from flakeship.sources.written import WrittenSource, written_source
 
@@ -72,10 +72,10 @@ def test_what_names_nothing(text: str, message: str, tmp_path: Path) -> None:
 def test_the_command_line_tells_the_same_words_from_installables(tmp_path: Path) -> None:
     """It knows nothing of sources."""
     forms = {f"{form}:" for form in (*written.PATH_FORMS, *written.ENGINE_FORMS)}
-    assert set(command_line.SOURCES) == {TRANSPORT, *forms}
-    for text in command_line.STDINS:
+    assert set(words.SOURCES) == {TRANSPORT, *forms}
+    for text in words.STDINS:
         assert written_source(text, tmp_path).place == "stdin"
-        assert command_line.is_stdin(text)
-        assert command_line.is_stdin(f"docker-archive:{text}:app:1")
-    assert not command_line.is_stdin("./-")
-    assert not command_line.is_stdin("docker-archive:x:-")
+        assert words.is_stdin(text)
+        assert words.is_stdin(f"docker-archive:{text}:app:1")
+    assert not words.is_stdin("./-")
+    assert not words.is_stdin("docker-archive:x:-")

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from flakeship import __version__, events
+from flakeship.ci.platforms import current_platform
 from flakeship.commands.naming import NamingRequest, naming_of
 from flakeship.commands.nix_facts import facts_before_build
 from flakeship.commands.publish.disk_space import LEAST
@@ -21,6 +22,7 @@ from flakeship.commands.subject import subject_of
 from flakeship.destinations.kind import Target
 from flakeship.destinations.registry import Repository
 from flakeship.errors import Error, RejectedError
+from flakeship.redaction import redacted_result
 from flakeship.registry.reference import Reference
 from flakeship.report.findings import Finding, findings_json, findings_text
 from flakeship.settings.declaration import Settings
@@ -32,7 +34,7 @@ _SHOWN: Final = 5
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
-    """Make every check, and return what they found. RejectedError with it where one failed, unless JSON is asked for."""
+    """Make every check, and return what they found. Where one failed it is printed, and RejectedError; JSON is returned."""
     with open_run(settings, runtime) as run_:
         findings = [finding for check in _CHECKS for finding in _guarded(check, settings, run_)]
     if settings.json:
@@ -40,12 +42,16 @@ def run(settings: Settings, runtime: Runtime) -> str:
     failed = sum(finding.state == "error" for finding in findings)
     if failed:
         noun = "check" if failed == 1 else "checks"
-        raise RejectedError(
-            f"{failed} {noun} failed",
-            hint="do what stands below each of them",
-            detail=findings_text(findings),
-        )
+        _print(findings_text(findings), runtime)
+        raise RejectedError(f"{failed} {noun} failed", hint="do what stands below each of them, on stdout")
     return findings_text(findings)
+
+
+def _print(text: str, runtime: Runtime) -> None:
+    """Print what an error can't return, where the result of a run stands that ends well."""
+    shown = current_platform(runtime.environ).safe_on_stdout(redacted_result(text))
+    runtime.stdout.write(f"{shown}\n".encode(errors="surrogateescape"))
+    runtime.stdout.flush()
 
 
 def _guarded(

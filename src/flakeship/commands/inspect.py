@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -12,7 +13,7 @@ from flakeship.commands.platforms import platforms_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.commands.source_place import SourcePlace, check_source
-from flakeship.errors import NotAnImageError, UsageError
+from flakeship.errors import Error, NotAnImageError, UsageError
 from flakeship.image.engine_config import as_engines_read
 from flakeship.image.existing import ExistingImage, config_of, existing_image
 from flakeship.image.model import Descriptor, Digest, Image, Layer, Platform
@@ -60,6 +61,11 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
             "`inspect` needs the image to show, and none is given",
             hint="write `flakeship inspect ghcr.io/owner/name:tag`, or a path in place of the reference",
         )
+    if "#" in text:
+        raise UsageError(
+            f"inspect looks at an image that exists, and {text!r} is what Nix would build",
+            hint=f"`flakeship publish {text} --to oci:image` makes it, then `flakeship inspect oci:image`",
+        )
     runtime = run_.runtime
     platforms = platforms_of(settings.platforms)
     source = written_source(text, runtime.cwd)
@@ -67,8 +73,21 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
     named = source.form or text.startswith((".", "/")) or (runtime.cwd / text).exists()
     if source.place == "registry" or (source.place == "path" and not named):
         reference = Reference.parse(text.removeprefix(TRANSPORT))
-        return _in_registry(run_.registry_image(text), str(reference), platforms)
+        with _folder_named(text, reference, runtime):
+            return _in_registry(run_.registry_image(text), str(reference), platforms)
     return _at(run_.source_place(source), source.image, settings, run_, platforms)
+
+
+@contextlib.contextmanager
+def _folder_named(text: str, reference: Reference, runtime: Runtime) -> Iterator[None]:
+    """Where a name without a host leads to no image, say what a folder of that name is called."""
+    try:
+        yield
+    except Error as error:
+        folder = text.partition(":")[0]
+        if reference.repository == f"library/{folder}" and (runtime.cwd / folder).exists():
+            error.hint = f"`{text}` means {reference}; what lies here is ./{folder} or oci:{text}"
+        raise
 
 
 def _at(

@@ -158,7 +158,7 @@ def naming_of(
     if metadata.images and request.pushes and not placed:
         raise UsageError(
             f"the rules give no tag for {request.first_image}, so it can't be pushed",
-            hint="run `flakeship metadata --explain`, which says why for each rule; "
+            hint=f"{_hint_of_head(request.context)}run `flakeship metadata --explain`, which says why for each rule; "
             "add a rule such as `type=sha`, or set `push: false` where there is nothing to push",
         )
     if request.context.image_variable and request.pushes and not placed and not variant:
@@ -245,6 +245,13 @@ def _reference(part: Placed) -> str:
     except UsageError as error:
         raise UsageError(f"{part.where()}{error.message}", hint=_hint_for(part.text, error.hint)) from None
     return part.text
+
+
+def _hint_of_head(context: Context) -> str:
+    """Say which tag a commit has that a branch is checked out of: rules such as `type=semver` ask for the tag itself."""
+    if not context.tags_at_head:
+        return ""
+    return f"run `git checkout {context.tags_at_head[0]}` for the tag of this commit, since HEAD is on {context.branch}; or "
 
 
 def _hint_for(reference: str, hint: str) -> str:

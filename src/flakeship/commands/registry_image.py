@@ -11,6 +11,7 @@ from flakeship.image.adopt import Checked
 from flakeship.image.media_types import INDEXES, MANIFESTS
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import Reader
+from flakeship.registry.errors import DeniedError
 from flakeship.registry.reading import RepositoryReader
 from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.sources.blobs import RegistryImage
@@ -23,7 +24,13 @@ def registry_image(name: str, connections: Connections, *, pushed_to: Collection
     """
     reference = Reference.parse(name.removeprefix(TRANSPORT))
     repository = connections.reader(reference, pushed_to=pushed_to)
-    manifest = repository.get_manifest(_wanted(reference))
+    try:
+        manifest = repository.get_manifest(_wanted(reference))
+    except DeniedError as error:
+        from flakeship.registry.hints import hint_for
+
+        error.hint = error.hint or hint_for(reference.registry)
+        raise
     if manifest is None:
         raise UsageError(
             f"there is no image {reference}",

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from flakeship import events
 from flakeship.commands.run import Run
 from flakeship.commands.source_place import check_source
 from flakeship.errors import UsageError
+from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.settings.declaration import Settings
 from flakeship.sources.written import WrittenSource, written_source
+from flakeship.store_paths import whole_store_path
 
 if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to build
     from flakeship.commands.builder import Buildable
     from flakeship.commands.by_platform import Member
     from flakeship.nix.installable import Installable
 
-_STORE: Final = "/nix/store"
 _NO_FLAKE: Final = ((), (".",))
 """The values of `flake` where no user gave one."""
 
@@ -56,10 +58,10 @@ def subject_of(settings: Settings, run: Run) -> Subject:
     if not settings.file and _may_be_by_platform(settings):
         from flakeship.commands.by_platform import members_of
 
-        members = members_of(settings, run.builder, lambda text: _of_flake(text, cwd))
+        members = members_of(settings, run.builder, lambda text: _of_flake(text, cwd, run.emit))
         if members:
             return Subject(members[0].buildable, members=members)
-    return Subject(Buildable(run.builder, _installable(settings, cwd)))
+    return Subject(Buildable(run.builder, _installable(settings, cwd, run.emit)))
 
 
 def _may_be_by_platform(settings: Settings) -> bool:
@@ -67,37 +69,91 @@ def _may_be_by_platform(settings: Settings) -> bool:
     return bool(settings.platforms) or any("=" in line for line in settings.flake) or sys.platform == "darwin"
 
 
-def _installable(settings: Settings, cwd: Path) -> Installable:
+def _installable(settings: Settings, cwd: Path, emit: events.Emit) -> Installable:
     from flakeship.nix.installable import Installable
 
     if not settings.file:
-        return _of_flake(settings.installable, cwd)
+        return _of_flake(settings.installable, cwd, emit)
     return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=str(cwd))
 
 
-def _of_flake(text: str, cwd: Path) -> Installable:
+def _of_flake(text: str, cwd: Path, emit: events.Emit) -> Installable:
     from flakeship.nix.installable import Installable
 
-    _check_no_file(text, cwd)
-    return Installable.parse(text, cwd=str(cwd))
+    _check_no_image(text, cwd)
+    found = Installable.parse(text, cwd=str(cwd))
+    if where := _elsewhere(found, cwd):
+        emit(events.Notice(where))
+    return found
 
 
-def _check_no_file(installable: str, cwd: Path) -> None:
-    """UsageError for a file that is no flake and no result of Nix, which is followed into the store."""
+# docs/decisions.md#a-file-is-no-flake
+def _check_no_image(installable: str, cwd: Path) -> None:
+    """UsageError for what is there already: a file, a store path, or a folder that holds an image and no flake.nix.
+
+    Without this, Nix would look for a flake above such a folder, and in its registry for a name without a slash.
+    """
     path = cwd / installable
-    if "#" in installable or ":" in installable or not path.is_file():
+    if "#" in installable or "\0" in installable or _exists(path / "flake.nix"):
         return
-    if not path.resolve().is_relative_to(_STORE):
+    hint = f"set `source: {installable}` to publish what is there already"
+    if whole_store_path(path):
+        raise UsageError(f"flake: {installable!r} leads to a store path, which is built already", hint=hint)
+    if not _exists(path):
+        return
+    if path.name == "flake.nix":
         raise UsageError(
             f"flake: {installable!r} is a file, and a flake is a folder",
-            hint=f"write its folder: `{installable.removesuffix(path.name) or '.'}`"
-            if path.name == "flake.nix"
-            else f"write `--source {installable}` to publish an image that is there already",
+            hint=f"write its folder: `{installable.removesuffix(path.name) or '.'}`",
         )
+    if path.is_file():
+        raise UsageError(f"flake: {installable!r} is a file, and a flake is a folder", hint=hint)
+    if path.is_dir() and (what := _image_in(path)):
+        if what == _UNPACKED:
+            hint = f"pack it, and read what is packed: `tar -C {installable} -c . | flakeship publish - REFERENCE`"
+        raise UsageError(f"flake: {installable!r} holds no flake.nix, but {what}", hint=hint)
+
+
+_UNPACKED: Final = "an archive of docker, unpacked (manifest.json)"
+_MOST_BYTES: Final = 1 << 20
+
+
+def _image_in(folder: Path) -> str:
+    """Say what kind of image a folder is; empty for any other folder."""
+    for name in ("oci-layout", "index.json"):
+        if (folder / name).is_file():
+            return f"an OCI image layout ({name})"
+    try:
+        with (folder / "manifest.json").open("rb") as file:
+            text = file.read(_MOST_BYTES)
+    except OSError:
+        return ""
+    if b'"Config"' in text and b'"Layers"' in text:
+        return _UNPACKED
+    return "an image as `skopeo copy … dir:` writes it (manifest.json)" if b'"schemaVersion"' in text else ""
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False
+
+
+def _elsewhere(found: Installable, cwd: Path) -> str:
+    """Say which flake Nix takes for a folder without a flake.nix of its own; empty where there is nothing to say."""
+    path, _, query = found.flake.partition("?")
+    if found.directory is None or query or not path.startswith((".", "/")):
+        return ""
+    if (cwd / path).resolve() == found.directory:
+        return ""
+    return f"there is no flake.nix in {path}: Nix takes the flake above it, in {found.directory}"
 
 
 def _source(settings: Settings, run: Run) -> WrittenSource:
     source = written_source(settings.source, run.runtime.cwd)
+    if source.place == "path" and not source.form and not _exists(run.runtime.cwd / source.name):
+        _check_no_reference(source.name)
     check_source(source, run.runtime)
     wanted = settings.image_in_archive
     if source.image and wanted and source.image != wanted:
@@ -106,6 +162,19 @@ def _source(settings: Settings, run: Run) -> WrittenSource:
             hint="leave one of them out",
         )
     return source
+
+
+def _check_no_reference(text: str) -> None:
+    """UsageError for the name of an image in a registry: what follows `source` without a scheme is a path."""
+    try:
+        reference = Reference.parse(text)
+    except UsageError:
+        return
+    if reference.digest or reference.tag:
+        raise UsageError(
+            f"source: there is no file {text!r}",
+            hint=f"an image in a registry is written `source: {TRANSPORT}{text}`",
+        )
 
 
 def _check_alone(settings: Settings) -> None:

@@ -67,6 +67,7 @@ def _known(cause: BaseException, origin: Origin) -> WireError | ResourceError | 
             return WireError(
                 f"{origin} refused the connection",
                 hint="check that the registry is running, and that the port is right",
+                tries=2 if origin.is_loopback else None,  # what does not run on this machine won't by waiting
             )
         case lib.NewConnectionError():  # a subclass of ConnectTimeoutError in urllib3; its cause says more
             return None

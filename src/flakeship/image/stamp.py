@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from flakeship.image.annotations import SEAL, UNSTAMP
 from flakeship.image.document import decode_object, encode, merge_patch, patch_between
 from flakeship.image.model import EMPTY, Image
+
+FACTS: Final = frozenset(
+    f"org.opencontainers.image.{key}"
+    for key in ("revision", "created", "version", "source", "url", "title", "description", "licenses")
+)
+"""The labels that a run writes unasked: what CI, git and the flake know."""
 
 
 def with_labels(image: Image, labels: Mapping[str, str]) -> Image:
@@ -40,11 +46,18 @@ def with_created(image: Image, moment: datetime | None) -> Image:
     return replace(image, config={**image.config, "created": rfc3339(moment)})
 
 
-def with_record(image: Image, unstamped: Image) -> Image:
-    """Note what the stamping overwrote. `unstamped` is the image as its source made it."""
+def with_record(image: Image, source: Image) -> Image:
+    """Note what was overwritten since Nix made the image: by this stamping, and by earlier ones that `source` has on record."""
     # docs/decisions.md#the-unstamped-config-is-a-merge-patch
-    patch = patch_between(dict(image.config), dict(unstamped.config))
-    return with_annotations(image, {UNSTAMP: encode(patch).decode()}) if patch else image
+    if image.config == source.config:
+        return image
+    made, _ = unstamped(source.config, source.annotations)
+    patch = patch_between(dict(image.config), made)
+    if patch:
+        return with_annotations(image, {UNSTAMP: encode(patch).decode()})
+    return replace(
+        image, annotations={key: value for key, value in image.annotations.items() if key != UNSTAMP}
+    )
 
 
 def rfc3339(moment: datetime) -> str:
@@ -76,3 +89,32 @@ def unstamped(
         return dict(config), kept
     own = {key: value for key, value in patch.items() if key not in {"rootfs", "history"}}
     return merge_patch(dict(config), own), kept
+
+
+# docs/decisions.md#a-copy-keeps-what-users-wrote
+def without_facts(
+    config: Mapping[str, Any], annotations: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A config document and the manifest's annotations as a run gets them that writes facts anew: those go back to what
+    they were before `with_record`, date included, and what users wrote stays, on record.
+    """
+    made, kept = unstamped(config, annotations)
+    runtime, before = config.get("config", {}), made.get("config", {})
+    if not (isinstance(runtime, dict) and isinstance(before, dict)):
+        return made, kept
+    labels, own = runtime.get("Labels") or {}, before.get("Labels") or {}
+    if not (isinstance(labels, dict) and isinstance(own, dict)):
+        return made, kept
+    users = {key: value for key, value in labels.items() if key not in FACTS}
+    remaining = users | {key: value for key, value in own.items() if key in FACTS}
+    given = dict(config)
+    if remaining != labels:
+        bare = {key: value for key, value in runtime.items() if key != "Labels"}
+        given["config"] = {**bare, "Labels": remaining} if remaining else bare
+    if "created" in made:
+        given["created"] = made["created"]
+    else:
+        given.pop("created", None)
+    if patch := patch_between(given, made):
+        kept[UNSTAMP] = encode(patch).decode()
+    return given, kept

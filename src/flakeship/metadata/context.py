@@ -68,6 +68,10 @@ class Context:
     run_url: str = ""
     run_id: str = ""
     short_sha_length: int = 7
+    tags_at_head: tuple[str, ...] = ()
+    """The Git tags of the commit where a branch is checked out, so that none of them is the ref."""
+    describes_source: bool = True
+    """False where the commit is not that of what is published, so that no label may name it."""
     notices: tuple[str, ...] = ()
     """What the user should know of how this was found out (a payload that could not be read)."""
 
@@ -79,7 +83,8 @@ class Context:
     @property
     def committed(self) -> datetime | None:
         """The commit's date; None where it is unknown and `commit_date`, which templates need, is the date of the run."""
-        return self.commit_date if self.sha and self.commit_date != self.run_date else None
+        known = self.describes_source and self.sha and self.commit_date != self.run_date
+        return self.commit_date if known else None
 
     @property
     def branch(self) -> str:

@@ -56,8 +56,9 @@ class Labels:
 def automatic(context: Context, *, version: str, created: str, nix: NixFacts | None) -> Labels:
     """Collect the labels that are known without the user; `created` is the date as it is to be written, or ""."""
     host = context.repository
+    sha = context.sha if context.describes_source else ""
     values = {
-        "revision": context.sha + ("-dirty" if context.dirty and context.sha else ""),
+        "revision": sha + ("-dirty" if context.dirty and sha else ""),
         "created": created,
         "version": version,
         "source": host.url,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -12,6 +12,7 @@ from flakeship import process
 from flakeship.confinement import variables
 from flakeship.errors import ResourceError
 from flakeship.nix.installable import Installable
+from flakeship.store_paths import whole_store_path
 
 _SHOWN: Final = 10
 _ABSENT: Final = re.compile(
@@ -23,7 +24,7 @@ _QUOTES: Final = "'\"`\u2018\u2019"
 
 
 def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the paths below the flake's folder that git neither tracks nor ignores.
+    """Return the paths below the flake's folder that git neither tracks nor ignores, but for links into the store such as `result`.
 
     There are none if the flake is not local, or is read without git (`path:`), or git does not run.
     """
@@ -46,7 +47,8 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
         )
     except (process.NotStartedError, ResourceError, TimeoutError):
         return ()
-    return tuple(name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
+    names = (name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
+    return tuple(name for name in names if not whole_store_path(installable.directory / name))
 
 
 def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str, str]) -> str:
@@ -56,12 +58,20 @@ def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str,
     a compiler's complaint about another file of the same name is none.
     """
     absent = lines_about_absence(told)
-    files = [name for name in untracked_files(installable, environ=environ) if is_named(name, absent)]
+    untracked = untracked_files(installable, environ=environ)
+    files = [name for name in untracked if is_named(name, absent)]
     if not files:
         return ""
-    shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in files[:_SHOWN])
-    more = f" (and {len(files) - _SHOWN} more)" if len(files) > _SHOWN else ""
-    return f"run `git add --intent-to-add -- {shown}`{more}: Nix does not see files that git does not track"
+    kinds = {".nix", *(PurePosixPath(name).suffix for name in files)}
+    others = [name for name in untracked if name not in files and PurePosixPath(name).suffix in kinds]
+    also = f"; neither does it see {_listed(others)}" if others else ""
+    return f"run `git add --intent-to-add -- {_listed(files, '`')}: Nix does not see files that git does not track{also}"
+
+
+def _listed(names: Sequence[str], end: str = "") -> str:
+    """The first names, each as a shell takes it, with `end` behind them, and how many more there are."""
+    shown = " ".join(shlex.quote(name.encode(errors="replace").decode()) for name in names[:_SHOWN])
+    return shown + end + (f" (and {len(names) - _SHOWN} more)" if len(names) > _SHOWN else "")
 
 
 def lines_about_absence(told: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from flakeship.image.media_types import OCI
 from flakeship.registry.errors import ErrorAnswer
+from flakeship.registry.reference import DOCKER_HUB
 
 _LOGIN: Final = "log in (`docker login HOST` shows whether a password is accepted), or set `username` and a `password` that is valid and may write"
 
@@ -67,3 +68,18 @@ def hint_for(registry: str, *, platform_hint: Callable[[str], str] = lambda _: "
     host = registry.partition(":")[0]
     known = (hint for pattern, hint in _HINTS if re.fullmatch(pattern, host))
     return next(known, "") or platform_hint(host) or _LOGIN.replace("HOST", registry)
+
+
+def hint_for_implied(registry: str, repository: str, tag: str) -> str:
+    """Say what a name without a host means, where nobody may push it: a repository of Docker Hub for Docker's own images.
+
+    Empty for any other repository.
+    """
+    name = repository.removeprefix("library/")
+    if registry != DOCKER_HUB or name == repository:
+        return ""
+    name = f"{name}:{tag}" if tag else name
+    return (
+        f"`{name}` means docker.io/library/{name}; put your registry and name in front (ghcr.io/owner/{name}), or, to load "
+        f"it only, write `to: docker-daemon:{name}`"
+    )

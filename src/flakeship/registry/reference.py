@@ -47,8 +47,8 @@ class Reference:
     @classmethod
     def parse(cls, text: str) -> Reference:
         """Parse a reference without assuming a tag. A UsageError says which rule is broken and what to write."""
-        if not text or not text.isascii() or not text.isprintable() or " " in text:
-            raise _wrong(text, "it is empty, or holds a space or a character outside ASCII")
+        if why := _foreign(text):
+            raise _wrong(text, why)
         if "://" in text:
             raise _wrong(text, "it is a URL", f"leave the {text.partition('://')[0]}:// out")
         name, at, digest = text.partition("@")
@@ -108,6 +108,17 @@ def check_tag(tag: str) -> str:
             hint="write 1 to 128 letters, digits, underscores, periods and dashes",
         )
     return tag
+
+
+def _foreign(text: str) -> str:
+    """Say what no reference is written with; empty where there is nothing of the kind."""
+    if not text:
+        return "it is empty"
+    if any(letter.isspace() for letter in text):
+        return "it holds a space or a line break"
+    odd = next((letter for letter in text if not (letter.isascii() and letter.isprintable())), "")
+    kind = "a control character" if odd.isascii() else "a character outside ASCII"
+    return f"it holds {odd!a}, {kind}" if odd else ""
 
 
 def _split_registry(text: str, name: str) -> tuple[str, str]:

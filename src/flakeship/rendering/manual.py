@@ -17,7 +17,7 @@ from flakeship.errors import (
     UnreachableError,
     UsageError,
 )
-from flakeship.settings.command_line import COMMANDS, POSITIONAL
+from flakeship.settings.command_line import COMMANDS, POSITIONAL, SHORT, TAKES_WORDS
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -38,6 +38,20 @@ _EXAMPLES: Final = {
 }
 
 
+_WORDS: Final = "[\\fIINSTALLABLE\\fR [\\fIREFERENCE\\fR ...]] "
+_ENVIRONMENT: Final = {
+    "FLAKESHIP_NAME": "Sets the option `--name`, with underscores for dashes: FLAKESHIP_DRY_RUN=true. The option wins.",
+    "INPUT_NAME": "The same, as GitHub's runner sets the inputs of an action. FLAKESHIP_NAME wins.",
+    "DOCKER_CONFIG, REGISTRY_AUTH_FILE": "Where the credentials of docker and podman are looked for.",
+    "DOCKER_HOST, DOCKER_CONTEXT, CONTAINER_HOST": "The engine that an image is loaded into.",
+    "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The proxy to registries.",
+    "NIX_CONFIG, NIX_PATH, NIX_REMOTE": "Are for Nix, which gets them.",
+    "SOURCE_DATE_EPOCH": "The image's date, in seconds since 1970, where `--created` is `auto`.",
+    "TMPDIR": "Where layers are packed.",
+    "NO_COLOR": "Writes without colours.",
+}
+
+
 def manual() -> str:
     """Return the whole page."""
     return "\n".join(_lines()) + "\n"
@@ -50,11 +64,12 @@ def _lines() -> Iterator[str]:
     yield from (
         ".SH SYNOPSIS",
         ".B flakeship publish",
-        "[\\fIINSTALLABLE\\fR [\\fIREFERENCE\\fR ...]] [\\fIOPTION\\fR ...]",
+        f"{_WORDS}[\\fIOPTION\\fR ...]",
     )
     for command in COMMANDS:
         if command != "publish":
-            yield from (".br", f".B flakeship {command}", f"{_word_of(command)}[\\fIOPTION\\fR ...]")
+            words = _WORDS if command in TAKES_WORDS else _word_of(command)
+            yield from (".br", f".B flakeship {command}", f"{words}[\\fIOPTION\\fR ...]")
     yield ".SH COMMANDS"
     for command, text in COMMANDS.items():
         yield from (".TP", f".B {command}", f"{_roff(text)}.")
@@ -63,10 +78,15 @@ def _lines() -> Iterator[str]:
         for item in inputs():
             if item.heading == heading and item.name not in POSITIONAL.values():
                 yield from _option(item)
+    yield ".SH ENVIRONMENT"
+    for names, text in _ENVIRONMENT.items():
+        yield from (".TP", f".B {_roff(names)}", _roff(text))
     yield ".SH EXIT STATUS"
     yield from (".TP", ".B 0", "The image is where it should be, or the last line says why it is not pushed.")
+    yield from (".TP", ".B 1", "A bug of flakeship; it is told by what Python says of it.")
     for error in _ERRORS:
         yield from (".TP", f".B {error.exit_code}", _roff((error.__doc__ or "").partition("\n")[0]))
+    yield from (".TP", ".B 130, 143", "A signal ended the run, SIGINT or SIGTERM: 128 and its number.")
     yield ".SH EXAMPLES"
     for text, line in _EXAMPLES.items():
         yield from (_roff(text), ".PP", ".RS 4", ".nf", _roff(line), ".fi", ".RE", ".PP")
@@ -92,7 +112,7 @@ def _option(item: Input) -> Iterator[str]:
     if item.secret:
         names = [f"--{item.name}-file", "--password-stdin"][: 2 if item.name == "password" else 1]
     else:
-        names = [f"--{item.name}"]
+        names = [f"--{item.name}", *SHORT.get(item.name, ())]
     value = "|".join(item.choices) or {"flag": "true|false", "number": "N", "size": "SIZE"}.get(
         item.kind, "VALUE"
     )

@@ -181,7 +181,7 @@ def _rows(image: Inspection) -> Iterator[tuple[str, str]]:
         yield "created", str(created)
     labels = image.runtime.get("Labels") or {}
     if origin := origin_of({**image.annotations, **(labels if isinstance(labels, dict) else {})}):
-        yield "built from", origin
+        yield "built" if origin.startswith("at ") else "built from", origin
     yield from (("made of", path) for path in image.annotations.get(SOURCE, "").split())
     for key in _RUNTIME:
         if value := image.runtime.get(key):

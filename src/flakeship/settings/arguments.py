@@ -17,9 +17,7 @@ from flakeship.settings.command_line import (
     TAKES_WORDS,
     TRUE,
     check_command,
-    is_stdin,
     parser_of,
-    place,
     unknown,
     with_values,
 )
@@ -27,6 +25,7 @@ from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Input
 from flakeship.settings.sizes import parse_size
 from flakeship.settings.variables import check_passed, nearest, variables_of
+from flakeship.settings.words import check_filled, is_stdin, place, without_help
 
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
 """What Python makes of such bytes."""
@@ -37,11 +36,12 @@ _SECRET_LIMIT: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """`warnings` are for the user; they can't be told before the log's form is known."""
+    """`warnings` and `notices` are for the user; they can't be told before the log's form is known."""
 
     command: str
     settings: Settings
     warnings: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
 
 def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) -> Invocation:
@@ -51,6 +51,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
 
         print(GREETING, end="")  # noqa: T201
         raise SystemExit(0)
+    argv = without_help(argv)
     check_command(argv[0])
     declared = {item.name: item for item in inputs()}
     known, rest = parser_of(declared.values(), argv).parse_known_args(with_values(argv, declared))
@@ -61,7 +62,8 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     odd = next((word for word in [*words, *rest] if word.startswith("-") and word != "-"), None)
     if odd or (rest and command not in TAKES_WORDS):
         raise unknown((odd or rest[0]).partition("=")[0], command, declared.values())
-    place(words, given)
+    check_filled(words, given, declared.values())
+    notices = place(words, given)
     variables, warnings = variables_of(environ, declared)
     _check_stdin(given, variables)
     values: dict[str, Any] = {}
@@ -70,7 +72,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
         if text is not None:
             values[item.attribute] = _value(item, text, command)
     check_passed(values.get("pass_env", ()), declared.values())
-    return Invocation(command, Settings(**values), tuple(warnings))
+    return Invocation(command, Settings(**values), tuple(warnings), notices)
 
 
 def _check_stdin(given: Mapping[str, Any], variables: Mapping[str, str]) -> None:
@@ -129,7 +131,12 @@ def _text(
 def _secret_line(item: Input, stdin: TextIO | None) -> str:
     """Python has no stdin where the process was started without one."""
     try:
-        line = stdin.readline(_SECRET_LIMIT).rstrip("\r\n") if stdin else ""
+        if stdin and stdin.isatty():
+            from getpass import getpass
+
+            line = getpass(f"{item.name}: ")
+        else:
+            line = stdin.readline(_SECRET_LIMIT).rstrip("\r\n") if stdin else ""
         if len(line) == _SECRET_LIMIT:
             raise _too_long(item, "stdin")
     except (OSError, UnicodeDecodeError):

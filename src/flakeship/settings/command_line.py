@@ -31,7 +31,7 @@ POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layer
 TAKES_WORDS: Final = frozenset({"publish", "doctor", "merge", "plan"})
 """The commands that take words without a flag: what to build and references, or what to merge."""
 
-_SHORT: Final = {"tags": ("--tag", "-t")}
+SHORT: Final = {"tags": ("--tag", "-t")}
 """Other names of a flag, as docker has them."""
 
 _WORDS: Final = "what to build, as `nix build` takes it (default: .), and the references to push it to"
@@ -43,22 +43,13 @@ _USAGE: Final = {
     "doctor": "flakeship doctor [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "plan": "flakeship plan [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "merge": "flakeship merge LEG ... --platforms PLATFORM,PLATFORM [OPTION ...]",
+    "inspect": "flakeship inspect IMAGE [OPTION ...]",
+    "metadata": "flakeship metadata [OPTION ...]",
 }
-SOURCES: Final = (
-    "docker://",
-    "docker-archive:",
-    "oci-archive:",
-    "oci:",
-    "dir:",
-    "docker-daemon:",
-    "containers-storage:",
-)
-"""An image that exists already begins so: containers-transports(5)."""
+"""The commands with many options: their `--help` shows the usual ones, `--help-all` every one."""
 
-STDINS: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
-"""A source that comes through stdin is written so, also behind a word of `SOURCES`."""
 
-_REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
+REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
 """A reference that Nix reads as no installable: what has a colon behind a slash is no path and no URL to it."""
 
 TRUE: Final = frozenset({"true", "1", "yes", "on"})
@@ -85,73 +76,47 @@ def with_values(argv: Sequence[str], declared: Mapping[str, Input]) -> list[str]
     return written
 
 
-def place(words: Sequence[str], given: dict[str, Any]) -> None:
-    """Take what is given without flags. For `merge` that is what to merge; for `publish` an installable, unless a flag says
-    what to publish, then references.
-    """
-    if given["command"] == "merge":
-        given["legs"] = [*(given.get("legs") or ()), *words] or None
-        return
-    named = any(given.get(name) for name in ("flake", "source", "file"))
-    first = 0 if named else 1
-    _check_words(words, first)
-    if words and not named:
-        is_source = words[0] in STDINS or words[0].startswith((*SOURCES, *_DESCRIPTORS))
-        given.update({"source": words[0]} if is_source else {"flake": [words[0]]})
-    if words[first:]:
-        given["tags"] = [*(given.get("tags") or ()), *words[first:]]
-
-
-_DESCRIPTORS: Final = ("/dev/fd/", "/proc/self/fd/")
-"""What a shell writes for `<(…)` begins so."""
+_ALONE: Final = frozenset({"--help", "-h", "--version", "-V"})
+"""What may stand in the place of a command."""
 
 
 def check_command(word: str) -> None:
     """UsageError for a word that is no command; what begins with a dash may be `--help`."""
-    if word.startswith("-") or word in COMMANDS:
+    if word in COMMANDS or word in _ALONE:
         return
-    usual = (
-        f"flakeship publish {word}` to build and push it"
-        if set(word) & set("#./:")
-        else "flakeship --help` to list the commands"
-    )
-    raise UsageError(
-        f"there is no command {word!r}{nearest(word, COMMANDS)}",
-        hint=f"run `{usual}",
-    )
-
-
-def _check_words(words: Sequence[str], first: int) -> None:
-    """UsageError for a reference in the place of what is built, and for what is built in the place of a reference."""
-    if first and words and _REFERENCE.fullmatch(words[0]):
+    if word.startswith("-"):
         raise UsageError(
-            f"{words[0]!r} is a place to push to, and nothing before it says what",
-            hint=f"write `flakeship publish . {words[0]}` to build the flake here, or docker://{words[0]} for an image that is there already",
+            f"there is no option {word} before a command",
+            hint="run `flakeship --version` for the version, `flakeship --help` for the commands",
         )
-    for word in words[first:]:
-        if word.startswith(SOURCES[1:]):
-            raise UsageError(
-                f"{word!r} is no reference to push to",
-                hint=f"write `--to {word}` for a destination of another kind",
-            )
-        if "#" in word or word == "-" or word.startswith((".", "/")):
-            raise UsageError(
-                f"{word!r} says what to publish, and that is said already",
-                hint="write references behind it, and each of several attributes as `--flake NAME=INSTALLABLE`",
-            )
+    from flakeship.settings.habits import command_by_habit
 
-
-def is_stdin(source: str) -> bool:
-    """Whether a `source` comes through stdin."""
-    form = next((form for form in SOURCES if source.startswith(form)), "")
-    return source.removeprefix(form).partition(":")[0] in STDINS
+    if ours := command_by_habit(word):
+        raise UsageError(f"there is no command {word!r}", hint=ours)
+    if REFERENCE.fullmatch(word):
+        hint = f"run `flakeship publish . {word}` to build the flake here and push it there"
+    elif set(word) & set("#./:"):
+        hint = f"run `flakeship publish {word}` to build it, with references behind it to push it to"
+    else:
+        hint = "run `flakeship --help` to list the commands"
+    raise UsageError(f"there is no command {word!r}{nearest(word, COMMANDS)}", hint=hint)
 
 
 class _Parser(argparse.ArgumentParser):
     """argparse, but a mistake becomes a UsageError."""
 
     def error(self, message: str) -> NoReturn:
+        if message.endswith("expected one argument"):
+            flag = message.removeprefix("argument ").partition(":")[0].partition("/")[0]
+            raise UsageError(f"{flag} needs a value", hint=self._values_of(flag))
         raise UsageError(message, hint=f"run `{self.prog} --help`, which lists what it takes")
+
+    def _values_of(self, flag: str) -> str:
+        """Say what is written behind an option; argparse takes a value with a dash in front for another option."""
+        action = self._option_string_actions[flag]
+        value = str(action.metavar)
+        written = f"`{flag} {value}`" if "|" not in value else f"one of {value.replace('|', ', ')}"
+        return f"write {written}; a value that begins with a dash stands behind `=`: `{flag}=-…`"
 
 
 class _Help(argparse.Action):
@@ -167,7 +132,7 @@ class _Help(argparse.Action):
 
 def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     """Return the error for a word that means nothing: with our words where it is an option of another tool, else the nearest."""
-    if command in {"publish", "inspect"}:
+    if command in {"publish", "inspect", "doctor"}:
         from flakeship.settings.habits import of_other_tools
 
         if ours := of_other_tools(word, command=command):
@@ -177,7 +142,7 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     files = [f"--{item.name}-file" for item in known if item.secret]
     words = [choice for item in known if item.name == POSITIONAL.get(command) for choice in item.choices]
     what = "no option" if word.startswith("-") else "nothing to do with"
-    all_ = "--help-all" if command in TAKES_WORDS else "--help"
+    all_ = "--help-all" if command in _USAGE else "--help"
     return UsageError(
         f"there is {what} {word}{nearest(word, [*flags, *files, *words])}",
         hint=f"run `flakeship {command} {all_}`, which lists all of them",
@@ -196,13 +161,14 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.Argume
             description=text,
             allow_abbrev=False,
             usage=_USAGE.get(command),
-            add_help=command not in TAKES_WORDS,
+            add_help=command not in _USAGE,
         )
         if command != argv[0]:
             continue
         if command in TAKES_WORDS:
             word, meant = ("LEG", _LEGS) if command == "merge" else ("INSTALLABLE", _WORDS)
             sub.add_argument("words", nargs="*", metavar=word, help=meant)
+        if command in _USAGE:
             sub.add_argument("-h", "--help", action=_Help, nargs=0, help="show the usual inputs and exit")
             sub.add_argument("--help-all", action="help", help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
@@ -217,7 +183,7 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.Argume
 
 def _add_flags(add: Callable[..., Any], item: Input) -> None:
     text = item.help.replace("%", "%%") + (f" (default: {item.default})" if item.default else "")
-    flags = (f"--{item.name}", *_SHORT.get(item.name, ()))
+    flags = (f"--{item.name}", *SHORT.get(item.name, ()))
     match item:
         case Input(secret=True):
             add(f"--{item.name}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")

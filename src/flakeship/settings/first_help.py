@@ -31,7 +31,7 @@ FIRST: Final = {
 }
 """The inputs that `--help` shows: how each is written, and in a few words what it is."""
 
-MERGING: Final = {
+_MERGING: Final = {
     "platforms": ("--platforms LIST", "those that there must be: linux/amd64,linux/arm64"),
     "tags": ("-t, --tags REFERENCE", "tags to set; default: those of the files"),
     "images": ("--images NAME", "names without a tag, for rules in `--tags`"),
@@ -41,8 +41,36 @@ MERGING: Final = {
     "password": FIRST["password"],
     "dry-run": ("--dry-run", "look at everything, set no tag"),
 }
-"""The same for `merge`."""
-
+_LOOKING: Final = {
+    "platforms": ("--platforms LIST", "of several platforms those to show: linux/amd64"),
+    "image-in-archive": ("--image-in-archive NAME", "which image of an archive; a number counts from 1"),
+    "username": FIRST["username"],
+    "password": FIRST["password"],
+    "registry": ("--registry HOST", "whose these are, if not of the image's registry"),
+    "plain-http": ("--plain-http HOST", "a registry without TLS; --ca FILE for a certificate"),
+    "json": ("--json", "all that is known, for programs"),
+}
+_NAMING: Final = {
+    "images": ("--images NAME", "image names without a tag: ghcr.io/me/app"),
+    "tags": ("-t, --tags RULE", "rules, bare tags or whole references"),
+    "flavor": ("--flavor RULE", "for all tags: latest=auto, prefix=TEXT, suffix=TEXT"),
+    "labels": FIRST["labels"],
+    "annotations": ("--annotations KEY=VALUE", "annotations, with LEVEL: in front for a level"),
+    "context": ("--context workflow|git", "where branch, tag and commit are read"),
+    "flake": ("--flake INSTALLABLE", "for tags that are made of a hash or version"),
+    "explain": ("--explain", "the rule that each tag came from"),
+    "bake": ("--bake", "a definition for `docker buildx bake`"),
+    "json": ("--json", "tags, labels and annotations as JSON"),
+}
+SHOWN: Final = {
+    "publish": FIRST,
+    "doctor": FIRST,
+    "plan": FIRST,
+    "merge": _MERGING,
+    "inspect": _LOOKING,
+    "metadata": _NAMING,
+}
+"""The inputs that `--help` of each command shows; `--help-all` shows every one."""
 
 _EXAMPLES: Final = {
     "publish": """\
@@ -57,12 +85,17 @@ _EXAMPLES: Final = {
   flakeship merge a.json b.json --platforms linux/amd64,linux/arm64 -t 1.2
 """,
     "doctor": "  flakeship doctor .#image ghcr.io/me/app:1\n",
+    "inspect": """\
+  flakeship inspect ghcr.io/me/app:1
+  flakeship inspect oci:./flakeship-image
+  flakeship inspect ./result --json
+""",
+    "metadata": "  flakeship metadata --images ghcr.io/me/app --tags type=sha --explain\n",
 }
 
 
 def first_help(command: str, usage: str, text: str) -> str:
     """What `flakeship COMMAND --help` prints; `text` is what the command does."""
-    shown = MERGING if command == "merge" else FIRST
-    rows = (*shown.values(), ("-h, --help; --help-all", "this; every input"))
+    rows = (*SHOWN[command].values(), ("-h, --help; --help-all", "this; every input"))
     options = "".join(f"  {flag:25} {words}\n" for flag, words in rows)
     return f"usage: {usage}\n\n{text}.\n\n{options}\nexamples:\n{_EXAMPLES[command]}"

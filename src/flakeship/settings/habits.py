@@ -17,6 +17,8 @@ _PLATFORMS: Final = (
     "write --platforms OS/ARCHITECTURE for those of an index to publish, --override-platform OS/ARCHITECTURE for an image "
     "that is mislabelled"
 )
+_MORE: Final = "write --log-level debug"
+_LESS: Final = "write --log-level warn"
 _INSPECT: Final = "write `flakeship inspect IMAGE --json`"
 
 
@@ -75,6 +77,23 @@ _HABITS: Final[dict[str, Habit]] = {
     "--no-link": Habit("nix", "leave it out: no link to the result is made"),
     "--print-build-logs": Habit("nix", "leave it out: the log of a build is shown"),
     "-L": Habit("nix", "leave it out: the log of a build is shown"),
+    "--override-input": Habit(
+        "nix",
+        "build with it first (`nix build`), then publish the link: `flakeship publish ./result REFERENCE`",
+    ),
+    "--show-trace": Habit("nix", "leave it out; `nix build` takes it, and shows where an evaluation fails"),
+    "--system": Habit("nix", "name the system in the attribute: `.#packages.aarch64-linux.image`"),
+    "--verbose": Habit("nix and docker", _MORE),
+    "-v": Habit("nix and docker", _MORE),
+    "--quiet": Habit("docker and skopeo", _LESS),
+    "-q": Habit("docker and skopeo", _LESS),
+    "-e": Habit("docker and podman", "write --env KEY=VALUE, as often as there are variables"),
+    "--password": Habit("docker", f"a command line is no secret: {_CREDENTIALS}"),
+    "-p": Habit("docker", f"a command line is no secret: {_CREDENTIALS}"),
+    "-u": Habit("docker", "write --username NAME"),
+    "--json": Habit(
+        "nix", "write --metadata-file FILE; the references with their digests are printed on stdout"
+    ),
 }
 
 
@@ -88,8 +107,40 @@ _TO_INSPECT: Final[dict[str, Habit]] = {
 }
 """What they mean to those who look at an image."""
 
+_LOGIN: Final = "log in with `docker login` or `podman login`: flakeship reads what they write"
+_PUBLISH: Final = "write `flakeship publish INSTALLABLE REFERENCE`"
+_COPY: Final = (
+    "write `flakeship publish docker://FROM TO`: what is there already is a source, and nothing is built"
+)
+_COMMANDS: Final = {
+    "push": _PUBLISH,
+    "build": f"{_PUBLISH}; with `--to oci:DIR` in place of references it stays on this machine",
+    "bundle": _PUBLISH,
+    "deploy": _PUBLISH,
+    "load": "write `flakeship publish INSTALLABLE --to docker-daemon:NAME:TAG`",
+    "save": "write `flakeship publish INSTALLABLE --to docker-archive:FILE`",
+    "login": _LOGIN,
+    "logout": "log out with `docker logout` or `podman logout`: flakeship keeps no credentials",
+    "copy": _COPY,
+    "cp": _COPY,
+    "sync": _COPY,
+    "tag": f"{_COPY}; on a laptop it keeps its digest, in CI with `--auto-labels false --created keep`",
+    "pull": "write `flakeship publish docker://REFERENCE --to oci:DIR`, or to docker-daemon:",
+    "version": "write `flakeship --version`",
+    "run": "load it with `flakeship publish INSTALLABLE --to docker-daemon:NAME:TAG`, then `docker run NAME:TAG`",
+    "cache": "write `flakeship layers`: it lists the packed layers that are kept, or prunes them",
+    "prune": "write `flakeship layers prune`",
+    "images": "write `flakeship inspect IMAGE` for one image; images are listed by the engine or the registry",
+}
+"""Commands of other tools, and what is written here for each."""
+
 
 def of_other_tools(option: str, *, command: str = "publish") -> Habit | None:
     """Find an option of skopeo, crane, docker, podman or Nix; None for any other word."""
     habits = _HABITS | _TO_INSPECT if command == "inspect" else _HABITS
     return habits.get(option)
+
+
+def command_by_habit(word: str) -> str:
+    """What to write here for a command of another tool; empty for any other word."""
+    return _COMMANDS.get(word, "")

@@ -123,5 +123,8 @@ def _no_image(path: Path, head: bytes) -> NotAnImageError:
     elif head.startswith(b"#!"):
         what, hint = "a script that may not be executed", "make it executable (`chmod +x`)"
     else:
-        what, hint = "of a kind that flakeship does not know", f"name an image made by {_IMAGES}"
+        what, hint = (
+            "of a kind that flakeship does not know",
+            f"name an image made by {_IMAGES}, or a plain package with a program in its bin/",
+        )
     return NotAnImageError(f"{path} is not an image: it is {what}", hint=hint)

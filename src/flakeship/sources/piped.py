@@ -29,8 +29,8 @@ def check_stdin(handle: int) -> None:
     """UsageError where nobody pipes anything: stdin is a terminal."""
     if os.isatty(handle):
         raise UsageError(
-            "source is `-`, and stdin is a terminal: no image comes from there",
-            hint="pipe it in: `./result | flakeship publish - REFERENCE`",
+            "the image is to come through stdin (`-`), and stdin is a terminal",
+            hint="pipe it in: `./result | flakeship publish - REFERENCE`, or `… | flakeship inspect -`",
         )
 
 

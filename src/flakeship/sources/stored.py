@@ -16,7 +16,7 @@ from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
 from flakeship.image.layout import NAMES
 from flakeship.image.media_types import CONFIGS, SAYS_LITTLE, plain_type, suffix_of_layer
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Image, Layer, Platform, key_of
-from flakeship.image.stamp import unstamped
+from flakeship.image.stamp import without_facts
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
@@ -61,7 +61,7 @@ class StoredImage:
         annotations = parse_annotations(manifest.get("annotations"), what)
         content = document(blobs, config)
         if not as_is:
-            content, annotations = unstamped(content, annotations)
+            content, annotations = without_facts(content, annotations)
         image = image_of(content, len(layers), what=configured, names=names)
         stated = [(layer, diff_id) for layer, diff_id in zip(layers, image.diff_ids, strict=True) if diff_id]
         keys = tuple(key_of(diff_id, layer.digest) for layer, diff_id in stated)

@@ -64,6 +64,17 @@ def test_a_branch(tree: Tree) -> None:
     assert found.notices == ()
 
 
+def test_the_tags_of_a_commit_whose_branch_is_checked_out(tree: Tree) -> None:
+    assert tree.context().tags_at_head == ()
+    tree.git("tag", "v1.2.3")
+    tree.git("branch", "other")
+    found = tree.context()
+    assert (found.ref, found.tags_at_head) == ("refs/heads/main", ("v1.2.3",))
+    tree.git("checkout", "-q", "v1.2.3")
+    found = tree.context()
+    assert (found.ref, found.tags_at_head) == ("refs/tags/v1.2.3", ())
+
+
 def test_a_dirty_tree_is_one_whose_tracked_files_differ(tree: Tree) -> None:
     (tree.path / "other").write_text("untracked")
     assert not tree.context().dirty

@@ -106,8 +106,9 @@ def test_the_date_of_a_commit_is_there_before_the_build(
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     created = SOME(check_commit=lambda committed, ask: asked.append((committed, ask())))
     monkeypatch.setattr(looking, "naming_of", lambda *_, **__: "named")
-    given = request(buildable, created=created, naming=None, variant="")
-    named: Any = looking._named(given, SOME(emit=events.ignore, event=SOME(committed=moment)))
+    naming = SOME(context=SOME(committed=moment))
+    given = request(buildable, created=created, naming=naming, variant="")
+    named: Any = looking._named(given, SOME(emit=events.ignore))
     assert named == "named"
     assert asked == [(moment, flake)]
 

@@ -128,6 +128,11 @@ def _head(found: Context, git: Git) -> Context:
         sha=sha,
         commit_date=moment_of(date) or found.run_date,
         ref=branch or detached_ref(decorations),
+        tags_at_head=tuple(
+            name.removeprefix("tag: refs/tags/")
+            for name in decorations.split(", ")
+            if branch and name.startswith("tag: refs/tags/")
+        ),
     )
 
 

@@ -210,15 +210,16 @@ def _base(request: Request, plan: Plan, run: Run) -> RegistryImage | None:
 def _stamp(obtained: Obtained, request: Request, plan: Plan, run: Run) -> Stamp:
     """Nix may be asked in the background for what labels lack, from now on until the image is finished."""
     described = obtained.buildable.description if obtained.buildable else None
+    made_from = _made_from(obtained)
     return Stamp(
         naming=plan.naming,
         facts=plan.scope.enter_context(facts_while_packing(described, plan.naming.metadata, run.emit)),
-        moment=request.created.moment(obtained.commit_time or run.event.committed),
+        moment=request.created.moment(obtained.commit_time or request.naming.context.committed),
         change=request.change,
         origin={
-            SOURCE: _made_from(obtained),
+            SOURCE: made_from,
             DERIVATION: obtained.output.drv_path if obtained.output else "",
-            RECIPE_OF: plan.recipe,
+            RECIPE_OF: plan.recipe if made_from else "",  # what is copied keeps its own, or has none
         },
     )
 

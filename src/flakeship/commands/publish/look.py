@@ -129,7 +129,9 @@ def _named(request: Request, run: Run) -> Naming:
         variant=request.variant,
     )
     buildable = request.subject.buildable
-    request.created.check_commit(run.event.committed, lambda: buildable.flake() if buildable else None)
+    request.created.check_commit(
+        request.naming.context.committed, lambda: buildable.flake() if buildable else None
+    )
     return naming
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from flakeship.commands.layer_cache import LayerCache
 from flakeship.commands.naming import NamingRequest
 from flakeship.commands.publish.created import Created
+from flakeship.commands.publish.known_origin import known_origin, without_git
 from flakeship.commands.publish.opening import DestinationRequest
 from flakeship.commands.publish.packing import PackingRequest
 from flakeship.commands.publish.reuse import ReuseRequest
@@ -30,7 +31,8 @@ class SourceChoice:
     `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as the
     input says it. `platforms` are those wanted, none for all; `relabelled` is True where one image is to be labelled as
     for another platform. `pass_env` are names of variables for a script of the user's own. `wants_program` is False where an entry point was given.
-    `as_is` is True where no input stamps anything: then the image keeps what an earlier run stamped, and its digest.
+    `as_is` is True where this run stamps no facts: then the image keeps those that an earlier run stamped, and where nothing
+    else changes it its digest.
     """
 
     image_in_archive: str = ""
@@ -64,7 +66,8 @@ class SourceChoice:
             user=settings.user,
             wants_program=not settings.entrypoint,
             pass_env=settings.pass_env,
-            as_is=_stamps_nothing(settings),
+            # docs/decisions.md#what-is-not-stamped-keeps-its-digest
+            as_is=not settings.auto_labels,
         )
 
 
@@ -90,9 +93,20 @@ class Request:
     def of(cls, settings: Settings, run: Run, *, variant: str = "", layout_tag: str = "") -> Request:
         """UsageError for what is malformed or contradicts itself; BuildError where there is something to build and no Nix."""
         runtime = run.runtime
+        subject = subject_of(settings, run)
+        created = Created.parse(settings.created, environ=runtime.environ, now=runtime.now, emit=run.emit)
+        context = run.event
+        match known_origin(subject, context, runtime.cwd):
+            case "here":
+                pass
+            case "another flake":
+                context = without_git(context)
+            case "unknown":
+                settings = replace(settings, auto_labels=False)
+                created = replace(created, kind="keep") if created.kind == "auto" else created
         return cls(
             variant=variant,
-            created=Created.parse(settings.created, environ=runtime.environ, now=runtime.now, emit=run.emit),
+            created=created,
             change=change_of(settings, run.emit),
             destinations=DestinationRequest.of(settings, run, layout_tag=layout_tag),
             choice=SourceChoice.of(settings),
@@ -102,16 +116,9 @@ class Request:
             lint=settings.lint,
             by_digest=settings.push_by_digest,
             rebuild_to_compare=settings.rebuild == "compare",
-            naming=NamingRequest.of(settings, run.event, runtime.environ),
-            subject=subject_of(settings, run),
+            naming=NamingRequest.of(settings, context, runtime.environ),
+            subject=subject,
         )
-
-
-# docs/decisions.md#what-is-not-stamped-keeps-its-digest
-def _stamps_nothing(settings: Settings) -> bool:
-    written = settings.labels or settings.annotations or settings.annotations_from_labels
-    changed = settings.auto_labels or settings.created != "keep" or settings.given("starts-container")
-    return not written and not changed
 
 
 def _platforms(texts: tuple[str, ...]) -> tuple[Platform, ...]:

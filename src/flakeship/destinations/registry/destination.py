@@ -33,7 +33,7 @@ from flakeship.image.stream import Reader
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError, ErrorAnswer, RegistryError, is_passing
-from flakeship.registry.hints import hint_for, hint_for_manifest
+from flakeship.registry.hints import hint_for, hint_for_implied, hint_for_manifest
 from flakeship.registry.reading import RepositoryReader
 
 T = TypeVar("T")
@@ -445,9 +445,15 @@ class RegistryDestination:
             raise NotAllowedError(
                 f"there is no repository {self.name}: {error.answer}", hint=self._hint()
             ) from error
+        except WireError as error:
+            error.hint = self._implied() or error.hint
+            raise
 
     def _hint(self) -> str:
-        return hint_for(self._client.registry, platform_hint=self._platform_hint)
+        return self._implied() or hint_for(self._client.registry, platform_hint=self._platform_hint)
+
+    def _implied(self) -> str:
+        return hint_for_implied(self._client.registry, self._client.repository, next(iter(self._tags), ""))
 
     def _denial(self, answer: ErrorAnswer) -> str:
         if self._client.credentials is None:
