@@ -69,9 +69,9 @@ def test_the_shortest_name_is_written_and_arm_has_its_variant(text: str, name: s
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
-        (["arm64"], "no platform"),
-        (["linux"], "no platform"),
-        (["linux/amd64/v1/x"], "no platform"),
+        (["arm64"], "is not a platform"),
+        (["linux"], "is not a platform"),
+        (["linux/amd64/v1/x"], "is not a platform"),
         (["darwin/arm64"], "they run Linux"),
         (["aarch64-darwin"], "they run Linux"),
         (["windows(10.0.1)/amd64"], "they run Linux"),

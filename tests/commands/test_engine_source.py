@@ -127,7 +127,7 @@ def test_no_engine(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="podman's service has no socket here") as caught:
         published(tmp_path, "containers-storage:app", {"CONTAINER_CONNECTION": "elsewhere"})
     assert "podman save app | flakeship publish --source -" in caught.value.hint
-    with pytest.raises(UsageError, match="ssh is not spoken here"):
+    with pytest.raises(UsageError, match="does not speak ssh"):
         published(tmp_path, "docker-daemon:app", {"DOCKER_HOST": "ssh://host"})
 
 

@@ -160,9 +160,9 @@ def test_what_the_user_should_know_is_told_once_for_all_variants() -> None:
 
 def test_a_tag_that_is_not_checked_out_is_named() -> None:
     on_main = replace(MAIN, ref="refs/heads/main", tags_at_head=("v1.2.3",))
-    with pytest.raises(UsageError, match="no tag comes of the rules") as caught:
+    with pytest.raises(UsageError, match="the rules give no tag") as caught:
         named(on_main, images=("o/n",), tags=("type=semver,pattern={{version}}",))
-    assert caught.value.hint.startswith("HEAD is on main, and its commit has the tag: `git checkout v1.2.3`")
+    assert caught.value.hint.startswith("run `git checkout v1.2.3` for the tag of this commit")
 
 
 def test_an_image_that_gets_no_tag_is_not_left_out_in_silence() -> None:

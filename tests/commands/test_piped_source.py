@@ -155,7 +155,7 @@ def test_it_is_looked_at_by_the_name_of_stdin(tmp_path: Path) -> None:
         (b"/nix/store/abc-image.tar.gz\n", "it is the name of a store path", "--source"),
         (b"hunter2\n", "it is text", "to stderr"),
         (b"PK\x03\x04\xff", "it is none of the kinds that flakeship knows", "to stderr"),
-        (b'{"a": 1}', "stdin is no image: it is a JSON document", "nix2container"),
+        (b'{"a": 1}', "stdin is not an image: it is a JSON document", "nix2container"),
         (IMAGE[:300], "stdin is a damaged archive", "how it ended"),
         (IMAGE[:100_000], "stdin is a damaged archive", "how it ended"),
         (IMAGE[: len(IMAGE) // 512 // 2 * 512], "stdin is a damaged archive", "how it ended"),
@@ -208,7 +208,7 @@ def test_a_terminal_is_no_pipe(tmp_path: Path) -> None:
 def test_what_can_not_be_read_is_no_pipe(tmp_path: Path) -> None:
     only_written = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
     try:
-        with pytest.raises(UsageError, match="cannot read the image from stdin: Bad file descriptor"):
+        with pytest.raises(UsageError, match="can't read the image from stdin: Bad file descriptor"):
             publish.run(settings_of(source="-", to=("oci:out:1",)), machine(tmp_path, only_written)[0])
     finally:
         os.close(only_written)
@@ -225,7 +225,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_left(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, hard))
     try:
-        with pytest.raises(ResourceError, match="cannot keep what comes through stdin in ") as caught:
+        with pytest.raises(ResourceError, match="can't keep what comes through stdin in ") as caught:
             spooled((piece for piece in pieces()), tmp_path / "run/source", what="stdin", emit=events.ignore)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -136,6 +136,8 @@ def test_what_would_be_missed_next_is_said_too(repository: Path) -> None:
     for name in ("first.nix", "second.nix", "main.go", "util.go", "notes.txt"):
         (repository / name).touch()
     hint = hint_untracked(parsed(repository), "error: path 'x/first.nix' does not exist", environ=ENVIRON)
-    assert hint.endswith("`git add --intent-to-add -- first.nix`; neither does it see second.nix")
+    assert hint.endswith(
+        "-- first.nix`: Nix does not see files that git does not track, such as second.nix too"
+    )
     hint = hint_untracked(parsed(repository), "main.go: no such file", environ=ENVIRON)
-    assert hint.endswith("-- main.go`; neither does it see first.nix second.nix util.go")
+    assert hint.endswith("does not track, such as first.nix second.nix util.go too")

@@ -64,7 +64,7 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
     if "#" in text:
         raise UsageError(
             f"inspect looks at an image that exists, and {text!r} is what Nix would build",
-            hint=f"`flakeship publish {text} --to oci:image` makes it, then `flakeship inspect oci:image`",
+            hint=f"make it by `flakeship publish {text} --to oci:image`, then run `flakeship inspect oci:image`",
         )
     runtime = run_.runtime
     platforms = platforms_of(settings.platforms)

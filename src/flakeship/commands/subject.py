@@ -110,7 +110,7 @@ def _check_no_image(installable: str, cwd: Path) -> None:
         raise UsageError(f"flake: {installable!r} is a file, and a flake is a folder", hint=hint)
     if path.is_dir() and (what := _image_in(path)):
         if what == _UNPACKED:
-            hint = f"pack it, and read what is packed: `tar -C {installable} -c . | flakeship publish - REFERENCE`"
+            hint = f"write it to a pipe as an archive: `tar -C {installable} -c . | flakeship publish - REFERENCE`"
         raise UsageError(f"flake: {installable!r} holds no flake.nix, but {what}", hint=hint)
 
 
@@ -173,7 +173,7 @@ def _check_no_reference(text: str) -> None:
     if reference.digest or reference.tag:
         raise UsageError(
             f"source: there is no file {text!r}",
-            hint=f"an image in a registry is written `source: {TRANSPORT}{text}`",
+            hint=f"write `source: {TRANSPORT}{text}` for an image in a registry",
         )
 
 

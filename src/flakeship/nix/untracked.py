@@ -64,7 +64,7 @@ def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str,
         return ""
     kinds = {".nix", *(PurePosixPath(name).suffix for name in files)}
     others = [name for name in untracked if name not in files and PurePosixPath(name).suffix in kinds]
-    also = f"; neither does it see {_listed(others)}" if others else ""
+    also = f", such as {_listed(others)} too" if others else ""
     return f"run `git add --intent-to-add -- {_listed(files, '`')}: Nix does not see files that git does not track{also}"
 
 

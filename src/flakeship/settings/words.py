@@ -118,7 +118,7 @@ def _check_words(words: Sequence[str], first: int) -> None:
             others = [word for word in words if word != what]
             raise UsageError(
                 f"{words[0]!r} is a place to push to, and {what!r} behind it says what",
-                hint=f"swap them: `flakeship publish {' '.join([what, *others])}`",
+                hint=f"write them the other way round: `flakeship publish {' '.join([what, *others])}`",
             )
         raise UsageError(
             f"{words[0]!r} is a place to push to, and nothing before it says what",

@@ -284,7 +284,7 @@ def test_a_wrong_merge_is_refused_before_a_tag_is_touched(jobs: Jobs, wrong: Wro
 @pytest.mark.parametrize(
     ("platforms", "words"),
     [
-        ("", "which platforms the image is to have"),
+        ("", "platforms is empty (an unset variable?)"),
         ("linux", "'linux' is not a platform"),
         (f"{BOTH},linux/s390x", "there is no leg for linux/s390x"),
     ],

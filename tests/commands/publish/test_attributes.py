@@ -78,7 +78,7 @@ def test_a_name_may_be_given_to_a_single_one() -> None:
 
 
 def test_two_of_one_name_are_refused() -> None:
-    with pytest.raises(UsageError, match="two attributes have the name 'image'") as caught:
+    with pytest.raises(UsageError, match="two attributes go by the name 'image'") as caught:
         split(flake=(".#a.image", ".#b.image"))
     assert "one=" in caught.value.hint
 

@@ -114,7 +114,7 @@ def test_a_platform_that_an_index_lacks_is_named_with_those_that_it_has(
 def test_a_misspelt_platform_is_told_and_one_that_exists_is_never_taken_for_another(
     three: Story, wanted: str, meant: str
 ) -> None:
-    with pytest.raises(UsageError, match="platforms names ") as caught:
+    with pytest.raises(UsageError, match="`platforms` names ") as caught:
         three.publish(wanted)
     assert caught.value.message.partition("did you mean ")[2].strip("'?") == meant
 
