@@ -402,3 +402,11 @@ def test_a_pull_request_of_which_act_knows_nothing_is_its_users_own(
         refused = run_on(platform, flags, **LOGIN | event).ended
         assert (refused.code, refused.stdout) == (5, "")
         assert "a repository that is not known" in refused.stderr
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_job_that_names_no_destination_does_not_look_like_a_push(platform: str, run_on: RunOn) -> None:
+    """The image lies in a folder of the runner then; on a laptop that is what was asked for."""
+    told = run_on(platform, [], CI_REGISTRY_IMAGE="", CI_JOB_ID="1")  # as gitlab-ci-local sets it
+    assert told.ended.code == 0
+    assert ("NOT PUSHED: neither `images` nor `tags` nor `to`" in told.ended.stderr) is (platform != "local")

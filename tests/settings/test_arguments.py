@@ -587,3 +587,13 @@ def test_a_secret_at_a_terminal_is_asked_for_without_an_echo(monkeypatch: pytest
     monkeypatch.setattr("getpass.getpass", lambda _: "")
     with pytest.raises(UsageError, match="is empty"):
         read(["publish", "--password-stdin"], {}, Terminal())
+
+
+def test_an_input_of_another_command_is_named_as_one_that_this_one_has_not() -> None:
+    """`image` is what `inspect` takes; an action that publishes has `images`."""
+    told = read(["publish"], {"INPUT_IMAGE": "ghcr.io/o/n", "INPUT_FLAKE": ".#image"}, None)
+    assert told.warnings == ("there is no input 'image'; did you mean 'images'?",)
+    assert read(["inspect"], {"INPUT_IMAGE": "ghcr.io/o/n:1"}, None).warnings == ()
+    assert read(["publish"], {"FLAKESHIP_IMAGE": "ghcr.io/o/n:1"}, None).warnings == (), (
+        "set for several commands"
+    )

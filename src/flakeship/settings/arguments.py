@@ -18,13 +18,14 @@ from flakeship.settings.command_line import (
     TRUE,
     check_command,
     parser_of,
+    takes,
     unknown,
     with_values,
 )
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.fields import Input
 from flakeship.settings.sizes import parse_size
-from flakeship.settings.variables import check_passed, nearest, variables_of
+from flakeship.settings.variables import check_passed, nearest, of_other_commands, variables_of
 from flakeship.settings.words import check_filled, is_stdin, place, without_help
 
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
@@ -65,6 +66,9 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     check_filled(words, given, declared.values())
     notices = place(words, given)
     variables, warnings = variables_of(environ, declared)
+    warnings += of_other_commands(
+        environ, [item for item in declared.values() if takes(command, item)], declared
+    )
     _check_stdin(given, variables)
     values: dict[str, Any] = {}
     for item in declared.values():

@@ -57,6 +57,20 @@ def variables_of(
     return values, warnings
 
 
+def of_other_commands(
+    environ: Mapping[str, str], taken: Iterable[Input], declared: Mapping[str, Input]
+) -> list[str]:
+    """Return a warning for each INPUT_* that another command takes and this one does not: an action has those of one command."""
+    names = {item.name for item in taken}
+    return [
+        f"there is no input {name!r}{nearest(name, names)}"
+        for variable, text in environ.items()
+        if variable.startswith("INPUT_") and text
+        for name in [_input_name(variable, "INPUT_")]
+        if name in declared and name not in names
+    ]
+
+
 def check_passed(names: Iterable[str], declared: Iterable[Input]) -> None:
     """Raise UsageError for secrets of this run in `pass-env`: a builder may read what Nix is given: docs/security.md#what-each-program-is-given."""
     secrets = {name: item for item in declared if item.secret for name in (item.name, f"{item.name}-file")}

@@ -70,13 +70,14 @@ def run(settings: Settings, runtime: Runtime) -> str:
                         )
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
+        in_ci = run_.event.platform != "local"
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
     if settings.push_by_digest:
         _write_legs(made, folder, runtime.emit)
     platforms.hand_over(handover(made), runtime.environ)
-    if why := outputs.not_pushed(published) or _nowhere(settings, published):
+    if why := outputs.not_pushed(published) or _nowhere(settings, published, in_ci=in_ci):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
 
@@ -212,9 +213,14 @@ def _publish(asked: _Asked, run_: Run) -> Iterator[Result]:
         yield publish(reusing(asked.debug, made), run_)
 
 
-def _nowhere(settings: Settings, published: Sequence[Published]) -> str:
-    """Say that a push was demanded of an image that has no registry to go to; empty where there is one, or no demand."""
-    if settings.push != "true" or any(item.in_registry for item in published):
+def _nowhere(settings: Settings, published: Sequence[Published], *, in_ci: bool) -> str:
+    """Say that an image has no registry to go to, and a push was demanded or a job of CI names nothing; else empty."""
+    if any(item.in_registry for item in published):
+        return ""
+    named = settings.tags or settings.images or settings.to or settings.load
+    if in_ci and not named and settings.push != "false" and not settings.dry_run:
+        return "NOT PUSHED: neither `images` nor `tags` nor `to` says where the image goes"
+    if settings.push != "true":
         return ""
     return "NOT PUSHED: `push` is true, and neither `tags` nor `images` nor `to` names a registry"
 
