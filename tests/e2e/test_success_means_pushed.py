@@ -372,7 +372,7 @@ def test_a_username_whose_secret_is_empty_says_so(run_on: RunOn, basic_registry:
     """In CI a secret with a wrong name is an empty text. The registry is asked, for it may need no password."""
     told = run_on("github", ["--tags", f"{basic_registry.host}/a/b:1", "--username", "me"])
     assert_refused(told)
-    assert "`username` has no password" in told.ended.stderr
+    assert "has no password" in told.ended.stderr
     assert "push: false" in told.ended.stderr
 
 
@@ -385,7 +385,7 @@ def test_an_event_that_brings_secrets_to_strangers_code_is_an_error(
     flags = ["--tags", f"{basic_registry.host}/{repository}:1"]
     told = run_on("github", flags, **FORK | LOGIN | {"GITHUB_EVENT_NAME": event})
     assert_refused(told)
-    assert "allow-untrusted: true" in told.ended.stderr
+    assert "`--allow-untrusted`" in told.ended.stderr
     assert basic_registry.tags(repository) == []
 
 
