@@ -14,7 +14,7 @@ from tests.e2e.conftest import ROOT
 from tests.testbed.docker import Docker
 
 OWNER = (1001, 127)
-NAME = "registry.example/shapes:1.0"
+NAME = "app:dev"
 VOLUME = "flakeship-test-nix"
 FILE, LOAD = re.findall(
     r"^\$ (docker run .*/flakeship:1 .*)$", (ROOT / "docs/github.md").read_text(), re.MULTILINE
