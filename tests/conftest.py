@@ -20,8 +20,8 @@ pytest_plugins = [
     "tests.testbed.ssh",
 ]
 
-# How long an example takes says how busy the machine is. Whoever waits for a run has a quarter of what CI tries.
-settings.register_profile("untimed", deadline=None, max_examples=100 if "CI" in os.environ else 25)
+# How long an example takes says how busy the machine is. Whoever waits for a run has half of what CI tries.
+settings.register_profile("untimed", deadline=None, max_examples=50 if "CI" in os.environ else 25)
 settings.load_profile("untimed")
 
 

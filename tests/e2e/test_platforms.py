@@ -248,6 +248,7 @@ def test_one_platform_is_an_image_and_no_index(ship: Ship, registry: Registry) -
     assert ship(".#image", name, "--platforms", BOTH).code == 0
 
 
+@pytest.mark.long
 def test_several_attributes_of_several_platforms(ship: Ship, registry: Registry) -> None:
     """Lines of one name are one image; a line with a platform is taken as it is written."""
     repository = registry.new_repository()
@@ -261,6 +262,7 @@ def test_several_attributes_of_several_platforms(ship: Ship, registry: Registry)
     assert ".#packages.aarch64-linux.other" not in ended.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("flags", "written"),
     [
@@ -394,6 +396,7 @@ def test_an_engine_is_given_its_own_platform(
     assert built(foreign) == 0
 
 
+@pytest.mark.long
 def test_the_variant_with_a_shell_is_an_index_too(ship: Ship, registry: Registry) -> None:
     """Its contents are those of each platform's system, and the plain packages are labelled as their platforms."""
     repository = registry.new_repository()
@@ -407,6 +410,7 @@ def test_the_variant_with_a_shell_is_an_index_too(ship: Ship, registry: Registry
     assert any("shell-aarch64" in str(entry) for entry in shells), shells
 
 
+@pytest.mark.long
 def test_an_index_that_a_build_makes_is_chosen_from(
     ship: Ship, registry: Registry, flake: Path, git: Callable[..., str]
 ) -> None:

@@ -74,6 +74,7 @@ def test_several_pushes_of_one_name_at_once(bench: Bench, number: int) -> None:
     assert stage.state(TAG) == "complete"
 
 
+@pytest.mark.long
 def test_the_registry_is_killed_in_the_middle_and_comes_back_without_sessions(
     bench: Bench, tmp_path: Path
 ) -> None:
