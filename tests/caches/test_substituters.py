@@ -103,7 +103,7 @@ def test_a_cache_that_is_down_is_a_warning_and_the_build_goes_on(
     assert len(record.warnings) == 2
     assert f"the cache {url} is left out: " in record.warnings[0]
     assert reason in record.warnings[0]
-    assert "the build goes on without it" in record.warnings[0]
+    assert "the build goes on without this cache" in record.warnings[0]
 
 
 def answering(status: int, body: bytes) -> Any:

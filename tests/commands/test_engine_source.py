@@ -146,7 +146,7 @@ def test_docker_hands_over_what_it_loaded(dockerd: Docker, tmp_path: Path) -> No
         assert text == f"oci:{tmp_path}/out:latest"
         with pytest.raises(UsageError, match="has no image flakeship-test/absent"):
             published(tmp_path, "docker-daemon:flakeship-test/absent", dockerd.environ)
-        with pytest.raises(UsageError, match="platforms names linux/s390x"):
+        with pytest.raises(UsageError, match="`platforms` names linux/s390x"):
             published(tmp_path, f"docker-daemon:{name}:1", dockerd.environ, platforms=("linux/s390x",))
     finally:
         dockerd.run("image", "rm", "--force", f"{name}:1", f"{name}:latest")

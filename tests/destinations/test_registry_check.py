@@ -111,7 +111,7 @@ def test_plain_http_is_spoken_to_others_only_where_asked(
 def test_a_certificate_nobody_vouches_for(certified: Certified, pusher: Pusher) -> None:
     with pytest.raises(CertificateError, match="is not trusted") as raised:
         pusher.destination(certified.host, "a/b").check()
-    assert "input ca" in raised.value.hint
+    assert "by `ca`" in raised.value.hint
     assert pusher.clock.slept == [], "that does not pass"
 
 

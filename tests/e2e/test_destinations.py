@@ -211,5 +211,5 @@ def test_attributes_that_would_overwrite_each_other_are_refused_before_anything_
         cwd=make_flake(),
     )
     assert done.returncode == 2
-    assert b"each in place of the one before" in done.stderr
+    assert b"each of which would replace the one before" in done.stderr
     assert not registry.tags(repository)

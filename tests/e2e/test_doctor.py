@@ -48,7 +48,7 @@ def test_all_is_well_and_nothing_is_built_or_sent(
     assert done.returncode == 0, done.stderr
     assert "building" not in done.stderr
     assert "takes images, with the inputs `username` and `password`" in done.stdout
-    assert f"clock        it agrees with that of {basic_registry.host}" in done.stdout
+    assert f"clock        this machine's clock agrees with that of {basic_registry.host}" in done.stdout
     assert basic_registry.password not in done.stdout + done.stderr
     assert basic_registry.tags(repository) == []
     assert basic_registry.open_uploads(repository) == []

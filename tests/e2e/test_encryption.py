@@ -24,7 +24,7 @@ def test_a_certificate_that_only_ca_vouches_for(
     refused = publish(*flags)
     assert refused.code == 6
     assert "is not trusted" in refused.stderr
-    assert "input ca" in refused.stderr
+    assert "by `--ca`" in refused.stderr
     taken = publish(*flags, "--ca", str(certified.authority))
     assert taken.code == 0, taken.stderr
     assert taken.stdout.startswith(f"{certified.host}/a/b@sha256:")

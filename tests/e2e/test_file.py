@@ -69,7 +69,7 @@ def test_the_image_of_an_attribute(folder: Path, nix_environ: Mapping[str, str])
         (("--nix-path", "a=b"), "`--nix-path` is for a file of Nix"),
         (("--file", ".", "--flake", ".#x"), "`--file` and `--flake` are both given"),
         (("--file", ".", "--source", "image.tar"), "`--file` and `--source` are both given"),
-        (("--source", "oci:layout:1.0"), "cannot read the source"),
+        (("--source", "oci:layout:1.0"), "can't read the source"),
         (("--flake", ".#x", "--source", "image.tar"), "`--flake` and `--source` are both given"),
         (("--source", "image.tar", "--rebuild", "compare"), "no second build can be compared"),
     ],

@@ -129,4 +129,4 @@ def test_a_password_that_is_kept_from_a_fork_is_not_missed(
     assert "`username` has no password" in refused.log.named("error")[0].data
     asked = step(folder, push="true", **given)
     assert asked.code == 2
-    assert "password is missing" in asked.log.named("error")[0].data
+    assert "`password` is missing" in asked.log.named("error")[0].data

@@ -74,7 +74,7 @@ def together(names: Sequence[str]) -> dict[str, Any]:
         ships = f"flakeship{number or ''}"
         for entry in own.pop("include", []):
             given = entry.setdefault("inputs", {})
-            named = {} if "/merge@" in entry["component"] else {"job-name": ships}
+            named = {} if "/merge@" in entry.get("component", "") else {"job-name": ships}
             whole["include"].append({**entry, "inputs": {**named, **given}})
         for key, value in own.items():
             job = ships if key == "flakeship" else key

@@ -40,7 +40,7 @@ _KEPT = ("--to", "oci:image")
             (_PUSHED, {"HTTPS_PROXY": "socks5://127.0.0.1:1"}),
             "HTTPS_PROXY names a proxy of the kind 'socks5'",
         ),
-        ((_PUSHED, {"all_proxy": "http://u:canary@[::1"}), "all_proxy holds no URL of a proxy"),
+        ((_PUSHED, {"all_proxy": "http://u:canary@[::1"}), "all_proxy does not hold the URL of a proxy"),
         ((_KEPT, {"FLAKESHIP_NIX_CONFIG": "store = {tmp}/store"}), "Nix would build into the store below"),
     ],
     ids=["another kind of proxy", "a malformed proxy", "a store elsewhere"],

@@ -71,4 +71,4 @@ def test_a_platform_is_evaluated_for_its_own_system(
     assert done.returncode == 3, done.stderr
     done = plan(folder, "--source", "result", "--tags", image)
     assert done.returncode == 2
-    assert "a `source` is built already" in done.stderr
+    assert "`--source` is built already" in done.stderr

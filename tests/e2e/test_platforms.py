@@ -221,7 +221,7 @@ def test_an_image_of_an_index_that_was_deleted_is_built_again(ship: Ship, regist
     healed = ship(".#image", name, "--platforms", BOTH)
     assert (healed.code, built(healed)) == (0, 1), healed.stderr
     assert f"{repository}:1 lists {gone}, which is not there any more" in healed.stderr
-    assert "linux/amd64 is already published" in healed.stderr
+    assert "for linux/amd64 the image made from" in healed.stderr
     assert registry.manifest(repository, "1") == index
     assert registry.manifest(repository, gone)
     assert sum(each.method == "PATCH" for each in registry.accesses(repository)) == sent
@@ -242,7 +242,7 @@ def test_one_platform_is_an_image_and_no_index(ship: Ship, registry: Registry) -
     assert later.code == 7, later.stderr
     assert f"{name} holds linux/arm64 of the revision" in later.stderr
     assert "would lose it to linux/amd64 alone" in later.stderr
-    assert "`platforms: linux/amd64,linux/arm64`" in later.stderr
+    assert "`--platforms linux/amd64,linux/arm64`" in later.stderr
     assert "push-by-digest" in later.stderr
     assert registry.manifest(repository, "1") == manifest
     assert ship(".#image", name, "--platforms", BOTH).code == 0
@@ -337,7 +337,11 @@ def test_what_can_not_be_is_said_before_anything_is_built(
                 'architecture = "arm64"',
             ],
         ),
-        ("wrong", 7, ["bin/app in it is a program for amd64", "legacyPackages.aarch64-linux", "`lint: off`"]),
+        (
+            "wrong",
+            7,
+            ["bin/app in it is a program for amd64", "legacyPackages.aarch64-linux", "`--lint off`"],
+        ),
         ("fails", 3, ["building fails failed", "broken"]),
     ],
 )

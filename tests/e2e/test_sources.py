@@ -79,7 +79,7 @@ def test_one_platform_of_an_index(publish: Publish, registry: Registry, several:
 def test_an_index_and_a_destination_for_one_image(run: Run, several: Path) -> None:
     done = run("--source", str(several), "--to", "docker-archive:out.tar")
     assert done.returncode == 2
-    assert "takes one image, and the source holds one for each of linux/amd64, linux/arm64" in done.stderr
+    assert "takes one image, but the source holds one for each of linux/amd64, linux/arm64" in done.stderr
     assert "choose one with `--platforms`" in done.stderr
 
 

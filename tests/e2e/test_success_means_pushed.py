@@ -373,7 +373,7 @@ def test_a_username_whose_secret_is_empty_says_so(run_on: RunOn, basic_registry:
     told = run_on("github", ["--tags", f"{basic_registry.host}/a/b:1", "--username", "me"])
     assert_refused(told)
     assert "has no password" in told.ended.stderr
-    assert "push: false" in told.ended.stderr
+    assert "--push false" in told.ended.stderr
 
 
 @pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "pull_request_review"])

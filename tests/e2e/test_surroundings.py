@@ -74,11 +74,11 @@ def test_streams_and_folders_that_are_gone(
     [
         ("RuntimeError('a mistake of ours')", 1, "\nRuntimeError: a mistake of ours\n"),
         ("RuntimeError('can\\'t start new thread')", 8, "error: no further thread can be started\n"),
-        ("MemoryError()", 8, "error: there is no memory left\n"),
+        ("MemoryError()", 8, "error: this process can get no more memory\n"),
         (
             "OSError(24, 'Too many open files', 'a/b')",
             8,
-            "error: a/b: Too many open files\n  -> too many files are open: raise `ulimit -n`",
+            "error: a/b: Too many open files\n  -> raise `ulimit -n`, or lower `max-concurrent-uploads`",
         ),
     ],
 )

@@ -193,9 +193,9 @@ def test_a_wrong_attribute_lists_the_packages_of_the_flake(nix: Nix, make_flake:
     error = failed(nix, make_flake(), ".#streem")
     assert error.message == "the flake . has no package 'streem'"
     assert error.hint.startswith(
-        "did you mean `stream`? its images: image, layered, layered-plain, layered-zstd, several,"
+        "write `stream` if you meant that; the flake has the images image, layered, layered-plain, layered-zstd, several,"
     )
-    assert "its other packages: chatty, curious, default, fails" in error.hint
+    assert "chatty, curious, default, fails" in error.hint
 
 
 @pytest.mark.parametrize("flake", [".#hello^nope", ".#default^nope"])
@@ -209,7 +209,7 @@ def test_a_flake_without_a_default_package_says_so(nix: Nix, tmp_path: Path) -> 
     (tmp_path / "flake.nix").write_text("{ outputs = _: { packages.x86_64-linux.tool.x = 1; }; }")
     error = failed(nix, tmp_path, "path:.")
     assert error.message == "the flake path:. has no default package"
-    assert error.hint == "its packages: tool"
+    assert error.hint.endswith("packages tool")
 
 
 @pytest.mark.parametrize("failing", ["a.nix", "flake.nix"])
@@ -234,9 +234,9 @@ def test_an_untracked_file_is_named_when_the_attribute_is_missing(nix: Nix, make
     (folder / "notes.txt").touch()
     error = failed(nix, folder, ".#images")
     assert error.hint.startswith(
-        "Nix does not see files that git does not track: `git add --intent-to-add -- packages/images.nix`."
+        "run `git add --intent-to-add -- packages/images.nix`: Nix does not see files that git does not track"
     )
-    assert "did you mean `image`?" in error.hint
+    assert "write `image` if you meant that" in error.hint
     assert "git does not track" not in failed(nix, folder, ".#imagos").hint
 
 

@@ -85,10 +85,10 @@ def test_nix_path_in_the_environment_is_used(nix: Nix, folder: Path) -> None:
         (
             "none",
             "default.nix has no attribute 'none'",
-            "it has deep, number, one, pin",
+            "the file has deep, number, one, pin",
         ),
         ("deep", "deep of default.nix gives 0 results", "`attr: NAME`"),
-        ("number", "number of default.nix is no package, but a number", "it has deep, one, pin"),
+        ("number", "number of default.nix is not a package, but a number", "the file has deep, one, pin"),
         (
             "pin",
             "pin of default.nix reads <pin>, and the search path of Nix has no such entry",

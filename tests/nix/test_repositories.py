@@ -198,7 +198,9 @@ def test_a_file_of_a_submodule_leads_to_the_address_that_takes_it(nix: Nix, with
     """NixOS/nix#6633: the file is committed, in the submodule."""
     error = failed(nix, with_submodule, ".")
     assert "which is not in the flake's source" in error.message
-    assert error.hint.startswith("third/inner is a submodule, which Nix takes only with `.?submodules=1`")
+    assert error.hint.startswith(
+        "write `.?submodules=1`, since Nix leaves out the submodule third/inner otherwise"
+    )
     assert "added to git" not in error.hint
     allowed = {
         "GIT_CONFIG_COUNT": "1",
@@ -272,7 +274,7 @@ def test_a_shallow_clone_is_explained(nix: Nix, tmp_path: Path, git: Callable[..
         git(tmp_path / "whole", "commit", "-q", "--allow-empty", "-m", text)
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{tmp_path}/whole", "shallow")
     error = failed(nix, tmp_path, f"git+file://{tmp_path}/shallow?ref=main")
-    assert "has lacks a part of its history" in error.message
+    assert "lacks a part of its history" in error.message
     assert "`?shallow=1`" in error.hint
 
 
