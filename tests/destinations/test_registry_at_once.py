@@ -18,6 +18,7 @@ from flakeship.destinations.protocol import BlobsUnknownError, Prepared
 from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.errors import Error, NotAllowedError, RejectedError
 from flakeship.http.clock import Clock
+from flakeship.http.transport import Transport
 from flakeship.image.index import seal_index
 from flakeship.image.model import Packed
 from tests.destinations.faults import MANIFESTS, UPLOADS
@@ -259,3 +260,76 @@ def test_a_manifest_that_is_stored_as_another_by_its_name_is_told_with_what_that
     with pytest.raises(RejectedError, match="stored sha256:0000") as raised:
         destination.prepare(packed, alone=True).finish()
     assert "the tag 1 may name what it stored" in raised.value.hint
+
+
+@pytest.mark.parametrize(("status", "code"), [(409, ""), (410, ""), (409, "BLOB_UNKNOWN"), (500, "")])
+def test_a_small_blob_whose_commit_was_lost_is_asked_for_and_streamed(
+    status: int, code: str, registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    """A registry that never takes a whole blob, and does not say so, is sent it once."""
+    proxy.fail_next("PUT", UPLOADS, **refusals(status, code))
+    layer = random_packed(215, layers=1, size=1000).layers[0]
+    assert pusher.destination(proxy.host, registry.new_repository()).take(layer).state == "uploaded"
+    assert len(proxy.of("PATCH")) == 1
+
+
+@pytest.mark.parametrize("bodies", [1, 2])
+def test_as_many_bodies_as_are_allowed_where_no_patch_is_taken(
+    bodies: int, registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    packed, repository = random_packed(216, layers=4), registry.new_repository()
+    client = pusher.client(proxy.host, repository)
+    destination = RegistryDestination(client, bodies=bodies, emit=pusher.events.append)
+    proxy.fail_next("PATCH", UPLOADS, status=405, times=9)
+    hold = proxy.hold_next("PUT", UPLOADS)
+    with ThreadPoolExecutor(4) as pool:
+        begun = [pool.submit(destination.take, layer) for layer in packed.layers]
+        assert hold.arrived.wait(10)
+        done = [put for put in proxy.of("PUT", UPLOADS) if put.received]
+        assert bodies > 1 or not done, "the one that is under way is held"
+        hold.let_pass()
+        assert {each.result().state for each in begun} == {"uploaded"}
+
+
+def test_connections_are_opened_ahead_once(
+    registry: MemoryRegistry, far: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed, repository = random_packed(217), registry.new_repository()
+    tags = ("1", "2", "3")
+    taken(far.destination(registry.host, repository, tags=tags), packed).prepare(packed).finish()
+    counts: list[int] = []
+    monkeypatch.setattr(Transport, "connect_ahead", lambda _self, _url, count: counts.append(count))
+    for bodies in (4, 1):
+        client = far.client(registry.host, repository)
+        destination = RegistryDestination(
+            client, tags=tags, reuse=Reuse(), bodies=bodies, emit=far.events.append
+        )
+        destination.check()
+    assert counts == [len(packed.layers) + len(tags) + 2], "and none for who sends one at a time"
+
+
+def test_an_image_that_is_there_by_its_digest_costs_no_question_about_its_layers(
+    registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    packed, repository = random_packed(218), registry.new_repository()
+    taken(pusher.destination(registry.host, repository, tags=("main",)), packed).prepare(packed).finish()
+    client = pusher.client(proxy.host, repository)
+    destination = RegistryDestination(client, reuse=Reuse(("main",)), emit=pusher.events.append)
+    destination.check()
+    listed = packed_of(*(replace(layer, open=None) for layer in packed.layers), seed=218)
+    assert listed.descriptor.digest == packed.descriptor.digest
+    taken(destination, listed).prepare(listed, alone=True).finish()
+    assert not proxy.of("HEAD", "/blobs/")
+
+
+def test_a_session_is_asked_for_with_the_question_after_two_misses(
+    registry: MemoryRegistry, proxy: FaultProxy, far: Pusher
+) -> None:
+    """Where every second layer is there, none is opened in vain."""
+    packed, repository = random_packed(219, layers=8), registry.new_repository()
+    for layer in packed.layers[::2]:
+        far.destination(registry.host, repository).take(layer)
+    destination = far.destination(proxy.host, repository)
+    destination.check()
+    taken(destination, packed)
+    assert len(proxy.of("POST")) == 1 + 4, "the check, and those that lack"

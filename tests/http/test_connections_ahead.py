@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +73,27 @@ def test_a_tls_session_goes_on(pusher: Pusher, tmp_path: Path, version: ssl.TLSV
         transport.connect_ahead(url, 3)
         wait_for(greeter, 3)
         assert greeter.resumed == [False, True, True], "one is idle, and two are opened"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_what_is_opened_ahead_over_tls_is_used(
+    pusher: Pusher, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """With TLS 1.3 a server sends sessions behind the handshake, which are no sign that the connection has ended."""
+    certificate, key = write_certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    tls.minimum_version = tls.maximum_version = version
+    with greeting(tls) as greeter:
+        transport = pusher.transport(ca=str(certificate))
+        url = f"https://127.0.0.1:{greeter.port}/"
+        transport.exchange("GET", url, headers={}).read()
+        transport.connect_ahead(url, 5)
+        wait_for(greeter, 5)
+        with ThreadPoolExecutor(5) as pool:
+            for _ in pool.map(lambda _: transport.exchange("GET", url, headers={}).read(), range(5)):
+                pass
+        assert len(greeter.resumed) == 5
 
 
 def test_what_is_opened_ahead_is_used(pusher: Pusher) -> None:

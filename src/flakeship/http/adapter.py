@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+import ssl
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from flakeship.http.body import SizedReader
 from flakeship.http.failures import wire_error
 from flakeship.http.origin import Origin
 from flakeship.http.response import Response
+from flakeship.http.resumption import ResumingContext
 from flakeship.http.timeouts import CONNECT_TIMEOUT
 from flakeship.http.trust import Trust
 from flakeship.http.wire import Speaking
@@ -108,7 +110,36 @@ class _HttpConnection(_DialsKnown, _NotesBodies, Speaking, HTTPConnection):  # t
 
 
 class _HttpsConnection(_DialsKnown, _NotesBodies, Speaking, HTTPSConnection):  # type: ignore[misc]
-    pass
+    """Keeps the TLS session, and knows a connection that is idle from one that has ended."""
+
+    def getresponse(self) -> Any:
+        answer = super().getresponse()
+        self._keep_session()
+        return answer
+
+    @property
+    def is_connected(self) -> bool:
+        """True for one that is open and has nothing to read, but for what TLS 1.3 sends behind its handshake: sessions."""
+        if super().is_connected:
+            return True
+        sock = self.sock
+        if not isinstance(sock, ssl.SSLSocket):
+            return False
+        waits = sock.gettimeout()
+        try:
+            sock.settimeout(0)
+            sock.recv(1)
+        except ssl.SSLWantReadError:
+            self._keep_session()
+            sock.settimeout(waits)
+            return True
+        except OSError:
+            pass
+        return False
+
+    def _keep_session(self) -> None:
+        if isinstance(self.sock, ssl.SSLSocket) and isinstance(self.ssl_context, ResumingContext):
+            self.ssl_context.keep(self.sock)
 
 
 class _ConnectsAhead:
@@ -124,7 +155,8 @@ class _ConnectsAhead:
                 threading.Thread(target=self._connected, args=(connection,), daemon=True).start()
 
     def _connected(self: Any, connection: Any) -> None:
-        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+        connection.timeout = CONNECT_TIMEOUT
+        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
             connection.connect()
         idle = self.pool
         if idle is None:  # the run has ended

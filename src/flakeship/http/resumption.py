@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-import weakref
 
 
 class ResumingContext(ssl.SSLContext):
-    """A context whose connections offer a server the session of the last one to the same name.
+    """A context whose connections offer a server the session of an earlier one to the same name.
 
     A server that does not take it makes a whole handshake. https://www.rfc-editor.org/rfc/rfc8446#section-2.2
     """
 
-    last_sockets: dict[str, weakref.ref[ssl.SSLSocket]]
     sessions: dict[str, ssl.SSLSession]
 
     @classmethod
@@ -21,8 +19,17 @@ class ResumingContext(ssl.SSLContext):
         """Turn a context into such a one: `ssl.create_default_context` makes no other class than its own."""
         context.__class__ = cls
         assert isinstance(context, cls)
-        context.last_sockets, context.sessions = {}, {}
+        context.sessions = {}
         return context
+
+    def keep(self, sock: ssl.SSLSocket) -> None:
+        """Keep the session of a connection, unless there is one. To be called by the thread that uses the connection alone.
+
+        With TLS 1.3 a session comes behind the handshake, and OpenSSL replaces it while another thread reads.
+        """
+        name = str(sock.server_hostname)
+        if name not in self.sessions and (session := sock.session):
+            self.sessions[name] = session
 
     def wrap_socket(  # noqa: PLR0917 - as in the class above
         self,
@@ -34,17 +41,11 @@ class ResumingContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLSocket:
         """Do as `ssl.SSLContext.wrap_socket`, with a session if there is one to resume."""
-        name = str(server_hostname)
-        last = self.last_sockets[name]() if name in self.last_sockets else None
-        if last and last.session:  # TLS 1.3 has it only when the first answer has come
-            self.sessions[name] = last.session
-        wrapped = super().wrap_socket(
+        return super().wrap_socket(
             sock,
             server_side,
             do_handshake_on_connect,
             suppress_ragged_eofs,
             server_hostname,
-            session or self.sessions.get(name),
+            session or self.sessions.get(str(server_hostname)),
         )
-        self.last_sockets[name] = weakref.ref(wrapped)
-        return wrapped

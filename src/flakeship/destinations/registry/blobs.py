@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ _NO_STREAM: Final = frozenset({400, 404, 405, 411, 413, 415, 416, 501})
 """Statuses that refuse a PATCH; a registry that answers with one of them may still accept POST and PUT."""
 _SMALL: Final = 128 * 1024
 """Bytes of a blob that is sent in the request that ends its session: one that fails costs little to send again."""
+
+_LIKELY: Final = 2
+"""Layers in a row that were not there, after which the next is likely not to be there either."""
 
 _OVERLOADED: Final = frozenset({429, 500, 502, 503, 504})
 
@@ -81,13 +85,14 @@ class BlobUploads:
     ) -> None:
         self._client = client
         self._bodies = threading.Semaphore(bodies)
+        self._one_by_one = bodies == 1
         self._mount_from = tuple(source for source in mount_from if source != client.repository)
         self._emit = emit
         self._limit = AdaptiveLimit(client.transport.now)
         self._sessions = UploadSessions(client)
         self._streams = True
         self._takes_whole = True
-        self._last_was_missing = False
+        self._missing_in_a_row = 0
 
     def check(self) -> None:
         """Open a session and cancel it again, which needs the right to push. Raises what `start_upload` raises."""
@@ -124,6 +129,7 @@ class BlobUploads:
                 self._raise_ended(error)
                 raise
             except WireError as error:
+                self._limit.trouble()  # it may be that so many connections are not allowed
                 self._raise_ended(error)
                 raise
         self._limit.success()
@@ -136,7 +142,7 @@ class BlobUploads:
         there, session = self._asked_for(upload)
         if there:
             if session:
-                self._cancel_one(session)
+                self._sessions.cancel_aside(session)
             return "uploaded" if upload.committed else "reused"
         # docs/decisions.md#a-mounted-blob-is-asked-for-afterwards
         if session is None and self._is_there(blob):
@@ -153,15 +159,15 @@ class BlobUploads:
         """Return whether the blob is there and is believed to be, and a session for it unless a mount succeeded.
 
         Of a registry that is far away a session is asked for in the same moment where the answer is likely to be no: it
-        was for the last layer, or the blob is new.
+        was for the last two layers, or the blob is new.
         """
         blob = upload.blob
         if not upload.believe:
             return False, self._start()
         # docs/decisions.md#independent-questions-are-asked-at-once
-        if not (self._client.is_far and blob.open and (blob.is_new or self._last_was_missing)):
+        if not (self._client.is_far and blob.open and (blob.is_new or self._missing_in_a_row >= _LIKELY)):
             found = self._is_there(blob)
-            self._last_was_missing = not found
+            self._note(found=found)
             return (True, None) if found else (False, self._mount(blob.digest))
         with workers("ask", 1) as pool:
             there = pool.submit(self._is_there, blob)
@@ -169,10 +175,14 @@ class BlobUploads:
             if session:
                 upload.sessions.append(session)  # whatever the question ends with, the next try cancels it
             found = there.result()
-            self._last_was_missing = not found
+        if not blob.is_new:
+            self._note(found=found)
         if session:
             upload.sessions.pop()
         return found, session
+
+    def _note(self, *, found: bool) -> None:
+        self._missing_in_a_row = 0 if found else self._missing_in_a_row + 1
 
     def _is_there(self, blob: Blob) -> bool:
         """Ask whether the blob is there with its size, which some registries do not report, or report as 0.
@@ -203,7 +213,8 @@ class BlobUploads:
 
     def _send(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
         # docs/decisions.md#a-small-blob-is-sent-whole
-        whole = body.size <= _SMALL and self._takes_whole
+        # one that was refused or lost once is streamed: its commit can be sent again without the bytes
+        whole = body.size <= _SMALL and self._takes_whole and not upload.committed
         if self._streams and whole:
             try:
                 self._put_at_once(upload, session, body, None)
@@ -241,8 +252,10 @@ class BlobUploads:
         self, upload: _Upload, session: UploadSession, body: RequestBody, refused: RegistryError | None
     ) -> None:
         upload.sessions.append(session)
+        counts = body.size > _SMALL or self._one_by_one
         try:
-            self._commit(upload, session, body)
+            with self._bodies if counts else contextlib.nullcontext():
+                self._commit(upload, session, body)
         except RegistryError as error:
             if refused and not error.transient:
                 # Artifactory now and then answers a PATCH 404 and never takes a PUT: then both are worth a new session
@@ -259,7 +272,7 @@ class BlobUploads:
         except RegistryError as error:
             if "DIGEST_INVALID" in error.answer.codes:
                 _check_local(upload.blob)
-            elif body is None or not self._streams:
+            elif body is None or not self._streams or error.answer.status not in _NO_STREAM:
                 as_lost_commit(error)
             raise
         upload.sessions.pop()

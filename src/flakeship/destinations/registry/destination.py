@@ -91,6 +91,9 @@ class RegistryDestination:
         self._listed: set[Digest] = set()
         """Blobs that an existing manifest lists, and that were not checked one by one yet."""
         self._locks: dict[Digest, threading.Lock] = {}
+        self._bodies = bodies
+        self._once = threading.Lock()
+        self._is_ahead = False
         self._known: tuple[ExistingImage, ...] | None = None
         self._seen: dict[str, Digest] = {}
         """The digests that the tags to write had when they were looked at."""
@@ -153,7 +156,7 @@ class RegistryDestination:
             return ()
         images = existing_images(self._client, self._tags, self._emit, seen=self._note)
         if not images or self._reuse.always:
-            images += existing_images(self._client, self._reuse.tags, self._emit)
+            images += existing_images(self._client, self._reuse.tags, self._emit, seen=self._note)
         for image in images:
             config = image.config_descriptor
             self._delivered.setdefault(config.digest, DeliveredBlob(config.digest, config.size, "reused"))
@@ -166,7 +169,11 @@ class RegistryDestination:
         """Note what a tag names, and open connections to ask for its layers while its config is read."""
         self._seen[tag] = manifest.digest
         layers = manifest.content.get("layers")
-        if self._client.is_far and isinstance(layers, list):
+        if not self._client.is_far or self._bodies == 1 or not isinstance(layers, list):
+            return
+        with self._once:
+            ahead, self._is_ahead = self._is_ahead, True
+        if not ahead:
             self._client.connect_ahead(min(len(layers) + len(self._tags) + 2, _FAR))  # a config beside them
 
     def open_blob(self, layer: ExistingLayer) -> AbstractContextManager[Reader]:
@@ -210,7 +217,8 @@ class RegistryDestination:
         children = () if isinstance(packed, Packed) else packed.images
         asked = self._tags or (digest,)
         # docs/decisions.md#independent-questions-are-asked-at-once
-        expected = any(self._seen.get(reference) != digest for reference in asked)
+        seen = [self._seen.get(tag) for tag in self._tags]
+        expected = any(there != digest for there in seen) if seen else digest not in self._seen.values()
         with self._asking() as pool:
             configs = [pool.submit(self._put_config, image) for image in packed.images]
             heads = [
@@ -275,7 +283,9 @@ class RegistryDestination:
 
     @contextmanager
     def _asking(self) -> Iterator[Executor]:
-        with workers("ask", _FAR if self._client.is_far else _NEAR) as pool:
+        # who lets one layer be sent at a time has a registry that takes little at once
+        many = self._client.is_far and self._bodies > 1
+        with workers("ask", min(_FAR, 10 * self._bodies) if many else _NEAR) as pool:
             yield pool
 
     def _deferred(self, blob: Blob) -> DeliveredBlob | None:
@@ -295,7 +305,7 @@ class RegistryDestination:
         """Wait for the checks. BlobsUnknownError lists the blobs that are missing."""
         missing = frozenset(digest for each in asked if (digest := each.result()))
         if missing:
-            self._must_resend |= missing
+            self._note_unknown(missing)
             raise BlobsUnknownError(missing)
 
     def _missing_digest(self, blob: Blob) -> Digest | None:
@@ -387,7 +397,7 @@ class RegistryDestination:
             )
         except RegistryError as error:
             if unknown := self._unknown_blobs(error.answer, packed):
-                self._must_resend |= unknown
+                self._note_unknown(unknown)
                 raise BlobsUnknownError(unknown) from error
             error.hint = error.hint or hint_for_manifest(
                 error.answer,
@@ -395,6 +405,10 @@ class RegistryDestination:
                 [layer.descriptor.media_type for image in packed.images for layer in image.layers],
             )
             raise
+
+    def _note_unknown(self, digests: frozenset[Digest]) -> None:
+        with self._once:
+            self._must_resend |= digests
 
     def _unknown_blobs(self, answer: ErrorAnswer, packed: Packed | PackedIndex) -> frozenset[Digest]:
         """Return the blobs that the registry misses or has with another size; empty for any other refusal."""
