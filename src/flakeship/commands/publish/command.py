@@ -70,7 +70,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
                         )
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
-        in_ci = run_.event.platform != "local"
+        in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
