@@ -333,3 +333,15 @@ def test_a_session_is_asked_for_with_the_question_after_two_misses(
     destination.check()
     taken(destination, packed)
     assert len(proxy.of("POST")) == 1 + 4, "the check, and those that lack"
+
+
+def test_connections_that_are_not_allowed_halve_what_is_asked_at_once(
+    registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    """As answers of 503 do: a registry, or what stands before it, may break connections beyond some number."""
+    proxy.reset_next("HEAD", "/blobs/", times=2)
+    packed = random_packed(220, layers=4)
+    destination = pusher.destination(proxy.host, registry.new_repository())
+    with ThreadPoolExecutor(4) as pool:
+        assert {each.state for each in pool.map(destination.take, packed.layers)} == {"uploaded"}
+    assert destination._uploads._limit.limit is not None

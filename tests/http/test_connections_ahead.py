@@ -51,6 +51,17 @@ def greeting(tls: ssl.SSLContext | None = None) -> Iterator[Greeter]:
         yield greeter
 
 
+@contextlib.contextmanager
+def greeting_over_tls(folder: Path, version: ssl.TLSVersion) -> Iterator[tuple[Greeter, Path]]:
+    """The same over one version of TLS, with the certificate to trust."""
+    certificate, key = write_certificate(folder)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    tls.minimum_version = tls.maximum_version = version
+    with greeting(tls) as greeter:
+        yield greeter, certificate
+
+
 def wait_for(greeter: Greeter, count: int) -> None:
     """Wait until `count` connections are open on both sides."""
     for _ in range(count):
@@ -62,11 +73,7 @@ def wait_for(greeter: Greeter, count: int) -> None:
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_tls_session_goes_on(pusher: Pusher, tmp_path: Path, version: ssl.TLSVersion) -> None:
-    certificate, key = write_certificate(tmp_path)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    tls.minimum_version = tls.maximum_version = version
-    with greeting(tls) as greeter:
+    with greeting_over_tls(tmp_path, version) as (greeter, certificate):
         transport = pusher.transport(ca=str(certificate))
         url = f"https://127.0.0.1:{greeter.port}/"
         transport.exchange("GET", url, headers={}).read()
@@ -80,11 +87,7 @@ def test_what_is_opened_ahead_over_tls_is_used(
     pusher: Pusher, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     """With TLS 1.3 a server sends sessions behind the handshake, which are no sign that the connection has ended."""
-    certificate, key = write_certificate(tmp_path)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    tls.minimum_version = tls.maximum_version = version
-    with greeting(tls) as greeter:
+    with greeting_over_tls(tmp_path, version) as (greeter, certificate):
         transport = pusher.transport(ca=str(certificate))
         url = f"https://127.0.0.1:{greeter.port}/"
         transport.exchange("GET", url, headers={}).read()

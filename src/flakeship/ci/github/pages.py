@@ -23,7 +23,7 @@ def package_page(name: str, event: Context, *, source: str) -> str:
     """Return the page of a package of ghcr.io beside the repository that the label `source` connects it with.
 
     https://docs.github.com/en/packages/learn-github-packages/connecting-a-repository-to-a-package. Where the two have
-    different owners, or nothing connects them, there is none at this address.
+    different owners, or nothing connects them, the address leads nowhere.
     """
     registry, _, path = name.partition("/")
     owner, _, package = path.partition("/")

@@ -45,7 +45,7 @@ class Leg:
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     of_descriptor: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     flake: Mapping[str, Any] | None = None
-    """What the file says of the flake that the image was made of, to be told on."""
+    """The flake that the image was made from, as the file states it; the metadata file of the index repeats it."""
 
     @property
     def repositories(self) -> frozenset[str]:

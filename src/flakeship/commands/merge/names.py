@@ -31,7 +31,7 @@ class Names:
 
 
 def names_of(settings: Settings, legs: Sequence[Leg], run: Run) -> Names:
-    """Work out the tags. UsageError for malformed ones and where there is none; RejectedError for one in another repository."""
+    """Work out the tags. UsageError for malformed ones, and if the rules give no tag; RejectedError for one in another repository."""
     rules = split(settings.tags).rules
     given = bool(settings.tags or settings.images)
     repositories = legs[0].repositories or {Reference.parse(tag).name for tag in legs[0].tags}

@@ -1,4 +1,4 @@
-"""Whether what git says of the working folder is true of an image: on a laptop, where no workflow vouches for that."""
+"""Decides whether an image comes from the git repository of the working folder: on a laptop no workflow states that."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def known_origin(subject: Subject, event: Context, cwd: Path) -> Literal["here",
 
 
 def without_git(event: Context) -> Context:
-    """The event without what git says of the working folder, but for the names that tags are made of."""
+    """Return the event without the facts of git about the working folder; the names that tags are made of stay."""
     host = Repository(default_branch=event.repository.default_branch)
     return replace(event, repository=host, describes_source=False)
 

@@ -53,7 +53,7 @@ def check_members(members: Sequence[Member], choice: SourceChoice, places: Seque
 
 def choice_for(member: Member, choice: SourceChoice) -> SourceChoice:
     """What is chosen of the result for one platform: where that is an index, its image for the platform."""
-    if choice.relabelled:  # the label is wrong, so nothing can be told by it
+    if choice.relabelled:  # the label is wrong, so it can choose nothing
         return replace(choice, platforms=())
     return replace(choice, platforms=(replace(member.platform, variant=""),))
 
