@@ -9,6 +9,7 @@ import pytest
 
 from flakeship.commands import by_platform
 from flakeship.commands.by_platform import flake_lines, members_of
+from flakeship.commands.on_a_mac import linux_of, mac_system
 from flakeship.commands.platforms import buildable_platforms, in_order, platform_of, split_line
 from flakeship.errors import BuildError, UsageError
 from flakeship.image.model import Platform
@@ -223,15 +224,29 @@ def test_platforms_and_lines_that_do_not_fit(
     assert caught.value.hint
 
 
-def test_on_a_mac_the_attribute_of_its_linux_is_built(
-    has: dict[str, str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("config", "machine", "system", "linux"),
+    [
+        ((), ("darwin", "arm64"), "aarch64-darwin", "aarch64-linux"),
+        ((), ("darwin", "x86_64"), "x86_64-darwin", "x86_64-linux"),
+        ((), ("linux", "x86_64"), "", "-linux"),
+        (("system = aarch64-darwin",), ("linux", "x86_64"), "aarch64-darwin", "aarch64-linux"),
+        (("cores = 1\nsystem=x86_64-darwin",), ("darwin", "arm64"), "x86_64-darwin", "x86_64-linux"),
+        (("system = aarch64-linux",), ("darwin", "arm64"), "", "-linux"),
+        (("extra-platforms = aarch64-darwin",), ("linux", "x86_64"), "", "-linux"),
+    ],
+)
+def test_the_linux_of_a_mac(
+    monkeypatch: pytest.MonkeyPatch,
+    config: tuple[str, ...],
+    machine: tuple[str, str],
+    system: str,
+    linux: str,
 ) -> None:
-    """Where the flake has it: what it has for the Mac alone may be an image for Linux too."""
-    monkeypatch.setattr("sys.platform", "darwin")
-    monkeypatch.setattr(by_platform, "host_platform", lambda: Platform("linux", "arm64"))
-    assert members(".#image") == {"linux/arm64": ".#legacyPackages.aarch64-linux.image"}
-    del has["aarch64-linux"]
-    assert members(".#image") == {}
+    monkeypatch.setattr("sys.platform", machine[0])
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine=machine[1]))
+    assert mac_system(config) == system
+    assert linux_of(system) == linux
 
 
 @pytest.mark.parametrize(

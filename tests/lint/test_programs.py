@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from flakeship.image.model import Layer
-from flakeship.lint.elf import MACOS, architecture_in
+from flakeship.image.program_header import MACOS, architecture_in
 from flakeship.lint.programs import FirstProgram, Programs
 from tests.testbed import archives
 

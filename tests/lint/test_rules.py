@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from flakeship.image.model import Descriptor, Digest, Image, Packed, PackedLayer, Platform
-from flakeship.lint.elf import architecture_of
+from flakeship.image.program_header import architecture_of
 from flakeship.lint.finding import Finding
 from flakeship.lint.glimpse import Glimpse
 from flakeship.lint.rules import (

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import pytest
 
 from flakeship import sources
 from flakeship.errors import NotAnImageError, ResourceError
-from flakeship.events import Detail, Event
+from flakeship.events import Command, Detail, Event
 from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.model import Image, Layer, Packed, digest_of
 from flakeship.sources.opened import SourceRequest
@@ -122,6 +123,27 @@ def test_the_same_image_as_the_script_writes(tmp_path: Path, generation: str, *,
     assert planned.config == ran.config
     assert digests(planned) == digests(ran)
     assert planned.image.names == ran.image.names == ("name:tag",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_script_of_another_system_is_executed_by_our_python(tmp_path: Path, *, planned: bool) -> None:
+    """Its interpreter is a program that this machine can't start: as on a Mac, or of another CPU."""
+    ours = built(tmp_path / "store", [trees(tmp_path, "aa-tree")], root_mode=0o755 if planned else 0o700)
+    expected = made(ours.wrapper, tmp_path / "ours", **around(ours))
+    foreign = tmp_path / "store/python3"
+    foreign.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00" + bytes(200))
+    script = tmp_path / "store/script"
+    for path in (foreign, script):
+        path.chmod(0o755)
+    script.write_text(script.read_text().replace(script.read_text().splitlines()[0], f"#!{foreign}", 1))
+    said: list[Event] = []
+    found = made(ours.wrapper, tmp_path / "foreign", **around(ours, emit=said.append))
+    assert digests(found) == digests(expected)
+    assert found.config == expected.config
+    programs = [event.argv[0] for event in said if isinstance(event, Command)]
+    assert programs[-1] == sys.executable
+    assert str(ours.wrapper) not in programs
 
 
 @pytest.mark.slow

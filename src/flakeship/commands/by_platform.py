@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from flakeship import events
+from flakeship.commands.on_a_mac import linux_of, mac_system
 from flakeship.commands.platforms import (
     buildable_platforms,
     host_platform,
@@ -67,28 +68,30 @@ def members_of(settings: Settings, builder: Builder, parse: Parse) -> tuple[Memb
     """What to build for each platform, in the order of an index. It is empty where one attribute is built as it is.
 
     That is so where no platform is asked for but this machine's, and where the attribute path names its own system:
-    then `platforms` chooses among what was built. UsageError for platforms that can't be; BuildError where the flake
+    then `platforms` chooses among what was built. On a Mac the platform is that of its Linux, where the flake has the
+    attribute for that. UsageError for platforms that can't be; BuildError where the flake
     lacks the attribute for one of them.
     """
     if len(settings.flake) > 1 and not any(split_line(line)[0] for line in settings.flake):
         return ()  # several images, each with a name, of which some commands read the first alone
     lines = flake_lines(settings.flake or (".",))
+    mac = mac_system(settings.nix_config)
+    here = buildable_platforms([linux_of(mac)], name="platforms")[0] if mac else host_platform()
     wanted = buildable_platforms(settings.platforms, name="platforms") if settings.platforms else ()
     if lines.own:
-        return _of_lines(lines, wanted, builder, parse)
+        return _of_lines(lines, wanted or _all_of(lines, here), builder, parse)
     assert lines.everywhere is not None
     installable = parse(lines.everywhere)
     if not wanted:
-        return _on_darwin(installable, builder)
-    if wanted == (host_platform(),) and sys.platform == "linux":
+        return _on_a_mac(installable, mac, here, builder) if mac else ()
+    if wanted == (here,) and not mac:
         return ()
     return _of_systems(installable, wanted, builder)
 
 
 def _of_lines(
-    lines: FlakeLines, wanted: Sequence[Platform], builder: Builder, parse: Parse
+    lines: FlakeLines, chosen: Sequence[Platform], builder: Builder, parse: Parse
 ) -> tuple[Member, ...]:
-    chosen = wanted or _all_of(lines)
     others = [platform for platform in chosen if platform not in lines.own]
     made = [
         _member(platform, parse(lines.own[platform]), builder=builder)
@@ -112,10 +115,10 @@ def _of_lines(
     return _sorted(made)
 
 
-def _all_of(lines: FlakeLines) -> tuple[Platform, ...]:
+def _all_of(lines: FlakeLines, here: Platform) -> tuple[Platform, ...]:
     """The platforms where none are asked for: those of the lines, and this machine's for the line without one."""
-    here = (host_platform(),) if lines.everywhere is not None else ()
-    return tuple(dict.fromkeys((*here, *lines.own)))
+    others = (here,) if lines.everywhere is not None else ()
+    return tuple(dict.fromkeys((*others, *lines.own)))
 
 
 def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: Builder) -> tuple[Member, ...]:
@@ -134,22 +137,29 @@ def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: B
     )
 
 
-def _on_darwin(installable: Installable, builder: Builder) -> tuple[Member, ...]:
-    """On a Mac the attribute of its Linux, where the flake has one: containers run nothing else."""
-    if sys.platform != "darwin":
-        return ()
-    from flakeship.nix.system_attributes import attributes_by_system, states_system
+# docs/decisions.md#on-a-mac-an-attribute-is-its-linuxs
+def _on_a_mac(installable: Installable, mac: str, linux: Platform, builder: Builder) -> tuple[Member, ...]:
+    """The attribute of the Linux of this Mac, where the flake has one; else what the flake has for the Mac, as Nix takes it."""
+    from flakeship.nix.system_attributes import LackingError, attributes_by_system, states_system
 
-    platform = host_platform()
     if states_system(installable):
         return ()
-    from flakeship.errors import BuildError
-
+    system = _system(linux)
     try:
-        found = attributes_by_system(builder.nix, installable, [_system(platform)])
-    except BuildError:  # what is there for the Mac alone is built for it, as Nix would
+        found = attributes_by_system(builder.nix, installable, [system])
+    except LackingError as error:
+        if mac not in error.having:
+            raise
+        builder.emit(
+            events.Notice(
+                f"on a Mac: the flake has {installable} for {mac} and not for {system}, so it is built for {mac}, and must "
+                "hold programs for Linux"
+            )
+        )
         return ()
-    return tuple(_member(platform, each, builder=builder) for each in found.values())
+    for each in found.values():
+        builder.emit(events.Notice(f"on a Mac: {installable} is {each}, since containers run Linux"))
+    return tuple(_member(linux, each, builder=builder) for each in found.values())
 
 
 def _system(platform: Platform) -> str:

@@ -66,7 +66,8 @@ def subject_of(settings: Settings, run: Run) -> Subject:
 
 def _may_be_by_platform(settings: Settings) -> bool:
     """Whether more than one attribute as it is may be meant. Most runs ask for no platform, and import nothing for it."""
-    return bool(settings.platforms) or any("=" in line for line in settings.flake) or sys.platform == "darwin"
+    on_a_mac = sys.platform == "darwin" or any("darwin" in line for line in settings.nix_config)
+    return bool(settings.platforms) or any("=" in line for line in settings.flake) or on_a_mac
 
 
 def _installable(settings: Settings, cwd: Path, emit: events.Emit) -> Installable:

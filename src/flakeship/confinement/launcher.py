@@ -30,6 +30,8 @@ import sys
 
 NOT_POSSIBLE = 124
 NOT_STARTED = 125
+if sys.platform != "linux":  # what follows is of its kernel alone
+    sys.exit(NOT_POSSIBLE)
 _CLONE = {
     "mount": 0x00020000,
     "uts": 0x04000000,

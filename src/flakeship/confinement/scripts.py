@@ -16,6 +16,7 @@ _LAUNCHER: Final = str(Path(__file__).with_name("launcher.py"))
 _PROBE_SECONDS: Final = 20.0
 _MOST_PATHS: Final = 8000
 """As many as surely have room on a command line."""
+_HAS_NAMESPACES: Final = sys.platform == "linux"
 
 NOT_POSSIBLE: Final = 124
 NOT_STARTED: Final = 125
@@ -93,7 +94,9 @@ class Confinement:
 
 
 def launched(mode: Mode, paths: Sequence[str], program: Sequence[str]) -> tuple[str, ...]:
-    """The command line of the launcher; its modes are told there."""
+    """The command line of the launcher; its modes are told there. On a Mac, which has no namespaces, the program alone."""
+    if not _HAS_NAMESPACES:
+        return tuple(program)
     # Isolated and without site: neither the environment nor the working folder has a say in what is imported.
     return (sys.executable, "-I", "-S", _LAUNCHER, mode, *paths, "--", *program)
 
@@ -101,6 +104,8 @@ def launched(mode: Mode, paths: Sequence[str], program: Sequence[str]) -> tuple[
 @functools.cache
 def _possible(mode: Mode) -> bool:
     """Whether the launcher can do all of it but start a program."""
+    if not _HAS_NAMESPACES:
+        return False
     try:
         done = process.run(launched(mode, (), ()), environ=variables.SCRIPT, timeout=_PROBE_SECONDS)
     except (process.NotStartedError, TimeoutError):

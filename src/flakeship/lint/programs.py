@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from flakeship.image.model import Layer
+from flakeship.image.program_header import HEAD, architecture_in
 from flakeship.image.stream import Reader, Wrapper
-from flakeship.lint.elf import HEAD, architecture_in
 
 _FILES: Final = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
 _WITHOUT_DATA: Final = frozenset({tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE})
@@ -16,7 +16,7 @@ _MAGIC: Final = slice(257, 262)
 
 
 class Programs(dict[str, tuple[str, str]]):
-    """By `Layer.key` the name of the first program and its architecture, as `lint.elf` has it.
+    """By `Layer.key` the name of the first program and its architecture, as `image.program_header` has it.
 
     A layer without a program, or that nobody reads, is not there. Packing threads write it; read it when they have ended.
     """

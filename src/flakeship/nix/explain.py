@@ -26,6 +26,11 @@ _OF_URLS: Final = "!$&'()*+,;=:@/?%"
 _NO_LETTER_OF_URLS: Final = r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]"
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
+_LINUX_FOR_A_MAC: Final = (
+    "give Nix a machine with Linux: `nix.linux-builder.enable = true;` of nix-darwin, nix-rosetta-builder, the native Linux "
+    "builder of Determinate Nix, or a remote one by `nix-config: builders = …`; or build in CI"
+)
+
 
 def explain_failure(failure: Failure) -> Error:
     """Return the error for the first entry of the catalogue that matches; without a match, quote Nix's last error.
@@ -136,6 +141,12 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
         return BuildError(
             f"{failure.installable} needs a machine with the features {features}",
             hint="use a runner that has them (`kvm` needs /dev/kvm), or set `nix-config: system-features = …`",
+            detail=failure.end,
+        )
+    if have.endswith("-darwin") and wanted.endswith("-linux"):
+        return BuildError(
+            f"{failure.installable} is for {wanted}, and this machine is {have}",
+            hint=_LINUX_FOR_A_MAC,
             detail=failure.end,
         )
     return BuildError(

@@ -30,6 +30,12 @@ _AT_ONCE: Final = 4
 _SET_OF_SYSTEMS: Final = frozenset({"packages", "legacyPackages", "defaultPackage"})
 
 
+class LackingError(BuildError):
+    """The flake has the attribute, but not for all systems that it is wanted for. `having` are those that it has it for."""
+
+    having: Sequence[str] = ()
+
+
 def states_system(installable: Installable) -> bool:
     """Whether the attribute path names its system itself, or is one from the top of the flake: Nix takes it as it is."""
     names = installable.names
@@ -63,7 +69,7 @@ def attributes_by_system(
     """Return the installable for each system, where Nix on such a machine would find it.
 
     It is empty where no system has it: then the attribute path is one from the top of the flake, or nothing.
-    BuildError where some systems have it and another of `systems` has not, and where the flake can't be evaluated.
+    LackingError where some systems have it and another of `systems` has not; BuildError where the flake can't be evaluated.
     """
     found: dict[str, Installable] = {}
     for kind, within in _places(installable):
@@ -136,11 +142,13 @@ def _list(names: Sequence[str]) -> str:
     return f"[ {' '.join(texts)} ]"
 
 
-def _lacking(installable: Installable, missing: Sequence[str], having: Sequence[str]) -> BuildError:
+def _lacking(installable: Installable, missing: Sequence[str], having: Sequence[str]) -> LackingError:
     name = installable.attribute or "default"
-    return BuildError(
+    error = LackingError(
         f"the flake {installable.flake} has {name!r} for {', '.join(having)}, and not for {', '.join(missing)}",
         hint=f"add packages.{missing[0]}.{name} to the flake, or leave its platform out of `platforms`; for what another "
         "system cross-compiles write a line for each platform, such as `flake: linux/arm64=.#image-arm64`, and for an "
         f"index of several platforms `{installable.flake}#packages.{having[0]}.{name}`",
     )
+    error.having = having
+    return error

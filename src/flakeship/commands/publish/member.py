@@ -12,7 +12,7 @@ from flakeship.commands.publish.stamping import Change
 from flakeship.destinations.protocol import Destination, RunsImages, TakesIndexes
 from flakeship.errors import RejectedError, UsageError
 from flakeship.image.model import Image, Platform
-from flakeship.lint.elf import MACOS
+from flakeship.image.program_header import MACOS
 from flakeship.sources.choice import OtherPlatformError
 from flakeship.sources.opened import Opened
 
@@ -86,13 +86,18 @@ def changed(member: Member, image: Image, *, change: Change) -> Image:
 def check_programs(
     images: Sequence[Image], parts: Sequence[Part], programs: Mapping[str, tuple[str, str]]
 ) -> None:
-    """RejectedError where the first program of a layer is for another CPU than the image. Unread layers are not known."""
+    """RejectedError where the first program of a layer is for another CPU than the image, or for macOS.
+
+    Unread layers are not known.
+    """
     # docs/decisions.md#a-program-for-another-processor-is-an-error
-    for image, part in zip(images, parts, strict=True):
-        if part.platform is None:
-            continue
+    owners = parts if len(parts) > 1 else [parts[0]] * len(images)  # an index that is built whole is one part
+    for image, part in zip(images, owners, strict=True):
         for name, found in (programs[key] for key in image.layers if key in programs):
-            if found not in (part.platform.architecture, _RUNS_TOO.get(part.platform.architecture)):
+            if part.platform is None:
+                if found == MACOS:
+                    raise _of_a_mac(part, name)
+            elif found not in (part.platform.architecture, _RUNS_TOO.get(part.platform.architecture)):
                 raise _of_another_cpu(part, part.platform, name, found)
 
 
@@ -102,6 +107,14 @@ def _mislabelled(member: Member, own: str) -> RejectedError:
         f"{member.buildable} is built for {member.platform}, and its image says that it is for {own}",
         hint=f"make it of the packages of that system: `pkgs = nixpkgs.legacyPackages.{system};`, or where only what it "
         f'says is wrong, write `architecture = "{member.platform.architecture}";` into its expression',
+    )
+
+
+def _of_a_mac(part: Part, name: str) -> RejectedError:
+    return RejectedError(
+        f"{part.obtained.buildable} holds {name}, which is a program for macOS, and containers run Linux",
+        hint="make the image an attribute of `packages.aarch64-linux` or `packages.x86_64-linux`, of the packages of that "
+        "system, or take its contents from `pkgsCross`",
     )
 
 

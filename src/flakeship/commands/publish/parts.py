@@ -72,6 +72,11 @@ class Part:
         """The name that messages use."""
         return self.obtained.name
 
+    @property
+    def is_of_a_mac(self) -> bool:
+        """Whether it was built for macOS, which is right only for what is put together there of Linux's programs."""
+        return self.obtained.output is not None and self.obtained.output.system.endswith("-darwin")
+
 
 @dataclass(frozen=True, slots=True)
 class Stamped:

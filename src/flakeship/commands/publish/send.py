@@ -46,14 +46,14 @@ class SentLayers:
     layers: dict[str, PackedLayer]
     missing: frozenset[Digest]
     programs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """The first program of layers that were read, as `lint.programs` has it; only where a platform was asked for."""
+    """The first program of layers that were read, as `lint.programs` has it; only where a platform was asked for, or a Mac's attribute built."""
 
 
 def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
     """Pack every layer that a destination lacks, and send it while the next ones are packed."""
     takes = _takes(source, plan.places)
     layers = plan.lint.watched(_that_fit(source, plan))
-    if plan.lint.is_off or not any(part.platform for part in source.parts):
+    if plan.lint.is_off or not any(part.platform or part.is_of_a_mac for part in source.parts):
         return _packed_and_sent(layers, source, plan, takes, certain=True)
     from flakeship.lint.programs import Programs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from flakeship.lint.elf import architecture_of
+from flakeship.image.program_header import architecture_of
 from flakeship.lint.finding import Finding
 from flakeship.lint.view import ImageView
 from flakeship.store_paths import STORE

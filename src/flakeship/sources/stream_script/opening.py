@@ -12,6 +12,7 @@ from flakeship import events
 from flakeship.confinement.scripts import Confinement
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.stream_script.conf import UnplannedError, read_conf
+from flakeship.sources.stream_script.interpreter import command_line
 from flakeship.sources.stream_script.plan import Planned, base_of
 from flakeship.sources.stream_script.recognition import StreamScript, interpreter_of, recognised
 from flakeship.sources.stream_script.run import Executed, run
@@ -43,8 +44,15 @@ def planned_or_run(path: Path, request: SourceRequest) -> contextlib.AbstractCon
         planned = _planned(path, request, executed, hashes)
     except UnplannedError as error:
         request.emit(events.Detail(f"{path} is run, and not planned: {error}"))
-        return run(executed)
+        return run(executed, _command_line(executed))
     return contextlib.nullcontext(planned)
+
+
+def _command_line(executed: Executed) -> tuple[str, ...]:
+    wrapper, script = (str(executed.path),), executed.script
+    if script is None:
+        return executed.argv(*wrapper)
+    return command_line(executed, str(script.files[-1]), str(script.conf), otherwise=wrapper)
 
 
 def _planned(

@@ -50,7 +50,8 @@ class Executed:
         self.emit(events.Command(program))
         if self.script is None:
             return self.confinement.as_its_user_would(program)
-        return self.confinement.alone(program, (*self.readable(), *also), store=self.store)
+        readable = tuple(dict.fromkeys((*self.readable(), *also)))
+        return self.confinement.alone(program, readable, store=self.store)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -65,8 +66,8 @@ _OF_VARIABLES: Final = (
 
 
 @contextlib.contextmanager
-def run(executed: Executed) -> Iterator[Opened]:
-    """Run the script and read what it writes. NotAnImageError where it fails, BuildError as a Confinement raises it."""
+def run(executed: Executed, argv: Sequence[str]) -> Iterator[Opened]:
+    """Run the script by this command line and read what it writes. NotAnImageError where it fails, BuildError as a Confinement raises it."""
     said = deque[str](maxlen=_TAIL)
     heard, path = 0, executed.path
 
@@ -78,7 +79,6 @@ def run(executed: Executed) -> Iterator[Opened]:
         if heard <= _HEARD:
             executed.emit(events.BuildLog(text))
 
-    argv = executed.argv(str(path))
     with (
         _startable(path),
         process.running(argv, environ=executed.variables, on_stderr=hear, bounds=BOUNDS, tied=True) as script,

@@ -22,6 +22,7 @@ from flakeship.image.tar import python as python_tar
 from flakeship.sources.docker_archive import SeekableArchive
 from flakeship.sources.docker_stream import StreamedArchive
 from flakeship.sources.stream_script.conf import Conf, UnplannedError, conf_of
+from flakeship.sources.stream_script.interpreter import command_line
 from flakeship.sources.stream_script.plan import Planned, Recipe
 from flakeship.sources.stream_script.run import Executed
 from flakeship.stores.temporary import temporary_folder
@@ -79,7 +80,7 @@ def _facts(image: Image) -> tuple[Any, ...]:
 
 
 def _seen(script: str, conf: Path, executed: Executed) -> Image:
-    argv = executed.argv(script, str(conf), also=(str(conf.parent),))
+    argv = command_line(executed, script, str(conf), otherwise=(script, str(conf)), also=(str(conf.parent),))
     try:
         with process.running(
             argv, environ=executed.variables, on_stderr=lambda _: None, bounds=_BOUNDS, tied=True
