@@ -35,7 +35,7 @@ PACKAGES = {
     "engines": "image.stream errors",
     "destinations": "printable image leftovers registry http engines errors events",
     "destinations.podman": "image process confinement.variables engines errors events",
-    "lint": "image store_paths errors",
+    "lint": "image outside.nearness store_paths errors",
     "metadata": "registry.reference outside errors",
     "report": "image.model image.annotations printable redaction store_paths events errors",
     "settings": "metadata outside store_paths errors",

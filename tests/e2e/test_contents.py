@@ -135,3 +135,28 @@ def test_contents_are_for_the_packages_system(furnished: Furnished) -> None:
         held, _ = furnished(*package, "--contents", spelling)
         assert "tools-locked-x86_64-linux" in held
         assert "aarch64" not in held
+
+
+@pytest.mark.parametrize("input_name", ["contents", "debug-shell"])
+@pytest.mark.parametrize(
+    ("spelling", "said"),
+    [
+        ("path:./locked#absent", "has no package 'absent'"),
+        ("/nix/store/00000000000000000000000000000000-absent", "there is no /nix/store/"),
+    ],
+)
+def test_what_can_not_be_had_ends_the_run_before_anything_is_built_or_sent(
+    nix_environ: Mapping[str, str], tmp_path: Path, input_name: str, spelling: str, said: str
+) -> None:
+    for name, text in (("app", APP % ""), ("locked", TOOLS % ("locked", "packages"))):
+        flake(tmp_path / name, text)
+    debug = ("--debug",) if input_name == "debug-shell" else ()
+    run = runner(nix_environ, tmp_path)
+    done = run(
+        "--flake", "path:./app", *debug, f"--{input_name}", spelling, "--to", f"oci:{tmp_path}/image:x"
+    )
+    assert done.returncode in (2, 3), done.stderr
+    assert f"{input_name}: " in done.stderr
+    assert said in done.stderr
+    assert "building path:./app" not in done.stderr
+    assert not (tmp_path / "image/index.json").exists()

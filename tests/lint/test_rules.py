@@ -25,6 +25,7 @@ from flakeship.lint.rules import (
     created,
     findings,
     layer_count,
+    program,
     tmp,
     user,
     zstd,
@@ -32,7 +33,10 @@ from flakeship.lint.rules import (
 from flakeship.lint.view import ImageView, contents_of, view_of
 
 HASH = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
-TOP = Glimpse(frozenset({"tmp", "etc", "etc/passwd"}), files={"etc/passwd": b"app:x:1000:1000::/:/bin/sh\n"})
+TOP = Glimpse(
+    frozenset({"tmp", "etc", "etc/passwd", "bin", "bin/app"}),
+    files={"etc/passwd": b"app:x:1000:1000::/:/bin/sh\n"},
+)
 GOOD = {"Entrypoint": ["/bin/app"], "User": "app"}
 
 
@@ -70,6 +74,7 @@ def view(
 
 KINDS: Final[tuple[LintRule, ...]] = (
     command,
+    program,
     user,
     architecture,
     ca_bundle,
@@ -122,7 +127,7 @@ def test_certificates_are_recognised_in_every_form_and_not_missed_in_unseen_laye
 
 
 def test_a_missing_tmp_is_reported() -> None:
-    finding = only(view(GOOD, ["app-1"], top=replace(TOP, paths=frozenset({"etc", "etc/passwd"}))))
+    finding = only(view(GOOD, ["app-1"], top=replace(TOP, paths=TOP.paths - {"tmp"})))
     assert (finding.rule, finding.severity) == ("tmp", "warning")
     assert "mkdir -m 1777 tmp" in finding.fix
     assert "tmp" not in rules(view(GOOD, ["app-1"], top=None))
@@ -143,7 +148,7 @@ def test_root_and_users_without_an_entry_are_reported(
     user: str, passwd: bytes | None, rule: str, level: str
 ) -> None:
     files = {} if passwd is None else {"etc/passwd": passwd}
-    paths = {"tmp", "etc"} | set(files)
+    paths = {"tmp", "etc", "bin/app"} | set(files)
     finding = only(view({**GOOD, "User": user}, top=Glimpse(frozenset(paths), files=files)))
     assert (finding.rule, finding.severity) == (rule, level)
 
@@ -154,7 +159,7 @@ def test_a_user_with_an_entry_is_not_reported(user: str) -> None:
 
 
 def test_a_passwd_that_is_a_link_is_not_judged() -> None:
-    linked = Glimpse(frozenset({"tmp", "etc/passwd"}), {"etc/passwd": store("passwd/etc/passwd")})
+    linked = Glimpse(frozenset({"tmp", "etc/passwd", "bin/app"}), {"etc/passwd": store("passwd/etc/passwd")})
     assert not findings(view({**GOOD, "User": "nobody"}, top=linked))
 
 
@@ -198,7 +203,7 @@ def test_the_chain_of_references_to_the_largest_build_tool_is_shown() -> None:
         return root, store("middle-1.0"), path
 
     runtime = {**GOOD, "Entrypoint": [f"{store('app-1.0')}/bin/app"]}
-    finding = only(replace(view(runtime, ["gcc-13.2.0"]), why_depends=why_depends))
+    finding = only(replace(view(runtime, ["gcc-13.2.0"], ["app-1.0"]), why_depends=why_depends))
     assert asked == [(store("app-1.0"), store("gcc-13.2.0"))]
     assert finding.text.endswith("; the way to it: app-1.0 → middle-1.0 → gcc-13.2.0")
     assert f"nix why-depends --precise {store('app-1.0')} {store('gcc-13.2.0')}" in finding.fix
@@ -281,3 +286,35 @@ def test_store_paths_are_read_from_the_history() -> None:
     ]
     assert contents_of(history, 2) == ((one, two), (two,))
     assert contents_of(history, 5) == ((),) * 5
+
+
+def links(*paths: str, **targets: str) -> Glimpse:
+    return Glimpse(frozenset({*paths, *targets, "tmp"}), links=targets)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "top", "reported"),
+    [
+        ({"Entrypoint": ["/bin/app"]}, links(), True),
+        ({"Cmd": ["/bin/app", "x"]}, links(), True),
+        ({"Entrypoint": ["/bin/app"]}, links("bin", "bin/app"), False),
+        ({"Entrypoint": ["app"]}, links("bin", "bin/app"), False),
+        ({"Entrypoint": ["app"], "Env": ["PATH=/opt"]}, links("bin", "bin/app"), True),
+        ({"Entrypoint": [store("other-1") + "/bin/app"]}, links(), True),
+        (
+            {"Entrypoint": [store("app-1") + "/bin/app"]},
+            links(),
+            False,
+        ),  # this machine can't say what is in it
+        ({"Entrypoint": ["/bin/app"]}, links(bin=store("app-1") + "/bin"), False),
+        ({"Entrypoint": ["/bin/app"]}, links(bin=store("other-1") + "/bin"), True),
+        ({"Entrypoint": ["/bin/app"]}, links(bin="usr", usr="bin"), False),  # links that lead nowhere
+        ({"Entrypoint": ["./app"]}, links(), False),
+        ({"Entrypoint": ["/bin/app"]}, None, False),
+        ({"Entrypoint": ["/bin/app"]}, replace(links(), whole=False), False),
+    ],
+)
+def test_a_program_that_is_not_in_the_image_is_reported_and_one_that_may_be_is_not(
+    runtime: Mapping[str, Any], top: Glimpse | None, reported: bool
+) -> None:
+    assert ("program" in rules(view({**runtime, "User": "app"}, ["app-1"], top=top))) is reported

@@ -182,13 +182,19 @@ def _forbidden(failure: Failure, found: re.Match[str]) -> Error:
 
 
 def _network(failure: Failure, _: re.Match[str]) -> Error:
-    named = _REGISTERED.fullmatch(failure.installable.flake)
+    name = failure.installable.flake
+    reach = "this machine reaches it (proxy, firewall); it may also be down at the moment"
+    if not _REGISTERED.fullmatch(name):
+        hint = f"check its address, and that {reach}"
+    elif failure.installable.attribute:
+        hint = (
+            f"check that this machine reaches the network (proxy, firewall): Nix looks `{name}` up in its registry of "
+            f"flakes, and downloads it; for a folder write `./{name}`"
+        )
+    else:
+        hint = _registered(failure)
     return BuildError(
-        f"something that {failure.installable} needs can't be downloaded",
-        hint=_registered(failure)
-        if named
-        else "check its address, and that this machine reaches it (proxy, firewall); it may also be down at the moment",
-        detail=failure.end,
+        f"something that {failure.installable} needs can't be downloaded", hint=hint, detail=failure.end
     )
 
 

@@ -44,6 +44,7 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
         from flakeship.commands.publish.member import check_members
 
         check_members(members, request.choice, plan.places)
+    check_beside(request, run)
     wanted: Sequence[Member | None] = members or (None,)
     published = {
         n: part for n, each in enumerate(wanted) if (part := _existing_part(each, request, plan, run))
@@ -51,6 +52,14 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
     if published:
         yield _parts(wanted, published, request, plan, run)
     yield _parts(wanted, {}, request, plan, run)
+
+
+def check_beside(request: Request, run: Run) -> None:
+    """Look at what is to lie beside a package, which most runs have not; before anything is built. BuildError, UsageError."""
+    if request.choice.contents or request.choice.debug_shell:
+        from flakeship.commands.publish.contents import check_contents
+
+        check_contents(request.choice, request.subject, builder=run.builder, cwd=run.runtime.cwd)
 
 
 def _parts(

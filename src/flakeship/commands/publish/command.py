@@ -12,6 +12,7 @@ from flakeship import events
 from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
+from flakeship.commands.publish.build import check_beside
 from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reusing, warn_of_ignored_inputs
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
@@ -186,7 +187,7 @@ def _check_destinations(later: Sequence[_Asked], run_: Run, records: Records) ->
     records.turn_to(records.new())
     for asked in later:
         with look(asked.image, run_):
-            pass
+            check_beside(asked.image, run_)
 
 
 def _beside_each_other(asked: Sequence[_Asked], run_: Run) -> Sequence[_Asked]:

@@ -38,7 +38,17 @@ def package_of(
     others = obtained.output.paths[1:] if obtained.output else ()
     own = {each.path: each for root in (path, *others) for each in closure(nix, root)}
     system = _system(nix, obtained, own[path])
-    contents = contents_of(choice.contents, obtained, system, builder=builder, nix=nix, cwd=cwd)
+    build_contents = partial(
+        contents_of,
+        system=system,
+        buildable=obtained.buildable,
+        flake=obtained.flake,
+        builder=builder,
+        nix=nix,
+        cwd=cwd,
+    )
+    contents = build_contents(choice.contents)
+    build_contents(choice.debug_shell, name="debug-shell")  # for the variant, before this image is sent
     _keep_alive(nix, (path, *others, *contents), folder)
     paths = own | {each.path: each for root in contents for each in closure(nix, root)}
     return Package(

@@ -31,6 +31,7 @@ class SourceChoice:
     `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as the
     input says it. `platforms` are those wanted, none for all; `relabelled` is True where one image is to be labelled as
     for another platform. `pass_env` are names of variables for a script of the user's own. `wants_program` is False where an entry point was given.
+    `debug_shell` is what the variant of this image will have besides `contents`, empty where no variant is asked for.
     `as_is` is True where this run stamps no facts: then the image keeps those that an earlier run stamped, and where nothing
     else changes it its digest.
     """
@@ -39,6 +40,7 @@ class SourceChoice:
     platforms: tuple[Platform, ...] = ()
     relabelled: bool = False
     contents: tuple[str, ...] = ()
+    debug_shell: tuple[str, ...] = ()
     base: Furnishing = "minimal"
     base_image: str = ""
     max_layers: int = 100
@@ -60,6 +62,7 @@ class SourceChoice:
             platforms=_platforms(settings.platforms),
             relabelled=bool(settings.override_platform),
             contents=settings.contents,
+            debug_shell=(settings.debug_shell,) if settings.debug else (),
             base=cast("Furnishing", settings.base),
             base_image=settings.base_image,
             max_layers=settings.max_layers or 1,

@@ -12,6 +12,7 @@ from flakeship.lint.view import ImageView
 # docs/decisions.md#a-lint-rule-is-one-module
 RULES: Final = (
     "flakeship.lint.rules.command",
+    "flakeship.lint.rules.program",
     "flakeship.lint.rules.user",
     "flakeship.lint.rules.architecture",
     "flakeship.lint.rules.ca_bundle",
