@@ -104,6 +104,35 @@ def test_the_native_action_imports_nothing_from_the_workspace(tmp_path: Path) ->
     assert calls[1:3] == ["-I -m venv", "-I -m pip"]
 
 
+@pytest.mark.parametrize(
+    ("failing", "code", "said"),
+    [("venv", 8, "Python can't make an environment in "), ("pip", 6, "reaches PyPI (proxy: HTTPS_PROXY)")],
+)
+def test_an_environment_that_can_not_be_made_is_said_and_leaves_nothing(
+    tmp_path: Path, failing: str, code: int, said: str
+) -> None:
+    """Python is a stand-in: an index of packages that can't be reached takes pip half a minute to give up."""
+    stand_in = tmp_path / "bin/python3"
+    stand_in.parent.mkdir()
+    made = 'for last; do :; done\ncase "$*" in *" venv "*) mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;; esac\n'
+    stand_in.write_text(f'#!/bin/sh\n{made}case "$*" in *" {failing} "*) exit 1 ;; esac\n')
+    stand_in.chmod(0o755)
+    cache = tmp_path / "tool-cache"
+    environ = {"PATH": f"{stand_in.parent}:/usr/bin:/bin", "RUNNER_TOOL_CACHE": str(cache)}
+    done = subprocess.run(
+        [ROOT / "native/run"],
+        cwd=tmp_path,
+        env={**environ, "RUNNER_TEMP": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stdout
+    assert done.stdout.startswith("::error title=flakeship::")
+    assert not list(cache.iterdir())
+
+
 def test_the_action_for_metadata_runs_the_same_image_with_the_same_outputs_as_the_original() -> None:
     action = yaml.safe_load(rendered()["metadata/action.yml"])
     docker = yaml.safe_load(rendered()["action.yml"])

@@ -34,7 +34,7 @@ def findings(image: ImageView) -> Iterator[Finding]:
         "program",
         "warning",
         f"the image starts {program!r}, {why}: the container will not start",
-        _fix(os.path.basename(program), _programs(folders)),
+        _fix(program.rpartition("/")[2], _programs(folders)),
     )
 
 
@@ -83,7 +83,8 @@ def _programs(folders: Sequence[str]) -> Sequence[str]:
     found: dict[str, None] = {}
     for folder in folders:
         if folder.startswith(STORE) and Path(folder).is_dir():
-            found |= dict.fromkeys(name for name in sorted(os.listdir(folder)) if not name.startswith("."))
+            names = sorted(path.name for path in Path(folder).iterdir())
+            found |= dict.fromkeys(name for name in names if not name.startswith("."))
     return list(found)
 
 
