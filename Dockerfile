@@ -29,4 +29,6 @@ RUN pip install --no-build-isolation --no-deps . && pip uninstall --yes flit_cor
 FROM system
 COPY --from=package /opt/flakeship /opt/flakeship
 COPY entrypoint /
+# Hints say what a container can't see: https://systemd.io/CONTAINER_INTERFACE
+ENV container=oci
 ENTRYPOINT ["/entrypoint"]

@@ -150,6 +150,18 @@ def test_every_link_to_a_part_of_a_page_finds_its_heading(page: Path) -> None:
     assert dead == []
 
 
+def test_every_page_that_a_hint_names_has_its_heading() -> None:
+    named = [
+        hit
+        for path in (ROOT / "src").rglob("*.py")
+        for hit in re.findall(r"\{DOCS\}/([a-z-]+\.md)#([a-z0-9-]+)", path.read_text())
+    ]
+    assert len(named) >= 3
+    for page, part in named:
+        headings = _HEADING.finditer((ROOT / "docs" / page).read_text())
+        assert part in {anchor_of(hit["title"]) for hit in headings}
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if page.name not in OF_OTHERS], ids=lambda page: page.name
 )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+from typing import Final
+
+DOCS: Final = "https://github.com/flakeship/flakeship/blob/main/docs"
+"""Where users read the docs, who have no checkout of the project."""
 
 
 class Error(Exception):

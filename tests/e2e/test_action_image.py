@@ -72,6 +72,18 @@ def test_workspace_is_no_place_to_import_from(dockerd: Docker, action_image: str
     assert done.startswith("flakeship ")
 
 
+def test_a_folder_below_the_top_is_told_how_to_mount_the_repository(
+    dockerd: Docker, action_image: str, tmp_path: Path
+) -> None:
+    """The flake.nix is above it, and the container does not see that."""
+    (tmp_path / "file").touch()
+    mounted = ("-v", f"{tmp_path}:/work", "-w", "/work")
+    done = dockerd.run("run", "--rm", *mounted, action_image, "publish", ".#image", "--to", "oci:out")
+    assert done.returncode == 2
+    assert "-> start the container at the top of the repository" in done.stderr.decode()
+    assert "(mount the top of it, and not a folder below)" in done.stderr.decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """GitHub's runner on a machine of its own: no privileges, HOME elsewhere, a workspace that belongs to its user."""

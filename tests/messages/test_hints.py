@@ -14,7 +14,7 @@ VERBS = frozenset(
         r"\w+",
         """
         add allow ask begin build change check choose close commit compare configure copy correct create decode decrypt delete do drop end
-        fetch free give install keep leave let list log look make merge name pipe press publish pull push put raise read redirect remove
+        fetch free give install keep leave let list log look make merge mount name pipe press publish pull push put raise read redirect remove repair
         run send set state ship start take unpack unset use write
         """,
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,25 @@ def test_a_worktree_without_its_repository_is_explained(nix: Nix, text: str) -> 
     error = explained(nix, text)
     assert "can't be opened" in error.message
     assert "`path:.`" in error.hint
+
+
+@pytest.mark.parametrize("contained", [True, False])
+def test_the_absent_half_of_a_worktree_is_named(nix: Nix, tmp_path: Path, contained: bool) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/flake.nix").touch()
+    (tmp_path / ".git").write_text("gitdir: /absent/app/.git/worktrees/x\n")
+    nix = replace(nix, environ={**nix.environ, **({"container": "oci"} if contained else {})})
+    here = Installable.parse(str(tmp_path / "sub"), cwd=tmp_path)
+    error = explained(nix, f"error: '{tmp_path}' is not a Git repository", installable=here)
+    assert "its other half, /absent/app/.git/worktrees/x, is not here" in error.message
+    assert ("docker run -v /absent/app/.git:/absent/app/.git:ro" in error.hint) is contained
+    assert "`path:.`" in error.hint
+
+
+def test_a_container_keeps_no_log_for_later(nix: Nix) -> None:
+    contained = replace(nix, environ={"container": "oci"})
+    error = explained(contained, BUILDER_FAILED["2.8"])
+    assert "nix log" not in error.hint
 
 
 def test_a_killed_builder_names_the_signal(nix: Nix) -> None:

@@ -132,11 +132,11 @@ def test_a_helper_that_lacks_a_variable_is_told_where_the_list_is(tmp_path: Path
     environ = helper(tmp_path / "bin", "it", '[ -n "$MY_KEYS" ] && echo \'{"Username":"u","Secret":"p"}\'')
     with pytest.raises(NotAllowedError) as raised:
         ask_helper("it", "ghcr.io", environ | {"MY_KEYS": "/keys"})
-    assert "helpers get only those of their list, which docs/security.md describes" in raised.value.hint
+    assert "helpers get only those of the list at https://" in raised.value.hint
     assert "/keys" not in raised.value.hint
     with pytest.raises(NotAllowedError) as raised:
         ask_helper("it", "ghcr.io", environ)
-    assert "docs/security.md" not in raised.value.hint
+    assert "/docs/security.md" not in raised.value.hint
 
 
 @pytest.mark.parametrize("name", ["ecr-login", "ecr-login.exe", "ecr-login.CMD"])

@@ -21,7 +21,7 @@ from flakeship.commands.runtime import Runtime
 from flakeship.commands.subject import subject_of
 from flakeship.destinations.kind import Target
 from flakeship.destinations.registry import Repository
-from flakeship.errors import Error, RejectedError
+from flakeship.errors import DOCS, Error, RejectedError
 from flakeship.redaction import redacted_result
 from flakeship.registry.reference import Reference
 from flakeship.report.findings import Finding, findings_json, findings_text
@@ -112,7 +112,9 @@ def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
         "sandbox",
         "ok" if isolated else "warning",
         str(state).removeprefix("sandbox: "),
-        "" if isolated else "read in docs/security.md what a build can read then",
+        ""
+        if isolated
+        else f"read what a build can read then: {DOCS}/security.md#a-builder-without-a-sandbox",
     )
     confined = run_.confinement.in_namespaces
     yield Finding(
@@ -121,7 +123,9 @@ def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
         "scripts of a flake run in namespaces of their own"
         if confined
         else "this machine allows no namespaces",
-        "" if confined else "read in docs/security.md what scripts of a flake can read then",
+        ""
+        if confined
+        else f"read what scripts of a flake can read then: {DOCS}/security.md#a-script-that-is-executed",
     )
 
 

@@ -11,6 +11,7 @@ from flakeship import events
 from flakeship.commands.run import Run
 from flakeship.commands.source_place import check_source
 from flakeship.errors import UsageError
+from flakeship.outside.mounted import MOUNT_ALL, in_container
 from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.settings.declaration import Settings
 from flakeship.sources.written import WrittenSource, written_source
@@ -54,14 +55,13 @@ def subject_of(settings: Settings, run: Run) -> Subject:
         return Subject(source=_source(settings, run))
     from flakeship.commands.builder import Buildable
 
-    cwd = run.runtime.cwd
     if not settings.file and _may_be_by_platform(settings):
         from flakeship.commands.by_platform import members_of
 
-        members = members_of(settings, run.builder, lambda text: _of_flake(text, cwd, run.emit))
+        members = members_of(settings, run.builder, lambda text: _of_flake(text, run))
         if members:
             return Subject(members[0].buildable, members=members)
-    return Subject(Buildable(run.builder, _installable(settings, cwd, run.emit)))
+    return Subject(Buildable(run.builder, _installable(settings, run)))
 
 
 def _may_be_by_platform(settings: Settings) -> bool:
@@ -70,21 +70,28 @@ def _may_be_by_platform(settings: Settings) -> bool:
     return bool(settings.platforms) or any("=" in line for line in settings.flake) or on_a_mac
 
 
-def _installable(settings: Settings, cwd: Path, emit: events.Emit) -> Installable:
+def _installable(settings: Settings, run: Run) -> Installable:
     from flakeship.nix.installable import Installable
 
     if not settings.file:
-        return _of_flake(settings.installable, cwd, emit)
-    return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=str(cwd))
+        return _of_flake(settings.installable, run)
+    cwd = str(run.runtime.cwd)
+    return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=cwd)
 
 
-def _of_flake(text: str, cwd: Path, emit: events.Emit) -> Installable:
-    from flakeship.nix.installable import Installable
+def _of_flake(text: str, run: Run) -> Installable:
+    from flakeship.nix.installable import Installable, NoFlakeError
 
+    cwd = run.runtime.cwd
     _check_no_image(text, cwd)
-    found = Installable.parse(text, cwd=str(cwd))
+    try:
+        found = Installable.parse(text, cwd=str(cwd))
+    except NoFlakeError as error:
+        if in_container(run.runtime.environ) and not run.runtime.environ.get("CI"):
+            error.hint = f"{MOUNT_ALL}; or {error.hint}"
+        raise
     if where := _elsewhere(found, cwd):
-        emit(events.Notice(where))
+        run.emit(events.Notice(where))
     return found
 
 

@@ -14,6 +14,7 @@ from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.untracked import hint_untracked
+from flakeship.outside.mounted import absent_repository, in_container, whole_repository
 from flakeship.store_paths import name_of_derivation
 
 _DRV: Final = r"'(?P<drv>/nix/store/[^']+\.drv)'"
@@ -121,9 +122,15 @@ def _builder(failure: Failure, found: re.Match[str]) -> Error:
     )
     return BuildError(
         f"building {name_of_derivation(drv)} failed: its builder exited with code {found['code']}",
-        hint=f"{given if withheld else ''}read the end of its log above, or all of it: `nix log {drv}`",
+        hint=f"{given if withheld else ''}{_where_the_log_is(failure, drv)}",
         detail=tail,
     )
+
+
+def _where_the_log_is(failure: Failure, drv: str) -> str:
+    if in_container(failure.nix.environ):  # whose store is gone with it
+        return "read the end of its log above, and all of it further up: it was printed while the build ran"
+    return f"read the end of its log above, or all of it: `nix log {drv}`"
 
 
 def _hash_mismatch(failure: Failure, found: re.Match[str]) -> Error:
@@ -220,10 +227,22 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
 
 
 def _no_repository(failure: Failure, _: re.Match[str]) -> Error:
+    folder = failure.installable.directory
+    absent = absent_repository(folder) if folder else None
+    as_they_are = "write `path:.` instead of `.`, which takes the files as they are and knows no commit"
+    if absent is None:
+        return BuildError(
+            f"the git repository of {failure.installable} can't be opened",
+            hint=f"{as_they_are}, or make the folder available that the `.git` of a worktree or submodule leads to, in a container too",
+            detail=failure.end,
+        )
+    whole = whole_repository(absent)
     return BuildError(
-        f"the git repository of {failure.installable} can't be opened",
-        hint="write `path:.` instead of `.` to take the files as they are, or make the folder available that the `.git` of a worktree "
-        "or submodule leads to, in a container too",
+        f"the git repository of {failure.installable} can't be opened: this is a worktree or a submodule, and its other half, "
+        f"{absent}, is not here",
+        hint=f"mount it too (`docker run -v {whole}:{whole}:ro …`), or {as_they_are}"
+        if in_container(failure.nix.environ)
+        else f"repair it (`git worktree repair`, in the repository itself), or {as_they_are}",
         detail=failure.end,
     )
 

@@ -32,6 +32,10 @@ _EXAMPLES: Final = "write an installable such as `.`, `.#image`, `./folder#packa
 _FILES: Final = "write `file: default.nix` and `attr: image`, and pins as `nixpkgs=PATH-OR-URL`"
 
 
+class NoFlakeError(UsageError):
+    """A folder holds no flake.nix."""
+
+
 @dataclass(frozen=True, slots=True)
 class Installable:
     """What to build. `flake` is a flake reference, relative to `cwd`; `attribute` is empty for the default package.
@@ -249,7 +253,7 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
     if found:
         return found
     empty = not any(folder.iterdir())
-    raise UsageError(
+    raise NoFlakeError(
         f"flake: there is no flake.nix in {folder}{', which is empty' if empty else ''}",
         hint="check the repository out before this step (on GitHub: actions/checkout)"
         if empty

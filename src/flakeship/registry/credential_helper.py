@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flakeship.confinement import variables
-from flakeship.errors import NotAllowedError, UsageError
+from flakeship.errors import DOCS, NotAllowedError, UsageError
 from flakeship.process import NotStartedError, run
 from flakeship.registry.auth_file import HUB_KEY, TOKEN_USER
 from flakeship.registry.credentials import Credentials
@@ -92,6 +92,6 @@ def _withheld(given: Mapping[str, str], environ: Mapping[str, str]) -> str:
     if environ.keys() <= given.keys():
         return ""
     return (
-        "; if that works, it may need a variable that it did not get here: helpers get only those of their list, which "
-        "docs/security.md describes under 'What each program is given'"
+        "; if that works, it may need a variable that it did not get here: helpers get only those of the list "
+        f"at {DOCS}/security.md#what-each-program-is-given"
     )

@@ -126,6 +126,13 @@ def test_no_repository_no_commit_no_git(tree: Tree, tmp_path: Path) -> None:
         "",
         ("this folder is not in a git repository, so branch, tag and commit are unknown",),
     )
+    (outside / ".git").write_text("gitdir: /absent/app/.git/worktrees/x\n")
+    (notice,) = detect(ENVIRON | {"container": "oci"}, cwd=str(outside), now=NOW).notices
+    assert (
+        "other half, /absent/app/.git/worktrees/x, is not here (add `-v /absent/app/.git:/absent/app/.git:ro`"
+        in notice
+    )
+    (outside / ".git").unlink()
     empty = Tree(outside)
     empty.git("init", "-q", "-b", "trunk")
     found = empty.context()

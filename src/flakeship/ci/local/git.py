@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from flakeship.ci.local.defaults import NAME
 from flakeship.errors import ResourceError
 from flakeship.metadata.context import Context, Repository
 from flakeship.outside.moments import moment_of
+from flakeship.outside.mounted import absent_repository, in_container, whole_repository
 
 if TYPE_CHECKING:
     from flakeship.ci.protocol import Api
@@ -103,8 +105,17 @@ class Git:
                 " (git config --global --add safe.directory DIR)"
             )
         if b"not a git repository" in done.stderr:
-            raise GitError("this folder is not in a git repository, so branch, tag and commit are unknown")
+            raise GitError(f"{self._why_no_repository()}, so branch, tag and commit are unknown")
         raise GitError(f"git {arguments[0]} failed, so some of branch, tag and commit are unknown")
+
+    def _why_no_repository(self) -> str:
+        contained = in_container(self.environ)
+        if absent := absent_repository(Path(self.cwd)):
+            whole = whole_repository(absent)
+            mount = f" (add `-v {whole}:{whole}:ro` to `docker run`)" if contained else ""
+            return f"this is a worktree or a submodule of git whose other half, {absent}, is not here{mount}"
+        mount = " that this container sees (mount the top of it, and not a folder below)" if contained else ""
+        return f"this folder is not in a git repository{mount}"
 
     def or_empty(self, *arguments: str) -> str:
         """Run git and return its output; empty where it fails."""

@@ -16,5 +16,5 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "created",
             "hint",
             f"the image is dated {created[:10]}: tools that sort or prune by age are misled",
-            "leave the input `created` at `auto` in a git repository, or set SOURCE_DATE_EPOCH",
+            "commit the flake, whose commit gives the date with `created: auto`; or set `created: now`, a date, or SOURCE_DATE_EPOCH",
         )

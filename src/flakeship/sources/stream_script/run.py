@@ -14,7 +14,7 @@ from typing import Final
 from flakeship import events, process
 from flakeship.confinement import variables
 from flakeship.confinement.scripts import NOT_STARTED, Confinement
-from flakeship.errors import NotAnImageError
+from flakeship.errors import DOCS, NotAnImageError
 from flakeship.image.model import Layer
 from flakeship.image.tar.blocks import DamagedError
 from flakeship.sources.docker_stream import StreamedArchive, reported
@@ -60,9 +60,7 @@ class Executed:
         return variables.SCRIPT
 
 
-_OF_VARIABLES: Final = (
-    "; a variable that it needs and that docs/security.md does not list is named by `pass-env`"
-)
+_OF_VARIABLES: Final = f"; name a variable that it needs in `pass-env`: by itself it gets those of the list at {DOCS}/security.md#what-each-program-is-given"
 
 
 @contextlib.contextmanager
