@@ -17,7 +17,7 @@
       package = pkgs: pkgs.callPackage ./nix/package.nix { };
     in
     {
-      # nix run github:flakeship/flakeship -- publish --flake .#image
+      # nix run github:flakeship/flakeship -- publish .#image ghcr.io/me/app:1
       packages = each (pkgs: rec {
         flakeship = package pkgs;
         default = flakeship;
@@ -67,6 +67,13 @@
       templates.default = {
         path = ./nix/template;
         description = "A package, the image of it, and the workflows that publish it on GitHub and GitLab";
+        welcomeText = ''
+          You have a package, its image, and workflows for GitHub and GitLab. Next:
+
+          1. `nix flake lock` notes which nixpkgs you build with. Commit flake.lock beside the other files.
+          2. `nix run github:flakeship/flakeship -- publish .#image` builds the image, and writes it to ./flakeship-image.
+          3. Push to GitHub or GitLab, and the workflow publishes it there. Delete the workflow that you do not need.
+        '';
       };
     };
 }

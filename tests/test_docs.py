@@ -129,7 +129,7 @@ PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 _CODE: Final = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _WRITTEN: Final = re.compile(
     r"(?:^(?:\$ )?|\\?\| )"
-    r"(?:(?:uvx )?flakeship|nix run github:flakeship/flakeship --|docker run .*/flakeship:1) (?P<words>.*)$",
+    r"(?:(?:uvx )?flakeship|nix run github:flakeship/flakeship --|docker run (?!.*--entrypoint).*/flakeship:1) (?P<words>.*)$",
     re.MULTILINE,
 )
 """A line that calls the program in one of the ways to get it, or behind a pipe."""

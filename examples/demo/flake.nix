@@ -5,7 +5,7 @@
     { self }:
     let
       # ./bin/busybox is put here by `./dev demo`; a flake of yours would take everything from nixpkgs.
-      image =
+      imageFor =
         system:
         derivation {
           name = "hello.tar.gz";
@@ -19,7 +19,13 @@
         };
     in
     {
-      packages.x86_64-linux.default = image "x86_64-linux";
-      packages.aarch64-linux.default = image "aarch64-linux";
+      packages.x86_64-linux = rec {
+        image = imageFor "x86_64-linux";
+        default = image;
+      };
+      packages.aarch64-linux = rec {
+        image = imageFor "aarch64-linux";
+        default = image;
+      };
     };
 }

@@ -1,6 +1,7 @@
 {
   description = "A package, and a container image of it";
 
+  # `nix flake lock` notes which revision that is today. Commit flake.lock, so that every machine builds the same image.
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
 
   outputs =
@@ -14,14 +15,14 @@
     in
     {
       packages = each (pkgs: rec {
-        # Your package. `flakeship publish --flake .` makes the image of its closure, with no line more.
+        # Your package. `flakeship publish .` makes the image of its closure, with no line more.
         default = pkgs.writeShellApplication {
           name = "hello";
           runtimeInputs = [ pkgs.hello ];
           text = "hello";
         };
 
-        # Or an image that you put together: `flakeship publish --flake .#image`.
+        # Or an image that you put together: `flakeship publish .#image`.
         image = pkgs.dockerTools.streamLayeredImage {
           name = "hello";
           tag = "latest";

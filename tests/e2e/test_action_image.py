@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import threading
 import time
@@ -82,6 +83,28 @@ def test_a_folder_below_the_top_is_told_how_to_mount_the_repository(
     assert done.returncode == 2
     assert "-> start the container at the top of the repository" in done.stderr.decode()
     assert "(mount the top of it, and not a folder below)" in done.stderr.decode()
+
+
+def test_the_readmes_line_begins_a_project_without_nix(
+    dockerd: Docker, action_image: str, tmp_path: Path
+) -> None:
+    """Offline: a template without inputs stands for ours, which is a test of its own."""
+    project, checkout = tmp_path / "project", tmp_path / "checkout"
+    (checkout / "template").mkdir(parents=True)
+    described = '{ outputs = _: { templates.default = { path = ./template; description = "x"; }; }; }'
+    (checkout / "flake.nix").write_text(described)
+    (checkout / "template/flake.nix").write_text("{ outputs = _: { }; }")
+    project.mkdir()
+    os.chown(project, *OWNER)
+    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if "--entrypoint sh" in line)
+    words = shlex.split(
+        line.removeprefix("$ ").replace("$PWD", str(project)).replace("github:flakeship/flakeship", "path:/x")
+    )
+    words = [action_image if word == "ghcr.io/flakeship/flakeship:1" else word for word in words[1:]]
+    volume = words.index("flakeship-nix:/nix") - 1
+    del words[volume : volume + 2]
+    dockerd(words[0], "-v", f"{checkout}:/x:ro", *words[1:])
+    assert (project / "flake.nix").stat().st_uid == OWNER[0]
 
 
 @dataclass(frozen=True, slots=True)

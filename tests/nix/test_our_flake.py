@@ -106,4 +106,8 @@ def test_the_template_is_a_project_that_can_be_published(
     }
     ended = publish("--flake", "path:.", "--to", "oci:image", cwd=project)
     assert ended.code == 0, ended.stderr
+    assert "note: path:. has no flake.lock, so" in ended.stderr
+    nix(nix_environ, "flake", "lock", cwd=project)
+    again = publish("--flake", "path:.#image", "--to", "oci:image", cwd=project)
+    assert "flake.lock" not in again.stderr
     nix(nix_environ, "build", "--no-link", "path:.#image", cwd=project)

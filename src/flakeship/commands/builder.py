@@ -77,7 +77,15 @@ class Builder:
         """The locked source of the installable's flake, asked for once however many of its attributes are published."""
         key = installable.cwd, installable.flake
         if key not in self._sources:
-            self._sources[key] = source_of(self.nix, installable)
+            found = self._sources[key] = source_of(self.nix, installable)
+            folder = installable.directory
+            if found and found.inputs and folder and not (folder / "flake.lock").exists():
+                self.emit(
+                    events.Notice(
+                        f"{installable.flake} has no flake.lock, so its inputs are those of today and another run may build "
+                        "something else: run `nix flake lock`, and commit the file"
+                    )
+                )
         return self._sources[key]
 
     def build_together(self, wanted: Sequence[Buildable]) -> list[BuildOutput]:
