@@ -29,7 +29,7 @@ def store_path_of(path: str) -> str:
 
 
 def whole_store_path(path: Path) -> str:
-    """Return the last store path that `path` leads to by symbolic links and is all of; empty where there is none.
+    """Return the last store path that `path` leads to by symbolic links and is all of; empty if it leads to no store path.
 
     `result` → `/nix/store/A` → `/nix/store/B/bin/x` is all of A, and lies in B.
     """

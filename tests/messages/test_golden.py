@@ -27,7 +27,7 @@ from tests.testbed import archives
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 _BESIDE = re.compile(
-    r"flakeship \d|==> |::(end)?group|retry|\s+[0-9a-f]{12} |note: (git can't be started|this folder is not in|GITHUB_EVENT_PATH)"
+    r"flakeship \d|==> |::(end)?group|.* is tried again in |\s+[0-9a-f]{12} |note: (git can't be started|this folder is not in|GITHUB_EVENT_PATH)"
 )
 """Stages, layers and notes."""
 HEADINGS = {

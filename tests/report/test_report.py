@@ -49,7 +49,7 @@ def shown(level: str) -> str:
 def test_each_level_shows_its_own_lines_and_those_of_lower_levels() -> None:
     assert shown("error") == "note: NOT PUSHED: so\n"
     assert shown("warn").splitlines() == [
-        "retry 1 of upload in 0.5 s: reset", "warning: a warning", "  -> do this", "note: NOT PUSHED: so",
+        "upload failed, and is tried again in 0.5 s (retry 1): reset", "warning: a warning", "  -> do this", "note: NOT PUSHED: so",
     ]  # fmt: skip
     info, debug = shown("info"), shown("debug")
     assert info.startswith("flakeship 1.2.3\n")

@@ -111,7 +111,7 @@ def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]
 
 
 def _client(nix: Nix) -> str:
-    """Return the client in PATH, or the one of nixpkgs if a binary cache has it; empty if there is none.
+    """Return the client in PATH, or the one of nixpkgs if a binary cache has it; empty if neither is there.
 
     It is never built from source, because that may take longer than the user's build.
     """

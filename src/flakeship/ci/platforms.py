@@ -81,7 +81,7 @@ def shipped_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def _shipped_folder(environ: Mapping[str, str]) -> ModuleType | None:
-    """Return the module that writes to the folder, which most runs have no use for; None where none is named."""
+    """Return the module that writes to the folder, which most runs do not need; None if no folder is named."""
     # docs/decisions.md#files-for-gitlab-need-a-named-folder
     if not environ.get("SHIPPED_FOLDER"):
         return None

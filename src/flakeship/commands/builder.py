@@ -234,7 +234,7 @@ def open_builder(
     folder: Path,
     scope: contextlib.ExitStack,
 ) -> Builder:
-    """Find the Nix of this machine, set up as the inputs say. BuildError where there is none.
+    """Find the Nix of this machine, set up as the inputs say. BuildError if Nix is not installed.
 
     UsageError for an `ssh-key` or `ssh-known-hosts` that can't be used.
     """

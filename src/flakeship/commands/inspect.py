@@ -58,7 +58,7 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
     text = settings.image
     if not text:
         raise UsageError(
-            "`inspect` needs the image to show, and none is given",
+            "`inspect` needs the image to show, and no image is named",
             hint="write `flakeship inspect ghcr.io/owner/name:tag`, or a path in place of the reference",
         )
     if "#" in text:

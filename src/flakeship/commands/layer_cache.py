@@ -19,7 +19,7 @@ OFF: Final = "off"
 
 @dataclass(frozen=True, slots=True)
 class LayerCache:
-    """The cache before the temporary store of one image. `folder` is None where none is used; `limit` is in bytes."""
+    """The cache before the temporary store of one image. `folder` is None if the cache is off; `limit` is in bytes."""
 
     folder: Path | None
     limit: int
@@ -41,7 +41,7 @@ class LayerCache:
         """
         if self.folder is None or compression.algorithm == "none":
             return behind
-        from flakeship.stores.cache import CachedStore  # there is none in CI
+        from flakeship.stores.cache import CachedStore  # in CI the cache is off
         from flakeship.stores.cache_folder import CacheFolder
 
         return CachedStore(

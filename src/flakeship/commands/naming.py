@@ -134,7 +134,7 @@ class Naming:
     def marks(self, *, own: Mapping[str, str], created: str, nix: NixFacts) -> Metadata:
         """Work out labels and annotations for an image.
 
-        `own` are the labels that it has, `created` is the date in its config (RFC 3339), "" if there is none.
+        `own` are the labels that it has, `created` is the date in its config (RFC 3339), "" if the config has no date.
         """
         return self.evaluation.metadata(own=own, created=created, nix=nix)
 

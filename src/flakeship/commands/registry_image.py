@@ -18,7 +18,7 @@ from flakeship.sources.blobs import RegistryImage
 
 
 def registry_image(name: str, connections: Connections, *, pushed_to: Collection[str]) -> RegistryImage:
-    """Return the image that `docker://REFERENCE` names, by asking for its manifest alone. UsageError where there is none.
+    """Return the image that `docker://REFERENCE` names, by asking for its manifest alone. UsageError if it does not exist.
 
     `pushed_to` is as in `Connections.reader`.
     """

@@ -99,7 +99,7 @@ class Run:
 
     @cached_property
     def builder(self) -> Builder:
-        """The Nix of this machine, set up as the inputs say. BuildError where there is none."""
+        """The Nix of this machine, set up as the inputs say. BuildError if Nix is not installed."""
         from flakeship.commands.builder import open_builder
 
         return open_builder(
@@ -129,7 +129,7 @@ class Run:
         return self._places[source]
 
     def registry_image(self, name: str, *, pushed_to: Collection[str] = ()) -> RegistryImage:
-        """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError where there is none.
+        """The image that `docker://REFERENCE` names; asks for its manifest alone. UsageError if it does not exist.
 
         `pushed_to` are the registries that the image made of it is pushed to, if any.
         """

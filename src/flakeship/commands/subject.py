@@ -149,7 +149,7 @@ def _exists(path: Path) -> bool:
 
 
 def _elsewhere(found: Installable, cwd: Path) -> str:
-    """Say which flake Nix takes for a folder without a flake.nix of its own; empty where there is nothing to say."""
+    """Say which flake Nix takes for a folder without a flake.nix of its own; empty if it is the flake of the folder itself."""
     path, _, query = found.flake.partition("?")
     if found.directory is None or query or not path.startswith((".", "/")):
         return ""

@@ -61,7 +61,7 @@ def kinds() -> Iterator[Kind]:
 
 
 def kind_of(text: str) -> Kind | None:
-    """Return the kind whose scheme `text` begins with; None if there is none, as for a path or a plain reference."""
+    """Return the kind whose scheme `text` begins with; None for text without a scheme, such as a path or a plain reference."""
     scheme, colon, _ = text.partition(":")
     if scheme == "-" and colon:  # `-` is the whole destination
         return None

@@ -43,7 +43,7 @@ class RegistryOptions:
     push.
 
     `reuse` is False if nothing may be reused from a registry. `reuse_from` are tags (`:main`) and references that the
-    user gave; only if there are none, `default_branch` and the usual tags are looked at. `pulled_from` are the
+    user gave; only if no tag was given, `default_branch` and the usual tags are looked at. `pulled_from` are the
     references of the run's source and base image: their layers can be mounted within one registry.
 
     `by_digest` is True where no tag is written: those that were asked for are only looked at, and told.

@@ -50,7 +50,7 @@ def withheld_because(
     """Return why an image is withheld from a destination beyond this machine, in a clause for messages; empty if it is sent.
 
     `check` is the destination's own, called unless the answer is known without. `found_in` says where its credentials
-    were found; empty if there are none. `lacks_credentials` is True without any, and with those that a job gets unasked.
+    were found; empty if none were found. `lacks_credentials` is True without any, and with those that a job gets unasked.
     NotAllowedError for a push that can't be made and is not withheld.
     """
     if push.policy == "false":

@@ -81,9 +81,9 @@ def _remark(context: Context | None, address: str) -> str:
 
 
 def podman_service(environ: Mapping[str, str]) -> Engine | None:
-    """Return podman's service at CONTAINER_HOST, else at the socket of the user or of the machine; None if there is none.
+    """Return podman's service at CONTAINER_HOST, else at the socket of the user or of the machine; None if no such socket exists.
 
-    There is none for us behind ssh, nor behind one of podman's connections, which its own command speaks.
+    One behind ssh does not count, nor one of podman's connections: only podman's own command speaks to these.
     """
     if environ.get("CONTAINER_CONNECTION") and not environ.get("CONTAINER_HOST"):
         return None

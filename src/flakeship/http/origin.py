@@ -141,11 +141,11 @@ def _split(url: str) -> tuple[str, str, str]:
 
 
 def _host(text: str) -> str:
-    """Return a host in its one spelling, and an empty string for what is none.
+    """Return a host in its one spelling, and an empty string for text that is not a host.
 
     Whatever the resolver would take for an IPv4 address becomes one (`127.1`, `0x7f000001`, `0177.0.0.1`): see
     https://url.spec.whatwg.org/#concept-ipv4-parser. Names are ASCII, as in a URL they must be
-    (https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2): `xn--` is a label like any other, full-width digits are none.
+    (https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2): `xn--` is a label like any other, full-width digits are not digits.
     """
     if text.startswith("["):
         return _ipv6(text[1:-1])

@@ -24,7 +24,7 @@ def retry_after(headers: Mapping[str, str], *, today: Callable[[], datetime] = _
 
     The header holds seconds or a date; some servers send a fraction of a second, name the unit, or send a moment as
     a number or in the form of RFC 3339. A moment is compared with the `Date` of the same answer, so that neither the
-    clock of the server nor that of this machine has to be right, and with `today` where there is none. Of several
+    clock of the server nor that of this machine has to be right, and with `today` if the answer has no date. Of several
     values, which a proxy may have joined, the longest wait counts.
     """
     text = headers.get("Retry-After", "").strip()

@@ -16,7 +16,7 @@ from flakeship.image.tar.blocks import DamagedError
 from flakeship.printable import counted
 
 OpenByDigest = Callable[[Digest], Reader]
-"""Opens the bytes that a digest stands for; raises OSError where there are none."""
+"""Opens the bytes that a digest stands for; raises OSError if the bytes are not there."""
 
 _HINT = (
     "publish the image again; if this happens again, the disk or the registry changes what is written to it"

@@ -71,7 +71,7 @@ class ExistingImage:
 
 
 def children(index: Mapping[str, Any]) -> tuple[Digest, ...]:
-    """The manifests of an index. ValueError where it is none."""
+    """The manifests of an index. ValueError for a document that is not an index."""
     entries = index.get("manifests")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("it lists no manifests")

@@ -54,7 +54,7 @@ _OTHER_NAMES: Final = {
 }
 """What else processors are called, with the variant that the name implies."""
 _IMPLIED: Final = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
-"""The variant that is meant where none is said."""
+"""The variant that is meant if a platform names none."""
 _OLDER: Final = frozenset({"v5", "v6"})
 """Variants of `arm` alone."""
 
@@ -117,7 +117,7 @@ class Platform:
         return self.normal == other.normal
 
     def serves(self, wanted: Platform) -> bool:
-        """Return True if this platform is what `wanted` asks for. The version of the OS may be any where none is named.
+        """Return True if this platform is what `wanted` asks for. If `wanted` names no version of the OS, any will do.
 
         Where no variant is named, the usual one is meant; an older variant of 32-bit ARM runs on it too, as containerd has
         it: https://github.com/containerd/platforms/blob/main/compare.go
@@ -252,7 +252,7 @@ class PackedLayer:
     open: Callable[[], BinaryIO] | None
     discard: Callable[[], None] = lambda: None
     member: str = ""
-    """The member of the source's archive that the layer came from, as in Layer; empty if there is none."""
+    """The member of the source's archive that the layer came from, as in Layer; empty for a layer that came from no archive."""
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ class Place(Protocol):
         """What messages call it."""
 
     def get_manifest(self, reference: str) -> RawManifest | None:
-        """Return the manifest or index of a tag or a digest; None where there is none."""
+        """Return the manifest or index of a tag or a digest; None if it does not exist."""
 
     def get_blob(self, digest: Digest) -> AbstractContextManager[Reader]:
         """Open a blob."""
@@ -92,7 +92,7 @@ class ManifestDocument:
 
 
 def read_manifest(place: Place, reference: str) -> ManifestDocument | None:
-    """Return the manifest or index of a tag or a digest; None where there is none. Raises DocumentError."""
+    """Return the manifest or index of a tag or a digest; None if it does not exist. Raises DocumentError."""
     found = place.get_manifest(reference)
     if found is None:
         return None

@@ -163,7 +163,7 @@ def _relative(wanted: Sequence[str], found: Alternatives) -> str:
 
 
 def _nearest(name: str, names: Iterable[str], *, but: str = "", encoded: bool = True) -> str:
-    """The name most like this one, as it is written; empty where none is like it."""
+    """The name most like this one, as it is written; empty if no name is like it."""
     spelled = {known: attribute_path.written((known,), encoded=encoded) for known in names if known != but}
     return spelled.get(nearest_word(name, (known for known, text in spelled.items() if text)), "")
 

@@ -56,7 +56,7 @@ def on_command_line(path: str) -> str:
 
 
 def split_at_caret(fragment: str) -> tuple[str, str | None]:
-    """Split what follows `#` at the last `^` outside of quotes; None where there is no such."""
+    """Split what follows `#` at the last `^` outside of quotes; None if there is no such `^`."""
     quoted, found = False, -1
     for place, character in enumerate(fragment):
         quoted ^= character == '"'

@@ -36,7 +36,7 @@ class SandboxState:
     """The setting `sandbox`, and whether this machine can isolate builds.
 
     `possible` is None if a daemon builds, if the setting is off, or if it can't be found out.
-    `fallback` is the setting `sandbox-fallback`: build without a sandbox where none is possible.
+    `fallback` is the setting `sandbox-fallback`: build without a sandbox if no sandbox is possible.
     """
 
     setting: Literal["on", "off", "relaxed"]

@@ -86,7 +86,7 @@ class Installable:
 
     @property
     def caret(self) -> str:
-        """The outputs as Nix 2.13 and newer spell them, `^bin,doc`; empty where none is named."""
+        """The outputs as Nix 2.13 and newer spell them, `^bin,doc`; empty if no output is named."""
         return "^" + ",".join(self.outputs) if self.outputs else ""
 
     @property

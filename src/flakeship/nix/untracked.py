@@ -55,7 +55,7 @@ def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str,
     """Return a hint with the untracked files that `told` names and the command that adds them; empty if it names none.
 
     `told` are the words of a failure: an error, the end of a log. A line counts that speaks of something that is not there:
-    a compiler's complaint about another file of the same name is none.
+    a compiler's complaint about another file of the same name does not count.
     """
     absent = lines_about_absence(told)
     untracked = untracked_files(installable, environ=environ)

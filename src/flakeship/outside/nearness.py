@@ -10,7 +10,7 @@ _SHORTEST_START: Final = 3
 
 
 def nearest_word(word: str, known: Iterable[str]) -> str:
-    """Return the known word that `word` is nearly; empty where none is near. Case and dashes in front don't count."""
+    """Return the known word that `word` is nearly; empty if no word is near. Case and dashes in front don't count."""
     wanted = _plain(word)
     best, least = "", (2, 0)
     for each in known:

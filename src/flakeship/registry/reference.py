@@ -111,7 +111,7 @@ def check_tag(tag: str) -> str:
 
 
 def _foreign(text: str) -> str:
-    """Say what no reference is written with; empty where there is nothing of the kind."""
+    """Say what in the text no reference may hold; empty if it holds nothing of the kind."""
     if not text:
         return "it is empty"
     if any(letter.isspace() for letter in text):

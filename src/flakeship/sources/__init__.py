@@ -76,7 +76,7 @@ def _opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextMan
 
 
 def is_image(path: Path) -> bool:
-    """Whether this is an image by itself; a package, whose closure becomes one, is none."""
+    """Whether this is an image by itself; a package is not, although its closure becomes one."""
     from flakeship.sources.inside import is_image as known
 
     return known(path)

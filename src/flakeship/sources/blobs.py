@@ -31,7 +31,7 @@ class Blobs(Protocol):
     here: bool
 
     def open(self, digest: Digest) -> Reader:
-        """NotAnImageError where there is none."""
+        """NotAnImageError if the image lacks it."""
 
     def open_document(self, entry: Descriptor) -> Reader:
         """The same for a manifest, an index or a config."""
@@ -69,7 +69,7 @@ def document(blobs: Blobs, entry: Descriptor) -> dict[str, Any]:
 
 
 def parse_descriptor(entry: Any, what: str) -> Descriptor:
-    """NotAnImageError where it is none."""
+    """NotAnImageError for a document that is not an image."""
     try:
         size, media_type = entry["size"], entry.get("mediaType", "")
         if type(size) is not int or size < 0 or not isinstance(media_type, str):

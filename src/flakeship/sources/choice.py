@@ -106,7 +106,7 @@ def check_platform(own: Platform, wanted: Sequence[Platform], *, what: str) -> N
 
 
 def check_one_version(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> None:
-    """UsageError where several versions of the OS fit, as an index for Windows holds them, and none is named."""
+    """UsageError where several versions of the OS fit, as an index for Windows holds them, and no version is named."""
     fitting = {
         platform.with_version: platform
         for platform in platforms

@@ -124,7 +124,7 @@ def manifests_among(
 
 
 class _Leaves:
-    """The entries of an index and of those in it, sorted into what may be an image and what is none."""
+    """The entries of an index and of those in it, sorted into those that may be an image and those that are not."""
 
     def __init__(self, blobs: Blobs, *, sparse: bool) -> None:
         self._blobs, self._sparse = blobs, sparse
@@ -232,7 +232,7 @@ def _is_nowhere(platform: Platform | None) -> bool:
 
 
 def artifact_at(blobs: Blobs, entry: Descriptor) -> Artifact | None:
-    """Return what an entry is if it is no image, by itself or by its manifest; of an index, if all that it lists is none.
+    """Return what an entry is if it is no image, by itself or by its manifest; of an index, if nothing that it lists is an image.
 
     What is missing or can't be read counts as an image, for whoever opens it says best what is wrong.
     """

@@ -1,4 +1,4 @@
-"""Images inside a folder that is none itself, for the error that names them: which one is meant is not guessed."""
+"""Images inside a folder that is not an image itself, for the error that names them: which one is meant is not guessed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _is_archive(head: bytes) -> bool:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file or a folder is an image by itself; a package, whose closure becomes one, is none."""
+    """Whether a file or a folder is an image by itself; a package is not, although its closure becomes one."""
     head = _head(path)
     return (bool(head) or path.is_dir()) and any(kind.matches(path, head) for kind in _KINDS)
 

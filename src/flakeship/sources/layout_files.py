@@ -77,8 +77,8 @@ class TarFiles:
 def layouts_among(names: Iterable[str]) -> list[str]:
     """The folders that are image layouts of a tar with these members. "" is its root, and then the only one.
 
-    Skopeo and crane ask for no `oci-layout`, so an index beside blobs is one, too. Where the root is docker's own archive, it
-    is none, unless it has an `oci-layout`.
+    Skopeo and crane ask for no `oci-layout`, so an index beside blobs is one, too. The root of docker's own archive
+    is not a layout, unless it has an `oci-layout`.
     """
     there = set(names)
     if LAYOUT_FILE in there or DOCKER_MANIFEST in there:

@@ -19,7 +19,7 @@ from flakeship.sources.stored import open_images
 
 @contextlib.contextmanager
 def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
-    """Open an image of a registry. NotAnImageError where it is none."""
+    """Open an image of a registry. NotAnImageError for anything else that a registry may hold."""
     found = images_at(remote, request.platforms)
     if found.left_out:
         request.emit(

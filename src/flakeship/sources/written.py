@@ -26,7 +26,7 @@ _BY_NUMBER: Final = re.compile(r"@([0-9]{1,6})")
 class WrittenSource:
     """`name` is a reference in a `registry`, the name of an image of an `engine`, empty for `stdin`, or a `path` as written.
 
-    `form` is the word before it, empty where there is none. `image` is the one meant of several in an archive, as the input
+    `form` is the word before it, empty for a plain path. `image` is the one meant of several in an archive, as the input
     `image-in-archive` has it.
     """
 

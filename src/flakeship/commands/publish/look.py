@@ -136,7 +136,7 @@ def _named(request: Request, run: Run) -> Naming:
 
 
 def registries_asked_for(request: Request, run: Run) -> frozenset[str]:
-    """The registries that an image is to be pushed to, of which none is asked anything. UsageError as `look`."""
+    """The registries that an image is to be pushed to, without a question to any of them. UsageError as `look`."""
     naming = naming_of(
         request.naming, emit=events.ignore, nix=lambda: _facts(request, run), variant=request.variant
     )

@@ -20,7 +20,7 @@ def json_of(document: Mapping[str, Any], *, indent: int | None = None) -> str:
 
 
 def folder_beside(metadata_file: str, cwd: Path) -> Path:
-    """The folder of the metadata file, which the files of legs are written to; `cwd` where none is named."""
+    """The folder of the metadata file, which the files of legs are written to; `cwd` if no such file is asked for."""
     return (cwd / metadata_file).parent if metadata_file else cwd
 
 

@@ -48,7 +48,7 @@ def parse(text: str, _defaults: Defaults, /) -> Repository:
 
 
 def with_suffix(text: str, suffix: str, /) -> str:
-    """Append `suffix` to the tag, which is `latest` if there is none."""
+    """Append `suffix` to the tag, which is `latest` if the reference has no tag."""
     return f"docker://{with_tag_suffix(text.partition(':')[2].removeprefix('//'), suffix)}"
 
 

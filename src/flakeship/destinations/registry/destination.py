@@ -426,7 +426,7 @@ class RegistryDestination:
         return named or ours - self._must_resend
 
     def _head(self, reference: str) -> Digest | None:
-        """Return the digest at a reference; None where there is none, and where the registry won't tell.
+        """Return the digest at a reference; None if nothing has that name, or if the registry does not tell.
 
         Some answer 401 or 403 for what is not there, and some accounts may push and not pull
         (https://github.com/google/go-containerregistry/issues/1691, https://github.com/goharbor/harbor/issues/13973).

@@ -27,7 +27,7 @@ LARGEST: Final = 0o77777777777
 NUMBER: Final = 8**7
 """Mode, and the numbers of user and group, stay below this."""
 NO_DEVICE: Final = b"0000000\0" * 2
-"""The numbers of a device, as most writers state them of what is none."""
+"""The numbers of a device, as most writers state them for anything that is not a device."""
 
 FLAGS: Final[Mapping[Kind, bytes]] = {"file": b"0", "folder": b"5", "symlink": b"2"}
 EXTENDED: Final = b"x"

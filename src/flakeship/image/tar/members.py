@@ -82,7 +82,7 @@ class Members:
         return list(self._found)
 
     def find(self, name: str) -> Member | None:
-        """Return the file that a name leads to, by links if need be; None where there is none.
+        """Return the file that a name leads to, by links if need be; None if it leads to no file.
 
         NotAnImageError where a link leads out of the archive or in a circle, or to a device.
         """

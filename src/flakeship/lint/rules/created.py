@@ -9,7 +9,7 @@ from flakeship.lint.view import ImageView
 
 
 def findings(image: ImageView) -> Iterator[Finding]:
-    """Report the dates that Nix's image builders write when none is given."""
+    """Report the dates that Nix's image builders write if no date is given."""
     created = str(image.packed.image.config.get("created", ""))
     if created.startswith(("1970-01-01", "0001-01-01", "1980-01-01")):
         yield Finding(

@@ -36,6 +36,6 @@ def platform_of(system: str, *, path: str) -> Platform:
 
 
 def system_of(platform: Platform) -> str:
-    """Return the Nix system that builds for a platform, `x86_64-linux`; empty where there is none."""
+    """Return the Nix system that builds for a platform, `x86_64-linux`; empty for a platform that Nix has no system for."""
     known = (name for name, each in _ARCHITECTURES.items() if each.means(platform))
     return f"{name}-linux" if (name := next(known, "")) else ""

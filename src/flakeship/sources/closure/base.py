@@ -20,7 +20,7 @@ OTHER_PLATFORM: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
-    """The image that a package is put on; without layers where there is none."""
+    """The image that a package is put on; without layers if the package is put on no image."""
 
     image: Image
     layers: tuple[Layer, ...] = ()
