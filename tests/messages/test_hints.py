@@ -124,5 +124,9 @@ def test_words_that_readers_stumble_over_are_in_no_message() -> None:
         for text in texts(node.exc.args[0])
     ]
     assert len(messages) > 300
-    odd = [f"{path}: {text}" for path, text in messages if re.search("\\b(is|are) none\\b|none is given|of itself|nobody|cannot", text)]
+    odd = [
+        f"{path}: {text}"
+        for path, text in messages
+        if re.search("\\b(is|are) none\\b|none is given|of itself|nobody|cannot", text)
+    ]
     assert odd == []

@@ -58,7 +58,10 @@ def line_of(event: events.Event) -> tuple[int, str]:
         case events.LayerDelivered(digest=digest, size=size):
             return 2, f"    {digest[7:19]}  {size_of(size):>9}  {_delivered(event)}"
         case events.Retry(what=what, reason=reason, attempt=attempt, wait=wait):
-            return 1, f"{what} failed, and is tried again in {wait:.1f} s (retry {attempt}): {printable(reason)}"
+            return (
+                1,
+                f"{what} failed, and is tried again in {wait:.1f} s (retry {attempt}): {printable(reason)}",
+            )
         case events.Notice() | events.Warned() | events.NotPushed():
             return _remark(event)
         case events.Summarised(text=text):
