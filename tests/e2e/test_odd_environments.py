@@ -13,12 +13,15 @@ from tests.testbed.registry import Registry
 pytestmark = pytest.mark.slow
 
 
-def test_what_others_set_does_no_harm(publish: Publish, archive: Path, registry: Registry) -> None:
-    """A file of certificates that is not there, proxies that are not needed, a Kubernetes service of our name."""
+@pytest.mark.parametrize("certificates", ["/no-cert-file.crt", "/dev/null"])
+def test_what_others_set_does_no_harm(
+    publish: Publish, archive: Path, registry: Registry, certificates: str
+) -> None:
+    """A file of certificates that is not there or holds none, proxies that are not needed, a Kubernetes service of our name."""
     name = f"{registry.host}/{registry.new_repository()}:1"
     ended = publish(
         *("--source", str(archive), "--tags", name, "--lint", "off"),
-        SSL_CERT_FILE="/no-cert-file.crt",
+        SSL_CERT_FILE=certificates,
         SSL_CERT_DIR="/no/folder",
         HTTPS_PROXY="socks5://127.0.0.1:1",
         HTTP_PROXY="http://[::1",
@@ -41,9 +44,10 @@ _KEPT = ("--to", "oci:image")
             "HTTPS_PROXY names a proxy of the kind 'socks5'",
         ),
         ((_PUSHED, {"all_proxy": "http://u:canary@[::1"}), "all_proxy does not hold the URL of a proxy"),
+        ((_PUSHED, {"SSL_CERT_FILE": "/dev/null"}), "SSL_CERT_FILE=/dev/null holds no certificates"),
         ((_KEPT, {"FLAKESHIP_NIX_CONFIG": "store = {tmp}/store"}), "Nix would build into the store below"),
     ],
-    ids=["another kind of proxy", "a malformed proxy", "a store elsewhere"],
+    ids=["another kind of proxy", "a malformed proxy", "no authorities", "a store elsewhere"],
 )
 def test_what_cannot_work_ends_before_anything_is_built(
     given: tuple[tuple[str, ...], dict[str, str]],

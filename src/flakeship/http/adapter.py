@@ -247,8 +247,9 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
         """Make the pools of connections through a proxy use our connections, blocks and TLS context."""
+        context = self._trust.usual if proxy.lower().startswith("https:") else None
         manager: ProxyManager = super().proxy_manager_for(
-            proxy, blocksize=BLOCK_SIZE, proxy_ssl_context=self._trust.usual, **kwargs
+            proxy, blocksize=BLOCK_SIZE, proxy_ssl_context=context, **kwargs
         )
         manager.pool_classes_by_scheme = self._pools
         return manager

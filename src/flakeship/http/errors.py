@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flakeship.errors import UnreachableError
+from flakeship.errors import UnreachableError, UsageError
 
 
 class WireError(UnreachableError):
@@ -43,6 +43,10 @@ class UnknownHostError(WireError):
 
 class CertificateError(WireError):
     """The server's certificate is not trusted."""
+
+
+class NoAuthoritiesError(UsageError):
+    """A variable of this machine names certificates that can't be read, so no server can be verified."""
 
 
 class NotTlsError(WireError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.errors import UsageError
+from flakeship.http.errors import NoAuthoritiesError
 from flakeship.http.origin import Origin
 from flakeship.http.resumption import ResumingContext
 
@@ -35,17 +36,30 @@ def host_folders(environ: Mapping[str, str], home: str) -> tuple[Path, ...]:
 
 
 class Trust:
-    """The TLS contexts of a run. `usual` is for all hosts but those that have a folder `HOST[:PORT]` in one of `folders`.
+    """The TLS contexts of a run: `usual` for all hosts but those that have a folder `HOST[:PORT]` in one of `folders`.
 
     `ca` is a PEM file. Its methods may be called by several threads.
     """
 
     def __init__(self, ca: str | None, environ: Mapping[str, str], folders: Sequence[Path] = ()) -> None:
-        """Read the certificates of the system and of the user. UsageError is raised for a file without certificates."""
+        """Read the certificates of the system and of the user. UsageError is raised for a `ca` without certificates."""
         self._ca, self._environ, self._folders = ca, environ, folders
-        self.usual = tls_context(ca, environ)
+        self._usual: ssl.SSLContext | NoAuthoritiesError
+        try:
+            self._usual = tls_context(ca, environ)
+        except NoAuthoritiesError as error:  # which a registry without TLS is not concerned by
+            if ca:
+                tls_context(ca, {})
+            self._usual = error
         self._own: dict[Origin, ssl.SSLContext] = {}
         self._lock = threading.Lock()
+
+    @property
+    def usual(self) -> ssl.SSLContext:
+        """The context for all other hosts. NoAuthoritiesError is raised for an SSL_CERT_FILE without certificates."""
+        if isinstance(self._usual, NoAuthoritiesError):
+            raise self._usual
+        return self._usual
 
     def of(self, origin: Origin) -> ssl.SSLContext:
         """Return the context for one host, to which alone the certificates of its folder count, and are shown.
@@ -94,7 +108,7 @@ def tls_context(ca: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     SSL_CERT_FILE and SSL_CERT_DIR of `environ` replace those of the system
     (https://docs.openssl.org/master/man3/SSL_CTX_load_verify_locations/). One that is not there is passed over, as Nix
     does: builders and `nix-shell --pure` set SSL_CERT_FILE=/no-cert-file.crt. UsageError is raised for a file without
-    certificates.
+    certificates, of the kind NoAuthoritiesError if SSL_CERT_FILE names it.
     """
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     there = _existing(file, folder)  # docs/decisions.md#a-file-that-is-not-there-replaces-nothing
@@ -165,7 +179,8 @@ def _trust(context: ssl.SSLContext, path: Path, what: str) -> None:
             raise ValueError("it has no end")
         context.load_verify_locations(cadata=data.decode("ascii", "ignore"))
     except (OSError, ValueError) as error:
-        raise UsageError(
+        kind_of_error = NoAuthoritiesError if what.startswith("SSL_") else UsageError
+        raise kind_of_error(
             f"{what} holds no certificates that can be read",
             hint=("unset it, or name a PEM file" if what.startswith("SSL_") else "name a PEM file")
             + ": -----BEGIN CERTIFICATE----- …",

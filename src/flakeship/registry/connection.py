@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from flakeship.events import Notice
 from flakeship.http.body import RequestBody
-from flakeship.http.errors import CertificateError, UnknownHostError, UnsafeUrlError, WireError
+from flakeship.http.errors import (
+    CertificateError,
+    NoAuthoritiesError,
+    UnknownHostError,
+    UnsafeUrlError,
+    WireError,
+)
 from flakeship.http.origin import Origin
 from flakeship.http.timeouts import STALL_TIMEOUT
 from flakeship.http.transport import Transport
@@ -124,16 +130,24 @@ class RegistryConnection:
     def _first_contact(self) -> tuple[str, Authorization]:
         host = api_host(self._registry)
         *others, last = self._transport.schemes(host)
+        unverified: NoAuthoritiesError | None = None
         for scheme in (*others, last):
             base = f"{scheme}://{host}"
             try:
                 response = self._transport.exchange("GET", f"{base}/v2/", headers={})
             except (CertificateError, UnknownHostError, UnsafeUrlError):
                 raise
-            except WireError:
+            except NoAuthoritiesError as error:  # on this machine it may be a registry without TLS
                 if scheme == last:
                     raise
+                unverified = error
                 continue
+            except WireError as error:
+                if scheme != last:
+                    continue
+                if unverified:
+                    raise unverified from error
+                raise
             authorization = Authorization(self._transport, Origin.of(base), self._credentials, self._scopes)
             if response.status == 401:
                 authorization.learn(response.headers.get("WWW-Authenticate", ""), used=None)
