@@ -77,8 +77,12 @@ def test_references_and_rules(text: str, full: list[str], rules: list[str]) -> N
     [
         ("\n  1.0", "tags, line 2, column 3: '1.0' is a tag without a name", "`images`"),
         ("x/y:1, 1.0", "tags, line 1, column 8: '1.0' is a tag without a name", "full reference"),
-        ("ok/n:1\nghcr.io/UP:1", "tags, line 2, column 1: ", "the name in `images`, where case"),
-        ("o/n:feature/x", "tags, line 1, column 1: 'feature/x' is not a tag", "slashes do not matter"),
+        (
+            "ok/n:1\nghcr.io/UP:1",
+            "tags, line 2, column 1: ",
+            "the name in `images`, where it may be in upper case",
+        ),
+        ("o/n:feature/x", "tags, line 1, column 1: 'feature/x' is not a tag", "makes a dash of a slash"),
         (
             "ghcr.io/o/n:{{sha}}",
             "tags, line 1, column 1: ghcr.io/o/n:{{sha}} is a full reference",

@@ -143,7 +143,8 @@ def test_it_is_said_what_is_foreign_to_a_reference(text: str, why: str) -> None:
         ),
         ("me/app:1", ""),
         ("ghcr.io/library/app:1", ""),
-        ("localhost/app:1", ""),
+        ("localhost/app:1", "write the port of a registry on this machine (localhost:5000/app)"),
+        ("localhost:5000/app:1", ""),
     ],
 )
 def test_a_name_without_a_host_is_one_of_docker_hub(text: str, hint: str) -> None:
@@ -152,4 +153,5 @@ def test_a_name_without_a_host_is_one_of_docker_hub(text: str, hint: str) -> Non
     assert said.startswith(hint)
     assert bool(said) == bool(hint)
     if said:
-        assert f"`to: docker-daemon:{text}`" in said
+        engine = "containers-storage" if text.startswith("localhost") else "docker-daemon"
+        assert f"`to: {engine}:{text}`" in said

@@ -29,7 +29,8 @@ METADATA_LEVELS: Final = (PlatformLevel("manifest"),)
 
 _VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
-_USE_IMAGES: Final = "or write the name in `images`, where case and slashes do not matter: `type=ref,event=branch`, `type=raw,value=a/b`"
+_USE_IMAGES: Final = "or write the name in `images`, where it may be in upper case"
+_USE_RULES: Final = "or write the name in `images`, and here a rule, which makes a dash of a slash: `type=ref,event=branch`, or `type=raw,value=a/b`"
 _LEVELS_VARIABLE: Final = "DOCKER_METADATA_ANNOTATIONS_LEVELS"
 
 
@@ -261,8 +262,9 @@ def _hint_for(reference: str, hint: str) -> str:
             "`expand` is not false, and on GitHub one writes ${{ env.NAME }}"
         )
     name, _, tag = reference.rpartition(":")
-    foreign = name != name.lower() or "/" in tag
-    return f"{hint}; {_USE_IMAGES}" if foreign else hint
+    if "/" in tag and name:
+        return f"{hint}; {_USE_RULES}"
+    return f"{hint}; {_USE_IMAGES}" if name != name.lower() else hint
 
 
 def _hint_for_no_name(context: Context) -> str:

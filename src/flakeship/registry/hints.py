@@ -71,10 +71,16 @@ def hint_for(registry: str, *, platform_hint: Callable[[str], str] = lambda _: "
 
 
 def hint_for_implied(registry: str, repository: str, tag: str) -> str:
-    """Say what a name without a host means, where nobody may push it: a repository of Docker Hub for Docker's own images.
+    """Say what a name means that names no registry: a repository of Docker Hub for Docker's own images, or podman's `localhost/`.
 
     Empty for any other repository.
     """
+    if registry == "localhost":
+        name = f"localhost/{repository}:{tag or 'latest'}"
+        return (
+            f"write the port of a registry on this machine (localhost:5000/{repository}); or set `to: containers-storage:{name}` "
+            "in place of `tags` to load it into podman only, which calls its own images so"
+        )
     name = repository.removeprefix("library/")
     if registry != DOCKER_HUB or name == repository:
         return ""

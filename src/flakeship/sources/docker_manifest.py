@@ -15,6 +15,9 @@ from flakeship.image.tar.reader import shown
 from flakeship.sources.choice import choose_image
 
 MANIFEST: Final = "manifest.json"
+HINT_FILE_SYSTEM: Final = "make an image of it by dockerTools.buildImage (`copyToRoot`): a file system, as `docker import` takes it, is not an image"
+_OF_ROOT: Final = frozenset({"bin", "etc", "lib", "nix", "sbin", "usr", "var"})
+"""Folders at the root of a file system, of which no archive of an image has one."""
 MANIFEST_LIMIT: Final = 1024 * 1024
 NOT_BUILT: Final = "build the archive again: it is damaged, or made by a builder that flakeship does not know"
 
@@ -100,9 +103,13 @@ def missing(name: str, *, marked: bool, there: Iterable[str] = ()) -> NotAnImage
             hint=f"make an archive of what is in the folder: `tar --create --directory {shown(folder)} --file image.tar .`",
         )
     if name == MANIFEST:
+        at_root = {other.removeprefix("./").strip("/").partition("/")[0] for other in there}
+        found = ", ".join(sorted(at_root & _OF_ROOT))
         return NotAnImageError(
-            f"the archive has no {MANIFEST}, so it is not an image that `docker load` takes",
-            hint="name an attribute that is an image (dockerTools.buildLayeredImage, streamLayeredImage, …)",
+            f"the archive has no {MANIFEST}, so it is not an image that `docker load` takes"
+            + (f": it holds a file system ({found})" if found else ""),
+            hint="name an attribute that is an image (dockerTools.buildLayeredImage, streamLayeredImage, …)"
+            + (f"; or {HINT_FILE_SYSTEM}" if found else ""),
         )
     return NotAnImageError(
         f"the archive has no member {shown(name)}, which its {MANIFEST} names", hint=NOT_BUILT

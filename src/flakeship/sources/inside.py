@@ -12,9 +12,10 @@ from flakeship.image.inflate import is_compressed, is_foreign
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
 from flakeship.sources import docker_archive, nix2container, oci_layout, stream_script
+from flakeship.sources.docker_manifest import HINT_FILE_SYSTEM
 from flakeship.sources.opened import Source
+from flakeship.sources.stream_script.recognition import recognised
 
-_HINT_FILE_SYSTEM: Final = "make an image of it by dockerTools.buildImage (`copyToRoot`): a file system, as `docker import` takes it, is not an image"
 _PRODUCTS: Final = "nix-support/hydra-build-products"
 _DEPTH, _LOOKED_AT, _SHOWN = 3, 500, 5
 _KINDS: Final[tuple[Source, ...]] = (stream_script, oci_layout, docker_archive, nix2container)
@@ -39,7 +40,7 @@ def error_about(folder: Path, *, built: bool) -> tuple[str, str]:
     others = [name for name in _products(folder) if _is_archive(_head(folder / name))]
     if others:
         message = f"{folder} is not an image, but a folder that holds {ascii(others[0])[1:-1]}, an archive that is not an image"
-        return message, _HINT_FILE_SYSTEM
+        return message, HINT_FILE_SYSTEM
     return "", ""
 
 
@@ -58,10 +59,15 @@ def images_in(folder: Path) -> Iterator[str]:
     seen: set[str] = set()
     for name in (*_products(folder), *_near(folder)):
         path = folder / name
-        if name not in seen and is_image(path):
+        if name not in seen and is_image(path) and not _is_some_script(path):
             seen.add(name)
             if not any(name.startswith(f"{image}/") for image in seen if image != name):
                 yield name
+
+
+def _is_some_script(path: Path) -> bool:
+    """A script that is not nixpkgs' is run where it is named, since it may write an image; few of a folder do."""
+    return stream_script.matches(path, _head(path)) and recognised(path) is None
 
 
 def _products(folder: Path) -> list[str]:
@@ -88,7 +94,7 @@ def _near(folder: Path) -> Iterator[str]:
     left = _LOOKED_AT
     for root, folders, files in os.walk(folder):
         depth = len(Path(root).relative_to(folder).parts)
-        folders[:] = sorted(folders) if depth < _DEPTH else []
+        folders[:] = sorted(name for name in folders if name != ".git") if depth < _DEPTH else []
         for name in (*folders, *sorted(files)):
             left -= 1
             if left < 0:
