@@ -52,6 +52,11 @@ class ImageView:
         return tuple(path for paths in self.contents for path in paths)
 
     @property
+    def is_of_package(self) -> bool:
+        """True if we made the image of a plain package, so that inputs of ours say what is in it, and no expression of Nix."""
+        return any(entry.get("created_by") == "flakeship" for entry in self.packed.image.history)
+
+    @property
     def complete(self) -> bool:
         """True if every name outside the store was seen. Only then may a rule report that a file is missing."""
         return bool(self.packed.image.layers) and all(map(self.seen, range(len(self.packed.image.layers))))

@@ -68,7 +68,8 @@ def _lines() -> Iterator[str]:
     )
     for command in COMMANDS:
         if command != "publish":
-            words = _WORDS if command in TAKES_WORDS else _word_of(command)
+            merging = "\\fILEG\\fR ... " if command == "merge" else ""
+            words = merging or (_WORDS if command in TAKES_WORDS else _word_of(command))
             yield from (".br", f".B flakeship {command}", f"{words}[\\fIOPTION\\fR ...]")
     yield ".SH COMMANDS"
     for command, text in COMMANDS.items():
@@ -117,11 +118,10 @@ def _option(item: Input) -> Iterator[str]:
         item.kind, "VALUE"
     )
     yield from (".TP", f".B {_roff(', '.join(names))} \\fI{_roff(value)}\\fR")
-    text = item.help.rstrip(".") + "."
+    default = f" (default: `{item.default}`)" if item.default else ""
+    text = f"{item.help.rstrip('.')}{default}."
     if item.secret:
         text += f" From a file, or from the variable {item.variable}."
-    if item.default:
-        text += f" Default: {item.default}."
     if item.commands != ("publish",):
         text += f" For {', '.join(item.commands)}."
     yield _roff(text)

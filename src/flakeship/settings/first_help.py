@@ -11,22 +11,23 @@ GREETING: Final = f"""\
 flakeship {__version__}: {summary}
 
   flakeship publish .#image ghcr.io/me/app:1     build it, stamp it, push it
-  flakeship publish .#image --to oci:image       into a folder, to look at
+  flakeship publish .#image --to oci:image       write it to the folder ./image
 
-`flakeship publish --help` shows what most people need, `flakeship --help` the other commands.
+`.#image` is the package `image` of the flake in this folder. `flakeship publish --help`
+shows what most people need, `flakeship --help` the other commands.
 """
 
 FIRST: Final = {
     "flake": ("--flake INSTALLABLE", "what to build, as `nix build` takes it; default `.`"),
-    "source": ("--source IMAGE", "one that is there: path, docker://REF, `-` (a pipe)"),
-    "platforms": ("--platforms LIST", "of several platforms those to take: linux/amd64"),
+    "source": ("--source IMAGE", "an image that exists: path, docker://REF, `-` (pipe)"),
+    "platforms": ("--platforms LIST", "platforms to build for: linux/amd64,linux/arm64"),
     "tags": ("-t, --tags REFERENCE", "where to push to, or a tag or rule for `--images`"),
     "labels": ("--labels KEY=VALUE", "labels, which win over those of the flake"),
     "to": ("--to DESTINATION", "oci:DIR, docker-archive:FILE, docker-daemon:, `-`"),
     "push": ("--push auto|true|false", "whether to send it to registries; default auto"),
     "username": ("--username NAME", "user at the registry; `docker login` does, too"),
     "password": ("--password-stdin", "from stdin; else --password-file, FLAKESHIP_PASSWORD"),
-    "reuse": ("--reuse trust|verify|off", "whether to believe in layers that are there already"),
+    "reuse": ("--reuse trust|verify|off", "whether to trust layers that the registry has"),
     "dry-run": ("--dry-run", "build and pack, say what would be sent, send nothing"),
 }
 """The inputs that `--help` shows: how each is written, and in a few words what it is."""

@@ -19,7 +19,7 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "root",
             "hint",
             "the program runs as root",
-            'config.User = "65532:65532";',
+            "set `user: 65532`" if image.is_of_package else 'config.User = "65532:65532";',
         )
     elif _lacks_entry(image, name):
         numeric = name.isdigit()
@@ -28,7 +28,9 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "hint" if numeric else "warning",
             f"user {name} has no entry in /etc/passwd"
             + ("" if numeric else ": no engine will start the program"),
-            "contents = [ pkgs.dockerTools.fakeNss ]; or one of your own: "
+            "set `base: minimal`"
+            if image.is_of_package
+            else "contents = [ pkgs.dockerTools.fakeNss ]; or one of your own: "
             f'(pkgs.writeTextDir "etc/passwd" "{"app" if numeric else name}:x:{name if numeric else 1000}:…")',
         )
 
