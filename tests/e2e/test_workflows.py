@@ -149,6 +149,16 @@ def test_the_first_screen_of_the_readme_shows_a_workflow_a_command_and_a_figure(
     assert "](docs/push.svg)" in screen
 
 
+def test_the_readme_says_how_to_get_it_before_how_to_use_it() -> None:
+    text = (ROOT / "README.md").read_text()
+    how, use = text.index("\n## Get it\n"), text.index("\n## On the command line\n")
+    assert how < text.index("$ docker run --rm", how) < use, (
+        "the line for machines without Nix is among the ways"
+    )
+    for way in ("uses: flakeship/flakeship@v1", "/flakeship@1", "nix run github:", "pipx install", "uvx "):
+        assert way in text[how:use]
+
+
 def test_the_readme_counts_the_lines_of_the_workflow_that_it_compares_with() -> None:
     text = (ROOT / "README.md").read_text()
     _, without = re.findall(r"```yaml\n(on:.*?)```", text, re.DOTALL)[:2]

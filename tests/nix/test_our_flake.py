@@ -88,6 +88,11 @@ def test_the_flake_runs_checks_and_knows_every_dependency(
     }
 
 
+def test_nixpkgs_is_the_only_input() -> None:
+    for flake in ("flake.nix", "nix/template/flake.nix"):
+        assert re.findall(r"(?m)^  inputs\.(\w+)", (ROOT / flake).read_text()) == ["nixpkgs"]
+
+
 def test_the_template_is_a_project_that_can_be_published(
     nixpkgs: Path, checkout: Path, nix_environ: Mapping[str, str], publish: Publish, tmp_path: Path
 ) -> None:

@@ -88,6 +88,12 @@ def test_what_a_command_shows_is_what_it_takes(command: str) -> None:
             asked(line.strip())
 
 
+def test_the_greeting_is_five_lines() -> None:
+    lines = [line for line in GREETING.splitlines() if line]
+    assert len(lines) == 5
+    assert all(len(line) <= 88 for line in lines[1:])
+
+
 def test_the_examples_are_found() -> None:
     assert len(examples(said("publish", "--help"))) == 4
     assert len(examples(GREETING)) == 2
@@ -104,3 +110,10 @@ def test_the_lines_of_the_docs_are_read_as_they_are_typed(page: str) -> None:
         found = asked(started)
         assert found.flake != (".",) or found.source or found.image, line
     assert len(lines) > 5
+
+
+def test_inputs_that_another_has_replaced_are_gone() -> None:
+    """`platforms` and `override-platform` do what `platform` did, `rebuild` what `verify` did; digests are always checked."""
+    names = {item.name for item in inputs()}
+    assert not {"platform", "verify"} & names
+    assert {"platforms", "override-platform", "rebuild"} <= names
