@@ -40,9 +40,11 @@ def test_the_way_to_a_compiler_is_shown(publish: Publish, tmp_path: Path) -> Non
     assert ended.code == 0, ended.stderr
     assert "gcc-13.2.0; the way to it: app-1.0 → library-1.0 → gcc-13.2.0\n" in ended.stderr
     assert "-> `nix why-depends --precise /nix/store/" in ended.stderr
-    strict = publish("--flake", "path:flake", "--to", "oci:strict", "--lint", "strict")
+    wrong = ("--entrypoint", "/bin/app")  # there is no /bin in the image of a package
+    strict = publish("--flake", "path:flake", "--to", "oci:strict", "--lint", "strict", *wrong)
     assert strict.code == 7
-    assert "lint rejects the image: build-tools" in strict.stderr
+    assert "lint rejects the image: program, build-tools" in strict.stderr
+    assert "write `entrypoint: app`" in strict.stderr
     assert not (tmp_path / "strict/index.json").exists()
 
 

@@ -1,4 +1,4 @@
-"""One case, tried once: the push that meets its fault, and what is said of it."""
+"""One case, tried once: the push that meets its fault, and what the trial says."""
 
 from __future__ import annotations
 

@@ -291,7 +291,7 @@ def test_store_paths_are_read_from_the_history() -> None:
 def test_an_image_of_a_package_is_mended_by_inputs() -> None:
     """Its user wrote no expression for an image."""
     bare = view({"Entrypoint": ["/bin/app"], "User": "app"}, ["openssl-3.0.8"], top=links("bin/app"))
-    history = [{**entry, "created_by": "flakeship"} for entry in bare.packed.image.history]
+    history = tuple({**entry, "created_by": "flakeship"} for entry in bare.packed.image.history)
     image = replace(bare.packed.image, history=history)
     fixes = {
         each.rule: each.fix for each in findings(replace(bare, packed=replace(bare.packed, image=image)))

@@ -83,6 +83,13 @@ def _write(variable: str, values: Mapping[str, str], environ: Mapping[str, str])
     _append(variable, "".join(entry(key, value) for key, value in values.items()), environ)
 
 
+_OF_ACT: Final = (
+    "use flakeship/flakeship/native with `-P …=-self-hosted`, where act gives a container no folder for this file; or run the job "
+    "in an image"
+)
+"""act sets the variable ACT: https://nektosact.com/usage/index.html."""
+
+
 def _append(variable: str, text: str, environ: Mapping[str, str]) -> None:
     if not (name := environ.get(variable)):
         return
@@ -92,7 +99,9 @@ def _append(variable: str, text: str, environ: Mapping[str, str]) -> None:
     except OSError as error:
         raise ResourceError(
             f"can't write {variable} ({name}): {error.strerror}; the image is at its destinations",
-            hint="check how the step is started: the runner makes this file",
+            hint=_OF_ACT
+            if environ.get("ACT")
+            else "check how the step is started: the runner makes this file",
         ) from error
 
 
