@@ -141,14 +141,16 @@ def test_what_was_published_before_an_attribute_failed_is_told(
     assert f"these images were published before the error: {there[:-2]}@sha256:" in ended.stderr
 
 
-def test_an_image_whose_variant_failed_is_told(
+def test_a_shell_that_does_not_build_ends_the_run_before_the_image_is_sent(
     publish: Publish, make_flake: MakeFlake, registry: Registry
 ) -> None:
-    there = f"{registry.host}/{registry.new_repository()}:1"
-    flags = ("--flake", ".#hello", "--tags", there, "--debug", "--debug-shell", ".#fails")
-    ended = publish(*flags, cwd=make_flake())
+    repository = registry.new_repository()
+    given = ("--tags", f"{registry.host}/{repository}:1", "--debug", "--debug-shell", ".#fails")
+    ended = publish("--flake", ".#hello", *given, cwd=make_flake())
     assert (ended.code, ended.stdout) == (3, "")
-    assert f"these images were published before the error: {there[:-2]}@sha256:" in ended.stderr
+    assert "building fails-1.0 failed" in ended.stderr
+    assert "published before" not in ended.stderr
+    assert registry.tags(repository) == []
 
 
 def test_the_destination_of_every_attribute_is_asked_before_anything_is_sent(
