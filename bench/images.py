@@ -7,20 +7,31 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 _ROOTS = (Path("/usr/lib"), Path("/usr/bin"), Path("/usr/share"), Path("/usr/local"), Path("/opt"))
 
 
-def archive(path: Path, *, size: int, layers: int, small: int = 0, changed: int = 0, label: str = "") -> None:
+def archive(
+    path: Path,
+    *,
+    size: int,
+    layers: int,
+    small: int = 0,
+    changed: int = 0,
+    label: str = "",
+    architecture: str = "amd64",
+    roots: Sequence[Path] = _ROOTS,
+) -> None:
     """Write a plain docker-archive of about `size` bytes in `layers` layers of real files; a last one is of `small` bytes.
 
-    The last `changed` layers are others than those of the same image with none changed; `label` is in the config.
+    The last `changed` layers are others than those of the same image with none changed; `label` is in the config. The files
+    are those of `roots`.
     """
     share = size // layers
-    files = _files()
+    files = _files(roots)
     blobs: list[tuple[str, int]] = []
     scratch = path.with_suffix(".layer")
     with tarfile.open(path, "w") as archive_file:
@@ -35,7 +46,7 @@ def archive(path: Path, *, size: int, layers: int, small: int = 0, changed: int 
         config = json.dumps(
             {
                 "created": "1970-01-01T00:00:01+00:00",
-                "architecture": "amd64",
+                "architecture": architecture,
                 "os": "linux",
                 "config": {"Cmd": ["/bin/true"], "Labels": {"bench": label}},
                 "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest, _ in blobs]},
@@ -63,10 +74,10 @@ def _layer(path: Path, files: Iterator[Path], wanted: int, *, note: str) -> None
             taken += file.stat().st_size
 
 
-def _files() -> Iterator[Path]:
+def _files(roots: Sequence[Path]) -> Iterator[Path]:
     """Regular files of the machine up to 20 MB, in a fixed order, again and again."""
     while True:
-        for root in _ROOTS:
+        for root in roots:
             for folder, names, files in os.walk(root):
                 names.sort()
                 for name in sorted(files):

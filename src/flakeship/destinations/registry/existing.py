@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from flakeship.errors import Error
@@ -65,9 +66,25 @@ def _images(
         seen(reference, manifest)
         # an index inside an index has no use, and the nesting might never end
         if not within and manifest.is_index:
-            for digest in dict.fromkeys(manifest.children()[:_PLATFORMS]):
-                yield from _images(repository, digest, emit, seen, within=reference)
+            yield from _listed(repository, manifest, emit, seen, within=reference)
             return
         yield read_image(repository, manifest)
     except (Error, ValueError, KeyError) as error:
         emit(Detail(f"{repository.name}:{reference} is of no use for reuse: {error}"))
+
+
+def _listed(
+    repository: RepositoryReader,
+    index: ManifestDocument,
+    emit: Emit,
+    seen: Callable[[str, ManifestDocument], None],
+    *,
+    within: str,
+) -> Iterator[ExistingImage]:
+    """The images that an index lists, in its order, asked for at the same time: each takes two questions, one behind the other."""
+
+    def look(digest: str) -> list[ExistingImage]:
+        return list(_images(repository, digest, emit, seen, within=within))
+
+    with workers("look", _AT_ONCE) as pool:
+        yield from chain.from_iterable(pool.map(look, dict.fromkeys(index.children()[:_PLATFORMS])))
