@@ -19,11 +19,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from images import archive
-from tests.testbed.relay import delayed
-
 from runs import Contender, alternate, empty, machine, measure, registry, table
+from tests.testbed.relay import delayed
 from tools import publish
 
 SETTINGS = "experimental-features = nix-command flakes\nbuild-users-group =\nsubstituters =\nextra-platforms = aarch64-linux\n"
@@ -67,11 +67,13 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="bench-") as name,
         registry(Path(name)) as server,
         flake(Path(name, "flake"), size=chosen.size * 1_000_000, layers=chosen.layers),
+        delayed(server.host, round_trip=chosen.round_trip / 1e3) as far,
     ):
+        host = far if chosen.round_trip else server.host
         if COLD in chosen.cases:
-            cold(server.host, Path(name), chosen.rounds)
+            cold(host, Path(name), chosen.rounds)
         if LABEL in chosen.cases:
-            label(server.host, chosen.rounds)
+            label(host, chosen.rounds)
 
 
 def cold(host: str, folder: Path, rounds: int) -> None:
@@ -113,7 +115,7 @@ def label(host: str, rounds: int) -> None:
 def step(host: str, name: str, number: int, platforms: str) -> Sequence[str]:
     """The run of the flake in the working folder."""
     flags = ("--platforms", platforms) if platforms != HOST else ()
-    return publish(".#image", f"{host}/{name}:{number}", *flags)
+    return publish(".#image", f"{host}/{name}:{number}", "--plain-http", host, *flags)
 
 
 @contextlib.contextmanager
