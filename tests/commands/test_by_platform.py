@@ -158,7 +158,7 @@ def parse(text: str) -> Installable:
 
 
 def members(*lines: str, platforms: tuple[str, ...] = ()) -> dict[str, str]:
-    builder: Any = SimpleNamespace(nix="nix")
+    builder: Any = SimpleNamespace(nix="nix", described={})
     made = members_of(Settings(flake=lines, platforms=platforms), builder, parse)
     return {str(each.platform): str(each.buildable.installable) for each in made}
 

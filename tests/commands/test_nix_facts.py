@@ -140,6 +140,6 @@ def test_an_evaluation_that_fails_leaves_labels_out(tmp_path: Path) -> None:
 
 def test_it_is_evaluated_once(mocker: MockerFixture) -> None:
     describe = mocker.patch("flakeship.commands.builder.describe", return_value=SAID)
-    buildable = Buildable(mocker.Mock(), mocker.Mock())
+    buildable = Buildable(mocker.Mock(described={}), mocker.Mock())
     assert buildable.description() is buildable.description() is SAID
     assert describe.call_count == 1

@@ -48,6 +48,8 @@ class Builder:
     emit: events.Emit
     scope: contextlib.ExitStack
     ssh: OpenSsh | None = None
+    described: dict[Installable, Derivation] = field(default_factory=dict, init=False, repr=False)
+    """What was evaluated for many attributes at once, by those who look at many before any is built."""
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
     _sources: dict[tuple[str, str], FlakeMetadata | None] = field(
         default_factory=dict, init=False, repr=False
@@ -206,7 +208,8 @@ class Buildable:
         """
         with self._lock:
             if self._description is None:
-                self._description = describe(nix or self.builder.nix, self.installable)
+                known = self.builder.described.get(self.installable)
+                self._description = known or describe(nix or self.builder.nix, self.installable)
             return self._description
 
     def flake(self) -> FlakeMetadata | None:

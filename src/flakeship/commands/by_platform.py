@@ -127,7 +127,8 @@ def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: B
     if states_system(installable):
         return ()
     systems = {platform: _system(platform) for platform in wanted}
-    if packages := packages_by_system(builder.nix, installable, list(systems.values())):
+    known = _described_before(installable, list(systems.values()), builder)
+    if packages := known or packages_by_system(builder.nix, installable, list(systems.values())):
         return _sorted(
             [_member(platform, *packages[system], builder=builder) for platform, system in systems.items()]
         )
@@ -135,6 +136,24 @@ def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: B
     return _sorted(
         [_member(platform, found[system], builder=builder) for platform, system in systems.items() if found]
     )
+
+
+def _described_before(
+    installable: Installable, systems: Sequence[str], builder: Builder
+) -> Mapping[str, tuple[Installable, Derivation]]:
+    """What was evaluated already, by its system; empty unless that is so for all of them."""
+    if not builder.described:
+        return {}
+    from flakeship.nix.system_attributes import installable_in, places
+
+    found: dict[str, tuple[Installable, Derivation]] = {}
+    for system in systems:
+        at = [installable_in(kind, system, installable) for kind, _ in places(installable)]
+        known = next((each for each in at if each in builder.described), None)
+        if known is None:
+            return {}
+        found[system] = known, builder.described[known]
+    return found
 
 
 # docs/decisions.md#on-a-mac-an-attribute-is-its-linuxs

@@ -77,7 +77,12 @@ def buildable_platforms(texts: Sequence[str], *, name: str) -> tuple[Platform, .
 def in_order(platforms: Sequence[Platform]) -> tuple[Platform, ...]:
     """The order of an index: amd64 first, which clients take that don't look at platforms, then by the alphabet."""
     # docs/decisions.md#an-index-is-sorted-with-amd64-first
-    return tuple(sorted(platforms, key=lambda each: (each.architecture != "amd64", str(each))))
+    return tuple(sorted(platforms, key=place_in_order))
+
+
+def place_in_order(platform: Platform) -> tuple[bool, str]:
+    """What to sort by for that order."""
+    return platform.architecture != "amd64", str(platform)
 
 
 def host_platform() -> Platform:

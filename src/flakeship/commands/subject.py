@@ -58,7 +58,7 @@ def subject_of(settings: Settings, run: Run) -> Subject:
     if not settings.file and _may_be_by_platform(settings):
         from flakeship.commands.by_platform import members_of
 
-        members = members_of(settings, run.builder, lambda text: _of_flake(text, run))
+        members = members_of(settings, run.builder, lambda text: flake_installable(text, run, run.emit))
         if members:
             return Subject(members[0].buildable, members=members)
     return Subject(Buildable(run.builder, _installable(settings, run)))
@@ -74,12 +74,13 @@ def _installable(settings: Settings, run: Run) -> Installable:
     from flakeship.nix.installable import Installable
 
     if not settings.file:
-        return _of_flake(settings.installable, run)
+        return flake_installable(settings.installable, run, run.emit)
     cwd = str(run.runtime.cwd)
     return Installable.of_file(settings.file, settings.attr, search_path=settings.nix_path, cwd=cwd)
 
 
-def _of_flake(text: str, run: Run) -> Installable:
+def flake_installable(text: str, run: Run, emit: events.Emit) -> Installable:
+    """Read an installable of the input `flake`. UsageError where it is malformed, or there is no flake."""
     from flakeship.nix.installable import Installable, NoFlakeError
 
     cwd = run.runtime.cwd
@@ -91,7 +92,7 @@ def _of_flake(text: str, run: Run) -> Installable:
             error.hint = f"{MOUNT_ALL}; or {error.hint}"
         raise
     if where := _elsewhere(found, cwd):
-        run.emit(events.Notice(where))
+        emit(events.Notice(where))
     return found
 
 

@@ -19,7 +19,7 @@ https://nix.dev/manual/nix/latest/release-notes/rl-2.13
 """
 
 # An attribute that throws counts as missing: a label is no reason to fail the run.
-_QUESTION: Final = """package: let
+QUESTION: Final = """package: let
   meta = if builtins.isAttrs package then package.meta or { } else { };
   text = value:
     let result = builtins.tryEval (if builtins.isString value then value else "");
@@ -94,13 +94,13 @@ class Derivation:
 
 def describe(nix: Nix, installable: Installable) -> Derivation:
     """Evaluate the package; nothing is built. It raises the errors that a build raises."""
-    words = ("--json", "--apply", _QUESTION, *installable.options, "--", installable.target)
+    words = ("--json", "--apply", QUESTION, *installable.options, "--", installable.target)
     return read_description(nix, installable, query_installable(nix, installable, "eval", *words))
 
 
 def describe_if_there(nix: Nix, installable: Installable) -> Derivation | None:
     """Evaluate the package as `describe` does; None where that fails, for whatever reason."""
-    words = ("--json", "--apply", _QUESTION, *installable.options, "--", installable.target)
+    words = ("--json", "--apply", QUESTION, *installable.options, "--", installable.target)
     done = nix.run("eval", *words, cwd=installable.cwd)
     try:
         return read_description(nix, installable, json.loads(done.stdout)) if done.returncode == 0 else None

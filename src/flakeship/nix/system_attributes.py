@@ -50,7 +50,7 @@ def packages_by_system(
 
     Most images are there, and their evaluation is needed later: so nothing has to be asked about where they are.
     """
-    wanted = {system: _within("packages", system, installable) for system in systems}
+    wanted = {system: installable_in("packages", system, installable) for system in systems}
     # Two that evaluate one flake beside each other must not share Nix 2.8's cache, where one finds what is half written
     uncached = nix.without_evaluation_cache()
     with ThreadPoolExecutor(max_workers=min(len(systems), _AT_ONCE)) as pool:
@@ -72,22 +72,18 @@ def attributes_by_system(
     LackingError where some systems have it and another of `systems` has not; BuildError where the flake can't be evaluated.
     """
     found: dict[str, Installable] = {}
-    for kind, within in _places(installable):
+    for kind, within in places(installable):
         missing = [system for system in systems if system not in found]
         if not missing:
             break
         for system in _having(nix, installable, kind, within, missing):
-            found[system] = (
-                _within(kind, system, installable)
-                if within
-                else replace(installable, attribute=f"{kind}.{system}")
-            )
+            found[system] = installable_in(kind, system, installable)
     missing = [system for system in systems if system not in found]
     if not missing:
         return {system: found[system] for system in systems}
     everywhere = [
         system
-        for kind, within in _places(installable)
+        for kind, within in places(installable)
         for system in _having(nix, installable, kind, within, None)
     ]
     if not everywhere:
@@ -95,12 +91,15 @@ def attributes_by_system(
     raise _lacking(installable, missing, sorted(set(everywhere)))
 
 
-def _within(kind: str, system: str, installable: Installable) -> Installable:
+def installable_in(kind: str, system: str, installable: Installable) -> Installable:
+    """The attribute where `places` has it, by its whole path."""
+    if kind == "defaultPackage":
+        return replace(installable, attribute=f"{kind}.{system}")
     return replace(installable, attribute=f"{kind}.{system}.{installable.attribute or 'default'}")
 
 
-def _places(installable: Installable) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Where Nix looks, in its order, and the names below the system there.
+def places(installable: Installable) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Where Nix looks, in its order, and the names below the system there; the names are empty for `defaultPackage`.
 
     https://github.com/NixOS/nix/blob/2.26.0/src/libcmd/installables.cc
     """
@@ -115,8 +114,8 @@ def _having(
 ) -> list[str]:
     """The systems of those given, else of all, for which the flake has these names in `kind`."""
     question = _QUESTION % {
-        "names": _list(names),
-        "systems": _ALL if systems is None else _list(systems),
+        "names": nix_list(names),
+        "systems": _ALL if systems is None else nix_list(systems),
     }
     return _asked(nix, replace(installable, attribute=kind, outputs=()), question, installable)
 
@@ -136,7 +135,7 @@ def _asked(nix: Nix, target: Installable, question: str, installable: Installabl
     raise explain_failure(failure)
 
 
-def _list(names: Sequence[str]) -> str:
+def nix_list(names: Sequence[str]) -> str:
     """A list of strings in the Nix language."""
     texts = (json.dumps(name, ensure_ascii=False).replace("${", "\\${") for name in names)
     return f"[ {' '.join(texts)} ]"

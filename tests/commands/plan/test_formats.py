@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from flakeship.commands.plan.formats import FORMATS, Planned
-from flakeship.commands.plan.systems import states_system, system_of
 from flakeship.commands.platforms import platform_of
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.declaration import Settings
+from flakeship.sources.closure.architecture import system_of
 from tests.testbed.gitlab import check_schema
 
 ROOT = Path(__file__).parents[3]
@@ -25,9 +25,9 @@ SETTINGS = Settings(
 
 
 def planned(image: str, platform: str, *, published: bool = False, several: bool = True) -> Planned:
-    system = system_of(platform_of(platform))
+    known = platform_of(platform)
     tags = (f"ghcr.io/octo/{image}:1",)
-    return Planned(image, f".#{image}", platform, system, tags, published, SETTINGS, several)
+    return Planned(image, f".#{image}", known, system_of(known), tags, published, SETTINGS, several)
 
 
 def test_json_tells_each_platform_apart() -> None:
@@ -116,8 +116,3 @@ def test_a_child_pipeline_includes_the_components_and_no_secret(tmp_path: Path) 
 )
 def test_nix_has_its_own_names_for_platforms(platform: str, system: str) -> None:
     assert system_of(platform_of(platform)) == system
-
-
-def test_only_an_attribute_path_that_states_its_system_is_for_one() -> None:
-    assert states_system(("packages", "x86_64-linux", "image")) == "x86_64-linux"
-    assert states_system(("image",)) == states_system(("packages", "image")) == ""

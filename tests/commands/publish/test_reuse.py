@@ -272,7 +272,8 @@ def test_where_an_image_keeps_its_own_name_it_is_one_of_there(tmp_path: Path) ->
         ({"reuse": "off"}, False),
         ({"rebuild": "always"}, False),
         ({"rebuild": "compare"}, False),
-        ({"platforms": ("linux/arm64",)}, False),
+        ({"platforms": ("linux/arm64",)}, True),
+        ({"platforms": ("linux/arm64", "linux/amd64")}, False),
     ],
 )
 def test_a_build_that_is_asked_for_is_not_spared(inputs: dict[str, Any], may: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from flakeship import events
 from flakeship.commands.connections import Connections
 from flakeship.commands.merge.legs import Leg
+from flakeship.commands.platforms import labelled_platform, place_in_order
 from flakeship.errors import Error, NotAnImageError, RejectedError
 from flakeship.image.existing import ExistingImage, media_type_of
 from flakeship.image.media_types import DOCKER, OCI, Family
@@ -84,8 +85,8 @@ def family_of(images: Sequence[LegImage]) -> Family:
 
 
 def in_order(images: Sequence[LegImage]) -> list[LegImage]:
-    """amd64 first, for clients that take the first there is; then by name, so that the same legs give the same index."""
-    return sorted(images, key=lambda each: (str(each.platform) != "linux/amd64", str(each.platform)))
+    """The order of an index, so that the same legs give the same one."""
+    return sorted(images, key=lambda each: place_in_order(each.platform))
 
 
 def _image_of(leg: Leg, connections: Connections) -> LegImage:
@@ -135,7 +136,7 @@ def _first(leg: Leg, reader: RepositoryReader, reference: Reference) -> LegImage
         digest,
         len(raw.data),
         annotations=leg.of_descriptor,
-        platform=_as_listed(platform),
+        platform=replace(labelled_platform(platform), os_version=platform.os_version),
     )
     references = {name: replace(each, digest=digest) for name, each in leg.references.items()}
     known = replace(leg, platform=platform, references=references)
@@ -156,13 +157,6 @@ def _platform(leg: Leg, image: ExistingImage) -> Platform:
             hint="look whether two legs were mixed up; if not, correct the image's own config, or set `override-platform` in the job that pushes it",
         )
     return platform
-
-
-def _as_listed(platform: Platform) -> Platform:
-    """As indexes name it: a variant that is meant anyway is left out, but for 32-bit ARM, where clients ask for it."""
-    if platform.architecture == "arm" or platform.shortest.variant:
-        return platform
-    return replace(platform, variant="")
 
 
 def _gone(leg: Leg, repository: str) -> RejectedError:

@@ -10,8 +10,8 @@ from flakeship import events
 from flakeship.ci import platforms
 from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.merge.images import LegImage
+from flakeship.commands.platforms import labelled_platform
 from flakeship.commands.publish import outputs as of_publish
-from flakeship.commands.publish.leg import platform_name
 from flakeship.commands.publish.metadata_document import destination_json, where_it_is
 from flakeship.commands.publish.metadata_file import json_of, write_metadata
 from flakeship.commands.publish.pages import pages_at
@@ -104,7 +104,7 @@ def _document(merged: Merged, record: RunRecord, run: Run) -> dict[str, Any]:
         **({"flakeship.flake": flakes[0]} if flakes[0] and alike else {}),
         "flakeship.times": times_of(record.stages, run.runtime).to_json(),
         "flakeship.diff-ids": {
-            platform_name(each.platform): [layer.diff_id for layer in each.image.layers if layer]
+            str(labelled_platform(each.platform)): [layer.diff_id for layer in each.image.layers if layer]
             for each in merged.images
         },
         "flakeship.pushed": of_publish.is_pushed(published),

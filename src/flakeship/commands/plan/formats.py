@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flakeship.errors import UsageError
+from flakeship.image.model import Platform
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.sizes import spelled_size
+from flakeship.sources.closure.architecture import system_of
 
 _COMPONENT: Final = "$CI_SERVER_FQDN/flakeship/flakeship/{name}@1"
 _RUNNERS: Final = {"linux/arm64": "ubuntu-24.04-arm"}
@@ -24,28 +28,47 @@ _OWN: Final = frozenset({"flake", "platforms", "push-by-digest", "metadata-file"
 """Inputs of the jobs that the plan writes itself, or that are for this run alone."""
 
 
+_MOST_JOBS: Final = 256
+"""Of a matrix on GitHub, https://docs.github.com/actions/reference/limits."""
+
+_MOST_INCLUDES: Final = 150
+"""Of a pipeline on GitLab, https://docs.gitlab.com/administration/settings/continuous_integration/#maximum-includes."""
+
+_LONGEST_NAME: Final = 100
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One image for one platform. `image` is the attribute's name, `tags` the full references that it gets.
 
+    `flake` is the line for its job, `system` what Nix builds it on: of what is cross-compiled, that of another platform.
     `settings` are the inputs for this image; `several` is True where the image is for more than this platform.
     """
 
     image: str
     flake: str
-    platform: str
+    platform: Platform
     system: str
     tags: tuple[str, ...]
     published: bool
     settings: Settings
     several: bool
 
+    @property
+    def builder(self) -> str:
+        """The platform of the machine that builds it."""
+        known = {
+            system_of(each): str(each) for each in (Platform("linux", "amd64"), Platform("linux", "arm64"))
+        }
+        return known.get(self.system, str(self.platform))
+
     def to_json(self) -> dict[str, Any]:
         """What all forms tell of it."""
         return {
             "image": self.image,
             "flake": self.flake,
-            "platform": self.platform,
+            "platform": str(self.platform),
             "system": self.system,
             "tags": list(self.tags),
         }
@@ -61,15 +84,19 @@ def as_json(planned: Sequence[Planned]) -> str:
 
 
 def as_github(planned: Sequence[Planned]) -> str:
-    """One line: a value for `strategy.matrix`, with an entry for each job."""
+    """One line: a value for `strategy.matrix`, with an entry for each job. UsageError for more than a matrix may have."""
+    jobs = _jobs(planned)
+    if len(jobs) > _MOST_JOBS:
+        raise _too_many(jobs, f"GitHub takes {_MOST_JOBS} in a matrix")
+    names = _names(jobs)
     entries = [
         {
-            "image": each.image,
+            "image": names[each.image],
             "flake": each.flake,
-            "platform": each.platform,
-            "runner": _RUNNERS.get(each.platform, _RUNNER),
+            "platform": str(each.platform),
+            "runner": _RUNNERS.get(each.builder, _RUNNER),
         }
-        for each in _jobs(planned)
+        for each in jobs
     ]
     return json.dumps({"include": entries}, separators=(",", ":"))
 
@@ -77,34 +104,38 @@ def as_github(planned: Sequence[Planned]) -> str:
 def as_gitlab(planned: Sequence[Planned]) -> str:
     """A child pipeline, as JSON, which is YAML: a job for each platform and, where there are several, one that merges.
 
-    GitLab starts no pipeline without a job, so one that does nothing stands where nothing is to do.
+    GitLab starts no pipeline without a job, so one that does nothing stands where nothing is to do. UsageError for more
+    components than a pipeline may include.
     """
     jobs = _jobs(planned)
     if not jobs:
         nothing = {"nothing to do": {"script": ["true"], "variables": {"GIT_STRATEGY": "none"}}}
         return json.dumps(nothing, indent=2)
+    names = _names(jobs)
     include: list[dict[str, Any]] = []
     pipeline: dict[str, Any] = {"stages": ["build", "deploy"], "include": include}
     variables: dict[str, str] = {}
     for each in jobs:
-        name = f"{each.image} {each.platform}"
-        runner = f"RUNNER_{each.platform.partition('/')[2].replace('/', '_').upper()}"
+        name = f"{names[each.image]} {each.platform}"
+        runner = f"RUNNER_{each.builder.partition('/')[2].replace('/', '_').upper()}"
         given = {"job-name": name, "flake": each.flake, **_given(each.settings, "publish")}
         if each.several:
             given["push-by-digest"] = True
         include.append({"component": _COMPONENT.format(name="flakeship"), "inputs": given})
         pipeline[name] = {"tags": [f"${runner}"]}
-        variables[runner] = _TAGS.get(each.platform, "")
+        variables[runner] = _TAGS.get(each.builder, "")
     for image in dict.fromkeys(each.image for each in jobs if each.several):
         own = [each for each in jobs if each.image == image]
-        name = f"{image} merge"
+        name = f"{names[image]} merge"
         given = {
             "job-name": name,
-            "platforms": ",".join(each.platform for each in own),
+            "platforms": ",".join(str(each.platform) for each in own),
             **_given(own[0].settings, "merge"),
         }
         include.append({"component": _COMPONENT.format(name="merge"), "inputs": given})
-        pipeline[name] = {"needs": [f"{image} {each.platform}" for each in own]}
+        pipeline[name] = {"needs": [f"{names[image]} {each.platform}" for each in own]}
+    if len(include) > _MOST_INCLUDES:
+        raise _too_many(jobs, f"GitLab includes {_MOST_INCLUDES} components in a pipeline")
     return json.dumps({"variables": variables, **pipeline}, indent=2)
 
 
@@ -120,6 +151,33 @@ def _jobs(planned: Sequence[Planned]) -> list[Planned]:
     """All platforms of every image of which one is missing: `merge` wants the legs of one run."""
     missing = {each.image for each in planned if not each.published}
     return [each for each in planned if each.image in missing]
+
+
+def _names(jobs: Sequence[Planned]) -> dict[str, str]:
+    """A name for each image that artifacts and jobs may have: none begins with a dot, as those that GitLab hides.
+
+    The attribute's name, if it is one; what is not written in such characters is cut down to them, and numbered where
+    two would be alike.
+    """
+    names: dict[str, str] = {}
+    for image in sorted({each.image for each in jobs}, key=lambda image: (_plain(image) != image, image)):
+        name, number = _plain(image), 1
+        while name in names.values():
+            number += 1
+            name = f"{_plain(image)}-{number}"
+        names[image] = name
+    return names
+
+
+def _plain(image: str) -> str:
+    return _NOT_IN_NAMES.sub("-", image).strip(".-")[:_LONGEST_NAME] or "image"
+
+
+def _too_many(jobs: Sequence[Planned], why: str) -> UsageError:
+    return UsageError(
+        f"the plan has {len(jobs)} jobs, and {why}",
+        hint="plan some of the attributes at a time; `format: json` lists all that is to be done",
+    )
 
 
 def _given(settings: Settings, command: str) -> dict[str, Any]:

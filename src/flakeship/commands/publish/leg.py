@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from flakeship.commands.platforms import labelled_platform
 from flakeship.destinations.protocol import Published
-from flakeship.image.model import Packed, PackedIndex, Platform
+from flakeship.image.model import Packed, PackedIndex
 
 if TYPE_CHECKING:
     from flakeship.metadata.context import Context
@@ -59,19 +60,12 @@ def leg_of(
 ) -> LegRecord:
     """Return the record of an image that was pushed, or withheld. Of a flake with changes no revision is known."""
     return LegRecord(
-        ",".join(platform_name(image.image.platform) for image in packed.images),
+        ",".join(str(labelled_platform(image.image.platform)) for image in packed.images),
         run_of(event),
         (flake.revision or "") if flake else event.sha,
         tuple(tag for item in published for tag in item.untagged),
         annotations,
     )
-
-
-def platform_name(platform: Platform) -> str:
-    """The name of a platform as the record has it: without a variant that is meant anyway, but for 32-bit ARM."""
-    os, architecture, variant = platform.normal
-    plain = architecture != "arm" and not platform.shortest.variant
-    return str(Platform(os, architecture, "" if plain else variant))
 
 
 def run_of(event: Context) -> str:

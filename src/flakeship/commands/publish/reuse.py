@@ -111,7 +111,7 @@ class ReuseRequest:
     @classmethod
     def of(cls, settings: Settings) -> ReuseRequest:
         """Read the inputs."""
-        shaping = settings.given("shapes-layers")
+        shaping, platform = settings.given("shapes-layers"), ""
         if (
             settings.platforms
         ):  # one platform has several names, and each gives the same layers, in whatever order
@@ -121,7 +121,9 @@ class ReuseRequest:
             shaping["platforms"] = sorted(
                 replace(each.shortest, os_version=each.os_version).with_version for each in wanted
             )
-        return cls(settings.reuse, settings.rebuild != "auto", shaping)
+            if len(wanted) == 1:  # then one image is all that comes of the output path
+                (platform,) = shaping["platforms"]
+        return cls(settings.reuse, settings.rebuild != "auto", shaping, platform)
 
     def recipe(self, compression: Compression) -> str:
         """Return an identifier of how layers are packed and which inputs shaped them.
