@@ -96,7 +96,8 @@ def _jobs(settings: Settings, request: Request) -> tuple[_Job, ...]:
     buildable = request.subject.buildable
     assert buildable, "a source was refused"
     wanted = buildable_platforms(settings.platforms, name="platforms")
-    if len(wanted) > 1 or (wanted and buildable.description().system not in {"", system_of(wanted[0])}):
+    system = buildable.description().system
+    if len(wanted) > 1 or (wanted and system not in {"", system_of(wanted[0])}):
         raise UsageError(
             f"{buildable} is one attribute whatever the platform, and a job for {' and '.join(map(str, wanted))} is asked for",
             hint="leave the system out of the attribute, `.#image` is looked for under each; or write a line for each "

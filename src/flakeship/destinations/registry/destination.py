@@ -61,7 +61,8 @@ class RegistryDestination:
     """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
     `untagged` are tags that are only told of, as those that `merge` will write. `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
-    credentials were found, for the log and for errors. `platform_hint` and `bodies` are as in `RegistryOptions`.
+    credentials were found, for the log and for errors. `platform_hint` and `bodies` are as in `RegistryOptions`,
+    and `certain` as `existing_images` takes it.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class RegistryDestination:
         source: str = "",
         platform_hint: Callable[[str], str] = lambda _: "",
         bodies: int = 4,
+        certain: bool = False,
         emit: Emit,
     ) -> None:
         self._client = client
@@ -82,6 +84,7 @@ class RegistryDestination:
         self._tags = tuple(dict.fromkeys(tags))
         self._untagged = tuple(dict.fromkeys(untagged))
         self._reuse = reuse
+        self._certain = certain
         self._source = source
         self._emit = emit
         self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit, bodies=bodies)
@@ -154,7 +157,7 @@ class RegistryDestination:
     def _look(self) -> tuple[ExistingImage, ...]:
         if self._reuse is None:
             return ()
-        images = existing_images(self._client, self._tags, self._emit, seen=self._note)
+        images = existing_images(self._client, self._tags, self._emit, seen=self._note, certain=self._certain)
         if not images or self._reuse.always:
             images += existing_images(self._client, self._reuse.tags, self._emit, seen=self._note)
         for image in images:

@@ -98,6 +98,7 @@ def _destination(
         source=found.source if credentials else "",
         platform_hint=options.registry.platform_hint,
         bodies=options.registry.bodies,
+        certain=options.dry_run,
         emit=options.emit,
     )
 
