@@ -36,6 +36,7 @@ def main() -> None:
     run("far", "--crane", chosen.crane, "--picture", str(chosen.pictures / "far.svg"))
     run("closure", *size, *rounds, *skopeo, "--files", str(chosen.files))
     run("curves", *size, *rounds, "--picture", str(chosen.pictures / "curves.svg"))
+    run("platforms")
     run("startup")
     run("metadata")
 

@@ -203,6 +203,24 @@ def test_a_dry_run_asks_and_sends_nothing(registry: MemoryRegistry, pusher: Push
     assert {asked.method for asked in registry.asked[before:]} == {"GET", "HEAD"}
 
 
+@pytest.mark.parametrize("status", [503, 429, 403, 401])
+def test_a_dry_run_knows_what_it_may_not_look_at(
+    status: int, registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
+) -> None:
+    """It pushes nothing that would fail later: a registry that can't answer now is its error, and a refusal is told."""
+    repository = registry.new_repository()
+    keep(registry, repository, random_packed(73), "1")
+    proxy.fail_next("GET", "/manifests/", status=status, times=99)
+    with place(proxy.host, options(pusher, dry_run=True), repository=repository) as it:
+        assert isinstance(it, DryRun)
+        if status in {429, 503}:
+            with pytest.raises(UnreachableError, match=str(status)):
+                it.existing()
+        else:
+            assert not it.existing()
+            assert any("can't be looked at" in notice.text for notice in pusher.of(Notice))
+
+
 def test_a_run_that_fails_keeps_no_pause_that_a_registry_asks_for(
     registry: MemoryRegistry, proxy: FaultProxy, pusher: Pusher
 ) -> None:

@@ -204,7 +204,8 @@ def test_github_starts_the_jobs_of_a_matrix(
         jobs["plan"]["steps"] = [
             {"id": "plan", "env": {"MATRIX": matrix}, "run": 'echo "matrix=$MATRIX" >> "$GITHUB_OUTPUT"'}
         ]
-        jobs["build"]["runs-on"] = "ubuntu-latest"  # the only runner that there is here
+        for job in jobs.values():
+            job["runs-on"] = "ubuntu-latest"  # the only runner that there is here
         jobs["build"]["steps"] = [{"run": "echo 'built ${{ matrix.flake }} for ${{ matrix.platform }}'"}]
         jobs["merge"]["steps"] = [{"run": "echo merged"}]
         return dict(document)

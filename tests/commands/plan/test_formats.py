@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from flakeship.commands.plan.formats import FORMATS, Planned
 from flakeship.commands.platforms import platform_of
+from flakeship.errors import UsageError
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.settings.declaration import Settings
 from flakeship.sources.closure.architecture import system_of
@@ -99,6 +101,32 @@ def test_a_child_pipeline_includes_the_components_and_no_secret(tmp_path: Path) 
     assert document["web merge"]["needs"] == ["web linux/amd64", "web linux/arm64"]
     assert document["web linux/arm64"]["tags"] == ["$RUNNER_ARM64"]
     assert document["variables"]["RUNNER_ARM64"] == "saas-linux-small-arm64"
+
+
+def test_a_job_runs_where_its_image_is_built() -> None:
+    """What is cross-compiled is built on another platform than it is for."""
+    cross = replace(planned("web", "linux/arm64"), flake="linux/arm64=.#web-arm64", system="x86_64-linux")
+    (entry,) = json.loads(FORMATS["github"]([cross]))["include"]
+    assert (entry["flake"], entry["runner"]) == ("linux/arm64=.#web-arm64", "ubuntu-24.04")
+    document = yaml.safe_load(FORMATS["gitlab"]([cross]))
+    assert document["web linux/arm64"]["tags"] == ["$RUNNER_AMD64"]
+
+
+@pytest.mark.parametrize(("form", "most"), [("github", 256), ("gitlab", 150)])
+def test_a_plan_with_more_jobs_than_the_platform_takes_is_refused(form: str, most: int) -> None:
+    images = [planned(f"n{number}", "linux/amd64", several=False) for number in range(most + 1)]
+    assert FORMATS[form](images[:most])
+    with pytest.raises(UsageError, match=f"the plan has {most + 1} jobs") as raised:
+        FORMATS[form](images)
+    assert raised.value.hint
+    assert len(json.loads(FORMATS["json"](images))["todo"]) == most + 1
+
+
+def test_names_of_images_are_told_apart_by_a_number() -> None:
+    """An image that is called so already keeps its name."""
+    images = ["a b", "a-b", "a:b", "."]
+    document = json.loads(FORMATS["github"]([planned(image, "linux/amd64") for image in images]))
+    assert [entry["image"] for entry in document["include"]] == ["a-b-2", "a-b", "a-b-3", "image"]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flakeship.commands.publish.attributes import plain_name
 from flakeship.errors import UsageError
 from flakeship.image.model import Platform
 from flakeship.metadata.syntax.lists import Placed
@@ -33,9 +33,6 @@ _MOST_JOBS: Final = 256
 
 _MOST_INCLUDES: Final = 150
 """Of a pipeline on GitLab, https://docs.gitlab.com/administration/settings/continuous_integration/#maximum-includes."""
-
-_LONGEST_NAME: Final = 100
-_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +157,13 @@ def _names(jobs: Sequence[Planned]) -> dict[str, str]:
     two would be alike.
     """
     names: dict[str, str] = {}
-    for image in sorted({each.image for each in jobs}, key=lambda image: (_plain(image) != image, image)):
-        name, number = _plain(image), 1
+    for image in sorted({each.image for each in jobs}, key=lambda image: (plain_name(image) != image, image)):
+        name, number = plain_name(image), 1
         while name in names.values():
             number += 1
-            name = f"{_plain(image)}-{number}"
+            name = f"{plain_name(image)}-{number}"
         names[image] = name
     return names
-
-
-def _plain(image: str) -> str:
-    return _NOT_IN_NAMES.sub("-", image).strip(".-")[:_LONGEST_NAME] or "image"
 
 
 def _too_many(jobs: Sequence[Planned], why: str) -> UsageError:

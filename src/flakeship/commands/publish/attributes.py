@@ -48,7 +48,7 @@ def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
         return (Attribute(name, _for(settings, name, own, explicit)),)
     names = set(grouped)
     made = tuple(
-        Attribute(name, _for(settings, name, tuple(line.text for line in lines), names), _tag(name))
+        Attribute(name, _for(settings, name, tuple(line.text for line in lines), names), plain_name(name))
         for name, lines in grouped.items()
     )
     _check_apart(made, settings)
@@ -151,7 +151,8 @@ def _own(line: str, name: str, names: set[str]) -> str | None:
     return rest.strip() if who == name else None
 
 
-def _tag(name: str) -> str:
+def plain_name(name: str) -> str:
+    """The name of an attribute in the characters of tags, artifacts and jobs; it begins with no dot and is not empty."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:128] or "image"
 
 
