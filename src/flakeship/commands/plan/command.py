@@ -77,7 +77,7 @@ class _Asked:
         if settings.debug and len(jobs) > 1:
             raise UsageError(
                 f"debug is given, and {attribute.name} has a job for each platform: `merge` joins the platforms of one image",
-                hint="plan the variant by itself, with the shell among `contents` and other tags",
+                hint="publish the variant in a job of its own, with the shell among `contents` and other tags",
             )
         # A job for one platform gets no `platforms`: its line of `flake` is for one.
         alone = replace(settings, platforms=(), push_by_digest=False)

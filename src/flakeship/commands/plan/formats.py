@@ -169,7 +169,7 @@ def _names(jobs: Sequence[Planned]) -> dict[str, str]:
 def _too_many(jobs: Sequence[Planned], why: str) -> UsageError:
     return UsageError(
         f"the plan has {len(jobs)} jobs, and {why}",
-        hint="plan some of the attributes at a time; `format: json` lists all that is to be done",
+        hint="leave some attributes out, and name them in a second plan; `format: json` lists all that is to be done",
     )
 
 
