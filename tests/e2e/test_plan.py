@@ -68,7 +68,7 @@ def test_what_every_tag_names_already_needs_no_job(
     plan: Plan, publish: Publish, make_flake: Callable[..., Path], registry: Registry
 ) -> None:
     """Whoever published it: here one job for both platforms. An image that a cleaner took is missing again."""
-    folder, repository = make_flake(), registry.new_repository()
+    folder, repository = make_flake(fresh=True), registry.new_repository()
     image = f"{registry.host}/{repository}"
     ours = (folder, ".#hello", f"{image}:1", *BOTH)
     assert todo(plan(*ours)) == [(".#hello", "linux/amd64"), (".#hello", "linux/arm64")]
