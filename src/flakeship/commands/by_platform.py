@@ -164,8 +164,11 @@ def _on_a_mac(installable: Installable, mac: str, linux: Platform, builder: Buil
     if states_system(installable):
         return ()
     system = _system(linux)
+    known = _described_before(installable, [system], builder)
     try:
-        found = attributes_by_system(builder.nix, installable, [system])
+        found = {each: at for each, (at, _) in known.items()} or attributes_by_system(
+            builder.nix, installable, [system]
+        )
     except LackingError as error:
         if mac not in error.having:
             raise

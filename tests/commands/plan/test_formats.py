@@ -64,10 +64,12 @@ def test_a_matrix_has_all_platforms_of_an_image_that_lacks_one() -> None:
     ]
 
 
-def test_nothing_to_do_is_an_empty_matrix_and_a_pipeline_that_does_nothing() -> None:
+def test_nothing_to_do_is_an_empty_matrix_and_a_pipeline_that_does_nothing(tmp_path: Path) -> None:
     done = [planned("web", "linux/amd64", published=True)]
     assert FORMATS["github"](done) == '{"include":[]}'
     assert list(yaml.safe_load(FORMATS["gitlab"](done))) == ["nothing to do"]
+    (tmp_path / "child.yml").write_text(FORMATS["gitlab"](done))
+    check_schema(tmp_path / "child.yml")
 
 
 def test_a_child_pipeline_includes_the_components_and_no_secret(tmp_path: Path) -> None:

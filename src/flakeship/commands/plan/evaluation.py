@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from flakeship import events
 from flakeship.commands.by_platform import flake_lines
+from flakeship.commands.on_a_mac import linux_of
 from flakeship.commands.platforms import buildable_platforms
 from flakeship.commands.run import Run
 from flakeship.commands.subject import flake_installable
@@ -43,7 +44,8 @@ def _wanted(settings: Settings, run: Run, own: str) -> Iterator[Wanted]:
     if lines.everywhere is not None:
         installable = flake_installable(lines.everywhere, run, events.ignore)
         systems = [system_of(platform) for platform in platforms if platform not in lines.own]
-        for system in filter(None, systems or [own]):
+        here = linux_of(own) if own.endswith("-darwin") else own  # a Mac's attribute is that of its Linux
+        for system in filter(None, systems or [here]):
             yield Wanted(installable, system)
 
 
