@@ -67,7 +67,7 @@ def flake_lines(lines: Sequence[str]) -> FlakeLines:
 def members_of(settings: Settings, builder: Builder, parse: Parse) -> tuple[Member, ...]:
     """What to build for each platform, in the order of an index. It is empty where one attribute is built as it is.
 
-    That is so where no platform is asked for but this machine's, and where the attribute path names its own system:
+    That is so where no platform is asked for, and for several platforms where the attribute path names its own system:
     then `platforms` chooses among what was built. On a Mac the platform is that of its Linux, where the flake has the
     attribute for that. UsageError for platforms that can't be; BuildError where the flake
     lacks the attribute for one of them.
@@ -85,8 +85,10 @@ def members_of(settings: Settings, builder: Builder, parse: Parse) -> tuple[Memb
     if not wanted:
         return _on_a_mac(installable, mac, here, builder) if mac else ()
     if wanted == (here,) and not mac:
-        return ()
-    return _of_systems(installable, wanted, builder)
+        return (_member(here, installable, builder=builder),)  # Nix finds by itself where that is
+    found = _of_systems(installable, wanted, builder)
+    alone = len(wanted) == 1 and not found
+    return (_member(wanted[0], installable, builder=builder),) if alone else found
 
 
 def _of_lines(
@@ -103,11 +105,6 @@ def _of_lines(
             f"platforms names {others[0]}, and no line of `flake` is for it",
             hint=_CROSS.format(others[0]),
         )
-    if lines.everywhere is not None and not others:
-        raise UsageError(
-            f"flake: nothing is left for {lines.everywhere!r}: each platform has a line of its own",
-            hint="leave the line out, or name the platforms that it is for in `platforms` too",
-        )
     if others and lines.everywhere is not None:
         installable = parse(lines.everywhere)
         found = _of_systems(installable, others, builder)
@@ -116,7 +113,15 @@ def _of_lines(
 
 
 def _all_of(lines: FlakeLines, here: Platform) -> tuple[Platform, ...]:
-    """The platforms where none are asked for: those of the lines, and this machine's for the line without one."""
+    """The platforms where none are asked for: those of the lines, and this machine's for the line without one.
+
+    UsageError where that has a line of its own.
+    """
+    if lines.everywhere is not None and here in lines.own:
+        raise UsageError(
+            f"flake: nothing is left for {lines.everywhere!r}: each platform has a line of its own",
+            hint="leave the line out, or name the platforms that it is for in `platforms`",
+        )
     others = (here,) if lines.everywhere is not None else ()
     return tuple(dict.fromkeys((*others, *lines.own)))
 

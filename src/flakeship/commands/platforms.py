@@ -10,6 +10,7 @@ from typing import Final
 
 from flakeship.errors import UsageError
 from flakeship.image.model import Platform
+from flakeship.sources.choice import ARCHITECTURES
 
 _PLATFORM: Final = re.compile(
     r"([a-z0-9]+)(?:\(([0-9][0-9A-Za-z._-]*)\))?/([a-z0-9_-]+)(?:/([a-z0-9]+))?", re.ASCII
@@ -17,7 +18,9 @@ _PLATFORM: Final = re.compile(
 _SYSTEM: Final = re.compile(r"([a-z0-9_]+)-(linux|darwin)", re.ASCII)
 """What Nix calls a system: https://nix.dev/manual/nix/latest/command-ref/conf-file#conf-system."""
 
-_LINE: Final = re.compile(r"([A-Za-z0-9]+/[A-Za-z0-9_-]+(?:/[A-Za-z0-9.]+)?)=(.+)", re.ASCII)
+_LINE: Final = re.compile(
+    r"([A-Za-z0-9]+/[A-Za-z0-9_-]+(?:/[A-Za-z0-9.]+)?|[a-z0-9_]+-(?:linux|darwin))\s*=(.*)", re.ASCII
+)
 """No reference of a flake begins like this: one with a slash and no `.`, `/` or `:` before it is `NAME/BRANCH`, without `=`."""
 
 _VARIANTS: Final = {
@@ -25,19 +28,23 @@ _VARIANTS: Final = {
     "arm64": ("v8",),
     "arm": ("v5", "v6", "v7"),
 }
-_EXAMPLES: Final = "write linux/amd64 or linux/arm64/v8"
+_EXAMPLES: Final = "linux/amd64 or linux/arm64/v8"
 
 
 def platform_of(text: str, *, name: str = "platforms") -> Platform:
     """Read `OS[(VERSION)]/ARCHITECTURE[/VARIANT]`, or the name of a Nix system, as a value of the input `name`.
 
-    UsageError for text of any other form.
+    Without an OS, as in `arm64` or `arm/v7`, it is of Linux. Upper case is lower. UsageError for text of any other form.
     """
-    if system := _SYSTEM.fullmatch(text):
+    lower = text.lower()
+    if system := _SYSTEM.fullmatch(lower):
         return Platform.of(system[2], system[1])
-    hit = _PLATFORM.fullmatch(text)
+    if Platform.of("", lower.partition("/")[0]).architecture in ARCHITECTURES:
+        lower = f"linux/{lower}"
+    hit = _PLATFORM.fullmatch(lower)
     if not hit:
-        raise UsageError(f"{name}: {text!r} is not a platform", hint=_EXAMPLES)
+        several = "one a line, or with commas between: " if len(re.split(r"[\s;+]+", text)) > 1 else ""
+        raise UsageError(f"{name}: {text!r} is not a platform", hint=f"write {several}{_EXAMPLES}")
     return replace(Platform.of(hit[1], hit[3], hit[4] or ""), os_version=hit[2] or "")
 
 
@@ -52,9 +59,19 @@ def platforms_of(texts: Sequence[str]) -> tuple[Platform, ...]:
 
 
 def split_line(line: str) -> tuple[str, str]:
-    """Split a line of `flake`, `PLATFORM=INSTALLABLE`, at the `=`; the first is empty where it begins with no platform."""
+    """Split a line of `flake`, `PLATFORM=INSTALLABLE`, at the `=`; the first is empty where it begins with no platform.
+
+    UsageError where nothing follows the `=`.
+    """
     hit = _LINE.fullmatch(line)
-    return (hit[1], hit[2].strip()) if hit else ("", line)
+    if not hit:
+        return "", line
+    if not (installable := hit[2].strip()):
+        raise UsageError(
+            f"flake: {line!r} says nothing to build (an unset variable?)",
+            hint=f"write the attribute behind it: {hit[1]}=.#image",
+        )
+    return hit[1], installable
 
 
 def buildable_platforms(texts: Sequence[str], *, name: str) -> tuple[Platform, ...]:
@@ -100,12 +117,14 @@ def labelled_platform(platform: Platform) -> Platform:
 
 
 def _buildable(text: str, name: str) -> Platform:
-    platform = platform_of(text.lower(), name=name)
+    platform = platform_of(text, name=name)
     if platform.os != "linux" or platform.os_version:
         raise UsageError(
             f"{name}: {text!r} is no platform that Nix builds images for: they run Linux",
             hint="write linux/amd64 or linux/arm64; an image that is there already is published with `source`",
         )
+    if platform.architecture not in ARCHITECTURES:
+        raise _unknown(text, platform.architecture, name)
     variants = _VARIANTS.get(platform.architecture, ())
     if platform.variant and platform.variant not in variants:
         some = f"its variants are {', '.join(variants)}" if variants else "it has no variants"
@@ -114,6 +133,17 @@ def _buildable(text: str, name: str) -> Platform:
             hint=f"write linux/{platform.architecture}{f'/{variants[-1]}' if platform.architecture == 'arm' else ''}",
         )
     return labelled_platform(platform)
+
+
+def _unknown(text: str, architecture: str, name: str) -> UsageError:
+    from flakeship.outside.nearness import nearest_word
+
+    near = nearest_word(architecture, sorted(ARCHITECTURES))
+    meant = f"; did you mean 'linux/{near}'?" if near else ""
+    return UsageError(
+        f"{name}: {text!r} names an architecture that there is not{meant}",
+        hint=f"write one of {', '.join(sorted(ARCHITECTURES))}, or what Nix calls it",
+    )
 
 
 def _says_as_much(platform: Platform, other: Platform) -> bool:

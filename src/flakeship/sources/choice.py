@@ -11,10 +11,10 @@ from flakeship.image.model import Platform
 _FAMILIAR: Final = ("docker.io/library/", "docker.io/", "localhost/")
 _SHOWN: Final = 20
 _SYSTEMS: Final = frozenset({"linux", "windows", "freebsd", "darwin"})
-_ARCHITECTURES: Final = frozenset(
-    {"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
+ARCHITECTURES: Final = frozenset(
+    "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x".split()
 )
-"""What images are mostly for: https://go.dev/doc/install/source#environment has all."""
+"""Those of Linux: https://go.dev/doc/install/source#environment."""
 
 
 class SeveralImagesError(NotAnImageError):
@@ -83,7 +83,7 @@ def _place(platforms: Sequence[Platform], wanted: Platform, *, what: str) -> int
 
 def _meant(wanted: Platform, platforms: Sequence[Platform]) -> str:
     """The platform that a misspelt one nearly is. One that exists is never taken for another."""
-    if wanted.os in _SYSTEMS and wanted.architecture in _ARCHITECTURES:
+    if wanted.os in _SYSTEMS and wanted.architecture in ARCHITECTURES:
         return ""
     from flakeship.outside.nearness import nearest_word
 

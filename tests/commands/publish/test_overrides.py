@@ -101,9 +101,9 @@ def test_a_health_check_warns_where_few_will_see_it(family: str, warnings: int) 
         ({"stop_signal": "SIGRTMIN+16"}, "stop-signal: 'SIGRTMIN+16'"),
         ({"stop_signal": "65"}, "'65' is not a valid stop-signal"),
         ({"healthcheck": "true"}, "healthcheck: 'true'"),
-        ({"override_platform": "arm64"}, "override-platform: 'arm64'"),
-        ({"override_platform": "Linux/arm64"}, "override-platform: 'Linux/arm64'"),
-        ({"platforms": ("linux/arm64", "amd64")}, "platforms: 'amd64'"),
+        ({"override_platform": "linux"}, "override-platform: 'linux'"),
+        ({"override_platform": "Linux/arm64/v8/x"}, "override-platform: 'Linux/arm64/v8/x'"),
+        ({"platforms": ("linux/arm64", "all")}, "platforms: 'all'"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_way_out(inputs: dict[str, Any], words: str) -> None:

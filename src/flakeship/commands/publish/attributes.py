@@ -107,10 +107,12 @@ def _single(settings: Settings) -> Attribute:
 
 
 def _line(text: str) -> _Line:
-    hit = _NAMED.fullmatch(text)
-    rest = hit[2].strip() if hit else text
-    platform, installable = _platform_before(rest)
+    platform, installable = _platform_before(text)
+    hit = None if platform else _NAMED.fullmatch(text)
+    rest = text
     if hit:
+        rest = hit[2].strip()
+        platform, installable = _platform_before(rest)
         return _Line(hit[1], True, bool(platform), rest)
     end = installable.partition("#")[2].partition("^")[0].rpartition(".")[2].strip('"')
     return _Line(end if _ATTRIBUTE.fullmatch(end) else installable, False, bool(platform), rest)

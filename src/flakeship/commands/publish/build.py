@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from flakeship import events
 from flakeship.commands.nix_facts import facts_while_packing
 from flakeship.commands.publish import image_output
+from flakeship.commands.publish.last_writer import warn_of_lost
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part
 from flakeship.commands.publish.request import Request
@@ -45,6 +46,10 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
 
         check_members(members, request.choice, plan.places)
     check_beside(request, run)
+    if len(members) > 1 and not request.by_digest:  # of one, what it replaces is looked at when its revision is known
+        warn_of_lost(
+            [member.platform for member in members], plan.naming.references, plan.existing.images(), run.emit
+        )
     wanted: Sequence[Member | None] = members or (None,)
     published = {
         n: part for n, each in enumerate(wanted) if (part := _existing_part(each, request, plan, run))

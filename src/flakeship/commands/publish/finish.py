@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from flakeship.commands.publish.before import image_before
-from flakeship.commands.publish.last_writer import check_last_writer
+from flakeship.commands.publish.last_writer import check_last_writer, warn_of_lost
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part, Stamped, platform_for
 from flakeship.commands.publish.send import SentLayers, send_again
@@ -68,6 +68,8 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
         from flakeship.commands.publish.member import check_programs
 
         check_programs(stamped.images, parts, sent.programs)
+    if not (plan.relabelled or plan.by_digest):
+        _check_tags(stamped, parts, plan)
     layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
     resent: frozenset[Digest] = frozenset()
     while True:
@@ -79,8 +81,6 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan)
-            if not plan.relabelled:
-                check_last_writer(packed, plan.naming.references, plan.existing.images())
             published = set_names(_prepared(packed, plan), plan.tags)
             before = image_before(packed, published, plan.existing.images())
             zstd = plan.packing.sample.estimate() if plan.packing.sample else None
@@ -117,6 +117,15 @@ def contradicted(layers: Mapping[str, PackedLayer], stamped: Stamped) -> frozens
             if blob.digest in reused:
                 described[blob.digest] |= {(layer.diff_id, blob.size), (claimed or layer.diff_id, blob.size)}
     return frozenset(digest for digest, descriptions in described.items() if len(descriptions) > 1)
+
+
+def _check_tags(stamped: Stamped, parts: Sequence[Part], plan: Plan) -> None:
+    """RejectedError where a tag would lose another platform of one revision. What is lost otherwise is told once."""
+    names, existing = plan.naming.references, tuple(plan.existing.images())
+    if stamped.annotations is None:
+        check_last_writer(stamped.images[0], names, existing)
+    if len(parts) == 1:  # of several it was told before they were built
+        warn_of_lost([image.platform for image in stamped.images], names, existing, plan.packing.emit)
 
 
 def _sealed(stamped: Stamped, layers: Mapping[str, PackedLayer], plan: Plan) -> Packed | PackedIndex:
