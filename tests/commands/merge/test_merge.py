@@ -146,6 +146,32 @@ def test_references_give_the_same_index_but_for_what_only_files_know(jobs: Jobs)
     assert index_of(jobs)["annotations"]["org.opencontainers.image.revision"] == SHA
 
 
+def test_jobs_that_run_again_find_the_tag_of_their_own_revision(jobs: Jobs) -> None:
+    """What the tag holds by then is all platforms of the revision, and a leg takes no tag from them."""
+    for _ in range(2):
+        legs = [jobs.push(platform) for platform in (AMD64, ARM64)]
+        done = jobs.merge(*(leg.name for leg in legs), "--platforms", BOTH)
+        assert done.code == 0, done.log
+        assert "loses" not in done.log
+        for leg in legs:
+            leg.unlink()
+    assert platforms(index_of(jobs)) == [AMD64, ARM64]
+    single = jobs.flakeship("publish", "--source", "layout", "--tags", f"{jobs.image}:1")
+    assert single.code == 7, "another job without push-by-digest"
+
+
+def test_a_platform_that_a_tag_loses_is_told_before_it_is_set(jobs: Jobs) -> None:
+    legs = {platform: jobs.push(platform).name for platform in (AMD64, ARM64, "linux/riscv64")}
+    assert jobs.merge(*legs.values(), "--platforms", f"{BOTH},linux/riscv64").code == 0
+    for flags in (("--dry-run",), ()):
+        done = jobs.merge(legs[AMD64], legs[ARM64], "--platforms", BOTH, "-t", "1,new", *flags)
+        assert done.code == 0, done.log
+        assert f"{jobs.image}:1 loses linux/riscv64: " in done.log
+        assert f"{jobs.image}:new loses" not in done.log
+    done = jobs.merge(legs[ARM64], "--platforms", ARM64)
+    assert f"{jobs.image}:1 loses linux/amd64: " in done.log
+
+
 def test_tags_and_annotations_of_the_merge_win(jobs: Jobs) -> None:
     for platform in (AMD64, ARM64):
         jobs.push(platform, "--annotations", "a=leg\nonly=leg")

@@ -1,4 +1,4 @@
-"""One platform over a tag that holds another of the same revision: refused, and nothing else is."""
+"""One platform over a tag that holds another of the same revision is refused; any other platform that a tag loses is told."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.publish.last_writer import check_last_writer
+from flakeship import events
+from flakeship.commands.platforms import platform_of
+from flakeship.commands.publish.last_writer import check_last_writer, warn_of_lost
 from flakeship.errors import RejectedError
-from flakeship.image.model import Packed, Platform
+from flakeship.image.model import Image, Platform
 
 REVISION = "org.opencontainers.image.revision"
 
 
-def packed(architecture: str, revision: str, variant: str = "") -> Packed:
-    image: Any = SimpleNamespace(
-        config={"config": {"Labels": {REVISION: revision}}},
-        annotations={},
-        platform=Platform("linux", architecture, variant),
+def image(architecture: str, revision: str, variant: str = "") -> Image:
+    return Image(
+        {"config": {"Labels": {REVISION: revision}}}, Platform("linux", architecture, variant), (), ()
     )
-    made: Any = SimpleNamespace(image=image)
-    return made  # type: ignore[no-any-return]
 
 
 def held(architecture: str, revision: str, *, tag: str = "ghcr.io/o/n:1", by: str = "label") -> Any:
     labels = {REVISION: revision} if by == "label" else {}
+    platform = Platform("unknown", "unknown") if architecture == "unknown" else Platform("linux", architecture)
     return SimpleNamespace(
         reference=tag,
         config={"config": {"Labels": labels or None}},
         annotations={REVISION: revision} if by == "annotation" else {},
-        platform=Platform("linux", architecture),
+        platform=platform,
     )
 
 
@@ -41,7 +40,7 @@ def test_another_platform_of_the_revision_is_kept(name: str, by: str) -> None:
     full += ":latest" if name == "ghcr.io/o/n" else ""
     existing = [held("arm64", "abc", tag=full, by=by), held("amd64", "abc", tag=full, by=by)]
     with pytest.raises(RejectedError, match="holds linux/arm64 of the revision abc") as caught:
-        check_last_writer(packed("amd64", "abc"), [name], existing)
+        check_last_writer(image("amd64", "abc"), [name], existing)
     assert "`platforms: linux/amd64,linux/arm64`" in caught.value.hint
     assert "push-by-digest" in caught.value.hint
 
@@ -52,19 +51,43 @@ def test_another_platform_of_the_revision_is_kept(name: str, by: str) -> None:
         [],
         [held("arm64", "older")],
         [held("amd64", "abc")],
+        [held("unknown", "abc"), held("amd64", "abc")],
         [held("arm64", "abc", tag="ghcr.io/o/n:2")],
         [held("arm64", "abc", tag="")],
         [held("arm64", "")],
     ],
-    ids=["nothing", "another revision", "the same platform", "another tag", "no name", "no revision"],
+    ids=["nothing", "another revision", "same platform", "artifact", "another tag", "no name", "no revision"],
 )
 def test_all_else_may_be_replaced(existing: list[Any]) -> None:
-    check_last_writer(packed("amd64", "abc"), ["ghcr.io/o/n:1"], existing)
+    check_last_writer(image("amd64", "abc"), ["ghcr.io/o/n:1"], existing)
 
 
 def test_two_names_of_one_platform_are_one() -> None:
-    check_last_writer(packed("arm64", "abc", "v8"), ["ghcr.io/o/n:1"], [held("aarch64", "abc")])
+    check_last_writer(image("arm64", "abc", "v8"), ["ghcr.io/o/n:1"], [held("aarch64", "abc")])
 
 
-def test_without_a_revision_nothing_is_told() -> None:
-    check_last_writer(packed("amd64", ""), ["ghcr.io/o/n:1"], [held("arm64", "")])
+def test_without_a_revision_nothing_is_refused() -> None:
+    check_last_writer(image("amd64", ""), ["ghcr.io/o/n:1"], [held("arm64", "")])
+
+
+@pytest.mark.parametrize(
+    ("platforms", "held_there", "lost"),
+    [
+        (("linux/amd64",), ("arm64", "amd64"), "linux/arm64"),
+        (("linux/amd64",), ("arm64", "arm", "arm64"), "linux/arm64, linux/arm/v7"),
+        (("linux/amd64", "linux/arm64"), ("arm64", "amd64", "s390x"), "linux/s390x"),
+        (("linux/amd64", "linux/arm64"), ("aarch64", "x86_64"), ""),
+        (("linux/amd64", "linux/arm64"), ("amd64",), ""),
+        (("linux/amd64",), ("unknown", "amd64"), ""),
+    ],
+)
+def test_a_platform_that_a_tag_loses_is_told(
+    platforms: tuple[str, ...], held_there: tuple[str, ...], lost: str
+) -> None:
+    told: list[Any] = []
+    existing = [held(each, "older") for each in held_there]
+    warn_of_lost([*map(platform_of, platforms)], ["ghcr.io/o/n:1", "ghcr.io/o/n:2"], existing, told.append)
+    assert [type(each) for each in told] == [events.Warned] * bool(lost)
+    for warned in told:
+        assert warned.text.startswith(f"ghcr.io/o/n:1 loses {lost}: ")
+        assert "`platforms`" in warned.hint

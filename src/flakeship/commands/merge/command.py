@@ -12,6 +12,7 @@ from flakeship.commands.merge.images import check_labels, family_of, images_of, 
 from flakeship.commands.merge.legs import Leg, read_legs
 from flakeship.commands.merge.names import Names, annotations_of, names_of
 from flakeship.commands.merge.result import Merged, tell
+from flakeship.commands.merge.tag_before import warn_of_lost
 from flakeship.commands.platforms import platforms_of
 from flakeship.commands.publish.finish import set_names
 from flakeship.commands.publish.metadata_file import check_metadata, remove_metadata
@@ -69,6 +70,7 @@ def _merged(
             check_platforms(found, wanted, all_known=True)
             check_alike(found, events.ignore)
             check_labels(images, run_.emit)
+            warn_of_lost(names.references, wanted, run_.connections, run_.emit)
         images = in_order(images)
         index = seal_index(
             [each.descriptor for each in images],

@@ -30,8 +30,8 @@ def check_last_writer(image: Image, references: Sequence[str], existing: Iterabl
     for name, others in lost_by([own], references, _held_by(same)).items():
         raise RejectedError(
             f"{name} holds {_listed(others)} of the revision {revision[:_SHOWN]}, and would lose "
-            f"{'it' if len(others) == 1 else 'them'} to {own.shortest} alone",
-            hint=f"build all in one run, `platforms: {','.join(sorted({*map(str, others), str(own.shortest)}))}`; or push each by "
+            f"{'it' if len(others) == 1 else 'them'} to {_listed([own])} alone",
+            hint=f"build all in one run, `platforms: {','.join(sorted(map(_named, [*others, own])))}`; or push each by "
             "its digest, `push-by-digest: true`, and give them the tag together with `flakeship merge`",
         )
 
@@ -60,13 +60,13 @@ def lost_by(
     platforms: Sequence[Platform], references: Sequence[str], held: Mapping[str, Sequence[Platform]]
 ) -> dict[str, list[Platform]]:
     """By the names in `references`, the platforms that are `held` by the full name, and not among `platforms`."""
-    found: dict[str, list[Platform]] = {}
+    found: dict[str, dict[tuple[str, str, str], Platform]] = {}
     for reference in references:
         for platform in held.get(_full(reference), ()):
             kept = platform.os in _NOWHERE or any(platform.means(each) for each in platforms)
-            if not kept and platform.shortest not in found.setdefault(reference, []):
-                found[reference].append(platform.shortest)
-    return {name: each for name, each in found.items() if each}
+            if not kept:
+                found.setdefault(reference, {})[platform.normal] = platform
+    return {name: list(each.values()) for name, each in found.items()}
 
 
 def _held_by(existing: Iterable[ExistingImage]) -> dict[str, list[Platform]]:
@@ -77,7 +77,13 @@ def _held_by(existing: Iterable[ExistingImage]) -> dict[str, list[Platform]]:
 
 
 def _listed(platforms: Sequence[Platform]) -> str:
-    return ", ".join(str(each.shortest) for each in platforms)
+    return ", ".join(map(_named, platforms))
+
+
+def _named(platform: Platform) -> str:
+    from flakeship.commands.platforms import labelled_platform
+
+    return str(labelled_platform(platform))
 
 
 def _full(reference: str) -> str:
