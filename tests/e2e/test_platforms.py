@@ -12,6 +12,7 @@ import json
 import shutil
 import struct
 import subprocess
+import sys
 import tarfile
 import uuid
 from collections.abc import Callable, Mapping
@@ -245,7 +246,14 @@ def test_one_platform_is_an_image_and_no_index(ship: Ship, registry: Registry) -
     assert "`--platforms linux/amd64,linux/arm64`" in later.stderr
     assert "push-by-digest" in later.stderr
     assert registry.manifest(repository, "1") == manifest
-    assert ship(".#image", name, "--platforms", BOTH).code == 0
+    both = ship(".#image", name, "--platforms", BOTH)
+    assert both.code == 0, both.stderr
+    assert "loses" not in both.stderr
+    by_digest = ship(".#image", name, "--platforms", "linux/amd64", "--push-by-digest")
+    assert (by_digest.code, built(by_digest)) == (0, 0), by_digest.stderr
+    fewer = ship(".#image", name, "--platforms", "linux/amd64,linux/armv7l")
+    assert fewer.code == 0, fewer.stderr
+    assert fewer.stderr.index(f"{name} loses linux/arm64: ") < fewer.stderr.index("==> building")
 
 
 @pytest.mark.long
@@ -412,6 +420,26 @@ def test_the_variant_with_a_shell_is_an_index_too(ship: Ship, registry: Registry
     made = children_at(registry, repository, index_at(registry, repository, "1-debug"))
     shells = config(registry, repository, made[1])["history"]
     assert any("shell-aarch64" in str(entry) for entry in shells), shells
+
+
+@pytest.mark.long
+def test_the_variant_with_a_shell_is_pushed_by_its_digest_too(
+    ship: Ship, registry: Registry, flake: Path
+) -> None:
+    """It has a file of its own for each platform, and is merged from those."""
+    repository = registry.new_repository()
+    shell = ("--debug", "--debug-shell", ".#shell", "--base", "none", "--push-by-digest")
+    for platform in BOTH.split(","):
+        ended = ship(".#package", f"{registry.host}/{repository}:1", "--platforms", platform, *shell)
+        assert ended.code == 0, ended.stderr
+    assert registry.tags(repository) == []
+    name = f"flakeship-{repository.replace('/', '-')}"
+    for pattern in (f"{name}-linux-*", f"{name}-debug-*"):
+        merging = [sys.executable, "-m", "flakeship", "merge", pattern, "--platforms", BOTH]
+        subprocess.run(merging, cwd=flake, check=True, capture_output=True)
+    index_at(registry, repository, "1")
+    made = children_at(registry, repository, index_at(registry, repository, "1-debug"))
+    assert "shell-aarch64" in str(config(registry, repository, made[1])["history"])
 
 
 @pytest.mark.long

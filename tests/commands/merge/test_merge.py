@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
 import pytest
 
+from flakeship.commands.publish.leg import file_names
 from tests.commands.merge.scene import AMD64, ARM64, BOTH, GITHUB, SHA, Jobs
 from tests.sources.layouts import DOCKER, Layout
 from tests.testbed.github_runner import outputs
@@ -65,15 +67,35 @@ def test_a_leg_lies_beside_the_metadata_file_which_has_the_same(jobs: Jobs) -> N
     assert leg.read_text() == (jobs.folder / "report/metadata.json").read_text()
 
 
-def test_push_by_digest_needs_a_registry_and_no_variant(jobs: Jobs) -> None:
+@pytest.mark.parametrize(
+    ("images", "names"),
+    [
+        ([("app", "o/n")], ["o-n"]),
+        ([("app", "o/n"), ("app", "o/n")], ["o-n", "o-n-debug"]),
+        ([("app", "o/n"), ("web", "o/w")], ["o-n", "o-w"]),
+        ([("app", "o/n"), ("web", "o/n")], ["o-n-app", "o-n-web"]),
+        (
+            [("app", "o/n"), ("app", "o/n"), (".#w", "o/n"), (".#w", "o/n")],
+            ["o-n-app", "o-n-app-debug", "o-n-.-w", "o-n-.-w-debug"],
+        ),
+    ],
+    ids=["one", "its variant", "two", "two in one repository", "all of that"],
+)
+def test_no_file_of_a_leg_replaces_another(images: list[tuple[str, str]], names: list[str]) -> None:
+    def leg(repository: str) -> Any:
+        place = SimpleNamespace(destination=f"ghcr.io/{repository}", untagged=("x",))
+        return SimpleNamespace(leg=SimpleNamespace(platform=ARM64), published=(place,))
+
+    found = file_names([(name, leg(repository)) for name, repository in images])
+    assert found == [f"flakeship-{name}-linux-arm64.json" for name in names]
+
+
+def test_push_by_digest_needs_a_registry(jobs: Jobs) -> None:
     layout = Layout()
     layout.listing(layout.image("a")).folder(jobs.folder / "layout")
     done = jobs.flakeship("publish", "--source", "layout", "--push-by-digest", "--to", "oci:out")
     assert done.code == 2
     assert "push-by-digest is given, and no registry to push to" in done.log
-    done = jobs.flakeship("publish", "--push-by-digest", "--debug", "--tags", f"{jobs.image}:1")
-    assert done.code == 2
-    assert "debug and push-by-digest are both given" in done.log
 
 
 def test_files_become_one_index_and_no_blob_is_moved(jobs: Jobs, tmp_path: Path) -> None:

@@ -80,6 +80,14 @@ def test_it_says_what_the_image_was_made_from() -> None:
     assert document["flakeship.diff-ids"] == {"linux/amd64": [layer.diff_id for layer in PACKED.layers]}
 
 
+def test_the_paths_of_all_platforms_are_there_and_the_derivation_of_one_alone(tmp_path: Path) -> None:
+    other = f"{OUT}-arm64"
+    built = replace(BUILT, output=BuildOutput(f"{other}.drv", {"out": other, "doc": DOC}, "aarch64-linux"))
+    document = checked(replace(made(), others=(built,)))
+    assert document["flakeship.outputs"] == [OUT, DOC, other]
+    assert "flakeship.derivation" not in document
+
+
 def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
     known = {"flakeship.derivation", "flakeship.outputs", "flakeship.flake"}
     assert not known & set(checked(made(obtained=Obtained(tmp_path / "image.tar"))))

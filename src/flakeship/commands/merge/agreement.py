@@ -48,7 +48,7 @@ def check_platforms(legs: Sequence[Leg], wanted: Sequence[Platform], *, all_know
             if platform.means(of_other):
                 raise RejectedError(
                     f"two legs are for {platform}: {other.name} and {leg.name}",
-                    hint="leave one of them out, or build one for another platform",
+                    hint="leave one of them out; of several images, or of one and its variant, name the files of one",
                 )
         if not any(platform.means(each) for each in wanted):
             raise RejectedError(
@@ -97,8 +97,8 @@ def _compare(
                 hint=hint,
             )
     silent = [leg.name for leg in legs if not of(leg)]
-    if silent:
-        emit(events.Notice(f"the {what} is not compared: {', '.join(silent)} does not say it"))
+    if silent and len(legs) > 1:
+        emit(events.Notice(f"the {what} is not compared, for nothing says that of {', '.join(silent)}"))
 
 
 def _named(leg: Leg) -> str:

@@ -52,7 +52,13 @@ def _wanted(settings: Settings) -> tuple[Platform, ...]:
             "merge is not told which platforms the image is to have",
             hint="give `platforms: linux/amd64,linux/arm64`: only so a leg that is missing is noticed",
         )
-    return platforms_of(settings.platforms)
+    found = platforms_of(settings.platforms)
+    if len(found) < len(settings.platforms):
+        raise UsageError(
+            f"platforms names {', '.join(settings.platforms)}, and one of them twice",
+            hint="name each platform once, and look whether another was meant",
+        )
+    return found
 
 
 def _merged(

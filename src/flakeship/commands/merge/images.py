@@ -76,7 +76,7 @@ def check_labels(images: Sequence[LegImage], emit: events.Emit) -> None:
                 )
         if len(said) < len(images):
             silent = ", ".join(each.leg.name for each in images if not each.labels.get(PREFIX + key))
-            emit(events.Notice(f"the {what} is not compared by labels: {silent} has no {PREFIX}{key}"))
+            emit(events.Notice(f"the {what} is not compared by labels, for there is no {PREFIX}{key} in {silent}"))
 
 
 def family_of(images: Sequence[LegImage]) -> Family:
@@ -117,7 +117,8 @@ def _first(leg: Leg, reader: RepositoryReader, reference: Reference) -> LegImage
         if manifest.is_index:
             raise RejectedError(
                 f"{leg.name} is an index, and a leg is the image of one platform",
-                hint="give the digest of one of the manifests in it: `flakeship inspect` lists them",
+                hint="give the digest of one of the manifests in it: `flakeship inspect` lists them; buildx makes an index of "
+                "one image too, unless it is told `--provenance=false`",
             )
         image = read_image(reader, manifest)
     except ValueError as error:

@@ -19,7 +19,7 @@ _LIMIT: Final = 8 << 20
 """Bytes of one file: its longest list is that of the blobs."""
 
 _MOST: Final = 32
-_STATED: Final = re.compile(r"([a-z0-9]+/[a-z0-9_-]+(?:/[a-z0-9]+)?)=(.+)", re.ASCII)
+_STATED: Final = re.compile(r"([A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+){0,2})\s*=(.+)", re.ASCII)
 _PATTERN: Final = re.compile(r"[*?\[]")
 _AGAIN: Final = "give the file that the job wrote, whole and as it is"
 
@@ -164,7 +164,9 @@ def _of_text(data: bytes, name: str) -> Leg:
         if version != VERSION:
             raise ValueError("its record has no version")
         return _of_record(name, document, record)
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise UsageError(f"{name} is no whole leg: it has no {error}", hint=_AGAIN) from None
+    except (ValueError, TypeError) as error:
         raise UsageError(f"{name} is no whole leg: {error}", hint=_AGAIN) from None
 
 

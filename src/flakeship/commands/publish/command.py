@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,9 +48,10 @@ def run(settings: Settings, runtime: Runtime) -> str:
         remove_metadata(runtime.cwd / settings.metadata_file)
     folder = folder_beside(settings.metadata_file, runtime.cwd)
     if settings.push_by_digest:
-        _check_legs(settings, folder)
+        check_metadata(folder / "flakeship-leg.json")
     records = Records(ToldOnce(runtime.emit))
     made: dict[str, Result] = {}
+    legs: list[tuple[str, Result]] = []
     published: list[Published] = []
     with open_run(settings, replace(runtime, emit=records)) as run_:
         attributes = attributes_of(settings)
@@ -62,13 +63,12 @@ def run(settings: Settings, runtime: Runtime) -> str:
         for asked in all_asked:
             records.turn_to(asked.record)
             with _telling_what_is_there(published, runtime.emit):
-                for result in _publish(asked, run_):
+                for each in _publish(asked, run_):
+                    leg = _leg(each, run_) if settings.push_by_digest else None
+                    result = replace(each, times=times_of(asked.record.stages, runtime), leg=leg)
                     published += result.published
-                    if asked.name not in made:
-                        leg = _leg(result, run_) if settings.push_by_digest else None
-                        made[asked.name] = replace(
-                            result, times=times_of(asked.record.stages, runtime), leg=leg
-                        )
+                    made.setdefault(asked.name, result)
+                    legs += [(asked.name, result)] if leg else []
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
@@ -76,21 +76,11 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
     if settings.push_by_digest:
-        _write_legs(made, folder, runtime.emit)
+        _write_legs(legs, folder, runtime.emit)
     platforms.hand_over(handover(made), runtime.environ)
     if why := outputs.not_pushed(published) or _nowhere(settings, published, in_ci=in_ci):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
-
-
-def _check_legs(settings: Settings, folder: Path) -> None:
-    """UsageError where the files of the legs could not be written, and for a variant, which would need legs of its own."""
-    if settings.debug:
-        raise UsageError(
-            "debug and push-by-digest are both given, and `merge` joins the platforms of one image",
-            hint="publish the variant in a job of its own, with the shell among `contents` and other tags",
-        )
-    check_metadata(folder / "flakeship-leg.json")
 
 
 def _leg(result: Result, run_: Run) -> LegRecord:
@@ -105,15 +95,13 @@ def _leg(result: Result, run_: Run) -> LegRecord:
     )
 
 
-def _write_legs(made: Mapping[str, Result], folder: Path, emit: events.Emit) -> None:
-    """Write the file of each image. ResourceError where one can't be written."""
-    from flakeship.commands.publish.leg import file_name
+def _write_legs(legs: Sequence[tuple[str, Result]], folder: Path, emit: events.Emit) -> None:
+    """Write the file of each image and of each variant. ResourceError where one can't be written."""
+    from flakeship.commands.publish.leg import file_names
 
-    for each in made.values():
-        if each.leg:
-            path = folder / file_name(each.published, each.leg)
-            write_metadata(path, of_one_image(each))
-            emit(events.Notice(f"no tag was set: `flakeship merge` does that, and reads {path}"))
+    for name, (_, each) in zip(file_names(legs), legs, strict=True):
+        write_metadata(folder / name, of_one_image(each))
+        emit(events.Notice(f"no tag was set: `flakeship merge` does that, and reads {folder / name}"))
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ _NAMES_AT_ONCE: Final = 8
 class Result:
     """An image that is finished: its bytes, where it is now, and how messages call what it was made from.
 
-    `obtained` is what the first of its parts was made from. `before` is what one of its tags named before, None where that
+    `obtained` is what the first of its parts was made from, `others` what those of other platforms were. `before` is what one of its tags named before, None where that
     is new or not known. `zstd` is what zstd would have made of what was packed, if that was much. `times` are None until the caller adds them. `index_annotations` are those of an index of this image
     and others, where it is pushed by its digest alone; the caller makes `leg` of them.
     """
@@ -54,6 +54,7 @@ class Result:
     zstd: ZstdEstimate | None = None
     times: Times | None = None
     index_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    others: tuple[Obtained, ...] = ()
     leg: LegRecord | None = None
 
 
@@ -93,6 +94,7 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
                 before,
                 zstd,
                 index_annotations=later,
+                others=tuple(part.obtained for part in parts[1:]),
             )
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one

@@ -31,7 +31,7 @@ def metadata(made: Result) -> dict[str, Any]:
     why = not_pushed(published)
     return {
         **(where_it_is(packed, published) if references(published) else {}),
-        **_made_from(made.obtained),
+        **_made_from(made.obtained, made.others),
         **({"flakeship.times": made.times.to_json()} if made.times else {}),
         **({"flakeship.leg": made.leg.to_json()} if made.leg else {}),
         "flakeship.diff-ids": {
@@ -46,18 +46,26 @@ def metadata(made: Result) -> dict[str, Any]:
     }
 
 
-def _made_from(obtained: Obtained) -> dict[str, Any]:
-    """What it was made from, as far as that is known: nothing for a `source` outside of the store."""
+def _made_from(obtained: Obtained, others: Sequence[Obtained]) -> dict[str, Any]:
+    """What it was made from, as far as that is known: nothing for a `source` outside of the store.
+
+    `others` are those of other platforms, each of which has paths and a derivation of its own.
+    """
     known: dict[str, Any] = {}
-    if obtained.output:
-        known["flakeship.outputs"] = list(obtained.output.paths)
-        if obtained.output.drv_path:
-            known["flakeship.derivation"] = obtained.output.drv_path
-    elif obtained.remote is None and (path := whole_store_path(obtained.path)):
-        known["flakeship.outputs"] = [path]
+    if paths := dict.fromkeys(path for each in (obtained, *others) for path in _paths_of(each)):
+        known["flakeship.outputs"] = list(paths)
+    if obtained.output and obtained.output.drv_path and not others:
+        known["flakeship.derivation"] = obtained.output.drv_path
     if flake := obtained.flake:
         known["flakeship.flake"] = {"url": flake.url, "revision": flake.revision, "dirty": flake.dirty}
     return known
+
+
+def _paths_of(obtained: Obtained) -> Sequence[str]:
+    if obtained.output:
+        return obtained.output.paths
+    path = whole_store_path(obtained.path) if obtained.remote is None else ""
+    return (path,) if path else ()
 
 
 def where_it_is(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, Any]:
