@@ -10,15 +10,9 @@ from typing import Any, Final
 from flakeship import __doc__ as summary
 from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs
 from flakeship.settings.fields import Input
+from flakeship.settings.meant_by_merge import MEANT_BY_MERGE
 
 _STEP = "publish"
-MEANT_BY_MERGE: Final = {
-    "platforms": "The platforms that the image must have, no more and no fewer: `linux/amd64,linux/arm64`",
-    "images": "Image names without a tag, for bare tags and rules in `tags`. Default: where the legs are",
-    "tags": "Full references, or bare tags and rules. Default: the tags that the legs would have got",
-    "annotations": "Annotations of the index as KEY=VALUE, which win over those of the legs",
-}
-"""Inputs whose words are about one image, as `merge` means them."""
 
 
 def action(image: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flakeship.ci.shipped_folder import DOTENV, FOLDER, METRICS
-from flakeship.rendering.github import MEANT_BY_MERGE
+from flakeship.settings.meant_by_merge import MEANT_BY_MERGE
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 

@@ -6,6 +6,7 @@ import argparse
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from flakeship import __doc__ as summary
@@ -172,13 +173,22 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.Argume
             sub.add_argument("-h", "--help", action=_Help, nargs=0, help="show the usual inputs and exit")
             sub.add_argument("--help-all", action="help", help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
-        for item in declared:
+        for item in _in_words_of(command, declared):
             if item.name == POSITIONAL.get(command):
                 word = "|".join(item.choices) or item.name.upper()
                 sub.add_argument(item.attribute, metavar=word, nargs="?", help=item.help)
             elif takes(command, item):
                 _add_flags(groups[item.heading].add_argument, item)
     return whole
+
+
+def _in_words_of(command: str, declared: Iterable[Input]) -> Iterable[Input]:
+    """The inputs as the command means them."""
+    if command != "merge":
+        return declared
+    from flakeship.settings.meant_by_merge import MEANT_BY_MERGE
+
+    return [replace(item, help=MEANT_BY_MERGE.get(item.name, item.help)) for item in declared]
 
 
 def _add_flags(add: Callable[..., Any], item: Input) -> None:
