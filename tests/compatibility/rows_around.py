@@ -92,6 +92,16 @@ CI: Final = (
         programs=("gitlab-ci-local", "dockerd", "Nix in the action's image", "git in the action's image"),
     ),
     Row(
+        "a job for each platform, which pushes by digest, and a job that merges",
+        "act, gitlab-ci-local",
+        (
+            "e2e/test_act_docs.py::test_two_jobs_push_by_digest_and_a_third_merges",
+            "e2e/test_gitlab_docs.py::test_two_jobs_push_by_digest_and_a_third_merges",
+            "e2e/test_merge.py::test_two_jobs_at_once_and_a_merge_give_an_index",
+        ),
+        programs=("act", "gitlab-ci-local", "dockerd", "docker-registry"),
+    ),
+    Row(
         "variables, sections of the log and reports of GitLab",
         "GitLab and its runner",
         (

@@ -128,6 +128,12 @@ READERS: Final = (
         programs=("dockerd", "docker, the command", "skopeo"),
     ),
     Row(
+        "an index of several platforms: pulled and inspected for each, and given to an engine for its own",
+        "docker, podman, skopeo",
+        ("e2e/test_platforms.py::test_an_engine_is_given_its_own_platform",),
+        programs=("dockerd", "docker, the command", "podman", "skopeo"),
+    ),
+    Row(
         "`oci:`, an OCI layout",
         "skopeo, umoci",
         (

@@ -174,26 +174,55 @@ def test_a_pull_request_of_ones_own_is_built_and_not_pushed(project: Project, re
     assert "pushed=false" in said(run)
 
 
+@pytest.fixture
+def artifacts(tmp_path: Path) -> tuple[str, ...]:
+    """Flags for act, which has no artifact service here: two actions that copy to and from a folder of this machine, in its place."""
+    copies = {
+        "upload": 'mkdir -p "/artifacts/$NAME" && cp $FILES "/artifacts/$NAME"',
+        "download": 'mkdir -p "$FILES" && cp /artifacts/$PATTERN/* "$FILES"',
+    }
+    flags = []
+    for name, run in copies.items():
+        folder = tmp_path / f"{name}-artifact"
+        folder.mkdir()
+        given = {"NAME": "name", "FILES": "path", "PATTERN": "pattern"}
+        step = {"shell": "sh", "run": run, "env": {key: f"${{{{ inputs.{each} }}}}" for key, each in given.items()}}
+        action = {"name": name, "inputs": {each: {} for each in given.values()}}
+        text = json.dumps({**action, "runs": {"using": "composite", "steps": [step]}})
+        (folder / "action.yml").write_text(text)
+        flags += ["--local-repository", f"actions/{name}-artifact@v4={folder}"]
+    (tmp_path / "artifacts").mkdir()
+    return (*flags, "--container-options", f"--volume {tmp_path}/artifacts:/artifacts")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_two_jobs_push_by_digest_and_a_third_merges_by_their_outputs(
-    project: Project, registry: Registry
+@pytest.mark.parametrize(
+    "heading", ["## On GitHub, by artifacts", "## On GitHub, by job outputs", "## On Forgejo"]
+)
+def test_two_jobs_push_by_digest_and_a_third_merges(
+    project: Project, registry: Registry, artifacts: tuple[str, ...], heading: str
 ) -> None:
-    """As the page shows it for Forgejo, whose runner is made of act. The platforms are stated and not built."""
+    """As the page shows it; Forgejo's runner is made of act. The platforms are stated and not built."""
     repository = registry.new_repository()
-    text = shown("## On Forgejo", PLATFORMS).replace("codeberg.org/${{ github.repository }}", "IMAGES")
-    text = text.replace("https://github.com/", "").replace("docker-arm64", "ubuntu-latest")
-    text = text.replace("runs-on: docker", "runs-on: ubuntu-latest")
-    text = re.sub(r" +(username|password): .*\n", "", text)
-    document = loaded(text.replace("IMAGES", f"{registry.host}/{repository}"), "", image="layered")
-    for job in ("amd64", "arm64"):
-        document["jobs"][job]["steps"][-1]["with"]["override-platform"] = f"linux/{job}"
-    merge = document["jobs"]["merge"]["steps"][-1]
-    del merge["with"]["nix-config"]
-    merge["id"] = "merged"
-    document["jobs"]["merge"]["steps"].append({"run": 'echo "digest=${{ steps.merged.outputs.digest }}"'})
+    text = shown(heading, PLATFORMS)
+    for hosted in ("ghcr.io", "codeberg.org"):
+        text = text.replace(f"{hosted}/${{{{ github.repository }}}}", f"{registry.host}/{repository}")
+    for runner in ("docker-arm64", "docker", "ubuntu-24.04-arm", "ubuntu-24.04"):
+        text = re.sub(rf"(run[a-z-]+): {runner}\n", r"\1: ubuntu-latest\n", text)
+    text = re.sub(r" +(username|password): .*\n", "", text.replace("https://github.com/", ""))
+    document = loaded(text, "", image="layered")
+    for name, job in document["jobs"].items():
+        (ours,) = (step for step in job["steps"] if step.get("uses", "").startswith("flakeship/"))
+        if name == "merge":
+            del ours["with"]["nix-config"]
+            ours["id"] = "merged"
+            job["steps"].append({"run": 'echo "digest=${{ steps.merged.outputs.digest }}"'})
+        else:
+            arch = "${{ matrix.arch }}" if name == "build" else name
+            ours["with"]["override-platform"] = f"linux/{arch}"
 
-    run = project.run(document)
+    run = project.run(document, *artifacts)
 
     index = registry.manifest(repository, "main")
     assert index, run
