@@ -155,6 +155,16 @@ NIX: Final = (
         programs=("Nix", "git"),
     ),
     Row(
+        "an attribute for each of several systems, and programs of another processor",
+        "Nix, which another setting lets build for aarch64; qemu, which runs such a program",
+        (
+            "e2e/test_platforms.py::test_two_platforms_of_one_attribute",
+            "e2e/test_platforms.py::test_a_program_of_another_processor_is_built_and_runs",
+        ),
+        programs=("Nix",),
+        imitated="what nixpkgs would build for aarch64",
+    ),
+    Row(
         "the JSON and the messages of other versions",
         "Nix",
         (

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from flakeship.commands.publish.leg import file_names
+from flakeship.commands.publish.leg_files import file_names
 from tests.commands.merge.scene import AMD64, ARM64, BOTH, GITHUB, SHA, Jobs
 from tests.sources.layouts import DOCKER, Layout
 from tests.testbed.github_runner import outputs

@@ -97,7 +97,7 @@ def _leg(result: Result, run_: Run) -> LegRecord:
 
 def _write_legs(legs: Sequence[tuple[str, Result]], folder: Path, emit: events.Emit) -> None:
     """Write the file of each image and of each variant. ResourceError where one can't be written."""
-    from flakeship.commands.publish.leg import file_names
+    from flakeship.commands.publish.leg_files import file_names
 
     for name, (_, each) in zip(file_names(legs), legs, strict=True):
         write_metadata(folder / name, of_one_image(each))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,6 @@ from flakeship.destinations.protocol import Published
 from flakeship.image.model import Packed, PackedIndex
 
 if TYPE_CHECKING:
-    from flakeship.commands.publish.finish import Result
     from flakeship.metadata.context import Context
     from flakeship.nix.flake import FlakeMetadata
 
@@ -21,8 +19,6 @@ LEG: Final = "flakeship.leg"
 
 VERSION: Final = 1
 """Of the record. A reader refuses a higher one: what it does not know may be what tells a wrong leg."""
-
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 FILES: Final = "flakeship-*.json"
 """The names of all such files, as a pattern."""
@@ -75,29 +71,3 @@ def leg_of(
 def run_of(event: Context) -> str:
     """What all jobs of one run of CI have in common, and those of no other; empty on a laptop."""
     return f"{event.platform} {event.repository.full_name} {event.run_id}" if event.run_id else ""
-
-
-def file_names(legs: Sequence[tuple[str, Result]]) -> list[str]:
-    """Return `flakeship-octo-harbour-linux-arm64.json`: named by repository and platform, so that legs lie side by side.
-
-    Each leg comes with the name of its attribute, and the variant of an image behind that. Its file has `debug` in its name;
-    images that go to one repository by several tags have the names of their attributes in theirs.
-    """
-    found: dict[str, list[int]] = {}
-    variants = [bool(place) and legs[place - 1][0] == name for place, (name, _) in enumerate(legs)]
-    for place, (_, each) in enumerate(legs):
-        found.setdefault(_file_name(each, ["debug"] * variants[place]), []).append(place)
-    names = {place: name for name, places in found.items() for place in places}
-    for places in found.values():
-        for place in places if len(places) > 1 else ():
-            attribute, each = legs[place]
-            names[place] = _file_name(each, [attribute, *["debug"] * variants[place]])
-    return [names[place] for place in range(len(legs))]
-
-
-def _file_name(made: Result, within: Sequence[str]) -> str:
-    assert made.leg
-    name = next((item.destination for item in made.published if item.untagged), "image")
-    image = name.partition("/")[2] or name
-    text = "-".join(["flakeship", image, *within, made.leg.platform])
-    return f"{_UNSAFE.sub('-', text)}.json"
