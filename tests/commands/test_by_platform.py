@@ -83,7 +83,10 @@ def test_the_shortest_name_is_written_and_arm_has_its_variant(text: str, name: s
         (["linux"], "is not a platform"),
         (["all"], "is not a platform"),
         (["linux/amd64 linux/arm64"], "is not a platform"),
-        (["linux/amd46"], "'linux/amd46' names an architecture that there is not; did you mean 'linux/amd64'?"),
+        (
+            ["linux/amd46"],
+            "'linux/amd46' names an architecture that there is not; did you mean 'linux/amd64'?",
+        ),
         (["linux/x64"], "an architecture that there is not"),
         (["linux/amd64/v1/x"], "is not a platform"),
         (["darwin/arm64"], "they run Linux"),
@@ -224,7 +227,9 @@ def test_lines_of_a_platform_come_before_the_line_for_all() -> None:
     assert members(".#image", cross) == {"linux/amd64": host, "linux/arm64": ".#image-arm64"}
     assert members(".#image", cross, platforms=BOTH) == {"linux/amd64": host, "linux/arm64": ".#image-arm64"}
     assert members(cross) == {"linux/arm64": ".#image-arm64"}
-    assert members(".#image", cross, platforms=("linux/arm64",)) == {"linux/arm64": ".#image-arm64"}, "a job of each"
+    assert members(".#image", cross, platforms=("linux/arm64",)) == {"linux/arm64": ".#image-arm64"}, (
+        "a job of each"
+    )
     assert members(cross, "linux/amd64=.#x", platforms=("linux/amd64",)) == {"linux/amd64": ".#x"}
     assert members("linux/amd64/v3=.#fast", "linux/amd64=.#x") == {
         "linux/amd64": ".#x",

@@ -186,7 +186,11 @@ def artifacts(tmp_path: Path) -> tuple[str, ...]:
         folder = tmp_path / f"{name}-artifact"
         folder.mkdir()
         given = {"NAME": "name", "FILES": "path", "PATTERN": "pattern"}
-        step = {"shell": "sh", "run": run, "env": {key: f"${{{{ inputs.{each} }}}}" for key, each in given.items()}}
+        step = {
+            "shell": "sh",
+            "run": run,
+            "env": {key: f"${{{{ inputs.{each} }}}}" for key, each in given.items()},
+        }
         action = {"name": name, "inputs": {each: {} for each in given.values()}}
         text = json.dumps({**action, "runs": {"using": "composite", "steps": [step]}})
         (folder / "action.yml").write_text(text)

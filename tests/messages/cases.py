@@ -65,7 +65,7 @@ COMMANDS: Final = (
     Case("Docker's media types with zstd", "publish --source image.tar --to oci:out --media-types docker --compression zstd"),
     Case("A size without a unit", "publish --source image.tar --to oci:out --layer-cache-size 500"),
     Case("A date that is not one", "publish --source image.tar --to oci:out --created yesterday"),
-    Case("A platform that is not one", "publish --source image.tar --to oci:out --platforms amd64"),
+    Case("A platform that is not one", "publish --source image.tar --to oci:out --platforms linux"),
     Case("A user that is not one", "publish --source image.tar --to oci:out --user 'a b'"),
     Case("A port that is not one", "publish --source image.tar --to oci:out --expose http"),
     Case("A variable without a value", "publish --source image.tar --to oci:out --env PATH"),

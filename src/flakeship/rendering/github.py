@@ -5,7 +5,7 @@ https://docs.github.com/actions/reference/metadata-syntax-for-github-actions
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from flakeship import __doc__ as summary
 from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs

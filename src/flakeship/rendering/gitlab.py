@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flakeship.ci.shipped_folder import DOTENV, FOLDER, METRICS
-from flakeship.settings.meant_by_merge import MEANT_BY_MERGE
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
+from flakeship.settings.meant_by_merge import MEANT_BY_MERGE
 
 PUBLISHED_IMAGE: Final = "ghcr.io/flakeship/flakeship:1"
 _REPORT: Final = "flakeship-report"

@@ -12,7 +12,21 @@ _FAMILIAR: Final = ("docker.io/library/", "docker.io/", "localhost/")
 _SHOWN: Final = 20
 _SYSTEMS: Final = frozenset({"linux", "windows", "freebsd", "darwin"})
 ARCHITECTURES: Final = frozenset(
-    "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x".split()
+    [
+        "386",
+        "amd64",
+        "arm",
+        "arm64",
+        "loong64",
+        "mips",
+        "mips64",
+        "mips64le",
+        "mipsle",
+        "ppc64",
+        "ppc64le",
+        "riscv64",
+        "s390x",
+    ]
 )
 """Those of Linux: https://go.dev/doc/install/source#environment."""
 

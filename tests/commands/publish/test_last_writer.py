@@ -24,7 +24,9 @@ def image(architecture: str, revision: str, variant: str = "") -> Image:
 
 def held(architecture: str, revision: str, *, tag: str = "ghcr.io/o/n:1", by: str = "label") -> Any:
     labels = {REVISION: revision} if by == "label" else {}
-    platform = Platform("unknown", "unknown") if architecture == "unknown" else Platform("linux", architecture)
+    platform = (
+        Platform("unknown", "unknown") if architecture == "unknown" else Platform("linux", architecture)
+    )
     return SimpleNamespace(
         reference=tag,
         config={"config": {"Labels": labels or None}},

@@ -76,7 +76,11 @@ def check_labels(images: Sequence[LegImage], emit: events.Emit) -> None:
                 )
         if len(said) < len(images):
             silent = ", ".join(each.leg.name for each in images if not each.labels.get(PREFIX + key))
-            emit(events.Notice(f"the {what} is not compared by labels, for there is no {PREFIX}{key} in {silent}"))
+            emit(
+                events.Notice(
+                    f"the {what} is not compared by labels, for there is no {PREFIX}{key} in {silent}"
+                )
+            )
 
 
 def family_of(images: Sequence[LegImage]) -> Family:

@@ -46,7 +46,8 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
 
         check_members(members, request.choice, plan.places)
     check_beside(request, run)
-    if len(members) > 1 and not request.by_digest:  # of one, what it replaces is looked at when its revision is known
+    # of a single one, what it replaces is looked at when its revision is known
+    if len(members) > 1 and not request.by_digest:
         warn_of_lost(
             [member.platform for member in members], plan.naming.references, plan.existing.images(), run.emit
         )

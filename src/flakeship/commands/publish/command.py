@@ -31,7 +31,7 @@ from flakeship.commands.publish.times import times_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
-from flakeship.errors import Error, ResourceError, UsageError
+from flakeship.errors import Error, ResourceError
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.run_record import RunRecord, ToldOnce
 from flakeship.report.summary import summary_text
