@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -226,6 +227,69 @@ def leg_that_was_not_pushed(jobs: Jobs, files: dict[str, Path]) -> tuple[str, ..
     return (files["amd64"].name, jobs.push(ARM64, "--push", "false").name)
 
 
+def gone_from_one_of_two_repositories(jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    second = f"{jobs.image}/mirror"
+    both = [jobs.push(each, "--tags", f"{jobs.image}:2,{second}:2", text="m") for each in (AMD64, ARM64)]
+    digest = json.loads(both[1].read_text())["containerimage.digest"]
+    del jobs.registry.manifests[f"{jobs.repository}/mirror", digest]  # type: ignore[attr-defined]
+    return tuple(file.name for file in both)
+
+
+def file_without_its_destinations(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    edited(files["arm64"], lambda document: document.pop("flakeship.destinations"))
+    return both(files)
+
+
+def file_whose_references_have_no_digest(jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    digest = json.loads(files["arm64"].read_text())["containerimage.digest"]
+    files["arm64"].write_text(files["arm64"].read_text().replace(f"{jobs.image}@{digest}", f"{jobs.image}:1"))
+    return both(files)
+
+
+def files_of_another_registry_than_their_tags(jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    for file in files.values():
+        file.write_text(file.read_text().replace(f"{jobs.image}@", f"evil.example/{jobs.repository}@"))
+    return both(files)
+
+
+def tags_of_another_owner(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    for file in files.values():
+        changed(file, tags=["ghcr.io/other/app:1"])
+    return both(files)
+
+
+def artifact_as_a_leg(jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    """What oras pushes has a manifest, and no config of an image."""
+    own = json.loads(files["arm64"].read_text())["containerimage.digest"]
+    media_type, data = jobs.registry.manifests[jobs.repository, own]  # type: ignore[attr-defined]
+    data = data.replace(b"vnd.oci.image.config.v1", b"vnd.oci.empty.v1")
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    jobs.registry.manifests[jobs.repository, digest] = media_type, data  # type: ignore[attr-defined]
+    return (f"{jobs.image}@{digest}", files["amd64"].name)
+
+
+def platform_of_another_leg(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    return (f"amd64={files['arm64'].name}", files["amd64"].name)
+
+
+def platform_twice(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    return (*both(files), "--platforms", "linux/arm64/v8")
+
+
+def several_lines_in_one(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    return (",".join(both(files)),)
+
+
+def folder_by_the_name_of_a_leg(jobs: Jobs, _files: dict[str, Path]) -> tuple[str, ...]:
+    (jobs.folder / "flakeship-folder.json").mkdir()
+    return (".",)
+
+
+def nothing_but_brackets(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    files["arm64"].write_text("[" * 100_000)
+    return both(files)
+
+
 def rule_that_asks_nix(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
     return (*both(files), "--tags", "type=nix,value=hash")
 
@@ -264,6 +328,17 @@ WRONG: dict[Wrong, tuple[int, str]] = {
     no_tag_for_references: (2, "nothing says how to tag the image"),
     leg_that_was_not_pushed: (7, "was not pushed: `--push` is false"),
     rule_that_asks_nix: (2, "`type=nix` asks the flake"),
+    gone_from_one_of_two_repositories: (7, "/mirror any more"),
+    file_without_its_destinations: (2, "no whole leg: it has no 'flakeship.destinations'"),
+    file_whose_references_have_no_digest: (2, "flakeship-arm64.json is no whole leg: it gives sha256:"),
+    files_of_another_registry_than_their_tags: (7, "than the legs, which are at evil.example/"),
+    tags_of_another_owner: (7, "the tag ghcr.io/other/app:1 is in another repository than the legs"),
+    artifact_as_a_leg: (4, "is no image: it names no config of an image"),
+    platform_of_another_leg: (2, "is said to be linux/amd64, and it says linux/arm64"),
+    platform_twice: (2, "and one of them twice"),
+    several_lines_in_one: (2, "there is no file flakeship-amd64.json,flakeship-arm64.json"),
+    folder_by_the_name_of_a_leg: (2, "flakeship-folder.json can't be read: Is a directory"),
+    nothing_but_brackets: (2, "flakeship-arm64.json is no leg: it is nested too deeply"),
 }
 
 
@@ -327,6 +402,30 @@ def test_an_immutable_tag_is_named_and_keeps_its_image(
     assert done.code == 5
     assert f"the tag {repository.image}:1 is immutable and names another image: {there}" in done.log
     assert registry.digest(repository.repository, "1") == there
+
+
+def test_a_tag_that_was_moved_before_another_failed_is_told(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, registry: MemoryRegistry
+) -> None:
+    """Of two repositories one takes its tag, and the other refuses."""
+    jobs = Jobs(registry, jobs.folder, registry.new_repository())
+    two = f"{jobs.image}:moved,{jobs.image}/mirror:moved"
+    legs = [jobs.push(platform, "--tags", two, text="moved").name for platform in (AMD64, ARM64)]
+    own = MemoryRegistry.answer
+
+    def answered(self: MemoryRegistry, asked: Asked) -> Answer:
+        if asked.method == "PUT" and asked.path.endswith(f"{jobs.repository}/manifests/moved"):
+            return Answer(403, {"Content-Type": "application/json"}, b'{"errors": [{"code": "DENIED"}]}')
+        return own(self, asked)  # the tags are set one repository after the other
+
+    monkeypatch.setattr(MemoryRegistry, "answer", answered)
+    done = jobs.merge(*legs, "--platforms", BOTH)
+    assert done.code == 5, done.log
+    assert not done.stdout
+    assert registry.digest(f"{jobs.repository}/mirror", "moved")
+    assert not registry.digest(jobs.repository, "moved")
+    assert f" set: {jobs.image}/mirror:moved" in done.log
+    assert f"not set: {jobs.image}:moved" in done.log
 
 
 def test_references_of_another_commit_or_image_are_refused_by_their_labels(jobs: Jobs) -> None:
