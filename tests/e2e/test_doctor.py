@@ -44,9 +44,12 @@ def test_all_is_well_and_nothing_is_built_or_sent(
     repository = basic_registry.new_repository()
     flake = make_flake(fresh=True)
     given = {"FLAKESHIP_USERNAME": basic_registry.username, "FLAKESHIP_PASSWORD": basic_registry.password}
-    done = doctor(".#hello", f"{basic_registry.host}/{repository}:1", cwd=flake, **given)
+    platforms = ("--platforms", "linux/amd64,linux/arm64")
+    done = doctor(".#hello", f"{basic_registry.host}/{repository}:1", *platforms, cwd=flake, **given)
     assert done.returncode == 0, done.stderr
     assert "building" not in done.stderr
+    for system in ("x86_64-linux", "aarch64-linux"):
+        assert f".#packages.{system}.hello evaluates to /nix/store/" in done.stdout
     assert "takes images, with the inputs `username` and `password`" in done.stdout
     assert f"clock        this machine's clock agrees with that of {basic_registry.host}" in done.stdout
     assert basic_registry.password not in done.stdout + done.stderr

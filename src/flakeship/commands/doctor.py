@@ -134,9 +134,8 @@ def _flake(settings: Settings, run_: Run) -> Iterator[Finding]:
         return
     from flakeship.nix.untracked import untracked_files
 
-    buildable = subject_of(settings, run_).buildable
-    assert buildable is not None
-    files = untracked_files(buildable.installable, environ=run_.runtime.environ)
+    buildables = subject_of(settings, run_).buildables
+    files = untracked_files(buildables[0].installable, environ=run_.runtime.environ)
     if files:
         more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
         yield Finding(
@@ -145,9 +144,9 @@ def _flake(settings: Settings, run_: Run) -> Iterator[Finding]:
             f"git does not track {', '.join(files[:_SHOWN])}{more}, so Nix does not see them",
             "run `git add --intent-to-add FILE` for those that the flake needs",
         )
-    described = buildable.description()
-    made = " ".join(described.paths) or "a path that only a build can tell"
-    yield Finding("flake", "ok", f"{buildable} evaluates to {made}")
+    for each in buildables:  # one for each platform
+        made = " ".join(each.description().paths) or "a path that only a build can tell"
+        yield Finding("flake", "ok", f"{each} evaluates to {made}")
 
 
 def _destinations(settings: Settings, run_: Run) -> Iterator[Finding]:
