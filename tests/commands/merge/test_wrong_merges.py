@@ -73,6 +73,13 @@ def another_revision(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
     return both(files)
 
 
+def tree_with_changes(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
+    changed(files["arm64"], revision="")
+    flake = {"url": "git+file:///app", "revision": None, "dirty": True}
+    edited(files["arm64"], lambda document: document.update({"flakeship.flake": flake}))
+    return both(files)
+
+
 def another_run(_jobs: Jobs, files: dict[str, Path]) -> tuple[str, ...]:
     changed(files["arm64"], run="github octo/harbour 6")
     return both(files)
@@ -298,6 +305,7 @@ WRONG: dict[Wrong, tuple[int, str]] = {
     missing_leg: (7, "there is no leg for linux/arm64"),
     missing_leg_of_a_folder: (7, "there is no leg for linux/arm64"),
     another_revision: (7, "linux/arm64 (flakeship-arm64.json) is of another revision"),
+    tree_with_changes: (7, "than linux/amd64 (flakeship-amd64.json): a working tree with changes, and not"),
     another_run: (7, "linux/arm64 (flakeship-arm64.json) is of another run"),
     digest_of_another_image: (7, "linux/arm64 (flakeship-arm64.json) states the config"),
     two_digests_in_one_file: (2, "flakeship-arm64.json is no whole leg: it gives"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from flakeship import events
 from flakeship.commands.merge.legs import Leg
 from flakeship.errors import RejectedError
 from flakeship.image.model import Platform
+
+
+_CHANGED: Final = "a working tree with changes"
 
 
 def check_alike(legs: Sequence[Leg], emit: events.Emit) -> None:
@@ -31,7 +35,7 @@ def check_alike(legs: Sequence[Leg], emit: events.Emit) -> None:
     _compare(
         legs,
         "revision",
-        lambda leg: leg.revision,
+        _revision_of,
         emit,
         hint="build all platforms from one commit, in one run",
     )
@@ -96,9 +100,14 @@ def _compare(
                 f"{leg.name} is of another {what} than {known[0].name}: {of(leg)}, and not {of(known[0])}",
                 hint=hint,
             )
-    silent = [leg.name for leg in legs if not of(leg)]
+    silent = [leg.name for leg in legs if of(leg) in {"", _CHANGED}]
     if silent and len(legs) > 1:
         emit(events.Notice(f"the {what} is not compared, for nothing says that of {', '.join(silent)}"))
+
+
+def _revision_of(leg: Leg) -> str:
+    """The commit; what has changes is of none, and so not of the same as a leg that is. Two of these may differ or not."""
+    return leg.revision or (_CHANGED if leg.flake and leg.flake.get("dirty") else "")
 
 
 def _named(leg: Leg) -> str:
