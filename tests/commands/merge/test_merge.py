@@ -147,7 +147,9 @@ def test_the_same_legs_in_any_order_and_any_form_give_the_same_index(jobs: Jobs)
         file.rename(nested / file.stem / file.name)
     texts = [json.dumps(json.loads(file.read_text())) for file in nested.rglob("*.json")]
     digests = set()
-    stated = [f"{json.loads(text)['flakeship.leg']['platform'].removeprefix('linux/')}={text}" for text in texts]
+    stated = [
+        f"{json.loads(text)['flakeship.leg']['platform'].removeprefix('linux/')}={text}" for text in texts
+    ]
     for number, lines in enumerate([["legs"], ["legs/*/flakeship-*.json"], texts, texts[::-1], stated]):
         done = jobs.merge("--platforms", BOTH, INPUT_LEGS="\n".join(lines), INPUT_TAGS=f"tag{number}")
         assert done.code == 0, done.log

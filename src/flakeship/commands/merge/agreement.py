@@ -10,7 +10,6 @@ from flakeship.commands.merge.legs import Leg
 from flakeship.errors import RejectedError
 from flakeship.image.model import Platform
 
-
 _CHANGED: Final = "a working tree with changes"
 
 
