@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -463,15 +463,26 @@ def test_an_index_that_a_build_makes_is_chosen_from(
     assert registry.manifest(repository, "3") == index
 
 
-def test_a_program_of_another_processor_is_built_and_runs(
-    ship: Ship, registry: Registry, flake: Path, git: Callable[..., str], tmp_path: Path
-) -> None:
-    emulator = shutil.which("qemu-aarch64-static")
-    assert emulator, "Debian's package qemu-user-static has it"
-    shutil.copy(emulator, flake / "bin/qemu")
+@pytest.fixture
+def arm64_flake(flake: Path, git: Callable[..., str]) -> Path:
+    """The flake with what its attribute `emulated` needs: qemu, and a program that it executes while it is built."""
+    shutil.copy(emulator(), flake / "bin/qemu")
     (flake / "bin/program").write_bytes(arm64_program())
     (flake / "bin/program").chmod(0o755)
     git(flake, "add", "-A")
+    return flake
+
+
+def emulator() -> str:
+    found = shutil.which("qemu-aarch64-static")
+    assert found, "Debian's package qemu-user-static has it"
+    return found
+
+
+@pytest.mark.usefixtures("arm64_flake")
+def test_a_program_of_another_processor_is_built_and_runs(
+    ship: Ship, registry: Registry, tmp_path: Path
+) -> None:
     repository = registry.new_repository()
     ended = ship(".#emulated", f"{registry.host}/{repository}:1", "--platforms", BOTH, "--base", "none")
     assert ended.code == 0, ended.stderr
@@ -482,5 +493,47 @@ def test_a_program_of_another_processor_is_built_and_runs(
         with tarfile.open(fileobj=io.BytesIO(blob)) as tar:
             tar.extractall(tmp_path / "image")
     (program,) = (tmp_path / "image").glob("nix/store/*-emulated/bin/emulated")
-    subprocess.run([emulator, program, tmp_path / "written"], check=True)
+    subprocess.run([emulator(), program, tmp_path / "written"], check=True)
     assert (tmp_path / "written").read_bytes() == arm64_program()
+
+
+@pytest.fixture
+def binfmt() -> Iterator[None]:
+    """The kernel executes programs for arm64 by qemu, as long as the test lasts. It takes root, and is the whole machine's."""
+    place = Path("/proc/sys/fs/binfmt_misc")
+    mounted = not (place / "register").exists()
+    if mounted:
+        subprocess.run(["mount", "-t", "binfmt_misc", "none", place], check=True)
+    entry = place / "flakeship-test-arm64"
+    try:
+        magic = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+        (place / "register").write_text(f":{entry.name}:M::{magic}::{emulator()}:F")
+        yield
+    finally:
+        if entry.exists():
+            entry.write_text("-1")
+        if mounted:
+            subprocess.run(["umount", place], check=True)
+    assert not entry.exists()
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("arm64_flake", "binfmt")
+def test_docker_runs_the_image_of_another_processor(
+    ship: Ship, registry: Registry, dockerd: Docker, tmp_path: Path
+) -> None:
+    name = f"{registry.host}/{registry.new_repository()}:1"
+    assert ship(".#emulated", name, "--platforms", BOTH, "--base", "none").code == 0
+    out = tmp_path / "out"
+    out.mkdir()
+    out.chmod(0o777)  # the image is of a user without rights
+    dockerd("pull", "-q", "--platform", "linux/arm64", name)
+    try:
+        inspected = json.loads(dockerd("image", "inspect", name))[0]
+        assert inspected["Architecture"] == "arm64"
+        (program,) = inspected["Config"]["Entrypoint"]
+        dockerd("run", "--rm", "--platform", "linux/arm64", "-v", f"{out}:/out", name, "/out/written")
+        assert program.endswith("/bin/emulated")
+    finally:
+        dockerd("image", "rm", "-f", name)
+    assert (out / "written").read_bytes() == arm64_program()
