@@ -7,6 +7,7 @@ runs while it is built and after it was published: no interpreter is registered 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -21,6 +22,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
+from tests.sources.store_trees import image_json, layer_json
 from tests.testbed import archives
 from tests.testbed.archive_shapes import archive
 from tests.testbed.command import Ended, Publish
@@ -461,6 +464,30 @@ def test_an_index_that_a_build_makes_is_chosen_from(
     again = ship("--flake", lines, "--tags", f"{host}:3")
     assert (again.code, built(again)) == (0, 0), again.stderr
     assert registry.manifest(repository, "3") == index
+
+
+def test_images_of_nix2container(
+    ship: Ship, registry: Registry, flake: Path, nix_environ: Mapping[str, str], git: Callable[..., str]
+) -> None:
+    """Each says what it is for; one that says something else is refused before anything is sent."""
+    (flake / "shared").write_text(str(uuid.uuid4()))
+    add = ("nix", "store", "add-file", "--name", "shared", str(flake / "shared"))
+    path = subprocess.run(add, env=nix_environ, capture_output=True, text=True, check=True).stdout.strip()
+    tar = b"".join(tar_pieces([LayerPath(path.encode())], WriterVersion()))
+    for name, architecture in (("amd64", "amd64"), ("arm64", "arm64"), ("wrong", "amd64")):
+        layer = layer_json(f"sha256:{hashlib.sha256(tar).hexdigest()}", {"path": path})
+        (flake / f"archives/{name}.tar").write_bytes(image_json([layer], arch=architecture))
+    git(flake, "add", "-A")
+    repository = registry.new_repository()
+    name = f"{registry.host}/{repository}"
+    ended = ship(".#image", f"{name}:1", "--platforms", BOTH)
+    assert ended.code == 0, ended.stderr
+    children = children_at(registry, repository, index_at(registry, repository, "1"))
+    assert len({layer["digest"] for each in children for layer in each["layers"]}) == 1
+    wrong = ship(".#wrong", f"{name}:2", "--platforms", BOTH)
+    assert wrong.code == 7, wrong.stderr
+    assert "its image says that it is for linux/amd64" in wrong.stderr
+    assert registry.manifest(repository, "2") is None
 
 
 @pytest.fixture
