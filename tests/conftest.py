@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.testbed.podman",
     "tests.testbed.command",
     "tests.testbed.ssh",
+    "tests.testbed.machines",
 ]
 
 # How long an example takes says how busy the machine is. Whoever waits for a run has half of what CI tries.

@@ -31,6 +31,18 @@ def new_key(path: Path, kind: str = "ed25519", *options: str) -> str:
     return path.read_text()
 
 
+@pytest.fixture(scope="session")
+def what_sshd_wants() -> Iterator[None]:
+    """Root's sshd has its folder; one that was there stays."""
+    made = os.geteuid() == 0 and not _OF_ROOT.exists()
+    if made:
+        _OF_ROOT.mkdir(mode=0o755, exist_ok=True)
+    yield
+    if made:
+        with contextlib.suppress(OSError):
+            _OF_ROOT.rmdir()
+
+
 @dataclass(frozen=True, slots=True)
 class SshServer:
     """`key` is the private key that it takes, `known` its line of known_hosts, `asked` what clients wanted to run."""
@@ -50,7 +62,7 @@ class SshServer:
 
 
 @pytest.fixture(scope="session")
-def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+def ssh_server(tmp_path_factory: pytest.TempPathFactory, what_sshd_wants: None) -> Iterator[SshServer]:
     """One for all tests; each connection has an sshd of its own, so that the port is free when it is taken."""
     folder = tmp_path_factory.mktemp("sshd")
     new_key(folder / "host")
@@ -79,9 +91,6 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
         daemon_threads = True
         allow_reuse_address = True
 
-    made = os.geteuid() == 0 and not _OF_ROOT.exists()
-    if made:
-        _OF_ROOT.mkdir(mode=0o755)
     with Server(("127.0.0.1", 0), Serves) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -90,9 +99,6 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
         yield SshServer(port, key, f"[127.0.0.1]:{port} {kind} {public}", log, commands)
         server.shutdown()
         thread.join()
-    if made:
-        with contextlib.suppress(OSError):
-            _OF_ROOT.rmdir()
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""The inputs `ssh-key` and `ssh-known-hosts`: files of this run, and the variables by which git takes them where Nix fetches."""
+"""The inputs `ssh-key` and `ssh-known-hosts`: files of this run, and the variables by which git and Nix take them.
+
+Git takes them where Nix fetches; Nix itself where it reaches a builder or a far store.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +9,29 @@ import contextlib
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from flakeship.confinement.leftover_secrets import removed_with_us
 from flakeship.errors import BuildError, ResourceError, advice
+from flakeship.nix.machine import Machine
+from flakeship.nix.ssh_config import OF_THE_KEY, OF_THE_USER, STRICT, nix_sshopts, quoted, ssh_config
 from flakeship.nix.ssh_hosts import known_hosts
 from flakeship.nix.ssh_key import private_key
 from flakeship.settings.declaration import Settings
 
-_OPTIONS: Final = (
-    "BatchMode=yes",
-    # Neither the user's configuration nor the first connection decides whom to believe.
-    "StrictHostKeyChecking=yes",
-    "UpdateHostKeys=no",
-    "CheckHostIP=no",
-    # A connection that others hold open would be that of another key, and ours would outlive this run.
-    "ControlMaster=no",
-    "ControlPath=none",
-    "ClearAllForwardings=yes",
-    "ForwardAgent=no",
-    "PermitLocalCommand=no",
-)
-_OF_THE_KEY: Final = ("IdentitiesOnly=yes", "IdentityAgent=none")
-_OF_THE_USER: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-
 
 @dataclass(frozen=True, slots=True)
 class OpenSsh:
-    """`variables` are for Nix, whose git then uses the files; `key` is the key's own, or None."""
+    """`variables` are for Nix, whose git then uses the files, and for Nix itself where machines were given.
+
+    `key` is the key's own file, or None; `hosts` is that of known_hosts.
+    """
 
     variables: Mapping[str, str]
     key: Path | None
+    hosts: Path
 
     @contextlib.contextmanager
     def without_key(self) -> Iterator[None]:
@@ -70,14 +62,17 @@ class SshAccess:
         return cls(key, known_hosts(settings.ssh_known_hosts))
 
     @contextlib.contextmanager
-    def opened(self, folder: Path, environ: Mapping[str, str]) -> Iterator[OpenSsh]:
+    def opened(
+        self, folder: Path, environ: Mapping[str, str], machines: Sequence[Machine] = ()
+    ) -> Iterator[OpenSsh]:
         """The files, in the private `folder`: the key goes with the block, and with this process.
 
-        BuildError where there is no ssh, ResourceError where the files can't be written.
+        `machines` are all that Nix is to reach in this run, builders and a far store: they need one file together.
+        BuildError where there is no ssh, ResourceError where the files can't be written, UsageError as `nix_sshopts`.
         """
         if not shutil.which("ssh", path=environ.get("PATH", os.defpath)):
             raise BuildError(
-                "there is no `ssh` in PATH, by which git would use ssh-key and ssh-known-hosts",
+                "there is no `ssh` in PATH, by which git and Nix would use ssh-key and ssh-known-hosts",
                 hint="install an ssh client (apt-get install openssh-client, nix profile install nixpkgs#openssh)",
             )
         key, hosts = folder / "ssh-key" if self.key else None, folder / "ssh-known-hosts"
@@ -86,10 +81,24 @@ class SshAccess:
                 _write(hosts, self.hosts)
                 if key:
                     _write(key, self.key)
-                yield OpenSsh({"GIT_SSH_COMMAND": _command(key, hosts), "GIT_SSH_VARIANT": "ssh"}, key)
+                variables = {"GIT_SSH_COMMAND": _command(key, hosts), "GIT_SSH_VARIANT": "ssh"}
+                if machines:
+                    variables["NIX_SSHOPTS"] = _write_config(folder, machines, key, hosts)
+                yield OpenSsh(variables, key, hosts)
             finally:
                 if key:
                     key.unlink(missing_ok=True)
+
+
+def _write_config(folder: Path, machines: Sequence[Machine], key: Path | None, hosts: Path) -> str:
+    """Write the ssh_config and the host keys that are for one machine alone; return NIX_SSHOPTS."""
+    own = [folder / f"ssh-host-key-{number}" for number, _ in enumerate(machines, 1)]
+    for file, machine in zip(own, machines, strict=True):
+        if machine.host_key:
+            _write(file, f"{machine.alias} {machine.host_key}\n")
+    config = folder / "ssh-config"
+    _write(config, ssh_config(machines, key=key, hosts=hosts, own_hosts=own))
+    return nix_sshopts(config)
 
 
 def _write(path: Path, text: str) -> None:
@@ -105,13 +114,8 @@ def _write(path: Path, text: str) -> None:
 
 def _command(key: Path | None, hosts: Path) -> str:
     """Git hands it to a shell, and ssh splits the values of its options once more."""
-    options: list[str] = [*_OPTIONS, f"UserKnownHostsFile={' '.join((_quoted(hosts), *_OF_THE_USER))}"]
+    options = [*STRICT, ("UserKnownHostsFile", " ".join((quoted(hosts), *OF_THE_USER)))]
     if key:
         # not by -i, which looks for the file before tokens are expanded
-        options += [*_OF_THE_KEY, f"IdentityFile={_quoted(key)}"]
-    return shlex.join(["ssh", *(f"-o{option}" for option in options)])
-
-
-def _quoted(path: Path) -> str:
-    """A path in which ssh finds no blank and no token: ssh_config(5), TOKENS."""
-    return f'"{path}"'.replace("%", "%%")
+        options += [*OF_THE_KEY, ("IdentityFile", quoted(key))]
+    return shlex.join(["ssh", *(f"-o{name}={value}" for name, value in options)])

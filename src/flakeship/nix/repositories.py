@@ -11,6 +11,7 @@ from typing import Final
 from flakeship.errors import BuildError, Error, NotAllowedError
 from flakeship.nix.cause import Cause
 from flakeship.nix.failure import Failure
+from flakeship.nix.ssh_failure import SshCause, host_of, quoted, ssh_failure
 from flakeship.nix.untracked import lines_about_absence
 
 LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
@@ -67,18 +68,17 @@ def _unknown_host(failure: Failure) -> Error | None:
     """The refusal of ssh to speak to a host; None where it is something else that failed."""
     if "Host key verification failed" not in failure.around:
         return None
-    changed = re.search(r"[Hh]ost key for (\S+) has changed", failure.around)
-    unknown = re.search(r"No \S+ host key is known for (\S+) and", failure.around)
-    detail = "\n".join(line for line in failure.around.splitlines() if "@@@" not in line)
-    if changed:
+    known = ssh_failure(failure.around)
+    detail, named = quoted(failure.around), host_of(failure.around)
+    if known and known.cause is SshCause.CHANGED_HOST_KEY:
         return NotAllowedError(
-            f"the host {changed[1]} shows another key than the one that is known: somebody may be in its "
+            f"the host {named} shows another key than the one that is known: somebody may be in its "
             f"place. Nothing of {failure.installable} was fetched from it",
             hint="compare the key that it shows with the one that it publishes; if it has a new one, mend the line of "
             "ssh-known-hosts, or of ~/.ssh/known_hosts",
             detail=detail,
         )
-    host = f"the host {unknown[1]}" if unknown else "a host"
+    host = f"the host {named}" if named else "a host"
     return NotAllowedError(
         f"{host} is not known, and ssh fetches nothing of {failure.installable} from a stranger",
         hint="give its line by the input ssh-known-hosts: `ssh-keyscan HOST` prints it (`-p PORT`); compare it with what the "

@@ -1,0 +1,111 @@
+"""Machines by ssh: how their addresses are read and named, and what real ones answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from flakeship.commands.ssh_access import SshAccess
+from flakeship.errors import UsageError
+from flakeship.events import ignore
+from flakeship.nix.command import Nix
+from flakeship.nix.machine import Address, Answer, Machine, ask_all, new_alias
+from flakeship.nix.ssh_failure import SshCause
+from flakeship.settings.declaration import Settings
+from tests.testbed.machines import MakeMachine
+from tests.testbed.ssh import new_key
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "alias"),
+    [
+        ("b1", Address("b1"), "b1"),
+        ("ssh-ng://nix@b1.example", Address("b1.example", "nix"), "b1.example"),
+        ("ssh://b1:2222?compress=true", Address("b1", "", 2222, "compress=true"), "b1-2222"),
+        ("nix@[fe80::1%eth0]:22", Address("fe80::1%eth0", "nix", 22), "fe80--1-eth0-22"),
+        ("[::1]", Address("::1"), "1"),
+    ],
+)
+def test_an_address_is_read(text: str, address: Address, alias: str) -> None:
+    assert Address.parse(text, "builders") == address
+    assert new_alias(address, ()) == alias
+    assert new_alias(address, (alias,)) == f"{alias}-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("https://b1", "https:// is no scheme"),
+        ("ssh-ng://", "no address"),
+        ("-oProxyCommand=x", "no address"),
+        ("b1:ssh", "the port"),
+        ("b1:0", "the port"),
+        ("nix:hunter2@b1", "no address"),
+        ("ssh-ng://b 1", "no address"),
+        ("b1/nix", "no address"),
+    ],
+)
+def test_another_address_is_refused(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=r"^builders: ") as caught:
+        Address.parse(text, "builders")
+    assert words in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.slow
+def test_all_are_asked_at_the_same_time_and_each_says_what_is_wrong(
+    make_machine: MakeMachine, nix_environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    """Machines whose host key is known from `ssh-known-hosts`, from the machine's own field, or not at all."""
+    good = make_machine("good")
+    new_key(tmp_path / "other")
+    other = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closed:
+        gone = closed.getsockname()[1]
+        closed.close()
+        answers = _asked(
+            {**os.environ, **nix_environ},
+            tmp_path,
+            Settings(ssh_key=good.key, ssh_known_hosts=(good.known,)),
+            [
+                (good.address, {}),
+                (good.address, {"host_key": good.host_key}),
+                (good.address, {"host_key": other}),
+                (good.address, {"key": tmp_path / "other"}),
+                (f"root@localhost:{good.port}", {}),
+                (f"root@127.0.0.1:{silent.getsockname()[1]}", {"host_key": other}),
+                (f"root@127.0.0.1:{gone}", {"host_key": other}),
+            ],
+        )
+    assert [answer.failure and answer.failure.cause for answer in answers] == [
+        None,
+        None,
+        SshCause.CHANGED_HOST_KEY,
+        SshCause.REFUSED_KEY,
+        SshCause.UNKNOWN_HOST,
+        SshCause.SILENT,
+        SshCause.NO_ROUTE,
+    ]
+    good.kill()
+
+
+def _asked(
+    environ: Mapping[str, str], folder: Path, settings: Settings, wanted: list[tuple[str, dict[str, object]]]
+) -> list[Answer]:
+    machines: list[Machine] = []
+    for text, own in wanted:
+        address = Address.parse(text, "builders")
+        alias = new_alias(address, [machine.alias for machine in machines])
+        machines.append(Machine(address, alias, **own))  # type: ignore[arg-type]
+    with SshAccess.of(settings).opened(folder, environ, machines) as ssh:
+        nix = Nix.find(environ={**environ, **ssh.variables}, emit=ignore)
+        begun = time.monotonic()
+        answers = ask_all(nix, machines, patience=3)
+        assert time.monotonic() - begun < 5
+    assert [answer.machine for answer in answers] == machines
+    return answers
