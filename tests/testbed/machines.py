@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import platform
 import shlex
+import shutil
 import signal
 import socketserver
 import subprocess
@@ -17,9 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.testbed import archives
 from tests.testbed.nix import NIX_CONFIG
 from tests.testbed.ssh import SSHD, new_key
 
+THIS_SYSTEM = f"{platform.machine()}-linux"
 _SERVE = """\
 #!/bin/sh
 # What sshd runs for the client: Nix there, whose /nix and /etc/nix are the folders of this machine.
@@ -192,3 +196,37 @@ def _served(machine: FarMachine) -> Iterator[None]:
         yield
         stop()
         thread.join()
+
+
+def write_joined(folder: Path, *, salt: str = "", seconds: float = 0, system: str = THIS_SYSTEM) -> None:
+    """A flake whose package `joined` needs `left` and `right`, each of which says `started` and takes so many seconds.
+
+    `joined` fails where its salt is `broken`.
+    """
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy(archives.BUSYBOX, folder / "busybox")
+    for name in ("mkdir", "cp", "sleep", "false"):
+        (folder / "bin" / name).unlink(missing_ok=True)
+        (folder / "bin" / name).symlink_to("../busybox")
+    (folder / "flake.nix").write_text(
+        f"""{{
+  outputs = {{ self }}: let
+    made = name: script: derivation {{
+      inherit name;
+      system = "{system}";
+      builder = "${{self}}/busybox";
+      args = [ "sh" "-c" script ];
+      PATH = "${{self}}/bin";
+      salt = "{salt}";
+    }};
+    part = name: made name "echo started; sleep {seconds}; mkdir $out; cp ${{self}}/busybox $out/${{name}}";
+  in {{
+    packages.{system} = rec {{
+      left = part "left";
+      right = part "right";
+      joined = made "joined" "echo joining; {"false" if salt == "broken" else "true"} && mkdir -p $out/bin && cp ${{left}}/left $out/bin/joined; cp ${{right}}/right $out/lib";
+    }};
+  }};
+}}
+"""
+    )

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
 from flakeship.errors import BuildError, Error
-from flakeship.nix.build import BuildOutput, build
+from flakeship.nix.build import BuildOutput, build, words_for
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState, sandbox_state
 from flakeship.nix.configuration import settings as nix_settings
@@ -25,7 +25,10 @@ from flakeship.settings.declaration import Settings
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
     from flakeship.commands.connections import Connections
+    from flakeship.commands.remote_builders import RemoteBuilders
     from flakeship.commands.ssh_access import OpenSsh
+    from flakeship.nix.machine import Machine
+    from flakeship.nix.remote_builder import RemoteBuilder
 
 _ASKED_ALREADY: Final = ("tarball-ttl", str(7 * 24 * 3600))
 """Seconds for which Nix takes what it has fetched without asking again."""
@@ -37,7 +40,7 @@ class Builder:
 
     `folder` is private and outlives every build. `cache_inputs` is
     None where no input names a cache; caches are closed by `scope`, when all is built. `ssh` is None where no input
-    is for it.
+    is for it; `builders` are other machines that it reaches.
     """
 
     nix: Nix
@@ -48,6 +51,7 @@ class Builder:
     emit: events.Emit
     scope: contextlib.ExitStack
     ssh: OpenSsh | None = None
+    builders: tuple[RemoteBuilder, ...] = ()
     described: dict[Installable, Derivation] = field(default_factory=dict, init=False, repr=False)
     """What was evaluated for many attributes at once, by those who look at many before any is built."""
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
@@ -63,13 +67,15 @@ class Builder:
         if installable not in self._built:
             plan = self._cache_plan
             with self.building():
+                nix = self._to_build_with((installable,), lambda nix: words_for(nix, installable, described))
                 self._built[installable] = build(
-                    self.configured,
+                    nix,
                     installable,
                     emit=self.emit,
                     described=described,
                     watch=plan.watch if plan else (),
                     extra_environ=plan.environ if plan else None,
+                    elsewhere=self._elsewhere,
                 )
             for built in plan.built if plan else ():
                 built(self._built[installable])
@@ -94,16 +100,18 @@ class Builder:
         """Build all of them in one call of Nix, as `build` does one; what this run has built is not built again."""
         new = {each.installable: each for each in wanted if each.installable not in self._built}
         if len(new) > 1:
-            from flakeship.nix.build import build_together
+            from flakeship.nix.build import build_together, words_together
 
             plan = self._cache_plan
             with self.building():
+                described = described_together(tuple(new.values()))
                 made = build_together(
-                    self.configured,
-                    described_together(tuple(new.values())),
+                    self._to_build_with(tuple(new), lambda nix: words_together(nix, described)),
+                    described,
                     emit=self.emit,
                     watch=plan.watch if plan else (),
                     extra_environ=plan.environ if plan else None,
+                    elsewhere=self._elsewhere,
                 )
             self._built |= made
             for output in made.values():
@@ -114,14 +122,26 @@ class Builder:
     # docs/decisions.md#the-ssh-key-is-the-runs-file
     @property
     def evaluates_first(self) -> bool:
-        """Whether builders may read our files, of which `ssh-key` is one: then all is fetched before anything is built."""
+        """Whether what is built may read our files, of which `ssh-key` is one: then all is fetched before anything is built.
+
+        Not where Nix needs the key while it builds, to reach other machines.
+        """
+        return self._key_is_open and not self.builders
+
+    @property
+    def _key_is_open(self) -> bool:
         return self.ssh is not None and self.ssh.key is not None and not self.sandbox.holds
 
     @contextlib.contextmanager
     def building(self) -> Iterator[None]:
-        """Around whatever builds: `ssh-key` is away where a builder could read it."""
+        """Around whatever builds: `ssh-key` is away where what is built could read it."""
         with self.ssh.without_key() if self.ssh and self.evaluates_first else contextlib.nullcontext():
             yield
+
+    @cached_property
+    def _known(self) -> Mapping[str, Any]:
+        """The settings of Nix by name."""
+        return nix_settings(self.nix)
 
     @cached_property
     def sandbox(self) -> SandboxState:
@@ -129,15 +149,42 @@ class Builder:
 
         UsageError where what is built would not be in /nix/store: nothing is built before this is asked.
         """
-        known = nix_settings(self.nix)
-        check_store(self.nix, known)
-        state = sandbox_state(self.nix, known=known)
+        check_store(self.nix, self._known)
+        state = sandbox_state(self.nix, known=self._known)
         if self.sandbox_required and not state.holds:
             raise BuildError(
                 f"`sandbox` is `required`, but {state}",
                 hint="run where Nix may make namespaces, or set `sandbox: auto`",
             )
         return state
+
+    @cached_property
+    def _elsewhere(self) -> RemoteBuilders | None:
+        """The other machines of this run; None where none is named, and this machine builds."""
+        if not self.builders and self._known.get("max-jobs") != 0:
+            return None
+        from flakeship.commands.remote_builders import RemoteBuilders
+
+        remote = RemoteBuilders(builders=self.builders, ssh=self.ssh, known=self._known, emit=self.emit)
+        remote.check(self.nix)
+        return remote
+
+    def _to_build_with(
+        self, installables: Sequence[Installable], words: Callable[[Nix], Sequence[str]]
+    ) -> Nix:
+        """The Nix that builds them: where something must be built, with the machines that answer. Errors as `RemoteBuilders.ready`."""
+        nix, remote = self.configured, self._elsewhere
+        if remote is None:
+            return nix
+        from flakeship.nix.to_build import to_build
+
+        derivations = to_build(nix, installables, words(nix))
+        if not derivations:  # or the evaluation fails, which the build itself reports
+            return nix
+        ready = remote.ready(nix, derivations)
+        if self._key_is_open:
+            remote.warn_of_key()
+        return ready
 
     @cached_property
     def configured(self) -> Nix:
@@ -236,12 +283,14 @@ def open_builder(
     connections: Callable[[], Connections],
     folder: Path,
     scope: contextlib.ExitStack,
+    cwd: Path,
 ) -> Builder:
     """Find the Nix of this machine, set up as the inputs say. BuildError if Nix is not installed.
 
-    UsageError for an `ssh-key` or `ssh-known-hosts` that can't be used.
+    UsageError for `builders`, an `ssh-key` or `ssh-known-hosts` that can't be used.
     """
-    ssh = _open_ssh(settings, environ, folder, scope)
+    builders = _builders(settings, cwd)
+    ssh = _open_ssh(settings, environ, folder, scope, [each.machine for each in builders])
     nix = Nix.find(
         environ={**environ, **(ssh.variables if ssh else {})},
         emit=emit,
@@ -263,17 +312,30 @@ def open_builder(
         emit=emit,
         scope=scope,
         ssh=ssh,
+        builders=builders,
     )
 
 
+def _builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:
+    if not settings.builders:
+        return ()
+    from flakeship.commands.remote_builders import read_builders
+
+    return read_builders(settings, cwd)
+
+
 def _open_ssh(
-    settings: Settings, environ: Mapping[str, str], folder: Path, scope: contextlib.ExitStack
+    settings: Settings,
+    environ: Mapping[str, str],
+    folder: Path,
+    scope: contextlib.ExitStack,
+    machines: Sequence[Machine],
 ) -> OpenSsh | None:
-    if not settings.ssh_key and not settings.ssh_known_hosts:
+    if not settings.ssh_key and not settings.ssh_known_hosts and not machines:
         return None
     from flakeship.commands.ssh_access import SshAccess
 
-    return scope.enter_context(SshAccess.of(settings).opened(folder, environ))
+    return scope.enter_context(SshAccess.of(settings).opened(folder, environ, machines))
 
 
 def _cache_inputs(settings: Settings) -> CacheInputs | None:

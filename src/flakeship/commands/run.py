@@ -109,6 +109,7 @@ class Run:
             connections=lambda: self.connections,
             folder=self.store.directory,
             scope=self.scope,
+            cwd=self.runtime.cwd,
         )
 
     @cached_property

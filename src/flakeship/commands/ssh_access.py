@@ -10,16 +10,21 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from flakeship import process
+from flakeship.confinement import variables
 from flakeship.confinement.leftover_secrets import removed_with_us
 from flakeship.errors import BuildError, ResourceError, advice
 from flakeship.nix.machine import Machine
 from flakeship.nix.ssh_config import OF_THE_KEY, OF_THE_USER, STRICT, nix_sshopts, quoted, ssh_config
-from flakeship.nix.ssh_hosts import known_hosts
+from flakeship.nix.ssh_hosts import found_by_keygen, known_hosts
 from flakeship.nix.ssh_key import private_key
 from flakeship.settings.declaration import Settings
+
+_OF_ALL: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,41 @@ class OpenSsh:
     variables: Mapping[str, str]
     key: Path | None
     hosts: Path
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def knows(self, machine: Machine) -> bool:
+        """Whether ssh knows a host key of the machine: asked of ssh's own programs, and of no other machine."""
+        return bool(machine.host_key or self.host_key(machine))
+
+    def host_key(self, machine: Machine) -> str:
+        """`TYPE KEY` that ssh believes; of several the first, and empty where it would believe none."""
+        name = self._looked_up(machine)
+        files = [self.hosts, *(Path(file).expanduser() for file in (*OF_THE_USER, *_OF_ALL))]
+        for file in files:
+            argv = ("ssh-keygen", "-F", name, "-f", str(file))
+            done = process.run(argv, environ=variables.PLAIN.of(self.environ), timeout=10)
+            if key := found_by_keygen(done.stdout.decode(errors="replace")):
+                return key
+        return ""
+
+    def _looked_up(self, machine: Machine) -> str:
+        """The name by which ssh looks for the key: the user's own configuration may give the machine another one."""
+        config = self.variables["NIX_SSHOPTS"].split()
+        user = f"{machine.address.user}@" if machine.address.user else ""
+        done = process.run(
+            ("ssh", *config, "-G", f"{user}{machine.alias}"),
+            environ=variables.PLAIN.of(self.environ),
+            timeout=10,
+        )
+        said = dict(
+            line.split(maxsplit=1)
+            for line in done.stdout.decode(errors="replace").splitlines()
+            if " " in line
+        )
+        if alias := said.get("hostkeyalias"):
+            return alias
+        host, port = said.get("hostname", machine.address.host), said.get("port", "22")
+        return host if port == "22" else f"[{host}]:{port}"
 
     @contextlib.contextmanager
     def without_key(self) -> Iterator[None]:
@@ -81,10 +121,10 @@ class SshAccess:
                 _write(hosts, self.hosts)
                 if key:
                     _write(key, self.key)
-                variables = {"GIT_SSH_COMMAND": _command(key, hosts), "GIT_SSH_VARIANT": "ssh"}
+                given = {"GIT_SSH_COMMAND": _command(key, hosts), "GIT_SSH_VARIANT": "ssh"}
                 if machines:
-                    variables["NIX_SSHOPTS"] = _write_config(folder, machines, key, hosts)
-                yield OpenSsh(variables, key, hosts)
+                    given["NIX_SSHOPTS"] = _write_config(folder, machines, key, hosts)
+                yield OpenSsh(given, key, hosts, environ)
             finally:
                 if key:
                     key.unlink(missing_ok=True)

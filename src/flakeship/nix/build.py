@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from flakeship.errors import BuildError
 from flakeship.events import BuildLog, Emit, Warned
@@ -21,6 +21,16 @@ from flakeship.process import NotStartedError
 
 _SYSTEMS: Final = re.compile(r"[a-z0-9_]+-(?:linux|darwin)")
 _HINT_NO_CLIENT: Final = "check the client; the build runs without it, and nothing is pushed to the cache"
+
+
+class Elsewhere(Protocol):
+    """The machines that build for this one."""
+
+    def again(self, failure: Failure) -> Nix | None:
+        """What a failed build is done again with; None where it failed for good. It may raise an error that says more."""
+
+    def tell(self, machines: Mapping[str, str]) -> None:
+        """Take what the build gave to others: stores of machines by derivation. Called once, at a good end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +58,15 @@ class BuildOutput:
 
 @dataclass(frozen=True, slots=True)
 class _Client:
-    """The command that runs `nix build`, such as `cachix watch-exec`; without words Nix runs by itself."""
+    """The command that runs `nix build`, such as `cachix watch-exec`; without words Nix runs by itself.
+
+    `elsewhere` is asked when a build has failed.
+    """
 
     argv: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     patience: float = 60
+    elsewhere: Elsewhere | None = None
 
 
 def build(
@@ -64,6 +78,7 @@ def build(
     watch: Sequence[str] = (),
     extra_environ: Mapping[str, str] | None = None,
     patience: float = 60,
+    elsewhere: Elsewhere | None = None,
 ) -> BuildOutput:
     """Build the installable; no link to the result is made.
 
@@ -71,12 +86,13 @@ def build(
 
     `watch` holds the first words of a command that runs `nix`, such as a cache's client, and only that command sees
     `extra_environ`. It is ended when it prints nothing for `patience` seconds after the build. Neither `watch` nor a
-    cache that `Nix.with_options` added fails the build: if one breaks, the build runs again without it.
+    cache that `Nix.with_options` added fails the build: if one breaks, the build runs again without it. `elsewhere` is asked
+    whether another failure is one of the machine that built, and not of what was built.
 
     Raises BuildError or ResourceError, which name the derivation and quote the end of its log.
     """
     words = words_for(nix, installable, described)
-    client = _Client(tuple(watch), extra_environ or {}, patience)
+    client = _Client(tuple(watch), extra_environ or {}, patience, elsewhere)
     return read_build(nix, installable, _attempt(nix, (installable,), words, client, emit))
 
 
@@ -88,6 +104,7 @@ def build_together(
     watch: Sequence[str] = (),
     extra_environ: Mapping[str, str] | None = None,
     patience: float = 60,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[Installable, BuildOutput]:
     """Build several installables of flakes in one call of Nix, which shares its builders among them.
 
@@ -95,9 +112,8 @@ def build_together(
     that is not found is left out. All else is as of `build`; an error names the one that it is about, else the first.
     """
     installables = tuple(wanted)
-    words = [word for each in installables for word in installables_for(nix, each, wanted[each])]
-    client = _Client(tuple(watch), extra_environ or {}, patience)
-    stdout = _attempt(nix, installables, ("--", *words), client, emit)
+    client = _Client(tuple(watch), extra_environ or {}, patience, elsewhere)
+    stdout = _attempt(nix, installables, words_together(nix, wanted), client, emit)
     found: dict[str, dict[str, str]] = {}
     for drv_path, outputs in _results(nix, stdout):
         found.setdefault(drv_path, {}).update(outputs)
@@ -140,12 +156,12 @@ def _attempt(
         if not client.argv:
             raise BuildError(error.message, hint="check that no other job removes Nix") from error
         emit(Warned(error.message, hint=_HINT_NO_CLIENT))
-        return _attempt(nix, installables, what, _Client(), emit)
+        return _attempt(nix, installables, what, _Client(elsewhere=client.elsewhere), emit)
     if returncode != 0 and client.argv and not log.errors:
         ended = f"{client.argv[0]}, under which the build ran, ended with exit code {returncode}"
         if not stdout and not log.nix_started:
             emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
-            return _attempt(nix, installables, what, _Client(), emit)
+            return _attempt(nix, installables, what, _Client(elsewhere=client.elsewhere), emit)
         if stdout:
             emit(
                 Warned(
@@ -159,6 +175,8 @@ def _attempt(
         if not failure.cache:
             if failure.may_be_cached:
                 return _attempt(nix.without_evaluation_cache(), installables, what, client, emit)
+            if client.elsewhere and (other := client.elsewhere.again(failure)):
+                return _attempt(other, installables, what, client, emit)
             raise explain_failure(failure)
         emit(
             Warned(
@@ -169,12 +187,19 @@ def _attempt(
         return _attempt(nix.without_caches(), installables, what, client, emit)
     for text in log.errors:
         emit(BuildLog(text))  # these errors did not fail the build, and may say why it took so long
+    if client.elsewhere:
+        client.elsewhere.tell(log.machines)
     return stdout
 
 
 def words_for(nix: Nix, installable: Installable, described: Derivation | None = None) -> tuple[str, ...]:
     """Return the last arguments of a nix command: options, `--` and the installable, once for each output where need be."""
     return (*installable.options, "--", *installables_for(nix, installable, described))
+
+
+def words_together(nix: Nix, wanted: Mapping[Installable, Derivation]) -> tuple[str, ...]:
+    """Return the last arguments of a nix command about several installables of flakes."""
+    return ("--", *(word for each in wanted for word in installables_for(nix, each, wanted[each])))
 
 
 def installables_for(

@@ -85,8 +85,11 @@ def may_choose_substituters(nix: Nix) -> bool:
     https://nix.dev/manual/nix/latest/command-ref/conf-file#conf-trusted-users
     """
     values = settings(nix)
-    if not uses_daemon(nix, values):
-        return True
+    return not uses_daemon(nix, values) or is_trusted_by_daemon(nix, values)
+
+
+def is_trusted_by_daemon(nix: Nix, values: Mapping[str, Any]) -> bool:
+    """Whether the daemon that builds trusts this user: only then it heeds substituters and builders that a user names."""
     for verb in ("store info", "store ping"):  # renamed in Nix 2.19; before 2.14 its JSON has no `trusted`
         done = nix.run(verb, "--json", timeout=10)
         if done.returncode == 0 and (trusted := _trusted(done.stdout)) is not None:

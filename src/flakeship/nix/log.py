@@ -25,6 +25,7 @@ class Log:
     """Reads the log line by line, and keeps what explains a failure.
 
     `errors` are Nix's error messages; `tails` are the last lines of each builder's log, by derivation path;
+    `machines` are the stores, such as `ssh-ng://b1`, that the derivations were given to that others built;
     `other_lines` are the last lines that are not in Nix's format. `nix_started` is True once a line was.
     """
 
@@ -33,6 +34,7 @@ class Log:
     tails: dict[str, deque[str]] = field(default_factory=dict)
     other_lines: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
     nix_started: bool = False
+    machines: dict[str, str] = field(default_factory=dict)
     _derivations: dict[int, str] = field(default_factory=dict)
     _builds: set[int] = field(default_factory=set)
     _progress: BuildProgress | None = None
@@ -68,7 +70,11 @@ class Log:
         if message["type"] == _BUILDS:
             self._builds.add(message["id"])
         if message["type"] == _BUILD:
-            self._derivations[message["id"]] = message["fields"][0]
+            fields: list[Any] = [*message["fields"], ""]
+            drv, machine = fields[:2]
+            self._derivations[message["id"]] = drv
+            if machine:  # which tells of the same build once more, and has no name for itself
+                self.machines[drv] = machine
         self._emit_lines(message.get("text", ""), message["level"])
 
     def _result(self, kind: int, activity: int, fields: list[Any]) -> None:

@@ -55,6 +55,21 @@ def known_hosts(lines: Sequence[str]) -> str:
     return "".join(f"{text}\n" for text in (*(line.text for line in read), *added))
 
 
+def found_by_keygen(printed: str) -> str:
+    """`TYPE KEY` of the first line that `ssh-keygen -F HOST` printed; empty where it found none, or only a key that is revoked.
+
+    A certificate authority's key is no host's, but shows that the host is known.
+    """
+    for line in printed.splitlines():
+        words = line.split()
+        if not words or words[0] in ("#", "@revoked"):
+            continue
+        fields = words[words[0] in _MARKERS :]
+        if len(fields) >= 3 and is_host_key(fields[1], fields[2]):
+            return " ".join(fields[1:3])
+    return ""
+
+
 def _read(line: str, number: int) -> _Line:
     words = line.split()
     if words[0].startswith("@") and words[0] not in _MARKERS:
@@ -67,13 +82,13 @@ def _read(line: str, number: int) -> _Line:
     if len(fields) < 3:
         raise _refused(number, "has not the host, the type and the key")
     hosts, kind, key = fields[:3]
-    if not _is_of(kind, key):
+    if not is_host_key(kind, key):
         raise _refused(number, "holds no key of the type that it names")
     return _Line(tuple(hosts.split(",")), line)
 
 
-def _is_of(kind: str, key: str) -> bool:
-    """Whether a key begins with its type, as RFC 4253, section 6.6 has it."""
+def is_host_key(kind: str, key: str) -> bool:
+    """Whether `key` is Base64 of a key of the type `kind`, with which it begins (RFC 4253, section 6.6)."""
     try:
         data = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):

@@ -12,7 +12,6 @@ from typing import Final
 
 from flakeship.errors import UsageError
 
-_INPUT: Final = "ssh-key"
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.*?)\n-----END \1-----", re.DOTALL)
 _BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 _KINDS: Final = frozenset(
@@ -26,12 +25,19 @@ _WHOLE: Final = (
 )
 
 
-def private_key(text: str) -> str:
+def private_key(text: str, name: str = "ssh-key") -> str:
     """Return the key as ssh reads it from a file: line feeds between lines, and one at the end.
 
-    UsageError for what is no private key, for several, for one with a passphrase, and for one that was cut. None of them
-    quotes the text.
+    UsageError for what is no private key, for several, for one with a passphrase, and for one that was cut. They call it
+    by `name`, and none of them quotes the text.
     """
+    try:
+        return _mended(text)
+    except UsageError as refused:  # it lacks the subject
+        raise UsageError(f"{name} {refused.message}", hint=refused.hint) from None
+
+
+def _mended(text: str) -> str:
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").splitlines()
     mended = "\n".join(line.strip() for line in lines).strip()
     found = _BLOCK.fullmatch(mended)
@@ -149,4 +155,4 @@ def _damaged() -> UsageError:
 
 
 def _refused(why: str, hint: str) -> UsageError:
-    return UsageError(f"{_INPUT} {why}", hint=hint)
+    return UsageError(why, hint=hint)

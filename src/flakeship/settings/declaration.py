@@ -285,10 +285,19 @@ class Settings:
         default=(),
         commands=NAMERS,
     )
+    builders: tuple[str, ...] = _nix(
+        "lines",
+        "Machines that build for this one, as Nix writes them: `HOST SYSTEMS KEY JOBS SPEED FEATURES MANDATORY HOST-KEY`, of which "
+        "HOST alone is needed (`USER@HOST:PORT`). Several by `;` or one a line, or `@FILE`. They are reached by `ssh-key` and "
+        "`ssh-known-hosts`",
+        default=(),
+        commands=NAMERS,
+        text_in=NAMERS,
+    )
     ssh_key: str = _nix(
         "text",
-        "The private key to fetch flakes and inputs over ssh (`git+ssh://`): its text, without a passphrase. Builders do not "
-        "get it",
+        "The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh://`): its text, without a "
+        "passphrase. What is built does not get it",
         secret=True,
         commands=NAMERS,
     )

@@ -44,7 +44,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l impure -d 'Eva
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l builders -d 'Machines that build for this one, as Nix writes them' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix -d 'The name of a Cachix cache to pull from' -x
@@ -144,7 +145,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l impure -d 'Evalua
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
-complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l builders -d 'Machines that build for this one, as Nix writes them' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix -d 'The name of a Cachix cache to pull from' -x
@@ -238,7 +240,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l impure -d 'Eval
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l builders -d 'Machines that build for this one, as Nix writes them' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix -d 'The name of a Cachix cache to pull from' -x
@@ -300,7 +303,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l impure -d 'Ev
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l allow-unfree -d 'Allow packages with an unfree licence' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
-complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-key-file -d 'The private key to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l builders -d 'Machines that build for this one, as Nix writes them' -x
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l explain -d 'Print the rule that gave each tag' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l bake -d 'Print a definition for `docker buildx bake`' -x -a 'true false'
