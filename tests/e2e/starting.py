@@ -23,11 +23,11 @@ def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
     temporary.mkdir()
     started: list[Running] = []
 
-    def run(*flags: str, cwd: Path = tmp_path) -> Running:
+    def run(*flags: str, cwd: Path = tmp_path, **environ: str) -> Running:
         process = subprocess.Popen(
             [sys.executable, "-m", "flakeship", "publish", *flags],
             cwd=cwd,
-            env={**nix_environ, "TMPDIR": str(temporary)},
+            env={**nix_environ, "TMPDIR": str(temporary), **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import uuid
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.starting import Start
 from tests.testbed.command import Ended, Publish
 from tests.testbed.machines import THIS_SYSTEM, FarMachine, MakeMachine, write_joined
+from tests.testbed.ssh import new_key
 
 pytestmark = pytest.mark.slow
 
 ALL_THERE = ("--nix-config", "max-jobs = 0")
 
 
-def built(publish: Publish, flake: Path, *machines: FarMachine, flags: tuple[str, ...] = ALL_THERE) -> Ended:
-    lines = [f"{machine.address} {THIS_SYSTEM}" for machine in machines]
-    return publish(
-        *("--flake", f"path:{flake}#joined", "--to", "oci:image", "--log-level", "debug", *flags),
-        FLAKESHIP_BUILDERS="\n".join(lines),
-        FLAKESHIP_SSH_KEY=machines[0].key,
-        FLAKESHIP_SSH_KNOWN_HOSTS="\n".join(machine.known for machine in machines),
-    )
+def flags_for(flake: Path, *more: str) -> tuple[str, ...]:
+    return ("--flake", f"path:{flake}#joined", "--to", "oci:image", "--log-level", "debug", *more)
+
+
+def reaching(*machines: FarMachine) -> dict[str, str]:
+    """The inputs by which these machines are reached."""
+    return {
+        "FLAKESHIP_BUILDERS": "\n".join(f"{machine.address} {THIS_SYSTEM}" for machine in machines),
+        "FLAKESHIP_SSH_KEY": machines[0].key,
+        "FLAKESHIP_SSH_KNOWN_HOSTS": "\n".join(machine.known for machine in machines),
+    }
+
+
+def built(
+    publish: Publish,
+    flake: Path,
+    *machines: FarMachine,
+    flags: tuple[str, ...] = ALL_THERE,
+    **environ: str,
+) -> Ended:
+    return publish(*flags_for(flake, *flags), **{**reaching(*machines), **environ})
+
+
+def refused(done: Ended, code: int, machine: FarMachine) -> str:
+    """What a run says that ends with `code` and has built nothing; its key is nowhere in it."""
+    assert done.code == code, done.stderr
+    assert "building '" not in done.stderr
+    assert machine.key.splitlines()[1] not in done.stderr
+    return done.stderr[done.stderr.index("error: ") :]
 
 
 def who_built(done: Ended, machine: FarMachine) -> set[str]:
@@ -55,3 +79,140 @@ def test_both_machines_build_and_the_log_says_what(
     done = built(publish, flake, first, second)
     assert done.code == 0
     assert len(first.commands) == asked, "nothing is built, so nobody is asked"
+
+
+def test_a_machine_that_is_away_is_left_out_by_its_name(
+    publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    away, there = make_machine("away"), make_machine("there")
+    away.kill()
+    done = built(publish, flake, away, there)
+    assert done.code == 0, done.stderr
+    assert (
+        f"the builder {away.address} is left out: no connection comes about (Connection refused)"
+        in done.stderr
+    )
+    assert who_built(done, there) == {"joined", "left", "right"}
+    there.kill()
+    write_joined(flake, salt=str(uuid.uuid4()))
+    said = refused(built(publish, flake, away, there), 3, away)
+    assert "no builder is free, and `max-jobs` is 0" in said
+    assert away.address in said
+    assert there.address in said
+    done = built(publish, flake, away, there, flags=())
+    assert done.code == 0, "this machine builds"
+    assert done.stderr.count("is left out") == 2
+
+
+@pytest.mark.parametrize("others", ["another", "this one", "nobody"])
+def test_a_machine_that_dies_while_it_builds_is_done_without(
+    others: str, start: Start, flake: Path, make_machine: MakeMachine
+) -> None:
+    dying = make_machine("dying")
+    machines = [dying, make_machine("other")] if others == "another" else [dying]
+    write_joined(flake, salt=str(uuid.uuid4()), seconds=1)
+    flags = () if others == "this one" else ALL_THERE
+    run = start(*flags_for(flake, *flags), **reaching(*machines))
+    assert run.stderr
+    seen = []
+    for line in run.stderr:
+        seen.append(line)
+        if "started" in line:
+            dying.kill()
+            break
+    _, rest = run.communicate(timeout=60)
+    said = "".join(seen) + rest
+    lost = f"the builder {dying.address} was lost while it built "
+    assert lost in said, said
+    if others == "nobody":
+        assert run.returncode == 3
+        assert f"error: {lost}" in said
+        assert f"no other machine builds for {THIS_SYSTEM}" in said
+    else:
+        assert run.returncode == 0, said
+        assert f"warning: {lost}" in said
+
+
+def test_who_is_not_whom_it_says_it_is_builds_nothing(
+    publish: Publish, flake: Path, make_machine: MakeMachine, tmp_path: Path
+) -> None:
+    """Nor is it left out without a word: another host key, no host key, and a key that it does not take."""
+    machine, other = make_machine("b1"), make_machine("other")
+    host = machine.known.split()[0]
+    changed = built(publish, flake, machine, FLAKESHIP_SSH_KNOWN_HOSTS=f"{host} {other.host_key}")
+    said = refused(changed, 5, machine)
+    assert f"the builder {machine.address} can't be used: it shows another host key" in said
+    assert not machine.commands
+    unknown = built(publish, flake, machine, FLAKESHIP_SSH_KNOWN_HOSTS=other.known)
+    said = refused(unknown, 2, machine)
+    assert f"builders: the host key of {machine.address} is not known" in said
+    assert f"ssh-keyscan -p {machine.port} 127.0.0.1" in said
+    assert "nix build" not in unknown.stderr
+    barred = built(publish, flake, machine, FLAKESHIP_SSH_KEY=new_key(tmp_path / "barred"))
+    assert "it does not take the key (Permission denied)" in refused(barred, 5, machine)
+
+
+def test_the_eighth_field_and_the_third_say_all_that_is_needed(
+    publish: Publish, flake: Path, make_machine: MakeMachine, tmp_path: Path
+) -> None:
+    """From a file, as /etc/nix/machines holds them; without any of the other inputs."""
+    machine = make_machine("b1")
+    key = tmp_path / "key"
+    key.write_text(machine.key)
+    key.chmod(0o600)
+    host_key = base64.b64encode(machine.host_key.encode()).decode()
+    line = f"ssh://{machine.address} {THIS_SYSTEM} {key} 2 1 - - {host_key}  # mine"
+    (tmp_path / "machines").write_text(f"# who builds\n\n{line}\n")
+    done = publish(*flags_for(flake, *ALL_THERE, "--builders", "@machines"))
+    assert done.code == 0, done.stderr
+    assert who_built(done, machine) == {"joined", "left", "right"}
+
+
+def test_nobody_may_build(publish: Publish, flake: Path) -> None:
+    done = publish(*flags_for(flake, *ALL_THERE))
+    assert done.code == 2
+    assert (
+        "`max-jobs` is 0, so this machine builds nothing, and no builder is named for 3 derivations"
+        in done.stderr
+    )
+
+
+def test_a_machine_that_does_not_trust_us_says_so(
+    publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    machine = make_machine("b1", trusts="somebody-else")
+    done = built(publish, flake, machine)
+    assert done.code == 5, done.stderr
+    said = done.stderr[done.stderr.index("error: ") :]
+    assert f"the builder {machine.address} does not trust its user" in said
+    assert "`trusted-users`" in said
+
+
+def test_what_no_machine_builds_for_names_the_ways_out(
+    publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    machine = make_machine("b1")
+    write_joined(flake, salt=str(uuid.uuid4()), system="riscv64-linux")
+    done = publish(
+        *flags_for(flake)[2:],
+        "--flake",
+        f"path:{flake}#packages.riscv64-linux.joined",
+        *ALL_THERE,
+        **reaching(machine),
+    )
+    assert done.code == 3, done.stderr
+    said = done.stderr[done.stderr.index("error: ") :]
+    assert "riscv64-linux" in said
+    for way in ("`--builders`", "binfmt", "cross"):
+        assert way in said
+
+
+def test_a_build_that_fails_elsewhere_fails_once(
+    publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    machine = make_machine("b1")
+    write_joined(flake, salt="broken")
+    done = built(publish, flake, machine)
+    assert done.code == 3
+    assert "building joined failed: its builder exited with code 1" in done.stderr
+    assert done.stderr.count("joined> joining") == 1

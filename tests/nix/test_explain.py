@@ -94,7 +94,7 @@ def test_a_full_disk_is_recognised_in_the_builder_and_in_nix(nix: Nix) -> None:
 def test_a_package_for_another_system_names_both_systems(nix: Nix, version: str) -> None:
     error = explained(nix, WRONG_SYSTEM[version])
     assert error.message == "github:o/r#image is for aarch64-linux, and this machine is x86_64-linux"
-    assert "remote builder" in error.hint
+    assert "`builders`" in error.hint
     assert "qemu" in error.hint
     assert "extra-platforms = aarch64-linux" in error.hint
 

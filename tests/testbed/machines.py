@@ -34,7 +34,7 @@ exec sh -c "$SSH_ORIGINAL_COMMAND"'
 """
 _DAEMON = """\
 mount --bind {folder}/nix /nix && {conf}
-export HOME={folder} NIX_CONFIG="$(cat {folder}/nix.conf)" NIX_DAEMON_SOCKET_PATH={folder}/socket
+export HOME={folder} NIX_CONFIG="$(cat {folder}/nix.conf)" NIX_REMOTE=local NIX_DAEMON_SOCKET_PATH={folder}/socket
 exec nix-daemon
 """
 

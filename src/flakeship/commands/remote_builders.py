@@ -16,6 +16,7 @@ from flakeship.events import Emit, Notice, Warned
 from flakeship.nix.build import derivation_document
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import is_trusted_by_daemon, uses_daemon
+from flakeship.nix.elsewhere import NOT_TRUSTED, not_trusted
 from flakeship.nix.failure import Failure
 from flakeship.nix.machine import Answer, Machine, ask_all
 from flakeship.nix.remote_builder import WHERE, RemoteBuilder, files_of, parse_builders
@@ -27,6 +28,12 @@ from flakeship.settings.declaration import Settings
 from flakeship.store_paths import name_of_derivation
 
 _LARGEST: Final = 1 << 20
+_BUILT: Final = r"(?:builder for|Cannot build) '(/nix/store/[^'\n]+\.drv)'"
+_ENDED: Final = re.compile(
+    r"(?m)^ *error: (?:unexpected end-of-file|Nix daemon disconnected|[^'\n]*Broken pipe).*$"
+)
+"""What Nix says where the program on the other side is gone, with nothing that a build has printed."""
+
 _READS_PORTS: Final = (2, 34)
 _TRUST: Final = "name the user in `trusted-users` of nix.conf, which the daemon reads when it starts"
 
@@ -148,7 +155,7 @@ class RemoteBuilders:
             )
         self._repeated, self._free = True, left
         done = failure.log.machines.items()
-        self._built |= {drv: store for drv, store in done if store != machine.machine.store}
+        self._built |= {drv: store for drv, store in done if store not in machine.stores}
         self.emit(Warned(what, hint="look at that machine; the build runs again without it"))
         return self._with(failure.nix, left)
 
@@ -156,8 +163,7 @@ class RemoteBuilders:
         """Say which machine built what: `machines` are stores by derivation, as `Log` has them."""
         machines, self._built = {**self._built, **machines}, {}
         for each in self.builders:
-            stores = (each.machine.store, each.line_for_daemon(None, "").split()[0])
-            built = sorted(name_of_derivation(drv) for drv, store in machines.items() if store in stores)
+            built = sorted(name_of_derivation(drv) for drv, store in machines.items() if store in each.stores)
             if built:
                 more = f" and {counted(len(built) - 5, 'more')}" if len(built) > 5 else ""
                 self.emit(Notice(f"the builder {each.machine} built {', '.join(built[:5])}{more}"))
@@ -218,17 +224,23 @@ class RemoteBuilders:
             )
 
     def _lost(self, failure: Failure) -> tuple[RemoteBuilder, str, SshFailure] | None:
-        """The machine that was lost, the derivation that it was building, and why."""
-        why = ssh_failure(f"{failure.said}\n{failure.around}")
-        if why is None:
-            return None
-        machines = failure.log.machines
-        failed = [drv for drv in re.findall(r"/nix/store/\S+?\.drv", failure.said) if drv in machines]
-        for drv in dict.fromkeys((*failed, *reversed(machines))):
-            for each in self.builders:
-                if each.machine.store == machines[drv]:
-                    return each, drv, self._reason(failure.nix, each.machine, why)
+        """The machine that was lost, the derivation that it was building, and why.
+
+        Nix says of it only that a builder failed: a machine that reports a failure of its own is named with the derivation.
+        """
+        for drv in re.findall(_BUILT, failure.said):
+            builder = self._builder_of(failure.log.machines.get(drv, ""))
+            if builder is None or f"build of '{drv}' on " in failure.said:
+                continue
+            if re.search(NOT_TRUSTED, failure.said):
+                raise not_trusted(f"the builder {builder.machine}", failure.end)
+            ended = "\n".join(_ENDED.findall(failure.said))
+            if why := ssh_failure(f"{ended}\n{failure.around}"):
+                return builder, drv, self._reason(failure.nix, builder.machine, why)
         return None
+
+    def _builder_of(self, store: str) -> RemoteBuilder | None:
+        return next((each for each in self.builders if store in each.stores), None)
 
     def _reason(self, nix: Nix, machine: Machine, why: SshFailure) -> SshFailure:
         """Why the machine can't be reached now says more than that its connection was closed."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from flakeship.errors import BuildError, Error, ResourceError
-from flakeship.nix import missing, refusals, repositories
+from flakeship.nix import elsewhere, missing, refusals, repositories
 from flakeship.nix.cause import Cause
 from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure
@@ -27,10 +27,6 @@ _OF_URLS: Final = "!$&'()*+,;=:@/?%"
 _NO_LETTER_OF_URLS: Final = r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]"
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
-_LINUX_FOR_A_MAC: Final = (
-    "give Nix a machine with Linux: `nix.linux-builder.enable = true;` of nix-darwin, nix-rosetta-builder, the native Linux "
-    "builder of Determinate Nix, or a remote one by `nix-config: builders = …`; or build in CI"
-)
 
 
 def explain_failure(failure: Failure) -> Error:
@@ -137,29 +133,6 @@ def _hash_mismatch(failure: Failure, found: re.Match[str]) -> Error:
     return BuildError(
         f"the source {name_of_derivation(found['drv'])} is not what the flake says: its hash is {found['got']}, not {found['specified']}",
         hint="put the new hash into the flake if the author of the source changed it; if not, somebody tampered with it",
-        detail=failure.end,
-    )
-
-
-def _system(failure: Failure, found: re.Match[str]) -> Error:
-    wanted, have = found["wanted"] or found["wanted2"], found["have"] or found["have2"]
-    features = (found["features"] or found["features2"] or found["features3"] or "").strip()
-    if features and wanted == have:
-        return BuildError(
-            f"{failure.installable} needs a machine with the features {features}",
-            hint="use a runner that has them (`kvm` needs /dev/kvm), or set `nix-config: system-features = …`",
-            detail=failure.end,
-        )
-    if have.endswith("-darwin") and wanted.endswith("-linux"):
-        return BuildError(
-            f"{failure.installable} is for {wanted}, and this machine is {have}",
-            hint=_LINUX_FOR_A_MAC,
-            detail=failure.end,
-        )
-    return BuildError(
-        f"{failure.installable} is for {wanted}, and this machine is {have}",
-        hint=f"build on a runner for {wanted}, name a remote builder (`nix-config: builders = …`), "
-        f"or install qemu's binfmt handlers and set `nix-config: extra-platforms = {wanted}`",
         detail=failure.end,
     )
 
@@ -302,14 +275,10 @@ _CAUSES: Final = (
         rf"hash mismatch in fixed-output derivation {_DRV}:\s+specified:\s+(?P<specified>\S+)\s+got:\s+(?P<got>\S+)",
         _hash_mismatch,
     ),
+    *elsewhere.TRUST_CAUSES,
     Cause(_BUILDER, _builder, source=True),
     Cause(_NO_SPACE.pattern, _no_space),
-    Cause(
-        r"a '(?P<wanted>[^']+)' with features \{(?P<features>[^}]*)\} is required to build .* I am a '(?P<have>[^']+)'"
-        r"|Required system: '(?P<wanted2>[^']+)'(?: with features \{(?P<features2>[^}]*)\})?\s+"
-        r"Current system: '(?P<have2>[^']+)'|Required features: \{(?P<features3>[^}]*)\}",
-        _system,
-    ),
+    *elsewhere.CAUSES,
     *missing.CAUSES,
     Cause(r"cannot find flake 'flake:", _unknown_flake),
     Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),

@@ -44,7 +44,8 @@ class Failure:
     @property
     def text(self) -> str:
         """The error messages of Nix; without any, the last lines that it or the program around it printed."""
-        return _PASSWORD.sub("", "\n".join(self.log.errors) or "\n".join(self.log.other_lines))
+        errors = "\n".join((*self.log.nobody, *self.log.errors) if self.log.errors else ())
+        return _PASSWORD.sub("", errors or "\n".join(self.log.other_lines))
 
     @property
     def said(self) -> str:

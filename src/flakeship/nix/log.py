@@ -15,6 +15,7 @@ from flakeship.printable import printable_lines
 from flakeship.store_paths import name_of_derivation
 
 TAIL: Final = 25
+_NOBODY: Final = "Failed to find a machine for remote build"
 _ERROR, _INFO = 0, 3
 _BUILDS, _BUILD = 104, 105  # types of activities
 _LOG_LINES, _PROGRESS = (101, 107), 105  # types of results
@@ -26,7 +27,7 @@ class Log:
 
     `errors` are Nix's error messages; `tails` are the last lines of each builder's log, by derivation path;
     `machines` are the stores, such as `ssh-ng://b1`, that the derivations were given to that others built;
-    `other_lines` are the last lines that are not in Nix's format. `nix_started` is True once a line was.
+    `nobody` is the last warning of what no machine builds; `other_lines` are the last lines that are not in Nix's format. `nix_started` is True once a line was.
     """
 
     emit: Emit
@@ -34,6 +35,7 @@ class Log:
     tails: dict[str, deque[str]] = field(default_factory=dict)
     other_lines: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
     nix_started: bool = False
+    nobody: deque[str] = field(default_factory=lambda: deque(maxlen=1))
     machines: dict[str, str] = field(default_factory=dict)
     _derivations: dict[int, str] = field(default_factory=dict)
     _builds: set[int] = field(default_factory=set)
@@ -63,6 +65,8 @@ class Log:
     def _logged(self, text: str, level: int) -> None:
         if level > _ERROR:
             self._emit_lines(text, level)
+            if text.startswith(_NOBODY):
+                self.nobody.append(printable_lines(text))
         elif not text.startswith("(use '--show-trace'"):
             self.errors.append(printable_lines(text))
 

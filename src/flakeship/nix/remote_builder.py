@@ -52,6 +52,11 @@ class RemoteBuilder:
         encoded = base64.b64encode(host_key.encode()).decode() if host_key else "-"
         return self._line(store, str(key or "-"), encoded)
 
+    @property
+    def stores(self) -> tuple[str, str]:
+        """The names by which Nix speaks of it: with our ssh_config, and as a daemon was told."""
+        return self.line.split()[0], self.line_for_daemon(None, "").split()[0]
+
     def _line(self, store: str, key: str, host_key: str) -> str:
         lists = (",".join(names) or "-" for names in (self.systems, self.features, self.mandatory))
         systems, features, mandatory = lists

@@ -1,0 +1,130 @@
+"""What Nix says where no machine may or can build something, or where the machine that should does not trust us."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flakeship.errors import BuildError, Error, NotAllowedError
+from flakeship.nix.cause import Cause
+from flakeship.nix.failure import Failure
+from flakeship.nix.ssh_failure import quoted, ssh_failure
+
+NOT_TRUSTED: Final = (
+    r"you are not privileged to build|cannot add path '[^'\n]+' because it lacks a (?:valid )?signature"
+    r"|lacks a signature by a trusted key"
+)
+"""What a daemon there answers a user that it does not trust: https://github.com/NixOS/nix/issues/5343."""
+
+_TRUST: Final = (
+    "there, name the user that ssh logs in as in `trusted-users` of /etc/nix/nix.conf and start nix-daemon again; "
+    "whoever may do that is as good as root on it"
+)
+_LINUX_FOR_A_MAC: Final = (
+    "give Nix a machine with Linux: `nix.linux-builder.enable = true;` of nix-darwin, nix-rosetta-builder, the native Linux "
+    "builder of Determinate Nix, or a remote one by `nix-config: builders = …`; or build in CI"
+)
+
+
+def not_trusted(machine: str, detail: str = "") -> Error:
+    """The error for a `machine`, such as `the builder b1.example`, that takes nothing which it did not build itself."""
+    return NotAllowedError(
+        f"{machine} does not trust its user: it takes from us neither inputs without a signature nor builds",
+        hint=_TRUST,
+        detail=detail,
+    )
+
+
+def ways_to_build_for(system: str) -> str:
+    """The hint for something that no machine builds."""
+    return (
+        f"build on a runner for {system}, name a machine that builds for it in `builders`, "
+        f"install qemu's binfmt handlers and set `nix-config: extra-platforms = {system}`, or cross-compile it (`pkgsCross`)"
+    )
+
+
+def _not_trusted(failure: Failure, _: re.Match[str]) -> Error | None:
+    stores = {store for drv, store in failure.log.machines.items() if drv in failure.said}
+    if not stores:
+        return None
+    return not_trusted(f"the builder {min(stores).partition('://')[2]}", failure.end)
+
+
+def _system(failure: Failure, found: re.Match[str]) -> Error:
+    wanted, have = found["wanted"] or found["wanted2"], found["have"] or found["have2"]
+    features = (found["features"] or found["features2"] or found["features3"] or "").strip()
+    if features and wanted == have:
+        return _without_features(failure, features)
+    if have.endswith("-darwin") and wanted.endswith("-linux"):
+        return BuildError(
+            f"{failure.installable} is for {wanted}, and this machine is {have}",
+            hint=_LINUX_FOR_A_MAC,
+            detail=failure.end,
+        )
+    return _for_another(failure, wanted, f"this machine is {have}")
+
+
+def _no_machine(failure: Failure, found: re.Match[str]) -> Error:
+    """Where this machine builds nothing, Nix before 2.34 says what it looked for in vain, and not what it is."""
+    features = found["features"].strip("[] ")
+    if features:
+        return _without_features(failure, features)
+    return _for_another(failure, found["wanted"], "this machine builds nothing (`max-jobs` is 0)")
+
+
+def _for_another(failure: Failure, wanted: str, here: str) -> Error:
+    builders = any(name == "builders" and value for name, value in failure.nix.options)
+    others = ", and no builder is for that" if builders else ""
+    return BuildError(
+        f"{failure.installable} is for {wanted}, and {here}{others}",
+        hint=ways_to_build_for(wanted),
+        detail=failure.end,
+    )
+
+
+def _without_features(failure: Failure, features: str) -> Error:
+    return BuildError(
+        f"{failure.installable} needs a machine with the features {features}",
+        hint="use a runner that has them (`kvm` needs /dev/kvm), name a builder that has them (the sixth field of its line in "
+        "`builders`), or set `nix-config: system-features = …`",
+        detail=failure.end,
+    )
+
+
+def _unreachable(failure: Failure, found: re.Match[str]) -> Error:
+    why = ssh_failure(f"{failure.said}\n{failure.around}")
+    return BuildError(
+        f"this machine builds nothing (`max-jobs` is 0), and the builder {found['store'].partition('://')[2]} can't be used"
+        + (f": {why.why}" if why else ""),
+        hint=why.hint if why else "run `nix store info --store ssh-ng://HOST` by hand to see more",
+        detail="\n".join((quoted(failure.around), failure.end)),
+    )
+
+
+def _nobody(failure: Failure, _: re.Match[str]) -> Error:
+    return BuildError(
+        f"nobody may build {failure.installable}: this machine builds nothing (`max-jobs` is 0), and no builder is named",
+        hint="name a machine in `builders`, or take `max-jobs = 0` out of nix-config and nix.conf",
+        detail=failure.end,
+    )
+
+
+_NOT_HERE: Final = r"[Uu]nable to start any build|local builds are disabled"
+
+TRUST_CAUSES: Final = (Cause(NOT_TRUSTED, _not_trusted),)
+"""They stand before a builder that failed, which Nix makes of them."""
+
+CAUSES: Final = (
+    Cause(
+        r"a '(?P<wanted>[^']+)' with features \{(?P<features>[^}]*)\} is required to build .* I am a '(?P<have>[^']+)'"
+        r"|Required system: '(?P<wanted2>[^']+)'(?: with features \{(?P<features2>[^}]*)\})?\s+"
+        r"Current system: '(?P<have2>[^']+)'|Required features: \{(?P<features3>[^}]*)\}",
+        _system,
+    ),
+    Cause(rf"cannot build on '(?P<store>[^'\n]+)': .*(?:{_NOT_HERE})", _unreachable),
+    Cause(
+        rf"required \(system, features\): \((?P<wanted>[^,\n]+), (?P<features>[^)\n]*)\).*(?:{_NOT_HERE})",
+        _no_machine,
+    ),
+    Cause(_NOT_HERE, _nobody),
+)
