@@ -41,7 +41,7 @@ def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
-    assert not list(temporary.iterdir())
+    assert not list(temporary.iterdir()), list(temporary.rglob("*"))
     patience = time.monotonic() + 2  # what was killed takes a moment to be gone
     while (alive := _still_there(str(temporary).encode())) and time.monotonic() < patience:
         time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import uuid
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def test_a_machine_that_is_away_is_left_out_by_its_name(
 
 @pytest.mark.parametrize("others", ["another", "this one", "nobody"])
 def test_a_machine_that_dies_while_it_builds_is_done_without(
-    others: str, start: Start, flake: Path, make_machine: MakeMachine
+    others: str, start: Start, flake: Path, make_machine: MakeMachine, tmp_path: Path
 ) -> None:
     dying = make_machine("dying")
     machines = [dying, make_machine("other")] if others == "another" else [dying]
@@ -131,6 +132,8 @@ def test_a_machine_that_dies_while_it_builds_is_done_without(
     else:
         assert run.returncode == 0, said
         assert f"warning: {lost}" in said
+    for folder in (tmp_path / "temporary").glob("nix-*"):
+        shutil.rmtree(folder)  # Nix's own, whose hook was lost with the machine
 
 
 def test_who_is_not_whom_it_says_it_is_builds_nothing(

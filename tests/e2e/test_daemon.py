@@ -6,30 +6,38 @@ import os
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import TypeAlias
 
 import pytest
 
 from tests.e2e.conftest import RunStep
 from tests.testbed.command import Publish
+from tests.testbed.machines import THIS_SYSTEM, MakeMachine, write_joined
 from tests.testbed.nix import NIX_CONFIG
 from tests.testbed.ssh import SshServer, write_sauced
 
 pytestmark = pytest.mark.slow
 
+StartDaemon: TypeAlias = Callable[..., Mapping[str, str]]
+
 
 @pytest.fixture
-def daemon() -> Iterator[Callable[[str], Mapping[str, str]]]:
-    """`daemon(trusted)` starts one that trusts this user alone, and gives the environment of its clients."""
+def daemon() -> Iterator[StartDaemon]:
+    """`daemon(trusted)` starts one that trusts this user alone, and gives the environment of its clients.
+
+    Its own environment has `ssh` as NIX_SSHOPTS, in place of root's ~/.ssh/config.
+    """
     with tempfile.TemporaryDirectory() as folder:
         socket, started = Path(folder) / "socket", []
 
-        def start(trusted: str) -> Mapping[str, str]:
+        def start(trusted: str, ssh: str = "") -> Mapping[str, str]:
             config = f"{NIX_CONFIG}trusted-users = {trusted}\n"
-            own = {"NIX_DAEMON_SOCKET_PATH": str(socket), "NIX_CONFIG": config}
+            own = {"NIX_DAEMON_SOCKET_PATH": str(socket), "NIX_CONFIG": config, "NIX_SSHOPTS": ssh}
             started.append(
                 subprocess.Popen(["nix-daemon"], env={**os.environ, **own}, stderr=subprocess.DEVNULL)
             )
@@ -70,7 +78,7 @@ def cache(tmp_path: Path) -> Iterator[str]:
 def test_a_daemon_that_does_not_trust_us_is_warned_of(
     step: RunStep,
     make_flake: Callable[..., Path],
-    daemon: Callable[[str], Mapping[str, str]],
+    daemon: StartDaemon,
     cache: str,
     tmp_path: Path,
     *,
@@ -97,7 +105,7 @@ def test_a_daemon_that_does_not_trust_us_is_warned_of(
 @pytest.mark.long
 def test_where_a_daemon_builds_the_client_fetches_with_the_key(
     publish: Publish,
-    daemon: Callable[[str], Mapping[str, str]],
+    daemon: StartDaemon,
     ssh_server: SshServer,
     private_repository: Path,
 ) -> None:
@@ -107,3 +115,27 @@ def test_where_a_daemon_builds_the_client_fetches_with_the_key(
     given = {"FLAKESHIP_SSH_KEY": ssh_server.key, "FLAKESHIP_SSH_KNOWN_HOSTS": ssh_server.known}
     done = publish("--flake", "path:.", "--to", "oci:image", cwd=folder, **given, **daemon("root"))
     assert done.code == 0, done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("trusted", ["root", "somebody-else"])
+def test_a_daemon_reaches_builders_by_itself_if_it_trusts_us(
+    trusted: str, publish: Publish, daemon: StartDaemon, make_machine: MakeMachine, tmp_path: Path
+) -> None:
+    """It gets the file of the key and the host's key; a name for another port than 22 stands in root's own ssh_config."""
+    machine = make_machine("b1")
+    of_root = tmp_path / "ssh_config_of_root"
+    of_root.write_text(f"Host far\n  HostName 127.0.0.1\n  Port {machine.port}\n  HostKeyAlias far\n")
+    given = {
+        "FLAKESHIP_BUILDERS": f"root@far {THIS_SYSTEM}",
+        "FLAKESHIP_SSH_KEY": machine.key,
+        "FLAKESHIP_SSH_KNOWN_HOSTS": f"far {machine.host_key}",
+    }
+    write_joined(tmp_path / "app", salt=str(uuid.uuid4()))
+    words = ("--flake", f"path:{tmp_path}/app#joined", "--to", "oci:image", "--log-level", "debug")
+    done = publish(*words, **given, **daemon(trusted, ssh=f"-F {of_root}"))
+    assert done.code == 0, done.stderr
+    ignored = "Nix's daemon ignores `--builders`, since it does not trust this user" in done.stderr
+    assert ignored == (trusted != "root")
+    assert bool(machine.commands) == (trusted == "root")
+    assert ("the builder root@far built " in done.stderr) == (trusted == "root"), done.stderr

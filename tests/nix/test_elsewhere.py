@@ -1,0 +1,99 @@
+"""What Nix says of machines that build for others: recorded from 2.8, 2.26 and 2.34."""
+
+from __future__ import annotations
+
+import pytest
+
+from flakeship.errors import BuildError, NotAllowedError
+from flakeship.events import ignore
+from flakeship.nix.command import Nix
+from flakeship.nix.explain import explain_failure
+from flakeship.nix.failure import Failure
+from flakeship.nix.log import Log
+from flakeship.nix.to_build import planned
+from tests.nix.failures import INSTALLABLE, explained
+from tests.nix.samples import FAILS
+
+_DISABLED = (
+    f"error: Cannot build '{FAILS}'.\n       Reason: local builds are disabled (max-jobs = 0)\n"
+    "       Hint: set 'max-jobs' to a non-zero value to enable local builds, or configure remote builders via 'builders'"
+)
+_MISMATCH = "\n       Reason: platform mismatch\n       Required system: 'riscv64-linux'\n       Current system: 'x86_64-linux'"
+_UNABLE = {
+    "2.8": "error: unable to start any build; remote machines may not have all required system features.",
+    "2.26": "error:\n                           Unable to start any build;\n                           remote machines may not have all "
+    "required system features.",
+}
+_FOUND = "Failed to find a machine for remote build!\nderivation: fails.drv\nrequired (system, features): (riscv64-linux, {})\n1 available machines:"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (_FOUND.format(""), _UNABLE["2.8"]),
+        (_FOUND.format("[]"), _UNABLE["2.26"]),
+        (f"{_DISABLED}{_MISMATCH}",),
+    ],
+)
+def test_what_no_machine_builds_names_the_ways_out(nix: Nix, said: tuple[str, ...]) -> None:
+    error = explained(nix.with_options([("builders", "ssh-ng://b1")]), *said)
+    assert isinstance(error, BuildError)
+    assert error.message.startswith("github:o/r#image is for riscv64-linux, and this machine ")
+    assert error.message.endswith(", and no builder is for that")
+    for way in ("runner for riscv64-linux", "`builders`", "binfmt", "`pkgsCross`"):
+        assert way in error.hint
+
+
+def test_features_that_no_builder_has_are_named(nix: Nix) -> None:
+    error = explained(nix, _FOUND.format("[kvm]"), _UNABLE["2.26"])
+    assert error.message == "github:o/r#image needs a machine with the features kvm"
+
+
+@pytest.mark.parametrize("said", [*_UNABLE.values(), _DISABLED])
+def test_a_machine_of_nix_conf_that_is_away_is_the_reason(nix: Nix, said: str) -> None:
+    away = "cannot build on 'ssh-ng://b1': error: failed to start SSH connection to 'b1'"
+    error = explained(
+        nix, away, _FOUND.format(""), said, rest=("ssh: connect to host b1 port 22: Connection refused",)
+    )
+    assert "the builder b1 can't be used: no connection comes about (Connection refused)" in error.message
+    assert "nobody may build" in explained(nix, said).message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: you are not privileged to build input-addressed derivations",
+        "error: cannot add path '/nix/store/x-source' because it lacks a valid signature",
+        "error: cannot add path '/nix/store/x-source' because it lacks a signature by a trusted key",
+    ],
+)
+def test_who_does_not_trust_us_is_named_with_what_to_do(nix: Nix, said: str) -> None:
+    log = Log(ignore)
+    log.machines[FAILS] = "ssh-ng://b1"
+    for text in (said, f"error: builder for '{FAILS}' failed with exit code 1"):
+        log._logged(text, 0)
+    error = explain_failure(Failure(nix, INSTALLABLE, 1, log))
+    assert isinstance(error, NotAllowedError)
+    assert error.message.startswith("the builder b1 does not trust its user")
+    assert "trusted-users" in error.hint
+
+
+def test_a_warning_that_nobody_builds_it_is_no_error(nix: Nix) -> None:
+    """Nix 2.8 prints it also where this machine builds."""
+    log = Log(ignore)
+    log._logged(_FOUND.format(""), 1)
+    assert not log.errors
+    log._logged(f"error: builder for '{FAILS}' failed with exit code 3", 0)
+    assert "exited with code 3" in explain_failure(Failure(nix, INSTALLABLE, 1, log)).message
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        (f"this derivation will be built:\n  {FAILS}\n", 1),
+        (f"warning: Git tree is dirty\nthese 2 derivations will be built:\n  {FAILS}\n  {FAILS}\nthis path will be fetched (0.00 MiB download, 1.2 MiB unpacked):\n  /nix/store/x-y.drv", 2),
+    ],
+)  # fmt: skip
+def test_what_would_be_built_is_read(text: str, count: int) -> None:
+    assert planned(text) == (FAILS,) * count

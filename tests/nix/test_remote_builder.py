@@ -1,0 +1,98 @@
+"""Lines of `builders`: what Nix reads in them, and what is refused before anything is built."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from flakeship.commands.remote_builders import read_builders
+from flakeship.errors import UsageError
+from flakeship.nix.machine import Address, Machine
+from flakeship.nix.remote_builder import RemoteBuilder, parse_builders
+from flakeship.nix.ssh_hosts import WELL_KNOWN
+from flakeship.settings.declaration import Settings
+from tests.testbed.ssh import new_key
+
+HOST_KEY = f"ssh-ed25519 {WELL_KNOWN['github.com']}"
+ENCODED = base64.b64encode(f"{HOST_KEY} root@b1\n".encode()).decode()
+
+
+def test_all_fields_are_read_and_written_for_nix() -> None:
+    line = f"ssh://nix@b1:2222?compress=true x86_64-linux,i686-linux /k 4 2 kvm,big-parallel kvm {ENCODED}"
+    (builder,) = parse_builders([line], {})
+    address = Address("b1", "nix", 2222, "compress=true")
+    assert builder == RemoteBuilder(
+        Machine(address, "b1-2222", Path("/k"), HOST_KEY),
+        ("x86_64-linux", "i686-linux"),
+        "4",
+        "2",
+        ("kvm", "big-parallel"),
+        ("kvm",),
+    )
+    fields = "4 2 kvm,big-parallel kvm"
+    assert builder.line == f"ssh-ng://nix@b1-2222?compress=true x86_64-linux,i686-linux - {fields} -"
+    for_daemon = builder.line_for_daemon(Path("/run/key"), HOST_KEY).split()
+    assert for_daemon[0] == "ssh-ng://nix@b1:2222?compress=true"
+    assert for_daemon[2] == "/run/key"
+    assert base64.b64decode(for_daemon[7]).decode() == HOST_KEY
+
+
+def test_several_stand_in_one_line_in_several_and_in_files() -> None:
+    lines = ["b1 ; b2 - - 2;", "# nobody", "@machines", "b5 # the last"]
+    builders = parse_builders(lines, {"machines": "# ours\nb3\n\nssh-ng://b4 aarch64-linux\n"})
+    assert [str(each.machine) for each in builders] == ["b1", "b2", "b3", "b4", "b5"]
+    assert builders[0].line == "ssh-ng://b1 - - 1 1 - - -"
+    assert builders[1].jobs == "2"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("http://b1", "http:// is no scheme"),
+        ("b1 x86", "field 2 of b1 is the systems, and 'x86' is not such as x86_64-linux"),
+        ("b1 - - four", "field 4 of b1 is the jobs, and 'four' is not a number above 0"),
+        ("b1 - - 0", "field 4 of b1 is the jobs"),
+        ("b1 - - 1 fast", "field 5 of b1 is the speed"),
+        ("b1 - - 1 0.0", "field 5 of b1 is the speed"),
+        ("b1 - - 1 1 k$m", "field 6 of b1 is the features"),
+        ("b1 - - 1 1 - k$m", "field 7 of b1 is the mandatory"),
+        ("b1 - - 1 1 - - AAAA", "eighth field of b1 is no host key"),
+        ("b1 - - 1 1 - - - x", "has 9 fields"),
+        ("b1 x86_64-linux ; nix@b1 ; b1:22 aarch64-linux", "b1:22 is named twice"),
+        ("@other", "a file names the file other"),
+    ],
+)
+def test_what_nix_would_pass_over_is_refused(line: str, words: str) -> None:
+    with pytest.raises(UsageError, match=r"^builders: ") as caught:
+        parse_builders([line], {})
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("@missing", "the file missing can't be read: No such file or directory"),
+        ("@.", "can't be read: Is a directory"),
+        ("b1 - missing", "the key missing of b1 can't be read: No such file"),
+        ("b1 - text", "the key text of b1 is no private key"),
+        ("b1 - public", "the key public of b1 is the public half of a key"),
+        ("b1 - locked", "the key locked of b1 has a passphrase"),
+    ],
+)
+def test_files_that_can_not_be_used_are_named(line: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hunter2")
+    new_key(tmp_path / "locked", "ed25519", "-N", "hunter2")
+    (tmp_path / "public").write_text((tmp_path / "locked.pub").read_text())
+    with pytest.raises(UsageError, match=r"^builders: ") as caught:
+        read_builders(Settings(builders=(line,)), tmp_path)
+    assert words in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
+def test_a_key_of_one_machine_is_found_from_the_folder_of_the_run(tmp_path: Path) -> None:
+    new_key(tmp_path / "mine")
+    (builder,) = read_builders(Settings(builders=("b1 - mine",)), tmp_path)
+    assert builder.machine.key == tmp_path / "mine"
