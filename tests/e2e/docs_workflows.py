@@ -12,6 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 GITHUB = (ROOT / "docs/github.md").read_text()
 PLATFORMS = (ROOT / "docs/platforms.md").read_text()
+BUILDERS = (ROOT / "docs/builders.md").read_text()
 NO_CACHES = "substituters =\n"
 """A line for nix-config: the caches of Nix are out of reach."""
 

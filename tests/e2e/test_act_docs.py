@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Act, ActRun
-from tests.e2e.docs_workflows import PLATFORMS, loaded, readme, shown, together
+from tests.e2e.docs_workflows import BUILDERS, PLATFORMS, loaded, readme, shown, together
 from tests.e2e.test_act import commit, config, said
 from tests.e2e.test_workflows import WHOLE, act_lists, blocks
 from tests.testbed.command import Publish
+from tests.testbed.machines import THIS_SYSTEM, MakeMachine, write_joined
 from tests.testbed.registry import Registry
 from tests.testbed.ssh import SshServer
 
@@ -157,6 +159,31 @@ def test_workflows_for_several_images_a_matrix_and_private_inputs(
     secrets = [TOKEN, *(line for line in ssh_server.key.splitlines() if "-----" not in line)]
     log = json.dumps([line for line in run.log if line.get("command") != "add-mask"])
     assert not [secret for secret in secrets if secret in log], "hidden, but where act is told what to hide"
+
+
+@pytest.mark.long
+def test_the_workflow_with_builders(
+    act: Act, git: Callable[..., str], registry: Registry, make_machine: MakeMachine, tmp_path: Path
+) -> None:
+    """By the Nix of the action's image, in a container where this machine could isolate nothing."""
+    machine = make_machine("b1")
+    write_joined(tmp_path / "app", salt=str(uuid.uuid4()))
+    git(tmp_path / "app", "init", "-q", "-b", "main")
+    repository = registry.new_repository()
+    document = loaded(shown("## On GitHub", BUILDERS), f"{registry.host}/{repository}", image="joined")
+
+    run = Project(act, tmp_path / "app", git).run(
+        document,
+        *("--secret", f"BUILDERS_KEY={machine.key}"),
+        *("--var", f"BUILDERS={machine.address} {THIS_SYSTEM} - 2"),
+        *("--var", f"BUILDERS_HOSTS={machine.known}"),
+    )
+
+    assert "main" in registry.tags(repository)
+    assert f"the builder {machine.address} built joined, left, right" in said(run)
+    assert "can be read by what this machine builds" not in said(run)
+    log = json.dumps([line for line in run.log if line.get("command") != "add-mask"])
+    assert not [line for line in machine.key.splitlines() if "-----" not in line and line in log]
 
 
 @pytest.mark.long

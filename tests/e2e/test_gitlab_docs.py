@@ -27,7 +27,13 @@ README = "the line of the README"
 READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
     (
         *("Minimal", "Minimal 2", "Minimal 4", README, "Private flake inputs", "Private flake inputs 2"),
-        *("On a schedule", "To another registry", "With caches", "On an instance of your own"),
+        *(
+            "Built by other machines",
+            "On a schedule",
+            "To another registry",
+            "With caches",
+            "On an instance of your own",
+        ),
     ): [({"CI_PIPELINE_SOURCE": "schedule"}, " ".join(f"flakeship{number or ''}" for number in range(10)))],
     ("Minimal 3",): [({}, "flakeship test")],
     ("What it hands on", "Rollback"): [

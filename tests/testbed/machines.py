@@ -82,6 +82,11 @@ class FarMachine:
         for connection in self._connections:
             _end(connection.pid)
 
+    def freeze(self) -> None:
+        """As if the network swallowed everything: connections stay open, and nobody is behind them."""
+        for connection in self._connections:
+            _signal(connection.pid, signal.SIGSTOP)
+
     def drop(self) -> None:
         """End all that runs there; the next connection is served."""
         for connection in self._connections:
@@ -89,14 +94,18 @@ class FarMachine:
 
 
 def _end(pid: int) -> None:
-    """A process and what descends from it, which has sessions of its own: sshd sees to that."""
+    _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """To a process and what descends from it, which has sessions of its own: sshd sees to that."""
     found = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
     )
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     for child in found.stdout.split():
-        _end(int(child))
+        _signal(int(child), number)
 
 
 MakeMachine = Callable[..., FarMachine]
