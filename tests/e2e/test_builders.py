@@ -276,3 +276,16 @@ def test_a_build_that_fails_elsewhere_fails_once(
     assert done.code == 3
     assert "building joined failed: its builder exited with code 1" in done.stderr
     assert done.stderr.count("joined> joining") == 1
+
+
+@pytest.mark.long
+def test_what_an_evaluation_needs_is_built_elsewhere_too(
+    publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    machine = make_machine("b1")
+    words = flags_for(flake, *ALL_THERE)
+    imported = tuple(word.replace("#joined", "#imported") for word in words)
+    done = publish(*imported, **reaching(machine))
+    assert done.code == 0, done.stderr
+    assert who_built(done, machine) >= {"joined", "right"}
+    assert machine.has("left")

@@ -44,6 +44,12 @@ COMMANDS: Final = (
     Case("An attribute with an empty name", "publish --flake '.#a..b' --to oci:out"),
     Case("A password in the address of a flake", "publish --flake git+https://me:secret@git.example/app#image --to oci:out"),
     Case("An attribute without its file", "publish --attr image --to oci:out"),
+    # builders
+    Case("A builder that is not reached over ssh", "publish ./app#image --to oci:out --builders https://b1.example"),
+    Case("A builder for a system that there is not", "publish ./app#image --to oci:out --builders 'b1.example arm64'"),
+    Case("A builder that is named twice", "publish ./app#image --to oci:out --builders 'b1.example; b1.example aarch64-linux'"),
+    Case("A file of builders that does not exist", "publish ./app#image --to oci:out --builders @machines"),
+    Case("A key of a builder that is no key", "publish ./app#image --to oci:out --builders 'b1.example - folder/file'"),
     # names
     Case("A tag without a name", "publish --source image.tar --tags 1.0"),
     Case("A name in upper case", f"{PUSH} ghcr.io/Me/app:1"),
@@ -120,6 +126,8 @@ NIX: Final = (
     NixCase("Memory ran out", f"error: builder for '{FAILS}' failed due to signal 9 (Killed)"),
     NixCase("The disk is full", "error: writing to file: No space left on device"),
     NixCase("The package is for another system", next(iter(WRONG_SYSTEM.values()))),
+    NixCase("No machine builds for the system", "Failed to find a machine for remote build!\nderivation: app.drv\nrequired (system, features): (riscv64-linux, [])\nerror: Unable to start any build; remote machines may not have all required system features."),
+    NixCase("Nobody may build", "error: Unable to start any build; either increase '--max-jobs' or enable remote builds."),
     NixCase("The package needs a feature of the machine", next(iter(MISSING_FEATURE.values()))),
     NixCase("A source has another hash", f"error: hash mismatch in fixed-output derivation '{DRV}':\n         specified: sha256-AAAA=\n            got:    sha256-BBBB="),
     NixCase("The licence is unfree", "error: Package ‘vault-1.2’ in /nix/store/x:3 has an unfree license (‘bsl11’), refusing to evaluate."),  # noqa: RUF001 - as nixpkgs writes

@@ -210,7 +210,7 @@ def _served(machine: FarMachine) -> Iterator[None]:
 def write_joined(folder: Path, *, salt: str = "", seconds: float = 0, system: str = THIS_SYSTEM) -> None:
     """A flake whose package `joined` needs `left` and `right`, each of which says `started` and takes so many seconds.
 
-    `joined` fails where its salt is `broken`.
+    `joined` fails where its salt is `broken`. `imported` is the same, and evaluating it builds `left`.
     """
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     shutil.copy(archives.BUSYBOX, folder / "busybox")
@@ -234,6 +234,7 @@ def write_joined(folder: Path, *, salt: str = "", seconds: float = 0, system: st
       left = part "left";
       right = part "right";
       joined = made "joined" "echo joining; {"false" if salt == "broken" else "true"} && mkdir -p $out/bin && cp ${{left}}/left $out/bin/joined; cp ${{right}}/right $out/lib";
+      imported = builtins.seq (builtins.pathExists "${{left}}/left") joined;
     }};
   }};
 }}

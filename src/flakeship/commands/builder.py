@@ -14,7 +14,7 @@ from flakeship import events
 from flakeship.errors import BuildError, Error
 from flakeship.nix.build import BuildOutput, build, words_for
 from flakeship.nix.command import Nix
-from flakeship.nix.configuration import SandboxState, sandbox_state
+from flakeship.nix.configuration import SandboxState, sandbox_state, uses_daemon
 from flakeship.nix.configuration import settings as nix_settings
 from flakeship.nix.derivation import CHOOSES_OUTPUTS, Derivation, describe
 from flakeship.nix.flake import FlakeMetadata, source_of
@@ -304,7 +304,7 @@ def open_builder(
         of_file=bool(settings.file),
     )
     return Builder(
-        nix=nix,
+        nix=_evaluating(nix, builders),
         sandbox_required=settings.sandbox == "required",
         cache_inputs=_cache_inputs(settings),
         connections=connections,
@@ -314,6 +314,13 @@ def open_builder(
         ssh=ssh,
         builders=builders,
     )
+
+
+def _evaluating(nix: Nix, builders: Sequence[RemoteBuilder]) -> Nix:
+    """An evaluation may need something built ("import from derivation"): the machines are not asked before that."""
+    if not builders or uses_daemon(nix, nix_settings(nix)):
+        return nix
+    return nix.with_options([("builders", " ; ".join(each.line for each in builders))])
 
 
 def _builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:

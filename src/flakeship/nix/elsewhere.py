@@ -73,8 +73,7 @@ def _no_machine(failure: Failure, found: re.Match[str]) -> Error:
 
 
 def _for_another(failure: Failure, wanted: str, here: str) -> Error:
-    builders = any(name == "builders" and value for name, value in failure.nix.options)
-    others = ", and no builder is for that" if builders else ""
+    others = ", and no builder is for that" if dict(failure.nix.options).get("builders") else ""
     return BuildError(
         f"{failure.installable} is for {wanted}, and {here}{others}",
         hint=ways_to_build_for(wanted),

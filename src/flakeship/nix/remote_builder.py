@@ -137,7 +137,12 @@ def _listed(
     names = tuple(part for part in fields.get(name, "").split(",") if part)
     for each in names:
         if not pattern.fullmatch(each):
-            raise _refused(address, name, each, "such as x86_64-linux" if pattern is _SYSTEM else "a name")
+            raise _refused(
+                address,
+                name,
+                each,
+                "written like x86_64-linux" if pattern is _SYSTEM else "the name of a feature",
+            )
     return names
 
 
@@ -168,7 +173,7 @@ def _host_key(address: Address, text: str) -> str:
 def _refused(address: Address, name: str, text: str, wanted: str) -> UsageError:
     number = 2 + _FIELDS.index(name)
     return UsageError(
-        f"{WHERE}: field {number} of {address} is the {name}, and {text[:40]!r} is not {wanted}", hint=_HINT
+        f"{WHERE}: field {number} of {address} ({name}) has {text[:40]!r}, which is not {wanted}", hint=_HINT
     )
 
 
