@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.testbed.machines import MakeMachine
 from tests.testbed.nix import MakeFlake
 from tests.testbed.registry import Registry
 
@@ -85,3 +86,19 @@ def test_a_source_needs_no_nix(doctor: Doctor, tmp_path: Path) -> None:
     assert found["destination"] == "ok"
     assert "nix" not in found
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.long
+def test_builders_are_asked(doctor: Doctor, make_flake: MakeFlake, make_machine: MakeMachine) -> None:
+    there, away = make_machine("there"), make_machine("away")
+    away.kill()
+    done = doctor(
+        *(".#hello", "--json"),
+        cwd=make_flake(),
+        FLAKESHIP_BUILDERS=f"{there.address};{away.address}",
+        FLAKESHIP_SSH_KEY=there.key,
+        FLAKESHIP_SSH_KNOWN_HOSTS=f"{there.known}\n{away.known}",
+    )
+    found = states(done)
+    assert found[f"builder {there.address}"] == "ok"
+    assert found[f"builder {away.address}"] == "error"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.commands.connections import Connections
     from flakeship.commands.remote_builders import RemoteBuilders
     from flakeship.commands.ssh_access import OpenSsh
-    from flakeship.nix.machine import Machine
+    from flakeship.nix.machine import Answer, Machine
     from flakeship.nix.remote_builder import RemoteBuilder
 
 _ASKED_ALREADY: Final = ("tarball-ttl", str(7 * 24 * 3600))
@@ -168,6 +168,14 @@ class Builder:
         remote = RemoteBuilders(builders=self.builders, ssh=self.ssh, known=self._known, emit=self.emit)
         remote.check(self.nix)
         return remote
+
+    def ask_machines(self) -> list[Answer]:
+        """Ask the builders whether Nix answers there; none where a daemon connects to them. UsageError for an unknown host key."""
+        if self._elsewhere is None or uses_daemon(self.nix, self._known):
+            return []
+        from flakeship.nix.machine import ask_all
+
+        return ask_all(self.nix, [each.machine for each in self.builders])
 
     def _to_build_with(
         self, installables: Sequence[Installable], words: Callable[[Nix], Sequence[str]]

@@ -129,6 +129,21 @@ def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
     )
 
 
+def _builders(settings: Settings, run_: Run) -> Iterator[Finding]:
+    if settings.source or not settings.builders:
+        return
+    from flakeship.nix.elsewhere import TRUST_HINT
+
+    for answer in run_.builder.ask_machines():
+        failure, wary = answer.failure, answer.trusted is False
+        yield Finding(
+            f"builder {answer.machine}",
+            "error" if failure else "warning" if wary else "ok",
+            failure.why if failure else "it does not trust its user" if wary else "Nix answers there",
+            failure.hint if failure else TRUST_HINT if wary else "",
+        )
+
+
 def _flake(settings: Settings, run_: Run) -> Iterator[Finding]:
     if settings.source:
         return
@@ -227,4 +242,4 @@ def _disk(_settings: Settings, run_: Run) -> Iterator[Finding]:
         yield Finding("disk", "ok", text)
 
 
-_CHECKS: Final = (_versions, _disk, _nix, _flake, _destinations)
+_CHECKS: Final = (_versions, _disk, _nix, _builders, _flake, _destinations)

@@ -16,13 +16,13 @@ NOT_TRUSTED: Final = (
 )
 """What a daemon there answers a user that it does not trust: https://github.com/NixOS/nix/issues/5343."""
 
-_TRUST: Final = (
+TRUST_HINT: Final = (
     "there, name the user that ssh logs in as in `trusted-users` of /etc/nix/nix.conf and start nix-daemon again; "
     "whoever may do that is as good as root on it"
 )
 _LINUX_FOR_A_MAC: Final = (
     "give Nix a machine with Linux: `nix.linux-builder.enable = true;` of nix-darwin, nix-rosetta-builder, the native Linux "
-    "builder of Determinate Nix, or a remote one by `nix-config: builders = …`; or build in CI"
+    "builder of Determinate Nix, or a remote one in `builders`; or build in CI"
 )
 
 
@@ -30,7 +30,7 @@ def not_trusted(machine: str, detail: str = "") -> Error:
     """The error for a `machine`, such as `the builder b1.example`, that takes nothing which it did not build itself."""
     return NotAllowedError(
         f"{machine} does not trust its user: it takes from us neither inputs without a signature nor builds",
-        hint=_TRUST,
+        hint=TRUST_HINT,
         detail=detail,
     )
 

@@ -28,7 +28,6 @@ _NO_LETTER_OF_URLS: Final = r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]"
 _NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
-
 def explain_failure(failure: Failure) -> Error:
     """Return the error for the first entry of the catalogue that matches; without a match, quote Nix's last error.
 
