@@ -17,8 +17,8 @@ NOT_TRUSTED: Final = (
 """What a daemon there answers a user that it does not trust: https://github.com/NixOS/nix/issues/5343."""
 
 TRUST_HINT: Final = (
-    "there, name the user that ssh logs in as in `trusted-users` of /etc/nix/nix.conf and start nix-daemon again; "
-    "whoever may do that is as good as root on it"
+    "name the user that ssh logs in as in `trusted-users` of /etc/nix/nix.conf there, and start nix-daemon again "
+    "(whoever may do that is as good as root on it)"
 )
 _LINUX_FOR_A_MAC: Final = (
     "give Nix a machine with Linux: `nix.linux-builder.enable = true;` of nix-darwin, nix-rosetta-builder, the native Linux "
