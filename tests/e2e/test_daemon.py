@@ -16,6 +16,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.e2e.conftest import RunStep
+from tests.e2e.starting import Start
 from tests.testbed.command import Publish
 from tests.testbed.machines import THIS_SYSTEM, MakeMachine, write_joined
 from tests.testbed.nix import NIX_CONFIG
@@ -139,3 +140,28 @@ def test_a_daemon_reaches_builders_by_itself_if_it_trusts_us(
     assert ignored == (trusted != "root")
     assert bool(machine.commands) == (trusted == "root")
     assert ("the builder root@far built " in done.stderr) == (trusted == "root"), done.stderr
+
+
+@pytest.mark.long
+def test_a_builder_that_a_daemon_loses_is_done_without(
+    start: Start, daemon: StartDaemon, make_machine: MakeMachine, tmp_path: Path
+) -> None:
+    machine = make_machine("b1")
+    of_root = tmp_path / "ssh_config_of_root"
+    of_root.write_text(f"Host far\n  HostName 127.0.0.1\n  Port {machine.port}\n  HostKeyAlias far\n")
+    write_joined(tmp_path / "app", salt=str(uuid.uuid4()), seconds=1)
+    run = start(
+        *("--flake", f"path:{tmp_path}/app#joined", "--to", "oci:image", "--log-level", "debug"),
+        FLAKESHIP_BUILDERS=f"root@far {THIS_SYSTEM}",
+        FLAKESHIP_SSH_KEY=machine.key,
+        FLAKESHIP_SSH_KNOWN_HOSTS=f"far {machine.host_key}",
+        **daemon("root", ssh=f"-F {of_root}"),
+    )
+    assert run.stderr
+    said = ""
+    while "left> started" not in said or "right> started" not in said:
+        said += run.stderr.readline()
+    machine.kill()
+    said += run.communicate(timeout=60)[1]
+    assert run.returncode == 0, said
+    assert "warning: the builder root@far was lost while it built " in said

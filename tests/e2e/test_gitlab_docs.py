@@ -34,7 +34,7 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
             "With caches",
             "On an instance of your own",
         ),
-    ): [({"CI_PIPELINE_SOURCE": "schedule"}, " ".join(f"flakeship{number or ''}" for number in range(10)))],
+    ): [({"CI_PIPELINE_SOURCE": "schedule"}, " ".join(f"flakeship{number or ''}" for number in range(11)))],
     ("Minimal 3",): [({}, "flakeship test")],
     ("What it hands on", "Rollback"): [
         ({}, "flakeship deploy flakeship1 production"),

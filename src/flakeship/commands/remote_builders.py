@@ -35,7 +35,6 @@ _ENDED: Final = re.compile(
 """What Nix says where the program on the other side is gone, with nothing that a build has printed."""
 
 _READS_PORTS: Final = (2, 34)
-_TRUST: Final = "name the user in `trusted-users` of nix.conf, which the daemon reads when it starts"
 
 
 def read_builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:
@@ -78,6 +77,7 @@ class RemoteBuilders:
     ssh: OpenSsh | None
     known: Mapping[str, Any]
     emit: Emit
+    _daemon: bool = field(default=False, init=False)
     _free: tuple[RemoteBuilder, ...] | None = field(default=None, init=False)
     _repeated: bool = field(default=False, init=False)
     _warned: bool = field(default=False, init=False)
@@ -94,7 +94,8 @@ class RemoteBuilders:
 
     def check(self, nix: Nix) -> None:
         """UsageError for a machine whose host key nobody knows; nobody is asked for that."""
-        if not self.builders or uses_daemon(nix, self.known):
+        self._daemon = uses_daemon(nix, self.known)
+        if not self.builders or self._daemon:
             return
         assert self.ssh
         for each in self.builders:
@@ -114,7 +115,7 @@ class RemoteBuilders:
         if not self.builders:
             self._refuse_to_wait(nix, derivations)
             return nix
-        if uses_daemon(nix, self.known):
+        if self._daemon:
             return self._by_daemon(nix)
         if self._free is None:
             self._free = self._asked(nix)
@@ -188,32 +189,36 @@ class RemoteBuilders:
         return free
 
     def _with(self, nix: Nix, builders: Sequence[RemoteBuilder]) -> Nix:
-        return nix.with_options([("builders", " ; ".join(each.line for each in builders))])
+        return nix.with_options([("builders", " ; ".join(map(self._line, builders)))])
+
+    def _line(self, builder: RemoteBuilder) -> str:
+        """Its line for who connects: this Nix, or a daemon, as root, which is told the files."""
+        if not self._daemon:
+            return builder.line
+        assert self.ssh
+        machine = builder.machine
+        return builder.line_for_daemon(
+            machine.key or self.ssh.key, machine.host_key or self.ssh.host_key(machine)
+        )
 
     def _by_daemon(self, nix: Nix) -> Nix:
-        """A daemon connects by itself, as root: it is told the files, and can't be told of our ssh_config."""
         if not is_trusted_by_daemon(nix, self.known):
-            self.emit(
-                Warned(
-                    f"Nix's daemon ignores `{WHERE}`, since it does not trust this user",
-                    hint=_TRUST,
+            if not self._warned:
+                self._warned = True
+                self.emit(
+                    Warned(
+                        f"Nix's daemon ignores `{WHERE}`, since it does not trust this user",
+                        hint="name the user in `trusted-users` of nix.conf, which the daemon reads when it starts",
+                    )
                 )
-            )
             return nix
-        assert self.ssh
-        ssh, lines = self.ssh, []
         for each in self.builders:
             if each.machine.address.port not in (0, 22) and nix.version < _READS_PORTS:
                 raise UsageError(
                     f"{WHERE}: {each.machine} has a port, which a daemon of Nix before 2.34 can't be told",
                     hint="write a `Host` with that `Port` into ~root/.ssh/config, and name the machine by it",
                 )
-            lines.append(
-                each.line_for_daemon(
-                    each.machine.key or ssh.key, each.machine.host_key or ssh.host_key(each.machine)
-                )
-            )
-        return nix.with_options([("builders", " ; ".join(lines))])
+        return self._with(nix, self._free or self.builders)
 
     def _refuse_to_wait(self, nix: Nix, derivations: Sequence[str]) -> None:
         if self._builds_nothing_here and derivations and not _named_elsewhere(self.known):
@@ -244,8 +249,9 @@ class RemoteBuilders:
 
     def _reason(self, nix: Nix, machine: Machine, why: SshFailure) -> SshFailure:
         """Why the machine can't be reached now says more than that its connection was closed."""
-        (answer,) = ask_all(nix, [machine])
-        return answer.failure or replace(why, cause=SshCause.LOST, why="the connection was closed")
+        answers = [] if self._daemon else ask_all(nix, [machine])
+        failure = answers[0].failure if answers else None
+        return failure or replace(why, cause=SshCause.LOST, why="the connection was closed")
 
     def _somebody_builds(self, system: str, left: Sequence[RemoteBuilder]) -> bool:
         if any(system in (each.systems or self._own_systems[:1]) for each in left):
