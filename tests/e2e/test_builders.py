@@ -289,3 +289,13 @@ def test_what_an_evaluation_needs_is_built_elsewhere_too(
     assert done.code == 0, done.stderr
     assert who_built(done, machine) >= {"joined", "right"}
     assert machine.has("left")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("config", "warned"), [("sandbox = false", 1), ("sandbox = false\nmax-jobs = 0", 0)])
+def test_a_key_that_what_is_built_here_could_read_is_warned_of(
+    config: str, warned: int, publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    done = built(publish, flake, make_machine("b1"), flags=("--nix-config", config))
+    assert done.code == 0, done.stderr
+    assert done.stderr.count("can be read by what this machine builds") == warned, done.stderr
