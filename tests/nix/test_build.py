@@ -157,7 +157,7 @@ def test_impure_lets_a_build_read_the_environment(
 
 
 def test_a_package_for_another_system_names_both_systems(nix: Nix, make_flake: MakeFlake) -> None:
-    error = failed(nix, make_flake(), ".#packages.aarch64-linux.text")
+    error = failed(nix, make_flake(fresh=True), ".#packages.aarch64-linux.text")
     assert (
         error.message
         == ".#packages.aarch64-linux.text is for aarch64-linux, and this machine is x86_64-linux"
