@@ -27,10 +27,10 @@ def flags_for(flake: Path, *more: str) -> tuple[str, ...]:
     return ("--flake", f"path:{flake}#joined", "--to", "oci:image", "--log-level", "debug", *more)
 
 
-def reaching(*machines: FarMachine) -> dict[str, str]:
-    """The inputs by which these machines are reached."""
+def reaching(*machines: FarMachine, jobs: int = 2) -> dict[str, str]:
+    """The inputs by which these machines are reached. Whoever waits for a machine that is busy looks again after five seconds."""
     return {
-        "FLAKESHIP_BUILDERS": "\n".join(f"{machine.address} {THIS_SYSTEM}" for machine in machines),
+        "FLAKESHIP_BUILDERS": "\n".join(f"{machine.address} {THIS_SYSTEM} - {jobs}" for machine in machines),
         "FLAKESHIP_SSH_KEY": machines[0].key,
         "FLAKESHIP_SSH_KNOWN_HOSTS": "\n".join(machine.known for machine in machines),
     }
@@ -41,9 +41,10 @@ def built(
     flake: Path,
     *machines: FarMachine,
     flags: tuple[str, ...] = ALL_THERE,
+    jobs: int = 2,
     **environ: str,
 ) -> Ended:
-    return publish(*flags_for(flake, *flags), **{**reaching(*machines), **environ})
+    return publish(*flags_for(flake, *flags), **{**reaching(*machines, jobs=jobs), **environ})
 
 
 def refused(done: Ended, code: int, machine: FarMachine) -> str:
@@ -72,7 +73,7 @@ def test_both_machines_build_and_the_log_says_what(
 ) -> None:
     first, second = make_machine("b1"), make_machine("b2")
     write_joined(flake, salt=str(uuid.uuid4()), seconds=0.7)
-    done = built(publish, flake, first, second)
+    done = built(publish, flake, first, second, jobs=1)
     assert done.code == 0, done.stderr
     told = [who_built(done, machine) for machine in (first, second)]
     assert sorted(part for parts in told for part in parts) == ["joined", "left", "right"]
@@ -239,7 +240,7 @@ def test_a_machine_that_does_not_trust_us_says_so(
     publish: Publish, flake: Path, make_machine: MakeMachine
 ) -> None:
     machine = make_machine("b1", trusts="somebody-else")
-    done = built(publish, flake, machine)
+    done = built(publish, flake, machine, jobs=1)
     assert done.code == 5, done.stderr
     said = done.stderr[done.stderr.index("error: ") :]
     assert f"the builder {machine.address} does not trust its user" in said

@@ -16,7 +16,7 @@ from flakeship.events import Emit, Notice, Warned
 from flakeship.nix.build import derivation_document
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import is_trusted_by_daemon, uses_daemon
-from flakeship.nix.elsewhere import NOT_TRUSTED, not_trusted
+from flakeship.nix.elsewhere import NOT_HERE, NOT_TRUSTED, not_trusted
 from flakeship.nix.failure import Failure
 from flakeship.nix.machine import Answer, Machine, ask_all
 from flakeship.nix.remote_builder import WHERE, RemoteBuilder, files_of, parse_builders
@@ -242,6 +242,14 @@ class RemoteBuilders:
             ended = "\n".join(_ENDED.findall(failure.said))
             if why := ssh_failure(f"{ended}\n{failure.around}"):
                 return builder, drv, self._reason(failure.nix, builder.machine, why)
+        if not re.search(NOT_HERE, failure.said):
+            return None
+        # It was lost while another of its connections began, and Nix gives all up at once.
+        for store in re.findall(r"cannot build on '([^'\n]+)'", failure.said):
+            builder, why = self._builder_of(store), ssh_failure(f"{failure.said}\n{failure.around}")
+            given = [drv for drv, to in failure.log.machines.items() if to == store]
+            if builder and why and given:
+                return builder, given[-1], self._reason(failure.nix, builder.machine, why)
         return None
 
     def _builder_of(self, store: str) -> RemoteBuilder | None:

@@ -16,6 +16,9 @@ NOT_TRUSTED: Final = (
 )
 """What a daemon there answers a user that it does not trust: https://github.com/NixOS/nix/issues/5343."""
 
+NOT_HERE: Final = r"[Uu]nable to start any build|local builds are disabled"
+"""What Nix says where `max-jobs` is 0 and no machine is left."""
+
 TRUST_HINT: Final = (
     "name the user that ssh logs in as in `trusted-users` of /etc/nix/nix.conf there, and start nix-daemon again "
     "(whoever may do that is as good as root on it)"
@@ -108,8 +111,6 @@ def _nobody(failure: Failure, _: re.Match[str]) -> Error:
     )
 
 
-_NOT_HERE: Final = r"[Uu]nable to start any build|local builds are disabled"
-
 TRUST_CAUSES: Final = (Cause(NOT_TRUSTED, _not_trusted),)
 """They stand before a builder that failed, which Nix makes of them."""
 
@@ -120,10 +121,10 @@ CAUSES: Final = (
         r"Current system: '(?P<have2>[^']+)'|Required features: \{(?P<features3>[^}]*)\}",
         _system,
     ),
-    Cause(rf"cannot build on '(?P<store>[^'\n]+)': .*(?:{_NOT_HERE})", _unreachable),
+    Cause(rf"cannot build on '(?P<store>[^'\n]+)': .*(?:{NOT_HERE})", _unreachable),
     Cause(
-        rf"required \(system, features\): \((?P<wanted>[^,\n]+), (?P<features>[^)\n]*)\).*(?:{_NOT_HERE})",
+        rf"required \(system, features\): \((?P<wanted>[^,\n]+), (?P<features>[^)\n]*)\).*(?:{NOT_HERE})",
         _no_machine,
     ),
-    Cause(_NOT_HERE, _nobody),
+    Cause(NOT_HERE, _nobody),
 )
