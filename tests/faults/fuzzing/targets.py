@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from flakeship.events import ignore
 from flakeship.http.proxies import proxy_for
 from flakeship.http.retry_after import retry_after
+from flakeship.image.nar.reader import NarReader
 from flakeship.image.tar.reader import TarReader
 from flakeship.metadata.context import Context
 from flakeship.nix.log import Log
@@ -42,6 +43,30 @@ _PATH: Final = "/nix/store/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a-odd"
 _NOW: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _LAYERS: Final = (packed([Item("a", b"one")]), packed([Item("b", b"two" * 300)]))
 _READ_AT_MOST: Final = 1 << 22
+
+
+def _nar(*words: bytes) -> bytes:
+    return b"".join(len(word).to_bytes(8, "little") + word + bytes(-len(word) % 8) for word in words)
+
+
+_NAR: Final = _nar(
+    *(b"nix-archive-1", b"(", b"type", b"directory", b"entry", b"(", b"name", b"a", b"node", b"(", b"type"),
+    *(
+        b"regular",
+        b"executable",
+        b"",
+        b"contents",
+        b"text",
+        b")",
+        b")",
+        b"entry",
+        b"(",
+        b"name",
+        b"b",
+        b"node",
+    ),
+    *(b"(", b"type", b"symlink", b"target", b"a", b")", b")", b")"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +101,9 @@ def _documents(*seeds: Any) -> Callable[[Chance], bytes]:
 
 
 def _tar(chance: Chance) -> bytes:
+    """A tar, or at times a NAR."""
+    if chance.random() < 0.2:
+        return mutated(_NAR, chance, [b"\xff" * 8, b"directory\0\0\0\0\0\0\0"])
     long = packed([Item("n" * 300, b"x" * 700), Item("l", kind=b"2", link="t" * 200)], pax={"path": "other"})
     data = mutated(
         chance.choice([*_LAYERS, long, archive(_LAYERS)]), chance, [b"ustar\000", b"\x80" + b"\xff" * 11]
@@ -84,6 +112,9 @@ def _tar(chance: Chance) -> bytes:
 
 
 def _read_tar(data: bytes) -> object:
+    if b"nix-archive" in data[:32]:
+        list(NarReader(io.BytesIO(data)))
+        return None
     reader = TarReader(io.BytesIO(data))
     for _ in reader:
         reader.data().read(_READ_AT_MOST)

@@ -11,15 +11,51 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.stream import CHUNK, Pieces
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.header import Kind, padding
 
-Order: TypeAlias = Callable[[os.DirEntry[bytes]], Any]
+
+class Named(Protocol):
+    """An entry of a folder."""
+
+    @property
+    def name(self) -> bytes: ...
+
+
+class Status(Protocol):
+    """What a header needs to know of a file: its mode, its size in bytes, and when it was changed last."""
+
+    @property
+    def st_mode(self) -> int: ...
+
+    @property
+    def st_size(self) -> int: ...
+
+    @property
+    def st_mtime_ns(self) -> int: ...
+
+
+Order: TypeAlias = Callable[[Named], Any]
 """The key by which the entries of each folder are sorted."""
+
+MakeHeader: TypeAlias = Callable[[bytes, Status], bytes]
+
+
+class Tree(Protocol):
+    """Files of the store by their full names: this module's functions are that of this machine."""
+
+    def walk(self, top: bytes, order: Order = ..., /) -> Iterator[tuple[bytes, Kind]]: ...
+
+    def status(self, path: bytes, /) -> Status: ...
+
+    def target_of(self, link: bytes, /) -> bytes: ...
+
+    def file_pieces(self, path: bytes, header: MakeHeader, /, *, seen: Status | None = None) -> Pieces: ...
+
 
 by_bytes: Final[Order] = attrgetter("name")
 
@@ -87,9 +123,9 @@ def target_of(link: bytes) -> bytes:
 
 def file_pieces(
     path: bytes,
-    header: Callable[[bytes, os.stat_result], bytes],
+    header: MakeHeader,
     *,
-    seen: os.stat_result | None = None,
+    seen: Status | None = None,
 ) -> Pieces:
     """Yield header, content and padding of a regular file, as large as it is when it is opened.
 
@@ -121,7 +157,7 @@ def file_pieces(
             os.close(file)
 
 
-def _differs(before: os.stat_result, after: os.stat_result) -> bool:
+def _differs(before: Status, after: Status) -> bool:
     """Without the ctime: `nix store optimise` may link a file elsewhere at any time."""
     return before.st_mtime_ns != after.st_mtime_ns or before.st_size != after.st_size
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.image.stream import Joined, Pieces
+from flakeship.image.tar import files
 from flakeship.image.tar.blocks import BLOCK
-from flakeship.image.tar.files import file_pieces, status, target_of, walk
+from flakeship.image.tar.files import Named, Status, Tree
 from flakeship.image.tar.header import (
     EXTENDED,
     FLAGS,
@@ -62,9 +63,14 @@ class HeaderFields:
         return NO_DEVICE if self.devices else bytes(16)
 
 
-def tar_of(paths: Sequence[str], fields: HeaderFields) -> Joined:
+def tar_of(paths: Sequence[str], fields: HeaderFields, tree: Tree = files) -> Joined:
     """Open the tar of these paths and all below them. Reading it raises as that of `writer.tar_of` does."""
-    return Joined(_whole_records(_pieces([os.fsencode(path) for path in paths], fields)))
+    return Joined(tar_pieces(paths, fields, tree))
+
+
+def tar_pieces(paths: Sequence[str], fields: HeaderFields, tree: Tree) -> Pieces:
+    """Yield the tar that `tar_of` opens."""
+    return _whole_records(_pieces([os.fsencode(path) for path in paths], fields, tree))
 
 
 def _whole_records(pieces: Pieces) -> Pieces:
@@ -78,22 +84,22 @@ def _whole_records(pieces: Pieces) -> Pieces:
     yield bytes(2 * BLOCK + -length % _RECORD)
 
 
-def _pieces(paths: Sequence[bytes], fields: HeaderFields) -> Pieces:
-    def of_file(path: bytes, info: os.stat_result) -> bytes:
+def _pieces(paths: Sequence[bytes], fields: HeaderFields, tree: Tree) -> Pieces:
+    def of_file(path: bytes, info: Status) -> bytes:
         return _header(path, "file", info.st_mode, fields, size=info.st_size)
 
     for parent in _PARENTS:
         yield _header(parent, "folder", fields.root_mode, fields)
     for top in paths:
-        for path, kind in walk(top, _by_characters):
+        for path, kind in tree.walk(top, _by_characters):
             if kind == "file":
-                yield from file_pieces(path, of_file)
+                yield from tree.file_pieces(path, of_file)
             else:
-                target = target_of(path) if kind == "symlink" else b""
-                yield _header(path, kind, status(path).st_mode, fields, target=target)
+                target = tree.target_of(path) if kind == "symlink" else b""
+                yield _header(path, kind, tree.status(path).st_mode, fields, target=target)
 
 
-def _by_characters(entry: os.DirEntry[bytes]) -> str:
+def _by_characters(entry: Named) -> str:
     """Sort as the script does: the order of characters is not that of their bytes where names are not UTF-8."""
     return _text(entry.name)
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flakeship.image.stream import Joined, Pieces
-from flakeship.image.tar.files import file_pieces, target_of, walk
+from flakeship.image.tar import files
+from flakeship.image.tar.files import Status, Tree
 from flakeship.image.tar.header import (
     END,
     EXTENDED,
@@ -48,35 +49,57 @@ _SYMLINK: Final = form("symlink", 0o777)
 _PAX: Final = template(EXTENDED, 0o644, uid=0, gid=0, mtime=_STORE_TIME)
 
 
-def tar_of(paths: Iterable[str]) -> Joined:
+def tar_of(paths: Iterable[str], tree: Tree = files) -> Joined:
     """Open the tar of these paths and all below them, each by its full name; `paths` in their order.
 
     Reading it raises ResourceError for what vanished or changed meanwhile, NotAnImageError for what no image can hold.
     """
-    return Joined(_pieces([os.fsencode(path) for path in paths]))
+    return Joined(_pieces([os.fsencode(path) for path in paths], tree))
 
 
-def _pieces(paths: list[bytes]) -> Pieces:
-    parents = {path[: end + 1] for path in paths for end in _slashes(path)}
-    for parent in sorted(parents):
-        yield header(parent[1:], _FOLDER_ABOVE)
+def _pieces(paths: list[bytes], tree: Tree) -> Pieces:
+    yield folders_above(paths)
     for top in paths:
-        for path, kind in walk(top):
-            if kind == "file":
-                yield from file_pieces(path, _file_header)
-            elif kind == "folder":
-                yield header(path[1:] + b"/", _FOLDER)
-            else:
-                yield header(path[1:], _SYMLINK, target=target_of(path))
+        yield from members_of(top, tree)
     yield END
+
+
+def folders_above(paths: Iterable[bytes]) -> bytes:
+    """Return the members that a tar of these paths begins with."""
+    parents = {path[: end + 1] for path in paths for end in _slashes(path)}
+    return b"".join(header(parent[1:], _FOLDER_ABOVE) for parent in sorted(parents))
+
+
+def members_of(top: bytes, tree: Tree) -> Pieces:
+    """Yield the members of a path and all below it."""
+    for path, kind in tree.walk(top):
+        if kind == "file":
+            yield from tree.file_pieces(path, _file_header)
+        elif kind == "folder":
+            yield folder_header(path)
+        else:
+            yield link_header(path, tree.target_of(path))
+
+
+def folder_header(path: bytes) -> bytes:
+    return header(path[1:] + b"/", _FOLDER)
+
+
+def link_header(path: bytes, target: bytes) -> bytes:
+    return header(path[1:], _SYMLINK, target=target)
+
+
+def file_header(path: bytes, *, program: bool, size: int) -> bytes:
+    """Return the header of a file of `size` bytes; a `program` may be executed."""
+    return header(path[1:], _PROGRAM if program else _FILE, size=size)
 
 
 def _slashes(path: bytes) -> Iterator[int]:
     return (place for place in range(1, len(path)) if path[place : place + 1] == b"/")
 
 
-def _file_header(path: bytes, info: os.stat_result) -> bytes:
-    return header(path[1:], _PROGRAM if info.st_mode & stat.S_IXUSR else _FILE, size=info.st_size)
+def _file_header(path: bytes, info: Status) -> bytes:
+    return file_header(path, program=bool(info.st_mode & stat.S_IXUSR), size=info.st_size)
 
 
 def header(name: bytes, shared: Template, *, size: int = 0, target: bytes = b"") -> bytes:

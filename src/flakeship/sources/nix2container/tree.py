@@ -6,7 +6,6 @@ https://github.com/nlewo/nix2container/blob/master/nix/graph.go and tar.go
 from __future__ import annotations
 
 import contextlib
-import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +14,9 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Pieces
+from flakeship.image.tar import files
 from flakeship.image.tar import go as go_tar
-from flakeship.image.tar.files import file_pieces, status, target_of, walk
+from flakeship.image.tar.files import Status, Tree
 from flakeship.image.tar.header import END, Kind
 from flakeship.outside.patterns import TooSlowError
 from flakeship.sources.nix2container.patterns import GoPattern
@@ -64,25 +64,25 @@ class _Node:
 
     kind: Kind = "folder"
     source: bytes = b""
-    info: os.stat_result | None = None
+    info: Status | None = None
     permissions: tuple[Permission, ...] = ()
     children: dict[bytes, _Node] = field(default_factory=dict)
 
 
-def tar_pieces(paths: Iterable[LayerPath], version: WriterVersion) -> Pieces:
+def tar_pieces(paths: Iterable[LayerPath], version: WriterVersion, tree: Tree = files) -> Pieces:
     """Yield the tar in pieces of any size. ResourceError where the store changes meanwhile, NotAnImageError for what no
     image can hold.
     """
     root = _Node()
     for path in paths:
-        for source, kind in walk(path.path):
-            _enter(root, path, source, kind)
+        for source, kind in tree.walk(path.path):
+            _enter(root, path, source, kind, tree)
     for name, node in _members(root):
-        yield from _member(name, node, version)
+        yield from _member(name, node, version, tree)
     yield END
 
 
-def _enter(root: _Node, path: LayerPath, source: bytes, kind: Kind) -> None:
+def _enter(root: _Node, path: LayerPath, source: bytes, kind: Kind, tree: Tree) -> None:
     """Put a file into the tree. A later one takes the place of an earlier one; one that is rewritten to nothing has none."""
     destination = _rewritten(source, path.rewrite)
     if not destination:
@@ -93,7 +93,7 @@ def _enter(root: _Node, path: LayerPath, source: bytes, kind: Kind) -> None:
         if child is None:
             child = node.children[part] = _Node()
         node = child
-    node.kind, node.source, node.info, node.permissions = kind, source, status(source), path.permissions
+    node.kind, node.source, node.info, node.permissions = kind, source, tree.status(source), path.permissions
 
 
 def _parts(destination: bytes) -> list[bytes]:
@@ -147,16 +147,16 @@ def _below(base: bytes, node: _Node) -> list[tuple[bytes, _Node]]:
     ]
 
 
-def _member(name: bytes, node: _Node, version: WriterVersion) -> Pieces:
+def _member(name: bytes, node: _Node, version: WriterVersion, tree: Tree) -> Pieces:
     attributes = _attributes(node, version)
     if node.kind == "file":
 
-        def header(_: bytes, info: os.stat_result) -> bytes:
+        def header(_: bytes, info: Status) -> bytes:
             return go_tar.header(name, attributes, size=info.st_size)
 
-        yield from file_pieces(node.source, header, seen=node.info)
+        yield from tree.file_pieces(node.source, header, seen=node.info)
     elif node.kind == "symlink":
-        yield go_tar.header(name, attributes, target=target_of(node.source))
+        yield go_tar.header(name, attributes, target=tree.target_of(node.source))
     else:
         yield go_tar.header(name, attributes)
 
