@@ -177,13 +177,15 @@ class Running:
     """A program that is running. Read `stdout` to its end, then call `wait`, which returns the exit status.
 
     `end` ends the program and its children, and may be called from any thread. `exceeded` says which bound the program
-    broke, for which it was ended; empty where it broke none.
+    broke, for which it was ended; empty where it broke none. `stdin` is that of a program that is `tied`; what is written
+    is sent at once.
     """
 
     stdout: BinaryIO
     wait: Callable[[], int]
     end: Callable[[], None]
     exceeded: Callable[[], str] = str
+    stdin: BinaryIO | None = None
 
 
 @contextlib.contextmanager
@@ -199,7 +201,8 @@ def running(
     """Start a program whose stdout is read as a stream, and end its whole process group when the block is left.
 
     A thread calls `on_stderr` with each line, without its line feed. What the callback raises, `wait` raises again.
-    The stdin of one that is `tied` is a pipe that nobody writes to, and whose end tells of ours, also of one by signal 9.
+    The stdin of one that is `tied` is a pipe that its user alone writes to, and whose end tells of ours, also of one by
+    signal 9.
     Raises NotStartedError, and ResourceError where a limit is reached.
     """
     with _started(
@@ -224,6 +227,7 @@ def running(
                 bounded.timed(wait),
                 lambda: _end_group(child),
                 lambda: bounded.exceeded,
+                cast("BinaryIO | None", child.stdin),
             )
 
 

@@ -39,7 +39,12 @@ def closure(nix: Nix, path: str) -> tuple[PathInfo, ...]:
 
 def read_closure(document: Any) -> tuple[PathInfo, ...]:
     """Read an array of objects with `path`, or an object with paths for keys. BuildError for an invalid path."""
-    paths = {entry.path: entry for entry in _entries(document)}
+    return in_order(_entries(document))
+
+
+def in_order(entries: Iterable[PathInfo]) -> tuple[PathInfo, ...]:
+    """Sort a whole closure as `closure` does. BuildError where a path of it is missing."""
+    paths = {entry.path: entry for entry in entries}
     graph = {path: paths[path].references for path in sorted(paths)}
     try:
         return tuple(paths[path] for path in TopologicalSorter(graph).static_order())
