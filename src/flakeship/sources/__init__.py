@@ -17,6 +17,7 @@ from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
 from flakeship.sources import git_lfs
 from flakeship.sources.opened import Opened, Source, SourceRequest
+from flakeship.sources.store_files import LOCAL
 
 # docs/decisions.md#kinds-are-tuples-of-module-names
 SOURCES: Final = (
@@ -63,6 +64,10 @@ def _opened(path: Path, request: SourceRequest) -> contextlib.AbstractContextMan
         from flakeship.sources import registry_image
 
         return registry_image.opened(request.remote, request)
+    if request.files is not LOCAL:
+        from flakeship.sources import elsewhere
+
+        return elsewhere.opened(path, request, opened)
     head = _head(path)
     for name in SOURCES:
         source = cast("Source", importlib.import_module(name))

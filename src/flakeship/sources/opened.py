@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from flakeship import events
 from flakeship.image.model import Image, Layer, Platform
+from flakeship.sources.store_files import LOCAL, StoreFiles
 
 if TYPE_CHECKING:  # some sources alone are asked for these
     from flakeship.confinement.scripts import Confinement
@@ -75,6 +76,8 @@ class SourceRequest:
     """Private, and outlives the source; None for the system's folder of temporary files."""
     confinement: Callable[[], Confinement] | None = None
     """How what must be executed is confined; None for as well as this machine can."""
+    files: StoreFiles = LOCAL
+    """The files of the store that the result lies in; the path is one of that store if it is not this machine's."""
     nar_hashes: Callable[[], Mapping[str, str]] | None = None
     """Asks Nix for the NAR hashes of all store paths that the result refers to; empty where Nix does not know them."""
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
+from flakeship.sources.store_files import LOCAL, StoreFiles
+
 Furnishing: TypeAlias = Literal["minimal", "none"]
 
 BY_PATHS: Final = "store:"
@@ -65,6 +67,7 @@ class Package:
     user: str = ""
     max_layers: int = 100
     wants_program: bool = True
+    files: StoreFiles = LOCAL
     previous: tuple[frozenset[str], ...] = ()
     """The store paths of each layer of the image that this one replaces."""
 

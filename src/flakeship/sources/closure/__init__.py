@@ -16,7 +16,7 @@ from flakeship import events
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.annotations import LAYER_KEY, PROGRAM
 from flakeship.image.model import EMPTY, Image, Layer
-from flakeship.image.tar.writer import RECIPE, tar_of
+from flakeship.image.tar.writer import RECIPE
 from flakeship.sources import registry_image
 from flakeship.sources.choice import AbsentPlatformError
 from flakeship.sources.closure.architecture import platform_of
@@ -26,6 +26,7 @@ from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of, warn_of_other_name
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.package import BY_PATHS, Package
+from flakeship.sources.store_files import StoreFiles
 from flakeship.sources.stream_script.recognition import is_script
 from flakeship.store_paths import whole_store_path
 
@@ -53,7 +54,7 @@ def opened(path: Path, request: SourceRequest) -> Iterator[Closure]:
             hint="install Nix, or name an image",
         )
     package = request.package()
-    if is_script(Path(package.path)):
+    if _is_script(package):
         request.emit(
             events.Notice(
                 f"{package.path} is a script, but not one of nixpkgs' streamLayeredImage, so the image starts it"
@@ -89,7 +90,7 @@ class Closure:
         self._groups = grouped(
             package.closure, top=package.path, limit=max(1, room), previous=package.previous
         )
-        self._layers = tuple(map(_layer, self._groups))
+        self._layers = tuple(_layer(group, package.files) for group in self._groups)
         if self._furnishing:
             self._layers += (_furnishing_layer(self._furnishing),)
 
@@ -145,9 +146,14 @@ def key_of(group: Group) -> str:
     return f"{BY_PATHS}{hashlib.sha256(''.join((RECIPE, chr(10), *lines)).encode()).hexdigest()}"
 
 
-def _layer(group: Group) -> Layer:
+def _layer(group: Group, files: StoreFiles) -> Layer:
     key, paths = key_of(group), sorted(path.path for path in group)
-    return Layer(key, functools.partial(tar_of, paths), annotations={LAYER_KEY: key})
+    return Layer(key, functools.partial(files.tar_of, paths), annotations={LAYER_KEY: key})
+
+
+def _is_script(package: Package) -> bool:
+    files = package.files
+    return files.is_program(package.path) and is_script(files.here(package.path))
 
 
 def _furnishing_layer(data: bytes) -> Layer:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from flakeship.errors import UsageError
 from flakeship.image.tar.header import END, padding
 from flakeship.image.tar.writer import form, header
 from flakeship.sources.package import Package
+from flakeship.sources.store_files import StoreFiles
 
 _NONROOT: Final = 65532
 """The number that distroless images use."""
@@ -66,9 +66,9 @@ def furnished(package: Package) -> bytes:
     """
     root = _Folder()
     for store_path in package.contents:
-        _link(root, Path(store_path), without=_NOT_FOR_ROOT)
+        _link(root, store_path, package.files, without=_NOT_FOR_ROOT)
     if package.base == "minimal":
-        _add_user_and_tmp(root, user_of(package.user))
+        _add_user_and_tmp(root, user_of(package.user), package.files)
     return b"".join(_written(root, b"")) + END if root.children else b""
 
 
@@ -76,37 +76,41 @@ def links_for_base(package: Package) -> bytes:
     """Return the last layer of a package on a base image, whose folders stay: links to files only, no user, no /tmp."""
     root = _Folder()
     for store_path in package.contents:
-        _link(root, Path(store_path), without=_NOT_OVER_A_BASE)
-    _opened(root, frozenset())
+        _link(root, store_path, package.files, without=_NOT_OVER_A_BASE)
+    _opened(root, frozenset(), package.files)
     return b"".join(_written(root, b"")) + END if root.children else b""
 
 
-def _opened(folder: _Folder, above: frozenset[str]) -> None:
+def _opened(folder: _Folder, above: frozenset[str], files: StoreFiles) -> None:
     """Make every link to a folder a folder of links; one that leads to what it lies in stays."""
     for name, child in folder.children.items():
-        if isinstance(child, str) and Path(child).is_dir() and (real := os.path.realpath(child)) not in above:
+        if (
+            isinstance(child, str)
+            and files.kind(child) == "folder"
+            and (real := files.real(child)) not in above
+        ):
             folder.children[name] = opened = _Folder()
-            _link(opened, Path(child))
-            _opened(opened, above | {real})
+            _link(opened, child, files)
+            _opened(opened, above | {real}, files)
         elif isinstance(child, _Folder):
-            _opened(child, above)
+            _opened(child, above, files)
 
 
-def _add_user_and_tmp(root: _Folder, user: User) -> None:
-    _folder(root, "tmp", replaced=True).mode = 0o1777
+def _add_user_and_tmp(root: _Folder, user: User, files: StoreFiles) -> None:
+    _folder(root, "tmp", files, replaced=True).mode = 0o1777
     passwd, group = b"root:x:0:0:root:/root:/bin/sh\n", b"root:x:0:\n"
     if user.uid:
         passwd += f"{user.name}:x:{user.uid}:{user.gid}:{user.name}:{user.home}:/bin/sh\n".encode()
     if user.gid:
         group += f"{user.group}:x:{user.gid}:\n".encode()
-    etc = _folder(root, "etc")
+    etc = _folder(root, "etc", files)
     for name, text in {b"passwd": passwd, b"group": group, b"nsswitch.conf": _NSSWITCH}.items():
         etc.children.setdefault(name, text)
-    home = _folder(root, user.home[1:], replaced=True)
+    home = _folder(root, user.home[1:], files, replaced=True)
     home.mode, home.owner = 0o700, (user.uid, user.gid)
 
 
-def _folder(root: _Folder, path: str, *, replaced: bool = False) -> _Folder:
+def _folder(root: _Folder, path: str, files: StoreFiles, *, replaced: bool = False) -> _Folder:
     """The folder at `path`; a link that is there is opened into links to what it leads to, or replaced."""
     place = root
     for part in path.encode().split(b"/"):
@@ -114,40 +118,36 @@ def _folder(root: _Folder, path: str, *, replaced: bool = False) -> _Folder:
         if not isinstance(found, _Folder):
             place.children[part] = opened = _Folder()
             if isinstance(found, str) and not replaced:
-                _link(opened, Path(found))
+                _link(opened, found, files)
             found = opened
         place = found
     return place
 
 
-def _link(folder: _Folder, tree: Path, *, without: frozenset[str] = frozenset()) -> None:
+def _link(folder: _Folder, tree: str, files: StoreFiles, *, without: frozenset[str] = frozenset()) -> None:
     """Link what `tree` holds into `folder`; a folder that several hold becomes a folder of links."""
-    if not tree.is_dir():
+    if files.kind(tree) != "folder":
         raise UsageError(
             f"contents: {tree} is a file, but only what a folder holds can be linked into /",
             hint="name a package with bin/, etc/ or share/",
         )
-    for name in sorted(os.listdir(os.fsencode(tree))):  # noqa: PTH208  in the order of bytes
-        own = tree / os.fsdecode(name)
+    for name in files.names(tree):
+        own = os.path.join(tree, os.fsdecode(name))  # noqa: PTH118  a name of the store, which may lie elsewhere
         found = folder.children.get(name)
         if found is None:
             if os.fsdecode(name) not in without:
-                folder.children[name] = str(own)
-        elif isinstance(found, _Folder) and own.is_dir():
-            _link(found, own)
-        elif isinstance(found, str) and own.is_dir() and Path(found).is_dir():
+                folder.children[name] = own
+        elif isinstance(found, _Folder) and files.kind(own) == "folder":
+            _link(found, own, files)
+        elif isinstance(found, str) and files.kind(own) == "folder" and files.kind(found) == "folder":
             folder.children[name] = merged = _Folder()
-            _link(merged, Path(found))
-            _link(merged, own)
-        elif not (isinstance(found, str) and _same(found, own)):
+            _link(merged, found, files)
+            _link(merged, own, files)
+        elif not (isinstance(found, str) and files.real(found) == files.real(own)):
             raise UsageError(
                 f"contents: both {own} and {found if isinstance(found, str) else 'a folder of another'} want the same place in /",
                 hint="leave one of the two out",
             )
-
-
-def _same(found: str, own: Path) -> bool:
-    return os.path.realpath(found) == os.path.realpath(own)
 
 
 def _written(folder: _Folder, path: bytes) -> Sequence[bytes]:
@@ -171,11 +171,14 @@ _SYMLINK: Final = form("symlink", 0o777)
 
 def environment(package: Package, *, linked: bool) -> Mapping[str, str]:
     """PATH, and where the certificates are if a bundle is among the contents, be these `linked` into / or not."""
-    folders = [f"{package.path}/bin"] if Path(package.path).is_dir() and not package.others else []
-    folders += [f"{path}/bin" for path in package.outputs if package.others and Path(path, "bin").is_dir()]
-    others = [f"{path}/bin" for path in package.contents if Path(path, "bin").is_dir()]
+    kind = package.files.kind
+    folders = [f"{package.path}/bin"] if kind(package.path) == "folder" and not package.others else []
+    folders += [
+        f"{path}/bin" for path in package.outputs if package.others and kind(f"{path}/bin") == "folder"
+    ]
+    others = [f"{path}/bin" for path in package.contents if kind(f"{path}/bin") == "folder"]
     folders += ["/bin"] * bool(others) if linked else others
     bundles = (f"{path}/etc/ssl/certs/ca-bundle.crt" for path in package.contents)
-    bundle = next((path for path in bundles if Path(path).is_file()), "")
+    bundle = next((path for path in bundles if kind(path) == "file"), "")
     known = {"PATH": ":".join(folders), "SSL_CERT_FILE": bundle}
     return {name: value for name, value in known.items() if value}

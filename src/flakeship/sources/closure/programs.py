@@ -11,6 +11,7 @@ from typing import Final
 from flakeship.errors import Error, NotAnImageError
 from flakeship.sources.inside import error_about
 from flakeship.sources.package import Names, Package
+from flakeship.sources.store_files import StoreFiles
 
 _SHOWN: Final = 20
 
@@ -25,13 +26,12 @@ class Program:
 
 def program_of(package: Package) -> Program:
     """NotAnImageError, listing the candidates, where it is not clear which one is meant."""
-    root = Path(package.path)
-    if root.is_file():
+    if package.files.kind(package.path) == "file":
         return Program(package.path)
     found = programs_of(package)
     if not found:
         for output in package.outputs:
-            message, hint = error_about(Path(output), built=True)
+            message, hint = error_about(package.files.here(output), built=True)
             if message:
                 raise NotAnImageError(message, hint=hint)
         raise NotAnImageError(
@@ -55,7 +55,7 @@ def programs_of(package: Package) -> Mapping[str, str]:
     """The programs of all outputs by name, each with its full path; of two with one name that of the first output."""
     found: dict[str, str] = {}
     for root in package.outputs:
-        for name in _programs(Path(root, "bin")):
+        for name in _programs(f"{root}/bin", package.files):
             found.setdefault(name, f"{root}/bin/{name}")
     return found
 
@@ -76,14 +76,13 @@ def warn_of_other_name(package: Package, program: str) -> None:
         )
 
 
-def _programs(folder: Path) -> list[str]:
+def _programs(folder: str, files: StoreFiles) -> list[str]:
     """Hidden ones (`.hello-wrapped`) are not meant to be run by hand."""
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+        names = map(os.fsdecode, files.names(folder))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(name for name in names if os.access(folder / name, os.X_OK))
+    return sorted(name for name in names if not name.startswith(".") and files.is_program(f"{folder}/{name}"))
 
 
 def _list(names: list[str]) -> str:

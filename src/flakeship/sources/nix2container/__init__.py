@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from flakeship.image.claims import image_of
 from flakeship.image.inflate import suffix_of, uncompressed
 from flakeship.image.model import CompressedBlob, Image, Layer, key_of
-from flakeship.image.stream import Joined, Reader
+from flakeship.image.stream import Reader
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.sources.nix2container.document import LIMIT, ImageDocument, LayerDocument, parse
-from flakeship.sources.nix2container.tree import LayerPath, WriterVersion, tar_pieces
+from flakeship.sources.nix2container.tree import WriterVersion, tar_pieces
 from flakeship.sources.opened import Opened, SourceRequest
+from flakeship.sources.store_files import LOCAL, StoreFiles
 
 KIND: Final = "nix2container image"
 
@@ -31,9 +33,10 @@ def matches(path: Path, head: bytes) -> bool:
 
 @contextlib.contextmanager
 def opened(path: Path, request: SourceRequest) -> Iterator[Opened]:
-    with path.open("rb") as file:
+    with request.files.here(str(path)).open("rb") as file:
         data = file.read(LIMIT + 1)
-    yield Nix2Container(parse(data, store=request.store, what=str(path)), what=str(path))
+    document = parse(data, store=request.store, what=str(path), files=request.files)
+    yield Nix2Container(document, what=str(path), files=request.files)
 
 
 class Nix2Container:
@@ -41,7 +44,8 @@ class Nix2Container:
 
     forward_only = False
 
-    def __init__(self, document: ImageDocument, *, what: str) -> None:
+    def __init__(self, document: ImageDocument, *, what: str, files: StoreFiles = LOCAL) -> None:
+        self._files = files
         self._layers = document.layers
         diff_ids = [layer.diff_id for layer in self._layers]
         config = {
@@ -61,11 +65,16 @@ class Nix2Container:
 
     def _packed(self, layer: LayerDocument) -> Layer:
         # docs/decisions.md#nix2container-tars-are-written-by-our-code
-        newest, *older = (functools.partial(_tar, layer.paths, version) for version in _versions(layer))
+        newest, *older = (self._tar(layer, version) for version in _versions(layer))
         return Layer(layer.diff_id, newest, layer.diff_id, layer.size or None, otherwise=tuple(older))
 
-    def _blob(self, layer: LayerDocument, path: Path) -> Layer:
+    def _tar(self, layer: LayerDocument, version: WriterVersion) -> Callable[[], Reader]:
+        write = functools.partial(tar_pieces, layer.paths, version)
+        return functools.partial(self._files.tar_by, write, [os.fsdecode(path.path) for path in layer.paths])
+
+    def _blob(self, layer: LayerDocument, name: str) -> Layer:
         """Recognise the compression by the blob's first bytes: the media type in the JSON may be wrong."""
+        path = self._files.here(name)
         with path.open("rb") as file:
             head = file.read(BLOCK)
         blob = None
@@ -84,10 +93,6 @@ class Nix2Container:
 
 def _inflated(path: Path) -> Reader:
     return uncompressed(path.open("rb", buffering=0))
-
-
-def _tar(paths: Iterable[LayerPath], version: WriterVersion) -> Reader:
-    return Joined(tar_pieces(paths, version))
 
 
 def _versions(layer: LayerDocument) -> tuple[WriterVersion, ...]:

@@ -17,6 +17,7 @@ from flakeship.image.document import decode_object, without_nulls
 from flakeship.image.model import Digest, parse_digest
 from flakeship.sources.nix2container.patterns import GoPattern
 from flakeship.sources.nix2container.tree import LayerPath, Permission
+from flakeship.sources.store_files import LOCAL, StoreFiles
 
 LIMIT: Final = 64 * 1024 * 1024
 """Bytes of the JSON, which lists every store path of the closure, with options."""
@@ -31,7 +32,7 @@ _OCTAL: Final = re.compile(r"\s*([0-7]+)")
 
 @dataclass(frozen=True, slots=True)
 class LayerDocument:
-    """One layer. `blob` is the file with the layer, where there is one; else the store paths are packed. `digest` is of the
+    """One layer. `blob` is the file with the layer; where it is empty the store paths are packed. `digest` is of the
     blob, `diff_id` of the tar. `size` is a hint in bytes, 0 where the document doesn't know it.
     """
 
@@ -39,7 +40,7 @@ class LayerDocument:
     diff_id: Digest
     size: int
     paths: tuple[LayerPath, ...]
-    blob: Path | None
+    blob: str
     history: Mapping[str, Any]
 
 
@@ -51,7 +52,7 @@ class ImageDocument:
     layers: tuple[LayerDocument, ...]
 
 
-def parse(data: bytes, *, store: Path, what: str) -> ImageDocument:
+def parse(data: bytes, *, store: Path, what: str, files: StoreFiles = LOCAL) -> ImageDocument:
     """Parse the JSON. NotAnImageError where it is malformed or names a file outside the folder `store`.
 
     `what` names the JSON file in errors.
@@ -66,7 +67,10 @@ def parse(data: bytes, *, store: Path, what: str) -> ImageDocument:
         layers = document.get("layers", [])
         return ImageDocument(
             config=_config(document),
-            layers=tuple(_layer(layer, number, store, what) for number, layer in enumerate(layers, 1)),
+            layers=tuple(
+                _layer(layer, _Named(files, store, f"layer {number} of {what}"))
+                for number, layer in enumerate(layers, 1)
+            ),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         missing = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
@@ -83,11 +87,20 @@ def _config(document: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _layer(document: Mapping[str, Any], number: int, store: Path, what: str) -> LayerDocument:
-    called = f"layer {number} of {what}"
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Who names paths: `called` in errors. They must lie in the folder `store`."""
+
+    files: StoreFiles
+    store: Path
+    called: str
+
+
+def _layer(document: Mapping[str, Any], naming: _Named) -> LayerDocument:
+    called = naming.called
     digest, diff_id = parse_digest(document["digest"]), parse_digest(document["diff_ids"])
     blob = document.get("layer-path", "")
-    paths = tuple(_path(path, store, called) for path in document.get("paths", []))
+    paths = tuple(_path(path, naming) for path in document.get("paths", []))
     if not blob and digest != diff_id:
         raise NotAnImageError(
             f"{called} is compressed, but has no layer-path that says where it is", hint=_HINT
@@ -96,17 +109,16 @@ def _layer(document: Mapping[str, Any], number: int, store: Path, what: str) -> 
     size = document.get("size", 0)
     if not isinstance(size, int):
         raise TypeError(f"the size of {called} is {size!r}")
-    return LayerDocument(
-        digest, diff_id, size, paths, Path(_inside(blob, store, called)) if blob else None, history
-    )
+    return LayerDocument(digest, diff_id, size, paths, _inside(blob, naming) if blob else "", history)
 
 
-def _path(document: Mapping[str, Any], store: Path, called: str) -> LayerPath:
+def _path(document: Mapping[str, Any], naming: _Named) -> LayerPath:
+    called = naming.called
     options = document.get("options", {})
     rewrite = options.get("rewrite", {})
     regex = rewrite.get("regex", "")
     return LayerPath(
-        os.fsencode(_inside(document["path"], store, called)),
+        os.fsencode(_inside(document["path"], naming)),
         (_pattern(regex, called), _text(rewrite.get("repl", ""))) if regex else None,
         tuple(_permission(item, called) for item in options.get("perms", [])),
     )
@@ -143,20 +155,17 @@ def _text(value: Any) -> str:
     return value
 
 
-def _inside(path: Any, store: Path, called: str) -> str:
+def _inside(path: Any, naming: _Named) -> str:
     """Return the path. NotAnImageError where it is missing, or it or a link on the way to it leads out of the store."""
     name = _text(path)
-    top = os.fspath(store.resolve()) + "/"
-    folder, _, last = name.rpartition("/")
-    real = os.path.join(os.path.realpath(folder), last)  # noqa: PTH118  a link at the end stays one
-    if not os.path.isabs(name) or last in {"", ".", ".."} or not real.startswith(top):  # noqa: PTH117
+    if not naming.files.names_inside(name, str(naming.store)):
         raise NotAnImageError(
-            f"{called} names {name!r}, which is not in {store}",
+            f"{naming.called} names {name!r}, which is not in {naming.store}",
             hint="correct the document: an image of nix2container is made of store paths only",
         )
-    if not os.path.lexists(name):
+    if not naming.files.is_there(name):
         raise NotAnImageError(
-            f"{called} names {name}, which is not there",
+            f"{naming.called} names {name}, which is not there",
             hint="build the image on this machine, or bring its closure here: `nix copy --from STORE IMAGE.json`",
         )
     return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,11 +72,14 @@ class Conf:
     gname: str
 
 
-def read_conf(path: Path, *, store: Path, now: datetime | None) -> Conf:
-    """Read the wrapper at `path` and the conf.json that it names. `store` must hold all that is named there."""
-    script, conf = _named(path)
+def read_conf(path: Path, *, store: Path, now: datetime | None, here: Callable[[str], Path] = Path) -> Conf:
+    """Read the wrapper at `path` and the conf.json that it names. `store` must hold all that is named there.
+
+    `here` tells where files of the store can be opened.
+    """
+    script, conf = _named(here(str(path)))
     try:
-        raw = decode_object(read_file(Path(conf), DOCUMENT_LIMIT))
+        raw = decode_object(read_file(here(conf), DOCUMENT_LIMIT))
     except (OSError, ValueError) as error:
         raise UnplannedError(f"its conf.json can't be read ({error})") from error
     return conf_of({**_EARLIER, **raw}, script=script, path=path, store=store, now=now)

@@ -1,8 +1,9 @@
-"""Which Python executes nixpkgs' script: its own, or ours where its own is for another system than this machine."""
+"""Which Python executes nixpkgs' script: its own, or ours where its own is for another system, or not on this machine."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from flakeship.sources.stream_script.recognition import interpreter_of
 from flakeship.sources.stream_script.run import Executed
 
 _SECONDS: Final = 30.0
+_PYTHON: Final = re.compile(r"/python[\d.]*-(?P<major>\d+)\.(?P<minor>\d+)[^/]*/")
+_LIKE_OURS: Final = (3, 9)
+"""From this version on Python's tarfile writes the same bytes as ours: before, it wrote device numbers of what is no device."""
 _LIBRARIES: Final = ("/lib", "/lib64", "/usr")
 
 
@@ -26,10 +30,16 @@ def command_line(
 
     It can read `also`. BuildError as a Confinement raises it.
     """
-    if _runs_here(executed, interpreter_of(Path(script))):
+    if not executed.is_elsewhere and _runs_here(executed, interpreter_of(Path(script))):
         return executed.argv(*otherwise, also=also)
     # Isolated and without site: the script imports nothing but the standard library.
     return executed.argv(sys.executable, "-I", "-S", script, conf, also=(*also, *_own_python()))
+
+
+def writes_otherwise(interpreter: str) -> bool:
+    """Whether a Python of Nix, whose name tells its version, writes other tars than ours does."""
+    found = _PYTHON.search(interpreter)
+    return found is not None and (int(found["major"]), int(found["minor"])) < _LIKE_OURS
 
 
 def _runs_here(executed: Executed, interpreter: str) -> bool:

@@ -10,7 +10,9 @@ from typing import Final
 
 from flakeship import events
 from flakeship.confinement.scripts import Confinement
+from flakeship.errors import NotAnImageError
 from flakeship.sources.opened import Opened, SourceRequest
+from flakeship.sources.store_files import LOCAL
 from flakeship.sources.stream_script.conf import UnplannedError, read_conf
 from flakeship.sources.stream_script.interpreter import command_line
 from flakeship.sources.stream_script.plan import Planned, base_of
@@ -28,7 +30,9 @@ def planned_or_run(path: Path, request: SourceRequest) -> contextlib.AbstractCon
 
     BuildError where a sandbox is required and the script can't be confined, or is not nixpkgs'.
     """
-    script = recognised(path.resolve())
+    files = request.files
+    elsewhere = files is not LOCAL
+    script = recognised(files.here(str(path)), files.here) if elsewhere else recognised(path.resolve())
     hashes = functools.cache(request.nar_hashes or dict)
     executed = Executed(
         path,
@@ -38,11 +42,14 @@ def planned_or_run(path: Path, request: SourceRequest) -> contextlib.AbstractCon
         request.confinement() if request.confinement else Confinement(emit=request.emit),
         request.store,
         script,
-        lambda: _readable(path.resolve(), script, request.store, hashes()) if script else (),
+        lambda: () if elsewhere or not script else _readable(path.resolve(), script, request.store, hashes()),
+        elsewhere,
     )
     try:
         planned = _planned(path, request, executed, hashes)
     except UnplannedError as error:
+        if elsewhere:
+            raise _not_here(path, error) from error
         request.emit(events.Detail(f"{path} is run, and not planned: {error}"))
         return run(executed, _command_line(executed))
     return contextlib.nullcontext(planned)
@@ -61,13 +68,21 @@ def _planned(
     executed: Executed,
     hashes: functools._lru_cache_wrapper[Mapping[str, str]],
 ) -> Planned:
-    conf = read_conf(path, store=request.store, now=request.now)
+    files = request.files
+    conf = read_conf(path, store=request.store, now=request.now, here=files.here)
     if executed.script is None:
         raise UnplannedError("it is not a script of nixpkgs")
-    base = base_of(conf)
+    base = base_of(conf, files)
     # docs/decisions.md#a-stream-script-is-tried-out-first
-    recipe = recipe_of(conf, executed=executed, folder=request.folder)
-    return Planned(conf, recipe, base=base, hashes=hashes())
+    recipe = recipe_of(conf, executed=executed, folder=request.folder, files=files)
+    return Planned(conf, recipe, base=base, hashes=hashes(), files=files)
+
+
+def _not_here(path: Path, why: UnplannedError) -> NotAnImageError:
+    return NotAnImageError(
+        f"{path} would have to be run to know what it writes, and its closure is on another machine: {why}",
+        hint="use dockerTools.buildLayeredImage, whose archive comes as it is, or leave out `store`",
+    )
 
 
 def _readable(path: Path, script: StreamScript, store: Path, hashes: Mapping[str, str]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import NotAnImageError
@@ -18,6 +17,7 @@ from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
 from flakeship.sources.docker_archive import SeekableArchive
 from flakeship.sources.docker_stream import reported
+from flakeship.sources.store_files import LOCAL, StoreFiles
 from flakeship.sources.stream_script.conf import Conf, UnplannedError
 
 _CHECKSUM_LIMIT: Final = 100
@@ -43,11 +43,12 @@ class Planned:
         *,
         base: SeekableArchive | None = None,
         hashes: Mapping[str, str],
+        files: StoreFiles = LOCAL,
     ) -> None:
         """`hashes` are the NAR hashes of store paths, as far as they are known."""
         lower = base.image() if base else None
-        made = [_store_layer(paths, recipe.tar, hashes) for paths in conf.store_layers]
-        made.append(_customisation_layer(conf))
+        made = [_store_layer(paths, recipe.tar, hashes, files) for paths in conf.store_layers]
+        made.append(_customisation_layer(conf, files))
         self._layers = {layer.key: layer for layer in (*(base.layers() if base else ()), *made)}
         keys = [*(lower.layers if lower else ()), *(layer.key for layer in made)]
         sources = [[name] for name in (base.names if base else ())]
@@ -77,13 +78,13 @@ class Planned:
         return self._image
 
 
-def base_of(conf: Conf) -> SeekableArchive | None:
+def base_of(conf: Conf, files: StoreFiles = LOCAL) -> SeekableArchive | None:
     """The image that this one is put on. UnplannedError where it can't be read in place."""
     if conf.from_image is None:
         return None
-    path = Path(conf.from_image)
-    if not _in_store(path, conf):
+    if not _in_store(conf.from_image, conf, files):
         raise UnplannedError("its base image is not in the store")
+    path = files.here(conf.from_image)
     try:
         with path.open("rb") as file:
             plain = is_tar(file.read(BLOCK))
@@ -95,26 +96,31 @@ def base_of(conf: Conf) -> SeekableArchive | None:
         raise UnplannedError(f"its base image can't be read ({error})") from error
 
 
-def _store_layer(paths: tuple[str, ...], recipe: python_tar.HeaderFields, hashes: Mapping[str, str]) -> Layer:
+def _store_layer(
+    paths: tuple[str, ...],
+    recipe: python_tar.HeaderFields,
+    hashes: Mapping[str, str],
+    files: StoreFiles,
+) -> Layer:
     """Its key is of the paths, and of their contents where those are known."""
     # docs/decisions.md#keys-of-script-layers-hold-nar-hashes
     lines = [python_tar.VERSION, str(astuple(recipe)), *(f"{path} {hashes.get(path, '')}" for path in paths)]
     key = f"stream:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
-    return Layer(key, functools.partial(python_tar.tar_of, paths, recipe), annotations={LAYER_KEY: key})
+    write = functools.partial(python_tar.tar_pieces, paths, recipe)
+    return Layer(key, functools.partial(files.tar_by, write, paths), annotations={LAYER_KEY: key})
 
 
-def _in_store(path: Path, conf: Conf) -> bool:
-    """Whether it lies there, also behind symbolic links: a flake names it, and we may read what its authors may not."""
-    return path.resolve().is_relative_to(Path(conf.raw["store_dir"]).resolve())
+def _in_store(path: str, conf: Conf, files: StoreFiles) -> bool:
+    return files.is_inside(path, conf.raw["store_dir"])
 
 
-def _customisation_layer(conf: Conf) -> Layer:
-    folder = Path(conf.customisation_layer)
-    tar = folder / "layer.tar"
-    if not _in_store(tar, conf):
+def _customisation_layer(conf: Conf, files: StoreFiles) -> Layer:
+    name = f"{conf.customisation_layer}/layer.tar"
+    if not _in_store(name, conf, files):
         raise UnplannedError("its customisation layer is not in the store")
     try:
-        with (folder / "checksum").open("rb") as file:
+        tar = files.here(name)
+        with files.here(f"{conf.customisation_layer}/checksum").open("rb") as file:
             digest = parse_digest(f"sha256:{file.read(_CHECKSUM_LIMIT).decode().strip()}")
         size = tar.stat().st_size
     except (OSError, ValueError) as error:

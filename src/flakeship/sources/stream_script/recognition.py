@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,17 +33,20 @@ class StreamScript:
     conf: Path
 
 
-def recognised(path: Path) -> StreamScript | None:
-    """What `path` executes, if that is nixpkgs' script; None for any other."""
+def recognised(path: Path, here: Callable[[str], Path] = Path) -> StreamScript | None:
+    """What `path` executes, if that is nixpkgs' script; None for any other.
+
+    `here` tells where the files that it names can be opened; the files of what is returned are those.
+    """
     files: list[Path] = []
     for _ in range(_DEEPEST):
         files.append(path)
         match _executed(path):
             case [str(script), str(conf), *_] if conf.endswith("conf.json"):
-                found = Path(script), Path(conf)
-                return StreamScript((*files, found[0]), found[1]) if _is_nixpkgs(*found) else None
-            case [str(script), *_] if is_script(Path(script)):
-                path = Path(script)
+                found = here(script), here(conf)
+                return StreamScript((*files, found[0]), found[1]) if _is_nixpkgs(*found, script) else None
+            case [str(script), *_] if is_script(here(script)):
+                path = here(script)
             case _:
                 return None
     return None
@@ -94,7 +98,7 @@ def _is_plain(word: str) -> bool:
     return word == "$@" or not re.search(r"[$`*?\[\]~;&|<>()\\\s]", word)
 
 
-def _is_nixpkgs(script: Path, conf: Path) -> bool:
+def _is_nixpkgs(script: Path, conf: Path, name: str) -> bool:
     try:
         with conf.open("rb") as file:
             said = decode_object(file.read(_CONF_LIMIT), limit=_CONF_LIMIT)
@@ -103,5 +107,5 @@ def _is_nixpkgs(script: Path, conf: Path) -> bool:
     except (OSError, ValueError):
         return False
     known = text.startswith(_SHEBANG) and all(word.encode() in text for word in _WORDS)
-    named = script.name.endswith("-stream") or "stream_layered_image" in script.name
+    named = name.endswith("-stream") or "stream_layered_image" in name
     return said.keys() >= set(_WORDS) and (known or named) and os.access(script, os.X_OK)

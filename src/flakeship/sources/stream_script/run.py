@@ -44,6 +44,8 @@ class Executed:
     store: Path
     script: StreamScript | None
     readable: Callable[[], Sequence[str]]
+    is_elsewhere: bool = False
+    """Whether the store that it lies in is not on this machine, nor the Python that it names."""
 
     def argv(self, *program: str, also: Sequence[str] = ()) -> tuple[str, ...]:
         """The command line that runs `program`, which may read `also`. BuildError as a Confinement raises it."""

@@ -21,9 +21,11 @@ from flakeship.image.stream import read_full, sha256_of
 from flakeship.image.tar import python as python_tar
 from flakeship.sources.docker_archive import SeekableArchive
 from flakeship.sources.docker_stream import StreamedArchive
+from flakeship.sources.store_files import LOCAL, StoreFiles
 from flakeship.sources.stream_script.conf import Conf, UnplannedError, conf_of
-from flakeship.sources.stream_script.interpreter import command_line
+from flakeship.sources.stream_script.interpreter import command_line, writes_otherwise
 from flakeship.sources.stream_script.plan import Planned, Recipe
+from flakeship.sources.stream_script.recognition import interpreter_of
 from flakeship.sources.stream_script.run import Executed
 from flakeship.stores.temporary import temporary_folder
 
@@ -35,10 +37,10 @@ _FILES: Final = ("bin/program", "bin-first", ".hidden", f"{'d' * 60}/{'e' * 60}/
 _LINKS: Final = {"folder": "bin", "nowhere": "/nowhere", "far": "../" * 40, "caf\u00e9/link": "\u00e9"}
 
 
-def recipe_of(conf: Conf, *, executed: Executed, folder: Path | None) -> Recipe:
+def recipe_of(conf: Conf, *, executed: Executed, folder: Path | None, files: StoreFiles = LOCAL) -> Recipe:
     """The one recipe that gives what the script gives. UnplannedError where none does.
 
-    `folder` is where a folder for the files is made; None for the system's.
+    `folder` is where a folder for the files is made; None for the system's. `files` hold the script.
     """
     private = folder if executed.confinement.reads_private_folders else None
     with temporary_folder(private, mode=0o755) as trials:
@@ -47,14 +49,27 @@ def recipe_of(conf: Conf, *, executed: Executed, folder: Path | None) -> Recipe:
             trials.chmod(0o755)
             trial = _trial(conf, trials)
             file.write_text(json.dumps(trial.raw), encoding="utf-8")
+            script = _script(conf, trials, executed, files)
         except OSError as error:  # a file system without hard links, or for which names are text
             raise UnplannedError(f"odd files can't be made for a trial ({error})") from error
-        seen = _seen(conf.script, file, executed)
+        seen = _seen(script, file, executed)
         base = SeekableArchive(Path(trial.from_image)) if trial.from_image else None
         for recipe in _recipes(conf):
             if _facts(_digested(trial, recipe, base)) == _facts(seen):
                 return recipe
     raise UnplannedError("it writes otherwise than any version that flakeship knows")
+
+
+def _script(conf: Conf, trials: Path, executed: Executed, files: StoreFiles) -> str:
+    """The script where it can be executed: one of another machine is copied to the trial's files."""
+    if not executed.is_elsewhere:
+        return conf.script
+    copy = trials / "script"
+    copy.write_bytes(files.here(conf.script).read_bytes())
+    copy.chmod(0o555)
+    if writes_otherwise(interpreter_of(copy)):
+        raise UnplannedError("its Python is older than 3.9")
+    return str(copy)
 
 
 def _recipes(conf: Conf) -> Iterator[Recipe]:
