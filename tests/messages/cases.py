@@ -50,6 +50,10 @@ COMMANDS: Final = (
     Case("A builder that is named twice", "publish ./app#image --to oci:out --builders 'b1.example; b1.example aarch64-linux'"),
     Case("A file of builders that does not exist", "publish ./app#image --to oci:out --builders @machines"),
     Case("A key of a builder that is no key", "publish ./app#image --to oci:out --builders 'b1.example - folder/file'"),
+    # a far store
+    Case("A store that only keeps archives", "publish ./app#image --to oci:out --store s3://cache"),
+    Case("A far store beside builders", "publish ./app#image --to oci:out --store ssh-ng://b1.example --builders b2.example"),
+    Case("A far store whose host key nobody knows", "publish ./app#image --to oci:out --store ssh-ng://far.invalid"),
     # names
     Case("A tag without a name", "publish --source image.tar --tags 1.0"),
     Case("A name in upper case", f"{PUSH} ghcr.io/Me/app:1"),

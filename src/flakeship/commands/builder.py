@@ -25,8 +25,11 @@ from flakeship.settings.declaration import Settings
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
     from flakeship.commands.connections import Connections
+    from flakeship.commands.far_store import FarPlace
     from flakeship.commands.remote_builders import RemoteBuilders
     from flakeship.commands.ssh_access import OpenSsh
+    from flakeship.nix.build import Elsewhere
+    from flakeship.nix.closure import PathInfo
     from flakeship.nix.machine import Answer, Machine
     from flakeship.nix.remote_builder import RemoteBuilder
 
@@ -40,7 +43,8 @@ class Builder:
 
     `folder` is private and outlives every build. `cache_inputs` is
     None where no input names a cache; caches are closed by `scope`, when all is built. `ssh` is None where no input
-    is for it; `builders` are other machines that it reaches.
+    is for it; `builders` are other machines that it reaches. `far` is the place where all is built and kept if that is
+    not this machine.
     """
 
     nix: Nix
@@ -52,6 +56,7 @@ class Builder:
     scope: contextlib.ExitStack
     ssh: OpenSsh | None = None
     builders: tuple[RemoteBuilder, ...] = ()
+    far: FarPlace | None = None
     described: dict[Installable, Derivation] = field(default_factory=dict, init=False, repr=False)
     """What was evaluated for many attributes at once, by those who look at many before any is built."""
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
@@ -126,7 +131,7 @@ class Builder:
 
         Not where Nix needs the key while it builds, to reach other machines.
         """
-        return self._key_is_open and not self.builders
+        return not self.far and self._key_is_open and not self.builders
 
     @property
     def _key_is_open(self) -> bool:
@@ -158,8 +163,28 @@ class Builder:
             )
         return state
 
+    def ready(self) -> str:
+        """Return what is to be said before a build: whether Nix isolates it, and where it happens. Errors as `sandbox`.
+
+        Where all is built elsewhere, that machine is asked whether it is there, with the errors of `FarPlace.check`.
+        """
+        if self.far is None:
+            return str(self.sandbox)
+        self.far.check()
+        return self.far.told
+
+    def closure(self, nix: Nix, path: str) -> tuple[PathInfo, ...]:
+        """Return `path` and all that it needs at run time, where it was built. Errors as `nix.closure` and `FarStore.closure`."""
+        from flakeship.nix.closure import closure
+
+        return self.far.closure(path) if self.far else closure(nix, path)
+
+    @property
+    def _elsewhere(self) -> Elsewhere | None:
+        return self.far or self._remote
+
     @cached_property
-    def _elsewhere(self) -> RemoteBuilders | None:
+    def _remote(self) -> RemoteBuilders | None:
         """The other machines of this run; None where none is named, and this machine builds."""
         if not self.builders and self._known.get("max-jobs") != 0:
             return None
@@ -171,7 +196,7 @@ class Builder:
 
     def ask_machines(self) -> list[Answer]:
         """Ask the builders whether Nix answers there; none where a daemon connects to them. UsageError for an unknown host key."""
-        if self._elsewhere is None or uses_daemon(self.nix, self._known):
+        if self.far or self._remote is None or uses_daemon(self.nix, self._known):
             return []
         from flakeship.nix.machine import ask_all
 
@@ -181,7 +206,7 @@ class Builder:
         self, installables: Sequence[Installable], words: Callable[[Nix], Sequence[str]]
     ) -> Nix:
         """The Nix that builds them: where something must be built, with the machines that answer. Errors as `RemoteBuilders.ready`."""
-        nix, remote = self.configured, self._elsewhere
+        nix, remote = self.configured, None if self.far else self._remote
         if remote is None:
             return nix
         from flakeship.nix.to_build import to_build
@@ -204,7 +229,7 @@ class Builder:
     def _isolating(self) -> Nix:
         # Nix 2.8 as root tries to isolate builds where it can't, and fails; newer versions fall back by themselves.
         # docs/decisions.md#the-sandbox-is-switched-off-where-impossible
-        falls_back = self.sandbox.possible is False and self.sandbox.fallback
+        falls_back = not self.far and self.sandbox.possible is False and self.sandbox.fallback
         return self.nix.with_options([("sandbox", "false")]) if falls_back else self.nix
 
     @cached_property
@@ -297,8 +322,10 @@ def open_builder(
 
     UsageError for `builders`, an `ssh-key` or `ssh-known-hosts` that can't be used.
     """
+    far = _far(settings)
     builders = _builders(settings, cwd)
-    ssh = _open_ssh(settings, environ, folder, scope, [each.machine for each in builders])
+    machines = [*(each.machine for each in builders), *((far,) if far else ())]
+    ssh = _open_ssh(settings, environ, folder, scope, machines)
     nix = Nix.find(
         environ={**environ, **(ssh.variables if ssh else {})},
         emit=emit,
@@ -311,6 +338,13 @@ def open_builder(
         pass_env=settings.pass_env,
         of_file=bool(settings.file),
     )
+    place = None
+    if far and ssh:
+        from flakeship.commands.far_store import FarPlace
+
+        nix = nix.building_in(far.store)
+        place = FarPlace.of(far, ssh, nix, folder, emit)
+        scope.callback(place.store.close)
     return Builder(
         nix=_evaluating(nix, builders),
         sandbox_required=settings.sandbox == "required",
@@ -321,6 +355,7 @@ def open_builder(
         scope=scope,
         ssh=ssh,
         builders=builders,
+        far=place,
     )
 
 
@@ -329,6 +364,14 @@ def _evaluating(nix: Nix, builders: Sequence[RemoteBuilder]) -> Nix:
     if not builders or uses_daemon(nix, nix_settings(nix)):
         return nix
     return nix.with_options([("builders", " ; ".join(each.line for each in builders))])
+
+
+def _far(settings: Settings) -> Machine | None:
+    if not settings.store:
+        return None
+    from flakeship.commands.far_store import read_store
+
+    return read_store(settings)
 
 
 def _builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flakeship import __version__, events
 from flakeship.ci.platforms import current_platform
@@ -26,6 +26,9 @@ from flakeship.redaction import redacted_result
 from flakeship.registry.reference import Reference
 from flakeship.report.findings import Finding, findings_json, findings_text
 from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:
+    from flakeship.commands.builder import Builder
 
 _SKEW: Final = 60
 """Seconds by which a clock may be wrong: tokens and signatures bear it."""
@@ -106,16 +109,7 @@ def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
             "the daemon ignores binary caches that this user names",
             "add the user to `trusted-users` in /etc/nix/nix.conf, or the caches to `trusted-substituters`",
         )
-    state = builder.sandbox
-    isolated = state.holds
-    yield Finding(
-        "sandbox",
-        "ok" if isolated else "warning",
-        str(state).removeprefix("sandbox: "),
-        ""
-        if isolated
-        else f"read what a build can read then: {DOCS}/security.md#a-builder-without-a-sandbox",
-    )
+    yield _isolation(builder)
     confined = run_.confinement.in_namespaces
     yield Finding(
         "scripts",
@@ -126,6 +120,25 @@ def _nix(settings: Settings, run_: Run) -> Iterator[Finding]:
         ""
         if confined
         else f"read what scripts of a flake can read then: {DOCS}/security.md#a-script-that-is-executed",
+    )
+
+
+def _isolation(builder: Builder) -> Finding:
+    """Whether builds are isolated here; for a far store, whether it is there."""
+    if builder.far:
+        try:
+            told = builder.ready()
+        except Error as error:
+            return Finding("store", "error", error.message, error.hint)
+        return Finding("store", "ok", told)
+    state = builder.sandbox
+    return Finding(
+        "sandbox",
+        "ok" if state.holds else "warning",
+        str(state).removeprefix("sandbox: "),
+        ""
+        if state.holds
+        else f"read what a build can read then: {DOCS}/security.md#a-builder-without-a-sandbox",
     )
 
 

@@ -51,6 +51,10 @@ def subject_of(settings: Settings, run: Run) -> Subject:
     UsageError for inputs that contradict each other; BuildError where there is something to build and no Nix.
     """
     _check_alone(settings)
+    if settings.store:
+        from flakeship.commands.far_store import read_store
+
+        read_store(settings)
     if settings.source:
         return Subject(source=_source(settings, run))
     from flakeship.commands.builder import Buildable

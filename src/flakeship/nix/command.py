@@ -55,7 +55,8 @@ _HINT_INSTALL: Final = (
 class Nix:
     """A nix that was found and runs. `version` is (major, minor), `release` the whole text of `nix --version`.
 
-    `options` are settings (name, value) for the command lines; `environ` holds what Nix may know.
+    `options` are settings (name, value) for the command lines; `environ` holds what Nix may know. `store` is where it builds,
+    if that is not this machine; it evaluates here.
     """
 
     version: tuple[int, int]
@@ -64,6 +65,7 @@ class Nix:
     emit: Emit
     impure: bool = False
     options: tuple[tuple[str, str], ...] = ()
+    store: str = ""
 
     @classmethod
     def find(
@@ -102,6 +104,10 @@ class Nix:
     def with_options(self, options: Sequence[tuple[str, str]]) -> Self:
         """Return the same nix with more settings (name, value) on its command lines."""
         return replace(self, options=(*self.options, *options))
+
+    def building_in(self, store: str) -> Self:
+        """Return the same nix, which builds in another store."""
+        return replace(self, store=store)
 
     def without_evaluation_cache(self) -> Self:
         """Return the same nix, which evaluates anew what it evaluated before."""
@@ -202,7 +208,9 @@ class Nix:
         options = (word for name, value in self.options for word in ("--option", name, value))
         # A missing flake.lock is computed in memory: the working tree is the user's, so no file is written there.
         # docs/decisions.md#a-missing-lock-file-is-not-written
-        return (*options, "--no-write-lock-file", *(("--impure",) if self.impure else ()))
+        # Without the second Nix would evaluate there too: https://github.com/NixOS/nix/issues/15418
+        there = ("--store", self.store, "--eval-store", "auto") if self.store and verb == "build" else ()
+        return (*options, *there, "--no-write-lock-file", *(("--impure",) if self.impure else ()))
 
 
 def _put_on_path(environ: dict[str, str]) -> None:

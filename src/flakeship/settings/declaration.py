@@ -294,9 +294,15 @@ class Settings:
         commands=NAMERS,
         text_in=NAMERS,
     )
+    store: str = _nix(
+        "text",
+        "The machine where Nix builds and keeps everything: `ssh-ng://USER@HOST`. The image is shipped from there, and only "
+        "what the registry lacks comes here. It is reached by `ssh-key` and `ssh-known-hosts`",
+        commands=NAMERS,
+    )
     ssh_key: str = _nix(
         "text",
-        "The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh://`): its text, without a "
+        "The private key to reach `builders` and `store`, and to fetch flakes and inputs over ssh (`git+ssh://`): its text, without a "
         "passphrase. What is built does not get it",
         secret=True,
         commands=NAMERS,

@@ -23,7 +23,7 @@ from flakeship.metadata.context import NixFacts
 from tests.commands.publish.test_reuse import hello
 
 SOME: Any = SimpleNamespace
-BUILDER: Any = SOME(nix="nix", sandbox="the sandbox is on", build_together=lambda _: "built")
+BUILDER: Any = SOME(nix="nix", ready=lambda: "the sandbox is on", build_together=lambda _: "built")
 
 
 class Buildable:

@@ -173,7 +173,7 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
         return Obtained(place.path, shown=place.shown, image=source.image)
     assert buildable, "it is the one or the other"
     with run.stage("build", f"building {buildable}"):
-        run.emit(events.Notice(str(buildable.builder.sandbox)))
+        run.emit(events.Notice(buildable.builder.ready()))
         output, flake = buildable.build(), buildable.flake()
     _check(output, buildable, request, run)
     return Obtained(Path(output.out_path), buildable, output, flake)
@@ -183,7 +183,7 @@ def _obtained_together(members: Sequence[Member], request: Request, run: Run) ->
     buildables = [member.buildable for member in members]
     builder = buildables[0].builder
     with run.stage("build", f"building {', '.join(map(str, buildables))}"):
-        run.emit(events.Notice(str(builder.sandbox)))
+        run.emit(events.Notice(builder.ready()))
         outputs = builder.build_together(buildables)
         flakes = [buildable.flake() for buildable in buildables]
     for output, buildable in zip(outputs, buildables, strict=True):
@@ -196,7 +196,7 @@ def _obtained_together(members: Sequence[Member], request: Request, run: Run) ->
 
 def _check(output: BuildOutput, buildable: Buildable, request: Request, run: Run) -> None:
     """NotAnImageError where several outputs are images; with `rebuild: compare`, RejectedError where a second build differs."""
-    image_output.check_one_image(output, buildable.installable)
+    image_output.check_one_image(output, buildable.installable, far=buildable.builder.far)
     if request.rebuild_to_compare:
         from flakeship.nix.reproduce import check_reproducible
 

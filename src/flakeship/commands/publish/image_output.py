@@ -12,25 +12,36 @@ from flakeship import sources
 from flakeship.commands.publish.parts import Obtained
 from flakeship.errors import BuildError, NotAnImageError
 from flakeship.sources.opened import Opened, SourceRequest
+from flakeship.sources.store_files import LOCAL
 from flakeship.store_paths import STORE
 
 if TYPE_CHECKING:
+    from flakeship.commands.far_store import FarPlace
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.command import Nix
     from flakeship.nix.installable import Installable
 
 
-def check_one_image(output: BuildOutput, installable: Installable) -> None:
+def check_one_image(output: BuildOutput, installable: Installable, *, far: FarPlace | None) -> None:
     """NotAnImageError where several of the outputs that were asked for are images: all but the first would be dropped."""
     if len(output.outputs) < 2:
         return
-    images = [name for name, path in output.outputs.items() if sources.is_image(Path(path))]
+    images = [name for name, path in output.outputs.items() if _is_image(path, far)]
     if len(images) < 2:
         return
     raise NotAnImageError(
         f"{installable} has {len(images)} outputs that are images, {', '.join(images)}, but only one can be published",
         hint=f"name the one to publish: {' or '.join(f'`{_of_output(installable, name)}`' for name in images)}",
     )
+
+
+def _is_image(path: str, far: FarPlace | None) -> bool:
+    if far is None:
+        return sources.is_image(Path(path))
+    from flakeship.sources.elsewhere import is_image
+
+    far.closure(path)
+    return is_image(path, far.files)
 
 
 @contextlib.contextmanager
@@ -40,7 +51,7 @@ def opened(obtained: Obtained, request: SourceRequest, nix: Callable[[], Nix]) -
         try:
             source = stack.enter_context(sources.opened(obtained.path, request))
         except NotAnImageError as error:
-            if obtained.output is None or obtained.buildable is None:
+            if obtained.output is None or obtained.buildable is None or request.files is not LOCAL:
                 raise
             images = _other_images(obtained.output, nix())
             if not images:

@@ -108,7 +108,11 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             recipe=recipe,
             uploads=request.packing.uploads,
             temporary=run.store.directory,
-            lint=Lint(request.lint, emit, buildable.builder.nix if buildable else None),
+            lint=Lint(
+                request.lint,
+                emit,
+                buildable.builder.nix if buildable and not buildable.builder.far else None,
+            ),
             by_digest=request.by_digest,
             tags=run.runtime.tags,
             relabelled=request.choice.relabelled,
@@ -163,7 +167,7 @@ def _facts(request: Request, run: Run) -> NixFacts:
         return facts
     run.emit(events.Notice(f"{buildable} is built before anything else, for its hash: {facts.hash_unknown}"))
     with run.stage("build", f"building {buildable}"):
-        run.emit(events.Notice(str(buildable.builder.sandbox)))
+        run.emit(events.Notice(buildable.builder.ready()))
         return facts_of_build(buildable.builder.build_together(request.subject.buildables), facts)
 
 

@@ -14,9 +14,10 @@ from flakeship.commands.publish.parts import Obtained
 from flakeship.commands.publish.request import SourceChoice
 from flakeship.errors import BuildError
 from flakeship.nix.build import current_system, system_of
-from flakeship.nix.closure import PathInfo, closure
+from flakeship.nix.closure import PathInfo
 from flakeship.nix.command import Nix
 from flakeship.sources.package import Names, Package
+from flakeship.sources.store_files import LOCAL
 from flakeship.store_paths import hash_of, whole_store_path
 
 
@@ -34,9 +35,14 @@ def package_of(
     While `folder`, which is private, lasts, the garbage collector takes nothing of the package.
     """
     nix = builder.configured if obtained.output else builder.nix
-    path = whole_store_path(obtained.path) or str(obtained.path.resolve())
+    far = builder.far if obtained.output else None
+    path = (
+        far.files.whole_store_path(str(obtained.path))
+        if far
+        else whole_store_path(obtained.path) or str(obtained.path.resolve())
+    )
     others = obtained.output.paths[1:] if obtained.output else ()
-    own = {each.path: each for root in (path, *others) for each in closure(nix, root)}
+    own = {each.path: each for root in (path, *others) for each in builder.closure(nix, root)}
     system = _system(nix, obtained, own[path])
     build_contents = partial(
         contents_of,
@@ -49,8 +55,9 @@ def package_of(
     )
     contents = build_contents(choice.contents)
     build_contents(choice.debug_shell, name="debug-shell")  # for the variant, before this image is sent
-    _keep_alive(nix, (path, *others, *contents), folder)
-    paths = own | {each.path: each for root in contents for each in closure(nix, root)}
+    if far is None:
+        _keep_alive(nix, (path, *others, *contents), folder)
+    paths = own | {each.path: each for root in contents for each in builder.closure(nix, root)}
     return Package(
         path=path,
         others=others,
@@ -64,6 +71,7 @@ def package_of(
         max_layers=choice.max_layers,
         wants_program=choice.wants_program,
         previous=previous,
+        files=far.files if far else LOCAL,
     )
 
 

@@ -12,10 +12,11 @@ from flakeship.commands.publish.request import SourceChoice
 from flakeship.commands.run import Run
 from flakeship.errors import BuildError
 from flakeship.sources.opened import SourceRequest
+from flakeship.sources.store_files import LOCAL
 
 if TYPE_CHECKING:
+    from flakeship.commands.builder import Builder
     from flakeship.commands.publish.parts import Obtained
-    from flakeship.nix.command import Nix
     from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.package import Package
 
@@ -34,6 +35,9 @@ def source_request(
     one replaces, so that a package is split into the same layers.
     """
     runtime = run.runtime
+    far = obtained.buildable.builder.far if obtained.buildable and not obtained.remote else None
+    if far:
+        far.closure(str(obtained.path))
     return SourceRequest(
         environ=runtime.environ,
         pass_env=choice.pass_env,
@@ -49,7 +53,8 @@ def source_request(
         now=runtime.now,
         folder=run.store.directory,
         confinement=lambda: run.confinement,
-        nar_hashes=functools.partial(_nar_hashes, obtained.path, lambda: run.builder.nix, run.emit),
+        files=far.files if far else LOCAL,
+        nar_hashes=functools.partial(_nar_hashes, obtained.path, lambda: run.builder, run.emit),
     )
 
 
@@ -68,11 +73,11 @@ def _package(
     )
 
 
-def _nar_hashes(path: Path, nix: Callable[[], Nix], emit: events.Emit) -> Mapping[str, str]:
-    from flakeship.nix.closure import closure
-
+def _nar_hashes(path: Path, builder: Callable[[], Builder], emit: events.Emit) -> Mapping[str, str]:
     try:
-        return {each.path: each.nar_hash for each in closure(nix(), str(path.resolve()))}
+        nix = builder()
+        name = str(path if nix.far else path.resolve())
+        return {each.path: each.nar_hash for each in nix.closure(nix.nix, name)}
     except BuildError as error:
         emit(events.Detail(f"layers are known by the names of their store paths alone: {error.message}"))
         return {}
