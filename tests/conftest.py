@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.testbed.command",
     "tests.testbed.ssh",
     "tests.testbed.machines",
+    "tests.testbed.newer_nix",
 ]
 
 # How long an example takes says how busy the machine is. Whoever waits for a run has half of what CI tries.

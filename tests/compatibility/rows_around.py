@@ -181,6 +181,17 @@ NIX: Final = (
         imitated="its words, as its source has them",
     ),
     Row(
+        "a store on another machine, over ssh: its NARs, its answers, and how it fails",
+        "Nix and OpenSSH",
+        (
+            "e2e/test_far_store.py::test_the_same_image_as_from_here",
+            "e2e/test_far_store.py::test_a_machine_with_a_newer_nix",
+            "nix/test_far_store.py::test_a_lost_connection_is_made_once_more",
+            "image/nar/test_same_tar.py::test_any_tree",
+        ),
+        programs=("Nix",),
+    ),
+    Row(
         "a binary cache: signed, on a disk, by http, and down in every way",
         "Nix",
         ("caches/test_substituters.py::test_a_package_in_the_cache_is_not_built",),

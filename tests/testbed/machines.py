@@ -79,17 +79,17 @@ class FarMachine:
     def kill(self) -> None:
         """As if the plug was pulled: no new connection is accepted, and those that are open end."""
         self._stop()
-        for connection in self._connections:
+        for connection in list(self._connections):  # each is removed when it ends
             _end(connection.pid)
 
     def freeze(self) -> None:
         """As if the network swallowed everything: connections stay open, and nobody is behind them."""
-        for connection in self._connections:
+        for connection in list(self._connections):  # each is removed when it ends
             _signal(connection.pid, signal.SIGSTOP)
 
     def drop(self) -> None:
         """End all that runs there; the next connection is served."""
-        for connection in self._connections:
+        for connection in list(self._connections):  # each is removed when it ends
             _end(connection.pid)
 
 
@@ -126,13 +126,14 @@ def make_machine(
     with contextlib.ExitStack() as scope:
 
         def make(name: str, *, trusts: str = "") -> FarMachine:
-            return scope.enter_context(_machine(tmp_path / f"machine-{name}", name, machine_keys, trusts))
+            return scope.enter_context(started(tmp_path / f"machine-{name}", name, machine_keys, trusts))
 
         yield make
 
 
 @contextlib.contextmanager
-def _machine(folder: Path, name: str, keys: tuple[str, str], trusts: str) -> Iterator[FarMachine]:
+def started(folder: Path, name: str, keys: tuple[str, str], trusts: str = "") -> Iterator[FarMachine]:
+    """A machine until the block is left; `keys` are the private and the public half of the one that it takes."""
     for part in ("nix", "etc"):
         (folder / part).mkdir(parents=True)
     (folder / "commands").touch()

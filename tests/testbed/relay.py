@@ -63,6 +63,24 @@ def delayed(upstream: str, *, round_trip: float, rate: float = 0.0) -> Iterator[
         yield host
 
 
+@dataclass(slots=True)
+class Passed:
+    """How many bytes went through the relay at `host`, up to the other end and down from it."""
+
+    host: str = ""
+    up: int = 0
+    down: int = 0
+
+
+@contextlib.contextmanager
+def metered(upstream: str, *, round_trip: float = 0.0, rate: float = 0.0) -> Iterator[Passed]:
+    """Relay as `delayed` does, and count the bytes."""
+    passed = Passed()
+    with _in_a_thread(_Delaying(upstream, round_trip, rate, passed).serve) as host:
+        passed.host = host
+        yield passed
+
+
 class _Counting:
     def __init__(self, upstream: str, found: Rounds, quiet: float) -> None:
         self._upstream, self._found, self._quiet = upstream, found, quiet
@@ -122,8 +140,9 @@ class _Counting:
 
 
 class _Delaying:
-    def __init__(self, upstream: str, round_trip: float, rate: float) -> None:
+    def __init__(self, upstream: str, round_trip: float, rate: float, passed: Passed | None = None) -> None:
         self._upstream, self._round_trip, self._rate = upstream, round_trip, rate
+        self._passed = passed or Passed()
         self._free = {"up": 0.0, "down": 0.0}
         """When the line of each direction, which all connections share, has sent what it was given."""
 
@@ -151,6 +170,10 @@ class _Delaying:
                 data = await reader.read(_BLOCK)
             except ConnectionError:
                 data = b""
+            if way == "up":
+                self._passed.up += len(data)
+            else:
+                self._passed.down += len(data)
             now = time.monotonic()
             if self._rate:
                 self._free[way] = max(now, self._free[way]) + len(data) / self._rate

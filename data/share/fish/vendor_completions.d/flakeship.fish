@@ -45,7 +45,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-unfree -
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l builders -d 'Machines that build for this one, as Nix writes them' -x
-complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l store -d 'The machine where Nix builds and keeps everything' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-key-file -d 'The private key to reach `builders` and `store`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix -d 'The name of a Cachix cache to pull from' -x
@@ -146,7 +147,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-unfree -d '
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l builders -d 'Machines that build for this one, as Nix writes them' -x
-complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l store -d 'The machine where Nix builds and keeps everything' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-key-file -d 'The private key to reach `builders` and `store`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix -d 'The name of a Cachix cache to pull from' -x
@@ -241,7 +243,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-unfree -d
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l builders -d 'Machines that build for this one, as Nix writes them' -x
-complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l store -d 'The machine where Nix builds and keeps everything' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-key-file -d 'The private key to reach `builders` and `store`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sandbox -d '`required`' -x -a 'auto required'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix -d 'The name of a Cachix cache to pull from' -x
@@ -304,7 +307,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l allow-unfree 
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l accept-flake-config -d 'Accept the nixConfig of the flake (`accept-flake-config` of Nix)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l pass-env -d 'Names of environment variables to give to Nix and its builders' -x
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l builders -d 'Machines that build for this one, as Nix writes them' -x
-complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-key-file -d 'The private key to reach `builders`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l store -d 'The machine where Nix builds and keeps everything' -x
+complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-key-file -d 'The private key to reach `builders` and `store`, and to fetch flakes and inputs over ssh (`git+ssh' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l ssh-known-hosts -d 'The hosts that ssh may speak to, as lines of known_hosts' -x
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l explain -d 'Print the rule that gave each tag' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l bake -d 'Print a definition for `docker buildx bake`' -x -a 'true false'
