@@ -162,6 +162,9 @@ def test_a_machine_that_is_not_reached(
 
 def test_what_fails_there(publish: Publish, flake: Path, far: FarMachine) -> None:
     refused(from_far(publish, far, "--flake", f"path:{flake}#fails"), 3, "exited with code 3", "it fails")
+    contents = ("--contents", "/nix/store/00000000000000000000000000000001-none")
+    none = from_far(publish, far, "--flake", f"path:{flake}#package", *contents)
+    refused(none, 2, "there is no /nix/store/", f"in the Nix store on {far.address}")
     untold = from_far(publish, far, "--flake", f"path:{flake}#untold")
     refused(untold, 4, "would have to be run", "buildLayeredImage")
 

@@ -95,6 +95,8 @@ def test_many_paths_over_one_connection(root: Path, add: Callable[[str, bytes], 
     assert read(store, infos) == [dumped(root, path) for path in paths]
     assert store.received == sum(info.nar_size for info in infos)
     assert read(store, infos[:1]) == [dumped(root, paths[0])]
+    assert store.holds(paths[0])
+    assert not store.holds(PATH)
     assert len(heard) == 1, "one command line"
     assert store.release.startswith("2.")
 

@@ -23,6 +23,7 @@ from flakeship.nix.machine import Address, Machine
 from flakeship.nix.ssh_failure import ssh_failure
 from flakeship.settings.declaration import Settings
 from flakeship.sources.nar_files import NarFiles
+from flakeship.store_paths import store_path_of
 
 WHERE: Final = "store"
 _FOLDER: Final = "far"
@@ -152,6 +153,11 @@ class FarPlace:
         found = self.store.closure((root,))
         self._infos |= {info.path: info for info in found}
         return found
+
+    def holds(self, path: str) -> bool:
+        """Whether a path is in that store."""
+        self.check()
+        return bool(store_path_of(path) == path and self.store.holds(path))
 
     def again(self, failure: Failure) -> Nix | None:
         """None, since no other machine has that store. It raises what the machine has to do with the failure, if anything."""

@@ -58,6 +58,17 @@ class FarStore:
         with self._lock:
             self._asked(lambda: None)
 
+    def holds(self, path: str) -> bool:
+        """Whether a store path is there."""
+
+        def held() -> bool:
+            connection = self._link.open()
+            connection.ask(protocol.IS_VALID, [path])
+            return connection.answers.flag()
+
+        with self._lock:
+            return self._asked(held)
+
     @property
     def release(self) -> str:
         """The version of Nix there, `2.26.3`; empty before it is asked, and where it is older than 2.15."""

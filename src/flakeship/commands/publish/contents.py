@@ -43,7 +43,7 @@ def check_contents(choice: SourceChoice, subject: Subject, *, builder: Builder, 
 
 def _check(name: str, text: str, subject: Subject, builder: Builder, cwd: Path) -> None:
     if text.startswith(STORE):
-        _check_store_path(name, text)
+        _check_store_path(name, text, builder)
         return
     wanted = _parsed(name, text, cwd)
     for buildable in subject.buildables:
@@ -83,7 +83,7 @@ def contents_of(
     paths: dict[str, None] = {}
     for text in texts:
         if text.startswith(STORE):
-            _check_store_path(name, text)
+            _check_store_path(name, text, builder)
             paths[text.rstrip("/")] = None
             continue
         installable = _locked(name, _parsed(name, text, cwd), buildable, flake, builder.emit)
@@ -93,10 +93,11 @@ def contents_of(
     return tuple(paths)
 
 
-def _check_store_path(name: str, text: str) -> None:
-    if not os.path.lexists(text):
+def _check_store_path(name: str, text: str, builder: Builder) -> None:
+    where = "of this machine" if builder.far is None else f"on {builder.far.machine}"
+    if not (os.path.lexists(text) if builder.far is None else builder.far.holds(text)):
         raise UsageError(
-            f"{name}: there is no {text} in the Nix store of this machine",
+            f"{name}: there is no {text} in the Nix store {where}",
             hint="build it first, or write an installable such as `.#tools`, which is built",
         )
 
