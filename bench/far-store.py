@@ -29,7 +29,7 @@ from tests.testbed.machines import THIS_SYSTEM, FarMachine, started
 from tests.testbed.nix import NIX_CONFIG
 from tests.testbed.registry import serve
 from tests.testbed.relay import Passed, metered
-from tests.testbed.ssh import new_key
+from tests.testbed.ssh import folder_of_sshd, new_key
 
 MBIT = 1_000_000 / 8
 CHANGED = 5_000_000
@@ -167,6 +167,7 @@ def opened() -> Iterator[Bench]:
         app = folder / "app/busybox"
         app.mkdir(parents=True)
         shutil.copy(archives.BUSYBOX, app / "busybox")
+        scope.enter_context(folder_of_sshd())
         keys = new_key(folder / "key"), (folder / "key.pub").read_text()
         far = scope.enter_context(started(folder / "far", "far", keys))
         running = scope.enter_context(serve(folder / "registry"))

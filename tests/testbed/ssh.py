@@ -33,7 +33,14 @@ def new_key(path: Path, kind: str = "ed25519", *options: str) -> str:
 
 @pytest.fixture(scope="session")
 def what_sshd_wants() -> Iterator[None]:
-    """Root's sshd has its folder; one that was there stays."""
+    """Root's sshd has its folder."""
+    with folder_of_sshd():
+        yield
+
+
+@contextlib.contextmanager
+def folder_of_sshd() -> Iterator[None]:
+    """Make the folder that root's sshd wants, until the block is left; one that was there stays."""
     made = os.geteuid() == 0 and not _OF_ROOT.exists()
     if made:
         _OF_ROOT.mkdir(mode=0o755, exist_ok=True)
