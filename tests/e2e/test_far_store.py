@@ -160,6 +160,7 @@ def test_a_machine_that_is_not_reached(
     assert not (tmp_path / "image/index.json").exists()
 
 
+@pytest.mark.long
 def test_what_fails_there(publish: Publish, flake: Path, far: FarMachine) -> None:
     refused(from_far(publish, far, "--flake", f"path:{flake}#fails"), 3, "exited with code 3", "it fails")
     contents = ("--contents", "/nix/store/00000000000000000000000000000001-none")
