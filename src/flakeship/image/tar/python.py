@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.image.stream import Joined, Pieces
-from flakeship.image.tar import files
+from flakeship.image.tar.case_hack import LOCAL
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.files import Named, Status, Tree
 from flakeship.image.tar.header import (
@@ -63,7 +63,7 @@ class HeaderFields:
         return NO_DEVICE if self.devices else bytes(16)
 
 
-def tar_of(paths: Sequence[str], fields: HeaderFields, tree: Tree = files) -> Joined:
+def tar_of(paths: Sequence[str], fields: HeaderFields, tree: Tree = LOCAL) -> Joined:
     """Open the tar of these paths and all below them. Reading it raises as that of `writer.tar_of` does."""
     return Joined(tar_pieces(paths, fields, tree))
 

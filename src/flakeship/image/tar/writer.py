@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flakeship.image.stream import Joined, Pieces
-from flakeship.image.tar import files
+from flakeship.image.tar.case_hack import LOCAL
 from flakeship.image.tar.files import Status, Tree
 from flakeship.image.tar.header import (
     END,
@@ -49,7 +49,7 @@ _SYMLINK: Final = form("symlink", 0o777)
 _PAX: Final = template(EXTENDED, 0o644, uid=0, gid=0, mtime=_STORE_TIME)
 
 
-def tar_of(paths: Iterable[str], tree: Tree = files) -> Joined:
+def tar_of(paths: Iterable[str], tree: Tree = LOCAL) -> Joined:
     """Open the tar of these paths and all below them, each by its full name; `paths` in their order.
 
     Reading it raises ResourceError for what vanished or changed meanwhile, NotAnImageError for what no image can hold.

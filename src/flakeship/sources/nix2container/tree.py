@@ -14,7 +14,7 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Pieces
-from flakeship.image.tar import files
+from flakeship.image.tar.case_hack import LOCAL
 from flakeship.image.tar import go as go_tar
 from flakeship.image.tar.files import Status, Tree
 from flakeship.image.tar.header import END, Kind
@@ -69,7 +69,7 @@ class _Node:
     children: dict[bytes, _Node] = field(default_factory=dict)
 
 
-def tar_pieces(paths: Iterable[LayerPath], version: WriterVersion, tree: Tree = files) -> Pieces:
+def tar_pieces(paths: Iterable[LayerPath], version: WriterVersion, tree: Tree = LOCAL) -> Pieces:
     """Yield the tar in pieces of any size. ResourceError where the store changes meanwhile, NotAnImageError for what no
     image can hold.
     """
