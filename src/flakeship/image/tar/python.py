@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.image.stream import Joined, Pieces
-from flakeship.image.tar.case_hack import LOCAL
 from flakeship.image.tar.blocks import BLOCK
+from flakeship.image.tar.case_hack import LOCAL
 from flakeship.image.tar.files import Named, Status, Tree
 from flakeship.image.tar.header import (
     EXTENDED,

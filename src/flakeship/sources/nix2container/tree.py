@@ -14,8 +14,8 @@ from typing import Final
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.stream import Pieces
-from flakeship.image.tar.case_hack import LOCAL
 from flakeship.image.tar import go as go_tar
+from flakeship.image.tar.case_hack import LOCAL
 from flakeship.image.tar.files import Status, Tree
 from flakeship.image.tar.header import END, Kind
 from flakeship.outside.patterns import TooSlowError
