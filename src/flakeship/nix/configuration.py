@@ -79,12 +79,13 @@ def uses_daemon(nix: Nix, values: Mapping[str, Any]) -> bool:
     return not os.access("/nix/var/nix", os.W_OK) and DAEMON_SOCKET.exists()
 
 
-def may_choose_substituters(nix: Nix) -> bool:
+def may_choose_substituters(nix: Nix, *, known: Mapping[str, Any] | None = None) -> bool:
     """Return True if Nix uses the substituters that we name: a daemon ignores those of a user that it does not trust.
 
+    `known` are the values of `settings`, if the caller has them already.
     https://nix.dev/manual/nix/latest/command-ref/conf-file#conf-trusted-users
     """
-    values = settings(nix)
+    values = settings(nix) if known is None else known
     return not uses_daemon(nix, values) or is_trusted_by_daemon(nix, values)
 
 

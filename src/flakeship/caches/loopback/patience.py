@@ -1,0 +1,101 @@
+"""How long a cache that fails is asked again, and what is reported of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from flakeship.caches.loopback.budget import Budget
+from flakeship.caches.loopback.upstream import Kind, NotThereError
+from flakeship.events import Detail, Emit, Warned
+
+T = TypeVar("T")
+_FIRST_WAIT: Final = 0.25
+_LONGEST_WAIT: Final = 2.0
+_HINT: Final = "check the cache and its credentials; what can't be had from it is built here"
+
+
+class Patience:
+    """Asks the cache that messages call `name`, until it answers or the `budget` of all caches is used up.
+
+    Of all that goes wrong the first is a warning, and the rest is for `log-level: debug`.
+    """
+
+    def __init__(self, name: str, *, budget: Budget, now: Callable[[], float], emit: Emit) -> None:
+        self._name, self._budget, self._now, self._emit = name, budget, now, emit
+        self._over = threading.Event()
+        self._closed = self._warned = False
+        self._lock = threading.Lock()
+        self._answers = self._forbidden = 0
+
+    def ask(self, question: Callable[[float], T], *, of_a_path: bool = True) -> T | None:
+        """Return the answer, None if there won't be one. `question` gets the seconds that it may take at most.
+
+        One that is not `of_a_path` may be answered to all, also by a cache that gives its paths only to some.
+        """
+        wait = _FIRST_WAIT
+        while not self._over.is_set():
+            left, began = self._budget.left, self._now()
+            try:
+                if left <= 0:
+                    raise NotThereError(
+                        Kind.PASSING, "the time that a run has for caches that fail is used up"
+                    )
+                answer = question(left)
+            except NotThereError as error:
+                if not self._is_asked_again(error, began):
+                    return None
+                self._over.wait(min(max(wait, error.wait), max(0.0, self._budget.left)))
+                wait = min(2 * wait, _LONGEST_WAIT)
+            else:
+                self._budget.settled(self)
+                self._answers += of_a_path
+                return answer
+        return None
+
+    def give_up(self, reason: str) -> None:
+        """Ask nothing more, for a reason that is a clause: "it answers 500"."""
+        self._over.set()
+        self._budget.settled(self)
+        self._report(f"the cache {self._name} is not asked any more: {reason}")
+
+    def fault(self, reason: str) -> None:
+        """Report something that the cache has and that can't be used."""
+        self._report(f"not all that the cache {self._name} has can be used: {reason}")
+
+    def close(self) -> None:
+        """Warn of a cache that forbade all that was asked, as many do where a token is wrong. Ask nothing more."""
+        self._closed = True
+        self._over.set()
+        self._budget.settled(self)
+        if self._forbidden and not self._answers:
+            self._closed = False
+            self._report(f"the cache {self._name} gave nothing: it answers 403 to every question")
+            self._closed = True
+
+    def _is_asked_again(self, error: NotThereError, began: float) -> bool:
+        match error.kind:
+            case Kind.PASSING:
+                self._budget.failed(self, began)
+                if error.wait < self._budget.left:
+                    self._emit(Detail(f"the cache {self._name}: {error}; it is asked again"))
+                    return True
+                self.give_up(str(error))
+            case Kind.REFUSED:
+                self.give_up(str(error))
+            case Kind.FORBIDDEN:
+                self._forbidden += 1
+            case Kind.WRONG:
+                self.fault(str(error))
+            case Kind.MISSING:
+                self._budget.settled(self)
+                self._answers += 1
+        return False
+
+    def _report(self, text: str) -> None:
+        if self._closed:  # a question that was under way when the run ended
+            return
+        with self._lock:
+            first, self._warned = not self._warned, True
+        self._emit(Warned(text, hint=_HINT) if first else Detail(text))
