@@ -22,7 +22,7 @@ from flakeship.events import Command, Notice
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.caches.conftest import EventRecord, no_registry
+from tests.caches.conftest import EventRecord, tools_of
 from tests.testbed.nix import MakeFlake
 
 KEY = "mine.cachix.org-1:" + "B" * 43 + "="
@@ -75,7 +75,7 @@ def plan(tmp_path: Path, record: EventRecord) -> Iterator[Callable[..., CachePla
     with contextlib.ExitStack() as scope:
 
         def make(nix: Nix, api: Api, **inputs: Any) -> CachePlan:
-            tools = CacheTools(nix, record, api, tmp_path, no_registry)
+            tools = tools_of(nix, record, tmp_path, api)
             return scope.enter_context(opened(CacheInputs(cachix="mine", **inputs), tools))
 
         yield make
@@ -234,7 +234,7 @@ def test_cancellation_is_not_mistaken_for_a_broken_cache(nix: Nix, plan: Callabl
 def test_a_malformed_name_is_refused(nix: Nix, record: EventRecord, tmp_path: Path, name: str) -> None:
     with (
         pytest.raises(UsageError, match="is not the name of a cache") as caught,
-        opened(CacheInputs(cachix=name), CacheTools(nix, record, Api({}), tmp_path, no_registry)),
+        opened(CacheInputs(cachix=name), tools_of(nix, record, tmp_path, Api({}))),
     ):
         pass
     assert "NAME" in caught.value.hint

@@ -16,7 +16,7 @@ from flakeship.events import BuildLog
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.caches.conftest import EventRecord, SignedCache, fetch, no_registry, serving
+from tests.caches.conftest import EventRecord, SignedCache, serving, tools_of
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ KEY = "cache.example-1:" + "A" * 43 + "="
 
 def plan_of(nix: Nix, record: EventRecord, folder: Path, *urls: str, key: str = KEY) -> CachePlan:
     inputs = CacheInputs(substituters=urls, trusted_public_keys=(key,) if key else ())
-    with opened(inputs, CacheTools(nix, record, fetch, folder, no_registry)) as plan:
+    with opened(inputs, tools_of(nix, record, folder)) as plan:
         return plan
 
 

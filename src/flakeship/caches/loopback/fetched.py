@@ -70,7 +70,12 @@ class FetchedFile(io.RawIOBase):
         super().close()
 
     def _opened(self, seconds: float) -> Body:
-        self._body = self._upstream.opened(self._place.url, seconds, start=self._received)
+        try:
+            self._body = self._upstream.opened(self._place.url, seconds, start=self._received)
+        except NotThereError as error:
+            if error.kind in (Kind.MISSING, Kind.FORBIDDEN):
+                raise NotThereError(Kind.WRONG, f"{error} for a file that a narinfo names") from error
+            raise
         return self._body
 
     def _piece(self, seconds: float) -> bytes:

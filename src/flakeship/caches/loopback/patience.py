@@ -12,7 +12,9 @@ from flakeship.events import Detail, Emit, Warned
 
 T = TypeVar("T")
 _FIRST_WAIT: Final = 0.25
-_LONGEST_WAIT: Final = 2.0
+_TRIES: Final = 5
+"""With the waits between them they survive a cache that is restarted, and one path that fails for ever is soon left out."""
+
 _HINT: Final = "check the cache and its credentials; what can't be had from it is built here"
 
 
@@ -34,20 +36,22 @@ class Patience:
 
         One that is not `of_a_path` may be answered to all, also by a cache that gives its paths only to some.
         """
-        wait = _FIRST_WAIT
-        while not self._over.is_set():
+        wait, reason = _FIRST_WAIT, "the time that a run has for caches that fail is used up"
+        for last in (*[False] * (_TRIES - 1), True):
             left, began = self._budget.left, self._now()
+            if self._over.is_set():
+                break
+            if left <= 0:
+                self.give_up(reason)
+                break
             try:
-                if left <= 0:
-                    raise NotThereError(
-                        Kind.PASSING, "the time that a run has for caches that fail is used up"
-                    )
                 answer = question(left)
             except NotThereError as error:
-                if not self._is_asked_again(error, began):
-                    return None
+                reason = str(error)
+                if not self._is_asked_again(error, began, last=last):
+                    break
                 self._over.wait(min(max(wait, error.wait), max(0.0, self._budget.left)))
-                wait = min(2 * wait, _LONGEST_WAIT)
+                wait *= 2
             else:
                 self._budget.settled(self)
                 self._answers += of_a_path
@@ -74,14 +78,17 @@ class Patience:
             self._report(f"the cache {self._name} gave nothing: it answers 403 to every question")
             self._closed = True
 
-    def _is_asked_again(self, error: NotThereError, began: float) -> bool:
+    def _is_asked_again(self, error: NotThereError, began: float, *, last: bool) -> bool:
         match error.kind:
             case Kind.PASSING:
                 self._budget.failed(self, began)
-                if error.wait < self._budget.left:
+                if error.wait >= self._budget.left:
+                    self.give_up(str(error))
+                elif last:
+                    self.fault(str(error))
+                else:
                     self._emit(Detail(f"the cache {self._name}: {error}; it is asked again"))
                     return True
-                self.give_up(str(error))
             case Kind.REFUSED:
                 self.give_up(str(error))
             case Kind.FORBIDDEN:

@@ -110,7 +110,7 @@ class Upstream:
             connect_timeout=min(seconds, self._limits.connect),
             heeds_pauses=False,
         )
-        if response.status != (206 if headers else 200):
+        if response.status not in ((200, 206) if "Range" in headers else (200,)):
             with response:
                 raise _unusable(response)
         return response
@@ -121,12 +121,20 @@ class Body:
 
     def __init__(self, response: Response, start: int, stall: float) -> None:
         self._response, self._stall = response, stall
-        if start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        begins = response.status == 200  # not every server gives parts
+        if (
+            start
+            and not begins
+            and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        ):
             response.close()
             raise NotThereError(Kind.WRONG, "it sends another part of a file than was asked for")
         self.size = response.size
         """Bytes, None where the cache does not say it."""
         self._stream = decoded(response.stream(stall=stall), response.coding, response.origin)
+        skipped = start if begins else 0
+        while skipped and (data := self.read(min(skipped, 64 * 1024))):
+            skipped -= len(data)
 
     def read(self, size: int) -> bytes:
         """Return at most `size` bytes, none at the end."""
@@ -161,7 +169,7 @@ def _unusable(response: Response) -> NotThereError:
     status = response.status
     reason = f"it answers {status}"
     if status in (404, 410):
-        return NotThereError(Kind.MISSING)
+        return NotThereError(Kind.MISSING, reason)
     if status == 403:
         of_storage = any(name.lower().startswith(_OF_STORAGE) for name in response.headers)
         return NotThereError(Kind.MISSING if of_storage else Kind.FORBIDDEN, reason)

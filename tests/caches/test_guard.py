@@ -1,0 +1,130 @@
+"""What Nix is answered through the loopback server where another cache has a fault. Nix itself asks in test_faults.py."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from flakeship.caches.loopback.budget import Budget
+from flakeship.caches.loopback.credentials import HostCredentials
+from flakeship.caches.loopback.guard import Guard
+from flakeship.caches.loopback.patience import Patience
+from flakeship.caches.loopback.server import Loopback
+from flakeship.caches.loopback.upstream import Limits, Upstream
+from flakeship.caches.nar_entry import NarEntry, narinfo_of
+from tests.caches.conftest import EventRecord, transport
+from tests.caches.faulty import FAULTS, HARMLESS, FaultyCache, faulty
+
+HASH: Final = "0" * 32
+NAR: Final = bytes(range(256)) * 40
+QUICK: Final = Limits(connect=0.4, answer=0.4, budget=1.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the files of a cache with one path, and a large one."""
+    import hashlib
+
+    (tmp_path / "nar").mkdir()
+    (tmp_path / "nix-cache-info").write_text("StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 33\n")
+    for hash_part, nar in ((HASH, NAR), ("1" * 32, NAR * 1000)):
+        entry = NarEntry(
+            path=f"/nix/store/{hash_part}-x",
+            nar_hash=hashlib.sha256(nar).digest(),
+            nar_size=len(nar),
+            frame=hashlib.sha256(nar).digest(),
+            frame_size=len(nar),
+            compression="none",
+        )
+        (tmp_path / f"{hash_part}.narinfo").write_bytes(narinfo_of(entry, f"nar/{hash_part}.nar"))
+        (tmp_path / f"nar/{hash_part}.nar").write_bytes(nar)
+    return tmp_path
+
+
+Guarded = Callable[..., str]
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, record: EventRecord) -> Iterator[Guarded]:
+    """`guarded(url)` is where the cache at `url` is served through a guard; `record` has what the guard reports."""
+    servers: list[Loopback] = []
+    budget = Budget(QUICK.budget, time.monotonic)
+
+    def serve(url: str, limits: Limits = QUICK, netrc: str = "") -> str:
+        server = Loopback()
+        servers.append(server)
+        patience = Patience(url, budget=budget, now=time.monotonic, emit=record)
+        upstream = Upstream(url, transport(), HostCredentials.of((netrc,)), limits)
+        return server.serve(1, Guard(upstream, patience, tmp_path))
+
+    serve.close = lambda: [server.close() for server in servers]  # type: ignore[attr-defined]
+    yield serve
+    for server in servers:
+        server.close()
+
+
+def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+    try:
+        connection.request(method, parts.path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def path_from(url: str, hash_part: str = HASH) -> tuple[list[int], bytes]:
+    """Ask as Nix does for a path: the statuses of narinfo and NAR, and the NAR."""
+    status, narinfo = ask(f"{url}/{hash_part}.narinfo")
+    if status != 200:
+        return [status], b""
+    (nar,) = re.findall(rb"(?m)^URL: (.*)$", narinfo)
+    last, data = ask(f"{url}/{nar.decode()}")
+    return [status, last], data
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in FAULTS if name not in HARMLESS and "lying" not in name])
+def test_a_fault_is_not_there_and_one_warning(
+    folder: Path, guarded: Guarded, record: EventRecord, name: str
+) -> None:
+    with faulty(folder, name).served() as cache:
+        url = guarded(cache.url)
+        assert ask(f"{url}/nix-cache-info")[0] == 200
+        began = time.monotonic()
+        statuses, data = path_from(url)
+        assert statuses[-1] == 404
+        assert data == b"no"[:0]
+        path_from(url, "2" * 32)
+        assert time.monotonic() - began < QUICK.budget + 1.5
+        guarded.close()  # type: ignore[attr-defined]
+    reason = FAULTS[name][2]
+    assert len(record.warnings) == bool(reason)
+    if reason:
+        assert cache.url in record.warnings[0]
+        assert re.search(reason, record.warnings[0])
+
+
+@pytest.mark.parametrize("name", ["", *sorted(HARMLESS)])
+@pytest.mark.parametrize("hash_part", [HASH, "1" * 32])
+def test_what_is_no_fault_is_served_whole(
+    folder: Path, guarded: Guarded, record: EventRecord, name: str, hash_part: str
+) -> None:
+    with faulty(folder, name).served() as cache:
+        url = guarded(cache.url)
+        assert ask(f"{url}/nix-cache-info") == (
+            200,
+            b"StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 33\n",
+        )
+        statuses, data = path_from(url, hash_part)
+    assert statuses == [200, 200]
+    assert data == (folder / f"nar/{hash_part}.nar").read_bytes()
+    assert record.warnings == []
