@@ -115,7 +115,7 @@ _OTHER_HASH: Final = b"sha256:" + b"1" * 52
 FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
     "404 on nar": ("nar", _status(404), "404"),
     "500 on nar": ("nar", _status(500), "500"),
-    "a nar is never sent": ("nar", _hang, "does not answer"),
+    "a nar is never sent": ("nar", _hang, "does not answer|stopped answering"),
     "a nar is corrupt": ("nar", _corrupt, "not the hash"),
     "a nar is truncated": ("nar", _cut, "broke|too early"),
     "a nar comes byte by byte": ("nar", _drip, "stopped answering"),
@@ -126,7 +126,7 @@ FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
     "403 on narinfo": ("narinfo", _status(403), "403 to every question"),
     "403 of a storage that may not be listed": ("narinfo", _status(403, x_amz_request_id="1"), ""),
     "429 on narinfo": ("narinfo", _status(429, Retry_After="120"), "it answers 429"),
-    "a narinfo is never sent": ("narinfo", _hang, "does not answer"),
+    "a narinfo is never sent": ("narinfo", _hang, "does not answer|stopped answering"),
     "a narinfo comes byte by byte": ("narinfo", _drip, "does not answer|stopped answering"),
     "a narinfo does not end": ("narinfo", _endless, "more than"),
     "a narinfo is a web page": (

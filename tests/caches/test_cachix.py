@@ -87,7 +87,7 @@ def test_a_public_cache_is_used_and_nothing_is_pushed_without_a_token(
     api = Api(service())
     made = plan(nix, api)
     options = dict(made.options)
-    assert options["extra-substituters"] == "https://mine.cachix.org"
+    assert list(made.substituters.names.values()) == ["https://mine.cachix.org"]
     assert options["extra-trusted-public-keys"] == KEY
     assert (made.watch, dict(made.environ)) == ((), {})
     assert "netrc-file" not in options
@@ -96,8 +96,10 @@ def test_a_public_cache_is_used_and_nothing_is_pushed_without_a_token(
 
 
 def test_a_private_cache_is_read_with_a_netrc_file_that_only_we_can_read(
-    nix: Nix, tmp_path: Path, record: EventRecord, plan: Callable[..., CachePlan]
+    nix: Nix, tmp_path: Path, record: EventRecord, plan: Callable[..., CachePlan], mocker: Any
 ) -> None:
+    """Where Nix asks the cache by itself; else the token is in no file."""
+    mocker.patch("flakeship.caches.shares_loopback", return_value=False)
     theirs = tmp_path / "their-netrc"
     theirs.write_text("machine other.example password kept\n")
     config = f"{nix.environ['NIX_CONFIG']}\nnetrc-file = {theirs}"
@@ -176,7 +178,7 @@ def test_without_a_client_nothing_is_pushed_and_the_cache_is_still_used(
     quick = nix.with_options((("flake-registry", ""), ("download-attempts", "1")))
     made = plan(quick, Api(service()), cachix_auth_token=TOKEN)
     assert (made.watch, dict(made.environ)) == ((), {})
-    assert dict(made.options)["extra-substituters"] == "https://mine.cachix.org"
+    assert list(made.substituters.names.values()) == ["https://mine.cachix.org"]
     assert "no cachix client, and Nix can't get one" in record.warnings[0]
 
 
@@ -189,6 +191,7 @@ def test_the_client_may_come_from_nixpkgs_and_is_never_built(
         Nix, "query", return_value=[{"outputs": {"doc": "/none", "bin": str(tmp_path / "out")}}]
     )
     mocker.patch("flakeship.caches.may_choose_substituters", return_value=True)
+    mocker.patch("flakeship.caches.settings", return_value={})
     made = plan(nix, Api(service()), cachix_auth_token=TOKEN)
     assert made.watch[:2] == (str(tmp_path / "out/bin/cachix"), "watch-exec")
     words = query.call_args.args

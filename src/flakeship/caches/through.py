@@ -48,7 +48,7 @@ class UsedCache:
 
 def as_they_are(caches: Sequence[UsedCache]) -> Substituters:
     """Let Nix ask these caches besides those of nix.conf, and none of ours."""
-    return Substituters({cache.url: cache.url for cache in caches})
+    return Substituters({cache.url: _address(cache.url) for cache in caches})
 
 
 def caches_of(parts: Sequence[CachePart]) -> list[UsedCache]:
@@ -86,8 +86,13 @@ def through_loopback(
         url = server.serve(number, OwnCache(each.cache))
         names[url if each.signed else f"{url}?trusted=1"] = each.cache.name
     guards = _Guards(server, tools, netrc, limits, first=max(1, len(own)))
-    names |= {guards.url_of(cache): cache.url for cache in caches}
+    names |= {guards.url_of(cache): _address(cache.url) for cache in caches}
     return Substituters(names, replace=replace)
+
+
+def _address(url: str) -> str:
+    """Return the URL of a cache without Nix's parameters: so Nix's messages call it."""
+    return url.partition("?")[0]
 
 
 class _Guards:

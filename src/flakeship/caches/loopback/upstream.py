@@ -95,7 +95,7 @@ class Upstream:
         headers = {"Range": f"bytes={start}-"} if start else {}
 
         def ask() -> Body:
-            return Body(self._asked(url, headers, limit), start, self._limits.answer)
+            return Body(self._asked(url, headers, limit), start, limit)
 
         with _understood(limit):
             return within(limit, ask, Body.close)
