@@ -53,7 +53,7 @@ def check_build(
     assert any(cache.url in line for line in log) or not harmless
     quiet = harmless or not FAULTS[name][2]
     expected = 1 if "lying" in name else int(not quiet)
-    assert len(record.warnings) == expected, record.warnings
+    assert len(record.warnings) == expected, [*record.warnings, *log, *map(str, record.events)]
     assert not any("127.0.0.1" in line and cache.url not in line for line in log), log
     if not quiet:
         assert re.search(FAULTS[name][2], record.warnings[0])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,6 +17,7 @@ from flakeship.caches.loopback.patience import Patience
 from flakeship.caches.loopback.server import Loopback
 from flakeship.caches.loopback.upstream import Limits, Upstream
 from flakeship.caches.nar_entry import NarEntry, narinfo_of
+from tests.caches.asking import ask
 from tests.caches.conftest import EventRecord, transport
 from tests.caches.faulty import FAULTS, HARMLESS, FaultyCache, faulty
 
@@ -68,17 +67,6 @@ def guarded(tmp_path: Path, record: EventRecord) -> Iterator[Guarded]:
     yield serve
     for server in servers:
         server.close()
-
-
-def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
-    try:
-        connection.request(method, parts.path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
 
 
 def path_from(url: str, hash_part: str = HASH) -> tuple[list[int], bytes]:

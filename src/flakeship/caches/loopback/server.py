@@ -135,7 +135,7 @@ class Loopback:
 
     def _send(self, connection: socket.socket, nar: Nar, head: bytes, end: str, *, body: bool) -> bool:
         """Send a NAR, or the part that Nix still lacks after a broken connection; return whether all of it was sent."""
-        asked = _RANGE.search(head + b"\r\n")
+        asked = _RANGE.search(head)
         start = int(asked[1]) if asked else 0
         if start >= nar.size > 0:
             connection.sendall(_head(416, f"Content-Range: bytes */{nar.size}\r\n{end}"))
@@ -161,13 +161,13 @@ class Loopback:
 
 
 def _heads(connection: socket.socket) -> Iterator[bytes]:
-    """Yield the head of each request of a connection, without the empty line that ends it."""
+    """Yield the head of each request of a connection: its lines, each with its end."""
     buffer = b""
     while len(buffer) <= _HEAD_LIMIT:
         head, ended, rest = buffer.partition(b"\r\n\r\n")
         if ended:
             buffer = rest
-            yield head
+            yield head + b"\r\n"
         elif data := connection.recv(_HEAD_LIMIT):
             buffer += data
         else:
