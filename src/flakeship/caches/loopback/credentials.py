@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+_DEFAULT: Final = "default"
 _OF_HOST: Final = frozenset({"login", "password", "account"})
 
 
@@ -30,7 +31,8 @@ class HostCredentials:
             for host, values in _machines(text):
                 pair = f"{values.get('login', '')}:{values.get('password', '')}"
                 headers.setdefault(host, f"Basic {base64.b64encode(pair.encode()).decode()}")
-        return cls(headers, headers.pop("", ""))
+        default = headers.pop(_DEFAULT, "")
+        return cls(headers, default)
 
     def for_host(self, host: str) -> str:
         """Return the header for a host; empty if it gets none."""
@@ -38,15 +40,15 @@ class HostCredentials:
 
 
 def _machines(text: str) -> list[tuple[str, dict[str, str]]]:
-    """Return each `machine` with its values; `default` has an empty name."""
+    """Return each `machine` with its values, and `default` with those for all others."""
     try:
         words = iter(shlex.split(text, comments=True))
     except ValueError:  # a quote that does not end
         words = iter(text.split())
     found: list[tuple[str, dict[str, str]]] = []
     for word in words:
-        if word in ("machine", "default"):
-            found.append((next(words, "") if word == "machine" else "", {}))
+        if word in ("machine", _DEFAULT):
+            found.append((next(words, "") if word == "machine" else _DEFAULT, {}))
         elif word in _OF_HOST and found:
             found[-1][1][word] = next(words, "")
     return found
