@@ -30,7 +30,8 @@ class HostCredentials:
         for text in files:
             for host, values in _machines(text):
                 pair = f"{values.get('login', '')}:{values.get('password', '')}"
-                headers.setdefault(host, f"Basic {base64.b64encode(pair.encode()).decode()}")
+                if host:
+                    headers.setdefault(host, f"Basic {base64.b64encode(pair.encode()).decode()}")
         default = headers.pop(_DEFAULT, "")
         return cls(headers, default)
 
