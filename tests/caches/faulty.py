@@ -8,8 +8,7 @@ import http.server
 import re
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -36,10 +35,17 @@ class FaultyHandler(http.server.BaseHTTPRequestHandler):
         else:
             self.give(data)
 
-    def give(self, data: bytes | None, *, status: int = 200, size: int | None = None, **headers: str) -> None:
+    def give(
+        self,
+        data: bytes | None,
+        *,
+        status: int = 200,
+        size: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Answer with `data` under a Content-Length that may be another; None is answered by 404."""
         self.send_response(status if data is not None else 404)
-        for name, value in headers.items():
+        for name, value in (headers or {}).items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(data or b"") if size is None else size))
         self.end_headers()
@@ -53,7 +59,7 @@ Fault: TypeAlias = Callable[[FaultyHandler, bytes], None]
 
 
 def _status(number: int, **headers: str) -> Fault:
-    return lambda handler, _: handler.give(b"no", status=number, **headers)
+    return lambda handler, _: handler.give(b"no", status=number, headers=headers)
 
 
 def _hang(handler: FaultyHandler, _: bytes) -> None:
@@ -97,7 +103,7 @@ def _moved(handler: FaultyHandler, data: bytes) -> None:
     if handler.path.startswith("/moved"):
         handler.give(data)
     else:
-        handler.give(b"", status=302, Location=f"/moved{handler.path}")
+        handler.give(b"", status=302, headers={"Location": f"/moved{handler.path}"})
 
 
 def _changed(name: bytes, value: bytes) -> Fault:
@@ -151,7 +157,7 @@ FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
     "a redirect in a circle": ("narinfo", _status(302, Location="/circle.narinfo"), "circle"),
     "gzip as Content-Encoding": (
         "narinfo",
-        lambda handler, data: handler.give(gzip.compress(data), Content_Encoding="gzip"),
+        lambda handler, data: handler.give(gzip.compress(data), headers={"Content-Encoding": "gzip"}),
         "",
     ),
     "a lying NarHash": ("narinfo", _changed(b"NarHash", _OTHER_HASH), ""),
@@ -200,7 +206,7 @@ def faulty(folder: Path, name: str = "") -> FaultyCache:
     if not name:
         return FaultyCache(folder, {})
     kind, fault, _ = FAULTS[name]
-    always = kind == "narinfo" and "NarHash" not in name and "gzip" not in name and "redirect" != name[2:]
+    always = kind == "narinfo" and "NarHash" not in name and "gzip" not in name and name[2:] != "redirect"
     return FaultyCache(
         folder, {kind: fault}, always=always and name not in HARMLESS and "StorePath" not in name
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.caches import CacheInputs, CachePlan, CacheTools, opened
+from flakeship.caches import CacheInputs, CachePlan, opened
 from flakeship.cancellation import Cancelled
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.events import Command, Notice

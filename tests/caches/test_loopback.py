@@ -174,11 +174,17 @@ def test_it_is_gone_with_the_run_also_after_a_signal(
     nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path
 ) -> None:
     inputs = CacheInputs(substituters=(signed_cache.url,))
-    with pytest.raises(Cancelled), opened(inputs, tools_of(nix, record, tmp_path)) as plan:
-        (url,) = plan.substituters.names
-        assert is_reachable(url)
-        raise Cancelled(15)
-    assert not is_reachable(url)
+    urls: list[str] = []
+
+    def run() -> None:
+        with opened(inputs, tools_of(nix, record, tmp_path)) as plan:
+            urls.extend(plan.substituters.names)
+            assert is_reachable(urls[0])
+            raise Cancelled(15)
+
+    with pytest.raises(Cancelled):
+        run()
+    assert not is_reachable(urls[0])
 
 
 @pytest.mark.slow

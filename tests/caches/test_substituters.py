@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.caches import CacheInputs, CachePlan, CacheTools, opened
+from flakeship.caches import CacheInputs, CachePlan, opened
 from flakeship.errors import UsageError
 from flakeship.events import BuildLog
 from flakeship.nix.build import build

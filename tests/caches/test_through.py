@@ -132,6 +132,7 @@ def test_loopback_is_asked_through_no_proxy(
     signed_cache: SignedCache,
     closed_port: str,
     record: EventRecord,
+    *,
     make_flake: MakeFlake,
     tmp_path: Path,
 ) -> None:

@@ -238,8 +238,8 @@ class Transport:
         body: RequestBody | bytes | None,
         timeout: float,
         *,
-        connect_timeout: float,
-        heeds_pauses: bool,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        heeds_pauses: bool = True,
     ) -> Response:
         origin = Origin.of(url)
         if heeds_pauses and not self._hurried:
