@@ -99,3 +99,29 @@ def test_newer_nix_builds_with_a_cache_that_has_a_fault(
 def test_nix_28_builds_with_every_fault(other_store: Nix, check: Check, name: str) -> None:
     """With the limits that users get."""
     assert check(name, other_store) < 12
+
+
+OF_FILES: Final = ("a nar is corrupt", "a nar is truncated", "a nar is never sent", "500 on nar")
+
+
+@pytest.fixture
+def streamed(mocker: MockerFixture) -> None:
+    """Treat every file as a large one, of which Nix has got something when its fault shows."""
+    mocker.patch("flakeship.caches.loopback.guard.CHECKED_FIRST", 0)
+
+
+@pytest.mark.usefixtures("quick", "streamed")
+def test_nix_28_builds_where_a_large_file_is_corrupt(other_store: Nix, check: Check) -> None:
+    """It gets none of it: one that breaks off would fail the build."""
+    assert check("a nar is corrupt", other_store) < 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("suite", ["trixie", "sid"])
+@pytest.mark.parametrize("name", OF_FILES)
+@pytest.mark.usefixtures("streamed")
+def test_newer_nix_builds_where_a_large_file_breaks_off(
+    other_store: Nix, other_nix: Callable[[str], Path], check: Check, *, name: str, suite: str
+) -> None:
+    path = f"{other_nix(suite)}:{other_store.environ['PATH']}"
+    assert check(name, Nix.find(environ={**other_store.environ, "PATH": path}, emit=ignore)) < 12

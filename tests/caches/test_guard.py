@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import re
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from flakeship.caches.loopback.upstream import Limits, Upstream
 from flakeship.caches.nar_entry import NarEntry, narinfo_of
 from tests.caches.asking import ask
 from tests.caches.conftest import EventRecord, transport
-from tests.caches.faulty import FAULTS, HARMLESS, faulty
+from tests.caches.faulty import FAULTS, HARMLESS, FaultyCache, FaultyHandler, faulty
 
 HASH: Final = "0" * 32
 NAR: Final = bytes(range(256)) * 40
@@ -121,3 +122,73 @@ def test_what_is_no_fault_is_served_whole(
     assert statuses == [200, 200]
     assert data == (folder / f"nar/{hash_part}.nar").read_bytes()
     assert record.warnings == []
+
+
+LARGE: Final = "1" * 32
+
+
+def test_a_large_file_goes_on_where_it_broke(folder: Path, guarded: Guarded, record: EventRecord) -> None:
+    """The cache breaks off three times, and gives parts when it is asked for them."""
+    breaks = iter(range(3))
+
+    def cut(handler: FaultyHandler, data: bytes) -> None:
+        start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+        part = data[start:]
+        told = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+        sent = part[: len(part) // 2] if next(breaks, None) is not None else part
+        handler.give(sent, status=206 if start else 200, size=len(part), headers=told)
+        handler.close_connection = True
+
+    with FaultyCache(folder, {"nar": cut}).served() as cache:
+        assert path_from(guarded(cache.url), LARGE) == ([200, 200], NAR * 1000)
+    assert record.warnings == []
+
+
+def test_a_large_file_that_is_corrupt_lacks_its_end_and_is_not_there_again(
+    folder: Path, guarded: Guarded, record: EventRecord
+) -> None:
+    with faulty(folder, "a nar is corrupt").served() as cache:
+        url = guarded(cache.url)
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            path_from(url, LARGE)
+        assert len(caught.value.partial) < len(NAR) * 1000
+        assert ask(f"{url}/nar/{LARGE}.nar", Range="bytes=4000-")[0] == 404
+    assert guarded.servers[0].broken == 1
+    (warning,) = record.warnings
+    assert "not the hash" in warning
+
+
+def test_a_cache_that_recovers_loses_nothing(folder: Path, guarded: Guarded, record: EventRecord) -> None:
+    failures = iter(range(2))
+
+    def restart(handler: FaultyHandler, data: bytes) -> None:
+        handler.give(data, status=503 if next(failures, None) is not None else 200)
+
+    with FaultyCache(folder, {"narinfo": restart}).served() as cache:
+        assert path_from(guarded(cache.url)) == ([200, 200], NAR)
+    assert record.warnings == []
+
+
+def test_after_its_time_nothing_is_asked(folder: Path, guarded: Guarded) -> None:
+    with faulty(folder, "500 on narinfo").served() as cache:
+        url = guarded(cache.url)
+        path_from(url)
+        count = len(cache.requests)
+        assert [ask(f"{url}/{letter * 32}.narinfo") for letter in "abcd"] == [(404, b"")] * 4
+        assert len(cache.requests) == count
+
+
+def test_one_cache_that_fails_does_not_take_another_with_it(folder: Path, guarded: Guarded) -> None:
+    with faulty(folder, "500 on narinfo").served() as broken, faulty(folder).served() as good:
+        urls = guarded(broken.url), guarded(good.url)
+        assert path_from(urls[0]) == ([404], b"")
+        assert path_from(urls[1]) == ([200, 200], NAR)
+
+
+def test_a_cache_for_another_store_gives_nothing(folder: Path, guarded: Guarded, record: EventRecord) -> None:
+    (folder / "nix-cache-info").write_text("StoreDir: /srv/store\n")
+    with faulty(folder).served() as cache:
+        url = guarded(cache.url)
+        assert ask(f"{url}/nix-cache-info")[1].startswith(b"StoreDir: /nix/store\n")
+        assert path_from(url) == ([404], b"")
+    assert "for the store /srv/store" in record.warnings[0]

@@ -106,6 +106,7 @@ class _Guards:
 
         self._server, self._tools, self._netrc, self._next = server, tools, netrc, first
         self._limits = limits or UsualLimits()
+        self._whole = not survives_fallback(tools.nix)  # a file that breaks off fails the build of such a Nix
         self._budget = Budget(self._limits.budget, time.monotonic)
 
     def url_of(self, cache: UsedCache) -> str:
@@ -122,7 +123,11 @@ class _Guards:
         credentials = HostCredentials.of((cache.netrc, self._netrc))
         upstream = Upstream(address.rstrip("/"), self._tools.transport, credentials, self._limits)
         number, self._next = self._next, self._next + 1
-        return self._server.serve(number, Guard(upstream, patience, self._tools.folder)) + mark + parameters
+        return (
+            self._server.serve(number, Guard(upstream, patience, self._tools.folder, whole=self._whole))
+            + mark
+            + parameters
+        )
 
 
 def users_netrc(path: str, tools: CacheTools) -> str | None:

@@ -24,10 +24,12 @@ _USER_NAMESPACE: Final = ("--user", "--map-root-user")
 
 def settings(nix: Nix) -> Mapping[str, Any]:
     """Return the value of every setting by its name. The verb is `show-config` before Nix 2.20."""
+    verbs = ("config show", "show-config")
+    first, other = verbs if nix.version >= (2, 20) else reversed(verbs)
     try:
-        document = nix.query("config show", "--json")
+        document = nix.query(first, "--json")
     except BuildError:
-        document = nix.query("show-config", "--json")
+        document = nix.query(other, "--json")
     return {name: entry["value"] for name, entry in document.items()}
 
 

@@ -33,10 +33,13 @@ _SUFFIX: Final = ".nar"
 
 
 class Guard:
-    """A `Served` for another cache, which `patience` asks. Files in passing go to `folder`, which is private."""
+    """A `Served` for another cache, which `patience` asks. Files in passing go to `folder`, which is private.
 
-    def __init__(self, upstream: Upstream, patience: Patience, folder: Path) -> None:
-        self._upstream, self._patience, self._folder = upstream, patience, folder
+    With `whole` also a large file is checked before its first byte is handed on.
+    """
+
+    def __init__(self, upstream: Upstream, patience: Patience, folder: Path, *, whole: bool = False) -> None:
+        self._upstream, self._patience, self._folder, self._whole = upstream, patience, folder, whole
         self._places: dict[str, Place | None] = {}
         self._described = threading.Lock()
         self._info: bytes | None = None
@@ -78,7 +81,7 @@ class Guard:
     def _opened(self, hash_part: str, place: Place) -> Iterator[Nar]:
         try:
             with FetchedFile(place, self._upstream, self._patience) as file:
-                if file.size is not None and file.size > CHECKED_FIRST:
+                if not self._whole and file.size is not None and file.size > CHECKED_FIRST:
                     yield Nar(file.size, cast("Reader", file))
                     return
                 with tempfile.SpooledTemporaryFile(CHECKED_FIRST, dir=str(self._folder)) as spool:
