@@ -24,7 +24,8 @@ class Place:
 class FetchedFile(io.RawIOBase):
     """The file at a place. `size` is None where nobody says it; a read that fails raises NotThereError for good.
 
-    NotThereError if it can't be opened. Reads return pieces of any size, in order to hold one back.
+    NotThereError if it can't be opened. Reads return pieces of any size, in order to hold one back. `failed` is True
+    when one raised.
     """
 
     def __init__(self, place: Place, upstream: Upstream, patience: Patience) -> None:
@@ -32,6 +33,7 @@ class FetchedFile(io.RawIOBase):
         self._place, self._upstream, self._patience = place, upstream, patience
         self._hash = hashlib.sha256()
         self._received, self._held, self._ended = 0, b"", False
+        self.failed = False
         self._body: Body | None = None
         opened = patience.ask(self._opened)
         if opened is None:
@@ -50,6 +52,7 @@ class FetchedFile(io.RawIOBase):
         while not self._ended:
             data = self._patience.ask(self._piece)
             if data is None:
+                self.failed = True
                 raise NotThereError(Kind.WRONG)
             self._hash.update(data)
             self._received += len(data)
@@ -95,5 +98,6 @@ class FetchedFile(io.RawIOBase):
             self._fail("a file has not the hash that its narinfo says")
 
     def _fail(self, reason: str) -> None:
+        self.failed = True
         self._patience.fault(f"{reason} ({self._place.url})")
         raise NotThereError(Kind.WRONG, reason)

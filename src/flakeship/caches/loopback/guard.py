@@ -80,19 +80,34 @@ class Guard:
     @contextlib.contextmanager
     def _opened(self, hash_part: str, place: Place) -> Iterator[Nar]:
         try:
-            with FetchedFile(place, self._upstream, self._patience) as file:
+            file = FetchedFile(place, self._upstream, self._patience)
+        except NotThereError:
+            self._places[hash_part] = None
+            raise
+        try:
+            with file:
                 if not self._whole and file.size is not None and file.size > CHECKED_FIRST:
                     yield Nar(file.size, cast("Reader", file))
-                    return
-                with tempfile.SpooledTemporaryFile(CHECKED_FIRST, dir=str(self._folder)) as spool:
-                    while data := file.read():
-                        spool.write(data)
-                    size = spool.tell()
-                    spool.seek(0)
-                    yield Nar(size, cast("Reader", spool))
-        except NotThereError:
-            self._places[hash_part] = None  # Nix asks again, and has to hear that it is not there
-            raise
+                else:
+                    with self._checked(file) as nar:
+                        yield nar
+        finally:
+            if file.failed:  # Nix asks again, and has to hear that it is not there
+                self._places[hash_part] = None
+
+    @contextlib.contextmanager
+    def _checked(self, file: FetchedFile) -> Iterator[Nar]:
+        """Read all of a file, and yield it as it was read."""
+        with tempfile.SpooledTemporaryFile(CHECKED_FIRST, dir=str(self._folder)) as spool:
+            try:
+                while data := file.read():
+                    spool.write(data)
+            except OSError as error:
+                self._patience.fault(f"there is no room for a file while it is checked: {error.strerror}")
+                raise
+            size = spool.tell()
+            spool.seek(0)
+            yield Nar(size, cast("Reader", spool))
 
     def _describe(self) -> bytes:
         data = self._patience.ask(

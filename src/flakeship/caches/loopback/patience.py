@@ -12,6 +12,9 @@ from flakeship.events import Detail, Emit, Warned
 
 T = TypeVar("T")
 _FIRST_WAIT: Final = 0.25
+_LEAST: Final = 1.0
+"""Seconds that a cache has which did not fail, when others have used up the time for all."""
+
 _TRIES: Final = 5
 """With the waits between them they survive a cache that is restarted, and one path that fails for ever is soon left out."""
 
@@ -36,16 +39,16 @@ class Patience:
 
         One that is not `of_a_path` may be answered to all, also by a cache that gives its paths only to some.
         """
-        wait, reason = _FIRST_WAIT, "the time that a run has for caches that fail is used up"
+        wait, reason = _FIRST_WAIT, ""
         for last in (*[False] * (_TRIES - 1), True):
             left, began = self._budget.left, self._now()
             if self._over.is_set():
                 break
-            if left <= 0:
+            if left <= 0 and reason:
                 self.give_up(reason)
                 break
             try:
-                answer = question(left)
+                answer = question(max(left, _LEAST))
             except NotThereError as error:
                 reason = str(error)
                 if not self._is_asked_again(error, began, last=last):
