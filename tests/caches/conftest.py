@@ -17,7 +17,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pytest_mock import MockerFixture
 
+from flakeship.caches.loopback.upstream import Limits
 from flakeship.caches.plan import CacheTools, FetchDocument
 from flakeship.errors import UnreachableError
 from flakeship.events import Emit, Event, Warned, ignore
@@ -146,3 +148,9 @@ def other_store(tmp_path: Path, nix_environ: Mapping[str, str]) -> Iterator[Nix]
     nix = Nix.find(environ={**nix_environ, "NIX_REMOTE": str(root)}, emit=ignore)
     yield dataclasses.replace(nix, environ={**nix.environ, "XDG_CACHE_HOME": str(tmp_path / "xdg")})
     subprocess.run(["chmod", "-R", "u+w", str(root)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def quick(mocker: MockerFixture) -> None:
+    """Make the limits shorter than those of users, so that a plain run of the tests does not wait."""
+    mocker.patch("flakeship.caches.loopback.upstream.Limits", functools.partial(Limits, 0.6, 0.6, 0.9))

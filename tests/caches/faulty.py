@@ -167,6 +167,18 @@ FAULTS: Final[dict[str, tuple[str, Fault, str]]] = {
 HARMLESS: Final = frozenset({"a redirect", "a redirect of the nar", "gzip as Content-Encoding"})
 
 
+ALIKE: Final = frozenset(
+    {
+        "507 on narinfo",
+        "a narinfo comes byte by byte",
+        "a nar is never sent",
+        "a nar is truncated",
+        "the port is closed before the nar",
+    }
+)
+"""What another one is like, and takes a second."""
+
+
 @dataclass
 class FaultyCache:
     """A cache with a fault. `always`: also what it does not have is answered by the fault."""

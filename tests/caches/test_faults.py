@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ import pytest
 from pytest_mock import MockerFixture
 
 from flakeship.caches import CacheInputs, opened
-from flakeship.caches.loopback.upstream import Limits
 from flakeship.events import BuildLog, ignore
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
@@ -31,9 +29,8 @@ TELLING: Final = (
     "a nar is truncated",
     "the port is closed meanwhile",
     "a lying NarHash",
-    "401 on narinfo",
 )
-"""What Nix 2.8 fails or aborts over without the guard, or makes nothing of."""
+"""What Nix 2.8 fails or aborts over without the guard."""
 
 
 Check = Callable[[str, Nix], float]
@@ -69,12 +66,6 @@ def _check_log(name: str, url: str, record: EventRecord) -> None:
     reason = "hash mismatch|Nix" if "lying" in name else "" if harmless else FAULTS[name][2]
     assert len(record.warnings) == bool(reason), [*record.warnings, *log]
     assert all(re.search(reason, warning) and url in warning for warning in record.warnings)
-
-
-@pytest.fixture
-def quick(mocker: MockerFixture) -> None:
-    """Make the limits shorter than those of users, so that a plain run of the tests does not wait."""
-    mocker.patch("flakeship.caches.loopback.upstream.Limits", functools.partial(Limits, 1.0, 1.0, 1.5))
 
 
 @pytest.mark.parametrize("name", ["", *TELLING])

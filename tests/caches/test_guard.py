@@ -21,11 +21,11 @@ from flakeship.caches.loopback.upstream import Limits, Upstream
 from flakeship.caches.nar_entry import NarEntry, narinfo_of
 from tests.caches.asking import ask
 from tests.caches.conftest import EventRecord, transport
-from tests.caches.faulty import FAULTS, HARMLESS, FaultyCache, FaultyHandler, faulty
+from tests.caches.faulty import ALIKE, FAULTS, HARMLESS, FaultyCache, FaultyHandler, faulty
 
 HASH: Final = "0" * 32
 NAR: Final = bytes(range(256)) * 40
-QUICK: Final = Limits(connect=0.4, answer=0.4, budget=1.0)
+QUICK: Final = Limits(connect=0.4, answer=0.4, budget=0.8)
 
 
 @pytest.fixture
@@ -53,13 +53,14 @@ class Guarded:
     def __init__(self, record: EventRecord, folder: Path) -> None:
         self.record, self.folder = record, folder
         self.budget = Budget(QUICK.budget, time.monotonic)
+        self.limits = QUICK
         self.servers: list[Loopback] = []
 
     def __call__(self, url: str) -> str:
         server = Loopback()
         self.servers.append(server)
         patience = Patience(url, budget=self.budget, now=time.monotonic, emit=self.record)
-        upstream = Upstream(url, transport(), HostCredentials(), QUICK)
+        upstream = Upstream(url, transport(), HostCredentials(), self.limits)
         return server.serve(1, Guard(upstream, patience, self.folder))
 
     def close(self) -> None:
@@ -86,7 +87,14 @@ def path_from(url: str, hash_part: str = HASH) -> tuple[list[int], bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FAULTS if name not in HARMLESS and "lying" not in name])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name in ALIKE else ())
+        for name in FAULTS
+        if name not in HARMLESS and "lying" not in name
+    ],
+)
 def test_a_fault_is_not_there_and_one_warning(
     folder: Path, guarded: Guarded, record: EventRecord, name: str
 ) -> None:
@@ -159,6 +167,7 @@ def test_a_large_file_that_is_corrupt_lacks_its_end_and_is_not_there_again(
 
 
 def test_a_cache_that_recovers_loses_nothing(folder: Path, guarded: Guarded, record: EventRecord) -> None:
+    guarded.budget, guarded.limits = Budget(8.0, time.monotonic), Limits()
     failures = iter(range(2))
 
     def restart(handler: FaultyHandler, data: bytes) -> None:

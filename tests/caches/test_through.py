@@ -108,6 +108,7 @@ def test_the_caches_of_nix_conf_are_guarded_where_nix_itself_would_abort(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick")
 def test_a_cache_of_nix_conf_that_fails_does_not_fail_the_build(
     other_store: Nix,
     signed_cache: SignedCache,
