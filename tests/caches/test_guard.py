@@ -148,7 +148,9 @@ def test_a_large_file_goes_on_where_it_broke(folder: Path, guarded: Guarded, rec
         handler.close_connection = True
 
     with FaultyCache(folder, {"nar": cut}).served() as cache:
-        assert path_from(guarded(cache.url), LARGE) == ([200, 200], NAR * 1000)
+        url = guarded(cache.url)
+        assert path_from(url, LARGE) == ([200, 200], NAR * 1000)
+        assert ask(f"{url}/nar/{LARGE}.nar", Range="bytes=300001-") == (206, (NAR * 1000)[300001:])
     assert record.warnings == []
 
 

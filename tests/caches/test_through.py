@@ -25,7 +25,7 @@ from flakeship.nix.reach import shares_loopback
 from flakeship.nix.substituters import Substituters
 from tests.caches.asking import ask
 from tests.caches.conftest import EventRecord, SignedCache, tools_of
-from tests.caches.faulty import FaultyCache, faulty
+from tests.caches.faulty import FaultyCache, FaultyHandler, faulty
 from tests.testbed.nix import MakeFlake
 
 
@@ -58,6 +58,36 @@ def test_the_password_of_nixs_netrc_goes_to_its_host_alone(
     sent = base64.b64encode(b"me:my word").decode()
     assert plain.requests[-1] == (f"/{'0' * 32}.narinfo", f"Basic {sent}")
     assert "netrc-file" not in dict(plan.options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("password", ["right", "wrong"])
+def test_a_private_cache_is_used_with_the_password_of_nixs_netrc(
+    nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path, password: str
+) -> None:
+    """A wrong one must not look like an empty cache."""
+    netrc = tmp_path / "their-netrc"
+    netrc.write_text(f"machine 127.0.0.1 login me password {password}\n")
+    own = configured(nix, f"netrc-file = {netrc}")
+    expected = f"Basic {base64.b64encode(b'me:right').decode()}"
+
+    def private(handler: FaultyHandler, data: bytes) -> None:
+        allowed = handler.headers.get("Authorization") == expected
+        handler.give(data if allowed else b"", status=200 if allowed else 401)
+
+    kinds = dict.fromkeys(("info", "narinfo", "nar"), private)
+    with (
+        FaultyCache(tmp_path / "cache", kinds).served() as cache,
+        opened(CacheInputs(substituters=(cache.url,)), tools_of(own, record, tmp_path)) as plan,
+    ):
+        (url,) = plan.substituters.names
+        narinfo = next((tmp_path / "cache").glob("*.narinfo"))
+        status, _ = ask(f"{url}/{narinfo.name}")
+        assert ask(f"{url}/nix-cache-info")[0] == 200
+    assert status == (200 if password == "right" else 404)
+    told = [warning for warning in record.warnings if cache.url in warning]
+    assert len(told) == (password == "wrong")
+    assert all("it answers 401" in warning for warning in told)
 
 
 @pytest.mark.slow

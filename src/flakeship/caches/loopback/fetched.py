@@ -24,15 +24,14 @@ class Place:
 class FetchedFile(io.RawIOBase):
     """The file at a place. `size` is None where nobody says it; a read that fails raises NotThereError for good.
 
-    NotThereError if it can't be opened. Reads return pieces of any size, in order to hold one back. `failed` is True
-    when one raised.
+    NotThereError if it can't be opened. `failed` is True when a read raised.
     """
 
     def __init__(self, place: Place, upstream: Upstream, patience: Patience) -> None:
         super().__init__()
         self._place, self._upstream, self._patience = place, upstream, patience
         self._hash = hashlib.sha256()
-        self._received, self._held, self._ended = 0, b"", False
+        self._received, self._held, self._ready, self._ended = 0, b"", b"", False
         self.failed = False
         self._body: Body | None = None
         opened = patience.ask(self._opened)
@@ -48,22 +47,27 @@ class FetchedFile(io.RawIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return a piece of at most 512 KiB, whatever `size` is; none at the end."""
-        while not self._ended:
-            data = self._patience.ask(self._piece)
-            if data is None:
-                self.failed = True
-                raise NotThereError(Kind.WRONG)
-            self._hash.update(data)
-            self._received += len(data)
-            self._ended = self._received == self.size if self.size is not None else not data
-            if self._ended:
-                self._check()
-                return self._held + data
-            given, self._held = self._held, data
-            if given:
-                return given
-        return b""
+        """Return at most `size` bytes, or as many as came; none at the end."""
+        while not self._ready and not self._ended:
+            self._ready = self._next()
+        count = len(self._ready) if size is None or size < 0 else size
+        given, self._ready = self._ready[:count], self._ready[count:]
+        return given
+
+    def _next(self) -> bytes:
+        """Return the piece before the one that comes, and the last two together."""
+        data = self._patience.ask(self._piece)
+        if data is None:
+            self.failed = True
+            raise NotThereError(Kind.WRONG)
+        self._hash.update(data)
+        self._received += len(data)
+        self._ended = self._received == self.size if self.size is not None else not data
+        given, self._held = self._held, data
+        if not self._ended:
+            return given
+        self._check()
+        return given + data
 
     def close(self) -> None:
         """Close the answer that is being read."""

@@ -39,6 +39,12 @@ class Patience:
 
         One that is not `of_a_path` may be answered to all, also by a cache that gives its paths only to some.
         """
+        try:
+            return self._answer(question, of_a_path=of_a_path)
+        finally:
+            self._budget.settled(self)
+
+    def _answer(self, question: Callable[[float], T], *, of_a_path: bool) -> T | None:
         wait, reason = _FIRST_WAIT, ""
         for last in (*[False] * (_TRIES - 1), True):
             left, began = self._budget.left, self._now()
@@ -56,7 +62,6 @@ class Patience:
                 self._over.wait(min(max(wait, error.wait), max(0.0, self._budget.left)))
                 wait *= 2
             else:
-                self._budget.settled(self)
                 self._answers += of_a_path
                 return answer
         return None
@@ -64,7 +69,6 @@ class Patience:
     def give_up(self, reason: str) -> None:
         """Ask nothing more, for a reason that is a clause: "it answers 500"."""
         self._over.set()
-        self._budget.settled(self)
         self._report(f"the cache {self._name} is not asked any more: {reason}")
 
     def fault(self, reason: str) -> None:
@@ -75,11 +79,9 @@ class Patience:
         """Warn of a cache that forbade all that was asked, as many do where a token is wrong. Ask nothing more."""
         self._closed = True
         self._over.set()
-        self._budget.settled(self)
-        if self._forbidden and not self._answers:
-            self._closed = False
-            self._report(f"the cache {self._name} gave nothing: it answers 403 to every question")
-            self._closed = True
+        if self._forbidden and not self._answers and not self._warned:
+            text = f"the cache {self._name} gave nothing: it answers 403 to every question"
+            self._emit(Warned(text, hint=_HINT))
 
     def _is_asked_again(self, error: NotThereError, began: float, *, last: bool) -> bool:
         match error.kind:
@@ -88,7 +90,7 @@ class Patience:
                 if error.wait >= self._budget.left:
                     self.give_up(str(error))
                 elif last:
-                    self.fault(str(error))
+                    self._report(f"the cache {self._name} does not answer every question: {error}")
                 else:
                     self._emit(Detail(f"the cache {self._name}: {error}; it is asked again"))
                     return True
@@ -99,7 +101,6 @@ class Patience:
             case Kind.WRONG:
                 self.fault(str(error))
             case Kind.MISSING:
-                self._budget.settled(self)
                 self._answers += 1
         return False
 

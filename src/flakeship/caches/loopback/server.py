@@ -179,10 +179,10 @@ def _head(status: int, more: str = "", size: int = 0) -> bytes:
 
 
 def _document(cache: Served, path: str) -> bytes | None:
-    if path == "nix-cache-info":
-        return cache.info()
     hit = _NARINFO.fullmatch(path)
     try:
+        if path == "nix-cache-info":
+            return cache.info()
         return cache.narinfo(hit[1]) if hit else None
     except Exception:  # noqa: BLE001 - an answer of 5xx would fail the build
         return None
