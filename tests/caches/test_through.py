@@ -25,7 +25,7 @@ from flakeship.nix.reach import shares_loopback
 from flakeship.nix.substituters import Substituters
 from tests.caches.asking import ask
 from tests.caches.conftest import EventRecord, SignedCache, tools_of
-from tests.caches.faulty import FaultyCache, FaultyHandler, faulty
+from tests.caches.faulty import Fault, FaultyCache, FaultyHandler, faulty
 from tests.testbed.nix import MakeFlake
 
 
@@ -75,7 +75,7 @@ def test_a_private_cache_is_used_with_the_password_of_nixs_netrc(
         allowed = handler.headers.get("Authorization") == expected
         handler.give(data if allowed else b"", status=200 if allowed else 401)
 
-    kinds = dict.fromkeys(("info", "narinfo", "nar"), private)
+    kinds: dict[str, Fault] = dict.fromkeys(("info", "narinfo", "nar"), private)
     with (
         FaultyCache(tmp_path / "cache", kinds).served() as cache,
         opened(CacheInputs(substituters=(cache.url,)), tools_of(own, record, tmp_path)) as plan,
