@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from flakeship.caches import CacheInputs, opened
@@ -64,12 +66,14 @@ def server() -> Iterator[Loopback]:
     loopback.close()
 
 
-def raw(server: Loopback, request: bytes) -> bytes:
-    """Send bytes, and return all that comes until the server closes the connection."""
+def raw(server: Loopback, request: bytes, *, ends: bool = False) -> bytes:
+    """Send bytes, to which there are no more if it `ends`; return all that comes until the server closes the connection."""
     with socket.create_connection(
         ("127.0.0.1", int(server.url.split(":")[2].split("/")[0])), timeout=10
     ) as line:
         line.sendall(request)
+        if ends:
+            line.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: line.recv(65536), b""))
 
 
@@ -155,6 +159,18 @@ def test_a_stranger_who_says_nothing_is_not_waited_for(server: Loopback, mocker:
     began = time.monotonic()
     assert raw(server, b"GET /") == b""
     assert time.monotonic() - began < 5
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"GET ", b"GET /", b"HEAD /x/0/nar/ HTTP/1.1\r\nRange: bytes="]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_request_breaks_the_server(server: Loopback, rest: bytes, begun: bytes) -> None:
+    url = server.serve(0, OwnCache(Shelf()))
+    answer = raw(server, begun + rest + b"\r\n\r\n", ends=True)
+    assert not answer or answer.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 405 "))
+    assert ask(f"{url}/{HASH}.narinfo", "HEAD") == (200, b"")
 
 
 def test_the_server_listens_on_loopback_alone(server: Loopback) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from flakeship.caches import CacheInputs, opened
@@ -220,6 +222,17 @@ def test_netrc_is_read_as_curl_reads_it(text: str, host: str, pair: str) -> None
     found = HostCredentials.of((text,))
     assert found.for_host(host) == (f"Basic {base64.b64encode(pair.encode()).decode()}" if pair else "")
     assert "token" not in repr(found)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["machine", "default", "login", "password", "a", "'", '"', "#", "\\", "\n", "\0", "é"]
+        )
+    )
+)
+def test_no_netrc_is_an_error(words: list[str]) -> None:
+    assert HostCredentials.of((" ".join(words), "machine z login b password c")).for_host("z")
 
 
 @pytest.mark.parametrize(
