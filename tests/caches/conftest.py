@@ -153,4 +153,4 @@ def other_store(tmp_path: Path, nix_environ: Mapping[str, str]) -> Iterator[Nix]
 @pytest.fixture
 def quick(mocker: MockerFixture) -> None:
     """Make the limits shorter than those of users, so that a plain run of the tests does not wait."""
-    mocker.patch("flakeship.caches.loopback.upstream.Limits", functools.partial(Limits, 0.6, 0.6, 0.9))
+    mocker.patch("flakeship.caches.loopback.upstream.Limits", functools.partial(Limits, 1.5, 1.5, 1.5))

@@ -25,7 +25,7 @@ from tests.caches.faulty import ALIKE, FAULTS, HARMLESS, FaultyCache, FaultyHand
 
 HASH: Final = "0" * 32
 NAR: Final = bytes(range(256)) * 40
-QUICK: Final = Limits(connect=0.4, answer=0.4, budget=0.8)
+QUICK: Final = Limits(connect=1.0, answer=1.0, budget=1.2)
 
 
 @pytest.fixture
@@ -52,9 +52,12 @@ class Guarded:
 
     def __init__(self, record: EventRecord, folder: Path) -> None:
         self.record, self.folder = record, folder
-        self.budget = Budget(QUICK.budget, time.monotonic)
-        self.limits = QUICK
         self.servers: list[Loopback] = []
+        self.limit(Limits())
+
+    def limit(self, limits: Limits) -> None:
+        """Use other limits than those of users from now on."""
+        self.limits, self.budget = limits, Budget(limits.budget, time.monotonic)
 
     def __call__(self, url: str) -> str:
         server = Loopback()
@@ -98,6 +101,7 @@ def path_from(url: str, hash_part: str = HASH) -> tuple[list[int], bytes]:
 def test_a_fault_is_not_there_and_one_warning(
     folder: Path, guarded: Guarded, record: EventRecord, name: str
 ) -> None:
+    guarded.limit(QUICK)
     with faulty(folder, name).served() as cache:
         url = guarded(cache.url)
         assert ask(f"{url}/nix-cache-info")[0] == 200
@@ -169,7 +173,6 @@ def test_a_large_file_that_is_corrupt_lacks_its_end_and_is_not_there_again(
 
 
 def test_a_cache_that_recovers_loses_nothing(folder: Path, guarded: Guarded, record: EventRecord) -> None:
-    guarded.budget, guarded.limits = Budget(8.0, time.monotonic), Limits()
     failures = iter(range(2))
 
     def restart(handler: FaultyHandler, data: bytes) -> None:
@@ -181,6 +184,7 @@ def test_a_cache_that_recovers_loses_nothing(folder: Path, guarded: Guarded, rec
 
 
 def test_after_its_time_nothing_is_asked(folder: Path, guarded: Guarded) -> None:
+    guarded.limit(QUICK)
     with faulty(folder, "500 on narinfo").served() as cache:
         url = guarded(cache.url)
         path_from(url)
@@ -190,6 +194,7 @@ def test_after_its_time_nothing_is_asked(folder: Path, guarded: Guarded) -> None
 
 
 def test_one_cache_that_fails_does_not_take_another_with_it(folder: Path, guarded: Guarded) -> None:
+    guarded.limit(QUICK)
     with faulty(folder, "500 on narinfo").served() as broken, faulty(folder).served() as good:
         urls = guarded(broken.url), guarded(good.url)
         assert path_from(urls[0]) == ([404], b"")
