@@ -247,7 +247,9 @@ def test_no_netrc_is_an_error(words: list[str]) -> None:
     ],
 )
 def test_a_store_elsewhere_does_not_reach_us(nix: Nix, remote: str, *, expected: bool) -> None:
-    assert shares_loopback(dataclasses.replace(nix, environ={"NIX_REMOTE": remote}), {}) == expected
+    own = dataclasses.replace(nix, environ={"NIX_REMOTE": remote})
+    assert shares_loopback(own, {}) == expected
+    assert not shares_loopback(own.building_in("ssh-ng://far"), {})
 
 
 @pytest.mark.parametrize(("number", "expected"), [(4711, True), (0, False)])

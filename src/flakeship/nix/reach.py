@@ -16,6 +16,8 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 def shares_loopback(nix: Nix, values: Mapping[str, Any]) -> bool:
     """Return True if Nix substitutes on this machine, and in this container. `values` are those of `settings`."""
+    if nix.store:
+        return False
     if not uses_daemon(nix, values):
         return True
     store = nix.environ.get("NIX_REMOTE") or str(values.get("store", "auto"))
