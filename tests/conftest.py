@@ -11,6 +11,7 @@ from hypothesis import settings
 
 pytest_plugins = [
     "tests.testbed.nix",
+    "tests.testbed.other_nix",
     "tests.testbed.registry",
     "tests.testbed.registry_tls",
     "tests.testbed.docker",

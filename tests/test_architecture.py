@@ -30,7 +30,7 @@ PACKAGES = {
     "registry": "http process confinement.variables image.document image.media_types image.model printable errors events",
     "stores": "image leftovers errors events",
     "nix": "process confinement.variables outside.nearness outside.mounted printable redaction store_paths errors events",
-    "caches": "nix registry outside errors events",
+    "caches": "nix registry http image.stream outside store_paths errors events",
     "sources": "image stores process confinement engines registry.reference outside printable store_paths errors events",
     "engines": "image.stream errors",
     "destinations": "printable image leftovers registry http engines errors events",

@@ -6,18 +6,25 @@ import dataclasses
 import functools
 import http.client
 import http.server
+import random
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pytest_mock import MockerFixture
 
+from flakeship.caches.loopback.upstream import Limits
+from flakeship.caches.plan import CacheTools, FetchDocument
 from flakeship.errors import UnreachableError
-from flakeship.events import Event, Warned, ignore
+from flakeship.events import Emit, Event, Warned, ignore
+from flakeship.http.clock import Clock
+from flakeship.http.transport import Transport
 from flakeship.nix.command import Nix
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.reference import Reference
@@ -41,6 +48,17 @@ def fetch(url: str, seconds: float, /, *, token: str = "") -> bytes:
         return response.read()
     finally:
         connection.close()
+
+
+def transport(environ: Mapping[str, str] | None = None) -> Transport:
+    """Return what a run asks other caches by; it opens nothing before it is used."""
+    clock = Clock(now=time.monotonic, sleep=time.sleep, random=random.random)
+    return Transport(ca=None, plain_http=(), environ=environ or {}, emit=ignore, clock=clock)
+
+
+def tools_of(nix: Nix, emit: Emit, folder: Path, fetch: FetchDocument = fetch) -> CacheTools:
+    """Return the tools of a run without a registry."""
+    return CacheTools(nix, emit, fetch, folder, no_registry, transport())
 
 
 @dataclass(slots=True)
@@ -130,3 +148,9 @@ def other_store(tmp_path: Path, nix_environ: Mapping[str, str]) -> Iterator[Nix]
     nix = Nix.find(environ={**nix_environ, "NIX_REMOTE": str(root)}, emit=ignore)
     yield dataclasses.replace(nix, environ={**nix.environ, "XDG_CACHE_HOME": str(tmp_path / "xdg")})
     subprocess.run(["chmod", "-R", "u+w", str(root)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def quick(mocker: MockerFixture) -> None:
+    """Make the limits shorter than those of users, so that a plain run of the tests does not wait."""
+    mocker.patch("flakeship.caches.loopback.upstream.Limits", functools.partial(Limits, 1.5, 1.5, 1.5))

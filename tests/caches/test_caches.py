@@ -20,7 +20,7 @@ from flakeship.commands.builder import Builder
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState
-from tests.caches.conftest import EventRecord, fetch, no_registry
+from tests.caches.conftest import EventRecord, tools_of
 
 KINDS: Final[tuple[Cache, ...]] = (cachix, substituters)
 """mypy holds each module against the Protocol."""
@@ -32,7 +32,7 @@ def test_every_kind_that_is_listed_satisfies_the_protocol() -> None:
 
 @pytest.fixture
 def tools(nix: Nix, record: EventRecord, tmp_path: Path) -> CacheTools:
-    return CacheTools(nix, record, fetch, tmp_path, no_registry)
+    return tools_of(nix, record, tmp_path)
 
 
 def test_without_inputs_nothing_is_done(tools: CacheTools, record: EventRecord) -> None:

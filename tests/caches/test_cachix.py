@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from flakeship.caches import CacheInputs, CachePlan, CacheTools, opened
+from flakeship.caches import CacheInputs, CachePlan, opened
 from flakeship.cancellation import Cancelled
 from flakeship.errors import UnreachableError, UsageError
 from flakeship.events import Command, Notice
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.caches.conftest import EventRecord, no_registry
+from tests.caches.conftest import EventRecord, tools_of
 from tests.testbed.nix import MakeFlake
 
 KEY = "mine.cachix.org-1:" + "B" * 43 + "="
@@ -75,7 +75,7 @@ def plan(tmp_path: Path, record: EventRecord) -> Iterator[Callable[..., CachePla
     with contextlib.ExitStack() as scope:
 
         def make(nix: Nix, api: Api, **inputs: Any) -> CachePlan:
-            tools = CacheTools(nix, record, api, tmp_path, no_registry)
+            tools = tools_of(nix, record, tmp_path, api)
             return scope.enter_context(opened(CacheInputs(cachix="mine", **inputs), tools))
 
         yield make
@@ -87,7 +87,7 @@ def test_a_public_cache_is_used_and_nothing_is_pushed_without_a_token(
     api = Api(service())
     made = plan(nix, api)
     options = dict(made.options)
-    assert options["extra-substituters"] == "https://mine.cachix.org"
+    assert list(made.substituters.names.values()) == ["https://mine.cachix.org"]
     assert options["extra-trusted-public-keys"] == KEY
     assert (made.watch, dict(made.environ)) == ((), {})
     assert "netrc-file" not in options
@@ -96,8 +96,10 @@ def test_a_public_cache_is_used_and_nothing_is_pushed_without_a_token(
 
 
 def test_a_private_cache_is_read_with_a_netrc_file_that_only_we_can_read(
-    nix: Nix, tmp_path: Path, record: EventRecord, plan: Callable[..., CachePlan]
+    nix: Nix, tmp_path: Path, record: EventRecord, plan: Callable[..., CachePlan], mocker: Any
 ) -> None:
+    """Where Nix asks the cache by itself; else the token is in no file."""
+    mocker.patch("flakeship.caches.shares_loopback", return_value=False)
     theirs = tmp_path / "their-netrc"
     theirs.write_text("machine other.example password kept\n")
     config = f"{nix.environ['NIX_CONFIG']}\nnetrc-file = {theirs}"
@@ -176,7 +178,7 @@ def test_without_a_client_nothing_is_pushed_and_the_cache_is_still_used(
     quick = nix.with_options((("flake-registry", ""), ("download-attempts", "1")))
     made = plan(quick, Api(service()), cachix_auth_token=TOKEN)
     assert (made.watch, dict(made.environ)) == ((), {})
-    assert dict(made.options)["extra-substituters"] == "https://mine.cachix.org"
+    assert list(made.substituters.names.values()) == ["https://mine.cachix.org"]
     assert "no cachix client, and Nix can't get one" in record.warnings[0]
 
 
@@ -189,6 +191,7 @@ def test_the_client_may_come_from_nixpkgs_and_is_never_built(
         Nix, "query", return_value=[{"outputs": {"doc": "/none", "bin": str(tmp_path / "out")}}]
     )
     mocker.patch("flakeship.caches.may_choose_substituters", return_value=True)
+    mocker.patch("flakeship.caches.settings", return_value={})
     made = plan(nix, Api(service()), cachix_auth_token=TOKEN)
     assert made.watch[:2] == (str(tmp_path / "out/bin/cachix"), "watch-exec")
     words = query.call_args.args
@@ -234,7 +237,7 @@ def test_cancellation_is_not_mistaken_for_a_broken_cache(nix: Nix, plan: Callabl
 def test_a_malformed_name_is_refused(nix: Nix, record: EventRecord, tmp_path: Path, name: str) -> None:
     with (
         pytest.raises(UsageError, match="is not the name of a cache") as caught,
-        opened(CacheInputs(cachix=name), CacheTools(nix, record, Api({}), tmp_path, no_registry)),
+        opened(CacheInputs(cachix=name), tools_of(nix, record, tmp_path, Api({}))),
     ):
         pass
     assert "NAME" in caught.value.hint

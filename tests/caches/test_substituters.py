@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from flakeship.caches import CacheInputs, CachePlan, CacheTools, opened
+from flakeship.caches import CacheInputs, CachePlan, opened
 from flakeship.errors import UsageError
 from flakeship.events import BuildLog
 from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
-from tests.caches.conftest import EventRecord, SignedCache, fetch, no_registry, serving
+from tests.caches.conftest import EventRecord, SignedCache, serving, tools_of
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
@@ -24,25 +24,27 @@ KEY = "cache.example-1:" + "A" * 43 + "="
 
 
 def plan_of(nix: Nix, record: EventRecord, folder: Path, *urls: str, key: str = KEY) -> CachePlan:
+    """Return the plan; its caches are closed."""
     inputs = CacheInputs(substituters=urls, trusted_public_keys=(key,) if key else ())
-    with opened(inputs, CacheTools(nix, record, fetch, folder, no_registry)) as plan:
+    with opened(inputs, tools_of(nix, record, folder)) as plan:
         return plan
 
 
-def build_chatty(nix: Nix, record: EventRecord, folder: Path, plan: CachePlan) -> list[str]:
-    """Build a package that prints lines while it is built, with the plan; return the lines of the log."""
-    installable = Installable.parse(".#chatty", cwd=folder)
-    build(
-        nix.with_options(plan.options), installable, emit=record, watch=plan.watch, extra_environ=plan.environ
-    )
+def build_chatty(
+    nix: Nix, record: EventRecord, scratch: Path, folder: Path, *urls: str, key: str = KEY
+) -> list[str]:
+    """Build a package that prints lines while it is built, with the caches; return the lines of the log."""
+    inputs = CacheInputs(substituters=urls, trusted_public_keys=(key,) if key else ())
+    with opened(inputs, tools_of(nix, record, scratch)) as plan:
+        build(plan.applied(nix), Installable.parse(".#chatty", cwd=str(folder)), emit=record)
     return [event.line for event in record.events if isinstance(event, BuildLog)]
 
 
 def test_a_package_in_the_cache_is_not_built(
     other_store: Nix, signed_cache: SignedCache, record: EventRecord, make_flake: MakeFlake, tmp_path: Path
 ) -> None:
-    plan = plan_of(other_store, record, tmp_path, signed_cache.url, key=signed_cache.public_key)
-    log = build_chatty(other_store, record, make_flake(), plan)
+    urls, key = (signed_cache.url,), signed_cache.public_key
+    log = build_chatty(other_store, record, tmp_path, make_flake(), *urls, key=key)
     assert any(line.startswith("copying path") and signed_cache.url in line for line in log)
     assert "chatty> one" not in log
     assert any(path.endswith(".narinfo") for path in signed_cache.requests)
@@ -52,29 +54,43 @@ def test_a_package_in_the_cache_is_not_built(
 def test_a_package_signed_by_another_key_is_built(
     other_store: Nix, signed_cache: SignedCache, record: EventRecord, make_flake: MakeFlake, tmp_path: Path
 ) -> None:
-    plan = plan_of(other_store, record, tmp_path, signed_cache.url)
-    assert "chatty> one" in build_chatty(other_store, record, make_flake(), plan)
+    assert "chatty> one" in build_chatty(other_store, record, tmp_path, make_flake(), signed_cache.url)
 
 
-def test_the_options_are_settings_of_nix(
-    nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path
+@pytest.mark.parametrize(
+    ("release", "settings"),
+    [
+        ("2.8.0", {}),
+        ("2.18.8", {}),
+        ("2.18.9", {"fallback": "true"}),
+        ("2.19.1", {"always-allow-substitutes": "true"}),
+        ("2.20.8", {"always-allow-substitutes": "true"}),
+        ("2.26.3", {"fallback": "true", "always-allow-substitutes": "true"}),
+    ],
+)
+def test_the_options_are_settings_that_this_nix_has_and_survives(
+    nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path, *, release: str, settings: Any
 ) -> None:
-    plan = plan_of(nix, record, tmp_path, signed_cache.url)
+    """With `fallback` an old Nix aborts: https://github.com/NixOS/nix/issues/11511."""
+    major, minor = map(int, release.split(".")[:2])
+    other = dataclasses.replace(nix, version=(major, minor), release=f"nix (Nix) {release}")
+    plan = plan_of(other, record, tmp_path, signed_cache.url)
+    patient = {"stalled-download-timeout": "5", "download-attempts": "2"} if "fallback" in settings else {}
     assert dict(plan.options) == {
-        "extra-substituters": signed_cache.url,
         "extra-trusted-public-keys": KEY,
         "connect-timeout": "4",
-        "stalled-download-timeout": "3",
-        "download-attempts": "2",
-        "fallback": "true",
+        **patient,
+        **settings,
     }
+    assert plan.substituters.replace == ("fallback" not in settings)
 
 
-def test_timeouts_that_the_user_configured_are_kept(
+def test_settings_that_the_user_configured_are_kept(
     nix: Nix, signed_cache: SignedCache, record: EventRecord, tmp_path: Path
 ) -> None:
     config = nix.environ["NIX_CONFIG"] + "\nfallback = false\nconnect-timeout = 60"
-    own = dataclasses.replace(nix, environ={**nix.environ, "NIX_CONFIG": config})
+    environ = {**nix.environ, "NIX_CONFIG": config}
+    own = dataclasses.replace(nix, environ=environ, version=(2, 26), release="nix (Nix) 2.26.3")
     options = dict(plan_of(own, record, tmp_path, signed_cache.url).options)
     assert not {"fallback", "connect-timeout"} & options.keys()
     assert options["download-attempts"] == "2"
@@ -95,10 +111,8 @@ def test_a_cache_that_is_down_is_a_warning_and_the_build_goes_on(
     url = request.getfixturevalue(fixture)
     folder = make_flake(fresh=True)
     started = time.monotonic()
-    plan = plan_of(nix, record, folder.parent, url, f"{url}/second")
-    log = build_chatty(nix, record, folder, plan)
+    log = build_chatty(nix, record, folder.parent, folder, url, f"{url}/second")
     assert time.monotonic() - started < 10
-    assert plan.options == ()
     assert "chatty> one" in log
     assert len(record.warnings) == 2
     assert f"the cache {url} is left out: " in record.warnings[0]
@@ -134,60 +148,25 @@ def test_a_server_that_is_not_a_cache_for_this_store_is_left_out(
     nix: Nix, record: EventRecord, tmp_path: Path, *, status: int, body: bytes, reason: str
 ) -> None:
     with serving(answering(status, body)) as url:
-        assert plan_of(nix, record, tmp_path, url).options == ()
+        assert plan_of(nix, record, tmp_path, url) == CachePlan()
     assert reason in record.warnings[0]
-
-
-def test_a_cache_that_stops_responding_after_the_probe_does_not_fail_the_build(
-    nix: Nix, record: EventRecord, make_flake: MakeFlake
-) -> None:
-    """The cache responds to the probe and then never again; Nix gives up by itself."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if not self.path.endswith("nix-cache-info"):
-                time.sleep(15)
-                return
-            body = b"StoreDir: /nix/store\nWantMassQuery: 1\n"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    folder = make_flake(fresh=True)
-    with serving(Handler) as url:
-        plan = plan_of(nix, record, folder.parent, url)
-        started = time.monotonic()
-        log = build_chatty(nix, record, folder, plan)
-        elapsed = time.monotonic() - started
-    assert "chatty> one" in log
-    assert elapsed < 10
-
-
-def test_a_package_that_is_corrupt_in_the_cache_is_built(
-    other_store: Nix, signed_cache: SignedCache, record: EventRecord, make_flake: MakeFlake, tmp_path: Path
-) -> None:
-    for nar in (tmp_path / "cache/nar").iterdir():
-        nar.write_bytes(nar.read_bytes()[:-20] + b"x" * 20)
-    plan = plan_of(other_store, record, tmp_path, signed_cache.url, key=signed_cache.public_key)
-    assert "chatty> one" in build_chatty(other_store, record, make_flake(), plan)
 
 
 def test_a_working_cache_is_used_beside_one_that_is_down(
     nix: Nix, signed_cache: SignedCache, closed_port: str, record: EventRecord, tmp_path: Path
 ) -> None:
     plan = plan_of(nix, record, tmp_path, closed_port, signed_cache.url)
-    assert dict(plan.options)["extra-substituters"] == signed_cache.url
+    assert list(plan.substituters.names.values()) == [signed_cache.url]
 
 
 def test_a_folder_may_be_a_cache(nix: Nix, record: EventRecord, tmp_path: Path) -> None:
     plan = plan_of(
         nix, record, tmp_path, f"file://{tmp_path}", "file:///no/such/folder", "s3://bucket?region=eu"
     )
-    assert dict(plan.options)["extra-substituters"] == f"file://{tmp_path} s3://bucket?region=eu"
+    assert dict(plan.substituters.names) == {
+        f"file://{tmp_path}": f"file://{tmp_path}",
+        "s3://bucket?region=eu": "s3://bucket",
+    }
     assert "file:///no/such/folder is left out: there is no such folder" in record.warnings[0]
 
 

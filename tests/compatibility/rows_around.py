@@ -194,7 +194,11 @@ NIX: Final = (
     Row(
         "a binary cache: signed, on a disk, by http, and down in every way",
         "Nix",
-        ("caches/test_substituters.py::test_a_package_in_the_cache_is_not_built",),
+        (
+            "caches/test_substituters.py::test_a_package_in_the_cache_is_not_built",
+            "caches/test_faults.py::test_nix_28_builds_with_a_cache_that_has_a_fault",
+            "caches/test_faults.py::test_newer_nix_builds_with_a_cache_that_has_a_fault",
+        ),
         programs=("Nix",),
         kinds=("flakeship.caches.substituters",),
     ),

@@ -13,6 +13,7 @@ from flakeship.errors import BuildError
 from flakeship.events import ignore
 from flakeship.nix.build import _attempt, _Client, read_build
 from flakeship.nix.explain import query_installable
+from flakeship.nix.substituters import Substituters
 from tests.nix.failures import INSTALLABLE
 
 
@@ -22,7 +23,7 @@ class Cached:
     def __init__(self, first: str, *, cached: bool = True) -> None:
         self.first, self.may_answer_from_cache = first, cached
         self.emit = ignore
-        self.caches: tuple[str, ...] = ()
+        self.substituters = Substituters()
         self.environ: dict[str, str] = {}
         self.asked: list[bool] = []
 

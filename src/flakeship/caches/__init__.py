@@ -6,27 +6,34 @@ import contextlib
 import importlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
-from flakeship.caches.plan import Cache, CacheInputs, CachePart, CachePlan, CacheTools
+from flakeship.caches.plan import Cache, CacheInputs, CachePart, CachePlan, CacheTools, OwnNars
+from flakeship.caches.through import (
+    UsedCache,
+    as_they_are,
+    caches_of,
+    can_be_guarded,
+    survives_fallback,
+    through_loopback,
+    users_netrc,
+)
 from flakeship.events import Warned
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import may_choose_substituters, settings
+from flakeship.nix.reach import shares_loopback
+from flakeship.nix.substituters import Substituters
 
 __all__ = ["CACHES", "CacheInputs", "CachePlan", "CacheTools", "opened"]
 
 CACHES: Final = ("flakeship.caches.cachix", "flakeship.caches.substituters")
 """The modules of all kinds of cache, in the order in which they are opened."""
 
-_PATIENCE: Final = (
-    ("connect-timeout", "4"),
-    ("stalled-download-timeout", "3"),
-    ("download-attempts", "2"),
-    ("fallback", "true"),
-)
-"""A cache that dies during the build costs two attempts of three seconds at most; then Nix builds by itself."""
+_ALWAYS_ALLOWS: Final = (2, 19)
+"""The first Nix with `always-allow-substitutes`."""
 
 
 @contextlib.contextmanager
@@ -42,52 +49,89 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePlan]:
     # docs/decisions.md#a-cache-is-open-around-the-builds
     with contextlib.ExitStack() as scope:
         caches = (cast("Cache", importlib.import_module(name)) for name in CACHES)
-        yield _plan([scope.enter_context(cache.opened(inputs, tools)) for cache in caches], tools)
+        yield _plan([scope.enter_context(cache.opened(inputs, tools)) for cache in caches], tools, scope)
 
 
-def _plan(parts: Sequence[CachePart], tools: CacheTools) -> CachePlan:
-    nix = tools.nix
-    urls = [url for part in parts for url in part.substituters]
-    if urls and not may_choose_substituters(nix):
+def _plan(parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitStack) -> CachePlan:
+    plan = CachePlan(
+        watch=tuple(word for part in parts for word in part.watch),
+        environ={name: value for part in parts for name, value in part.environ.items()},
+        built=tuple(part.built for part in parts if part.built),
+    )
+    if not any(part.substituters or part.own for part in parts):
+        return plan
+    keys = [key for part in parts for key in part.public_keys]
+    trusted = (("extra-trusted-public-keys", " ".join(keys)),) if keys else ()
+    substituters, options = _used(parts, tools, scope)
+    return replace(plan, substituters=substituters, options=(*trusted, *_not_set(options, tools.nix)))
+
+
+def _used(
+    parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitStack
+) -> tuple[Substituters, Mapping[str, str]]:
+    """Return how Nix gets at the caches, and the settings that go with that."""
+    nix, values = tools.nix, settings(tools.nix)
+    caches, own = caches_of(parts), [part.own for part in parts if part.own]
+    chooses = may_choose_substituters(nix, known=values)
+    if not chooses:
         tools.emit(
             Warned(
                 "Nix's daemon ignores caches that a user chooses unless it trusts the user",
                 hint="add the user to trusted-users, or the caches to trusted-substituters, in /etc/nix/nix.conf",
             )
         )
-    return CachePlan(
-        options=(*_options(urls, parts, nix=nix), *_netrc(parts, nix=nix, folder=tools.folder))
-        if urls
-        else (),
-        watch=tuple(word for part in parts for word in part.watch),
-        environ={name: value for part in parts for name, value in part.environ.items()},
-        built=tuple(part.built for part in parts if part.built),
-    )
+    # Without `fallback` one failure of a cache of nix.conf ends the build of such a Nix, and with it Nix itself.
+    replaces = not survives_fallback(nix)
+    if replaces:
+        caches = [*(UsedCache(url) for url in values.get("substituters", ())), *caches]
+    usual = _settings(nix, chooses=chooses)
+    netrc = users_netrc(str(values.get("netrc-file", "")), tools)
+    if chooses and shares_loopback(nix, values) and netrc is not None and (own or can_be_guarded(caches)):
+        used = through_loopback(caches, own, tools, netrc=netrc, replace=replaces, scope=scope)
+        return used, {**usual, **_silence(nix, own)}
+    written = _netrc(parts, netrc or "", folder=tools.folder)
+    return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED, **written}
 
 
-def _options(urls: Sequence[str], parts: Sequence[CachePart], *, nix: Nix) -> tuple[tuple[str, str], ...]:
-    keys = [key for part in parts for key in part.public_keys]
-    own = set(re.findall(r"^\s*([a-z0-9-]+)\s*=", nix.environ.get("NIX_CONFIG", ""), re.MULTILINE))
+_UNGUARDED: Final = {"stalled-download-timeout": "3", "download-attempts": "2"}
+"""A cache that dies during the build costs two attempts of three seconds at most; then Nix builds by itself."""
+
+
+def _settings(nix: Nix, *, chooses: bool) -> dict[str, str]:
+    falls_back = {"fallback": "true"} if survives_fallback(nix) else {}
+    allows = {"always-allow-substitutes": "true"} if chooses and nix.version >= _ALWAYS_ALLOWS else {}
+    return {"connect-timeout": "4", **falls_back, **allows}
+
+
+def _silence(nix: Nix, own: Sequence[OwnNars]) -> dict[str, str]:
+    """How long Nix waits for silent caches, behind the server and besides it. A whole pack may have to come first."""
+    if not survives_fallback(nix):
+        return {}  # nothing is asked besides the server, which is silent for no longer than it has to be
     return (
-        ("extra-substituters", " ".join(urls)),
-        *((("extra-trusted-public-keys", " ".join(keys)),) if keys else ()),
-        *((name, value) for name, value in _PATIENCE if name not in own),
+        {"stalled-download-timeout": "60"}
+        if own
+        else {"stalled-download-timeout": "5", "download-attempts": "2"}
     )
 
 
-def _netrc(parts: Sequence[CachePart], *, nix: Nix, folder: Path) -> tuple[tuple[str, str], ...]:
+def _not_set(options: Mapping[str, str], nix: Nix) -> list[tuple[str, str]]:
+    """Return the settings that the user's NIX_CONFIG leaves to us."""
+    own = set(re.findall(r"^\s*([a-z0-9-]+)\s*=", nix.environ.get("NIX_CONFIG", ""), re.MULTILINE))
+    return [(name, value) for name, value in options.items() if name == "netrc-file" or name not in own]
+
+
+def _netrc(parts: Sequence[CachePart], users: str, *, folder: Path) -> dict[str, str]:
     """Write the passwords of private caches to a file, since Nix reads them from nowhere else.
 
     There is one such file, so the lines of the file that the user configured are copied to its end.
     """
     lines = "".join(part.netrc for part in parts)
     if not lines:
-        return ()
-    users = Path(str(settings(nix).get("netrc-file", "")))
+        return {}
     path = folder / "netrc"
     with open(path, "w", opener=_private, encoding="utf-8") as file:
-        file.write(lines + (users.read_text(encoding="utf-8") if users.is_file() else ""))
-    return (("netrc-file", str(path)),)
+        file.write(lines + users)
+    return {"netrc-file": str(path)}
 
 
 def _private(path: str, flags: int) -> int:

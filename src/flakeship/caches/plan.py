@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from flakeship.events import Emit
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
+from flakeship.nix.substituters import Substituters
 
 if TYPE_CHECKING:  # most caches are in no registry
+    from flakeship.caches.nar_entry import NarCache
+    from flakeship.http.transport import Transport
     from flakeship.registry.client import RegistryClient
     from flakeship.registry.reference import Reference
 
@@ -45,7 +48,8 @@ class CacheInputs:
 class CacheTools:
     """What every cache may use. `folder` belongs to this run alone, and outlives the build.
 
-    `client` gives a client for a repository of a registry, with the credentials that the run has for it.
+    `client` gives a client for a repository of a registry, with the credentials that the run has for it. `transport` asks
+    other caches on Nix's behalf.
     """
 
     nix: Nix
@@ -53,6 +57,15 @@ class CacheTools:
     fetch: FetchDocument
     folder: Path
     client: Callable[[Reference], RegistryClient]
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNars:
+    """A cache of ours that Nix is served from. Without `signed` Nix takes from it what has no signature, if it trusts the user."""
+
+    cache: NarCache
+    signed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class CachePart:
     """What one cache adds to a build.
 
     `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
+    `own` is served to Nix while the build runs.
     `watch` are words that stand before `nix build`, and only that command sees the variables in `environ`. `built` is
     called with the result of each build, before the cache is closed.
     """
@@ -67,6 +81,7 @@ class CachePart:
     substituters: tuple[str, ...] = ()
     public_keys: tuple[str, ...] = ()
     netrc: str = field(default="", repr=False)
+    own: OwnNars | None = None
     watch: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     built: Callable[[BuildOutput], None] | None = None
@@ -87,13 +102,18 @@ class Cache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CachePlan:
-    """The parts of all caches, as `Nix.with_options(plan.options)` and `nix.build.build` take them.
+    """The parts of all caches. `applied` gives the Nix that uses them.
 
     `build` takes `watch` under the same name and `environ` as `extra_environ`; whoever builds calls each of `built` with
     the result.
     """
 
     options: tuple[tuple[str, str], ...] = ()
+    substituters: Substituters = field(default_factory=Substituters)
     watch: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     built: tuple[Callable[[BuildOutput], None], ...] = ()
+
+    def applied(self, nix: Nix) -> Nix:
+        """Return the same nix with the caches, and the settings for them."""
+        return nix.with_options(self.options).with_substituters(self.substituters)

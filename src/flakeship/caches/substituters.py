@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from flakeship.caches.plan import CacheInputs, CachePart, CacheTools
 from flakeship.caches.probe import unusable
+from flakeship.caches.through import users_netrc
 from flakeship.errors import UsageError
 from flakeship.events import Warned
+from flakeship.nix.configuration import settings
 
 _URL: Final = re.compile(r"(?:https?|s3|file|ssh|ssh-ng)://\S+|/\S+")
 _PUBLIC_KEY: Final = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
+_REFUSED: Final = re.compile(r"\banswers 401\b")
 _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@")
 
 
@@ -35,7 +39,7 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
                 hint="set `trusted-public-keys` to the key of the cache, unless nix.conf has it",
             )
         )
-    down = unusable(inputs.substituters, tools.fetch)
+    down = _down(inputs.substituters, tools)
     for url, reason in down.items():
         tools.emit(
             Warned(
@@ -47,6 +51,21 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
         substituters=tuple(url for url in inputs.substituters if url not in down),
         public_keys=inputs.trusted_public_keys,
     )
+
+
+def _down(urls: Sequence[str], tools: CacheTools) -> dict[str, str]:
+    """Return why a cache can't be used, by its URL. One that wants a password, and gets one from Nix's netrc, may be."""
+    down = dict(unusable(urls, tools.fetch))
+    if not any(_REFUSED.search(reason) for reason in down.values()):
+        return down
+    from flakeship.caches.loopback.credentials import HostCredentials
+
+    known = HostCredentials.of((users_netrc(str(settings(tools.nix).get("netrc-file", "")), tools) or "",))
+    return {
+        url: reason
+        for url, reason in down.items()
+        if not _REFUSED.search(reason) or not known.for_host(urlsplit(url).hostname or "")
+    }
 
 
 def _check_url(url: str) -> None:

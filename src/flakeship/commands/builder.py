@@ -223,7 +223,7 @@ class Builder:
     def configured(self) -> Nix:
         """Nix with the options that builds get: whether they are isolated, and the caches of the inputs."""
         nix = self._isolating.with_options([_ASKED_ALREADY]) if self.evaluates_first else self._isolating
-        return nix.with_options(self._cache_plan.options) if self._cache_plan else nix
+        return self._cache_plan.applied(nix) if self._cache_plan else nix
 
     @cached_property
     def _isolating(self) -> Nix:
@@ -246,6 +246,7 @@ class Builder:
             fetch=Fetcher(connections.session),
             folder=self.folder,
             client=connections.client,
+            transport=connections.session,
         )
         return self.scope.enter_context(caches.opened(self.cache_inputs, tools))
 

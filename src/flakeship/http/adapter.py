@@ -211,11 +211,13 @@ class Adapter(HTTPAdapter):
         headers: Mapping[str, str],
         content: SizedReader | bytes | None,
         timeout: float,
+        connect_timeout: float,
         proxies: Mapping[str, str],
     ) -> Response:
         """Send one request and return the answer, with its body still to be read.
 
-        The head comes within `timeout` seconds after the peer has taken the request.
+        The head comes within `timeout` seconds after the peer has taken the request; each address of the host has
+        `connect_timeout` seconds.
         `proxies` maps a scheme to the URL of an HTTP proxy. A redirect is returned and not followed. WireError is
         raised when no answer comes, and ResourceError where this machine can open no connection.
         """
@@ -223,7 +225,7 @@ class Adapter(HTTPAdapter):
             answer = self.send(
                 _prepared(method, url, headers, content),
                 stream=True,
-                timeout=(CONNECT_TIMEOUT, timeout),
+                timeout=(connect_timeout, timeout),
                 proxies=proxies,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

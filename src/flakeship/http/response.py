@@ -77,18 +77,20 @@ class Response:
                 left -= len(data)
             return b"".join(pieces)
 
-    def stream(self) -> io.RawIOBase:
+    def stream(self, *, stall: float = STALL_TIMEOUT) -> io.RawIOBase:
         """Return the body as it comes, for a body that may be large. The caller closes the response.
 
-        Its server has STALL_TIMEOUT for each 64 KiB.
+        Its server has `stall` seconds for each 64 KiB.
         """
+        if stall != STALL_TIMEOUT:
+            self._patience(stall, renews=True)
         return _Reader(self._answer.raw, self.origin)
 
-    def _patience(self, seconds: float) -> None:
+    def _patience(self, seconds: float, *, renews: bool = False) -> None:
         # requests too finds the answer of http.client by this name; it is gone when all of it was read
         answer = getattr(self._answer.raw, "_original_response", None)
         if isinstance(answer, Answer):
-            answer.patience(seconds)
+            answer.patience(seconds, renews=renews)
 
     def close(self) -> None:
         """Close the response. The connection is used again if at most 64 KiB are left to read, and come at once."""

@@ -18,7 +18,7 @@ from flakeship.http.proxies import proxy_for
 from flakeship.http.retry import POLICIES, USUAL_POLICY, RetryPolicy, retrying
 from flakeship.http.retry_after import retry_after
 from flakeship.http.throttle import Pauses
-from flakeship.http.timeouts import STALL_TIMEOUT
+from flakeship.http.timeouts import CONNECT_TIMEOUT, STALL_TIMEOUT
 
 if TYPE_CHECKING:  # requests is imported for the first exchange: an image may go no further than this machine
     from flakeship.http.adapter import Adapter
@@ -119,9 +119,14 @@ class Transport:
         headers: Mapping[str, str],
         body: RequestBody | bytes | None = None,
         timeout: float = STALL_TIMEOUT,
+        connect_timeout: float = CONNECT_TIMEOUT,
         secret_body: bool = False,
+        heeds_pauses: bool = True,
     ) -> Response:
         """Send one request, once, and follow its redirects. `timeout` is the longest wait for the answer, in seconds.
+
+        `connect_timeout` is the longest wait for each address of the host. Without `heeds_pauses` no pause that a server
+        asked for is kept, and none begins: for a caller that has no time for one.
 
         WireError is raised if no answer comes, and UnsafeUrlError for a redirect to where it may not go: a `secret_body`
         never leaves the origin of `url`. Authorization is sent to the origin of `url` only (distribution-spec,
@@ -134,7 +139,15 @@ class Transport:
         origin = Origin.of(url)
         hops = _HOPS_OF_A_LAYER if isinstance(body, RequestBody) else _HOPS
         for _ in range(hops + 1):
-            response = self._once(method, url, headers, body, timeout)
+            response = self._once(
+                method,
+                url,
+                headers,
+                body,
+                timeout,
+                connect_timeout=connect_timeout,
+                heeds_pauses=heeds_pauses,
+            )
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
                 return response
@@ -224,9 +237,12 @@ class Transport:
         headers: Mapping[str, str],
         body: RequestBody | bytes | None,
         timeout: float,
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        heeds_pauses: bool = True,
     ) -> Response:
         origin = Origin.of(url)
-        if not self._hurried:
+        if heeds_pauses and not self._hurried:
             self._pauses.wait(origin)
         content = SizedReader(body) if isinstance(body, RequestBody) else body
         try:
@@ -236,13 +252,14 @@ class Transport:
                 headers=headers,
                 content=content,
                 timeout=timeout,
+                connect_timeout=connect_timeout,
                 proxies=self._proxies(url, origin),
             )
         finally:
             if isinstance(content, SizedReader):
                 content.close()
         # Other threads wait too, as the server asks all of this client to hold back.
-        wait = retry_after(response.headers) if response.status in _PAUSING else None
+        wait = retry_after(response.headers) if heeds_pauses and response.status in _PAUSING else None
         if wait is not None and wait <= self._policy(origin.authority).longest_asked_wait:
             self._pauses.pause(origin, wait)
         return response

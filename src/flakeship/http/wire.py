@@ -135,9 +135,9 @@ class Answer(http.client.HTTPResponse):
             self._incoming.room = amt * _OVERHEAD + HEAD_LIMIT
         return super().read(amt)
 
-    def patience(self, seconds: float) -> None:
-        """Let the rest of the body come within `seconds` of waiting in all."""
-        self._incoming.patience(seconds, renews=False)
+    def patience(self, seconds: float, *, renews: bool = False) -> None:
+        """Let the rest of the body come within `seconds` of waiting in all; with `renews`, each 64 KiB of it."""
+        self._incoming.patience(seconds, renews=renews)
 
 
 class Speaking:

@@ -189,6 +189,13 @@ def _attempt(
         emit(BuildLog(text))  # these errors did not fail the build, and may say why it took so long
     if client.elsewhere:
         client.elsewhere.tell(log.machines)
+    if cache := Failure(nix, _about(installables, log), returncode, log).damaged_cache:
+        emit(
+            Warned(
+                f"Nix could not use all that it got from the cache {cache}, and built that itself",
+                hint="read the log of the build, and check the cache",
+            )
+        )
     return stdout
 
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,11 +19,12 @@ from flakeship import process
 from flakeship.confinement import variables
 from flakeship.errors import BuildError, UsageError
 from flakeship.events import Command, Emit
+from flakeship.nix.substituters import Substituters
 
 PROGRAM: Final = "nix"
 OLDEST: Final = (2, 8)
 _PROFILES: Final = ("/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin")
-_CACHES: Final = ("extra-substituters", "extra-trusted-public-keys", "netrc-file")
+_OF_CACHES: Final = ("extra-trusted-public-keys", "netrc-file")
 _NO_EVALUATION_CACHE: Final = ("eval-cache", "false")
 _RUNNERS: Final = (
     "TMPDIR",
@@ -56,7 +57,8 @@ class Nix:
     """A nix that was found and runs. `version` is (major, minor), `release` the whole text of `nix --version`.
 
     `options` are settings (name, value) for the command lines; `environ` holds what Nix may know. `store` is where it builds,
-    if that is not this machine; it evaluates here.
+    if that is not this machine; it evaluates here. `substituters` are the caches of this run, which those commands use that
+    `options` are for.
     """
 
     version: tuple[int, int]
@@ -66,6 +68,7 @@ class Nix:
     impure: bool = False
     options: tuple[tuple[str, str], ...] = ()
     store: str = ""
+    substituters: Substituters = field(default_factory=Substituters)
 
     @classmethod
     def find(
@@ -118,14 +121,14 @@ class Nix:
         """Whether an evaluation may be one of an earlier run; False for what `without_evaluation_cache` returned."""
         return _NO_EVALUATION_CACHE not in self.options
 
-    @property
-    def caches(self) -> tuple[str, ...]:
-        """The URLs of the binary caches that `with_options` added to those of nix.conf."""
-        return tuple(url for name, value in self.options if name == _CACHES[0] for url in value.split())
+    def with_substituters(self, substituters: Substituters) -> Self:
+        """Return the same nix with the caches of this run."""
+        return replace(self, substituters=substituters)
 
     def without_caches(self) -> Self:
-        """Return the same nix without the binary caches that `with_options` added."""
-        return replace(self, options=tuple(option for option in self.options if option[0] not in _CACHES))
+        """Return the same nix with no caches but those of nix.conf."""
+        options = tuple(option for option in self.options if option[0] not in _OF_CACHES)
+        return replace(self, options=options, substituters=Substituters())
 
     def argv(self, verb: str, *arguments: str) -> tuple[str, ...]:
         """Return the command line of `nix VERB`. `verb` may be two words, `flake metadata`."""
@@ -138,7 +141,7 @@ class Nix:
         """Run `nix VERB` to its end, whatever its exit status. TimeoutError after `timeout` seconds."""
         argv = self.argv(verb, *arguments)
         self.emit(Command(argv))
-        return process.run(argv, environ=self.environ, cwd=cwd, timeout=timeout)
+        return process.run(argv, environ=self._environ_of(verb), cwd=cwd, timeout=timeout)
 
     def query(self, verb: str, *arguments: str, cwd: str | None = None, timeout: float | None = None) -> Any:
         """Run `nix VERB` and return the JSON that it prints.
@@ -172,12 +175,12 @@ class Nix:
         """
         argv = (*watch, *self.argv(verb, *arguments))
         self.emit(Command(argv))
-        environ = {**self.environ, **(extra_environ or {})}
+        environ = {**self._environ_of(verb), **(extra_environ or {})}
         heard, left = threading.Event(), threading.Event()
 
         def hear(line: bytes) -> None:
             heard.set()
-            on_stderr(line)
+            on_stderr(self.substituters.named(line))
 
         def end_when_silent() -> None:
             while not left.wait(patience):
@@ -202,8 +205,11 @@ class Nix:
             finally:
                 left.set()
 
+    def _environ_of(self, verb: str) -> Mapping[str, str]:
+        return self.substituters.environ(self.environ) if _may_build(verb) else self.environ
+
     def _flags_of(self, verb: str) -> tuple[str, ...]:
-        if verb.split(maxsplit=1)[0] not in ("build", "eval", "flake"):
+        if not _may_build(verb):
             return ()
         options = (word for name, value in self.options for word in ("--option", name, value))
         # A missing flake.lock is computed in memory: the working tree is the user's, so no file is written there.
@@ -211,6 +217,10 @@ class Nix:
         # Without the second Nix would evaluate there too: https://github.com/NixOS/nix/issues/15418
         there = ("--store", self.store, "--eval-store", "auto") if self.store and verb == "build" else ()
         return (*options, *there, "--no-write-lock-file", *(("--impure",) if self.impure else ()))
+
+
+def _may_build(verb: str) -> bool:
+    return verb.split(maxsplit=1)[0] in ("build", "eval", "flake")
 
 
 def _put_on_path(environ: dict[str, str]) -> None:

@@ -24,10 +24,12 @@ _USER_NAMESPACE: Final = ("--user", "--map-root-user")
 
 def settings(nix: Nix) -> Mapping[str, Any]:
     """Return the value of every setting by its name. The verb is `show-config` before Nix 2.20."""
+    verbs = ("config show", "show-config")
+    first, other = verbs if nix.version >= (2, 20) else reversed(verbs)
     try:
-        document = nix.query("config show", "--json")
+        document = nix.query(first, "--json")
     except BuildError:
-        document = nix.query("show-config", "--json")
+        document = nix.query(other, "--json")
     return {name: entry["value"] for name, entry in document.items()}
 
 
@@ -79,12 +81,13 @@ def uses_daemon(nix: Nix, values: Mapping[str, Any]) -> bool:
     return not os.access("/nix/var/nix", os.W_OK) and DAEMON_SOCKET.exists()
 
 
-def may_choose_substituters(nix: Nix) -> bool:
+def may_choose_substituters(nix: Nix, *, known: Mapping[str, Any] | None = None) -> bool:
     """Return True if Nix uses the substituters that we name: a daemon ignores those of a user that it does not trust.
 
+    `known` are the values of `settings`, if the caller has them already.
     https://nix.dev/manual/nix/latest/command-ref/conf-file#conf-trusted-users
     """
-    values = settings(nix)
+    values = settings(nix) if known is None else known
     return not uses_daemon(nix, values) or is_trusted_by_daemon(nix, values)
 
 

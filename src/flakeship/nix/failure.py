@@ -80,15 +80,25 @@ class Failure:
 
     @property
     def cache(self) -> str:
-        """The URL of the cache that we added and that failed the build; empty if no such cache did.
+        """The name of the cache of this run that failed the build; empty if no such cache did.
 
-        It is all their URLs if a path was corrupt and Nix does not say whose. The setting `fallback` does not help then,
+        It is all their names if a path was corrupt and Nix does not say whose. The setting `fallback` does not help then,
         and Nix 2.8 aborts when a cache stops responding: https://github.com/NixOS/nix/issues/11511.
         """
-        output = "\n".join((*self.log.errors, *self.log.other_lines))
-        named = (url for url in self.nix.caches if f"'{url}" in output)
-        corrupt = self.nix.caches and _CORRUPT.search(output)
-        return next(named, " ".join(self.nix.caches) if corrupt else "")
+        output = self._output
+        names = self.nix.substituters.names.values()
+        named = (name for name in names if f"'{name}" in output)
+        corrupt = names and _CORRUPT.search(output)
+        return next(named, " ".join(names) if corrupt else "")
+
+    @property
+    def damaged_cache(self) -> str:
+        """The name of the cache of this run that gave a path which was not what it should be; empty if none did."""
+        return self.cache if _CORRUPT.search(self._output) else ""
+
+    @property
+    def _output(self) -> str:
+        return "\n".join((*self.log.errors, *self.log.other_lines))
 
     def tail(self, drv: str) -> str:
         """Return the end of the log of one derivation's builder; without a log, `end`."""

@@ -1,0 +1,83 @@
+"""What the loopback server serves: a cache as Nix asks for it, and our own caches in that form."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from flakeship.caches.nar_entry import NarCache, narinfo_of
+from flakeship.image.stream import Reader
+
+_SUFFIX: Final = ".nar.zst"
+_PRIORITY: Final = 30
+"""Nix asks the lowest first. That of cache.nixos.org is 40, and a cache that says nothing has 50."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nar:
+    """A NAR as it is in the cache, usually compressed: `size` bytes in all, and `reader` from the first.
+
+    If a read raises, Nix sees the connection break.
+    """
+
+    size: int
+    reader: Reader
+
+
+class Served(Protocol):
+    """A cache behind the loopback server. Each method may be called by several threads; what raises is answered by 404."""
+
+    def info(self) -> bytes:
+        """Return the `nix-cache-info`. Without one Nix takes the cache for none, and tries to write it."""
+        ...
+
+    def narinfo(self, hash_part: str) -> bytes | None:
+        """Return the narinfo of the path with these 32 letters, whose URL is `nar/NAME`; None if it is not there."""
+        ...
+
+    def nar(self, name: str) -> AbstractContextManager[Nar] | None:
+        """Return the NAR that a narinfo calls `nar/NAME`; None if it is not there."""
+        ...
+
+    def close(self) -> None:
+        """Report what is only known at the end. Nothing is asked any more."""
+        ...
+
+
+def cache_info(*, priority: int, mass_query: bool = True) -> bytes:
+    """Write a `nix-cache-info`. With `mass_query` Nix asks the cache about all paths at once."""
+    return f"StoreDir: /nix/store\nWantMassQuery: {mass_query:d}\nPriority: {priority}\n".encode()
+
+
+class OwnCache:
+    """A `Served` for a cache of ours."""
+
+    def __init__(self, cache: NarCache) -> None:
+        self._cache = cache
+
+    def info(self) -> bytes:
+        """Return the `nix-cache-info`: Nix asks this cache before others."""
+        return cache_info(priority=_PRIORITY)
+
+    def narinfo(self, hash_part: str) -> bytes | None:
+        """Return the narinfo of a path."""
+        entry = self._cache.entry(hash_part)
+        return narinfo_of(entry, f"nar/{hash_part}{_SUFFIX}") if entry else None
+
+    def nar(self, name: str) -> AbstractContextManager[Nar] | None:
+        """Return the NAR, which the cache has checked."""
+        entry = self._cache.entry(name.removesuffix(_SUFFIX))
+        opened = self._cache.open(entry) if entry else None
+        return _sized(opened, entry.frame_size) if entry and opened else None
+
+    def close(self) -> None:
+        """Do nothing: whoever opened the cache closes it."""
+
+
+@contextlib.contextmanager
+def _sized(opened: AbstractContextManager[Reader], size: int) -> Iterator[Nar]:
+    with opened as reader:
+        yield Nar(size, reader)

@@ -1,0 +1,62 @@
+"""Nix of other releases of Debian, each in a file system of its own that is kept for later runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+_WRAPPER = """\
+#!/bin/sh
+exec unshare --mount --propagation private sh -c '
+  where=$PWD
+  mount --bind {root} {root} || exit 1
+  for folder in proc dev sys tmp; do mount --rbind /$folder {root}/$folder || exit 1; done
+  cd {root} && pivot_root . mnt || exit 1
+  umount -l /mnt && cd "$where" && exec /usr/bin/{name} "$@"' sh "$@"
+"""
+"""In a chroot Nix can't isolate what it builds. The tests' folders are under /tmp. The network is the machine's, as for a Nix that is installed."""
+
+
+@pytest.fixture(scope="session")
+def other_nix(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`other_nix("sid")` is a folder for PATH with the `nix` of that release, which only root can run."""
+
+    def make(suite: str) -> Path:
+        root = _file_system(suite)
+        folder = tmp_path_factory.mktemp(suite)
+        for name in ("nix", "nix-store"):
+            (folder / name).write_text(_WRAPPER.format(root=root, name=name))
+            (folder / name).chmod(0o755)
+        return folder
+
+    return make
+
+
+def _file_system(suite: str) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flakeship-tests"
+    kept = cache / f"nix-of-{suite}"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            made = Path(folder) / "root"
+            subprocess.run(
+                [
+                    "mmdebstrap",
+                    "--variant=minbase",
+                    '--aptopt=Acquire::Check-Valid-Until "false"',
+                    "--include=nix-bin",
+                    suite,
+                    str(made),
+                ],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=280,
+            )
+            made.rename(kept)
+    return kept
