@@ -104,12 +104,15 @@ class Transport:
         """Return the seconds of a monotonic clock, to compute when something expires."""
         return self._clock.now()
 
-    def retrying(self, host: str, action: Callable[[], T], *, what: str) -> T:
-        """Do `action` again after a transient WireError, as long as the policy of `host` (`name[:port]`) allows.
+    def retrying(
+        self, host: str, action: Callable[[], T], *, what: str, policy: RetryPolicy | None = None
+    ) -> T:
+        """Do `action` again after a transient WireError, as long as `policy`, or that of `host` (`name[:port]`), allows.
 
         `what` names the action in the log. The last WireError is raised.
         """
-        return retrying(action, what=what, policy=self._policy(host), clock=self._clock, emit=self.emit)
+        obeyed = policy or self._policy(host)
+        return retrying(action, what=what, policy=obeyed, clock=self._clock, emit=self.emit)
 
     def exchange(
         self,

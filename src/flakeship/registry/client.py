@@ -6,6 +6,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from urllib.parse import quote, urlencode
 from flakeship.errors import RejectedError
 from flakeship.http.body import RequestBody
 from flakeship.http.errors import BrokenConnectionError, WireError
+from flakeship.http.origin import Origin
+from flakeship.http.timeouts import STALL_TIMEOUT
 from flakeship.http.transport import Transport
-from flakeship.image.document import DOCUMENT_LIMIT
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of, parse_digest
 from flakeship.printable import one_line
-from flakeship.registry.blob_answer import PARTIAL, blob_stream
+from flakeship.registry.blob_answer import NO_RANGES, PARTIAL, BlobRange, blob_stream, range_stream
 from flakeship.registry.connection import RegistryConnection
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
@@ -29,6 +32,7 @@ from flakeship.registry.reference import api_host
 
 if TYPE_CHECKING:
     from flakeship.http.response import Response
+    from flakeship.http.retry import RetryPolicy
 
 T = TypeVar("T")
 
@@ -50,6 +54,11 @@ _CANCELS: Final = 2
 
 _STORED: Final = (200, 201, 202, 204)
 """The answers to a PUT that registries use for success; the distribution-spec has 201 only."""
+
+_NEXT: Final = re.compile(r"<([^<>\s]{1,2000})>\s*;\s*rel=\"?next\"?")
+"""The `Link` of a page that has another one behind it: RFC 8288."""
+
+_MOST_PAGES: Final = 100
 
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _VENDOR: Final = "application/vnd."
@@ -119,16 +128,21 @@ class RegistryClient:
         """True if waiting for this registry takes longer than the work of a request."""
         return FAR <= self._connection.round_trip < math.inf
 
+    def is_own(self, url: str) -> bool:
+        """Tell whether the registry itself is at `url`, and not a storage that it names."""
+        return Origin.of(url) == Origin.of(self._url(""))
+
     def connect_ahead(self, count: int) -> None:
         """Open connections for `count` requests at once, and return without waiting for them."""
         self.transport.connect_ahead(self._url(""), count)
 
-    def retrying(self, action: Callable[[], T], *, what: str) -> T:
-        """Do `action`, which calls methods of this client, again as long as the retry policy of the registry allows.
+    def retrying(self, action: Callable[[], T], *, what: str, policy: RetryPolicy | None = None) -> T:
+        """Do `action`, which calls methods of this client, again as long as the retry policy allows.
 
-        `what` names the action in the log. The last WireError is raised.
+        That is the one of the registry, unless `policy` is given. `what` names the action in the log. The last WireError
+        is raised.
         """
-        return self.transport.retrying(api_host(self.registry), action, what=what)
+        return self.transport.retrying(api_host(self.registry), action, what=what, policy=policy)
 
     def ping(self) -> None:
         """`GET /v2/`: check that the registry accepts the credentials, as far as it tells.
@@ -160,6 +174,25 @@ class RegistryClient:
             "GET", self._url(f"blobs/{digest}"), headers=headers, expect=(200, PARTIAL) if start else (200,)
         ) as response:
             yield blob_stream(response, digest, start=start)
+
+    @contextmanager
+    def get_blob_range(
+        self, digest: Digest, start: int, length: int, *, url: str = "", patience: float = STALL_TIMEOUT
+    ) -> Iterator[BlobRange]:
+        """`GET blobs/<digest>` with a single range: `length` bytes from `start` on, which the blob must have.
+
+        `url` is where an earlier answer came from: it is asked in place of the registry, which would redirect there
+        again. `patience` are the seconds for the head of the answer, and for each piece of its body. RegistryError for a
+        404, and DeniedError also where `url` is not valid any more.
+        """
+        target = self.transport.named(self._url(""), url) if url else self._url(f"blobs/{digest}")
+        headers = {"Range": f"bytes={start}-{start + length - 1}"}
+        with self._connection.send(
+            "GET", target, headers=headers, expect=(200, PARTIAL, *NO_RANGES), timeout=patience
+        ) as response:
+            partial = response.status == PARTIAL
+            stream = range_stream(response, start, length, patience=patience) if partial else None
+            yield BlobRange(stream, response.url)
 
     def mount(self, digest: Digest, source: str) -> UploadSession | None:
         """`POST blobs/uploads/?mount=<digest>&from=<source>`: take a blob over from another repository.
@@ -280,6 +313,36 @@ class RegistryClient:
         after = "no tag was set" if by_digest else f"the tag {reference} may name what it stored"
         _check_stored(response, digest_of(data), self.name, after=after)
 
+    def delete_manifest(self, reference: str) -> bool:
+        """`DELETE manifests/<reference>`: remove a tag, or a manifest with all of its tags; False without it.
+
+        The right `delete` must be among the `actions` of the client.
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#content-management
+        """
+        url = self._url(_manifest(reference))
+        with self._connection.send("DELETE", url, expect=(200, 202, 204, 404)) as response:
+            return response.status != 404
+
+    def tags(self) -> list[str]:
+        """`GET tags/list`, page by page: return all tags, none without the repository.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
+        """
+        found: list[str] = []
+        url = self._url("tags/list")
+        for _ in range(_MOST_PAGES):
+            response = self._connection.send("GET", url, expect=(200, 404))
+            if response.status == 404:
+                response.close()
+                break
+            link = _NEXT.search(response.headers.get("Link", ""))
+            listed = _tags(response.read(DOCUMENT_LIMIT))
+            found += listed
+            if not link or not listed:
+                break
+            url = self.transport.named(response.url, link[1])
+        return found
+
     def _url(self, path: str) -> str:
         return self._connection.url(f"{self.repository}/{path}")
 
@@ -304,6 +367,15 @@ class RegistryClient:
         # The answer to a HEAD has no body that would tell the reason, and some registries have no HEAD at all.
         response.close()
         return self._connection.send("GET", url, headers=headers, expect=(200, 404))
+
+
+def _tags(data: bytes) -> list[str]:
+    """Return the tags of one page. WireError for an answer that is no list."""
+    try:
+        listed = decode_object(data).get("tags")
+    except ValueError as error:
+        raise WireError(f"the answer to a question for tags is no list: {error}", transient=False) from error
+    return [tag for tag in listed if isinstance(tag, str)] if isinstance(listed, list) else []
 
 
 def _media_type(response: Response) -> str:

@@ -1,0 +1,173 @@
+"""Roots in a repository of a registry, through the client and the uploads that images have."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO, Final, TypeVar
+
+from flakeship import events
+from flakeship.caches.packs.repository import GoneError
+from flakeship.destinations.registry.blobs import Blob, BlobUploads
+from flakeship.destinations.registry.sessions import Grace
+from flakeship.errors import NotAllowedError
+from flakeship.http.errors import WireError
+from flakeship.http.retry import RetryPolicy
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Digest, digest_of
+from flakeship.image.stream import Reader, read_full
+from flakeship.registry.client import Manifest, RegistryClient
+from flakeship.registry.errors import DeniedError, RegistryError, is_passing
+
+T = TypeVar("T")
+
+_PATIENCE: Final = 8.0
+"""Seconds for an answer, and for each piece of it: a cache that takes longer costs more than it is worth."""
+
+_READS: Final = RetryPolicy(tries=3, first_wait=0.2, longest_wait=1.0, longest_asked_wait=2.0, total_wait=3.0)
+"""For what is read while Nix waits. What is written has the policy of every other push."""
+
+_MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+_NO_TAGS: Final = frozenset({400, 404, 405, 415, 501})
+"""Statuses that refuse to delete a tag; a registry that answers so may still delete a manifest by its digest."""
+
+
+class RegistryRepository:
+    """A repository of a registry. `client` has the right to push, and to delete where roots are to be removed."""
+
+    def __init__(self, client: RegistryClient, *, emit: events.Emit = events.ignore) -> None:
+        self._client, self._emit = client, emit
+        # What is sent for a cache is none of an image's bytes, which the progress of a run counts.
+        self._uploads = BlobUploads(client, mount_from=(), emit=events.ignore, bodies=3)
+        self._places: dict[Digest, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The name in messages: `ghcr.io/owner/name/nix-cache`."""
+        return self._client.name
+
+    def tags(self) -> Sequence[str]:
+        """Return all tags; none where there is no such repository yet."""
+        return self._reading(self._client.tags, "tags of")
+
+    def manifest(self, tag: str) -> Manifest | None:
+        """Return what a tag names, None without it."""
+        return self._reading(lambda: self._client.get_manifest(tag), "look at")
+
+    def put(self, tag: str, manifest: bytes) -> None:
+        """Let a tag name this manifest. GoneError if the registry misses a blob of it."""
+        try:
+            self._writing(
+                lambda: self._client.put_manifest(tag, manifest, media_type=OCI.manifest),
+                "push of manifest to",
+            )
+        except RegistryError as error:
+            if _MISSING & set(error.answer.codes):
+                raise GoneError(f"{self.name} misses blobs of the root {tag}") from error
+            raise
+
+    def blob(self, digest: Digest, size: int) -> bytes:
+        """Return a whole small blob. GoneError without it, WireError for another one."""
+
+        def read() -> bytes:
+            with self._client.get_blob(digest) as reader:
+                data = read_full(reader, size + 1)
+            if len(data) != size or digest_of(data) != digest:
+                raise WireError(f"{self.name} sent something else than {digest}")
+            return data
+
+        with self._gone(digest):
+            return self._reading(read, "reading of")
+
+    def holds(self, digest: Digest, size: int) -> bool:
+        """Tell whether a blob is there."""
+        found = self._reading(lambda: self._client.head_blob(digest), "look at")
+        return found is not None and found in (size, 0, -1)
+
+    @contextmanager
+    def part(self, digest: Digest, start: int, length: int) -> Iterator[Reader | None]:
+        """Yield a stream of a part of a blob; None if the registry gives no parts. GoneError without the blob."""
+        with ExitStack() as scope:
+            with self._gone(digest):
+                found = self._reading(lambda: self._part(digest, start, length, scope), "reading of")
+            yield found
+
+    def _part(self, digest: Digest, start: int, length: int, scope: ExitStack) -> io.RawIOBase | None:
+        # docs/decisions.md#the-cache-in-a-registry-is-packs
+        place = self._places.get(digest, "")
+        if place:
+            try:
+                if stream := self._asked(digest, start, length, scope, place):
+                    return stream
+            except (DeniedError, RegistryError) as error:
+                if is_passing(error):
+                    raise
+            with self._lock:  # such an address is valid for some minutes: GHCR's for five
+                self._places.pop(digest, None)
+        return self._asked(digest, start, length, scope, "")
+
+    def _asked(
+        self, digest: Digest, start: int, length: int, scope: ExitStack, place: str
+    ) -> io.RawIOBase | None:
+        found = scope.enter_context(
+            self._client.get_blob_range(digest, start, length, url=place, patience=_PATIENCE)
+        )
+        if found.stream and not self._client.is_own(found.url):
+            with self._lock:
+                self._places[digest] = found.url
+        return found.stream
+
+    @contextmanager
+    def whole(self, digest: Digest) -> Iterator[Reader]:
+        """Yield a stream of a blob. GoneError without it."""
+        with ExitStack() as scope:
+            with self._gone(digest):
+                stream = self._reading(
+                    lambda: scope.enter_context(self._client.get_blob(digest)), "reading of"
+                )
+            yield stream
+
+    def upload(self, digest: Digest, size: int, open_: Callable[[], BinaryIO]) -> None:
+        """Return when the blob is there."""
+        self._uploads.ensure(Blob(digest, size, open_, f"cache {digest[:19]}", is_new=True))
+
+    def delete(self, tag: str, digest: Digest) -> None:
+        """Remove a tag, or where the registry can't do that the manifest with all of its tags. NotAllowedError if it won't."""
+        try:
+            try:
+                self._writing(lambda: self._client.delete_manifest(tag), "removal from")
+            except RegistryError as error:
+                if error.answer.status not in _NO_TAGS:
+                    raise
+                self._writing(lambda: self._client.delete_manifest(digest), "removal from")
+        except (DeniedError, RegistryError) as error:
+            raise NotAllowedError(
+                f"{self.name}:{tag} can't be removed: {error}",
+                hint="remove it on the page of the package, or use credentials that may delete",
+            ) from error
+
+    def tidy(self) -> int:
+        """Nothing here: a registry's own collection removes what no tag leads to."""
+        return 0
+
+    def end(self, seconds: float) -> None:
+        """Give up, within so many seconds, what is being uploaded."""
+        self._uploads.finish_end(Grace(seconds / 2, seconds))
+
+    def _reading(self, action: Callable[[], T], verb: str) -> T:
+        return self._client.retrying(action, what=f"{verb} {self.name}", policy=_READS)
+
+    def _writing(self, action: Callable[[], T], verb: str) -> T:
+        return self._client.retrying(action, what=f"{verb} {self.name}")
+
+    @contextmanager
+    def _gone(self, digest: Digest) -> Iterator[None]:
+        try:
+            yield
+        except RegistryError as error:
+            if error.answer.status in (404, 410):
+                raise GoneError(f"{digest[:19]} is not in {self.name} any more") from error
+            raise

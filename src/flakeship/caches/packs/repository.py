@@ -1,0 +1,126 @@
+"""Where roots are kept, as their reader and their writer use it; and how one root is read there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from flakeship.caches.packs.index import Index, LaterVersionError, decode
+from flakeship.caches.packs.manifest import NotARootError, RootManifest, decode_manifest
+from flakeship.errors import Error, NotAnImageError, UsageError
+from flakeship.image.model import Digest
+from flakeship.image.stream import Reader
+
+
+class StoredManifest(Protocol):
+    """A manifest, and the digest of its bytes."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def digest(self) -> Digest: ...
+
+
+class GoneError(Error):
+    """A blob that a root names is not there any more."""
+
+    exit_code = 6
+
+
+class Repository(Protocol):
+    """A repository of a registry, or an OCI layout. Its methods may be called by several threads, and raise an Error."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        ...
+
+    def tags(self) -> Sequence[str]:
+        """Return all tags; none where there is no such repository yet."""
+        ...
+
+    def manifest(self, tag: str) -> StoredManifest | None:
+        """Return what a tag names, None without it."""
+        ...
+
+    def put(self, tag: str, manifest: bytes) -> None:
+        """Let a tag name this manifest, all of whose blobs are there. GoneError if one of them is not."""
+        ...
+
+    def blob(self, digest: Digest, size: int) -> bytes:
+        """Return a whole small blob, whose digest was checked. GoneError without it."""
+        ...
+
+    def holds(self, digest: Digest, size: int) -> bool:
+        """Tell whether a blob is there."""
+        ...
+
+    def part(self, digest: Digest, start: int, length: int) -> AbstractContextManager[Reader | None]:
+        """Yield a stream of a part of a blob; None if this place has no parts to give. GoneError without the blob."""
+        ...
+
+    def whole(self, digest: Digest) -> AbstractContextManager[Reader]:
+        """Yield a stream of a blob. GoneError without it."""
+        ...
+
+    def upload(self, digest: Digest, size: int, open_: Callable[[], BinaryIO]) -> None:
+        """Return when the blob is there."""
+        ...
+
+    def delete(self, tag: str, digest: Digest) -> None:
+        """Remove a tag, which names `digest`. NotAllowedError if that is not for us to do here."""
+        ...
+
+    def tidy(self) -> int:
+        """Remove what no tag leads to, if that is ours to do; return the bytes that this freed."""
+        ...
+
+    def end(self, seconds: float) -> None:
+        """Give up, within so many seconds, what is being uploaded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRoot:
+    """A root as it was read, and the digest of its manifest."""
+
+    tag: str
+    digest: Digest
+    manifest: RootManifest
+    index: Index
+
+
+def read_root(repository: Repository, tag: str) -> StoredRoot | None:
+    """Read a root, None without it.
+
+    UsageError if the tag names something else, or is of a later flakeship; NotAnImageError if it is damaged.
+    """
+    stored = repository.manifest(tag)
+    return parsed(repository, tag, stored) if stored else None
+
+
+def parsed(repository: Repository, tag: str, stored: StoredManifest) -> StoredRoot:
+    """Read the root of a manifest that was read. Raises what `read_root` raises."""
+    where = f"{repository.name}:{tag}"
+    try:
+        manifest = decode_manifest(stored.data)
+        index = decode(repository.blob(*manifest.index), manifest.packs)
+    except NotARootError as error:
+        raise UsageError(
+            f"{where} is no cache of flakeship: {error}",
+            hint="name a repository for the cache alone by `nix-cache: docker://REFERENCE`",
+        ) from error
+    except LaterVersionError as error:
+        raise UsageError(
+            f"the cache {where} was written by a later flakeship: {error}",
+            hint="use that version here too, or name another repository by `nix-cache`",
+        ) from error
+    except ValueError as error:
+        raise NotAnImageError(
+            f"the index of the cache {where} is damaged: {error}",
+            hint="run `flakeship cache prune` to remove it; the next build fills it anew",
+        ) from error
+    return StoredRoot(tag, stored.digest, manifest, index)
