@@ -231,7 +231,7 @@ def test_a_folder_is_looked_at_once_and_when_no_other_run_writes_there(tmp_path:
     """Another run has written its first file, which by itself makes no layout, when this one comes."""
     layout, waits = tmp_path / "layout", threading.Event()
     LayoutDestination(layout).check()
-    with LayoutDestination(layout)._locked(), ThreadPoolExecutor(1) as pool:
+    with LayoutDestination(layout)._folder.locked(), ThreadPoolExecutor(1) as pool:
         (layout / "index.json").write_text('{"manifests": []}')
         begun = pool.submit(LayoutDestination(layout, emit=lambda _: waits.set()).check)
         assert waits.wait(10)

@@ -32,6 +32,7 @@ from flakeship.__main__ import entry
 entry()
 """
 LAYOUT = ("flakeship.destinations.oci_layout.destination", "LayoutDestination")
+FOLDER = ("flakeship.destinations.oci_layout.folder", "LayoutFolder")
 ENGINE = ("flakeship.engines.load", "Load")
 
 Interrupted: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
@@ -63,7 +64,7 @@ def interrupted(nix_environ: Mapping[str, str], archive: Path, tmp_path: Path) -
 
 
 def test_between_two_names_of_a_layout(interrupted: Interrupted, tmp_path: Path) -> None:
-    ended = interrupted(LAYOUT, "_update_index", "--to", "oci:x:a\noci:x:b", call=2)
+    ended = interrupted(FOLDER, "put_entry", "--to", "oci:x:a\noci:x:b", call=2)
     assert ended.returncode == 143
     assert ended.stderr.endswith(f"{WHOLE}    set: oci:{tmp_path}/x:b\n    set: oci:{tmp_path}/x:a\n")
     assert entries(tmp_path / "x") == ["a", "b"]
@@ -71,7 +72,7 @@ def test_between_two_names_of_a_layout(interrupted: Interrupted, tmp_path: Path)
 
 def test_before_the_first_name_of_a_layout(interrupted: Interrupted, tmp_path: Path) -> None:
     """Its manifest is there already, and another's entry stays."""
-    interrupted(LAYOUT, "_update_index", "--to", "oci:x:old", call=9)
+    interrupted(FOLDER, "put_entry", "--to", "oci:x:old", call=9)
     ended = interrupted(LAYOUT, "_blobs", "--to", "oci:x:a\noci:x:b", "--labels", "a=b", call=2)
     assert ended.returncode == 143
     assert ended.stderr.endswith("error: cancelled by signal 15; no tag was set\n")

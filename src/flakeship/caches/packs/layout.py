@@ -1,0 +1,149 @@
+"""Roots in an OCI image layout, a folder that a CI cache keeps: the same manifests and blobs as in a registry."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from flakeship import events
+from flakeship.caches.packs.repository import GoneError
+from flakeship.destinations.oci_layout.folder import LayoutFolder
+from flakeship.errors import ResourceError
+from flakeship.image.document import DOCUMENT_LIMIT
+from flakeship.image.layout import REF_NAME
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
+from flakeship.image.stream import Reader
+
+_ORPHAN_SECONDS: Final = 86400.0
+"""After a day a blob that nothing lists is not being written any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    data: bytes
+    digest: Digest
+
+
+class LayoutRepository:
+    """A folder, made when the first root is written."""
+
+    def __init__(self, directory: Path, *, emit: events.Emit = events.ignore) -> None:
+        self._folder = LayoutFolder(directory, named="nix-cache: oci:DIR", emit=emit)
+
+    @property
+    def name(self) -> str:
+        """The name in messages: `oci:DIR`."""
+        return self._folder.name
+
+    def tags(self) -> Sequence[str]:
+        """Return all tags; none where there is no such folder yet."""
+        return [tag for entry in self._entries() if (tag := entry.get("annotations", {}).get(REF_NAME))]
+
+    def manifest(self, tag: str) -> _Stored | None:
+        """Return what a tag names, None without it."""
+        for entry in self._entries():
+            if (entry.get("annotations") or {}).get(REF_NAME) == tag:
+                digest = parse_digest(entry["digest"])
+                data = self._read(digest, DOCUMENT_LIMIT + 1)
+                if digest_of(data) != digest:
+                    raise GoneError(f"the manifest of {self.name}:{tag} is damaged")
+                return _Stored(data, digest)
+        return None
+
+    def put(self, tag: str, manifest: bytes) -> None:
+        """Let index.json list this manifest under a tag. GoneError if a blob of it is not there."""
+        self._folder.check()
+        descriptor = Descriptor.of(OCI.manifest, manifest)
+        with self._folder.locked():
+            self._folder.write(self._folder.blob(descriptor.digest), manifest)
+            needed = self._folder.reachable([descriptor.to_json()])
+            if gone := [digest for digest in needed if not self._folder.blob(digest).exists()]:
+                raise GoneError(f"{self.name} misses {gone[0]}")
+            self._folder.put_entry(tag, descriptor.to_json())
+
+    def blob(self, digest: Digest, size: int) -> bytes:
+        """Return a whole small blob. GoneError without it, or if it is damaged."""
+        data = self._read(digest, size + 1)
+        if digest_of(data) != digest:
+            raise GoneError(f"{digest[:19]} in {self.name} is damaged")
+        return data
+
+    def holds(self, digest: Digest, size: int) -> bool:
+        """Tell whether a blob is there, undamaged."""
+        return self._folder.has_blob(digest, size)
+
+    @contextmanager
+    def part(self, digest: Digest, start: int, length: int) -> Iterator[Reader]:
+        """Yield a stream of a part of a blob. GoneError without it, or if it is cut off."""
+        try:
+            with self._folder.blob(digest).open("rb", buffering=0) as file:
+                data = os.pread(file.fileno(), length, start)
+        except OSError as error:
+            raise self._gone(digest, error) from error
+        if len(data) != length:
+            raise GoneError(f"{digest[:19]} in {self.name} is cut off")
+        yield io.BytesIO(data)
+
+    @contextmanager
+    def whole(self, digest: Digest) -> Iterator[Reader]:
+        """Yield a stream of a blob. GoneError without it."""
+        try:
+            file = self._folder.blob(digest).open("rb")
+        except OSError as error:
+            raise self._gone(digest, error) from error
+        with file:
+            yield file
+
+    def upload(self, digest: Digest, size: int, open_: Callable[[], BinaryIO]) -> None:
+        """Write a blob, unless it is there already."""
+        if not self._folder.blob(digest).parent.is_dir():
+            self._folder.check()
+        if not self._folder.has_blob(digest, size):
+            with open_() as file:
+                self._folder.write(self._folder.blob(digest), file)
+
+    def delete(self, tag: str, digest: Digest) -> None:
+        """Remove a tag, with the blobs that nothing else uses."""
+        with self._folder.locked():
+            self._folder.put_entry(tag, None)
+
+    def tidy(self) -> int:
+        """Remove the blobs that nothing lists, as runs that were killed leave them; return their bytes."""
+        freed = 0
+        self._folder.check()
+        with self._folder.locked():
+            used = self._folder.reachable(self._folder.entries())
+            for path in self._folder.blob(digest_of(b"")).parent.iterdir():
+                info = path.stat()
+                old = time.time() - info.st_mtime > _ORPHAN_SECONDS
+                if old and not path.name.startswith(".") and f"sha256:{path.name}" not in used:
+                    path.unlink()
+                    freed += info.st_size
+        return freed
+
+    def end(self, seconds: float) -> None:
+        """Nothing is left half written here."""
+
+    def _entries(self) -> Sequence[dict[str, dict[str, str]]]:
+        return self._folder.entries() if self._folder.directory.is_dir() else ()
+
+    def _read(self, digest: Digest, most: int) -> bytes:
+        try:
+            with self._folder.blob(digest).open("rb") as file:
+                return file.read(most)
+        except OSError as error:
+            raise self._gone(digest, error) from error
+
+    def _gone(self, digest: Digest, error: OSError) -> GoneError | ResourceError:
+        if isinstance(error, FileNotFoundError):
+            return GoneError(f"{digest[:19]} is not in {self.name} any more")
+        return ResourceError(
+            f"{self.name} can't be read: {error.strerror}", hint="check who may read the folder"
+        )

@@ -1,0 +1,288 @@
+"""Roots of one repository, read as one cache: what Nix is served is checked before its first byte is handed on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import IO, Final, TypeVar
+
+from flakeship import events
+from flakeship.caches.nar_entry import NarEntry
+from flakeship.caches.packs.blocks import BLOCK, PATIENCE, Blocks, LateError, spool
+from flakeship.caches.packs.index import Held, Index
+from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
+from flakeship.caches.packs.root import Root, is_root
+from flakeship.caches.packs.signing import PublicKey
+from flakeship.errors import Error, RejectedError, is_disk_full
+from flakeship.image.model import Digest
+from flakeship.image.stream import Reader
+
+_MOST_ROOTS: Final = 8
+"""Roots of other attributes that are read where neither of the two that were named is there."""
+
+IN_MEMORY: Final = 16 * 1024 * 1024
+"""Bytes of frames that are held in memory at a time. What has no room there goes through a file."""
+
+
+class PackCache:
+    """A `NarCache`. `roots` stand in their order: of a path that several hold, that of the first is taken.
+
+    Where `keys` are given, a path without a signature of one of them is not there.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        roots: Sequence[StoredRoot],
+        *,
+        folder: Path,
+        emit: events.Emit,
+        keys: Sequence[PublicKey] = (),
+        block: int = BLOCK,
+    ) -> None:
+        self._repository, self._folder, self._emit, self._keys = repository, folder, emit, keys
+        self.roots = tuple(roots)
+        self._indexes: tuple[Index, ...] = tuple(root.index for root in roots)
+        self._sizes: dict[Digest, int] = {
+            digest: size for index in self._indexes for digest, size in index.packs.items()
+        }
+        self._blocks = Blocks(repository, folder, block=block)
+        self._lock = threading.Lock()
+        self._room = IN_MEMORY
+        self._signed: dict[str, bool] = {}
+        self._told: set[str] = set()
+        self._dead = False
+        self.used: set[str] = set()
+        """The hash parts of what was served."""
+        self.damaged: set[str] = set()
+        """The hash parts of what is not what its index says."""
+        self.gone: set[Digest] = set()
+        """The packs that an index names and that are not there."""
+
+    @property
+    def name(self) -> str:
+        """How messages call the cache."""
+        return f"the cache {self._repository.name}"
+
+    def __contains__(self, hash_part: str) -> bool:
+        """Tell whether the cache has a path."""
+        return self.entry(hash_part) is not None
+
+    def __len__(self) -> int:
+        """Return the number of paths, whether or not they are signed."""
+        return len(set().union(*(index.held for index in self._indexes)))
+
+    def entry(self, hash_part: str) -> NarEntry | None:
+        """Return the path with these 32 letters. Nothing is asked for: the indexes are in memory."""
+        line = self._line(hash_part)
+        return line.entry if line else None
+
+    def _line(self, hash_part: str) -> Held | None:
+        if self._dead or hash_part in self.damaged:
+            return None
+        for index in self._indexes:
+            line = index.held.get(hash_part)
+            if line and line.pack not in self.gone and self._is_trusted(line):
+                return line
+        return None
+
+    def _is_trusted(self, line: Held) -> bool:
+        if not self._keys:
+            return True
+        entry = line.entry
+        known = f"{entry.path} {line.pack} {line.offset}"
+        if known not in self._signed:
+            self._signed[known] = any(key.has_signed(entry) for key in self._keys)
+            if not self._signed[known]:
+                names = ", ".join(key.name for key in self._keys)
+                self._tell(
+                    "signature",
+                    f"{self.name} holds paths without a valid signature of {names}, and they are built anew",
+                    hint="give the public key of the secret key that `nix-cache-key` is, and give that key to each job that writes",
+                )
+        return self._signed[known]
+
+    def open(self, entry: NarEntry) -> contextlib.AbstractContextManager[Reader] | None:
+        """Return the compressed NAR, all of which was checked; None where it can't be had, which is told once."""
+        line = self._line(entry.hash_part)
+        if not line or line.entry.frame != entry.frame:
+            return None
+        scope = contextlib.ExitStack()
+        try:
+            reader = scope.enter_context(self._checked(line, again=True))
+        except Exception as error:  # noqa: BLE001 - the build goes on without what the cache can't give
+            scope.close()
+            self._failed(line, error)
+            return None
+        self.used.add(entry.hash_part)
+        return _Opened(reader, scope)
+
+    @contextlib.contextmanager
+    def _checked(self, line: Held, *, again: bool) -> Iterator[Reader]:
+        size = line.entry.frame_size
+        with self._place(size) as file:
+            hasher = hashlib.sha256()
+            for piece in self._blocks.pieces(line.pack, self._sizes[line.pack], line.offset, size):
+                hasher.update(piece)
+                file.write(piece)
+            if hasher.digest() == line.entry.frame:
+                file.seek(0)
+                yield file
+                return
+        self._blocks.forget(line.pack, line.offset, size)
+        if not again:
+            raise RejectedError(f"{line.entry.path} is not what the index says")
+        with self._checked(line, again=False) as reader:  # it may have been damaged on its way
+            yield reader
+
+    @contextlib.contextmanager
+    def _place(self, size: int) -> Iterator[IO[bytes]]:
+        """Yield a file for so many bytes, in memory as long as there is room."""
+        with self._lock:
+            if fits := size <= self._room:
+                self._room -= size
+        if not fits:
+            with spool(self._folder) as file:
+                yield file
+            return
+        try:
+            yield io.BytesIO()
+        finally:
+            with self._lock:
+                self._room += size
+
+    def _failed(self, line: Held, error: Exception) -> None:
+        why = error.message if isinstance(error, Error) else str(error) or type(error).__name__
+        match error:
+            case RejectedError():
+                self.damaged.add(line.entry.hash_part)
+                self._tell(
+                    "damaged", f"{self.name} holds damaged paths, which are built anew: {why}", hint=_PRUNE
+                )
+            case GoneError() if not isinstance(error, LateError):
+                self.gone.add(line.pack)
+                self._tell(
+                    "gone", f"{self.name} lacks a pack, and what lay in it is built anew: {why}", hint=_KEEP
+                )
+            case OSError() if is_disk_full(error):
+                self._dead = True
+                self._tell(
+                    "dead",
+                    f"{self.name} is not used any more: the disk is full",
+                    hint="free some space, or set TMPDIR to a folder on a larger disk",
+                )
+            case _:
+                self._dead = True
+                hint = (error.hint or error.usual_hint) if isinstance(error, Error) else ""
+                self._tell("dead", f"{self.name} is not used any more: {why}", hint=hint or _WITHOUT)
+
+    def _tell(self, kind: str, text: str, *, hint: str) -> None:
+        with self._lock:
+            first = kind not in self._told
+            self._told.add(kind)
+        if first:
+            self._emit(events.Warned(text, hint=hint))
+
+    def close(self) -> None:
+        """Remove what was kept, and wait for nothing."""
+        self._dead = True
+        self._blocks.close()
+
+
+_PRUNE: Final = "run `flakeship cache verify`, which tells all of them, and `flakeship cache prune`"
+_KEEP: Final = "let nothing but flakeship remove blobs of that repository; the next build fills it anew"
+_WITHOUT: Final = "the build goes on without it"
+
+
+class _Opened(contextlib.AbstractContextManager[Reader]):
+    """A reader that is open already, and closed with the block."""
+
+    def __init__(self, reader: Reader, scope: contextlib.ExitStack) -> None:
+        self._reader, self._scope = reader, scope
+
+    def __enter__(self) -> Reader:
+        return self._reader
+
+    def __exit__(self, *_: object) -> None:
+        self._scope.close()
+
+
+def open_cache(
+    repository: Repository,
+    own: Root,
+    *others: Root,
+    folder: Path,
+    emit: events.Emit,
+    keys: Sequence[PublicKey] = (),
+    patience: float = PATIENCE,
+) -> PackCache:
+    """Read the own root and those of `others` (the default branch's), all at once, and within `patience` seconds.
+
+    Where none of them is there, other roots of the same refs and system are looked for. It never raises an Error: what
+    can't be read is left out with a warning.
+    """
+    tags = list(dict.fromkeys(root.tag for root in (own, *others)))
+    found = _read(repository, tags, emit, patience)
+    if not any(found.values()) and len(found) == len(tags):
+        families = tuple(dict.fromkeys(root.family for root in (own, *others)))
+        more: list[str] = []
+        listed = within(patience, {"": lambda: list(repository.tags())})[""]
+        if isinstance(listed, list):
+            more = [tag for family in families for tag in listed if tag.startswith(family) and is_root(tag)]
+            found = _read(repository, more[:_MOST_ROOTS], emit, patience)
+    roots = [root for root in found.values() if root]
+    return PackCache(repository, roots, folder=folder, emit=emit, keys=keys)
+
+
+def _read(
+    repository: Repository, tags: Sequence[str], emit: events.Emit, patience: float
+) -> dict[str, StoredRoot | None]:
+    """Return what could be read, None for a root that is not there; one that failed is not in the result, but told."""
+    answers = within(patience, {tag: lambda tag=tag: read_root(repository, tag) for tag in tags})  # type: ignore[misc]
+    found: dict[str, StoredRoot | None] = {}
+    told: set[str] = set()
+    for tag, answer in answers.items():
+        if not isinstance(answer, Exception):
+            found[tag] = answer
+            continue
+        why = answer.message if isinstance(answer, Error) else str(answer) or type(answer).__name__
+        hint = (answer.hint or answer.usual_hint) if isinstance(answer, Error) else ""
+        if why not in told:
+            emit(events.Warned(f"the cache {repository.name} is left out: {why}", hint=hint or _WITHOUT))
+        told.add(why)
+    return found
+
+
+T = TypeVar("T")
+
+
+def within(seconds: float, actions: Mapping[str, Callable[[], T]]) -> dict[str, T | Exception]:
+    """Do all of these at once, and return what each returned or raised; LateError for one that takes longer.
+
+    Nobody waits for the thread of that one, which ends with the program.
+    """
+    answers: dict[str, Future[T]] = {name: Future() for name in actions}
+
+    def do(name: str) -> None:
+        try:
+            answers[name].set_result(actions[name]())
+        except Exception as error:  # noqa: BLE001 - it is raised, or told, by who waits
+            answers[name].set_exception(error)
+
+    for name in actions:
+        threading.Thread(target=do, args=(name,), name="flakeship-cache", daemon=True).start()
+    deadline = time.monotonic() + seconds
+    found: dict[str, T | Exception] = {}
+    for name, answer in answers.items():
+        try:
+            failed = answer.exception(max(0.0, deadline - time.monotonic()))
+            found[name] = failed if isinstance(failed, Exception) else answer.result()
+        except TimeoutError:
+            found[name] = LateError(f"it did not answer within {seconds:g} seconds")
+    return found

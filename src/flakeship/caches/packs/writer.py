@@ -1,0 +1,311 @@
+"""What a run adds to its root: packs go out while it builds, and at its end the index that names them, if it adds anything."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from flakeship import events
+from flakeship.caches.nar_entry import NarEntry, PathInfo
+from flakeship.caches.packs.index import Held, Index, aged, encode, index_of, merged, touched, without
+from flakeship.caches.packs.manifest import (
+    CONFIG,
+    MOST_PACKS,
+    PATHS,
+    ROOT,
+    SOURCE,
+    RootManifest,
+    encode_manifest,
+)
+from flakeship.caches.packs.pack import Frame, Pack, compressed
+from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
+from flakeship.caches.packs.root import is_root
+from flakeship.caches.packs.signing import SecretKey
+from flakeship.errors import Error, NotAnImageError, ResourceError, UsageError, is_disk_full
+from flakeship.image.model import Digest, digest_of
+
+_UPLOADS: Final = 3
+_TRIES: Final = 3
+_LEFT_FOR_INDEX: Final = 1.0
+"""Seconds at the end in which no pack is begun: a signal leaves five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a root keeps: paths used within `days`, in packs of `size` bytes in all."""
+
+    days: int = 14
+    size: int = 5 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What `finish` wrote: the paths and the bytes that are new, and those of the whole root."""
+
+    paths: int
+    size: int
+    all_paths: int
+    all_size: int
+
+
+class PackWriter:
+    """Adds paths to the root `tag`. Its methods may be called by several threads, and raise no Error but WrongNarError.
+
+    `now` are the seconds since 1970. A `key` signs each path that is added. `source` is the URL of the project.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        tag: str,
+        *,
+        folder: Path,
+        emit: events.Emit,
+        limits: Limits,
+        now: Callable[[], float] = time.time,
+        key: SecretKey | None = None,
+        source: str = "",
+    ) -> None:
+        self._repository, self._tag, self._folder, self._emit = repository, tag, folder, emit
+        self._limits, self._now, self._key, self._source = limits, now, key, source
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(_UPLOADS, "flakeship-cache-push")
+        self._pack: Pack | None = None
+        self._uploads: list[Future[None]] = []
+        self._new: dict[str, Held] = {}
+        self._packs: dict[Digest, int] = {}
+        self._added: set[str] = set()
+        self._stopped = ""
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing more is taken; empty as long as something is."""
+        return self._stopped
+
+    def __contains__(self, hash_part: str) -> bool:
+        """Tell whether a path was added."""
+        return hash_part in self._added
+
+    def add(self, info: PathInfo, nar: Iterable[bytes]) -> NarEntry | None:
+        """Compress a path and put it into a pack; None, and nothing is read, once the cache takes no more.
+
+        WrongNarError unless the NAR is the one that `info` tells of. Its signatures are kept, and ours is added.
+        """
+        if self._stopped or info.hash_part in self._added:
+            return None
+        try:
+            if self._key:
+                info = replace(info, sigs=tuple(dict.fromkeys((*info.sigs, self._key.signature(info)))))
+            with compressed(info, nar, folder=self._folder) as frame:
+                self.put(frame)
+                return frame.entry
+        except OSError as error:
+            self._stop(_of_disk(error, self._folder))
+            return None
+
+    def put(self, frame: Frame) -> None:
+        """Put a frame into a pack as it is. OSError where the disk is full."""
+        with self._lock:
+            if frame.entry.hash_part in self._added:
+                return
+            if self._pack and not self._pack.has_room(frame.entry.frame_size):
+                self._send()
+            self._pack = self._pack or Pack(self._folder)
+            self._pack.add(frame)
+            self._added.add(frame.entry.hash_part)
+
+    def _send(self) -> None:
+        """Begin to send the open pack. The caller holds the lock."""
+        if self._pack and self._pack.size:
+            pack, self._pack = self._pack, None
+            self._uploads.append(self._pool.submit(self._sent, pack))
+
+    def _sent(self, pack: Pack) -> None:
+        try:
+            if self._stopped:
+                return
+            digest = pack.close()
+            self._repository.upload(digest, pack.size, lambda: pack.path.open("rb"))
+            used = int(self._now())
+            with self._lock:
+                self._packs[digest] = pack.size
+                for entry, offset in pack.entries:
+                    self._new[entry.hash_part] = Held(entry=entry, pack=digest, offset=offset, used=used)
+        except Error as error:
+            self._stop(error)
+        except OSError as error:
+            self._stop(_of_disk(error, self._folder))
+        finally:
+            pack.remove()
+
+    def finish(
+        self,
+        seconds: float,
+        *,
+        used: Collection[str] = (),
+        damaged: Collection[str] = (),
+        gone: Collection[Digest] = (),
+        roots: Iterable[StoredRoot] = (),
+    ) -> Written | None:
+        """Send what is left, and write the index; None if there was nothing new, or if it could not be written in time.
+
+        `used` are the hash parts of what was served from `roots`, `damaged` and `gone` what turned out to be lost. Within
+        `seconds` it ends: what was there before then stays as it was.
+        """
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            if not self._stopped:
+                self._send()
+        wait(self._uploads, max(0.0, deadline - _LEFT_FOR_INDEX - time.monotonic()))
+        late = [each for each in self._uploads if not each.done()]
+        for each in late:
+            each.cancel()
+        with self._lock:
+            own = index_of(self._new.values(), self._packs)
+        stored = next((root for root in roots if root.tag == self._tag), None)
+        worn = self._worn(stored.index if stored else Index(), used)
+        held = stored.index.held if stored else {}
+        lost = any(part in damaged or line.pack in gone for part, line in held.items())
+        written: Written | None = None
+        if own.held or worn or (lost and not self._stopped):
+            written = self._in_time(deadline, lambda: self._write(own, used, set(damaged), set(gone)))
+        if late:
+            self._stop(ResourceError(f"{len(late)} of its packs were not sent in time"))
+            with contextlib.suppress(Error):
+                self._repository.end(max(0.0, min(1.0, deadline - time.monotonic())))
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        return written
+
+    def abandon(self, seconds: float) -> None:
+        """Leave what was there, and give up within so many seconds what is being sent."""
+        self._stopped = self._stopped or "the run ends"
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(Error):
+            self._repository.end(seconds)
+        if self._pack:
+            self._pack.remove()
+
+    def _worn(self, index: Index, used: Collection[str]) -> bool:
+        """Tell whether something that was used would be forgotten soon, although it is used each day."""
+        half = self._now() - self._limits.days * 43200
+        return any(index.held[part].used < half for part in used if part in index.held)
+
+    def _in_time(self, deadline: float, action: Callable[[], Written]) -> Written | None:
+        """Do this in a thread that nobody waits for any longer than until `deadline`."""
+        done: Future[Written] = Future()
+
+        def do() -> None:
+            try:
+                done.set_result(action())
+            except Exception as error:  # noqa: BLE001 - it is told by who waits
+                done.set_exception(error)
+
+        threading.Thread(target=do, name="flakeship-cache-index", daemon=True).start()
+        try:
+            return done.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            self._stop(ResourceError("its index was not written in time"))
+        except Error as error:
+            self._stop(error)
+        except OSError as error:
+            self._stop(_of_disk(error, self._folder))
+        return None
+
+    def _write(self, own: Index, used: Collection[str], damaged: set[str], gone: set[Digest]) -> Written:
+        for _ in range(_TRIES):
+            whole, there = self._merged(own, used, damaged, gone)
+            manifest = self._manifest(whole)
+            if self._repository_digest() != there:
+                continue  # another run has written meanwhile
+            try:
+                self._repository.put(self._tag, manifest)
+            except GoneError:
+                gone |= self._missing(whole)
+                own = without(own, packs=gone)
+                continue
+            if self._repository_digest() == digest_of(manifest):
+                return Written(len(own.held), own.size, len(whole.held), whole.size)
+        raise ResourceError(
+            "other runs write the same root again and again",
+            hint="give runs that run at once other refs or attributes",
+        )
+
+    def _repository_digest(self) -> Digest | None:
+        stored = self._repository.manifest(self._tag)
+        return stored.digest if stored else None
+
+    def _merged(
+        self, own: Index, used: Collection[str], damaged: set[str], gone: set[Digest]
+    ) -> tuple[Index, Digest | None]:
+        """Return what the root is to hold, and the digest of what it holds now. UsageError if that is no root of ours."""
+        now = int(self._now())
+        try:
+            stored = read_root(self._repository, self._tag)
+        except (NotAnImageError, GoneError):  # damaged: only what this run has can be kept
+            there = self._repository_digest()
+            other = Index()
+        else:
+            if stored is None:
+                self._check_others()
+            there = stored.digest if stored else None
+            other = without(stored.index if stored else Index(), parts=damaged - own.held.keys(), packs=gone)
+        both = merged(touched(other, used, now=now), own)
+        whole = aged(both, now=now, days=self._limits.days, size=self._limits.size, packs=MOST_PACKS)
+        return whole, there
+
+    def _check_others(self) -> None:
+        """UsageError for a repository with tags that are no roots, before a first root is put beside them."""
+        others = [tag for tag in self._repository.tags() if not is_root(tag)]
+        if others:
+            raise UsageError(
+                f"{self._repository.name} holds other things than a cache, such as the tag {others[0]}",
+                hint="name a repository for the cache alone by `nix-cache: docker://REFERENCE`",
+            )
+
+    def _missing(self, index: Index) -> set[Digest]:
+        return {digest for digest, size in index.packs.items() if not self._repository.holds(digest, size)}
+
+    def _manifest(self, index: Index) -> bytes:
+        data, packs = encode(index)
+        annotations: Mapping[str, str] = {
+            ROOT: self._tag,
+            PATHS: str(len(index.held)),
+            **({SOURCE: self._source} if self._source else {}),
+        }
+        manifest = RootManifest(
+            (digest_of(data), len(data)),
+            tuple((digest, index.packs[digest]) for digest in packs),
+            annotations,
+        )
+        for content in (data, CONFIG):
+            self._repository.upload(
+                digest_of(content), len(content), lambda content=content: io.BytesIO(content)
+            )
+        return encode_manifest(manifest)
+
+    def _stop(self, error: Error) -> None:
+        with self._lock:
+            first, self._stopped = not self._stopped, self._stopped or error.message
+        if first:
+            self._emit(
+                events.Warned(
+                    f"not all of this build is kept in the cache {self._repository.name}: {error.message}",
+                    hint=error.hint
+                    or error.usual_hint
+                    or "the build itself is complete; what is missing is built again next time",
+                )
+            )
+
+
+def _of_disk(error: OSError, folder: Path) -> ResourceError:
+    why = "no space left" if is_disk_full(error) else error.strerror or str(error)
+    return ResourceError(
+        f"{why} in {folder}", hint="free some space, or set TMPDIR to a folder on a larger disk"
+    )
