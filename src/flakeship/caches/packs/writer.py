@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -285,9 +286,7 @@ class PackWriter:
             annotations,
         )
         for content in (data, CONFIG):
-            self._repository.upload(
-                digest_of(content), len(content), lambda content=content: io.BytesIO(content)
-            )
+            self._repository.upload(digest_of(content), len(content), partial(io.BytesIO, content))
         return encode_manifest(manifest)
 
     def _stop(self, error: Error) -> None:

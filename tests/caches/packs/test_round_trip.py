@@ -1,0 +1,142 @@
+"""What a run wrote the next one reads, from a registry and from a folder, and nothing is written without need."""
+
+from __future__ import annotations
+
+import pytest
+
+from flakeship.caches.packs.pack import PACK_SIZE, WrongNarError
+from flakeship.caches.packs.repository import Repository, read_root
+from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, path_of, some_paths
+
+DAY = 86400
+
+
+def test_what_was_written_is_read(repository: Repository, scene: Scene) -> None:
+    paths = some_paths(30)
+    written = scene.write(repository, paths)
+    assert written
+    assert (written.paths, written.all_paths) == (30, 30)
+    cache = scene.cache(repository)
+    assert holds(cache, paths) == list(paths)
+    assert cache.used == {info.hash_part for info in paths}
+    assert list(repository.tags()) == [MAIN.tag]
+    assert not scene.warnings
+    assert not list(scene.folder.glob("pack-*"))
+
+
+def test_the_next_run_adds_to_it(repository: Repository, scene: Scene) -> None:
+    first, second = some_paths(3, seed="a"), some_paths(4, seed="b")
+    scene.write(repository, first)
+    written = scene.write(repository, second)
+    assert written
+    assert (written.paths, written.all_paths) == (4, 7)
+    assert len(holds(scene.cache(repository), {**first, **second})) == 7
+
+
+def test_nothing_new_writes_nothing(repository: Repository, scene: Scene) -> None:
+    paths = some_paths(3)
+    scene.write(repository, paths)
+    before = repository.manifest(MAIN.tag)
+    cache = scene.cache(repository)
+    holds(cache, paths)
+    assert scene.write(repository, {}, after=cache) is None
+    assert repository.manifest(MAIN.tag) == before
+
+
+def test_the_own_root_is_preferred_and_the_default_branch_read_beside_it(
+    repository: Repository, scene: Scene
+) -> None:
+    """A build that is not reproducible gives two NARs of one path."""
+    (info, nar), (other, other_nar) = path_of("same", b"one"), path_of("same", b"two")
+    only, only_nar = path_of("only", b"x")
+    scene.write(repository, {info: nar, only: only_nar}, MAIN)
+    scene.write(repository, {other: other_nar}, BRANCH)
+    cache = scene.cache(repository, BRANCH, MAIN)
+    assert holds(cache, {other: other_nar, only: only_nar}) == [other, only]
+    assert holds(scene.cache(repository, MAIN), {info: nar}) == [info]
+
+
+def test_a_root_of_other_attributes_is_found_where_no_other_is(repository: Repository, scene: Scene) -> None:
+    from dataclasses import replace
+
+    paths = some_paths(2)
+    scene.write(repository, paths, replace(MAIN, attributes=(".#other",)))
+    assert holds(scene.cache(repository, BRANCH, MAIN), paths) == list(paths)
+    assert not scene.warnings
+
+
+def test_an_empty_place_is_an_empty_cache(repository: Repository, scene: Scene) -> None:
+    cache = scene.cache(repository, BRANCH, MAIN)
+    assert (len(cache), cache.entry("0" * 32)) == (0, None)
+    assert not scene.warnings
+
+
+def test_what_is_not_used_for_days_goes_and_what_is_used_stays(repository: Repository, scene: Scene) -> None:
+    old, lasting = some_paths(2, seed="a"), some_paths(2, seed="b")
+    scene.write(repository, old)
+    scene.write(repository, lasting)
+    for _ in range(4):
+        scene.now += 5 * DAY
+        cache = scene.cache(repository)
+        holds(cache, lasting)
+        scene.write(repository, {}, after=cache)
+    scene.write(repository, some_paths(1, seed="c"))
+    found = scene.cache(repository)
+    assert holds(found, {**old, **lasting}) == list(lasting)
+    assert len(found.roots[0].manifest.packs) == 2
+
+
+def test_a_root_keeps_within_its_size(repository: Repository, scene: Scene) -> None:
+    for number in range(4):
+        scene.now += 60
+        scene.write(repository, some_paths(1, size=100_000, seed=str(number)), size=250_000)
+    root = read_root(repository, MAIN.tag)
+    assert root
+    assert len(root.manifest.packs) == 2
+    assert root.index.size <= 250_000
+    assert holds(scene.cache(repository), some_paths(1, size=100_000, seed="3"))
+
+
+def test_a_nar_that_is_not_what_nix_says_is_not_taken(scene: Scene) -> None:
+    writer = scene.writer(scene.layout())
+    info, nar = path_of("a", b"content")
+    for wrong in ([nar, b"\0"], [nar[:-1]], [nar.replace(b"content", b"CONTENT")]):
+        with pytest.raises(WrongNarError, match=info.path):
+            writer.add(info, wrong)
+    assert writer.finish(10) is None
+    assert not writer.stopped
+
+
+def test_packs_are_closed_before_they_are_too_large(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A NAR that is larger than a pack is one of its own. Each is read back, the large one through a file."""
+    monkeypatch.setattr("flakeship.caches.packs.pack.PACK_SIZE", 1_000_000)
+    monkeypatch.setattr("flakeship.caches.packs.reader.IN_MEMORY", 1_000_000)
+    assert PACK_SIZE == 64 * 1024 * 1024
+    repository = scene.layout()
+    paths = {
+        **some_paths(3, size=400_000, seed="a"),
+        **some_paths(1, size=9_000_000, seed="b"),
+        **some_paths(3, size=400_000, seed="c"),
+    }
+    scene.write(repository, paths)
+    cache = scene.cache(repository)
+    sizes = sorted(size // 100_000 for _, size in cache.roots[0].manifest.packs)
+    assert sizes == [4, 4, 8, 8, 90]
+    assert holds(cache, paths) == list(paths)
+
+
+@pytest.mark.slow
+def test_a_miss_and_what_lies_beside_cost_no_request(scene: Scene, registry: object) -> None:
+    from tests.testbed.registry import Registry
+
+    assert isinstance(registry, Registry)
+    name = registry.new_repository()
+    paths = some_paths(200, size=5000)
+    scene.write(scene.registry(registry.host, name), paths)
+    begun = len(registry.accesses(name))
+    cache = scene.cache(scene.registry(registry.host, name), MAIN, BRANCH)
+    opened = len(registry.accesses(name))
+    assert opened - begun == 3, "two manifests, one index"
+    assert cache.entry("0" * 32) is None
+    assert len(holds(cache, paths)) == 200
+    assert len(registry.accesses(name)) - opened == 1
