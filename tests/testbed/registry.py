@@ -107,9 +107,12 @@ class Registry:
 
 @contextlib.contextmanager
 def serve(folder: Path, *, auth: dict[str, Any] | None = None, **extra: Any) -> Iterator[Registry]:
-    """Run docker-registry with its data below `folder` until the block is left; `extra` are top-level keys of its config."""
+    """Run docker-registry with its data below `folder`, which may be there already, until the block is left.
+
+    `extra` are top-level keys of its config.
+    """
     root = folder / "data"
-    root.mkdir(parents=True)
+    root.mkdir(parents=True, exist_ok=True)
     config = {
         "version": "0.1",
         "log": {"level": "info", "formatter": "json"},

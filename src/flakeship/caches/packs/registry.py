@@ -12,7 +12,7 @@ from flakeship import events
 from flakeship.caches.packs.repository import GoneError
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
 from flakeship.destinations.registry.sessions import Grace
-from flakeship.errors import NotAllowedError
+from flakeship.errors import NotAllowedError, UsageError
 from flakeship.http.errors import WireError
 from flakeship.http.retry import RetryPolicy
 from flakeship.image.media_types import OCI
@@ -30,6 +30,7 @@ _READS: Final = RetryPolicy(tries=3, first_wait=0.2, longest_wait=1.0, longest_a
 """For what is read while Nix waits. What is written has the policy of every other push."""
 
 _MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+_NO_SUCH_NAME: Final = frozenset({"NAME_INVALID", "NAME_UNKNOWN"})
 _NO_TAGS: Final = frozenset({400, 404, 405, 415, 501})
 """Statuses that refuse to delete a tag; a registry that answers so may still delete a manifest by its digest."""
 
@@ -131,8 +132,16 @@ class RegistryRepository:
             yield stream
 
     def upload(self, digest: Digest, size: int, open_: Callable[[], BinaryIO]) -> None:
-        """Return when the blob is there."""
-        self._uploads.ensure(Blob(digest, size, open_, f"cache {digest[:19]}", is_new=True))
+        """Return when the blob is there. UsageError where the registry has no such repository, and makes none."""
+        try:
+            self._uploads.ensure(Blob(digest, size, open_, f"cache {digest[:19]}", is_new=True))
+        except RegistryError as error:
+            if not _NO_SUCH_NAME & set(error.answer.codes):
+                raise
+            raise UsageError(
+                f"there can be no repository {self.name}: {error.message}",
+                hint="name one that is there by `nix-cache: docker://REFERENCE`: not every registry has names below those of images",
+            ) from error
 
     def delete(self, tag: str, digest: Digest) -> None:
         """Remove a tag, or where the registry can't do that the manifest with all of its tags. NotAllowedError if it won't."""

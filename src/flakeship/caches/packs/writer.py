@@ -181,17 +181,22 @@ class PackWriter:
             self._stop(ResourceError(f"{len(late)} of its packs were not sent in time"))
             with contextlib.suppress(Error):
                 self._repository.end(max(0.0, min(1.0, deadline - time.monotonic())))
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._close()
         return written
 
     def abandon(self, seconds: float) -> None:
         """Leave what was there, and give up within so many seconds what is being sent."""
         self._stopped = self._stopped or "the run ends"
-        self._pool.shutdown(wait=False, cancel_futures=True)
         with contextlib.suppress(Error):
             self._repository.end(seconds)
-        if self._pack:
-            self._pack.remove()
+        self._close()
+
+    def _close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            if self._pack:
+                self._pack.remove()
+                self._pack = None
 
     def _worn(self, index: Index, used: Collection[str]) -> bool:
         """Tell whether something that was used would be forgotten soon, although it is used each day."""
@@ -213,10 +218,10 @@ class PackWriter:
             return done.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             self._stop(ResourceError("its index was not written in time"))
-        except Error as error:
-            self._stop(error)
         except OSError as error:
             self._stop(_of_disk(error, self._folder))
+        except Exception as error:  # noqa: BLE001 - a cache never breaks a build
+            self._stop(error if isinstance(error, Error) else Error(f"{type(error).__name__}: {error}"))
         return None
 
     def _write(self, own: Index, used: Collection[str], damaged: set[str], gone: set[Digest]) -> Written:

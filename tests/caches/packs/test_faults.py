@@ -1,0 +1,220 @@
+"""Whatever is wrong with a cache, nothing wrong is handed on, the run goes on, and one warning tells why."""
+
+from __future__ import annotations
+
+import errno
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from flakeship.caches.packs.index import Index, encode, index_of
+from flakeship.caches.packs.manifest import CONFIG, INDEX_TYPE, RootManifest, encode_manifest
+from flakeship.caches.packs.repository import Repository, read_root
+from flakeship.image.document import encode as encode_json
+from flakeship.image.model import digest_of
+from tests.caches.packs.scene import MAIN, Scene, holds, some_paths
+
+PATHS = some_paths(4)
+MORE = some_paths(2, seed="more")
+
+
+def put(repository: Repository, index: Index, *, index_type: str = INDEX_TYPE) -> None:
+    """Let the root hold this index, as one of such a type."""
+    data, packs = encode(index)
+    manifest = RootManifest(
+        (digest_of(data), len(data)), tuple((digest, index.packs[digest]) for digest in packs), {}
+    )
+    for content in (data, CONFIG):
+        repository.upload(digest_of(content), len(content), partial(io.BytesIO, content))
+    repository.put(MAIN.tag, encode_manifest(manifest).replace(INDEX_TYPE.encode(), index_type.encode()))
+
+
+def index_at(repository: Repository) -> Index:
+    root = read_root(repository, MAIN.tag)
+    assert root
+    return root.index
+
+
+def blob_of(scene: Scene, digest: str) -> Path:
+    return scene.folder / "layout/blobs" / digest.replace(":", "/")
+
+
+def shifted(index: Index) -> Index:
+    """Each path lies where another one of the same size does."""
+    lines = list(index.held.values())
+    others = [*lines[1:], lines[0]]
+    return index_of(
+        (replace(line, offset=other.offset) for line, other in zip(lines, others, strict=True)), index.packs
+    )
+
+
+def renamed(index: Index) -> Index:
+    """Each path has the frame of another one, and tells its hash."""
+    lines = list(index.held.values())
+    frames = [line.entry.frame for line in (*lines[1:], lines[0])]
+    return index_of(
+        (
+            replace(line, entry=replace(line.entry, frame=frame))
+            for line, frame in zip(lines, frames, strict=True)
+        ),
+        index.packs,
+    )
+
+
+@pytest.mark.parametrize("lie", [shifted, renamed])
+def test_an_index_that_lies_is_not_believed(scene: Scene, lie: Callable[[Index], Index]) -> None:
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    put(repository, lie(index_at(repository)))
+    cache = scene.cache(repository)
+    assert holds(cache, PATHS) == []
+    assert len(cache.damaged) == len(PATHS)
+    assert len(scene.warnings) == 1
+    assert "holds damaged paths, which are built anew" in scene.warnings[0]
+
+
+def test_a_flipped_bit_is_found_and_what_it_hit_written_anew(scene: Scene) -> None:
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    index = index_at(repository)
+    victim = next(iter(PATHS))
+    line = index.held[victim.hash_part]
+    path = blob_of(scene, line.pack)
+    data = bytearray(path.read_bytes())
+    data[line.offset + 20] ^= 1
+    path.write_bytes(data)
+    cache = scene.cache(repository)
+    assert holds(cache, PATHS) == [info for info in PATHS if info != victim]
+    assert cache.entry(victim.hash_part) is None
+    assert len(scene.warnings) == 1
+    scene.write(repository, {victim: PATHS[victim]}, after=cache)
+    assert holds(scene.cache(repository), PATHS) == list(PATHS)
+
+
+@pytest.mark.parametrize("bad", ["gone", "short"])
+def test_a_pack_that_is_gone_costs_what_lay_in_it(scene: Scene, bad: str) -> None:
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    [lost] = index_at(repository).packs
+    scene.write(repository, MORE)
+    if bad == "gone":
+        blob_of(scene, lost).unlink()
+    else:
+        blob_of(scene, lost).write_bytes(b"short")
+    cache = scene.cache(repository)
+    assert holds(cache, {**PATHS, **MORE}) == list(MORE)
+    assert len(scene.warnings) == 1
+    assert "lacks a pack" in scene.warnings[0]
+    scene.write(repository, {}, after=cache)
+    assert index_at(repository).packs.keys().isdisjoint({lost})
+    scene.write(repository, PATHS)
+    assert holds(scene.cache(repository), {**PATHS, **MORE}) == [*PATHS, *MORE]
+
+
+def test_a_pack_that_went_while_a_run_wrote_is_left_out(scene: Scene) -> None:
+    """The run has read nothing of it, so that the registry's refusal of the manifest tells it first."""
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    [lost] = index_at(repository).packs
+    blob_of(scene, lost).unlink()
+    written = scene.write(repository, MORE)
+    assert written
+    assert written.all_paths == len(MORE)
+    assert holds(scene.cache(repository), {**PATHS, **MORE}) == list(MORE)
+
+
+IMAGE = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+    "config": {
+        "mediaType": "application/vnd.oci.image.config.v1+json",
+        "digest": digest_of(b"{}"),
+        "size": 2,
+    },
+    "layers": [],
+}
+WRONG = {
+    "of another tool": (
+        encode_json(IMAGE),
+        "is no cache of flakeship: it is an image, or something of another tool",
+    ),
+    "no manifest": (b"[]", "the index of the cache {} is damaged: it is not a JSON object"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_tag_that_names_something_else(scene: Scene, what: str) -> None:
+    repository = scene.layout()
+    manifest, reason = WRONG[what]
+    repository.upload(digest_of(b"{}"), 2, partial(io.BytesIO, b"{}"))
+    repository.put(MAIN.tag, manifest)
+    assert holds(scene.cache(repository), PATHS) == []
+    assert reason.format(f"{repository.name}:{MAIN.tag}") in scene.warnings[0]
+    assert len(scene.warnings) == 1
+    written = scene.write(repository, PATHS)
+    if what == "no manifest":  # what nobody can read is written anew
+        assert written
+        return
+    assert written is None
+    assert len(scene.warnings) == 2
+    stored = repository.manifest(MAIN.tag)
+    assert stored
+    assert stored.data == manifest, "and it is not replaced"
+
+
+def test_a_root_of_a_later_version_is_neither_read_nor_replaced(scene: Scene) -> None:
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    put(repository, index_at(repository), index_type=INDEX_TYPE.replace("v1", "v2"))
+    before = repository.manifest(MAIN.tag)
+    assert holds(scene.cache(repository), PATHS) == []
+    assert "was written by a later flakeship" in scene.warnings[0]
+    assert scene.write(repository, MORE) is None
+    assert repository.manifest(MAIN.tag) == before
+    assert len(scene.warnings) == 2
+
+
+def test_a_damaged_index_is_written_anew(scene: Scene) -> None:
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    root = read_root(repository, MAIN.tag)
+    assert root
+    blob_of(scene, root.manifest.index[0]).write_bytes(b"x")
+    assert holds(scene.cache(repository), PATHS) == []
+    assert len(scene.warnings) == 1
+    assert scene.write(repository, MORE)
+    assert holds(scene.cache(repository), MORE) == list(MORE)
+
+
+def test_a_repository_that_holds_images_is_not_written_to(scene: Scene) -> None:
+    repository = scene.layout()
+    repository.upload(digest_of(b"{}"), 2, partial(io.BytesIO, b"{}"))
+    repository.put("latest", encode_json(IMAGE))
+    assert scene.write(repository, PATHS) is None
+    assert len(scene.warnings) == 1
+    assert "holds other things than a cache, such as the tag latest" in scene.warnings[0]
+    assert repository.tags() == ["latest"]
+
+
+def test_a_folder_that_is_something_else(scene: Scene) -> None:
+    (scene.folder / "layout").mkdir()
+    (scene.folder / "layout/file").touch()
+    repository = scene.layout()
+    assert holds(scene.cache(repository), PATHS) == []
+    assert scene.write(repository, PATHS) is None
+    assert len(scene.warnings) == 1
+    assert "is neither empty nor an OCI image layout" in scene.warnings[0]
+
+
+def test_a_full_disk_ends_the_cache_and_nothing_else(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("flakeship.caches.packs.pack.Pack.add", full)
+    assert scene.write(scene.layout(), PATHS) is None
+    assert len(scene.warnings) == 1
+    assert "no space left" in scene.warnings[0]
