@@ -6,6 +6,7 @@ from typing import Final
 COMMANDS: Final = {
     "publish": "flakeship.commands.publish.command",
     "plan": "flakeship.commands.plan.command",
+    "cache": "flakeship.commands.cache.command",
     "completion": "flakeship.commands.completion",
     "doctor": "flakeship.commands.doctor",
     "inspect": "flakeship.commands.inspect",

@@ -71,12 +71,12 @@ class Connections:
         client = RegistryClient(self.session, reference.registry, reference.repository, found, actions="pull")
         return RepositoryReader(client, str(reference))
 
-    def client(self, reference: Reference) -> RegistryClient:
-        """A client for the repository of `reference` that may also push there."""
+    def client(self, reference: Reference, *, actions: str = "pull,push") -> RegistryClient:
+        """A client for the repository of `reference` that asks for the rights in `actions`, as a token server knows them."""
         from flakeship.registry.client import RegistryClient
 
         found = self.credentials_for(reference).credentials
-        return RegistryClient(self.session, reference.registry, reference.repository, found)
+        return RegistryClient(self.session, reference.registry, reference.repository, found, actions=actions)
 
     def credentials_for(self, reference: Reference) -> FoundCredentials:
         """Choose the credentials to push to a repository, and announce their secrets so that logs can mask them."""

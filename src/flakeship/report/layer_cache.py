@@ -30,7 +30,7 @@ class KeptLayer:
 def layer_cache_text(folder: Path, layers: Sequence[KeptLayer]) -> str:
     """Return one line for the folder, then one for each layer."""
     lines = [f"{folder}: {counted(len(layers), 'layer')}, {size_of(sum(layer.size for layer in layers))}"]
-    lines += [f"{layer.digest[:19]}  {size_of(layer.size):>9}  {_ago(layer.idle)}" for layer in layers]
+    lines += [f"{layer.digest[:19]}  {size_of(layer.size):>9}  {ago(layer.idle)}" for layer in layers]
     return "\n".join(lines)
 
 
@@ -44,7 +44,8 @@ def layer_cache_json(folder: Path, layers: Sequence[KeptLayer]) -> str:
     return json.dumps(document, indent=2)
 
 
-def _ago(seconds: float) -> str:
+def ago(seconds: float) -> str:
+    """Say how long ago something was, in the largest unit of which there is a whole one: `3 d ago`."""
     for span, unit in _SPANS:
         if seconds >= span:
             return f"{seconds // span:.0f} {unit} ago"

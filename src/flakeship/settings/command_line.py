@@ -21,12 +21,18 @@ COMMANDS: Final = {
     "plan": "Tell which images and platforms are not published yet, as JSON or as CI jobs",
     "inspect": "Show an image: config, labels, and what each layer holds",
     "layers": "List the packed layers that are kept for later runs, or prune them to `layer-cache-size`",
+    "cache": "List what the Nix cache in a registry or a folder holds, prune it, or verify all of it",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
     "completion": "Print what completes command lines in a shell",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
 # docs/decisions.md#a-word-is-no-flag
-POSITIONAL: Final = {"inspect": "image", "completion": "shell", "layers": "layers-action"}
+POSITIONAL: Final = {
+    "inspect": "image",
+    "completion": "shell",
+    "layers": "layers-action",
+    "cache": "cache-action",
+}
 """The input that a command takes without a flag, and nothing else does."""
 
 TAKES_WORDS: Final = frozenset({"publish", "doctor", "merge", "plan"})

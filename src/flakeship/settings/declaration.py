@@ -24,9 +24,13 @@ _TAGGERS: Final = (*NAMERS, "merge")
 """The commands that work out tags and annotations."""
 
 _READERS: Final = ("publish", "inspect", "merge")
+"""The commands that read images."""
+
+_CACHE: Final = ("cache",)
+_SPEAKERS: Final = (*_READERS, *_CACHE)
 """The commands that speak to registries."""
 
-_CI_READERS: Final = (*_READERS, "metadata")
+_CI_READERS: Final = (*_SPEAKERS, "metadata")
 
 _what = partial(declared, Heading.WHAT)
 _naming = partial(declared, Heading.NAMING)
@@ -111,6 +115,14 @@ class Settings:
         choices=("list", "prune"),
         commands=("layers",),
     )
+    cache_action: str = _what(
+        "choice",
+        "What to do: `list` shows the roots of `nix-cache`, `prune` removes what its `days` and `size` do not keep, and "
+        "`verify` reads everything and compares it",
+        default="list",
+        choices=("list", "prune", "verify"),
+        commands=_CACHE,
+    )
     shell: str = _what(
         "choice", "The shell", default="bash", choices=("bash", "zsh", "fish"), commands=("completion",)
     )
@@ -120,7 +132,7 @@ class Settings:
         "Image names without a tag, one a line: `ghcr.io/owner/name`. Default on GitLab: CI_REGISTRY_IMAGE",
         default=(),
         placed=True,
-        commands=_TAGGERS,
+        commands=(*_TAGGERS, *_CACHE),
     )
     tags: tuple[Placed, ...] = _naming(
         "lines",
@@ -235,10 +247,10 @@ class Settings:
     registry: str = _access(
         "text",
         "The registry that `username` and `password` are for. Default: the registry that is pushed to",
-        commands=_READERS,
+        commands=_SPEAKERS,
     )
-    username: str = _access("text", "The user name at the registry", commands=_READERS)
-    password: str = _access("text", "The password or token at the registry", secret=True, commands=_READERS)
+    username: str = _access("text", "The user name at the registry", commands=_SPEAKERS)
+    password: str = _access("text", "The password or token at the registry", secret=True, commands=_SPEAKERS)
     github_token: str = _access(
         "text",
         "The token for ghcr.io, used where no other credentials are given",
@@ -249,13 +261,13 @@ class Settings:
     authfile: str = _access(
         "path",
         "A file with credentials, in the format of docker's config.json. Default: the files of docker and podman",
-        commands=_READERS,
+        commands=_SPEAKERS,
     )
     plain_http: tuple[str, ...] = _access(
         "list",
         "Registries to speak to without TLS, written HOST or HOST:PORT",
         default=(),
-        commands=_READERS,
+        commands=_SPEAKERS,
     )
     ca: str = _access(
         "path",
@@ -334,6 +346,13 @@ class Settings:
     substituters: tuple[str, ...] = _caches("list", "URLs of further binary caches", default=())
     trusted_public_keys: tuple[str, ...] = _caches(
         "list", "The public keys of these binary caches, written NAME:BASE64", default=()
+    )
+
+    nix_cache: str = _caches(
+        "text",
+        "Where the results of builds are kept for later runs: `registry` (the repository IMAGE/nix-cache), `docker://REFERENCE`, "
+        "or `oci:DIR`; with `?days=14&size=5G` for what is kept",
+        commands=_CACHE,
     )
 
     layer_cache: str = _packing(
@@ -450,7 +469,7 @@ class Settings:
         commands=("plan",),
     )
     json: bool = _run(
-        "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor")
+        "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor", "cache")
     )
 
     entrypoint: str = _start(

@@ -128,7 +128,6 @@ _COMMANDS: Final = {
     "pull": "write `flakeship publish docker://REFERENCE --to oci:DIR`, or to docker-daemon:",
     "version": "write `flakeship --version`",
     "run": "load it with `flakeship publish INSTALLABLE --to docker-daemon:NAME:TAG`, then `docker run NAME:TAG`",
-    "cache": "write `flakeship layers`: it lists the packed layers that are kept, or prunes them",
     "prune": "write `flakeship layers prune`",
     "images": "write `flakeship inspect IMAGE` for one image; images are listed by the engine or the registry",
 }

@@ -21,7 +21,8 @@ from flakeship.caches.packs.registry import RegistryRepository
 from flakeship.caches.packs.repository import Repository
 from flakeship.caches.packs.root import Root
 from flakeship.caches.packs.signing import PublicKey, SecretKey
-from flakeship.caches.packs.writer import Limits, PackWriter, Written
+from flakeship.caches.packs.writer import PackWriter, Written
+from flakeship.caches.place import Limits
 from flakeship.events import Event, Warned
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport

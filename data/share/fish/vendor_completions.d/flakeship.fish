@@ -1,12 +1,13 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from, where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The attribute of `file` to build' -x
@@ -205,6 +206,19 @@ complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache-siz
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l images -d 'Image names without a tag, one a line' -x
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l registry -d 'The registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l username -d 'The user name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l password-file -d 'The password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l password-stdin -d 'The password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l github-token-file -d 'The token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l authfile -d 'A file with credentials, in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l plain-http -d 'Registries to speak to without TLS, written HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l nix-cache -d 'Where the results of builds are kept for later runs' -x
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l json -d 'Print JSON' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from cache' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l file -d 'A file of Nix to build from, where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l attr -d 'The attribute of `file` to build' -x
@@ -321,4 +335,5 @@ complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l log-level -d 
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l help -d 'show the help and exit'
 complete -c flakeship -f -n '__fish_seen_subcommand_from layers' -a 'list prune'
+complete -c flakeship -f -n '__fish_seen_subcommand_from cache' -a 'list prune verify'
 complete -c flakeship -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'

@@ -109,7 +109,7 @@ class LayoutRepository:
             with open_() as file:
                 self._folder.write(self._folder.blob(digest), file)
 
-    def delete(self, tag: str, digest: Digest) -> None:
+    def delete(self, tag: str) -> None:
         """Remove a tag, with the blobs that nothing else uses."""
         with self._folder.locked():
             self._folder.put_entry(tag, None)

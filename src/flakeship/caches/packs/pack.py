@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from flakeship.caches.nar_entry import NarEntry, PathInfo
 from flakeship.image.model import Digest
-from flakeship.image.stream import CHUNK, chunks
+from flakeship.image.stream import CHUNK, Reader, chunks
 from flakeship.image.zstd_frame import zstd_frame
 
 PACK_SIZE: Final = 64 * 1024 * 1024
@@ -31,7 +31,7 @@ class Frame:
     """A compressed NAR and the entry for it. `file` stands at the beginning of `entry.frame_size` bytes."""
 
     entry: NarEntry
-    file: IO[bytes]
+    file: Reader
 
 
 @contextlib.contextmanager

@@ -143,7 +143,7 @@ class RegistryRepository:
                 hint="name one that is there by `nix-cache: docker://REFERENCE`: not every registry has names below those of images",
             ) from error
 
-    def delete(self, tag: str, digest: Digest) -> None:
+    def delete(self, tag: str) -> None:
         """Remove a tag, or where the registry can't do that the manifest with all of its tags. NotAllowedError if it won't."""
         try:
             try:
@@ -151,7 +151,9 @@ class RegistryRepository:
             except RegistryError as error:
                 if error.answer.status not in _NO_TAGS:
                     raise
-                self._writing(lambda: self._client.delete_manifest(digest), "removal from")
+                digest = self._reading(lambda: self._client.head_manifest(tag), "look at")
+                if digest:
+                    self._writing(lambda: self._client.delete_manifest(digest), "removal from")
         except (DeniedError, RegistryError) as error:
             raise NotAllowedError(
                 f"{self.name}:{tag} can't be removed: {error}",

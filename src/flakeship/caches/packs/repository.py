@@ -70,8 +70,8 @@ class Repository(Protocol):
         """Return when the blob is there."""
         ...
 
-    def delete(self, tag: str, digest: Digest) -> None:
-        """Remove a tag, which names `digest`. NotAllowedError if that is not for us to do here."""
+    def delete(self, tag: str) -> None:
+        """Remove a tag. NotAllowedError if that is not for us to do here."""
         ...
 
     def tidy(self) -> int:

@@ -29,6 +29,7 @@ from flakeship.caches.packs.pack import Frame, Pack, compressed
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import is_root
 from flakeship.caches.packs.signing import SecretKey
+from flakeship.caches.place import Limits
 from flakeship.errors import Error, NotAnImageError, ResourceError, UsageError, is_disk_full
 from flakeship.image.model import Digest, digest_of
 
@@ -36,14 +37,6 @@ _UPLOADS: Final = 3
 _TRIES: Final = 3
 _LEFT_FOR_INDEX: Final = 1.0
 """Seconds at the end in which no pack is begun: a signal leaves five."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a root keeps: paths used within `days`, in packs of `size` bytes in all."""
-
-    days: int = 14
-    size: int = 5 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +76,12 @@ class PackWriter:
         self._new: dict[str, Held] = {}
         self._packs: dict[Digest, int] = {}
         self._added: set[str] = set()
-        self._stopped = ""
+        self._used: dict[str, int] = {}
+        self._stopped: Error | None = None
 
     @property
-    def stopped(self) -> str:
-        """Why nothing more is taken; empty as long as something is."""
+    def stopped(self) -> Error | None:
+        """Why nothing more is taken; None as long as something is."""
         return self._stopped
 
     def __contains__(self, hash_part: str) -> bool:
@@ -111,8 +105,8 @@ class PackWriter:
             self._stop(_of_disk(error, self._folder))
             return None
 
-    def put(self, frame: Frame) -> None:
-        """Put a frame into a pack as it is. OSError where the disk is full."""
+    def put(self, frame: Frame, *, used: int | None = None) -> None:
+        """Put a frame into a pack as it is, as one that was used at that time, in place of now. OSError where the disk is full."""
         with self._lock:
             if frame.entry.hash_part in self._added:
                 return
@@ -121,6 +115,8 @@ class PackWriter:
             self._pack = self._pack or Pack(self._folder)
             self._pack.add(frame)
             self._added.add(frame.entry.hash_part)
+            if used is not None:
+                self._used[frame.entry.hash_part] = used
 
     def _send(self) -> None:
         """Begin to send the open pack. The caller holds the lock."""
@@ -134,11 +130,13 @@ class PackWriter:
                 return
             digest = pack.close()
             self._repository.upload(digest, pack.size, lambda: pack.path.open("rb"))
-            used = int(self._now())
+            now = int(self._now())
             with self._lock:
                 self._packs[digest] = pack.size
                 for entry, offset in pack.entries:
-                    self._new[entry.hash_part] = Held(entry=entry, pack=digest, offset=offset, used=used)
+                    part = entry.hash_part
+                    used = self._used.get(part, now)
+                    self._new[part] = Held(entry=entry, pack=digest, offset=offset, used=used)
         except Error as error:
             self._stop(error)
         except OSError as error:
@@ -154,11 +152,12 @@ class PackWriter:
         damaged: Collection[str] = (),
         gone: Collection[Digest] = (),
         roots: Iterable[StoredRoot] = (),
+        anyway: bool = False,
     ) -> Written | None:
         """Send what is left, and write the index; None if there was nothing new, or if it could not be written in time.
 
         `used` are the hash parts of what was served from `roots`, `damaged` and `gone` what turned out to be lost. Within
-        `seconds` it ends: what was there before then stays as it was.
+        `seconds` it ends: what was there before then stays as it was. With `anyway` it is written without anything new.
         """
         deadline = time.monotonic() + seconds
         with self._lock:
@@ -175,7 +174,7 @@ class PackWriter:
         held = stored.index.held if stored else {}
         lost = any(part in damaged or line.pack in gone for part, line in held.items())
         written: Written | None = None
-        if own.held or worn or (lost and not self._stopped):
+        if own.held or ((worn or lost or anyway) and not self._stopped):
             written = self._in_time(deadline, lambda: self._write(own, used, set(damaged), set(gone)))
         if late:
             self._stop(ResourceError(f"{len(late)} of its packs were not sent in time"))
@@ -186,7 +185,7 @@ class PackWriter:
 
     def abandon(self, seconds: float) -> None:
         """Leave what was there, and give up within so many seconds what is being sent."""
-        self._stopped = self._stopped or "the run ends"
+        self._stopped = self._stopped or Error("the run ends")
         with contextlib.suppress(Error):
             self._repository.end(seconds)
         self._close()
@@ -296,7 +295,7 @@ class PackWriter:
 
     def _stop(self, error: Error) -> None:
         with self._lock:
-            first, self._stopped = not self._stopped, self._stopped or error.message
+            first, self._stopped = not self._stopped, self._stopped or error
         if first:
             self._emit(
                 events.Warned(

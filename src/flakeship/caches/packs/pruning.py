@@ -1,0 +1,136 @@
+"""What is removed of a repository by hand: old paths, packs that are half empty, and roots that nobody uses any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from flakeship import events
+from flakeship.caches.packs.index import Held, Index, aged
+from flakeship.caches.packs.manifest import MOST_PACKS
+from flakeship.caches.packs.pack import PACK_SIZE, Frame
+from flakeship.caches.packs.reader import PackCache
+from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
+from flakeship.caches.packs.root import is_root
+from flakeship.caches.packs.writer import PackWriter
+from flakeship.caches.place import Limits
+from flakeship.errors import NotAllowedError, NotAnImageError, UsageError
+from flakeship.image.model import Digest
+
+_SMALL: Final = PACK_SIZE // 4
+_MANY: Final = 8
+"""Small packs of a root from which on they are joined."""
+
+_HOUR: Final = 3600.0
+
+Remove = Callable[[str], None]
+"""Removes a tag. NotAllowedError if it can't."""
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What was done: each of the first three lists holds tags. `by_hand` are those that could not be removed, and why."""
+
+    removed: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    by_hand: dict[str, str] = field(default_factory=dict)
+    freed: int = 0
+    """Bytes that no root needs any more."""
+
+
+def prune(
+    repository: Repository,
+    *,
+    limits: Limits,
+    folder: Path,
+    now: float,
+    remove: Remove,
+    emit: events.Emit,
+) -> Pruned:
+    """Prune every root. An Error of the repository ends it; what was done until then stays."""
+    done = Pruned()
+    for tag in repository.tags():
+        if not is_root(tag):
+            continue
+        root: StoredRoot | None
+        try:
+            root = read_root(repository, tag)
+        except UsageError as error:  # of another tool, or of a later flakeship
+            emit(events.Warned(f"{error.message}; it is left as it is", hint=error.hint))
+            done.left.append(tag)
+            continue
+        except (NotAnImageError, GoneError) as error:
+            emit(events.Notice(error.message))
+            root = None
+        if root is None:
+            _removed(tag, done, remove)
+        elif _is_unused(root.index, now - limits.days * 86400):
+            if _removed(tag, done, remove):
+                done.freed += root.index.size
+        else:
+            _shrunk(repository, root, done, limits=limits, folder=folder, now=now)
+    done.freed += repository.tidy()
+    return done
+
+
+def _is_unused(index: Index, since: float) -> bool:
+    return all(line.used < since for line in index.held.values())
+
+
+def _removed(tag: str, done: Pruned, remove: Remove) -> bool:
+    try:
+        remove(tag)
+    except NotAllowedError as error:
+        done.by_hand[tag] = error.message
+        return False
+    done.removed.append(tag)
+    return True
+
+
+def _shrunk(
+    repository: Repository, root: StoredRoot, done: Pruned, *, limits: Limits, folder: Path, now: float
+) -> None:
+    """Drop old paths, and put what is left of sparse packs into new ones."""
+    kept = aged(root.index, now=int(now), days=limits.days, size=limits.size, packs=MOST_PACKS)
+    sparse = _sparse(kept)
+    if not sparse and kept == root.index:
+        return
+    writer = PackWriter(
+        repository, root.tag, folder=folder, emit=events.ignore, limits=limits, now=lambda: now
+    )
+    cache = PackCache(repository, (root,), folder=folder, emit=events.ignore)
+    try:
+        for line in sorted(kept.held.values(), key=lambda line: (line.pack, line.offset)):
+            if line.pack in sparse:
+                _moved(line, cache, writer)
+        written = writer.finish(
+            _HOUR, damaged=cache.damaged, gone={*sparse, *cache.gone}, roots=(root,), anyway=True
+        )
+    finally:
+        cache.close()
+    if writer.stopped:
+        raise writer.stopped
+    assert written
+    done.written.append(root.tag)
+    done.freed += max(0, root.index.size - written.all_size)
+
+
+def _sparse(index: Index) -> Collection[Digest]:
+    """Return the packs of which less than half is needed, and the small ones if there are many."""
+    live: dict[Digest, int] = dict.fromkeys(index.packs, 0)
+    for line in index.held.values():
+        live[line.pack] += line.entry.frame_size
+    half = {digest for digest, size in index.packs.items() if 2 * live[digest] < size}
+    small = {digest for digest, size in index.packs.items() if size < _SMALL}
+    return half | small if len(small) > _MANY else half
+
+
+def _moved(line: Held, cache: PackCache, writer: PackWriter) -> None:
+    opened = cache.open(line.entry)
+    if opened is None:  # damaged, or gone: then it is no loss
+        return
+    with opened as reader:
+        writer.put(Frame(line.entry, reader), used=line.used)
