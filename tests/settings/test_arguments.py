@@ -374,7 +374,6 @@ def test_an_unknown_input_is_a_warning() -> None:
         ("tag", "there is no command 'tag'", "publish docker://FROM TO"),
         ("version", "there is no command 'version'", "`flakeship --version`"),
         ("run", "there is no command 'run'", "docker run"),
-        ("cache", "there is no command 'cache'", "`flakeship layers`"),
         ("help me", "there is no command 'help me'", "--help"),
     ],
 )

@@ -71,7 +71,7 @@ class Scene:
     folder: Path
     stack: ExitStack
     events: list[Event] = field(default_factory=list)
-    now: float = field(default_factory=time.time)
+    now: float = field(default_factory=lambda: float(int(time.time())))
 
     def registry(
         self, host: str, name: str, *, login: Credentials | None = None, actions: str = "pull,push,delete"

@@ -253,5 +253,5 @@ def _text(value: Any) -> str:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError("a list of a line is none")  # noqa: TRY004 - bad data, not a bug
+        raise ValueError("what must be a list is something else")  # noqa: TRY004 - bad data, not a bug
     return value

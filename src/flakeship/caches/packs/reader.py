@@ -137,7 +137,7 @@ class PackCache:
                 return
         self._blocks.forget(line.pack, line.offset, size)
         if not again:
-            raise RejectedError(f"{line.entry.path} is not what the index says")
+            raise RejectedError(f"{line.entry.path} is not what the index says", hint=_ANEW)
         with self._checked(line, again=False) as reader:  # it may have been damaged on its way
             yield reader
 
@@ -163,7 +163,7 @@ class PackCache:
             case RejectedError():
                 self.damaged.add(line.entry.hash_part)
                 self._tell(
-                    "damaged", f"{self.name} holds damaged paths, which are built anew: {why}", hint=_PRUNE
+                    "damaged", f"{self.name} holds damaged paths, which are built anew: {why}", hint=_ANEW
                 )
             case GoneError() if not isinstance(error, LateError):
                 self.gone.add(line.pack)
@@ -195,7 +195,7 @@ class PackCache:
         self._blocks.close()
 
 
-_PRUNE: Final = "run `flakeship cache verify`, which tells all of them, and `flakeship cache prune`"
+_ANEW: Final = "run `flakeship cache verify`, which lists all of them; this build writes them anew"
 _KEEP: Final = "let nothing but flakeship remove blobs of that repository; the next build fills it anew"
 _WITHOUT: Final = "the build goes on without it"
 

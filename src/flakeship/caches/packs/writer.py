@@ -39,6 +39,9 @@ _LEFT_FOR_INDEX: Final = 1.0
 """Seconds at the end in which no pack is begun: a signal leaves five."""
 
 
+_LATE: Final = "leave it: the next run sends what this one could not"
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What `finish` wrote: the paths and the bytes that are new, and those of the whole root."""
@@ -177,7 +180,7 @@ class PackWriter:
         if own.held or ((worn or lost or anyway) and not self._stopped):
             written = self._in_time(deadline, lambda: self._write(own, used, set(damaged), set(gone)))
         if late:
-            self._stop(ResourceError(f"{len(late)} of its packs were not sent in time"))
+            self._stop(ResourceError(f"{len(late)} of its packs were not sent in time", hint=_LATE))
             with contextlib.suppress(Error):
                 self._repository.end(max(0.0, min(1.0, deadline - time.monotonic())))
         self._close()
@@ -216,7 +219,7 @@ class PackWriter:
         try:
             return done.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            self._stop(ResourceError("its index was not written in time"))
+            self._stop(ResourceError("its index was not written in time", hint=_LATE))
         except OSError as error:
             self._stop(_of_disk(error, self._folder))
         except Exception as error:  # noqa: BLE001 - a cache never breaks a build
@@ -300,9 +303,7 @@ class PackWriter:
             self._emit(
                 events.Warned(
                     f"not all of this build is kept in the cache {self._repository.name}: {error.message}",
-                    hint=error.hint
-                    or error.usual_hint
-                    or "the build itself is complete; what is missing is built again next time",
+                    hint=error.hint or error.usual_hint or "run again later: what is missing is built again",
                 )
             )
 

@@ -17,6 +17,7 @@ from flakeship.commands.cache.platform_api import removal_by_platform
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import Error, NotAllowedError, RejectedError, UsageError
+from flakeship.printable import counted
 from flakeship.redaction import redacted_result
 from flakeship.registry.reference import Reference
 from flakeship.report.nix_cache import (
@@ -150,8 +151,8 @@ def _verify(repository: Repository, cache: NixCache, settings: Settings, run_: R
     run_.runtime.stdout.write(f"{shown}\n".encode(errors="surrogateescape"))
     run_.runtime.stdout.flush()
     raise RejectedError(
-        f"the cache {repository.name} is damaged in {len(found.problems)} places",
-        hint="nothing damaged is handed to Nix; run `flakeship cache prune` to remove what can't be read",
+        f"the cache {repository.name} is damaged in {counted(len(found.problems), 'place')}",
+        hint="run a build that uses it: what is damaged is never handed to Nix, and is written anew; `flakeship cache prune` removes roots that can't be read",
     )
 
 
