@@ -30,7 +30,12 @@ def put(repository: Repository, index: Index, *, index_type: str = INDEX_TYPE) -
     )
     for content in (data, CONFIG):
         repository.upload(digest_of(content), len(content), partial(io.BytesIO, content))
-    repository.put(MAIN.tag, encode_manifest(manifest).replace(INDEX_TYPE.encode(), index_type.encode()))
+    there = repository.manifest(MAIN.tag)
+    repository.put(
+        MAIN.tag,
+        encode_manifest(manifest).replace(INDEX_TYPE.encode(), index_type.encode()),
+        instead_of=there.digest if there else None,
+    )
 
 
 def index_at(repository: Repository) -> Index:
@@ -151,7 +156,7 @@ def test_a_tag_that_names_something_else(scene: Scene, what: str) -> None:
     repository = scene.layout()
     manifest, reason = WRONG[what]
     repository.upload(digest_of(b"{}"), 2, partial(io.BytesIO, b"{}"))
-    repository.put(MAIN.tag, manifest)
+    repository.put(MAIN.tag, manifest, instead_of=None)
     assert holds(scene.cache(repository), PATHS) == []
     assert reason.format(f"{repository.name}:{MAIN.tag}") in scene.warnings[0]
     assert len(scene.warnings) == 1
@@ -193,7 +198,7 @@ def test_a_damaged_index_is_written_anew(scene: Scene) -> None:
 def test_a_repository_that_holds_images_is_not_written_to(scene: Scene) -> None:
     repository = scene.layout()
     repository.upload(digest_of(b"{}"), 2, partial(io.BytesIO, b"{}"))
-    repository.put("latest", encode_json(IMAGE))
+    repository.put("latest", encode_json(IMAGE), instead_of=None)
     assert scene.write(repository, PATHS) is None
     assert len(scene.warnings) == 1
     assert "holds other things than a cache, such as the tag latest" in scene.warnings[0]

@@ -294,7 +294,7 @@ def test_a_redirect_is_remembered_and_renewed(
         repository = scene.registry(proxy.host, name)
         root = read_root(repository, MAIN.tag)
         assert root
-        blocks = Blocks(repository, scene.folder, block=1000)
+        blocks = Blocks(repository, scene.folder, block=1000, longest=1)
         [(pack, size)] = root.index.packs.items()
         proxy.fail_next("GET", BLOB, status=307, headers=location())
         first = b"".join(blocks.pieces(pack, size, 0, 1000))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -44,7 +43,7 @@ def run(place: str, seed: str, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def rounds(scene: Scene, repository: Repository, place: str, count: int, *, kill: bool) -> list[int]:
+def rounds(scene: Scene, repository: Repository, place: str, count: int) -> list[int]:
     """Return how many of the paths that were written the next reader finds, and how many were."""
     chance, found, written = random.Random(1), 0, 0
     for number in range(count):
@@ -53,7 +52,7 @@ def rounds(scene: Scene, repository: Repository, place: str, count: int, *, kill
         for process in runs:
             assert process.stdout
             assert process.stdout.readline() == "begun\n"
-        victim = chance.choice(runs) if kill and chance.random() < 0.7 else None
+        victim = chance.choice(runs) if chance.random() < 0.7 else None
         if victim:
             time.sleep(chance.random() * 0.4)
             victim.send_signal(signal.SIGKILL)
@@ -73,9 +72,7 @@ def rounds(scene: Scene, repository: Repository, place: str, count: int, *, kill
 @pytest.mark.slow
 def test_two_runs_at_once(scene: Scene, registry: Registry) -> None:
     name = registry.new_repository()
-    found, written = rounds(
-        scene, scene.registry(registry.host, name), f"{registry.host}/{name}", 2, kill=True
-    )
+    found, written = rounds(scene, scene.registry(registry.host, name), f"{registry.host}/{name}", 2)
     assert written >= 5
     assert found
 
@@ -94,11 +91,9 @@ def test_two_runs_at_once_for_long(
         scene.registry(registry.host, name) if in_registry else scene.layout(),
         f"{registry.host}/{name}" if in_registry else "",
         100,
-        kill=True,
     )
-    (scene.folder / "lost.json").write_text(json.dumps([found, written]))
     record_property("lost", f"{written - found} of {written}")
-    assert found > 0.9 * written
+    assert found > 0.9 * written if in_registry else found == written
     assert len(scene.cache(scene.registry(registry.host, name)).roots) == in_registry
 
 

@@ -186,8 +186,8 @@ def test_a_root_that_nobody_can_read_is_told_and_removed(scene: Scene) -> None:
 def test_what_another_tool_or_a_later_version_made_is_left(scene: Scene) -> None:
     repository = scene.layout()
     manifest = {"schemaVersion": 2, "layers": [], "mediaType": "application/vnd.oci.image.manifest.v1+json"}
-    repository.put(MAIN.tag, encode_json(manifest))
-    repository.put("latest", encode_json(manifest))
+    repository.put(MAIN.tag, encode_json(manifest), instead_of=None)
+    repository.put("latest", encode_json(manifest), instead_of=None)
     text, _, told = cache_of(scene, "prune", "--nix-cache", "oci:layout")
     assert f"left     {MAIN.tag}" in text
     assert len(told) == 1

@@ -48,25 +48,33 @@ class LayoutRepository:
 
     def manifest(self, tag: str) -> _Stored | None:
         """Return what a tag names, None without it."""
-        for entry in self._entries():
-            if (entry.get("annotations") or {}).get(REF_NAME) == tag:
-                digest = parse_digest(entry["digest"])
-                data = self._read(digest, DOCUMENT_LIMIT + 1)
-                if digest_of(data) != digest:
-                    raise GoneError(f"the manifest of {self.name}:{tag} is damaged")
-                return _Stored(data, digest)
-        return None
+        digest = self._listed(tag)
+        if digest is None:
+            return None
+        data = self._read(digest, DOCUMENT_LIMIT + 1)
+        if digest_of(data) != digest:
+            raise GoneError(f"the manifest of {self.name}:{tag} is damaged")
+        return _Stored(data, digest)
 
-    def put(self, tag: str, manifest: bytes) -> None:
-        """Let index.json list this manifest under a tag. GoneError if a blob of it is not there."""
+    def put(self, tag: str, manifest: bytes, *, instead_of: Digest | None) -> bool:
+        """Let index.json list this manifest under a tag. False if it lists another one than `instead_of`, GoneError if a blob of it is missing."""
         self._folder.check()
         descriptor = Descriptor.of(OCI.manifest, manifest)
         with self._folder.locked():
+            if self._listed(tag) != instead_of:
+                return False
             self._folder.write(self._folder.blob(descriptor.digest), manifest)
             needed = self._folder.reachable([descriptor.to_json()])
             if gone := [digest for digest in needed if not self._folder.blob(digest).exists()]:
                 raise GoneError(f"{self.name} misses {gone[0]}")
             self._folder.put_entry(tag, descriptor.to_json())
+        return True
+
+    def _listed(self, tag: str) -> Digest | None:
+        entries = (
+            entry for entry in self._entries() if (entry.get("annotations") or {}).get(REF_NAME) == tag
+        )
+        return next((parse_digest(entry["digest"]) for entry in entries), None)
 
     def blob(self, digest: Digest, size: int) -> bytes:
         """Return a whole small blob. GoneError without it, or if it is damaged."""

@@ -14,7 +14,7 @@ from typing import IO, Final, TypeVar
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry
-from flakeship.caches.packs.blocks import BLOCK, PATIENCE, Blocks, LateError, spool
+from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError, spool
 from flakeship.caches.packs.index import Held, Index
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import Root, is_root
@@ -44,7 +44,6 @@ class PackCache:
         folder: Path,
         emit: events.Emit,
         keys: Sequence[PublicKey] = (),
-        block: int = BLOCK,
     ) -> None:
         self._repository, self._folder, self._emit, self._keys = repository, folder, emit, keys
         self.roots = tuple(roots)
@@ -52,7 +51,7 @@ class PackCache:
         self._sizes: dict[Digest, int] = {
             digest: size for index in self._indexes for digest, size in index.packs.items()
         }
-        self._blocks = Blocks(repository, folder, block=block)
+        self._blocks = Blocks(repository, folder)
         self._lock = threading.Lock()
         self._room = IN_MEMORY
         self._signed: dict[str, bool] = {}

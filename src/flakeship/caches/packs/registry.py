@@ -58,8 +58,10 @@ class RegistryRepository:
         """Return what a tag names, None without it."""
         return self._reading(lambda: self._client.get_manifest(tag), "look at")
 
-    def put(self, tag: str, manifest: bytes) -> None:
-        """Let a tag name this manifest. GoneError if the registry misses a blob of it."""
+    def put(self, tag: str, manifest: bytes, *, instead_of: Digest | None) -> bool:
+        """Let a tag name this manifest. False if it names another one than `instead_of`, GoneError if a blob of it is missing."""
+        if self._reading(lambda: self._client.head_manifest(tag), "look at") != instead_of:
+            return False
         try:
             self._writing(
                 lambda: self._client.put_manifest(tag, manifest, media_type=OCI.manifest),
@@ -69,6 +71,7 @@ class RegistryRepository:
             if _MISSING & set(error.answer.codes):
                 raise GoneError(f"{self.name} misses blobs of the root {tag}") from error
             raise
+        return True
 
     def blob(self, digest: Digest, size: int) -> bytes:
         """Return a whole small blob. GoneError without it, WireError for another one."""
@@ -169,7 +172,11 @@ class RegistryRepository:
         self._uploads.finish_end(Grace(seconds / 2, seconds))
 
     def _reading(self, action: Callable[[], T], verb: str) -> T:
-        return self._client.retrying(action, what=f"{verb} {self.name}", policy=_READS)
+        try:
+            return self._client.retrying(action, what=f"{verb} {self.name}", policy=_READS)
+        except WireError as error:
+            error.transient = False  # who asks has tries of its own for what breaks off later
+            raise
 
     def _writing(self, action: Callable[[], T], verb: str) -> T:
         return self._client.retrying(action, what=f"{verb} {self.name}")

@@ -46,8 +46,12 @@ class Repository(Protocol):
         """Return what a tag names, None without it."""
         ...
 
-    def put(self, tag: str, manifest: bytes) -> None:
-        """Let a tag name this manifest, all of whose blobs are there. GoneError if one of them is not."""
+    def put(self, tag: str, manifest: bytes, *, instead_of: Digest | None) -> bool:
+        """Let a tag name this manifest, all of whose blobs are there, in place of that one. GoneError if a blob is not there.
+
+        False if the tag names something else by now. A registry can't compare and set at once, so that there a moment is
+        left in which another run's manifest is replaced: https://github.com/opencontainers/distribution-spec/issues/250.
+        """
         ...
 
     def blob(self, digest: Digest, size: int) -> bytes:

@@ -230,10 +230,9 @@ class PackWriter:
         for _ in range(_TRIES):
             whole, there = self._merged(own, used, damaged, gone)
             manifest = self._manifest(whole)
-            if self._repository_digest() != there:
-                continue  # another run has written meanwhile
             try:
-                self._repository.put(self._tag, manifest)
+                if not self._repository.put(self._tag, manifest, instead_of=there):
+                    continue  # another run has written meanwhile
             except GoneError:
                 gone |= self._missing(whole)
                 own = without(own, packs=gone)
