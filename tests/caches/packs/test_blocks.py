@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,7 @@ class _Breaking(io.BytesIO):
 
 @contextlib.contextmanager
 def opened(memory: Memory, **named: Any) -> Iterator[Blocks]:
-    blocks = Blocks(cast("Repository", memory), Path(), block=BLOCK, **named)
+    blocks = Blocks(cast("Repository", memory), Path(tempfile.gettempdir()), block=BLOCK, **named)
     try:
         yield blocks
     finally:
@@ -64,7 +65,11 @@ def opened(memory: Memory, **named: Any) -> Iterator[Blocks]:
 
 
 def read(blocks: Blocks, start: int, length: int) -> bytes:
-    return b"".join(blocks.pieces(PACK, len(DATA), start, length))
+    frame = blocks.frame(PACK, len(DATA), start, length)
+    content = b"".join(frame.pieces())
+    with frame.open() as reader:
+        assert reader.read() == content
+    return content
 
 
 @given(
@@ -133,13 +138,29 @@ def test_what_came_before_it_broke_is_not_asked_for_again() -> None:
     assert memory.asked == [(0, 8), (4, 4)]
 
 
-def test_only_what_was_read_lately_is_kept() -> None:
+def test_a_pack_that_is_asked_for_often_is_asked_for_in_longer_runs() -> None:
+    """Here and there, in no order: all of it has come after some twenty requests, each block once."""
     memory = Memory()
-    with opened(memory, longest=1) as blocks:
-        for number in (*range(0, 90, 2), 0):
-            read(blocks, number * BLOCK, 10)
-        assert len(blocks._blocks) == 32
-    assert memory.asked.count((0, 1)) == 2
+    places = list(range(0, len(DATA), 10))
+    random.Random(3).shuffle(places)
+    with opened(memory) as blocks:
+        for start in places:
+            read(blocks, start, min(10, len(DATA) - start))
+    assert [count for _, count in memory.asked[:4]] == [1, 1, 1, 1]
+    assert sum(count for _, count in memory.asked) == 101
+    assert len(memory.asked) < 40
+
+
+def test_packs_beyond_a_limit_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flakeship.caches.packs.blocks._KEPT", 3 * len(DATA))
+    memory = Memory()
+    with opened(memory) as blocks:
+        first = blocks.frame(PACK, len(DATA), 0, 10)
+        for number in range(4):
+            other = digest_of(b"%d" % number)
+            assert b"".join(blocks.frame(other, len(DATA), 0, 10).pieces()) == DATA[:10]
+        assert len(blocks._packs) == 3
+        assert b"".join(first.pieces()) == DATA[:10], "but stay for who has begun to read"
 
 
 def test_silence_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,34 +1,36 @@
-"""Packs read in blocks: what lies behind a frame is fetched with it where others were read before, and once for all who wait.
+"""Packs as they are read: each block of one is fetched once, into a file, with more behind it the more of the pack is asked for.
 
 docs/decisions.md#the-read-ahead-of-a-pack-grows
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from flakeship.caches.packs.repository import GoneError, Repository
 from flakeship.http.errors import WireError
 from flakeship.image.model import Digest
-from flakeship.image.stream import Reader, read_full
+from flakeship.image.stream import Reader, Stream, read_full
 
 BLOCK: Final = 1024 * 1024
 """Bytes of a block, the least that is fetched."""
 
 _LONGEST_RUN: Final = 8
-"""Blocks that one request asks for, unless a single frame needs more. A pack that is read on doubles from one."""
+"""Blocks that one request asks for at most, unless a single frame needs more."""
 
-_KEPT: Final = 32
-"""Blocks that are kept, with those that are on their way."""
+_SHORT_RUNS: Final = 4
+"""Requests for one pack, here and there, after which the next ones are for twice as many blocks."""
+
+_KEPT: Final = 1024**3
+"""Bytes of packs whose files are kept. Beyond them the pack that was used longest ago is forgotten."""
 
 _AT_ONCE: Final = 4
 _TRIES: Final = 3
@@ -41,8 +43,68 @@ class LateError(GoneError):
     """What was asked for did not come in time."""
 
 
+class _Pack:
+    """A pack of which some blocks are in a file without a name. It is closed when nobody reads from it any more."""
+
+    def __init__(self, digest: Digest, size: int, folder: Path) -> None:
+        self.digest, self.size = digest, size
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - it outlives this block
+        self.blocks: dict[int, Future[None]] = {}
+        self.behind, self.run, self.requests = -1, 0, 0
+        """The block behind the last run, how many that run had, and how many runs there were."""
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def write(self, data: bytes, place: int) -> None:
+        """Write all of it, or OSError."""
+        while data:
+            count = os.pwrite(self._file.fileno(), data, place)
+            data, place = data[count:], place + count
+
+    def read(self, place: int, size: int) -> bytes:
+        """Return these bytes, which have come."""
+        return os.pread(self._file.fileno(), size, place)
+
+
+class Frame:
+    """A part of a pack. `pieces` waits for what has not come; `open` is for when all of it has."""
+
+    def __init__(self, blocks: Blocks, pack: _Pack, start: int, length: int) -> None:
+        self._blocks, self._pack, self._start, self._length = blocks, pack, start, length
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes as they come, a block at most at a time. Raises what the repository raises, and LateError."""
+        place, end = self._start, self._start + self._length
+        while place < end:
+            ready = self._blocks.wait_for(self._pack, place, end)
+            size = min(ready, end) - place
+            yield self._pack.read(place, size)
+            place += size
+
+    def open(self) -> Reader:
+        """Return a stream of them."""
+        return _Section(self._pack, self._start, self._length)
+
+    def forget(self) -> None:
+        """Fetch them anew when they are asked for again."""
+        self._blocks.forget(self._pack, self._start, self._start + self._length)
+
+
+class _Section(Stream):
+    def __init__(self, pack: _Pack, place: int, length: int) -> None:
+        super().__init__()
+        self._pack, self._place, self._left = pack, place, length
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._pack.read(self._place, wanted)
+        self._place, self._left = self._place + len(data), self._left - len(data)
+        return data
+
+
 class Blocks:
-    """The packs of one repository. `folder` takes the packs of one that gives no parts of a blob."""
+    """The packs of one repository. `folder` takes what is fetched of them, in files without names."""
 
     def __init__(
         self, repository: Repository, folder: Path, *, block: int = BLOCK, longest: int = _LONGEST_RUN
@@ -50,150 +112,130 @@ class Blocks:
         self._repository, self._folder = repository, folder
         self._block, self._longest = block, longest
         self._lock = threading.Lock()
-        self._blocks: OrderedDict[tuple[Digest, int], Future[bytes]] = OrderedDict()
-        self._runs: dict[Digest, tuple[int, int]] = {}
-        """Of each pack the block behind the last run, and how many blocks that run had."""
+        self._packs: OrderedDict[Digest, _Pack] = OrderedDict()
         self._pool = ThreadPoolExecutor(_AT_ONCE, "flakeship-cache")
-        self._wholes: dict[Digest, Future[Path]] = {}
         self._takes_parts = True
         self._moved = time.monotonic()
 
     def close(self) -> None:
-        """Wait for nothing, and remove what was fetched whole."""
+        """Wait for nothing, and forget all packs."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for whole in self._wholes.values():
-            if whole.done() and not whole.cancelled() and not whole.exception():
-                whole.result().unlink(missing_ok=True)
+        self._packs.clear()
 
-    def pieces(self, pack: Digest, size: int, start: int, length: int) -> Iterator[bytes]:
-        """Yield `length` bytes from `start` on of a pack of `size` bytes, in pieces of a block at most.
+    def frame(self, digest: Digest, size: int, start: int, length: int) -> Frame:
+        """Return `length` bytes from `start` on of a pack of `size` bytes. OSError where no file can be made."""
+        with self._lock:
+            pack = self._packs.pop(digest, None) or _Pack(digest, size, self._folder)
+            self._packs[digest] = pack
+            while len(self._packs) > 1 and sum(each.size for each in self._packs.values()) > _KEPT:
+                self._packs.popitem(last=False)
+        return Frame(self, pack, start, length)
 
-        Raises what the repository raises, and LateError.
-        """
-        first, last = start // self._block, (start + length - 1) // self._block
-        for number in range(first, last + 1):
-            ahead = min(last, number + self._longest - 1)
-            data = self._result(self._asked(pack, size, number, ahead))
-            begin = max(start - number * self._block, 0)
-            end = min(start + length - number * self._block, self._block)
-            yield data if (begin, end) == (0, len(data)) else data[begin:end]
+    def wait_for(self, pack: _Pack, place: int, end: int) -> int:
+        """Wait for the block at `place`, and return where it ends. Up to `end` all will be needed."""
+        number = place // self._block
+        with self._lock:
+            asked = pack.blocks.get(number)
+            if asked is None or (asked.done() and asked.exception()):
+                asked = self._ask(pack, number, (end - 1) // self._block)
+        self._wait(asked)
+        return min((number + 1) * self._block, pack.size)
 
-    def forget(self, pack: Digest, start: int, length: int) -> None:
+    def forget(self, pack: _Pack, start: int, end: int) -> None:
         """Fetch these bytes anew when they are asked for again."""
         with self._lock:
-            for number in range(start // self._block, (start + length - 1) // self._block + 1):
-                self._blocks.pop((pack, number), None)
+            for number in range(start // self._block, (end - 1) // self._block + 1):
+                pack.blocks.pop(number, None)
 
-    def _asked(self, pack: Digest, size: int, number: int, needed: int) -> Future[bytes]:
-        """Return what will be the block of this number. The blocks up to `needed` are needed next."""
-        with self._lock:
-            found = self._blocks.get((pack, number))
-            if found and not (found.done() and found.exception()):
-                self._blocks.move_to_end((pack, number))
-                return found
-            numbers = self._run(pack, size, number, needed)
-            run: list[Future[bytes]] = [Future() for _ in numbers]
-            for each, asked in zip(numbers, run, strict=True):
-                self._blocks[pack, each] = asked
-            while len(self._blocks) > max(_KEPT, len(run)):
-                self._blocks.popitem(last=False)
-            self._pool.submit(self._fetch, pack, size, numbers.start, run)
-            return self._blocks[pack, number]
+    def _ask(self, pack: _Pack, number: int, needed: int) -> Future[None]:
+        """Begin to fetch a block, with others. The caller holds the lock."""
+        count = -(-pack.size // self._block)
+        wanted = self._run(pack, number, needed, count) if self._takes_parts else range(count)
+        run: dict[int, Future[None]] = {}
+        for each in wanted:
+            there = pack.blocks.get(each)
+            if there is None or (there.done() and there.exception()):
+                run[each] = pack.blocks[each] = Future()
+        self._pool.submit(self._fetch, pack, run)
+        return run[number]
 
-    def _run(self, pack: Digest, size: int, number: int, needed: int) -> range:
-        """Return the blocks to ask for: more each time that a pack is read on where the last run ended."""
-        begin, (behind, length) = number, self._runs.get(pack, (-1, 0))
-        if behind <= number <= behind + length:
-            begin, length = behind, min(2 * length, self._longest)
+    def _run(self, pack: _Pack, number: int, needed: int, count: int) -> range:
+        """Return the blocks to ask for. A pack that is read on is read on in longer runs, and so is one that is asked for often."""
+        begin = number
+        if pack.behind <= number <= pack.behind + pack.run:
+            begin, pack.run = pack.behind, min(2 * pack.run, self._longest)
         else:
-            length = 1
-        end = min(max(begin + length, needed + 1), (size - 1) // self._block + 1)
-        there = (each for each in range(number + 1, end) if (pack, each) in self._blocks)
-        end = next(there, end)
-        self._runs[pack] = (end, length)
+            pack.run = min(1 << pack.requests // _SHORT_RUNS, self._longest)
+        pack.requests += 1
+        end = min(max(begin + pack.run, min(needed + 1, number + self._longest)), count)
+        begin = next((each + 1 for each in range(number - 1, begin - 1, -1) if each in pack.blocks), begin)
+        end = next((each for each in range(number + 1, end) if each in pack.blocks), end)
+        pack.behind = end
         return range(begin, end)
 
-    def _fetch(self, pack: Digest, size: int, number: int, run: Sequence[Future[bytes]]) -> None:
-        """Fetch blocks from `number` on, each of which can be read as soon as it has come."""
-        done = tries = 0
-        while done < len(run):
-            start = (number + done) * self._block
-            end = min((number + len(run)) * self._block, size)
+    def _fetch(self, pack: _Pack, run: dict[int, Future[None]]) -> None:
+        """Fetch a run, each block of which can be read as soon as it has come."""
+        tries = 0
+        while left := [number for number, asked in run.items() if not asked.done()]:
             try:
-                with self._stream(pack, start, end - start) as reader:
-                    for asked in run[done:]:
-                        wanted = min(self._block, size - (number + done) * self._block)
-                        data = b"".join(self._passing(reader, wanted))
-                        if len(data) != wanted:
-                            raise GoneError(f"{pack[:19]} is shorter than the root says")
-                        asked.set_result(data)
-                        done, tries = done + 1, 0
+                if not self._fetched_as_part(pack, run, left):
+                    self._takes_parts = False
+                    self._fetch_whole(pack, run)
             except BaseException as error:  # noqa: BLE001 - it is raised by who waits
-                tries += 1
+                came = left != [number for number, asked in run.items() if not asked.done()]
+                tries = 1 if came else tries + 1
                 if not (isinstance(error, WireError) and error.transient) or tries == _TRIES:
-                    for asked in run[done:]:
-                        asked.set_exception(error)
-                    return
+                    for asked in run.values():
+                        if not asked.done():
+                            asked.set_exception(error)
 
-    @contextlib.contextmanager
-    def _stream(self, pack: Digest, start: int, length: int) -> Iterator[Reader]:
-        if self._takes_parts:
-            with self._repository.part(pack, start, length) as reader:
-                if reader is not None:
-                    yield reader
-                    return
-            self._takes_parts = False
-        with self._whole(pack).open("rb") as file:
-            file.seek(start)
-            yield file
+    def _fetched_as_part(self, pack: _Pack, run: dict[int, Future[None]], left: list[int]) -> bool:
+        if not self._takes_parts:
+            return False
+        start, end = left[0] * self._block, min((left[-1] + 1) * self._block, pack.size)
+        with self._repository.part(pack.digest, start, end - start) as reader:
+            if reader is None:
+                return False
+            for number in left:
+                self._take(pack, number, reader, run)
+        return True
 
-    def _whole(self, pack: Digest) -> Path:
-        """Return a file with the whole pack, which is fetched once."""
+    def _fetch_whole(self, pack: _Pack, run: dict[int, Future[None]]) -> None:
         with self._lock:
-            found = self._wholes.get(pack)
-            if mine := found is None:
-                found = self._wholes[pack] = Future()
-        if mine:
-            try:
-                found.set_result(self._fetched(pack))
-            except BaseException as error:
-                found.set_exception(error)
-                raise
-        return found.result()
+            for number in range(-(-pack.size // self._block)):
+                if number not in pack.blocks:
+                    run[number] = pack.blocks[number] = Future()
+        with self._repository.whole(pack.digest) as reader:
+            for number in range(-(-pack.size // self._block)):
+                self._take(pack, number, reader, run)
 
-    def _fetched(self, pack: Digest) -> Path:
-        handle, name = tempfile.mkstemp(prefix="pack-", dir=self._folder)
-        path = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file, self._repository.whole(pack) as reader:
-                for data in self._passing(reader):
-                    file.write(data)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return path
-
-    def _passing(self, reader: Reader, size: int = 1 << 62) -> Iterator[bytes]:
-        while size and (data := read_full(reader, min(size, _PIECE))):
+    def _take(self, pack: _Pack, number: int, reader: Reader, run: dict[int, Future[None]]) -> None:
+        """Read one block, and write it if it is one of the run."""
+        place = number * self._block
+        left = min(self._block, pack.size - place)
+        asked = run.get(number)
+        wanted = asked is not None and not asked.done()
+        while left:
+            data = read_full(reader, min(left, _PIECE))
+            if not data:
+                raise GoneError(f"{pack.digest[:19]} is shorter than the root says")
             self._moved = time.monotonic()
-            size -= len(data)
-            yield data
+            if wanted:
+                pack.write(data, place)
+            place, left = place + len(data), left - len(data)
+        if asked and wanted:
+            asked.set_result(None)
 
-    def _result(self, asked: Future[bytes]) -> bytes:
+    def _wait(self, asked: Future[None]) -> None:
         """Wait as long as anything comes: of a slow line many blocks may have to share."""
         begun = time.monotonic()
         while True:
             try:
-                return asked.result(0.5)
+                asked.result(0.5)
             except TimeoutError as error:
                 if asked.done() and asked.exception() is error:
                     raise
                 if time.monotonic() - max(begun, self._moved) > PATIENCE:
                     raise LateError(f"it did not answer within {PATIENCE:g} seconds") from None
-
-
-@contextlib.contextmanager
-def spool(folder: Path) -> Iterator[IO[bytes]]:
-    """A file without a name, for the block."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        yield file
+            else:
+                return

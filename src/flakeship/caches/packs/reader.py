@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import IO, Final, TypeVar
+from typing import Final, TypeVar
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry
-from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError, spool
+from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError
 from flakeship.caches.packs.index import Held, Index
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import Root, is_root
@@ -26,8 +25,7 @@ from flakeship.image.stream import Reader
 _MOST_ROOTS: Final = 8
 """Roots of other attributes that are read where neither of the two that were named is there."""
 
-IN_MEMORY: Final = 16 * 1024 * 1024
-"""Bytes of frames that are held in memory at a time. What has no room there goes through a file."""
+_TRIES: Final = 2
 
 
 class PackCache:
@@ -53,7 +51,6 @@ class PackCache:
         }
         self._blocks = Blocks(repository, folder)
         self._lock = threading.Lock()
-        self._room = IN_MEMORY
         self._signed: dict[str, bool] = {}
         self._told: set[str] = set()
         self._dead = False
@@ -112,49 +109,28 @@ class PackCache:
         line = self._line(entry.hash_part)
         if not line or line.entry.frame != entry.frame:
             return None
-        scope = contextlib.ExitStack()
         try:
-            reader = scope.enter_context(self._checked(line, again=True))
+            reader = self._checked(line)
         except Exception as error:  # noqa: BLE001 - the build goes on without what the cache can't give
-            scope.close()
             self._failed(line, error)
             return None
         self.used.add(entry.hash_part)
-        return _Opened(reader, scope)
+        return reader
 
-    @contextlib.contextmanager
-    def _checked(self, line: Held, *, again: bool) -> Iterator[Reader]:
-        size = line.entry.frame_size
-        with self._place(size) as file:
-            hasher = hashlib.sha256()
-            for piece in self._blocks.pieces(line.pack, self._sizes[line.pack], line.offset, size):
+    def _checked(self, line: Held) -> Reader:
+        """Return a frame that was compared with its hash. RejectedError if it is another one, also when it is fetched anew."""
+        size = self._sizes[line.pack]
+        for _ in range(_TRIES):
+            frame, hasher = (
+                self._blocks.frame(line.pack, size, line.offset, line.entry.frame_size),
+                hashlib.sha256(),
+            )
+            for piece in frame.pieces():
                 hasher.update(piece)
-                file.write(piece)
             if hasher.digest() == line.entry.frame:
-                file.seek(0)
-                yield file
-                return
-        self._blocks.forget(line.pack, line.offset, size)
-        if not again:
-            raise RejectedError(f"{line.entry.path} is not what the index says", hint=_ANEW)
-        with self._checked(line, again=False) as reader:  # it may have been damaged on its way
-            yield reader
-
-    @contextlib.contextmanager
-    def _place(self, size: int) -> Iterator[IO[bytes]]:
-        """Yield a file for so many bytes, in memory as long as there is room."""
-        with self._lock:
-            if fits := size <= self._room:
-                self._room -= size
-        if not fits:
-            with spool(self._folder) as file:
-                yield file
-            return
-        try:
-            yield io.BytesIO()
-        finally:
-            with self._lock:
-                self._room += size
+                return frame.open()
+            frame.forget()  # it may have been damaged on its way
+        raise RejectedError(f"{line.entry.path} is not what the index says", hint=_ANEW)
 
     def _failed(self, line: Held, error: Exception) -> None:
         why = error.message if isinstance(error, Error) else str(error) or type(error).__name__
@@ -197,19 +173,6 @@ class PackCache:
 _ANEW: Final = "run `flakeship cache verify`, which lists all of them; this build writes them anew"
 _KEEP: Final = "let nothing but flakeship remove blobs of that repository; the next build fills it anew"
 _WITHOUT: Final = "the build goes on without it"
-
-
-class _Opened(contextlib.AbstractContextManager[Reader]):
-    """A reader that is open already, and closed with the block."""
-
-    def __init__(self, reader: Reader, scope: contextlib.ExitStack) -> None:
-        self._reader, self._scope = reader, scope
-
-    def __enter__(self) -> Reader:
-        return self._reader
-
-    def __exit__(self, *_: object) -> None:
-        self._scope.close()
 
 
 def open_cache(
