@@ -71,7 +71,8 @@ def test_an_empty_place_is_an_empty_cache(repository: Repository, scene: Scene) 
     assert not scene.warnings
 
 
-def test_what_is_not_used_for_days_goes_and_what_is_used_stays(repository: Repository, scene: Scene) -> None:
+def test_what_is_not_used_for_days_goes_and_what_is_used_stays(scene: Scene) -> None:
+    repository = scene.layout()
     old, lasting = some_paths(2, seed="a"), some_paths(2, seed="b")
     scene.write(repository, old)
     scene.write(repository, lasting)
@@ -86,7 +87,8 @@ def test_what_is_not_used_for_days_goes_and_what_is_used_stays(repository: Repos
     assert len(found.roots[0].manifest.packs) == 2
 
 
-def test_a_root_keeps_within_its_size(repository: Repository, scene: Scene) -> None:
+def test_a_root_keeps_within_its_size(scene: Scene) -> None:
+    repository = scene.layout()
     for number in range(4):
         scene.now += 60
         scene.write(repository, some_paths(1, size=100_000, seed=str(number)), size=250_000)

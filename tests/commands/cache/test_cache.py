@@ -74,8 +74,8 @@ def test_roots_are_listed(place: tuple[Repository, str], scene: Scene) -> None:
     assert lines[1].endswith("used 1 h ago, the oldest path 1 h ago")
 
 
-def test_what_is_whole_is_verified(place: tuple[Repository, str], scene: Scene) -> None:
-    repository, named = place
+def test_what_is_whole_is_verified(scene: Scene) -> None:
+    repository, named = scene.layout(), "oci:layout"
     scene.write(repository, some_paths(3))
     scene.write(repository, some_paths(2, seed="b"))
     found = document(scene, "verify", "--nix-cache", named)
@@ -121,8 +121,8 @@ def test_half_empty_packs_are_written_anew(place: tuple[Repository, str], scene:
     assert holds(scene.cache(repository), paths) == list(kept)
 
 
-def test_many_small_packs_are_joined(place: tuple[Repository, str], scene: Scene) -> None:
-    repository, named = place
+def test_many_small_packs_are_joined(scene: Scene) -> None:
+    repository, named = scene.layout(), "oci:layout"
     every = {}
     for number in range(10):
         paths = some_paths(1, seed=str(number))
