@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import random
 from typing import Any
 
 import pytest
@@ -24,7 +26,9 @@ from flakeship.caches.packs.index import (
     touched,
     without,
 )
+from flakeship.caches.packs.manifest import INDEX_TYPE, decode_manifest
 from flakeship.image.model import Digest, digest_of
+from tests.faults.fuzzing.mutation import mutated_json
 
 PACKS = [digest_of(str(number).encode()) for number in range(4)]
 SIZE = 1000
@@ -191,3 +195,26 @@ def test_a_line_that_is_none_is_refused(change: dict[str, Any]) -> None:
 def test_an_index_that_is_none_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
         decode(data, [(PACKS[0], SIZE)])
+
+
+@given(st.randoms(use_true_random=False))
+def test_whatever_is_changed_is_read_or_refused(chance: random.Random) -> None:
+    """By the changes that fuzzing makes. What is read has nothing but store paths within its packs."""
+    changed = mutated_json(
+        LINE | {"refs": [name_of(2)], "deriver": name_of(3), "sigs": ["a:b"], "ca": "x"}, chance
+    )
+    with contextlib.suppress(ValueError):
+        index = decode(written({"version": 1}, LINE, raw=changed + b"\n"), [(PACKS[0], SIZE)])
+        for part, line in index.held.items():
+            assert part == line.entry.hash_part
+            assert line.offset + line.entry.frame_size <= SIZE
+            assert encode(index)
+
+
+@given(st.randoms(use_true_random=False))
+def test_whatever_a_manifest_says_is_read_or_refused(chance: random.Random) -> None:
+    layers = [{"mediaType": INDEX_TYPE, "digest": PACKS[0], "size": 9}] * 2
+    with contextlib.suppress(ValueError):
+        decode_manifest(
+            mutated_json({"schemaVersion": 2, "layers": layers, "annotations": {"a": "b"}}, chance)
+        )

@@ -79,7 +79,7 @@ def decode_manifest(data: bytes) -> RootManifest:
         raise ValueError("its index is too large")
     annotations = document.get("annotations") or {}
     if not isinstance(annotations, dict):
-        raise ValueError("its annotations are none")  # noqa: TRY004 - bad data, not a bug
+        raise ValueError("its annotations are no object")  # noqa: TRY004 - bad data, not a bug
     return RootManifest(index, tuple(packs), {str(key): str(value) for key, value in annotations.items()})
 
 

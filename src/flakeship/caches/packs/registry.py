@@ -100,7 +100,6 @@ class RegistryRepository:
             yield found
 
     def _part(self, digest: Digest, start: int, length: int, scope: ExitStack) -> io.RawIOBase | None:
-        # docs/decisions.md#the-cache-in-a-registry-is-packs
         place = self._places.get(digest, "")
         if place:
             try:

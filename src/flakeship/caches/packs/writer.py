@@ -226,6 +226,7 @@ class PackWriter:
             self._stop(error if isinstance(error, Error) else Error(f"{type(error).__name__}: {error}"))
         return None
 
+    # docs/decisions.md#a-root-is-merged-and-not-locked
     def _write(self, own: Index, used: Collection[str], damaged: set[str], gone: set[Digest]) -> Written:
         for _ in range(_TRIES):
             whole, there = self._merged(own, used, damaged, gone)
