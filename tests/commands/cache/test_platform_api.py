@@ -81,10 +81,31 @@ def test_github_removes_the_version_with_the_tag(api: Any, session: Transport, k
         CACHE, session=session, environ={"GITHUB_API_URL": api.url}, github_token="secret"
     )
     assert remove
-    remove(TAG)
+    remove.tag(TAG)
     method, path, headers = api.asked[-1]
     assert (method, path, headers["Authorization"]) == ("DELETE", f"{kind}/me/{VERSIONS}/8", "Bearer secret")
     assert [asked for asked, *_ in api.asked].count("DELETE") == 1
+
+
+def test_github_removes_what_has_no_tag(api: Any, session: Transport) -> None:
+    api.pages = {f"users/me/{VERSIONS}": [[version(1), version(2, TAG), version(3)]]}
+    remove = removal_by_platform(
+        CACHE, session=session, environ={"GITHUB_API_URL": api.url}, github_token="secret"
+    )
+    assert remove
+    assert remove.untagged() == 2
+    deleted = [path.rpartition("/")[2] for method, path, _ in api.asked if method == "DELETE"]
+    assert deleted == ["1", "3"]
+
+
+def test_an_answer_that_is_something_else(api: Any, session: Transport) -> None:
+    api.pages = {f"orgs/me/{VERSIONS}": [[{"id": "x"}]]}
+    remove = removal_by_platform(
+        CACHE, session=session, environ={"GITHUB_API_URL": api.url}, github_token="secret"
+    )
+    assert remove
+    with pytest.raises(NotAllowedError, match="list of the versions of me/app/nix-cache lacks"):
+        remove.untagged()
 
 
 def test_gitlab_removes_the_tag(api: Any, session: Transport) -> None:
@@ -100,7 +121,7 @@ def test_gitlab_removes_the_tag(api: Any, session: Transport) -> None:
     }
     remove = removal_by_platform(cache, session=session, environ=environ, github_token="")
     assert remove
-    remove(TAG)
+    remove.tag(TAG)
     method, path, headers = api.asked[-1]
     assert (method, path) == ("DELETE", f"projects/5/registry/repositories/4/tags/{TAG}")
     assert headers["JOB-TOKEN"] == "job"
@@ -109,8 +130,8 @@ def test_gitlab_removes_the_tag(api: Any, session: Transport) -> None:
 @pytest.mark.parametrize(
     ("pages", "refusals", "reason"),
     [
-        ({f"orgs/me/{VERSIONS}": [[version(1)]]}, {}, "answered 404"),
-        ({f"orgs/me/{VERSIONS}": [[version(1, TAG)]]}, {"DELETE": 403}, "answered 4"),
+        ({f"orgs/me/{VERSIONS}": [[version(1)]]}, {}, "has no version of me/app/nix-cache with the tag"),
+        ({f"orgs/me/{VERSIONS}": [[version(1, TAG)]]}, {"DELETE": 403}, "answered 403 to DELETE orgs/me/"),
         ({}, {}, "answered 404 to GET users/me/"),
     ],
 )
@@ -123,7 +144,7 @@ def test_a_refusal_says_what_was_asked(
     )
     assert remove
     with pytest.raises(NotAllowedError, match=reason) as caught:
-        remove(TAG)
+        remove.tag(TAG)
     assert "secret" not in str(caught.value)
 
 

@@ -136,7 +136,7 @@ class LayoutRepository:
                     freed += info.st_size
         return freed
 
-    def end(self, seconds: float) -> None:
+    def end(self) -> None:
         """Nothing is left half written here."""
 
     def _entries(self) -> Sequence[dict[str, dict[str, str]]]:

@@ -11,7 +11,6 @@ from typing import BinaryIO, Final, TypeVar
 from flakeship import events
 from flakeship.caches.packs.repository import GoneError
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
-from flakeship.destinations.registry.sessions import Grace
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.http.errors import WireError
 from flakeship.http.retry import RetryPolicy
@@ -166,9 +165,12 @@ class RegistryRepository:
         """Nothing here: a registry's own collection removes what no tag leads to."""
         return 0
 
-    def end(self, seconds: float) -> None:
-        """Give up, within so many seconds, what is being uploaded."""
-        self._uploads.finish_end(Grace(seconds / 2, seconds))
+    def end(self) -> None:
+        """Begin no further upload, and cancel the sessions of those that wait for another try. Returns at once.
+
+        What is being sent is not cut off: the connections are those of the run, whose image may be on its way.
+        """
+        self._uploads.begin_end()
 
     def _reading(self, action: Callable[[], T], verb: str) -> T:
         try:

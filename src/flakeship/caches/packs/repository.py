@@ -82,8 +82,8 @@ class Repository(Protocol):
         """Remove what no tag leads to, if that is ours to do; return the bytes that this freed."""
         ...
 
-    def end(self, seconds: float) -> None:
-        """Give up, within so many seconds, what is being uploaded."""
+    def end(self) -> None:
+        """Begin no further upload, and let those that wait for another try go. Returns at once."""
         ...
 
 

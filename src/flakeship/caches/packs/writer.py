@@ -182,15 +182,15 @@ class PackWriter:
         if late:
             self._stop(ResourceError(f"{len(late)} of its packs were not sent in time", hint=_LATE))
             with contextlib.suppress(Error):
-                self._repository.end(max(0.0, min(1.0, deadline - time.monotonic())))
+                self._repository.end()
         self._close()
         return written
 
-    def abandon(self, seconds: float) -> None:
-        """Leave what was there, and give up within so many seconds what is being sent."""
+    def abandon(self) -> None:
+        """Leave what was there, and begin to give up what is being sent."""
         self._stopped = self._stopped or Error("the run ends")
         with contextlib.suppress(Error):
-            self._repository.end(seconds)
+            self._repository.end()
         self._close()
 
     def _close(self) -> None:

@@ -13,7 +13,7 @@ from flakeship.caches.packs.root import is_root
 from flakeship.caches.packs.verifying import verify
 from flakeship.caches.place import LayoutPlace, NixCache, RegistryPlace, parse_nix_cache
 from flakeship.ci.platforms import current_platform
-from flakeship.commands.cache.platform_api import removal_by_platform
+from flakeship.commands.cache.platform_api import Removal, removal_by_platform
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import Error, NotAllowedError, RejectedError, UsageError
@@ -117,7 +117,28 @@ def _prune(repository: Repository, cache: NixCache, settings: Settings, run_: Ru
         remove=lambda tag: _remove(tag, repository, cache, settings, run_),
         emit=run_.emit,
     )
+    platform = _platform(cache, settings, run_)
+    if platform and all(map(is_root, repository.tags())):
+        try:
+            if count := platform.untagged():
+                run_.emit(
+                    events.Notice(f"removed {counted(count, 'version')} of {repository.name} without a tag")
+                )
+        except NotAllowedError as error:
+            run_.emit(events.Warned(f"versions without a tag are left: {error.message}", hint=error.hint))
     return (pruned_json if settings.json else pruned_text)(repository.name, done)
+
+
+def _platform(cache: NixCache, settings: Settings, run_: Run) -> Removal | None:
+    """Return the API that the registry's platform has for removals, if there is one and a token for it."""
+    if not isinstance(cache.place, RegistryPlace):
+        return None
+    return removal_by_platform(
+        cache.place.reference or cache.place.beside(_image(settings, run_)),
+        session=run_.connections.session,
+        environ=run_.runtime.environ,
+        github_token=settings.github_token,
+    )
 
 
 def _remove(tag: str, repository: Repository, cache: NixCache, settings: Settings, run_: Run) -> None:
@@ -126,18 +147,10 @@ def _remove(tag: str, repository: Repository, cache: NixCache, settings: Setting
         repository.delete(tag)
     except NotAllowedError as error:
         run_.emit(events.Detail(error.message))
-        if not isinstance(cache.place, RegistryPlace):
+        platform = _platform(cache, settings, run_)
+        if platform is None:
             raise
-        reference = cache.place.reference or cache.place.beside(_image(settings, run_))
-        by_platform = removal_by_platform(
-            reference,
-            session=run_.connections.session,
-            environ=run_.runtime.environ,
-            github_token=settings.github_token,
-        )
-        if by_platform is None:
-            raise
-        by_platform(tag)
+        platform.tag(tag)
 
 
 def _verify(repository: Repository, cache: NixCache, settings: Settings, run_: Run) -> str:

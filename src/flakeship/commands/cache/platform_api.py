@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,45 +24,77 @@ _HINT: Final = (
 Ask = Callable[[str, str], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a platform removes of a repository: a tag, and all versions without one. Both raise NotAllowedError if it refuses.
+
+    `untagged` returns how many there were: GitLab removes them by itself, and GitHub keeps them for ever.
+    """
+
+    tag: Callable[[str], None]
+    untagged: Callable[[], int] = lambda: 0
+
+
 def removal_by_platform(
     reference: Reference, *, session: Transport, environ: Mapping[str, str], github_token: str
-) -> Callable[[str], None] | None:
-    """Return what removes a tag of this repository; None where no platform with a token is known for it.
-
-    It raises NotAllowedError if the platform refuses.
-    """
+) -> Removal | None:
+    """Return what removes things of this repository; None where no platform with a token is known for it."""
     if reference.registry == _GITHUB and github_token:
         base = environ.get("GITHUB_API_URL") or "https://api.github.com"
         headers = {"Authorization": f"Bearer {github_token}", "Accept": "application/vnd.github+json"}
-        return partial(_remove_from_github, partial(_asked, session, base, headers), reference.repository)
+        package = _GithubPackage(partial(_asked, session, base, headers), reference.repository)
+        return Removal(package.remove, package.remove_untagged)
     api, token = environ.get("CI_API_V4_URL", ""), environ.get("CI_JOB_TOKEN", "")
     if api and token and reference.registry == environ.get("CI_REGISTRY", ""):
-        project = environ.get("CI_PROJECT_ID", "")
+        project = quote(environ.get("CI_PROJECT_ID", ""), safe="")
         ask = partial(_asked, session, api, {"JOB-TOKEN": token})
-        return partial(
-            _remove_from_gitlab, ask, f"projects/{quote(project, safe='')}/registry/repositories", reference
-        )
+        path = f"projects/{project}/registry/repositories"
+        return Removal(partial(_remove_from_gitlab, ask, path, reference))
     return None
 
 
-def _remove_from_github(ask: Ask, repository: str, tag: str) -> None:
-    """Delete the version of the package that has the tag.
+class _GithubPackage:
+    """A container package: https://docs.github.com/rest/packages/packages."""
 
-    https://docs.github.com/rest/packages/packages#delete-a-package-version-for-an-organization
-    """
-    owner, _, name = repository.partition("/")
-    refused: NotAllowedError | None = None
-    for kind in ("orgs", "users"):
-        path = f"{kind}/{quote(owner, safe='')}/packages/container/{quote(name, safe='')}/versions"
-        try:
-            for version in _listed(ask, path):
-                container = (version.get("metadata") or {}).get("container") or {}
-                if tag in (container.get("tags") or []):
-                    ask("DELETE", f"{path}/{int(version['id'])}")
-                    return
-        except NotAllowedError as error:  # the owner is of the other kind
-            refused = error
-    raise refused or NotAllowedError(f"GitHub has no version of {repository} with the tag {tag}", hint=_HINT)
+    def __init__(self, ask: Ask, repository: str) -> None:
+        self._ask, self._repository = ask, repository
+
+    def remove(self, tag: str) -> None:
+        """Delete the version that has the tag."""
+        path, versions = self._versions()
+        for number, tags in versions:
+            if tag in tags:
+                self._ask("DELETE", f"{path}/{number}")
+                return
+        raise NotAllowedError(f"GitHub has no version of {self._repository} with the tag {tag}", hint=_HINT)
+
+    def remove_untagged(self) -> int:
+        """Delete all versions without a tag: earlier ones of the roots. Return how many there were."""
+        path, versions = self._versions()
+        numbers = [number for number, tags in versions if not tags]
+        for number in numbers:
+            self._ask("DELETE", f"{path}/{number}")
+        return len(numbers)
+
+    def _versions(self) -> tuple[str, list[tuple[int, list[str]]]]:
+        """Return the path of the versions, and the number and the tags of each. The owner is an organisation or a user."""
+        owner, _, name = self._repository.partition("/")
+        refused: NotAllowedError | None = None
+        for kind in ("orgs", "users"):
+            path = f"{kind}/{quote(owner, safe='')}/packages/container/{quote(name, safe='')}/versions"
+            try:
+                return path, [
+                    (int(version["id"]), version["metadata"]["container"]["tags"])
+                    for version in _listed(self._ask, path)
+                ]
+            except NotAllowedError as error:
+                refused = error
+            except (KeyError, TypeError, ValueError) as error:
+                raise NotAllowedError(
+                    f"GitHub's list of the versions of {self._repository} lacks {error}", hint=_HINT
+                ) from error
+        assert refused
+        raise refused
 
 
 def _remove_from_gitlab(ask: Ask, path: str, reference: Reference, tag: str) -> None:
