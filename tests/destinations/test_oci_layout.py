@@ -18,7 +18,7 @@ import pytest
 
 from flakeship.destinations.archive import file as archive_writer
 from flakeship.destinations.archive.file import ArchiveDestination
-from flakeship.destinations.oci_layout import destination as layout_writer
+from flakeship.destinations.oci_layout import folder as layout_writer
 from flakeship.destinations.oci_layout.destination import LayoutDestination
 from flakeship.destinations.protocol import BlobsUnknownError, Published
 from flakeship.errors import RejectedError, ResourceError, UsageError

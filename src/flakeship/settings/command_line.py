@@ -31,7 +31,7 @@ POSITIONAL: Final = {
     "inspect": "image",
     "completion": "shell",
     "layers": "layers-action",
-    "cache": "cache-action",
+    "cache": "nix-cache-action",
 }
 """The input that a command takes without a flag, and nothing else does."""
 

@@ -115,7 +115,7 @@ class Settings:
         choices=("list", "prune"),
         commands=("layers",),
     )
-    cache_action: str = _what(
+    nix_cache_action: str = _what(
         "choice",
         "What to do: `list` shows the roots of `nix-cache`, `prune` removes what its `days` and `size` do not keep, and "
         "`verify` reads everything and compares it",

@@ -105,7 +105,7 @@ class PackWriter:
                 self.put(frame)
                 return frame.entry
         except OSError as error:
-            self._stop(_of_disk(error, self._folder))
+            self._stop(_told(error, self._folder))
             return None
 
     def put(self, frame: Frame, *, used: int | None = None) -> None:
@@ -140,10 +140,8 @@ class PackWriter:
                     part = entry.hash_part
                     used = self._used.get(part, now)
                     self._new[part] = Held(entry=entry, pack=digest, offset=offset, used=used)
-        except Error as error:
-            self._stop(error)
-        except OSError as error:
-            self._stop(_of_disk(error, self._folder))
+        except Exception as error:  # noqa: BLE001 - a cache never breaks a build
+            self._stop(_told(error, self._folder))
         finally:
             pack.remove()
 
@@ -186,13 +184,6 @@ class PackWriter:
         self._close()
         return written
 
-    def abandon(self) -> None:
-        """Leave what was there, and begin to give up what is being sent."""
-        self._stopped = self._stopped or Error("the run ends")
-        with contextlib.suppress(Error):
-            self._repository.end()
-        self._close()
-
     def _close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
@@ -220,10 +211,8 @@ class PackWriter:
             return done.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             self._stop(ResourceError("its index was not written in time", hint=_LATE))
-        except OSError as error:
-            self._stop(_of_disk(error, self._folder))
         except Exception as error:  # noqa: BLE001 - a cache never breaks a build
-            self._stop(error if isinstance(error, Error) else Error(f"{type(error).__name__}: {error}"))
+            self._stop(_told(error, self._folder))
         return None
 
     # docs/decisions.md#a-root-is-merged-and-not-locked
@@ -308,7 +297,12 @@ class PackWriter:
             )
 
 
-def _of_disk(error: OSError, folder: Path) -> ResourceError:
+def _told(error: Exception, folder: Path) -> Error:
+    """Return an error that can be told: of the folder for temporary files where it is the system's."""
+    if isinstance(error, Error):
+        return error
+    if not isinstance(error, OSError):
+        return ResourceError(f"{type(error).__name__}: {error}", hint=_LATE)
     why = "no space left" if is_disk_full(error) else error.strerror or str(error)
     return ResourceError(
         f"{why} in {folder}", hint="free some space, or set TMPDIR to a folder on a larger disk"

@@ -47,14 +47,14 @@ def run(settings: Settings, runtime: Runtime) -> str:
                 hint="write `--nix-cache docker://REFERENCE`, `--nix-cache oci:DIR`, or `--nix-cache registry` with `--images NAME`; packed layers are listed by `flakeship layers`",
             )
         repository = _opened(cache, settings, run_)
-        return _ACTIONS[settings.cache_action](repository, cache, settings, run_)
+        return _ACTIONS[settings.nix_cache_action](repository, cache, settings, run_)
 
 
 def _opened(cache: NixCache, settings: Settings, run_: Run) -> Repository:
     match cache.place:
         case RegistryPlace() as place:
             reference = place.reference or place.beside(_image(settings, run_))
-            actions = "pull,push,delete" if settings.cache_action == "prune" else "pull"
+            actions = "pull,push,delete" if settings.nix_cache_action == "prune" else "pull"
             return RegistryRepository(run_.connections.client(reference, actions=actions), emit=run_.emit)
         case LayoutPlace(folder):
             if not folder.is_dir():
