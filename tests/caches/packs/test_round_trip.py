@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flakeship.caches.nar_entry import NarCache
 from flakeship.caches.packs.pack import PACK_SIZE, WrongNarError
 from flakeship.caches.packs.repository import Repository, read_root
 from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, path_of, some_paths
@@ -17,6 +18,8 @@ def test_what_was_written_is_read(repository: Repository, scene: Scene) -> None:
     assert written
     assert (written.paths, written.all_paths) == (30, 30)
     cache = scene.cache(repository)
+    served: NarCache = cache  # what the loopback server serves
+    assert served.name == f"the cache {repository.name}"
     assert holds(cache, paths) == list(paths)
     assert cache.used == {info.hash_part for info in paths}
     assert list(repository.tags()) == [MAIN.tag]
