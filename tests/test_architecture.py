@@ -57,6 +57,7 @@ OTHERS = {
     "subprocess": "process",
     "isal": "image",
     "zstandard": "image",
+    "cryptography": "caches",
     "docker": "engines",
     "rich": "report",
     "yaml": "rendering",

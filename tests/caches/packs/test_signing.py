@@ -1,4 +1,4 @@
-"""Signatures are those of Nix and of another implementation, and a path without a valid one is not there."""
+"""Signatures are those of Nix, and a path without a valid one is not there."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flakeship.caches.nar_entry import PathInfo, sha256_of
-from flakeship.caches.packs import ed25519
 from flakeship.caches.packs.signing import PublicKey, SecretKey
 from flakeship.errors import UsageError
 from tests.caches.packs.scene import Scene, holds, some_paths
-
-SEEDS = st.binary(min_size=32, max_size=32)
-TEXTS = st.binary(max_size=200)
 
 
 def secret_key(name: str, seed: bytes) -> SecretKey:
@@ -28,25 +21,6 @@ def secret_key(name: str, seed: bytes) -> SecretKey:
 
 
 MINE, OTHER = secret_key("mine-1", b"1" * 32), secret_key("mine-1", b"2" * 32)
-
-
-@given(SEEDS, TEXTS, st.integers(0, 511))
-def test_another_implementation_gives_the_same(seed: bytes, text: bytes, bit: int) -> None:
-    theirs = Ed25519PrivateKey.from_private_bytes(seed)
-    public = theirs.public_key().public_bytes_raw()
-    signature = ed25519.sign(seed, text)
-    assert (ed25519.public_of(seed), signature) == (public, theirs.sign(text))
-    assert ed25519.is_signature(public, text, signature)
-    assert not ed25519.is_signature(public, text + b"x", signature)
-    wrong = (int.from_bytes(signature, "big") ^ 1 << bit).to_bytes(64, "big")
-    assert not ed25519.is_signature(public, text, wrong)
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"\xff" * 32, b"\2" + bytes(31), b"\1" + bytes(30) + b"\x80"], ids=repr
-)
-def test_bytes_that_are_no_point(data: bytes) -> None:
-    assert not ed25519.is_point(data)
 
 
 @pytest.mark.slow
@@ -91,7 +65,7 @@ def test_only_what_the_key_has_signed_is_there(scene: Scene) -> None:
     assert holds(scene.cache(repository), every) == list(every)
 
 
-@pytest.mark.parametrize("text", ["", "name", "name:", "na me:AAAA", "name:AAAA", f"name:{'/' * 43}="])
+@pytest.mark.parametrize("text", ["", "name", "name:", "na me:AAAA", "name:AAAA", f"name:{'A' * 86}=="])
 def test_a_public_key_that_is_none(text: str) -> None:
     with pytest.raises(UsageError, match="is not a"):
         PublicKey.parse(text)

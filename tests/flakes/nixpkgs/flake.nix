@@ -64,6 +64,7 @@
           python3Packages =
             builtins.mapAttrs (name: version: empty "python3-${name}-${version}") {
               certifi = "2026.1";
+              cryptography = "46.0.3";
               docker = "7.1.0";
               flit-core = "3.12.0";
               isal = "1.7.2";

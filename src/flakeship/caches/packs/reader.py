@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry
@@ -17,10 +17,12 @@ from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError
 from flakeship.caches.packs.index import Held, Index
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import Root, is_root
-from flakeship.caches.packs.signing import PublicKey
 from flakeship.errors import Error, RejectedError, is_disk_full
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader
+
+if TYPE_CHECKING:  # most caches have no key
+    from flakeship.caches.packs.signing import PublicKey
 
 _MOST_ROOTS: Final = 8
 """Roots of other attributes that are read where neither of the two that were named is there."""

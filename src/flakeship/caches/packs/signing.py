@@ -11,17 +11,21 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
 from flakeship.caches.nar_entry import PathInfo
-from flakeship.caches.packs import ed25519
 from flakeship.errors import UsageError
 
 _NAME: Final = re.compile(r"[^\s:]{1,200}")
 _SEED: Final = 32
+_POINT: Final = 32
+"""Bytes of the two halves of a secret key: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.5."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """`name` is what stands before the colon of signatures by it."""
+    """`name` is what stands before the colon of signatures by it; `point` has 32 bytes."""
 
     name: str
     point: bytes
@@ -30,7 +34,7 @@ class PublicKey:
     def parse(cls, text: str) -> PublicKey:
         """Read `NAME:BASE64`. UsageError for anything else."""
         name, data = _split(text)
-        if len(data) != 32 or not ed25519.is_point(data):
+        if len(data) != _POINT:
             raise UsageError(
                 f"{text[:100]!r} is not a public key of a cache",
                 hint="write NAME:BASE64 as `nix key convert-secret-to-public` prints it",
@@ -47,8 +51,11 @@ class PublicKey:
                 data = base64.b64decode(text, validate=True)
             except binascii.Error:
                 continue
-            if ed25519.is_signature(self.point, info.fingerprint.encode(), data):
-                return True
+            try:
+                Ed25519PublicKey.from_public_bytes(self.point).verify(data, info.fingerprint.encode())
+            except InvalidSignature:
+                continue
+            return True
         return False
 
     def __str__(self) -> str:
@@ -69,8 +76,8 @@ class SecretKey:
             name, data = _split(text.strip())
         except UsageError:
             name, data = "", b""
-        if len(data) != 2 * _SEED or ed25519.public_of(data[:_SEED]) != data[_SEED:]:
-            public = " but a public one" if len(data) == _SEED else ""
+        if len(data) != _SEED + _POINT or _public_of(data[:_SEED]) != data[_SEED:]:
+            public = " but a public one" if len(data) == _POINT else ""
             raise UsageError(
                 f"nix-cache-key: the value is not a secret key{public}",
                 hint="give what `nix key generate-secret --key-name NAME` prints",
@@ -80,12 +87,16 @@ class SecretKey:
     @property
     def public(self) -> PublicKey:
         """Return the key that its signatures are checked by."""
-        return PublicKey(self.name, ed25519.public_of(self.seed))
+        return PublicKey(self.name, _public_of(self.seed))
 
     def signature(self, info: PathInfo) -> str:
         """Return the signature of a path, `NAME:BASE64`."""
-        data = ed25519.sign(self.seed, info.fingerprint.encode())
+        data = Ed25519PrivateKey.from_private_bytes(self.seed).sign(info.fingerprint.encode())
         return f"{self.name}:{base64.b64encode(data).decode()}"
+
+
+def _public_of(seed: bytes) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def _split(text: str) -> tuple[str, bytes]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry, PathInfo
@@ -28,10 +28,12 @@ from flakeship.caches.packs.manifest import (
 from flakeship.caches.packs.pack import Frame, Pack, compressed
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import is_root
-from flakeship.caches.packs.signing import SecretKey
 from flakeship.caches.place import Limits
 from flakeship.errors import Error, NotAnImageError, ResourceError, UsageError, is_disk_full
 from flakeship.image.model import Digest, digest_of
+
+if TYPE_CHECKING:  # most caches have no key
+    from flakeship.caches.packs.signing import SecretKey
 
 _UPLOADS: Final = 3
 _TRIES: Final = 3
