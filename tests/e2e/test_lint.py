@@ -134,7 +134,10 @@ def test_what_passes_once_passes_again_and_without_a_build(
         == 2
     )
     before = len(registry.accesses(repository))
-    assert publish(*flags, "--lint", "warn").code == 0
+    # without `strict` no blob is asked for, and what the layers of a package hold is known all the same
+    warned = publish(*flags, "--lint", "warn", "--entrypoint", '["/bin/nothere"]')
+    assert warned.code == 0, warned.stderr
+    assert "lint: program: the image starts '/bin/nothere'" in warned.stderr
     assert (
         len(
             [

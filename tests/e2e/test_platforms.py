@@ -357,13 +357,25 @@ def test_what_can_not_be_is_said_before_anything_is_built(
     ],
 )
 def test_what_is_for_another_platform_is_refused(
-    ship: Ship, registry: Registry, attribute: str, code: int, words: list[str]
+    ship: Ship, registry: Registry, tmp_path: Path, *, attribute: str, code: int, words: list[str]
 ) -> None:
     repository = registry.new_repository()
-    ended = ship(f".#{attribute}", f"{registry.host}/{repository}:1", "--platforms", BOTH)
-    assert ended.code == code, ended.stderr
-    assert [word for word in words if word not in ended.stderr] == [], ended.stderr
+    name = f"{registry.host}/{repository}:1"
+    for flags in [("--platforms", BOTH), ("--platforms", "linux/arm64")][: 1 + (attribute == "wrong")]:
+        # the second time the layer is not read to be packed any more, for it lies in the layer cache
+        ended = ship(f".#{attribute}", name, *flags, "--layer-cache", str(tmp_path / "cache"))
+        assert ended.code == code, ended.stderr
+        assert [word for word in words if word not in ended.stderr] == [], ended.stderr
     assert registry.tags(repository) == []
+
+
+def test_a_layer_that_another_tag_has_is_looked_at(ship: Ship, registry: Registry) -> None:
+    """What `lint: off` has let in is no excuse for what is published beside it, for another platform or with other labels."""
+    name = f"{registry.host}/{registry.new_repository()}"
+    wrong = (".#wrong", "--platforms", "linux/arm64", "--layer-cache", "off")
+    assert ship(*wrong, f"{name}:1", "--lint", "off").code == 0
+    ended = ship(*wrong, f"{name}:2")
+    assert (ended.code, "is a program for amd64" in ended.stderr) == (7, True), ended.stderr
 
 
 def test_an_engine_is_given_its_own_platform(

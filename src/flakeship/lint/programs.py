@@ -18,8 +18,13 @@ _MAGIC: Final = slice(257, 262)
 class Programs(dict[str, tuple[str, str]]):
     """By `Layer.key` the name of the first program and its architecture, as `image.program_header` has it.
 
-    A layer without a program, or that nobody reads, is not there. Packing threads write it; read it when they have ended.
+    A layer without a program, or that nobody reads, is not there; `searched` are the keys of those that were read up to
+    their first program, or to their end. Packing threads write it; read it when they have ended.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.searched: set[str] = set()
 
     def watch(self, layer: Layer) -> Layer:
         """Return a layer that notes its first program here when it is read."""
@@ -38,6 +43,8 @@ class _Watched(Wrapper):
             self._search.feed(data)
             if self._search.found:
                 self._programs[self._key] = self._search.found
+        if self._search.ended or not data:
+            self._programs.searched.add(self._key)
         return data
 
 

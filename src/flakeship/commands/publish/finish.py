@@ -7,6 +7,7 @@ from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from flakeship import events
 from flakeship.commands.publish.before import image_before
 from flakeship.commands.publish.last_writer import check_last_writer, warn_of_lost
 from flakeship.commands.publish.look import Plan
@@ -69,6 +70,13 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
         from flakeship.commands.publish.member import check_programs
 
         check_programs(stamped.images, parts, sent.programs)
+    if sent.unsearched:
+        plan.packing.emit(
+            events.Detail(
+                f"{len(sent.unsearched)} of {len(sent.layers)} layers were not looked at for a program of another processor, "
+                "because they are at the destination already, or come from another registry"
+            )
+        )
     if not (plan.relabelled or plan.by_digest):
         _check_tags(stamped, parts, plan)
     layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)

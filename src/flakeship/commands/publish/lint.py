@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from flakeship import events
+from flakeship.commands.publish.reuse import LayerGoneError
 from flakeship.destinations.protocol import BlobsUnknownError
 from flakeship.errors import Error, RejectedError
 from flakeship.image.existing import ExistingLayer
-from flakeship.image.model import Layer, Packed
-from flakeship.image.stream import read_full
+from flakeship.image.model import Layer, Packed, PackedLayer
+from flakeship.image.pack import LayerStore
+from flakeship.image.stream import CHUNK, read_full
 from flakeship.stores.existing import OpenExistingLayer
 
 if TYPE_CHECKING:  # runs with `lint: off` import none of it
     from flakeship.lint.finding import Finding
     from flakeship.lint.glimpse import Glimpses
+    from flakeship.lint.programs import Programs
     from flakeship.lint.view import WhyDepends
     from flakeship.nix.command import Nix
 
@@ -24,6 +29,8 @@ Mode = str
 """`off`, `warn` or `strict`: the choices of the input `lint`."""
 
 _HINT: Final = "correct the image in the flake, or set `lint: warn`"
+_FAR: Final = 4 * CHUNK
+"""Bytes that are read at most, to find a program, of a layer that every destination has: no more of it is needed."""
 
 
 class Lint:
@@ -49,12 +56,18 @@ class Lint:
         if self._mode == "off":
             return layers
         # docs/decisions.md#strict-lint-reads-small-layers
-        look = self._known().look if self._mode == "strict" else self._known().watch
+        look = self.glimpses.look if self._mode == "strict" else self.glimpses.watch
         return map(look, layers)
 
     def looks_at(self, published: Iterable[ExistingLayer], open_blob: OpenExistingLayer) -> bool:
-        """Look at the layers of an image that is not built, if `strict` needs them; False where one can't be read."""
+        """Look at the layers of an image that is not built, if `strict` needs them; False where one can't be read.
+
+        Otherwise only what is known without a request is noted: the usual last layer of a package.
+        """
+        if self._mode == "off":
+            return True
         if self._mode != "strict":
+            self._note_usual(published)
             return True
         from flakeship.image.inflate import uncompressed
         from flakeship.lint.glimpse import MOST, SMALL
@@ -66,10 +79,16 @@ class Lint:
                 continue
             try:
                 with open_blob(layer) as blob, uncompressed(blob) as reader:
-                    self._known().take(layer.diff_id, read_full(reader, MOST + 1))
+                    self.glimpses.take(layer.diff_id, read_full(reader, MOST + 1))
             except (Error, OSError, BlobsUnknownError):
                 return False
         return True
+
+    def looking(
+        self, store: LayerStore, programs: Programs | None = None, *, forward_only: bool
+    ) -> LayerStore:
+        """Return the store, with which what it finds is looked at too. `programs` are filled in if they are given."""
+        return store if self._mode == "off" else _Looking(store, programs, forward_only=forward_only)
 
     def check(self, packed: Packed) -> None:
         """Emit the findings of an image, once for each digest. With `strict` a warning raises RejectedError."""
@@ -79,7 +98,7 @@ class Lint:
         from flakeship.lint.rules import findings
         from flakeship.lint.view import view_of
 
-        view = view_of(packed, self._known(), self._why_depends())
+        view = view_of(packed, self.glimpses, self._why_depends())
         found = findings(view)
         warnings = [finding for finding in found if finding.severity == "warning"]
         if self._mode == "strict" and warnings:
@@ -103,7 +122,24 @@ class Lint:
                 )
             )
 
-    def _known(self) -> Glimpses:
+    def _note_usual(self, published: Iterable[ExistingLayer]) -> None:
+        keyed = [layer for layer in published if layer.key]
+        if not keyed:
+            return
+        from flakeship.sources.package import BY_PATHS, Package
+
+        own = [layer for layer in keyed if not layer.key.startswith(BY_PATHS)]
+        if own:
+            from flakeship.sources.closure.furnishing import furnished, key_of
+
+            usual = furnished(Package(path="", system="", closure=()))
+            for layer in own:
+                if layer.key == key_of(usual):
+                    self.glimpses.take(layer.diff_id, usual)
+
+    @property
+    def glimpses(self) -> Glimpses:
+        """What the layers that were looked at hold."""
         from flakeship.lint.glimpse import Glimpses
 
         self._glimpses = Glimpses() if self._glimpses is None else self._glimpses
@@ -117,6 +153,55 @@ class Lint:
         from flakeship.nix.why_depends import why_depends
 
         return partial(why_depends, self._nix)
+
+
+# docs/decisions.md#what-is-found-packed-is-looked-at-too
+class _Looking:
+    """A store that reads of each layer that it finds as much as lint needs, for whoever watches the layer while it is read."""
+
+    def __init__(self, store: LayerStore, programs: Programs | None, *, forward_only: bool) -> None:
+        self._store, self._programs, self._forward_only = store, programs, forward_only
+
+    def find(self, layer: Layer) -> PackedLayer | None:
+        """Return what the store finds."""
+        found = self._store.find(layer)
+        # of what this run would send, a program is looked for to the end
+        most = _FAR if found and found.open is None else None
+        if self._forward_only and found:
+            self._look(layer, most)
+        elif found or (layer.compressed and not self._forward_only):
+            with contextlib.suppress(Error, OSError, LayerGoneError):  # whoever needs its bytes reports that
+                self._look(layer, most)
+        return found
+
+    def spool(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
+        """Open a new file in the store."""
+        return self._store.spool()
+
+    def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
+        """Hand the layer on."""
+        self._store.keep(layer, packed, path)
+
+    def _look(self, layer: Layer, most: int | None) -> None:
+        from flakeship.lint.glimpse import SMALL
+
+        small = layer.size is not None and layer.size <= SMALL
+        if not small and self._programs is None:
+            return
+        with layer.open() as reader:
+            read = 0
+            while small or self._goes_on(layer.key, read, most):
+                data = reader.read(CHUNK)
+                read += len(data)
+                if not data:
+                    return
+
+    def _goes_on(self, key: str, read: int, most: int | None) -> bool:
+        return (
+            self._programs is not None
+            and key not in self._programs.searched
+            and (most is None or read < most)
+        )
 
 
 def _event(finding: Finding) -> events.Event:

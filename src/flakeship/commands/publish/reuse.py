@@ -83,13 +83,15 @@ class ReuseRequest:
     """The inputs about what need not be made again.
 
     `mode` is trust, verify or off. `shaping` are the inputs that shape the layers, by their names. `platform` is the one
-    that is built for, empty where that is not said.
+    that is built for, empty where that is not said. `unchecked` is True where no program is compared with it: a run that
+    compares them builds what such a run has published.
     """
 
     mode: str
     asks_for_build: bool
     shaping: Mapping[str, Any]
     platform: str = ""
+    unchecked: bool = False
 
     @property
     def may_skip_build(self) -> bool:
@@ -101,6 +103,8 @@ class ReuseRequest:
     def shape(self) -> str:
         """A digest of the inputs that shape layers; empty without any."""
         shaping = {**self.shaping, "platforms": [self.platform]} if self.platform else dict(self.shaping)
+        if self.platform and self.unchecked:
+            shaping["lint"] = "off"
         return digest_of(encode(shaping))[7:23] if shaping else ""
 
     def for_platform(self, platform: Platform) -> ReuseRequest:
@@ -123,7 +127,9 @@ class ReuseRequest:
             )
             if len(wanted) == 1:  # then one image is all that comes of the output path
                 (platform,) = shaping["platforms"]
-        return cls(settings.reuse, settings.rebuild != "auto", shaping, platform)
+        return cls(
+            settings.reuse, settings.rebuild != "auto", shaping, platform, unchecked=settings.lint == "off"
+        )
 
     def recipe(self, compression: Compression) -> str:
         """Return an identifier of how layers are packed and which inputs shaped them.

@@ -22,7 +22,7 @@ from flakeship.destinations.protocol import (
 )
 from flakeship.errors import UsageError
 from flakeship.image.model import Digest, Layer, PackedLayer, VanishedError
-from flakeship.image.pack import packed_layers, size_to_read
+from flakeship.image.pack import LayerStore, packed_layers, size_to_read
 from flakeship.image.workers import workers
 
 _AHEAD: Final = 2
@@ -47,19 +47,28 @@ class SentLayers:
     missing: frozenset[Digest]
     programs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """The first program of layers that were read, as `lint.programs` has it; only where a platform was asked for, or a Mac's attribute built."""
+    unsearched: frozenset[str] = frozenset()
+    """The keys of the layers of which nobody knows whether they hold a program; only then, too."""
 
 
 def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
     """Pack every layer that a destination lacks, and send it while the next ones are packed."""
     takes = _takes(source, plan.places)
     layers = plan.lint.watched(_that_fit(source, plan))
+    forward_only = source.forward_only
     if plan.lint.is_off or not any(part.platform or part.is_of_a_mac for part in source.parts):
-        return _packed_and_sent(layers, source, plan, takes, certain=True)
+        looking = _looking(plan, plan.lint.looking(plan.packing.store, forward_only=forward_only))
+        return _packed_and_sent(layers, source, looking, takes, certain=True)
     from flakeship.lint.programs import Programs
 
     programs = Programs()
-    sent = _packed_and_sent(map(programs.watch, layers), source, plan, takes, certain=True)
-    return replace(sent, programs=programs)
+    looking = _looking(plan, plan.lint.looking(plan.packing.store, programs, forward_only=forward_only))
+    sent = _packed_and_sent(map(programs.watch, layers), source, looking, takes, certain=True)
+    return replace(sent, programs=programs, unsearched=frozenset(sent.layers) - programs.searched)
+
+
+def _looking(plan: Plan, store: LayerStore) -> Plan:
+    return replace(plan, packing=replace(plan.packing, store=store))
 
 
 def send_again(parts: Sequence[Part], keys: Collection[str], plan: Plan) -> dict[str, PackedLayer]:

@@ -22,6 +22,7 @@ from flakeship.sources.choice import AbsentPlatformError
 from flakeship.sources.closure.architecture import platform_of
 from flakeship.sources.closure.base import OTHER_PLATFORM, BaseImage
 from flakeship.sources.closure.furnishing import environment, furnished, links_for_base, user_of
+from flakeship.sources.closure.furnishing import key_of as key_of_files
 from flakeship.sources.closure.groups import Group, grouped
 from flakeship.sources.closure.programs import program_of, warn_of_other_name
 from flakeship.sources.opened import Opened, SourceRequest
@@ -157,5 +158,5 @@ def _is_script(package: Package) -> bool:
 
 
 def _furnishing_layer(data: bytes) -> Layer:
-    key = f"files:{hashlib.sha256(data).hexdigest()}"
+    key = key_of_files(data)
     return Layer(key, lambda: io.BytesIO(data), size=len(data), annotations={LAYER_KEY: key})

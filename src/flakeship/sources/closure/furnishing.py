@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +71,11 @@ def furnished(package: Package) -> bytes:
     if package.base == "minimal":
         _add_user_and_tmp(root, user_of(package.user), package.files)
     return b"".join(_written(root, b"")) + END if root.children else b""
+
+
+def key_of(tar: bytes) -> str:
+    """Return the key of the layer that is this tar."""
+    return f"files:{hashlib.sha256(tar).hexdigest()}"
 
 
 def links_for_base(package: Package) -> bytes:
