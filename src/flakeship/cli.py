@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 from urllib.parse import unquote
@@ -155,6 +156,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord, argv: Sequence[str])
             emit=log,
             stdout=stdout.buffer,
             tags=tags,
+            spelled=partial(_spelled, argv),
         )
         with workspace_owned(settings, runtime.cwd, *shipped_folders(os.environ)):
             text = importlib.import_module(COMMANDS[invocation.command]).run(settings, runtime)
@@ -235,10 +237,17 @@ def _as_written(onward: Emit, argv: Sequence[str]) -> Emit:
         if isinstance(event, events.Warned):
             from flakeship.settings.spelling import as_written
 
-            event = events.Warned(as_written(event.text, argv), as_written(event.hint, argv))
+            text, hint = (as_written(each, argv, os.environ) for each in (event.text, event.hint))
+            event = events.Warned(text, hint)
         onward(event)
 
     return emit
+
+
+def _spelled(argv: Sequence[str], text: str) -> str:
+    from flakeship.settings.spelling import as_written
+
+    return as_written(text, argv, os.environ)
 
 
 def _tell(error: Error, argv: Sequence[str]) -> None:
@@ -248,7 +257,7 @@ def _tell(error: Error, argv: Sequence[str]) -> None:
 
     platform = current_platform(os.environ)
     hint = error.hint or error.usual_hint
-    message, hint = as_written(error.message, argv), as_written(hint, argv)
+    message, hint = (as_written(each, argv, os.environ) for each in (error.message, hint))
     error.message, error.hint, error.detail = map(redacted, (message, hint, error.detail))
     with contextlib.suppress(OSError):
         platform.report_failure(error, sys.stderr, cwd=Path(), environ=os.environ)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
         (
             ("--flake", ".#streem"),
             "the flake . has no package 'streem'",
-            "write `stream` if you meant that; the flake has the images image, ",
+            "write `.#stream` if you meant that; the flake has the images image, ",
         ),
         (("--flake", "./none"), "there is no folder", "working folder"),
         (("--flake", ".#unfree"), "unfree-1.0, whose licence is unfree", "`--allow-unfree`"),

@@ -142,6 +142,8 @@ def test_the_debug_variant_has_a_shell(publish: Publish, registry: Registry, nam
     env = config_of(registry, name, "1-debug")["config"]["Env"]
     assert env[0].endswith("/bin:/bin")
     assert not config_of(registry, name, "1")["config"]["Env"][0].endswith(":/bin")
+    again = publish("--tags", f"{name}:1", "--debug", "--debug-shell", "path:.#shell")
+    assert (again.returncode, "no effect" in again.stderr) == (0, False), again.stderr
 
 
 def test_the_debug_variant_needs_a_place_of_its_own(publish: Publish, tmp_path: Path) -> None:

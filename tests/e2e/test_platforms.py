@@ -369,6 +369,18 @@ def test_what_is_for_another_platform_is_refused(
     assert registry.tags(repository) == []
 
 
+def test_an_image_has_no_variant_with_a_shell(ship: Ship, registry: Registry) -> None:
+    """Neither one that is built, nor one that is published already: a tag that says so would be of the same image."""
+    repository = registry.new_repository()
+    debug = (".#image", f"{registry.host}/{repository}:1", "--debug", "--debug-shell", ".#shell")
+    ended = ship(*debug)
+    assert (ended.code, registry.tags(repository)) == (2, []), ended.stderr
+    assert ".#image is an image already, and a shell can be put beside a package alone" in ended.stderr
+    assert ship(*debug[:2]).code == 0
+    ended = ship(*debug)
+    assert (ended.code, registry.tags(repository)) == (2, ["1"]), ended.stderr
+
+
 def test_a_layer_that_another_tag_has_is_looked_at(ship: Ship, registry: Registry) -> None:
     """What `lint: off` has let in is no excuse for what is published beside it, for another platform or with other labels."""
     name = f"{registry.host}/{registry.new_repository()}"

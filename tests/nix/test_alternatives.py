@@ -17,11 +17,11 @@ HERE = {"image": True, "tool": False, "my.image": True, 'odd"name': False, "two 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (("imag",), "write `image` if"),
-        (("my", "image"), 'write `"my.image"` if'),
-        (("packages", "x86_64-linux", "my", "image"), 'write `"my.image"` if'),
-        (("packages", "x86_64-linux", "tol"), "write `tool` if"),
-        (("twowords",), 'write `"two words"` if'),
+        (("imag",), "write `.#image` if"),
+        (("my", "image"), 'write `.#"my.image"` if'),
+        (("packages", "x86_64-linux", "my", "image"), 'write `.#"my.image"` if'),
+        (("packages", "x86_64-linux", "tol"), "write `.#tool` if"),
+        (("twowords",), 'write `.#"two words"` if'),
         (
             ('odd"names',),
             'the flake has the images image, "my.image"; the flake has the other packages tool, "two words"',
@@ -54,15 +54,15 @@ def test_a_near_name_is_written_so_that_it_works(wanted: tuple[str, ...], expect
         (
             Alternatives(apps=["serve"]),
             ("serve",),
-            "name the package that holds the program of the app `serve`",
+            "name the package that holds the program of the app serve",
         ),
         (Alternatives(apps=["serve"]), ("x",), "the flake has apps, which are not packages: serve"),
         (
             Alternatives(legacy=["hello", "helmet"]),
             ("helo",),
-            "write `hello` if you meant that; the flake has the legacyPackages hello, helmet",
+            "write `.#hello` if you meant that; the flake has the legacyPackages hello, helmet",
         ),
-        (Alternatives(legacy=[f"p{n}" for n in range(99)]), ("p1000",), "write `p10` if"),
+        (Alternatives(legacy=[f"p{n}" for n in range(99)]), ("p1000",), "write `.#p10` if"),
         (Alternatives(has_default=True), ("image",), "write `.` alone for its default package"),
         (Alternatives(), ("image",), "run `nix flake show`, which lists what the flake has"),
     ],
@@ -78,17 +78,17 @@ def test_what_was_asked_for_is_not_proposed_again() -> None:
     hint = hint_of(
         Alternatives(packages={"string": False, "strings": False}), wanted=("string",), exists=True
     )
-    assert hint == "write `strings` if you meant that; the flake has the packages strings"
+    assert hint == "write `.#strings` if you meant that; the flake has the packages strings"
 
 
 def test_a_file_has_names_too() -> None:
     assert (
         hint_of_file(["image", "a b"], wanted=("imag",))
-        == 'write `image` if you meant that; the file has image, "a b"'
+        == 'write `attr: image` if you meant that; the file has image, "a b"'
     )
     assert (
         hint_of_file(["50%", "x.y"], wanted=("50",))
-        == 'write `"50%"` if you meant that; the file has "50%", "x.y"'
+        == 'write `attr: "50%"` if you meant that; the file has "50%", "x.y"'
     )
     assert "builtins.attrNames" in hint_of_file([], wanted=("imag",))
 
@@ -128,7 +128,7 @@ def test_every_place_is_looked_at(nix: Nix, everywhere: Path) -> None:
 @pytest.mark.parametrize(
     ("attribute", "message", "hint"),
     [
-        ("my.image", "has no package 'my.image'", 'write `"my.image"` if'),
+        ("my.image", "has no package 'my.image'", 'write `path:.#"my.image"` if'),
         ("arm", "has no package 'arm'", "`packages.aarch64-linux.arm`"),
         ("text", "path:.#text is not a package, but a string", "the flake has the images image"),
     ],

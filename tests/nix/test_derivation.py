@@ -9,9 +9,11 @@ import pytest
 from flakeship.errors import BuildError
 from flakeship.events import Command, Event
 from flakeship.nix.command import Nix
-from flakeship.nix.derivation import Derivation, describe
+from flakeship.nix.derivation import Derivation, describe, read_description
 from flakeship.nix.installable import Installable
 from tests.testbed.nix import MakeFlake
+
+OUT = f"/nix/store/{'0' * 32}-x"
 
 
 def test_the_attributes_of_a_package_are_read(nix: Nix, make_flake: MakeFlake) -> None:
@@ -76,6 +78,29 @@ def test_meta_is_read_in_all_its_forms(
     )
 
 
+@pytest.mark.parametrize(
+    ("flake", "paths"),
+    [(".#x", (OUT,)), (".#x^out", (OUT,)), (".#x^*", (OUT,)), (".#x^nope", ()), (".#x^out,nope", ())],
+)
+def test_an_output_that_the_package_does_not_have_is_no_published_one(
+    nix: Nix, tmp_path: Path, flake: str, paths: tuple[str, ...]
+) -> None:
+    """What `derivation` makes lists no outputs if it has but one."""
+    (tmp_path / "flake.nix").touch()
+    texts = dict.fromkeys(("name", "pname", "version", "system", "mainProgram", "description"), "")
+    answer = {
+        **texts,
+        "homepage": "",
+        "licenses": [],
+        "drvPath": "",
+        "output": "",
+        "outputs": {},
+        "path": OUT,
+    }
+    described = read_description(nix, Installable.parse(f"path:{flake}", cwd=str(tmp_path)), answer)
+    assert described.paths == paths
+
+
 def test_one_evaluation_reads_all_and_builds_nothing(
     nix_environ: dict[str, str], make_flake: MakeFlake
 ) -> None:
@@ -89,4 +114,4 @@ def test_one_evaluation_reads_all_and_builds_nothing(
 def test_a_missing_attribute_is_explained_as_for_a_build(nix: Nix, make_flake: MakeFlake) -> None:
     with pytest.raises(BuildError, match="has no package 'helo'") as caught:
         describe(nix, Installable.parse(".#helo", cwd=make_flake()))
-    assert "write `hello`" in caught.value.hint
+    assert "write `.#hello`" in caught.value.hint

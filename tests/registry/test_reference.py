@@ -135,11 +135,11 @@ def test_it_is_said_what_is_foreign_to_a_reference(text: str, why: str) -> None:
     [
         (
             "app:1",
-            "put your registry and name in front (ghcr.io/owner/app:1), since `app:1` means docker.io/library/app:1",
+            "put your registry and name in front (ghcr.io/owner/app:1), since 'app:1' means docker.io/library/app:1",
         ),
         (
             "app",
-            "put your registry and name in front (ghcr.io/owner/app), since `app` means docker.io/library/app",
+            "put your registry and name in front (ghcr.io/owner/app), since 'app' means docker.io/library/app",
         ),
         ("me/app:1", ""),
         ("ghcr.io/library/app:1", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
@@ -39,7 +39,8 @@ _SHOWN: Final = 5
 def run(settings: Settings, runtime: Runtime) -> str:
     """Make every check, and return what they found. Where one failed it is printed, and RejectedError; JSON is returned."""
     with open_run(settings, runtime) as run_:
-        findings = [finding for check in _CHECKS for finding in _guarded(check, settings, run_)]
+        findings = _each_once(finding for check in _CHECKS for finding in _guarded(check, settings, run_))
+    findings = [replace(each, hint=runtime.spelled(each.hint)) for each in findings]
     if settings.json:
         return findings_json(findings)
     failed = sum(finding.state == "error" for finding in findings)
@@ -48,6 +49,14 @@ def run(settings: Settings, runtime: Runtime) -> str:
         _print(findings_text(findings), runtime)
         raise RejectedError(f"{failed} {noun} failed", hint="do what stands below each of them, on stdout")
     return findings_text(findings)
+
+
+def _each_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Without what two checks have in common: where Nix lacks, all that need it end in one error."""
+    kept: dict[tuple[str, str], Finding] = {}
+    for each in findings:
+        kept.setdefault((each.text, each.hint), each)
+    return list(kept.values())
 
 
 def _print(text: str, runtime: Runtime) -> None:

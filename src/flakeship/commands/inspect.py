@@ -86,7 +86,7 @@ def _folder_named(text: str, reference: Reference, runtime: Runtime) -> Iterator
     except Error as error:
         folder = text.partition(":")[0]
         if reference.repository == f"library/{folder}" and (runtime.cwd / folder).exists():
-            error.hint = f"`{text}` means {reference}; what lies here is ./{folder} or oci:{text}"
+            error.hint = f"{text!r} means {reference}; what lies here is ./{folder} or oci:{text}"
         raise
 
 

@@ -87,7 +87,7 @@ def names_in_file(nix: Nix, installable: Installable) -> tuple[str, ...]:
         return ()
 
 
-def hint_of(found: Alternatives, *, wanted: Sequence[str], system: str = "", exists: bool = False) -> str:
+def hint_of(found: Alternatives, *, wanted: Sequence[str], flake: str = ".", exists: bool = False) -> str:
     """Return a hint with the name most like `wanted`, the images, the other packages, and what lies elsewhere.
 
     `wanted` are the names of the attribute path. `exists` where the attribute is there and is no package: then it is
@@ -105,7 +105,7 @@ def hint_of(found: Alternatives, *, wanted: Sequence[str], system: str = "", exi
         filter(
             None,
             (
-                f"write `{near}` if you meant that" if near else "",
+                f"write `{flake}#{near}` if you meant that" if near else "",
                 *_elsewhere(found, name, near=near),
                 f"the flake has the images {_some(images)}" if images else "",
                 f"the flake has the {'other ' if images else ''}packages {_some(others)}" if others else "",
@@ -125,9 +125,7 @@ def hint_of_file(names: Sequence[str], *, wanted: Sequence[str]) -> str:
     if not names:
         return "run `nix eval --file FILE --apply builtins.attrNames`, which lists what the file has"
     near = _nearest(".".join(wanted), names, encoded=False)
-    return (
-        f"{f'write `{near}` if you meant that; ' if near else ''}the file has {_some(names, encoded=False)}"
-    )
+    return f"{f'write `attr: {near}` if you meant that; ' if near else ''}the file has {_some(names, encoded=False)}"
 
 
 def _elsewhere(found: Alternatives, name: str, *, near: str) -> Iterable[str]:
@@ -143,7 +141,7 @@ def _elsewhere(found: Alternatives, name: str, *, near: str) -> Iterable[str]:
             yield f"write {_listed(places)} for another system"
     if found.apps and wanted not in found.packages:
         if wanted in found.apps:
-            yield f"name the package that holds the program of the app `{attribute_path.written((wanted,))}`"
+            yield f"name the package that holds the program of the app {attribute_path.written((wanted,))}"
         elif not found.packages:
             yield f"the flake has apps, which are not packages: {_some(found.apps)}"
     if (

@@ -114,7 +114,8 @@ def read_description(nix: Nix, installable: Installable, answer: dict[str, Any])
     if known:
         outputs = {name: known.get(name, "") for name in asked_outputs(nix, installable, answer)}
     else:
-        outputs = {"out": _store_path(answer["path"])}
+        asked = installable.outputs if installable.outputs != ALL_OUTPUTS else ()
+        outputs = {name: _store_path(answer["path"]) if name == "out" else "" for name in asked or ("out",)}
     return Derivation(
         name=answer["name"],
         pname=answer["pname"],

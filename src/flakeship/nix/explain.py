@@ -62,7 +62,7 @@ def query_installable(nix: Nix, installable: Installable, verb: str, *arguments:
 
 def _with_unseen(failure: Failure, error: Error) -> Error:
     """The error with a hint at a file that Nix does not see, where it speaks of one: untracked, of a submodule, or in git LFS."""
-    if not isinstance(error, BuildError):
+    if not isinstance(error, BuildError) or isinstance(error, missing.NoOutputError):
         return error
     hint = (
         hint_untracked(failure.installable, _told(failure), environ=failure.nix.environ)
@@ -167,7 +167,7 @@ def _network(failure: Failure, _: re.Match[str]) -> Error:
         hint = f"check its address, and that {reach}"
     elif failure.installable.attribute:
         hint = (
-            f"check that this machine reaches the network (proxy, firewall): Nix looks `{name}` up in its registry of "
+            f"check that this machine reaches the network (proxy, firewall): Nix looks {name!r} up in its registry of "
             f"flakes, and downloads it; for a folder write `./{name}`"
         )
     else:
@@ -180,7 +180,7 @@ def _network(failure: Failure, _: re.Match[str]) -> Error:
 def _registered(failure: Failure) -> str:
     name = failure.installable.flake
     attribute = "" if "/" in name else f"`.#{name}` for an attribute of the flake here, or "
-    return f"write {attribute}`./{name}` for a folder: Nix looks `{name}` up in its registry of flakes"
+    return f"write {attribute}`./{name}` for a folder: Nix looks {name!r} up in its registry of flakes"
 
 
 def _unknown_flake(failure: Failure, _: re.Match[str]) -> Error:

@@ -11,6 +11,10 @@ from flakeship.nix.cause import Cause
 from flakeship.nix.failure import Failure
 
 
+class NoOutputError(BuildError):
+    """The package is there, and has no such output: no file is missing."""
+
+
 def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
     systems = re.search(r"packages\.([a-z0-9_]+-[a-z]+)", found[0])
     system = systems[1] if systems else ""
@@ -24,13 +28,13 @@ def _missing_attribute(failure: Failure, found: re.Match[str]) -> Error:
         f"the flake {failure.installable.flake} has no package {failure.installable.attribute!r}"
         if wanted
         else f"the flake {failure.installable.flake} has no default package",
-        hint=alternatives.hint_of(known, wanted=wanted),
+        hint=alternatives.hint_of(known, wanted=wanted, flake=failure.installable.flake),
         detail="" if known else failure.end,
     )
 
 
 def _without_output(failure: Failure, found: re.Match[str]) -> Error:
-    return BuildError(
+    return NoOutputError(
         f"{failure.installable} has no output {found[1]!r}",
         hint="write an output that the package has behind `^`, or none for those of its `meta.outputsToInstall`",
     )
@@ -69,7 +73,7 @@ def _no_derivation(failure: Failure, _: re.Match[str]) -> Error:
     known = alternatives.alternatives_of(nix, installable)
     return BuildError(
         message,
-        hint=alternatives.hint_of(known, wanted=wanted, exists=True),
+        hint=alternatives.hint_of(known, wanted=wanted, flake=installable.flake, exists=True),
         detail="" if known else failure.end,
     )
 

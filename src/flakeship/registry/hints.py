@@ -86,6 +86,6 @@ def hint_for_implied(registry: str, repository: str, tag: str) -> str:
         return ""
     name = f"{name}:{tag}" if tag else name
     return (
-        f"put your registry and name in front (ghcr.io/owner/{name}), since `{name}` means docker.io/library/{name}; or set "
+        f"put your registry and name in front (ghcr.io/owner/{name}), since {name!r} means docker.io/library/{name}; or set "
         f"`to: docker-daemon:{name}` to load it only"
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from flakeship.settings.command_line import takes
 from flakeship.settings.declaration import inputs
 
 _QUOTED: Final = re.compile(r"`(?P<name>[a-z][a-z-]*)(?:: (?P<value>[^`]+))?`")
@@ -13,15 +14,16 @@ _FIRST: Final = re.compile(r"(?P<name>[a-z][a-z-]*)(?=[:,] | is )")
 _PLAIN: Final = re.compile(r"[\w./:@#=,+^-]+")
 
 
-def as_written(text: str, argv: Sequence[str]) -> str:
-    """Return a message or a hint with its inputs as flags, if the run was started with any words beyond the command.
+def as_written(text: str, argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return a message or a hint with the inputs of its command as flags, if the run was started by hand.
 
-    In backticks an input stands by itself or with a value, as a workflow has it: `push: false`. The input that a message
-    begins with is a flag only if it was given as one.
+    In backticks an input stands by itself or with a value, as a workflow has it: `push: false`; nothing else may stand
+    alone in them that could be called like an input. The input that a message begins with is a flag only if it was given as one.
     """
-    if len(argv) < 2:  # a workflow gives the command alone, and its inputs by the environment
+    if not argv or (len(argv) < 2 and _by_environment(environ)):
         return text
-    kinds = {item.name: item.kind for item in inputs() if not item.secret}
+    command = argv[0]
+    kinds = {item.name: item.kind for item in inputs() if not item.secret and takes(command, item)}
 
     def flag(found: re.Match[str]) -> str:
         name, value = found["name"], found["value"]
@@ -35,3 +37,8 @@ def as_written(text: str, argv: Sequence[str]) -> str:
     first = _FIRST.match(text)
     given = first and any(word.partition("=")[0] == f"--{first['name']}" for word in argv)
     return ("--" if given and first and first["name"] in kinds else "") + _QUOTED.sub(flag, text)
+
+
+def _by_environment(environ: Mapping[str, str]) -> bool:
+    """Whether this is a job of CI, or a run whose inputs are variables: both give the command alone."""
+    return any(name == "CI" or name.startswith(("INPUT_", "FLAKESHIP_")) for name in environ)

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from flakeship import events
+from flakeship import events, sources
 from flakeship.commands.nix_facts import facts_while_packing
 from flakeship.commands.publish import image_output
+from flakeship.commands.publish.debug_variant import debug_of_image
 from flakeship.commands.publish.last_writer import warn_of_lost
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part
@@ -167,9 +168,12 @@ def _existing_part(member: Member | None, request: Request, plan: Plan, run: Run
 def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     source, buildable = request.subject.source, request.subject.buildable
     if source and source.place == "registry":
+        _check_debug(source.name, request)
         return Obtained(Path(source.name), remote=run.registry_image(source.name, pushed_to=plan.pushed_to))
     if source:
         place = run.source_place(source)
+        if sources.is_image(place.path):
+            _check_debug(place.shown or str(place.path), request)
         return Obtained(place.path, shown=place.shown, image=source.image)
     assert buildable, "it is the one or the other"
     with run.stage("build", f"building {buildable}"):
@@ -195,8 +199,14 @@ def _obtained_together(members: Sequence[Member], request: Request, run: Run) ->
 
 
 def _check(output: BuildOutput, buildable: Buildable, request: Request, run: Run) -> None:
-    """NotAnImageError where several outputs are images; with `rebuild: compare`, RejectedError where a second build differs."""
-    image_output.check_one_image(output, buildable.installable, far=buildable.builder.far)
+    """NotAnImageError where several outputs are images, UsageError where `debug` would change one.
+
+    With `rebuild: compare`, RejectedError where a second build differs.
+    """
+    far = buildable.builder.far
+    image_output.check_one_image(output, buildable.installable, far=far)
+    if request.choice.debug_shell and image_output.is_one(output.out_path, far):
+        _check_debug(str(buildable), request)
     if request.rebuild_to_compare:
         from flakeship.nix.reproduce import check_reproducible
 
@@ -211,6 +221,11 @@ def _check(output: BuildOutput, buildable: Buildable, request: Request, run: Run
                 emit=run.emit,
                 described=buildable.described(),
             )
+
+
+def _check_debug(image: str, request: Request) -> None:
+    if request.choice.debug_shell:
+        raise debug_of_image(image)
 
 
 def _base(request: Request, plan: Plan, run: Run) -> RegistryImage | None:

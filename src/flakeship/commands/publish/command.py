@@ -13,7 +13,13 @@ from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
 from flakeship.commands.publish.build import check_beside
-from flakeship.commands.publish.debug_variant import DEBUG, debug_settings, reusing, warn_of_ignored_inputs
+from flakeship.commands.publish.debug_variant import (
+    DEBUG,
+    check_has_variant,
+    debug_settings,
+    reusing,
+    warn_of_ignored_inputs,
+)
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover, metadata
 from flakeship.commands.publish.look import look, registries_asked_for
@@ -197,6 +203,8 @@ def _publish(asked: _Asked, run_: Run) -> Iterator[Result]:
     """Yield the image when it is published, then its variant."""
     made = publish(asked.image, run_)
     yield made
+    if asked.debug is not None:
+        check_has_variant(made)
     warn_of_ignored_inputs(asked.packages_only, made, run_.emit)
     if asked.debug is not None:
         yield publish(reusing(asked.debug, made), run_)

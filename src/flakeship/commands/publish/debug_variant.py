@@ -33,6 +33,14 @@ def debug_settings(settings: Settings) -> Settings:
     )
 
 
+def debug_of_image(image: str) -> UsageError:
+    """The error for a variant of what is an image by itself: it would be the same image under another tag."""
+    return UsageError(
+        f"debug: {image} is an image already, and a shell can be put beside a package alone",
+        hint="leave `debug` out, and publish an attribute that has the shell in its Nix expression under a tag of its own",
+    )
+
+
 def reusing(debug: Request, made: Result) -> Request:
     """The request for the variant, to look for layers at the tags of the image that was made just now."""
     tags = tuple(tag for place in made.published if "@" in place.reference for tag in place.tags)
@@ -41,12 +49,7 @@ def reusing(debug: Request, made: Result) -> Request:
 
 def warn_of_ignored_inputs(packages_only: Sequence[str], made: Result, emit: events.Emit) -> None:
     """Warn of inputs that matter to plain packages only, by the names of their fields, if `made` was an image already."""
-    if not packages_only:
-        return
-    from flakeship.sources.package import BY_PATHS
-
-    layers = [layer.key for image in made.packed.images for layer in image.layers]
-    if not any(key.startswith(BY_PATHS) for key in layers):
+    if packages_only and _is_image(made):
         names = ", ".join(name.replace("_", "-") for name in packages_only)
         emit(
             events.Warned(
@@ -54,6 +57,17 @@ def warn_of_ignored_inputs(packages_only: Sequence[str], made: Result, emit: eve
                 hint="set the same in the Nix expression of the image: these inputs are for plain packages",
             )
         )
+
+
+def check_has_variant(made: Result) -> None:
+    """UsageError where what was published is an image by itself: of one that is there already nothing was built that shows it."""
+    if _is_image(made):
+        raise debug_of_image(made.name)
+
+
+def _is_image(made: Result) -> bool:
+    history = (entry for image in made.packed.images for entry in image.image.history)
+    return not any(entry.get("created_by") == "flakeship" for entry in history)
 
 
 def _varied(text: str) -> str:

@@ -26,7 +26,7 @@ def check_one_image(output: BuildOutput, installable: Installable, *, far: FarPl
     """NotAnImageError where several of the outputs that were asked for are images: all but the first would be dropped."""
     if len(output.outputs) < 2:
         return
-    images = [name for name, path in output.outputs.items() if _is_image(path, far)]
+    images = [name for name, path in output.outputs.items() if is_one(path, far)]
     if len(images) < 2:
         return
     raise NotAnImageError(
@@ -35,7 +35,7 @@ def check_one_image(output: BuildOutput, installable: Installable, *, far: FarPl
     )
 
 
-def _is_image(path: str, far: FarPlace | None) -> bool:
+def is_one(path: str, far: FarPlace | None) -> bool:
     if far is None:
         return sources.is_image(Path(path))
     from flakeship.sources.elsewhere import is_image

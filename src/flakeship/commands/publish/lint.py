@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -36,9 +36,11 @@ _FAR: Final = 4 * CHUNK
 class Lint:
     """The lint of one run. With `off` it looks at nothing. `nix` tells which package needs another."""
 
-    def __init__(self, mode: Mode, emit: events.Emit, nix: Nix | None = None) -> None:
+    def __init__(
+        self, mode: Mode, emit: events.Emit, nix: Nix | None = None, spelled: Callable[[str], str] = str
+    ) -> None:
         self._mode, self._emit = mode, emit
-        self._nix = nix
+        self._nix, self._spelled = nix, spelled
         self._glimpses: Glimpses | None = None
         self._checked: set[str] = set()
         self._found: list[Finding] = []
@@ -106,13 +108,14 @@ class Lint:
                 f"lint rejects the image: {', '.join(finding.rule for finding in warnings)}",
                 hint=_HINT,
                 detail="\n".join(
-                    f"{finding.rule}: {finding.text}\n    {finding.fix}" for finding in warnings
+                    f"{finding.rule}: {finding.text}\n    {self._spelled(finding.fix)}"
+                    for finding in warnings
                 ),
             )
         for finding in found:
             if finding not in self._found:  # an image for another platform mostly lacks the same
                 self._found.append(finding)
-                self._emit(_event(finding))
+                self._emit(self._event(finding))
         if not view.complete and packed.image.layers:
             unseen = len(packed.image.layers) - sum(map(view.seen, range(len(packed.image.layers))))
             self._emit(
@@ -144,6 +147,11 @@ class Lint:
 
         self._glimpses = Glimpses() if self._glimpses is None else self._glimpses
         return self._glimpses
+
+    def _event(self, finding: Finding) -> events.Event:
+        if finding.severity == "warning":
+            return events.Warned(f"lint: {finding.rule}: {finding.text}", finding.fix)
+        return events.Notice(f"lint: {finding.rule}: {finding.text} ({self._spelled(finding.fix)})")
 
     def _why_depends(self) -> WhyDepends:
         from flakeship.lint.view import unknown_chain
@@ -202,9 +210,3 @@ class _Looking:
             and key not in self._programs.searched
             and (most is None or read < most)
         )
-
-
-def _event(finding: Finding) -> events.Event:
-    if finding.severity == "warning":
-        return events.Warned(f"lint: {finding.rule}: {finding.text}", finding.fix)
-    return events.Notice(f"lint: {finding.rule}: {finding.text} ({finding.fix})")

@@ -112,6 +112,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
                 request.lint,
                 emit,
                 buildable.builder.nix if buildable and not buildable.builder.far else None,
+                run.runtime.spelled,
             ),
             by_digest=request.by_digest,
             tags=run.runtime.tags,

@@ -1,0 +1,30 @@
+"""Inputs in messages are called as the user wrote them, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import pytest
+
+from flakeship.settings.spelling import as_written
+
+CI = {"CI": "true"}
+INPUTS = {"INPUT_TAGS": "x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "argv", "environ", "written"),
+    [
+        ("set `tags`, or `debug: false`", ["publish", "x"], {}, "set `--tags`, or `--debug=false`"),
+        ("give `platforms: a,b`", ["merge"], {}, "give `--platforms a,b`"),
+        ("set `tags`", ["publish"], CI, "set `tags`"),
+        ("set `tags`", ["publish"], INPUTS, "set `tags`"),
+        ("set `tags`", ["publish", "--tags", "x"], CI, "set `--tags`"),
+        ("tags: no", ["publish", "--tags", "x"], {}, "--tags: no"),
+        # `image` is an input of `inspect` alone
+        ("correct `image`", ["publish", "x"], {}, "correct `image`"),
+        ("write `.#tags` if you meant that", ["publish", "x"], {}, "write `.#tags` if you meant that"),
+    ],
+)
+def test_an_input_is_a_flag_where_the_command_was_typed(
+    text: str, argv: list[str], environ: dict[str, str], written: str
+) -> None:
+    assert as_written(text, argv, environ) == written
