@@ -18,6 +18,7 @@ mkdir -p image tools/bin greeting/etc
 cp "$builder" tools/bin/busybox
 ln -s busybox tools/bin/sh
 echo 'Hello from a flake!' >greeting/etc/motd
+echo 'nonroot:x:65532:65532:nonroot:/:/bin/sh' >greeting/etc/passwd
 layer tools
 layer greeting
 
@@ -26,7 +27,7 @@ cat >image/config.json <<END
   "created": "1970-01-01T00:00:01+00:00",
   "architecture": "$architecture",
   "os": "linux",
-  "config": { "Cmd": ["/bin/busybox", "cat", "/etc/motd"], "Env": null },
+  "config": { "Cmd": ["/bin/busybox", "cat", "/etc/motd"], "Env": null, "User": "65532:65532" },
   "rootfs": { "type": "layers", "diff_ids": [$diff_ids] },
   "history": [
     { "created": "1970-01-01T00:00:01+00:00", "comment": "busybox" },

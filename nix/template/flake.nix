@@ -26,8 +26,12 @@
         image = pkgs.dockerTools.streamLayeredImage {
           name = "hello";
           tag = "latest";
-          contents = [ pkgs.dockerTools.caCertificates ];
+          contents = [
+            pkgs.dockerTools.caCertificates
+            pkgs.dockerTools.fakeNss # /etc/passwd, with the user nobody
+          ];
           config.Entrypoint = [ "${default}/bin/hello" ];
+          config.User = "nobody";
         };
       });
     };

@@ -59,7 +59,7 @@ class UnreachableError(Error):
 
 
 class RejectedError(Error):
-    """A check refuses the image: lint, or the comparison of digests or of two builds."""
+    """A check refuses the image: lint, or the comparison of digests or of two builds. Of `doctor`: one of its checks failed."""
 
     exit_code = 7
 

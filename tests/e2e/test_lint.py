@@ -44,7 +44,7 @@ def test_the_way_to_a_compiler_is_shown(publish: Publish, tmp_path: Path) -> Non
     strict = publish("--flake", "path:flake", "--to", "oci:strict", "--lint", "strict", *wrong)
     assert strict.code == 7
     assert "lint rejects the image: program, build-tools" in strict.stderr
-    assert "write `entrypoint: app`" in strict.stderr
+    assert "write `--entrypoint app`" in strict.stderr
     assert not (tmp_path / "strict/index.json").exists()
 
 

@@ -128,7 +128,7 @@ def test_the_same_closure_gives_the_same_digest_after_optimising(
     assert registry.digest(repository, "1") == registry.digest(repository, "2") != ""
 
 
-def test_the_debug_variant_has_a_shell(publish: Publish, registry: Registry, name: str) -> None:
+def test_the_debug_variant_has_a_shell(publish: Publish, registry: Registry, name: str, folder: Path) -> None:
     repository = name.partition("/")[2]
     done = publish("--tags", f"{name}:1", "--debug", "--debug-shell", "path:.#shell")
     assert done.returncode == 0, done.stderr
@@ -144,6 +144,20 @@ def test_the_debug_variant_has_a_shell(publish: Publish, registry: Registry, nam
     assert not config_of(registry, name, "1")["config"]["Env"][0].endswith(":/bin")
     again = publish("--tags", f"{name}:1", "--debug", "--debug-shell", "path:.#shell")
     assert (again.returncode, "no effect" in again.stderr) == (0, False), again.stderr
+    assert (
+        f"note: the image with a shell: {name}:1-debug, {registry.digest(repository, '1-debug')}"
+        in again.stderr
+    )
+    assert done.stdout == again.stdout
+    alone = publish("--tags", f"{name}:1", "--to", "oci:lay", "--debug", "--debug-shell", "path:.#shell")
+    names = [
+        entry["annotations"]["org.opencontainers.image.ref.name"]
+        for entry in json.loads((folder / "lay/index.json").read_text())["manifests"]
+    ]
+    assert (alone.returncode, sorted(names)) == (0, ["1", "1-debug"]), alone.stderr
+    before = registry.digest(repository, "1")
+    assert publish("--tags", f"{name}:1").returncode == 0
+    assert registry.digest(repository, "1") == before, "the image is the same beside its variant and alone"
 
 
 def test_the_debug_variant_needs_a_place_of_its_own(publish: Publish, tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ def test_an_image_of_a_package_is_mended_by_inputs() -> None:
         each.rule: each.fix for each in findings(replace(bare, packed=replace(bare.packed, image=image)))
     }
     assert fixes == {
-        "ca-bundle": "add nixpkgs#cacert to the input `contents`",
+        "ca-bundle": "set `contents: nixpkgs#cacert`",
         "passwd": "set `base: minimal`",
     }
 

@@ -17,7 +17,7 @@ from flakeship.errors import (
     UnreachableError,
     UsageError,
 )
-from flakeship.settings.command_line import COMMANDS, POSITIONAL, SHORT, TAKES_WORDS
+from flakeship.settings.command_line import COMMANDS, POSITIONAL, SHORT, TAKES_WORDS, takes
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -38,6 +38,8 @@ _EXAMPLES: Final = {
 }
 
 
+_LIKE_PUBLISH: Final = frozenset({"publish", "plan", "doctor"})
+"""The commands that most options are for, which the page does not say of each."""
 _WORDS: Final = "[\\fIINSTALLABLE\\fR [\\fIREFERENCE\\fR ...]] "
 _ENVIRONMENT: Final = {
     "FLAKESHIP_NAME": "Sets the option `--name`, with underscores for dashes: FLAKESHIP_DRY_RUN=true. The option wins.",
@@ -74,6 +76,7 @@ def _lines() -> Iterator[str]:
     yield ".SH COMMANDS"
     for command, text in COMMANDS.items():
         yield from (".TP", f".B {command}", f"{_roff(text)}.")
+    yield from (".PP", "The options below are for publish, plan and doctor, unless they name the commands that they are for.")
     for heading in Heading:
         yield f".SH {heading.upper()}"
         for item in inputs():
@@ -122,8 +125,9 @@ def _option(item: Input) -> Iterator[str]:
     text = f"{item.help.rstrip('.')}{default}."
     if item.secret:
         text += f" From a file, or from the variable {item.variable}."
-    if item.commands != ("publish",):
-        text += f" For {', '.join(item.commands)}."
+    taking = [command for command in COMMANDS if takes(command, item)]
+    if taking != [command for command in COMMANDS if command in _LIKE_PUBLISH]:
+        text += f" For {', '.join(taking)}."
     yield _roff(text)
 
 

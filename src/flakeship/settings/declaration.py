@@ -566,10 +566,7 @@ class Settings:
         "flag",
         "Publish a second image that has a shell, under the same tags with `-debug` at the end",
         default=False,
-        means=(
-            "shapes-layers",
-            "packages-only",
-        ),
+        means=("packages-only",),
     )
     debug_shell: str = _package(
         "text",

@@ -42,6 +42,25 @@ _MERGING: Final = {
     "password": FIRST["password"],
     "dry-run": ("--dry-run", "look at everything, set no tag"),
 }
+_PLANNING: Final = {
+    "flake": ("--flake INSTALLABLE", "what to build; NAME=INSTALLABLE for several images"),
+    "platforms": FIRST["platforms"],
+    "tags": ("-t, --tags REFERENCE", "where it goes, or a tag or rule for `--images`"),
+    "images": ("--images NAME", "names without a tag, for rules in `--tags`"),
+    "format": ("--format json|github|gitlab", "a list, a matrix, or a child pipeline"),
+    "username": FIRST["username"],
+    "password": FIRST["password"],
+}
+_CHECKING: Final = {
+    "flake": ("--flake INSTALLABLE", "what to look at, as `nix build` takes it"),
+    "source": FIRST["source"],
+    "platforms": ("--platforms LIST", "the platforms that it must be there for"),
+    "tags": ("-t, --tags REFERENCE", "whether it may be pushed there; nothing is sent"),
+    "to": ("--to DESTINATION", "whether it may be written there; nothing is"),
+    "username": FIRST["username"],
+    "password": FIRST["password"],
+    "json": ("--json", "what was found, for programs"),
+}
 _LOOKING: Final = {
     "platforms": ("--platforms LIST", "of several platforms those to show: linux/amd64"),
     "image-in-archive": ("--image-in-archive NAME", "which image of an archive; a number counts from 1"),
@@ -65,8 +84,8 @@ _NAMING: Final = {
 }
 SHOWN: Final = {
     "publish": FIRST,
-    "doctor": FIRST,
-    "plan": FIRST,
+    "doctor": _CHECKING,
+    "plan": _PLANNING,
     "merge": _MERGING,
     "inspect": _LOOKING,
     "metadata": _NAMING,

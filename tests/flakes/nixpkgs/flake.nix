@@ -120,6 +120,7 @@
             runCommand = name: environ: script: run system name script environ;
             dockerTools = {
               caCertificates = empty "ca-certificates";
+              fakeNss = empty "fake-nss";
               streamLayeredImage =
                 {
                   name,

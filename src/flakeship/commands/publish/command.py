@@ -170,7 +170,7 @@ def _asked(attribute: Attribute, run_: Run, records: Records) -> _Asked:
     return _Asked(
         attribute.name,
         Request.of(settings, run_, layout_tag=tag),
-        Request.of(debug, run_, variant=DEBUG, layout_tag=f"{tag or 'latest'}{DEBUG}") if debug else None,
+        Request.of(debug, run_, variant=DEBUG, layout_tag=tag) if debug else None,
         tuple(settings.given("packages-only")),
         record,
     )
@@ -207,7 +207,17 @@ def _publish(asked: _Asked, run_: Run) -> Iterator[Result]:
         check_has_variant(made)
     warn_of_ignored_inputs(asked.packages_only, made, run_.emit)
     if asked.debug is not None:
-        yield publish(reusing(asked.debug, made), run_)
+        variant = publish(reusing(asked.debug, made), run_)
+        unsent = "" if all(place.sent for place in variant.published) else " (not sent)"
+        run_.emit(events.Notice(f"the image with a shell{unsent}: {', '.join(_places(variant))}"))
+        yield variant
+
+
+def _places(made: Result) -> Iterator[str]:
+    """The names of an image where it has some, and where it is else."""
+    for place in made.published:
+        yield from place.tags or (place.reference,)
+    yield made.packed.descriptor.digest
 
 
 def _nowhere(settings: Settings, published: Sequence[Published], *, in_ci: bool) -> str:

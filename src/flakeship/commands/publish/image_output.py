@@ -36,6 +36,7 @@ def check_one_image(output: BuildOutput, installable: Installable, *, far: FarPl
 
 
 def is_one(path: str, far: FarPlace | None) -> bool:
+    """Whether the output at this path of the store is an image by itself; of a store on another machine, there."""
     if far is None:
         return sources.is_image(Path(path))
     from flakeship.sources.elsewhere import is_image

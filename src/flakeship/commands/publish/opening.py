@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class DestinationRequest:
     """`to` and `load` as the user wrote them; `layout_tag` names the image in OCI layouts that are given no tag.
 
+    Without one the first reference names it, and where there is no reference either, `unnamed_tag`.
+
     `needs_registry` is True if a password was given and no registry that it is for. `others` are the registries that
     the other images of the run are pushed to.
     """
@@ -35,13 +37,16 @@ class DestinationRequest:
     to: tuple[str, ...]
     load: str
     layout_tag: str
+    unnamed_tag: str
     cwd: Path
     options: DestinationOptions
     needs_registry: bool
     others: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, settings: Settings, run: Run, *, layout_tag: str = "") -> DestinationRequest:
+    def of(
+        cls, settings: Settings, run: Run, *, layout_tag: str = "", unnamed_tag: str = ""
+    ) -> DestinationRequest:
         """UsageError for a user name without a password, and the other way round."""
         run.check_connections()
         _check_pair(settings, run)
@@ -49,6 +54,7 @@ class DestinationRequest:
             to=settings.to,
             load=settings.load,
             layout_tag=layout_tag,
+            unnamed_tag=unnamed_tag,
             cwd=run.runtime.cwd,
             options=_options(settings, run),
             needs_registry=bool(settings.username) and not settings.registry,
@@ -56,7 +62,8 @@ class DestinationRequest:
 
     def targets(self, references: Sequence[str]) -> tuple[Target, ...]:
         """Return where the image goes under these full references. UsageError for a malformed or unknown destination."""
-        return targets(to=self.to, load=self.load, references=references, cwd=self.cwd, tag=self.layout_tag)
+        tag = self.layout_tag or ("" if references else self.unnamed_tag)
+        return targets(to=self.to, load=self.load, references=references, cwd=self.cwd, tag=tag)
 
     def open(self, wanted: Sequence[Target], scope: ExitStack) -> tuple[Destination, ...]:
         """Open every target, and check that it can be written to; `scope` closes them.

@@ -111,7 +111,12 @@ class Request:
             variant=variant,
             created=created,
             change=change_of(settings, run.emit),
-            destinations=DestinationRequest.of(settings, run, layout_tag=layout_tag),
+            destinations=DestinationRequest.of(
+                settings,
+                run,
+                layout_tag=layout_tag and f"{layout_tag}{variant}",
+                unnamed_tag=variant and f"latest{variant}",
+            ),
             choice=SourceChoice.of(settings),
             packing=PackingRequest.of(settings),
             reuse=ReuseRequest.of(settings),

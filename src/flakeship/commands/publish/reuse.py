@@ -127,9 +127,9 @@ class ReuseRequest:
             )
             if len(wanted) == 1:  # then one image is all that comes of the output path
                 (platform,) = shaping["platforms"]
-        return cls(
-            settings.reuse, settings.rebuild != "auto", shaping, platform, unchecked=settings.lint == "off"
-        )
+        # the variant that `debug` asks for is made of the package, which is built for both
+        asks_for_build = settings.rebuild != "auto" or settings.debug
+        return cls(settings.reuse, asks_for_build, shaping, platform, unchecked=settings.lint == "off")
 
     def recipe(self, compression: Compression) -> str:
         """Return an identifier of how layers are packed and which inputs shaped them.

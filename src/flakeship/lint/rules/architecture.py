@@ -21,5 +21,5 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "architecture",
             "warning",
             f"the config says {stated}, but {path} is made for {found}",
-            f'architecture = "{found}"; or the input `override-platform: linux/{found}`',
+            f'add `architecture = "{found}";` to the image, or set `override-platform: linux/{found}`',
         )

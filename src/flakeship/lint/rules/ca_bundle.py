@@ -41,7 +41,7 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "ca-bundle",
             "warning",
             f"{libraries[0]} is there, but no CA certificates: TLS connections will fail",
-            "add nixpkgs#cacert to the input `contents`"
+            "set `contents: nixpkgs#cacert`"
             if image.is_of_package
-            else 'add pkgs.cacert to `contents`, or config.Env = [ "SSL_CERT_FILE=${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt" ];',
+            else 'add pkgs.cacert to its contents, or `config.Env = [ "SSL_CERT_FILE=${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt" ];`',
         )

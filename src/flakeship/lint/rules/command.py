@@ -16,12 +16,12 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "command",
             "warning",
             "there is neither an Entrypoint nor a Cmd: nothing says what to run",
-            'config.Entrypoint = [ "${pkgs.lib.getExe package}" ];',
+            'add `config.Entrypoint = [ "${pkgs.lib.getExe package}" ];` to the image',
         )
     elif not entrypoint and len(cmd or ()) == 1:
         yield Finding(
             "entrypoint",
             "hint",
             "there is a Cmd and no Entrypoint: arguments of `docker run` replace the program instead of reaching it",
-            "say config.Entrypoint instead of config.Cmd, where arguments will be passed",
+            "write `config.Entrypoint` in place of `config.Cmd`, where arguments will be passed",
         )

@@ -20,5 +20,5 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "layers",
             "warning",
             f"{count} layers: docker's overlay2 takes {_MOST_LAYERS}, sysbox 64",
-            "maxLayers = 100;",
+            "add `maxLayers = 100;` to the image",
         )

@@ -15,5 +15,7 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "tmp",
             "warning",
             "there is no /tmp, which many programs expect",
-            "set `base: minimal`" if image.is_of_package else 'extraCommands = "mkdir -m 1777 tmp";',
+            "set `base: minimal`"
+            if image.is_of_package
+            else 'add `extraCommands = "mkdir -m 1777 tmp";` to the image',
         )

@@ -19,7 +19,7 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "root",
             "hint",
             "the program runs as root",
-            "set `user: 65532`" if image.is_of_package else 'config.User = "65532:65532";',
+            "set `user: 65532`" if image.is_of_package else 'add `config.User = "65532:65532";` to the image',
         )
     elif _lacks_entry(image, name):
         numeric = name.isdigit()
@@ -30,8 +30,8 @@ def findings(image: ImageView) -> Iterator[Finding]:
             + ("" if numeric else ": no engine will start the program"),
             "set `base: minimal`"
             if image.is_of_package
-            else "contents = [ pkgs.dockerTools.fakeNss ]; or one of your own: "
-            f'(pkgs.writeTextDir "etc/passwd" "{"app" if numeric else name}:x:{name if numeric else 1000}:…")',
+            else "add pkgs.dockerTools.fakeNss to its contents, or a file of your own: "
+            f'`pkgs.writeTextDir "etc/passwd" "{"app" if numeric else name}:x:{name if numeric else 1000}:…"`',
         )
 
 

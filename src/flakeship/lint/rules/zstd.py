@@ -15,5 +15,5 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "zstd",
             "hint",
             "layers are compressed with zstd, which docker before 23 can't pull",
-            "`compression: gzip`, where such engines are in use",
+            "set `compression: gzip`, where such engines are in use",
         )
