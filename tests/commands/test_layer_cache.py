@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from flakeship.commands.layer_cache import LayerCache
-from flakeship.commands.layers import kept_layers
+from flakeship.commands.layers import kept_layers, run
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.compress import Compression
@@ -113,8 +113,8 @@ def test_it_is_pruned(tmp_path: Path, cache: Path) -> None:
     _, layers = kept_layers(asked, runtime)
     assert [layer.size for layer in layers] == [990_000, 5000, 5000]
     assert layers[1:] == before[:2], "the one used longest ago has gone"
-    _, none = kept_layers(replace(asked, layer_cache_size=0), runtime)
-    assert none == ()
+    told = run(replace(asked, layer_cache_size=0), runtime)
+    assert told.splitlines() == ["removed 3 layers, 1.0 MB", f"{cache}: 0 layers, 0 B"]
     assert not list(cache.rglob("*.json"))
 
 

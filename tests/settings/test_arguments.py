@@ -278,7 +278,7 @@ def test_layers_takes_a_word() -> None:
     ]  # fmt: skip
     with pytest.raises(UsageError, match="there is no option --prune; did you mean 'prune'"):
         asked("--prune")
-    with pytest.raises(UsageError, match="layers-action is 'purge'") as caught:
+    with pytest.raises(UsageError, match="`layers` knows no 'purge'") as caught:
         asked("purge")
     assert "list, prune" in caught.value.hint
     with pytest.raises(UsageError, match="there is nothing to do with all"):
@@ -511,6 +511,7 @@ def test_short_options_of_others_before_a_command(flag: str) -> None:
             "write them the other way round: `flakeship publish .#a h.io/app:1`",
         ),
         (["h.io/a:1", "./x", "h.io/b:1"], "says what", "`flakeship publish ./x h.io/a:1 h.io/b:1`"),
+        (["--labels", "a=b", ".#a", "h/a:1", "c=d"], "'c=d' is no reference", "`--labels a=b --labels c=d`"),
         ([".#a", ".#b", "h/a:1"], "'.#b' says what to publish, and that is said already", "NAME=INSTALLABLE"),
         (["--source", "x.tar", ".", "h/a:1"], "'.' says what to publish", "references"),
         (["-", "--flake", ".#a"], "'-' says what to publish", "references"),

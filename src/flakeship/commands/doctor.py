@@ -205,13 +205,16 @@ def _target(target: Target, request: DestinationRequest, run_: Run) -> Iterator[
     else:
         reference = Reference(target.registry, target.repository)
         found = run_.connections.credentials_for(reference)
-        with_credentials = f", with {found.source}" if found.credentials else ", without credentials"
+        with_credentials = f"with {found.source}" if found.credentials else "without credentials"
         yield from _clock(reference, run_)
     try:
         with opened(target, options) as place:
-            yield Finding("destination", "ok", f"{place.name} takes images{with_credentials}")
+            yield Finding(
+                "destination", "ok", ", ".join(filter(None, (f"{place.name} takes images", with_credentials)))
+            )
     except Error as error:
-        yield Finding("destination", "error", f"{error.message}{with_credentials}", error.hint)
+        asked = f" (asked {with_credentials})" if with_credentials else ""
+        yield Finding("destination", "error", f"{error.message}{asked}", error.hint)
 
 
 def _clock(reference: Reference, run_: Run) -> Iterator[Finding]:

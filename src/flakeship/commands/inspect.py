@@ -87,6 +87,8 @@ def _folder_named(text: str, reference: Reference, runtime: Runtime) -> Iterator
         folder = text.partition(":")[0]
         if reference.repository == f"library/{folder}" and (runtime.cwd / folder).exists():
             error.hint = f"{text!r} means {reference}; what lies here is ./{folder} or oci:{text}"
+        elif reference.repository == f"library/{text}":
+            error.message += f", and there is no file {text!r} here"
         raise
 
 

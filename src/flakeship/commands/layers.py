@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from flakeship.commands.layer_cache import OFF, default_folder, folder_path
@@ -14,8 +15,12 @@ from flakeship.stores.cache_folder import CacheFolder
 
 def run(settings: Settings, runtime: Runtime) -> str:
     """Print the layers of the cache; for `prune` remove what exceeds the limit first."""
+    pruning = settings.layers_action == "prune"
+    before = kept_layers(replace(settings, layers_action="list"), runtime)[1] if pruning else ()
     folder, layers = kept_layers(settings, runtime)
-    return (layer_cache_json if settings.json else layer_cache_text)(folder, layers)
+    there = {layer.digest for layer in layers}
+    removed = [layer for layer in before if layer.digest not in there] if pruning else None
+    return (layer_cache_json if settings.json else layer_cache_text)(folder, layers, removed)
 
 
 def kept_layers(settings: Settings, runtime: Runtime) -> tuple[Path, tuple[KeptLayer, ...]]:

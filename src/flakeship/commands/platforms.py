@@ -28,7 +28,7 @@ _VARIANTS: Final = {
     "arm64": ("v8",),
     "arm": ("v5", "v6", "v7"),
 }
-_EXAMPLES: Final = "linux/amd64 or linux/arm64/v8"
+_EXAMPLES: Final = "linux/amd64 or linux/arm64"
 
 
 def platform_of(text: str, *, name: str = "platforms") -> Platform:

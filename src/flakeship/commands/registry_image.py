@@ -34,7 +34,7 @@ def registry_image(name: str, connections: Connections, *, pushed_to: Collection
     if manifest is None:
         raise UsageError(
             f"there is no image {reference}",
-            hint="check the name and the tag, and log in: some registries give this answer to users who may not read the image",
+            hint=f"check the name and the {'digest' if reference.digest else 'tag'}, and log in: some registries give this answer to users who may not read the image",
         )
     blobs = _RegistryBlobs(repository)
     digest = reference.digest or manifest.digest

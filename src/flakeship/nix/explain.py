@@ -172,8 +172,12 @@ def _network(failure: Failure, _: re.Match[str]) -> Error:
         )
     else:
         hint = _registered(failure)
+    address = re.search(r"unable to (?:download|access) '([^'\n]+)'", failure.said)
+    what = f": {address[1]}" if address else ""
     return BuildError(
-        f"something that {failure.installable} needs can't be downloaded", hint=hint, detail=failure.end
+        f"something that {failure.installable} needs can't be downloaded{what}",
+        hint=hint,
+        detail=failure.end,
     )
 
 

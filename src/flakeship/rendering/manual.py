@@ -76,7 +76,10 @@ def _lines() -> Iterator[str]:
     yield ".SH COMMANDS"
     for command, text in COMMANDS.items():
         yield from (".TP", f".B {command}", f"{_roff(text)}.")
-    yield from (".PP", "The options below are for publish, plan and doctor, unless they name the commands that they are for.")
+    yield from (
+        ".PP",
+        "The options below are for publish, plan and doctor, unless they name the commands that they are for.",
+    )
     for heading in Heading:
         yield f".SH {heading.upper()}"
         for item in inputs():

@@ -27,21 +27,34 @@ class KeptLayer:
     idle: float
 
 
-def layer_cache_text(folder: Path, layers: Sequence[KeptLayer]) -> str:
-    """Return one line for the folder, then one for each layer."""
-    lines = [f"{folder}: {counted(len(layers), 'layer')}, {size_of(sum(layer.size for layer in layers))}"]
+def layer_cache_text(
+    folder: Path, layers: Sequence[KeptLayer], removed: Sequence[KeptLayer] | None = None
+) -> str:
+    """Return one line for what was removed, unless that was not asked for, one for the folder, then one for each layer."""
+    lines = [] if removed is None else [f"removed {_counted(removed)}"]
+    lines += [f"{folder}: {_counted(layers)}"]
     lines += [f"{layer.digest[:19]}  {size_of(layer.size):>9}  {ago(layer.idle)}" for layer in layers]
     return "\n".join(lines)
 
 
-def layer_cache_json(folder: Path, layers: Sequence[KeptLayer]) -> str:
-    """Return a JSON object with `folder`, `size` in bytes, and `layers`."""
+def layer_cache_json(
+    folder: Path, layers: Sequence[KeptLayer], removed: Sequence[KeptLayer] | None = None
+) -> str:
+    """Return a JSON object with `folder`, `size` in bytes, and `layers`; with `removed` too, if that was asked for."""
     document = {
         "folder": str(folder),
         "size": sum(layer.size for layer in layers),
-        "layers": [{**asdict(layer), "idle": round(layer.idle)} for layer in layers],
+        "layers": _documents(layers),
     }
-    return json.dumps(document, indent=2)
+    return json.dumps(document if removed is None else {**document, "removed": _documents(removed)}, indent=2)
+
+
+def _documents(layers: Sequence[KeptLayer]) -> list[dict[str, object]]:
+    return [{**asdict(layer), "idle": round(layer.idle)} for layer in layers]
+
+
+def _counted(layers: Sequence[KeptLayer]) -> str:
+    return f"{counted(len(layers), 'layer')}, {size_of(sum(layer.size for layer in layers))}"
 
 
 def ago(seconds: float) -> str:

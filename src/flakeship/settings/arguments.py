@@ -14,6 +14,7 @@ from flakeship.metadata.syntax.lists import Placed, parse_lines, parse_list
 from flakeship.outside.reading import read_file
 from flakeship.settings.command_line import (
     FALSE,
+    POSITIONAL,
     TAKES_WORDS,
     TRUE,
     check_command,
@@ -241,8 +242,11 @@ def _number(item: Input, text: str) -> int:
 def _choice(item: Input, text: str) -> str:
     word = text.strip().lower()
     if word not in item.choices:
+        command = next((command for command, name in POSITIONAL.items() if name == item.name), "")
         raise UsageError(
-            f"{item.name} is {text!r}{nearest(word, item.choices)}",
+            f"`{command}` knows no {text!r}{nearest(word, item.choices)}"
+            if command
+            else f"{item.name} is {text!r}{nearest(word, item.choices)}",
             hint=f"write one of {', '.join(item.choices)}",
         )
     return word

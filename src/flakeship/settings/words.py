@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -79,7 +80,7 @@ def place(words: Sequence[str], given: dict[str, Any]) -> tuple[str, ...]:
         return ()
     first = _first(given)
     named = not first
-    _check_words(words, first)
+    _check_words(words, first, given)
     notices: tuple[str, ...] = ()
     if words and not named:
         is_source = words[0] in STDINS or words[0].startswith((*SOURCES, *_DESCRIPTORS))
@@ -110,7 +111,7 @@ _DESCRIPTORS: Final = ("/dev/fd/", "/proc/self/fd/")
 """What a shell writes for `<(…)` begins so."""
 
 
-def _check_words(words: Sequence[str], first: int) -> None:
+def _check_words(words: Sequence[str], first: int, given: Mapping[str, Any]) -> None:
     """UsageError for a reference in the place of what is built, and for what is built in the place of a reference."""
     if first and words and REFERENCE.fullmatch(words[0]):
         what = next((word for word in words[1:] if _says_what(word)), "")
@@ -130,11 +131,30 @@ def _check_words(words: Sequence[str], first: int) -> None:
                 f"{word!r} is no reference to push to",
                 hint=f"write `--to {word}` for a destination of another kind",
             )
+        option = next((name for name in _PAIRS if given.get(name)), "")
+        if option and _PAIR.fullmatch(word) and not _is_of_an_image(word, given):
+            raise UsageError(
+                f"{word!r} is no reference to push to",
+                hint=f"write the option before each value: `--{option} {given[option][0]} --{option} {word}`",
+            )
         if _says_what(word):
             raise UsageError(
                 f"{word!r} says what to publish, and that is said already",
                 hint="write references behind it, and each of several attributes as `--flake NAME=INSTALLABLE`",
             )
+
+
+_PAIRS: Final = ("labels", "annotations", "env")
+"""Options that are given once for each KEY=VALUE."""
+_PAIR: Final = re.compile(r"(?!type=)([A-Za-z0-9_.-]+)=[^/]*")
+"""What looks like another value of theirs; a rule for tags has its type first."""
+
+
+def _is_of_an_image(word: str, given: Mapping[str, Any]) -> bool:
+    """Whether a tag begins with the name of one of several attributes, `app=1.2`."""
+    name = word.partition("=")[0]
+    lines = [line for text in given.get("flake") or () for line in text.splitlines()]
+    return any(line.startswith(f"{name}=") or line.endswith((f"#{name}", f".{name}")) for line in lines)
 
 
 def _says_what(word: str) -> bool:

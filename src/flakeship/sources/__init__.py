@@ -123,6 +123,11 @@ def _no_image(path: Path, head: bytes) -> NotAnImageError:
             "packed with zip, 7z, rar, lz4 or lzip",
             "unpack it, or compress the archive with gzip or zstd",
         )
+    elif path.suffix == ".nix":
+        what, hint = (
+            "a file of Nix",
+            "build it first, by `flakeship publish .#image` for a flake or `--file` for another file",
+        )
     elif head.lstrip()[:1] in {b"{", b"["}:
         what, hint = "a JSON document", f"name an image made by {_IMAGES}"
     elif head.startswith(b"#!"):

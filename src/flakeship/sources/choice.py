@@ -56,7 +56,11 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
     if not wanted and len(names) == 1:
         return 0
     listed = _listed([", ".join(each) or "one without a name" for each in names])
-    hint = f"choose one with `image-in-archive`: its name, or a number from 1 to {len(names)}"
+    hint = (
+        f"choose one with `image-in-archive`: its name, or a number from 1 to {len(names)}"
+        if len(names) > 1
+        else "name that one, or none"
+    )
     if not wanted:
         raise SeveralImagesError(f"{what} holds {len(names)} images: {listed}", hint=hint)
     if wanted.isdecimal() and len(wanted) < 7 and 1 <= int(wanted) <= len(names):
@@ -65,7 +69,7 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
     if len(found) != 1:
         many = "none" if not found else "several"
         raise UsageError(
-            f"`image-in-archive` is {wanted!r}, which is {many} of the images of {what}: {listed}", hint=hint
+            f"{wanted!r} is asked for, which is {many} of the images of {what}: {listed}", hint=hint
         )
     return found[0]
 

@@ -13,7 +13,7 @@ from flakeship.commands.naming import Naming, naming_of
 from flakeship.commands.nix_facts import facts_before_build, facts_of_build
 from flakeship.commands.publish.disk_space import check_room
 from flakeship.commands.publish.lint import Lint
-from flakeship.commands.publish.opening import keeping_own_name, registries_of
+from flakeship.commands.publish.opening import checked_places, keeping_own_name, registries_of
 from flakeship.commands.publish.request import Request
 from flakeship.commands.publish.reuse import ExistingImages, existing_at
 from flakeship.commands.run import Run
@@ -79,7 +79,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
     recipe = request.reuse.recipe(compression)
     family, emit = request.packing.family, run.emit
     with contextlib.ExitStack() as scope:
-        with run.stage("check", "checking the destinations"):
+        with run.stage("check", f"checking {checked_places(wanted)}"):
             check_room(run.store.directory, wanted)
             places = request.destinations.open(wanted, scope)
             existing = existing_at(places, request.reuse.mode, emit)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from flakeship.ci.platforms import refusal_hint, unreachable_hint
 from flakeship.commands.run import Run
@@ -22,6 +22,9 @@ from flakeship.settings.declaration import Settings
 if TYPE_CHECKING:
     from flakeship.registry.credential_search import FoundCredentials
     from flakeship.registry.reference import Reference
+
+
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,13 @@ def opened(target: Target, options: DestinationOptions) -> Iterator[Destination]
 def registries_of(wanted: Sequence[Target]) -> frozenset[str]:
     """The registries that an image goes to."""
     return frozenset(target.registry for target in wanted if isinstance(target, Repository))
+
+
+def checked_places(wanted: Sequence[Target]) -> str:
+    """How the log calls what is looked at: the repositories, as far as the image goes to any."""
+    names = [f"{target.registry}/{target.repository}" for target in wanted if isinstance(target, Repository)]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}" if names else "the destinations"
 
 
 def keeping_own_name(wanted: Sequence[Target], places: Sequence[Destination]) -> tuple[str, ...]:

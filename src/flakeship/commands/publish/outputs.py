@@ -130,4 +130,5 @@ def _contents(packed: Packed) -> Iterator[tuple[Digest, str]]:
     if len(entries) != len(packed.layers):
         said = [""] * len(packed.layers)
     for layer, text in zip(packed.layers, said, strict=True):
-        yield layer.descriptor.digest, ", ".join(map(name_of, store_paths_in(text))) or text
+        content = ", ".join(map(name_of, store_paths_in(text))) or text
+        yield layer.descriptor.digest, content or "(its history says nothing)"
