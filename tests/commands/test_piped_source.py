@@ -103,10 +103,11 @@ def test_one_of_several_is_named_behind_the_pipe(tmp_path: Path) -> None:
         published(tmp_path, several, "docker-archive:-:two:1", image_in_archive="1")
 
 
-def test_two_images_of_a_run_share_what_came_once(tmp_path: Path) -> None:
-    """The second is the variant with a shell, which an image that exists already is published for as it is."""
-    published(tmp_path, IMAGE, to="oci:out", debug=True, tags=())
-    assert len((tmp_path / "out/index.json").read_text().split('"manifest"')) <= 3
+def test_what_comes_through_a_pipe_has_no_variant_with_a_shell(tmp_path: Path) -> None:
+    """It is an image already, and there is nothing to put a shell beside."""
+    with pytest.raises(UsageError, match="debug: stdin is an image already"):
+        published(tmp_path, IMAGE, to="oci:out", debug=True, tags=())
+    assert not (tmp_path / "out/index.json").exists()
 
 
 @pytest.mark.parametrize("kind", ["fifo", "descriptor"])

@@ -61,6 +61,7 @@ def test_what_names_an_image_in_a_layout() -> None:
     ("text", "words", "hint"),
     [
         ("ghcr.io/o/n:1", "is not a destination that flakeship knows", "docker://REFERENCE"),
+        ("./x.tar", "is not a destination that flakeship knows", "docker-archive:./x.tar for `docker load`"),
         ("s3://bucket", "is not a destination that flakeship knows", "oci:DIR"),
         ("docker:ghcr.io/o/n", "lacks the two slashes behind `docker:`", "write `docker://ghcr.io/o/n"),
         ("oci:", "names no folder", "oci:DIR:TAG"),

@@ -49,7 +49,9 @@ def parse(text: str, defaults: Defaults) -> Target:
         *first, last = (form for kind in kinds() for form in kind.SYNTAX)
         raise UsageError(
             f"to: {text!r} is not a destination that flakeship knows",
-            hint=f"write {', '.join(first)}, or {last}",
+            hint=f"write docker-archive:{text} for `docker load`, or oci-archive:{text}"
+            if text.endswith(".tar")
+            else f"write {', '.join(first)}, or {last}",
         )
     return kind.parse(text, defaults)
 
