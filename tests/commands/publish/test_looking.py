@@ -22,13 +22,17 @@ from tests.lint.test_programs import elf, tar_of
 PROGRAM = ("bin/app", elf(62), 0o755)
 NEAR = tar_of(PROGRAM)
 FAR = tar_of(("data", bytes(5 << 20), 0o644), PROGRAM)
-FOUND = {"cached": SimpleNamespace(open=opener(b"")), "there": SimpleNamespace(open=None), "new": None}
+FOUND = {
+    "cached": SimpleNamespace(open=opener(gzip.compress(NEAR))),
+    "there": SimpleNamespace(open=None),
+    "new": None,
+}
 
 
-def looked_at(layer: Layer, found: str, *, forward_only: bool = False) -> Programs:
+def looked_at(layer: Layer, found: str, *, forward_only: bool = False, far: bool = False) -> Programs:
     programs = Programs()
     store: Any = SimpleNamespace(find=lambda _: FOUND[found])
-    Lint("warn", events.ignore).looking(store, programs, forward_only=forward_only).find(
+    Lint("warn", events.ignore).looking(store, programs, forward_only=forward_only, far=far).find(
         programs.watch(layer)
     )
     return programs
@@ -55,6 +59,16 @@ def test_a_layer_that_comes_compressed_is_looked_into(found: str) -> None:
     compressed = CompressedBlob(digest_of(blob), len(blob), "+gzip", opener(blob))
     layer = replace(Layer("key", opener(NEAR), digest_of(NEAR)), compressed=compressed)
     assert looked_at(layer, found) == {"key": ("bin/app", "amd64")}
+
+
+@pytest.mark.parametrize(("found", "known"), [("cached", True), ("there", False), ("new", False)])
+def test_nothing_is_fetched_from_another_store_to_be_looked_at(found: str, *, known: bool) -> None:
+    """The blob that lies in the cache of this machine holds the same."""
+
+    def fetched() -> Reader:
+        raise AssertionError
+
+    assert bool(looked_at(Layer("key", fetched), found, far=True)) == known
 
 
 def test_what_is_to_be_read_anyway_is_not_read_for_this() -> None:

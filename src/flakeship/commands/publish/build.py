@@ -172,7 +172,7 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
         return Obtained(Path(source.name), remote=run.registry_image(source.name, pushed_to=plan.pushed_to))
     if source:
         place = run.source_place(source)
-        if sources.is_image(place.path):
+        if request.choice.debug_shell and sources.is_image(place.path):
             _check_debug(place.shown or str(place.path), request)
         return Obtained(place.path, shown=place.shown, image=source.image)
     assert buildable, "it is the one or the other"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -13,6 +14,7 @@ from flakeship.commands.publish.reuse import LayerGoneError
 from flakeship.destinations.protocol import BlobsUnknownError
 from flakeship.errors import Error, RejectedError
 from flakeship.image.existing import ExistingLayer
+from flakeship.image.inflate import uncompressed
 from flakeship.image.model import Layer, Packed, PackedLayer
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import CHUNK, read_full
@@ -29,7 +31,7 @@ Mode = str
 """`off`, `warn` or `strict`: the choices of the input `lint`."""
 
 _HINT: Final = "correct the image in the flake, or set `lint: warn`"
-_FAR: Final = 4 * CHUNK
+_ENOUGH: Final = 4 * CHUNK
 """Bytes that are read at most, to find a program, of a layer that every destination has: no more of it is needed."""
 
 
@@ -71,7 +73,6 @@ class Lint:
         if self._mode != "strict":
             self._note_usual(published)
             return True
-        from flakeship.image.inflate import uncompressed
         from flakeship.lint.glimpse import MOST, SMALL
         from flakeship.sources.package import BY_PATHS
 
@@ -87,10 +88,13 @@ class Lint:
         return True
 
     def looking(
-        self, store: LayerStore, programs: Programs | None = None, *, forward_only: bool
+        self, store: LayerStore, programs: Programs | None = None, *, forward_only: bool, far: bool = False
     ) -> LayerStore:
-        """Return the store, with which what it finds is looked at too. `programs` are filled in if they are given."""
-        return store if self._mode == "off" else _Looking(store, programs, forward_only=forward_only)
+        """Return the store, with which what it finds is looked at too. `programs` are filled in if they are given.
+
+        With `far` reading a layer of store paths means to fetch it: then the blob that was found here is read in its place.
+        """
+        return store if self._mode == "off" else _Looking(store, programs, forward_only=forward_only, far=far)
 
     def check(self, packed: Packed) -> None:
         """Emit the findings of an image, once for each digest. With `strict` a warning raises RejectedError."""
@@ -167,14 +171,22 @@ class Lint:
 class _Looking:
     """A store that reads of each layer that it finds as much as lint needs, for whoever watches the layer while it is read."""
 
-    def __init__(self, store: LayerStore, programs: Programs | None, *, forward_only: bool) -> None:
-        self._store, self._programs, self._forward_only = store, programs, forward_only
+    def __init__(
+        self, store: LayerStore, programs: Programs | None, *, forward_only: bool, far: bool
+    ) -> None:
+        self._store, self._programs = store, programs
+        self._forward_only, self._far = forward_only, far
 
     def find(self, layer: Layer) -> PackedLayer | None:
         """Return what the store finds."""
         found = self._store.find(layer)
         # of what this run would send, a program is looked for to the end
-        most = _FAR if found and found.open is None else None
+        most = _ENOUGH if found and found.open is None else None
+        if self._far and layer.size is None and found:
+            if found.open is None or self._programs is None:
+                return found
+            blob = found.open
+            layer = self._programs.watch(replace(layer, open=lambda: uncompressed(blob())))
         if self._forward_only and found:
             self._look(layer, most)
         elif found or (layer.compressed and not self._forward_only):

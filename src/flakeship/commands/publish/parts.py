@@ -46,6 +46,11 @@ class Obtained:
         return self.remote.blobs.what if self.remote else self.shown or str(self.path)
 
     @property
+    def is_far(self) -> bool:
+        """Whether it lies in the store of another machine, so that its files are fetched when they are read."""
+        return self.buildable is not None and self.buildable.builder.far is not None
+
+    @property
     def commit_time(self) -> datetime | None:
         """When the flake's source was committed; None where Nix does not know."""
         if self.flake is None or self.flake.last_modified is None:

@@ -56,13 +56,16 @@ def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
     takes = _takes(source, plan.places)
     layers = plan.lint.watched(_that_fit(source, plan))
     forward_only = source.forward_only
+    far = any(part.obtained.is_far for part in source.parts)
     if plan.lint.is_off or not any(part.platform or part.is_of_a_mac for part in source.parts):
-        looking = _looking(plan, plan.lint.looking(plan.packing.store, forward_only=forward_only))
+        looking = _looking(plan, plan.lint.looking(plan.packing.store, forward_only=forward_only, far=far))
         return _packed_and_sent(layers, source, looking, takes, certain=True)
     from flakeship.lint.programs import Programs
 
     programs = Programs()
-    looking = _looking(plan, plan.lint.looking(plan.packing.store, programs, forward_only=forward_only))
+    looking = _looking(
+        plan, plan.lint.looking(plan.packing.store, programs, forward_only=forward_only, far=far)
+    )
     sent = _packed_and_sent(map(programs.watch, layers), source, looking, takes, certain=True)
     return replace(sent, programs=programs, unsearched=frozenset(sent.layers) - programs.searched)
 
