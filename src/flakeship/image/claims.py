@@ -153,7 +153,7 @@ def _check_types(document: Mapping[str, Any], what: str) -> None:
         except WrongTypeError as error:
             example = f" ({error.help})" if error.help else ""
             raise NotAnImageError(
-                f"{what}: {error}", hint=f"correct {error.key!r} in the Nix expression of the image{example}"
+                f"{what}: {error}", hint=f"correct `{error.key}` in the Nix expression of the image{example}"
             ) from error
 
 
