@@ -41,6 +41,16 @@ def test_a_folder_that_was_written_like_a_name_of_a_registry(
     (tmp_path / folder).mkdir()
     error = refused("flakeship-image:latest", tmp_path)
     assert ("./flakeship-image or oci:flakeship-image:latest" in error.hint) == named
+    # a bare word is mostly a link that `nix build` has not made
+    assert refused("result", tmp_path).message.endswith(", and there is no file 'result' here")
+    assert "no file" not in refused("ghcr.io/me/result", tmp_path).message
+
+
+def test_a_file_of_nix_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "flake.nix").write_text("{ outputs = _: { }; }")
+    error = refused("./flake.nix", tmp_path)
+    assert "it is a file of Nix" in error.message
+    assert "`flakeship publish .#image`" in error.hint
 
 
 @pytest.mark.parametrize("status", [401, 403])
