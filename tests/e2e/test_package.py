@@ -196,7 +196,7 @@ def test_a_package_that_is_built_already(
         (["--flake=path:.#phrases"], 4, "nor a package with a program"),
         (["--contents=path:.#nothing"], 3, "nothing"),
         (["--contents=-x"], 2, "contents: '-x' is not an installable"),
-        (["--contents=/nix/store/none"], 3, "/nix/store/none"),
+        (["--contents=/nix/store/none"], 2, "/nix/store/none"),
     ],
 )
 def test_what_can_t_be_an_image(
