@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection
+from typing import Final
 
 from flakeship.commands.connections import Connections
 from flakeship.errors import UsageError
@@ -15,6 +16,10 @@ from flakeship.registry.errors import DeniedError
 from flakeship.registry.reading import RepositoryReader
 from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.sources.blobs import RegistryImage
+
+
+_KEPT: Final = 16 * 1024 * 1024
+"""Bytes of documents that are kept for a second reader; those of an image are some ten thousand."""
 
 
 def registry_image(name: str, connections: Connections, *, pushed_to: Collection[str]) -> RegistryImage:
@@ -39,7 +44,7 @@ def registry_image(name: str, connections: Connections, *, pushed_to: Collection
     blobs = _RegistryBlobs(repository)
     digest = reference.digest or manifest.digest
     blobs.documents[digest] = manifest.data
-    return RegistryImage(blobs, Descriptor(manifest.media_type, digest, len(manifest.data)))
+    return RegistryImage(blobs, Descriptor(manifest.media_type, digest, len(manifest.data)), reference.name)
 
 
 def _wanted(reference: Reference) -> str:
@@ -62,7 +67,11 @@ class _RegistryBlobs:
     def open_document(self, entry: Descriptor) -> Reader:
         """Manifests and indexes are kept apart from blobs, and all documents are small."""
         data = self.documents.get(entry.digest)
-        return io.BytesIO(self._fetched(entry) if data is None else data)
+        if data is None:
+            data = self._fetched(entry)
+            if sum(map(len, self.documents.values())) + len(data) <= _KEPT:
+                self.documents[entry.digest] = data
+        return io.BytesIO(data)
 
     def _fetched(self, entry: Descriptor) -> bytes:
         if entry.media_type in INDEXES | MANIFESTS:

@@ -110,13 +110,20 @@ def read_image(place: Place, manifest: ManifestDocument) -> ExistingImage:
 
 def read_document(reader: Reader, digest: Digest) -> dict[str, Any]:
     """Read a JSON document to its end and compare it with its digest. Raises a DocumentError of each kind."""
+    try:
+        return decode_object(read_document_bytes(reader, digest))
+    except DocumentError:
+        raise
+    except ValueError as error:
+        raise MalformedError(str(error)) from error
+
+
+def read_document_bytes(reader: Reader, digest: Digest) -> bytes:
+    """Read a document to its end and compare it with its digest. TooLargeError, WrongDigestError."""
     hashing = Hashing(reader, digest.partition(":")[0])
     data = read_full(hashing, DOCUMENT_LIMIT + 1)
     if len(data) > DOCUMENT_LIMIT:
         raise TooLargeError
     if hashing.digest != digest:
         raise WrongDigestError(digest, hashing.digest, len(data))
-    try:
-        return decode_object(data)
-    except ValueError as error:
-        raise MalformedError(str(error)) from error
+    return data

@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.adopt import wrong_digest
-from flakeship.image.document import DOCUMENT_LIMIT
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object
 from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
-from flakeship.image.place import MalformedError, TooLargeError, WrongDigestError, read_document
+from flakeship.image.place import TooLargeError, WrongDigestError, read_document_bytes
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.printable import counted
@@ -42,14 +42,25 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RegistryImage:
-    """An image of a registry; `entry` is of the manifest or index that the reference names."""
+    """An image of a registry; `entry` is of the manifest or index that the reference names, `repository` the reference without it."""
 
     blobs: Blobs
     entry: Descriptor
+    repository: str = ""
 
 
 def document(blobs: Blobs, entry: Descriptor) -> dict[str, Any]:
     """A JSON document by its descriptor. NotAnImageError where it is missing, too large, or another."""
+    try:
+        return decode_object(document_bytes(blobs, entry))
+    except ValueError as error:
+        raise NotAnImageError(
+            f"the document {entry.digest} of {blobs.what} can't be read: {error}", hint=DAMAGED
+        ) from error
+
+
+def document_bytes(blobs: Blobs, entry: Descriptor) -> bytes:
+    """The same document as it is kept. NotAnImageError where it is missing, too large, or another."""
     called = f"{entry.digest} of {blobs.what}"
     if blobs.here:
         check_size(blobs, entry)
@@ -57,15 +68,13 @@ def document(blobs: Blobs, entry: Descriptor) -> dict[str, Any]:
         raise NotAnImageError(f"the document {called} has more than {DOCUMENT_LIMIT} bytes", hint=DAMAGED)
     try:
         with blobs.open_document(entry) as reader:
-            return read_document(reader, entry.digest)
+            return read_document_bytes(reader, entry.digest)
     except TooLargeError as error:
         raise NotAnImageError(
             f"the document {called} has more than {DOCUMENT_LIMIT} bytes", hint=DAMAGED
         ) from error
     except WrongDigestError as error:
         raise wrong_digest(entry.digest, error.size, error.found) from error
-    except MalformedError as error:
-        raise NotAnImageError(f"the document {called} can't be read: {error}", hint=DAMAGED) from error
 
 
 def parse_descriptor(entry: Any, what: str) -> Descriptor:

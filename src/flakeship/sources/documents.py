@@ -10,7 +10,7 @@ from flakeship.errors import NotAnImageError
 from flakeship.image.existing import media_type_of
 from flakeship.image.media_types import INDEXES, MANIFESTS, OCI, SAYS_LITTLE, plain_type
 from flakeship.image.model import Descriptor
-from flakeship.sources.blobs import Blobs, document
+from flakeship.sources.blobs import Blobs, document, document_bytes
 
 
 def is_index(blobs: Blobs, entry: Descriptor) -> bool:
@@ -38,8 +38,17 @@ def is_index(blobs: Blobs, entry: Descriptor) -> bool:
 
 def manifest_document(blobs: Blobs, entry: Descriptor) -> Mapping[str, Any]:
     """Read a manifest or an index; a registry keeps these apart from blobs, whatever an entry says of them."""
+    return document(blobs, _among_manifests(entry))
+
+
+def manifest_bytes(blobs: Blobs, entry: Descriptor) -> bytes:
+    """The same as it is kept."""
+    return document_bytes(blobs, _among_manifests(entry))
+
+
+def _among_manifests(entry: Descriptor) -> Descriptor:
     known = entry.media_type in INDEXES | MANIFESTS
-    return document(blobs, entry if known else replace(entry, media_type=OCI.manifest))
+    return entry if known else replace(entry, media_type=OCI.manifest)
 
 
 def _by_type(media_type: str) -> bool | None:

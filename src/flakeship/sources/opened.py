@@ -15,6 +15,7 @@ from flakeship.sources.store_files import LOCAL, StoreFiles
 
 if TYPE_CHECKING:  # some sources alone are asked for these
     from flakeship.confinement.scripts import Confinement
+    from flakeship.image.original import Original
     from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.package import Package
 
@@ -42,6 +43,14 @@ class OpenedIndex(Opened, Protocol):
 
     def images(self) -> tuple[Image, ...]:
         """Return one image for each platform, in the order of the index."""
+
+
+@runtime_checkable
+class KeepsOriginal(Protocol):
+    """A source whose documents have digests that a copy can keep."""
+
+    def original(self) -> Original | None:
+        """Read the documents as they are; None where the source is not what is copied by its digest."""
 
 
 @dataclass(frozen=True, slots=True)

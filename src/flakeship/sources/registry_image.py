@@ -25,9 +25,17 @@ def opened(remote: RegistryImage, request: SourceRequest) -> Iterator[Opened]:
         request.emit(
             events.Notice(
                 f"{remote.blobs.what}: {counted(found.left_out, 'entry', 'entries')} left out, which describe the image as it was (attestations, signatures)"
+                + (", unless it stays as it was" if request.as_is else "")
             )
         )
-    yield open_images(remote.blobs, found, platforms=request.platforms, as_is=request.as_is)
+    copied = request.as_is and not remote.blobs.here
+    yield open_images(
+        remote.blobs,
+        found,
+        platforms=request.platforms,
+        as_is=request.as_is,
+        named=remote.entry if copied else None,
+    )
 
 
 def images_at(remote: RegistryImage, platforms: Sequence[Platform] = ()) -> ImageManifests:

@@ -6,12 +6,13 @@ https://github.com/opencontainers/image-spec/blob/main/manifest.md
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from flakeship.errors import NotAnImageError
 from flakeship.image.claims import image_of
+from flakeship.image.existing import media_type_of
 from flakeship.image.inflate import is_compressed, suffix_of, uncompressed
 from flakeship.image.layout import NAMES
 from flakeship.image.media_types import CONFIGS, SAYS_LITTLE, plain_type, suffix_of_layer
@@ -20,9 +21,21 @@ from flakeship.image.stamp import without_facts
 from flakeship.image.stream import Reader, read_full
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
-from flakeship.sources.blobs import DAMAGED, Blobs, check_size, document, parse_annotations, parse_descriptor
+from flakeship.sources.blobs import (
+    DAMAGED,
+    Blobs,
+    check_size,
+    document,
+    document_bytes,
+    parse_annotations,
+    parse_descriptor,
+)
 from flakeship.sources.choice import choose_platforms
+from flakeship.sources.documents import manifest_bytes
 from flakeship.sources.indexes import Artifact, FoundIndex, ImageManifest, ImageManifests, platform_as_listed
+
+if TYPE_CHECKING:
+    from flakeship.image.original import Original, OriginalImage
 
 
 @runtime_checkable
@@ -55,9 +68,11 @@ class StoredImage:
         self.artifacts, self.index = artifacts, index
         entry, manifest = found.entry, found.content
         self.digests: Sequence[Digest] = (entry.digest,)
+        self.original: Callable[[], Original | None] = lambda: None
         what = f"the manifest {entry.digest} of {blobs.what}"
         config, layers = _parts(manifest, what)
         configured = f"the config {config.digest} of {blobs.what}"
+        self._blobs, self._manifest, self._config = blobs, manifest, config
         annotations = parse_annotations(manifest.get("annotations"), what)
         content = document(blobs, config)
         if not as_is:
@@ -92,6 +107,17 @@ class StoredImage:
         """Return the image."""
         return self._image
 
+    def as_kept(self) -> OriginalImage:
+        """Read its manifest and its config as they are."""
+        from flakeship.image.original import OriginalImage
+
+        media_type = media_type_of(self._manifest) or self._entry.media_type
+        return OriginalImage(
+            replace(self._entry, media_type=media_type),
+            manifest_bytes(self._blobs, self._entry),
+            document_bytes(self._blobs, self._config),
+        )
+
 
 class StoredIndex:
     """Images for several platforms under one name."""
@@ -107,6 +133,7 @@ class StoredIndex:
     ) -> None:
         self._images, self.annotations, self.artifacts = images, annotations, artifacts
         self.index = index
+        self.original: Callable[[], Original | None] = lambda: None
         self.digests = tuple(digest for image in images for digest in image.digests)
 
     def layers(self) -> Iterator[Layer]:
@@ -129,8 +156,12 @@ def open_images(
     platforms: Sequence[Platform] = (),
     names: Sequence[str] = (),
     as_is: bool = False,
+    named: Descriptor | None = None,
 ) -> StoredImage | StoredIndex:
-    """One image, or all of an index; of several platforms those that are wanted, if some are. UsageError for others."""
+    """One image, or all of an index; of several platforms those that are wanted, if some are. UsageError for others.
+
+    `named` is what a registry was asked for, whose bytes a copy is to keep if it changes nothing.
+    """
     images = [
         StoredImage(blobs, manifest, names=names, as_is=as_is, artifacts=found.artifacts, index=found.index)
         for manifest in found.manifests
@@ -140,10 +171,28 @@ def open_images(
         images = [images[place] for place in places]
     if len(images) == 1:
         images[0].leave_index(chosen=bool(platforms))
-        return images[0]
-    for image in images:
-        image.stay_listed()
-    return StoredIndex(images, found.annotations, found.artifacts, found.index)
+        opened: StoredImage | StoredIndex = images[0]
+    else:
+        for image in images:
+            image.stay_listed()
+        opened = StoredIndex(images, found.annotations, found.artifacts, found.index)
+    if named:
+        opened.original = functools.partial(_original, blobs, named, found, images, chosen=bool(platforms))
+    return opened
+
+
+def _original(
+    blobs: Blobs, named: Descriptor, found: ImageManifests, images: Sequence[StoredImage], *, chosen: bool
+) -> Original:
+    from flakeship.image.original import Original
+
+    kept = tuple(image.as_kept() for image in images)
+    if found.index is None:
+        return Original(kept, kept[0].entry)
+    whole = Original(kept, named, manifest_bytes(blobs, named))
+    if not (chosen and whole.others):
+        return whole
+    return Original(kept, kept[0].entry if len(kept) == 1 else None)
 
 
 def _as_listed(image: Image, entry: Descriptor) -> Image:

@@ -34,6 +34,7 @@ from flakeship.report.summary import Before
 
 if TYPE_CHECKING:  # most images are pushed by their tags
     from flakeship.commands.publish.leg import LegRecord
+    from flakeship.sources.blobs import RegistryImage
 
 _NAMES_AT_ONCE: Final = 8
 
@@ -89,7 +90,7 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             layers |= send_again(parts, lost, plan)
             resent |= missing
         try:
-            packed = _sealed(stamped, layers, plan)
+            packed = _sealed(stamped, layers, plan, parts[0].obtained.remote)
             published = set_names(_prepared(packed, plan), plan.tags)
             before = image_before(packed, published, plan.existing.images())
             zstd = plan.packing.sample.estimate() if plan.packing.sample else None
@@ -138,10 +139,17 @@ def _check_tags(stamped: Stamped, parts: Sequence[Part], plan: Plan) -> None:
         warn_of_lost([image.platform for image in stamped.images], names, existing, plan.packing.emit)
 
 
-def _sealed(stamped: Stamped, layers: Mapping[str, PackedLayer], plan: Plan) -> Packed | PackedIndex:
+def _sealed(
+    stamped: Stamped, layers: Mapping[str, PackedLayer], plan: Plan, remote: RegistryImage | None
+) -> Packed | PackedIndex:
     images = [seal(image, layers, plan.packing.family) for image in stamped.images]
     for image in images:
         plan.lint.check(image)
+    if stamped.original and remote:
+        from flakeship.commands.publish.as_it_is import kept
+
+        if whole := kept(stamped.original, images, plan, remote):
+            return whole
     if stamped.annotations is None:
         return images[0]
     return seal_index(
@@ -160,7 +168,7 @@ def _prepared(packed: Packed | PackedIndex, plan: Plan) -> list[Prepared]:
     return [
         place.prepare_index(packed, alone=alone)
         if isinstance(place, TakesIndexes)
-        else place.prepare(_run_by(place, packed))
+        else place.prepare(packed.images[0] if len(packed.images) == 1 else _run_by(place, packed))
         for place in plan.places
     ]
 

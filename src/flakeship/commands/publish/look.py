@@ -39,7 +39,7 @@ class Plan:
 
     `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
     packed. `by_digest` is True where the image gets no tag from this run, `relabelled` where it is labelled as for another
-    platform than it says. `scope` is left when the image is finished or given up.
+    platform than it says, `stays_as_it_is` where it is given by its digest, and nothing of it is to be changed. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
@@ -57,6 +57,7 @@ class Plan:
     relabelled: bool
     scope: contextlib.ExitStack
     by_digest: bool = False
+    stays_as_it_is: bool = False
 
 
 @contextlib.contextmanager
@@ -117,6 +118,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             by_digest=request.by_digest,
             tags=run.runtime.tags,
             relabelled=request.choice.relabelled,
+            stays_as_it_is=request.stays_as_it_is,
             scope=scope,
         )
         try:

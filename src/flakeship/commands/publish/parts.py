@@ -13,10 +13,11 @@ from flakeship.commands.publish.stamping import Stamp
 from flakeship.image.annotations import SOURCE
 from flakeship.image.model import EMPTY, Image, Layer, Platform
 from flakeship.outside.moments import moment_at
-from flakeship.sources.opened import Opened, OpenedIndex
+from flakeship.sources.opened import KeepsOriginal, Opened, OpenedIndex
 
 if TYPE_CHECKING:
     from flakeship.commands.builder import Buildable
+    from flakeship.image.original import Original
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.flake import FlakeMetadata
     from flakeship.sources.blobs import RegistryImage
@@ -85,11 +86,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Stamped:
-    """The images to publish. `annotations` are those of the index that holds them, None where there is but one image."""
+    """The images to publish. `annotations` are those of the index that holds them, None where there is but one image.
+
+    `original` is the source as it is, where this run changes nothing of it.
+    """
 
     images: tuple[Image, ...]
     annotations: Mapping[str, str] | None = None
     descriptor_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    original: Original | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +170,9 @@ def stamp(source: OpenParts) -> Stamped:
         for image in _images(opened)
     ]
     images = [part.stamp.image(image) for part, image in given]
+    original = _original(source, given, images)
     if not source.makes_index:
-        return Stamped((images[0],))
+        return Stamped((images[0],), original=original)
     first_part, first_image = given[0]
     made_from = dict.fromkeys(image.annotations[SOURCE] for image in images if SOURCE in image.annotations)
     whole = {SOURCE: " ".join(made_from)} if made_from else {}
@@ -182,7 +188,19 @@ def stamp(source: OpenParts) -> Stamped:
         ),
         {**own, **whole, **first_part.stamp.index(first_image, "index")},
         first_part.stamp.index(first_image, "index-descriptor"),
+        original,
     )
+
+
+# docs/decisions.md#what-is-not-stamped-keeps-its-digest
+def _original(
+    source: OpenParts, given: Sequence[tuple[Part, Image]], stamped: Sequence[Image]
+) -> Original | None:
+    opened = source.sources[0]
+    if not isinstance(opened, KeepsOriginal):
+        return None
+    changed = (part.stamp.changes(own, image) for (part, own), image in zip(given, stamped, strict=True))
+    return None if any(changed) else opened.original()
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
     from flakeship.sources.package import Furnishing
+    from flakeship.sources.written import WrittenSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,9 @@ class SourceChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`variant` is appended to every tag (`-debug`)."""
+    """`variant` is appended to every tag (`-debug`). `stays_as_it_is` is True where the source is an image of a registry by its
+    digest, and the inputs say that a run stamps nothing.
+    """
 
     variant: str
     destinations: DestinationRequest
@@ -91,6 +94,7 @@ class Request:
     lint: str
     by_digest: bool
     rebuild_to_compare: bool
+    stays_as_it_is: bool = False
 
     @classmethod
     def of(cls, settings: Settings, run: Run, *, variant: str = "", layout_tag: str = "") -> Request:
@@ -99,6 +103,7 @@ class Request:
         subject = subject_of(settings, run)
         created = Created.parse(settings.created, environ=runtime.environ, now=runtime.now, emit=run.emit)
         context = run.event
+        stays = not settings.auto_labels and settings.created == "keep" and _is_by_digest(subject.source)
         match known_origin(subject, context, runtime.cwd):
             case "here":
                 pass
@@ -126,7 +131,12 @@ class Request:
             rebuild_to_compare=settings.rebuild == "compare",
             naming=NamingRequest.of(settings, context, runtime.environ),
             subject=subject,
+            stays_as_it_is=stays,
         )
+
+
+def _is_by_digest(source: WrittenSource | None) -> bool:
+    return bool(source and source.place == "registry" and "@" in source.name)
 
 
 def _platforms(texts: tuple[str, ...]) -> tuple[Platform, ...]:

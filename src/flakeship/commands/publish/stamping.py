@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeAlias
@@ -47,6 +47,13 @@ class Stamp:
             {**self._own(source), **_annotations(metadata, "manifest", platform)},
             descriptor=_annotations(metadata, "manifest-descriptor", platform),
         )
+
+    def changes(self, source: Image, stamped: Image) -> bool:
+        """Whether this stamp changed the source, but for a seal; or would change an index that lists it."""
+        bare = replace(
+            stamped, annotations=source.annotations, descriptor_annotations=source.descriptor_annotations
+        )
+        return bare != source or bool(self._metadata(source).annotations) or any(self.origin.values())
 
     def index(self, first: Image, level: Level) -> dict[str, str]:
         """Annotations of an index, or of its descriptor; values that differ between platforms are those of the `first`."""
