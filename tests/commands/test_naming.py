@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from flakeship.commands.naming import (
     naming_of,
     split,
 )
+from flakeship.destinations import registry
+from flakeship.destinations.kind import Defaults
 from flakeship.errors import UsageError
-from flakeship.events import Emit, Event, Warned
+from flakeship.events import Emit, Event, Notice, Warned
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.labels import PREFIX
 from flakeship.metadata.syntax.lists import parse_list
@@ -78,7 +81,7 @@ def test_references_and_rules(text: str, full: list[str], rules: list[str]) -> N
         ("\n  1.0", "tags, line 2, column 3: '1.0' is a tag without a name", "`images`"),
         ("x/y:1, 1.0", "tags, line 1, column 8: '1.0' is a tag without a name", "full reference"),
         (
-            "ok/n:1\nghcr.io/UP:1",
+            "ok/n:1\nUp/UP:1",
             "tags, line 2, column 1: ",
             "the name in `images`, where it may be in upper case",
         ),
@@ -242,8 +245,8 @@ def test_a_variable_that_was_not_filled_in_is_named(line: str, variable: str) ->
 
 def test_two_hints_are_two_sentences() -> None:
     with pytest.raises(UsageError) as caught:
-        named(tags=("ghcr.io/me/App:a/b",))
-    assert caught.value.hint.startswith("write ghcr.io/me/app:a/b; or write the name in `images`, ")
+        named(tags=("Me/App:a/b",))
+    assert "; or write the name in `images`, " in caught.value.hint
 
 
 def test_a_reference_is_one_whether_skopeo_s_word_stands_before_it_or_not() -> None:
@@ -258,10 +261,35 @@ def test_a_reference_is_one_whether_skopeo_s_word_stands_before_it_or_not() -> N
             "h/a:1,docker://docker://h/a:1",
             "column 16: 'docker://h/a:1' is not an image reference: it is a URL",
         ),
-        ("docker://h/A:1", "a repository's name must be lower case"),
+        ("docker://H/A:1", "a repository's name must be lower case"),
     ],
 )
 def test_what_stands_behind_skopeo_s_word_is_told_with_its_place(text: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         named(tags=(text,))
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("ghcr.io/Me/App:Latest", "ghcr.io/me/app:Latest"),
+        ("localhost/Me:1", "localhost/me:1"),
+        ("me/App:1", "me/app:1"),
+        ("App", "app"),
+        ("127.0.0.1:5000/ME/a-B", "127.0.0.1:5000/me/a-b"),
+        ("ghcr.io/me/app:1", "ghcr.io/me/app:1"),
+    ],
+)
+def test_an_owner_with_capitals_is_written_in_lower_case_and_told_of(written: str, read: str) -> None:
+    """`tags: ghcr.io/${{ github.repository }}:latest` stands in the docs; owners on GitHub may have capitals."""
+    told: list[Event] = []
+    settings = Settings(tags=parse_list(f"docker://{written}", comma=False, comment="#"))
+    found = naming_of(NamingRequest.of(settings, MAIN, {}), emit=told.append, nix=unasked)
+    assert [text.partition(":")[0] for text in found.references] == [read.partition(":")[0]]
+    said = [event.text for event in told if isinstance(event, Notice)]
+    assert [text.startswith(f"{written} is read as {read}: ") for text in said] == [True] * (written != read)
+    places = [registry.parse(f"docker://{text}", Defaults(cwd=Path())) for text in (written, read)]
+    assert places[0] == places[1]
+    varied = [registry.with_suffix(f"docker://{text}", "-debug") for text in (written, read)]
+    assert varied[0] == varied[1]

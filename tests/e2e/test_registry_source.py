@@ -199,7 +199,7 @@ def test_by_digest(publish: Publish, registry: Registry, shipped: str) -> None:
     [
         ("{host}/{shipped}:none", "there is no image {host}/{shipped}:none"),
         ("{host}/nobody/nothing:1", "there is no image"),
-        ("{host}/UPPER:1", "must be lower case"),
+        ("{host}/UPPER:1", "there is no image {host}/upper:1"),
     ],
 )
 def test_references_that_lead_nowhere(

@@ -56,7 +56,7 @@ COMMANDS: Final = (
     Case("A far store whose host key nobody knows", "publish ./app#image --to oci:out --store ssh-ng://far.invalid"),
     # names
     Case("A tag without a name", "publish --source image.tar --tags 1.0"),
-    Case("A name in upper case", f"{PUSH} ghcr.io/Me/app:1"),
+    Case("A name in upper case", f"{PUSH} Me/App:1"),
     Case("A URL in place of a reference", f"{PUSH} https://ghcr.io/me/app:1"),
     Case("A tag with a character that no tag has", f"{PUSH} ghcr.io/me/app:feature/x"),
     Case("A variable that was not filled in", f"{PUSH} 'ghcr.io/me/app:$TAG'"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from flakeship import events
+from flakeship.commands.lower_case import tell
 from flakeship.errors import UsageError
 from flakeship.metadata.annotations import PlatformLevel, parse_levels
 from flakeship.metadata.context import Context, NixFacts
@@ -16,7 +17,7 @@ from flakeship.metadata.handed_on import whole_lines
 from flakeship.metadata.inputs import MetadataInputs, naming_input, parse_inputs
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
-from flakeship.registry.reference import TRANSPORT, Reference, with_tag_suffix
+from flakeship.registry.reference import TRANSPORT, Reference, with_lower_repository, with_tag_suffix
 from flakeship.settings.declaration import Settings
 
 PUBLISH_LEVELS: Final = (PlatformLevel("manifest"), PlatformLevel("index"))
@@ -40,6 +41,8 @@ class TagLines:
 
     references: tuple[str, ...]
     rules: tuple[Placed, ...]
+    as_written: tuple[str, ...] = ()
+    """The references as the user wrote them: capitals of a repository are lower case in `references`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class NamingRequest:
     first_image: str
     has_destination: bool
     pushes: bool
+    as_written: tuple[str, ...] = ()
+    """As of TagLines."""
 
     @classmethod
     def of(cls, settings: Settings, context: Context, environ: Mapping[str, str]) -> Self:
@@ -117,6 +122,7 @@ class NamingRequest:
                 renders_text=renders_text,
             ),
             references=lines.references,
+            as_written=lines.as_written,
             uses_rules=bool(lines.rules or not lines.references),
             first_image=images[0].text if images else "",
             has_destination=bool(settings.to or settings.load),
@@ -152,6 +158,8 @@ def naming_of(
     metadata = evaluation.metadata()
     if not variant:
         _warn(metadata, emit)
+        for written, read in zip(request.as_written, request.references, strict=False):
+            tell(written, read, emit)
     tags = metadata.tags if metadata.images and request.uses_rules else ()
     named = (*request.references, *(tag.reference for tag in tags))
     references = tuple(with_tag_suffix(reference, variant) for reference in dict.fromkeys(named))
@@ -210,8 +218,10 @@ def split(tags: Sequence[Placed]) -> TagLines:
     """
     with naming_input("tags"):
         parts = tuple(part for line in tags for part in _parts(line))
+        written = tuple(_without_transport(part) for part in parts if _is_reference(part))
         return TagLines(
-            references=tuple(_reference(_without_transport(part)) for part in parts if _is_reference(part)),
+            references=tuple(map(_reference, written)),
+            as_written=tuple(part.text for part in written),
             rules=tuple(part for part in parts if not _is_reference(part)),
         )
 
@@ -241,11 +251,12 @@ def _reference(part: Placed) -> str:
             f"{part.where()}{part.text:.200} is a full reference, in which no template may stand",
             hint="write the name in `images`, and the tag with its template in `tags` (with slashes: `type=raw,value=…`)",
         )
+    read = with_lower_repository(part.text)
     try:
-        Reference.parse(part.text)
+        Reference.parse(read)
     except UsageError as error:
         raise UsageError(f"{part.where()}{error.message}", hint=_hint_for(part.text, error.hint)) from None
-    return part.text
+    return read
 
 
 def _hint_of_head(context: Context) -> str:

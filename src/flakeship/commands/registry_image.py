@@ -17,7 +17,6 @@ from flakeship.registry.reading import RepositoryReader
 from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.sources.blobs import RegistryImage
 
-
 _KEPT: Final = 16 * 1024 * 1024
 """Bytes of documents that are kept for a second reader; those of an image are some ten thousand."""
 

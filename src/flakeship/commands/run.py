@@ -134,9 +134,10 @@ class Run:
 
         `pushed_to` are the registries that the image made of it is pushed to, if any.
         """
+        from flakeship.commands.lower_case import in_lower_case
         from flakeship.commands.registry_image import registry_image
 
-        return registry_image(name, self.connections, pushed_to=pushed_to)
+        return registry_image(in_lower_case(name, self.emit), self.connections, pushed_to=pushed_to)
 
 
 @contextlib.contextmanager

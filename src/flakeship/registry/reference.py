@@ -92,6 +92,18 @@ def normal_registry(text: str) -> str:
     return DOCKER_HUB if host in _HUB_NAMES else host
 
 
+# docs/decisions.md#capitals-of-a-repository-are-lowered
+def with_lower_repository(text: str) -> str:
+    """The reference with its repository in lower case; as it is where capitals make a host of the first part (`Me/app`)."""
+    name, at, digest = text.partition("@")
+    first, slash, rest = name.partition("/")
+    is_host = bool(slash and set(first) & set(".:["))
+    if not text.isascii() or "://" in text or (slash and not is_host and first != first.lower()):
+        return text
+    repository, colon, tag = (rest if is_host else name).partition(":")
+    return f"{first + slash if is_host else ''}{repository.lower()}{colon}{tag}{at}{digest}"
+
+
 def with_tag_suffix(reference: str, suffix: str) -> str:
     """Append `suffix` to the tag of a reference as its user wrote it; a missing tag counts as `latest`."""
     tagged = not suffix or Reference.parse(reference).tag
@@ -155,10 +167,15 @@ def _check_repository(text: str, repository: str, name: str) -> None:
         return
     own = repository.removeprefix("library/")  # docker.io/name means docker.io/library/name
     if _REPOSITORY.fullmatch(repository.lower()):
+        first, slash, _ = text.partition("/")
+        named = bool(slash and not set(first) & set(".:[") and first != first.lower())
+        lowered = text.replace(own, own.lower())
         raise _wrong(
             text,
             "a repository's name must be lower case",
-            f"write {text.replace(own, own.lower())}",
+            f"write the host before it: docker.io/{lowered.replace(first, first.lower())}, or that of another registry"
+            if named
+            else f"write {lowered}",
         )
     if not repository or "//" in repository or repository.startswith("/") or repository.endswith("/"):
         raise _wrong(text, "a part of the repository's name is empty")

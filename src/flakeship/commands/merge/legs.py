@@ -13,7 +13,7 @@ from flakeship.commands.publish.leg import FILES, LEG, VERSION
 from flakeship.errors import UsageError
 from flakeship.image.model import EMPTY, Digest, Platform, parse_digest
 from flakeship.outside.reading import json_of, read_file
-from flakeship.registry.reference import TRANSPORT, Reference
+from flakeship.registry.reference import TRANSPORT, Reference, with_lower_repository
 
 _LIMIT: Final = 8 << 20
 """Bytes of one file: its longest list is that of the blobs."""
@@ -140,7 +140,7 @@ def _bytes(path: Path, name: str) -> bytes:
 
 
 def _of_reference(line: str) -> Leg:
-    reference = Reference.parse(line.removeprefix(TRANSPORT))
+    reference = Reference.parse(with_lower_repository(line.removeprefix(TRANSPORT)))
     return Leg(str(reference), {reference.name: reference}, bare=True)
 
 

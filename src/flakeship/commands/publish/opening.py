@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from flakeship.ci.platforms import refusal_hint, unreachable_hint
+from flakeship.commands.lower_case import in_lower_case
 from flakeship.commands.run import Run
 from flakeship.destinations.grammar import targets
 from flakeship.destinations.kind import Target
@@ -54,7 +55,7 @@ class DestinationRequest:
         run.check_connections()
         _check_pair(settings, run)
         return cls(
-            to=settings.to,
+            to=tuple(in_lower_case(text, run.emit) for text in settings.to),
             load=settings.load,
             layout_tag=layout_tag,
             unnamed_tag=unnamed_tag,

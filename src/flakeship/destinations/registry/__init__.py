@@ -11,7 +11,7 @@ from flakeship.destinations.kind import Defaults, Target
 from flakeship.destinations.options import DestinationOptions
 from flakeship.destinations.protocol import Destination
 from flakeship.errors import UsageError
-from flakeship.registry.reference import TRANSPORT, Reference, with_tag_suffix
+from flakeship.registry.reference import TRANSPORT, Reference, with_lower_repository, with_tag_suffix
 
 SCHEMES: Final = ("docker",)
 SYNTAX: Final = ("docker://REFERENCE",)
@@ -44,12 +44,13 @@ def parse(text: str, _defaults: Defaults, /) -> Repository:
             f"to: {text!r} lacks the two slashes behind `docker:`",
             hint=f"write `docker://{text.partition(':')[2]}`",
         )
-    return repository_of(Reference.parse(text.removeprefix(TRANSPORT)))
+    return repository_of(Reference.parse(with_lower_repository(text.removeprefix(TRANSPORT))))
 
 
 def with_suffix(text: str, suffix: str, /) -> str:
     """Append `suffix` to the tag, which is `latest` if the reference has no tag."""
-    return f"docker://{with_tag_suffix(text.partition(':')[2].removeprefix('//'), suffix)}"
+    reference = with_lower_repository(text.partition(":")[2].removeprefix("//"))
+    return f"{TRANSPORT}{with_tag_suffix(reference, suffix)}"
 
 
 def repository_of(reference: Reference) -> Repository:

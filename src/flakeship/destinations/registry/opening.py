@@ -14,7 +14,7 @@ from flakeship.destinations.registry.sessions import AFTER_ERROR, AFTER_SIGNAL
 from flakeship.destinations.withheld import Withheld, withheld_because
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.credential_search import FoundCredentials
-from flakeship.registry.reference import TAG_PATTERN, TRANSPORT, Reference, check_tag
+from flakeship.registry.reference import TAG_PATTERN, TRANSPORT, Reference, check_tag, with_lower_repository
 
 
 @contextlib.contextmanager
@@ -113,7 +113,7 @@ def _reuse_from(
         if "/" not in text:
             tags.append(check_tag(text.lstrip(":")))
             continue
-        reference = Reference.parse(text.removeprefix(TRANSPORT))
+        reference = Reference.parse(with_lower_repository(text.removeprefix(TRANSPORT)))
         if reference.registry != repository.registry:
             continue
         wanted = reference.tag or reference.digest or "latest"
