@@ -3,10 +3,15 @@ set -eu
 mkdir bin && "$builder" --install -s bin
 PATH=$PWD/bin
 
+# archive FOLDER FILE: the same bytes whenever it runs, on whatever file system
+archive() {
+  find "$1" -exec touch -h -d @1 {} +
+  tar -C "$1" --no-recursion -cf "$2" $(cd "$1" && find * | sort)
+}
+
 # layer FOLDER: pack it, name it by its digest
 layer() {
-  find "$1" -exec touch -h -d @1 {} +
-  tar -C "$1" -cf layer.tar .
+  archive "$1" layer.tar
   digest=$(sha256sum layer.tar | cut -d ' ' -f 1)
   mkdir -p "image/$digest"
   mv layer.tar "image/$digest/layer.tar"
@@ -38,4 +43,5 @@ END
 cat >image/manifest.json <<END
 [{ "Config": "config.json", "RepoTags": ["hello:demo"], "Layers": [$layers] }]
 END
-tar -C image -cf - $(cd image && echo *) | gzip -n >"$out"
+archive image image.tar
+gzip -n <image.tar >"$out"

@@ -31,6 +31,7 @@ def test_a_second_build_with_other_bytes_is_rejected(nix: Nix, make_flake: MakeF
         check_reproducible(nix, installable, output, emit=ignore)
     assert output.out_path in caught.value.message
     assert "order of files" in caught.value.hint
+    assert f"nix build --rebuild --keep-failed '{output.drv_path}^*'" in caught.value.hint
 
 
 def test_a_second_build_that_fails_is_explained(nix: Nix, make_flake: MakeFlake) -> None:

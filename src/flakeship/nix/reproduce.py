@@ -85,16 +85,21 @@ def _rebuild(nix: Nix, installable: Installable, words: tuple[str, ...], emit: E
 
 def _other_bytes(output: BuildOutput, path: str, failure: Failure) -> RejectedError:
     """The error for a build that gave other bytes; Nix ends at the first output that differs, asked for or not."""
+    other = path or output.out_path
+    hint = (
+        f"{_HINT}; for the difference run `nix build --rebuild --keep-failed '{output.drv_path}^*'`, "
+        f"then `diffoscope {other} {other}.check`"
+    )
     if path and path not in output.paths:
         return RejectedError(
             f"{output.drv_path} can't be checked: a second build gave other bytes than {path}, an output that "
             f"was not asked for, and Nix compares no further",
-            hint=_HINT,
+            hint=hint,
             detail=failure.end,
         )
     return RejectedError(
-        f"{output.drv_path} is not reproducible: a second build gave other bytes than {path or output.out_path}",
-        hint=_HINT,
+        f"{output.drv_path} is not reproducible: a second build gave other bytes than {other}",
+        hint=hint,
         detail=failure.end,
     )
 

@@ -18,7 +18,7 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ToldOnce:
-    """An `Emit` that passes events on, but each notice once, and each layer once for the destinations that have it.
+    """An `Emit` that passes events on, but each notice and warning once, and each layer once for the destinations that have it.
 
     A run for several images would repeat notices for each, and a layer that is read again was told when it was sent first.
     """
@@ -28,7 +28,7 @@ class ToldOnce:
 
     def __call__(self, event: events.Event) -> None:
         match event:
-            case events.Notice():
+            case events.Notice() | events.Warned():
                 told: object = event
             case events.LayerDelivered(digest=digest, destinations=destinations):
                 told = (digest, destinations)

@@ -57,6 +57,14 @@ def is_dirty(environ: Mapping[str, str], *, cwd: str, but_for: str) -> bool:
     return bool(Git(environ, cwd).or_empty(*_CHANGES, "--", ":/", f":(exclude,top){but_for}"))
 
 
+def has_changes(environ: Mapping[str, str], *, cwd: str) -> bool | None:
+    """Tell whether tracked files differ from the commit; None where git can't tell."""
+    try:
+        return bool(Git(environ, cwd)(*_CHANGES))
+    except GitError:
+        return None
+
+
 def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime | None:
     """Return the date of a commit; None where the working tree at `cwd` lacks it."""
     if not _SHA.fullmatch(sha):

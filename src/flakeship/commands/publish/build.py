@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from flakeship import events, sources
 from flakeship.commands.nix_facts import facts_while_packing
 from flakeship.commands.publish import image_output
+from flakeship.commands.publish.changed_tree import told_of_changes
 from flakeship.commands.publish.debug_variant import debug_of_image
 from flakeship.commands.publish.last_writer import warn_of_lost
 from flakeship.commands.publish.look import Plan
@@ -242,7 +243,7 @@ def _stamp(obtained: Obtained, request: Request, plan: Plan, run: Run) -> Stamp:
     described = obtained.buildable.description if obtained.buildable else None
     made_from = _made_from(obtained)
     return Stamp(
-        naming=plan.naming,
+        naming=told_of_changes(plan.naming, obtained, run.runtime, run.emit),
         facts=plan.scope.enter_context(facts_while_packing(described, plan.naming.metadata, run.emit)),
         moment=request.created.moment(obtained.commit_time or request.naming.context.committed),
         change=request.change,
