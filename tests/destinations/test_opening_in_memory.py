@@ -16,6 +16,7 @@ from flakeship.destinations.protocol import BlobsUnknownError, Destination
 from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.destinations.registry.dry_run import DryRun
 from flakeship.destinations.registry.opening import opened
+from flakeship.destinations.registry.written import WrittenBlobs
 from flakeship.destinations.withheld import Withheld
 from flakeship.errors import NotAllowedError, UnreachableError, UsageError
 from flakeship.events import Detail, Notice
@@ -26,11 +27,12 @@ from flakeship.registry.client import RegistryClient
 from flakeship.registry.credential_search import FoundCredentials
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.reference import Reference
-from tests.destinations.pushing import Pusher
-from tests.images import digests, packed_of, random_packed
+from tests.destinations.pushing import Pusher, push
+from tests.images import digests, packed_of, random_layer, random_packed
 from tests.testbed.registry_faults import Answer
 from tests.testbed.registry_memory import (
     MemoryRegistry,
+    _token_registry,
     basic_registry,
     registry,
 )
@@ -108,6 +110,49 @@ def test_where_layers_are_looked_for(
     }
     with place(registry.host, options(pusher, **told)) as it:
         assert looked_at(it) == expected
+
+
+@pytest.mark.parametrize(
+    ("another_user", "lost", "states"),
+    [
+        (False, False, {"mounted", "uploaded"}),
+        (False, True, {"uploaded"}),
+        (True, False, {"uploaded"}),
+    ],
+)
+def test_the_next_image_of_a_run_mounts_what_the_last_one_left(
+    token_registry: MemoryRegistry,
+    pusher: Pusher,
+    another_user: bool,
+    lost: bool,
+    states: set[str],
+) -> None:
+    """By a request that is made in any case; with other credentials, which may not read there, it is not tried."""
+    mine = FoundCredentials(Credentials(token_registry.username, token_registry.password), "input")
+    given = options(pusher, found=mine, written=WrittenBlobs())
+    shared, own, others = random_layer(1), random_layer(2), random_layer(3)
+    api, web = token_registry.new_repository(), token_registry.new_repository()
+    with place(token_registry.host, given, repository=api) as it:
+        assert isinstance(it, RegistryDestination)
+        push(packed_of(shared, own), it)
+    if another_user:
+        yours, written = Credentials("you", "x"), WrittenBlobs()
+        written.note(pusher.client(token_registry.host, api, login=yours), [shared.descriptor.digest])
+        given = options(pusher, found=mine, written=written)
+    if lost:
+        token_registry.blobs.clear()
+    with place(token_registry.host, given, repository=web) as it:
+        assert isinstance(it, RegistryDestination)
+        published = push(packed_of(shared, others), it)
+    assert {blob.state for blob in published.blobs} == states
+    posts = [
+        access.path
+        for access in token_registry.accesses(web)
+        if access.method == "POST" and access.status != 401
+    ]
+    mounts = [path for path in posts if "mount=" in path]
+    assert len(mounts) == (not another_user), "what nobody has is not asked for"
+    assert len(posts) == 1 + 3, "one to see whether we may push, and one for each blob"
 
 
 def test_nothing_is_looked_for_where_nothing_is_reused(registry: MemoryRegistry, pusher: Pusher) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # each is imported when it is first opened: most commands and
     from flakeship.commands.connections import Connections
     from flakeship.commands.source_place import SourcePlace
     from flakeship.confinement.scripts import Confinement
+    from flakeship.destinations.registry.written import WrittenBlobs
     from flakeship.metadata.context import Context
     from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.written import WrittenSource
@@ -91,6 +92,13 @@ class Run:
         opened = Connections.of(self._settings, self.runtime)
         self.scope.enter_context(opened.session)
         return opened
+
+    @cached_property
+    def written(self) -> WrittenBlobs:
+        """What the images of the run that are finished left in registries."""
+        from flakeship.destinations.registry.written import WrittenBlobs
+
+        return WrittenBlobs()
 
     @cached_property
     def store(self) -> TemporaryStore:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
+from flakeship.destinations.registry.written import WrittenBlobs
 from flakeship.events import Emit
 
 if TYPE_CHECKING:  # an image that goes to a folder needs no HTTP client
@@ -62,6 +63,8 @@ class RegistryOptions:
     platform_hint: Callable[[str], str] = lambda _: ""
     bodies: int = 4
     by_digest: bool = False
+    written: WrittenBlobs = field(default_factory=WrittenBlobs)
+    """What earlier images of the run left in repositories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

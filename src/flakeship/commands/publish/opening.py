@@ -144,6 +144,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
         platform_hint=refusal_hint,
         bodies=settings.max_concurrent_uploads or 1,
         by_digest=settings.push_by_digest,
+        written=run.written,
     )
     return DestinationOptions(
         emit=run.emit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Final, Literal, TypeAlias
@@ -81,9 +81,16 @@ class BlobUploads:
     """
 
     def __init__(
-        self, client: RegistryClient, *, mount_from: tuple[str, ...], emit: Emit, bodies: int = 4
+        self,
+        client: RegistryClient,
+        *,
+        mount_from: tuple[str, ...],
+        written: Mapping[Digest, str] | None = None,
+        emit: Emit,
+        bodies: int = 4,
     ) -> None:
         self._client = client
+        self._written = written or {}
         self._bodies = threading.Semaphore(bodies)
         self._one_by_one = bodies == 1
         self._mount_from = tuple(source for source in mount_from if source != client.repository)
@@ -199,7 +206,8 @@ class BlobUploads:
 
     def _mount(self, digest: Digest) -> UploadSession | None:
         """Return None if a mount succeeded, else an upload session: a plain upload may still work if mounting failed."""
-        for source in self._mount_from:
+        known = self._written.get(digest)
+        for source in (known,) if known and known != self._client.repository else self._mount_from:
             try:
                 return self._sessions.open(partial(self._client.mount, digest, source))
             except (WireError, DeniedError):

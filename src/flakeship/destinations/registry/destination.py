@@ -23,6 +23,7 @@ from flakeship.destinations.protocol import (
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
 from flakeship.destinations.registry.existing import existing_images
 from flakeship.destinations.registry.sessions import Grace
+from flakeship.destinations.registry.written import WrittenBlobs
 from flakeship.errors import NotAllowedError
 from flakeship.events import Detail, Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
@@ -60,7 +61,7 @@ class Reuse:
 class RegistryDestination:
     """One repository and the tags that an image gets there; satisfies `protocol.Destination`.
 
-    `untagged` are tags that are only told of, as those that `merge` will write. `mount_from` are repositories of the same registry that may have a blob already. `source` names the place where the
+    `untagged` are tags that are only told of, as those that `merge` will write. `mount_from` are repositories of the same registry that may have a blob already, `written` what earlier images of the run left in some. `source` names the place where the
     credentials were found, for the log and for errors. `platform_hint` and `bodies` are as in `RegistryOptions`,
     and `certain` as `existing_images` takes it.
     """
@@ -72,6 +73,7 @@ class RegistryDestination:
         tags: tuple[str, ...] = (),
         untagged: tuple[str, ...] = (),
         mount_from: tuple[str, ...] = (),
+        written: WrittenBlobs | None = None,
         reuse: Reuse | None = None,
         source: str = "",
         platform_hint: Callable[[str], str] = lambda _: "",
@@ -87,7 +89,14 @@ class RegistryDestination:
         self._certain = certain
         self._source = source
         self._emit = emit
-        self._uploads = BlobUploads(client, mount_from=mount_from, emit=emit, bodies=bodies)
+        self._written = written or WrittenBlobs()
+        self._uploads = BlobUploads(
+            client,
+            mount_from=mount_from,
+            written=self._written.at(client.registry, client.credentials),
+            emit=emit,
+            bodies=bodies,
+        )
         self._delivered: dict[Digest, DeliveredBlob] = {}
         self._must_resend: frozenset[Digest] = frozenset()
         """Blobs that the registry refused to have, although it had reported them."""
@@ -254,6 +263,7 @@ class RegistryDestination:
             with self._asking() as pool:
                 for _ in pool.map(lambda tag: self._check_tag(tag, digest), set_now):
                     pass
+            self._written.note(self._client, (blob.digest for blob in blobs))
             return Published(
                 self.name,
                 f"{self.name}@{digest}",

@@ -71,13 +71,14 @@ def _destination(
 ) -> RegistryDestination:
     session, credentials = options.registry.session(), found.credentials
     reusable, others = _reuse_from(repository, options.registry)
+    written_before = options.registry.written.at(repository.registry, credentials)
     client = RegistryClient(
         session,
         repository.registry,
         repository.repository,
         credentials,
         actions="pull" if options.dry_run else "pull,push",
-        pull_from=tuple(others),
+        pull_from=tuple(dict.fromkeys((*others, *written_before.values()))),
     )
     sources = tuple(
         (RegistryClient(session, repository.registry, name, credentials, actions="pull"), wanted)
@@ -93,7 +94,8 @@ def _destination(
         client,
         tags=written,
         untagged=tags if options.registry.by_digest else (),
-        mount_from=client.pull_from,
+        mount_from=tuple(others),
+        written=options.registry.written,
         reuse=reuse if options.registry.reuse else None,
         source=found.source if credentials else "",
         platform_hint=options.registry.platform_hint,
