@@ -58,6 +58,12 @@ class UnreachableError(Error):
     usual_hint = "set `log-level: debug` to see each request, and ask whoever runs the registry, or a proxy in front of it, for its log"
 
 
+class SourceUnreachableError(BuildError):
+    """Nix can't reach what it has to download: that of a registry has the same exit code, for a later try may do."""
+
+    exit_code = 6
+
+
 class RejectedError(Error):
     """A check refuses the image: lint, or the comparison of digests or of two builds. Of `doctor`: one of its checks failed."""
 

@@ -156,9 +156,9 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
             "access-tokens",
         ),
         (
-            "error: unable to download 'https://x.example/a.tgz': Couldn't resolve host name (6)",
-            "can't be downloaded",
-            "reaches it",
+            "error: unable to download 'https://x.example/a.tgz?token=canary': Couldn't resolve host name (6)",
+            "something that github:o/r#image needs can't be downloaded: https://x.example/a.tgz",
+            "down at the moment",
         ),
         (
             "error: unable to download 'https://x.example/a.tgz': HTTP error 503",
@@ -167,7 +167,7 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
         ),
         (
             "error: Failed to fetch git repository 'https://x.example/r': Could not resolve host: x.example",
-            "can't be downloaded",
+            "the git repository https://x.example/r, which github:o/r#image needs, can't be fetched: git says",
             "proxy",
         ),
         (
@@ -219,7 +219,8 @@ def test_the_reason_that_nix_2_34_gives_is_part_of_the_message(nix: Nix) -> None
 )
 def test_each_message_of_the_catalogue_is_recognised(nix: Nix, text: str, message: str, hint: str) -> None:
     error = explained(nix, text)
-    assert type(error) is BuildError
+    assert isinstance(error, BuildError)
+    assert (error.exit_code == 6) == ("down at the moment" in error.hint)
     assert message in error.message
     assert hint in error.hint
     assert error.detail

@@ -355,9 +355,53 @@ def test_the_name_alone_greets_with_two_examples(capsys: pytest.CaptureFixture[s
 
 
 def test_an_unknown_input_is_a_warning() -> None:
-    invocation = given(INPUT_TAG="a", INPUT_SOMETHING="", INPUT_FLAKE="x")
+    invocation = given("--lint", "off", INPUT_TAG="a", INPUT_SOMETHING="", INPUT_FLAKE="x")
     assert invocation.warnings == ("there is no input 'tag'; did you mean 'tags'?",)
     assert invocation.settings.flake == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("FLAEK", "flake"),
+        ("PSUH", "push"),
+        ("TAG", "tags"),
+        ("IMAGE", "images"),
+        ("SORUCE", "source"),
+        ("SSH_KEYS", "ssh-key"),
+        ("SSHKEY", "ssh-key"),
+        ("USER_NAME", "username"),
+        ("PASSWROD", "password"),
+        ("CREATE", "created"),
+    ],
+)
+def test_a_misspelt_input_of_a_step_is_an_error(name: str, meant: str) -> None:
+    """A step gives all by its inputs: `flaek: .#image` would build and push another package, `psuh: false` would push."""
+    with pytest.raises(UsageError, match="there is no input") as caught:
+        read(["publish"], {f"INPUT_{name}": "x"}, None)
+    assert f"write `{meant}`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TOKEN",
+        "WORKING-DIRECTORY",
+        "SCRIPT",
+        "FETCH-DEPTH",
+        "REPOSITORY",
+        "REF",
+        "PATH",
+        "LOG",
+        "COMMAND",
+        "RUN",
+        "KEY",
+        "CACHE",
+        "VERSION",
+    ],
+)
+def test_what_is_not_nearly_an_input_is_a_warning_in_a_step_too(name: str) -> None:
+    assert len(read(["publish"], {f"INPUT_{name}": "x"}, None).warnings) == 1
 
 
 @pytest.mark.parametrize(
@@ -591,7 +635,7 @@ def test_a_secret_at_a_terminal_is_asked_for_without_an_echo(monkeypatch: pytest
 
 def test_an_input_of_another_command_is_named_as_one_that_this_one_has_not() -> None:
     """`image` is what `inspect` takes; an action that publishes has `images`."""
-    told = read(["publish"], {"INPUT_IMAGE": "ghcr.io/o/n", "INPUT_FLAKE": ".#image"}, None)
+    told = given(".#image", INPUT_IMAGE="ghcr.io/o/n")
     assert told.warnings == ("there is no input 'image'; did you mean 'images'?",)
     assert read(["inspect"], {"INPUT_IMAGE": "ghcr.io/o/n:1"}, None).warnings == ()
     assert read(["publish"], {"FLAKESHIP_IMAGE": "ghcr.io/o/n:1"}, None).warnings == (), (

@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 from urllib.parse import quote
 
-from flakeship.errors import BuildError, Error, ResourceError
+from flakeship.errors import BuildError, Error, ResourceError, SourceUnreachableError
 from flakeship.nix import elsewhere, missing, refusals, repositories
 from flakeship.nix.cause import Cause
 from flakeship.nix.command import Nix
@@ -160,7 +160,7 @@ def _forbidden(failure: Failure, found: re.Match[str]) -> Error:
     )
 
 
-def _network(failure: Failure, _: re.Match[str]) -> Error:
+def _network(failure: Failure, found: re.Match[str]) -> Error:
     name = failure.installable.flake
     reach = "this machine reaches it (proxy, firewall); it may also be down at the moment"
     if not _REGISTERED.fullmatch(name):
@@ -172,9 +172,9 @@ def _network(failure: Failure, _: re.Match[str]) -> Error:
         )
     else:
         hint = _registered(failure)
-    address = re.search(r"unable to (?:download|access) '([^'\n]+)'", failure.said)
-    what = f": {address[1]}" if address else ""
-    return BuildError(
+    url = (found["url"] or found["url2"] or repositories.fetched(failure)).partition("?")[0]
+    what = f": {url}" if url else ""
+    return SourceUnreachableError(
         f"something that {failure.installable} needs can't be downloaded{what}",
         hint=hint,
         detail=failure.end,
@@ -302,8 +302,8 @@ _CAUSES: Final = (
     ),
     Cause(r"unable to download '(?P<url>[^']+)': HTTP error (?P<status>401|403|404|429)", _forbidden),
     Cause(
-        r"unable to download '|[Cc]ould ?n[o']t (?:resolve host|connect to server)|Failed to connect to"
-        r"|unable to access 'http|[Cc]onnection (?:refused|timed out|reset by peer)|Network is unreachable"
+        r"unable to download '(?P<url>[^'\n]+)'|unable to access '(?P<url2>http[^'\n]+)'|[Cc]ould ?n[o']t (?:resolve host|connect to server)|Failed to connect to"
+        r"|[Cc]onnection (?:refused|timed out|reset by peer)|Network is unreachable"
         r"|Temporary failure in name resolution",
         _network,
     ),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from flakeship.errors import BuildError, Error, NotAllowedError
+from flakeship.errors import BuildError, Error, NotAllowedError, SourceUnreachableError
 from flakeship.nix.cause import Cause
 from flakeship.nix.failure import Failure
 from flakeship.nix.ssh_failure import SshCause, host_of, quoted, ssh_failure
@@ -39,14 +39,15 @@ _OF_SOURCE: Final = re.compile(r"/nix/store/[a-z0-9]{32}-source")
 
 def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     """Git says why, beside Nix's log, and Nix that git failed. Not for a network that Nix itself speaks of."""
-    if _UNREACHABLE.search(failure.said):
+    if "unable to download '" in failure.said and _UNREACHABLE.search(failure.said):
         return None
     said = (line.strip() for line in _GIT.findall(failure.around))
     lines = [line for line in said if not re.search(found.re, line)]
     if refused := _unknown_host(failure):
         return refused
-    telling = _telling(lines)
-    url = found["url"] or found["folder"] or _fetched(failure)
+    unreachable = next((line for line in failure.said.splitlines() if _UNREACHABLE.search(line)), "")
+    telling = _telling(lines) or unreachable.strip().removeprefix("error: ")
+    url = found["url"] or found["folder"] or fetched(failure)
     if submodule := _submodule_at(failure, url):
         return BuildError(
             f"the submodule {submodule} of {failure.installable} is not checked out",
@@ -57,7 +58,8 @@ def _fetched_by_git(failure: Failure, found: re.Match[str]) -> Error | None:
     repository = f"the git repository {url}" if url else "a git repository"
     absent = ": it does not exist" if found["folder"] else ""
     why = f': git says "{telling}"' if telling else absent
-    return BuildError(
+    kind = SourceUnreachableError if unreachable or _UNREACHABLE.search(telling) else BuildError
+    return kind(
         f"{repository}, which {failure.installable} needs, can't be fetched{why}",
         hint=_what_to_give(telling),
         detail="\n".join((*lines, failure.end)),
@@ -119,7 +121,7 @@ def _what_to_give(said: str) -> str:
     )
 
 
-def _fetched(failure: Failure) -> str:
+def fetched(failure: Failure) -> str:
     """The repository that Nix was fetching, by its trace or its log; empty where neither tells."""
     lines = f"{failure.text}\n{failure.around}"
     found = re.findall(r"fetching (?:the input|Git repository) '(?:git\+)?([^'?]+)", lines)

@@ -19,6 +19,13 @@ def nearest_word(word: str, known: Iterable[str]) -> str:
     return best
 
 
+def misspelt_word(word: str, known: Iterable[str]) -> str:
+    """The known word of which `word` is a misspelling; a word that goes on, or is cut short, is none."""
+    near = nearest_word(word, known)
+    measured = _measured(_plain(word), _plain(near)) if near else None
+    return near if measured and measured[0] == 0 else ""
+
+
 def _measured(wanted: str, known: str) -> tuple[int, int] | None:
     """How far two words are apart, to be compared with others; None where they are not near."""
     limit = _limit(max(len(wanted), len(known)))

@@ -66,10 +66,11 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
         raise unknown((odd or rest[0]).partition("=")[0], command, declared.values())
     check_filled(words, given, declared.values())
     notices = place(words, given)
-    variables, warnings = variables_of(environ, declared)
-    warnings += of_other_commands(
-        environ, [item for item in declared.values() if takes(command, item)], declared
-    )
+    # a workflow gives the command alone; beside flags, INPUT_* are mostly those of an action that runs us
+    of_a_step = len(argv) < 2
+    variables, warnings = variables_of(environ, declared, of_a_step=of_a_step)
+    taken = [item for item in declared.values() if takes(command, item)]
+    warnings += of_other_commands(environ, taken, declared, of_a_step=of_a_step)
     _check_stdin(given, variables)
     values: dict[str, Any] = {}
     for item in declared.values():

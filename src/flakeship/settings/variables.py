@@ -22,9 +22,11 @@ https://kubernetes.io/docs/concepts/services-networking/service/#environment-var
 
 
 def variables_of(
-    environ: Mapping[str, str], declared: Mapping[str, Input]
+    environ: Mapping[str, str], declared: Mapping[str, Input], *, of_a_step: bool = False
 ) -> tuple[dict[str, str], list[str]]:
     """Return values by input name, and warnings. UsageError for a FLAKESHIP_* that is no input.
+
+    With `of_a_step` every INPUT_* is of a workflow's step: one that is nearly an input is an error, too.
 
     An empty variable is unset: so GitLab and GitHub hand over what nobody wrote. GitHub turns an input's name to upper
     case and leaves its hyphens.
@@ -46,7 +48,7 @@ def variables_of(
             elif re.fullmatch(_OF_A_SERVICE, f"{variable.removeprefix(prefix)}={text}", re.VERBOSE):
                 continue
             elif prefix == "INPUT_":
-                warnings.append(f"there is no input {name!r}{nearest(name, known)}")
+                warnings.append(_no_input(name, known, of_a_step=of_a_step))
             else:
                 raise UsageError(
                     f"{variable} is set, but there is no input {name!r}{nearest(name, known)}",
@@ -58,17 +60,25 @@ def variables_of(
 
 
 def of_other_commands(
-    environ: Mapping[str, str], taken: Iterable[Input], declared: Mapping[str, Input]
+    environ: Mapping[str, str],
+    taken: Iterable[Input],
+    declared: Mapping[str, Input],
+    *,
+    of_a_step: bool = False,
 ) -> list[str]:
-    """Return a warning for each INPUT_* that another command takes and this one does not: an action has those of one command."""
+    """Return a warning for each INPUT_* that another command takes and this one does not: an action has those of one command.
+
+    UsageError as of `variables_of`.
+    """
     names = {item.name for item in taken}
-    return [
-        f"there is no input {name!r}{nearest(name, names)}"
+    others = [
+        name
         for variable, text in environ.items()
         if variable.startswith("INPUT_") and text
         for name in [_input_name(variable, "INPUT_")]
         if name in declared and name not in names
     ]
+    return [_no_input(name, names, of_a_step=of_a_step) for name in others]
 
 
 def check_passed(names: Iterable[str], declared: Iterable[Input]) -> None:
@@ -86,6 +96,16 @@ def check_passed(names: Iterable[str], declared: Iterable[Input]) -> None:
 
 def _input_name(variable: str, prefix: str) -> str:
     return variable.removeprefix(prefix).lower().replace("_", "-")
+
+
+# docs/decisions.md#a-misspelt-input-is-an-error
+def _no_input(name: str, known: Iterable[str], *, of_a_step: bool) -> str:
+    """The warning; UsageError where a step misspells an input. A name that only begins like one may be meant for others."""
+    from flakeship.outside.nearness import misspelt_word
+
+    if of_a_step and (meant := misspelt_word(name, known)):
+        raise UsageError(f"there is no input {name!r}", hint=f"write `{meant}`, or leave {name} out")
+    return f"there is no input {name!r}{nearest(name, known)}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
