@@ -15,6 +15,7 @@ from flakeship.metadata.context import Context, NixFacts
 from flakeship.metadata.engine import Evaluation, Metadata, Tag, evaluate
 from flakeship.metadata.handed_on import whole_lines
 from flakeship.metadata.inputs import MetadataInputs, naming_input, parse_inputs
+from flakeship.metadata.rules import parse_rules
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.registry.reference import TRANSPORT, Reference, with_lower_repository, with_tag_suffix
@@ -70,9 +71,12 @@ class NamingRequest:
         lines = split(settings.tags)
         images = _images(settings, context, lines)
         if lines.rules and not images:
+            with naming_input("tags"):
+                parse_rules(lines.rules)
             rule = lines.rules[0]
+            made = "=" in rule.text
             raise UsageError(
-                f"tags, {rule.where()}{rule.text!r} is a tag without a name",
+                f"tags, {rule.where()}{rule.text!r} is {'a rule for tags' if made else 'a tag'} without a name",
                 hint="name the image with `images`, or write the full reference: registry/repository:tag",
             )
         levels = levels_of(settings, environ, default=PUBLISH_LEVELS)

@@ -110,6 +110,10 @@ class Run:
         """The Nix of this machine, set up as the inputs say. BuildError if Nix is not installed."""
         from flakeship.commands.builder import open_builder
 
+        if self._settings.nix_config or self._settings.ssh_known_hosts:
+            from flakeship.commands.empty_secrets import tell_of_empty_secrets
+
+            tell_of_empty_secrets(self._settings, self.runtime.environ, self.emit)
         return open_builder(
             self._settings,
             environ=self.runtime.environ,

@@ -63,5 +63,10 @@ def _switch(value: Placed, line: Placed) -> bool:
 def _checked(name: Placed) -> str:
     lowered = name.text.lower()
     if not _IMAGE.fullmatch(lowered):
-        raise UsageError(f"{name.where()}{name.text!r} is not an image name", hint=_HINT)
+        image, _, tag = name.text.rpartition(":")
+        is_tagged = "/" not in tag and _IMAGE.fullmatch(image.lower())
+        raise UsageError(
+            f"{name.where()}{name.text!r} is not an image name",
+            hint=f"write {image} here, and the tag in `tags`: `tags: {tag}`" if is_tagged and tag else _HINT,
+        )
     return lowered

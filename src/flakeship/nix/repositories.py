@@ -102,8 +102,8 @@ def _telling(lines: Sequence[str]) -> str:
 def _what_to_give(said: str) -> str:
     if "Permission denied (" in said:
         return (
-            "give a key that may read it, by the input ssh-key (on GitHub: a deploy key of that repository), "
-            "or in an agent (SSH_AUTH_SOCK)"
+            "give a key that may read it, by the input ssh-key (on GitHub: a deploy key of that repository; a secret that does not "
+            "exist is empty, as if there were no key), or in an agent (SSH_AUTH_SOCK)"
         )
     if "cannot run ssh" in said:
         return "install an ssh client, or take the repository by https"

@@ -190,7 +190,14 @@ def _digest(text: str, digest: str) -> Digest:
     try:
         return parse_digest(digest)
     except ValueError as error:
-        raise _wrong(text, str(error)) from error
+        whole = re.fullmatch(r"[0-9a-f]{64}", digest)
+        raise _wrong(
+            text,
+            str(error),
+            f"write {text.replace(digest, f'sha256:{digest}')}"
+            if whole
+            else "write behind the @ the digest of an image, sha256: and 64 hex digits, and check that what it comes from is not empty",
+        ) from error
 
 
 def _shown(text: str) -> str:

@@ -121,8 +121,11 @@ def _with_refs(found: Context, environ: Mapping[str, str], payload: Mapping[str,
         return replace(found, base_ref=text(payload, "base_ref").removeprefix("refs/heads/"))
     if found.ref.startswith("refs/pull/"):
         base = text(payload, "pull_request", "base", "ref") or environ.get("GITHUB_BASE_REF", "")
+        by_act = "; give act one that does, by `--eventpath FILE`" if _is_act(environ) else ""
         notices = (
-            () if field(payload, "pull_request") else ("the event payload says nothing of a pull request",)
+            ()
+            if field(payload, "pull_request")
+            else (f"the event payload says nothing of a pull request{by_act}",)
         )
         return replace(found, base_ref=base, notices=found.notices or notices)
     return found

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flakeship.commands.naming import images_of
+from flakeship.commands.naming import images_of, split
 from flakeship.destinations.grammar import holds_one_image
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
@@ -56,7 +56,15 @@ def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
 
 
 def check_default(made: Sequence[Attribute], context: Context) -> None:
-    """UsageError where several would go by the one name that the platform has for the project's image."""
+    """UsageError where several would go by the one name that the platform has for the project's image, or one has no name."""
+    named = next((each for each in made if each.settings.images), None)
+    for each in made:
+        if named and not each.settings.images and not context.image and split(each.settings.tags).rules:
+            image = named.settings.images[0].text.rpartition("/")[0]
+            raise UsageError(
+                f"images has no line for {each.name}, and its tags need a name",
+                hint=f"add the line {each.name}={image or 'REGISTRY'}/{each.name}",
+            )
     unnamed = [each.name for each in made if not each.settings.images and images_of(each.settings, context)]
     if len(unnamed) > 1:
         raise UsageError(
@@ -172,6 +180,14 @@ def _check_apart(made: Sequence[Attribute], settings: Settings) -> None:
     ]
     shared = (line for line in places if line.partition("=")[0] not in names)
     if place := next(shared, None):
+        stranger = _NAMED.fullmatch(place)
+        from flakeship.outside.nearness import nearest_word
+
+        if stranger and (meant := nearest_word(stranger[1], names)):
+            raise UsageError(
+                f"{place!r} is for an attribute {stranger[1]}, and there are {', '.join(sorted(names))}",
+                hint=f"write {meant}={stranger[2]}",
+            )
         raise UsageError(
             f"{place!r} would hold {', '.join(sorted(names))}, each of which would replace the one before",
             hint=f"name the attribute that goes there: {made[0].name}={place}",

@@ -141,7 +141,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
             text for text in (settings.source, settings.base_image) if text.startswith(TRANSPORT)
         ),
         default_branch=context.repository.default_branch,
-        platform_hint=refusal_hint,
+        platform_hint=refusal_hint if context.platform == "local" else _hint_in_ci,
         bodies=settings.max_concurrent_uploads or 1,
         by_digest=settings.push_by_digest,
         written=run.written,
@@ -161,6 +161,14 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
         home=runtime.home,
         temporary=lambda: run.store.directory,
         stdout=runtime.stdout,
+    )
+
+
+def _hint_in_ci(host: str) -> str:
+    """What usually mends a refusal by a registry in a workflow, where the name of a secret is the first thing to doubt."""
+    return refusal_hint(host) or (
+        "check the names of the secrets or variables behind `username` and `password`, for one that does not exist is empty, and that "
+        f"they are valid for {host} and may write; a login of an earlier step counts only where this step sees its file"
     )
 
 
