@@ -16,8 +16,8 @@ from flakeship.destinations.protocol import BlobsUnknownError, Destination
 from flakeship.destinations.registry.destination import RegistryDestination, Reuse
 from flakeship.destinations.registry.dry_run import DryRun
 from flakeship.destinations.registry.opening import opened
-from flakeship.destinations.registry.written import WrittenBlobs
 from flakeship.destinations.withheld import Withheld
+from flakeship.destinations.written_blobs import WrittenBlobs
 from flakeship.errors import NotAllowedError, UnreachableError, UsageError
 from flakeship.events import Detail, Notice
 from flakeship.image.index import seal_index

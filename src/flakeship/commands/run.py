@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # each is imported when it is first opened: most commands and
     from flakeship.commands.connections import Connections
     from flakeship.commands.source_place import SourcePlace
     from flakeship.confinement.scripts import Confinement
-    from flakeship.destinations.registry.written import WrittenBlobs
+    from flakeship.destinations.written_blobs import WrittenBlobs
     from flakeship.metadata.context import Context
     from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.written import WrittenSource
@@ -96,7 +96,7 @@ class Run:
     @cached_property
     def written(self) -> WrittenBlobs:
         """What the images of the run that are finished left in registries."""
-        from flakeship.destinations.registry.written import WrittenBlobs
+        from flakeship.destinations.written_blobs import WrittenBlobs
 
         return WrittenBlobs()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
-from flakeship.destinations.registry.written import WrittenBlobs
+from flakeship.destinations.written_blobs import WrittenBlobs
 from flakeship.events import Emit
 
 if TYPE_CHECKING:  # an image that goes to a folder needs no HTTP client

@@ -23,7 +23,7 @@ from flakeship.destinations.protocol import (
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
 from flakeship.destinations.registry.existing import existing_images
 from flakeship.destinations.registry.sessions import Grace
-from flakeship.destinations.registry.written import WrittenBlobs
+from flakeship.destinations.written_blobs import WrittenBlobs
 from flakeship.errors import NotAllowedError
 from flakeship.events import Detail, Emit, LayerProgress, Notice, Warned
 from flakeship.http.errors import WireError
