@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flakeship.commands.empty_secrets import tell_of_empty_secrets
 from flakeship.events import Event, Warned
+from tests.commands.merge.scene import Jobs
 from tests.settings.making import settings_of
+from tests.sources.layouts import Layout
+from tests.testbed.registry_memory import MemoryRegistry, basic_registry
+
+__all__ = ["basic_registry"]
 
 
 @pytest.mark.parametrize(
@@ -27,3 +34,18 @@ def test_an_empty_secret_is_told(inputs: dict[str, object], told: str) -> None:
     tell_of_empty_secrets(settings_of(**inputs), {}, events.append)
     assert [isinstance(event, Warned) and told in event.text for event in events] == [True] * bool(told)
     assert "canary" not in str(events)
+
+
+@pytest.mark.parametrize("given", [{}, {"FLAKESHIP_USERNAME": "me", "FLAKESHIP_PASSWORD": "wrong"}])
+def test_in_a_workflow_the_name_of_the_secret_is_doubted_first(
+    basic_registry: MemoryRegistry, tmp_path: Path, given: dict[str, str]
+) -> None:
+    jobs = Jobs(basic_registry, tmp_path, basic_registry.new_repository())
+    layout = Layout()
+    layout.listing(layout.image("a")).folder(tmp_path / "layout")
+    said = jobs.flakeship("publish", "--source", "layout", "--tags", f"{jobs.image}:1", **given)
+    assert said.code == 5
+    assert "check the names of the secrets or variables behind `--username` and" in said.log
+    on_a_laptop = {**given, "GITHUB_ACTIONS": ""}
+    said = jobs.flakeship("publish", "--source", "layout", "--tags", f"{jobs.image}:1", **on_a_laptop)
+    assert "docker login" in said.log

@@ -80,6 +80,7 @@ def test_references_and_rules(text: str, full: list[str], rules: list[str]) -> N
     [
         ("\n  1.0", "tags, line 2, column 3: '1.0' is a tag without a name", "`images`"),
         ("x/y:1, 1.0", "tags, line 1, column 8: '1.0' is a tag without a name", "full reference"),
+        ("type=sha", "tags, line 1, column 1: 'type=sha' is a rule for tags without a name", "`images`"),
         (
             "ok/n:1\nUp/UP:1",
             "tags, line 2, column 1: ",
@@ -241,6 +242,11 @@ def test_a_variable_that_was_not_filled_in_is_named(line: str, variable: str) ->
     with pytest.raises(UsageError) as caught:
         named(tags=(line,))
     assert caught.value.hint.startswith(f"check how {variable} is written, a variable that was not filled in")
+
+
+def test_a_misspelt_rule_is_told_as_one_also_where_there_is_no_name() -> None:
+    with pytest.raises(UsageError, match="unknown type 'semvr'"):
+        named(tags=("type=semvr,pattern={{version}}",))
 
 
 def test_two_hints_are_two_sentences() -> None:

@@ -209,6 +209,8 @@ BAD = [
     ("images", "a/b,enable=yes", "column 12: enable is 'yes'", "enable=true|false"),
     ("images", "enable=true", "the image has no name", "name=REGISTRY/NAME"),
     ("images", "name=ghcr.io/a b", "column 6: 'ghcr.io/a b' is not an image name", "REGISTRY/NAME"),
+    ("images", "ghcr.io/me/app:latest", "is not an image name", "write ghcr.io/me/app here, and the tag in `tags`: `tags: latest`"),
+    ("images", "h:5000/me/App:1", "is not an image name", "write h:5000/me/App here"),
     ("labels", "a=1\nnonsense", "labels, line 2, column 1: a label must be KEY=VALUE", "one a line"),
     ("labels", "a={{x}}", "labels, line 1, column 3: {{x}} is not known", "write one of"),
     ("annotations", "nonsense", "annotations, line 1, column 1: an annotation must be KEY=VALUE", "one a line"),

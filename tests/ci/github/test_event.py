@@ -131,6 +131,8 @@ def test_a_payload_of_another_event_is_told(tmp_path: Path) -> None:
     environ = events.github("pr 2 to main", tmp_path) | {"GITHUB_BASE_REF": "main"}
     found = context(with_payload(environ, tmp_path, {"release": {"tag_name": "v1"}}), tmp_path)
     assert found.notices == ("the event payload says nothing of a pull request",)
+    by_act = context(with_payload(environ | {"ACT": "true"}, tmp_path, {}), tmp_path)
+    assert "`--eventpath FILE`" in by_act.notices[0]
     assert (found.pull_request, found.base_ref, found.trusted) == ("2", "main", False)
 
 

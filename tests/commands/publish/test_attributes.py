@@ -171,3 +171,19 @@ def test_a_platform_without_a_name_is_of_one_image() -> None:
     with pytest.raises(UsageError, match="does not say which of app, web it belongs to") as caught:
         split(flake=("app=.#a", "web=.#b", CROSS))
     assert caught.value.hint == f"begin it with the name: app={CROSS}"
+
+
+def test_a_line_that_one_of_several_lacks_is_named() -> None:
+    made = attributes_of(
+        settings_of(flake=("api=.#a", "web=.#b"), images=("api=ghcr.io/me/api",), tags=("type=sha",))
+    )
+    now = datetime.now(UTC)
+    with pytest.raises(UsageError, match="images has no line for web") as caught:
+        check_default(made, Context(run_date=now, commit_date=now))
+    assert caught.value.hint == "add the line web=ghcr.io/me/web"
+
+
+def test_a_line_whose_name_is_misspelt_says_what_was_meant() -> None:
+    with pytest.raises(UsageError, match="is for an attribute wbe, and there are api, web") as caught:
+        split(flake=("api=.#a", "web=.#b"), images=("api=h:1/api", "wbe=h:1/web"))
+    assert caught.value.hint == "write web=h:1/web"
