@@ -167,7 +167,10 @@ def test_a_package_for_another_system_names_both_systems(nix: Nix, make_flake: M
 def test_a_failed_download_says_what_to_check(nix: Nix, make_flake: MakeFlake) -> None:
     impatient = nix.with_options((("download-attempts", "1"),))
     error = failed(impatient, make_flake(), ".#unfetched")
-    assert error.message == "something that .#unfetched needs can't be downloaded: http://127.0.0.1:9/input.tar.gz"
+    assert (
+        error.message
+        == "something that .#unfetched needs can't be downloaded: http://127.0.0.1:9/input.tar.gz"
+    )
     assert error.exit_code == 6
     assert "127.0.0.1:9" in error.detail
 
