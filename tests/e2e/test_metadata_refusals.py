@@ -51,7 +51,7 @@ BAD = [
     ("tags", "type=sha,prefix=-", "tags, line 1, column 1: the tag -860c190 begins with a dot or a dash"),
     ("tags", "type=raw,value=" + "x" * 129, "tags, line 1, column 16: the tag xxx"),
     ("tags", "type=match,pattern=(", "tags, line 1, column 20: pattern=( is not a regular expression"),
-    ("tags", "ok\nghcr.io/UP:1", "tags, line 2, column 1: "),
+    ("tags", "ok\nghcr.io/u!p:1", "tags, line 2, column 1: "),
     ("images", "a/b\nname=a b", "images, line 2, column 6: 'a b' is not an image name"),
     ("images", "a/b\nenable=maybe,name=x", "images, line 2, column 8: enable is 'maybe'"),
     ("flavor", "\nlatest=yes", "flavor, line 2, column 8: latest is 'yes'"),

@@ -141,9 +141,10 @@ def test_inputs_that_the_docs_show_alone_are_inputs() -> None:
 
 def test_the_first_screen_of_the_readme_shows_a_workflow_a_command_and_a_figure() -> None:
     text = (ROOT / "README.md").read_text()
-    screen = "\n".join(text.splitlines()[:42])
+    screen = "\n".join(text.splitlines()[:45])
     workflow = re.findall(r"```yaml\n(on:.*?)```", screen, re.DOTALL)[0]
-    assert yaml.safe_load(workflow)[True] == ["push", "pull_request"], "`on` is a truth value for YAML 1.1"
+    events = yaml.safe_load(workflow)[True]  # `on` is a truth value for YAML 1.1
+    assert events == {"push": {"branches": ["main"], "tags": ["*"]}, "pull_request": None}
     assert len(yaml.safe_load(workflow)["jobs"]["image"]["steps"]) == 2
     assert "$ nix run github:flakeship/flakeship -- publish " in screen
     assert "](docs/push.svg)" in screen
