@@ -26,6 +26,8 @@ from flakeship.confinement import exposure
 from flakeship.errors import Error, ResourceError, UsageError, advice
 from flakeship.redaction import forget, learn, redacted, redacted_result
 from flakeship.settings import arguments
+from flakeship.settings.declaration import inputs
+from flakeship.settings.variables import likely_secrets
 
 if TYPE_CHECKING:
     from flakeship.events import Emit, Event
@@ -81,6 +83,8 @@ def main(argv: Sequence[str], *, last: bool = False) -> int:
 
 def _read(argv: Sequence[str]) -> arguments.Invocation:
     """Read the inputs. Whether they can be read or not, what an earlier run handed over is not taken for this one's."""
+    for secret in likely_secrets(argv, os.environ, inputs()):
+        learn(secret)
     publishing = bool(argv) and argv[0] in PUBLISHING
     if publishing:
         from flakeship.ci.platforms import withdraw_outputs

@@ -35,6 +35,7 @@ COMMANDS: Final = (
     Case("An option that does not exist", "publish .#image --taggs ghcr.io/me/app:1"),
     Case("An option of skopeo", "publish .#image --dest-creds me:secret"),
     Case("A variable that names no input", "publish .#image", {"FLAKESHIP_TAG": "ghcr.io/me/app:1"}),
+    Case("A secret in place of the name of its file", "publish .#image", {"FLAKESHIP_PASSWORD_FILE": "hunter2"}),
     Case("A flake and a source", "publish --flake .#image --source image.tar"),
     Case("A name of Nix's registry of flakes in place of a folder", "publish app#image --to oci:out"),
     Case("A folder that does not exist", "publish ./missing#image --to oci:out"),

@@ -191,8 +191,8 @@ def test_a_secret_never_stands_in_an_error() -> None:
         (
             ["--password-file=/nowhere/secret"],
             {},
-            "can't read password from /nowhere/secret",
-            "FLAKESHIP_PASSWORD",
+            "--password-file names no file",
+            "FLAKESHIP_PASSWORD or --password-stdin",
         ),
         (
             [],
@@ -607,7 +607,7 @@ def test_a_secret_file_that_is_no_text(tmp_path: Path) -> None:
 
 def test_a_secret_file_without_an_end() -> None:
     with pytest.raises(
-        UsageError, match="can't read password from /dev/zero: it has more than 1048576 bytes"
+        UsageError, match="the file that --password-file names: it has more than 1048576 bytes"
     ):
         settings("--password-file", "/dev/zero")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -129,8 +130,10 @@ def _text(
         return variables.get(item.name) if flag is None else flag
     if given.get(f"{item.attribute}_stdin"):
         return _secret_line(item, stdin)
-    if (name := given.get(f"{item.attribute}_file") or variables.get(f"{item.name}-file")) is not None:
-        return _secret_file(item, name)
+    if name := given.get(f"{item.attribute}_file"):
+        return _secret_file(item, name, f"--{item.name}-file")
+    if (name := variables.get(f"{item.name}-file")) is not None:
+        return _secret_file(item, name, f"{item.variable}_FILE")
     return variables.get(item.name)
 
 
@@ -144,7 +147,10 @@ def _secret_line(item: Input, stdin: TextIO | None) -> str:
         else:
             line = stdin.readline(_SECRET_LIMIT).rstrip("\r\n") if stdin else ""
         if len(line) == _SECRET_LIMIT:
-            raise _too_long(item, "stdin")
+            raise UsageError(
+                f"can't read {item.name} from stdin: it has more than {_SECRET_LIMIT} bytes, so it is not a secret",
+                hint=f"pipe in nothing else, or set {item.variable}",
+            )
     except (OSError, UnicodeDecodeError):
         line = ""
     if not line:
@@ -155,22 +161,37 @@ def _secret_line(item: Input, stdin: TextIO | None) -> str:
     return line
 
 
-def _secret_file(item: Input, name: str) -> str:
+# docs/decisions.md#the-name-of-a-secret-file-is-hidden
+def _secret_file(item: Input, name: str, written: str) -> str:
+    """Read the file that `written`, a flag or a variable, names."""
     try:
         data = read_file(Path(name), _SECRET_LIMIT)
         return data.decode().replace("\r\n", "\n").replace("\r", "\n")
-    except (OSError, ValueError) as error:
-        why = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise UsageError(
-            f"can't read {item.name} from {name}: {getattr(error, 'strerror', None) or why}",
-            hint=f"name a file that holds it by --{item.name}-file, or set {item.variable}",
-        ) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(item, written, "it is not text") from error
+    except OSError as error:
+        if os.path.exists(name):  # noqa: PTH110 - Path raises for what is no path
+            raise _unreadable(item, written, error.strerror or str(error)) from error
+        raise _no_file(item, written) from None
+    except ValueError as error:
+        if "\0" in name:
+            raise _no_file(item, written) from None
+        raise _unreadable(item, written, f"{error}, so it is not a secret") from error
 
 
-def _too_long(item: Input, where: str) -> UsageError:
+def _no_file(item: Input, written: str) -> UsageError:
+    where = f"{item.variable} or --{item.name}-stdin" if written.startswith("--") else item.variable
+    on_gitlab = "" if written.startswith("--") else " (on GitLab: a variable of type File)"
     return UsageError(
-        f"can't read {item.name} from {where}: it has more than {_SECRET_LIMIT} bytes, so it is not a secret",
-        hint=f"name a file that holds nothing else, or set {item.variable}",
+        f"{written} names no file that exists; its value is not shown, for it may be the {item.name} itself",
+        hint=f"give the name of a file there{on_gitlab}, or give the {item.name} itself by {where}",
+    )
+
+
+def _unreadable(item: Input, where: str, why: str) -> UsageError:
+    return UsageError(
+        f"can't read {item.name} from the file that {where} names: {why}",
+        hint=f"name a file that holds nothing else by {where}, or set {item.variable}",
     )
 
 

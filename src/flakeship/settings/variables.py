@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from flakeship.errors import UsageError
@@ -19,6 +20,54 @@ _OF_A_SERVICE: Final = r"""(.*_)?(
 
 https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables; container links are told the same way.
 """
+
+_PASSWORDS: Final = (
+    re.compile(r"://[^/\s@:]*:([^/\s@]+)@"),
+    re.compile(
+        r"\b(gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|gl[a-z]{2,8}-[\w.-]{20,}|dckr_[a-z]{3,4}_[\w-]{20,})"
+    ),
+    re.compile(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*)", re.DOTALL),
+)
+"""What is a secret wherever it stands: a password in a URL, tokens of GitHub, GitLab and Docker, and a private key."""
+
+_IN_A_NAME: Final = re.compile(r"(?:^|[\s,=/])[^\s/@:,=]+:([^\s/@]+)@(?!sha\d+:)")
+"""The password of `me:secret@ghcr.io/me/app`, which is no name of an image."""
+
+_NAMES_AN_IMAGE: Final = frozenset(
+    {"registry", "images", "tags", "to", "source", "image", "reuse-from", "base-image", "plain-http"}
+)
+
+
+def likely_secrets(
+    argv: Sequence[str], environ: Mapping[str, str], declared: Iterable[Input]
+) -> Iterator[str]:
+    """Yield what may be a secret in all that was written, before it is known to be well formed: an error may quote it.
+
+    Beside the secret inputs themselves it is what was written in the wrong place: a secret in place of the name of its file,
+    and a password or a key in any other input.
+    """
+    secret = {item.name for item in declared if item.secret}
+    files = {f"{name}-file" for name in secret}
+    for name, text in _written(argv, environ):
+        if name in secret or (name in files and not os.path.exists(text)):  # noqa: PTH110 - Path raises for what is no path
+            yield text
+        for pattern in _PASSWORDS:
+            yield from pattern.findall(text)
+        if name in _NAMES_AN_IMAGE:
+            yield from _IN_A_NAME.findall(text)
+
+
+def _written(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each input that a variable or a word of `argv` gives, whether there is such an input or not, with its text."""
+    for variable, text in environ.items():
+        for prefix in _PREFIXES:
+            if text and variable.startswith(prefix):
+                yield _input_name(variable, prefix), text
+    before = ""
+    for word in argv:
+        name, equals, text = word.partition("=")
+        yield (name.lstrip("-"), text) if equals else (before.lstrip("-"), word)
+        before = word
 
 
 def variables_of(
