@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
@@ -19,6 +21,7 @@ from flakeship.ci.platforms import (
     unreachable_hint,
 )
 from flakeship.ci.protocol import Platform
+from flakeship.registry.hints import hint_for
 
 CHECKED: tuple[Platform, ...] = (forgejo, github, gitlab, local)
 """For mypy, which holds each signature against the Protocol."""
@@ -126,15 +129,37 @@ def test_no_password_shows() -> None:
     ],
 )
 def test_the_registry_of_a_platform_has_its_own_hint(host: str, words: str) -> None:
-    assert words in refusal_hint(host)
-    assert refusal_hint("quay.io") == ""
+    assert words in refusal_hint(host, {})
+    assert refusal_hint("quay.io", {}) == ""
+
+
+GITLAB = {"GITLAB_CI": "true", "CI": "true", "CI_REGISTRY": "registry.example:5050"}
+GITLAB_CI_LOCAL = {**GITLAB, "GITLAB_CI": "false", "CI_JOB_ID": "1"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "host", "words"),
+    [
+        (GITLAB, "registry.example", "CI_REGISTRY_USER and CI_REGISTRY_PASSWORD"),
+        (GITLAB, "harbor.example", "the masked CI/CD variable FLAKESHIP_PASSWORD"),
+        (GITLAB, "ghcr.io", "the masked CI/CD variable FLAKESHIP_PASSWORD"),
+        (GITLAB_CI_LOCAL, "registry.example", "`--variable CI_REGISTRY_PASSWORD=PASSWORD`"),
+        (GITLAB_CI_LOCAL, "localhost", "`--variable FLAKESHIP_PASSWORD=PASSWORD`"),
+    ],
+)
+def test_a_job_of_gitlab_is_told_what_a_job_can_set(
+    environ: Mapping[str, str], host: str, words: str
+) -> None:
+    """It has no input `password`, and a `docker login` elsewhere does nothing for it."""
+    assert words in refusal_hint(host, environ)
+    assert "docker login" not in hint_for(host, platform_hint=partial(refusal_hint, environ=environ))
 
 
 @pytest.mark.parametrize("host", ["local-registry.gitlab.com", "local-registry.git.example.com"])
 def test_a_registry_that_gitlab_ci_local_makes_up_is_explained(host: str) -> None:
     assert f"makes up {host}" in unreachable_hint(host)
     assert "`--variable CI_REGISTRY=HOST:PORT`" in unreachable_hint(host)
-    assert not refusal_hint(host)
+    assert not refusal_hint(host, {})
 
 
 @pytest.mark.parametrize(

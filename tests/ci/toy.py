@@ -75,5 +75,5 @@ def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCr
     yield JobCredentials(environ["TOY_REGISTRY"], "job", environ["TOY_TOKEN"], "the token of the toy")
 
 
-def refusal_hint(host: str) -> str:
+def refusal_hint(host: str, environ: Mapping[str, str]) -> str:
     return "ask for a better toy" if host == "127.0.0.1" else ""

@@ -178,7 +178,7 @@ def test_an_image_that_gets_no_tag_is_not_left_out_in_silence() -> None:
     with pytest.raises(UsageError, match="the rules give no tag for o/n, so it can't be pushed") as caught:
         none()
     assert "--explain" in caught.value.hint
-    assert "`push: false`" in caught.value.hint
+    assert '`push: "false"`' in caught.value.hint
     for found in (none(push="false"), none(to=("oci:x",)), none(load="docker")):
         assert found.references == ()
 

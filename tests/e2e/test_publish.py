@@ -153,13 +153,18 @@ def test_without_credentials_nothing_is_built_and_the_hint_says_how_to_go_on(
     publish: Publish, make_flake: Callable[..., Path], basic_registry: Registry
 ) -> None:
     repository = basic_registry.new_repository()
-    flags = ("--flake", ".#fails", "--tags", f"{basic_registry.host}/{repository}:1")
-    ended = publish(*flags, cwd=make_flake())
+    folder, flags = make_flake(), ("--flake", ".#fails", "--tags", f"{basic_registry.host}/{repository}:1")
+    ended = publish(*flags, cwd=folder)
     assert ended.code == 5, ended.stderr
     assert "asks for credentials, and none were found" in ended.stderr
     assert "set `--push false` to build and check it only" in ended.stderr
     assert "building" not in ended.stderr
     assert not basic_registry.tags(repository)
+    elsewhere = publish(
+        *flags, "--username=me", "--registry=typo.example", cwd=folder, FLAKESHIP_PASSWORD="canary"
+    )
+    assert "`--username` and `password` are for typo.example" in elsewhere.stderr
+    assert "has no password" not in elsewhere.stderr
 
 
 def test_nothing_is_pushed_for_a_fork(

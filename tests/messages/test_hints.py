@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
+from flakeship.settings.declaration import inputs
+
 SOURCE = Path(__file__).parent.parent.parent / "src" / "flakeship"
 
 VERBS = frozenset(
@@ -128,5 +132,19 @@ def test_words_that_readers_stumble_over_are_in_no_message() -> None:
         f"{path}: {text}"
         for path, text in messages
         if re.search("\\b(is|are) none\\b|none is given|of itself|nobody|cannot", text)
+    ]
+    assert odd == []
+
+
+def test_a_value_that_yaml_would_read_as_no_text_is_in_quotes() -> None:
+    """GitLab refuses `push: false` for an input that is a text: "provided value is not a string". `-` is for shells."""
+    flags = {item.name for item in inputs() if item.kind == "flag"}
+    odd = [
+        f"{where}: {name}: {value}"
+        for where, text in HINTS
+        for name, value in re.findall(r"`([a-z][a-z-]*): ([^`]+)`", text)
+        if value != "-"
+        and name in {item.name for item in inputs()} - flags
+        and not isinstance(yaml.safe_load(value.replace(HOLE, "x")), str)
     ]
     assert odd == []

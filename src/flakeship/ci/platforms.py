@@ -108,9 +108,13 @@ def unreachable_hint(host: str) -> str:
     return next(filter(None, (each.unreachable_hint(host) for each in _platforms())), "")
 
 
-def refusal_hint(host: str) -> str:
-    """Say how to mend a push that was refused by a platform's own registry; empty for any other registry."""
-    return next(filter(None, (each.refusal_hint(host) for each in _platforms())), "")
+def refusal_hint(host: str, environ: Mapping[str, str]) -> str:
+    """Say how to mend a push that was refused by a platform's own registry, or by any where this platform is asked first.
+
+    Empty for a registry of which no platform knows anything.
+    """
+    asked = (current_platform(environ), *_platforms())
+    return next(filter(None, (each.refusal_hint(host, environ) for each in asked)), "")
 
 
 def _platforms() -> Iterator[Platform]:

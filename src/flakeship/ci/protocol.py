@@ -93,5 +93,8 @@ class Platform(Protocol):
     def unreachable_hint(self, host: str) -> str:
         """Say what to do where `host` is no registry that anybody could reach, but a name of the platform's; empty elsewhere."""
 
-    def refusal_hint(self, host: str) -> str:
-        """Say how to mend a refused push where `host` (without a port) is the platform's registry; empty elsewhere."""
+    def refusal_hint(self, host: str, environ: Mapping[str, str]) -> str:
+        """Say how to mend a refused push where `host` (without a port) is the platform's registry; mostly empty elsewhere.
+
+        Where the run is on the platform, this may say how a job there is given credentials for any registry.
+        """

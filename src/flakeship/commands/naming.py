@@ -172,7 +172,7 @@ def naming_of(
         raise UsageError(
             f"the rules give no tag for {request.first_image}, so it can't be pushed",
             hint=f"{_hint_of_head(request.context)}run `flakeship metadata --explain`, which says why for each rule; "
-            "add a rule such as `type=sha`, or set `push: false` where there is nothing to push",
+            'add a rule such as `type=sha`, or set `push: "false"` where there is nothing to push',
         )
     if request.context.image_variable and request.pushes and not placed and not variant:
         why = f"{request.context.image_variable} is not set, and neither `images` nor `tags` nor `to` says where to"
@@ -284,7 +284,7 @@ def _hint_for(reference: str, hint: str) -> str:
 
 def _hint_for_no_name(context: Context) -> str:
     given = f", or give gitlab-ci-local `{context.image_given_by}`" if context.image_given_by else ""
-    return f"name the image with `images`{given}; set `push: false` where nothing is to be pushed"
+    return f'name the image with `images`{given}; set `push: "false"` where nothing is to be pushed'
 
 
 def _images(settings: Settings, context: Context, lines: TagLines) -> tuple[Placed, ...]:

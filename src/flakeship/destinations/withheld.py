@@ -62,7 +62,7 @@ def withheld_because(
             given = f", though there are credentials ({found_in})" if found_in else ""
             raise NotAllowedError(
                 f"the image may not be pushed{given}: {push.untrusted}",
-                hint="set `push: false` to build and check it only, or `allow-untrusted: true` if you trust the author of the code",
+                hint='set `push: "false"` to build and check it only, or `allow-untrusted: true` if you trust the author of the code',
             )
         return push.untrusted
     try:
@@ -79,7 +79,7 @@ def _without_credentials(error: CredentialsRefusedError, push: PushOptions) -> C
     """Return the error with what the inputs lack, and with the way to go on without a push."""
     lacking = f"{error.message}; {push.without_credentials}" if push.without_credentials else error.message
     return CredentialsRefusedError(
-        lacking, hint=f"{error.hint}; or set `push: false` to build and check it only".removeprefix("; or ")
+        lacking, hint=f'{error.hint}; or set `push: "false"` to build and check it only'.removeprefix("; or ")
     )
 
 

@@ -68,7 +68,7 @@ def tables() -> str:
         "| you write | where |",
         "| --- | --- |",
         "| `with:` and `compression-level: 2` | a workflow on GitHub or Forgejo |",
-        "| `inputs:` and `compression-level: 2` | a pipeline on GitLab |",
+        '| `inputs:` and `compression-level: "2"` | a pipeline on GitLab |',
         "| `--compression-level 2` | the command line |",
         "| `FLAKESHIP_COMPRESSION_LEVEL=2` | the environment, anywhere |",
         "",

@@ -26,7 +26,7 @@ def as_written(text: str, argv: Sequence[str], environ: Mapping[str, str]) -> st
     kinds = {item.name: item.kind for item in inputs() if not item.secret and takes(command, item)}
 
     def flag(found: re.Match[str]) -> str:
-        name, value = found["name"], found["value"]
+        name, value = found["name"], (found["value"] or "").strip('"')  # the quotes are YAML's
         if name not in kinds:
             return found[0]
         if not value or (kinds[name] == "flag" and value == "true"):

@@ -20,7 +20,7 @@ def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterator[JobCr
         yield JobCredentials(_HOST, username, password, "the job's GITHUB_TOKEN")
 
 
-def refusal_hint(host: str) -> str:
+def refusal_hint(host: str, environ: Mapping[str, str]) -> str:
     """Name the two rights that a push to ghcr.io needs; empty for another host."""
     if host != _HOST:
         return ""

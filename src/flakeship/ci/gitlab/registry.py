@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from flakeship.ci.gitlab.recognition import by_gitlab_ci_local, matches
 from flakeship.ci.job_credentials import JobCredentials
 
 _MADE_UP: Final = "local-registry."
@@ -36,15 +37,34 @@ def unreachable_hint(host: str) -> str:
     return (
         f"name a registry that exists, since gitlab-ci-local makes up {host} and nothing listens there: name it by "
         "`--variable CI_REGISTRY=HOST:PORT`, let it start one by `--registry`, or name the image with `images`; "
-        "with `push: false` the image is built and sent nowhere"
+        'with `push: "false"` the image is built and sent nowhere'
     )
 
 
-def refusal_hint(host: str) -> str:
-    """Name the credentials that may push to a registry of GitLab, which is told by its name; empty for another host."""
-    if "gitlab" not in host or host.startswith(_MADE_UP):
+def refusal_hint(host: str, environ: Mapping[str, str]) -> str:
+    """Name the variables that log a job in: at CI_REGISTRY, at any other registry; empty where no job of GitLab asks.
+
+    A registry of GitLab is told by its name, too: somebody may push to it from elsewhere.
+    """
+    if host.startswith(_MADE_UP):
         return ""
-    return (
-        "in GitLab CI, push to $CI_REGISTRY_IMAGE with CI_REGISTRY_USER and CI_REGISTRY_PASSWORD; elsewhere use a deploy "
-        "token with write_registry"
-    )
+    on_gitlab, locally = matches(environ), by_gitlab_ci_local(environ)
+    own = bool(host) and environ.get("CI_REGISTRY", "").partition(":")[0] == host
+    if locally:
+        if own:
+            return (
+                "give gitlab-ci-local `--variable CI_REGISTRY_USER=NAME` and `--variable CI_REGISTRY_PASSWORD=PASSWORD`, "
+                "of a user who may write there"
+            )
+        return "set `username`, and give gitlab-ci-local `--variable FLAKESHIP_PASSWORD=PASSWORD`, of a user who may write there"
+    if "gitlab" in host or (own and on_gitlab):
+        return (
+            "in GitLab CI, push to $CI_REGISTRY_IMAGE with CI_REGISTRY_USER and CI_REGISTRY_PASSWORD; elsewhere use a deploy "
+            "token with write_registry"
+        )
+    if on_gitlab:
+        return (
+            "set `username` and the masked CI/CD variable FLAKESHIP_PASSWORD, of a user who may write there, and with several "
+            "registries `registry`"
+        )
+    return ""

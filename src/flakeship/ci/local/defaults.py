@@ -66,7 +66,7 @@ def job_credentials(environ: Mapping[str, str], *, token: str) -> Iterable[JobCr
     return ()
 
 
-def refusal_hint(host: str) -> str:
+def refusal_hint(host: str, environ: Mapping[str, str]) -> str:
     """Return an empty text: the platform has no registry."""
     return ""
 

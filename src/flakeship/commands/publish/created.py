@@ -48,7 +48,7 @@ class Created:
             emit(
                 events.Notice(
                     f"SOURCE_DATE_EPOCH={epoch} is what every Nix shell sets, so the image gets the commit's date; "
-                    f"`created: {epoch}` gives it that one"
+                    f'`created: "{epoch}"` gives it that one'
                 )
             )
         return cls(text, now)

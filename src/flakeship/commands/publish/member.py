@@ -124,5 +124,5 @@ def _of_another_cpu(part: Part, platform: Platform, name: str, found: str) -> Re
         f"{buildable} is built for {platform}, and {name} in it is a program for {found}",
         hint=f"make it of the packages of that system: `pkgs = nixpkgs.legacyPackages.{system};`"
         + ("" if found == MACOS else f", or `pkgsCross` for {platform.architecture}")
-        + "; `lint: off` looks at no program",
+        + '; `lint: "off"` looks at no program',
     )

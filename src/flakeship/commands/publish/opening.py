@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -141,7 +142,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
             text for text in (settings.source, settings.base_image) if text.startswith(TRANSPORT)
         ),
         default_branch=context.repository.default_branch,
-        platform_hint=refusal_hint if context.platform == "local" else _hint_in_ci,
+        platform_hint=partial(_refusal_hint, environ=runtime.environ, in_ci=context.platform != "local"),
         bodies=settings.max_concurrent_uploads or 1,
         by_digest=settings.push_by_digest,
         written=run.written,
@@ -152,7 +153,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
             policy=cast("PushPolicy", settings.push),
             untrusted="" if trusted else context.untrusted_because,
             secrets_kept=context.secrets_kept_because,
-            without_credentials="`username` has no password" if settings.username else "",
+            without_credentials=_missing(settings),
         ),
         registry=registry,
         dry_run=settings.dry_run,
@@ -164,12 +165,22 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
     )
 
 
-def _hint_in_ci(host: str) -> str:
-    """What usually mends a refusal by a registry in a workflow, where the name of a secret is the first thing to doubt."""
-    return refusal_hint(host) or (
+def _refusal_hint(host: str, *, environ: Mapping[str, str], in_ci: bool) -> str:
+    """What mends a refusal by a registry; in a workflow the name of a secret is the first thing to doubt."""
+    hint = refusal_hint(host, environ)
+    if hint or not in_ci:
+        return hint
+    return (
         "check the names of the secrets or variables behind `username` and `password`, for one that does not exist is empty, and that "
         f"they are valid for {host} and may write; a login of an earlier step counts only where this step sees its file"
     )
+
+
+def _missing(settings: Settings) -> str:
+    """Say why the inputs gave no credentials for a registry, in a clause; empty where they name no user."""
+    if settings.username and settings.password and settings.registry:
+        return f"`username` and `password` are for {settings.registry}, which `registry` names"
+    return "`username` has no password" if settings.username else ""
 
 
 def _credentials_of(run: Run) -> Callable[[Reference], FoundCredentials]:

@@ -19,7 +19,9 @@ def findings(image: ImageView) -> Iterator[Finding]:
             "root",
             "hint",
             "the program runs as root",
-            "set `user: 65532`" if image.is_of_package else 'add `config.User = "65532:65532";` to the image',
+            'set `user: "65532"`'
+            if image.is_of_package
+            else 'add `config.User = "65532:65532";` to the image',
         )
     elif _lacks_entry(image, name):
         numeric = name.isdigit()
