@@ -62,7 +62,8 @@ def check_platforms(legs: Sequence[Leg], wanted: Sequence[Platform], *, all_know
     if lacking and (all_known or len(known) == len(legs)):
         raise RejectedError(
             f"there is no leg for {_listed(lacking)}; those given are {', '.join(leg.name for leg in legs)}",
-            hint="look whether its job failed, or handed nothing on; without it the platform would be taken from its users",
+            hint=f"look whether its job failed, handed nothing on, or ran on a machine that is not {_listed(lacking)} (state "
+            "`platforms` in each job); without the leg, that platform would be taken from its users",
         )
 
 

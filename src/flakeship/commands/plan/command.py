@@ -79,8 +79,7 @@ class _Asked:
                 f"debug is given, and {attribute.name} has a job for each platform: `merge` joins the platforms of one image",
                 hint="publish the variant in a job of its own, with the shell among `contents` and other tags",
             )
-        # A job for one platform gets no `platforms`: its line of `flake` is for one.
-        alone = replace(settings, platforms=(), push_by_digest=False)
+        alone = replace(settings, push_by_digest=False)
         return cls(attribute.name, alone, request, jobs)
 
 

@@ -116,6 +116,8 @@ def as_gitlab(planned: Sequence[Planned]) -> str:
         name = f"{names[each.image]} {each.platform}"
         runner = f"RUNNER_{each.builder.partition('/')[2].replace('/', '_').upper()}"
         given = {"job-name": name, "flake": each.flake, **_given(each.settings, "publish")}
+        if each.several or each.settings.platforms:  # whatever runner takes the job
+            given["platforms"] = str(each.platform)
         if each.several:
             given["push-by-digest"] = True
         include.append({"component": _COMPONENT.format(name="flakeship"), "inputs": given})
