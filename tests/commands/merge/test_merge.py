@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import jsonschema
 import pytest
 
 from flakeship.commands.publish.leg_files import file_names
-from tests.commands.merge.scene import AMD64, ARM64, BOTH, GITHUB, SHA, Jobs
+from tests.commands.merge.scene import AMD64, ARM64, BOTH, GITHUB, SHA, Jobs, changed
 from tests.sources.layouts import DOCKER, Layout
 from tests.testbed.github_runner import outputs
 from tests.testbed.registry_memory import MemoryRegistry, registry
@@ -128,9 +129,26 @@ def test_files_become_one_index_and_no_blob_is_moved(jobs: Jobs, tmp_path: Path)
     assert document["image.name"] == f"{jobs.image}:1"
     assert f"SHIPPED_REF={jobs.image}@{digest}\n" in (tmp_path / "shipped/shipped.env").read_text()
     metrics = (tmp_path / "shipped/metrics.txt").read_text()
-    assert "flakeship_image_layers 2\nflakeship_sent_bytes 0\nflakeship_pushed 1" in metrics
+    values = dict(line.rsplit(" ", 1) for line in re.sub(r"\{.*\}", "", metrics).splitlines())
+    assert values["flakeship_image_layers"] == "2"
+    assert (values["flakeship_sent_bytes"], values["flakeship_pushed"]) == ("0", "1")
     assert "linux/amd64, linux/arm64" in page.read_text()
     assert f"docker pull {jobs.image}@{digest}" in page.read_text()
+
+
+@pytest.mark.parametrize("image", ["", "my-api"])
+def test_merges_side_by_side_hand_on_a_variable_each(jobs: Jobs, tmp_path: Path, image: str) -> None:
+    """A job that needs two of them has one SHIPPED_REF."""
+    legs = [jobs.push(ARM64), jobs.push(AMD64)]
+    for leg in legs if image else ():
+        changed(leg, image=image)
+    named = [leg.name for leg in legs]
+    done = jobs.merge(*named, "--platforms", BOTH, SHIPPED_FOLDER=str(tmp_path / "shipped"))
+    assert done.code == 0, done.log
+    last = re.sub(r"[^A-Z0-9]", "_", jobs.repository.rpartition("/")[2].upper())
+    lines = (tmp_path / "shipped/shipped.env").read_text().splitlines()
+    variable = f"SHIPPED_REF_{'MY_API' if image else last}"
+    assert f"{variable}={jobs.image}@{jobs.registry.digest(jobs.repository, '1')}" in lines
 
 
 def _layers(jobs: Jobs, digest: str) -> list[dict[str, Any]]:

@@ -44,6 +44,9 @@ class Leg:
     tags: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     of_descriptor: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    image: str = ""
+    """The attribute's name, of several; empty for one, and for a bare reference."""
+
     flake: Mapping[str, Any] | None = None
     """The flake that the image was made from, as the file states it; the metadata file of the index repeats it."""
 
@@ -212,6 +215,7 @@ def _of_record(name: str, document: Mapping[str, Any], record: Mapping[str, Any]
         revision=_typed(record["revision"], str, "revision"),
         tags=tuple(_typed(tag, str, "a tag") for tag in _typed(record["tags"], list, "tags")),
         annotations=_texts(record["annotations"]),
+        image=_typed(record.get("image") or "", str, "image"),
         flake=_typed(document.get("flakeship.flake") or {}, dict, "flake") or None,
     )
     for tag in leg.tags:

@@ -85,12 +85,20 @@ def _handover(merged: Merged, document: dict[str, Any]) -> Handover:
         for to in merged.published
     )
     digest = merged.index.descriptor.digest
-    image = ShippedImage("", digest, digest, len(merged.images), places, pushed)
+    image = ShippedImage(_name(merged), digest, digest, len(merged.images), places, pushed)
     texts = of_publish.outputs(merged.index, merged.published) | {
         "labels": of_publish.labels_text(merged.labels),
         "metadata": json_of(document),
     }
     return Handover((image,), pushed=pushed, outputs=texts)
+
+
+# docs/decisions.md#each-of-several-images-has-a-variable
+def _name(merged: Merged) -> str:
+    """The attribute's name where the jobs built several; else the last word of the repository: merges may stand side by side."""
+    names = {each.leg.image for each in merged.images}
+    last = merged.published[0].destination.rpartition("/")[2] if merged.published else ""
+    return (next(iter(names)) if len(names) == 1 else "") or last
 
 
 def _document(merged: Merged, record: RunRecord, run: Run) -> dict[str, Any]:

@@ -70,7 +70,10 @@ def run(settings: Settings, runtime: Runtime) -> str:
             records.turn_to(asked.record)
             with _telling_what_is_there(published, runtime.emit):
                 for each in _publish(asked, run_):
-                    leg = _leg(each, run_) if settings.push_by_digest else None
+                    image = asked.name if len(all_asked) > 1 else ""
+                    if image and asked.name in made:  # the variant
+                        image += DEBUG
+                    leg = _leg(each, image, run_) if settings.push_by_digest else None
                     result = replace(each, times=times_of(asked.record.stages, runtime), leg=leg)
                     published += result.published
                     made.setdefault(asked.name, result)
@@ -89,7 +92,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     return "\n".join(outputs.references(published))
 
 
-def _leg(result: Result, run_: Run) -> LegRecord:
+def _leg(result: Result, image: str, run_: Run) -> LegRecord:
     from flakeship.commands.publish.leg import leg_of
 
     return leg_of(
@@ -98,6 +101,7 @@ def _leg(result: Result, run_: Run) -> LegRecord:
         result.index_annotations,
         flake=result.obtained.flake,
         event=run_.event,
+        image=image,
     )
 
 

@@ -30,6 +30,7 @@ class LegRecord:
     """What the legs of one image must agree on, and what the image gets when they are merged.
 
     `run` and `revision` are empty where they are not known. `tags` are full references, `annotations` those of the index.
+    `image` is the name of the attribute in a run for several, and empty in a run for one.
     """
 
     platform: str
@@ -37,6 +38,7 @@ class LegRecord:
     revision: str
     tags: tuple[str, ...]
     annotations: Mapping[str, str]
+    image: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that the metadata file has at `LEG`."""
@@ -47,6 +49,7 @@ class LegRecord:
             "revision": self.revision,
             "tags": list(self.tags),
             "annotations": dict(self.annotations),
+            **({"image": self.image} if self.image else {}),
         }
 
 
@@ -57,6 +60,7 @@ def leg_of(
     *,
     flake: FlakeMetadata | None,
     event: Context,
+    image: str = "",
 ) -> LegRecord:
     """Return the record of an image that was pushed, or withheld. Of a flake with changes no revision is known."""
     return LegRecord(
@@ -65,6 +69,7 @@ def leg_of(
         (flake.revision or "") if flake else event.sha,
         tuple(tag for item in published for tag in item.untagged),
         annotations,
+        image,
     )
 
 
