@@ -255,7 +255,7 @@ def _spelled(argv: Sequence[str], text: str) -> str:
 
 
 def _tell(error: Error, argv: Sequence[str]) -> None:
-    from flakeship.ci.platforms import current_platform, shipped_folders, summarise
+    from flakeship.ci.platforms import current_platform, hand_over_failure, shipped_folders, summarise
     from flakeship.report.markdown import failure_markdown
     from flakeship.settings.spelling import as_written
 
@@ -267,6 +267,9 @@ def _tell(error: Error, argv: Sequence[str]) -> None:
         platform.report_failure(error, sys.stderr, cwd=Path(), environ=os.environ)
     with contextlib.suppress(Error):
         summarise(failure_markdown(error), os.environ)
+    if argv and argv[0] in PUBLISHING:
+        with contextlib.suppress(Error):
+            hand_over_failure(os.environ)
     if folders := shipped_folders(os.environ):
         from flakeship.commands.workspace_owner import give_to_owner
 

@@ -205,7 +205,9 @@ def test_a_failure_fails_the_job_and_leaves_its_reason(
 
     assert run.returncode != 0
     assert "no-such-attribute" in str(run)
-    assert not list((folder / ".gitlab-ci-local" / "artifacts").rglob("shipped.env"))
+    (told,) = (folder / ".gitlab-ci-local" / "artifacts").rglob("shipped.env")
+    assert "SHIPPED_REF=\n" in told.read_text()
+    assert "SHIPPED_PUSHED=false\n" in told.read_text()
     assert not run.printed("deploy")
     assert registry.tags(repository) == []
 

@@ -255,10 +255,15 @@ def assert_not_pushed(told: Told, how: str, *, platform: str) -> None:
         assert "flakeship_sent_bytes 0\n" in told.metrics
 
 
+NAMED = ("SHIPPED_DIGEST", "SHIPPED_REF", "SHIPPED_IMAGEID")
+
+
 def assert_refused(told: Told) -> None:
     assert told.ended.code == 5, told.ended.stderr
     assert told.ended.stdout == ""
-    assert (told.outputs, told.variables, told.metrics, told.metadata) == ({}, {}, "", None)
+    assert (told.outputs, told.metadata) == ({}, None)
+    assert told.variables == {**dict.fromkeys(NAMED, ""), "SHIPPED_PUSHED": "false"}
+    assert told.metrics.endswith("flakeship_pushed 0\n")
     assert not told.page or told.page.startswith("### ❌")
 
 

@@ -61,6 +61,12 @@ def withdraw_outputs(environ: Mapping[str, str]) -> None:
         folder.withdraw(environ)
 
 
+def hand_over_failure(environ: Mapping[str, str]) -> None:
+    """Say in that folder that nothing was pushed: a file of an earlier run may lie where the folder is copied to."""
+    if folder := _shipped_folder(environ):
+        folder.hand_over_failure(environ)
+
+
 def summarise(markdown: str, environ: Mapping[str, str]) -> None:
     """Append Markdown to the page of the job, and to the summary in that folder. Raises ResourceError as `hand_over`."""
     if folder := _shipped_folder(environ):

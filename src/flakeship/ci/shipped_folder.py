@@ -54,6 +54,16 @@ def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     _write(METRICS, metrics(shipped.images, job=environ.get("CI_JOB_NAME", "")), environ)
 
 
+# docs/decisions.md#a-failed-run-says-pushed-false
+def hand_over_failure(environ: Mapping[str, str]) -> None:
+    """Write that nothing was pushed. Raises ResourceError where it can't be written."""
+    _write(DOTENV, dotenv_of(Handover((), pushed=False, outputs={})), environ)
+    job = environ.get("CI_JOB_NAME", "")
+    _write(
+        METRICS, f'flakeship_pushed{{job="{_escaped(job)}"}} 0\n' if job else "flakeship_pushed 0\n", environ
+    )
+
+
 def withdraw(environ: Mapping[str, str]) -> None:
     """Remove variables and metrics of an earlier run in the same folder: should this one fail, they are not its own."""
     for name in (DOTENV, METRICS):

@@ -147,4 +147,8 @@ def test_what_an_earlier_run_handed_over_is_gone_when_the_inputs_are_wrong(
         path.write_text("{}")
         assert cli.main(["publish", *flags, *wrong]) == 2
         assert not path.exists()
-        assert not variables.exists()
+        assert variables.read_text().splitlines() == [
+            *("SHIPPED_DIGEST=", "SHIPPED_REF=", "SHIPPED_IMAGEID="),
+            "SHIPPED_PUSHED=false",
+        ]
+        assert (variables.parent / "metrics.txt").read_text() == "flakeship_pushed 0\n"
