@@ -21,7 +21,7 @@ from tests.testbed.registry import Registry
 pytestmark = pytest.mark.slow
 
 BRANCH = {"CI_COMMIT_BRANCH": "dev", "CI_COMMIT_REF_NAME": "dev"}
-MERGE_REQUEST = {"CI_PIPELINE_SOURCE": "merge_request_event"}
+MERGE_REQUEST = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": "7"}
 README = "the line of the README"
 
 READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {

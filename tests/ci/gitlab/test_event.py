@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.ci.gitlab import event as gitlab
+from flakeship.errors import UsageError
 from flakeship.metadata.context import Context, Repository
 from tests.metadata import events
 from tests.metadata.events import NOW, SHA
@@ -44,6 +45,15 @@ def test_each_kind_of_pipeline_has_its_ref() -> None:
     assert external.pull_request == "3"
     assert gitlab.context({"CI_COMMIT_REF_NAME": "x"}, cwd="/", now=NOW).branch == "x"
     assert gitlab.context({}, cwd="/", now=NOW).ref == ""
+
+
+def test_a_merge_request_without_its_number_gets_no_tag_of_a_branch() -> None:
+    """As with gitlab-ci-local and one variable: it pushed `:main` over what was published."""
+    with pytest.raises(UsageError, match="CI_MERGE_REQUEST_IID is not set") as raised:
+        gitlab.context(
+            {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": "main"}, cwd="/", now=NOW
+        )
+    assert "--variable CI_MERGE_REQUEST_IID=7" in raised.value.hint
 
 
 def test_a_schedule_on_another_branch_is_not_the_default_branch() -> None:

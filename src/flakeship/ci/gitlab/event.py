@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flakeship.ci.event import short_sha_length, wants_head_sha
 from flakeship.ci.gitlab.recognition import LOCAL_FOLDER, NAME, by_gitlab_ci_local
 from flakeship.ci.local import git
+from flakeship.errors import UsageError
 from flakeship.metadata.context import Context, Repository
 from flakeship.outside.moments import moment_of
 
@@ -23,8 +24,10 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
     """Describe the pipeline's event from the environment.
 
     From git come a commit date that is missing there, and whether gitlab-ci-local runs this with changes to the commit.
+    UsageError for a merge request without its number, as somebody may play one: its image would get the tag of the branch.
     """
     get = environ.get
+    _check_merge_request(environ)
     sha = get("CI_COMMIT_SHA", "")
     if wants_head_sha(environ):
         sha = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "") or sha
@@ -55,6 +58,14 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         run_id=get("CI_PIPELINE_ID", ""),
         short_sha_length=short_sha_length(environ),
     )
+
+
+def _check_merge_request(environ: Mapping[str, str]) -> None:
+    if environ.get("CI_PIPELINE_SOURCE") == "merge_request_event" and not environ.get("CI_MERGE_REQUEST_IID"):
+        raise UsageError(
+            "CI_PIPELINE_SOURCE is merge_request_event, and CI_MERGE_REQUEST_IID is not set, so the merge request is not known",
+            hint="give gitlab-ci-local both: `--variable CI_PIPELINE_SOURCE=merge_request_event --variable CI_MERGE_REQUEST_IID=7`",
+        )
 
 
 def _ref(environ: Mapping[str, str]) -> str:
