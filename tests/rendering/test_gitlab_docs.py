@@ -17,6 +17,9 @@ from tests.rendering.gitlab_docs import KINDS, PIPELINES, ROOT, jobs_of, with_co
 HEADER, JOBS = yaml.safe_load_all((ROOT / "templates" / "flakeship.yml").read_text())
 DECLARED: dict[str, dict[str, Any]] = HEADER["spec"]["inputs"]
 (JOB,) = JOBS.values()
+MERGED: dict[str, dict[str, Any]] = next(yaml.safe_load_all((ROOT / "templates" / "merge.yml").read_text()))[
+    "spec"
+]["inputs"]
 
 CHILDREN = {"With child pipelines 2", "With child pipelines 4"}
 """Pipelines that only another one starts."""
@@ -30,9 +33,10 @@ def test_there_are_pipelines() -> None:
 def test_inputs_are_declared(name: str) -> None:
     for entry in yaml.safe_load(PIPELINES[name]).get("include", []):
         for given, value in entry["inputs"].items():
-            kind = {"array": list, "boolean": bool, "number": int}.get(DECLARED[given].get("type", ""), str)
+            declared = (MERGED if "/merge@" in entry.get("component", "") else DECLARED)[given]
+            kind = {"array": list, "boolean": bool, "number": int}.get(declared.get("type", ""), str)
             assert isinstance(value, kind), given
-            assert value in DECLARED[given].get("options", [value])
+            assert value in declared.get("options", [value])
 
 
 @pytest.mark.parametrize("name", PIPELINES)

@@ -54,7 +54,7 @@ def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     _write(METRICS, metrics(shipped.images, job=environ.get("CI_JOB_NAME", "")), environ)
 
 
-# docs/decisions.md#a-failed-run-says-pushed-false
+# docs/decisions.md#a-failed-job-says-that-nothing-was-pushed
 def hand_over_failure(environ: Mapping[str, str]) -> None:
     """Write that nothing was pushed. Raises ResourceError where it can't be written."""
     _write(DOTENV, dotenv_of(Handover((), pushed=False, outputs={})), environ)

@@ -67,7 +67,7 @@ def test_a_matrix_has_all_platforms_of_an_image_that_lacks_one() -> None:
 def test_nothing_to_do_is_an_empty_matrix_and_a_pipeline_that_does_nothing(tmp_path: Path) -> None:
     done = [planned("web", "linux/amd64", published=True)]
     assert FORMATS["github"](done) == '{"include":[]}'
-    assert list(yaml.safe_load(FORMATS["gitlab"](done))) == ["nothing to do"]
+    assert list(yaml.safe_load(FORMATS["gitlab"](done))) == ["workflow", "nothing to do"]
     (tmp_path / "child.yml").write_text(FORMATS["gitlab"](done))
     check_schema(tmp_path / "child.yml")
 
@@ -84,6 +84,7 @@ def test_a_child_pipeline_includes_the_components_and_no_secret(tmp_path: Path) 
     check_schema(tmp_path / "child.yml")
     assert "hunter2" not in text
     document = yaml.safe_load(text)
+    assert document["workflow"] == {"rules": [{"when": "always"}]}, "as the children of the docs have it"
     amd, arm, api, merge = document["include"]
     header, _ = yaml.safe_load_all((ROOT / "templates/flakeship.yml").read_text())
     of_merge, _ = yaml.safe_load_all((ROOT / "templates/merge.yml").read_text())
@@ -104,6 +105,14 @@ def test_a_child_pipeline_includes_the_components_and_no_secret(tmp_path: Path) 
     assert document["web merge"]["needs"] == ["web linux/amd64", "web linux/arm64"]
     assert document["web linux/arm64"]["tags"] == ["$RUNNER_ARM64"]
     assert document["variables"]["RUNNER_ARM64"] == "saas-linux-small-arm64"
+
+
+def test_the_jobs_of_a_child_pipeline_run_in_the_image_of_the_job_that_plans() -> None:
+    """A copy of it, on an instance of one's own."""
+    mirror = "registry.example.com/mirrors/flakeship:1"
+    both = [planned("web", "linux/amd64"), planned("web", "linux/arm64")]
+    includes = yaml.safe_load(FORMATS["gitlab"](both, mirror))["include"]
+    assert [entry["inputs"]["job-image"] for entry in includes] == [mirror] * 3
 
 
 def test_a_job_runs_where_its_image_is_built() -> None:

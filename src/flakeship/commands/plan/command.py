@@ -46,7 +46,8 @@ def run(settings: Settings, runtime: Runtime) -> str:
         evaluate([attribute.settings for attribute in attributes], run_)
         asked = _beside_each_other([_Asked.of(attribute, run_) for attribute in attributes], run_)
         planned = tuple(each for image in asked for each in _planned(image, run_))
-    return FORMATS[settings.format](planned)
+    # GitLab tells a job its image, and the jobs of the child pipeline run the same program
+    return FORMATS[settings.format](planned, runtime.environ.get("CI_JOB_IMAGE", ""))
 
 
 @dataclass(frozen=True, slots=True)

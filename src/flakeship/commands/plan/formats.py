@@ -23,6 +23,9 @@ _RUNNER: Final = "ubuntu-24.04"
 _TAGS: Final = {"linux/amd64": "saas-linux-small-amd64", "linux/arm64": "saas-linux-small-arm64"}
 """Of gitlab.com's own runners, https://docs.gitlab.com/ci/runners/hosted_runners/linux/."""
 
+_ALWAYS: Final = {"rules": [{"when": "always"}]}
+"""Whatever pipeline the parent is: without it a job that has no rules is in none for a merge request."""
+
 _DEFAULTS: Final = Settings()
 _OWN: Final = frozenset({"flake", "platforms", "push-by-digest", "metadata-file", "dry-run", "log-level"})
 """Inputs of the jobs that the plan writes itself, or that are for this run alone."""
@@ -71,7 +74,7 @@ class Planned:
         }
 
 
-def as_json(planned: Sequence[Planned]) -> str:
+def as_json(planned: Sequence[Planned], _job_image: str = "") -> str:
     """What is to be done and what is published, each a list."""
     document = {
         "todo": [each.to_json() for each in planned if not each.published],
@@ -80,7 +83,7 @@ def as_json(planned: Sequence[Planned]) -> str:
     return json.dumps(document, indent=2)
 
 
-def as_github(planned: Sequence[Planned]) -> str:
+def as_github(planned: Sequence[Planned], _job_image: str = "") -> str:
     """One line: a value for `strategy.matrix`, with an entry for each job. UsageError for more than a matrix may have."""
     jobs = _jobs(planned)
     if len(jobs) > _MOST_JOBS:
@@ -98,19 +101,19 @@ def as_github(planned: Sequence[Planned]) -> str:
     return json.dumps({"include": entries}, separators=(",", ":"))
 
 
-def as_gitlab(planned: Sequence[Planned]) -> str:
+def as_gitlab(planned: Sequence[Planned], job_image: str = "") -> str:
     """A child pipeline, as JSON, which is YAML: a job for each platform and, where there are several, one that merges.
 
-    GitLab starts no pipeline without a job, so one that does nothing stands where nothing is to do. UsageError for more
+    `job_image` is what its jobs run in, empty for the component's own. GitLab starts no pipeline without a job, so one that does nothing stands where nothing is to do. UsageError for more
     components than a pipeline may include.
     """
     jobs = _jobs(planned)
     if not jobs:
         nothing = {"nothing to do": {"script": ["true"], "variables": {"GIT_STRATEGY": "none"}}}
-        return json.dumps(nothing, indent=2)
+        return json.dumps({"workflow": _ALWAYS, **nothing}, indent=2)
     names = _names(jobs)
     include: list[dict[str, Any]] = []
-    pipeline: dict[str, Any] = {"stages": ["build", "deploy"], "include": include}
+    pipeline: dict[str, Any] = {"workflow": _ALWAYS, "stages": ["build", "deploy"], "include": include}
     variables: dict[str, str] = {}
     for each in jobs:
         name = f"{names[each.image]} {each.platform}"
@@ -133,17 +136,19 @@ def as_gitlab(planned: Sequence[Planned]) -> str:
         }
         include.append({"component": _COMPONENT.format(name="merge"), "inputs": given})
         pipeline[name] = {"needs": [f"{names[image]} {each.platform}" for each in own]}
+    for entry in include if job_image else ():
+        entry["inputs"]["job-image"] = job_image
     if len(include) > _MOST_INCLUDES:
         raise _too_many(jobs, f"GitLab includes {_MOST_INCLUDES} components in a pipeline")
     return json.dumps({"variables": variables, **pipeline}, indent=2)
 
 
-FORMATS: Final[Mapping[str, Callable[[Sequence[Planned]], str]]] = {
+FORMATS: Final[Mapping[str, Callable[..., str]]] = {
     "json": as_json,
     "github": as_github,
     "gitlab": as_gitlab,
 }
-"""By the words of the input `format`."""
+"""By the words of the input `format`. Each takes what is planned, and the image that the jobs run in."""
 
 
 def _jobs(planned: Sequence[Planned]) -> list[Planned]:
