@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,17 @@ def test_without_credentials_nothing_is_built_and_the_hint_says_how_to_go_on(
     )
     assert "`--username` and `password` are for typo.example" in elsewhere.stderr
     assert "has no password" not in elsewhere.stderr
+
+
+@pytest.mark.parametrize("container", ["docker", ""])
+def test_a_container_is_told_what_its_localhost_is(publish: Publish, archive: Path, container: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        image = f"127.0.0.1:{taken.getsockname()[1]}/app:1"
+        ended = publish("--source", str(archive), "--tags", image, container=container)
+    assert ended.code == 6, ended.stderr
+    assert ("`--network host`" in ended.stderr) is bool(container)
+    assert "check that the registry is running" in ended.stderr
 
 
 def test_nothing_is_pushed_for_a_fork(

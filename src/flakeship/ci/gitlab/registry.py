@@ -36,7 +36,7 @@ def unreachable_hint(host: str) -> str:
         return ""
     return (
         f"name a registry that exists, since gitlab-ci-local makes up {host} and nothing listens there: name it by "
-        "`--variable CI_REGISTRY=HOST:PORT`, let it start one by `--registry`, or name the image with `images`; "
+        "`--variable CI_REGISTRY=HOST:PORT` (for a child pipeline in .gitlab-ci-local-variables.yml), let it start one by `--registry`, or name the image with `images`; "
         'with `push: "false"` the image is built and sent nowhere'
     )
 

@@ -104,8 +104,8 @@ def as_github(planned: Sequence[Planned], _job_image: str = "") -> str:
 def as_gitlab(planned: Sequence[Planned], job_image: str = "") -> str:
     """A child pipeline, as JSON, which is YAML: a job for each platform and, where there are several, one that merges.
 
-    `job_image` is what its jobs run in, empty for the component's own. GitLab starts no pipeline without a job, so one that does nothing stands where nothing is to do. UsageError for more
-    components than a pipeline may include.
+    `job_image` is what its jobs run in, empty for the component's own. GitLab starts no pipeline without a job, so one that
+    does nothing stands where nothing is to do. UsageError for more components than a pipeline may include.
     """
     jobs = _jobs(planned)
     if not jobs:

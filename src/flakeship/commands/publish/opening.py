@@ -18,6 +18,7 @@ from flakeship.destinations.options import DestinationOptions, PushOptions, Push
 from flakeship.destinations.protocol import Destination
 from flakeship.destinations.registry import Repository
 from flakeship.errors import UnreachableError, UsageError
+from flakeship.outside.mounted import in_container
 from flakeship.registry.reference import TRANSPORT
 from flakeship.settings.declaration import Settings
 
@@ -107,9 +108,20 @@ def opened(target: Target, options: DestinationOptions) -> Iterator[Destination]
             destination = scope.enter_context(target.open(options))
         except UnreachableError as error:
             if isinstance(target, Repository):
-                error.hint = unreachable_hint(target.registry.partition(":")[0]) or error.hint
+                host = target.registry.partition(":")[0]
+                error.hint = unreachable_hint(host) or _in_a_container(host, options.environ) + error.hint
             raise
         yield destination
+
+
+def _in_a_container(host: str, environ: Mapping[str, str]) -> str:
+    """Say what `localhost` means in a container, before another hint; empty elsewhere."""
+    if host not in {"localhost", "127.0.0.1"} or not in_container(environ):
+        return ""
+    return (
+        f"give the container the network of the machine, since {host} is the container itself: `--network host` of docker, and "
+        "of gitlab-ci-local; or "
+    )
 
 
 def registries_of(wanted: Sequence[Target]) -> frozenset[str]:
