@@ -61,6 +61,22 @@ class BuildProgress:
     failed: int
 
 
+@dataclass(frozen=True, slots=True)
+class DerivationBuilt:
+    """A build has ended, well or not. `machine` is the builder that it ran on, empty for this machine."""
+
+    derivation: str
+    machine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PathSubstituted:
+    """Nix takes a store path from a cache, which messages call `cache`."""
+
+    path: str
+    cache: str
+
+
 LayerState = Literal["reading", "packed", "uploaded", "reused", "mounted", "written", "withheld"]
 
 
@@ -159,6 +175,13 @@ class Summarised:
 
 
 @dataclass(frozen=True, slots=True)
+class CachesTold:
+    """The caches of the run are closed. `text` is a line that says what came from where, and what was kept."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """A secret, emitted before its first use so that the CI platform can mask it."""
 
@@ -179,6 +202,8 @@ Event: TypeAlias = (
     | Command
     | BuildLog
     | BuildProgress
+    | DerivationBuilt
+    | PathSubstituted
     | LayerProgress
     | BytesMoved
     | BytesAwaited
@@ -189,6 +214,7 @@ Event: TypeAlias = (
     | Warned
     | NotPushed
     | Summarised
+    | CachesTold
     | Secret
     | Detail
 )

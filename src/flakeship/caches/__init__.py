@@ -29,7 +29,7 @@ from flakeship.nix.substituters import Substituters
 
 __all__ = ["CACHES", "CacheInputs", "CachePlan", "CacheTools", "opened"]
 
-CACHES: Final = ("flakeship.caches.cachix", "flakeship.caches.substituters")
+CACHES: Final = ("flakeship.caches.cachix", "flakeship.caches.substituters", "flakeship.caches.nix_cache")
 """The modules of all kinds of cache, in the order in which they are opened."""
 
 _ALWAYS_ALLOWS: Final = (2, 19)
@@ -57,6 +57,7 @@ def _plan(parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitS
         watch=tuple(word for part in parts for word in part.watch),
         environ={name: value for part in parts for name, value in part.environ.items()},
         built=tuple(part.built for part in parts if part.built),
+        heard=tuple(part.heard for part in parts if part.heard),
     )
     if not any(part.substituters or part.own for part in parts):
         return plan

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from flakeship.events import Emit
+from flakeship.events import Emit, Event
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
 from flakeship.nix.substituters import Substituters
 
 if TYPE_CHECKING:  # most caches are in no registry
     from flakeship.caches.nar_entry import NarCache
+    from flakeship.caches.packs.signing import SecretKey
+    from flakeship.caches.place import NixCache
     from flakeship.http.transport import Transport
     from flakeship.registry.client import RegistryClient
     from flakeship.registry.reference import Reference
@@ -33,6 +35,33 @@ class FetchDocument(Protocol):
         ...
 
 
+class OpenClient(Protocol):
+    """A function that gives a client for a repository, with the credentials that the run has for it."""
+
+    def __call__(self, reference: Reference, /, *, actions: str = "pull,push") -> RegistryClient:
+        """`actions` are the rights to ask for, as a token server knows them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptResults:
+    """The input `nix-cache`, and what of the run decides where its results are kept.
+
+    `image` is the name of the image, beside which the cache is; empty if none is known. `ref` is the branch or tag as git
+    names it, and `other_refs` are those whose results may be used too. `attributes` are what is built. `source` is the URL
+    of the project. `read_only` says why nothing may be written, in a clause; empty if something may.
+    """
+
+    cache: NixCache
+    key: SecretKey | None = None
+    image: str = ""
+    ref: str = ""
+    other_refs: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    source: str = ""
+    read_only: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheInputs:
     """The values of the inputs with the same names. The token and the signing key are secrets."""
@@ -42,6 +71,7 @@ class CacheInputs:
     cachix_signing_key: str = field(default="", repr=False)
     substituters: tuple[str, ...] = ()
     trusted_public_keys: tuple[str, ...] = ()
+    kept: KeptResults | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +86,7 @@ class CacheTools:
     emit: Emit
     fetch: FetchDocument
     folder: Path
-    client: Callable[[Reference], RegistryClient]
+    client: OpenClient
     transport: Transport
 
 
@@ -75,7 +105,7 @@ class CachePart:
     `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
     `own` is served to Nix while the build runs.
     `watch` are words that stand before `nix build`, and only that command sees the variables in `environ`. `built` is
-    called with the result of each build, before the cache is closed.
+    called with the result of each build, before the cache is closed, and `heard` with each event of a build.
     """
 
     substituters: tuple[str, ...] = ()
@@ -85,6 +115,7 @@ class CachePart:
     watch: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     built: Callable[[BuildOutput], None] | None = None
+    heard: Emit | None = None
 
 
 class Cache(Protocol):
@@ -113,6 +144,17 @@ class CachePlan:
     watch: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     built: tuple[Callable[[BuildOutput], None], ...] = ()
+    heard: tuple[Emit, ...] = ()
+
+    def telling(self, emit: Emit) -> Emit:
+        """Return an `Emit` for the events of a build, which the caches hear too."""
+
+        def told(event: Event) -> None:
+            for heard in self.heard:
+                heard(event)
+            emit(event)
+
+        return told if self.heard else emit
 
     def applied(self, nix: Nix) -> Nix:
         """Return the same nix with the caches, and the settings for them."""

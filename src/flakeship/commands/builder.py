@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.commands.far_store import FarPlace
     from flakeship.commands.remote_builders import RemoteBuilders
     from flakeship.commands.ssh_access import OpenSsh
+    from flakeship.metadata.context import Context
     from flakeship.nix.build import Elsewhere
     from flakeship.nix.closure import PathInfo
     from flakeship.nix.machine import Answer, Machine
@@ -76,7 +77,7 @@ class Builder:
                 self._built[installable] = build(
                     nix,
                     installable,
-                    emit=self.emit,
+                    emit=plan.telling(self.emit) if plan else self.emit,
                     described=described,
                     watch=plan.watch if plan else (),
                     extra_environ=plan.environ if plan else None,
@@ -113,7 +114,7 @@ class Builder:
                 made = build_together(
                     self._to_build_with(tuple(new), lambda nix: words_together(nix, described)),
                     described,
-                    emit=self.emit,
+                    emit=plan.telling(self.emit) if plan else self.emit,
                     watch=plan.watch if plan else (),
                     extra_environ=plan.environ if plan else None,
                     elsewhere=self._elsewhere,
@@ -315,14 +316,16 @@ def open_builder(
     environ: Mapping[str, str],
     emit: events.Emit,
     connections: Callable[[], Connections],
+    event: Callable[[], Context],
     folder: Path,
     scope: contextlib.ExitStack,
     cwd: Path,
 ) -> Builder:
     """Find the Nix of this machine, set up as the inputs say. BuildError if Nix is not installed.
 
-    UsageError for `builders`, an `ssh-key` or `ssh-known-hosts` that can't be used.
+    UsageError for `builders`, an `ssh-key`, `ssh-known-hosts` or `nix-cache` that can't be used.
     """
+    cache_inputs = _cache_inputs(settings, event, cwd)
     far = _far(settings)
     builders = _builders(settings, cwd)
     machines = [*(each.machine for each in builders), *((far,) if far else ())]
@@ -349,7 +352,7 @@ def open_builder(
     return Builder(
         nix=_evaluating(nix, builders),
         sandbox_required=settings.sandbox == "required",
-        cache_inputs=_cache_inputs(settings),
+        cache_inputs=cache_inputs,
         connections=connections,
         folder=folder,
         emit=emit,
@@ -397,8 +400,9 @@ def _open_ssh(
     return scope.enter_context(SshAccess.of(settings).opened(folder, environ, machines))
 
 
-def _cache_inputs(settings: Settings) -> CacheInputs | None:
+def _cache_inputs(settings: Settings, event: Callable[[], Context], cwd: Path) -> CacheInputs | None:
     given = (
+        settings.nix_cache,
         settings.cachix,
         settings.cachix_auth_token,
         settings.cachix_signing_key,
@@ -409,7 +413,13 @@ def _cache_inputs(settings: Settings) -> CacheInputs | None:
         return None
     from flakeship.caches import CacheInputs
 
+    kept = None
+    if settings.nix_cache:
+        from flakeship.commands.kept_results import kept_results
+
+        kept = kept_results(settings, event(), cwd)
     return CacheInputs(
+        kept=kept,
         cachix=settings.cachix,
         cachix_auth_token=settings.cachix_auth_token,
         cachix_signing_key=settings.cachix_signing_key,

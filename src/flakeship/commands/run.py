@@ -119,6 +119,7 @@ class Run:
             environ=self.runtime.environ,
             emit=self.emit,
             connections=lambda: self.connections,
+            event=lambda: self.event,
             folder=self.store.directory,
             scope=self.scope,
             cwd=self.runtime.cwd,

@@ -10,14 +10,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flakeship.events import BuildLog, BuildProgress, Emit
+from flakeship.events import BuildLog, BuildProgress, DerivationBuilt, Emit, PathSubstituted
 from flakeship.printable import printable_lines
 from flakeship.store_paths import name_of_derivation
 
 TAIL: Final = 25
 _NOBODY: Final = "Failed to find a machine for remote build"
 _ERROR, _INFO = 0, 3
-_BUILDS, _BUILD = 104, 105  # types of activities
+_BUILDS, _BUILD, _SUBSTITUTE = 104, 105, 108  # types of activities
 _LOG_LINES, _PROGRESS = (101, 107), 105  # types of results
 
 
@@ -38,6 +38,7 @@ class Log:
     nobody: deque[str] = field(default_factory=lambda: deque(maxlen=1))
     machines: dict[str, str] = field(default_factory=dict)
     _derivations: dict[int, str] = field(default_factory=dict)
+    _running: dict[int, str] = field(default_factory=dict)
     _builds: set[int] = field(default_factory=set)
     _progress: BuildProgress | None = None
 
@@ -59,6 +60,8 @@ class Log:
             self._logged(message["msg"], message["level"])
         elif action == "start":
             self._started(message)
+        elif action == "stop":
+            self._stopped(message["id"])
         elif action == "result":
             self._result(message["type"], message["id"], message["fields"])
 
@@ -77,9 +80,16 @@ class Log:
             fields: list[Any] = [*message["fields"], ""]
             drv, machine = fields[:2]
             self._derivations[message["id"]] = drv
+            self._running[message["id"]] = machine
             if machine:  # which tells of the same build once more, and has no name for itself
                 self.machines[drv] = machine
+        if message["type"] == _SUBSTITUTE:
+            self.emit(PathSubstituted(*message["fields"][:2]))
         self._emit_lines(message.get("text", ""), message["level"])
+
+    def _stopped(self, activity: int) -> None:
+        if activity in self._running:
+            self.emit(DerivationBuilt(self._derivations[activity], self._running.pop(activity)))
 
     def _result(self, kind: int, activity: int, fields: list[Any]) -> None:
         if kind in _LOG_LINES:

@@ -66,6 +66,8 @@ def line_of(event: events.Event) -> tuple[int, str]:
             return _remark(event)
         case events.Summarised(text=text):
             return 2, f"\n{text}\n"
+        case events.CachesTold(text=text):
+            return 2, printable(text)
         case events.Detail(text=text):
             return 3, f"    {printable(text)}"
         case _:

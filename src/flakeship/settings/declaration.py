@@ -352,7 +352,13 @@ class Settings:
         "text",
         "Where the results of builds are kept for later runs: `registry` (the repository IMAGE/nix-cache), `docker://REFERENCE`, "
         "or `oci:DIR`; with `?days=14&size=5G` for what is kept",
-        commands=_CACHE,
+        commands=("publish", *_CACHE),
+    )
+    nix_cache_key: str = _caches(
+        "text",
+        "The secret key that signs what `nix-cache` keeps, as `nix key generate-secret` prints it. Then nothing is taken from it "
+        "that another key signed",
+        secret=True,
     )
 
     layer_cache: str = _packing(

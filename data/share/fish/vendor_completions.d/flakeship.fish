@@ -55,6 +55,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix-auth-to
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cachix-signing-key-file -d 'The signing key of the Cachix cache, if you keep the key yourself' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l substituters -d 'URLs of further binary caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l trusted-public-keys -d 'The public keys of these binary caches, written NAME' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l nix-cache -d 'Where the results of builds are kept for later runs' -x
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l nix-cache-key-file -d 'The secret key that signs what `nix-cache` keeps, as `nix key generate-secret` prints it' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache -d 'The folder that keeps packed layers for later runs, or `off`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l layer-cache-size -d 'The size that the layer cache may have' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l compression -d 'The compression of layers' -x -a 'auto gzip zstd none'
@@ -157,6 +159,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix-auth-token
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cachix-signing-key-file -d 'The signing key of the Cachix cache, if you keep the key yourself' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l substituters -d 'URLs of further binary caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l trusted-public-keys -d 'The public keys of these binary caches, written NAME' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l nix-cache -d 'Where the results of builds are kept for later runs' -x
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l nix-cache-key-file -d 'The secret key that signs what `nix-cache` keeps, as `nix key generate-secret` prints it' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l layer-cache -d 'The folder that keeps packed layers for later runs, or `off`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l layer-cache-size -d 'The size that the layer cache may have' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l compression -d 'The compression of layers' -x -a 'auto gzip zstd none'
@@ -266,6 +270,8 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix-auth-tok
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l cachix-signing-key-file -d 'The signing key of the Cachix cache, if you keep the key yourself' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l substituters -d 'URLs of further binary caches' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l trusted-public-keys -d 'The public keys of these binary caches, written NAME' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l nix-cache -d 'Where the results of builds are kept for later runs' -x
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l nix-cache-key-file -d 'The secret key that signs what `nix-cache` keeps, as `nix key generate-secret` prints it' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache -d 'The folder that keeps packed layers for later runs, or `off`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l layer-cache-size -d 'The size that the layer cache may have' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l compression -d 'The compression of layers' -x -a 'auto gzip zstd none'

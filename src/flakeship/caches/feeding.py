@@ -1,0 +1,147 @@
+"""A cache is fed while the build runs, by one thread of low priority, and drained when all is built."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+from flakeship import events
+from flakeship.caches.nar_entry import PathInfo
+from flakeship.errors import Error
+from flakeship.image.nar.writer import nar_pieces
+
+_GATHER_SECONDS: Final = 1.0
+"""How long what is built is gathered, before Nix is asked about all of it at once."""
+
+_NICE: Final = 10
+
+
+class Taker(Protocol):
+    """What paths are pushed to. It may be called by several threads."""
+
+    @property
+    def stopped(self) -> Error | None:
+        """Why nothing more is taken; None as long as something is."""
+        ...
+
+    def add(self, info: PathInfo, nar: Iterator[bytes], /) -> object:
+        """Take a path. ValueError unless the NAR is the one that `info` tells of, OSError where it can't be read."""
+        ...
+
+
+Choose = Callable[[Collection[str], Collection[str]], Iterator[PathInfo]]
+"""Yields what is to be pushed of derivations that were built, and of results."""
+
+
+class Feeder:
+    """Pushes what it is told of to `taker`. What fails is a warning, and then no more is pushed of that."""
+
+    def __init__(self, taker: Taker, choose: Choose, emit: events.Emit) -> None:
+        self._taker, self._choose, self._emit = taker, choose, emit
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._ended = threading.Event()
+        self._derivations: list[str] = []
+        self._results: list[str] = []
+        self._left: list[PathInfo] = []
+        self._seen: set[str] = set()
+        self._told: set[str] = set()
+        self._thread: threading.Thread | None = None
+
+    def built(self, derivation: str) -> None:
+        """Note a derivation that was built, while others may still be."""
+        with self._lock:
+            self._derivations.append(derivation)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._feed, name="flakeship-cache-feed", daemon=True)
+                self._thread.start()
+        self._news.set()
+
+    def result(self, paths: Collection[str]) -> None:
+        """Note what a whole build gave."""
+        with self._lock:
+            self._results.extend(paths)
+
+    def _feed(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):  # Linux counts the niceness of each thread by itself
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        while not self._ended.is_set():
+            self._news.wait()
+            if self._ended.wait(_GATHER_SECONDS):
+                return
+            self._news.clear()
+            self._look(results=False)
+            while not self._ended.is_set() and (info := self._next()):
+                self._push(info)
+
+    def _look(self, *, results: bool) -> None:
+        """Find out what of the news is to be pushed."""
+        with self._lock:
+            derivations, self._derivations = self._derivations, []
+            wanted = self._results if results else []
+        if not derivations and not wanted:
+            return
+        try:
+            found = list(self._choose(derivations, wanted))
+        except Error as error:
+            self._warn("nix", f"what this run built is not kept in the cache: {error.message}", error.hint)
+            return
+        with self._lock:
+            self._left.extend(info for info in found if info.path not in self._seen)
+            self._seen.update(info.path for info in found)
+
+    def _next(self) -> PathInfo | None:
+        with self._lock:
+            return self._left.pop(0) if self._left else None
+
+    def _push(self, info: PathInfo) -> None:
+        if self._taker.stopped:
+            return
+        try:
+            self._taker.add(info, nar_pieces(info.path))
+        except ValueError as error:
+            self._warn(
+                "damaged",
+                f"a path is not kept in the cache: {error}",
+                "run `nix-store --verify --check-contents --repair`",
+            )
+        except OSError as error:
+            self._warn("unread", f"{info.path} is not kept in the cache: {error}", "check the store of Nix")
+
+    def drain(self, seconds: float, *, look: bool) -> None:
+        """Push what is left, within so many seconds; without `look` only what is known already."""
+        deadline = time.monotonic() + seconds
+        self._ended.set()
+        self._news.set()
+        if look:
+            self._look(results=True)
+        if not self._left and not (self._thread and self._thread.is_alive()):
+            return
+        with self._lock:
+            count = min(os.cpu_count() or 1, 4, max(1, len(self._left)))
+        pool = ThreadPoolExecutor(count, "flakeship-cache-drain")
+
+        def push_all() -> None:
+            while time.monotonic() < deadline and (info := self._next()):
+                self._push(info)
+
+        try:
+            for each in [pool.submit(push_all) for _ in range(count)]:
+                with contextlib.suppress(TimeoutError):
+                    each.result(max(0.0, deadline - time.monotonic()))
+            if self._thread:
+                self._thread.join(max(0.0, deadline - time.monotonic()))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _warn(self, kind: str, text: str, hint: str) -> None:
+        with self._lock:
+            first = kind not in self._told
+            self._told.add(kind)
+        if first:
+            self._emit(events.Warned(text, hint=hint))

@@ -1,0 +1,90 @@
+"""Which store paths a run pushes to its cache: what it built, and what that and the result need at run time.
+
+docs/decisions.md#what-a-run-keeps
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from flakeship.caches.nar_entry import PathInfo, sha256_of
+from flakeship.nix.command import Nix
+from flakeship.nix.stored import StoredPath, closure_of, outputs_of, valid_paths
+from flakeship.store_paths import STORE, hash_of
+
+_TEXT: Final = (b"#!", b"{")
+"""How a script that writes an image begins, and a document that describes one."""
+
+
+def to_push(
+    nix: Nix,
+    derivations: Iterable[str],
+    results: Iterable[str],
+    *,
+    upstream: Collection[str],
+    from_elsewhere: Collection[str],
+    held: Callable[[str], bool],
+    fetched_too: bool,
+) -> Iterator[PathInfo]:
+    """Yield what is to be pushed of these derivations, which were built, and of these results. BuildError where Nix fails.
+
+    `upstream` are the names of keys whose caches will have a path again, `from_elsewhere` paths that came from such a
+    cache, and `held` tells by 32 letters whether our cache has a path. With `fetched_too` sources count as well.
+    """
+    made = outputs_of(nix, list(derivations))
+    fetched = {path for each in made.values() if each.fetched for path in each.paths}
+    built = {path for each in made.values() for path in each.paths} - (set() if fetched_too else fetched)
+    results = set(results)
+    roots = [path for path in sorted(built | results) if not is_image(Path(path))]
+    for each in closure_of(nix, valid_paths(nix, roots)):
+        if held(hash_of(each.path)) or is_image(Path(each.path)):
+            continue
+        if each.path not in built and (_is_upstream(each, upstream) or each.path in from_elsewhere):
+            continue
+        if each.is_source and not fetched_too:
+            continue
+        yield path_info(each)
+
+
+def _is_upstream(stored: StoredPath, keys: Collection[str]) -> bool:
+    return any(signature.partition(":")[0] in keys for signature in stored.sigs)
+
+
+def path_info(stored: StoredPath) -> PathInfo:
+    """Return it as caches know it."""
+    return PathInfo(
+        path=stored.path,
+        nar_hash=sha256_of(stored.nar_hash),
+        nar_size=stored.nar_size,
+        references=tuple(sorted(each.removeprefix(STORE) for each in stored.references)),
+        deriver=stored.deriver,
+        ca=stored.ca,
+        sigs=stored.sigs,
+    )
+
+
+def is_image(path: Path) -> bool:
+    """Tell whether a store path is an image, or a layer of one, rather than what an image is made of.
+
+    A script that writes an image, and the document of nix2container, are small and no images: they are kept.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            return (path / "oci-layout").is_file() or (path / "layer.tar").is_file()
+        if path.is_symlink() or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            begin = file.read(512)
+    except OSError:
+        return False
+    return not begin.startswith(_TEXT) and (_is_tar(begin) or _is_compressed(begin))
+
+
+def _is_tar(begin: bytes) -> bool:
+    return begin[257:262] == b"ustar"
+
+
+def _is_compressed(begin: bytes) -> bool:
+    return begin.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"))

@@ -1,0 +1,40 @@
+"""What a build tells of itself, counted: what was built here, and what came from which cache."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from flakeship import events
+from flakeship.printable import counted
+
+
+class Told:
+    """An `Emit` for the events of builds. `built` are derivations in the order in which they ended, `substituted` has the cache of each path."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.built: dict[str, str] = {}
+        self.substituted: dict[str, str] = {}
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.DerivationBuilt(derivation=derivation, machine=machine):
+                with self._lock:
+                    self.built[derivation] = machine
+            case events.PathSubstituted(path=path, cache=cache):
+                with self._lock:
+                    self.substituted[path] = cache
+            case _:
+                pass
+
+    def line(self) -> str:
+        """Say it in one line: `3 built, 12 from the cache oci:c`."""
+        with self._lock:
+            caches = Counter(self.substituted.values())
+            machines = Counter(self.built.values())
+        here = machines.pop("", 0)
+        parts = [f"{counted(here, 'derivation')} built here"] if here or not (machines or caches) else []
+        parts += [f"{count} on {machine}" for machine, count in machines.most_common()]
+        parts += [f"{counted(count, 'path')} from {cache}" for cache, count in caches.most_common()]
+        return ", ".join(parts)
