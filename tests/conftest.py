@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.testbed.gitlab",
     "tests.testbed.podman",
     "tests.testbed.command",
+    "tests.testbed.own_store",
     "tests.testbed.ssh",
     "tests.testbed.machines",
     "tests.testbed.newer_nix",

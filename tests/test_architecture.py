@@ -30,7 +30,7 @@ PACKAGES = {
     "registry": "http process confinement.variables image.document image.media_types image.model printable errors events",
     "stores": "image leftovers errors events",
     "nix": "process confinement.variables outside.nearness outside.mounted printable redaction store_paths errors events",
-    "caches": "nix registry http image.stream outside store_paths errors events",
+    "caches": "nix registry http image.stream image.nar outside printable store_paths errors events",
     "caches.packs": "registry http image destinations.registry destinations.oci_layout store_paths errors events",
     "sources": "image stores process confinement engines registry.reference outside printable store_paths errors events",
     "engines": "image.stream errors",

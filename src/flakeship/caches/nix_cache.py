@@ -78,6 +78,8 @@ class _Kept:
     def _new_writer(self, repository: Repository, root: Root) -> PackWriter | None:
         from flakeship.caches.packs.writer import PackWriter
 
+        if self._reader.unreachable:  # it was warned of
+            return None
         if self._kept.read_only:
             self._tools.emit(
                 events.Notice(f"nothing is written to {self._reader.name}: {self._kept.read_only}")

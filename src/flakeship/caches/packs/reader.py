@@ -17,7 +17,7 @@ from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError
 from flakeship.caches.packs.index import Held, Index
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import Root, is_root
-from flakeship.errors import Error, RejectedError, is_disk_full
+from flakeship.errors import Error, NotAnImageError, RejectedError, is_disk_full
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader
 
@@ -60,6 +60,8 @@ class PackCache:
         """The hash parts of what was served."""
         self.damaged: set[str] = set()
         """The hash parts of what is not what its index says."""
+        self.unreachable = False
+        """Whether a root could not be asked for, so that writing one would fail as well. One that is damaged is written anew."""
         self.gone: set[Digest] = set()
         """The packs that an index names and that are not there."""
 
@@ -192,20 +194,27 @@ def open_cache(
     can't be read is left out with a warning.
     """
     tags = list(dict.fromkeys(root.tag for root in (own, *others)))
-    found = _read(repository, tags, emit, patience)
+    unreachable = threading.Event()
+    found = _read(repository, tags, emit, patience, unreachable)
     if not any(found.values()) and len(found) == len(tags):
         families = tuple(dict.fromkeys(root.family for root in (own, *others)))
         more: list[str] = []
         listed = within(patience, {"": lambda: list(repository.tags())})[""]
         if isinstance(listed, list):
             more = [tag for family in families for tag in listed if tag.startswith(family) and is_root(tag)]
-            found = _read(repository, more[:_MOST_ROOTS], emit, patience)
+            found = _read(repository, more[:_MOST_ROOTS], emit, patience, unreachable)
     roots = [root for root in found.values() if root]
-    return PackCache(repository, roots, folder=folder, emit=emit, keys=keys)
+    cache = PackCache(repository, roots, folder=folder, emit=emit, keys=keys)
+    cache.unreachable = unreachable.is_set()
+    return cache
 
 
 def _read(
-    repository: Repository, tags: Sequence[str], emit: events.Emit, patience: float
+    repository: Repository,
+    tags: Sequence[str],
+    emit: events.Emit,
+    patience: float,
+    unreachable: threading.Event,
 ) -> dict[str, StoredRoot | None]:
     """Return what could be read, None for a root that is not there; one that failed is not in the result, but told."""
     answers = within(patience, {tag: lambda tag=tag: read_root(repository, tag) for tag in tags})  # type: ignore[misc]
@@ -215,6 +224,8 @@ def _read(
         if not isinstance(answer, Exception):
             found[tag] = answer
             continue
+        if not isinstance(answer, NotAnImageError | GoneError) or isinstance(answer, LateError):
+            unreachable.set()
         why = answer.message if isinstance(answer, Error) else str(answer) or type(answer).__name__
         hint = (answer.hint or answer.usual_hint) if isinstance(answer, Error) else ""
         if why not in told:
