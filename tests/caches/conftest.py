@@ -31,9 +31,9 @@ from flakeship.registry.reference import Reference
 from tests.testbed.nix import NixBuild
 
 
-def no_registry(reference: Reference) -> RegistryClient:
+def no_registry(reference: Reference, /, *, actions: str = "pull,push") -> RegistryClient:
     """Give no client: the caches that there are keep nothing in a registry."""
-    pytest.fail(f"{reference} is asked for")
+    pytest.fail(f"{reference} is asked for, to {actions}")
 
 
 def fetch(url: str, seconds: float, /, *, token: str = "") -> bytes:

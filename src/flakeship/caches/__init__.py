@@ -75,12 +75,7 @@ def _used(
     caches, own = caches_of(parts), [part.own for part in parts if part.own]
     chooses = may_choose_substituters(nix, known=values)
     if not chooses:
-        tools.emit(
-            Warned(
-                "Nix's daemon ignores caches that a user chooses unless it trusts the user",
-                hint="add the user to trusted-users, or the caches to trusted-substituters, in /etc/nix/nix.conf",
-            )
-        )
+        tools.emit(_ignored(own, caches))
     # Without `fallback` one failure of a cache of nix.conf ends the build of such a Nix, and with it Nix itself.
     replaces = not survives_fallback(nix)
     if replaces:
@@ -90,8 +85,26 @@ def _used(
     if chooses and shares_loopback(nix, values) and netrc is not None and (own or can_be_guarded(caches)):
         used = through_loopback(caches, own, tools, netrc=netrc, replace=replaces, scope=scope)
         return used, {**usual, **_silence(nix, own)}
+    if own and chooses:
+        tools.emit(
+            Warned(
+                f"Nix takes nothing from {own[0].cache.name}: its daemon can't reach what runs here",
+                hint="run where the daemon runs, or in a container that shares its network; what is built is kept all the same",
+            )
+        )
     written = _netrc(parts, netrc or "", folder=tools.folder)
     return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED, **written}
+
+
+def _ignored(own: Sequence[OwnNars], caches: Sequence[UsedCache]) -> Warned:
+    """Say what a daemon ignores. Our own cache has an address that nix.conf can't hold, so that its user must be trusted."""
+    also = "" if own else ", or the caches to trusted-substituters,"
+    kept = f"; what is built is kept in {own[0].cache.name} all the same" if own else ""
+    which = f", such as {own[0].cache.name}," if own and not caches else ""
+    return Warned(
+        f"Nix's daemon ignores caches that a user chooses{which} unless it trusts the user",
+        hint=f"add the user to trusted-users{also} in /etc/nix/nix.conf{kept}",
+    )
 
 
 _UNGUARDED: Final = {"stalled-download-timeout": "3", "download-attempts": "2"}

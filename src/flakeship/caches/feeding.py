@@ -8,33 +8,21 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from flakeship import events
+from flakeship.caches.keeper import Taker
 from flakeship.caches.nar_entry import PathInfo
 from flakeship.errors import Error
 from flakeship.image.nar.writer import nar_pieces
 
-_GATHER_SECONDS: Final = 1.0
+_GATHER_SECONDS: Final = 0.5
 """How long what is built is gathered, before Nix is asked about all of it at once."""
 
 _NICE: Final = 10
 
 
-class Taker(Protocol):
-    """What paths are pushed to. It may be called by several threads."""
-
-    @property
-    def stopped(self) -> Error | None:
-        """Why nothing more is taken; None as long as something is."""
-        ...
-
-    def add(self, info: PathInfo, nar: Iterator[bytes], /) -> object:
-        """Take a path. ValueError unless the NAR is the one that `info` tells of, OSError where it can't be read."""
-        ...
-
-
-Choose = Callable[[Collection[str], Collection[str]], Iterator[PathInfo]]
+Choose: TypeAlias = Callable[[Collection[str], Collection[str]], Iterator[PathInfo]]
 """Yields what is to be pushed of derivations that were built, and of results."""
 
 
@@ -68,7 +56,8 @@ class Feeder:
             self._results.extend(paths)
 
     def _feed(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):  # Linux counts the niceness of each thread by itself
+        # Linux counts the niceness of each thread by itself
+        with contextlib.suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while not self._ended.is_set():
             self._news.wait()

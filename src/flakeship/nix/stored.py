@@ -64,9 +64,7 @@ def _path_infos(nix: Nix, paths: Sequence[str], *options: str) -> Iterator[Store
     for some in _some(paths):
         document = nix.query("path-info", "--json", *form, *options, "--", *some)
         entries: Iterable[tuple[str, Any]] = (
-            document.items()
-            if isinstance(document, dict)
-            else ((entry["path"], entry) for entry in document)
+            document.items() if isinstance(document, dict) else ((entry["path"], entry) for entry in document)
         )
         for path, entry in entries:
             if entry and entry.get("valid") is not False and "narHash" in entry:

@@ -39,6 +39,7 @@ from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
 from flakeship.errors import Error, ResourceError
 from flakeship.report.markdown import summary_markdown
+from flakeship.report.markup import escaped
 from flakeship.report.run_record import RunRecord, ToldOnce
 from flakeship.report.summary import summary_text
 from flakeship.settings.declaration import Settings
@@ -81,6 +82,9 @@ def run(settings: Settings, runtime: Runtime) -> str:
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
+    if records.caches:
+        with contextlib.suppress(ResourceError):  # the log has it
+            platforms.summarise(f"\n{escaped(records.caches)}\n", runtime.environ)
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
@@ -139,8 +143,12 @@ class Records:
     def __init__(self, onward: events.Emit) -> None:
         self._onward = onward
         self._common = self._current = RunRecord(onward)
+        self.caches = ""
+        """What came from where, once the caches of the run are closed; empty if it has none."""
 
     def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.CachesTold):
+            self.caches = event.text
         self._current(event)
 
     def new(self) -> RunRecord:

@@ -57,10 +57,11 @@ def nar_pieces(path: str) -> Iterator[bytes]:
         if stat.S_ISDIR(status.st_mode):
             yield _FOLDER
             waiting.append((b"", name))
-            waiting.extend((each + b"/" + below, below) for below in sorted(os.listdir(each), reverse=True))
+            names = sorted(os.listdir(each), reverse=True)  # noqa: PTH208  a Path takes no bytes
+            waiting.extend((each + b"/" + below, below) for below in names)
             continue
         if stat.S_ISLNK(status.st_mode):
-            yield _LINK + _token(os.readlink(each))
+            yield _LINK + _token(os.readlink(each))  # noqa: PTH115  as above
         elif stat.S_ISREG(status.st_mode):
             yield from _file(each, status)
         else:
@@ -72,7 +73,7 @@ def _file(path: bytes, status: os.stat_result) -> Iterator[bytes]:
     program = _PROGRAM if status.st_mode & stat.S_IXUSR else b""
     size = left = status.st_size
     yield _FILE + program + _CONTENTS + size.to_bytes(8, "little")
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  as above
         while left and (data := file.read(min(left, CHUNK))):
             yield data
             left -= len(data)

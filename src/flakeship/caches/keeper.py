@@ -1,0 +1,65 @@
+"""Where a run's results are kept, whichever kind of place that is: what is read from it, and what takes new paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from flakeship.caches.nar_entry import PathInfo
+from flakeship.caches.plan import CachePart
+from flakeship.errors import Error
+
+
+class Pushed(NamedTuple):
+    """What is new in a cache: paths, and their compressed size in bytes."""
+
+    paths: int
+    size: int
+
+
+class Taker(Protocol):
+    """What paths are pushed to. It may be called by several threads."""
+
+    @property
+    def stopped(self) -> Error | None:
+        """Why nothing more is taken; None as long as something is."""
+        ...
+
+    def __contains__(self, hash_part: str, /) -> bool:
+        """Tell whether a path was taken."""
+        ...
+
+    def add(self, info: PathInfo, nar: Iterable[bytes], /) -> object:
+        """Take a path. ValueError unless the NAR is the one that `info` tells of, OSError where it can't be read."""
+        ...
+
+
+class Keeper(Protocol):
+    """One cache of one run. Its methods raise no Error: a cache never breaks a build."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it: `the cache oci:DIR`."""
+        ...
+
+    @property
+    def part(self) -> CachePart:
+        """Return what the build needs in order to read it."""
+        ...
+
+    @property
+    def taker(self) -> Taker | None:
+        """Return what takes new paths; None where nothing may be written."""
+        ...
+
+    def holds(self, hash_part: str) -> bool:
+        """Tell whether the path with these 32 letters need not be pushed."""
+        ...
+
+    def finish(self, seconds: float) -> Pushed | None:
+        """Complete what was taken within so many seconds; None if nothing is new."""
+        ...
+
+    def close(self) -> None:
+        """Remove what was kept on this machine for it."""
+        ...

@@ -1,0 +1,82 @@
+"""The cache of a run in a registry or a folder: roots, read as one cache, and one of them written."""
+
+from __future__ import annotations
+
+from flakeship.caches.keeper import Pushed, Taker
+from flakeship.caches.packs.layout import LayoutRepository
+from flakeship.caches.packs.reader import open_cache
+from flakeship.caches.packs.registry import RegistryRepository
+from flakeship.caches.packs.repository import Repository
+from flakeship.caches.packs.root import Root
+from flakeship.caches.packs.writer import PackWriter
+from flakeship.caches.place import LayoutPlace, RegistryPlace
+from flakeship.caches.plan import CachePart, CacheTools, KeptResults, OwnNars
+from flakeship.registry.reference import Reference
+
+
+class PackKeeper:
+    """A `Keeper` whose own root is that of the run's ref. What other roots hold is read as well, and not written again."""
+
+    def __init__(self, kept: KeptResults, tools: CacheTools, *, system: str) -> None:
+        own = Root(kept.ref, system, kept.attributes)
+        others = [Root(ref, system, kept.attributes) for ref in kept.other_refs]
+        keys = [kept.key.public] if kept.key else []
+        repository = _repository(kept, tools)
+        self._reader = open_cache(repository, own, *others, folder=tools.folder, emit=tools.emit, keys=keys)
+        there = len(self._reader) > 0
+        self.part = CachePart(
+            own=OwnNars(self._reader, signed=bool(keys)) if there else None,
+            public_keys=tuple(map(str, keys)) if there else (),
+        )
+        self._writer = None
+        if not kept.read_only and not self._reader.unreachable:
+            self._writer = PackWriter(
+                repository,
+                own.tag,
+                folder=tools.folder,
+                emit=tools.emit,
+                limits=kept.cache.limits,
+                key=kept.key,
+                source=kept.source,
+            )
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self._reader.name
+
+    @property
+    def taker(self) -> Taker | None:
+        """Return what packs new paths."""
+        return self._writer
+
+    def holds(self, hash_part: str) -> bool:
+        """Tell whether a root has a path."""
+        return hash_part in self._reader
+
+    def finish(self, seconds: float) -> Pushed | None:
+        """Write the index, if anything is new, or what was used would soon be forgotten."""
+        if self._writer is None:
+            return None
+        written = self._writer.finish(
+            seconds,
+            used=self._reader.used,
+            damaged=self._reader.damaged,
+            gone=self._reader.gone,
+            roots=self._reader.roots,
+        )
+        return Pushed(written.paths, written.size) if written and written.paths else None
+
+    def close(self) -> None:
+        """Remove what was fetched."""
+        self._reader.close()
+
+
+def _repository(kept: KeptResults, tools: CacheTools) -> Repository:
+    place = kept.cache.place
+    if isinstance(place, LayoutPlace):
+        return LayoutRepository(place.folder, emit=tools.emit)
+    assert isinstance(place, RegistryPlace), "the other kind is no place for packs"
+    reference = place.reference or place.beside(Reference.parse(kept.image))
+    actions = "pull" if kept.read_only else "pull,push"
+    return RegistryRepository(tools.client(reference, actions=actions), emit=tools.emit)

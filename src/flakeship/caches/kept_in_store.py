@@ -1,0 +1,248 @@
+"""The cache of a run in a plain binary cache, as Nix knows them: a folder, or a server that takes PUT.
+
+https://nix.dev/manual/nix/latest/store/types/http-binary-cache-store
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from urllib.parse import unquote, urlsplit
+
+from flakeship import events
+from flakeship.caches.keeper import Pushed, Taker
+from flakeship.caches.loopback.credentials import HostCredentials
+from flakeship.caches.loopback.served import cache_info
+from flakeship.caches.nar_entry import NarEntry, PathInfo, narinfo_of, nix32
+from flakeship.caches.packs.pack import compressed
+from flakeship.caches.place import StorePlace
+from flakeship.caches.plan import PROBE_SECONDS, CachePart, CacheTools, KeptResults
+from flakeship.caches.probe import unusable
+from flakeship.caches.through import users_netrc
+from flakeship.errors import Error, ResourceError
+from flakeship.http.body import RequestBody
+from flakeship.http.transport import Transport
+from flakeship.store_paths import STORE, hash_of
+
+if TYPE_CHECKING:  # most caches are not signed
+    from flakeship.caches.packs.signing import SecretKey
+
+_INFO: Final = "nix-cache-info"
+_PRIORITY: Final = 30
+_ANSWER_SECONDS: Final = 30.0
+_OK: Final = range(200, 300)
+
+
+class Files(Protocol):
+    """The files of a binary cache. Its methods raise an Error."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether a file is there."""
+        ...
+
+    def put(self, name: str, size: int, open_: Callable[[], BinaryIO]) -> None:
+        """Write a file, whole or not at all."""
+        ...
+
+
+class StoreKeeper:
+    """A `Keeper`. A path is there when its narinfo is, and these are written last: those of references first."""
+
+    def __init__(self, kept: KeptResults, tools: CacheTools, *, netrc_file: str) -> None:
+        place = kept.cache.place
+        assert isinstance(place, StorePlace), "the other kinds are places for packs"
+        self._url = place.url
+        self.part = CachePart(
+            substituters=(self._url if kept.key else f"{self._url}?trusted=1",),
+            public_keys=(str(kept.key.public),) if kept.key else (),
+        )
+        self._files: Files
+        parts = urlsplit(self._url)
+        folder = Path(unquote(parts.path))
+        if parts.scheme == "file":
+            self._files, down = FolderFiles(folder), ""
+            if not folder.is_dir():
+                self.part = CachePart()
+        else:
+            netrc = users_netrc(netrc_file, tools) or ""
+            self._files = ServerFiles(self._url, tools.transport, HostCredentials.of((netrc,)))
+            down = unusable((self._url,), tools.fetch).get(self._url, "")
+        if down:
+            self.part = CachePart()
+            tools.emit(
+                events.Warned(f"{self.name} is left out: {down}", hint="the build goes on without this cache")
+            )
+        self._writer = (
+            None if down or kept.read_only else _StoreWriter(self._files, self.name, kept.key, tools)
+        )
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self._url
+
+    @property
+    def taker(self) -> Taker | None:
+        """Return what writes new paths."""
+        return self._writer
+
+    def holds(self, hash_part: str) -> bool:
+        """Ask for one path."""
+        try:
+            return self._files.has(f"{hash_part}.narinfo")
+        except Error:
+            return False
+
+    def finish(self, seconds: float) -> Pushed | None:
+        """Write what makes the new paths known."""
+        return self._writer.finish(time.monotonic() + seconds) if self._writer else None
+
+    def close(self) -> None:
+        """Nothing is kept here."""
+
+
+class _StoreWriter:
+    def __init__(self, files: Files, name: str, key: SecretKey | None, tools: CacheTools) -> None:
+        self._files, self._name, self._key = files, name, key
+        self._emit, self._folder = tools.emit, tools.folder
+        self._lock = threading.Lock()
+        self._entries: dict[str, NarEntry] = {}
+        self._stopped: Error | None = None
+
+    @property
+    def stopped(self) -> Error | None:
+        return self._stopped
+
+    def __contains__(self, hash_part: str) -> bool:
+        return hash_part in self._entries
+
+    def add(self, info: PathInfo, nar: Iterable[bytes]) -> None:
+        if self._key:
+            info = replace(info, sigs=tuple(dict.fromkeys((*info.sigs, self._key.signature(info)))))
+        with (
+            compressed(info, nar, folder=self._folder) as frame,
+            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+        ):
+            path = Path(folder) / "nar"
+            with path.open("wb") as file:
+                while data := frame.file.read(1024 * 1024):
+                    file.write(data)
+            try:
+                self._files.put(_nar_name(frame.entry), frame.entry.frame_size, lambda: path.open("rb"))
+            except Error as error:
+                self._stop(error)
+            else:
+                with self._lock:
+                    self._entries[info.hash_part] = frame.entry
+
+    def finish(self, deadline: float) -> Pushed | None:
+        done: list[NarEntry] = []
+        try:
+            if self._entries and not self._files.has(_INFO):
+                self._write(_INFO, cache_info(priority=_PRIORITY))
+            for entry in _references_first(self._entries):
+                if time.monotonic() > deadline:
+                    raise ResourceError(
+                        "its last paths were not written in time", hint="leave it: the next run sends them"
+                    )
+                self._write(f"{entry.hash_part}.narinfo", narinfo_of(entry, _nar_name(entry)))
+                done.append(entry)
+        except Error as error:
+            self._stop(error)
+        return Pushed(len(done), sum(entry.frame_size for entry in done)) if done else None
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._files.put(name, len(data), lambda: BytesIO(data))
+
+    def _stop(self, error: Error) -> None:
+        with self._lock:
+            first, self._stopped = not self._stopped, self._stopped or error
+        if first:
+            self._emit(
+                events.Warned(
+                    f"not all of this build is kept in {self._name}: {error.message}",
+                    hint=error.hint or error.usual_hint or "check that you may write to it",
+                )
+            )
+
+
+def _nar_name(entry: NarEntry) -> str:
+    return f"nar/{nix32(entry.frame)}.nar.zst"
+
+
+def _references_first(entries: Mapping[str, NarEntry]) -> list[NarEntry]:
+    graph = {
+        part: {other for name in entry.references if (other := hash_of(STORE + name)) in entries} - {part}
+        for part, entry in entries.items()
+    }
+    try:
+        return [entries[part] for part in TopologicalSorter(graph).static_order()]
+    except CycleError:
+        return list(entries.values())
+
+
+class FolderFiles:
+    """The files of `file:///DIR`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def has(self, name: str) -> bool:
+        """Tell whether a file is there."""
+        return (self._folder / name).is_file()
+
+    def put(self, name: str, size: int, open_: Callable[[], BinaryIO]) -> None:
+        """Write a file beside its place, and give it its name when it is whole. ResourceError where that fails."""
+        path = self._folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as new:
+                try:
+                    with open_() as file:
+                        while data := file.read(1024 * 1024):
+                            new.write(data)
+                    new.close()
+                    Path(new.name).chmod(0o644)
+                    Path(new.name).replace(path)
+                except BaseException:
+                    Path(new.name).unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            raise ResourceError(
+                f"{path} can't be written: {error.strerror}", hint="check the folder and its free space"
+            ) from error
+
+
+class ServerFiles:
+    """The files of a server. `credentials` are those of Nix's netrc file."""
+
+    def __init__(self, url: str, transport: Transport, credentials: HostCredentials) -> None:
+        self._url, self._transport = url, transport
+        found = credentials.for_host(urlsplit(url).hostname or "")
+        self._headers = {"Authorization": found} if found else {}
+
+    def has(self, name: str) -> bool:
+        """Ask for a file."""
+        with self._transport.exchange(
+            "HEAD", f"{self._url}/{name}", headers=self._headers, timeout=PROBE_SECONDS
+        ) as response:
+            return response.status in _OK
+
+    def put(self, name: str, size: int, open_: Callable[[], BinaryIO]) -> None:
+        """Send a file. ResourceError for an answer that refuses it."""
+        body = RequestBody(open_, size, name, events.ignore)
+        with self._transport.exchange(
+            "PUT", f"{self._url}/{name}", headers=self._headers, body=body, timeout=_ANSWER_SECONDS
+        ) as response:
+            if response.status not in _OK:
+                raise ResourceError(
+                    f"it answers {response.status} to PUT",
+                    hint="check that it takes PUT, and that the netrc file of Nix has a password for it that may write",
+                )
