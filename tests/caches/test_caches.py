@@ -22,7 +22,7 @@ from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState
 from tests.caches.conftest import EventRecord, tools_of
 
-KINDS: Final[tuple[Cache, ...]] = (cachix, substituters)
+KINDS: Final[tuple[Cache, ...]] = (cachix, substituters, nix_cache)
 """mypy holds each module against the Protocol."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.events import BuildLog, BuildProgress, Event
+from flakeship.events import BuildLog, BuildProgress, DerivationBuilt, Event, PathSubstituted
 from flakeship.nix.log import TAIL, Log
 from tests.nix.samples import BUILDER_FAILED, FAILS
 
@@ -46,6 +46,19 @@ def test_activities_of_nix_2_8_are_read() -> None:
         {key: value for key, value in START_BUILD.items() if key != "parent"}, result(101, "one")
     )
     assert events[-1] == BuildLog("fails> one")
+
+
+def test_what_was_built_and_what_came_from_a_cache_is_told() -> None:
+    taken = {
+        "action": "start",
+        "fields": ["/nix/store/x", "https://c"],
+        "id": 7,
+        "level": 3,
+        "text": "",
+        "type": 108,
+    }
+    _, events = read(START_BUILD, taken, {"action": "stop", "id": 7}, {"action": "stop", "id": 2})
+    assert events[1:] == [PathSubstituted("/nix/store/x", "https://c"), DerivationBuilt(FAILS)]
 
 
 def test_progress_counts_builds_and_is_emitted_when_it_changes() -> None:

@@ -77,7 +77,7 @@ class StoreKeeper:
         if down:
             self.part = CachePart()
             tools.emit(
-                events.Warned(f"{self.name} is left out: {down}", hint="the build goes on without this cache")
+                events.Warned(f"{self.name} is left out: {down}", hint="check the address; the build goes on without this cache")
             )
         self._writer = (
             None if down or kept.read_only else _StoreWriter(self._files, self.name, kept.key, tools)

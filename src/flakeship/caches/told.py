@@ -21,7 +21,7 @@ class Told:
         match event:
             case events.DerivationBuilt(derivation=derivation, machine=machine):
                 with self._lock:
-                    self.built[derivation] = machine
+                    self.built[derivation] = machine or self.built.get(derivation, "")
             case events.PathSubstituted(path=path, cache=cache):
                 with self._lock:
                     self.substituted[path] = cache

@@ -22,6 +22,11 @@ if TYPE_CHECKING:  # most caches are not signed
 
 def kept_results(settings: Settings, context: Context, cwd: Path) -> KeptResults:
     """Check the inputs. UsageError for a place or a key that can't be, and for a place beside an image that has no name."""
+    if settings.store:
+        raise UsageError(
+            "`nix-cache` keeps what is built on this machine, and `store` lets another one build and keep it",
+            hint="leave `nix-cache` out: the store of that machine is the cache",
+        )
     cache = parse_nix_cache(settings.nix_cache, size_of=parse_size, cwd=cwd)
     image = _image(settings, context)
     if isinstance(cache.place, RegistryPlace):

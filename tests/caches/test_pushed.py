@@ -1,0 +1,195 @@
+"""Which paths of a run are kept, and what happens to those that can't be."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flakeship.caches.feeding import Feeder
+from flakeship.caches.kept_in_store import StoreKeeper
+from flakeship.caches.nar_entry import PathInfo
+from flakeship.caches.place import NixCache, StorePlace
+from flakeship.caches.plan import KeptResults
+from flakeship.caches.pushed import is_image, path_info, to_push
+from flakeship.caches.told import Told
+from flakeship.errors import Error
+from flakeship.events import BuildLog, DerivationBuilt, PathSubstituted
+from flakeship.image.nar.writer import nar_pieces
+from flakeship.nix.command import Nix
+from flakeship.nix.stored import closure_of, outputs_of
+from tests.caches.conftest import EventRecord, serving, tools_of
+from tests.testbed.nix import NixBuild
+
+UPSTREAM = "cache.example.org-1"
+
+
+@pytest.mark.parametrize(
+    ("begin", "image"),
+    [
+        (b"\x1f\x8b\x08", True),
+        (b"\x28\xb5\x2f\xfd", True),
+        (b"x" * 257 + b"ustar\x0000", True),
+        (b"#!/nix/store/x/bin/python3", False),
+        (b'{"layers": []}', False),
+        (b"\x7fELF", False),
+        (b"", False),
+    ],
+)
+def test_an_image_is_known_by_how_it_begins(tmp_path: Path, begin: bytes, *, image: bool) -> None:
+    (tmp_path / "x").write_bytes(begin)
+    assert is_image(tmp_path / "x") == image
+
+
+@pytest.mark.parametrize(("file", "image"), [("oci-layout", True), ("layer.tar", True), ("bin/x.tar", False)])
+def test_a_layout_and_a_layer_of_build_image_are_images(tmp_path: Path, file: str, *, image: bool) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    assert is_image(tmp_path) == image
+
+
+@pytest.mark.slow
+def test_what_is_built_is_kept_without_sources_and_what_other_caches_have(nix: Nix, shapes: NixBuild) -> None:
+    hello, linked = str(shapes("hello")), str(shapes("script-linked"))
+    (built,) = (each for each in closure_of(nix, [linked]) if each.path == linked)
+    doc = outputs_of(nix, [each.deriver for each in closure_of(nix, [hello]) if each.path == hello])
+
+    def kept(*results: str, **changes: object) -> set[str]:
+        rules: dict[str, object] = {"upstream": (), "from_elsewhere": (), "held": lambda _: False}
+        rules |= {"fetched_too": False, **changes}
+        return {each.path for each in to_push(nix, [built.deriver, "/nix/store/none"], results, **rules)}  # type: ignore[arg-type]
+
+    assert kept() == {linked, hello}
+    assert kept(str(shapes("layered"))) == {linked, hello}
+    assert kept(from_elsewhere={hello, linked}) == {linked}
+    assert kept(held=lambda part: part in hello) == {linked}
+    everything = kept(fetched_too=True)
+    assert {linked, hello} < everything
+    assert all(
+        each.is_source for each in closure_of(nix, [linked]) if each.path in everything - {linked, hello}
+    )
+    assert [len(each.paths) for each in doc.values()] == [2]
+
+
+class Shelf:
+    """A `Taker` that reads all of a NAR."""
+
+    stopped: Error | None = None
+
+    def __init__(self) -> None:
+        self.taken: dict[str, int] = {}
+
+    def __contains__(self, hash_part: str) -> bool:
+        return hash_part in self.taken
+
+    def add(self, info: PathInfo, nar: Iterator[bytes]) -> None:
+        self.taken[info.hash_part] = sum(map(len, nar))
+        if self.taken[info.hash_part] != info.nar_size:
+            raise ValueError(f"{info.path} is not what Nix's database says of it")
+
+
+def info(path: Path | str, size: int) -> PathInfo:
+    return PathInfo(path=str(path), nar_hash=bytes(32), nar_size=size)
+
+
+def test_a_path_that_was_damaged_is_told_once_and_the_others_are_kept(
+    record: EventRecord, shapes: NixBuild
+) -> None:
+    damaged, good = str(shapes("hello")), str(shapes("chatty"))
+    size = sum(map(len, nar_pieces(good)))
+    chosen = [info("/nix/store/none", 1), info(damaged, 1), info(damaged + "2", 1), info(good, size)]
+    shelf = Shelf()
+    feeder = Feeder(shelf, lambda *_: iter(chosen), record)
+    feeder.result([good])
+    feeder.drain(20, look=True)
+    assert len(record.warnings) == 2
+    assert sum("nix-store --verify" in warning for warning in record.warnings) == 1
+    assert info(good, size).hash_part in shelf
+
+
+def test_a_slow_cache_is_left_at_the_deadline(record: EventRecord) -> None:
+    release = threading.Event()
+
+    class Slow(Shelf):
+        def add(self, info: PathInfo, nar: Iterator[bytes]) -> None:
+            release.wait(20)
+
+    feeder = Feeder(Slow(), lambda *_: iter([info(f"/nix/store/{n}", 1) for n in range(9)]), record)
+    feeder.result(["x"])
+    begun = time.monotonic()
+    feeder.drain(0.3, look=True)
+    assert time.monotonic() - begun < 2
+    release.set()
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    """A binary cache that takes PUT."""
+
+    refuses = False
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.refuses:
+            path = Path(self.translate_path(self.path))
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+        self.send_response(403 if self.refuses else 201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "http", "refused"])
+def test_nix_reads_what_was_written_to_a_plain_cache(
+    nix: Nix, other_store: Nix, shapes: NixBuild, record: EventRecord, tmp_path: Path, kind: str
+) -> None:
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    (folder / "nix-cache-info").write_text("StoreDir: /nix/store\n")
+    paths = [path_info(each) for each in closure_of(nix, [str(shapes("hello"))])]
+    handler = type("Handler", (Server,), {"refuses": kind == "refused"})
+    with serving(functools.partial(handler, directory=str(folder))) as url:
+        place = StorePlace(f"file://{folder}" if kind == "file" else url)
+        tools = tools_of(nix, record, tmp_path)
+        keeper = StoreKeeper(KeptResults(cache=NixCache(place)), tools, netrc_file="")
+        assert keeper.taker
+        for each in paths:
+            assert not keeper.holds(each.hash_part)
+            keeper.taker.add(each, nar_pieces(each.path))
+        pushed = keeper.finish(20)
+        if kind == "refused":
+            assert pushed is None
+            (warning,) = record.warnings
+            assert "it answers 403 to PUT" in warning
+            return
+        assert pushed
+        assert pushed.paths == len(paths)
+        assert keeper.holds(paths[0].hash_part)
+        (used,) = keeper.part.substituters
+        subprocess.run(
+            ["nix", "copy", "--no-check-sigs", "--from", used, str(shapes("hello"))],
+            env=dict(other_store.environ),
+            check=True,
+            capture_output=True,
+        )
+    assert not record.warnings
+
+
+def test_the_line_says_what_came_from_where() -> None:
+    told = Told()
+    assert told.line() == "0 derivations built here"
+    told(BuildLog("no matter"))
+    told(DerivationBuilt("/nix/store/a.drv", "ssh-ng://b1"))
+    told(DerivationBuilt("/nix/store/a.drv"))  # the same, as that machine told it
+    told(DerivationBuilt("/nix/store/b.drv"))
+    told(PathSubstituted("/nix/store/c", "https://cache.example.org"))
+    assert told.line() == "1 derivation built here, 1 on ssh-ng://b1, 1 path from https://cache.example.org"
