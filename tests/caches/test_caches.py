@@ -14,7 +14,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from flakeship import caches
-from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, opened, substituters
+from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, nix_cache, opened, substituters
 from flakeship.caches.plan import Cache, CachePart
 from flakeship.commands.builder import Builder
 from flakeship.nix.build import BuildOutput

@@ -150,7 +150,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "http", "refused"])
 def test_nix_reads_what_was_written_to_a_plain_cache(
-    nix: Nix, other_store: Nix, shapes: NixBuild, record: EventRecord, tmp_path: Path, kind: str
+    other_store: Nix, shapes: NixBuild, record: EventRecord, *, nix: Nix, tmp_path: Path, kind: str
 ) -> None:
     folder = tmp_path / "plain"
     folder.mkdir()
