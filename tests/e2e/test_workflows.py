@@ -17,7 +17,7 @@ from tests.e2e.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs/gitlab.md"})]
-WHOLE = {"README.md", "github.md", "platforms.md", "builders.md"}
+WHOLE = {"README.md", "github.md", "platforms.md", "builders.md", "caches.md"}
 """The pages whose workflows are copied as files; elsewhere a step or a job may be shown alone."""
 
 OURS = re.compile(r"(?:https://github\.com/)?flakeship/flakeship(?P<folder>/[a-z]+)?@v1")
