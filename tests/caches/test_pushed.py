@@ -7,7 +7,7 @@ import http.server
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -88,7 +88,7 @@ class Shelf:
     def __contains__(self, hash_part: str) -> bool:
         return hash_part in self.taken
 
-    def add(self, info: PathInfo, nar: Iterator[bytes]) -> None:
+    def add(self, info: PathInfo, nar: Iterable[bytes], /) -> None:
         self.taken[info.hash_part] = sum(map(len, nar))
         if self.taken[info.hash_part] != info.nar_size:
             raise ValueError(f"{info.path} is not what Nix's database says of it")
@@ -117,7 +117,7 @@ def test_a_slow_cache_is_left_at_the_deadline(record: EventRecord) -> None:
     release = threading.Event()
 
     class Slow(Shelf):
-        def add(self, info: PathInfo, nar: Iterator[bytes]) -> None:
+        def add(self, info: PathInfo, nar: Iterable[bytes], /) -> None:
             release.wait(20)
 
     feeder = Feeder(Slow(), lambda *_: iter([info(f"/nix/store/{n}", 1) for n in range(9)]), record)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.starting import ended, wait_for
 from tests.e2e.test_github_pushing import pull_request
+from tests.testbed.command import Publish
 from tests.testbed.nix import MakeFlake
 from tests.testbed.own_store import OwnStores
 from tests.testbed.registry import FaultProxy, Registry
@@ -139,3 +140,29 @@ def test_a_registry_that_is_down_costs_a_warning(cold: OwnStores, flake: Path) -
     assert len(warnings) == 1, done.stderr
     assert "nothing new" in told(done.stderr)
     assert time.monotonic() - begun < 10
+
+
+def test_a_private_input_is_not_kept_where_anybody_can_read_it(
+    publish: Publish, flake: Path, registry: Registry, tmp_path: Path
+) -> None:
+    """Neither the input nor what leads to it is kept in an open registry; in a folder, with `inputs=true`, both are."""
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private/x").write_text(str(tmp_path))
+    text = (flake / "flake.nix").read_text()
+    text = text.replace("{ self }:", f'{{ self, private }}: # "{tmp_path}"').replace(
+        "outputs =",
+        f'inputs.private = {{ url = "path:{tmp_path}/private"; flake = false; }};\n  outputs =',
+        1,
+    )
+    uses = """uses = make "uses" "$b mkdir -p $out/bin; $b cp ${busybox} $out/bin/uses; $b ln -s ${private}/x $out/x" { };"""
+    (flake / "flake.nix").write_text(text.replace("default = hello;", f"default = hello; {uses}"))
+    flags = ("--flake", ".#uses", "--reuse", "off", "--nix-cache")
+    name = f"{registry.host}/{registry.new_repository()}"
+    everybody = publish(*flags, "registry?inputs=true", "--images", name, cwd=flake)
+    assert everybody.code == 0, everybody.stderr
+    warning = f"with the source of a private input (private) is not kept in the cache {name}/nix-cache, which anybody can read"
+    assert warning in everybody.stderr
+    assert "nothing new in" in told(everybody.stderr)
+    ours = publish(*flags, f"oci:{tmp_path}/cache?inputs=true", "--to", "oci:x", cwd=flake)
+    assert "private input" not in ours.stderr
+    assert "2 new in" in told(ours.stderr)

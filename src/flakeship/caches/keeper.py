@@ -56,6 +56,10 @@ class Keeper(Protocol):
         """Tell whether the path with these 32 letters need not be pushed."""
         ...
 
+    def is_public(self) -> bool:
+        """Tell whether anybody can read it without a password; True where that can't be found out."""
+        ...
+
     def finish(self, seconds: float) -> Pushed | None:
         """Complete what was taken within so many seconds; None if nothing is new."""
         ...

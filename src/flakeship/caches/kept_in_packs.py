@@ -11,6 +11,9 @@ from flakeship.caches.packs.root import Root
 from flakeship.caches.packs.writer import PackWriter
 from flakeship.caches.place import LayoutPlace, RegistryPlace
 from flakeship.caches.plan import CachePart, CacheTools, KeptResults, OwnNars
+from flakeship.errors import Error
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.errors import DeniedError
 from flakeship.registry.reference import Reference
 
 
@@ -21,6 +24,7 @@ class PackKeeper:
         own = Root(kept.ref, system, kept.attributes)
         others = [Root(ref, system, kept.attributes) for ref in kept.other_refs]
         keys = [kept.key.public] if kept.key else []
+        self._place, self._tools, self._image = kept.cache.place, tools, kept.image
         repository = _repository(kept, tools)
         self._reader = open_cache(repository, own, *others, folder=tools.folder, emit=tools.emit, keys=keys)
         there = len(self._reader) > 0
@@ -53,6 +57,22 @@ class PackKeeper:
     def holds(self, hash_part: str) -> bool:
         """Tell whether a root has a path."""
         return hash_part in self._reader
+
+    def is_public(self) -> bool:
+        """Ask the registry without a password."""
+        if not isinstance(self._place, RegistryPlace):
+            return False
+        reference = self._place.reference or self._place.beside(Reference.parse(self._image))
+        client = RegistryClient(
+            self._tools.transport, reference.registry, reference.repository, None, actions="pull"
+        )
+        try:
+            client.tags()
+        except DeniedError:
+            return False
+        except Error:
+            return True
+        return True
 
     def finish(self, seconds: float) -> Pushed | None:
         """Write the index, if anything is new, or what was used would soon be forgotten."""

@@ -58,7 +58,7 @@ class StoreKeeper:
     def __init__(self, kept: KeptResults, tools: CacheTools, *, netrc_file: str) -> None:
         place = kept.cache.place
         assert isinstance(place, StorePlace), "the other kinds are places for packs"
-        self._url = place.url
+        self._url, self._fetch = place.url, tools.fetch
         self.part = CachePart(
             substituters=(self._url if kept.key else f"{self._url}?trusted=1",),
             public_keys=(str(kept.key.public),) if kept.key else (),
@@ -77,7 +77,10 @@ class StoreKeeper:
         if down:
             self.part = CachePart()
             tools.emit(
-                events.Warned(f"{self.name} is left out: {down}", hint="check the address; the build goes on without this cache")
+                events.Warned(
+                    f"{self.name} is left out: {down}",
+                    hint="check the address; the build goes on without this cache",
+                )
             )
         self._writer = (
             None if down or kept.read_only else _StoreWriter(self._files, self.name, kept.key, tools)
@@ -99,6 +102,10 @@ class StoreKeeper:
             return self._files.has(f"{hash_part}.narinfo")
         except Error:
             return False
+
+    def is_public(self) -> bool:
+        """Ask the server as anybody can."""
+        return not self._url.startswith("file:") and not unusable((self._url,), self._fetch)
 
     def finish(self, seconds: float) -> Pushed | None:
         """Write what makes the new paths known."""

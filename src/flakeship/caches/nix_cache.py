@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
@@ -13,11 +14,13 @@ from flakeship.caches.place import StorePlace
 from flakeship.caches.plan import CacheInputs, CachePart, CacheTools, KeptResults
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.configuration import settings as nix_settings
+from flakeship.printable import counted
 
 if TYPE_CHECKING:  # most runs keep nothing
     from flakeship.caches.keeper import Keeper, Pushed
     from flakeship.caches.nar_entry import PathInfo
     from flakeship.caches.told import Told
+    from flakeship.nix.input_sources import InputSource
 
 _DRAIN_SECONDS: Final = 300.0
 _CANCELLED_SECONDS: Final = 4.5
@@ -63,6 +66,7 @@ class _Run:
             tools.emit(events.Notice(f"nothing is written to {self._keeper.name}: {kept.read_only}"))
         taker = self._keeper.taker
         self._feeder = Feeder(taker, self._choose, tools.emit) if taker else None
+        self._told_of_private = False
         self.part = replace(self._keeper.part, built=self._built, heard=self._heard)
 
     def _heard(self, event: events.Event) -> None:
@@ -76,17 +80,52 @@ class _Run:
 
     def _choose(self, derivations: Collection[str], results: Collection[str]) -> Iterator[PathInfo]:
         from flakeship.caches.pushed import to_push
+        from flakeship.nix.stored import valid_paths
 
-        name = self._keeper.name
-        return to_push(
-            self._tools.nix,
+        name, nix = self._keeper.name, self._tools.nix
+        inputs = valid_paths(nix, self._inputs) if self._kept.cache.inputs and results else []
+        found = to_push(
+            nix,
             derivations,
-            results,
+            [*results, *inputs],
             upstream=self._upstream,
             from_elsewhere={path for path, cache in self._told.substituted.items() if cache != name},
             held=self._holds,
             fetched_too=self._kept.cache.inputs,
         )
+        return self._permitted(list(found))
+
+    @cached_property
+    def _inputs(self) -> Mapping[str, InputSource]:
+        """The inputs of what is built, by their store paths."""
+        from flakeship.nix.input_sources import input_sources
+
+        kept, nix = self._kept, self._tools.nix
+        found = (each for flake in kept.flakes for each in input_sources(nix, flake, cwd=kept.cwd))
+        return {each.path: each for each in found}
+
+    @cached_property
+    def _withheld(self) -> Mapping[str, InputSource]:
+        """The inputs that are private, where anybody can read the cache."""
+        private = {path: each for path, each in self._inputs.items() if each.private}
+        return private if private and self._keeper.is_public() else {}
+
+    def _permitted(self, found: Sequence[PathInfo]) -> Iterator[PathInfo]:
+        """Leave out private inputs, and what leads to them, where the cache is for everybody."""
+        from flakeship.caches.pushed import leading_to
+
+        refused = leading_to(found, self._withheld) if found and self._withheld else ()
+        if refused and not self._told_of_private:
+            self._told_of_private = True
+            names = ", ".join(sorted(each.name for each in self._withheld.values()))
+            self._tools.emit(
+                events.Warned(
+                    f"{counted(len(refused), 'path')} with the source of a private input ({names}) is not kept in {self._keeper.name}, "
+                    "which anybody can read",
+                    hint="make the package of the cache private, or name another one by `nix-cache: docker://REFERENCE`",
+                )
+            )
+        return (each for each in found if each.path not in refused)
 
     def _holds(self, hash_part: str) -> bool:
         taker = self._keeper.taker

@@ -48,8 +48,8 @@ class KeptResults:
     """The input `nix-cache`, and what of the run decides where its results are kept.
 
     `image` is the name of the image, beside which the cache is; empty if none is known. `ref` is the branch or tag as git
-    names it, and `other_refs` are those whose results may be used too. `attributes` are what is built. `source` is the URL
-    of the project. `read_only` says why nothing may be written, in a clause; empty if something may.
+    names it, and `other_refs` are those whose results may be used too. `attributes` are what is built, and `flakes` hold
+    them, as references relative to `cwd`. `source` is the URL of the project. `read_only` says why nothing may be written, in a clause; empty if something may.
     """
 
     cache: NixCache
@@ -58,6 +58,8 @@ class KeptResults:
     ref: str = ""
     other_refs: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
+    flakes: tuple[str, ...] = ()
+    cwd: str = ""
     source: str = ""
     read_only: str = ""
 

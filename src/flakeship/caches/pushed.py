@@ -5,7 +5,7 @@ docs/decisions.md#what-a-run-keeps
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +50,21 @@ def to_push(
 
 def _is_upstream(stored: StoredPath, keys: Collection[str]) -> bool:
     return any(signature.partition(":")[0] in keys for signature in stored.sigs)
+
+
+def leading_to(found: Sequence[PathInfo], refused: Collection[str]) -> set[str]:
+    """Return those of these paths that are refused, or that need one which is, in any number of steps."""
+    left = {path.removeprefix(STORE) for path in refused}
+    reached = {each.path for each in found if each.path in refused}
+    more = True
+    while more:
+        new = {
+            each.path for each in found if each.path not in reached and not left.isdisjoint(each.references)
+        }
+        left |= {path.removeprefix(STORE) for path in new}
+        reached |= new
+        more = bool(new)
+    return reached
 
 
 def path_info(stored: StoredPath) -> PathInfo:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from flakeship.caches.place import RegistryPlace, parse_nix_cache
 from flakeship.caches.plan import KeptResults
 from flakeship.commands.naming import images_of, split
+from flakeship.commands.platforms import split_line
 from flakeship.commands.publish.attributes import attributes_of
 from flakeship.destinations.withheld import DRY_RUN
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
+from flakeship.nix.installable import Installable
 from flakeship.registry.reference import Reference
 from flakeship.settings.declaration import Settings
 from flakeship.settings.sizes import parse_size
@@ -42,7 +44,9 @@ def kept_results(settings: Settings, context: Context, cwd: Path) -> KeptResults
         image=image,
         ref=_short(context.ref),
         other_refs=tuple(filter(None, (_short(context.base_ref), context.repository.default_branch))),
-        attributes=settings.flake,
+        attributes=(*settings.flake, settings.file, settings.attr) if settings.file else settings.flake,
+        flakes=_flakes(settings, str(cwd)),
+        cwd=str(cwd),
         source=context.repository.url,
         read_only=_read_only(settings, context),
     )
@@ -53,6 +57,14 @@ def _image(settings: Settings, context: Context) -> str:
     names = [line.text for line in images_of(first, context)]
     names += [str(reference) for reference in split(first.tags).references]
     return names[0] if names else ""
+
+
+def _flakes(settings: Settings, cwd: str) -> tuple[str, ...]:
+    if settings.file or settings.source:
+        return ()
+    lines = (line for each in attributes_of(settings) for line in each.settings.flake)
+    named = (Installable.parse(split_line(line)[1], cwd=cwd).flake for line in lines)
+    return tuple(dict.fromkeys(named))
 
 
 def _key(text: str) -> SecretKey | None:
