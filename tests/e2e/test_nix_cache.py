@@ -166,3 +166,21 @@ def test_a_private_input_is_not_kept_where_anybody_can_read_it(
     ours = publish(*flags, f"oci:{tmp_path}/cache?inputs=true", "--to", "oci:x", cwd=flake)
     assert "private input" not in ours.stderr
     assert "2 new in" in told(ours.stderr)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_registry_that_hangs_costs_ten_seconds_and_a_warning(
+    cold: OwnStores, flake: Path, proxy: FaultProxy, registry: Registry, method: str
+) -> None:
+    for _ in range(20):
+        proxy.hold_next(method, "/nix-cache/")
+    place = f"docker://{proxy.host}/{registry.new_repository()}/nix-cache"
+    begun = time.monotonic()
+    done = cold().publish("--flake", ".#hello", "--to", "oci:x", "--nix-cache", place, cwd=flake)
+    seconds = time.monotonic() - begun
+    proxy.clear()
+    assert (done.code, built(done.stderr)) == (0, ["hello-2.12"]), done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("warning: ")]) == 1
+    assert "nothing new in" in told(done.stderr)
+    assert seconds < 10 + 4  # with the build and the image

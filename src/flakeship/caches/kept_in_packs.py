@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flakeship.caches.keeper import Pushed, Taker
 from flakeship.caches.packs.layout import LayoutRepository
 from flakeship.caches.packs.reader import open_cache
@@ -16,6 +18,9 @@ from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError
 from flakeship.registry.reference import Reference
 
+_PATIENCE: Final = 8.0
+"""Seconds for the roots: a cache that is down must not cost a run more than ten."""
+
 
 class PackKeeper:
     """A `Keeper` whose own root is that of the run's ref. What other roots hold is read as well, and not written again."""
@@ -26,7 +31,9 @@ class PackKeeper:
         keys = [kept.key.public] if kept.key else []
         self._place, self._tools, self._image = kept.cache.place, tools, kept.image
         repository = _repository(kept, tools)
-        self._reader = open_cache(repository, own, *others, folder=tools.folder, emit=tools.emit, keys=keys)
+        self._reader = open_cache(
+            repository, own, *others, folder=tools.folder, emit=tools.emit, keys=keys, patience=_PATIENCE
+        )
         there = len(self._reader) > 0
         self.part = CachePart(
             own=OwnNars(self._reader, signed=bool(keys)) if there else None,

@@ -42,6 +42,11 @@ class LayoutRepository:
         """The name in messages: `oci:DIR`."""
         return self._folder.name
 
+    @property
+    def moved(self) -> float:
+        """A disk is as fast as it is."""
+        return time.monotonic()
+
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such folder yet."""
         return [tag for entry in self._entries() if (tag := entry.get("annotations", {}).get(REF_NAME))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Final, TypeVar
@@ -39,8 +40,9 @@ class RegistryRepository:
 
     def __init__(self, client: RegistryClient, *, emit: events.Emit = events.ignore) -> None:
         self._client, self._emit = client, emit
+        self.moved = time.monotonic()
         # What is sent for a cache is none of an image's bytes, which the progress of a run counts.
-        self._uploads = BlobUploads(client, mount_from=(), emit=events.ignore, bodies=3)
+        self._uploads = BlobUploads(client, mount_from=(), emit=self._sending, bodies=3)
         self._places: dict[Digest, str] = {}
         self._lock = threading.Lock()
 
@@ -48,6 +50,10 @@ class RegistryRepository:
     def name(self) -> str:
         """The name in messages: `ghcr.io/owner/name/nix-cache`."""
         return self._client.name
+
+    def _sending(self, event: events.Event) -> None:
+        if isinstance(event, events.BytesMoved):
+            self.moved = time.monotonic()
 
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such repository yet."""

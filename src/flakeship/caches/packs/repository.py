@@ -38,6 +38,11 @@ class Repository(Protocol):
         """How messages call it."""
         ...
 
+    @property
+    def moved(self) -> float:
+        """When a byte of an upload was last taken, by the monotonic clock."""
+        ...
+
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such repository yet."""
         ...

@@ -6,12 +6,12 @@ import contextlib
 import io
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry, PathInfo
@@ -31,12 +31,16 @@ from flakeship.caches.packs.root import is_root
 from flakeship.caches.place import Limits
 from flakeship.errors import Error, NotAnImageError, ResourceError, UsageError, is_disk_full
 from flakeship.image.model import Digest, digest_of
+from flakeship.printable import counted
 
 if TYPE_CHECKING:  # most caches have no key
     from flakeship.caches.packs.signing import SecretKey
 
 _UPLOADS: Final = 3
 _TRIES: Final = 3
+PATIENCE: Final = 7.0
+"""Seconds in which no byte is taken, after which the place is taken for dead."""
+
 _LEFT_FOR_INDEX: Final = 1.0
 """Seconds at the end in which no pack is begun: a signal leaves five."""
 
@@ -166,7 +170,7 @@ class PackWriter:
         with self._lock:
             if not self._stopped:
                 self._send()
-        wait(self._uploads, max(0.0, deadline - _LEFT_FOR_INDEX - time.monotonic()))
+        self._wait_for(self._uploads, deadline - _LEFT_FOR_INDEX)
         late = [each for each in self._uploads if not each.done()]
         for each in late:
             each.cancel()
@@ -180,7 +184,7 @@ class PackWriter:
         if own.held or ((worn or lost or anyway) and not self._stopped):
             written = self._in_time(deadline, lambda: self._write(own, used, set(damaged), set(gone)))
         if late:
-            self._stop(ResourceError(f"{len(late)} of its packs were not sent in time", hint=_LATE))
+            self._stop(ResourceError(f"{counted(len(late), 'pack')} could not be sent in time", hint=_LATE))
             with contextlib.suppress(Error):
                 self._repository.end()
         self._close()
@@ -198,6 +202,18 @@ class PackWriter:
         half = self._now() - self._limits.days * 43200
         return any(index.held[part].used < half for part in used if part in index.held)
 
+    def _wait_for(self, asked: Sequence[Future[Any]], deadline: float) -> None:
+        """Wait until all are done, or the deadline has passed, or nothing moves any more."""
+        last = time.monotonic()
+        left = [each for each in asked if not each.done()]
+        while left and (now := time.monotonic()) < min(
+            deadline, max(last, self._repository.moved) + PATIENCE
+        ):
+            wait(left, min(0.5, deadline - now), return_when=FIRST_COMPLETED)
+            still = [each for each in left if not each.done()]
+            last = time.monotonic() if len(still) < len(left) else last
+            left = still
+
     def _in_time(self, deadline: float, action: Callable[[], Written]) -> Written | None:
         """Do this in a thread that nobody waits for any longer than until `deadline`."""
         done: Future[Written] = Future()
@@ -209,8 +225,9 @@ class PackWriter:
                 done.set_exception(error)
 
         threading.Thread(target=do, name="flakeship-cache-index", daemon=True).start()
+        self._wait_for([done], deadline)
         try:
-            return done.result(max(0.0, deadline - time.monotonic()))
+            return done.result(0)
         except TimeoutError:
             self._stop(ResourceError("its index was not written in time", hint=_LATE))
         except Exception as error:  # noqa: BLE001 - a cache never breaks a build
