@@ -44,7 +44,9 @@ class Held:
     @property
     def order(self) -> tuple[Any, ...]:
         """What decides between two lines of one path: the last use, and then anything that is the same for everybody."""
-        return (self.used, self.entry.frame, self.pack, self.offset, self.entry.sigs)
+        entry = self.entry
+        of_nix = (entry.sigs, entry.nar_hash, entry.nar_size, entry.references, entry.deriver, entry.ca)
+        return (self.used, entry.frame, self.pack, self.offset, *of_nix)
 
 
 @dataclass(frozen=True, slots=True)

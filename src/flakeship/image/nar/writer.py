@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from flakeship.image.stream import CHUNK
+from flakeship.image.tar.case_hack import hashed
 
 
 class UnreadableError(OSError):
@@ -57,8 +58,8 @@ def nar_pieces(path: str) -> Iterator[bytes]:
         if stat.S_ISDIR(status.st_mode):
             yield _FOLDER
             waiting.append((b"", name))
-            names = sorted(os.listdir(each), reverse=True)  # noqa: PTH208  a Path takes no bytes
-            waiting.extend((each + b"/" + below, below) for below in names)
+            below = [(hashed(found), found) for found in os.listdir(each)]  # noqa: PTH208  a Path takes no bytes
+            waiting.extend((each + b"/" + found, name) for name, found in sorted(below, reverse=True))
             continue
         if stat.S_ISLNK(status.st_mode):
             yield _LINK + _token(os.readlink(each))  # noqa: PTH115  as above

@@ -20,6 +20,11 @@ from flakeship.image.tar.header import Kind
 _SUFFIX: Final = re.compile(rb"~nix~case~hack~[^/]*")
 
 
+def hashed(name: bytes, *, on_mac: bool = sys.platform == "darwin") -> bytes:
+    """Return the name that Nix hashed of a file that has this one in the store of this machine."""
+    return _SUFFIX.sub(b"", name) if on_mac else name
+
+
 @dataclass(frozen=True, slots=True)
 class _Spelled:
     name: bytes
