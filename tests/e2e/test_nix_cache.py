@@ -57,17 +57,19 @@ def test_a_cold_runner_builds_nothing_that_another_has_built_and_a_fork_writes_n
     flags = ("--images", image, "--reuse", "off", "--nix-cache", "registry")
     pull = pull_request(tmp_path, "them/app")
     fork = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(flake), **pull}
-    main = {**fork, "GITHUB_REF": "refs/heads/main", "GITHUB_EVENT_NAME": "push"}
-    first = cold().publish("--flake", ".#hello", *flags, cwd=flake, **{**main, "GITHUB_EVENT_PATH": ""})
+    push = {"GITHUB_REF": "refs/heads/main", "GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": ""}
+    main = {**fork, **push, "GITHUB_STEP_SUMMARY": str(tmp_path / "page")}
+    first = cold().publish("--flake", ".#hello", *flags, cwd=flake, **main)
     assert first.code == 0, first.stderr
     assert built(first.stderr) == ["hello-2.12"]
     name = f"the cache {image}/nix-cache"
     assert re.fullmatch(rf"1 derivation built here; 2 new in {re.escape(name)} \(.*\)", told(first.stderr))
+    assert "1 derivation built here; 2 new in the cache" in (tmp_path / "page").read_text()
     (root,) = registry.tags(f"{repository}/nix-cache")
     assert root.startswith("main-x86_64-linux-")
 
     before, runner = len(proxy.requests), cold()
-    second = runner.publish("--flake", ".#hello", *flags, cwd=flake, **{**main, "GITHUB_EVENT_PATH": ""})
+    second = runner.publish("--flake", ".#hello", *flags, cwd=flake, **main)
     assert (second.code, built(second.stderr)) == (0, []), second.stderr
     assert told(second.stderr) == f"1 path from {name}; nothing new in {name}"
     assert runner.paths("hello-2.12")
