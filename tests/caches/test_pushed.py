@@ -7,7 +7,7 @@ import http.server
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -111,6 +111,24 @@ def test_a_path_that_was_damaged_is_told_once_and_the_others_are_kept(
     assert len(record.warnings) == 2
     assert sum("nix-store --verify" in warning for warning in record.warnings) == 1
     assert info(good, size).hash_part in shelf
+
+
+def test_what_is_found_while_the_rest_is_drained_is_pushed_too(record: EventRecord, shapes: NixBuild) -> None:
+    path = str(shapes("chatty"))
+    size, asked, drained = sum(map(len, nar_pieces(path))), threading.Event(), threading.Event()
+
+    def slowly(derivations: Collection[str], _: Collection[str]) -> Iterator[PathInfo]:
+        asked.set()
+        drained.wait(5)
+        return iter([info(path, size)] if derivations else [])
+
+    shelf = Shelf()
+    feeder = Feeder(shelf, slowly, record)
+    feeder.built("/nix/store/x.drv")
+    assert asked.wait(5)
+    threading.Timer(0.2, drained.set).start()
+    feeder.drain(10, look=False)
+    assert info(path, size).hash_part in shelf
 
 
 def test_a_slow_cache_is_left_at_the_deadline(record: EventRecord) -> None:

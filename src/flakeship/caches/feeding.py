@@ -20,6 +20,7 @@ _GATHER_SECONDS: Final = 0.5
 """How long what is built is gathered, before Nix is asked about all of it at once."""
 
 _NICE: Final = 10
+_AT_ONCE: Final = 4
 
 
 Choose: TypeAlias = Callable[[Collection[str], Collection[str]], Iterator[PathInfo]]
@@ -109,10 +110,16 @@ class Feeder:
         self._news.set()
         if look:
             self._look(results=True)
-        if not self._left and not (self._thread and self._thread.is_alive()):
-            return
-        with self._lock:
-            count = min(os.cpu_count() or 1, 4, max(1, len(self._left)))
+        while self._left or (self._thread and self._thread.is_alive()):
+            self._push_together(deadline)
+            if self._thread:  # it may have found more until now
+                self._thread.join(max(0.0, deadline - time.monotonic()))
+            if time.monotonic() >= deadline:
+                return
+
+    def _push_together(self, deadline: float) -> None:
+        """Push what is known, by several threads."""
+        count = min(os.cpu_count() or 1, _AT_ONCE, max(1, len(self._left)))
         pool = ThreadPoolExecutor(count, "flakeship-cache-drain")
 
         def push_all() -> None:
@@ -123,8 +130,6 @@ class Feeder:
             for each in [pool.submit(push_all) for _ in range(count)]:
                 with contextlib.suppress(TimeoutError):
                     each.result(max(0.0, deadline - time.monotonic()))
-            if self._thread:
-                self._thread.join(max(0.0, deadline - time.monotonic()))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
