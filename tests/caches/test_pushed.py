@@ -181,7 +181,7 @@ def test_nix_reads_what_was_written_to_a_plain_cache(
         keeper = StoreKeeper(KeptResults(cache=NixCache(place)), tools, netrc_file="")
         assert keeper.taker
         for each in paths:
-            assert not keeper.holds(each.hash_part)
+            assert keeper.holds(each.hash_part) == (keeper.taker.stopped is not None)
             keeper.taker.add(each, nar_pieces(each.path))
         pushed = keeper.finish(20)
         if kind == "refused":
@@ -200,6 +200,17 @@ def test_nix_reads_what_was_written_to_a_plain_cache(
             capture_output=True,
         )
     assert not record.warnings
+
+
+def test_a_server_that_is_gone_is_asked_once(nix: Nix, record: EventRecord, tmp_path: Path) -> None:
+    with serving(functools.partial(Server, directory=str(tmp_path))) as url:
+        (tmp_path / "nix-cache-info").write_text("StoreDir: /nix/store\n")
+        kept = KeptResults(cache=NixCache(StorePlace(url)))
+        keeper = StoreKeeper(kept, tools_of(nix, record, tmp_path), netrc_file="")
+    assert all(keeper.holds("0" * 32) for _ in range(9))
+    assert keeper.finish(1) is None
+    (warning,) = record.warnings
+    assert f"not all of this build is kept in {url}" in warning
 
 
 def test_the_line_says_what_came_from_where() -> None:

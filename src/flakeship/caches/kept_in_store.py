@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # most caches are not signed
 
 _INFO: Final = "nix-cache-info"
 _PRIORITY: Final = 30
-_ANSWER_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 8.0
 _OK: Final = range(200, 300)
 
 
@@ -97,11 +97,14 @@ class StoreKeeper:
         return self._writer
 
     def holds(self, hash_part: str) -> bool:
-        """Ask for one path."""
+        """Ask for one path. Once that fails no other is asked for, and none is pushed."""
+        if self._writer is None or self._writer.stopped:
+            return True
         try:
             return self._files.has(f"{hash_part}.narinfo")
-        except Error:
-            return False
+        except Error as error:
+            self._writer.stop(error)
+            return True
 
     def is_public(self) -> bool:
         """Ask the server as anybody can."""
@@ -144,7 +147,7 @@ class _StoreWriter:
             try:
                 self._files.put(_nar_name(frame.entry), frame.entry.frame_size, lambda: path.open("rb"))
             except Error as error:
-                self._stop(error)
+                self.stop(error)
             else:
                 with self._lock:
                     self._entries[info.hash_part] = frame.entry
@@ -162,13 +165,14 @@ class _StoreWriter:
                 self._write(f"{entry.hash_part}.narinfo", narinfo_of(entry, _nar_name(entry)))
                 done.append(entry)
         except Error as error:
-            self._stop(error)
+            self.stop(error)
         return Pushed(len(done), sum(entry.frame_size for entry in done)) if done else None
 
     def _write(self, name: str, data: bytes) -> None:
         self._files.put(name, len(data), lambda: BytesIO(data))
 
-    def _stop(self, error: Error) -> None:
+    def stop(self, error: Error) -> None:
+        """Take nothing more, and say why."""
         with self._lock:
             first, self._stopped = not self._stopped, self._stopped or error
         if first:
