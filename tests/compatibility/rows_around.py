@@ -203,6 +203,17 @@ NIX: Final = (
         kinds=("flakeship.caches.substituters",),
     ),
     Row(
+        "the results of builds kept in a registry, and read by an empty store",
+        "Nix, distribution",
+        (
+            "e2e/test_nix_cache.py::test_a_cold_runner_builds_nothing_that_another_has_built_and_a_fork_writes_nothing",
+            "caches/test_pushed.py::test_nix_reads_what_was_written_to_a_plain_cache",
+            "image/nar/test_writer.py::test_a_nar_is_the_one_that_nix_writes",
+        ),
+        programs=("Nix",),
+        kinds=("flakeship.caches.nix_cache",),
+    ),
+    Row(
         "Cachix: reading and pushing",
         "cachix.org and its client",
         (

@@ -82,9 +82,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
             _summarise(made[asked.name], asked.record, run_)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
-    if records.caches:
-        with contextlib.suppress(ResourceError):  # the log has it
-            platforms.summarise(f"\n{escaped(records.caches)}\n", runtime.environ)
+    _tell_of_caches(records.caches, runtime)
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
@@ -94,6 +92,13 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if why := outputs.not_pushed(published) or _nowhere(settings, published, in_ci=in_ci):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
+
+
+def _tell_of_caches(line: str, runtime: Runtime) -> None:
+    """Put what came from where on the page of the job, where it was not known before the caches were closed."""
+    if line:
+        with contextlib.suppress(ResourceError):  # the log has it
+            platforms.summarise(f"\n{escaped(line)}\n", runtime.environ)
 
 
 def _leg(result: Result, image: str, run_: Run) -> LegRecord:
