@@ -10,7 +10,7 @@ import pwd
 import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -157,6 +157,18 @@ class Nix:
             hint="run the command by hand to see more",
             detail=done.stderr.decode(errors="replace").strip()[-4000:],
         )
+
+    @contextlib.contextmanager
+    def running(
+        self, verb: str, *arguments: str, on_stderr: Callable[[bytes], None], cwd: str | None = None
+    ) -> Iterator[process.Running]:
+        """Start `nix VERB`, calling `on_stderr` with each line; it is ended with the block, or before."""
+        argv = self.argv(verb, *arguments)
+        self.emit(Command(argv))
+        with process.running(
+            argv, environ=self._environ_of(verb), cwd=cwd, on_stderr=on_stderr
+        ) as child:
+            yield child
 
     def stream(
         self,

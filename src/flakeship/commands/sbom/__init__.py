@@ -1,0 +1,1 @@
+"""The command `sbom`: what is in an image, as an SBOM that scanners read."""

@@ -1,0 +1,139 @@
+"""Store paths, and what Nix knows of them, as components: one for each derivation.
+
+A component for each output would treble every finding of a scanner, and outputs may refer to each other in a circle.
+docs/decisions.md#one-component-a-derivation
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flakeship.nix.closure import PathInfo
+from flakeship.nix.derivation_files import DerivationFile
+from flakeship.nix.package_meta import PackageMeta
+from flakeship.sbom.cpe import cpe_of, is_cpe
+from flakeship.sbom.identity import nix_purl, registry_purl, split_name, without_output
+from flakeship.sbom.model import Bill, Component, Counts, Origin, Output
+from flakeship.sbom.origins import origins_of, patches_of
+from flakeship.store_paths import STORE, name_of, name_of_derivation
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What Nix knows, in tiers that may each be empty: by store path, by path of a derivation, and `meta` by store path."""
+
+    paths: Mapping[str, PathInfo] = field(default_factory=dict)
+    derivations: Mapping[str, DerivationFile] = field(default_factory=dict)
+    meta: Mapping[str, PackageMeta] = field(default_factory=dict)
+
+    def deriver(self, path: str) -> str:
+        """The derivation that made a path: of the evaluation if there was one, else the one that the store noted. It may be gone."""
+        meta, info = self.meta.get(path), self.paths.get(path)
+        evaluated = meta.derivation if meta else ""
+        noted = info.deriver if info and info.deriver.startswith(STORE) else ""
+        return noted if noted in self.derivations or evaluated not in self.derivations else evaluated
+
+
+def bill_of(
+    paths: Iterable[str], known: Knowledge, *, name: str, version: str, created: str, maker: str
+) -> Bill:
+    """Return the bill of an image that holds these store paths. Every path is in one component."""
+    everything = sorted(set(paths))
+    groups: dict[str, list[str]] = defaultdict(list)
+    for path in everything:
+        groups[known.deriver(path) or path].append(path)
+    ref_of = {path: name_in_store(group[0]) for group in groups.values() for path in group}
+    components = tuple(
+        _component(group, key, known, ref_of) for key, group in sorted(groups.items(), key=lambda item: item[1])
+    )
+    needed = {ref for component in components for ref in component.depends_on}
+    roots = tuple(component.ref for component in components if component.ref not in needed)
+    derived = [known.deriver(path) for path in everything]
+    counts = Counts(
+        len(everything),
+        sum(path in known.paths for path in everything),
+        sum(deriver in known.derivations for deriver in derived),
+        sum(path in known.meta for path in everything),
+    )
+    return Bill(
+        name=name,
+        version=version,
+        created=created,
+        maker=maker,
+        components=components,
+        roots=roots,
+        counts=counts,
+    )
+
+
+def name_in_store(path: str) -> str:
+    """Return `HASH-NAME` of a store path."""
+    return path.removeprefix(STORE)
+
+
+def _component(
+    group: Sequence[str], key: str, known: Knowledge, ref_of: Mapping[str, str]
+) -> Component:
+    derivation = known.derivations.get(key)
+    meta = next((known.meta[path] for path in group if path in known.meta), PackageMeta())
+    name, version = _name_and_version(group[0], key, derivation, meta)
+    origins = origins_of(derivation, known.derivations) if derivation else ()
+    ref = ref_of[group[0]]
+    references = (
+        reference
+        for path in group
+        if (info := known.paths.get(path))
+        for reference in info.references
+        if reference in ref_of
+    )
+    return Component(
+        ref=ref,
+        name=name,
+        version=version,
+        purl=_purl(origins, name, version),
+        outputs=tuple(_output(path, derivation, known) for path in group),
+        derivation=key if key.endswith(".drv") else "",
+        licenses=meta.licenses,
+        homepage=meta.homepage,
+        description=meta.description,
+        position=meta.position,
+        source_purl=meta.purl,
+        origins=origins,
+        patches=patches_of(derivation, known.derivations) if derivation else (),
+        cpe=cpe_of(name, version, meta.cpe),
+        possible_cpes=tuple(text for text in meta.possible if is_cpe(text)),
+        depends_on=tuple(sorted({ref_of[reference] for reference in references} - {ref})),
+    )
+
+
+def _name_and_version(
+    path: str, key: str, derivation: DerivationFile | None, meta: PackageMeta
+) -> tuple[str, str]:
+    """As the package states them, else as its name does: of the derivation, or of the store path."""
+    if derivation:
+        whole = derivation.text("name") or name_of_derivation(key)
+        stated, version = derivation.text("pname"), derivation.text("version")
+    else:
+        whole = name_of_derivation(key) if key.endswith(".drv") else without_output(name_of(path))
+        stated, version = meta.pname, meta.version
+    if stated:
+        rest = whole.removeprefix(f"{stated}-")
+        return stated, version or (rest if rest != whole and rest[:1].isdigit() else "")
+    name, parsed = split_name(whole)
+    return name, version or parsed
+
+
+def _output(path: str, derivation: DerivationFile | None, known: Knowledge) -> Output:
+    info = known.paths.get(path)
+    outputs = derivation.outputs.items() if derivation else ()
+    name = next((name for name, output in outputs if output == path), "")
+    return Output(path, name, info.nar_hash, info.nar_size) if info else Output(path, name)
+
+
+def _purl(origins: Iterable[Origin], name: str, version: str) -> str:
+    """That of a registry of packages where a source comes from there and is this very version; else Nix's own."""
+    urls = (url for origin in origins for url in origin.urls)
+    proved = (registry_purl(url, version) for url in urls)
+    return next(filter(None, proved), "") or nix_purl(name, version)

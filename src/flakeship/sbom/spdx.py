@@ -1,0 +1,162 @@
+"""SPDX 2.3 as JSON: https://spdx.github.io/spdx-spec/v2.3/."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from flakeship.sbom.license_ids import LICENSE_IDS
+from flakeship.sbom.model import Bill, Component, Origin
+from flakeship.sbom.written import clean, document, location
+
+_NAMESPACE: Final = "https://github.com/flakeship/flakeship/spdx/{}"
+_IMAGE: Final = "SPDXRef-image"
+_UNKNOWN: Final = "NOASSERTION"
+
+
+def spdx(bill: Bill) -> str:
+    """Return the document."""
+    named = {name: _license_ref(name) for each in bill.components for name in _others(each)}
+    body: dict[str, Any] = {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": clean(bill.name) or "image",
+        "creationInfo": {
+            "created": bill.created,
+            "creators": [f"Tool: flakeship-{bill.maker}"],
+            "comment": _tiers(bill),
+        },
+        "packages": [_image(bill), *map(_package, bill.components)],
+        "relationships": list(_relationships(bill)),
+    }
+    if named:
+        body["hasExtractedLicensingInfos"] = [
+            {"licenseId": ref, "name": clean(name), "extractedText": f"The package calls its licence {clean(name)!r}."}
+            for ref, name in sorted((ref, name) for name, ref in named.items())
+        ]
+    return document(body, "documentNamespace", _NAMESPACE)
+
+
+def _tiers(bill: Bill) -> str:
+    counts = bill.counts
+    return (
+        f"{counts.paths} store paths, of which Nix knows {counts.known}, "
+        f"the derivations of {counts.with_derivation}, and what {counts.with_meta} say of themselves"
+    )
+
+
+def _image(bill: Bill) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "SPDXID": _IMAGE,
+        "name": clean(bill.name) or "image",
+        "versionInfo": clean(bill.version),
+        "downloadLocation": _UNKNOWN,
+        "filesAnalyzed": False,
+        "primaryPackagePurpose": "CONTAINER",
+    }
+    return {key: value for key, value in made.items() if value or value is False}
+
+
+def _package(component: Component) -> dict[str, Any]:
+    places = (location(_place(origin, url)) for origin in component.origins for url in origin.urls)
+    made: dict[str, Any] = {
+        "SPDXID": _ref(component.ref),
+        "name": clean(component.name) or component.ref,
+        "versionInfo": clean(component.version),
+        "downloadLocation": next(filter(None, places), _UNKNOWN),
+        "homepage": location(component.homepage),
+        "filesAnalyzed": False,
+        "licenseConcluded": _UNKNOWN,
+        "licenseDeclared": _declared(component),
+        "copyrightText": _UNKNOWN,
+        "description": clean(component.description),
+        "sourceInfo": "; ".join(_made_from(component)),
+        "comment": "; ".join(_outputs(component)),
+        "externalRefs": list(_identifiers(component)),
+        "primaryPackagePurpose": "LIBRARY",
+    }
+    return {key: value for key, value in made.items() if value or value is False}
+
+
+def _place(origin: Origin, url: str) -> str:
+    """A repository is named with its revision: https://spdx.github.io/spdx-spec/v2.3/package-information/#77-package-download-location-field."""
+    if not origin.revision or not url.startswith("https://"):
+        return url
+    return f"git+{url}@{origin.revision}"
+
+
+def _made_from(component: Component) -> Iterator[str]:
+    for origin in component.origins:
+        kind = "" if origin.flat else "NAR archive "
+        digest = f" ({kind}{origin.algorithm}:{origin.digest})" if origin.digest else ""
+        yield f"fetched from {clean(' or '.join(origin.urls))}{digest}"
+    for patch in component.patches:
+        yield f"patched by {clean(patch.name)}"
+    if component.derivation:
+        yield f"built by {component.derivation}"
+    if component.position:
+        yield f"described in {clean(component.position)}"
+    if component.source_purl:
+        yield f"source {clean(component.source_purl)}"
+
+
+def _outputs(component: Component) -> Iterator[str]:
+    for output in component.outputs:
+        known = f" (NAR {output.nar_hash}, {output.nar_size} bytes)" if output.nar_hash else ""
+        yield f"{output.path}{known}"
+    if component.cpe:
+        yield f"CPE {component.cpe.certainty}"
+
+
+def _identifiers(component: Component) -> Iterator[dict[str, str]]:
+    yield {
+        "referenceCategory": "PACKAGE-MANAGER",
+        "referenceType": "purl",
+        "referenceLocator": component.purl,
+    }
+    if component.cpe:
+        yield {
+            "referenceCategory": "SECURITY",
+            "referenceType": "cpe23Type",
+            "referenceLocator": component.cpe.text,
+        }
+
+
+def _others(component: Component) -> Iterator[str]:
+    """The licences without an SPDX identifier."""
+    return (name for name in component.licenses if name not in LICENSE_IDS and clean(name))
+
+
+def _declared(component: Component) -> str:
+    names = [
+        name if name in LICENSE_IDS else _license_ref(name) for name in component.licenses if clean(name)
+    ]
+    return " AND ".join(dict.fromkeys(names)) or _UNKNOWN
+
+
+def _license_ref(name: str) -> str:
+    """Two names that are spelled alike without odd characters stay two."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-")
+    mark = "" if plain == name else f"-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    return f"LicenseRef-{plain[:60]}{mark}".replace("--", "-")
+
+
+def _relationships(bill: Bill) -> Iterator[dict[str, str]]:
+    yield _relationship("SPDXRef-DOCUMENT", "DESCRIBES", _IMAGE)
+    for component in bill.components:
+        yield _relationship(_IMAGE, "CONTAINS", _ref(component.ref))
+    for component in bill.components:
+        for other in component.depends_on:
+            yield _relationship(_ref(component.ref), "DEPENDS_ON", _ref(other))
+
+
+def _relationship(one: str, kind: str, other: str) -> dict[str, str]:
+    return {"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other}
+
+
+def _ref(name: str) -> str:
+    """Names of the store begin with a hash of their own, so that they stay different."""
+    return f"SPDXRef-{re.sub(r'[^A-Za-z0-9.-]', '-', name)}"
