@@ -30,6 +30,7 @@ PACKAGES = {
     "registry": "http process confinement.variables image.document image.media_types image.model printable errors events",
     "stores": "image leftovers errors events",
     "nix": "process confinement.variables outside.nearness outside.mounted printable redaction store_paths errors events",
+    "sbom": "nix.closure nix.derivation_files nix.package_meta store_paths errors",
     "caches": "nix registry http image.stream image.nar outside printable store_paths errors events",
     "caches.packs": "printable registry http image destinations.registry destinations.oci_layout store_paths errors events",
     "sources": "image stores process confinement engines registry.reference outside printable store_paths errors events",
@@ -42,7 +43,7 @@ PACKAGES = {
     "settings": "metadata outside store_paths errors",
     "ci": "metadata process confinement.variables report outside printable redaction errors events",
     "rendering": "settings ci errors",
-    "commands": "settings process confinement http image registry stores nix caches sources destinations lint metadata report ci "
+    "commands": "settings process confinement http image registry stores nix sbom caches sources destinations lint metadata report ci "
     "outside printable redaction store_paths errors events",
     "cli": "*",
     "__main__": "cli",

@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "layers": "flakeship.commands.layers",
     "merge": "flakeship.commands.merge.command",
     "metadata": "flakeship.commands.metadata",
+    "sbom": "flakeship.commands.sbom.command",
 }
 """The module of each command. Its `run(settings, runtime)` returns the text to print on stdout."""
 

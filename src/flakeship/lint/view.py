@@ -19,7 +19,7 @@ WhyDepends: TypeAlias = Callable[[str, str], tuple[str, ...]]
 It returns the chain of references from the first to the second, both included; empty if the chain is not known.
 """
 
-_CUSTOMISED: Final = "-customisation-layer"
+CUSTOMISED: Final = "-customisation-layer"
 """How dockerTools calls the layer of what lies outside the store, which its history lists like a store path.
 
 https://github.com/NixOS/nixpkgs/blob/master/pkgs/build-support/docker/default.nix
@@ -64,7 +64,7 @@ class ImageView:
     def seen(self, number: int) -> bool:
         """Return True if all is known of this layer that it may hold outside the store."""
         key = self.packed.image.layers[number]
-        told = self.contents[number] and not any(path.endswith(_CUSTOMISED) for path in self.contents[number])
+        told = self.contents[number] and not any(path.endswith(CUSTOMISED) for path in self.contents[number])
         return bool(told) or (
             key in self.glimpses and (self.glimpses[key].whole or bool(self.contents[number]))
         )

@@ -17,6 +17,7 @@ from flakeship.sbom.cpe import cpe_of, is_cpe
 from flakeship.sbom.identity import nix_purl, registry_purl, split_name, without_output
 from flakeship.sbom.model import Bill, Component, Counts, Origin, Output
 from flakeship.sbom.origins import origins_of, patches_of
+from flakeship.sbom.written import clean
 from flakeship.store_paths import STORE, name_of, name_of_derivation
 
 
@@ -48,8 +49,7 @@ def bill_of(
     components = tuple(
         _component(group, key, known, ref_of) for key, group in sorted(groups.items(), key=lambda item: item[1])
     )
-    needed = {ref for component in components for ref in component.depends_on}
-    roots = tuple(component.ref for component in components if component.ref not in needed)
+    roots = _roots({component.ref: component.depends_on for component in components})
     derived = [known.deriver(path) for path in everything]
     counts = Counts(
         len(everything),
@@ -68,6 +68,24 @@ def bill_of(
     )
 
 
+def _roots(graph: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What nothing refers to, and one of each circle that nothing else reaches: from these, everything is reached."""
+    needed = {ref for below in graph.values() for ref in below}
+    roots: list[str] = []
+    reached: set[str] = set()
+    for start in sorted(graph, key=lambda ref: (ref in needed, ref)):
+        if start in reached:
+            continue
+        roots.append(start)
+        ahead = [start]
+        while ahead:
+            ref = ahead.pop()
+            if ref not in reached:
+                reached.add(ref)
+                ahead.extend(graph[ref])
+    return tuple(sorted(roots))
+
+
 def name_in_store(path: str) -> str:
     """Return `HASH-NAME` of a store path."""
     return path.removeprefix(STORE)
@@ -78,9 +96,10 @@ def _component(
 ) -> Component:
     derivation = known.derivations.get(key)
     meta = next((known.meta[path] for path in group if path in known.meta), PackageMeta())
-    name, version = _name_and_version(group[0], key, derivation, meta)
+    name, version = map(clean, _name_and_version(group[0], key, derivation, meta))
     origins = origins_of(derivation, known.derivations) if derivation else ()
     ref = ref_of[group[0]]
+    name = name or ref
     references = (
         reference
         for path in group

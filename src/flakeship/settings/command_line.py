@@ -24,11 +24,13 @@ COMMANDS: Final = {
     "cache": "List what the Nix cache in a registry or a folder holds, prune it, or verify all of it",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
     "completion": "Print what completes command lines in a shell",
+    "sbom": "Print an SBOM: the packages in an image, their licences and sources, for scanners",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
 # docs/decisions.md#a-word-is-no-flag
 POSITIONAL: Final = {
     "inspect": "image",
+    "sbom": "image",
     "completion": "shell",
     "layers": "layers-action",
     "cache": "nix-cache-action",
@@ -51,6 +53,7 @@ _USAGE: Final = {
     "plan": "flakeship plan [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "merge": "flakeship merge LEG ... --platforms PLATFORM,PLATFORM [OPTION ...]",
     "inspect": "flakeship inspect IMAGE [OPTION ...]",
+    "sbom": "flakeship sbom PATH|INSTALLABLE|REFERENCE [OPTION ...]",
     "metadata": "flakeship metadata [OPTION ...]",
 }
 """The commands with many options: their `--help` shows the usual ones, `--help-all` every one."""

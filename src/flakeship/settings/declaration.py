@@ -23,7 +23,7 @@ _CACHE_USERS: Final = ("publish", "layers")
 _TAGGERS: Final = (*NAMERS, "merge")
 """The commands that work out tags and annotations."""
 
-_READERS: Final = ("publish", "inspect", "merge")
+_READERS: Final = ("publish", "inspect", "sbom", "merge")
 """The commands that read images."""
 
 _CACHE: Final = ("cache",)
@@ -78,7 +78,7 @@ class Settings:
     image_in_archive: str = _what(
         "text",
         "The image to take from an archive that holds several: its name, or its number, counted from 1",
-        commands=("publish", "inspect"),
+        commands=("publish", "inspect", "sbom"),
         means=("shapes-layers",),
     )
     platforms: tuple[str, ...] = _what(
@@ -95,8 +95,9 @@ class Settings:
     )
     image: str = _what(
         "text",
-        "The image to show: a reference, `oci:DIR`, an archive, a script, a store path, `docker-daemon:NAME` or `-` (a pipe)",
-        commands=("inspect",),
+        "The image to show: a reference, `oci:DIR`, an archive, a script, a store path, `docker-daemon:NAME` or `-` (a pipe); for "
+        "`sbom` also what Nix builds: `.#app`",
+        commands=("inspect", "sbom"),
     )
     legs: tuple[str, ...] = _what(
         "lines",
@@ -469,11 +470,12 @@ class Settings:
     )
     format: str = _run(
         "choice",
-        "How to print the plan: `github` is a matrix for `fromJSON`, `gitlab` a child pipeline",
-        default="json",
-        choices=("json", "github", "gitlab"),
-        commands=("plan",),
+        "How to print it. A plan: `json` (the default), `github` (a matrix for `fromJSON`) or `gitlab` (a child pipeline). An "
+        "SBOM: `cyclonedx` (1.6, the default) or `spdx` (2.3)",
+        choices=("json", "github", "gitlab", "cyclonedx", "spdx"),
+        commands=("plan", "sbom"),
     )
+    output: str = _run("path", "The file to write the SBOM to. Default: stdout", commands=("sbom",))
     json: bool = _run(
         "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor", "cache")
     )

@@ -70,6 +70,11 @@ _LOOKING: Final = {
     "plain-http": ("--plain-http HOST", "a registry without TLS; --ca FILE for a certificate"),
     "json": ("--json", "all that is known, for programs"),
 }
+_BILL: Final = {
+    "format": ("--format cyclonedx|spdx", "CycloneDX 1.6, which is the default, or SPDX 2.3"),
+    "output": ("--output FILE", "the file to write; default stdout"),
+    **{name: row for name, row in _LOOKING.items() if name != "json"},
+}
 _NAMING: Final = {
     "images": ("--images NAME", "image names without a tag: ghcr.io/me/app"),
     "tags": ("-t, --tags RULE", "rules, bare tags or whole references"),
@@ -88,6 +93,7 @@ SHOWN: Final = {
     "plan": _PLANNING,
     "merge": _MERGING,
     "inspect": _LOOKING,
+    "sbom": _BILL,
     "metadata": _NAMING,
 }
 """The inputs that `--help` of each command shows; `--help-all` shows every one."""
@@ -109,6 +115,10 @@ _EXAMPLES: Final = {
   flakeship inspect ghcr.io/me/app:1
   flakeship inspect oci:./flakeship-image
   flakeship inspect ./result --json
+""",
+    "sbom": """\
+  flakeship sbom .#app --output sbom.json
+  flakeship sbom ghcr.io/me/app:1 --format spdx
 """,
     "metadata": "  flakeship metadata --images ghcr.io/me/app --tags type=sha --explain\n",
 }

@@ -39,6 +39,12 @@ def run(settings: Settings, runtime: Runtime) -> str:
             "plan tells what is to be built, and a `source` is built already",
             hint="name attributes by `flake`, or publish the source: its layers are sent once",
         )
+    form = settings.format or "json"
+    if form not in FORMATS:
+        raise UsageError(
+            f"`format` is {form!r}, which is a form of an SBOM and not of a plan",
+            hint=f"write one of {', '.join(FORMATS)}",
+        )
     with open_run(settings, runtime) as run_:
         attributes = attributes_of(settings)
         if len(attributes) > 1:
@@ -47,7 +53,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
         asked = _beside_each_other([_Asked.of(attribute, run_) for attribute in attributes], run_)
         planned = tuple(each for image in asked for each in _planned(image, run_))
     # GitLab tells a job its image, and the jobs of the child pipeline run the same program
-    return FORMATS[settings.format](planned, runtime.environ.get("CI_JOB_IMAGE", ""))
+    return FORMATS[form](planned, runtime.environ.get("CI_JOB_IMAGE", ""))
 
 
 @dataclass(frozen=True, slots=True)

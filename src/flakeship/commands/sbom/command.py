@@ -1,0 +1,155 @@
+"""The command `sbom`: what is in an image or a package, as an SBOM. Nothing is built, and no layer is read that tells its contents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flakeship import __version__, events
+from flakeship.commands.run import Run, open_run
+from flakeship.commands.runtime import Runtime
+from flakeship.commands.sbom.holding import Holding, of_image, of_package
+from flakeship.commands.sbom.knowledge import knowledge_of
+from flakeship.errors import BuildError, ResourceError, UsageError
+from flakeship.printable import counted
+from flakeship.redaction import redacted_result
+from flakeship.sbom.components import bill_of
+from flakeship.sbom.formats import FORMATS, Format, written_as
+from flakeship.sbom.model import Counts
+from flakeship.settings.declaration import Settings
+from flakeship.store_paths import hash_of, whole_store_path
+
+if TYPE_CHECKING:  # of an image that exists nothing is evaluated
+    from flakeship.commands.builder import Buildable
+
+_FLAKE: Final = re.compile(r"(?:github|gitlab|sourcehut|flake|path|git\+[a-z]+|hg\+[a-z]+|tarball\+[a-z]+):.+")
+
+
+def run(settings: Settings, runtime: Runtime) -> str:
+    """Return the SBOM, or the name of the file that it was written to."""
+    form = _form(settings)
+    with open_run(settings, runtime) as opened:
+        text = sbom_of(settings, opened, form)
+    if not settings.output:
+        return text
+    path = runtime.cwd / settings.output
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(redacted_result(text) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ResourceError(
+            f"can't write the SBOM to {path}: {error.strerror}",
+            hint="name a file in a folder that can be written to",
+        ) from error
+    return settings.output
+
+
+def _form(settings: Settings) -> Format:
+    form = settings.format or "cyclonedx"
+    if form not in FORMATS:
+        raise UsageError(
+            f"`format` is {form!r}, which is a form of a plan and not of an SBOM",
+            hint=f"write one of {', '.join(FORMATS)}",
+        )
+    return form
+
+
+def sbom_of(settings: Settings, run_: Run, form: Format) -> str:
+    """Return the SBOM of what the input `image` names.
+
+    UsageError where it names nothing that is there, BuildError where it is not built, NotAnImageError where no store path
+    is in it.
+    """
+    text = settings.image
+    if not text:
+        raise UsageError(
+            "`sbom` needs an image or a package, and none is named",
+            hint="write `flakeship sbom .#app`, or a path or a reference in its place",
+        )
+    buildable = _buildable(text, run_)
+    path = run_.runtime.cwd / text
+    if buildable:
+        holding = _of_outputs(buildable, settings, run_)
+    elif package := _package(path):
+        holding = of_package((package,), run_)
+    else:
+        _check_there(text, path)
+        holding = of_image(settings, run_)
+    known = knowledge_of(holding, buildable, run_)
+    bill = bill_of(
+        holding.paths,
+        known,
+        name=holding.name,
+        version=holding.version,
+        created=holding.created,
+        maker=__version__,
+    )
+    _tell(bill.counts, len(bill.components), run_.emit)
+    return written_as(bill, form)
+
+
+def _buildable(text: str, run_: Run) -> Buildable | None:
+    """What Nix evaluates; None for an image or a path, which exist already."""
+    folder = run_.runtime.cwd / text
+    if "#" not in text and not _FLAKE.fullmatch(text) and not (folder / "flake.nix").is_file():
+        return None
+    from flakeship.commands.builder import Buildable
+    from flakeship.commands.subject import flake_installable
+
+    return Buildable(run_.builder, flake_installable(text, run_, run_.emit))
+
+
+def _of_outputs(buildable: Buildable, settings: Settings, run_: Run) -> Holding:
+    """What the outputs of an attribute hold, which are in the store already. BuildError where one is not."""
+    paths = buildable.description().paths
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing or not paths:
+        what = missing[0] if missing else "its store path is known only after a build"
+        raise BuildError(
+            f"{buildable} is not built, so nobody knows what is in it: {what}{' is not in the store' if missing else ''}",
+            hint=f"run `nix build {buildable.installable.spelled}`, which also takes it from a cache, then this again",
+        )
+    if package := _package(Path(paths[0])):
+        return of_package((package, *paths[1:]), run_)
+    return of_image(settings, run_, path=paths[0])
+
+
+def _package(path: Path) -> str:
+    """The store path that `path` leads to, if that is no image by itself; empty for anything else."""
+    from flakeship import sources
+
+    found = whole_store_path(path)
+    return found if found and Path(found).exists() and not sources.is_image(Path(found)) else ""
+
+
+def _check_there(text: str, path: Path) -> None:
+    """UsageError for what is written as a path, and leads nowhere."""
+    if not text.startswith((".", "/")) or path.exists():
+        return
+    if hash_of(text):
+        raise UsageError(
+            f"{text} is not in the store of this machine",
+            hint=f"build it, or get it from a cache: `nix copy --from CACHE {text}`",
+        )
+    raise UsageError(
+        f"there is nothing at {path}", hint="check the path: a relative one begins at the working folder"
+    )
+
+
+def _tell(counts: Counts, components: int, emit: events.Emit) -> None:
+    """Say how much is known, and warn where names are guessed from paths."""
+    emit(
+        events.Notice(
+            f"{counted(counts.paths, 'store path')} in {counted(components, 'component')}: Nix knows {counts.known} of the "
+            f"paths, the derivations of {counts.with_derivation}, and what {counts.with_meta} say of themselves"
+        )
+    )
+    if not counts.with_derivation:
+        emit(
+            events.Warned(
+                f"the derivation of no store path is known: names and versions are read from {counted(counts.paths, 'path')}, and "
+                "sources and patches are missing",
+                "run this where the image was evaluated: Nix keeps derivations there until `nix store gc`",
+            )
+        )

@@ -1,0 +1,161 @@
+"""Which store paths are in an image, or in the closure of a package."""
+
+from __future__ import annotations
+
+import contextlib
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from flakeship import events, sources
+from flakeship.commands.inspect import inspect
+from flakeship.commands.platforms import platforms_of
+from flakeship.commands.run import Run
+from flakeship.errors import NotAnImageError, UsageError
+from flakeship.lint.view import CUSTOMISED
+from flakeship.outside.moments import moment_of
+from flakeship.printable import counted
+from flakeship.report.inspection import Inspection
+from flakeship.settings.declaration import Settings
+from flakeship.sources.opened import Opened, OpenedIndex, SourceRequest
+from flakeship.sources.written import written_source
+from flakeship.store_paths import name_of, store_path_of
+
+if TYPE_CHECKING:  # of an image Nix may know nothing
+    from flakeship.image.model import Layer
+    from flakeship.nix.closure import PathInfo
+
+_BEGINNING: Final = "1970-01-01T00:00:01Z"
+"""The date of what has none: all files of the store have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The store paths of an image, with what the SBOM calls it. `closure` is what Nix told of them already, if it was asked.
+
+    `version` is the digest of the image, empty where it is known to no registry; `created` is in UTC.
+    """
+
+    paths: tuple[str, ...]
+    name: str
+    version: str = ""
+    created: str = _BEGINNING
+    closure: tuple[PathInfo, ...] = ()
+
+
+def of_package(outputs: Sequence[str], run_: Run) -> Holding:
+    """What the outputs of a package need at run time. BuildError where Nix is missing, or does not know them."""
+    builder = run_.builder
+    found = {each.path: each for output in outputs for each in builder.closure(builder.nix, output)}
+    return Holding(tuple(sorted(found)), name_of(outputs[0]), closure=tuple(found.values()))
+
+
+def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
+    """What an image holds, by its history; if that names no store path, by what lies in its layers. `path` is where Nix put it.
+
+    UsageError where several images are meant, NotAnImageError where no store path is in it.
+    """
+    asked = replace(settings, image=path) if path else settings
+    found = [each for each in inspect(asked, run_) if isinstance(each, Inspection)]
+    if not found:
+        raise NotAnImageError(f"{asked.image} holds no image", hint="name an image, not what describes one")
+    if len(found) > 1:
+        names = ", ".join(each.platform for each in found)
+        raise UsageError(
+            f"{asked.image} holds {counted(len(found), 'image')}, for {names}, and an SBOM is of one",
+            hint=f"name the platform: `--platforms {found[0].platform}`",
+        )
+    image = found[0]
+    told = [[path for path in layer.store_paths if not path.endswith(CUSTOMISED)] for layer in image.layers]
+    paths = {path for layer in told for path in layer}
+    if not paths:
+        paths = _listed(asked, run_)
+    elif silent := sum(not layer.store_paths and layer.comment != _OURS for layer in image.layers):
+        run_.emit(
+            events.Notice(
+                f"{counted(silent, 'layer')} were not looked into: the history names store paths for other layers alone"
+            )
+        )
+    if not paths:
+        raise NotAnImageError(
+            f"{asked.image} holds no store path, so Nix knows nothing of what is in it",
+            hint="use a scanner that reads the files of an image, such as syft or trivy, for an image that Nix did not make",
+        )
+    name = image.names[0].rpartition(":")[0] if image.names else image.name
+    return Holding(
+        tuple(sorted(paths)),
+        name_of(name) if path else _without_tag(name, image.digest),
+        image.digest,
+        _date(image.config.get("created")),
+    )
+
+
+_OURS: Final = "links, user and folders"
+"""The history's comment of a layer that flakeship made of what lies outside the store."""
+
+
+def _without_tag(name: str, digest: str) -> str:
+    """The name of a repository: two tags of one image have one SBOM."""
+    if not digest:
+        return name
+    from flakeship.registry.reference import Reference
+
+    try:
+        reference = Reference.parse(name)
+    except UsageError:
+        return name
+    return f"{reference.registry}/{reference.repository}"
+
+
+def _date(created: Any) -> str:
+    """The date of an image in seconds and UTC."""
+    moment = moment_of(created) if isinstance(created, str) else None
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else _BEGINNING
+
+
+def _listed(settings: Settings, run_: Run) -> set[str]:
+    """The store paths that members of the layers lie in: every layer is read."""
+    with _opened(settings, run_) as source:
+        paths: dict[str, set[str]] = {
+            layer.key: _in_layer(layer, settings.image) for layer in source.layers()
+        }
+        image = source.images()[0] if isinstance(source, OpenedIndex) else source.image()
+        return {path for key in image.layers for path in paths[key]}
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings, run_: Run) -> Iterator[Opened]:
+    runtime, text = run_.runtime, settings.image
+    source = written_source(text, runtime.cwd)
+    request = SourceRequest(
+        environ=runtime.environ,
+        emit=runtime.emit,
+        image_in_archive=settings.image_in_archive or source.image,
+        platforms=tuple(platforms_of(settings.platforms)),
+        as_is=True,
+        now=runtime.now,
+    )
+    named = source.form or text.startswith((".", "/")) or (runtime.cwd / text).exists()
+    if source.place == "registry" or (source.place == "path" and not named):
+        remote = replace(request, remote=run_.registry_image(text))
+        with sources.opened(runtime.cwd, remote) as opened:
+            yield opened
+        return
+    place = run_.source_place(source)
+    with sources.opened(place.path, replace(request, shown=place.shown)) as opened:
+        yield opened
+
+
+def _in_layer(layer: Layer, what: str) -> set[str]:
+    found: set[str] = set()
+    try:
+        with layer.open() as reader, tarfile.open(fileobj=cast("Any", reader), mode="r|") as members:
+            for member in members:
+                found.add(store_path_of("/" + member.name.lstrip("./")))
+    except (tarfile.TarError, EOFError) as error:
+        raise NotAnImageError(
+            f"a layer of {what} can't be read: {error}", hint="push or write the image again: it is damaged"
+        ) from error
+    return found - {""}
