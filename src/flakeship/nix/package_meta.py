@@ -18,8 +18,10 @@ from flakeship.nix.installable import Installable
 
 _MARK: Final = "flakeship-meta: "
 _TRIES: Final = 8
-_PATIENCE: Final = 30.0
-"""Seconds for the first derivation and between two of them."""
+_BEGINNING: Final = 60.0
+"""Seconds until the first derivation is told: the flake itself is evaluated before."""
+_PATIENCE: Final = 20.0
+"""Seconds between two of them, after which the second look finds that nothing was told."""
 _LIMIT: Final = 120.0
 
 # A `throw` is caught by tryEval. An infinite recursion, an abort or a wrong type ends the whole evaluation: so each
@@ -53,7 +55,7 @@ _QUESTION: Final = """package: let
     output = name: text (value.${name}.outPath or "");
   in {
     inherit key;
-    outputs = map output (texts (value.outputs or [ ]));
+    outputs = map output (texts (value.outputs or [ "out" ]));
     pname = text (value.pname or "");
     version = text (value.version or "");
     licenses = texts (map (each: tried "" (license each)) (list (meta.license or [ ])));
@@ -197,6 +199,7 @@ def _evaluated(
     with nix.running("eval", *words, on_stderr=hearing, cwd=installable.cwd) as child:
 
         def end_when_silent() -> None:
+            hearing.heard.wait(min(_BEGINNING, left))
             while not over.wait(max(0.0, min(patience, deadline - time.monotonic()))):
                 if time.monotonic() >= deadline or not hearing.heard.is_set():
                     child.end()
@@ -210,4 +213,5 @@ def _evaluated(
             return child.wait() == 0 and answer.strip().isdigit()
         finally:
             over.set()
+            hearing.heard.set()
             watcher.join()

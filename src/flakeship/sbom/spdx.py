@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flakeship.sbom.license_ids import LICENSE_IDS
 from flakeship.sbom.model import Bill, Component, Origin
-from flakeship.sbom.written import clean, document, location
+from flakeship.sbom.written import address, clean, document, location
 
 _NAMESPACE: Final = "https://github.com/flakeship/flakeship/spdx/{}"
 _IMAGE: Final = "SPDXRef-image"
@@ -92,7 +92,8 @@ def _made_from(component: Component) -> Iterator[str]:
     for origin in component.origins:
         kind = "" if origin.flat else "NAR archive "
         digest = f" ({kind}{origin.algorithm}:{origin.digest})" if origin.digest else ""
-        yield f"fetched from {clean(' or '.join(origin.urls))}{digest}"
+        if urls := " or ".join(filter(None, map(address, origin.urls))):  # no password among them
+            yield f"fetched from {urls}{digest}"
     for patch in component.patches:
         yield f"patched by {clean(patch.name)}"
     if component.derivation:

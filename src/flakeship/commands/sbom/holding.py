@@ -72,10 +72,12 @@ def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
     paths = {path for layer in told for path in layer}
     if not paths:
         paths = _listed(asked, run_)
-    elif silent := sum(not layer.store_paths and layer.comment != _OURS for layer in image.layers):
+    elif silent := sum(
+        not layer.store_paths and not layer.comment.startswith(_OUTSIDE) for layer in image.layers
+    ):
         run_.emit(
             events.Notice(
-                f"{counted(silent, 'layer')} were not looked into: the history names store paths for other layers alone"
+                f"not looked into: {counted(silent, 'layer')} of which the history names no store path, as it does of others"
             )
         )
     if not paths:
@@ -92,8 +94,8 @@ def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
     )
 
 
-_OURS: Final = "links, user and folders"
-"""The history's comment of a layer that flakeship made of what lies outside the store."""
+_OUTSIDE: Final = ("links, user and folders", "store paths:")
+"""How the history's comment begins of a layer that flakeship, or dockerTools, made of what lies outside the store."""
 
 
 def _without_tag(name: str, digest: str) -> str:

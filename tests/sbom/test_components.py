@@ -1,0 +1,165 @@
+"""Names, purls, CPEs, hashes and licences: one row for each rule."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from license_expression import get_spdx_licensing
+
+from flakeship.nix.derivation_files import read_derivations
+from flakeship.nix.package_meta import PackageMeta
+from flakeship.sbom.components import Knowledge
+from flakeship.sbom.cpe import cpe_of
+from flakeship.sbom.identity import nix_purl, registry_purl, split_name
+from flakeship.sbom.license_ids import LICENSE_IDS
+from flakeship.sbom.origins import hex_digest
+from tests.sbom.knowing import bill, derivation, path_info, store_path
+from tests.sbom.validators import cyclonedx_of, spdx_of
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("hello-2.12", ("hello", "2.12")),
+        ("source", ("source", "")),
+        ("python3.11-flask-3.0", ("python3.11-flask", "3.0")),
+        ("gcc-13.2.0-lib", ("gcc", "13.2.0-lib")),
+        ("x-0-unstable-2024-01-02", ("x", "0-unstable-2024-01-02")),
+        ("-1", ("-1", "")),
+    ],
+)
+def test_a_version_begins_where_nix_says(name: str, parts: tuple[str, str]) -> None:
+    assert split_name(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("url", "version", "purl"),
+    [
+        ("https://crates.io/api/v1/crates/ripgrep/14.1.0/download", "14.1.0", "pkg:cargo/ripgrep@14.1.0"),
+        ("https://static.crates.io/crates/ripgrep/ripgrep-14.1.0.crate", "14.1.0", "pkg:cargo/ripgrep@14.1.0"),
+        ("mirror://pypi/F/Flask_Cors/Flask_Cors-3.0.tar.gz", "3.0", "pkg:pypi/flask-cors@3.0"),
+        ("https://files.pythonhosted.org/packages/ab/cd/flask-3.0-py3-none-any.whl", "3.0", "pkg:pypi/flask@3.0"),
+        ("https://registry.npmjs.org/@types/node/-/node-20.1.0.tgz", "20.1.0", "pkg:npm/%40types/node@20.1.0"),
+        ("https://rubygems.org/gems/rack-2.2.8.gem", "2.2.8", "pkg:gem/rack@2.2.8"),
+        ("mirror://hackage/aeson-2.1/aeson-2.1.tar.gz", "2.1", "pkg:hackage/aeson@2.1"),
+        ("mirror://cpan/authors/id/G/GA/GAAS/URI-5.21.tar.gz", "5.21", "pkg:cpan/GAAS/URI@5.21"),
+        ("https://crates.io/api/v1/crates/ripgrep/14.1.0/download", "14.1.1", ""),
+        ("https://example.org/crates/ripgrep/ripgrep-14.1.0.crate", "14.1.0", ""),
+        ("https://github.com/pallets/flask/archive/3.0.tar.gz", "3.0", ""),
+        ("mirror://pypi/F/Flask/Flask-3.0.tar.gz", "", ""),
+    ],
+)
+def test_a_registry_is_named_only_where_the_source_proves_it(url: str, version: str, purl: str) -> None:
+    assert registry_purl(url, version) == purl
+
+
+def test_a_purl_is_quoted() -> None:
+    assert nix_purl("gtk+", "3.0+b 1") == "pkg:nix/gtk%2B@3.0%2Bb%201"
+    assert nix_purl("source", "") == "pkg:nix/source"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "stated", "cpe"),
+    [
+        ("glibc", "2.40-66", "", "known cpe:2.3:a:gnu:glibc:2.40:*:*:*:*:*:*:*"),
+        ("openssh", "9.9p2", "", "known cpe:2.3:a:openbsd:openssh:9.9:p2:*:*:*:*:*:*"),
+        ("gtk+", "3.24", "", r"guessed cpe:2.3:a:gtk\+:gtk\+:3.24:*:*:*:*:*:*:*"),
+        ("x", "1", "cpe:2.3:a:y:x:1:*:*:*:*:*:*:*", "stated cpe:2.3:a:y:x:1:*:*:*:*:*:*:*"),
+        ("x", "1", "cpe:/a:y:x", "guessed cpe:2.3:a:x:x:1:*:*:*:*:*:*:*"),
+        ("x", "", "", ""),
+        ("x", "0-unstable-2024-01-02", "", ""),
+        ("x y", "1", "", ""),
+    ],
+)
+def test_a_cpe_says_who_vouches_for_it(name: str, version: str, stated: str, cpe: str) -> None:
+    found = cpe_of(name, version, stated)
+    assert (f"{found.certainty} {found.text}" if found else "") == cpe
+
+
+@pytest.mark.parametrize(
+    ("stated", "algorithm"),
+    [
+        ("sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", ""),
+        ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "sha256"),
+        ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "sha256"),
+        ("0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73", "sha256"),
+        ("sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73", ""),
+    ],
+)
+def test_a_hash_is_read_however_nix_spells_it(stated: str, algorithm: str) -> None:
+    expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert hex_digest(stated, algorithm) == ("sha256", expected)
+
+
+@pytest.mark.parametrize("stated", ["", "sha256-???", "sha512-47DE", "sha3-abc", "zz"])
+def test_what_is_no_hash_is_left_out(stated: str) -> None:
+    assert hex_digest(stated) == ("", "")
+
+
+def test_the_identifiers_are_those_of_the_validators() -> None:
+    licensing = get_spdx_licensing()
+    assert [name for name in LICENSE_IDS if licensing.validate(name).errors] == []
+    assert {"MIT", "Apache-2.0", "GPL-3.0-or-later", "GPL-2.0"} <= LICENSE_IDS
+
+
+def test_a_licence_that_is_none_keeps_the_documents_valid() -> None:
+    path = store_path("x-1")
+    names = ("MIT", "unfree", "my licence", "my-licence", "MIT OR Apache-2.0")
+    one = bill(Knowledge({path: path_info(path)}, {}, {path: PackageMeta("", (path,), licenses=names)}))
+    (component,) = cyclonedx_of(one)["components"]
+    assert component["licenses"] == [{"license": {"id": "MIT"}}, *({"license": {"name": each}} for each in names[1:])]
+    document = spdx_of(one)
+    declared = document["packages"][1]["licenseDeclared"].split(" AND ")
+    assert declared[:2] == ["MIT", "LicenseRef-unfree"]
+    assert len(set(declared)) == len(document["hasExtractedLicensingInfos"]) + 1 == 5
+
+
+def test_a_circle_of_components_is_reached_from_the_image() -> None:
+    one, two, far = (store_path(name) for name in ("one-1", "two-1", "far-1"))
+    known = Knowledge({one: path_info(one, two), two: path_info(two, one, far), far: path_info(far)})
+    nodes = {node["ref"]: node["dependsOn"] for node in cyclonedx_of(bill(known))["dependencies"]}
+    assert len(nodes["image"]) == 1
+    assert sorted(map(len, nodes.values())) == [0, 1, 1, 2]
+
+
+def test_a_password_in_an_address_is_told_nobody() -> None:
+    source = derivation("x.src", {"out": store_path("x.src")}, url="https://me:secret@h.example/x", outputHash="x")
+    path = store_path("x-1")
+    made = derivation("x-1", {"out": path}, (source.path,), src=source.outputs["out"])
+    known = Knowledge({path: path_info(path, deriver=made.path)}, {each.path: each for each in (source, made)})
+    assert "secret" not in json.dumps([cyclonedx_of(bill(known)), spdx_of(bill(known))])
+
+
+OLD: dict[str, Any] = {
+    "outputs": {"out": {"path": "/nix/store/x-a-1"}},
+    "inputDrvs": {"/nix/store/y-b.drv": ["out"]},
+    "env": {"pname": "a", "buildCommand": "long"},
+}
+STRUCTURED = {**OLD, "env": {"__json": json.dumps({"pname": "a"})}}
+NEW = {
+    "outputs": {"out": {"path": "x-a-1"}},
+    "inputs": {"drvs": {"y-b.drv": {"outputs": ["out"]}}, "srcs": []},
+    "env": {},
+    "structuredAttrs": {"pname": "a"},
+    "name": "a-1",
+}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"/nix/store/z-a-1.drv": OLD},
+        {"/nix/store/z-a-1.drv": STRUCTURED},
+        {"derivations": {"z-a-1.drv": NEW}, "version": 4},
+        {"/nix/store/z-a-1.drv": OLD, "/nix/store/w.drv": {"odd": 1}},
+    ],
+)
+def test_derivations_are_read_in_the_forms_of_all_versions(document: Any) -> None:
+    (found,) = read_derivations(document)
+    assert found.path == "/nix/store/z-a-1.drv"
+    assert found.outputs == {"out": "/nix/store/x-a-1"}
+    assert found.inputs == ("/nix/store/y-b.drv",)
+    assert found.text("pname") == "a"
+    assert "buildCommand" not in found.attributes

@@ -1,0 +1,31 @@
+"""Documents of any image are valid, the same each time, and have every store path of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+
+from flakeship.sbom.components import Knowledge
+from flakeship.sbom.formats import FORMATS, written_as
+from tests.sbom.knowing import ODD, bill, knowledge
+from tests.sbom.validators import cyclonedx_of, spdx_of
+
+
+@pytest.mark.slow
+@given(knowledge(), ODD)
+def test_documents_of_any_image_are_valid_and_whole(made: tuple[Knowledge, list[str]], name: str) -> None:
+    known, paths = made
+    one = bill(known, *paths, name=name)
+    listed = [
+        fact["value"]
+        for component in cyclonedx_of(one)["components"]
+        for fact in component["properties"]
+        if fact["name"] == "nix:output-path"
+    ]
+    assert sorted(listed) == sorted(set(paths))
+    text = json.dumps(spdx_of(one))
+    assert all(path in text for path in paths)
+    for form in FORMATS:
+        assert written_as(bill(known, *reversed(paths), name=name), form) == written_as(one, form)
