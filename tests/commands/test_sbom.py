@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import subprocess
 import uuid
@@ -94,15 +93,21 @@ def test_what_an_attribute_holds_and_says_of_itself(flake: Path, printed: Print)
     ]
     (patch,) = app["pedigree"]["patches"]
     assert patch["resolves"] == [{"type": "security", "id": "CVE-2024-1234"}]
-    outputs = {text.partition(": ")[2] for text in facts(app, "nix:output-name")}
+    outputs = {text.split()[1] for text in facts(app, "nix:output")}
     assert outputs == {"doc", "out"}, "both outputs are one component"
-    assert {name: facts(each, "flakeship:cpe") for name, each in found.items() if name in {"openssl", "zlib", "endless"}} == {
+    assert {
+        name: facts(each, "flakeship:cpe")
+        for name, each in found.items()
+        if name in {"openssl", "zlib", "endless"}
+    } == {
         "openssl": ["stated"],
         "zlib": ["known"],
         "endless": ["guessed"],
     }
     assert facts(found["openssl"], "nix:source-purl") == ["pkg:github/openssl/openssl@3.0.8"]
-    assert found["zlib"]["licenses"] == [{"license": {"id": "Zlib"}}], "what lies behind a meta that throws is told"
+    assert found["zlib"]["licenses"] == [{"license": {"id": "Zlib"}}], (
+        "what lies behind a meta that throws is told"
+    )
     assert "licenses" not in found["broken"]
     nodes = {node["ref"]: node["dependsOn"] for node in document["dependencies"]}
     assert nodes["image"] == [app["bom-ref"]]
@@ -110,7 +115,9 @@ def test_what_an_attribute_holds_and_says_of_itself(flake: Path, printed: Print)
     (warned,) = [each for each in told if isinstance(each, events.Warned)]
     assert "endless-0.2" in warned.text
     assert printed(f"path:{flake}#app")[0] == text, "there is no clock in it"
-    assert {each["name"] for each in valid_spdx(printed(f"path:{flake}#app", format="spdx")[0])["packages"]} >= {*found}
+    assert {
+        each["name"] for each in valid_spdx(printed(f"path:{flake}#app", format="spdx")[0])["packages"]
+    } >= {*found}
 
 
 def test_a_package_by_its_path_has_all_but_its_meta(flake: Path, printed: Print, tmp_path: Path) -> None:
@@ -142,7 +149,11 @@ def test_an_evaluation_that_is_cut_short_says_so(flake: Path, nix: Nix) -> None:
     ("image", "kind", "words"),
     [
         ("{flake}#unbuilt", BuildError, "is not built, so nobody knows what is in it"),
-        ("/nix/store/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a-gone-1", UsageError, "is not in the store of this machine"),
+        (
+            "/nix/store/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a-gone-1",
+            UsageError,
+            "is not in the store of this machine",
+        ),
         ("./gone", UsageError, "there is nothing at"),
         ("", UsageError, "`sbom` needs an image or a package"),
         ("./layout", UsageError, "holds 2 images, for linux/amd64, linux/arm64, and an SBOM is of one"),
@@ -150,7 +161,7 @@ def test_an_evaluation_that_is_cut_short_says_so(flake: Path, nix: Nix) -> None:
     ],
 )
 def test_what_has_no_sbom(
-    image: str, kind: type[Error], words: str, flake: Path, printed: Print, tmp_path: Path
+    image: str, kind: type[Error], words: str, flake: Path, printed: Print, *, tmp_path: Path
 ) -> None:
     two, foreign = Layout(), Layout()
     two.listing(two.index_of(two.image("a", platform=AMD64), two.image("b", platform=ARM64)))

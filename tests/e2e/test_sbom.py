@@ -33,10 +33,21 @@ def test_one_image_has_one_sbom(tmp_path: Path, registry: Registry) -> None:
     archives.write_all(tmp_path / "in")
     name = f"{registry.host}/{registry.new_repository()}"
     flakeship(
-        tmp_path, "publish", "--source", "in/layered.tar", "-t", f"{name}:1", "-t", f"{name}:2", "--to", "oci:here"
+        tmp_path,
+        "publish",
+        "--source",
+        "in/layered.tar",
+        "-t",
+        f"{name}:1",
+        "-t",
+        f"{name}:2",
+        "--to",
+        "oci:here",
     )
     before = len(registry.accesses())
-    one, other, here = (flakeship(tmp_path, "sbom", place) for place in (f"{name}:1", f"{name}:2", "oci:here"))
+    one, other, here = (
+        flakeship(tmp_path, "sbom", place) for place in (f"{name}:1", f"{name}:2", "oci:here")
+    )
     assert one == other
     document, local = valid_cyclonedx(one), valid_cyclonedx(here)
     assert document["components"] == local["components"]

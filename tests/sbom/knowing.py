@@ -42,10 +42,19 @@ def bill(known: Knowledge, *more: str, name: str = "app") -> Bill:
 
 
 ODD = st.text(max_size=20)
-TEXTS = st.one_of(st.just(""), ODD, st.sampled_from(["hello", "gtk+3", "2.40-66", "9.9p2", "1.0 beta", "0-unstable-2024-01-02"]))
+TEXTS = st.one_of(
+    st.just(""),
+    ODD,
+    st.sampled_from(["hello", "gtk+3", "2.40-66", "9.9p2", "1.0 beta", "0-unstable-2024-01-02"]),
+)
 NAMES = st.from_regex(r"[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]{0,20}", fullmatch=True)
 LICENCES = st.lists(
-    st.one_of(ODD, st.sampled_from(["MIT", "GPL-2.0", "GPL-3.0-or-later", "unfree", "a b", "a-b", "mit", "MIT OR Apache-2.0"])),
+    st.one_of(
+        ODD,
+        st.sampled_from(
+            ["MIT", "GPL-2.0", "GPL-3.0-or-later", "unfree", "a b", "a-b", "mit", "MIT OR Apache-2.0"]
+        ),
+    ),
     max_size=3,
 ).map(tuple)
 URLS = st.one_of(
@@ -73,11 +82,15 @@ def knowledge(draw: st.DrawFn) -> tuple[Knowledge, list[str]]:
     """Up to eight paths, some of one derivation, some of which nothing is known."""
     names = draw(st.lists(NAMES, min_size=1, max_size=8))
     paths = [store_path(name, str(place)) for place, name in enumerate(names)]
-    infos, derivations, metas = {}, {}, {}
+    infos: dict[str, PathInfo] = {}
+    derivations: dict[str, DerivationFile] = {}
+    metas: dict[str, PackageMeta] = {}
     for place, (name, path) in enumerate(zip(names, paths, strict=True)):
         if not draw(st.booleans()):
             continue
-        source = derivation(f"{name}.src", {"out": store_path(f"{name}.src")}, url=draw(URLS), outputHash=HASH)
+        source = derivation(
+            f"{name}.src", {"out": store_path(f"{name}.src")}, url=draw(URLS), outputHash=HASH
+        )
         made = derivation(
             f"{name}{place // 2}",
             {"out": path},

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from license_expression import get_spdx_licensing
+from license_expression import get_spdx_licensing  # type: ignore[import-untyped]
 
 from flakeship.nix.derivation_files import read_derivations
 from flakeship.nix.package_meta import PackageMeta
@@ -38,10 +38,22 @@ def test_a_version_begins_where_nix_says(name: str, parts: tuple[str, str]) -> N
     ("url", "version", "purl"),
     [
         ("https://crates.io/api/v1/crates/ripgrep/14.1.0/download", "14.1.0", "pkg:cargo/ripgrep@14.1.0"),
-        ("https://static.crates.io/crates/ripgrep/ripgrep-14.1.0.crate", "14.1.0", "pkg:cargo/ripgrep@14.1.0"),
+        (
+            "https://static.crates.io/crates/ripgrep/ripgrep-14.1.0.crate",
+            "14.1.0",
+            "pkg:cargo/ripgrep@14.1.0",
+        ),
         ("mirror://pypi/F/Flask_Cors/Flask_Cors-3.0.tar.gz", "3.0", "pkg:pypi/flask-cors@3.0"),
-        ("https://files.pythonhosted.org/packages/ab/cd/flask-3.0-py3-none-any.whl", "3.0", "pkg:pypi/flask@3.0"),
-        ("https://registry.npmjs.org/@types/node/-/node-20.1.0.tgz", "20.1.0", "pkg:npm/%40types/node@20.1.0"),
+        (
+            "https://files.pythonhosted.org/packages/ab/cd/flask-3.0-py3-none-any.whl",
+            "3.0",
+            "pkg:pypi/flask@3.0",
+        ),
+        (
+            "https://registry.npmjs.org/@types/node/-/node-20.1.0.tgz",
+            "20.1.0",
+            "pkg:npm/%40types/node@20.1.0",
+        ),
         ("https://rubygems.org/gems/rack-2.2.8.gem", "2.2.8", "pkg:gem/rack@2.2.8"),
         ("mirror://hackage/aeson-2.1/aeson-2.1.tar.gz", "2.1", "pkg:hackage/aeson@2.1"),
         ("mirror://cpan/authors/id/G/GA/GAAS/URI-5.21.tar.gz", "5.21", "pkg:cpan/GAAS/URI@5.21"),
@@ -109,7 +121,10 @@ def test_a_licence_that_is_none_keeps_the_documents_valid() -> None:
     names = ("MIT", "unfree", "my licence", "my-licence", "MIT OR Apache-2.0")
     one = bill(Knowledge({path: path_info(path)}, {}, {path: PackageMeta("", (path,), licenses=names)}))
     (component,) = cyclonedx_of(one)["components"]
-    assert component["licenses"] == [{"license": {"id": "MIT"}}, *({"license": {"name": each}} for each in names[1:])]
+    assert component["licenses"] == [
+        {"license": {"id": "MIT"}},
+        *({"license": {"name": each}} for each in names[1:]),
+    ]
     document = spdx_of(one)
     declared = document["packages"][1]["licenseDeclared"].split(" AND ")
     assert declared[:2] == ["MIT", "LicenseRef-unfree"]
@@ -125,24 +140,30 @@ def test_a_circle_of_components_is_reached_from_the_image() -> None:
 
 
 def test_a_password_in_an_address_is_told_nobody() -> None:
-    source = derivation("x.src", {"out": store_path("x.src")}, url="https://me:secret@h.example/x", outputHash="x")
+    source = derivation(
+        "x.src", {"out": store_path("x.src")}, url="https://me:secret@h.example/x", outputHash="x"
+    )
     path = store_path("x-1")
     made = derivation("x-1", {"out": path}, (source.path,), src=source.outputs["out"])
-    known = Knowledge({path: path_info(path, deriver=made.path)}, {each.path: each for each in (source, made)})
+    known = Knowledge(
+        {path: path_info(path, deriver=made.path)}, {each.path: each for each in (source, made)}
+    )
     assert "secret" not in json.dumps([cyclonedx_of(bill(known)), spdx_of(bill(known))])
 
 
+FETCHER = store_path("b.drv")
+SOURCE = store_path("b")
 OLD: dict[str, Any] = {
     "outputs": {"out": {"path": "/nix/store/x-a-1"}},
-    "inputDrvs": {"/nix/store/y-b.drv": ["out"]},
-    "env": {"pname": "a", "buildCommand": "long"},
+    "inputDrvs": {FETCHER: ["out"], store_path("c.drv"): ["out"]},
+    "env": {"pname": "a", "src": SOURCE, "buildCommand": "long"},
 }
-STRUCTURED = {**OLD, "env": {"__json": json.dumps({"pname": "a"})}}
+STRUCTURED = {**OLD, "env": {"__json": json.dumps({"pname": "a", "src": SOURCE})}}
 NEW = {
     "outputs": {"out": {"path": "x-a-1"}},
-    "inputs": {"drvs": {"y-b.drv": {"outputs": ["out"]}}, "srcs": []},
+    "inputs": {"drvs": {FETCHER.rpartition("/")[2]: {"outputs": ["out"]}}, "srcs": []},
     "env": {},
-    "structuredAttrs": {"pname": "a"},
+    "structuredAttrs": {"pname": "a", "src": SOURCE},
     "name": "a-1",
 }
 
@@ -160,6 +181,6 @@ def test_derivations_are_read_in_the_forms_of_all_versions(document: Any) -> Non
     (found,) = read_derivations(document)
     assert found.path == "/nix/store/z-a-1.drv"
     assert found.outputs == {"out": "/nix/store/x-a-1"}
-    assert found.inputs == ("/nix/store/y-b.drv",)
+    assert found.fetchers == (FETCHER,)
     assert found.text("pname") == "a"
     assert "buildCommand" not in found.attributes

@@ -43,6 +43,6 @@ def spdx_of(bill: Bill) -> dict[str, Any]:
 
 def valid_spdx(text: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(text)
-    faults = validate_full_spdx_document(JsonLikeDictParser().parse(document))
+    faults = validate_full_spdx_document(JsonLikeDictParser().parse(document))  # type: ignore[no-untyped-call]
     assert not faults, [fault.validation_message for fault in faults]
     return document

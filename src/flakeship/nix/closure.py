@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -81,5 +82,8 @@ def _entries(document: Any, *, valid_only: bool = False) -> Iterator[PathInfo]:
             raise BuildError(
                 f"{path} is not in the store", hint="build it first, or let Nix copy it from a cache"
             )
-        references = tuple(sorted(set(entry["references"]) - {path}))
-        yield PathInfo(path, entry["narHash"], entry["narSize"], references, entry.get("deriver") or "")
+        # Every path is named by many: each has one text
+        references = tuple(sorted(sys.intern(each) for each in set(entry["references"]) - {path}))
+        yield PathInfo(
+            sys.intern(path), entry["narHash"], entry["narSize"], references, entry.get("deriver") or ""
+        )

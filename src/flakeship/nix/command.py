@@ -165,9 +165,7 @@ class Nix:
         """Start `nix VERB`, calling `on_stderr` with each line; it is ended with the block, or before."""
         argv = self.argv(verb, *arguments)
         self.emit(Command(argv))
-        with process.running(
-            argv, environ=self._environ_of(verb), cwd=cwd, on_stderr=on_stderr
-        ) as child:
+        with process.running(argv, environ=self._environ_of(verb), cwd=cwd, on_stderr=on_stderr) as child:
             yield child
 
     def stream(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import BuildError
 from flakeship.nix.command import Nix
-from flakeship.store_paths import STORE
+from flakeship.store_paths import STORE, name_of, name_of_derivation, store_path_of
 
 _BATCH: Final = 200
 """Derivations in one call: each has 5 to 100 KB of JSON, and its path 80 bytes of a command line."""
@@ -28,12 +28,13 @@ _KEPT: Final = frozenset(
 class DerivationFile:
     """A derivation as it lies in the store. `outputs` are store paths by name, empty where only a build can tell them.
 
+    `fetchers` are the derivations among its inputs that are called like its sources and patches, and may have fetched them.
     `attributes` holds those of its environment, or of its structured attributes, that say what it is made from.
     """
 
     path: str
     outputs: Mapping[str, str]
-    inputs: tuple[str, ...]
+    fetchers: tuple[str, ...]
     attributes: Mapping[str, Any]
 
     def text(self, name: str) -> str:
@@ -46,6 +47,11 @@ class DerivationFile:
         value = self.attributes.get(name, "")
         words = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
         return tuple(word for word in words if isinstance(word, str) and word)
+
+    def named(self, *names: str) -> Iterator[str]:
+        """Yield the store paths that attributes name, each as often as they do; without names those of all sources and patches."""
+        for name in names or ("src", "srcs", "patches"):
+            yield from filter(None, map(store_path_of, self.texts(name)))
 
 
 def derivation_files(nix: Nix, paths: Iterable[str]) -> dict[str, DerivationFile]:
@@ -85,13 +91,14 @@ def read_derivations(document: Any) -> Iterator[DerivationFile]:
 def _read(path: str, entry: Mapping[str, Any]) -> DerivationFile:
     environ = entry.get("env") or {}
     structured = entry.get("structuredAttrs") or json.loads(environ.get("__json") or "{}")
-    attributes = {
-        name: value for name, value in {**environ, **structured}.items() if name in _KEPT and value
-    }
+    attributes = {name: value for name, value in {**environ, **structured}.items() if name in _KEPT and value}
     attributes.setdefault("name", entry.get("name") or "")
     outputs = {name: _whole(output.get("path") or "") for name, output in entry["outputs"].items()}
     inputs = (entry["inputDrvs"] if "inputDrvs" in entry else entry["inputs"]["drvs"]).keys()
-    return DerivationFile(path, outputs, tuple(sorted(map(_whole, inputs))), attributes)
+    made = DerivationFile(path, outputs, (), attributes)
+    wanted = {name_of(path) for path in made.named()}
+    fetchers = (whole for each in inputs if name_of_derivation(whole := _whole(each)) in wanted)
+    return replace(made, fetchers=tuple(sorted(fetchers)))
 
 
 def _whole(path: str) -> str:

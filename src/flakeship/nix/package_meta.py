@@ -130,7 +130,8 @@ def package_meta(
     end = clock() + limit
     for _ in range(_TRIES):
         hearing = _Hearing(known)
-        ended_well = _evaluated(nix, installable, _question(silent, closed), hearing, patience, end - clock())
+        question, left = _question(silent, closed), end - clock()
+        ended_well = _evaluated(nix, installable, question, hearing, patience=patience, left=left)
         if ended_well:
             return FoundMeta(_by_path(known), tuple(dict.fromkeys([*silent, *closed])))
         kind, _, key = hearing.last.partition(" ")
@@ -191,7 +192,7 @@ def read_meta(answer: Mapping[str, Any]) -> PackageMeta:
 
 
 def _evaluated(
-    nix: Nix, installable: Installable, question: str, hearing: _Hearing, patience: float, left: float
+    nix: Nix, installable: Installable, question: str, hearing: _Hearing, *, patience: float, left: float
 ) -> bool:
     """Evaluate once; False where Nix failed, or was ended because it told nothing for too long."""
     words = ("--json", "--apply", question, *installable.options, "--", installable.target)

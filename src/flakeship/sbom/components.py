@@ -47,7 +47,8 @@ def bill_of(
         groups[known.deriver(path) or path].append(path)
     ref_of = {path: name_in_store(group[0]) for group in groups.values() for path in group}
     components = tuple(
-        _component(group, key, known, ref_of) for key, group in sorted(groups.items(), key=lambda item: item[1])
+        _component(group, key, known, ref_of)
+        for key, group in sorted(groups.items(), key=lambda item: item[1])
     )
     roots = _roots({component.ref: component.depends_on for component in components})
     derived = [known.deriver(path) for path in everything]
@@ -91,9 +92,7 @@ def name_in_store(path: str) -> str:
     return path.removeprefix(STORE)
 
 
-def _component(
-    group: Sequence[str], key: str, known: Knowledge, ref_of: Mapping[str, str]
-) -> Component:
+def _component(group: Sequence[str], key: str, known: Knowledge, ref_of: Mapping[str, str]) -> Component:
     derivation = known.derivations.get(key)
     meta = next((known.meta[path] for path in group if path in known.meta), PackageMeta())
     name, version = map(clean, _name_and_version(group[0], key, derivation, meta))

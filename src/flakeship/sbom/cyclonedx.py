@@ -26,15 +26,19 @@ def cyclonedx(bill: Bill) -> str:
             "specVersion": "1.6",
             "version": 1,
             "metadata": _metadata(bill),
-            "components": [_component(each) for each in bill.components],
-            "dependencies": [
-                {"ref": _IMAGE, "dependsOn": list(bill.roots)},
-                *({"ref": each.ref, "dependsOn": list(each.depends_on)} for each in bill.components),
-            ],
+            "components": map(_component, bill.components),
+            "dependencies": _dependencies(bill),
         },
         "serialNumber",
         "urn:uuid:{}",
     )
+
+
+def _dependencies(bill: Bill) -> Iterator[dict[str, Any]]:
+    """Each component has a node, also one that needs nothing."""
+    yield {"ref": _IMAGE, "dependsOn": list(bill.roots)}
+    for each in bill.components:
+        yield {"ref": each.ref, "dependsOn": list(each.depends_on)}
 
 
 def _metadata(bill: Bill) -> dict[str, Any]:
@@ -106,14 +110,9 @@ def _fetched(origin: Origin, url: str) -> dict[str, Any]:
 
 def _facts(component: Component) -> Iterator[tuple[str, str]]:
     for output in component.outputs:
-        yield "nix:output-path", output.path
-        name = output.path.removeprefix("/nix/store/")
-        if output.name:
-            yield "nix:output-name", f"{name}: {output.name}"
-        if output.nar_hash:
-            yield "nix:nar-hash", f"{name}: {output.nar_hash}"
-        if output.nar_size is not None:
-            yield "nix:nar-size", f"{name}: {output.nar_size}"
+        size = "" if output.nar_size is None else str(output.nar_size)
+        known = (output.path, output.name or "-", output.nar_hash, size)
+        yield "nix:output", " ".join(filter(None, known))
     yield "nix:derivation", component.derivation
     yield "nix:position", clean(component.position)
     yield "nix:source-purl", clean(component.source_purl)

@@ -67,7 +67,9 @@ _CRATE: Final = r"^/crates/(?P<name>[A-Za-z0-9_-]+)/(?P=name)-(?P<version>[^/]+)
 _NPM: Final = r"^/(?:(?P<space>@[^/]+)/)?(?P<name>[^/@]+)/-/(?P=name)-(?P<version>[^/]+)\.tgz$"
 _GEM: Final = r"^/(?:gems|downloads)/(?P<name>[A-Za-z0-9._-]+?)-(?P<version>[0-9][A-Za-z0-9.]*)\.gem$"
 _HACKAGE: Final = r"/(?P<name>[A-Za-z0-9-]+)-(?P<version>[0-9.]+)/(?P=name)-(?P=version)\.tar\.gz$"
-_CPAN: Final = rf"/id/./../(?P<space>[A-Z0-9-]+)/(?:.*/)?(?P<name>[A-Za-z0-9_-]+)-(?P<version>v?[0-9][0-9._]*){_END}"
+_CPAN: Final = (
+    rf"/id/./../(?P<space>[A-Z0-9-]+)/(?:.*/)?(?P<name>[A-Za-z0-9_-]+)-(?P<version>v?[0-9][0-9._]*){_END}"
+)
 
 _HOSTS: Final = {
     "files.pythonhosted.org": ("pypi", _WHEEL_OR_SDIST),

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from flakeship.nix.derivation_files import DerivationFile
 from flakeship.sbom.model import Origin, Patch
-from flakeship.store_paths import name_of, name_of_derivation, store_path_of
+from flakeship.store_paths import name_of, store_path_of
 
 _LENGTHS: Final = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 _LETTERS: Final = "0123456789abcdfghijklmnpqrsvwxyz"
-
-
-def fetched_for(derivation: DerivationFile) -> Iterator[str]:
-    """Yield the paths of derivations that may have fetched what this one names; more may be named so than have."""
-    wanted = {name_of(path) for path in _named(derivation)}
-    yield from (path for path in derivation.inputs if name_of_derivation(path) in wanted)
 
 
 def origins_of(derivation: DerivationFile, known: Mapping[str, DerivationFile]) -> tuple[Origin, ...]:
@@ -26,7 +20,7 @@ def origins_of(derivation: DerivationFile, known: Mapping[str, DerivationFile]) 
     if own := _origin(derivation):
         return (own,)
     fetched = _fetched(derivation, known)
-    found = (fetched.get(path) for path in _paths(derivation, "src", "srcs"))
+    found = (fetched.get(path) for path in derivation.named("src", "srcs"))
     return tuple(dict.fromkeys(origin for each in found if each and (origin := _origin(each))))
 
 
@@ -42,21 +36,9 @@ def patches_of(derivation: DerivationFile, known: Mapping[str, DerivationFile]) 
     return tuple(dict.fromkeys(found))
 
 
-def _named(derivation: DerivationFile) -> Iterator[str]:
-    return _paths(derivation, "src", "srcs", "patches")
-
-
-def _paths(derivation: DerivationFile, *names: str) -> Iterator[str]:
-    yield from (
-        path for name in names for text in derivation.texts(name) if (path := store_path_of(text))
-    )
-
-
-def _fetched(
-    derivation: DerivationFile, known: Mapping[str, DerivationFile]
-) -> dict[str, DerivationFile]:
+def _fetched(derivation: DerivationFile, known: Mapping[str, DerivationFile]) -> dict[str, DerivationFile]:
     """The derivations that fetched what this one names, by the store path of what they fetched."""
-    there = (known[path] for path in fetched_for(derivation) if path in known)
+    there = (known[path] for path in derivation.fetchers if path in known)
     return {output: each for each in there for output in each.outputs.values() if output}
 
 
@@ -109,8 +91,3 @@ def _of_base32(text: str, length: int) -> bytes | None:
     for letter in text:
         number = number << 5 | _LETTERS.index(letter)
     return number.to_bytes(length, "little") if number < 1 << 8 * length else None
-
-
-def all_fetched_for(derivations: Iterable[DerivationFile]) -> frozenset[str]:
-    """The paths of all derivations that may have fetched what these name."""
-    return frozenset(path for each in derivations for path in fetched_for(each))

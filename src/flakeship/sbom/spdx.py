@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -29,12 +30,16 @@ def spdx(bill: Bill) -> str:
             "creators": [f"Tool: flakeship-{bill.maker}"],
             "comment": _tiers(bill),
         },
-        "packages": [_image(bill), *map(_package, bill.components)],
-        "relationships": list(_relationships(bill)),
+        "packages": itertools.chain([_image(bill)], map(_package, bill.components)),
+        "relationships": _relationships(bill),
     }
     if named:
         body["hasExtractedLicensingInfos"] = [
-            {"licenseId": ref, "name": clean(name), "extractedText": f"The package calls its licence {clean(name)!r}."}
+            {
+                "licenseId": ref,
+                "name": clean(name),
+                "extractedText": f"The package calls its licence {clean(name)!r}.",
+            }
             for ref, name in sorted((ref, name) for name, ref in named.items())
         ]
     return document(body, "documentNamespace", _NAMESPACE)
@@ -159,5 +164,5 @@ def _relationship(one: str, kind: str, other: str) -> dict[str, str]:
 
 
 def _ref(name: str) -> str:
-    """Names of the store begin with a hash of their own, so that they stay different."""
-    return f"SPDXRef-{re.sub(r'[^A-Za-z0-9.-]', '-', name)}"
+    """The hash that a name in the store begins with, in base 32: 20,000 packages have 150,000 relationships."""
+    return f"SPDXRef-{name[:32]}"

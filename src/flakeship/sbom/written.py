@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+_AT_ONCE: Final = 1000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _OF_ADDRESSES: Final = "!#$&'()*+,/:;=?@[]~%"
 _ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -51,12 +53,33 @@ def location(text: str) -> str:
 
 
 def document(body: Mapping[str, Any], identity: str, spelled: str) -> str:
-    """Return a document as JSON, with a member `identity` that is made of all others: equal contents, equal bytes.
+    """Return a document as compact JSON, with a member `identity` that is made of all others: equal contents, equal bytes.
 
-    `spelled` is how it is written, with `{}` in the place of a UUID.
+    A member that is an iterator becomes an array, one element after the other: 20,000 components are never all in memory
+    as objects. `spelled` is how the identity is written, with `{}` in the place of a UUID.
     """
     # docs/decisions.md#an-sbom-has-no-clock
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    number = uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=5)
-    member = json.dumps({identity: spelled.format(number)}, separators=(",", ":"))
-    return f"{text[:-1]},{member[1:]}"
+    pieces: list[str] = []
+    digest = hashlib.sha256()
+    members = _members(body)
+    while few := "".join(itertools.islice(members, _AT_ONCE)):
+        pieces.append(few)
+        digest.update(few.encode())
+    number = uuid.UUID(bytes=digest.digest()[:16], version=5)
+    return f"{{{''.join(pieces)}{_dumped(identity)}:{_dumped(spelled.format(number))}}}"
+
+
+def _members(body: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in body.items():
+        if not isinstance(value, Iterator):
+            yield f"{_dumped(name)}:{_dumped(value)},"
+            continue
+        yield f"{_dumped(name)}:["
+        before = ""
+        for each in value:
+            yield before + _dumped(each)
+            before = ","
+        yield "],"
+
+
+_dumped: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -1,13 +1,14 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a completion -d 'Print what completes command lines in a shell'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a sbom -d 'Print an SBOM: the packages in an image, their licences and sources, for scanners'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from, where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The attribute of `file` to build' -x
@@ -173,7 +174,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l dry-run -d 'Build
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l lint -d 'Check the image for what images from Nix commonly lack (CA bundle, /tmp, passwd)' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l metadata-file -d 'The file to write the result to, as JSON' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
-complete -c flakeship -n '__fish_seen_subcommand_from plan' -l format -d 'How to print the plan' -x -a 'json github gitlab'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l format -d 'How to print it' -x -a 'json github gitlab cyclonedx spdx'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l entrypoint -d 'The program to run' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l cmd -d 'The arguments of the entrypoint, written like `entrypoint`' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l env -d 'Environment variables' -x
@@ -304,6 +305,20 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l debug-shell -d 
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from completion' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l image-in-archive -d 'The image to take from an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l platforms -d 'The platforms to build an attribute for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l registry -d 'The registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l username -d 'The user name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l password-file -d 'The password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l password-stdin -d 'The password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l github-token-file -d 'The token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l authfile -d 'A file with credentials, in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l plain-http -d 'Registries to speak to without TLS, written HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l format -d 'How to print it' -x -a 'json github gitlab cyclonedx spdx'
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l output -d 'The file to write the SBOM to' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l file -d 'A file of Nix to build from, where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from metadata' -l attr -d 'The attribute of `file` to build' -x

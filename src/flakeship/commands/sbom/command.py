@@ -16,14 +16,16 @@ from flakeship.printable import counted
 from flakeship.redaction import redacted_result
 from flakeship.sbom.components import bill_of
 from flakeship.sbom.formats import FORMATS, Format, written_as
-from flakeship.sbom.model import Counts
+from flakeship.sbom.model import Bill, Counts
 from flakeship.settings.declaration import Settings
 from flakeship.store_paths import hash_of, whole_store_path
 
 if TYPE_CHECKING:  # of an image that exists nothing is evaluated
     from flakeship.commands.builder import Buildable
 
-_FLAKE: Final = re.compile(r"(?:github|gitlab|sourcehut|flake|path|git\+[a-z]+|hg\+[a-z]+|tarball\+[a-z]+):.+")
+_FLAKE: Final = re.compile(
+    r"(?:github|gitlab|sourcehut|flake|path|git\+[a-z]+|hg\+[a-z]+|tarball\+[a-z]+):.+"
+)
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
@@ -56,7 +58,14 @@ def _form(settings: Settings) -> Format:
 
 
 def sbom_of(settings: Settings, run_: Run, form: Format) -> str:
-    """Return the SBOM of what the input `image` names.
+    """Return the SBOM of what the input `image` names. Errors as by `bill_for`."""
+    bill = bill_for(settings, run_)
+    _tell(bill.counts, len(bill.components), run_.emit)
+    return written_as(bill, form)
+
+
+def bill_for(settings: Settings, run_: Run) -> Bill:
+    """Return what an SBOM of the input `image` is made of.
 
     UsageError where it names nothing that is there, BuildError where it is not built, NotAnImageError where no store path
     is in it.
@@ -67,8 +76,7 @@ def sbom_of(settings: Settings, run_: Run, form: Format) -> str:
             "`sbom` needs an image or a package, and none is named",
             hint="write `flakeship sbom .#app`, or a path or a reference in its place",
         )
-    buildable = _buildable(text, run_)
-    path = run_.runtime.cwd / text
+    path, buildable = run_.runtime.cwd / text, _buildable(text, run_)
     if buildable:
         holding = _of_outputs(buildable, settings, run_)
     elif package := _package(path):
@@ -76,17 +84,14 @@ def sbom_of(settings: Settings, run_: Run, form: Format) -> str:
     else:
         _check_there(text, path)
         holding = of_image(settings, run_)
-    known = knowledge_of(holding, buildable, run_)
-    bill = bill_of(
+    return bill_of(
         holding.paths,
-        known,
+        knowledge_of(holding, buildable, run_),
         name=holding.name,
         version=holding.version,
         created=holding.created,
         maker=__version__,
     )
-    _tell(bill.counts, len(bill.components), run_.emit)
-    return written_as(bill, form)
 
 
 def _buildable(text: str, run_: Run) -> Buildable | None:

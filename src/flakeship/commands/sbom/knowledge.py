@@ -10,7 +10,6 @@ from flakeship.commands.sbom.holding import Holding
 from flakeship.errors import BuildError
 from flakeship.printable import counted
 from flakeship.sbom.components import Knowledge
-from flakeship.sbom.origins import all_fetched_for
 from flakeship.store_paths import name_of_derivation
 
 if TYPE_CHECKING:  # of an image that exists nothing is evaluated
@@ -35,7 +34,9 @@ def knowledge_of(holding: Holding, buildable: Buildable | None, run_: Run) -> Kn
         nix = run_.builder.nix
         infos = holding.closure or known_paths(nix, holding.paths)
     except BuildError as error:  # an SBOM of names is better than no SBOM
-        run_.emit(events.Notice(f"Nix tells nothing of the store paths, so they are listed alone: {error.message}"))
+        run_.emit(
+            events.Notice(f"Nix tells nothing of the store paths, so they are listed alone: {error.message}")
+        )
         return Knowledge()
     meta = _meta(nix, buildable, run_.emit) if buildable else {}
     paths = {info.path: info for info in infos}
@@ -50,8 +51,8 @@ def knowledge_of(holding: Holding, buildable: Buildable | None, run_: Run) -> Kn
         meta[path].derivation for path in holding.paths if path in meta
     }
     derivations = derivation_files(nix, derivers)
-    fetched = all_fetched_for(derivations.values()) - derivations.keys()
-    derivations |= derivation_files(nix, fetched)
+    fetchers = {path for each in derivations.values() for path in each.fetchers}
+    derivations |= derivation_files(nix, fetchers - derivations.keys())
     return Knowledge(paths, derivations, meta)
 
 
