@@ -35,6 +35,8 @@ NEEDLESS = {
     "flakeship.engines": "it goes to no engine",
     "flakeship.commands.inspect": "another command's",
     "flakeship.commands.metadata": "another command's",
+    "flakeship.commands.sbom": "another command's",
+    "flakeship.sbom": "another command's",
     "flakeship.metadata.syntax.handlebars": "no line has a template",
     "flakeship.metadata.syntax.moment": "no template has a date",
     "flakeship.metadata.syntax.patterns": "no rule has a pattern",

@@ -148,7 +148,7 @@ def test_an_evaluation_that_is_cut_short_says_so(flake: Path, nix: Nix) -> None:
 @pytest.mark.parametrize(
     ("image", "kind", "words"),
     [
-        ("{flake}#unbuilt", BuildError, "is not built, so nobody knows what is in it"),
+        ("{flake}#unbuilt", BuildError, "is not built, so its contents are not known"),
         (
             "/nix/store/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a-gone-1",
             UsageError,

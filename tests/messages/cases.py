@@ -123,6 +123,9 @@ COMMANDS: Final = (
     Case("An image to inspect that does not exist", "inspect {here}/me/app:1"),
     Case("An image to inspect without access", "inspect {here}/me/app:1", {}, (401, '{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}')),
     Case("Nothing to inspect", "inspect"),
+    Case("Nothing to make an SBOM of", "sbom"),
+    Case("An SBOM of a path that is not there", f"sbom /nix/store/{'0' * 32}-app-1.0"),
+    Case("An SBOM in a format of something else", "sbom image.tar --format gitlab"),
     Case("Nix is not installed", "publish .#image --to oci:out", {"PATH": "/nonexistent"}),
 )  # fmt: skip
 

@@ -45,7 +45,7 @@ def test_a_version_begins_where_nix_says(name: str, parts: tuple[str, str]) -> N
         ),
         ("mirror://pypi/F/Flask_Cors/Flask_Cors-3.0.tar.gz", "3.0", "pkg:pypi/flask-cors@3.0"),
         (
-            "https://files.pythonhosted.org/packages/ab/cd/flask-3.0-py3-none-any.whl",
+            "https://files.pythonhosted.org/ab/cd/flask-3.0-py3-none-any.whl",
             "3.0",
             "pkg:pypi/flask@3.0",
         ),

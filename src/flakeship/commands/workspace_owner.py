@@ -36,6 +36,8 @@ def give_to_owner(paths: Iterable[Path], cwd: Path) -> None:
 def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:
     if settings.metadata_file:
         yield cwd / settings.metadata_file
+    if settings.output:
+        yield cwd / settings.output
     if settings.push_by_digest:
         yield from folder_beside(settings.metadata_file, cwd).glob("flakeship-*.json")
     if settings.layer_cache not in {"", "off"}:

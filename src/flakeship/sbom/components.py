@@ -30,11 +30,11 @@ class Knowledge:
     meta: Mapping[str, PackageMeta] = field(default_factory=dict)
 
     def deriver(self, path: str) -> str:
-        """The derivation that made a path: of the evaluation if there was one, else the one that the store noted. It may be gone."""
+        """The derivation that made a path: that of the evaluation, else the one that the store noted, which may be gone."""
         meta, info = self.meta.get(path), self.paths.get(path)
         evaluated = meta.derivation if meta else ""
         noted = info.deriver if info and info.deriver.startswith(STORE) else ""
-        return noted if noted in self.derivations or evaluated not in self.derivations else evaluated
+        return evaluated if evaluated in self.derivations or not noted else noted
 
 
 def bill_of(

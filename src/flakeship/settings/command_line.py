@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "cache": "List what the Nix cache in a registry or a folder holds, prune it, or verify all of it",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
     "completion": "Print what completes command lines in a shell",
-    "sbom": "Print an SBOM: the packages in an image, their licences and sources, for scanners",
+    "sbom": "Print an SBOM: the packages in an image, with licences and sources",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
 # docs/decisions.md#a-word-is-no-flag

@@ -71,7 +71,7 @@ _LOOKING: Final = {
     "json": ("--json", "all that is known, for programs"),
 }
 _BILL: Final = {
-    "format": ("--format cyclonedx|spdx", "CycloneDX 1.6, which is the default, or SPDX 2.3"),
+    "format": ("--format cyclonedx|spdx", "CycloneDX 1.6 (the default) or SPDX 2.3"),
     "output": ("--output FILE", "the file to write; default stdout"),
     **{name: row for name, row in _LOOKING.items() if name != "json"},
 }

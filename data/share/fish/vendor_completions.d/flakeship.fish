@@ -7,7 +7,7 @@ complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan 
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a sbom -d 'Print an SBOM: the packages in an image, their licences and sources, for scanners'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a sbom -d 'Print an SBOM: the packages in an image, with licences and sources'
 complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from, where there is no flake' -x

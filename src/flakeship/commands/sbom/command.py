@@ -108,12 +108,12 @@ def _buildable(text: str, run_: Run) -> Buildable | None:
 def _of_outputs(buildable: Buildable, settings: Settings, run_: Run) -> Holding:
     """What the outputs of an attribute hold, which are in the store already. BuildError where one is not."""
     paths = buildable.description().paths
-    missing = [path for path in paths if not Path(path).exists()]
+    missing = next((path for path in paths if not Path(path).exists()), "")
     if missing or not paths:
-        what = missing[0] if missing else "its store path is known only after a build"
+        why = f"{missing} is not in the store" if missing else "only a build can tell its store path"
         raise BuildError(
-            f"{buildable} is not built, so nobody knows what is in it: {what}{' is not in the store' if missing else ''}",
-            hint=f"run `nix build {buildable.installable.spelled}`, which also takes it from a cache, then this again",
+            f"{buildable} is not built, so its contents are not known: {why}",
+            hint=f"run `nix build {buildable.installable.spelled}`, which takes it from a cache if one has it, then this again",
         )
     if package := _package(Path(paths[0])):
         return of_package((package, *paths[1:]), run_)

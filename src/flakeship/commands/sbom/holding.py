@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flakeship import events, sources
@@ -85,10 +86,9 @@ def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
             f"{asked.image} holds no store path, so Nix knows nothing of what is in it",
             hint="use a scanner that reads the files of an image, such as syft or trivy, for an image that Nix did not make",
         )
-    name = image.names[0].rpartition(":")[0] if image.names else image.name
     return Holding(
         tuple(sorted(paths)),
-        name_of(name) if path else _without_tag(name, image.digest),
+        _name(image, asked.image, run_),
         image.digest,
         _date(image.config.get("created")),
     )
@@ -98,17 +98,26 @@ _OUTSIDE: Final = ("links, user and folders", "store paths:")
 """How the history's comment begins of a layer that flakeship, or dockerTools, made of what lies outside the store."""
 
 
-def _without_tag(name: str, digest: str) -> str:
-    """The name of a repository: two tags of one image have one SBOM."""
-    if not digest:
-        return name
+def _name(image: Inspection, text: str, run_: Run) -> str:
+    """The name of a repository, without a tag: two tags of one image have one SBOM. Of what has no such name, that of its file."""
+    if not image.names and not _in_registry(text, run_):
+        return name_of(Path(text).name if (run_.runtime.cwd / text).exists() else text)
     from flakeship.registry.reference import Reference
 
+    name = image.names[0] if image.names else image.name
     try:
         reference = Reference.parse(name)
-    except UsageError:
+    except UsageError:  # an archive may call its image anything
         return name
     return f"{reference.registry}/{reference.repository}"
+
+
+def _in_registry(text: str, run_: Run) -> bool:
+    """Whether `inspect` looks for the image in a registry."""
+    cwd = run_.runtime.cwd
+    source = written_source(text, cwd)
+    named = source.form or text.startswith((".", "/")) or (cwd / text).exists()
+    return source.place == "registry" or (source.place == "path" and not named)
 
 
 def _date(created: Any) -> str:
@@ -139,8 +148,7 @@ def _opened(settings: Settings, run_: Run) -> Iterator[Opened]:
         as_is=True,
         now=runtime.now,
     )
-    named = source.form or text.startswith((".", "/")) or (runtime.cwd / text).exists()
-    if source.place == "registry" or (source.place == "path" and not named):
+    if _in_registry(text, run_):
         remote = replace(request, remote=run_.registry_image(text))
         with sources.opened(runtime.cwd, remote) as opened:
             yield opened
