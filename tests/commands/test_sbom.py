@@ -24,6 +24,7 @@ from tests.sbom.validators import valid_cyclonedx, valid_spdx
 from tests.sources.layouts import Layout
 from tests.sources.test_indexes import AMD64, ARM64
 from tests.testbed import archives
+from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
 
@@ -192,3 +193,13 @@ def test_an_image_that_nix_does_not_know_is_listed_by_its_paths(printed: Print, 
     assert [each for each in told if isinstance(each, events.Warned)], "nothing is known of any derivation"
     of_built, _ = printed("in/docker-image-shapes.tar.gz")
     assert by_name(of_built).keys() == found.keys(), "without a history the layers tell"
+
+
+def test_an_attribute_that_is_an_image_is_read_as_one(
+    make_flake: MakeFlake, printed: Print, nix_environ: Mapping[str, str]
+) -> None:
+    target = f"path:{make_flake()}#layered"
+    nix_run(nix_environ, "nix", "build", target, "--no-link")
+    text, _ = printed(target)
+    assert by_name(text).keys() == {"busybox", "hello"}
+    assert valid_cyclonedx(text)["metadata"]["component"]["name"] == "registry.example/shapes"
