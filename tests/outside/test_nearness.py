@@ -36,7 +36,7 @@ def test_near(word: str, expected: str) -> None:
         "--tp",
         "--xy",
         "--cache",
-        "--output",
+        "--export",
         "--token",
         "--verify",
         "--region",
