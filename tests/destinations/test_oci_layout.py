@@ -140,7 +140,7 @@ def test_what_was_only_said_of_a_layer_is_no_reason_to_fail(tmp_path: Path) -> N
 
 
 def test_a_run_that_was_cut_short_is_no_obstacle(tmp_path: Path) -> None:
-    LayoutDestination(tmp_path / "layout").check()
+    (tmp_path / "layout/blobs/sha256").mkdir(parents=True)
     (tmp_path / "layout/blobs/sha256/.half").write_bytes(b"x")
     write(random_packed(1), tmp_path / "layout", "a")
     assert tags(tmp_path / "layout") == ["a"]
@@ -230,7 +230,7 @@ def test_several_runs_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_folder_is_looked_at_once_and_when_no_other_run_writes_there(tmp_path: Path) -> None:
     """Another run has written its first file, which by itself makes no layout, when this one comes."""
     layout, waits = tmp_path / "layout", threading.Event()
-    LayoutDestination(layout).check()
+    layout.mkdir()
     with LayoutDestination(layout)._folder.locked(), ThreadPoolExecutor(1) as pool:
         (layout / "index.json").write_text('{"manifests": []}')
         begun = pool.submit(LayoutDestination(layout, emit=lambda _: waits.set()).check)
@@ -285,16 +285,21 @@ def test_what_could_not_be_written_says_what_to_do(
     monkeypatch.setattr(archive_writer, "new_file", refused)
     begin = {
         "layout": lambda: write(random_packed(1, 1), tmp_path / "layout"),
-        "archive": ArchiveDestination(tmp_path / "image.tar", "docker-archive").check,
+        "archive": lambda: _to_archive(random_packed(1, 1), tmp_path / "image.tar"),
     }
     with pytest.raises(ResourceError, match=os.strerror(number)) as caught:
         begin[kind]()
     assert advised in caught.value.hint
 
 
+def _to_archive(packed: Packed, path: Path) -> None:
+    with ArchiveDestination(path, "docker-archive") as destination:
+        destination.take(packed.layers[0])
+
+
 def test_what_a_killed_run_was_writing_is_removed_by_the_next(tmp_path: Path) -> None:
-    LayoutDestination(tmp_path).check()
     blobs_of = tmp_path / "blobs/sha256"
+    blobs_of.mkdir(parents=True)
     killed, living = ([new_file(folder) for folder in (tmp_path, blobs_of)] for _ in range(2))
     for handle, _ in killed:
         os.close(handle)

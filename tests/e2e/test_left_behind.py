@@ -38,11 +38,11 @@ def test_signal_9_ends_the_script_and_what_was_half_written_goes(
 ) -> None:
     """`start` looks for processes with our TMPDIR, which a script of the user's own has too."""
     script = tmp_path / "stream"
-    script.write_text(f"#!/bin/sh\nhead -c 100000 {archive}\nexec sleep 1000\n")
+    script.write_text(f"#!/bin/sh\nhead -c -1000 {archive}\nexec sleep 1000\n")
     script.chmod(0o755)
     flags = ("--to", "oci:x:1\ndocker-archive:out/image.tar")
     killed = start("--source", str(script), *flags, "--log-level", "debug")
-    wait_for(killed, " reading ")
+    wait_for(killed, " written ")
     (partial,) = (tmp_path / "out").iterdir()
     killed.kill()
     killed.wait()

@@ -120,6 +120,16 @@ def facts_while_packing(
         yield answer.result
 
 
+@contextlib.contextmanager
+def facts_before_packing(
+    describe: Describe | None, metadata: Metadata, emit: events.Emit
+) -> Iterator[Callable[[], NixFacts]]:
+    """The same, answered before anything is packed: where the image is written into the folder that Nix evaluates."""
+    with facts_while_packing(describe, metadata, emit) as facts:
+        facts()
+        yield facts
+
+
 def missing_labels(metadata: Metadata) -> frozenset[str]:
     """The keys of labels that only the flake can give."""
     return FLAKE - {*metadata.labels.known, *metadata.labels.described, *metadata.labels.user}

@@ -44,6 +44,17 @@ def new_file(folder: Path) -> tuple[int, Path]:
             return handle, Path(name)
 
 
+def check_writable(folder: Path) -> None:
+    """Make sure that files can be made in `folder`, or in what there is of the folders above it; leaves nothing there.
+
+    OSError where they can't.
+    """
+    # docs/decisions.md#nothing-of-a-run-lies-in-the-sources-while-nix-reads-them
+    handle, path = new_file(next(each for each in (folder, *folder.parents) if os.path.lexists(each)))
+    path.unlink(missing_ok=True)
+    os.close(handle)
+
+
 def sweep_files(folder: Path) -> None:
     """Remove the files of `new_file` in `folder` that runs of this user were killed over."""
     for entry in _ours(folder, f".{mark()}"):

@@ -64,6 +64,7 @@ class LayoutRepository:
     def put(self, tag: str, manifest: bytes, *, instead_of: Digest | None) -> bool:
         """Let index.json list this manifest under a tag. False if it lists another one than `instead_of`, GoneError if a blob of it is missing."""
         self._folder.check()
+        self._folder.begin()
         descriptor = Descriptor.of(OCI.manifest, manifest)
         with self._folder.locked():
             if self._listed(tag) != instead_of:
@@ -118,6 +119,7 @@ class LayoutRepository:
         """Write a blob, unless it is there already."""
         if not self._folder.blob(digest).parent.is_dir():
             self._folder.check()
+            self._folder.begin()
         if not self._folder.has_blob(digest, size):
             with open_() as file:
                 self._folder.write(self._folder.blob(digest), file)
@@ -130,10 +132,11 @@ class LayoutRepository:
     def tidy(self) -> int:
         """Remove the blobs that nothing lists, as runs that were killed leave them; return their bytes."""
         freed = 0
+        blobs = self._folder.blob(digest_of(b"")).parent
         self._folder.check()
         with self._folder.locked():
             used = self._folder.reachable(self._folder.entries())
-            for path in self._folder.blob(digest_of(b"")).parent.iterdir():
+            for path in blobs.iterdir() if blobs.is_dir() else ():
                 info = path.stat()
                 old = time.time() - info.st_mtime > _ORPHAN_SECONDS
                 if old and not path.name.startswith(".") and f"sha256:{path.name}" not in used:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flakeship import events, sources
-from flakeship.commands.nix_facts import facts_while_packing
+from flakeship.commands.nix_facts import facts_before_packing, facts_while_packing
 from flakeship.commands.publish import image_output
 from flakeship.commands.publish.changed_tree import told_of_changes
 from flakeship.commands.publish.debug_variant import debug_of_image
@@ -241,10 +241,11 @@ def _base(request: Request, plan: Plan, run: Run) -> RegistryImage | None:
 def _stamp(obtained: Obtained, request: Request, plan: Plan, run: Run) -> Stamp:
     """Nix may be asked in the background for what labels lack, from now on until the image is finished."""
     described = obtained.buildable.description if obtained.buildable else None
+    asked = facts_before_packing if plan.writes_into_sources else facts_while_packing
     made_from = _made_from(obtained)
     return Stamp(
         naming=told_of_changes(plan.naming, obtained, run.runtime, run.emit),
-        facts=plan.scope.enter_context(facts_while_packing(described, plan.naming.metadata, run.emit)),
+        facts=plan.scope.enter_context(asked(described, plan.naming.metadata, run.emit)),
         moment=request.created.moment(obtained.commit_time or request.naming.context.committed),
         change=request.change,
         origin={

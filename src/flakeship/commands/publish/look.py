@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship import events
+from flakeship.ci.platforms import shipped_folders
 from flakeship.commands.naming import Naming, naming_of
 from flakeship.commands.nix_facts import facts_before_build, facts_of_build
 from flakeship.commands.publish.disk_space import check_room
@@ -39,7 +40,8 @@ class Plan:
 
     `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
     packed. `by_digest` is True where the image gets no tag from this run, `relabelled` where it is labelled as for another
-    platform than it says, `stays_as_it_is` where it is given by its digest, and nothing of it is to be changed. `scope` is left when the image is finished or given up.
+    platform than it says, `stays_as_it_is` where it is given by its digest, and nothing of it is to be changed. `writes_into_sources` is True
+    where Nix must not read the flake from the first layer on. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
@@ -58,6 +60,7 @@ class Plan:
     scope: contextlib.ExitStack
     by_digest: bool = False
     stays_as_it_is: bool = False
+    writes_into_sources: bool = False
 
 
 @contextlib.contextmanager
@@ -76,6 +79,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             "push-by-digest is given, and no registry to push to",
             hint="name the image with `images`, or by a reference such as ghcr.io/owner/name:tag",
         )
+    into_sources = _writes_into_sources(request, wanted, run)
     compression = request.packing.compression(only_loaded=only_loaded(wanted))
     recipe = request.reuse.recipe(compression)
     family, emit = request.packing.family, run.emit
@@ -120,6 +124,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             relabelled=request.choice.relabelled,
             stays_as_it_is=request.stays_as_it_is,
             scope=scope,
+            writes_into_sources=into_sources,
         )
         try:
             yield plan
@@ -140,6 +145,21 @@ def _named(request: Request, run: Run) -> Naming:
         request.naming.context.committed, lambda: buildable.flake() if buildable else None
     )
     return naming
+
+
+def _writes_into_sources(request: Request, wanted: Sequence[Target], run: Run) -> bool:
+    """Whether this run writes into a folder that Nix copies whole, of which it warns."""
+    cache = request.layer_cache.folder
+    places = [
+        *filter(None, (*(target.output for target in wanted), cache)),
+        *shipped_folders(run.runtime.environ),
+    ]
+    if not places or request.destinations.options.dry_run:
+        return False
+    from flakeship.commands.publish.own_sources import warn_of_own_sources
+
+    installables = (each.installable for each in request.subject.buildables)
+    return warn_of_own_sources(installables, places, run.emit)
 
 
 def registries_asked_for(request: Request, run: Run) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from flakeship.destinations.image_name import ImageName
 from flakeship.destinations.protocol import BlobsUnknownError, DeliveredBlob, Prepared, Published, Tagging
 from flakeship.errors import Error, ResourceError, UsageError, advice
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer
-from flakeship.leftovers.locks import new_file, sweep_files
+from flakeship.leftovers.locks import check_writable, new_file, sweep_files
 
 
 class ArchiveDestination:
@@ -39,6 +40,7 @@ class ArchiveDestination:
         self._temporary: Path | None = None
         self._file: BinaryIO | None = None
         self._archive: ImageArchive | None = None
+        self._opening = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -59,26 +61,36 @@ class ArchiveDestination:
             self._temporary.unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Open the file. UsageError for a terminal, a folder or a device, ResourceError if it can't be written."""
+        """UsageError for a terminal, a folder or a device, ResourceError if the file can't be written; nothing is left there."""
         if self._path is None:
-            self._file = self._check_stdout()
-        else:
-            with self._errors_explained():
-                place = self._resolved_path()
-                place.parent.mkdir(parents=True, exist_ok=True)
-                sweep_files(place.parent)
-                handle, self._temporary = new_file(place.parent)
-                self._file = os.fdopen(handle, "wb")
-        self._archive = ImageArchive(self._file)
+            self._check_stdout()
+            return
+        with self._errors_explained():
+            place = self._resolved_path()
+            sweep_files(place.parent)
+            check_writable(place.parent)
+
+    def _opened(self) -> ImageArchive:
+        """Open the file with the first layer, from whatever thread it comes: until then Nix may be reading the folder."""
+        with self._opening:
+            if self._archive is None:
+                if self._path is None:
+                    self._file = self._check_stdout()
+                else:
+                    place = self._resolved_path()
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    handle, self._temporary = new_file(place.parent)
+                    self._file = os.fdopen(handle, "wb")
+                self._archive = ImageArchive(self._file)
+            return self._archive
 
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Write the layer to the archive. BlobsUnknownError if the layer can't be opened: archives hold nothing before."""
-        assert self._archive
         digest, size = layer.descriptor.digest, layer.descriptor.size
         if layer.open is None:
             raise BlobsUnknownError(frozenset({digest}))
         with self._errors_explained():
-            self._archive.add_layer(layer)
+            self._opened().add_layer(layer)
         delivered = self._delivered[digest] = DeliveredBlob(digest, size, "written")
         self._emit(events.LayerProgress(layer.name, "written", size, digest, self.name))
         return delivered
@@ -107,10 +119,9 @@ class ArchiveDestination:
         return Prepared(((Tagging((reference,), lambda: self._finish_archive(end)),),), lambda: published)
 
     def _finish_archive(self, write: Callable[[ImageArchive], None]) -> None:
-        assert self._archive
-        assert self._file
         with self._errors_explained():
-            write(self._archive)
+            write(self._opened())
+            assert self._file
             self._file.flush()
 
     def _rename(self) -> None:

@@ -42,12 +42,19 @@ class Layout(Target):
 
     @contextlib.contextmanager
     def open(self, options: DestinationOptions) -> Iterator[Destination]:
-        """Open the folder, which is made if it is missing. UsageError if it holds something else."""
+        """Open the folder. UsageError if it holds something else.
+
+        One that is missing is made with the first layer, and removed again where the run fails before it lists an image.
+        """
         from flakeship.destinations.oci_layout.destination import LayoutDestination
         from flakeship.destinations.withheld import checked
 
         layout = LayoutDestination(self.directory, self.tag, emit=options.emit)
-        yield checked(layout, options)
+        try:
+            yield checked(layout, options)
+        except BaseException:
+            layout.give_up()
+            raise
 
 
 def parse(text: str, defaults: Defaults, /) -> Layout:

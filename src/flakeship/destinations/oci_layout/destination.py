@@ -45,11 +45,15 @@ class LayoutDestination:
         return self._folder.name
 
     def check(self) -> None:
-        """Make the folder, and remove what runs that were killed were writing there.
+        """Remove what runs that were killed were writing in the folder, which is made with the first layer.
 
         UsageError if it holds something else, ResourceError if it can't be written.
         """
         self._folder.check()
+
+    def give_up(self) -> None:
+        """Remove the folder again if this run made it, and it lists no image."""
+        self._folder.give_up()
 
     def existing(self) -> tuple[ExistingImage, ...]:
         """Return the images of the layout without those that are damaged."""
@@ -77,6 +81,7 @@ class LayoutDestination:
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Write the blob of the layer, unless it is there already."""
         digest, size = layer.descriptor.digest, layer.descriptor.size
+        self._folder.begin()
         there = certain and self._folder.has_blob(digest, size)
         if not there:
             if layer.open is None:
@@ -101,6 +106,7 @@ class LayoutDestination:
         own = next(iter(names), "").rpartition(":")[2]
         tag = self._tag or (own if TAG_PATTERN.fullmatch(own) else "latest")
         reference = f"{self.name}:{tag}"
+        self._folder.begin()
         with self._folder.locked():
             self._write_documents(packed)
             self._check(packed)

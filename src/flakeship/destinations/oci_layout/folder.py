@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,14 +21,17 @@ from flakeship.image.layout import BLOBS, INDEX_FILE, LAYOUT_DOCUMENT, LAYOUT_FI
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, parse_digest
 from flakeship.image.stream import CHUNK, sha256_of
-from flakeship.leftovers.locks import new_file, sweep_files
+from flakeship.leftovers.locks import check_writable, new_file, sweep_files
 
 
 class LayoutFolder:
-    """A folder, made if it is missing. `named` is how a user names another one, for hints: `to: oci:DIR`."""
+    """A folder, which `begin` makes if it is missing. `named` is how a user names another one, for hints: `to: oci:DIR`."""
 
     def __init__(self, directory: Path, *, named: str, emit: events.Emit = events.ignore) -> None:
         self.directory, self._named, self._emit = directory, named, emit
+        self._made: tuple[Path, ...] = ()
+        self._begun = False
+        self._beginning = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -35,22 +39,46 @@ class LayoutFolder:
         return f"oci:{self.directory}"
 
     def check(self) -> None:
-        """Make the folder, and remove what runs that were killed were writing there.
+        """Remove what runs that were killed were writing in the folder; it is not made yet, and nothing is left in it.
 
         UsageError if it holds something else, ResourceError if it can't be written.
         """
         try:
-            if not self.directory.exists():
-                self.directory.mkdir(parents=True, exist_ok=True)
-            with self.locked():
-                self.check_content()
-                (self.directory / BLOBS / "sha256").mkdir(parents=True, exist_ok=True)
-                if not (self.directory / LAYOUT_FILE).exists():
-                    ignore_itself(self.directory)
-            for folder in (self.directory, self.directory / BLOBS / "sha256"):
-                sweep_files(folder)
+            if self.directory.exists():
+                with self.locked():
+                    self.check_content()
+                for folder in (self.directory, self.directory / BLOBS / "sha256"):
+                    sweep_files(folder)
+            check_writable(self.directory)
         except OSError as error:
             raise self._error_for(error) from error
+
+    def begin(self) -> None:
+        """Make the folder, if it is missing. May be called from any thread, and again. ResourceError if it can't be made."""
+        with self._beginning:
+            if self._begun:
+                return
+            absent = [each for each in (self.directory, *self.directory.parents) if not each.exists()]
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                self._made = tuple(absent)
+                if not (self.directory / LAYOUT_FILE).exists():
+                    ignore_itself(self.directory)
+            except OSError as error:
+                raise self._error_for(error) from error
+            self._begun = True
+
+    def give_up(self) -> None:
+        """Remove the folder again if `begin` made it and it lists no image, neither one of this run nor another's."""
+        if not self._made:
+            return
+        with self.locked():
+            if (self.directory / INDEX_FILE).exists():
+                return
+            shutil.rmtree(self.directory, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            for above in self._made[1:]:
+                above.rmdir()
 
     def check_content(self) -> None:
         """Look at the folder, once. An interrupted run of ours can't have left files but blobs and hidden ones."""
@@ -143,6 +171,7 @@ class LayoutFolder:
     def write(self, path: Path, content: bytes | BinaryIO) -> None:
         """Write a whole file by a rename, so that a name in a layout never stands for half of it."""
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = new_file(path.parent)
             with os.fdopen(
                 handle, "wb"
