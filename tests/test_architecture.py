@@ -27,7 +27,7 @@ PACKAGES = {
     "cancellation": "",
     "http": "printable errors events",
     "image": "printable errors events",
-    "registry": "http process confinement.variables image.document image.media_types image.model printable errors events",
+    "registry": "http process confinement.variables outside.mounted image.document image.media_types image.model printable errors events",
     "stores": "image leftovers errors events",
     "nix": "process confinement.variables outside.nearness outside.mounted printable redaction store_paths errors events",
     "sbom": "nix.closure nix.derivation_files nix.package_meta store_paths errors",

@@ -37,6 +37,11 @@ _LOOK: Final = 0.2
 class NotStartedError(Error):
     """The program or the working folder does not exist, or may not be used."""
 
+    @property
+    def absent(self) -> bool:
+        """True if there is no such program here."""
+        return isinstance(self.__cause__, FileNotFoundError)
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:

@@ -283,7 +283,7 @@ def test_what_could_not_be_written_says_what_to_do(
 
     monkeypatch.setattr(layout_writer, "new_file", refused)
     monkeypatch.setattr(archive_writer, "new_file", refused)
-    begin = {
+    begin: dict[str, Callable[[], object]] = {
         "layout": lambda: write(random_packed(1, 1), tmp_path / "layout"),
         "archive": lambda: _to_archive(random_packed(1, 1), tmp_path / "image.tar"),
     }

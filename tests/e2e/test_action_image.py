@@ -98,13 +98,20 @@ def test_the_readmes_line_begins_a_project_without_nix(
     os.chown(project, *OWNER)
     line = next(line for line in (ROOT / "README.md").read_text().splitlines() if "--entrypoint sh" in line)
     words = shlex.split(
-        line.removeprefix("$ ").replace("$PWD", str(project)).replace("github:flakeship/flakeship", "path:/x")
+        line.removeprefix("$ ")
+        .replace("${PWD}", str(project))
+        .replace("github:flakeship/flakeship", "path:/x")
     )
     words = [action_image if word == "ghcr.io/flakeship/flakeship:1" else word for word in words[1:]]
     volume = words.index("flakeship-nix:/nix") - 1
     del words[volume : volume + 2]
     dockerd(words[0], "-v", f"{checkout}:/x:ro", *words[1:])
     assert (project / "flake.nix").stat().st_uid == OWNER[0]
+    (project / "flake.nix").write_text("mine")
+    (project / "left").touch()
+    again = dockerd.run(words[0], "-v", f"{checkout}:/x:ro", *words[1:])
+    assert again.returncode, "Nix overwrites no file"
+    assert (project / "left").stat().st_uid == OWNER[0]
 
 
 @dataclass(frozen=True, slots=True)

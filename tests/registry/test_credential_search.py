@@ -268,6 +268,30 @@ def test_a_broken_helper_is_never_passed_over(script: str | None, why: str, tmp_
     assert "docker-credential-broken get" in raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("document", "login"),
+    [
+        ({"auths": {}, "credsStore": "desktop"}, False),
+        ({"auths": {"quay.io": {}}, "credsStore": "desktop"}, False),
+        ({"auths": {"https://ghcr.io": {}}, "credsStore": "desktop"}, True),
+        ({"auths": {"ghcr.io/owner": {}}, "credsStore": "desktop"}, True),
+        ({"credHelpers": {"ghcr.io": "desktop"}}, True),
+    ],
+)
+def test_a_container_lacks_the_helper_of_its_host(document: object, login: bool, tmp_path: Path) -> None:
+    """Docker Desktop names one in every config.json, and leaves an empty entry for each login."""
+    write(tmp_path / ".docker/config.json", document)
+    environ = {"PATH": "/usr/bin", "container": "docker"}
+    if login:
+        with pytest.raises(NotAllowedError, match="does not hold") as raised:
+            found(home=tmp_path, environ=environ, offered=[JOB])
+        assert "-e FLAKESHIP_PASSWORD" in raised.value.hint
+    else:
+        told = found(home=tmp_path, environ=environ, offered=[JOB])
+        assert told.credentials == JOB.credentials
+        assert "-e FLAKESHIP_PASSWORD" in told.notice
+
+
 def test_a_helper_is_a_name_and_no_path(tmp_path: Path) -> None:
     write(tmp_path / ".docker/config.json", {"credsStore": "../../evil"})
     with pytest.raises(UsageError, match="not the name of a credential helper"):

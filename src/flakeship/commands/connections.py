@@ -85,6 +85,8 @@ class Connections:
     def _announced(self, reference: Reference, user: ExplicitCredentials | None) -> FoundCredentials:
         found = self._found(reference, user)
         self.emit(events.Detail(f"credentials for {reference.name}: {found.source}"))
+        if found.notice:
+            self.emit(events.Notice(found.notice))
         if found.credentials:
             self.emit(events.Secret(found.credentials.secret))
             self.emit(events.Secret(basic_authorization(found.credentials).removeprefix("Basic ")))

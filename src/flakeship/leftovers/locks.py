@@ -49,7 +49,7 @@ def check_writable(folder: Path) -> None:
 
     OSError where they can't.
     """
-    # docs/decisions.md#nothing-of-a-run-lies-in-the-sources-while-nix-reads-them
+    # docs/decisions.md#nothing-is-written-while-nix-reads-the-sources
     handle, path = new_file(next(each for each in (folder, *folder.parents) if os.path.lexists(each)))
     path.unlink(missing_ok=True)
     os.close(handle)

@@ -60,6 +60,11 @@ class AuthFile:
             raise self._broken(f"its credential helper for {registry} is not a text", registry)
         return found
 
+    def knows(self, registry: str) -> bool:
+        """Tell whether a login to a registry, or to a part of it, left an entry: docker leaves an empty one where a helper has the secret."""
+        keys = (*self._entries(), *self._map("credHelpers"))
+        return any(_normal_key(key).partition("/")[0] == registry for key in keys)
+
     def credentials_for(self, registry: str, repository: str) -> Credentials | None:
         """Return those of the most specific entry: that of the repository, of a namespace above it, or of the host."""
         parts = [registry, *repository.split("/")]

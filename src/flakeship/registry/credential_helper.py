@@ -10,6 +10,7 @@ from typing import Final
 
 from flakeship.confinement import variables
 from flakeship.errors import DOCS, NotAllowedError, UsageError
+from flakeship.outside.mounted import in_container
 from flakeship.process import NotStartedError, run
 from flakeship.registry.auth_file import HUB_KEY, TOKEN_USER
 from flakeship.registry.credentials import Credentials
@@ -18,6 +19,9 @@ from flakeship.registry.reference import DOCKER_HUB
 
 _TIMEOUT: Final = 30.0
 _LIMIT: Final = 1024 * 1024
+GIVE_TO_CONTAINER: Final = "set FLAKESHIP_USERNAME and FLAKESHIP_PASSWORD, and hand them over: `docker run -e FLAKESHIP_USERNAME -e FLAKESHIP_PASSWORD …`"
+"""The hint where a container can't read what `docker login` stored on the host."""
+
 _KEEPS_NONE: Final = b"credentials not found"
 """What helpers say of a registry that they keep nothing for.
 
@@ -25,11 +29,15 @@ https://github.com/docker/docker-credential-helpers/blob/master/credentials/erro
 """
 
 
+class HelperAbsentError(NotAllowedError):
+    """This container does not hold the helper that a file of its host names: what docker login stored there can't be read."""
+
+
 def ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credentials | None:
     """Run `docker-credential-NAME get` for a registry, and return None if it keeps no credentials for it.
 
     Its answer is read as docker reads it. NotAllowedError is raised if it fails otherwise, and UsageError if `name` can
-    be no program's name.
+    be no program's name, HelperAbsentError if it is a program of the host and this is a container.
     """
     _check(name)
     program = f"docker-credential-{name}"
@@ -41,6 +49,11 @@ def ask_helper(name: str, registry: str, environ: Mapping[str, str]) -> Credenti
     try:
         done = run([program, "get"], environ=given, stdin=server.encode(), timeout=_TIMEOUT, limit=_LIMIT)
     except (NotStartedError, TimeoutError) as error:
+        if isinstance(error, NotStartedError) and error.absent and in_container(environ):
+            raise HelperAbsentError(
+                f"the credentials for {registry} are kept by {program}, a program of the host that this container does not hold",
+                hint=GIVE_TO_CONTAINER,
+            ) from error
         raise NotAllowedError(f"the credential helper for {registry} failed: {error}", hint=hint) from error
     if done.printed_too_much:
         raise NotAllowedError(

@@ -7,7 +7,7 @@ import binascii
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flakeship.errors import UsageError
@@ -40,10 +40,14 @@ class OfferedCredentials:
 
 @dataclass(frozen=True, slots=True)
 class FoundCredentials:
-    """The credentials to use, or None for anonymous access. `source` names their origin for the log."""
+    """The credentials to use, or None for anonymous access. `source` names their origin for the log.
+
+    `notice` tells what could not be asked on the way; empty if nothing was left out.
+    """
 
     credentials: Credentials | None
     source: str
+    notice: str = ""
 
 
 def find_credentials(
@@ -63,13 +67,15 @@ def find_credentials(
     podman, docker's old .dockercfg, root's auth.json in /etc, the variable DOCKER_AUTH_CONFIG, and `offered`, which is
     not read before all others had none. In each file the credential helper comes before the entry. UsageError or
     NotAllowedError is raised for a file that cannot be read, an entry that is broken or can't be sent, and a helper that
-    fails, because the credentials of the next place may be meant for another registry (CVE-2021-41092).
+    fails, because the credentials of the next place may be meant for another registry (CVE-2021-41092). Only a helper that a
+    container lacks is passed over, if nobody logged in to this registry by it.
     """
     # docker itself asks DOCKER_AUTH_CONFIG first. GitLab's runner sets it to credentials that may only pull, which
     # would hide those of a `docker login`: https://github.com/docker/cli/issues/6156
+    passed_over: list[str] = []
     places = itertools.chain(
         _from_inputs(reference, explicit),
-        _from_files(reference, _places(authfile, environ, home, root), environ, read),
+        _from_files(reference, _places(authfile, environ, home, root), environ, read, passed_over),
         _from_offered(reference, offered),
     )
     found = next(places, FoundCredentials(None, "anonymous"))
@@ -78,7 +84,7 @@ def find_credentials(
             f"the credentials for {reference.registry} from {found.source} can't be sent: their text {reason}",
             hint=f"write them there anew, without a line break at the end, or log in again (`docker login {reference.registry}`)",
         )
-    return found
+    return replace(found, notice=passed_over[0]) if passed_over else found
 
 
 def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> Iterator[FoundCredentials]:
@@ -93,12 +99,14 @@ def _from_files(
     places: Iterable[tuple[Path, bool]],
     environ: Mapping[str, str],
     read: ReadAuthFile,
+    passed_over: list[str],
 ) -> Iterator[FoundCredentials]:
     for path, must_exist in places:
-        yield from _from_file(read(path, must_exist=must_exist), reference, environ, source=str(path))
+        document = read(path, must_exist=must_exist)
+        yield from _from_file(document, reference, environ, passed_over, source=str(path))
     if text := environ.get("DOCKER_AUTH_CONFIG"):
         document = _from_variable(text)
-        yield from _from_file(document, reference, environ, source="DOCKER_AUTH_CONFIG")
+        yield from _from_file(document, reference, environ, passed_over, source="DOCKER_AUTH_CONFIG")
 
 
 def _places(
@@ -172,12 +180,26 @@ def _is_encoded(text: str) -> bool:
 
 
 def _from_file(
-    document: AuthFile, reference: Reference, environ: Mapping[str, str], *, source: str
+    document: AuthFile,
+    reference: Reference,
+    environ: Mapping[str, str],
+    passed_over: list[str],
+    *,
+    source: str,
 ) -> Iterator[FoundCredentials]:
     if helper := document.helper_for(reference.registry):
-        from flakeship.registry.credential_helper import ask_helper
+        from flakeship.registry.credential_helper import GIVE_TO_CONTAINER, HelperAbsentError, ask_helper
 
-        credentials = ask_helper(helper, reference.registry, environ)
+        try:
+            credentials = ask_helper(helper, reference.registry, environ)
+        except HelperAbsentError:
+            if document.knows(reference.registry):
+                raise
+            credentials = None
+            passed_over.append(
+                f"{source} names docker-credential-{helper}, which this container does not hold, and no login to "
+                f"{reference.registry}; to push with a login, {GIVE_TO_CONTAINER}"
+            )
         if credentials:
             yield FoundCredentials(credentials, f"docker-credential-{helper}, named in {source}")
     if found := document.credentials_for(reference.registry, reference.repository):

@@ -24,7 +24,7 @@ def warn_of_own_sources(
     installables: Iterable[Installable], places: Sequence[Path], emit: events.Emit
 ) -> bool:
     """Warn of each place that Nix copies with the flake's folder into its store; return True if there is one."""
-    # docs/decisions.md#nothing-of-a-run-lies-in-the-sources-while-nix-reads-them
+    # docs/decisions.md#nothing-is-written-while-nix-reads-the-sources
     copied = dict.fromkeys(filter(None, map(copied_folder, installables)))
     inside = [
         (place, folder)
