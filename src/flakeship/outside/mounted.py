@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,12 @@ MOUNT_ALL: Final = (
 )
 """The hint where a folder below the top was mounted."""
 
+_POINT: Final = 4
+"""The place of the mount point in a line of mountinfo."""
+
+_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+"""How mountinfo writes a blank, a tab, a line break and a backslash."""
+
 _LINK: Final = "gitdir: "
 _MOST: Final = 4096
 """Bytes of a `.git` file that are read: it holds one path."""
@@ -20,6 +27,20 @@ _MOST: Final = 4096
 def in_container(environ: Mapping[str, str]) -> bool:
     """Whether the image or the engine says so: https://systemd.io/CONTAINER_INTERFACE. Our image and podman do."""
     return bool(environ.get("container"))
+
+
+def on_no_volume(path: Path, mounts: str) -> bool:
+    """Whether a path lies in the container's own layer, and goes with it.
+
+    `mounts` is the content of /proc/self/mountinfo: https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
+    """
+    fields = (line.split(" ") for line in mounts.splitlines())
+    points = (
+        _ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), each[_POINT])
+        for each in fields
+        if len(each) > _POINT
+    )
+    return not any(point != "/" and path.is_relative_to(point) for point in points)
 
 
 def absent_repository(folder: Path) -> Path | None:

@@ -38,6 +38,7 @@ from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
 from flakeship.errors import Error, ResourceError
+from flakeship.outside.mounted import in_container
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.markup import escaped
 from flakeship.report.run_record import RunRecord, ToldOnce
@@ -61,6 +62,10 @@ def run(settings: Settings, runtime: Runtime) -> str:
     legs: list[tuple[str, Result]] = []
     published: list[Published] = []
     with open_run(settings, replace(runtime, emit=records)) as run_:
+        if settings.metadata_file and in_container(runtime.environ):
+            from flakeship.commands.publish.volumes import warn_of_no_volume
+
+            warn_of_no_volume([runtime.cwd / settings.metadata_file], runtime.environ, records)
         attributes = attributes_of(settings)
         if len(attributes) > 1:
             check_default(attributes, run_.event)

@@ -28,6 +28,7 @@ from flakeship.image.media_types import Family
 from flakeship.image.pack import Packing
 from flakeship.image.zstd_estimate import ZstdSample
 from flakeship.metadata.context import NixFacts
+from flakeship.outside.mounted import in_container
 from flakeship.stores.existing import ExistingStore
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             "push-by-digest is given, and no registry to push to",
             hint="name the image with `images`, or by a reference such as ghcr.io/owner/name:tag",
         )
-    into_sources = _writes_into_sources(request, wanted, run)
+    into_sources = _written_here(request, wanted, run)
     compression = request.packing.compression(only_loaded=only_loaded(wanted))
     recipe = request.reuse.recipe(compression)
     family, emit = request.packing.family, run.emit
@@ -147,15 +148,18 @@ def _named(request: Request, run: Run) -> Naming:
     return naming
 
 
-def _writes_into_sources(request: Request, wanted: Sequence[Target], run: Run) -> bool:
-    """Whether this run writes into a folder that Nix copies whole, of which it warns."""
+def _written_here(request: Request, wanted: Sequence[Target], run: Run) -> bool:
+    """Whether this run writes into a folder that Nix copies whole; warns of that, and of what goes with a container."""
+    environ = run.runtime.environ
+    outputs = [*filter(None, (target.output for target in wanted)), *shipped_folders(environ)]
     cache = request.layer_cache.folder
-    places = [
-        *filter(None, (*(target.output for target in wanted), cache)),
-        *shipped_folders(run.runtime.environ),
-    ]
+    places = [*outputs, cache] if cache else outputs
     if not places or request.destinations.options.dry_run:
         return False
+    if in_container(environ):
+        from flakeship.commands.publish.volumes import warn_of_no_volume
+
+        warn_of_no_volume(outputs, environ, run.emit)
     from flakeship.commands.publish.own_sources import warn_of_own_sources
 
     installables = (each.installable for each in request.subject.buildables)
