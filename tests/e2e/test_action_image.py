@@ -82,7 +82,7 @@ def test_a_folder_below_the_top_is_told_how_to_mount_the_repository(
     done = dockerd.run("run", "--rm", *mounted, action_image, "publish", ".#image", "--to", "oci:out")
     assert done.returncode == 2
     assert "-> start the container at the top of the repository" in done.stderr.decode()
-    assert "(mount the top of it, and not a folder below)" in done.stderr.decode()
+    assert "(mount the top of the one that it lies in; without one, run `git init`)" in done.stderr.decode()
 
 
 def test_the_readmes_line_begins_a_project_without_nix(

@@ -64,8 +64,34 @@ def test_the_absent_half_of_a_worktree_is_named(nix: Nix, tmp_path: Path, contai
     here = Installable.parse(str(tmp_path / "sub"), cwd=tmp_path)
     error = explained(nix, f"error: '{tmp_path}' is not a Git repository", installable=here)
     assert "its other half, /absent/app/.git/worktrees/x, is not here" in error.message
-    assert ("docker run -v /absent/app/.git:/absent/app/.git:ro" in error.hint) is contained
+    assert ('-w "${PWD}" -v "/absent/app/.git:/absent/app/.git:ro"' in error.hint) is contained
     assert "`path:.`" in error.hint
+
+
+@pytest.mark.parametrize("contained", [True, False])
+def test_a_worktree_that_git_knows_elsewhere_is_explained(nix: Nix, tmp_path: Path, contained: bool) -> None:
+    """Its repository was mounted where it lies, and the worktree at another place."""
+    git, work = tmp_path / "app/.git", tmp_path / "work"
+    (git / "worktrees/x").mkdir(parents=True)
+    (git / "worktrees/x/gitdir").write_text("/home/me/x/.git\n")
+    work.mkdir()
+    (work / ".git").write_text(f"gitdir: {git}/worktrees/x\n")
+    (work / "flake.nix").touch()
+    nix = replace(nix, environ={**nix.environ, **({"container": "oci"} if contained else {})})
+    said = f"error: getting working directory status: failed to open directory '{tmp_path}': No such file or directory"
+    error = explained(nix, said, installable=Installable.parse(".", cwd=work))
+    assert "git knows this worktree at /home/me/x, and that folder is not here" in error.message
+    assert (f'-w "${{PWD}}" -v "{git}:{git}:ro"' in error.hint) is contained
+
+
+def test_a_submodule_alone_is_told_to_mount_the_repository_around_it(nix: Nix, tmp_path: Path) -> None:
+    (tmp_path / ".git").write_text("gitdir: ../../.git/modules/libs/sub\n")
+    (tmp_path / "flake.nix").touch()
+    nix = replace(nix, environ={**nix.environ, "container": "oci"})
+    error = explained(
+        nix, f"error: '{tmp_path}' is not a Git repository", installable=Installable.parse(".", cwd=tmp_path)
+    )
+    assert '-v "$(git rev-parse --show-superproject-working-tree):/work" -w "/work/libs/sub"' in error.hint
 
 
 def test_a_container_keeps_no_log_for_later(nix: Nix) -> None:

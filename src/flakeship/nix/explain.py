@@ -14,7 +14,7 @@ from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.untracked import hint_untracked
-from flakeship.outside.mounted import absent_repository, in_container, whole_repository
+from flakeship.outside.mounted import in_container, other_half
 from flakeship.store_paths import name_of_derivation
 
 _DRV: Final = r"'(?P<drv>/nix/store/[^']+\.drv)'"
@@ -204,20 +204,29 @@ def _missing_file(failure: Failure, found: re.Match[str]) -> Error:
 
 def _no_repository(failure: Failure, _: re.Match[str]) -> Error:
     folder = failure.installable.directory
-    absent = absent_repository(folder) if folder else None
+    half = other_half(folder) if folder else None
     as_they_are = "write `path:.` instead of `.`, which takes the files as they are and knows no commit"
-    if absent is None:
+    contained = in_container(failure.nix.environ)
+    if half and half.is_here and half.elsewhere:
+        return BuildError(
+            f"the git repository of {failure.installable} can't be read: git knows this worktree at {half.elsewhere}, and that folder is "
+            "not here",
+            hint=f"mount both halves where they lie (in the worktree: `docker run {half.mount} …`), or {as_they_are}"
+            if contained
+            else f"repair it (`git worktree repair`, in the worktree itself), or {as_they_are}",
+            detail=failure.end,
+        )
+    if half is None or half.is_here:
         return BuildError(
             f"the git repository of {failure.installable} can't be opened",
             hint=f"{as_they_are}, or make the folder available that the `.git` of a worktree or submodule leads to, in a container too",
             detail=failure.end,
         )
-    whole = whole_repository(absent)
     return BuildError(
         f"the git repository of {failure.installable} can't be opened: this is a worktree or a submodule, and its other half, "
-        f"{absent}, is not here",
-        hint=f"mount it too (`docker run -v {whole}:{whole}:ro …`), or {as_they_are}"
-        if in_container(failure.nix.environ)
+        f"{half.folder}, is not here",
+        hint=f"mount both halves (`docker run {half.mount} …`), or {as_they_are}"
+        if contained
         else f"repair it (`git worktree repair`, in the repository itself), or {as_they_are}",
         detail=failure.end,
     )
@@ -284,7 +293,10 @@ _CAUSES: Final = (
     *elsewhere.CAUSES,
     *missing.CAUSES,
     Cause(r"cannot find flake 'flake:", _unknown_flake),
-    Cause(r"error: '[^'\n]*' is not a Git repository|opening Git repository ", _no_repository),
+    Cause(
+        r"error: '[^'\n]*' is not a Git repository|opening Git repository |getting working directory status: failed to open",
+        _no_repository,
+    ),
     Cause(
         r"error: '(?P<url>[^'\n]*)' is not a valid URL|program 'git' failed"
         r"|getting status of [\"'](?P<file>[^\"'\n]*/[a-z+]+:[^\"'\n]*)",

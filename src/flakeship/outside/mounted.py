@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +44,39 @@ def on_no_volume(path: Path, mounts: str) -> bool:
     return not any(point != "/" and path.is_relative_to(point) for point in points)
 
 
-def absent_repository(folder: Path) -> Path | None:
-    """The folder that the `.git` file of a worktree or submodule leads to, if that folder is not here; else None.
+@dataclass(frozen=True, slots=True)
+class OtherHalf:
+    """The folder of git that the `.git` file of a worktree or submodule leads to. `relative` is True if it does so by a relative path.
+
+    `elsewhere` is the place at which git knows the worktree, if nothing is there; else None.
+    """
+
+    folder: Path
+    relative: bool
+    elsewhere: Path | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """True if the folder can be seen."""
+        return self.folder.exists()
+
+    @property
+    def mount(self) -> str:
+        """The options of `docker run` with which a container sees both halves."""
+        if not self.relative:
+            whole = next(
+                (each for each in (self.folder, *self.folder.parents) if each.name == ".git"), self.folder
+            )
+            return f'-v "${{PWD}}:${{PWD}}" -w "${{PWD}}" -v "{whole}:{whole}:ro"'
+        parts = self.folder.parts
+        if "modules" not in parts:
+            return '-v "FOLDER:/work" -w "/work/WORKTREE"'  # the folder that holds both of them
+        within = "/".join(parts[parts.index("modules") + 1 :])
+        return f'-v "$(git rev-parse --show-superproject-working-tree):/work" -w "/work/{within}"'
+
+
+def other_half(folder: Path) -> OtherHalf | None:
+    """What the `.git` file of a worktree or submodule leads to; None for any other folder.
 
     https://git-scm.com/docs/gitrepository-layout
     """
@@ -55,15 +87,25 @@ def absent_repository(folder: Path) -> Path | None:
                 return None
             if not link.is_file():
                 continue
-            with link.open(errors="replace") as file:
-                text = file.read(_MOST)
-            target = each / text.removeprefix(_LINK).strip()
-            return None if not text.startswith(_LINK) or target.exists() else target
+            text = _beginning(link)
+            target = text.removeprefix(_LINK).strip()
+            if not text.startswith(_LINK):
+                return None
+            return OtherHalf(each / target, not Path(target).is_absolute(), _known_at(each / target))
         except OSError:
             return None
     return None
 
 
-def whole_repository(git_folder: Path) -> Path:
-    """The `.git` folder that a folder of a worktree or submodule lies in: `/app/.git` of `/app/.git/worktrees/x`."""
-    return next((each for each in (git_folder, *git_folder.parents) if each.name == ".git"), git_folder)
+def _known_at(folder: Path) -> Path | None:
+    """The place that git's half names for the worktree, where nothing is there."""
+    try:
+        worktree = folder / _beginning(folder / "gitdir").strip()
+    except OSError:  # a submodule has no such file
+        return None
+    return None if worktree.exists() else worktree.parent
+
+
+def _beginning(path: Path) -> str:
+    with path.open(errors="replace") as file:
+        return file.read(_MOST)

@@ -129,7 +129,7 @@ def test_no_repository_no_commit_no_git(tree: Tree, tmp_path: Path) -> None:
     (outside / ".git").write_text("gitdir: /absent/app/.git/worktrees/x\n")
     (notice,) = detect(ENVIRON | {"container": "oci"}, cwd=str(outside), now=NOW).notices
     assert (
-        "other half, /absent/app/.git/worktrees/x, is not here (add `-v /absent/app/.git:/absent/app/.git:ro`"
+        'other half, /absent/app/.git/worktrees/x, is not here (start it by `docker run -v "${PWD}:${PWD}"'
         in notice
     )
     (outside / ".git").unlink()

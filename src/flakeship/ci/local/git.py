@@ -14,7 +14,7 @@ from flakeship.ci.local.defaults import NAME
 from flakeship.errors import ResourceError
 from flakeship.metadata.context import Context, Repository
 from flakeship.outside.moments import moment_of
-from flakeship.outside.mounted import absent_repository, in_container, whole_repository
+from flakeship.outside.mounted import in_container, other_half
 
 if TYPE_CHECKING:
     from flakeship.ci.protocol import Api
@@ -118,11 +118,15 @@ class Git:
 
     def _why_no_repository(self) -> str:
         contained = in_container(self.environ)
-        if absent := absent_repository(Path(self.cwd)):
-            whole = whole_repository(absent)
-            mount = f" (add `-v {whole}:{whole}:ro` to `docker run`)" if contained else ""
-            return f"this is a worktree or a submodule of git whose other half, {absent}, is not here{mount}"
-        mount = " that this container sees (mount the top of it, and not a folder below)" if contained else ""
+        half = other_half(Path(self.cwd))
+        if half and not half.is_here:
+            mount = f" (start it by `docker run {half.mount} …`)" if contained else ""
+            return f"this is a worktree or a submodule of git whose other half, {half.folder}, is not here{mount}"
+        mount = (
+            " that this container sees (mount the top of the one that it lies in; without one, run `git init`)"
+            if contained
+            else ""
+        )
         return f"this folder is not in a git repository{mount}"
 
     def or_empty(self, *arguments: str) -> str:
