@@ -73,14 +73,14 @@ def test_a_worktree_that_git_knows_elsewhere_is_explained(nix: Nix, tmp_path: Pa
     """Its repository was mounted where it lies, and the worktree at another place."""
     git, work = tmp_path / "app/.git", tmp_path / "work"
     (git / "worktrees/x").mkdir(parents=True)
-    (git / "worktrees/x/gitdir").write_text("/home/me/x/.git\n")
+    (git / "worktrees/x/gitdir").write_text("/house/mona/x/.git\n")
     work.mkdir()
     (work / ".git").write_text(f"gitdir: {git}/worktrees/x\n")
     (work / "flake.nix").touch()
     nix = replace(nix, environ={**nix.environ, **({"container": "oci"} if contained else {})})
     said = f"error: getting working directory status: failed to open directory '{tmp_path}': No such file or directory"
     error = explained(nix, said, installable=Installable.parse(".", cwd=work))
-    assert "git knows this worktree at /home/me/x, and that folder is not here" in error.message
+    assert "git knows this worktree at /house/mona/x, and that folder is not here" in error.message
     assert (f'-w "${{PWD}}" -v "{git}:{git}:ro"' in error.hint) is contained
 
 
@@ -92,6 +92,14 @@ def test_a_submodule_alone_is_told_to_mount_the_repository_around_it(nix: Nix, t
         nix, f"error: '{tmp_path}' is not a Git repository", installable=Installable.parse(".", cwd=tmp_path)
     )
     assert '-v "$(git rev-parse --show-superproject-working-tree):/work" -w "/work/libs/sub"' in error.hint
+
+
+def test_another_user_of_a_container_is_told_to_be_root(nix: Nix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    said = "error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': No such file or directory"
+    contained = replace(nix, environ={"container": "oci"})
+    assert "leave `--user` of `docker run` out" in explained(contained, said).hint
+    assert "--user" not in explained(nix, said).hint
 
 
 def test_a_container_keeps_no_log_for_later(nix: Nix) -> None:

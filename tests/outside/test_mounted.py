@@ -13,8 +13,8 @@ from flakeship.outside.mounted import on_no_volume
 MOUNTS = r"""
 1 2 0:50 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b
 3 1 0:53 / /proc rw,nosuid - proc proc rw
-4 1 8:1 /home/me/app /work rw,relatime - ext4 /dev/sda1 rw
-5 1 8:1 /home/me/my\040images /my\040images rw,relatime - ext4 /dev/sda1 rw
+4 1 8:1 /house/mona/app /app rw,relatime - ext4 /dev/sda1 rw
+5 1 8:1 /house/mona/my\040images /my\040images rw,relatime - ext4 /dev/sda1 rw
 short
 """
 
@@ -22,12 +22,12 @@ short
 @pytest.mark.parametrize(
     ("path", "gone"),
     [
-        ("/work/image.tar", False),
-        ("/work", False),
+        ("/app/image.tar", False),
+        ("/app", False),
         ("/my images/x", False),
         ("/tmp/image.tar", True),
         ("/image.tar", True),
-        ("/workspace/image.tar", True),
+        ("/apps/image.tar", True),
     ],
 )
 def test_what_goes_with_the_container(path: str, gone: bool) -> None:
@@ -39,7 +39,7 @@ def test_what_goes_with_the_container(path: str, gone: bool) -> None:
     [
         ("/srv/../srv/image.tar", {"container": "oci"}, True),
         ("/srv/image.tar", {}, False),
-        ("/work/image.tar", {"container": "oci"}, False),
+        ("/app/image.tar", {"container": "oci"}, False),
         ("/dev/null", {"container": "oci"}, False),
     ],
 )

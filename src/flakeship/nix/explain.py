@@ -14,7 +14,7 @@ from flakeship.nix.command import Nix
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.untracked import hint_untracked
-from flakeship.outside.mounted import in_container, other_half
+from flakeship.outside.mounted import as_root_hint, in_container, other_half
 from flakeship.store_paths import name_of_derivation
 
 _DRV: Final = r"'(?P<drv>/nix/store/[^']+\.drv)'"
@@ -269,7 +269,8 @@ def _search_path(failure: Failure, found: re.Match[str]) -> Error:
 def _daemon(failure: Failure, _: re.Match[str]) -> Error:
     return BuildError(
         "Nix's daemon does not answer, or this user may not connect to it",
-        hint="start it (`systemctl start nix-daemon`), run as a user who may use it, or run as root without it",
+        hint=as_root_hint(failure.nix.environ)
+        or "start it (`systemctl start nix-daemon`), run as a user who may use it, or run as root without it",
         detail=failure.end,
     )
 

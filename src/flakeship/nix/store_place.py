@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from flakeship.errors import UsageError
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import DAEMON_SOCKET
+from flakeship.outside.mounted import as_root_hint
 
 STATE: Final = Path("/nix/var/nix")
 _STORE: Final = "/nix/store"
@@ -43,7 +44,8 @@ def check_store(nix: Nix, values: Mapping[str, Any]) -> None:
     if folder:
         raise UsageError(
             f"Nix would build into the store below {folder}, but images are read from {_STORE}",
-            hint=f"{_HERE}; or build it by hand (nix build), and name the archive below that folder in `source`",
+            hint=as_root_hint(nix.environ)
+            or f"{_HERE}; or build it by hand (nix build), and name the archive below that folder in `source`",
         )
 
 

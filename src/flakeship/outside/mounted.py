@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,16 @@ _MOST: Final = 4096
 def in_container(environ: Mapping[str, str]) -> bool:
     """Whether the image or the engine says so: https://systemd.io/CONTAINER_INTERFACE. Our image and podman do."""
     return bool(environ.get("container"))
+
+
+def as_root_hint(environ: Mapping[str, str]) -> str:
+    """The hint where Nix finds no store that this user of a container may write to; empty for root, and outside of a container."""
+    if os.geteuid() == 0 or not in_container(environ):
+        return ""
+    return (
+        "leave `--user` of `docker run` out: the Nix of a container is root's, and files in the mounted folder are given to the "
+        "owner of that folder"
+    )
 
 
 def on_no_volume(path: Path, mounts: str) -> bool:
