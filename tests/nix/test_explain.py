@@ -91,7 +91,8 @@ def test_a_submodule_alone_is_told_to_mount_the_repository_around_it(nix: Nix, t
     error = explained(
         nix, f"error: '{tmp_path}' is not a Git repository", installable=Installable.parse(".", cwd=tmp_path)
     )
-    assert '-v "$(git rev-parse --show-superproject-working-tree):/work" -w "/work/libs/sub"' in error.hint
+    assert '-v "$(git rev-parse --show-superproject-working-tree):/work" -w "/work' in error.hint
+    assert '/libs/sub" …' in error.hint
 
 
 def test_another_user_of_a_container_is_told_to_be_root(nix: Nix, monkeypatch: pytest.MonkeyPatch) -> None:
