@@ -72,7 +72,10 @@
 
           1. `nix flake lock` notes which nixpkgs you build with. Commit flake.lock beside the other files.
           2. `nix run github:flakeship/flakeship -- publish .#image` builds the image, and writes it to ./flakeship-image.
+             With Docker and no Nix, take the lines of the README instead: https://github.com/flakeship/flakeship#get-it
           3. Push to GitHub or GitLab, and the workflow publishes it there. Delete the workflow that you do not need.
+
+          Name what you build here in your .gitignore: `/result*` and `/*.tar`. A layout such as ./flakeship-image ignores itself.
         '';
       };
     };

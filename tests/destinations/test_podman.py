@@ -72,6 +72,7 @@ def test_without_podman_it_says_so(tmp_path: Path) -> None:
     ):
         destination.check()
     assert "CONTAINER_HOST" in caught.value.hint
+    assert "in a container, mount its socket" in caught.value.hint
     dead = Engine("containers-storage", f"unix://{tmp_path}/x.sock", "start podman's service", {})
     with (
         pytest.raises(UnreachableError, match="No such file") as stale,

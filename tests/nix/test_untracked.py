@@ -43,6 +43,13 @@ def test_names_are_quoted_for_a_shell(repository: Path) -> None:
     assert "`git add --intent-to-add -- 'a b.nix' sub/c.nix`" in hint
 
 
+def test_the_hint_works_where_the_command_was_written(repository: Path) -> None:
+    (repository / "svc").mkdir()
+    (repository / "svc/flake.nix").touch()
+    hint = hint_untracked(parsed(repository, "./svc"), "error: flake.nix: not tracked", environ=ENVIRON)
+    assert "`git -C svc add --intent-to-add -- flake.nix`" in hint
+
+
 def test_at_most_ten_files_are_named(repository: Path) -> None:
     for number in range(13):
         (repository / f"file{number:02}.nix").touch()

@@ -179,7 +179,7 @@ def _flake(settings: Settings, run_: Run) -> Iterator[Finding]:
             "files",
             "warning",
             f"git does not track {', '.join(files[:_SHOWN])}{more}, so Nix does not see them",
-            "run `git add --intent-to-add FILE` for those that the flake needs",
+            "run `git add --intent-to-add FILE` for those that the flake needs; name what is built, such as image.tar, in .gitignore",
         )
     for each in buildables:  # one for each platform
         made = " ".join(each.description().paths) or "a path that only a build can tell"

@@ -80,15 +80,18 @@ def inspect(settings: Settings, run_: Run) -> tuple[Inspected, ...]:
 
 @contextlib.contextmanager
 def _folder_named(text: str, reference: Reference, runtime: Runtime) -> Iterator[None]:
-    """Where a name without a host leads to no image, say what a folder of that name is called."""
+    """Where a name without a host leads to no image, say what a folder of that name is called, or an image of an engine."""
     try:
         yield
     except Error as error:
         folder = text.partition(":")[0]
         if reference.repository == f"library/{folder}" and (runtime.cwd / folder).exists():
             error.hint = f"{text!r} means {reference}; what lies here is ./{folder} or oci:{text}"
-        elif reference.repository == f"library/{text}":
-            error.message += f", and there is no file {text!r} here"
+        elif reference.repository == f"library/{folder}" and "/" not in text:
+            if folder == text:
+                error.message += f", and there is no file {text!r} here"
+            engine = f"write docker-daemon:{text} for an image of the Docker engine, since {text!r} means {reference}"
+            error.hint = f"{error.hint}; or {engine}" if error.hint else engine
         raise
 
 

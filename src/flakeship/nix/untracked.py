@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,15 @@ def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str,
     kinds = {".nix", *(PurePosixPath(name).suffix for name in files)}
     others = [name for name in untracked if name not in files and PurePosixPath(name).suffix in kinds]
     also = f", such as {_listed(others)} too" if others else ""
-    return f"run `git add --intent-to-add -- {_listed(files, '`')}: Nix does not see files that git does not track{also}"
+    where = _folder_for_git(installable)
+    return f"run `git{where} add --intent-to-add -- {_listed(files, '`')}: Nix does not see files that git does not track{also}"
+
+
+def _folder_for_git(installable: Installable) -> str:
+    """The option by which git takes paths below the flake's folder; empty where that is the working folder."""
+    assert installable.directory
+    folder = os.path.relpath(installable.directory, os.path.realpath(installable.cwd))
+    return "" if folder == "." else f" -C {shlex.quote(folder)}"
 
 
 def _listed(names: Sequence[str], end: str = "") -> str:

@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.inflate import is_compressed, is_foreign
+from flakeship.image.layout import BLOBS
 from flakeship.image.tar.blocks import BLOCK
 from flakeship.image.tar.reader import is_tar
 from flakeship.sources import git_lfs
@@ -100,6 +101,11 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(BLOCK)
     except OSError as error:
+        if path.is_symlink() and not path.exists():
+            raise UsageError(
+                f"can't read the source {path}: it is a link to {path.readlink()}, and nothing is there",
+                hint="build it once more (`nix build`); in a container, publish `.#image` itself, since the store of the host is not there",
+            ) from error
         raise UsageError(
             f"can't read the source {path}: {error.strerror}",
             hint="set `source` to a path that exists: a store path, an archive, a script or a folder",
@@ -113,6 +119,11 @@ def _no_image(path: Path, head: bytes) -> NotAnImageError:
         message, hint = error_about(path, built=False)
         if message:
             return NotAnImageError(message, hint=hint)
+        if (path / BLOBS).is_dir():
+            return NotAnImageError(
+                f"{path} is no image: it has blobs as an OCI image layout, and no index.json, so whatever wrote there did not come to its end",
+                hint="write the image there once more, or remove the folder",
+            )
         what, hint = "a folder", f"name an attribute that is an image, made by {_IMAGES}"
     elif git_lfs.is_pointer(head):
         what, hint = "a pointer of git LFS, which stands for a file that was not fetched", git_lfs.HINT

@@ -75,7 +75,8 @@ class PodmanDestination:
         if not command:
             raise UnreachableError(
                 "podman was not found: its service has no socket here, and its command is not in PATH",
-                hint="install podman, or set CONTAINER_HOST to the address of its service",
+                hint="install podman, or set CONTAINER_HOST to the address of its service; in a container, mount its socket: "
+                "`-v SOCKET:/run/podman/podman.sock` (`podman info --format '{{.Host.RemoteSocket.Path}}'` prints SOCKET)",
             )
         folder = self._scope.enter_context(
             tempfile.TemporaryDirectory(prefix="podman-", dir=self._temporary())
