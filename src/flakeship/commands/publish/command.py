@@ -51,21 +51,12 @@ if TYPE_CHECKING:
 
 def run(settings: Settings, runtime: Runtime) -> str:
     """Publish, and return the references to print, one for each destination that each image is at."""
-    if settings.metadata_file:
-        check_metadata(runtime.cwd / settings.metadata_file)
-        remove_metadata(runtime.cwd / settings.metadata_file)
-    folder = folder_beside(settings.metadata_file, runtime.cwd)
-    if settings.push_by_digest:
-        check_metadata(folder / "flakeship-leg.json")
     records = Records(ToldOnce(runtime.emit))
+    folder = _checked_folder(settings, runtime, records)
     made: dict[str, Result] = {}
     legs: list[tuple[str, Result]] = []
     published: list[Published] = []
     with open_run(settings, replace(runtime, emit=records)) as run_:
-        if settings.metadata_file and in_container(runtime.environ):
-            from flakeship.commands.publish.volumes import warn_of_no_volume
-
-            warn_of_no_volume([runtime.cwd / settings.metadata_file], runtime.environ, records)
         attributes = attributes_of(settings)
         if len(attributes) > 1:
             check_default(attributes, run_.event)
@@ -104,6 +95,23 @@ def _tell_of_caches(line: str, runtime: Runtime) -> None:
     if line:
         with contextlib.suppress(ResourceError):  # the log has it
             platforms.summarise(f"\n{escaped(line)}\n", runtime.environ)
+
+
+def _checked_folder(settings: Settings, runtime: Runtime, emit: events.Emit) -> Path:
+    """The folder for the metadata file and the files of legs. UsageError where one could not be written there."""
+    folder = folder_beside(settings.metadata_file, runtime.cwd)
+    files = [runtime.cwd / settings.metadata_file] if settings.metadata_file else []
+    for each in files:
+        check_metadata(each)
+        remove_metadata(each)
+    if settings.push_by_digest:
+        check_metadata(folder / "flakeship-leg.json")
+        files.append(folder)
+    if files and in_container(runtime.environ):
+        from flakeship.commands.publish.volumes import warn_of_no_volume
+
+        warn_of_no_volume(files, runtime.environ, emit)
+    return folder
 
 
 def _leg(result: Result, image: str, run_: Run) -> LegRecord:
