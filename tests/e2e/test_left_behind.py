@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,11 @@ def test_signal_9_ends_the_script_and_what_was_half_written_goes(
     flags = ("--to", "oci:x:1\ndocker-archive:out/image.tar")
     killed = start("--source", str(script), *flags, "--log-level", "debug")
     wait_for(killed, " written ")
-    (partial,) = (tmp_path / "out").iterdir()
+    deadline = time.monotonic() + 30
+    while not (begun := list((tmp_path / "out").glob(".flakeship-*"))):  # which one is written first is open
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (partial,) = begun
     killed.kill()
     killed.wait()
     done = start("--source", str(archive), *flags)
