@@ -65,11 +65,15 @@ def run(
     cwd: str | None = None,
     timeout: float | None = None,
     limit: int = OUTPUT_LIMIT,
+    given_up: threading.Event | None = None,
 ) -> Completed:
     """Run a program to its end and keep what it prints in memory, but no more than `limit` bytes of stdout.
 
+    A thread that sets `given_up` ends it: the thread that waits for it here may be one that no signal reaches.
+
     A daemon that it leaves behind may keep the pipes open: two seconds of silence after the program's own end count as
-    the end. Raises NotStartedError, TimeoutError after `timeout` seconds, and ResourceError where a limit is reached.
+    the end. Raises NotStartedError, TimeoutError after `timeout` seconds or where it is given up, and ResourceError where a
+    limit is reached.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     with _started(argv, environ=environ, cwd=cwd, stdin=subprocess.PIPE) as child:
@@ -77,6 +81,8 @@ def run(
             while not exchange.ended():
                 if deadline is not None and time.monotonic() > deadline:
                     raise TimeoutError(f"{argv[0]} took longer than {timeout:g} s")
+                if given_up is not None and given_up.is_set():
+                    raise TimeoutError(f"{argv[0]} was given up")
                 exchange.step(deadline)
         if exchange.exceeded:
             _end_group(child)

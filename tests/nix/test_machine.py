@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -109,3 +110,24 @@ def _asked(
         assert time.monotonic() - begun < 5
     assert [answer.machine for answer in answers] == machines
     return answers
+
+
+def test_who_interrupts_does_not_wait_for_a_machine_that_is_silent(
+    nix_environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            machine = Machine(Address("127.0.0.1", "root", silent.getsockname()[1]), "silent")
+            with SshAccess.of(Settings()).opened(tmp_path, nix_environ, [machine]) as ssh:
+                nix = Nix.find(environ={**nix_environ, **ssh.variables}, emit=ignore)
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
+                begun = time.monotonic()
+                with pytest.raises(KeyboardInterrupt):
+                    ask_all(nix, [machine])
+                assert time.monotonic() - begun < 3
+    finally:
+        signal.signal(signal.SIGALRM, before)

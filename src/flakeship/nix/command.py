@@ -136,12 +136,17 @@ class Nix:
         return (PROGRAM, *verb.split(), *features, *self._flags_of(verb), *arguments)
 
     def run(
-        self, verb: str, *arguments: str, cwd: str | None = None, timeout: float | None = None
+        self,
+        verb: str,
+        *arguments: str,
+        cwd: str | None = None,
+        timeout: float | None = None,
+        given_up: threading.Event | None = None,
     ) -> process.Completed:
-        """Run `nix VERB` to its end, whatever its exit status. TimeoutError after `timeout` seconds."""
+        """Run `nix VERB` to its end, whatever its exit status. TimeoutError after `timeout` seconds, or where it is given up."""
         argv = self.argv(verb, *arguments)
         self.emit(Command(argv))
-        return process.run(argv, environ=self._environ_of(verb), cwd=cwd, timeout=timeout)
+        return process.run(argv, environ=self._environ_of(verb), cwd=cwd, timeout=timeout, given_up=given_up)
 
     def query(self, verb: str, *arguments: str, cwd: str | None = None, timeout: float | None = None) -> Any:
         """Run `nix VERB` and return the JSON that it prints.

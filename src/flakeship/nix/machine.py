@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -115,15 +116,20 @@ def ask_all(nix: Nix, machines: Sequence[Machine], patience: float = PATIENCE) -
     """
     if not machines:
         return []
+    given_up = threading.Event()
     with ThreadPoolExecutor(len(machines), thread_name_prefix="machine") as pool:
-        return list(pool.map(lambda machine: _ask(nix, machine, patience), machines))
+        try:
+            return list(pool.map(lambda machine: _ask(nix, machine, patience, given_up), machines))
+        except BaseException:  # a signal reaches this thread alone, which then waits for the others
+            given_up.set()
+            raise
 
 
-def _ask(nix: Nix, machine: Machine, patience: float) -> Answer:
+def _ask(nix: Nix, machine: Machine, patience: float, given_up: threading.Event) -> Answer:
     # `ping` was renamed in Nix 2.19; only `info --json` tells whether we are trusted.
     words = ("store info", "--json") if nix.version >= (2, 19) else ("store ping",)
     try:
-        done = nix.run(*words, "--store", machine.store, timeout=patience)
+        done = nix.run(*words, "--store", machine.store, timeout=patience, given_up=given_up)
     except TimeoutError:
         return Answer(machine, silent(patience))
     if done.returncode == 0:
