@@ -14,6 +14,7 @@ import pytest
 
 from flakeship.commands.ssh_access import SshAccess
 from flakeship.errors import BuildError
+from flakeship.nix.machine import Address, Machine
 from flakeship.nix.ssh_hosts import WELL_KNOWN
 from flakeship.settings.declaration import Settings
 from tests.testbed.ssh import new_key
@@ -68,6 +69,26 @@ def test_without_a_key_an_agent_is_asked_and_a_host_that_is_named_is_believed(tm
         with ssh.without_key():
             pass
     assert not (tmp_path / "ssh-key").exists()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "known"),
+    [
+        ("[b1.example]:2222", True),
+        ("b1.example", True),
+        ("@cert-authority *.example", True),
+        ("@revoked b1.example", False),
+        ("[b1.example]:2223", False),
+    ],
+)
+def test_a_line_without_a_port_is_for_all_ports_as_ssh_has_it(
+    hosts: str, known: bool, tmp_path: Path
+) -> None:
+    machine = Machine(Address("b1.example", port=2222), "b1")
+    line = f"{hosts} ssh-ed25519 {WELL_KNOWN['codeberg.org']}"
+    access = SshAccess.of(Settings(ssh_known_hosts=(line,)))
+    with access.opened(tmp_path, os.environ, [machine]) as ssh:
+        assert ssh.knows(machine) == known
 
 
 def test_a_machine_without_ssh_is_told_what_to_install(key: str, tmp_path: Path) -> None:

@@ -45,17 +45,19 @@ class OpenSsh:
 
     def host_key(self, machine: Machine) -> str:
         """`TYPE KEY` that ssh believes; of several the first, and empty where it would believe none."""
-        name = self._looked_up(machine)
         files = [self.hosts, *(Path(file).expanduser() for file in (*OF_THE_USER, *_OF_ALL))]
-        for file in files:
-            argv = ("ssh-keygen", "-F", name, "-f", str(file))
-            done = process.run(argv, environ=variables.PLAIN.of(self.environ), timeout=10)
-            if key := found_by_keygen(done.stdout.decode(errors="replace")):
-                return key
+        for name in self._looked_up(machine):
+            for file in files:
+                argv = ("ssh-keygen", "-F", name, "-f", str(file))
+                done = process.run(argv, environ=variables.PLAIN.of(self.environ), timeout=10)
+                if key := found_by_keygen(done.stdout.decode(errors="replace")):
+                    return key
         return ""
 
-    def _looked_up(self, machine: Machine) -> str:
-        """The name by which ssh looks for the key: the user's own configuration may give the machine another one."""
+    def _looked_up(self, machine: Machine) -> tuple[str, ...]:
+        """The names by which ssh looks for the key, one after the other: the user's own configuration may give the machine
+        another one, and a host without its port stands for all its ports.
+        """
         config = self.variables["NIX_SSHOPTS"].split()
         user = f"{machine.address.user}@" if machine.address.user else ""
         done = process.run(
@@ -69,9 +71,9 @@ class OpenSsh:
             if " " in line
         )
         if alias := said.get("hostkeyalias"):
-            return alias
+            return (alias,)
         host, port = said.get("hostname", machine.address.host), said.get("port", "22")
-        return host if port == "22" else f"[{host}]:{port}"
+        return (host,) if port == "22" else (f"[{host}]:{port}", host)
 
     @contextlib.contextmanager
     def without_key(self) -> Iterator[None]:
