@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from flakeship.errors import UsageError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix
 from flakeship.nix.machine import Address, Answer, Machine, ask_all, new_alias
+from flakeship.nix.ssh_config import ssh_config
 from flakeship.nix.ssh_failure import SshCause
 from flakeship.settings.declaration import Settings
 from tests.testbed.machines import MakeMachine
@@ -27,15 +29,30 @@ from tests.testbed.ssh import new_key
     [
         ("b1", Address("b1"), "b1"),
         ("ssh-ng://nix@b1.example", Address("b1.example", "nix"), "b1.example"),
-        ("ssh://b1:2222?compress=true", Address("b1", "", 2222, "compress=true"), "b1-2222"),
-        ("nix@[fe80::1%eth0]:22", Address("fe80::1%eth0", "nix", 22), "fe80--1-eth0-22"),
+        ("ssh://b1:2222?compress=true", Address("b1", "", 2222, "compress=true"), "b1"),
+        ("nix@[fe80::1%eth0]:22", Address("fe80::1%eth0", "nix", 22), "fe80--1-eth0"),
         ("[::1]", Address("::1"), "1"),
+        ("localhost", Address("localhost"), "localhost-2"),
+        ("localhost:2222", Address("localhost", port=2222), "localhost-2222"),
     ],
 )
 def test_an_address_is_read(text: str, address: Address, alias: str) -> None:
     assert Address.parse(text, "builders") == address
     assert new_alias(address, ()) == alias
-    assert new_alias(address, (alias,)) == f"{alias}-2"
+    assert new_alias(address, (alias,)) != alias
+
+
+@pytest.mark.parametrize("text", ["b1.example", "root@b1.example:2222"])
+def test_the_users_own_configuration_counts_for_a_machine_by_its_name(text: str, tmp_path: Path) -> None:
+    (tmp_path / "user").write_text("Host b1.example\n  ProxyJump gate\n")
+    address = Address.parse(text, "builders")
+    machine = Machine(address, new_alias(address, ()))
+    written = ssh_config([machine], key=None, hosts=tmp_path / "hosts", own_hosts=[tmp_path / "own"])
+    (tmp_path / "config").write_text(written.replace("~/.ssh/config", str(tmp_path / "user")))
+    argv = ["ssh", "-F", str(tmp_path / "config"), "-G", machine.alias]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "proxyjump gate" in said
+    assert f"port {address.port or 22}" in said
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_all_fields_are_read_and_written_for_nix() -> None:
     (builder,) = parse_builders([line], {})
     address = Address("b1", "nix", 2222, "compress=true")
     assert builder == RemoteBuilder(
-        Machine(address, "b1-2222", Path("/k"), HOST_KEY),
+        Machine(address, "b1", Path("/k"), HOST_KEY),
         ("x86_64-linux", "i686-linux"),
         "4",
         "2",
@@ -32,7 +32,7 @@ def test_all_fields_are_read_and_written_for_nix() -> None:
         ("kvm",),
     )
     fields = "4 2 kvm,big-parallel kvm"
-    assert builder.line == f"ssh-ng://nix@b1-2222?compress=true x86_64-linux,i686-linux - {fields} -"
+    assert builder.line == f"ssh-ng://nix@b1?compress=true x86_64-linux,i686-linux - {fields} -"
     for_daemon = builder.line_for_daemon(Path("/run/key"), HOST_KEY).split()
     assert for_daemon[0] == "ssh-ng://nix@b1:2222?compress=true"
     assert for_daemon[2] == "/run/key"

@@ -19,7 +19,7 @@ from flakeship.nix.elsewhere import NOT_TRUSTED, not_trusted
 from flakeship.nix.failure import Failure
 from flakeship.nix.far_link import FarLink
 from flakeship.nix.far_store import FarStore
-from flakeship.nix.machine import Address, Machine
+from flakeship.nix.machine import Address, Machine, new_alias
 from flakeship.nix.ssh_failure import ssh_failure
 from flakeship.settings.declaration import Settings
 from flakeship.sources.nar_files import NarFiles
@@ -59,8 +59,7 @@ def read_store(settings: Settings) -> Machine:
                 hint="write a path or a name of letters, digits and /._?=:-",
             )
     _check_beside(settings)
-    alias = re.sub(r"[^A-Za-z0-9.-]", "-", address.host).strip("-.") or "machine"
-    return Machine(address, f"{alias}-{address.port}" if address.port else alias)
+    return Machine(address, new_alias(address, ()))
 
 
 def _check_beside(settings: Settings) -> None:

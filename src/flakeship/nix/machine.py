@@ -26,6 +26,7 @@ _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+$-]*")
 _HOST: Final = re.compile(
     r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\]"
 )
+_FAKED: Final = "localhost"
 _HINT: Final = "write `HOST`, `USER@HOST:PORT` or `ssh-ng://USER@HOST:PORT`"
 
 
@@ -102,11 +103,15 @@ class Answer:
 
 
 def new_alias(address: Address, taken: Iterable[str]) -> str:
-    """A name for the machine that no other one has and that every Nix takes for a host: its own, if that is free."""
-    plain = re.sub(r"[^A-Za-z0-9.-]", "-", address.host).strip("-.") or "machine"
-    own = f"{plain}-{address.port}" if address.port else plain
-    names = (own, *(f"{own}-{number}" for number in range(2, 10_000)))
-    return next(name for name in names if name not in set(taken))
+    """A name for the machine that no other one has and that every Nix takes for a host: its own, if that is free.
+
+    By its own name the user's configuration finds it too (a `Host` with a ProxyJump), also where the address has a port.
+    Nix takes the host `localhost` for this machine, and starts no ssh for it.
+    """
+    own = re.sub(r"[^A-Za-z0-9.-]", "-", address.host).strip("-.") or "machine"
+    with_port = f"{own}-{address.port}" if address.port else own
+    names = (own, with_port, *(f"{with_port}-{number}" for number in range(2, 10_000)))
+    return next(name for name in names if name not in {*taken, _FAKED})
 
 
 def ask_all(nix: Nix, machines: Sequence[Machine], patience: float = PATIENCE) -> list[Answer]:
