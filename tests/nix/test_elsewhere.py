@@ -44,6 +44,27 @@ def test_what_no_machine_builds_names_the_ways_out(nix: Nix, said: tuple[str, ..
         assert way in error.hint
 
 
+def test_a_far_store_for_another_system_is_not_told_of_builders_here(nix: Nix) -> None:
+    said = f"error: a 'aarch64-linux' with features {{}} is required to build '{FAILS}', but I am a 'x86_64-linux' with features {{kvm}}"
+    error = explained(nix.building_in("ssh-ng://nix@b1"), said)
+    assert (
+        error.message == "github:o/r#image is for aarch64-linux, and the machine of `store` is x86_64-linux"
+    )
+    assert "`builders`" not in error.hint, "the two do not go together"
+
+
+def test_a_disk_that_is_full_is_that_of_the_machine_that_built(nix: Nix) -> None:
+    said = "error: writing to file: No space left on device"
+    assert explained(nix, said).message.startswith("the disk is full")
+    far = explained(nix.building_in("ssh-ng://nix@b1?compress=true"), said)
+    assert far.message.startswith("the disk of nix@b1 is full, or that of this machine: ")
+    log = Log(ignore)
+    log.machines[FAILS] = "ssh-ng://b2"
+    for text in (said, f"error: builder for '{FAILS}' failed with exit code 1"):
+        log._logged(text, 0)
+    assert explain_failure(Failure(nix, INSTALLABLE, 1, log)).message.startswith("the disk of b2 is full")
+
+
 def test_features_that_no_builder_has_are_named(nix: Nix) -> None:
     error = explained(nix, _FOUND.format("[kvm]"), _UNABLE["2.26"])
     assert error.message == "github:o/r#image needs a machine with the features kvm"

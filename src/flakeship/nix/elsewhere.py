@@ -64,6 +64,13 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
             hint=_LINUX_FOR_A_MAC,
             detail=failure.end,
         )
+    if failure.nix.store:
+        return BuildError(
+            f"{failure.installable} is for {wanted}, and the machine of `store` is {have}",
+            hint=f"name a machine in `store` that builds for {wanted}, give that one builders or qemu's binfmt handlers by its own "
+            f"nix.conf (`extra-platforms = {wanted}`), or cross-compile it (`pkgsCross`)",
+            detail=failure.end,
+        )
     return _for_another(failure, wanted, f"this machine is {have}")
 
 

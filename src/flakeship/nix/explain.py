@@ -92,6 +92,15 @@ def _unknown(failure: Failure) -> Error:
 
 
 def _no_space(failure: Failure, _: re.Match[str]) -> Error:
+    """Nix does not say whose disk it was where two machines have a part in it."""
+    given = [store for drv, store in failure.log.machines.items() if drv in failure.said]
+    if store := failure.nix.store or "".join(given[:1]):
+        other = store.partition("://")[2].partition("?")[0]
+        return ResourceError(
+            f"the disk of {other} is full, or that of this machine: {failure.installable} can't be built",
+            hint=f"look at both (`df /nix`), and first at {other}: `nix store gc` there removes what nothing needs",
+            detail=failure.end,
+        )
     return ResourceError(
         f"the disk is full: {failure.installable} can't be built",
         hint="free some space where Nix builds and stores (/nix, and TMPDIR or /tmp): `nix store gc` removes what nothing needs",
