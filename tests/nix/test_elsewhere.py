@@ -44,6 +44,13 @@ def test_what_no_machine_builds_names_the_ways_out(nix: Nix, said: tuple[str, ..
         assert way in error.hint
 
 
+def test_a_builder_that_takes_only_what_asks_for_its_features_is_the_reason(nix: Nix) -> None:
+    line = "ssh-ng://b1 x86_64-linux,riscv64-linux - 1 1 kvm kvm -"
+    error = explained(nix.with_options([("builders", line)]), _FOUND.format(""), _UNABLE["2.8"])
+    assert "each builder for that has mandatory features" in error.message
+    assert "seventh field" in error.hint
+
+
 def test_a_far_store_for_another_system_is_not_told_of_builders_here(nix: Nix) -> None:
     said = f"error: a 'aarch64-linux' with features {{}} is required to build '{FAILS}', but I am a 'x86_64-linux' with features {{kvm}}"
     error = explained(nix.building_in("ssh-ng://nix@b1"), said)

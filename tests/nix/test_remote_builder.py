@@ -76,6 +76,7 @@ def test_what_nix_would_pass_over_is_refused(line: str, words: str) -> None:
     [
         ("@missing", "the file missing can't be read: No such file or directory"),
         ("@.", "can't be read: Is a directory"),
+        ("b1; @ ", "no file is named behind `@`"),
         ("b1 - missing", "the key missing of b1 can't be read: No such file"),
         ("b1 - text", "the key text of b1 is no private key"),
         ("b1 - public", "the key public of b1 is the public half of a key"),
@@ -96,3 +97,9 @@ def test_a_key_of_one_machine_is_found_from_the_folder_of_the_run(tmp_path: Path
     new_key(tmp_path / "mine")
     (builder,) = read_builders(Settings(builders=("b1 - mine",)), tmp_path)
     assert builder.machine.key == tmp_path / "mine"
+
+
+def test_a_file_that_an_editor_of_windows_wrote_is_read(tmp_path: Path) -> None:
+    (tmp_path / "machines").write_bytes(b"\xef\xbb\xbfb1 - - 2\r\n\r\nb2;\r\n")
+    builders = read_builders(Settings(builders=("@machines",)), tmp_path)
+    assert [str(each.machine) for each in builders] == ["b1", "b2"]

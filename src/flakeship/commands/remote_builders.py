@@ -39,9 +39,12 @@ _READS_PORTS: Final = (2, 34)
 
 def read_builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:
     """The machines that the input names, with their keys checked. UsageError for what can't be read or used."""
-    texts = {
-        name: _text(Path(cwd, name), f"{WHERE}: the file {name}") for name in files_of(settings.builders)
-    }
+    names = files_of(settings.builders)
+    if "" in names:
+        raise UsageError(
+            f"{WHERE}: no file is named behind `@`", hint="write `@FILE`, such as `@/etc/nix/machines`"
+        )
+    texts = {name: _text(Path(cwd, name), f"{WHERE}: the file {name}") for name in names}
     builders = parse_builders(settings.builders, texts)
     return tuple(replace(each, machine=_with_key(each.machine, cwd)) for each in builders)
 
@@ -57,7 +60,7 @@ def _with_key(machine: Machine, cwd: Path) -> Machine:
 
 def _text(path: Path, name: str) -> str:
     try:
-        return read_file(path, _LARGEST).decode()
+        return read_file(path, _LARGEST).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         why = "it is no text" if isinstance(error, UnicodeDecodeError) else why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from flakeship.errors import BuildError, Error, NotAllowedError
@@ -83,12 +84,24 @@ def _no_machine(failure: Failure, found: re.Match[str]) -> Error:
 
 
 def _for_another(failure: Failure, wanted: str, here: str) -> Error:
-    others = ", and no builder is for that" if dict(failure.nix.options).get("builders") else ""
+    builders = dict(failure.nix.options).get("builders", "")
+    if any(_is_choosy(line.split(), wanted) for line in builders.split(";")):
+        return BuildError(
+            f"{failure.installable} is for {wanted}, and {here}, and each builder for that has mandatory features, for which it does not ask",
+            hint="write `-` into the seventh field of a line of `builders`, so that the machine builds everything",
+            detail=failure.end,
+        )
+    others = ", and no builder is for that" if builders else ""
     return BuildError(
         f"{failure.installable} is for {wanted}, and {here}{others}",
         hint=ways_to_build_for(wanted),
         detail=failure.end,
     )
+
+
+def _is_choosy(fields: Sequence[str], system: str) -> bool:
+    """Whether a line of `builders` is for that system by its name, and for what asks for a feature alone."""
+    return len(fields) > 6 and system in fields[1].split(",") and fields[6] != "-"
 
 
 def _without_features(failure: Failure, features: str) -> Error:
