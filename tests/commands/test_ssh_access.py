@@ -89,6 +89,9 @@ def test_a_line_without_a_port_is_for_all_ports_as_ssh_has_it(
     access = SshAccess.of(Settings(ssh_known_hosts=(line,)))
     with access.opened(tmp_path, os.environ, [machine]) as ssh:
         assert ssh.knows(machine) == known
+        assert bool(ssh.host_key(machine)) == (known and not hosts.startswith("@")), (
+            "an authority's key is no host's"
+        )
 
 
 def test_a_machine_without_ssh_is_told_what_to_install(key: str, tmp_path: Path) -> None:

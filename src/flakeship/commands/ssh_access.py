@@ -41,10 +41,14 @@ class OpenSsh:
 
     def knows(self, machine: Machine) -> bool:
         """Whether ssh knows a host key of the machine: asked of ssh's own programs, and of no other machine."""
-        return bool(machine.host_key or self.host_key(machine))
+        return bool(machine.host_key or self._found(machine))
 
     def host_key(self, machine: Machine) -> str:
-        """`TYPE KEY` that ssh believes; of several the first, and empty where it would believe none."""
+        """`TYPE KEY` that ssh believes; of several the first, and empty where it would believe none, or what an authority signs."""
+        found = self._found(machine)
+        return "" if found.startswith("@") else found
+
+    def _found(self, machine: Machine) -> str:
         files = [self.hosts, *(Path(file).expanduser() for file in (*OF_THE_USER, *_OF_ALL))]
         for name in self._looked_up(machine):
             for file in files:

@@ -58,7 +58,7 @@ def known_hosts(lines: Sequence[str]) -> str:
 def found_by_keygen(printed: str) -> str:
     """`TYPE KEY` of the first line that `ssh-keygen -F HOST` printed; empty where it found none, or only a key that is revoked.
 
-    A certificate authority's key is no host's, but shows that the host is known.
+    `@cert-authority TYPE KEY` where that is the line of a certificate authority: no host has its key, but the host is known.
     """
     for line in printed.splitlines():
         words = line.split()
@@ -66,7 +66,7 @@ def found_by_keygen(printed: str) -> str:
             continue
         fields = words[words[0] in _MARKERS :]
         if len(fields) >= 3 and is_host_key(fields[1], fields[2]):
-            return " ".join(fields[1:3])
+            return " ".join((*words[: len(words) - len(fields)], *fields[1:3]))
     return ""
 
 
