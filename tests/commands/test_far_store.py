@@ -17,6 +17,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"store": "daemon"}, "is a store of this machine"),
     ({"store": "/tmp/store"}, "is a store of this machine"),
     ({"store": "s3://bucket"}, "keeps archives and builds nothing"),
+    ({"store": "s3://bucket?secret=hunter2"}, "keeps archives and builds nothing"),
+    ({"store": "ssh-ng://u:hun@hunter2@h"}, "is no address of a machine"),
     ({"store": "file:///tmp/cache"}, "keeps archives and builds nothing"),
     ({"store": "builder.example"}, "is no address of a store"),
     ({"store": "ssh-ng://u@h?ssh-key=key"}, "the parameter 'ssh-key' is not read here"),
@@ -36,4 +38,6 @@ def test_inputs_that_can_not_be(tmp_path: Path, inputs: dict[str, Any], words: s
     settings = Settings(**{"flake": (".#x",), "store": "ssh-ng://far.example", **inputs})
     with open_run(settings, around) as run, pytest.raises(UsageError) as caught:
         subject_of(settings, run)
-    assert words in f"{caught.value.message}; {caught.value.hint}"
+    said = f"{caught.value.message}; {caught.value.hint}"
+    assert words in said
+    assert "hunter2" not in said
