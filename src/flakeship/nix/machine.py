@@ -175,4 +175,6 @@ def _host_and_port(place: str) -> tuple[str, int | None]:
 def without_secrets(text: str) -> str:
     """An address as messages show it: without a password, which may hold an `@` itself, and without the values of parameters."""
     address, mark, _ = text.partition("?")
-    return re.sub(r"(?<=://)([^/@:]*):[^/]*@|^([^/@:]*):[^/]*@", r"\1\2:…@", address) + mark + "…" * bool(mark)
+    return (
+        re.sub(r"(?<=://)([^/@:]*):[^/]*@|^([^/@:]*):[^/]*@", r"\1\2:…@", address) + mark + "…" * bool(mark)
+    )
