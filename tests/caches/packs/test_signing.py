@@ -65,6 +65,14 @@ def test_only_what_the_key_has_signed_is_there(scene: Scene) -> None:
     assert holds(scene.cache(repository), every) == list(every)
 
 
+def test_what_is_made_anew_for_want_of_a_signature_takes_the_place_of_the_other(scene: Scene) -> None:
+    """In the same second, too: whoever comes last has the key that is asked for."""
+    repository, paths = scene.layout(), some_paths(5)
+    for key in (OTHER, MINE, replace(MINE, name="ours-1"), OTHER):
+        scene.write(repository, paths, key=key)
+        assert holds(scene.cache(repository, keys=[key.public]), paths) == list(paths)
+
+
 @pytest.mark.parametrize("text", ["", "name", "name:", "na me:AAAA", "name:AAAA", f"name:{'A' * 86}=="])
 def test_a_public_key_that_is_none(text: str) -> None:
     with pytest.raises(UsageError, match="is not a"):

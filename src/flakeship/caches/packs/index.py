@@ -108,6 +108,19 @@ def without(index: Index, *, parts: Collection[str] = (), packs: Collection[Dige
     return index_of(lines, index.packs)
 
 
+def signed_anew(held: Index, own: Index) -> set[str]:
+    """Return the paths that `own` has by a key which has not signed them in `held`: they were made anew for want of that."""
+    parts = own.held.keys() & held.held.keys()
+    return {part for part in parts if _adds_key(own.held[part].entry, held.held[part].entry)}
+
+
+def _adds_key(entry: NarEntry, other: NarEntry) -> bool:
+    if entry.nar_hash == other.nar_hash:  # where a key signs alike
+        return bool(set(entry.sigs) - set(other.sigs))
+    names, others = ({sig.partition(":")[0] for sig in each.sigs} for each in (entry, other))
+    return bool(names - others)
+
+
 def touched(index: Index, parts: Collection[str], *, now: int) -> Index:
     """Note that these paths were used now, as far as the index holds them."""
     lines = (

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry, PathInfo
-from flakeship.caches.packs.index import Held, Index, aged, encode, index_of, merged, touched, without
+from flakeship.caches.packs.index import (
+    Held,
+    Index,
+    aged,
+    encode,
+    index_of,
+    merged,
+    signed_anew,
+    touched,
+    without,
+)
 from flakeship.caches.packs.manifest import (
     CONFIG,
     MOST_PACKS,
@@ -271,7 +281,9 @@ class PackWriter:
             if stored is None:
                 self._check_others()
             there = stored.digest if stored else None
-            other = without(stored.index if stored else Index(), parts=damaged - own.held.keys(), packs=gone)
+            held = stored.index if stored else Index()
+            dropped = (damaged - own.held.keys()) | signed_anew(held, own)
+            other = without(held, parts=dropped, packs=gone)
         both = merged(touched(other, used, now=now), own)
         whole = aged(both, now=now, days=self._limits.days, size=self._limits.size, packs=MOST_PACKS)
         return whole, there
