@@ -72,7 +72,7 @@ class FarLink:
         return f"the store of {self.machine}"
 
     def open(self) -> Connection:
-        """The connection, made if there is none. LostError, and the errors of `answering`."""
+        """The connection; it is made the first time, and again after it was lost. LostError, and the errors of `answering`."""
         if self.connection is None:
             self.connection = self._made()
             with self._patiently(self.connection), self.answering():

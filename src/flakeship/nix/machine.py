@@ -161,7 +161,7 @@ def _trusted(stdout: bytes) -> bool | None:
 
 
 def _host_and_port(place: str) -> tuple[str, int | None]:
-    """The host, with the brackets of IPv6, and the port: 0 where there is none, None where it is no port."""
+    """The host, with the brackets of IPv6, and the port: 0 if the address has no port, None if what stands there is no number of a port."""
     found = re.fullmatch(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>.*))?", place)
     if not found:
         return "", 0

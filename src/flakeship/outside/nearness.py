@@ -20,7 +20,7 @@ def nearest_word(word: str, known: Iterable[str]) -> str:
 
 
 def misspelt_word(word: str, known: Iterable[str]) -> str:
-    """The known word of which `word` is a misspelling; a word that goes on, or is cut short, is none."""
+    """The known word of which `word` is a misspelling; a word that goes on, or is cut short, is not a misspelling."""
     near = nearest_word(word, known)
     measured = _measured(_plain(word), _plain(near)) if near else None
     return near if measured and measured[0] == 0 else ""

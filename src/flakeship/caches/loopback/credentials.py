@@ -56,7 +56,7 @@ def _machines(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def text_of(path: Path) -> str | None:
-    """Return the text of a netrc file, empty where there is none; None where this user may not read it."""
+    """Return the text of a netrc file, empty if it does not exist; None where this user may not read it."""
     if not path.is_file():
         return ""
     try:

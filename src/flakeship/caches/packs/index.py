@@ -219,7 +219,7 @@ class _Reading:
         self._known: dict[str, str] = {}
 
     def held(self, line: bytes) -> Held:
-        """Read a line. ValueError, or KeyError, TypeError turned into it, for one that is none."""
+        """Read a line. ValueError for anything else."""
         document = _object(line)
         try:
             number, offset, size = (_count(value) for value in document["at"])
