@@ -86,7 +86,7 @@ def test_all_are_asked_at_the_same_time_and_each_says_what_is_wrong(
         Settings(ssh_key=good.key, ssh_known_hosts=(good.known,)),
     )
     (tmp_path / "first").mkdir()
-    # A store that is new is made ready by the first who asks: two at once would meet over that
+    # One of several who asked a store that nobody had opened was cut off once, for a reason that is not known
     _asked(environ, tmp_path / "first", settings, [(good.address, {})])
     new_key(tmp_path / "other")
     other = " ".join((tmp_path / "other.pub").read_text().split()[:2])

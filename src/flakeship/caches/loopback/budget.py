@@ -21,7 +21,7 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """Return the seconds that are left; 0 or less if there are none."""
+        """Return the seconds that are left; 0 or less when the budget is used up."""
         with self._lock:
             return self._left - (self._now() - self._since if self._failing else 0.0)
 

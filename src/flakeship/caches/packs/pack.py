@@ -23,7 +23,7 @@ _IN_MEMORY: Final = 4 * 1024 * 1024
 
 
 class WrongNarError(ValueError):
-    """A NAR is not what Nix's database says of its path."""
+    """The hash or the size of a NAR differs from those in Nix's database."""
 
 
 @dataclass(frozen=True, slots=True)

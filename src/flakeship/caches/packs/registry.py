@@ -41,7 +41,7 @@ class RegistryRepository:
     def __init__(self, client: RegistryClient, *, emit: events.Emit = events.ignore) -> None:
         self._client, self._emit = client, emit
         self.moved = time.monotonic()
-        # What is sent for a cache is none of an image's bytes, which the progress of a run counts.
+        # The progress of a run counts the bytes of images, and a cache's are not among them.
         self._uploads = BlobUploads(client, mount_from=(), emit=self._sending, bodies=3)
         self._places: dict[Digest, str] = {}
         self._lock = threading.Lock()

@@ -231,7 +231,7 @@ class PackWriter:
         def do() -> None:
             try:
                 done.set_result(action())
-            except Exception as error:  # noqa: BLE001 - it is told by who waits
+            except Exception as error:  # noqa: BLE001 - whoever waits for this upload reports it
                 done.set_exception(error)
 
         threading.Thread(target=do, name="flakeship-cache-index", daemon=True).start()
