@@ -124,7 +124,7 @@ def test_what_goes_to_a_folder_needs_no_network(archive: Path, tmp_path: Path) -
 def test_a_build_without_caches_knows_of_none() -> None:
     """Only an input that names a cache has the server started, and a folder as a cache does not need it either."""
     code = (
-        "import sys; import flakeship.commands.builder, flakeship.commands.publish.pipeline\n"
+        "import sys; import flakeship.commands.builder_inputs, flakeship.commands.publish.pipeline\n"
         "assert not [name for name in sys.modules if name.startswith('flakeship.caches')]\n"
         "import flakeship.caches\n"
         "assert not [name for name in sys.modules if name.startswith('flakeship.caches.loopback')]"

@@ -194,6 +194,20 @@ def test_each_platform_has_the_attribute_of_its_system() -> None:
 
 
 @pytest.mark.usefixtures("has")
+def test_on_a_mac_a_line_says_what_is_meant() -> None:
+    heard: list[Any] = []
+    builder: Any = SimpleNamespace(nix="nix", described={}, emit=heard.append)
+    for platforms in ((), BOTH):
+        given = Settings(flake=(".#image",), platforms=platforms, nix_config=("system = aarch64-darwin",))
+        members_of(given, builder, parse)
+    arm, amd = ".#legacyPackages.aarch64-linux.image", ".#packages.x86_64-linux.image"
+    assert [each.text for each in heard] == [
+        f"on a Mac: .#image is {arm}, since containers run Linux",
+        f"on a Mac: .#image is {amd} and {arm}, since containers run Linux",
+    ]
+
+
+@pytest.mark.usefixtures("has")
 def test_what_is_asked_for_as_before_is_built_as_before() -> None:
     """Of several platforms, an attribute path that names its system is taken as it is."""
     for lines, platforms in (

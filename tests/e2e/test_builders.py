@@ -6,6 +6,7 @@ import base64
 import getpass
 import re
 import shutil
+import signal
 import time
 import uuid
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.starting import Running, Start
+from tests.e2e.starting import Running, Start, ended
 from tests.testbed.command import Ended, Publish
 from tests.testbed.machines import THIS_SYSTEM, FarMachine, MakeMachine, write_joined
-from tests.testbed.ssh import new_key
+from tests.testbed.own_store import OwnStores
+from tests.testbed.ssh import SshServer, new_key, write_sauced
 
 pytestmark = pytest.mark.slow
 
@@ -162,8 +164,16 @@ def test_a_machine_that_dies_while_it_builds_is_done_without(
     else:
         assert run.returncode == 0, said
         assert f"warning: {lost}" in said
-    for folder in (tmp_path / "temporary").glob("nix-*"):
-        shutil.rmtree(folder)  # Nix's own, whose hook was lost with the machine
+
+
+@pytest.mark.long
+def test_after_an_interrupt_nothing_is_left(start: Start, flake: Path, make_machine: MakeMachine) -> None:
+    write_joined(flake, salt=str(uuid.uuid4()), seconds=30)
+    run = start(*flags_for(flake, *ALL_THERE), **reaching(make_machine("b1")))
+    begun(run)
+    code, said, seconds = ended(run, signal.SIGINT)
+    assert code == 130, said
+    assert seconds < 5
 
 
 def test_after_signal_9_the_key_of_the_builders_is_gone(
@@ -300,3 +310,84 @@ def test_a_key_that_what_is_built_here_could_read_is_warned_of(
     done = built(publish, flake, make_machine("b1"), flags=("--nix-config", config))
     assert done.code == 0, done.stderr
     assert done.stderr.count("can be read by what this machine builds") == warned, done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_connection_that_is_closed_before_a_build_is_made_once_more(
+    closed: int, publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    """The first is that of the question whether it is there, the second that of a build."""
+    machine = make_machine("busy")
+    machine.closes = (closed,)
+    done = built(publish, flake, machine, jobs=1)
+    assert done.code == 0, done.stderr
+    assert who_built(done, machine) == {"joined", "left", "right"}
+    assert done.stderr.count("closed the connection") == closed - 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("others", ["another", "nobody"])
+def test_a_machine_whose_disk_is_full_is_done_without(
+    others: str, publish: Publish, flake: Path, make_machine: MakeMachine
+) -> None:
+    full = make_machine("full")
+    full.fill()
+    machines = [full, make_machine("other")] if others == "another" else [full]
+    reached = reaching(*machines)
+    first, *rest = reached["FLAKESHIP_BUILDERS"].splitlines()
+    reached["FLAKESHIP_BUILDERS"] = "\n".join((f"{first} 9", *rest))  # Nix takes the faster one
+    done = publish(*flags_for(flake, *ALL_THERE), **reached)
+    told = f"the disk of the builder {full.address} is full, or that of this machine"
+    if others == "another":
+        assert done.code == 0, done.stderr
+        assert f"warning: {told}" in done.stderr
+        assert who_built(done, machines[1]) == {"joined", "left", "right"}
+    else:
+        assert done.code == 8, done.stderr
+        assert f"error: the disk of {full.address}" in done.stderr or told in done.stderr
+        assert "nix store gc" in done.stderr
+
+
+@pytest.mark.long
+def test_a_private_input_and_a_builder_have_a_key_each(
+    publish: Publish,
+    make_machine: MakeMachine,
+    ssh_server: SshServer,
+    private_repository: Path,
+    tmp_path: Path,
+) -> None:
+    """`ssh-key` fetches, and the third field of `builders` reaches the machine; neither would open the other's door."""
+    machine = make_machine("b1")
+    key = tmp_path / "key-of-the-builder"
+    key.write_text(machine.key)
+    key.chmod(0o600)
+    folder = tmp_path / "private"
+    write_sauced(folder, f"git+{ssh_server.url(private_repository)}?ref=main", before=f": {uuid.uuid4()};")
+    given = {
+        "FLAKESHIP_BUILDERS": f"{machine.address} {THIS_SYSTEM} {key}",
+        "FLAKESHIP_SSH_KEY": ssh_server.key,
+        "FLAKESHIP_SSH_KNOWN_HOSTS": f"{machine.known}\n{ssh_server.known}",
+    }
+    done = publish("--flake", f"path:{folder}", "--to", "oci:image", *ALL_THERE, **given)
+    assert done.code == 0, done.stderr
+    assert who_built(done, machine) == {"sauced"}
+    barred = {**given, "FLAKESHIP_SSH_KEY": machine.key}
+    assert publish("--flake", f"path:{folder}", "--to", "oci:image", *ALL_THERE, **barred).code != 0
+
+
+@pytest.mark.long
+def test_what_a_machine_has_built_is_kept_in_the_nix_cache(
+    cold: OwnStores, flake: Path, make_machine: MakeMachine, tmp_path: Path
+) -> None:
+    """A second runner, whose store is empty, gets it from there and asks no machine."""
+    machine = make_machine("b1")
+    flags = (*flags_for(flake, *ALL_THERE), "--reuse", "off", "--nix-cache", f"oci:{tmp_path}/cache")
+    first = cold().publish(*flags, cwd=tmp_path, **reaching(machine))
+    assert first.code == 0, first.stderr
+    assert who_built(first, machine) == {"joined", "left", "right"}
+    asked, runner = len(machine.commands), cold()
+    second = runner.publish(*flags, cwd=tmp_path, **reaching(machine))
+    assert second.code == 0, second.stderr
+    assert len(machine.commands) == asked, second.stderr
+    assert runner.paths("joined")

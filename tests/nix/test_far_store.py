@@ -201,6 +201,24 @@ def test_an_end_that_does_not_answer(opened: Open, body: str, kind: type[Error],
         opened(f"{body}\n").check()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_end_that_closes_the_first_connection_is_reached_once_more(
+    opened: Open, tmp_path: Path, times: int
+) -> None:
+    (tmp_path / "marks").mkdir()
+    heard: list[Event] = []
+    store = opened(cut(0, times, tmp_path / "marks"), heard=heard)
+    if times == 1:
+        store.check()
+        assert "far.example closed the connection, which is made once more" in str(heard)
+    else:
+        with pytest.raises(
+            UnreachableError, match=r"the store of far\.example can't be used: the connection was closed"
+        ):
+            store.check()
+    assert len(list((tmp_path / "marks").iterdir())) == 2
+
+
 def test_an_end_that_says_nothing(opened: Open, mocker: MockerFixture) -> None:
     mocker.patch("flakeship.nix.far_link.PATIENCE", 0.3)
     with pytest.raises(UnreachableError, match=r"did not answer within 0\.3 seconds"):

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import pytest
@@ -81,13 +81,6 @@ def test_all_are_asked_at_the_same_time_and_each_says_what_is_wrong(
 ) -> None:
     """Machines whose host key is known from `ssh-known-hosts`, from the machine's own field, or not at all."""
     good = make_machine("good")
-    environ, settings = (
-        {**os.environ, **nix_environ},
-        Settings(ssh_key=good.key, ssh_known_hosts=(good.known,)),
-    )
-    (tmp_path / "first").mkdir()
-    # One of several who asked a store that nobody had opened was cut off once, for a reason that is not known
-    _asked(environ, tmp_path / "first", settings, [(good.address, {})])
     new_key(tmp_path / "other")
     other = " ".join((tmp_path / "other.pub").read_text().split()[:2])
     with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closed:
@@ -117,6 +110,27 @@ def test_all_are_asked_at_the_same_time_and_each_says_what_is_wrong(
         SshCause.NO_ROUTE,
     ]
     good.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("closes", "cause"), [((1,), None), (range(1, 99), SshCause.LOST)])
+def test_a_machine_that_closes_the_connection_is_asked_once_more(
+    make_machine: MakeMachine,
+    nix_environ: Mapping[str, str],
+    tmp_path: Path,
+    closes: Container[int],
+    cause: SshCause | None,
+) -> None:
+    """As sshd does where more than MaxStartups come at once. One that closes each is lost, and named."""
+    machine = make_machine("busy")
+    machine.closes = closes
+    known = Settings(ssh_key=machine.key, ssh_known_hosts=(machine.known,))
+    (answer,) = _asked({**os.environ, **nix_environ}, tmp_path, known, [(machine.address, {})])
+    assert (answer.failure.cause if answer.failure else None) == cause
+    if answer.failure:
+        said = str(answer.failure.error(f"the builder {answer.machine}"))
+        assert f"{machine.address} can't be used: the connection was closed" in said
+    assert machine.reached == 2
 
 
 def _asked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import itertools
 import os
 import platform
 import shlex
@@ -13,7 +14,7 @@ import socketserver
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +52,10 @@ class FarMachine:
     key: str
     host_key: str
     port: int = 0
+    closes: Container[int] = ()
+    """The connections that are closed before a word is said, by their numbers from 1 on: what sshd does by MaxStartups."""
+    reached: int = 0
+    """The number of the last connection."""
     _stop: Callable[[], None] = field(default=lambda: None, repr=False)
     _connections: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
 
@@ -71,6 +76,12 @@ class FarMachine:
     def has(self, name: str) -> bool:
         """Whether its store holds a path of that name that is not a derivation's."""
         return any((self.folder / "nix/store").glob(f"*-{name}"))
+
+    def fill(self) -> None:
+        """From the next connection on its disk has room for a store that is empty, and for nothing else."""
+        serve = self.folder / "serve"
+        disk = f"mount -t tmpfs -o size=1m disk {self.folder}/nix && mount --bind {self.folder}/nix"
+        serve.write_text(serve.read_text().replace(f"mount --bind {self.folder}/nix", disk))
 
     def settings(self, *lines: str) -> None:
         """Lines of nix.conf for the next connections."""
@@ -179,8 +190,13 @@ def _daemon(folder: Path, script: str, flags: object) -> Iterator[None]:
 def _served(machine: FarMachine) -> Iterator[None]:
     """Each connection has an sshd of its own, so that the port is free when it is taken."""
 
+    numbers = itertools.count(1)
+
     class Serves(socketserver.BaseRequestHandler):
         def handle(self) -> None:
+            machine.reached = next(numbers)
+            if machine.reached in machine.closes:
+                return
             argv = [SSHD, "-i", "-f", str(machine.folder / "config"), "-E", str(machine.folder / "log")]
             child = subprocess.Popen(argv, stdin=self.request, stdout=self.request)
             machine._connections.append(child)

@@ -15,7 +15,7 @@ _WRAPPER = """\
 exec unshare --mount --propagation private sh -c '
   where=$PWD
   mount --bind {root} {root} || exit 1
-  for folder in proc dev sys tmp; do mount --rbind /$folder {root}/$folder || exit 1; done
+  for folder in proc dev sys tmp {shown}; do mount --rbind /$folder {root}/$folder || exit 1; done
   cd {root} && pivot_root . mnt || exit 1
   umount -l /mnt && cd "$where" && exec /usr/bin/{name} "$@"' sh "$@"
 """
@@ -23,23 +23,26 @@ exec unshare --mount --propagation private sh -c '
 
 
 @pytest.fixture(scope="session")
-def other_nix(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """`other_nix("sid")` is a folder for PATH with the `nix` of that release, which only root can run."""
+def other_nix(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`other_nix("sid")` is a folder for PATH with the `nix` of that release, which only root can run.
 
-    def make(suite: str) -> Path:
-        root = _file_system(suite)
+    It has a store of its own for /nix; with `store=True` it has that of whoever runs it, and ssh.
+    """
+
+    def make(suite: str, *, store: bool = False) -> Path:
+        root = _file_system(suite, *(("openssh-client",) if store else ()))
         folder = tmp_path_factory.mktemp(suite)
         for name in ("nix", "nix-store"):
-            (folder / name).write_text(_WRAPPER.format(root=root, name=name))
+            (folder / name).write_text(_WRAPPER.format(root=root, name=name, shown="nix" * store))
             (folder / name).chmod(0o755)
         return folder
 
     return make
 
 
-def _file_system(suite: str) -> Path:
+def _file_system(suite: str, *more: str) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flakeship-tests"
-    kept = cache / f"nix-of-{suite}"
+    kept = cache / "-".join((f"nix-of-{suite}", *more))
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
@@ -49,7 +52,7 @@ def _file_system(suite: str) -> Path:
                     "mmdebstrap",
                     "--variant=minbase",
                     '--aptopt=Acquire::Check-Valid-Until "false"',
-                    "--include=nix-bin",
+                    f"--include={','.join(('nix-bin', *more))}",
                     suite,
                     str(made),
                 ],

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flakeship import events
-from flakeship.errors import BuildError, Error
+from flakeship.errors import BuildError
 from flakeship.nix.build import BuildOutput, build, words_for
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState, sandbox_state, uses_daemon
 from flakeship.nix.configuration import settings as nix_settings
-from flakeship.nix.derivation import CHOOSES_OUTPUTS, Derivation, describe
 from flakeship.nix.flake import FlakeMetadata, source_of
 from flakeship.nix.installable import Installable
 from flakeship.nix.store_place import check_store
-from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
@@ -28,14 +25,28 @@ if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.commands.far_store import FarPlace
     from flakeship.commands.remote_builders import RemoteBuilders
     from flakeship.commands.ssh_access import OpenSsh
-    from flakeship.metadata.context import Context
     from flakeship.nix.build import Elsewhere
     from flakeship.nix.closure import PathInfo
-    from flakeship.nix.machine import Answer, Machine
+    from flakeship.nix.derivation import Derivation
+    from flakeship.nix.machine import Answer
     from flakeship.nix.remote_builder import RemoteBuilder
 
 _ASKED_ALREADY: Final = ("tarball-ttl", str(7 * 24 * 3600))
 """Seconds for which Nix takes what it has fetched without asking again."""
+
+
+class Described(Protocol):
+    """An installable that its evaluation describes: what `buildable.Buildable` is to a Builder."""
+
+    @property
+    def installable(self) -> Installable:
+        """What Nix is told to build."""
+
+    def build(self) -> BuildOutput:
+        """Build it, if that was not done."""
+
+    def description(self, nix: Nix | None = None) -> Derivation:
+        """Evaluate it with that Nix. May be called from any thread."""
 
 
 @dataclass(kw_only=True)
@@ -102,7 +113,7 @@ class Builder:
                 )
         return self._sources[key]
 
-    def build_together(self, wanted: Sequence[Buildable]) -> list[BuildOutput]:
+    def build_together(self, wanted: Sequence[Described]) -> list[BuildOutput]:
         """Build all of them in one call of Nix, as `build` does one; what this run has built is not built again."""
         new = {each.installable: each for each in wanted if each.installable not in self._built}
         if len(new) > 1:
@@ -110,7 +121,7 @@ class Builder:
 
             plan = self._cache_plan
             with self.building():
-                described = described_together(tuple(new.values()))
+                described = _described_together(self.nix, tuple(new.values()))
                 made = build_together(
                     self._to_build_with(tuple(new), lambda nix: words_together(nix, described)),
                     described,
@@ -140,8 +151,14 @@ class Builder:
 
     @contextlib.contextmanager
     def building(self) -> Iterator[None]:
-        """Around whatever builds: `ssh-key` is away where what is built could read it."""
-        with self.ssh.without_key() if self.ssh and self.evaluates_first else contextlib.nullcontext():
+        """Around whatever builds: `ssh-key` is away where what is built could read it, and no folder of Nix's hook is left."""
+        with contextlib.ExitStack() as scope:
+            if self.builders:
+                from flakeship.nix.hook_folders import without_hook_folders
+
+                scope.enter_context(without_hook_folders(self.nix.environ))
+            if self.ssh and self.evaluates_first:
+                scope.enter_context(self.ssh.without_key())
             yield
 
     @cached_property
@@ -252,177 +269,12 @@ class Builder:
         return self.scope.enter_context(caches.opened(self.cache_inputs, tools))
 
 
-@dataclass(slots=True)
-class Buildable:
-    """One installable that the run's builder can build; Nix evaluates it once, for whichever caller needs that first."""
-
-    builder: Builder
-    installable: Installable
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _description: Derivation | None = None
-
-    def __str__(self) -> str:
-        return str(self.installable)
-
-    def build(self) -> BuildOutput:
-        """Build it under the caches of the run. BuildError and ResourceError as `Builder.build`."""
-        return self.builder.build(self.installable, self.described())
-
-    def described(self) -> Derivation | None:
-        """The evaluation, where this Nix needs it to know which outputs are asked for: one before 2.13.
-
-        None where the evaluation fails: the build will say what is wrong, and better. It must not fail where the build
-        can fetch nothing.
-        """
-        if self.builder.evaluates_first:
-            return self.description()
-        if self.builder.nix.version >= CHOOSES_OUTPUTS:
-            return None
-        try:
-            return self.description()
-        except Error:
-            return None
-
-    def description(self, nix: Nix | None = None) -> Derivation:
-        """Evaluate the installable and return its derivation's own description. May be called from any thread.
-
-        `nix` is the one to evaluate with, if that is not the builder's.
-        """
-        with self._lock:
-            if self._description is None:
-                known = self.builder.described.get(self.installable)
-                self._description = known or describe(nix or self.builder.nix, self.installable)
-            return self._description
-
-    def flake(self) -> FlakeMetadata | None:
-        """Return the flake's locked source, which Nix fetches for that; None for a file, whose source Nix does not know."""
-        return self.builder.source(self.installable)
-
-
-def described_together(wanted: Sequence[Buildable]) -> dict[Installable, Derivation]:
+def _described_together(nix: Nix, wanted: Sequence[Described]) -> dict[Installable, Derivation]:
     """Evaluate all of them at the same time. The first error is raised."""
     from flakeship.image.workers import workers
 
     # Two that evaluate one flake beside each other must not share Nix 2.8's cache, where one finds what is half written
-    nix = wanted[0].builder.nix.without_evaluation_cache()
+    anew = nix.without_evaluation_cache()
     with workers("describe", len(wanted)) as pool:
-        answers = {each.installable: pool.submit(each.description, nix) for each in wanted}
+        answers = {each.installable: pool.submit(each.description, anew) for each in wanted}
         return {installable: answer.result() for installable, answer in answers.items()}
-
-
-def open_builder(
-    settings: Settings,
-    *,
-    environ: Mapping[str, str],
-    emit: events.Emit,
-    connections: Callable[[], Connections],
-    event: Callable[[], Context],
-    folder: Path,
-    scope: contextlib.ExitStack,
-    cwd: Path,
-) -> Builder:
-    """Find the Nix of this machine, set up as the inputs say. BuildError if Nix is not installed.
-
-    UsageError for `builders`, an `ssh-key`, `ssh-known-hosts` or `nix-cache` that can't be used.
-    """
-    cache_inputs = _cache_inputs(settings, event, cwd)
-    far = _far(settings)
-    builders = _builders(settings, cwd)
-    machines = [*(each.machine for each in builders), *((far,) if far else ())]
-    ssh = _open_ssh(settings, environ, folder, scope, machines)
-    nix = Nix.find(
-        environ={**environ, **(ssh.variables if ssh else {})},
-        emit=emit,
-        config=settings.nix_config,
-        impure=settings.impure,
-        allow_unfree=settings.allow_unfree,
-        accept_flake_config=settings.accept_flake_config,
-        require_sandbox=settings.sandbox == "required",
-        spare_home=str(folder),
-        pass_env=settings.pass_env,
-        of_file=bool(settings.file),
-    )
-    place = None
-    if far and ssh:
-        from flakeship.commands.far_store import FarPlace
-
-        nix = nix.building_in(far.store)
-        place = FarPlace.of(far, ssh, nix, folder, emit)
-        scope.callback(place.store.close)
-    return Builder(
-        nix=_evaluating(nix, builders),
-        sandbox_required=settings.sandbox == "required",
-        cache_inputs=cache_inputs,
-        connections=connections,
-        folder=folder,
-        emit=emit,
-        scope=scope,
-        ssh=ssh,
-        builders=builders,
-        far=place,
-    )
-
-
-def _evaluating(nix: Nix, builders: Sequence[RemoteBuilder]) -> Nix:
-    """An evaluation may need something built ("import from derivation"): the machines are not asked before that."""
-    if not builders or uses_daemon(nix, nix_settings(nix)):
-        return nix
-    return nix.with_options([("builders", " ; ".join(each.line for each in builders))])
-
-
-def _far(settings: Settings) -> Machine | None:
-    if not settings.store:
-        return None
-    from flakeship.commands.far_store import read_store
-
-    return read_store(settings)
-
-
-def _builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:
-    if not settings.builders:
-        return ()
-    from flakeship.commands.remote_builders import read_builders
-
-    return read_builders(settings, cwd)
-
-
-def _open_ssh(
-    settings: Settings,
-    environ: Mapping[str, str],
-    folder: Path,
-    scope: contextlib.ExitStack,
-    machines: Sequence[Machine],
-) -> OpenSsh | None:
-    if not settings.ssh_key and not settings.ssh_known_hosts and not machines:
-        return None
-    from flakeship.commands.ssh_access import SshAccess
-
-    return scope.enter_context(SshAccess.of(settings).opened(folder, environ, machines))
-
-
-def _cache_inputs(settings: Settings, event: Callable[[], Context], cwd: Path) -> CacheInputs | None:
-    given = (
-        settings.nix_cache,
-        settings.cachix,
-        settings.cachix_auth_token,
-        settings.cachix_signing_key,
-        settings.substituters,
-        settings.trusted_public_keys,
-    )
-    if not any(given):
-        return None
-    from flakeship.caches import CacheInputs
-
-    kept = None
-    if settings.nix_cache:
-        from flakeship.commands.kept_results import kept_results
-
-        kept = kept_results(settings, event(), cwd)
-    return CacheInputs(
-        kept=kept,
-        cachix=settings.cachix,
-        cachix_auth_token=settings.cachix_auth_token,
-        cachix_signing_key=settings.cachix_signing_key,
-        substituters=settings.substituters,
-        trusted_public_keys=settings.trusted_public_keys,
-    )

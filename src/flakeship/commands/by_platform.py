@@ -19,7 +19,8 @@ from flakeship.image.model import Platform
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
-    from flakeship.commands.builder import Buildable, Builder
+    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.builder import Builder
     from flakeship.nix.derivation import Derivation
     from flakeship.nix.installable import Installable
 
@@ -79,20 +80,20 @@ def members_of(settings: Settings, builder: Builder, parse: Parse) -> tuple[Memb
     here = buildable_platforms([linux_of(mac)], name="platforms")[0] if mac else host_platform()
     wanted = buildable_platforms(settings.platforms, name="platforms") if settings.platforms else ()
     if lines.own:
-        return _of_lines(lines, wanted or _all_of(lines, here), builder, parse)
+        return _of_lines(lines, wanted or _all_of(lines, here), builder, parse, mac)
     assert lines.everywhere is not None
     installable = parse(lines.everywhere)
     if not wanted:
         return _on_a_mac(installable, mac, here, builder) if mac else ()
     if wanted == (here,) and not mac:
         return (_member(here, installable, builder=builder),)  # Nix finds by itself where that is
-    found = _of_systems(installable, wanted, builder)
+    found = _of_systems(installable, wanted, builder, mac)
     alone = len(wanted) == 1 and not found
     return (_member(wanted[0], installable, builder=builder),) if alone else found
 
 
 def _of_lines(
-    lines: FlakeLines, chosen: Sequence[Platform], builder: Builder, parse: Parse
+    lines: FlakeLines, chosen: Sequence[Platform], builder: Builder, parse: Parse, mac: str
 ) -> tuple[Member, ...]:
     others = [platform for platform in chosen if platform not in lines.own]
     made = [
@@ -107,7 +108,7 @@ def _of_lines(
         )
     if others and lines.everywhere is not None:
         installable = parse(lines.everywhere)
-        found = _of_systems(installable, others, builder)
+        found = _of_systems(installable, others, builder, mac)
         made += found or [_member(platform, installable, builder=builder) for platform in others]
     return _sorted(made)
 
@@ -126,21 +127,30 @@ def _all_of(lines: FlakeLines, here: Platform) -> tuple[Platform, ...]:
     return tuple(dict.fromkeys((*others, *lines.own)))
 
 
-def _of_systems(installable: Installable, wanted: Sequence[Platform], builder: Builder) -> tuple[Member, ...]:
-    from flakeship.nix.system_attributes import attributes_by_system, packages_by_system, states_system
+def _of_systems(
+    installable: Installable, wanted: Sequence[Platform], builder: Builder, mac: str
+) -> tuple[Member, ...]:
+    from flakeship.nix.system_attributes import states_system
 
     if states_system(installable):
         return ()
+    found = _sorted(_in_systems(installable, wanted, builder))
+    if mac:
+        _say_what_it_is(installable, found, builder)
+    return found
+
+
+def _in_systems(installable: Installable, wanted: Sequence[Platform], builder: Builder) -> list[Member]:
+    from flakeship.nix.system_attributes import attributes_by_system, packages_by_system
+
     systems = {platform: _system(platform) for platform in wanted}
     known = _described_before(installable, list(systems.values()), builder)
     if packages := known or packages_by_system(builder.nix, installable, list(systems.values())):
-        return _sorted(
-            [_member(platform, *packages[system], builder=builder) for platform, system in systems.items()]
-        )
+        return [_member(platform, *packages[system], builder=builder) for platform, system in systems.items()]
     found = attributes_by_system(builder.nix, installable, list(systems.values()))
-    return _sorted(
-        [_member(platform, found[system], builder=builder) for platform, system in systems.items() if found]
-    )
+    return [
+        _member(platform, found[system], builder=builder) for platform, system in systems.items() if found
+    ]
 
 
 def _described_before(
@@ -184,9 +194,16 @@ def _on_a_mac(installable: Installable, mac: str, linux: Platform, builder: Buil
             )
         )
         return ()
-    for each in found.values():
-        builder.emit(events.Notice(f"on a Mac: {installable} is {each}, since containers run Linux"))
-    return tuple(_member(linux, each, builder=builder) for each in found.values())
+    members = tuple(_member(linux, each, builder=builder) for each in found.values())
+    _say_what_it_is(installable, members, builder)
+    return members
+
+
+def _say_what_it_is(installable: Installable, members: Sequence[Member], builder: Builder) -> None:
+    """On a Mac, where Nix by itself would take another attribute."""
+    meant = " and ".join(str(each.buildable) for each in members)
+    if meant:
+        builder.emit(events.Notice(f"on a Mac: {installable} is {meant}, since containers run Linux"))
 
 
 def _system(platform: Platform) -> str:
@@ -203,7 +220,7 @@ def _system(platform: Platform) -> str:
 def _member(
     platform: Platform, installable: Installable, described: Derivation | None = None, *, builder: Builder
 ) -> Member:
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
     from flakeship.sources.closure.architecture import system_of
 
     return Member(platform, system_of(platform), Buildable(builder, installable, _description=described))

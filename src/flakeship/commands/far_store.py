@@ -115,6 +115,7 @@ class FarPlace:
     emit: events.Emit
     _infos: dict[str, PathInfo] = field(default_factory=dict, init=False, repr=False)
     _checked: bool = field(default=False, init=False)
+    _repeated: bool = field(default=False, init=False)
     files: NarFiles = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,7 +136,7 @@ class FarPlace:
         if not self.ssh.knows(self.machine):
             raise UsageError(
                 f"{WHERE}: the host key of {self.machine} is not known, so it could be anybody",
-                hint="give the line that `ssh-keyscan HOST` prints by `ssh-known-hosts`, and compare it with "
+                hint=f"give the line that `ssh-keyscan {self.machine.address.keyscan}` prints by `ssh-known-hosts`, and compare it with "
                 "/etc/ssh/ssh_host_ed25519_key.pub of that machine",
             )
         self.store.check()
@@ -159,7 +160,15 @@ class FarPlace:
         return bool(store_path_of(path) == path and self.store.holds(path))
 
     def again(self, failure: Failure) -> Nix | None:
-        """None, since no other machine has that store. It raises what the machine has to do with the failure, if anything."""
+        """The same once more, where the connection was closed before anything was built; no other machine has that store.
+
+        Else it raises what the machine has to do with the failure, if anything.
+        """
+        why = ssh_failure(f"{failure.said}\n{failure.around}")
+        if why and why.may_pass and not (failure.log.builds_began or self._repeated):
+            self._repeated = True
+            self.emit(events.Warned(f"{self.machine} closed the connection", hint="the build runs again"))
+            return failure.nix
         if error := self._error(failure):
             raise error
         return None

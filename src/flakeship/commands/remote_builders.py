@@ -10,17 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from flakeship.commands.failed_builder import failed_builder
 from flakeship.commands.ssh_access import OpenSsh
 from flakeship.errors import BuildError, UsageError
 from flakeship.events import Emit, Notice, Warned
 from flakeship.nix.build import derivation_document
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import is_trusted_by_daemon, uses_daemon
-from flakeship.nix.elsewhere import NOT_HERE, NOT_TRUSTED, not_trusted
 from flakeship.nix.failure import Failure
 from flakeship.nix.machine import Answer, Machine, ask_all
 from flakeship.nix.remote_builder import WHERE, RemoteBuilder, files_of, parse_builders
-from flakeship.nix.ssh_failure import SshCause, SshFailure, ssh_failure
+from flakeship.nix.ssh_failure import SshCause, SshFailure
 from flakeship.nix.ssh_key import private_key
 from flakeship.outside.reading import read_file
 from flakeship.printable import counted
@@ -28,12 +28,6 @@ from flakeship.settings.declaration import Settings
 from flakeship.store_paths import name_of_derivation
 
 _LARGEST: Final = 1 << 20
-_BUILT: Final = r"(?:builder for|Cannot build) '(/nix/store/[^'\n]+\.drv)'"
-_ENDED: Final = re.compile(
-    r"(?m)^ *error: (?:unexpected end-of-file|Nix daemon disconnected|[^'\n]*Broken pipe).*$"
-)
-"""What Nix says where the program on the other side is gone, with nothing that a build has printed."""
-
 _READS_PORTS: Final = (2, 34)
 
 
@@ -105,7 +99,7 @@ class RemoteBuilders:
             if not self.ssh.knows(each.machine):
                 raise UsageError(
                     f"{WHERE}: the host key of {each.machine} is not known, so it could be anybody",
-                    hint=f"give the line that `ssh-keyscan {_keyscan(each.machine)}` prints by `ssh-known-hosts`, and compare it "
+                    hint=f"give the line that `ssh-keyscan {each.machine.address.keyscan}` prints by `ssh-known-hosts`, and compare it "
                     "with /etc/ssh/ssh_host_ed25519_key.pub of that machine; or write that file in Base64 as the eighth field",
                 )
 
@@ -138,30 +132,54 @@ class RemoteBuilders:
         )
 
     def again(self, failure: Failure) -> Nix | None:
-        """What a build is done again with that failed because a machine was lost: the others. None for any other failure.
+        """What a build is done again with that failed over a machine: the others. None for any other failure.
 
-        BuildError, which names the machine, where no other one can build it or where this is the second time.
+        BuildError, which names a machine that was lost, where no other one can build it or where this is the second time.
         """
-        lost = self._lost(failure)
-        if not lost:
+        failed = failed_builder(failure, self.builders)
+        if failed is None:
             return None
-        machine, drv, why = lost
-        what = f"the builder {machine.machine} was lost while it built {name_of_derivation(drv)}: {why.why}"
-        system = str(derivation_document(failure.nix, drv)["system"])
-        left = tuple(each for each in self._free or self.builders if each != machine)
-        if self._repeated or not self._somebody_builds(system, left):
-            nobody = "" if self._repeated else f", and no other machine builds for {system}"
-            raise BuildError(
-                f"{what}{nobody}",
-                hint="look at what happened to that machine (its memory, its disk, its network), and start the job again; "
-                "name a second machine in `builders`, which takes over",
-                detail=failure.end,
-            )
+        if not failed.drv:
+            return self._with_all(failure, failed.builder.machine)
+        machine, name = failed.builder.machine, name_of_derivation(failed.drv)
+        system = str(derivation_document(failure.nix, failed.drv)["system"])
+        left = tuple(each for each in self._free or self.builders if each != failed.builder)
+        possible = self._somebody_builds(system, left)
+        if failed.why is None:
+            what = f"the disk of the builder {machine} is full, or that of this machine: {name} was not built"
+            hint = "free some space there (`nix store gc`)"
+            if self._repeated or not possible:
+                return None  # what Nix says is explained as a full disk
+        else:
+            why = self._reason(failure.nix, machine, failed.why).why
+            what = f"the builder {machine} was lost while it built {name}: {why}"
+            hint = "look at that machine"
+            if self._repeated or not possible:
+                nobody = "" if self._repeated else f", and no other machine builds for {system}"
+                raise BuildError(
+                    f"{what}{nobody}",
+                    hint="look at what happened to that machine (its memory, its disk, its network), and start the job again; "
+                    "name a second machine in `builders`, which takes over",
+                    detail=failure.end,
+                )
         self._repeated, self._free = True, left
         done = failure.log.machines.items()
-        self._built |= {drv: store for drv, store in done if store not in machine.stores}
-        self.emit(Warned(what, hint="look at that machine; the build runs again without it"))
+        self._built |= {drv: store for drv, store in done if store not in failed.builder.stores}
+        self.emit(Warned(what, hint=f"{hint}; the build runs again without it"))
         return self._with(failure.nix, left)
+
+    def _with_all(self, failure: Failure, machine: Machine) -> Nix | None:
+        """A machine that had answered before closed the connection when it was to build: that passes, where many come at once."""
+        if self._repeated:
+            return None
+        self._repeated = True
+        self.emit(
+            Warned(
+                f"the builder {machine} closed the connection before it was given anything to build",
+                hint="read the log of sshd there (`MaxStartups`); the build runs again",
+            )
+        )
+        return failure.nix
 
     def tell(self, machines: Mapping[str, str]) -> None:
         """Say which machine built what: `machines` are stores by derivation, as `Log` has them."""
@@ -231,33 +249,6 @@ class RemoteBuilders:
                 hint=f"name a machine in `{WHERE}`, or take `max-jobs = 0` out of nix-config and nix.conf",
             )
 
-    def _lost(self, failure: Failure) -> tuple[RemoteBuilder, str, SshFailure] | None:
-        """The machine that was lost, the derivation that it was building, and why.
-
-        Nix says of it only that a builder failed: a machine that reports a failure of its own is named with the derivation.
-        """
-        for drv in re.findall(_BUILT, failure.said):
-            builder = self._builder_of(failure.log.machines.get(drv, ""))
-            if builder is None or f"build of '{drv}' on " in failure.said:
-                continue
-            if re.search(NOT_TRUSTED, failure.said):
-                raise not_trusted(f"the builder {builder.machine}", failure.end)
-            ended = "\n".join(_ENDED.findall(failure.said))
-            if why := ssh_failure(f"{ended}\n{failure.around}"):
-                return builder, drv, self._reason(failure.nix, builder.machine, why)
-        if not re.search(NOT_HERE, failure.said):
-            return None
-        # It was lost while another of its connections began, and Nix gives all up at once.
-        for store in re.findall(r"cannot build on '([^'\n]+)'", failure.said):
-            builder, why = self._builder_of(store), ssh_failure(f"{failure.said}\n{failure.around}")
-            given = [drv for drv, to in failure.log.machines.items() if to == store]
-            if builder and why and given:
-                return builder, given[-1], self._reason(failure.nix, builder.machine, why)
-        return None
-
-    def _builder_of(self, store: str) -> RemoteBuilder | None:
-        return next((each for each in self.builders if store in each.stores), None)
-
     def _reason(self, nix: Nix, machine: Machine, why: SshFailure) -> SshFailure:
         """Why the machine can't be reached now says more than that its connection was closed."""
         answers = [] if self._daemon else ask_all(nix, [machine])
@@ -294,8 +285,3 @@ def _named_elsewhere(known: Mapping[str, Any]) -> bool:
         if any(line.strip() and not line.lstrip().startswith("#") for line in lines):
             return True
     return any(part.strip() and not part.strip().startswith("@") for part in re.split(r"[;\n]", text))
-
-
-def _keyscan(machine: Machine) -> str:
-    port = f"-p {machine.address.port} " if machine.address.port not in (0, 22) else ""
-    return f"{port}{machine.address.host}"

@@ -108,7 +108,7 @@ class Run:
     @cached_property
     def builder(self) -> Builder:
         """The Nix of this machine, set up as the inputs say. BuildError if Nix is not installed."""
-        from flakeship.commands.builder import open_builder
+        from flakeship.commands.builder_inputs import open_builder
 
         if self._settings.nix_config or self._settings.ssh_known_hosts:
             from flakeship.commands.empty_secrets import tell_of_empty_secrets

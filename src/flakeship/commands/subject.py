@@ -18,7 +18,7 @@ from flakeship.sources.written import WrittenSource, written_source
 from flakeship.store_paths import whole_store_path
 
 if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to build
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
     from flakeship.commands.by_platform import Member
     from flakeship.nix.installable import Installable
 
@@ -57,7 +57,7 @@ def subject_of(settings: Settings, run: Run) -> Subject:
         read_store(settings)
     if settings.source:
         return Subject(source=_source(settings, run))
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
 
     if not settings.file and _may_be_by_platform(settings):
         from flakeship.commands.by_platform import members_of

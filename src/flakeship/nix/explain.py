@@ -11,7 +11,7 @@ from flakeship.errors import BuildError, Error, ResourceError, SourceUnreachable
 from flakeship.nix import elsewhere, missing, refusals, repositories
 from flakeship.nix.cause import Cause
 from flakeship.nix.command import Nix
-from flakeship.nix.failure import Failure
+from flakeship.nix.failure import NO_SPACE, Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.untracked import hint_untracked
 from flakeship.outside.mounted import as_root_hint, in_container, other_half
@@ -25,7 +25,6 @@ _BUILDER: Final = (
 _REGISTERED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*/?")
 _OF_URLS: Final = "!$&'()*+,;=:@/?%"
 _NO_LETTER_OF_URLS: Final = r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]"
-_NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
 
 
 def explain_failure(failure: Failure) -> Error:
@@ -111,7 +110,7 @@ def _no_space(failure: Failure, _: re.Match[str]) -> Error:
 def _builder(failure: Failure, found: re.Match[str]) -> Error:
     drv = found["drv"] or found["drv2"]
     tail = failure.tail(drv)
-    if _NO_SPACE.search(tail):
+    if failure.lacked_space(drv):
         return _no_space(failure, found)
     if found["signal"]:
         return BuildError(
@@ -299,7 +298,7 @@ _CAUSES: Final = (
     ),
     *elsewhere.TRUST_CAUSES,
     Cause(_BUILDER, _builder, source=True),
-    Cause(_NO_SPACE.pattern, _no_space),
+    Cause(NO_SPACE.pattern, _no_space),
     *elsewhere.CAUSES,
     *missing.CAUSES,
     Cause(r"cannot find flake 'flake:", _unknown_flake),

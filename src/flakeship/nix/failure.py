@@ -23,6 +23,9 @@ _SOURCE: Final = re.compile(r"(?m)^ *(?:[0-9]+ *\|.*|\|.*|… .*|at [^\n]*:[0-9]
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*@|(?:(?<=http://)|(?<=https://))[^/@\s]+@")
 """The user and the password of a URL: Nix and git print the addresses of a flake's inputs as they are written."""
 
+NO_SPACE: Final = re.compile(r"No space left on device|Disk quota exceeded")
+"""What stands in a message of whoever could not write because a disk is full."""
+
 _LOG: Final = re.compile(r"(?m)^ *>(?: .*)?$\n?")
 """Lines that quote a builder's log."""
 
@@ -99,6 +102,10 @@ class Failure:
     @property
     def _output(self) -> str:
         return "\n".join((*self.log.errors, *self.log.other_lines))
+
+    def lacked_space(self, drv: str) -> bool:
+        """Whether a disk was full where one derivation was built."""
+        return bool(NO_SPACE.search(self.tail(drv)))
 
     def tail(self, drv: str) -> str:
         """Return the end of the log of one derivation's builder; without a log, `end`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ _NOBODYS: Final = "/nix/store/00000000000000000000000000000000-flakeship"
 _LINES: Final = 25
 PATIENCE: Final = 30.0
 """Seconds in which the other side says its first word; a machine that was asleep takes some."""
+_PAUSE: Final = 0.5
+"""Seconds after which a machine is reached for again that closed the connection before it had answered."""
 _GRACE: Final = 2.0
 """Seconds in which ssh says why it ended."""
 
@@ -72,12 +75,27 @@ class FarLink:
         return f"the store of {self.machine}"
 
     def open(self) -> Connection:
-        """The connection; it is made the first time, and again after it was lost. LostError, and the errors of `answering`."""
+        """The connection; it is made the first time, and again after it was lost. LostError, and the errors of `answering`.
+
+        One that is closed before it has answered is made once more: sshd closes some where many come at once.
+        """
         if self.connection is None:
-            self.connection = self._made()
-            with self._patiently(self.connection), self.answering():
-                self._greet(self.connection)
+            try:
+                return self._begun()
+            except LostError as lost:
+                failure = ssh_failure(str(lost))
+                if failure and not failure.may_pass:
+                    raise
+            self.emit(events.Notice(f"{self.machine} closed the connection, which is made once more"))
+            time.sleep(_PAUSE)
+            return self._begun()
         return self.connection
+
+    def _begun(self) -> Connection:
+        self.connection = made = self._made()
+        with self._patiently(made), self.answering():
+            self._greet(made)
+        return made
 
     def close(self) -> None:
         """End the connection, if there is one."""

@@ -42,6 +42,11 @@ class Log:
     _builds: set[int] = field(default_factory=set)
     _progress: BuildProgress | None = None
 
+    @property
+    def builds_began(self) -> bool:
+        """Whether a derivation was begun."""
+        return bool(self._derivations)
+
     def take(self, line: bytes) -> None:
         """Read one line of stderr: `@nix {…}`, or the text of a program that runs nix."""
         text = line.decode(errors="replace")

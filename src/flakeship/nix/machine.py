@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from flakeship.nix.ssh_failure import SshCause, SshFailure, silent, ssh_failure
 
 PATIENCE: Final = 10.0
 """Seconds within which a machine must answer before a build."""
+_PAUSE: Final = 0.5
+"""Seconds after which a machine is asked again that closed the connection."""
 
 _SCHEMES: Final = ("ssh-ng", "ssh")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+$-]*")
@@ -63,6 +66,11 @@ class Address:
     def known_as(self) -> str:
         """The host as a line of known_hosts names it: `[HOST]:PORT` where the port is not 22."""
         return f"[{self.host}]:{self.port}" if self.port not in (0, 22) else self.host
+
+    @property
+    def keyscan(self) -> str:
+        """What ssh-keyscan is told of it: `-p PORT HOST` where the port is not 22."""
+        return f"-p {self.port} {self.host}" if self.port not in (0, 22) else self.host
 
     def __str__(self) -> str:
         """For messages: `USER@HOST:PORT`, without what was not given."""
@@ -117,7 +125,8 @@ def new_alias(address: Address, taken: Iterable[str]) -> str:
 def ask_all(nix: Nix, machines: Sequence[Machine], patience: float = PATIENCE) -> list[Answer]:
     """Ask all machines at the same time whether Nix answers there; their order is kept. It takes `patience` seconds at most.
 
-    `nix` must have the NIX_SSHOPTS of the ssh_config that names them.
+    One that closes the connection is asked once more: sshd closes some where many come at once (MaxStartups), and a Nix that
+    opens a new store beside another one may fail. `nix` must have the NIX_SSHOPTS of the ssh_config that names them.
     """
     if not machines:
         return []
@@ -131,6 +140,15 @@ def ask_all(nix: Nix, machines: Sequence[Machine], patience: float = PATIENCE) -
 
 
 def _ask(nix: Nix, machine: Machine, patience: float, given_up: threading.Event) -> Answer:
+    until = time.monotonic() + patience
+    answer = _answer(nix, machine, patience, given_up)
+    if answer.failure is None or not answer.failure.may_pass or given_up.wait(_PAUSE):
+        return answer
+    again = _answer(nix, machine, max(0.0, until - time.monotonic()), given_up)
+    return answer if again.failure and again.failure.cause is SshCause.SILENT else again
+
+
+def _answer(nix: Nix, machine: Machine, patience: float, given_up: threading.Event) -> Answer:
     # `ping` was renamed in Nix 2.19; only `info --json` tells whether we are trusted.
     words = ("store info", "--json") if nix.version >= (2, 19) else ("store ping",)
     try:

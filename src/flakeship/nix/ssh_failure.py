@@ -47,6 +47,11 @@ class SshFailure:
     def is_about_trust(self) -> bool:
         return self.cause in TRUST
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the machine was reached and closed the connection, which it may not do the next time."""
+        return self.cause is SshCause.LOST
+
     def error(self, what: str) -> Error:
         """The error for `what`, such as `the builder b1.example`: exit code 5 where it is about trust, else 6."""
         kind = NotAllowedError if self.is_about_trust else UnreachableError
@@ -66,6 +71,10 @@ _KEY: Final = (
     "and check that `ssh-key` is that key, and the user the right one (USER@HOST)"
 )
 _WAY: Final = "start it, and check its name and port, and that a firewall lets this machine in"
+_LOGS: Final = (
+    "read the log of sshd and of nix-daemon there: something ended before it answered, or sshd lets no more in "
+    "(`MaxStartups` and `PerSourcePenalties` of its sshd_config)"
+)
 
 _CAUSES: Final = (
     (
@@ -126,7 +135,7 @@ _CAUSES: Final = (
         SshCause.LOST,
         r"unexpected end-of-file|Broken pipe|Connection (?:reset|closed)|closed by remote host|client_loop|Nix daemon disconnected",
         "the connection was closed",
-        "read the log of sshd and of nix-daemon there: something ended before it answered",
+        _LOGS,
     ),
 )
 

@@ -26,7 +26,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.sources.closure.architecture import system_of
 
 if TYPE_CHECKING:
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
 
 
 def run(settings: Settings, runtime: Runtime) -> str:

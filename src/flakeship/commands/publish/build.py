@@ -26,7 +26,7 @@ from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
 from flakeship.sources.opened import Opened
 
 if TYPE_CHECKING:
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
     from flakeship.commands.by_platform import Member
     from flakeship.nix.build import BuildOutput
     from flakeship.sources.blobs import RegistryImage

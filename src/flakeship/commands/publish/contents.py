@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flakeship import events
-from flakeship.commands.builder import Buildable, Builder
+from flakeship.commands.buildable import Buildable
+from flakeship.commands.builder import Builder
 from flakeship.errors import BuildError, Error, UsageError
 from flakeship.nix.build import current_system
 from flakeship.nix.command import Nix

@@ -32,7 +32,7 @@ from flakeship.outside.mounted import in_container
 from flakeship.stores.existing import ExistingStore
 
 if TYPE_CHECKING:
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

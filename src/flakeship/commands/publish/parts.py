@@ -16,7 +16,7 @@ from flakeship.outside.moments import moment_at
 from flakeship.sources.opened import KeepsOriginal, Opened, OpenedIndex
 
 if TYPE_CHECKING:
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
     from flakeship.image.original import Original
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.flake import FlakeMetadata

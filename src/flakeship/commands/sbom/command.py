@@ -21,7 +21,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.store_paths import hash_of, whole_store_path
 
 if TYPE_CHECKING:  # of an image that exists nothing is evaluated
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
 
 _FLAKE: Final = re.compile(
     r"(?:github|gitlab|sourcehut|flake|path|git\+[a-z]+|hg\+[a-z]+|tarball\+[a-z]+):.+"
@@ -99,7 +99,7 @@ def _buildable(text: str, run_: Run) -> Buildable | None:
     folder = run_.runtime.cwd / text
     if "#" not in text and not _FLAKE.fullmatch(text) and not (folder / "flake.nix").is_file():
         return None
-    from flakeship.commands.builder import Buildable
+    from flakeship.commands.buildable import Buildable
     from flakeship.commands.subject import flake_installable
 
     return Buildable(run_.builder, flake_installable(text, run_, run_.emit))
