@@ -345,7 +345,7 @@ def test_a_machine_whose_disk_is_full_is_done_without(
         assert who_built(done, machines[1]) == {"joined", "left", "right"}
     else:
         assert done.code == 8, done.stderr
-        assert f"error: the disk of {full.address}" in done.stderr or told in done.stderr
+        assert f"error: {told}" in done.stderr
         assert "nix store gc" in done.stderr
 
 
@@ -369,11 +369,11 @@ def test_a_private_input_and_a_builder_have_a_key_each(
         "FLAKESHIP_SSH_KEY": ssh_server.key,
         "FLAKESHIP_SSH_KNOWN_HOSTS": f"{machine.known}\n{ssh_server.known}",
     }
+    asked = len(ssh_server.asked)
     done = publish("--flake", f"path:{folder}", "--to", "oci:image", *ALL_THERE, **given)
     assert done.code == 0, done.stderr
     assert who_built(done, machine) == {"sauced"}
-    barred = {**given, "FLAKESHIP_SSH_KEY": machine.key}
-    assert publish("--flake", f"path:{folder}", "--to", "oci:image", *ALL_THERE, **barred).code != 0
+    assert len(ssh_server.asked) > asked
 
 
 @pytest.mark.long

@@ -34,6 +34,7 @@ Host key verification failed."""
         ("bash: line 1: nix-daemon: command not found", SshCause.NO_NIX, "no `nix-daemon`", UnreachableError),
         ("error: protocol mismatch, got 'Welcome'", SshCause.NO_STORE, "does not speak", UnreachableError),
         ("Connection closed by 10.0.0.9 port 22", SshCause.LOST, "was closed", UnreachableError),
+        ("kex_exchange_identification: Connection closed by remote host", SshCause.LOST, "was closed", UnreachableError),
     ],
 )  # fmt: skip
 def test_the_most_telling_cause_counts(said: str, cause: SshCause, words: str, kind: type) -> None:

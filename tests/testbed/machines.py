@@ -110,6 +110,8 @@ def _end(pid: int) -> None:
 
 def _signal(pid: int, number: signal.Signals) -> None:
     """To a process and what descends from it, which has sessions of its own: sshd sees to that."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)  # or it starts another one meanwhile
     found = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
     )

@@ -167,7 +167,12 @@ class FarPlace:
         why = ssh_failure(f"{failure.said}\n{failure.around}")
         if why and why.may_pass and not (failure.log.builds_began or self._repeated):
             self._repeated = True
-            self.emit(events.Warned(f"{self.machine} closed the connection", hint="the build runs again"))
+            self.emit(
+                events.Warned(
+                    f"{self.machine} closed the connection before anything was built there",
+                    hint="read the log of sshd there (`MaxStartups`); the build runs again",
+                )
+            )
             return failure.nix
         if error := self._error(failure):
             raise error

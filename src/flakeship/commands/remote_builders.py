@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flakeship.commands.failed_builder import failed_builder
 from flakeship.commands.ssh_access import OpenSsh
-from flakeship.errors import BuildError, UsageError
+from flakeship.errors import BuildError, ResourceError, UsageError
 from flakeship.events import Emit, Notice, Warned
 from flakeship.nix.build import derivation_document
 from flakeship.nix.command import Nix
@@ -134,7 +134,8 @@ class RemoteBuilders:
     def again(self, failure: Failure) -> Nix | None:
         """What a build is done again with that failed over a machine: the others. None for any other failure.
 
-        BuildError, which names a machine that was lost, where no other one can build it or where this is the second time.
+        Where no other one can build it, or where this is the second time, BuildError, which names a machine that was lost, or
+        ResourceError for a full disk.
         """
         failed = failed_builder(failure, self.builders)
         if failed is None:
@@ -149,7 +150,11 @@ class RemoteBuilders:
             what = f"the disk of the builder {machine} is full, or that of this machine: {name} was not built"
             hint = "free some space there (`nix store gc`)"
             if self._repeated or not possible:
-                return None  # what Nix says is explained as a full disk
+                raise ResourceError(
+                    what,
+                    hint=f"look at both (`df /nix`), and first at {machine}: `nix store gc` there removes what nothing needs",
+                    detail=failure.end,
+                )
         else:
             why = self._reason(failure.nix, machine, failed.why).why
             what = f"the builder {machine} was lost while it built {name}: {why}"
