@@ -31,6 +31,7 @@ def other_nix(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def make(suite: str, *, store: bool = False) -> Path:
         root = _file_system(suite, *(("openssh-client",) if store else ()))
+        (root / "nix").mkdir(exist_ok=True)
         folder = tmp_path_factory.mktemp(suite)
         for name in ("nix", "nix-store"):
             (folder / name).write_text(_WRAPPER.format(root=root, name=name, shown="nix" * store))
