@@ -8,12 +8,14 @@ import io
 import os
 import select
 import selectors
+import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
 
 from flakeship.errors import Error, ResourceError, advice
@@ -208,16 +210,18 @@ def running(
     cwd: str | None = None,
     bounds: Bounds | None = None,
     tied: bool = False,
+    dies_with_us: bool = False,
 ) -> Iterator[Running]:
     """Start a program whose stdout is read as a stream, and end its whole process group when the block is left.
 
     A thread calls `on_stderr` with each line, without its line feed. What the callback raises, `wait` raises again.
     The stdin of one that is `tied` is a pipe that its user alone writes to, and whose end tells of ours, also of one by
-    signal 9.
+    signal 9. One that `dies_with_us` gets SIGTERM then, where the machine has util-linux.
     Raises NotStartedError, and ResourceError where a limit is reached.
     """
+    told = (*(_by_the_kernel(argv, environ) if dies_with_us else ()), *argv)
     with _started(
-        argv, environ=environ, cwd=cwd, stdin=subprocess.PIPE if tied else subprocess.DEVNULL
+        told, environ=environ, cwd=cwd, stdin=subprocess.PIPE if tied else subprocess.DEVNULL
     ) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -240,6 +244,21 @@ def running(
                 lambda: bounded.exceeded,
                 cast("BinaryIO | None", child.stdin),
             )
+
+
+# docs/decisions.md#the-kernel-tells-nix-of-our-end
+def _by_the_kernel(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The first words of a command line that lets the kernel send SIGTERM when the thread has ended that starts it.
+
+    None where that program is not the one of util-linux, or where there is nothing to start, which is then said as ever.
+    """
+    path = environ.get("PATH", os.defpath)
+    program = shutil.which("setpriv", path=path)
+    if program is None or not shutil.which(argv[0], path=path):
+        return ()
+    if Path(program).resolve().name != "setpriv":  # busybox has one that can't
+        return ()
+    return (program, "--pdeathsig", "TERM", "--")
 
 
 class _Bounded(io.RawIOBase):

@@ -43,13 +43,14 @@ def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
         process.communicate()
     assert not list(temporary.iterdir()), list(temporary.rglob("*"))
     patience = time.monotonic() + 2  # what was killed takes a moment to be gone
-    while (alive := _still_there(str(temporary).encode())) and time.monotonic() < patience:
+    while (alive := still_there(temporary)) and time.monotonic() < patience:
         time.sleep(0.05)
     assert not alive
 
 
-def _still_there(mark: bytes) -> list[str]:
-    found = []
+def still_there(temporary: Path) -> list[str]:
+    """The command lines of processes whose TMPDIR this is."""
+    found, mark = [], str(temporary).encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if mark in (process / "environ").read_bytes():

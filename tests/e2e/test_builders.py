@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.starting import Running, Start, ended
+from tests.e2e.starting import Running, Start, ended, still_there
 from tests.testbed.command import Ended, Publish
 from tests.testbed.machines import THIS_SYSTEM, FarMachine, MakeMachine, write_joined
 from tests.testbed.own_store import OwnStores
@@ -176,7 +176,7 @@ def test_after_an_interrupt_nothing_is_left(start: Start, flake: Path, make_mach
     assert seconds < 5
 
 
-def test_after_signal_9_the_key_of_the_builders_is_gone(
+def test_after_signal_9_the_key_of_the_builders_is_gone_and_nothing_runs_on(
     start: Start, flake: Path, make_machine: MakeMachine, tmp_path: Path
 ) -> None:
     machine = make_machine("b1")
@@ -191,7 +191,11 @@ def test_after_signal_9_the_key_of_the_builders_is_gone(
     while key.exists() and time.monotonic() < patience:
         time.sleep(0.01)
     assert not key.exists()
-    machine.kill()
+    while still_there(tmp_path / "temporary") and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert not still_there(tmp_path / "temporary"), (
+        "Nix and ssh have ended, and nobody has told them but the kernel"
+    )
     start("--source", "nothing", "--to", "oci:image").communicate(timeout=30)
     for folder in (tmp_path / "temporary").glob("nix-*"):
         shutil.rmtree(folder)

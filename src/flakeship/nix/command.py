@@ -205,7 +205,7 @@ class Nix:
                     child.end()
                     left.set()
 
-        with process.running(argv, environ=environ, cwd=cwd, on_stderr=hear) as child:
+        with process.running(argv, environ=environ, cwd=cwd, on_stderr=hear, dies_with_us=True) as child:
             result = child.stdout.readline(process.OUTPUT_LIMIT)
             if watch and result:
                 threading.Thread(target=end_when_silent, daemon=True).start()
