@@ -186,6 +186,7 @@ NIX: Final = (
         (
             "e2e/test_far_store.py::test_the_same_image_as_from_here",
             "e2e/test_far_store.py::test_a_machine_with_a_newer_nix",
+            "e2e/test_newer_client.py::test_a_far_store_builds_for_it",
             "nix/test_far_store.py::test_a_lost_connection_is_made_once_more",
             "image/nar/test_same_tar.py::test_any_tree",
         ),
