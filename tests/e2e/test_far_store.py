@@ -184,6 +184,19 @@ def test_a_user_who_is_not_trusted_there(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_connection_that_is_closed_before_a_build_is_made_once_more(
+    publish: Publish, flake: Path, far: FarMachine, closed: int
+) -> None:
+    """The first is that of our own link, the second that of `nix build`."""
+    far.closes = (closed,)
+    done = from_far(publish, far, "--flake", f"path:{flake}#package", "--to", "oci:image")
+    assert done.code == 0, done.stderr
+    assert f"{far.address} closed the connection" in done.stderr
+    assert far.reached == 3
+
+
+@pytest.mark.long
 def test_a_machine_that_is_lost_while_it_builds(publish: Publish, flake: Path, far: FarMachine) -> None:
     def lose() -> None:
         while not list((far.folder / "nix/store").glob("*-sleeps.lock")):
