@@ -40,6 +40,7 @@ PACKAGES = {
     "lint": "image outside.nearness store_paths errors",
     "metadata": "registry.reference outside errors",
     "report": "image.model image.annotations printable redaction store_paths events errors",
+    "report.picture": "report.plain printable",
     "settings": "metadata outside store_paths errors",
     "ci": "metadata process confinement.variables report outside printable redaction errors events",
     "rendering": "settings ci errors",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flakeship.commands.publish.attributes import attributes_of
-from flakeship.commands.publish.metadata_file import folder_beside
+from flakeship.commands.publish.metadata_file import folder_beside, picture_files
 from flakeship.destinations.grammar import targets
 from flakeship.errors import Error
 from flakeship.settings.declaration import Settings
@@ -36,6 +36,7 @@ def give_to_owner(paths: Iterable[Path], cwd: Path) -> None:
 def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:
     if settings.metadata_file:
         yield cwd / settings.metadata_file
+        yield from picture_files(cwd / settings.metadata_file)
     if settings.output:
         yield cwd / settings.output
     if settings.push_by_digest:

@@ -23,7 +23,16 @@ from flakeship.report.markup import (
 )
 from flakeship.report.plain import size_of
 from flakeship.report.run_record import RunRecord, Stage
-from flakeship.report.summary import LayerRow, Summary, difference, sent_of, zstd_line
+from flakeship.report.summary import (
+    LARGEST,
+    LayerRow,
+    PackageRow,
+    Summary,
+    difference,
+    packages_line,
+    sent_of,
+    zstd_line,
+)
 
 SUMMARY_LIMIT: Final = 1_000_000
 """Bytes. GitHub drops the whole summary of a step above 1 MiB.
@@ -55,6 +64,7 @@ def summary_markdown(summary: Summary, record: RunRecord) -> str:
             else "",
             *_alerts(record),
             *_layers(summary.layers),
+            _packages(summary.packages),
             _stages(record.stages),
             _labels(summary),
         ]
@@ -164,6 +174,22 @@ def _layer_table(layers: Sequence[LayerRow], largest: int, *more: Sequence[str])
         for row in layers
     ]
     return table(("Layer", "Size", "", "", "Holds"), "lrlll", [*rows, *more])
+
+
+def _packages(packages: Sequence[PackageRow]) -> str:
+    if not packages:
+        return ""
+    whole, largest = sum(row.size for row in packages), packages[0].size
+    rows = [
+        (
+            escaped(row.name),
+            size_of(row.size),
+            bar(row.size, largest),
+            f"{100 * row.size / whole:.1f} %" if whole else "",
+        )
+        for row in packages[:LARGEST]
+    ]
+    return folded(packages_line(packages), table(("Package", "Size", "", "Share"), "lrlr", rows))
 
 
 def _stages(stages: Sequence[Stage]) -> str:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from flakeship.printable import counted, printable
+from flakeship.report.markup import bar
 from flakeship.report.plain import size_of
 
 _ROWS: Final = 20
 _WIDTH: Final = 60
+_NAME: Final = 40
+LARGEST: Final = 10
+"""Packages that a summary shows."""
 _LITTLE: Final = 0.05
 """A part of the bytes; the estimate of what zstd would save is about as uncertain."""
 
@@ -47,6 +51,13 @@ class Page(NamedTuple):
     url: str
 
 
+class PackageRow(NamedTuple):
+    """A package by its name without the hash, and the size of its NAR in bytes."""
+
+    name: str
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """One image that is finished. `layers` are listed from the bottom, with their state at the first destination that has it.
@@ -56,6 +67,7 @@ class Summary:
     `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config. `pulled` is the
     reference that engines can pull, empty where no registry has the image. `before` is None where no tag of the image
     named another one, or where that is not known. `smaller` is None where little was packed, or zstd is no choice.
+    `packages` are the largest first, and empty where nobody asked for their sizes, or Nix does not know them.
     """
 
     references: Sequence[str]
@@ -72,6 +84,7 @@ class Summary:
     before: Before | None = None
     smaller: Smaller | None = None
     pages: Sequence[Page] = ()
+    packages: Sequence[PackageRow] = ()
 
     @property
     def sent(self) -> bool:
@@ -94,7 +107,10 @@ def summary_text(summary: Summary) -> str:
         f"{_once(name, rows, number):<{width}}  {printable(text)}" for number, (name, text) in enumerate(rows)
     ]
     advice = zstd_line(summary.smaller)
-    return "\n".join([*lines, "", *_table(summary.layers), _total(summary), *filter(None, [advice])])
+    packages = ["", *_package_table(summary.packages)] if summary.packages else []
+    return "\n".join(
+        [*lines, *packages, "", *_table(summary.layers), _total(summary), *filter(None, [advice])]
+    )
 
 
 def sent_of(layers: Sequence[LayerRow]) -> list[LayerRow]:
@@ -137,6 +153,24 @@ def _table(layers: Sequence[LayerRow]) -> list[str]:
     return lines
 
 
+def packages_line(packages: Sequence[PackageRow]) -> str:
+    """Return what the bars of packages are of: `the 10 largest of 96 packages, 214.3 MB unpacked`."""
+    shown = min(LARGEST, len(packages))
+    largest = f"the {shown} largest of " if len(packages) > shown else ""
+    return (
+        f"{largest}{counted(len(packages), 'package')}, {size_of(sum(row.size for row in packages))} unpacked"
+    )
+
+
+def _package_table(packages: Sequence[PackageRow]) -> list[str]:
+    largest = packages[0].size
+    lines = [f"{'package':<{_NAME}}  {'size':>9}  {packages_line(packages)}"]
+    return lines + [
+        f"{printable(_cut(row.name, _NAME)):<{_NAME}}  {size_of(row.size):>9}  {bar(row.size, largest)}"
+        for row in packages[:LARGEST]
+    ]
+
+
 def _total(summary: Summary) -> str:
     sent = sent_of(summary.layers)
     total, moved = sum(row.size for row in summary.layers), sum(row.size for row in sent)
@@ -153,5 +187,5 @@ def _once(name: str, rows: Sequence[tuple[str, str]], number: int) -> str:
     return "" if number and rows[number - 1][0] == name else name
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+def _cut(text: str, width: int = _WIDTH) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

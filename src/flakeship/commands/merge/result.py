@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from flakeship import events
@@ -19,6 +21,7 @@ from flakeship.commands.publish.times import times_of
 from flakeship.commands.run import Run
 from flakeship.destinations.protocol import DeliveredBlob, Published
 from flakeship.errors import ResourceError
+from flakeship.image.engine_config import as_engines_read
 from flakeship.image.model import Digest, PackedIndex
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.run_record import RunRecord
@@ -66,10 +69,37 @@ def tell(merged: Merged, settings: Settings, record: RunRecord, run: Run) -> str
     document = _document(merged, record, run)
     if settings.metadata_file:
         write_metadata(run.runtime.cwd / settings.metadata_file, document)
+        _draw(merged, run.runtime.cwd / settings.metadata_file, run)
     platforms.hand_over(_handover(merged, document), environ)
     if why := of_publish.not_pushed(merged.published):
         run.emit(events.NotPushed(why, run.event.from_outside))
     return "\n".join(of_publish.references(merged.published))
+
+
+def _draw(merged: Merged, metadata_file: Path, run: Run) -> None:
+    """Write the pictures of all platforms. What was built by other jobs has the sizes of its layers alone."""
+    from flakeship.commands.publish.drawing import (
+        Blob,
+        Stored,
+        contents_of_images,
+        name_of_image,
+        write_pictures,
+    )
+
+    images = {
+        str(labelled_platform(each.platform)): Stored(
+            _history(each.image.config),
+            [Blob(layer.digest, layer.size) if layer else None for layer in each.image.layers],
+        )
+        for each in merged.images
+    }
+    name = name_of_image(merged.published) or merged.index.descriptor.digest
+    write_pictures(metadata_file, contents_of_images(name, images, run), run.emit)
+
+
+def _history(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    listed = as_engines_read(config).get("history")
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
 
 
 def hand_over_nothing(run: Run) -> None:

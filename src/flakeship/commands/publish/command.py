@@ -42,11 +42,12 @@ from flakeship.outside.mounted import in_container
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.markup import escaped
 from flakeship.report.run_record import RunRecord, ToldOnce
-from flakeship.report.summary import summary_text
+from flakeship.report.summary import PackageRow, summary_text
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
     from flakeship.commands.publish.leg import LegRecord
+    from flakeship.report.picture.model import Contents
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
@@ -56,6 +57,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     made: dict[str, Result] = {}
     legs: list[tuple[str, Result]] = []
     published: list[Published] = []
+    pictured: list[Contents] = []
     with open_run(settings, replace(runtime, emit=records)) as run_:
         attributes = attributes_of(settings)
         if len(attributes) > 1:
@@ -75,19 +77,34 @@ def run(settings: Settings, runtime: Runtime) -> str:
                     published += result.published
                     made.setdefault(asked.name, result)
                     legs += [(asked.name, result)] if leg else []
-            _summarise(made[asked.name], asked.record, run_)
+            drawn = _drawn(made[asked.name], run_) if settings.metadata_file else ()
+            pictured += drawn
+            _summarise(made[asked.name], asked.record, run_, drawn)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
     _tell_of_caches(records.caches, runtime)
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     if settings.metadata_file:
         write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
+        _write_pictures(runtime.cwd / settings.metadata_file, pictured, runtime.emit)
     if settings.push_by_digest:
         _write_legs(legs, folder, runtime.emit)
     platforms.hand_over(handover(made), runtime.environ)
     if why := outputs.not_pushed(published) or _nowhere(settings, published, in_ci=in_ci):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(published))
+
+
+def _drawn(made: Result, run_: Run) -> tuple[Contents, ...]:
+    from flakeship.commands.publish.drawing import contents_of_result
+
+    return contents_of_result(made, run_)
+
+
+def _write_pictures(metadata_file: Path, pictured: Sequence[Contents], emit: events.Emit) -> None:
+    from flakeship.commands.publish.drawing import write_pictures
+
+    write_pictures(metadata_file, pictured, emit)
 
 
 def _tell_of_caches(line: str, runtime: Runtime) -> None:
@@ -262,8 +279,8 @@ def _nowhere(settings: Settings, published: Sequence[Published], *, in_ci: bool)
     return "NOT PUSHED: `push` is true, and neither `tags` nor `images` nor `to` names a registry"
 
 
-def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
-    """Put the summary on the page of the job and into the log."""
+def _summarise(result: Result, record: RunRecord, run_: Run, drawn: Sequence[Contents]) -> None:
+    """Put the summary on the page of the job and into the log, with the packages of the pictures, if there are any."""
     environ = run_.runtime.environ
     platform = platforms.current_platform(environ)
     summary = outputs.summary(
@@ -273,9 +290,18 @@ def _summarise(result: Result, record: RunRecord, run_: Run) -> None:
         before=result.before,
         zstd=result.zstd,
         pages=pages_of(result, platform, run_.event),
+        packages=_packages(drawn),
     )
     try:
         platforms.summarise(summary_markdown(summary, record), environ)
     except ResourceError as error:  # the outputs count for more
         run_.emit(events.Warned(error.message, error.hint))
     run_.emit(events.Summarised(summary_text(summary)))
+
+
+def _packages(drawn: Sequence[Contents]) -> Sequence[PackageRow]:
+    if not drawn:
+        return ()
+    from flakeship.commands.publish.drawing import largest_packages
+
+    return largest_packages(drawn)

@@ -24,6 +24,19 @@ def folder_beside(metadata_file: str, cwd: Path) -> Path:
     return (cwd / metadata_file).parent if metadata_file else cwd
 
 
+# docs/decisions.md#a-picture-lies-beside-the-metadata-file
+def picture_files(metadata_file: Path) -> tuple[Path, ...]:
+    """The pictures that lie beside a metadata file, SVG and HTML: `metadata-picture.svg` beside `metadata.json`.
+
+    None lie beside what is no file of its own, such as a pipe or /dev/stdout.
+    """
+    if metadata_file.is_symlink() or (metadata_file.exists() and not metadata_file.is_file()):
+        return ()
+    return tuple(
+        metadata_file.with_name(f"{metadata_file.stem}-picture{suffix}") for suffix in (".svg", ".html")
+    )
+
+
 def check_metadata(path: Path) -> None:
     """Before anything is built: UsageError where a file at `path` could not be written. Leaves nothing there."""
     try:
@@ -47,7 +60,10 @@ def check_metadata(path: Path) -> None:
 
 
 def remove_metadata(path: Path) -> None:
-    """Remove the file of an earlier run: should this one fail, a later step must not read of an image that is not there."""
+    """Remove the files of an earlier run: should this one fail, a later step must not read of an image that is not there."""
+    for picture in picture_files(path):
+        with contextlib.suppress(OSError):
+            picture.unlink()
     with contextlib.suppress(OSError):
         path = Path(os.path.realpath(path))
         if path.is_file():

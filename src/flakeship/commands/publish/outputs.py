@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from flakeship.destinations.protocol import Published
 from flakeship.image.model import Digest, IndexEntry, Packed, PackedIndex
 from flakeship.image.zstd_estimate import ZstdEstimate
-from flakeship.report.summary import Before, LayerRow, Page, Smaller, Summary
+from flakeship.report.summary import Before, LayerRow, PackageRow, Page, Smaller, Summary
 from flakeship.store_paths import name_of, store_paths_in
 
 
@@ -89,6 +89,7 @@ def summary(
     before: Before | None = None,
     zstd: ZstdEstimate | None = None,
     pages: Sequence[Page] = (),
+    packages: Sequence[PackageRow] = (),
 ) -> Summary:
     """Return what the log and the page show. `expected` is as in `events.NotPushed`."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
@@ -109,6 +110,7 @@ def summary(
         before=before,
         smaller=Smaller(zstd.gzip, zstd.zstd) if zstd else None,
         pages=pages,
+        packages=packages,
     )
 
 

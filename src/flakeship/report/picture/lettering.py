@@ -1,0 +1,54 @@
+"""Text in a picture: what fits where, and what of others' text is safe in XML and HTML."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flakeship.printable import printable
+
+_NOT_IN_XML: Final = re.compile("[^\t\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""https://www.w3.org/TR/xml/#charsets, without line ends."""
+
+_ESCAPED: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
+_NARROW: Final = frozenset("fijlrtI.,:;!|'()[]-/ ")
+_WIDE: Final = frozenset("mwMW@%…")
+_LONGEST: Final = 300
+"""Characters of one text; a history may hold a whole script."""
+
+_VERSION: Final = re.compile(r"-(?=[0-9])")
+_FEWEST: Final = 5
+"""Characters of a name that is cut; of fewer nobody can tell what they were."""
+
+
+def escaped(text: str) -> str:
+    """Return others' text as one line in which nothing is markup, and that every reader of XML takes."""
+    line = " ".join(printable(text.replace("\n", " ")).split())
+    cut = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return _NOT_IN_XML.sub("\ufffd", cut).translate(_ESCAPED)
+
+
+def width_of(text: str, size: float) -> float:
+    """Return about how wide `text` is at a font size, both in pixels, rather too wide: each reader has another font."""
+    return size * sum(
+        0.42
+        if each in _NARROW
+        else 1.0
+        if each in _WIDE or not each.isascii()
+        else 0.72
+        if each.isupper()
+        else 0.64
+        for each in text
+    )
+
+
+def fitted(text: str, width: float, size: float) -> str:
+    """Return the text if it fits, else what fits of it: the name without the version, or its beginning. Empty if little is left."""
+    text = " ".join(text.split())[:_LONGEST]
+    for candidate in (text, _VERSION.split(text, maxsplit=1)[0]):
+        if candidate and width_of(candidate, size) <= width:
+            return candidate
+    cut = text
+    while len(cut) > _FEWEST and width_of(f"{cut}…", size) > width:
+        cut = cut[:-1]
+    return f"{cut}…" if len(cut) > _FEWEST else ""
