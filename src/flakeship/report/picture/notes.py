@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from flakeship.printable import counted
 from flakeship.report.picture.model import Contents, LayerContents
 from flakeship.report.plain import size_of
+
+_SEEN: Final = 1000
+"""The part of a picture that a layer must be, one in so many, for anybody to see its box."""
 
 
 def facts_of(contents: Contents) -> str:
@@ -23,7 +27,8 @@ def facts_of(contents: Contents) -> str:
 
 def notes_of(contents: Contents) -> Iterator[str]:
     """Yield what explains the sizes: an area is a size, and of which kind."""
-    unpacked, compressed = _by_measure(contents)
+    unpacked, all_compressed = _by_measure(contents)
+    compressed = [layer for layer in all_compressed if layer.size * _SEEN >= contents.size]
     if unpacked:
         yield "An area is the size of a package, unpacked (its NAR)."
     if unpacked and compressed:

@@ -48,7 +48,10 @@ def page_of(images: Sequence[Contents]) -> str:
             '<input id="search" type="search" autocomplete="off" spellcheck="false"></div>',
             '<output id="found" for="search" aria-live="polite"></output>',
             "</form>",
-            *(_section(number, contents) for number, contents in enumerate(images)),
+            *(
+                _section(number, contents, _title(contents, images), several=len(images) > 1)
+                for number, contents in enumerate(images)
+            ),
             "</main>",
             f"<script>{SCRIPT}</script></body></html>\n",
         ]
@@ -72,13 +75,13 @@ def _title(contents: Contents, images: Sequence[Contents]) -> str:
     return f"{contents.name} {contents.platform}" if several else contents.platform
 
 
-def _section(number: int, contents: Contents) -> str:
+def _section(number: int, contents: Contents, title: str, *, several: bool) -> str:
     boxes = boxes_of(contents, _WITHIN)
     prefix = f"image-{number}-"
     return "\n".join(
         [
-            f'<section aria-labelledby="{prefix}title">',
-            f'<h2 id="{prefix}title">{escaped(contents.name)}</h2>',
+            f'<section aria-label="{escaped(title)}">',
+            f"<h2>{escaped(title)}</h2>" if several else "",
             f"<p>{escaped(facts_of(contents))}</p>",
             f'<svg viewBox="0 0 {_WITHIN.width:.0f} {_WITHIN.height:.0f}" role="img"',
             'aria-label="Treemap by package and layer; the table below holds the same">',

@@ -22,11 +22,11 @@ svg{display:block;width:100%;height:auto;margin:8px 0}
 .box{cursor:pointer}.box.off{opacity:.13}.box:hover rect:first-of-type{stroke:var(--ink);stroke-width:2}
 .box.on rect:first-of-type{stroke:var(--ink);stroke-width:2}
 .box text{pointer-events:none}
-table{border-collapse:collapse;width:100%;margin:12px 0 32px;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;table-layout:fixed;width:100%;margin:12px 0 32px;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--quiet);padding:4px 0}
 th,td{border-bottom:1px solid var(--line);padding:4px 8px;text-align:left;overflow-wrap:anywhere}
 th:nth-child(2),td:nth-child(2),th:nth-child(3),td:nth-child(3){text-align:right;white-space:nowrap}
-td:last-child,th:last-child{white-space:nowrap;color:var(--quiet)}
+th:nth-child(2){width:11em}th:nth-child(3){width:5em}th:nth-child(4){width:7em}td:last-child{color:var(--quiet)}
 tr[hidden],section[hidden]{display:none}
 """.strip()
 
@@ -72,7 +72,11 @@ SCRIPT: Final = """
   };
   form.hidden = false;
   form.addEventListener('submit', event => event.preventDefault());
-  search.addEventListener('input', show);
+  let waiting = 0;
+  search.addEventListener('input', () => {
+    clearTimeout(waiting);
+    if (images.every(each => each.rows.length < 2000)) show(); else waiting = setTimeout(show, 150);
+  });
   if (choice) choice.addEventListener('change', () => { only = null; show(); });
   document.addEventListener('keydown', event => {
     if (event.key === '/' && document.activeElement !== search) { event.preventDefault(); search.focus(); }

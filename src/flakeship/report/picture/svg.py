@@ -19,7 +19,13 @@ HEIGHT: Final = 540
 
 _MARGIN: Final = 16
 _ABOVE: Final = 58
-_BELOW: Final = 72
+_BELOW: Final = 12
+_LINE: Final = 18
+"""Pixels of a line of notes."""
+
+_LEGEND: Final = 240
+"""Pixels that the legend takes at the right."""
+
 _FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Helvetica,Arial,sans-serif"
 _STYLE: Final = (
     f"text{{font-family:{_FONT}}}.ground{{fill:#fff}}.ink{{fill:#1f2328}}.quiet{{fill:#59636e}}"
@@ -29,8 +35,12 @@ _STYLE: Final = (
 
 def svg_of(images: Sequence[Contents]) -> str:
     """Return the SVG document. It is light or dark as its reader's browser is, and needs nothing from elsewhere."""
-    each = _ABOVE + HEIGHT + _BELOW
-    width, height = WIDTH + 2 * _MARGIN, each * len(images)
+    panels: list[str] = []
+    height = 0
+    for number, contents in enumerate(images):
+        panels.append(_panel(contents, number, height))
+        height += _ABOVE + HEIGHT + _BELOW + _LINE * len(list(notes_of(contents)))
+    width = WIDTH + 2 * _MARGIN
     named = escaped(", ".join(dict.fromkeys(contents.name for contents in images)))
     described = escaped(
         " ".join(f"{facts_of(contents)}. {' '.join(notes_of(contents))}" for contents in images)
@@ -43,42 +53,47 @@ def svg_of(images: Sequence[Contents]) -> str:
             f'<desc id="description">{described}</desc>',
             f"<style>{_STYLE}</style>",
             f'<rect class="ground" width="{width}" height="{height}" rx="6"/>',
-            *(_panel(contents, number, number * each) for number, contents in enumerate(images)),
+            *panels,
             "</svg>\n",
         ]
     )
 
 
 def _panel(contents: Contents, number: int, top: int) -> str:
+    """One image: its name and what is known of it, the boxes, and the notes."""
     within = Rect(_MARGIN, top + _ABOVE, WIDTH, HEIGHT)
-    below = within.y + HEIGHT
+    notes = enumerate(notes_of(contents), start=1)
     return "\n".join(
         [
             _text(_MARGIN, top + 27, fitted(contents.name, WIDTH, 18), "ink", size=18, weight=600),
-            _text(_MARGIN, top + 47, fitted(facts_of(contents), WIDTH, 13), "quiet", size=13),
+            _text(_MARGIN, top + 47, fitted(facts_of(contents), WIDTH - _LEGEND, 13), "quiet", size=13),
+            *_legend(len(contents.layers), top + 37),
             treemap(contents, boxes_of(contents, within), prefix=f"image-{number}-"),
-            *_ramp(len(contents.layers), below + 11),
             *(
-                _text(_MARGIN, below + 40 + 17 * line, fitted(note, WIDTH, 12), "quiet", size=12)
-                for line, note in enumerate(notes_of(contents))
+                _text(_MARGIN, within.y + HEIGHT + _LINE * line, fitted(note, WIDTH, 12), "quiet", size=12)
+                for line, note in notes
             ),
         ]
     )
 
 
-def _ramp(layers: int, y: float) -> Iterator[str]:
-    """The colours from the lowest layer to the highest."""
+def _legend(layers: int, y: float) -> Iterator[str]:
+    """The colours from the lowest layer to the highest, at the right; one layer needs none."""
     if layers < 2:
         return
-    steps, width = min(layers, 24), 9
-    yield _text(_MARGIN, y + 10, "lowest layer", "quiet", size=12)
-    left = _MARGIN + 78
+    steps = min(layers, 24)
+    step, right = 96 / steps, _MARGIN + WIDTH
+    begin = right - 50 - 96
+    yield _text(begin - 6, y + 10, "lowest layer", "quiet", size=12, anchor="end")
     yield from (
-        f'<rect x="{left + step * width}" y="{y:.0f}" width="{width}" height="12" fill="{colour_of(step, steps)}"/>'
-        for step in range(steps)
+        f'<rect x="{begin + place * step:.2f}" y="{y:.0f}" width="{step:.2f}" height="12" fill="{colour_of(place, steps)}"/>'
+        for place in range(steps)
     )
-    yield _text(left + steps * width + 8, y + 10, "highest", "quiet", size=12)
+    yield _text(right, y + 10, "highest", "quiet", size=12, anchor="end")
 
 
-def _text(x: float, y: float, text: str, kind: str, *, size: int, weight: int = 400) -> str:
-    return f'<text class="{kind}" x="{x:.0f}" y="{y:.0f}" font-size="{size}" font-weight="{weight}">{escaped(text)}</text>'
+def _text(
+    x: float, y: float, text: str, kind: str, *, size: int, weight: int = 400, anchor: str = "start"
+) -> str:
+    place = f'x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"'
+    return f'<text class="{kind}" {place} font-size="{size}" font-weight="{weight}">{escaped(text)}</text>'

@@ -17,7 +17,10 @@ _BETWEEN_PACKAGES: Final = 0.5
 """Pixels that a box keeps from the border of its layer, and from another of the same layer."""
 
 _PADDING: Final = 6.0
-_SMALLEST: Final = 11.0
+_TIGHT: Final = 4.0
+"""Pixels around words, and around those in a box narrower than 90."""
+
+_SMALLEST: Final = 10.0
 _LARGEST: Final = 22.0
 _SECOND: Final = 11.0
 """Font sizes in pixels: of names, and of the lines below them."""
@@ -79,20 +82,22 @@ def _drawn(box: Box) -> Rect:
 
 def _words(box: Box, inside: Rect, ink: str) -> Iterator[str]:
     """The name in letters as large as the box allows, then the size and the layer, each if there is room."""
-    room, height = inside.width - 2 * _PADDING, inside.height - 2 * _PADDING
-    size = max(_SMALLEST, min(_LARGEST, (inside.width * inside.height) ** 0.5 / 8))
+    padding = _PADDING if inside.width >= 90 else _TIGHT
+    room, bottom = inside.width - 2 * padding, inside.y + inside.height - padding
+    size = min(_LARGEST, max(_SMALLEST, (inside.width * inside.height) ** 0.5 / 8))
     while size > _SMALLEST and fitted(box.label, room, size) != box.label:
         size = max(_SMALLEST, size - 1)
     name = fitted(box.label, room, size)
-    if not name or height < size:
+    x, y = inside.x + padding, inside.y + padding + size * 0.85
+    if not name or y > bottom:
         return
     style = ' font-style="italic"' if box.is_folded else ""
-    x, y = inside.x + _PADDING, inside.y + _PADDING + size * 0.85
     yield f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}" font-size="{size:.0f}" font-weight="600"{style}>{escaped(name)}</text>'
+    y += size * 0.25
     layer = f"layer {box.layers[0].number}" if len(box.layers) == 1 else ""
     for line in filter(None, (size_of(box.size), layer)):
-        y += _SECOND * 1.4
-        if y > inside.y + inside.height - _PADDING / 2 or fitted(line, room, _SECOND) != line:
+        y += _SECOND * 1.25
+        if y > bottom or fitted(line, room, _SECOND) != line:
             return
         yield f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}" font-size="{_SECOND:.0f}">{line}</text>'
 
