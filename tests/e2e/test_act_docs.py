@@ -128,8 +128,12 @@ def test_workflows_for_images_deployments_and_going_back(
 
 
 @pytest.mark.long
-def test_workflows_for_several_images_a_matrix_and_private_inputs(
-    project_with_private_input: Project, registry: Registry, ssh_server: SshServer
+def test_workflows_for_several_images_a_matrix_a_picture_and_private_inputs(
+    project_with_private_input: Project,
+    registry: Registry,
+    ssh_server: SshServer,
+    artifacts: tuple[str, ...],
+    tmp_path: Path,
 ) -> None:
     """Whether GitHub takes the token can't be asked here; that it is hidden, and that Nix takes the line, can."""
     owner = registry.new_repository()
@@ -145,18 +149,22 @@ def test_workflows_for_several_images_a_matrix_and_private_inputs(
         token=loaded(shown("## Private inputs by a token"), f"{images}/token", image="layered"),
         ssh=loaded(shown("## Private inputs by an ssh key"), f"{images}/ssh", image="sauced"),
         minimal=loaded(shown("## Minimal"), f"{images}/minimal", image="layered"),
+        picture=loaded(shown("## A picture of the image"), f"{images}/pictured", image="layered"),
     )
 
     run = project_with_private_input.run(
         document,
+        *artifacts,
         *("--secret", f"PRIVATE_INPUTS_TOKEN={TOKEN}"),
         *("--secret", f"PRIVATE_INPUTS_KEY={ssh_server.key}"),
         *("--var", f"PRIVATE_INPUTS_HOSTS={ssh_server.known}"),
     )
 
-    for name in ("several/api", "several/web", "token", "ssh", "minimal"):
+    for name in ("several/api", "several/web", "token", "ssh", "minimal", "pictured"):
         assert "main" in registry.tags(f"{owner}/{name}"), name
     assert sorted(registry.tags(f"{owner}/matrix/layered")) == ["main-amd64", "main-arm64"]
+    kept = {path.name for path in (tmp_path / "artifacts/image-report").iterdir()}
+    assert kept == {"metadata.json", "metadata-picture.svg", "metadata-picture.html"}
     secrets = [TOKEN, *(line for line in ssh_server.key.splitlines() if "-----" not in line)]
     log = json.dumps([line for line in run.log if line.get("command") != "add-mask"])
     assert not [secret for secret in secrets if secret in log], "hidden, but where act is told what to hide"

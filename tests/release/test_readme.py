@@ -50,7 +50,8 @@ def test_pypi_shows_pictures_tables_and_the_folded_example() -> None:
     html = render(with_absolute_links((ROOT / "README.md").read_text(), ONE))
     assert html
     assert f'src="{RAW}/docs/summary.png"' in html
-    assert f'src="{RAW}/docs/push.svg?sanitize=true"' in html
+    for picture in ("push.svg", "contents.svg"):
+        assert f'src="{RAW}/docs/{picture}?sanitize=true"' in html
     for element in ("<table>", "<details>", "<summary>", "<code>nix run github:flakeship/flakeship"):
         assert element in html
     assert all(re.match("https://|#", link) for link in re.findall(r'(?:href|src)="([^"]*)"', html))

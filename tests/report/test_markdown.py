@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,7 +15,7 @@ from flakeship.errors import BuildError
 from flakeship.report.markdown import SUMMARY_LIMIT, failure_markdown, summary_markdown
 from flakeship.report.markup import escaped
 from flakeship.report.run_record import RunRecord
-from flakeship.report.summary import LayerRow, Summary, summary_text
+from flakeship.report.summary import LayerRow, PackageRow, Summary, summary_text
 
 DIGEST = "sha256:" + "ab" * 32
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -74,6 +75,22 @@ def recorded(*emitted: events.Event) -> RunRecord:
     for event in emitted:
         record(event)
     return record
+
+
+def test_bars_show_the_largest_packages() -> None:
+    packages = [PackageRow("python3-3.12.7", 80_000_000), PackageRow("<script>|a", 40_000_000)]
+    packages += [PackageRow(f"small-{number}", 1000 - number) for number in range(20)]
+    with_packages = replace(summary(), packages=packages)
+    page = summary_markdown(with_packages, recorded())
+    assert "<summary>the 10 largest of 22 packages, 120.0 MB unpacked</summary>" in page
+    assert f"| python3-3.12.7 | 80.0 MB | {'█' * 20} | 66.7 % |" in page
+    assert f"40.0 MB | {'█' * 10} | 33.3 % |" in page
+    assert "<script>" not in page
+    assert "small-7 |" in page
+    assert "small-8 |" not in page
+    text = summary_text(with_packages)
+    assert f"python3-3.12.7{' ' * 26}      80.0 MB  {'█' * 20}\n" in text
+    assert "package" not in summary_text(summary())
 
 
 def test_the_page_says_what_was_shipped() -> None:

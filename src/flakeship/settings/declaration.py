@@ -457,7 +457,7 @@ class Settings:
     )
     metadata_file: str = _run(
         "path",
-        "The file to write the result to, as JSON",
+        "The file to write the result to, as JSON. Pictures of what is in the image lie beside it, as SVG and HTML",
         commands=_PUSHERS,
         per_platform={"gitlab": "flakeship-report/metadata.json"},
     )

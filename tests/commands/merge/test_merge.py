@@ -113,6 +113,9 @@ def test_files_become_one_index_and_no_blob_is_moved(jobs: Jobs, tmp_path: Path)
     assert platforms(index) == [AMD64, ARM64], "amd64 first"
     assert [entry["digest"] for entry in index["manifests"]] == [digest_in(amd), digest_in(arm)]
     assert index["annotations"]["org.opencontainers.image.revision"] == SHA
+    assert "<option>linux/amd64</option><option>linux/arm64</option>" in (
+        (jobs.folder / "merged-picture.html").read_text()
+    )
     asked = jobs.registry.accesses(jobs.repository)[before:]
     assert [entry for entry in asked if entry.method in {"PUT", "PATCH"}] == [
         entry for entry in asked if entry.method == "PUT" and entry.path.endswith("/manifests/1")
