@@ -89,7 +89,7 @@ def test_bars_show_the_largest_packages() -> None:
     assert "small-7 |" in page
     assert "small-8 |" not in page
     text = summary_text(with_packages)
-    assert f"python3-3.12.7{' ' * 26}      80.0 MB  {'█' * 20}\n" in text
+    assert f"python3-3.12.7{' ' * 30}80.0 MB  {'█' * 20}\n" in text
     assert "package" not in summary_text(summary())
 
 
