@@ -77,8 +77,11 @@ def test_the_same_image_as_from_here(  # noqa: PLR0917
     flags = ["--flake", f"path:{flake}#{kind}", "--created", "keep"]
     if kind == "package":
         flags += ["--contents", f"path:{flake}#tools\npath:{flake}#others"]
-    there = from_far(publish, far, *flags, "--to", f"oci:{tmp_path}/far")
+    written = ("--to", f"oci:{tmp_path}/far", "--metadata-file", f"{tmp_path}/m.json")
+    there = from_far(publish, far, *flags, *written)
     assert there.code == 0, there.stderr
+    drawn = (tmp_path / "m-picture.svg").read_text()
+    assert kind != "package" or " unpacked and " in drawn, "by the sizes that the machine told"
     assert "everything is built and kept on" in there.stderr
     assert "copying path '/nix/store/" not in re.sub("copying path '[^']*' to 'ssh-ng.*", "", there.stderr)
     local = publish(*flags, "--to", f"oci:{tmp_path}/here")

@@ -154,6 +154,11 @@ class FarPlace:
         self._infos |= {info.path: info for info in found}
         return found
 
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The sizes of NARs in bytes, of all paths whose closures were asked for so far."""
+        return {path: info.nar_size for path, info in self._infos.items()}
+
     def holds(self, path: str) -> bool:
         """Whether a path is in that store."""
         self.check()

@@ -50,6 +50,19 @@ def test_without_sizes_of_packages_a_layer_has_that_of_its_blob_and_their_names(
     assert largest_packages([contents]) == ()
 
 
+def test_sizes_that_another_machine_told_are_taken() -> None:
+    told = {path_of("a-1"): 7000, path_of("b-2"): 500}
+    image = stored(
+        f"store paths: ['{path_of('a-1')}', '{path_of('b-2')}']", f"store paths: ['{path_of('c-3')}']"
+    )
+    (contents,) = contents_of_images("o/n:1", {"linux/amd64": image}, NO_RUN, known=told)
+    assert [(layer.size, layer.measure) for layer in contents.layers] == [
+        (7500, "unpacked"),
+        (200, "compressed"),
+    ]
+    assert largest_packages([contents]) == (("a-1", 7000), ("b-2", 500))
+
+
 @pytest.mark.parametrize(
     ("image", "labels"),
     [

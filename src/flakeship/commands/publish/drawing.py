@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flakeship import events
 from flakeship.commands.publish.metadata_file import picture_files
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from flakeship.commands.publish.finish import Result
     from flakeship.commands.run import Run
     from flakeship.destinations.protocol import Published
+
+
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Stored(NamedTuple):
@@ -47,17 +51,24 @@ def contents_of_result(made: Result, run_: Run) -> tuple[Contents, ...]:
         for platform, entry in platforms_of_entries(made.packed).items()
         if entry.image
     }
-    return contents_of_images(name_of_image(made.published) or made.name, images, run_)
+    buildable = made.obtained.buildable
+    far = buildable.builder.far if buildable else None
+    return contents_of_images(
+        name_of_image(made.published) or made.name, images, run_, known=far.sizes if far else _NOTHING
+    )
 
 
-def contents_of_images(name: str, images: Mapping[str, Stored], run_: Run) -> tuple[Contents, ...]:
-    """Return what is in images, which are named by their platforms.
+def contents_of_images(
+    name: str, images: Mapping[str, Stored], run_: Run, *, known: Mapping[str, int] = _NOTHING
+) -> tuple[Contents, ...]:
+    """Return what is in images, which are named by their platforms. `known` are sizes of NARs that another machine has told.
 
     A layer has the packages that its history names, with their sizes if Nix knows all of them; else the layer has the size of
     its blob. No layer is read, and nothing is asked but the store of this machine.
     """
     held = {platform: _held_by(image) for platform, image in images.items()}
-    sizes = _sizes({path for layers in held.values() for paths in layers for path in paths}, run_)
+    paths = {path for layers in held.values() for paths in layers for path in paths}
+    sizes = known or _sizes(paths, run_)
     return tuple(
         Contents(redacted(name), redacted(platform), tuple(_layers(image, held[platform], sizes)))
         for platform, image in images.items()
