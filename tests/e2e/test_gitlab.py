@@ -162,6 +162,7 @@ def test_the_component_of_the_same_project_needs_no_tags(
     report = folder / "flakeship-report"
     assert registry.digest(repository, "main") in (report / "summary.md").read_text()
     metadata = json.loads((report / "metadata.json").read_text())
+    assert all((report / f"metadata-picture.{form}").is_file() for form in ("svg", "html"))
     assert metadata["containerimage.digest"] == registry.digest(repository, "main")
 
 
