@@ -23,6 +23,8 @@ TAGS = ("one", "two", "three")
 WHOLE = "all tags of the image are set"
 HALF = "an image did not get all of its tags"
 NOTHING = "no tag was set"
+GRACE = 1.4
+"""Seconds after which what is under way is given up, and what was set is told; a little less, for the clock of the test."""
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def test_a_registry_that_keeps_silent_is_given_up_and_told_of(
     arrived(hold)
     returned, said, seconds = ended(process, signal.SIGINT)
     assert returned == 130
-    assert 1.4 < seconds < 8  # the grace; the rest is the machine
+    assert GRACE < seconds < 8  # the rest is the machine
     name, digest = f"{proxy.host}/{repository}", registry.digest(repository, "one")
     assert said.endswith(
         f"error: cancelled by signal 2; {HALF}\n"
@@ -279,7 +281,10 @@ def test_an_index_gets_all_of_its_names(
 def test_at_any_moment_an_image_has_all_of_its_names_or_none(
     pushed: Callable[..., Running], proxy: FaultProxy, registry: Registry, seed: int
 ) -> None:
-    """Ten moments each, half of them from the first tag's request on, when all is to be there."""
+    """Ten moments each, half of them from the first tag's request on, when all is to be there.
+
+    A machine that is so busy that the grace ends before a tag is set has to be told of the others instead.
+    """
     chosen = random.Random(seed)
     for whole in (True, False) * 5:
         repository = registry.new_repository()
@@ -292,8 +297,14 @@ def test_at_any_moment_an_image_has_all_of_its_names_or_none(
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
         _, said = process.communicate(timeout=30)
-        assert time.monotonic() - begun < 8
+        seconds = time.monotonic() - begun
+        assert seconds < 8
         tags = registry.tags(repository)
+        if 0 < len(tags) < len(TAGS):
+            assert seconds > GRACE, "it gave up before its time"
+            assert f"error: cancelled by signal 2; {HALF}\n" in said
+            assert all(f"set: {proxy.host}/{repository}:{tag}@" in said for tag in tags)
+            continue
         assert tags == sorted(TAGS) or (whole and not tags)
         if process.returncode:
             assert process.returncode == 130
