@@ -16,6 +16,7 @@ from pytest_mock import MockerFixture
 from flakeship import caches
 from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, nix_cache, opened, substituters
 from flakeship.caches.plan import Cache, CachePart
+from flakeship.cancellation import Cancelled
 from flakeship.commands.builder import Builder
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
@@ -54,7 +55,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             steps.append(f"{name} entered")
             try:
                 yield CachePart(
-                    watch=(name,), built=lambda output: steps.append(f"{name} told of {output.out_path}")
+                    built=lambda output: steps.append(f"{name} told of {output.out_path}"),
+                    ended=lambda *, cancelled: steps.append(f"{name} ended{' early' if cancelled else ''}"),
                 )
             finally:
                 steps.append(f"{name} left")
@@ -70,16 +72,19 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_caches_are_open_while_the_block_runs(tools: CacheTools, steps: list[str]) -> None:
-    with opened(CacheInputs(cachix="any"), tools) as plan:
-        assert plan.watch == ("first", "second")
+    with opened(CacheInputs(cachix="any"), tools):
         steps.append("built")
-    assert steps == ["first entered", "second entered", "built", "second left", "first left"]
+    ended = ["first ended", "second ended"]
+    assert steps == ["first entered", "second entered", "built", *ended, "second left", "first left"]
 
 
-def test_caches_are_left_when_the_build_fails(tools: CacheTools, steps: list[str]) -> None:
-    with pytest.raises(RuntimeError, match="no space"), opened(CacheInputs(cachix="any"), tools):
-        raise RuntimeError("no space")
-    assert steps[2:] == ["second left", "first left"]
+@pytest.mark.parametrize(("error", "how"), [(RuntimeError("no space"), ""), (Cancelled(2), " early")])
+def test_caches_are_left_when_the_build_fails(
+    tools: CacheTools, steps: list[str], error: BaseException, how: str
+) -> None:
+    with pytest.raises(type(error)), opened(CacheInputs(cachix="any"), tools):
+        raise error
+    assert steps[2:] == [f"first ended{how}", f"second ended{how}", "second left", "first left"]
 
 
 def test_a_cache_is_left_when_the_next_one_cannot_be_entered(tools: CacheTools, steps: list[str]) -> None:
@@ -113,5 +118,6 @@ def test_caches_are_told_of_every_build_before_they_are_left(
         for _ in range(2):
             assert builder.build(mocker.Mock()).out_path == "/out"
     told = ["first told of /out", "second told of /out"]
-    assert steps == ["first entered", "second entered", *told, *told, "second left", "first left"]
-    assert build.call_args.kwargs["watch"] == ("first", "second")
+    ended = ["first ended", "second ended"]
+    assert steps == ["first entered", "second entered", *told, *told, *ended, "second left", "first left"]
+    assert build.call_count == 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ import pytest
 
 from flakeship.caches import CacheInputs, CachePlan, opened
 from flakeship.cancellation import Cancelled
-from flakeship.errors import UnreachableError, UsageError
-from flakeship.events import Command, Notice
-from flakeship.nix.build import build
+from flakeship.errors import BuildError, UnreachableError, UsageError
+from flakeship.events import Command, DerivationBuilt, Notice
+from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
-from flakeship.nix.installable import Installable
+from flakeship.nix.stored import closure_of
 from tests.caches.conftest import EventRecord, tools_of
-from tests.testbed.nix import MakeFlake
+from tests.testbed.nix import NixBuild
 
 KEY = "mine.cachix.org-1:" + "B" * 43 + "="
 API = "https://cachix.org/api/v1/cache/mine"
@@ -55,18 +55,35 @@ class Api:
         return answer
 
 
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """A script `cachix` in the PATH of `nix`. It notes what it is given, and does what `does` says in the words of a shell."""
+
+    folder: Path
+    nix: Nix
+
+    def does(self, words: str) -> None:
+        (self.folder / "does").write_text(words)
+
+    def noted(self, name: str) -> list[str]:
+        """The lines of `argv`, `secrets` or `paths`, of one call behind the other."""
+        file = self.folder / name
+        return file.read_text().splitlines() if file.exists() else []
+
+
 @pytest.fixture
-def client(nix: Nix, tmp_path: Path) -> Nix:
-    """Return a Nix with a script `cachix` in PATH, which writes down its arguments and secrets and runs its command."""
+def client(nix: Nix, tmp_path: Path) -> Client:
     folder = tmp_path / "client"
     folder.mkdir()
+    (folder / "does").write_text("exit 0")
     (folder / "cachix").write_text(
         "#!/bin/sh\n"
-        f'echo "$1 $2 $3 $CACHIX_AUTH_TOKEN $CACHIX_SIGNING_KEY" > {folder}/seen\n'
-        f'shift 3; exec sh -c \'"$@"; s=$?; env > {folder}/after; exit $s\' -- "$@"\n'
+        f'cd {folder}; echo "$@" >>argv; env | grep CACHIX_ | sort >>secrets\n'
+        "cat >>paths; . ./does\n"
     )
     (folder / "cachix").chmod(0o755)
-    return dataclasses.replace(nix, environ={**nix.environ, "PATH": f"{folder}:{nix.environ['PATH']}"})
+    path = f"{folder}:{nix.environ['PATH']}"
+    return Client(folder, dataclasses.replace(nix, environ={**nix.environ, "PATH": path}))
 
 
 @pytest.fixture
@@ -89,7 +106,7 @@ def test_a_public_cache_is_used_and_nothing_is_pushed_without_a_token(
     options = dict(made.options)
     assert list(made.substituters.names.values()) == ["https://mine.cachix.org"]
     assert options["extra-trusted-public-keys"] == KEY
-    assert (made.watch, dict(made.environ)) == ((), {})
+    assert (made.built, made.heard) == ((), ())
     assert "netrc-file" not in options
     assert api.asked == [(API, ""), (INFO, "")]
     assert any(isinstance(event, Notice) and "pushes nothing to it" in event.text for event in record.events)
@@ -116,59 +133,146 @@ def test_a_private_cache_is_read_with_a_netrc_file_that_only_we_can_read(
     assert "hunter2" not in str(made.options) + repr(made) + str(record.events)
 
 
+class Run:
+    """One run with the Cachix cache `mine`, to which Nix tells what it built, and which ends with the block."""
+
+    def __init__(self, client: Client, record: EventRecord, folder: Path, api: Api | None = None) -> None:
+        self.client, self.record = client, record
+        self.tools = tools_of(client.nix, record, folder, api or Api(service()))
+
+    @contextlib.contextmanager
+    def building(self, **inputs: Any) -> Iterator[CachePlan]:
+        with opened(CacheInputs(cachix="mine", **inputs), self.tools) as plan:
+            yield plan
+
+    def ended_by(self, error: BaseException, derivation: str) -> None:
+        """A run that ends so when a derivation was built."""
+        with self.building(cachix_auth_token=TOKEN) as plan:
+            told(plan, derivation)
+            raise error
+
+
+@pytest.fixture
+def run(client: Client, record: EventRecord, tmp_path: Path) -> Run:
+    return Run(client, record, tmp_path)
+
+
+@pytest.fixture
+def hello(nix: Nix, shapes: NixBuild) -> tuple[str, str]:
+    """A path and its derivation."""
+    path = str(shapes("hello"))
+    (found,) = (each for each in closure_of(nix, [path]) if each.path == path)
+    return path, found.deriver
+
+
+def told(plan: CachePlan, derivation: str, *results: str) -> None:
+    for heard in plan.heard:
+        heard(DerivationBuilt(derivation))
+    for built in plan.built if results else ():
+        built(BuildOutput(derivation, dict(enumerate(results)), ""))  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("secrets", "seen"),
     [
-        ({"cachix_auth_token": TOKEN}, f"watch-exec mine -- {TOKEN} \n"),
-        ({"cachix_signing_key": SIGNING_KEY}, f"watch-exec mine --  {SIGNING_KEY}\n"),
+        ({"cachix_auth_token": TOKEN}, [f"CACHIX_AUTH_TOKEN={TOKEN}"]),
+        ({"cachix_signing_key": SIGNING_KEY}, [f"CACHIX_SIGNING_KEY={SIGNING_KEY}"]),
         (
             {"cachix_auth_token": TOKEN, "cachix_signing_key": SIGNING_KEY},
-            f"watch-exec mine -- {TOKEN} {SIGNING_KEY}\n",
+            [f"CACHIX_AUTH_TOKEN={TOKEN}", f"CACHIX_SIGNING_KEY={SIGNING_KEY}"],
         ),
     ],
 )
-def test_the_client_runs_the_build_and_nix_does_not_see_its_secrets(
-    client: Nix,
-    tmp_path: Path,
-    record: EventRecord,
-    make_flake: MakeFlake,
-    plan: Callable[..., CachePlan],
-    *,
-    secrets: dict[str, str],
-    seen: str,
+def test_the_client_is_handed_what_was_built_and_the_closure_and_alone_sees_the_secrets(
+    run: Run, shapes: NixBuild, hello: tuple[str, str], *, secrets: dict[str, str], seen: list[str]
 ) -> None:
-    made = plan(client, Api(service()), **secrets)
-    assert made.watch == (
-        "cachix",
-        "watch-exec",
-        "mine",
-        "--",
-        "env",
-        "-u",
-        "CACHIX_AUTH_TOKEN",
-        "-u",
-        "CACHIX_SIGNING_KEY",
-    )
-    wrapped = tmp_path / "client/nix"
-    wrapped.write_text(f'#!/bin/sh\nenv > {tmp_path}/environ\nexec {shutil.which("nix")} "$@"\n')
-    wrapped.chmod(0o755)
-    options = tuple(option for option in made.options if "substituters" not in option[0])
-    output = build(
-        dataclasses.replace(client, emit=record).with_options(options),
-        Installable.parse(".#text", cwd=make_flake()),
-        emit=record,
-        watch=made.watch,
-        extra_environ=made.environ,
-    )
-    assert output.out_path.endswith("-notes.txt")
-    assert (tmp_path / "client/seen").read_text() == seen
-    assert "hunter2" in (tmp_path / "client/after").read_text()
-    assert "hunter2" not in (tmp_path / "environ").read_text()
-    command = next(event for event in record.events if isinstance(event, Command))
-    assert command.argv[:4] == ("cachix", "watch-exec", "mine", "--")
-    assert "hunter2" not in str(record.events)
-    assert record.warnings == []
+    """The script of the result needs `hello`, which was built; its sources are not pushed."""
+    path, derivation = hello
+    script = str(shapes("script-linked"))
+    with run.building(**secrets) as plan:
+        told(plan, derivation, script)
+        assert "hunter2" not in str(plan.applied(run.client.nix).environ)
+    assert run.client.noted("argv") == ["push mine"]
+    assert run.client.noted("secrets") == seen
+    assert run.client.noted("paths") == [path, script], "what others need comes first"
+    commands = [event.argv for event in run.record.events if isinstance(event, Command)]
+    assert ("cachix", "push", "mine") in commands
+    assert "hunter2" not in str(run.record.events)
+    assert not run.record.warnings
+
+
+@pytest.mark.slow
+def test_what_a_key_of_the_cache_or_of_another_has_signed_is_not_handed_on(
+    run: Run, nix: Nix, shapes: NixBuild, hello: tuple[str, str], mocker: Any
+) -> None:
+    path, _ = hello
+    script = str(shapes("script-linked"))
+    found = [dataclasses.replace(each, sigs=("mine.cachix.org-1:x",)) for each in closure_of(nix, [script])]
+    mocker.patch("flakeship.caches.pushed.closure_of", return_value=found)
+    with run.building(cachix_auth_token=TOKEN) as plan:
+        told(plan, "/nix/store/none.drv", script)
+    assert path not in run.client.noted("paths")
+    assert run.client.noted("argv") == []
+
+
+@pytest.mark.slow
+def test_it_is_pushed_while_nix_builds_and_each_path_once(
+    run: Run, hello: tuple[str, str], mocker: Any
+) -> None:
+    mocker.patch("flakeship.caches.cachix_push._GATHER_SECONDS", 0.05)
+    path, derivation = hello
+    with run.building(cachix_auth_token=TOKEN) as plan:
+        told(plan, derivation)
+        deadline = time.monotonic() + 20
+        while not run.client.noted("paths") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert run.client.noted("paths") == [path]
+        told(plan, derivation, path)
+    assert run.client.noted("paths") == [path]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        ("echo 'cache mine does not exist.' >&2; exit 1", "exit code 1: cache mine does not exist."),
+        ("sleep 60", "its client was ended, 0.5 seconds after the build"),
+        ("trap '' TERM; sleep 60; sleep 60", "its client was ended, 0.5 seconds after the build"),
+    ],
+    ids=["fails", "hangs", "ignores"],
+)
+def test_a_client_that_fails_or_hangs_is_a_warning(
+    run: Run, hello: tuple[str, str], mocker: Any, *, does: str, reason: str
+) -> None:
+    mocker.patch("flakeship.caches.cachix_push._PUSH_SECONDS", 0.5)
+    run.client.does(does)
+    with run.building(cachix_auth_token=TOKEN) as plan:
+        told(plan, hello[1], hello[0])
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 4
+    (warning,) = run.record.warnings
+    assert warning.startswith("not all of this build is in the Cachix cache mine: ")
+    assert reason in warning
+
+
+@pytest.mark.slow
+def test_a_signal_leaves_less_than_five_seconds_and_what_was_built_is_handed_over(
+    run: Run, hello: tuple[str, str]
+) -> None:
+    run.client.does("trap '' TERM; sleep 60; sleep 60")
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        run.ended_by(Cancelled(15), hello[1])
+    assert time.monotonic() - begun < 5
+    assert run.client.noted("paths") == [hello[0]]
+
+
+@pytest.mark.slow
+def test_what_was_built_before_a_build_failed_is_handed_over(run: Run, hello: tuple[str, str]) -> None:
+    with pytest.raises(BuildError):
+        run.ended_by(BuildError("it failed"), hello[1])
+    assert run.client.noted("paths") == [hello[0]]
 
 
 def test_without_a_client_nothing_is_pushed_and_the_cache_is_still_used(
@@ -177,7 +281,7 @@ def test_without_a_client_nothing_is_pushed_and_the_cache_is_still_used(
     """There is no network here, so Nix cannot get nixpkgs#cachix."""
     quick = nix.with_options((("flake-registry", ""), ("download-attempts", "1")))
     made = plan(quick, Api(service()), cachix_auth_token=TOKEN)
-    assert (made.watch, dict(made.environ)) == ((), {})
+    assert (made.built, made.heard) == ((), ())
     assert list(made.substituters.names.values()) == ["https://mine.cachix.org"]
     assert "no cachix client, and Nix can't get one" in record.warnings[0]
 
@@ -187,13 +291,15 @@ def test_the_client_may_come_from_nixpkgs_and_is_never_built(
 ) -> None:
     (tmp_path / "out/bin").mkdir(parents=True)
     (tmp_path / "out/bin/cachix").touch()
+    pushes = mocker.patch("flakeship.caches.cachix_push.CachixPush")
     query = mocker.patch.object(
         Nix, "query", return_value=[{"outputs": {"doc": "/none", "bin": str(tmp_path / "out")}}]
     )
     mocker.patch("flakeship.caches.may_choose_substituters", return_value=True)
     mocker.patch("flakeship.caches.settings", return_value={})
-    made = plan(nix, Api(service()), cachix_auth_token=TOKEN)
-    assert made.watch[:2] == (str(tmp_path / "out/bin/cachix"), "watch-exec")
+    mocker.patch("flakeship.caches.cachix.settings", return_value={})
+    plan(nix, Api(service()), cachix_auth_token=TOKEN)
+    assert pushes.call_args.args[0] == str(tmp_path / "out/bin/cachix")
     words = query.call_args.args
     assert words[-1] == "nixpkgs#cachix"
     assert words[words.index("--max-jobs") + 1] == "0"

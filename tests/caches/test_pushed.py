@@ -61,14 +61,14 @@ def test_what_is_built_is_kept_without_sources_and_what_other_caches_have(nix: N
     doc = outputs_of(nix, [each.deriver for each in closure_of(nix, [hello]) if each.path == hello])
 
     def kept(*results: str, **changes: object) -> set[str]:
-        rules: dict[str, object] = {"upstream": (), "from_elsewhere": (), "held": lambda _: False}
+        rules: dict[str, object] = {"upstream": (), "from_elsewhere": (), "held": lambda parts: ()}
         rules |= {"fetched_too": False, **changes}
         return {each.path for each in to_push(nix, [built.deriver, "/nix/store/none"], results, **rules)}  # type: ignore[arg-type]
 
     assert kept() == {linked, hello}
     assert kept(str(shapes("layered"))) == {linked, hello}
     assert kept(from_elsewhere={hello, linked}) == {linked}
-    assert kept(held=lambda part: part in hello) == {linked}
+    assert kept(held=lambda parts: [part for part in parts if part in hello]) == {linked}
     everything = kept(fetched_too=True)
     assert {linked, hello} < everything
     assert all(
@@ -181,7 +181,7 @@ def test_nix_reads_what_was_written_to_a_plain_cache(
         keeper = StoreKeeper(KeptResults(cache=NixCache(place)), tools, netrc_file="")
         assert keeper.taker
         for each in paths:
-            assert keeper.holds(each.hash_part) == (keeper.taker.stopped is not None)
+            assert bool(keeper.held([each.hash_part])) == (keeper.taker.stopped is not None)
             keeper.taker.add(each, nar_pieces(each.path))
         pushed = keeper.finish(20)
         if kind == "refused":
@@ -191,7 +191,8 @@ def test_nix_reads_what_was_written_to_a_plain_cache(
             return
         assert pushed
         assert pushed.paths == len(paths)
-        assert keeper.holds(paths[0].hash_part)
+        parts = [each.hash_part for each in paths]
+        assert keeper.held([*parts, *("0" * 31 + letter for letter in "123456789")]) == parts
         (used,) = keeper.part.substituters
         subprocess.run(
             ["nix", "copy", "--no-check-sigs", "--from", used, str(shapes("hello"))],
@@ -207,7 +208,8 @@ def test_a_server_that_is_gone_is_asked_once(nix: Nix, record: EventRecord, tmp_
         (tmp_path / "nix-cache-info").write_text("StoreDir: /nix/store\n")
         kept = KeptResults(cache=NixCache(StorePlace(url)))
         keeper = StoreKeeper(kept, tools_of(nix, record, tmp_path), netrc_file="")
-    assert all(keeper.holds("0" * 32) for _ in range(9))
+    asked = [f"{number:032}" for number in range(99)]
+    assert keeper.held(asked) == asked
     assert keeper.finish(1) is None
     (warning,) = record.warnings
     assert f"not all of this build is kept in {url}" in warning

@@ -218,8 +218,8 @@ NIX: Final = (
         "Cachix: reading and pushing",
         "cachix.org and its client",
         (
-            "caches/test_cachix.py::test_the_client_runs_the_build_and_nix_does_not_see_its_secrets",
-            "e2e/test_cachix.py::test_the_build_runs_under_the_client",
+            "caches/test_cachix.py::test_the_client_is_handed_what_was_built_and_the_closure_and_alone_sees_the_secrets",
+            "e2e/test_cachix.py::test_what_was_built_is_pushed_by_the_client",
         ),
         imitated="the service and the client; Nix is real",
         kinds=("flakeship.caches.cachix",),

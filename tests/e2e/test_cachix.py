@@ -64,30 +64,39 @@ class Service(BaseHTTPRequestHandler):
         pass
 
 
-def test_the_build_runs_under_the_client(publish: Publish, make_flake: MakeFlake, tmp_path: Path) -> None:
+def test_what_was_built_is_pushed_by_the_client(
+    publish: Publish, make_flake: MakeFlake, tmp_path: Path
+) -> None:
+    """Also what another build of the run made before it failed."""
     Service.certificate = write_certificate(tmp_path, "cachix.org", "mine.cachix.org")
     Service.seen = []
     client = tmp_path / "bin/cachix"
     client.parent.mkdir()
     client.write_text(
-        f'#!/bin/sh\necho "$1 $2 $3 $CACHIX_AUTH_TOKEN $CACHIX_SIGNING_KEY" >>{tmp_path}/noted\nshift 3\nexec "$@"\n'
+        f'#!/bin/sh\necho "$@ $CACHIX_AUTH_TOKEN $CACHIX_SIGNING_KEY" >>{tmp_path}/noted\ncat >>{tmp_path}/paths\n'
     )
     client.chmod(0o755)
+    folder = make_flake(fresh=True)
+    text = (folder / "flake.nix").read_text()
+    behind = 'behind = make "behind" "echo ${hello}; exit 3" { };'
+    (folder / "flake.nix").write_text(text.replace("default = hello;", f"default = hello; {behind}"))
     with serving(Service) as proxy:
         ended = publish(
-            *("--flake", ".#hello", "--contents", ".#hello^doc", "--to", "oci:x", "--log-level", "debug"),
+            *("--flake", ".#behind", "--to", "oci:x", "--log-level", "debug"),
             *("--cachix", "mine", "--ca", str(Service.certificate[0])),
-            cwd=make_flake(fresh=True),
+            cwd=folder,
             FLAKESHIP_CACHIX_AUTH_TOKEN=TOKEN,
             FLAKESHIP_CACHIX_SIGNING_KEY=SIGNING_KEY,
             HTTPS_PROXY=proxy,
             PATH=f"{client.parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
-    assert ended.code == 0, ended.stderr
-    package_and_contents = f"watch-exec mine -- {TOKEN} {SIGNING_KEY}\n" * 2
-    assert (tmp_path / "noted").read_text() == package_and_contents
+    assert ended.code == 3, ended.stderr
+    assert (tmp_path / "noted").read_text() == f"push mine {TOKEN} {SIGNING_KEY}\n"
+    names = [path.partition("-")[2] for path in (tmp_path / "paths").read_text().splitlines()]
+    assert sorted(names) == ["hello-2.12", "hello-2.12-doc"]
     assert ("/api/v1/cache/mine", "token") in Service.seen
     assert "https://mine.cachix.org" in ended.stderr
+    assert "handed 2 paths to the Cachix cache mine" in ended.stderr
     assert "hunter2" not in ended.stdout + ended.stderr
 
 

@@ -21,6 +21,7 @@ from flakeship.ci import github, local
 from flakeship.cli import main
 from flakeship.errors import Error
 from flakeship.nix.command import Nix
+from tests.messages.caches import CACHES, told
 from tests.messages.cases import COMMANDS, NIX, Case
 from tests.nix.failures import explained
 from tests.testbed import archives
@@ -171,6 +172,13 @@ def page(folder: Path, nix: Nix, capsys: pytest.CaptureFixture[str], monkeypatch
         ]
         parts += ["**Nix**\n", *shown] if shown else []
     parts.append(
+        "## Exit code 0: a Nix cache can't be used\n\nA cache never fails a run. Each of these is one warning, and what the cache does not give is built.\n"
+    )
+    for number, each in enumerate(CACHES):
+        (folder / f"cache-{number}").mkdir()
+        lines = "\n".join(told(each, folder / f"cache-{number}"))
+        parts.append(f"### {each.title}\n\n```text\n{lines}\n```\n")
+    parts.append(
         "## On GitHub\n\nThe same, as annotations of the run: in its log, on its page, and at the line of the flake that Nix names.\n"
     )
     for case in (COMMANDS[0], next(case for case in COMMANDS if "--lint" in case.command)):
@@ -199,7 +207,9 @@ def test_the_page_of_messages_is_what_users_see(page: str) -> None:
     entries = page.split("\n### ")[1:]
     assert len(entries) > 90
     assert [
-        entry.partition("\n")[0] for entry in entries if "error: " not in entry and "::error" not in entry
+        entry.partition("\n")[0]
+        for entry in entries
+        if not any(word in entry for word in ("error: ", "::error", "warning: "))
     ] == []
     assert [
         entry.partition("\n")[0] for entry in entries if "  -> " not in entry and "::error" not in entry

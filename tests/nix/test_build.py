@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
 import signal
 import threading
 import time
@@ -175,20 +177,28 @@ def test_a_failed_download_says_what_to_check(nix: Nix, make_flake: MakeFlake) -
     assert "127.0.0.1:9" in error.detail
 
 
+def test_nix_that_disappears_before_the_build_is_an_error(
+    nix: Nix, make_flake: MakeFlake, tmp_path: Path
+) -> None:
+    gone = dataclasses.replace(nix, environ={**nix.environ, "PATH": str(tmp_path)})
+    assert shutil.which("nix", path=str(tmp_path)) is None
+    assert "can't start nix" in failed(gone, make_flake(), ".#text").message
+
+
 def test_a_full_disk_is_a_resource_error(nix: Nix, make_flake: MakeFlake, tmp_path: Path) -> None:
     """The disk is really full: Nix builds in a tmpfs of one megabyte, in a mount namespace of its own."""
     small = tmp_path / "small"
     small.mkdir()
-    script = f'mount -t tmpfs -o size=1m tmpfs {small} && exec "$@"'
+    wrapped = tmp_path / "bin/nix"
+    wrapped.parent.mkdir()
+    mounted = f'mount -t tmpfs -o size=1m tmpfs {small} && exec {shutil.which("nix")} "$@"'
+    wrapped.write_text(f"#!/bin/sh\nTMPDIR={small} exec unshare -m sh -c '{mounted}' -- \"$@\"\n")
+    wrapped.chmod(0o755)
+    path = f"{wrapped.parent}:{nix.environ['PATH']}"
+    nix = dataclasses.replace(nix, environ={**nix.environ, "PATH": path})
     if nix.version >= (2, 22):  # newer ones build below /nix/var instead of TMPDIR
         nix = nix.with_options((("build-dir", str(small)),))
-    error = failed(
-        nix,
-        make_flake(),
-        ".#no-space",
-        watch=("unshare", "-m", "sh", "-c", script, "--"),
-        extra_environ={"TMPDIR": str(small)},
-    )
+    error = failed(nix, make_flake(), ".#no-space")
     assert isinstance(error, ResourceError), (error.message, error.detail)
     assert "the disk is full" in error.message
 

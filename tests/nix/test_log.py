@@ -125,10 +125,5 @@ def test_a_line_outside_the_format_is_a_line_of_the_log(line: bytes) -> None:
     assert list(log.other_lines) == [line.decode(errors="replace")]
 
 
-def test_the_log_knows_whether_nix_has_started() -> None:
-    assert not read(b"cachix: no such cache")[0].nix_started
-    assert read({"action": "stop", "id": 1})[0].nix_started
-
-
 def test_unknown_actions_and_results_are_ignored() -> None:
     assert read({"action": "dance"}, result(999, "x"))[1] == []

@@ -49,13 +49,22 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePlan]:
     # docs/decisions.md#a-cache-is-open-around-the-builds
     with contextlib.ExitStack() as scope:
         caches = (cast("Cache", importlib.import_module(name)) for name in CACHES)
-        yield _plan([scope.enter_context(cache.opened(inputs, tools)) for cache in caches], tools, scope)
+        parts = [scope.enter_context(cache.opened(inputs, tools)) for cache in caches]
+        cancelled = True
+        try:
+            yield _plan(parts, tools, scope)
+            cancelled = False
+        except Exception:
+            cancelled = False
+            raise
+        finally:  # all of them push what is left at the same time
+            for part in parts:
+                if part.ended:
+                    part.ended(cancelled=cancelled)
 
 
 def _plan(parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitStack) -> CachePlan:
     plan = CachePlan(
-        watch=tuple(word for part in parts for word in part.watch),
-        environ={name: value for part in parts for name, value in part.environ.items()},
         built=tuple(part.built for part in parts if part.built),
         heard=tuple(part.heard for part in parts if part.heard),
     )

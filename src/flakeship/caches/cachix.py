@@ -1,4 +1,4 @@
-"""Cachix: get a cache's public keys, read a private cache, and push what is built by Cachix's own client.
+"""Cachix: get a cache's public keys, read a private cache, and have Cachix's own client push what is built.
 
 https://docs.cachix.org, https://github.com/cachix/cachix/blob/master/cachix-api/src/Cachix/API.hs
 """
@@ -8,16 +8,21 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship.caches.plan import PROBE_SECONDS, CacheInputs, CachePart, CacheTools
 from flakeship.caches.probe import reason_of, unusable
 from flakeship.errors import UsageError
 from flakeship.events import Notice, Warned
 from flakeship.nix.command import Nix
+from flakeship.nix.configuration import settings
 from flakeship.outside.reading import json_of
+
+if TYPE_CHECKING:  # most runs only read
+    from flakeship.caches.cachix_push import CachixPush, Choose
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SECRETS: Final = ("CACHIX_AUTH_TOKEN", "CACHIX_SIGNING_KEY")
@@ -30,17 +35,22 @@ _SUBSTITUTE_ONLY: Final = (
 
 @contextlib.contextmanager
 def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
-    """Yield the cache to pull from and, given a token or a key and Cachix's client, the command that pushes to it.
+    """Yield the cache to pull from and, given a token or a key and Cachix's client, what pushes to it.
 
-    Leaving the block does nothing: the client itself waits for its uploads when Nix has ended.
+    Leaving the block waits until that is done, or its time is over.
     """
-    yield _part(inputs, tools)
+    part, push = _opened(inputs, tools)
+    try:
+        yield part
+    finally:
+        if push:
+            push.close()
 
 
-def _part(inputs: CacheInputs, tools: CacheTools) -> CachePart:
+def _opened(inputs: CacheInputs, tools: CacheTools) -> tuple[CachePart, CachixPush | None]:
     name = inputs.cachix
     if not name:
-        return CachePart()
+        return CachePart(), None
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"cachix: {name[:100]!r} is not the name of a cache", hint="write NAME of https://NAME.cachix.org"
@@ -54,16 +64,17 @@ def _part(inputs: CacheInputs, tools: CacheTools) -> CachePart:
         reason, cache = reason_of(error), {}
     if reason:
         tools.emit(Warned(f"the Cachix cache {name} is left out: {reason}", hint=_hint(inputs)))
-        return CachePart()
+        return CachePart(), None
     private = not cache["isPublic"]
-    push = _watch(name, inputs, tools)
-    return CachePart(
+    push = _push(cache, inputs, tools)
+    part = CachePart(
         substituters=(url,),
         public_keys=tuple(cache["publicSigningKeys"]),
         netrc=f"machine {name}.cachix.org password {inputs.cachix_auth_token}\n" if private else "",
-        watch=push,
-        environ=_environ(inputs) if push else {},
     )
+    if push:
+        part = replace(part, heard=push.heard, built=push.built, ended=push.ended)
+    return part, push
 
 
 def _describe(name: str, inputs: CacheInputs, tools: CacheTools) -> Any:
@@ -85,18 +96,16 @@ def _hint(inputs: CacheInputs) -> str:
     return f"check the name{missing}; the build goes on without it"
 
 
-def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]:
-    """Return the words of the client's command line that stand before `nix`; none if nothing is to be pushed.
-
-    `env -u` removes the secrets again, so that neither Nix nor a flake's code can read them.
-    """
+def _push(cache: Any, inputs: CacheInputs, tools: CacheTools) -> CachixPush | None:
+    """Return what pushes to the cache; None, and a word about it, if nothing is to be pushed."""
+    name = inputs.cachix
     if not (inputs.cachix_auth_token or inputs.cachix_signing_key):
         tools.emit(
             Notice(
                 f"the build reads from the Cachix cache {name} and pushes nothing to it: there is no token"
             )
         )
-        return ()
+        return None
     client = _client(tools.nix)
     if not client:
         tools.emit(
@@ -105,9 +114,45 @@ def _watch(name: str, inputs: CacheInputs, tools: CacheTools) -> tuple[str, ...]
                 hint="install it in a step before this one, or leave the token out",
             )
         )
-        return ()
-    without = (word for secret in _SECRETS for word in ("-u", secret))
-    return (client, "watch-exec", name, "--", "env", *without)
+        return None
+    from flakeship.caches.cachix_push import CachixPush
+
+    # only the client sees the secrets: neither Nix nor a flake's code can read them
+    environ = {**tools.nix.environ, **_secrets(inputs)}
+    return CachixPush(client, name, environ, _choice(cache, inputs, tools), tools.emit)
+
+
+def _choice(cache: Any, inputs: CacheInputs, tools: CacheTools) -> Choose:
+    """Return what chooses the paths to push: what the run built, and its closure, less what any cache of the run has signed."""
+    from flakeship.caches.private_inputs import PrivateInputs
+    from flakeship.caches.pushed import to_push
+
+    keys = (*cache["publicSigningKeys"], *inputs.trusted_public_keys)
+    configured = settings(tools.nix).get("trusted-public-keys", ())
+    upstream = {str(key).partition(":")[0] for key in (*keys, *configured)}
+    private = PrivateInputs(
+        tools.nix,
+        inputs.flakes,
+        inputs.cwd,
+        name=f"the Cachix cache {inputs.cachix}",
+        is_public=lambda: bool(cache["isPublic"]),
+        emit=tools.emit,
+        hint="make the cache private, or name another one",
+    )
+
+    def chosen(derivations: Collection[str], results: Collection[str]) -> Iterable[str]:
+        found = to_push(
+            tools.nix,
+            derivations,
+            results,
+            upstream=upstream,
+            from_elsewhere=(),
+            held=lambda parts: (),  # the client asks the service for all of a list at once
+            fetched_too=False,
+        )
+        return [each.path for each in private.permitted(list(found))]
+
+    return chosen
 
 
 def _client(nix: Nix) -> str:
@@ -129,6 +174,6 @@ def _client(nix: Nix) -> str:
     return next((str(path / "bin/cachix") for path in paths if (path / "bin/cachix").exists()), "")
 
 
-def _environ(inputs: CacheInputs) -> dict[str, str]:
+def _secrets(inputs: CacheInputs) -> dict[str, str]:
     values = (inputs.cachix_auth_token, inputs.cachix_signing_key)
     return {name: value for name, value in zip(_SECRETS, values, strict=True) if value}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, Protocol
 
 from flakeship.caches.nar_entry import PathInfo
@@ -52,12 +52,17 @@ class Keeper(Protocol):
         """Return what takes new paths; None where nothing may be written."""
         ...
 
-    def holds(self, hash_part: str) -> bool:
-        """Tell whether the path with these 32 letters need not be pushed."""
+    def held(self, hash_parts: Collection[str]) -> Collection[str]:
+        """Return those of these paths, by their 32 letters, that need not be pushed."""
         ...
 
     def is_public(self) -> bool:
         """Tell whether anybody can read it without a password; True where that can't be found out."""
+        ...
+
+    @property
+    def hint_if_public(self) -> str:
+        """Return what to do where it is public and must not be."""
         ...
 
     def finish(self, seconds: float) -> Pushed | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from flakeship.caches.keeper import Pushed, Taker
@@ -61,9 +62,9 @@ class PackKeeper:
         """Return what packs new paths."""
         return self._writer
 
-    def holds(self, hash_part: str) -> bool:
-        """Tell whether a root has a path."""
-        return hash_part in self._reader
+    def held(self, hash_parts: Collection[str]) -> Collection[str]:
+        """Return the paths that a root has."""
+        return [part for part in hash_parts if part in self._reader]
 
     def is_public(self) -> bool:
         """Ask the registry without a password."""
@@ -80,6 +81,10 @@ class PackKeeper:
         except Error:
             return True
         return True
+
+    hint_if_public = (
+        "make the package of the cache private, or name another one by `nix-cache: docker://REFERENCE`"
+    )
 
     def finish(self, seconds: float) -> Pushed | None:
         """Write the index, if anything is new, or what was used would soon be forgotten."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from io import BytesIO
@@ -37,6 +38,10 @@ if TYPE_CHECKING:  # most caches are not signed
 _INFO: Final = "nix-cache-info"
 _PRIORITY: Final = 30
 _ANSWER_SECONDS: Final = 8.0
+_ASKED_AT_ONCE: Final = 16
+_FEW: Final = 4
+"""Paths for which no threads are started."""
+
 _OK: Final = range(200, 300)
 
 
@@ -96,8 +101,14 @@ class StoreKeeper:
         """Return what writes new paths."""
         return self._writer
 
-    def holds(self, hash_part: str) -> bool:
-        """Ask for one path. Once that fails no other is asked for, and none is pushed."""
+    def held(self, hash_parts: Collection[str]) -> Collection[str]:
+        """Ask for these paths, many at once. When that fails no other is asked for, and none is pushed."""
+        if len(hash_parts) < _FEW:
+            return [part for part in hash_parts if self._holds(part)]
+        with ThreadPoolExecutor(_ASKED_AT_ONCE, "flakeship-cache-ask") as pool:
+            return [part for part, is_there in zip(hash_parts, pool.map(self._holds, hash_parts), strict=True) if is_there]
+
+    def _holds(self, hash_part: str) -> bool:
         if self._writer is None or self._writer.stopped:
             return True
         try:
@@ -109,6 +120,8 @@ class StoreKeeper:
     def is_public(self) -> bool:
         """Ask the server as anybody can."""
         return not self._url.startswith("file:") and not unusable((self._url,), self._fetch)
+
+    hint_if_public = "let the server ask for a password, or keep the results elsewhere by `nix-cache`"
 
     def finish(self, seconds: float) -> Pushed | None:
         """Write what makes the new paths known."""

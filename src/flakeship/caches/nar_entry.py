@@ -25,6 +25,9 @@ _SHA256: Final = 32
 _NIX32: Final = 52
 """Letters of a SHA-256 in Nix's base 32."""
 
+_LONGEST: Final = 32 + 1 + 211
+"""Letters of a hash part, the dash, and the longest name."""
+
 _COUNT: Final = re.compile(r"[0-9]{1,18}")
 _ONE_LINE: Final = re.compile(r"[^\x00-\x1f\x7f]*")
 
@@ -186,7 +189,7 @@ def parse_narinfo(data: bytes) -> NarInfo:
         raise ValueError(f"it has no {missing[0]}")
     references = tuple(fields.get("References", "").split())
     for path in (fields["StorePath"], *(STORE + name for name in references)):
-        if not hash_of(path):
+        if not is_base_name(path.removeprefix(STORE)) or not path.startswith(STORE):
             raise ValueError(f"{path[:300]!r} is not a store path")
     deriver = fields.get("Deriver", "")
     return NarInfo(
@@ -194,7 +197,7 @@ def parse_narinfo(data: bytes) -> NarInfo:
         nar_hash=sha256_of(fields["NarHash"]),
         nar_size=_count(fields["NarSize"]),
         references=references,
-        deriver=STORE + deriver if hash_of(STORE + deriver) else "",  # old caches write unknown-deriver
+        deriver=STORE + deriver if is_base_name(deriver) else "",  # old caches write unknown-deriver
         ca=fields.get("CA", ""),
         sigs=tuple(sigs),
         url=fields["URL"],
@@ -202,6 +205,14 @@ def parse_narinfo(data: bytes) -> NarInfo:
         file_hash=sha256_of(fields["FileHash"]) if "FileHash" in fields else None,
         file_size=_count(fields["FileSize"]) if "FileSize" in fields else None,
     )
+
+
+def is_base_name(text: str) -> bool:
+    """Tell whether it is `HASH-NAME` of a store path, in the length that Nix takes.
+
+    https://nix.dev/manual/nix/latest/store/store-path
+    """
+    return len(text) <= _LONGEST and bool(hash_of(STORE + text))
 
 
 def _count(text: str) -> int:

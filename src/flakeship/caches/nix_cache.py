@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -14,13 +14,13 @@ from flakeship.caches.place import StorePlace
 from flakeship.caches.plan import CacheInputs, CachePart, CacheTools, KeptResults
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.configuration import settings as nix_settings
-from flakeship.printable import counted
+from flakeship.store_paths import hash_of
 
 if TYPE_CHECKING:  # most runs keep nothing
     from flakeship.caches.keeper import Keeper, Pushed
     from flakeship.caches.nar_entry import PathInfo
+    from flakeship.caches.private_inputs import PrivateInputs
     from flakeship.caches.told import Told
-    from flakeship.nix.input_sources import InputSource
 
 _DRAIN_SECONDS: Final = 300.0
 _CANCELLED_SECONDS: Final = 4.5
@@ -36,7 +36,7 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
     if inputs.kept is None:
         yield CachePart()
         return
-    run = _Run(inputs.kept, tools)
+    run = _Run(inputs, inputs.kept, tools)
     try:
         yield run.part
     except Exception:
@@ -51,11 +51,11 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
 class _Run:
     """The cache of one run, what the run's builds tell of themselves, and what is pushed of that."""
 
-    def __init__(self, kept: KeptResults, tools: CacheTools) -> None:
+    def __init__(self, inputs: CacheInputs, kept: KeptResults, tools: CacheTools) -> None:
         from flakeship.caches.feeding import Feeder
         from flakeship.caches.told import Told
 
-        self._kept, self._tools = kept, tools
+        self._inputs, self._kept, self._tools = inputs, kept, tools
         known = nix_settings(tools.nix)
         self._told: Told = Told()
         self._keeper = _keeper(kept, tools, known)
@@ -66,7 +66,6 @@ class _Run:
             tools.emit(events.Notice(f"nothing is written to {self._keeper.name}: {kept.read_only}"))
         taker = self._keeper.taker
         self._feeder = Feeder(taker, self._choose, tools.emit) if taker else None
-        self._told_of_private = False
         self.part = replace(self._keeper.part, built=self._built, heard=self._heard)
 
     def _heard(self, event: events.Event) -> None:
@@ -83,53 +82,38 @@ class _Run:
         from flakeship.nix.stored import valid_paths
 
         name, nix = self._keeper.name, self._tools.nix
-        inputs = valid_paths(nix, self._inputs) if self._kept.cache.inputs and results else []
+        inputs = valid_paths(nix, self._private.inputs) if self._kept.cache.inputs and results else []
         found = to_push(
             nix,
             derivations,
             [*results, *inputs],
             upstream=self._upstream,
             from_elsewhere={path for path, cache in self._told.substituted.items() if cache != name},
-            held=self._holds,
+            held=self._held,
             fetched_too=self._kept.cache.inputs,
         )
-        return self._permitted(list(found))
+        return self._private.permitted(list(found))
 
     @cached_property
-    def _inputs(self) -> Mapping[str, InputSource]:
-        """The inputs of what is built, by their store paths."""
-        from flakeship.nix.input_sources import input_sources
+    def _private(self) -> PrivateInputs:
+        from flakeship.caches.private_inputs import PrivateInputs
 
-        kept, nix = self._kept, self._tools.nix
-        found = (each for flake in kept.flakes for each in input_sources(nix, flake, cwd=kept.cwd))
-        return {each.path: each for each in found}
+        return PrivateInputs(
+            self._tools.nix,
+            self._inputs.flakes,
+            self._inputs.cwd,
+            name=self._keeper.name,
+            is_public=self._keeper.is_public,
+            emit=self._tools.emit,
+            hint=self._keeper.hint_if_public,
+        )
 
-    @cached_property
-    def _withheld(self) -> Mapping[str, InputSource]:
-        """The inputs that are private, where anybody can read the cache."""
-        private = {path: each for path, each in self._inputs.items() if each.private}
-        return private if private and self._keeper.is_public() else {}
-
-    def _permitted(self, found: Sequence[PathInfo]) -> Iterator[PathInfo]:
-        """Leave out private inputs, and what leads to them, where the cache is for everybody."""
-        from flakeship.caches.pushed import leading_to
-
-        refused = leading_to(found, self._withheld) if found and self._withheld else ()
-        if refused and not self._told_of_private:
-            self._told_of_private = True
-            names = ", ".join(sorted(each.name for each in self._withheld.values()))
-            self._tools.emit(
-                events.Warned(
-                    f"{counted(len(refused), 'path')} with the source of a private input ({names}) is not kept in {self._keeper.name}, "
-                    "which anybody can read",
-                    hint="make the package of the cache private, or name another one by `nix-cache: docker://REFERENCE`",
-                )
-            )
-        return (each for each in found if each.path not in refused)
-
-    def _holds(self, hash_part: str) -> bool:
-        taker = self._keeper.taker
-        return (taker is not None and hash_part in taker) or self._keeper.holds(hash_part)
+    def _held(self, parts: Collection[str]) -> Collection[str]:
+        """Return those of these paths that need not be pushed. The cache is not asked for what came from it in this run."""
+        taker, name = self._keeper.taker, self._keeper.name
+        came = {hash_of(path) for path, cache in self._told.substituted.items() if cache == name}
+        known = {part for part in parts if part in came or (taker is not None and part in taker)}
+        return known | set(self._keeper.held([part for part in parts if part not in known]))
 
     def close(self, seconds: float, *, cancelled: bool) -> None:
         """Push what is left within so many seconds, make it known, and say what was done."""

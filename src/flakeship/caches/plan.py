@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,8 +48,8 @@ class KeptResults:
     """The input `nix-cache`, and what of the run decides where its results are kept.
 
     `image` is the name of the image, beside which the cache is; empty if none is known. `ref` is the branch or tag as git
-    names it, and `other_refs` are those whose results may be used too. `attributes` are what is built, and `flakes` hold
-    them, as references relative to `cwd`. `source` is the URL of the project. `read_only` says why nothing may be written, in a clause; empty if something may.
+    names it, and `other_refs` are those whose results may be used too. `attributes` are what is built. `source` is the URL of
+    the project. `read_only` says why nothing may be written, in a clause; empty if something may.
     """
 
     cache: NixCache
@@ -58,15 +58,16 @@ class KeptResults:
     ref: str = ""
     other_refs: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
-    flakes: tuple[str, ...] = ()
-    cwd: str = ""
     source: str = ""
     read_only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheInputs:
-    """The values of the inputs with the same names. The token and the signing key are secrets."""
+    """The values of the inputs with the same names. The token and the signing key are secrets.
+
+    `flakes` hold what is built, as references relative to `cwd`.
+    """
 
     cachix: str = ""
     cachix_auth_token: str = field(default="", repr=False)
@@ -74,6 +75,8 @@ class CacheInputs:
     substituters: tuple[str, ...] = ()
     trusted_public_keys: tuple[str, ...] = ()
     kept: KeptResults | None = None
+    flakes: tuple[str, ...] = ()
+    cwd: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +103,31 @@ class OwnNars:
     signed: bool
 
 
+class Ended(Protocol):
+    """A function that is told that nothing is built any more."""
+
+    def __call__(self, *, cancelled: bool) -> None:
+        """`cancelled` says that a signal ended the run."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CachePart:
     """What one cache adds to a build.
 
     `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
     `own` is served to Nix while the build runs.
-    `watch` are words that stand before `nix build`, and only that command sees the variables in `environ`. `built` is
-    called with the result of each build, before the cache is closed, and `heard` with each event of a build.
+    `built` is called with the result of each build, `heard` with each event of a build, and `ended` when nothing is
+    built any more, before the first cache is closed: it returns at once.
     """
 
     substituters: tuple[str, ...] = ()
     public_keys: tuple[str, ...] = ()
     netrc: str = field(default="", repr=False)
     own: OwnNars | None = None
-    watch: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     built: Callable[[BuildOutput], None] | None = None
     heard: Emit | None = None
+    ended: Ended | None = None
 
 
 class Cache(Protocol):
@@ -137,14 +147,11 @@ class Cache(Protocol):
 class CachePlan:
     """The parts of all caches. `applied` gives the Nix that uses them.
 
-    `build` takes `watch` under the same name and `environ` as `extra_environ`; whoever builds calls each of `built` with
-    the result.
+    Whoever builds calls each of `built` with the result.
     """
 
     options: tuple[tuple[str, str], ...] = ()
     substituters: Substituters = field(default_factory=Substituters)
-    watch: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     built: tuple[Callable[[BuildOutput], None], ...] = ()
     heard: tuple[Emit, ...] = ()
 

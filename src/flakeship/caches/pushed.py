@@ -5,7 +5,8 @@ docs/decisions.md#what-a-run-keeps
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -25,46 +26,51 @@ def to_push(
     *,
     upstream: Collection[str],
     from_elsewhere: Collection[str],
-    held: Callable[[str], bool],
+    held: Callable[[Collection[str]], Collection[str]],
     fetched_too: bool,
 ) -> Iterator[PathInfo]:
     """Yield what is to be pushed of these derivations, which were built, and of these results. BuildError where Nix fails.
 
     `upstream` are the names of keys whose caches will have a path again, `from_elsewhere` paths that came from such a
-    cache, and `held` tells by 32 letters whether our cache has a path. With `fetched_too` sources count as well.
+    cache, and `held` returns those of many paths, by their 32 letters, that our cache has. What it has, it has with all that
+    that needs: no more is asked of it, nor of Nix. With `fetched_too` sources count as well.
     """
     made = outputs_of(nix, list(derivations))
     fetched = {path for each in made.values() if each.fetched for path in each.paths}
     built = {path for each in made.values() for path in each.paths} - (set() if fetched_too else fetched)
     results = set(results)
     roots = [path for path in sorted(built | results) if not is_image(Path(path))]
-    for each in closure_of(nix, valid_paths(nix, roots)):
-        if held(hash_of(each.path)) or is_image(Path(each.path)):
-            continue
+    there = set(held([hash_of(path) for path in roots]))
+    roots = [path for path in roots if hash_of(path) not in there]
+    if not roots:
+        return
+
+    def is_wanted(each: StoredPath) -> bool:
         if each.path not in built and (_is_upstream(each, upstream) or each.path in from_elsewhere):
-            continue
-        if each.is_source and not fetched_too:
-            continue
-        yield path_info(each)
+            return False
+        return fetched_too or not each.is_source
+
+    wanted = {each.path: each for each in closure_of(nix, valid_paths(nix, roots)) if is_wanted(each)}
+    there |= set(held([part for path in wanted if (part := hash_of(path)) not in there]))
+    for each in _references_first(wanted):
+        if hash_of(each.path) not in there and not is_image(Path(each.path)):
+            yield path_info(each)
 
 
 def _is_upstream(stored: StoredPath, keys: Collection[str]) -> bool:
     return any(signature.partition(":")[0] in keys for signature in stored.sigs)
 
 
-def leading_to(found: Sequence[PathInfo], refused: Collection[str]) -> set[str]:
-    """Return those of these paths that are refused, or that need one which is, in any number of steps."""
-    left = {path.removeprefix(STORE) for path in refused}
-    reached = {each.path for each in found if each.path in refused}
-    more = True
-    while more:
-        new = {
-            each.path for each in found if each.path not in reached and not left.isdisjoint(each.references)
-        }
-        left |= {path.removeprefix(STORE) for path in new}
-        reached |= new
-        more = bool(new)
-    return reached
+def _references_first(found: Mapping[str, StoredPath]) -> Iterator[StoredPath]:
+    """Order them so that a cache that has a path has what it needs."""
+    graph = {
+        path: {name for name in each.references if name in found and name != path}
+        for path, each in found.items()
+    }
+    try:
+        return iter([found[path] for path in TopologicalSorter(graph).static_order()])
+    except CycleError:
+        return iter(found.values())
 
 
 def path_info(stored: StoredPath) -> PathInfo:

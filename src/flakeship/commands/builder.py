@@ -90,8 +90,6 @@ class Builder:
                     installable,
                     emit=plan.telling(self.emit) if plan else self.emit,
                     described=described,
-                    watch=plan.watch if plan else (),
-                    extra_environ=plan.environ if plan else None,
                     elsewhere=self._elsewhere,
                 )
             for built in plan.built if plan else ():
@@ -126,8 +124,6 @@ class Builder:
                     self._to_build_with(tuple(new), lambda nix: words_together(nix, described)),
                     described,
                     emit=plan.telling(self.emit) if plan else self.emit,
-                    watch=plan.watch if plan else (),
-                    extra_environ=plan.environ if plan else None,
                     elsewhere=self._elsewhere,
                 )
             self._built |= made

@@ -125,6 +125,7 @@ def _cache_inputs(settings: Settings, event: Callable[[], Context], cwd: Path) -
     if not any(given):
         return None
     from flakeship.caches import CacheInputs
+    from flakeship.commands.kept_results import flakes_of
 
     kept = None
     if settings.nix_cache:
@@ -138,4 +139,6 @@ def _cache_inputs(settings: Settings, event: Callable[[], Context], cwd: Path) -
         cachix_signing_key=settings.cachix_signing_key,
         substituters=settings.substituters,
         trusted_public_keys=settings.trusted_public_keys,
+        flakes=flakes_of(settings, str(cwd)),
+        cwd=str(cwd),
     )

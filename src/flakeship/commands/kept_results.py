@@ -45,8 +45,6 @@ def kept_results(settings: Settings, context: Context, cwd: Path) -> KeptResults
         ref=_short(context.ref),
         other_refs=tuple(filter(None, (_short(context.base_ref), context.repository.default_branch))),
         attributes=(*settings.flake, settings.file, settings.attr) if settings.file else settings.flake,
-        flakes=_flakes(settings, str(cwd)),
-        cwd=str(cwd),
         source=context.repository.url,
         read_only=_read_only(settings, context),
     )
@@ -59,7 +57,8 @@ def _image(settings: Settings, context: Context) -> str:
     return names[0] if names else ""
 
 
-def _flakes(settings: Settings, cwd: str) -> tuple[str, ...]:
+def flakes_of(settings: Settings, cwd: str) -> tuple[str, ...]:
+    """Return the flakes of what is built, as references relative to `cwd`."""
     if settings.file or settings.source:
         return ()
     lines = (line for each in attributes_of(settings) for line in each.settings.flake)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from flakeship.errors import BuildError
@@ -20,7 +20,6 @@ from flakeship.printable import counted
 from flakeship.process import NotStartedError
 
 _SYSTEMS: Final = re.compile(r"[a-z0-9_]+-(?:linux|darwin)")
-_HINT_NO_CLIENT: Final = "check the client; the build runs without it, and nothing is pushed to the cache"
 
 
 class Elsewhere(Protocol):
@@ -56,44 +55,25 @@ class BuildOutput:
         return tuple(self.outputs.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Client:
-    """The command that runs `nix build`, such as `cachix watch-exec`; without words Nix runs by itself.
-
-    `elsewhere` is asked when a build has failed.
-    """
-
-    argv: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    patience: float = 60
-    elsewhere: Elsewhere | None = None
-
-
 def build(
     nix: Nix,
     installable: Installable,
     *,
     emit: Emit,
     described: Derivation | None = None,
-    watch: Sequence[str] = (),
-    extra_environ: Mapping[str, str] | None = None,
-    patience: float = 60,
     elsewhere: Elsewhere | None = None,
 ) -> BuildOutput:
     """Build the installable; no link to the result is made.
 
     `described` is its evaluation, by which a Nix before 2.13 is told which outputs are asked for.
 
-    `watch` holds the first words of a command that runs `nix`, such as a cache's client, and only that command sees
-    `extra_environ`. It is ended when it prints nothing for `patience` seconds after the build. Neither `watch` nor a
-    cache that `Nix.with_options` added fails the build: if one breaks, the build runs again without it. `elsewhere` is asked
-    whether another failure is one of the machine that built, and not of what was built.
+    No cache that `Nix.with_options` added fails the build: if one breaks, the build runs again without it. `elsewhere` is
+    asked whether another failure is one of the machine that built, and not of what was built.
 
     Raises BuildError or ResourceError, which name the derivation and quote the end of its log.
     """
     words = words_for(nix, installable, described)
-    client = _Client(tuple(watch), extra_environ or {}, patience, elsewhere)
-    return read_build(nix, installable, _attempt(nix, (installable,), words, client, emit))
+    return read_build(nix, installable, _attempt(nix, (installable,), words, elsewhere, emit))
 
 
 def build_together(
@@ -101,9 +81,6 @@ def build_together(
     wanted: Mapping[Installable, Derivation],
     *,
     emit: Emit,
-    watch: Sequence[str] = (),
-    extra_environ: Mapping[str, str] | None = None,
-    patience: float = 60,
     elsewhere: Elsewhere | None = None,
 ) -> dict[Installable, BuildOutput]:
     """Build several installables of flakes in one call of Nix, which shares its builders among them.
@@ -112,8 +89,7 @@ def build_together(
     that is not found is left out. All else is as of `build`; an error names the one that it is about, else the first.
     """
     installables = tuple(wanted)
-    client = _Client(tuple(watch), extra_environ or {}, patience, elsewhere)
-    stdout = _attempt(nix, installables, words_together(nix, wanted), client, emit)
+    stdout = _attempt(nix, installables, words_together(nix, wanted), elsewhere, emit)
     found: dict[str, dict[str, str]] = {}
     for drv_path, outputs in _results(nix, stdout):
         found.setdefault(drv_path, {}).update(outputs)
@@ -137,46 +113,22 @@ def _about(installables: Sequence[Installable], log: Log) -> Installable:
 
 
 def _attempt(
-    nix: Nix, installables: Sequence[Installable], what: Sequence[str], client: _Client, emit: Emit
+    nix: Nix, installables: Sequence[Installable], what: Sequence[str], elsewhere: Elsewhere | None, emit: Emit
 ) -> bytes:
     """Return what `nix build` printed."""
     log = Log(emit)
     words = ("--json", "--no-link", "--log-format", "internal-json", *what)
     try:
-        returncode, stdout = nix.stream(
-            "build",
-            *words,
-            on_stderr=log.take,
-            cwd=installables[0].cwd,
-            watch=client.argv,
-            extra_environ=client.environ,
-            patience=client.patience,
-        )
+        returncode, stdout = nix.stream("build", *words, on_stderr=log.take, cwd=installables[0].cwd)
     except NotStartedError as error:
-        if not client.argv:
-            raise BuildError(error.message, hint="check that no other job removes Nix") from error
-        emit(Warned(error.message, hint=_HINT_NO_CLIENT))
-        return _attempt(nix, installables, what, _Client(elsewhere=client.elsewhere), emit)
-    if returncode != 0 and client.argv and not log.errors:
-        ended = f"{client.argv[0]}, under which the build ran, ended with exit code {returncode}"
-        if not stdout and not log.nix_started:
-            emit(Warned(f"{ended} before it started Nix", hint=_HINT_NO_CLIENT))
-            return _attempt(nix, installables, what, _Client(elsewhere=client.elsewhere), emit)
-        if stdout:
-            emit(
-                Warned(
-                    f"{ended}, so the cache may lack some of the outputs",
-                    hint="read in the log what the client wrote",
-                )
-            )
-            returncode = 0
+        raise BuildError(error.message, hint="check that no other job removes Nix") from error
     if returncode != 0:
         failure = Failure(nix, _about(installables, log), returncode, log)
         if not failure.cache:
             if failure.may_be_cached:
-                return _attempt(nix.without_evaluation_cache(), installables, what, client, emit)
-            if client.elsewhere and (other := client.elsewhere.again(failure)):
-                return _attempt(other, installables, what, client, emit)
+                return _attempt(nix.without_evaluation_cache(), installables, what, elsewhere, emit)
+            if elsewhere and (other := elsewhere.again(failure)):
+                return _attempt(other, installables, what, elsewhere, emit)
             raise explain_failure(failure)
         emit(
             Warned(
@@ -184,11 +136,11 @@ def _attempt(
                 hint="check the cache; the build runs again without the caches of this run",
             )
         )
-        return _attempt(nix.without_caches(), installables, what, client, emit)
+        return _attempt(nix.without_caches(), installables, what, elsewhere, emit)
     for text in log.errors:
         emit(BuildLog(text))  # these errors did not fail the build, and may say why it took so long
-    if client.elsewhere:
-        client.elsewhere.tell(log.machines)
+    if elsewhere:
+        elsewhere.tell(log.machines)
     if cache := Failure(nix, _about(installables, log), returncode, log).damaged_cache:
         emit(
             Warned(

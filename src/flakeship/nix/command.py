@@ -179,46 +179,24 @@ class Nix:
         *arguments: str,
         on_stderr: Callable[[bytes], None],
         cwd: str | None = None,
-        watch: Sequence[str] = (),
-        extra_environ: Mapping[str, str] | None = None,
-        patience: float = 60,
     ) -> tuple[int, bytes]:
-        """Run `nix VERB`, calling `on_stderr` with each line; return the exit status and stdout.
-
-        `watch` holds the first words of a command that runs nix, and only that command sees `extra_environ`. When nix
-        has printed its result, `watch` is ended as soon as it prints nothing for `patience` seconds.
-        """
-        argv = (*watch, *self.argv(verb, *arguments))
-        self.emit(Command(argv))
-        environ = {**self._environ_of(verb), **(extra_environ or {})}
-        heard, left = threading.Event(), threading.Event()
+        """Run `nix VERB`, calling `on_stderr` with each line; return the exit status and stdout."""
 
         def hear(line: bytes) -> None:
-            heard.set()
             on_stderr(self.substituters.named(line))
 
-        def end_when_silent() -> None:
-            while not left.wait(patience):
-                if heard.is_set():
-                    heard.clear()
-                else:
-                    child.end()
-                    left.set()
-
-        with process.running(argv, environ=environ, cwd=cwd, on_stderr=hear, dies_with_us=True) as child:
-            result = child.stdout.readline(process.OUTPUT_LIMIT)
-            if watch and result:
-                threading.Thread(target=end_when_silent, daemon=True).start()
-            try:
-                rest = child.stdout.read(process.OUTPUT_LIMIT - len(result))
-                if child.stdout.read(1):
-                    raise BuildError(
-                        f"nix {verb} printed more than {process.OUTPUT_LIMIT} bytes",
-                        hint="run the command by hand to see what it prints, and check that the `nix` in PATH is Nix",
-                    )
-                return child.wait(), result + rest
-            finally:
-                left.set()
+        argv = self.argv(verb, *arguments)
+        self.emit(Command(argv))
+        with process.running(
+            argv, environ=self._environ_of(verb), cwd=cwd, on_stderr=hear, dies_with_us=True
+        ) as child:
+            printed = child.stdout.read(process.OUTPUT_LIMIT)
+            if child.stdout.read(1):
+                raise BuildError(
+                    f"nix {verb} printed more than {process.OUTPUT_LIMIT} bytes",
+                    hint="run the command by hand to see what it prints, and check that the `nix` in PATH is Nix",
+                )
+            return child.wait(), printed
 
     def _environ_of(self, verb: str) -> Mapping[str, str]:
         return self.substituters.environ(self.environ) if _may_build(verb) else self.environ

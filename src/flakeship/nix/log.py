@@ -27,14 +27,13 @@ class Log:
 
     `errors` are Nix's error messages; `tails` are the last lines of each builder's log, by derivation path;
     `machines` are the stores, such as `ssh-ng://b1`, that the derivations were given to that others built;
-    `nobody` is the last warning of what no machine builds; `other_lines` are the last lines that are not in Nix's format. `nix_started` is True once a line was.
+    `nobody` is the last warning of what no machine builds; `other_lines` are the last lines that are not in Nix's format.
     """
 
     emit: Emit
     errors: list[str] = field(default_factory=list)
     tails: dict[str, deque[str]] = field(default_factory=dict)
     other_lines: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
-    nix_started: bool = False
     nobody: deque[str] = field(default_factory=lambda: deque(maxlen=1))
     machines: dict[str, str] = field(default_factory=dict)
     _derivations: dict[int, str] = field(default_factory=dict)
@@ -60,7 +59,7 @@ class Log:
         return self.emit(BuildLog(text))
 
     def _message(self, message: dict[str, Any]) -> None:
-        action, self.nix_started = message["action"], True
+        action = message["action"]
         if action == "msg":
             self._logged(message["msg"], message["level"])
         elif action == "start":

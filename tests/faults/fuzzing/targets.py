@@ -27,6 +27,7 @@ from flakeship.sources import docker_archive, oci_layout
 from flakeship.sources.nix2container.document import parse as parse_nix2container
 from flakeship.sources.opened import Opened, SourceRequest
 from flakeship.sources.stream_script.conf import UnplannedError, read_conf
+from tests.faults.fuzzing import caches
 from tests.faults.fuzzing.answers import Answering
 from tests.faults.fuzzing.mutation import mutated, mutated_json, with_checksums
 from tests.metadata.computing import compute
@@ -355,5 +356,6 @@ TARGETS: Final = (
         ),
     ),
     Target("nix-log", _nix_lines, _of(_nix_log)),
+    Target("nix-cache", caches.make, caches.opened, allowed=(ValueError,)),
 )
-"""At most twelve, since each is run for minutes: what else is read is read by one of these readers too."""
+"""At most thirteen, since each is run for minutes: what else is read is read by one of these readers too."""

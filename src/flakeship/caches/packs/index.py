@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from flakeship.caches.nar_entry import NarEntry, sha256_of, sri
+from flakeship.caches.nar_entry import NarEntry, is_base_name, sha256_of, sri
 from flakeship.image.inflate import Inflated
 from flakeship.image.model import Digest
 from flakeship.image.stream import CHUNK, read_full
 from flakeship.image.tar.blocks import DamagedError
 from flakeship.image.zstd_frame import zstd_frame
-from flakeship.store_paths import STORE, hash_of
+from flakeship.store_paths import STORE
 
 VERSION: Final = 1
 """Of the lines. A reader ignores keys that it does not know, so that only what it would misread needs another version."""
@@ -182,7 +182,7 @@ def decode(data: bytes, packs: Sequence[tuple[Digest, int]]) -> Index:
             raise ValueError("its first line has no version")
         if version > VERSION:
             raise LaterVersionError(f"it is of version {version}, and this flakeship knows {VERSION}")
-        return index_of((reading.held(line) for line in lines), dict(packs))
+        return index_of(reading.all(lines), dict(packs))
     except (DamagedError, RecursionError) as error:
         raise ValueError(str(error) or "it is nested too deeply") from error
 
@@ -218,7 +218,17 @@ class _Reading:
         self._packs = packs
         self._known: dict[str, str] = {}
 
-    def held(self, line: bytes) -> Held:
+    def all(self, lines: Iterable[bytes]) -> Iterator[Held]:
+        """Read all lines. ValueError for one that is none, and for a path that has two: an index that repeats itself would be read for minutes."""
+        seen: set[str] = set()
+        for line in lines:
+            held = self._held(line)
+            if held.entry.hash_part in seen:
+                raise ValueError(f"it has {held.entry.path} twice")
+            seen.add(held.entry.hash_part)
+            yield held
+
+    def _held(self, line: bytes) -> Held:
         """Read a line. ValueError for anything else."""
         document = _object(line)
         try:
@@ -248,7 +258,7 @@ class _Reading:
         name = _text(value)
         known = self._known.get(name)
         if known is None:
-            if not hash_of(STORE + name):
+            if not is_base_name(name):
                 raise ValueError(f"{name[:200]!a} is not the name of a store path")
             known = self._known[name] = name
         return known
