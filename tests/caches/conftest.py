@@ -154,3 +154,34 @@ def other_store(tmp_path: Path, nix_environ: Mapping[str, str]) -> Iterator[Nix]
 def quick(mocker: MockerFixture) -> None:
     """Make the limits shorter than those of users, so that a plain run of the tests does not wait."""
     mocker.patch("flakeship.caches.loopback.upstream.Limits", functools.partial(Limits, 1.5, 1.5, 1.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A script `cachix` in the PATH of `nix`. It notes what it is given, and does what `does` says in the words of a shell."""
+
+    folder: Path
+    nix: Nix
+
+    def does(self, words: str) -> None:
+        (self.folder / "does").write_text(words)
+
+    def noted(self, name: str) -> list[str]:
+        """The lines of `argv`, `secrets` or `paths`, of one call behind the other."""
+        file = self.folder / name
+        return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def client(nix: Nix, tmp_path: Path) -> Client:
+    folder = tmp_path / "client"
+    folder.mkdir()
+    (folder / "does").write_text("exit 0")
+    (folder / "cachix").write_text(
+        "#!/bin/sh\n"
+        f'cd {folder}; echo "$@" >>argv; env | grep CACHIX_ | sort >>secrets\n'
+        "cat >>paths; . ./does\n"
+    )
+    (folder / "cachix").chmod(0o755)
+    path = f"{folder}:{nix.environ['PATH']}"
+    return Client(folder, dataclasses.replace(nix, environ={**nix.environ, "PATH": path}))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.kept_results import kept_results
+from flakeship.commands.kept_results import flakes_of, kept_results
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context, Repository
 from flakeship.settings.declaration import Settings
@@ -53,7 +53,8 @@ def test_who_may_write(tmp_path: Path, settings: Settings, context: Context, why
 def test_a_pull_request_reads_what_it_goes_to(tmp_path: Path) -> None:
     kept = kept_results(CACHE, FORK, tmp_path)
     assert (kept.ref, kept.other_refs) == ("pull/7/merge", ("dev", "main"))
-    assert (kept.image, kept.source, kept.flakes) == ("r.example/me/app", "https://h/me/app", (".",))
+    assert (kept.image, kept.source) == ("r.example/me/app", "https://h/me/app")
+    assert flakes_of(CACHE, str(tmp_path)) == (".",)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ class At:
     def __post_init__(self) -> None:
         self.behind = self.scene.registry(self.memory.host, _NAME)
 
-    def answers(self, status: int, part: str, *, code: str = "", message: str = "", methods: str = "GET") -> None:
+    def answers(
+        self, status: int, part: str, *, code: str = "", message: str = "", methods: str = "GET"
+    ) -> None:
         body = encode_json({"errors": [{"code": code, "message": message}]}) if code else b""
         for method in methods.split():
             self.proxy.fail_next(method, part, status=status, times=999, body=body, headers=_JSON)
@@ -78,7 +80,12 @@ class At:
     def index_of_a_later_version(self) -> None:
         root = read_root(self.behind, MAIN.tag)
         assert root
-        self.put(MAIN.tag, encode_manifest(root.manifest).replace(INDEX_TYPE.encode(), INDEX_TYPE.replace("v1", "v2").encode()))
+        self.put(
+            MAIN.tag,
+            encode_manifest(root.manifest).replace(
+                INDEX_TYPE.encode(), INDEX_TYPE.replace("v1", "v2").encode()
+            ),
+        )
 
     def damaged_index(self) -> None:
         data, _ = encode(Index())
@@ -126,7 +133,7 @@ CACHES: Final = (
 )  # fmt: skip
 
 
-def told(case: CacheCase, folder: Path) -> list[str]:
+def warnings_of(case: CacheCase, folder: Path) -> list[str]:
     """The warnings of a run, as the log shows them."""
     with open_scene(folder) as scene, memory_registry() as memory, fault_proxy(memory.host) as proxy:
         at = At(scene, memory, proxy)
@@ -145,5 +152,3 @@ def told(case: CacheCase, folder: Path) -> list[str]:
 
 def _constant(text: str) -> str:
     return re.sub(r"p\d+", "app-1.0", text)
-
-

@@ -21,7 +21,7 @@ from flakeship.ci import github, local
 from flakeship.cli import main
 from flakeship.errors import Error
 from flakeship.nix.command import Nix
-from tests.messages.caches import CACHES, told
+from tests.messages.caches import CACHES, warnings_of
 from tests.messages.cases import COMMANDS, NIX, Case
 from tests.nix.failures import explained
 from tests.testbed import archives
@@ -176,7 +176,7 @@ def page(folder: Path, nix: Nix, capsys: pytest.CaptureFixture[str], monkeypatch
     )
     for number, each in enumerate(CACHES):
         (folder / f"cache-{number}").mkdir()
-        lines = "\n".join(told(each, folder / f"cache-{number}"))
+        lines = "\n".join(warnings_of(each, folder / f"cache-{number}"))
         parts.append(f"### {each.title}\n\n```text\n{lines}\n```\n")
     parts.append(
         "## On GitHub\n\nThe same, as annotations of the run: in its log, on its page, and at the line of the flake that Nix names.\n"

@@ -11,7 +11,7 @@ import pytest
 
 from flakeship.errors import BuildError
 from flakeship.events import ignore
-from flakeship.nix.build import _attempt, _Client, read_build
+from flakeship.nix.build import _attempt, read_build
 from flakeship.nix.explain import query_installable
 from flakeship.nix.substituters import Substituters
 from tests.nix.failures import INSTALLABLE
@@ -70,5 +70,5 @@ def test_any_other_failure_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_build_is_asked_anew_too() -> None:
     nix: Any = Cached("flake output attribute 'packages.x86_64-linux.x' is not a derivation")
-    built = read_build(nix, INSTALLABLE, _attempt(nix, (INSTALLABLE,), ("x",), _Client(), ignore))
+    built = read_build(nix, INSTALLABLE, _attempt(nix, (INSTALLABLE,), ("x",), None, ignore))
     assert (built.out_path, nix.asked) == ("/nix/store/built", [True, False])

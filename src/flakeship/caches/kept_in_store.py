@@ -25,7 +25,7 @@ from flakeship.caches.nar_entry import NarEntry, PathInfo, narinfo_of, nix32
 from flakeship.caches.packs.pack import compressed
 from flakeship.caches.place import StorePlace
 from flakeship.caches.plan import PROBE_SECONDS, CachePart, CacheTools, KeptResults
-from flakeship.caches.probe import unusable
+from flakeship.caches.probe import unusable, unusable_by_nix
 from flakeship.caches.through import users_netrc
 from flakeship.errors import Error, ResourceError
 from flakeship.http.body import RequestBody
@@ -78,7 +78,7 @@ class StoreKeeper:
         else:
             netrc = users_netrc(netrc_file, tools) or ""
             self._files = ServerFiles(self._url, tools.transport, HostCredentials.of((netrc,)))
-            down = unusable((self._url,), tools.fetch).get(self._url, "")
+            down = unusable_by_nix((self._url,), tools.fetch, lambda: netrc).get(self._url, "")
         if down:
             self.part = CachePart()
             tools.emit(
@@ -106,7 +106,11 @@ class StoreKeeper:
         if len(hash_parts) < _FEW:
             return [part for part in hash_parts if self._holds(part)]
         with ThreadPoolExecutor(_ASKED_AT_ONCE, "flakeship-cache-ask") as pool:
-            return [part for part, is_there in zip(hash_parts, pool.map(self._holds, hash_parts), strict=True) if is_there]
+            return [
+                part
+                for part, is_there in zip(hash_parts, pool.map(self._holds, hash_parts), strict=True)
+                if is_there
+            ]
 
     def _holds(self, hash_part: str) -> bool:
         if self._writer is None or self._writer.stopped:

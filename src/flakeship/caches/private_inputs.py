@@ -37,9 +37,7 @@ class PrivateInputs:
     @cached_property
     def inputs(self) -> Mapping[str, InputSource]:
         """The inputs of what is built, by their store paths."""
-        found = (
-            each for flake in self._flakes for each in input_sources(self._nix, flake, cwd=self._cwd)
-        )
+        found = (each for flake in self._flakes for each in input_sources(self._nix, flake, cwd=self._cwd))
         return {each.path: each for each in found}
 
     @cached_property

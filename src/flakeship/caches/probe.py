@@ -6,7 +6,7 @@ https://nix.dev/manual/nix/latest/store/types/http-binary-cache-store
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from flakeship.caches.plan import PROBE_SECONDS, FetchDocument
 from flakeship.errors import Error
 
+_REFUSED: Final = re.compile(r"\banswers 401\b")
 _STORE_DIR: Final = re.compile(rb"^StoreDir:[ \t]*(\S+)", re.MULTILINE)
 
 
@@ -35,6 +36,21 @@ def unusable(urls: Sequence[str], fetch: FetchDocument, *, token: str = "") -> M
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return {url: reason for url, reason in found.items() if reason}
+
+
+def unusable_by_nix(urls: Sequence[str], fetch: FetchDocument, netrc: Callable[[], str]) -> Mapping[str, str]:
+    """Return the same for Nix, which has passwords: `netrc` returns the text of its file, and is called if one is wanted."""
+    down = dict(unusable(urls, fetch))
+    if not any(_REFUSED.search(reason) for reason in down.values()):
+        return down
+    from flakeship.caches.loopback.credentials import HostCredentials
+
+    known = HostCredentials.of((netrc(),))
+    return {
+        url: reason
+        for url, reason in down.items()
+        if not _REFUSED.search(reason) or not known.for_host(urlsplit(url).hostname or "")
+    }
 
 
 _SILENT: Final = f"it did not answer within {PROBE_SECONDS:g} seconds"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from flakeship.caches.plan import CacheInputs, CachePart, CacheTools
-from flakeship.caches.probe import unusable
+from flakeship.caches.probe import unusable_by_nix
 from flakeship.caches.through import users_netrc
 from flakeship.errors import UsageError
 from flakeship.events import Warned
@@ -17,7 +16,6 @@ from flakeship.nix.configuration import settings
 
 _URL: Final = re.compile(r"(?:https?|s3|file|ssh|ssh-ng)://\S+|/\S+")
 _PUBLIC_KEY: Final = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
-_REFUSED: Final = re.compile(r"\banswers 401\b")
 _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@")
 
 
@@ -53,19 +51,13 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
     )
 
 
-def _down(urls: Sequence[str], tools: CacheTools) -> dict[str, str]:
+def _down(urls: Sequence[str], tools: CacheTools) -> Mapping[str, str]:
     """Return why a cache can't be used, by its URL. One that wants a password, and gets one from Nix's netrc, may be."""
-    down = dict(unusable(urls, tools.fetch))
-    if not any(_REFUSED.search(reason) for reason in down.values()):
-        return down
-    from flakeship.caches.loopback.credentials import HostCredentials
 
-    known = HostCredentials.of((users_netrc(str(settings(tools.nix).get("netrc-file", "")), tools) or "",))
-    return {
-        url: reason
-        for url, reason in down.items()
-        if not _REFUSED.search(reason) or not known.for_host(urlsplit(url).hostname or "")
-    }
+    def netrc() -> str:
+        return users_netrc(str(settings(tools.nix).get("netrc-file", "")), tools) or ""
+
+    return unusable_by_nix(urls, tools.fetch, netrc)
 
 
 def _check_url(url: str) -> None:

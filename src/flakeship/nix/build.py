@@ -113,7 +113,11 @@ def _about(installables: Sequence[Installable], log: Log) -> Installable:
 
 
 def _attempt(
-    nix: Nix, installables: Sequence[Installable], what: Sequence[str], elsewhere: Elsewhere | None, emit: Emit
+    nix: Nix,
+    installables: Sequence[Installable],
+    what: Sequence[str],
+    elsewhere: Elsewhere | None,
+    emit: Emit,
 ) -> bytes:
     """Return what `nix build` printed."""
     log = Log(emit)

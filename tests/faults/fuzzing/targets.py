@@ -209,8 +209,26 @@ def _templates(data: bytes) -> object:
     return compute(context, images=["ghcr.io/a/b"], labels=[f"a={text}"])
 
 
-def _no_proxy(data: bytes) -> object:
-    text, url = data.decode("latin-1"), "https://registry.example:5000/v2/"
+_PROXIES: Final = _texts(
+    ["localhost,.example.com,10.0.0.0/8,[::1]:443,*", "http://user:pass@proxy.example:3128", "a:b:c/129"],
+    [",", "/", "*", ".", "[", "]", ":", "0x7f", "%", "@"],
+)
+_WAITS: Final = _texts(
+    ["120", "Fri, 31 Dec 1999 23:59:59 GMT", "Friday, 31-Dec-99 23:59:59 GMT", "-1"],
+    ["9999999999", "+9999", "GMT", "٣", "Dec", ":", "1e9"],
+)
+
+
+def _value(chance: Chance) -> bytes:
+    """A value of no_proxy or of a proxy, or one of Retry-After."""
+    return b"proxy " + _PROXIES(chance) if chance.random() < 0.5 else b"after " + _WAITS(chance)
+
+
+def _read_value(data: bytes) -> object:
+    kind, text = data[:6], data[6:].decode("latin-1")
+    if kind == b"after ":
+        return retry_after({"Retry-After": text, "Date": text[::-1]})
+    url = "https://registry.example:5000/v2/"
     for name in ("no_proxy", "https_proxy"):
         proxy_for(url, {"https_proxy": "http://proxy.example:3128", name: text})
     return None
@@ -331,31 +349,8 @@ TARGETS: Final = (
         ),
         _of(_templates),
     ),
-    Target(
-        "no-proxy",
-        _texts(
-            [
-                "localhost,.example.com,10.0.0.0/8,[::1]:443,*",
-                "http://user:pass@proxy.example:3128",
-                "a:b:c/129",
-            ],
-            [",", "/", "*", ".", "[", "]", ":", "0x7f", "%", "@"],
-        ),
-        _of(_no_proxy),
-    ),
-    Target(
-        "retry-after",
-        _texts(
-            ["120", "Fri, 31 Dec 1999 23:59:59 GMT", "Friday, 31-Dec-99 23:59:59 GMT", "-1"],
-            ["9999999999", "+9999", "GMT", "٣", "Dec", ":", "1e9"],
-        ),
-        _of(
-            lambda data: retry_after(
-                {"Retry-After": data.decode("latin-1"), "Date": data[::-1].decode("latin-1")}
-            )
-        ),
-    ),
+    Target("values", _value, _of(_read_value)),
     Target("nix-log", _nix_lines, _of(_nix_log)),
     Target("nix-cache", caches.make, caches.opened, allowed=(ValueError,)),
 )
-"""At most thirteen, since each is run for minutes: what else is read is read by one of these readers too."""
+"""At most twelve, since each is run for minutes: what else is read is read by one of these readers too."""
