@@ -18,7 +18,7 @@ REPOSITORY: Final = "nix-cache"
 """What `registry` appends to the name of the image."""
 
 _LIMITS: Final = ("days", "size")
-_SYNTAX: Final = "write `registry`, docker://REFERENCE, oci:DIR, file:///DIR or https://HOST/PATH"
+_SYNTAX: Final = "write registry, docker://REFERENCE, oci:DIR, file:///DIR or https://HOST/PATH"
 _FLAGS: Final = {"true": True, "false": False}
 _MOST_DAYS: Final = 3650
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -320,12 +321,24 @@ class PackWriter:
         with self._lock:
             first, self._stopped = not self._stopped, self._stopped or error
         if first:
+            full = _LESS if _FULL.search(error.message) else ""
             self._emit(
                 events.Warned(
                     f"not all of this build is kept in the cache {self._repository.name}: {error.message}",
-                    hint=error.hint or error.usual_hint or "run again later: what is missing is built again",
+                    hint=full
+                    or error.hint
+                    or error.usual_hint
+                    or "run again later: what is missing is built again",
                 )
             )
+
+
+_FULL: Final = re.compile(r"quota|storage limit|insufficient storage|was answered 507", re.IGNORECASE)
+"""How registries say that there is no room, most of them with 403: https://docs.gitlab.com/user/storage_usage_quotas/."""
+
+_LESS: Final = (
+    "free space in the registry, by `flakeship cache prune` too; keep less by a smaller `size` of `nix-cache`"
+)
 
 
 def _told(error: Exception, folder: Path) -> Error:

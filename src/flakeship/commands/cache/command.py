@@ -61,11 +61,16 @@ def _opened(cache: NixCache, settings: Settings, run_: Run) -> Repository:
                 raise UsageError(
                     f"nix-cache: there is no folder {folder}", hint="check the path of `nix-cache: oci:DIR`"
                 )
+            if any(folder.iterdir()) and not (folder / "oci-layout").is_file():
+                raise UsageError(
+                    f"nix-cache: {folder} is neither empty nor an OCI image layout, so it is no cache",
+                    hint="check the path of `nix-cache: oci:DIR`",
+                )
             return LayoutRepository(folder, emit=run_.emit)
         case _:
             raise UsageError(
                 "a binary cache of another kind has no roots to look at",
-                hint="name a cache of flakeship: `registry`, docker://REFERENCE or oci:DIR",
+                hint="name a cache of flakeship: docker://REFERENCE, oci:DIR, or registry beside an image",
             )
 
 
