@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import hashlib
 import http.server
+import random
 import subprocess
 import threading
 import time
+import tracemalloc
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from flakeship.caches import CacheInputs, opened
 from flakeship.caches.feeding import Feeder
 from flakeship.caches.kept_in_store import StoreKeeper
 from flakeship.caches.nar_entry import PathInfo
@@ -22,8 +27,10 @@ from flakeship.caches.told import Told
 from flakeship.errors import Error
 from flakeship.events import BuildLog, DerivationBuilt, PathSubstituted
 from flakeship.image.nar.writer import nar_pieces
+from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
 from flakeship.nix.stored import closure_of, outputs_of
+from flakeship.store_paths import hash_of
 from tests.caches.conftest import EventRecord, serving, tools_of
 from tests.testbed.nix import NixBuild
 
@@ -201,6 +208,77 @@ def test_nix_reads_what_was_written_to_a_plain_cache(
             capture_output=True,
         )
     assert not record.warnings
+
+
+class Counting(Server):
+    """It counts what it is sent, and keeps no byte of it."""
+
+    received = 0
+
+    def do_PUT(self) -> None:
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 65536)))
+        type(self).received += int(self.headers["Content-Length"])
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.mark.parametrize("kind", ["file", "http"])
+def test_a_large_path_needs_little_memory_and_one_with_another_hash_is_refused(
+    nix: Nix, record: EventRecord, tmp_path: Path, kind: str
+) -> None:
+    """48 MiB that do not compress, which no file holds: they are made piece by piece."""
+    pieces = [random.Random(number).randbytes(1 << 16) for number in range(16)] * 48
+    digest = hashlib.sha256(b"".join(pieces)).digest()
+    size = len(pieces) << 16
+    large = PathInfo(path=f"/nix/store/{0:032}-large", nar_hash=digest, nar_size=size)
+    (tmp_path / "nix-cache-info").write_text("StoreDir: /nix/store\n")
+    with serving(functools.partial(Counting, directory=str(tmp_path))) as url:
+        place = StorePlace(f"file://{tmp_path}" if kind == "file" else url)
+        keeper = StoreKeeper(KeptResults(cache=NixCache(place)), tools_of(nix, record, tmp_path), netrc_file="")
+        assert keeper.taker
+        tracemalloc.start()
+        try:
+            keeper.taker.add(large, iter(pieces))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        with pytest.raises(ValueError, match="is not what Nix's database says of it"):
+            keeper.taker.add(dataclasses.replace(large, path=f"/nix/store/{1:032}-other"), iter(pieces[1:]))
+        pushed = keeper.finish(20)
+    assert peak < 24 << 20
+    assert pushed
+    assert pushed.paths == 1
+    assert not (tmp_path / f"{1:032}.narinfo").exists()
+    assert not record.warnings
+
+
+def test_a_plain_server_is_asked_for_what_is_new_alone(
+    nix: Nix, shapes: NixBuild, record: EventRecord, tmp_path: Path
+) -> None:
+    """Neither for what came from it in this run, nor for what another cache has signed."""
+    asked: list[str] = []
+
+    class Noting(Server):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            super().do_HEAD()
+
+    (tmp_path / "nix-cache-info").write_text("StoreDir: /nix/store\n")
+    script, hello = str(shapes("script-linked")), str(shapes("hello"))
+    with serving(functools.partial(Noting, directory=str(tmp_path))) as url:
+        inputs = CacheInputs(kept=KeptResults(cache=NixCache(StorePlace(url))))
+        with opened(inputs, tools_of(nix, record, tmp_path)) as plan:
+            for heard in plan.heard:
+                heard(PathSubstituted(hello, url))
+            for built in plan.built:
+                built(BuildOutput("", {"out": script}, ""))
+    narinfos = [path for path in asked if path.endswith(".narinfo")]
+    assert f"/{hash_of(script)}.narinfo" in narinfos
+    assert f"/{hash_of(hello)}.narinfo" not in narinfos
+    assert (tmp_path / f"{hash_of(script)}.narinfo").exists()
 
 
 def test_a_server_that_is_gone_is_asked_once(nix: Nix, record: EventRecord, tmp_path: Path) -> None:
