@@ -237,7 +237,9 @@ def test_a_large_path_needs_little_memory_and_one_with_another_hash_is_refused(
     (tmp_path / "nix-cache-info").write_text("StoreDir: /nix/store\n")
     with serving(functools.partial(Counting, directory=str(tmp_path))) as url:
         place = StorePlace(f"file://{tmp_path}" if kind == "file" else url)
-        keeper = StoreKeeper(KeptResults(cache=NixCache(place)), tools_of(nix, record, tmp_path), netrc_file="")
+        keeper = StoreKeeper(
+            KeptResults(cache=NixCache(place)), tools_of(nix, record, tmp_path), netrc_file=""
+        )
         assert keeper.taker
         tracemalloc.start()
         try:

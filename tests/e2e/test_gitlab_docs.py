@@ -53,7 +53,7 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
 }
 """Pipelines that are read together, by what they are started, and the jobs that there are then; the others are run below."""
 
-RUN = {"Several images", "Merge requests", "Several architectures", "With GitLab's cache"}
+RUN = {"Several images", "Merge requests", "Several architectures", "With caches 2"}
 
 
 def test_each_pipeline_is_read_or_run() -> None:
@@ -206,9 +206,9 @@ def test_what_one_pipeline_built_the_next_takes_from_gitlabs_cache(
     ran: Ran, gitlab: GitLab, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each job is a container with a store of its own. `reuse` is off, since the second would find the image published."""
-    text = PIPELINES["With GitLab's cache"].replace("flake: .#image", 'flake: .#image\n      reuse: "off"')
-    monkeypatch.setitem(PIPELINES, "With GitLab's cache", text.replace(".#image\n", ".#layered\n"))
-    log, folder = ran("With GitLab's cache", CI_REGISTRY=registry.host)
+    text = PIPELINES["With caches 2"].replace("flake: .#image", 'flake: .#image\n      reuse: "off"')
+    monkeypatch.setitem(PIPELINES, "With caches 2", text.replace(".#image\n", ".#layered\n"))
+    log, folder = ran("With caches 2", CI_REGISTRY=registry.host)
     assert "new in the cache oci:" in log
     again = str(gitlab(folder, GITLAB_CI="", NIX_CONFIG="substituters =", CI_REGISTRY=registry.host))
     assert "from the cache oci:" in again
