@@ -74,6 +74,7 @@ def test_what_was_built_is_pushed_by_the_client(
     client.parent.mkdir()
     client.write_text(
         f'#!/bin/sh\necho "$@ $CACHIX_AUTH_TOKEN $CACHIX_SIGNING_KEY" >>{tmp_path}/noted\ncat >>{tmp_path}/paths\n'
+        'echo "pushing with $CACHIX_AUTH_TOKEN" >&2\n'
     )
     client.chmod(0o755)
     folder = make_flake(fresh=True)
@@ -96,6 +97,7 @@ def test_what_was_built_is_pushed_by_the_client(
     assert sorted(names) == ["hello-2.12", "hello-2.12-doc"]
     assert ("/api/v1/cache/mine", "token") in Service.seen
     assert "https://mine.cachix.org" in ended.stderr
+    assert "cachix: pushing with " in ended.stderr, "and the token is left out"
     assert "handed 2 paths to the Cachix cache mine" in ended.stderr
     assert "hunter2" not in ended.stdout + ended.stderr
 

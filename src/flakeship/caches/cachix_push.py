@@ -20,7 +20,7 @@ _GATHER_SECONDS: Final = 2.0
 """How long what is built is gathered for one list: each costs a process, and questions to the service."""
 
 _PUSH_SECONDS: Final = 298.0
-_CANCELLED_SECONDS: Final = 2.5
+_CANCELLED_SECONDS: Final = 2.0
 """From the end of the builds on. A client that has to be killed may take two seconds more."""
 
 _KILL_SECONDS: Final = 2.2

@@ -202,6 +202,7 @@ def test_what_another_tool_or_a_later_version_made_is_left(scene: Scene) -> None
     [
         ([], "cache is not told which cache is meant"),
         (["--nix-cache", "oci:nowhere"], "there is no folder"),
+        (["--nix-cache", "oci:/proc/self"], "is neither empty nor an OCI image layout"),
         (["--nix-cache", "registry"], "is beside an image, and no image is named"),
         (["--nix-cache", "registry", "--images", "me/app"], "Docker Hub has no repository"),
         (["--nix-cache", "https://cache.example.org"], "a binary cache of another kind has no roots"),

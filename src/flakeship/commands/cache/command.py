@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from flakeship import events
 from flakeship.caches.packs.layout import LayoutRepository
@@ -61,7 +62,7 @@ def _opened(cache: NixCache, settings: Settings, run_: Run) -> Repository:
                 raise UsageError(
                     f"nix-cache: there is no folder {folder}", hint="check the path of `nix-cache: oci:DIR`"
                 )
-            if any(folder.iterdir()) and not (folder / "oci-layout").is_file():
+            if _is_filled(folder) and not (folder / "oci-layout").is_file():
                 raise UsageError(
                     f"nix-cache: {folder} is neither empty nor an OCI image layout, so it is no cache",
                     hint="check the path of `nix-cache: oci:DIR`",
@@ -72,6 +73,15 @@ def _opened(cache: NixCache, settings: Settings, run_: Run) -> Repository:
                 "a binary cache of another kind has no roots to look at",
                 hint="name a cache of flakeship: docker://REFERENCE, oci:DIR, or registry beside an image",
             )
+
+
+def _is_filled(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"nix-cache: {folder} can't be read: {error.strerror}", hint="check who may read the folder"
+        ) from error
 
 
 def _image(settings: Settings, run_: Run) -> Reference:
