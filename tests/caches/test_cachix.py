@@ -208,8 +208,8 @@ def test_it_is_pushed_while_nix_builds_and_each_path_once(
     ("does", "reason"),
     [
         ("echo 'cache mine does not exist.' >&2; exit 1", "exit code 1: cache mine does not exist."),
-        ("sleep 60", "its client was ended, 0.5 seconds after the build"),
-        ("trap '' TERM; sleep 60; sleep 60", "its client was ended, 0.5 seconds after the build"),
+        ("sleep 60", "its client was not done 0.5 seconds after the build"),
+        ("trap '' TERM; sleep 60; sleep 60", "its client was not done 0.5 seconds after the build"),
     ],
     ids=["fails", "hangs", "ignores"],
 )

@@ -77,6 +77,8 @@ class CachixPush:
         """Wait until the rest is pushed, or the time is over."""
         if self._thread:
             self._thread.join(self._seconds + _KILL_SECONDS)
+            if self._thread.is_alive():  # Nix does not answer, or the client can't be ended
+                self._fail_late()
         if self._sent and not self._failed:
             self._emit(
                 events.Notice(f"handed {counted(len(self._sent), 'path')} to the Cachix cache {self._name}")
@@ -104,7 +106,10 @@ class CachixPush:
                 self._fail(error.message if isinstance(error, Error) else str(error))
 
     def _push(self, paths: Sequence[str]) -> None:
-        if not paths or self._given_up.is_set():
+        if not paths:
+            return
+        if self._given_up.is_set():
+            self._fail_late()
             return
         self._emit(events.Command(self._argv))
         try:
@@ -115,7 +120,7 @@ class CachixPush:
                 given_up=self._given_up,
             )
         except TimeoutError:
-            self._fail(f"its client was ended, {self._seconds:g} seconds after the build", slow=True)
+            self._fail_late()
             return
         said = _lines(done)
         for line in said:
@@ -126,12 +131,21 @@ class CachixPush:
             return
         self._sent.update(paths)
 
-    def _fail(self, reason: str, *, slow: bool = False) -> None:
-        self._failed = True
-        hint = "leave it: the next run pushes what is left" if slow else "check the token, and the name"
-        self._emit(
-            events.Warned(f"not all of this build is in the Cachix cache {self._name}: {reason}", hint=hint)
+    def _fail_late(self) -> None:
+        self._fail(
+            f"its client was not done {self._seconds:g} seconds after the build",
+            hint="leave it: what is not there is built again",
         )
+
+    def _fail(self, reason: str, hint: str = "check the token, and the name") -> None:
+        with self._lock:
+            first, self._failed = not self._failed, True
+        if first:
+            self._emit(
+                events.Warned(
+                    f"not all of this build is in the Cachix cache {self._name}: {reason}", hint=hint
+                )
+            )
 
 
 def _lines(done: Completed) -> list[str]:
