@@ -39,12 +39,13 @@ PACKAGES = {
     "destinations.podman": "image process confinement.variables engines errors events",
     "lint": "image outside.nearness store_paths errors",
     "metadata": "registry.reference outside errors",
-    "report": "image.model image.annotations printable redaction store_paths events errors",
+    "difference": "sbom.identity store_paths",
+    "report": "difference sbom.chains image.model image.annotations printable redaction store_paths events errors",
     "report.picture": "report.plain printable",
     "settings": "metadata outside store_paths errors",
     "ci": "metadata process confinement.variables report outside printable redaction errors events",
     "rendering": "settings ci errors",
-    "commands": "settings process confinement http image registry stores nix sbom caches sources destinations lint metadata report ci "
+    "commands": "settings process confinement http image registry stores nix sbom difference caches sources destinations lint metadata report ci "
     "outside printable redaction store_paths errors events",
     "cli": "*",
     "__main__": "cli",

@@ -12,7 +12,7 @@ import pytest
 from flakeship.errors import UsageError
 from flakeship.settings import habits
 from flakeship.settings.arguments import Invocation, read
-from flakeship.settings.command_line import COMMANDS, POSITIONAL, takes
+from flakeship.settings.command_line import COMMANDS, WITHOUT_FLAG, takes
 from flakeship.settings.declaration import Settings, inputs
 from flakeship.settings.sizes import parse_size, spelled_size
 
@@ -308,7 +308,7 @@ def test_options_of_those_who_look_at_an_image_elsewhere(flag: str, tool: str, h
 
 
 def test_every_option_that_an_error_proposes_is_one_of_ours() -> None:
-    names = {item.name for item in inputs()} - {*POSITIONAL.values()}
+    names = {item.name for item in inputs()} - WITHOUT_FLAG
     known = {f"--{name}" for name in names} | {"--password-stdin", "--password-file"}
     for habit in (*habits._HABITS.values(), *habits._TO_INSPECT.values()):
         proposed = set(re.findall(r"--[a-z][a-z-]*", habit.hint))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.settings.command_line import COMMANDS, POSITIONAL
+from flakeship.settings.command_line import COMMANDS, WITHOUT_FLAG
 from flakeship.settings.completion import COMPLETIONS
 from flakeship.settings.declaration import inputs
 
@@ -55,5 +55,5 @@ def test_every_shell_knows_every_command_and_option(shell: str) -> None:
     for command in COMMANDS:
         assert command in text
     for item in inputs():
-        if item.name not in POSITIONAL.values():
+        if item.name not in WITHOUT_FLAG:
             assert f"-{'l ' if shell == 'fish' else '-'}{item.name}" in text

@@ -31,7 +31,8 @@ class ShippedImage(NamedTuple):
     """One image. `name` is that of its attribute, empty where the run has only one; `platforms` counts its manifests.
 
     `digest` is that of the manifest or index, `imageid` that of the config: neither is anywhere if `reference` is empty.
-    `pushed` is as in `Handover`, for this image alone.
+    `pushed` is as in `Handover`, for this image alone. `changes` are numbers by name of what changed since an earlier image, empty where
+    none is known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ShippedImage(NamedTuple):
     platforms: int
     destinations: tuple[ShippedTo, ...]
     pushed: bool
+    changes: tuple[tuple[str, int], ...] = ()
 
     @property
     def reference(self) -> str:

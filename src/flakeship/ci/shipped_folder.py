@@ -166,6 +166,7 @@ def _metrics_of(image: ShippedImage, job: str) -> Iterator[str]:
         "flakeship_image_layers": len(blobs) - image.platforms,
         "flakeship_sent_bytes": sum(blob.size for blob in sent),
         "flakeship_pushed": int(image.pushed),
+        **{f"flakeship_{name}": number for name, number in image.changes},
     }
     yield from (
         f"{name}{{{shown}}} {value}" if shown else f"{name} {value}" for name, value in values.items()

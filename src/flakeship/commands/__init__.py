@@ -10,6 +10,8 @@ COMMANDS: Final = {
     "completion": "flakeship.commands.completion",
     "doctor": "flakeship.commands.doctor",
     "inspect": "flakeship.commands.inspect",
+    "diff": "flakeship.commands.diff.command",
+    "why": "flakeship.commands.why.command",
     "layers": "flakeship.commands.layers",
     "merge": "flakeship.commands.merge.command",
     "metadata": "flakeship.commands.metadata",

@@ -17,7 +17,7 @@ from flakeship.errors import (
     UnreachableError,
     UsageError,
 )
-from flakeship.settings.command_line import COMMANDS, POSITIONAL, SHORT, TAKES_WORDS, takes
+from flakeship.settings.command_line import COMMANDS, POSITIONAL, SHORT, TAKES_WORDS, WITHOUT_FLAG, takes
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
 
@@ -83,7 +83,7 @@ def _lines() -> Iterator[str]:
     for heading in Heading:
         yield f".SH {heading.upper()}"
         for item in inputs():
-            if item.heading == heading and item.name not in POSITIONAL.values():
+            if item.heading == heading and item.name not in WITHOUT_FLAG:
                 yield from _option(item)
     yield ".SH ENVIRONMENT"
     for names, text in _ENVIRONMENT.items():
@@ -107,10 +107,11 @@ def _lines() -> Iterator[str]:
 
 
 def _word_of(command: str) -> str:
-    """What a command takes without a flag, with a blank behind it; in brackets where it may be left out."""
-    item = next((item for item in inputs() if item.name == POSITIONAL.get(command)), None)
-    if item is None:
-        return ""
+    """What a command takes without a flag, with a blank behind each; in brackets where it may be left out."""
+    return "".join(_word(item) for item in inputs() if item.name in POSITIONAL.get(command, ()))
+
+
+def _word(item: Input) -> str:
     word = "|".join(f"\\fI{choice}\\fR" for choice in item.choices) or f"\\fI{item.name.upper()}\\fR"
     return f"[{word}] " if item.default else f"{word} "
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from flakeship.errors import Error
 from flakeship.printable import counted, printable
+from flakeship.redaction import redacted
 from flakeship.report.markup import (
     MESSAGE,
     alert,
@@ -25,6 +26,7 @@ from flakeship.report.plain import size_of
 from flakeship.report.run_record import RunRecord, Stage
 from flakeship.report.summary import (
     LARGEST,
+    ChangeLines,
     LayerRow,
     PackageRow,
     Summary,
@@ -63,6 +65,7 @@ def summary_markdown(summary: Summary, record: RunRecord) -> str:
             if summary.not_pushed
             else "",
             *_alerts(record),
+            *(part for changes in summary.changes for part in _changes(changes)),
             *_layers(summary.layers),
             _packages(summary.packages),
             _stages(record.stages),
@@ -148,6 +151,16 @@ def _alerts(record: RunRecord) -> Iterator[str]:
         yield from made[:_ALERTS]
         if len(made) > _ALERTS:
             yield f"… and {len(made) - _ALERTS} more {kind}, which the log shows"
+
+
+def _changes(changes: ChangeLines) -> Iterator[str]:
+    """Yield what changed. In a block of kind `diff` lines that begin with a plus are green, those with a minus red."""
+    yield f"**Since {code(changes.name)}**: {escaped(changes.lines[0], MESSAGE)}"
+    if len(changes.lines) > 1:
+        yield fenced(
+            "\n".join(redacted(printable(line)) for line in (*changes.lines[1:], changes.rest) if line),
+            "diff",
+        )
 
 
 def _layers(layers: Sequence[LayerRow]) -> Iterator[str]:

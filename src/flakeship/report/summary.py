@@ -43,6 +43,24 @@ class Smaller(NamedTuple):
     zstd: int
 
 
+class ChangeLines(NamedTuple):
+    """What changed since the image that `name` leads or led to: a few lines, and how many more there would be.
+
+    `all_in` says where all of it is, empty if nowhere. The first line counts, and those after it tell each a package or a setting.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    left_out: int = 0
+    all_in: str = ""
+
+    @property
+    def rest(self) -> str:
+        """The line that says what is left out; empty where nothing is."""
+        where = f", which {self.all_in} has" if self.all_in else ""
+        return f"… and {self.left_out} more{where}" if self.left_out else ""
+
+
 class Page(NamedTuple):
     """A page of the CI platform to link to: `title` says what it shows, `text` which one."""
 
@@ -66,7 +84,7 @@ class Summary:
     that it did not get, for each destination that it was withheld from; `not_pushed` is the line that says why, and
     `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config. `pulled` is the
     reference that engines can pull, empty where no registry has the image. `before` is None where no tag of the image
-    named another one, or where that is not known. `smaller` is None where little was packed, or zstd is no choice.
+    named another one, or where that is not known. `changes` are those of each platform since that image. `smaller` is None where little was packed, or zstd is no choice.
     `packages` are the largest first, and empty where nobody asked for their sizes, or Nix does not know them.
     """
 
@@ -83,6 +101,7 @@ class Summary:
     pulled: str = ""
     before: Before | None = None
     smaller: Smaller | None = None
+    changes: Sequence[ChangeLines] = ()
     pages: Sequence[Page] = ()
     packages: Sequence[PackageRow] = ()
 
@@ -108,9 +127,14 @@ def summary_text(summary: Summary) -> str:
     ]
     advice = zstd_line(summary.smaller)
     packages = ["", *_package_table(summary.packages)] if summary.packages else []
-    return "\n".join(
-        [*lines, *packages, "", *_table(summary.layers), _total(summary), *filter(None, [advice])]
-    )
+    changes = [line for each in summary.changes for line in _changed(each)]
+    layers = ["", *_table(summary.layers), _total(summary)]
+    return "\n".join([*lines, *packages, *layers, *filter(None, [advice]), *changes])
+
+
+def _changed(changes: ChangeLines) -> list[str]:
+    lines = ["", f"since {printable(changes.name)}: {changes.lines[0]}"]
+    return [*lines, *(f"  {line}" for line in (*changes.lines[1:], changes.rest) if line)]
 
 
 def sent_of(layers: Sequence[LayerRow]) -> list[LayerRow]:

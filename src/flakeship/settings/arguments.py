@@ -264,7 +264,7 @@ def _number(item: Input, text: str) -> int:
 def _choice(item: Input, text: str) -> str:
     word = text.strip().lower()
     if word not in item.choices:
-        command = next((command for command, name in POSITIONAL.items() if name == item.name), "")
+        command = next((command for command, names in POSITIONAL.items() if item.name in names), "")
         raise UsageError(
             f"`{command}` knows no {text!r}{nearest(word, item.choices)}"
             if command

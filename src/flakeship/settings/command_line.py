@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "merge": "Join the images of several platforms, each pushed by its digest, under one tag",
     "plan": "Tell which images and platforms are not published yet, as JSON or as CI jobs",
     "inspect": "Show an image: config, labels, and what each layer holds",
+    "diff": "Compare two images: packages, layers, settings",
+    "why": "Show why a package is in an image: what refers to it, from the image's roots on",
     "layers": "List the packed layers that are kept for later runs, or prune them to `layer-cache-size`",
     "cache": "List what the Nix cache in a registry or a folder holds, prune it, or verify all of it",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
@@ -29,13 +31,18 @@ COMMANDS: Final = {
 }
 # docs/decisions.md#a-word-is-no-flag
 POSITIONAL: Final = {
-    "inspect": "image",
-    "sbom": "image",
-    "completion": "shell",
-    "layers": "layers-action",
-    "cache": "nix-cache-action",
+    "inspect": ("image",),
+    "diff": ("image", "newer"),
+    "why": ("image", "package"),
+    "sbom": ("image",),
+    "completion": ("shell",),
+    "layers": ("layers-action",),
+    "cache": ("nix-cache-action",),
 }
-"""The input that a command takes without a flag, and nothing else does."""
+"""The inputs that a command takes without a flag, in their order, and nothing else does."""
+
+WITHOUT_FLAG: Final = frozenset(name for names in POSITIONAL.values() for name in names)
+"""All of these inputs."""
 
 TAKES_WORDS: Final = frozenset({"publish", "doctor", "merge", "plan"})
 """The commands that take words without a flag: what to build and references, or what to merge."""
@@ -53,6 +60,8 @@ _USAGE: Final = {
     "plan": "flakeship plan [INSTALLABLE [REFERENCE ...]] [OPTION ...]",
     "merge": "flakeship merge LEG ... --platforms PLATFORM,PLATFORM [OPTION ...]",
     "inspect": "flakeship inspect IMAGE [OPTION ...]",
+    "diff": "flakeship diff OLD NEW [OPTION ...]",
+    "why": "flakeship why IMAGE PACKAGE [OPTION ...]",
     "sbom": "flakeship sbom PATH|INSTALLABLE|REFERENCE [OPTION ...]",
     "metadata": "flakeship metadata [OPTION ...]",
 }
@@ -148,9 +157,9 @@ def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
         if ours := of_other_tools(word, command=command):
             return UsageError(f"{word} is an option of {ours.tool}", hint=ours.hint)
     known = [item for item in declared if takes(command, item)]
-    flags = [f"--{item.name}" for item in known if not item.secret and item.name not in POSITIONAL.values()]
+    flags = [f"--{item.name}" for item in known if not item.secret and item.name not in WITHOUT_FLAG]
     files = [f"--{item.name}-file" for item in known if item.secret]
-    words = [choice for item in known if item.name == POSITIONAL.get(command) for choice in item.choices]
+    words = [choice for item in known if item.name in POSITIONAL.get(command, ()) for choice in item.choices]
     what = "no option" if word.startswith("-") else "nothing to do with"
     all_ = "--help-all" if command in _USAGE else "--help"
     return UsageError(
@@ -183,7 +192,7 @@ def parser_of(declared: Iterable[Input], argv: Sequence[str]) -> argparse.Argume
             sub.add_argument("--help-all", action="help", help="show every input and exit")
         groups = {heading: sub.add_argument_group(heading) for heading in Heading}
         for item in _in_words_of(command, declared):
-            if item.name == POSITIONAL.get(command):
+            if item.name in POSITIONAL.get(command, ()):
                 word = "|".join(item.choices) or item.name.upper()
                 sub.add_argument(item.attribute, metavar=word, nargs="?", help=item.help)
             elif takes(command, item):

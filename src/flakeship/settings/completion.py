@@ -54,7 +54,7 @@ def _of(item: Input) -> Iterator[_Option]:
 
 
 def _is_positional(item: Input, command: str) -> bool:
-    return item.name == POSITIONAL.get(command)
+    return item.name in POSITIONAL.get(command, ())
 
 
 def _words() -> dict[str, str]:

@@ -23,7 +23,10 @@ _CACHE_USERS: Final = ("publish", "layers")
 _TAGGERS: Final = (*NAMERS, "merge")
 """The commands that work out tags and annotations."""
 
-_READERS: Final = ("publish", "inspect", "sbom", "merge")
+_LOOKERS: Final = ("inspect", "sbom", "diff", "why")
+"""The commands that look at images which exist."""
+
+_READERS: Final = ("publish", "merge", *_LOOKERS)
 """The commands that read images."""
 
 _CACHE: Final = ("cache",)
@@ -78,7 +81,7 @@ class Settings:
     image_in_archive: str = _what(
         "text",
         "The image to take from an archive that holds several: its name, or its number, counted from 1",
-        commands=("publish", "inspect", "sbom"),
+        commands=("publish", "inspect", "sbom", "why"),
         means=("shapes-layers",),
     )
     platforms: tuple[str, ...] = _what(
@@ -96,8 +99,17 @@ class Settings:
     image: str = _what(
         "text",
         "The image to show: a reference, `oci:DIR`, an archive, a script, a store path, `docker-daemon:NAME` or `-` (a pipe); for "
-        "`sbom` also what Nix builds: `.#app`",
-        commands=("inspect", "sbom"),
+        "`sbom`, `diff` and `why` also what Nix built: `.#app`",
+        commands=_LOOKERS,
+    )
+    newer: str = _what(
+        "text", "The image that is compared with `image`, written likewise", commands=("diff",)
+    )
+    package: str = _what(
+        "text",
+        "What to look for: a name (`openssl`, `openssl-3.0.8`), the hash of a store path, a whole one, or a pattern "
+        "(`openssl*`)",
+        commands=("why",),
     )
     legs: tuple[str, ...] = _what(
         "lines",
@@ -344,7 +356,9 @@ class Settings:
     cachix_signing_key: str = _caches(
         "text", "The signing key of the Cachix cache, if you keep the key yourself", secret=True
     )
-    substituters: tuple[str, ...] = _caches("list", "URLs of further binary caches", default=())
+    substituters: tuple[str, ...] = _caches(
+        "list", "URLs of further binary caches", default=(), commands=("publish", "why")
+    )
     trusted_public_keys: tuple[str, ...] = _caches(
         "list", "The public keys of these binary caches, written NAME:BASE64", default=()
     )
@@ -461,6 +475,11 @@ class Settings:
         commands=_PUSHERS,
         per_platform={"gitlab": "flakeship-report/metadata.json"},
     )
+    pr_comment: bool = _run(
+        "flag",
+        "Keep a comment on the pull request that says what changed in the image. GitHub needs `permissions: pull-requests: write`",
+        default=False,
+    )
     log_level: str = _run(
         "choice",
         "How much to write to the log",
@@ -477,7 +496,10 @@ class Settings:
     )
     output: str = _run("path", "The file to write the SBOM to. Default: stdout", commands=("sbom",))
     json: bool = _run(
-        "flag", "Print JSON", default=False, commands=("inspect", "layers", "metadata", "doctor", "cache")
+        "flag",
+        "Print JSON",
+        default=False,
+        commands=("inspect", "diff", "why", "layers", "metadata", "doctor", "cache"),
     )
 
     entrypoint: str = _start(
@@ -616,7 +638,7 @@ OUTPUTS: Final = {
     "digests": 'The digest of each platform\'s manifest, as JSON: `{"linux/amd64": "sha256:…"}`. `{}` if the image was written '
     "nowhere",
     "pushed": "`true` if the registries have everything that was to be pushed, of all images; else `false`",
-    "metadata": "The result as JSON, the same as in `metadata-file`",
+    "metadata": "The result as JSON, the same as in `metadata-file`, but for `flakeship.difference`, which may be large",
 }
 """What the command `publish` hands to the next step, and what each of them holds."""
 

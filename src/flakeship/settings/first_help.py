@@ -70,6 +70,12 @@ _LOOKING: Final = {
     "plain-http": ("--plain-http HOST", "a registry without TLS; --ca FILE for a certificate"),
     "json": ("--json", "all that is known, for programs"),
 }
+_COMPARING: Final = {name: row for name, row in _LOOKING.items() if name != "image-in-archive"}
+_ASKING: Final = {
+    **{name: row for name, row in _LOOKING.items() if name != "json"},
+    "substituters": ("--substituters URL", "a binary cache that knows what refers to what"),
+    "json": _LOOKING["json"],
+}
 _BILL: Final = {
     "format": ("--format cyclonedx|spdx", "CycloneDX 1.6 (the default) or SPDX 2.3"),
     "output": ("--output FILE", "the file to write; default stdout"),
@@ -93,6 +99,8 @@ SHOWN: Final = {
     "plan": _PLANNING,
     "merge": _MERGING,
     "inspect": _LOOKING,
+    "diff": _COMPARING,
+    "why": _ASKING,
     "sbom": _BILL,
     "metadata": _NAMING,
 }
@@ -115,6 +123,14 @@ _EXAMPLES: Final = {
   flakeship inspect ghcr.io/me/app:1
   flakeship inspect oci:./flakeship-image
   flakeship inspect ./result --json
+""",
+    "diff": """\
+  flakeship diff ghcr.io/me/app:1 ghcr.io/me/app:2
+  flakeship diff ghcr.io/me/app:latest ./result --json
+""",
+    "why": """\
+  flakeship why ghcr.io/me/app:1 openssl
+  flakeship why ./result 'gcc-*'
 """,
     "sbom": """\
   flakeship sbom .#app --output sbom.json

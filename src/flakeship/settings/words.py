@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flakeship.errors import UsageError
-from flakeship.settings.command_line import POSITIONAL, REFERENCE
+from flakeship.settings.command_line import REFERENCE, WITHOUT_FLAG
 from flakeship.settings.fields import Input
 from flakeship.store_paths import STORE, whole_store_path
 
@@ -54,7 +54,7 @@ def check_filled(words: Sequence[str], given: Mapping[str, Any], declared: Itera
             and item.name not in _MAY_BE_EMPTY
             and any(isinstance(text, str) and not text.strip() for text in written)
         ):
-            positional = item.name in POSITIONAL.values()
+            positional = item.name in WITHOUT_FLAG
             raise _empty(item.name.upper() if positional else f"--{name.replace('_', '-')}")
 
 

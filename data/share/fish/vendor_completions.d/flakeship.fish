@@ -1,14 +1,16 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a sbom -d 'Print an SBOM: the packages in an image, with licences and sources'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect layers cache doctor completion sbom metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a diff -d 'Compare two images: packages, layers, settings'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a why -d 'Show why a package is in an image: what refers to it, from the image\'s roots on'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a completion -d 'Print what completes command lines in a shell'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a sbom -d 'Print an SBOM: the packages in an image, with licences and sources'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from, where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The attribute of `file` to build' -x
@@ -69,6 +71,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l max-concurrent
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l dry-run -d 'Build and pack the image, ask the registry, print what would be sent, and send nothing' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l lint -d 'Check the image for what images from Nix commonly lack (CA bundle, /tmp, passwd)' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l metadata-file -d 'The file to write the result to, as JSON' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l pr-comment -d 'Keep a comment on the pull request that says what changed in the image' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l entrypoint -d 'The program to run' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l cmd -d 'The arguments of the entrypoint, written like `entrypoint`' -x
@@ -173,6 +176,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l max-concurrent-up
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l dry-run -d 'Build and pack the image, ask the registry, print what would be sent, and send nothing' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l lint -d 'Check the image for what images from Nix commonly lack (CA bundle, /tmp, passwd)' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l metadata-file -d 'The file to write the result to, as JSON' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l pr-comment -d 'Keep a comment on the pull request that says what changed in the image' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l format -d 'How to print it' -x -a 'json github gitlab cyclonedx spdx'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l entrypoint -d 'The program to run' -x
@@ -206,6 +210,32 @@ complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l ca -d 'A file 
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from inspect' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l platforms -d 'The platforms to build an attribute for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l registry -d 'The registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l username -d 'The user name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l password-file -d 'The password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l password-stdin -d 'The password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l github-token-file -d 'The token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l authfile -d 'A file with credentials, in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l plain-http -d 'Registries to speak to without TLS, written HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l json -d 'Print JSON' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from diff' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l image-in-archive -d 'The image to take from an archive that holds several' -x
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l platforms -d 'The platforms to build an attribute for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l registry -d 'The registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l username -d 'The user name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l password-file -d 'The password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l password-stdin -d 'The password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l github-token-file -d 'The token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l authfile -d 'A file with credentials, in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l plain-http -d 'Registries to speak to without TLS, written HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l substituters -d 'URLs of further binary caches' -x
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l json -d 'Print JSON' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from why' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache -d 'The folder that keeps packed layers for later runs, or `off`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l layer-cache-size -d 'The size that the layer cache may have' -x
 complete -c flakeship -n '__fish_seen_subcommand_from layers' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
@@ -284,6 +314,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l max-concurrent-
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l dry-run -d 'Build and pack the image, ask the registry, print what would be sent, and send nothing' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l lint -d 'Check the image for what images from Nix commonly lack (CA bundle, /tmp, passwd)' -x -a 'off warn strict'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l metadata-file -d 'The file to write the result to, as JSON' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l pr-comment -d 'Keep a comment on the pull request that says what changed in the image' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l json -d 'Print JSON' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l entrypoint -d 'The program to run' -x

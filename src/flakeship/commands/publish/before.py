@@ -1,13 +1,21 @@
-"""How large an image was that a tag named before: known where it was read for the layers' sake, and never asked for."""
+"""The image that a tag named before, and how large it was: known where it was read for the layers' sake, and never asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from flakeship.destinations.protocol import Published
 from flakeship.image.existing import ExistingImage
 from flakeship.image.model import Digest, Packed, PackedIndex, Platform
 from flakeship.report.summary import Before
+
+
+class ImagesBefore(NamedTuple):
+    """What a name led to before this run: one image for each platform of the new one, in its order."""
+
+    name: str
+    images: tuple[ExistingImage, ...]
 
 
 def image_before(
@@ -18,21 +26,45 @@ def image_before(
     None where every tag is new, where nothing was read of what the tags named, or not all of it.
     """
     # docs/decisions.md#a-size-is-compared-without-a-request
+    tags = dict.fromkeys(tag for item in published for tag in item.tags)
+    found = images_before(packed, tags, existing)
+    return Before(found.name, _size_of(found.images)) if found else None
+
+
+def images_before(
+    packed: Packed | PackedIndex, names: Iterable[str], existing: Iterable[ExistingImage]
+) -> ImagesBefore | None:
+    """Return what the first of `names` that led to something did lead to, for the same platforms; None as in `image_before`."""
     by_name: dict[str, list[ExistingImage]] = {}
     for image in existing:
         by_name.setdefault(image.reference, []).append(image)
     platforms = [image.image.platform for image in packed.images]
-    tags = dict.fromkeys(tag for item in published for tag in item.tags)
-    found = ((tag, _size_of(by_name[tag], platforms)) for tag in tags if tag in by_name)
-    return next((Before(tag, size) for tag, size in found if size is not None), None)
+    found = ((name, _for_each(by_name[name], platforms)) for name in names if name in by_name)
+    return next((ImagesBefore(name, images) for name, images in found if images), None)
 
 
-def _size_of(images: Sequence[ExistingImage], platforms: Sequence[Platform]) -> int | None:
-    """The bytes of all layers of these platforms, each blob once; None unless there is one image for each of them."""
-    sizes: dict[Digest, int] = {}
+def is_same(packed: Packed | PackedIndex, before: ImagesBefore) -> bool:
+    """Whether each image has the config that it had: then it has the same layers too, packed this way or another."""
+    return all(
+        new.config_descriptor.digest == old.config_descriptor.digest
+        for new, old in zip(packed.images, before.images, strict=True)
+    )
+
+
+def _for_each(images: Sequence[ExistingImage], platforms: Sequence[Platform]) -> tuple[ExistingImage, ...]:
+    """The image of each platform; empty unless there is one for each, and all its layers are known."""
+    found: list[ExistingImage] = []
     for platform in platforms:
         of_platform = [image for image in images if image.platform.means(platform)]
         if len(of_platform) != 1 or not all(of_platform[0].layers):
-            return None
-        sizes |= {layer.digest: layer.size for layer in of_platform[0].layers if layer}
-    return sum(sizes.values()) if platforms else None
+            return ()
+        found += of_platform
+    return tuple(found)
+
+
+def _size_of(images: Iterable[ExistingImage]) -> int:
+    """The bytes of all layers, each blob once."""
+    sizes: dict[Digest, int] = {
+        layer.digest: layer.size for image in images for layer in image.layers if layer
+    }
+    return sum(sizes.values())

@@ -33,7 +33,9 @@ from flakeship.image.zstd_estimate import ZstdEstimate
 from flakeship.report.summary import Before
 
 if TYPE_CHECKING:  # most images are pushed by their tags
+    from flakeship.commands.publish.changes import Changes
     from flakeship.commands.publish.leg import LegRecord
+    from flakeship.image.existing import ExistingImage
     from flakeship.sources.blobs import RegistryImage
 
 _NAMES_AT_ONCE: Final = 8
@@ -45,7 +47,8 @@ class Result:
 
     `obtained` is what the first of its parts was made from, `others` what those of other platforms were. `before` is what one of its tags named before, None where that
     is new or not known. `zstd` is what zstd would have made of what was packed, if that was much. `times` are None until the caller adds them. `index_annotations` are those of an index of this image
-    and others, where it is pushed by its digest alone; the caller makes `leg` of them.
+    and others, where it is pushed by its digest alone; the caller makes `leg` of them, and `changes` of what `existing` tells, which is all that was
+    read of what the destinations held before.
     """
 
     packed: Packed | PackedIndex
@@ -58,6 +61,8 @@ class Result:
     index_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     others: tuple[Obtained, ...] = ()
     leg: LegRecord | None = None
+    existing: tuple[ExistingImage, ...] = ()
+    changes: Changes | None = None
 
 
 def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> Result:
@@ -104,6 +109,7 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
                 zstd,
                 index_annotations=later,
                 others=tuple(part.obtained for part in parts[1:]),
+                existing=tuple(plan.existing.images()),
             )
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one

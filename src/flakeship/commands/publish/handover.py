@@ -12,9 +12,9 @@ from flakeship.commands.publish.metadata_document import metadata as of_one_imag
 from flakeship.commands.publish.metadata_file import json_of
 
 
-def metadata(made: Mapping[str, Result]) -> dict[str, Any]:
+def metadata(made: Mapping[str, Result], *, whole: bool = True) -> dict[str, Any]:
     """The metadata file: of one attribute its document; of several an object by the attributes' names, as bake writes it."""
-    documents = {name: of_one_image(each) for name, each in made.items()}
+    documents = {name: of_one_image(each, whole=whole) for name, each in made.items()}
     return documents if len(documents) > 1 else next(iter(documents.values()))
 
 
@@ -41,6 +41,7 @@ def _shipped(name: str, made: Result) -> ShippedImage:
             for to in made.published
         ),
         one_image.is_pushed(made.published),
+        made.changes.numbers() if made.changes else (),
     )
 
 
@@ -51,7 +52,7 @@ def outputs(made: Mapping[str, Result]) -> dict[str, str]:
     is true if registries have got all that was to be pushed to them.
     """
     each = [one_image.outputs(one.packed, one.published) for one in made.values()]
-    document = {"metadata": json_of(metadata(made))}
+    document = {"metadata": json_of(metadata(made, whole=False))}
     if len(each) == 1:
         return each[0] | document
     lines = {key: "\n".join(filter(None, (one[key] for one in each))) for key in each[0]}

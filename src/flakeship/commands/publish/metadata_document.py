@@ -22,8 +22,10 @@ from flakeship.image.model import Packed, PackedIndex
 from flakeship.store_paths import whole_store_path
 
 
-def metadata(made: Result) -> dict[str, Any]:
+def metadata(made: Result, *, whole: bool = True) -> dict[str, Any]:
     """Return the document with the keys of build-push-action, and our own. Without the former if nothing was written.
+
+    What changed is left out unless `whole`: it may be larger than a variable can be.
 
     https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
     """
@@ -43,6 +45,7 @@ def metadata(made: Result) -> dict[str, Any]:
         **({"flakeship.not-pushed": why} if why else {}),
         "flakeship.destinations": [destination_json(item) for item in published],
         "flakeship.labels": labels_of(packed),
+        **({"flakeship.difference": made.changes.to_json()} if made.changes and whole else {}),
     }
 
 

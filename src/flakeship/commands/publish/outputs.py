@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from flakeship.destinations.protocol import Published
 from flakeship.image.model import Digest, IndexEntry, Packed, PackedIndex
 from flakeship.image.zstd_estimate import ZstdEstimate
-from flakeship.report.summary import Before, LayerRow, PackageRow, Page, Smaller, Summary
+from flakeship.report.summary import Before, ChangeLines, LayerRow, PackageRow, Page, Smaller, Summary
 from flakeship.store_paths import name_of, store_paths_in
 
 
@@ -90,6 +90,7 @@ def summary(
     zstd: ZstdEstimate | None = None,
     pages: Sequence[Page] = (),
     packages: Sequence[PackageRow] = (),
+    changes: Sequence[ChangeLines] = (),
 ) -> Summary:
     """Return what the log and the page show. `expected` is as in `events.NotPushed`."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
@@ -111,6 +112,7 @@ def summary(
         smaller=Smaller(zstd.gzip, zstd.zstd) if zstd else None,
         pages=pages,
         packages=packages,
+        changes=changes,
     )
 
 

@@ -76,13 +76,13 @@ def bill_for(settings: Settings, run_: Run) -> Bill:
             "`sbom` needs an image or a package, and none is named",
             hint="write `flakeship sbom .#app`, or a path or a reference in its place",
         )
-    path, buildable = run_.runtime.cwd / text, _buildable(text, run_)
+    path, buildable = run_.runtime.cwd / text, buildable_of(text, run_)
     if buildable:
         holding = _of_outputs(buildable, settings, run_)
-    elif package := _package(path):
+    elif package := package_at(path):
         holding = of_package((package,), run_)
     else:
-        _check_there(text, path)
+        check_there(text, path)
         holding = of_image(settings, run_)
     return bill_of(
         holding.paths,
@@ -94,7 +94,7 @@ def bill_for(settings: Settings, run_: Run) -> Bill:
     )
 
 
-def _buildable(text: str, run_: Run) -> Buildable | None:
+def buildable_of(text: str, run_: Run) -> Buildable | None:
     """What Nix evaluates; None for an image or a path, which exist already."""
     folder = run_.runtime.cwd / text
     if "#" not in text and not _FLAKE.fullmatch(text) and not (folder / "flake.nix").is_file():
@@ -105,8 +105,8 @@ def _buildable(text: str, run_: Run) -> Buildable | None:
     return Buildable(run_.builder, flake_installable(text, run_, run_.emit))
 
 
-def _of_outputs(buildable: Buildable, settings: Settings, run_: Run) -> Holding:
-    """What the outputs of an attribute hold, which are in the store already. BuildError where one is not."""
+def built_outputs(buildable: Buildable) -> tuple[str, ...]:
+    """The store paths of an attribute, which are in the store already. BuildError where one is not."""
     paths = buildable.description().paths
     missing = next((path for path in paths if not Path(path).exists()), "")
     if missing or not paths:
@@ -115,12 +115,18 @@ def _of_outputs(buildable: Buildable, settings: Settings, run_: Run) -> Holding:
             f"{buildable} is not built, so its contents are not known: {why}",
             hint=f"run `nix build {buildable.installable.spelled}`, which takes it from a cache if one has it, then this again",
         )
-    if package := _package(Path(paths[0])):
+    return tuple(paths)
+
+
+def _of_outputs(buildable: Buildable, settings: Settings, run_: Run) -> Holding:
+    """What the outputs of an attribute hold. BuildError as by `built_outputs`."""
+    paths = built_outputs(buildable)
+    if package := package_at(Path(paths[0])):
         return of_package((package, *paths[1:]), run_)
     return of_image(settings, run_, path=paths[0])
 
 
-def _package(path: Path) -> str:
+def package_at(path: Path) -> str:
     """The store path that `path` leads to, if that is no image by itself; empty for anything else."""
     from flakeship import sources
 
@@ -128,7 +134,7 @@ def _package(path: Path) -> str:
     return found if found and Path(found).exists() and not sources.is_image(Path(found)) else ""
 
 
-def _check_there(text: str, path: Path) -> None:
+def check_there(text: str, path: Path) -> None:
     """UsageError for what is written as a path, and leads nowhere."""
     if not text.startswith((".", "/")) or path.exists():
         return

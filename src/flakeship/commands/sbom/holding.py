@@ -128,16 +128,17 @@ def _date(created: Any) -> str:
 
 def _listed(settings: Settings, run_: Run) -> set[str]:
     """The store paths that members of the layers lie in: every layer is read."""
-    with _opened(settings, run_) as source:
+    with opened_image(settings, run_) as source:
         paths: dict[str, set[str]] = {
-            layer.key: _in_layer(layer, settings.image) for layer in source.layers()
+            layer.key: paths_in_layer(layer, settings.image) for layer in source.layers()
         }
         image = source.images()[0] if isinstance(source, OpenedIndex) else source.image()
         return {path for key in image.layers for path in paths[key]}
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings, run_: Run) -> Iterator[Opened]:
+def opened_image(settings: Settings, run_: Run) -> Iterator[Opened]:
+    """Open what the input `image` names, in whatever place, to read its layers."""
     runtime, text = run_.runtime, settings.image
     source = written_source(text, runtime.cwd)
     request = SourceRequest(
@@ -158,7 +159,8 @@ def _opened(settings: Settings, run_: Run) -> Iterator[Opened]:
         yield opened
 
 
-def _in_layer(layer: Layer, what: str) -> set[str]:
+def paths_in_layer(layer: Layer, what: str) -> set[str]:
+    """Return the store paths that members of a layer lie in; all of it is read. NotAnImageError where it is damaged."""
     found: set[str] = set()
     try:
         with layer.open() as reader, tarfile.open(fileobj=cast("Any", reader), mode="r|") as members:

@@ -1,0 +1,1 @@
+"""The command `diff`: what differs between two images."""

@@ -1,0 +1,121 @@
+"""What changed in an image since an earlier one, of which manifest and config were read anyway. No layer is read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from flakeship.commands.publish.before import ImagesBefore
+from flakeship.difference.compare import difference
+from flakeship.difference.document import counts_of, document_of
+from flakeship.difference.model import Difference, Held, HeldLayer
+from flakeship.difference.packages import only_packages
+from flakeship.image.engine_config import as_engines_read
+from flakeship.image.existing import ExistingImage
+from flakeship.image.model import Packed
+from flakeship.lint.view import contents_of
+from flakeship.report.difference import change_lines
+from flakeship.report.summary import ChangeLines
+
+LINES: Final = 10
+"""Lines of a summary, for all platforms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since the image that `name` leads or led to, for each platform."""
+
+    name: str
+    platforms: tuple[Difference, ...]
+
+    def lines(self, most: int = LINES, *, all_in: str = "") -> tuple[ChangeLines, ...]:
+        """Return what a summary tells, which has at most `most` lines; nothing of a platform in which nothing changed."""
+        changed = [each for each in self.platforms if not each.is_empty]
+        several = len(self.platforms) > 1
+        found = []
+        for each in changed:
+            lines, left_out = change_lines(each, max(2, most // len(changed)))
+            name = f"{self.name} ({each.new.platform})" if several else self.name
+            found.append(ChangeLines(name, lines, left_out, all_in))
+        return tuple(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it, for the metadata file."""
+        return {"since": self.name, "platforms": [document_of(each) for each in self.platforms]}
+
+    def numbers(self) -> tuple[tuple[str, int], ...]:
+        """Return what is counted, of all platforms together, by names that a report of metrics takes."""
+        counts = [counts_of(each) for each in self.platforms]
+        sizes = [(each.layers.added.size or 0, each.layers.removed.size or 0) for each in self.platforms]
+        return (
+            *((f"packages_{kind}", sum(count[kind] for count in counts)) for kind in _COUNTED),
+            ("new_layer_bytes", sum(added for added, _ in sizes)),
+            ("gone_layer_bytes", sum(removed for _, removed in sizes)),
+        )
+
+
+_COUNTED: Final = ("changed", "added", "removed", "rebuilt")
+
+
+def changes_since(images: Sequence[Packed], before: ImagesBefore, name: str) -> Changes:
+    """Compare each image with that of its platform. `name` is how the new one is called."""
+    pairs = zip(before.images, images, strict=True)
+    return Changes(before.name, tuple(_compared(old, new, before.name, name) for old, new in pairs))
+
+
+def _compared(old: ExistingImage, new: Packed, old_name: str, new_name: str) -> Difference:
+    """Packages are compared only if the history of both names some: an image may hold more than it tells."""
+    before, after = _of_existing(old, old_name), _of_packed(new, new_name)
+    if not (before.paths and after.paths):
+        before, after = replace(before, paths=frozenset()), replace(after, paths=frozenset())
+    return difference(before, after)
+
+
+def _of_existing(image: ExistingImage, name: str) -> Held:
+    read = as_engines_read(image.config)
+    layers = [layer for layer in image.layers if layer]
+    held = tuple(
+        HeldLayer(layer.digest, layer.diff_id, layer.size, None, paths)
+        for layer, paths in zip(layers, _contents(read.get("history"), len(layers)), strict=True)
+    )
+    config = {key: value for key, value in read.items() if key not in {"history", "rootfs"}}
+    return Held(
+        name=name,
+        platform=str(image.platform),
+        layers=held,
+        config=config,
+        annotations=image.annotations,
+        paths=_all(held),
+    )
+
+
+def _of_packed(packed: Packed, name: str) -> Held:
+    image = packed.image
+    held = tuple(
+        HeldLayer(layer.descriptor.digest, layer.diff_id, layer.descriptor.size, None, paths)
+        for layer, paths in zip(
+            packed.layers, _contents(list(image.history), len(packed.layers)), strict=True
+        )
+    )
+    return Held(
+        name=name,
+        digest=packed.descriptor.digest,
+        platform=str(image.platform),
+        layers=held,
+        config=image.config,
+        annotations=image.annotations,
+        paths=_all(held),
+    )
+
+
+def _contents(history: Any, layers: int) -> Iterator[tuple[str, ...]]:
+    entries: list[Mapping[str, Any]] = (
+        [entry for entry in history if isinstance(entry, Mapping)] if isinstance(history, list) else []
+    )
+    for paths in contents_of(entries, layers):
+        yield tuple(sorted(only_packages(paths)))
+
+
+def _all(layers: Iterable[HeldLayer]) -> frozenset[str]:
+    return frozenset(path for layer in layers for path in layer.paths)

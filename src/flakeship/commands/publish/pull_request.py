@@ -1,0 +1,173 @@
+"""The input `pr-comment`: one comment for each image on the pull request that the run is for. It never fails a run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from flakeship import events
+from flakeship.ci.github.comments import (
+    BODY_LIMIT,
+    Answer,
+    RefusedError,
+    keep_comment,
+    marker_of,
+    number_of,
+)
+from flakeship.commands.publish.before import ImagesBefore, images_before
+from flakeship.commands.publish.outputs import not_pushed, references
+from flakeship.commands.run import Run
+from flakeship.destinations.registry.existing import existing_images
+from flakeship.errors import Error, UnreachableError
+from flakeship.http.origin import Origin
+from flakeship.metadata.tags import sanitized
+from flakeship.printable import one_line
+from flakeship.registry.reference import Reference
+from flakeship.report.comment import CommentedImage, comment_text
+
+if TYPE_CHECKING:
+    from flakeship.commands.publish.finish import Result
+    from flakeship.http.transport import Transport
+
+_PLATFORMS: Final = frozenset({"github", "forgejo"})
+_SECONDS: Final = 15.0
+_LIMIT: Final = 8 << 20
+_NEXT: Final = re.compile(r'rel="?next"?')
+_PERMISSION: Final = (
+    "add `pull-requests: write` to `permissions` of the job, beside `contents: read` and `packages: write`"
+)
+
+
+def base_of_pull_request(made: Result, run_: Run) -> ImagesBefore | None:
+    """Return the image that the target branch has, under the name of the branch; None where it has none for the same platforms.
+
+    If it was not read before, its registry is asked for it: that is what the input costs.
+    """
+    branch = run_.event.base_ref if number_of(run_.event.ref) else ""
+    tag = sanitized(branch)
+    places = [place.destination for place in made.published if place.in_registry]
+    names = [f"{place}:{tag}" for place in dict.fromkeys(places) if tag]
+    if found := images_before(made.packed, names, made.existing):
+        return found
+    for name in names:
+        reference = Reference.parse(name)
+        client = run_.connections.client(reference, actions="pull")
+        there = existing_images(client, [tag], run_.emit)
+        if found := images_before(made.packed, [name], there):
+            return found
+    return None
+
+
+def comment(made: Mapping[str, Result], token: str, run_: Run) -> None:
+    """Write or edit the comment of each image. Whatever goes wrong is told, and the images are where they are."""
+    event = run_.event
+    number = number_of(event.ref)
+    why = _no_comment(made, number, token, run_)
+    if why or number is None:
+        run_.emit(events.Notice(f"`pr-comment`: no comment is written: {why}"))
+        return
+    environ = run_.runtime.environ
+    base = (environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/")
+    workflow = environ.get("GITHUB_WORKFLOW", "")
+    ask = _Api(run_.connections.session, base, token)
+    for attribute, each in made.items():
+        name = _name(attribute, each)
+        text = comment_text(_commented(name, each, event.run_url), BODY_LIMIT - 1_000)
+        try:
+            is_new = keep_comment(ask, event.repository.full_name, number, marker_of(workflow, name), text)
+        except RefusedError as error:
+            run_.emit(_refused(error, from_fork=event.from_outside))
+            return
+        except Error as error:
+            run_.emit(
+                events.Warned(
+                    f"`pr-comment`: no comment is written: {error.message}", error.hint or "run the job again"
+                )
+            )
+            return
+        run_.emit(
+            events.Notice(
+                f"a comment on pull request {number} {'says' if is_new else 'was brought up to date, and says'} what changed in {name}"
+            )
+        )
+
+
+def _no_comment(made: Mapping[str, Result], number: int | None, token: str, run_: Run) -> str:
+    """Say why nothing can be written; empty where it can."""
+    event = run_.event
+    if event.platform not in _PLATFORMS:
+        return "only GitHub and Forgejo have such comments, and this run is on neither"
+    if number is None:
+        return f"this run is not for a pull request, but for the event {event.event or '(unknown)'}"
+    if not token:
+        return "there is no token; set `github-token: ${{ github.token }}`"
+    if all(each.leg for each in made.values()):
+        return "an image that is pushed by its digest is one platform of several, and has no name to compare"
+    return ""
+
+
+def _refused(error: RefusedError, *, from_fork: bool) -> events.Event:
+    told = f"`pr-comment`: no comment is written: the API answered {one_line(str(error))}"
+    if from_fork and error.status in {401, 403, 404}:
+        return events.Notice(
+            f"{told}; a pull request from a fork gets a token that may only read, which is as it should be"
+        )
+    if error.status in {403, 404}:
+        return events.Warned(told, _PERMISSION)
+    if error.status == 401:
+        return events.Warned(told, "set `github-token: ${{ github.token }}`, or a token that is valid")
+    return events.Warned(told, "run the job again")
+
+
+def _name(attribute: str, made: Result) -> str:
+    """The repository, as all know the image; else the attribute."""
+    return next((place.destination for place in made.published if place.in_registry), attribute)
+
+
+def _commented(name: str, made: Result, run_url: str) -> CommentedImage:
+    changes = made.changes
+    return CommentedImage(
+        name,
+        references(made.published),
+        not_pushed(made.published),
+        changes.name if changes else "",
+        changes.platforms if changes else (),
+        run_url,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    session: Transport
+    base: str
+    token: str = field(repr=False)
+
+    def __call__(self, method: str, path: str, document: Mapping[str, str] | None) -> Answer:
+        """Errors as by `Transport.exchange`; UnreachableError where the token would be sent without TLS."""
+        origin = Origin.of(self.base)
+        if origin.scheme not in self.session.schemes(origin.authority):
+            raise UnreachableError(
+                f"{origin} would get the token without TLS",
+                hint="set GITHUB_API_URL to an address with https",
+            )
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Accept": "application/vnd.github+json",
+            "Content-Type": "application/json",
+        }
+        body = json.dumps(document).encode() if document is not None else None
+        url = f"{self.base}/{path}"
+        with self.session.exchange(method, url, headers=headers, body=body, timeout=_SECONDS) as response:
+            has_next = bool(_NEXT.search(response.headers.get("Link", "")))
+            data = response.read(_LIMIT)
+        return Answer(response.status, _json(data), has_next)
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None

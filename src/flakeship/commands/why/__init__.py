@@ -1,0 +1,1 @@
+"""The command `why`: what brings a package into an image."""

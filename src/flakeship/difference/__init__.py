@@ -1,0 +1,1 @@
+"""Two images side by side: which packages, layers and settings differ. Nothing here reads anything."""
