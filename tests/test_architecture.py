@@ -136,7 +136,7 @@ def test_the_house_has_few_rooms() -> None:
     """A room is a package or a module directly under src/flakeship: a noun, the ground, or a door."""
     rooms = {module.partition(".")[0] for module in modules()}
     loose = [path.stem for path in SOURCE.glob("*.py")]
-    assert len(rooms) <= 30, sorted(rooms)
+    assert len(rooms) <= 33, sorted(rooms)
     assert len(loose) <= 10, sorted(loose)
     assert rooms == {name for name in PACKAGES if "." not in name}, "each room has its line in PACKAGES"
 

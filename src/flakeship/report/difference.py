@@ -9,7 +9,7 @@ from typing import Final
 
 from flakeship.difference.document import document_of
 from flakeship.difference.model import Bytes, ConfigChange, Difference, Held, PackageChange
-from flakeship.printable import counted, escaped_json, printable
+from flakeship.printable import escaped_json, printable
 from flakeship.report.plain import size_of
 
 _WIDTH: Final = 100
@@ -62,9 +62,9 @@ def change_lines(found: Difference, most: int) -> tuple[tuple[str, ...], int]:
 
 def headline(found: Difference) -> str:
     """Return one line that counts everything."""
-    parts = [_counts(found)] if found.old.paths or found.new.paths else []
+    parts = [f"packages: {_counts(found)}"] if found.old.paths or found.new.paths else []
     if found.old.is_image and found.new.is_image:
-        parts.append(_layer_counts(found))
+        parts.append(f"layers: {_layer_counts(found)}")
     return "; ".join(parts)
 
 
@@ -111,6 +111,9 @@ def _package_lines(found: Difference) -> Iterator[str]:
     for held in (found.old, found.new):
         if not held.paths:
             yield f"no store path is in {printable(held.name)}"
+    if not found.packages:
+        yield "packages: no difference"
+        return
     yield f"packages: {_counts(found)}"
     told = [change for change in found.packages if change.kind != "rebuilt"]
     width = max((len(change.name) for change in told), default=0)
@@ -161,7 +164,7 @@ def _with_version(name: str, versions: Sequence[str]) -> str:
 def _layer_counts(found: Difference) -> str:
     added, shared, removed = found.layers
     return (
-        f"{counted(added.layers, 'new layer')}{_size(added)}, {shared.layers} shared{_size(shared)}, "
+        f"{added.layers} new{_size(added)}, {shared.layers} shared{_size(shared)}, "
         f"{removed.layers} gone{_size(removed)}"
     )
 
