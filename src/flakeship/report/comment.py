@@ -9,7 +9,7 @@ from typing import Final
 from flakeship.difference.model import Difference
 from flakeship.printable import printable
 from flakeship.redaction import redacted
-from flakeship.report.difference import change_lines, headline
+from flakeship.report.difference import change_lines, headline, tells_nothing
 from flakeship.report.markup import MESSAGE, code, escaped, fenced, folded, link, page_of, shortened
 
 _FIRST: Final = 10
@@ -55,7 +55,7 @@ def _since(image: CommentedImage) -> Iterator[str]:
     for each in image.platforms:
         platform = f", {escaped(each.new.platform)}" if len(image.platforms) > 1 else ""
         about = f"**Since {code(image.since)}{platform}**: "
-        if each.is_empty:
+        if tells_nothing(each):
             yield f"{about}no difference in packages, layers and settings"
             continue
         yield about + escaped(headline(each), MESSAGE)

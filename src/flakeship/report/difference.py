@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.difference.document import document_of
-from flakeship.difference.model import Bytes, ConfigChange, Difference, Held, PackageChange
+from flakeship.difference.model import Bytes, ConfigChange, Difference, Held, Kind, PackageChange
 from flakeship.printable import escaped_json, printable
 from flakeship.report.plain import size_of
 
 _WIDTH: Final = 100
 _NO_PACKAGES: Final = "no store path is in either image, so no packages are compared"
-_KINDS: Final = (("changed", "changed"), ("added", "added"), ("removed", "removed"))
+_KINDS: Final[dict[Kind, str]] = {
+    "changed": "changed",
+    "added": "added",
+    "removed": "removed",
+    "outputs": "with other outputs",
+    "rebuilt": "rebuilt in the same version",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,14 @@ def headline(found: Difference) -> str:
     return "; ".join(parts)
 
 
+def tells_nothing(found: Difference) -> bool:
+    """Whether nothing differs but what each run changes: labels of image-spec, annotations, the date."""
+    layers = found.layers
+    return not (
+        found.packages or layers.added.layers or layers.removed.layers or any(_of_interest(found.config))
+    )
+
+
 def _of_interest(changes: Sequence[ConfigChange]) -> Iterator[ConfigChange]:
     """What changes with each commit is told by every run anyway."""
     for change in changes:
@@ -111,9 +125,6 @@ def _package_lines(found: Difference) -> Iterator[str]:
     for held in (found.old, found.new):
         if not held.paths:
             yield f"no store path is in {printable(held.name)}"
-    if not found.packages:
-        yield "packages: no difference"
-        return
     yield f"packages: {_counts(found)}"
     told = [change for change in found.packages if change.kind != "rebuilt"]
     width = max((len(change.name) for change in told), default=0)
@@ -124,12 +135,8 @@ def _package_lines(found: Difference) -> Iterator[str]:
 
 
 def _counts(found: Difference) -> str:
-    numbers = [(len(found.of_kind(kind)), word) for kind, word in _KINDS]  # type: ignore[arg-type]
-    others = len(found.of_kind("outputs"))
-    rebuilt = len(found.of_kind("rebuilt"))
-    text = ", ".join(f"{number} {word}" for number, word in numbers)
-    text += f", {others} with other outputs" if others else ""
-    return f"{text}, {rebuilt} rebuilt in the same version" if rebuilt else text
+    numbers = ((len(found.of_kind(kind)), words) for kind, words in _KINDS.items())
+    return ", ".join(f"{number} {words}" for number, words in numbers if number) or "no difference"
 
 
 def _package(change: PackageChange, width: int = 0) -> str:
@@ -163,6 +170,8 @@ def _with_version(name: str, versions: Sequence[str]) -> str:
 
 def _layer_counts(found: Difference) -> str:
     added, shared, removed = found.layers
+    if not (added.layers or removed.layers):
+        return f"all {shared.layers} shared{_size(shared)}"
     return (
         f"{added.layers} new{_size(added)}, {shared.layers} shared{_size(shared)}, "
         f"{removed.layers} gone{_size(removed)}"

@@ -15,7 +15,7 @@ from flakeship.image.engine_config import as_engines_read
 from flakeship.image.existing import ExistingImage
 from flakeship.image.model import Packed
 from flakeship.lint.view import contents_of
-from flakeship.report.difference import change_lines
+from flakeship.report.difference import change_lines, tells_nothing
 from flakeship.report.summary import ChangeLines
 
 LINES: Final = 10
@@ -30,8 +30,8 @@ class Changes:
     platforms: tuple[Difference, ...]
 
     def lines(self, most: int = LINES, *, all_in: str = "") -> tuple[ChangeLines, ...]:
-        """Return what a summary tells, which has at most `most` lines; nothing of a platform in which nothing changed."""
-        changed = [each for each in self.platforms if not each.is_empty]
+        """Return what a summary tells, which has at most `most` lines; nothing of a platform in which nothing changed but what each run changes."""
+        changed = [each for each in self.platforms if not tells_nothing(each)]
         several = len(self.platforms) > 1
         found = []
         for each in changed:
