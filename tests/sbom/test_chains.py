@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_every_chain_is_one_of_references_and_no_shorter_one_exists(graph: dict[
     for target in below:
         for chain in chains_to(target, list(below), below, known).chains:
             assert chain[-1] == target
-            assert all(lower in below[upper] for upper, lower in zip(chain, chain[1:], strict=False))
+            assert all(lower in below[upper] for upper, lower in itertools.pairwise(chain))
             reached, steps = {chain[0]}, 0
             while target not in reached:
                 reached |= {other for node in reached for other in below[node] if other in below}

@@ -38,7 +38,7 @@ def layer_of(paths: Sequence[str], size: int = 0) -> bytes:
     return buffer.getvalue()
 
 
-def store_image(  # noqa: PLR0913 - what may differ between two images
+def store_image(
     layout: Layout,
     *layers: Sequence[str],
     history: bool = True,

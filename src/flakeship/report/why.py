@@ -111,5 +111,5 @@ def _size(found: Why, path: str) -> str:
 def _layer(layer: HeldLayer) -> str:
     facts = [f"{size_of(layer.size)} compressed"] if layer.size is not None else []
     facts += [f"{size_of(layer.unpacked)} unpacked"] if layer.unpacked is not None else []
-    facts.append("alone" if len(layer.paths) == 1 else f"with {len(layer.paths) - 1} others")
+    facts.append("alone" if len(layer.paths) == 1 else f"with {counted(len(layer.paths) - 1, 'other')}")
     return printable(f"{(layer.digest or layer.diff_id)[:19]} ({', '.join(facts)})")

@@ -6,6 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from flakeship.store_paths import name_of
+
 
 @dataclass(frozen=True, slots=True)
 class References:
@@ -64,15 +66,21 @@ def chains_to(path: str, roots: Collection[str], paths: Iterable[str], known: Re
     ahead = deque([target])
     while ahead:
         node = ahead.popleft()
-        for upper in sorted(above[node]):
+        for upper in sorted(above[node], key=_by_name):
             if upper not in towards:
                 towards[upper] = node
                 ahead.append(upper)
     starts = {known.node(root) for root in roots} & towards.keys() - {target}
     found = sorted(
-        (_chain(start, target, towards) for start in starts), key=lambda chain: (len(chain), chain)
+        (_chain(start, target, towards) for start in starts),
+        key=lambda chain: (len(chain), *map(_by_name, chain)),
     )
-    return Chains(tuple(found), tuple(sorted(above[target])))
+    return Chains(tuple(found), tuple(sorted(above[target], key=_by_name)))
+
+
+def _by_name(path: str) -> tuple[str, str]:
+    """The order that readers expect: that of a hash tells nothing."""
+    return name_of(path), path
 
 
 def _chain(start: str, target: str, towards: Mapping[str, str]) -> tuple[str, ...]:
