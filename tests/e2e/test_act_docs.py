@@ -18,6 +18,8 @@ from tests.e2e.docs_workflows import BUILDERS, PLATFORMS, loaded, readme, shown,
 from tests.e2e.test_act import commit, config, said
 from tests.e2e.test_workflows import WHOLE, act_lists, blocks
 from tests.testbed.command import Publish
+from tests.testbed.github_comments import TOKEN as COMMENTER
+from tests.testbed.github_comments import comment_api
 from tests.testbed.machines import THIS_SYSTEM, MakeMachine, write_joined
 from tests.testbed.registry import Registry
 from tests.testbed.ssh import SshServer
@@ -208,6 +210,46 @@ def test_a_pull_request_of_ones_own_is_built_and_not_pushed(project: Project, re
 
     assert registry.tags(repository) == []
     assert "pushed=false" in said(run)
+
+
+@pytest.mark.long
+def test_a_pull_request_is_told_what_it_changes(
+    project: Project, registry: Registry, publish: Publish, archive: Path, tmp_path: Path
+) -> None:
+    """GitHub's API is its protocol alone: it can't be here. The image of the target branch is a real one."""
+    name = f"{registry.host}/{registry.new_repository()}"
+    there = publish("--source", str(archive), "--tags", f"{name}:main", "--env", "OLD=1")
+    assert there.code == 0, there.stderr
+    text = shown("## What a pull request changes").replace("push:\n    branches: [main]\n  ", "")
+    document = loaded(text, name, image="layered")
+    repository = {"full_name": "octo/app"}
+    event = tmp_path / "event.json"
+    event.write_text(
+        json.dumps(
+            {
+                "number": 7,
+                "repository": repository,
+                "pull_request": {
+                    "number": 7,
+                    "base": {"ref": "main", "repo": repository},
+                    "head": {"ref": "topic", "repo": repository, "sha": "f" * 40},
+                },
+            }
+        )
+    )
+    with comment_api() as api:
+        run = project.run(
+            document,
+            *("--eventpath", str(event)),
+            *("--env", f"GITHUB_API_URL={api.url}"),
+            *("--secret", f"GITHUB_TOKEN={COMMENTER}"),
+        )
+        (body,) = api.bodies(7)
+
+    assert f"**Since <code>{name.replace(':', '&#58;')}&#58;main</code>**" in body
+    assert "- env OLD" in body
+    assert registry.tags(name.partition("/")[2]) == ["main"]
+    assert any("a comment on pull request 7 says what changed in" in line for line in said(run))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from flakeship import cli
+from tests.commands.publish.test_metadata_document import validator
 from tests.metadata import events
 from tests.testbed.github_comments import TOKEN, CommentApi, api
 from tests.testbed.registry_memory import MemoryRegistry, registry
@@ -195,16 +196,17 @@ def test_a_run_tells_what_changed_since_the_last_image_of_its_tag(
     assert "flakeship.difference" not in json.loads((tmp_path / "result.json").read_text())
     output = tmp_path / "output"
     many = [*CHANGED, *([f"package{number}-1"] for number in range(20))]
-    asked = len(registry.accesses())
     log = ship(many, "branch main", *plain, SHIPPED_FOLDER=str(tmp_path), GITHUB_OUTPUT=str(output))
     told = log[log.index(f"since {image}:1: ") :].splitlines()
-    assert told[0].endswith("packages: 2 changed, 21 added; layers: 23 new (4.6 kB), 1 shared (202 B), 2 gone (405 B)") or "23 new" in told[0]  # fmt: skip
+    assert "packages: 2 changed, 21 added; layers: 23 new (" in told[0]
     assert len(told[:11]) == 11
     assert "more, which the metadata file has" in told[10]
     assert (
         f"**Since <code>{image.replace(':', '&#58;')}&#58;1</code>**" in (tmp_path / "summary.md").read_text()
     )
-    document = json.loads((tmp_path / "result.json").read_text())["flakeship.difference"]
+    whole = json.loads((tmp_path / "result.json").read_text())
+    validator().validate(whole)
+    document = whole["flakeship.difference"]
     assert document["since"] == f"{image}:1"
     assert document["platforms"][0]["counts"]["added"] == 21
     assert "flakeship.difference" not in output.read_text()
@@ -214,7 +216,5 @@ def test_a_run_tells_what_changed_since_the_last_image_of_its_tag(
         "flakeship_packages_added 21",
         "flakeship_packages_removed 0",
     } <= {*metrics}
-    asked = len(registry.accesses()) - asked
     again = ship(many, "branch main", *plain)
     assert "since " not in again, "nothing changed"
-    del asked
