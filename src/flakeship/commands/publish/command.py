@@ -87,7 +87,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
         if settings.pr_comment:
             from flakeship.commands.publish.pull_request import comment
 
-            comment(made, settings.github_token, run_)
+            comment(made, settings.github_token, run_, dry_run=settings.dry_run)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
     _tell_of_caches(records.caches, runtime)

@@ -21,6 +21,7 @@ from flakeship.commands.publish.before import ImagesBefore, images_before
 from flakeship.commands.publish.outputs import not_pushed, references
 from flakeship.commands.run import Run
 from flakeship.destinations.registry.existing import existing_images
+from flakeship.destinations.withheld import DRY_RUN
 from flakeship.errors import Error, UnreachableError
 from flakeship.http.origin import Origin
 from flakeship.metadata.tags import sanitized
@@ -61,11 +62,11 @@ def base_of_pull_request(made: Result, run_: Run) -> ImagesBefore | None:
     return None
 
 
-def comment(made: Mapping[str, Result], token: str, run_: Run) -> None:
+def comment(made: Mapping[str, Result], token: str, run_: Run, *, dry_run: bool) -> None:
     """Write or edit the comment of each image. Whatever goes wrong is told, and the images are where they are."""
     event = run_.event
     number = number_of(event.ref)
-    why = _no_comment(made, number, token, run_)
+    why = DRY_RUN if dry_run else _no_comment(made, number, token, run_)
     if why or number is None:
         run_.emit(events.Notice(f"`pr-comment`: no comment is written: {why}"))
         return
