@@ -39,7 +39,7 @@ PACKAGES = {
     "destinations.podman": "image process confinement.variables engines errors events",
     "lint": "image outside.nearness store_paths errors",
     "metadata": "registry.reference outside errors",
-    "difference": "sbom.identity store_paths",
+    "difference": "sbom.identity outside.moments store_paths",
     "report": "difference sbom.chains image.model image.annotations printable redaction store_paths events errors",
     "report.picture": "report.plain printable",
     "settings": "metadata outside store_paths errors",

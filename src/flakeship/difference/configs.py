@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Any, Final
 
 from flakeship.difference.model import ConfigChange, Held
+from flakeship.outside.moments import moment_of
 
 _OWN: Final = "dev.flakeship."
 _WORDS: Final = {
@@ -48,7 +50,7 @@ def _entries(held: Held) -> Iterator[tuple[tuple[str, str], str]]:
             yield from _members(_WORDS.get(name) or name, value)
     for name, value in held.config.items():
         if name not in _LEFT_OUT and value not in (None, ""):
-            yield (name, ""), _text(value)
+            yield (name, ""), _moment(value) if name == "created" else _text(value)
     for key, value in held.annotations.items():
         if not key.startswith(_OWN):
             yield ("annotation", key), value
@@ -64,6 +66,12 @@ def _members(word: str, value: Any) -> Iterator[tuple[tuple[str, str], str]]:
             yield (word, str(key)), _text(text) if word == "label" else ""
     else:
         yield (word, ""), _text(value)
+
+
+def _moment(value: Any) -> str:
+    """One moment in one spelling: tools write UTC as `Z` and as `+00:00`."""
+    found = moment_of(value) if isinstance(value, str) else None
+    return found.astimezone(UTC).isoformat().replace("+00:00", "Z") if found else _text(value)
 
 
 def _text(value: Any) -> str:
