@@ -12,8 +12,8 @@ from flakeship import events
 from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
-from flakeship.commands.publish.before import images_before, is_same
 from flakeship.commands.publish.build import check_beside
+from flakeship.commands.publish.comparing import comment_if_asked, with_changes
 from flakeship.commands.publish.debug_variant import (
     DEBUG,
     check_has_variant,
@@ -47,7 +47,6 @@ from flakeship.report.summary import PackageRow, summary_text
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
-    from flakeship.commands.publish.changes import Changes
     from flakeship.commands.publish.leg import LegRecord
     from flakeship.report.picture.model import Contents
 
@@ -76,18 +75,15 @@ def run(settings: Settings, runtime: Runtime) -> str:
                         image += DEBUG
                     leg = _leg(each, image, run_) if settings.push_by_digest else None
                     result = replace(each, times=times_of(asked.record.stages, runtime), leg=leg)
-                    if asked.name not in made:  # of a variant nothing is told
-                        result = replace(result, changes=_changes(result, settings, run_))
                     published += result.published
                     made.setdefault(asked.name, result)
                     legs += [(asked.name, result)] if leg else []
+            # of a variant no changes are told
+            made[asked.name] = with_changes(made[asked.name], run_, in_comment=settings.pr_comment)
             drawn = _drawn(made[asked.name], run_) if settings.metadata_file else ()
             pictured += drawn
             _summarise(made[asked.name], asked.record, settings, run_, drawn)
-        if settings.pr_comment:
-            from flakeship.commands.publish.pull_request import comment
-
-            comment(made, settings.github_token, run_, dry_run=settings.dry_run)
+        comment_if_asked(made, settings, run_)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
     _tell_of_caches(records.caches, runtime)
@@ -285,25 +281,6 @@ def _nowhere(settings: Settings, published: Sequence[Published], *, in_ci: bool)
     if settings.push != "true":
         return ""
     return "NOT PUSHED: `push` is true, and neither `tags` nor `images` nor `to` names a registry"
-
-
-def _changes(made: Result, settings: Settings, run_: Run) -> Changes | None:
-    """What changed since the image that one of its tags named before; on a pull request with a comment, since that of the target branch."""
-    found = None
-    if settings.pr_comment:
-        from flakeship.commands.publish.pull_request import base_of_pull_request
-
-        found = base_of_pull_request(made, run_)
-    if found is None:
-        tags = dict.fromkeys(tag for item in made.published for tag in item.tags)
-        found = images_before(made.packed, tags, made.existing)
-    # docs/decisions.md#changes-are-told-of-what-was-read
-    if found is None or (is_same(made.packed, found) and not settings.pr_comment):
-        return None
-    from flakeship.commands.publish.changes import changes_since
-
-    name = next((item.reference or item.destination for item in made.published), "")
-    return changes_since(made.packed.images, found, name)
 
 
 def _summarise(
