@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 _PATH: Final = re.compile(
-    r"/repos/(?P<repository>[^/]+/[^/]+)/issues/(?:(?P<number>\d+)/comments|comments/(?P<comment>\d+))"
+    r"(?:/api/v[13])?/repos/(?P<repository>[^/]+/[^/]+)/issues/(?:(?P<number>\d+)/comments|comments/(?P<comment>\d+))"
 )
 TOKEN: Final = "ghs_CaNaRyOfThisJob"
 BOT: Final = {"login": "github-actions[bot]", "type": "Bot"}

@@ -117,6 +117,26 @@ def test_nothing_to_compare_with_is_said(ship: Ship, api: CommentApi) -> None:
     assert "There is no earlier image to compare it with" in body
 
 
+@pytest.mark.parametrize(
+    ("more", "association"),
+    [
+        ({"GITHUB_API_URL": "{url}/api/v3", "GITHUB_SERVER_URL": "https://ghe.example"}, {"author_association": "NONE"}),
+        ({"GITHUB_API_URL": "{url}/api/v1/", "FORGEJO_ACTIONS": "true", "GITEA_ACTIONS": "true"}, {"user": {"login": "forgejo-actions"}}),
+    ],
+)  # fmt: skip
+def test_other_servers_with_the_same_api(
+    more: dict[str, str], association: dict[str, Any], *, ship: Ship, api: CommentApi, image: str
+) -> None:
+    """By the address that the runner sets; Forgejo's comments name no association."""
+    own = api.add(7, f"<!-- flakeship: image {image} -->\nold", **association)
+    if "user" in association:
+        del own["author_association"]
+    ship(BASE, "pr 7 to main", **{key: text.format(url=api.url) for key, text in more.items()})
+    (body,) = api.bodies(7)
+    assert "There is no earlier image" in body
+    assert {path.partition("/repos/")[0] for _, path in api.asked} <= {"/api/v3", "/api/v1"}
+
+
 def test_each_image_and_each_workflow_has_a_comment_of_its_own(ship: Ship, api: CommentApi) -> None:
     ship(BASE, "pr 7 to main", GITHUB_WORKFLOW="one -->")
     ship(BASE, "pr 7 to main", GITHUB_WORKFLOW="two")
