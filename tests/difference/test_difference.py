@@ -12,7 +12,7 @@ from flakeship.difference.compare import difference
 from flakeship.difference.document import document_of
 from flakeship.difference.model import Held, HeldLayer, PackageName
 from flakeship.report.difference import Differences, change_lines, differences_text
-from tests.testbed.store_images import paths_of, store_path
+from tests.testbed.store_images import paths_of
 
 
 def held(*names: str, **more: object) -> Held:
@@ -179,11 +179,3 @@ def test_what_images_hold_is_no_control_sequence() -> None:
     text = differences_text(Differences((difference(held("a-1"), new),)))
     assert "\x1b" not in text
     assert not [line for line in text.splitlines() if line.startswith("::")]
-
-
-def test_twenty_thousand_paths_are_compared() -> None:
-    """How long that takes is measured by bench/difference.py."""
-    names = [f"package{number}-1.{number}" for number in range(20_000)]
-    old, new = held(*names), held(*(f"{name}.1" for name in names))
-    assert len(difference(old, new).of_kind("changed")) == 20_000
-    assert store_path("a") != store_path("a", "b")

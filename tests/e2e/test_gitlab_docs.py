@@ -50,7 +50,7 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
     ("With child pipelines 3", "Without the component", "Several architectures 3"): [
         ({}, "api web ship plan images")
     ],
-    ("What a merge request changes",): [(MERGE_REQUEST, "flakeship compare"), ({}, "flakeship")],
+    ("What a merge request changes",): [(MERGE_REQUEST, "flakeship compare")],
     ("Several architectures 2",): [({}, "flakeship merge-api merge-web deploy")],
 }
 """Pipelines that are read together, by what they are started, and the jobs that there are then; the others are run below."""
