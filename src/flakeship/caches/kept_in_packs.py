@@ -24,7 +24,7 @@ _PATIENCE: Final = 8.0
 
 
 class PackKeeper:
-    """A `Keeper` whose own root is that of the run's ref. What other roots hold is read as well, and not written again."""
+    """A `Keeper` whose own root is that of the run's ref. What the roots of other refs hold is read as well, and not written again."""
 
     def __init__(self, kept: KeptResults, tools: CacheTools, *, system: str) -> None:
         own = Root(kept.ref, system, kept.attributes)
@@ -32,6 +32,7 @@ class PackKeeper:
         keys = [kept.key.public] if kept.key else []
         self._place, self._tools, self._image = kept.cache.place, tools, kept.image
         repository = _repository(kept, tools)
+        self._named = {root.tag for root in (own, *others)}
         self._reader = open_cache(
             repository, own, *others, folder=tools.folder, emit=tools.emit, keys=keys, patience=_PATIENCE
         )
@@ -63,8 +64,9 @@ class PackKeeper:
         return self._writer
 
     def held(self, hash_parts: Collection[str]) -> Collection[str]:
-        """Return the paths that a root has."""
-        return [part for part in hash_parts if part in self._reader]
+        """Return the paths that a root has which the next run with these attributes reads: its own, or one of the refs that are named."""
+        named = [root.index.held for root in self._reader.roots if root.tag in self._named]
+        return [part for part in hash_parts if part in self._reader and any(part in held for held in named)]
 
     def is_public(self) -> bool:
         """Ask the registry without a password."""

@@ -52,8 +52,11 @@ def to_push(
 
     wanted = {each.path: each for each in closure_of(nix, valid_paths(nix, roots)) if is_wanted(each)}
     there |= set(held([part for path in wanted if (part := hash_of(path)) not in there]))
+    needed = {path for each in wanted.values() for path in each.references if path != each.path}
     for each in _references_first(wanted):
-        if hash_of(each.path) not in there and not is_image(Path(each.path)):
+        if hash_of(each.path) not in there and (
+            not is_image(Path(each.path)) or (each.path in needed and is_layer(Path(each.path)))
+        ):
             yield path_info(each)
 
 
@@ -93,7 +96,7 @@ def is_image(path: Path) -> bool:
     """
     try:
         if path.is_dir() and not path.is_symlink():
-            return (path / "oci-layout").is_file() or (path / "layer.tar").is_file()
+            return (path / "oci-layout").is_file() or is_layer(path)
         if path.is_symlink() or not path.is_file():
             return False
         with path.open("rb") as file:
@@ -101,6 +104,11 @@ def is_image(path: Path) -> bool:
     except OSError:
         return False
     return not begin.startswith(_TEXT) and (_is_tar(begin) or _is_compressed(begin))
+
+
+def is_layer(path: Path) -> bool:
+    """Tell whether a store path is a layer that dockerTools made: a script that needs one is of no use to Nix without it."""
+    return (path / "layer.tar").is_file()
 
 
 def _is_tar(begin: bytes) -> bool:
