@@ -71,10 +71,17 @@ class DerivationBuilt:
 
 @dataclass(frozen=True, slots=True)
 class PathSubstituted:
-    """Nix takes a store path from a cache, which messages call `cache`."""
+    """Nix takes a store path from a cache, which messages call `cache`, or an image is made of what lies there."""
 
     path: str
     cache: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathsKnown:
+    """So many store paths of images stayed in the caches: their layers were known by their hashes."""
+
+    count: int
 
 
 LayerState = Literal["reading", "packed", "uploaded", "reused", "mounted", "written", "withheld"]
@@ -204,6 +211,7 @@ Event: TypeAlias = (
     | BuildProgress
     | DerivationBuilt
     | PathSubstituted
+    | PathsKnown
     | LayerProgress
     | BytesMoved
     | BytesAwaited

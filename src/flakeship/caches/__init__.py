@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flakeship.caches.plan import Cache, CacheInputs, CachePart, CachePlan, CacheTools, OwnNars
 from flakeship.caches.through import (
+    Guards,
     UsedCache,
     as_they_are,
     caches_of,
@@ -26,6 +28,9 @@ from flakeship.nix.command import Nix
 from flakeship.nix.configuration import may_choose_substituters, settings
 from flakeship.nix.reach import shares_loopback
 from flakeship.nix.substituters import Substituters
+
+if TYPE_CHECKING:  # most runs let Nix realise all
+    from flakeship.caches.substitutes import Substitutes
 
 __all__ = ["CACHES", "CacheInputs", "CachePlan", "CacheTools", "opened"]
 
@@ -72,14 +77,19 @@ def _plan(parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitS
         return plan
     keys = [key for part in parts for key in part.public_keys]
     trusted = (("extra-trusted-public-keys", " ".join(keys)),) if keys else ()
-    substituters, options = _used(parts, tools, scope)
-    return replace(plan, substituters=substituters, options=(*trusted, *_not_set(options, tools.nix)))
+    substituters, options, substitutes = _used(parts, tools, scope)
+    return replace(
+        plan,
+        substituters=substituters,
+        options=(*trusted, *_not_set(options, tools.nix)),
+        substitutes=substitutes,
+    )
 
 
 def _used(
     parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitStack
-) -> tuple[Substituters, Mapping[str, str]]:
-    """Return how Nix gets at the caches, and the settings that go with that."""
+) -> tuple[Substituters, Mapping[str, str], Callable[[], Substitutes] | None]:
+    """Return how Nix gets at the caches, the settings that go with that, and what a reader of ours gets from the same caches."""
     nix, values = tools.nix, settings(tools.nix)
     caches, own = caches_of(parts), [part.own for part in parts if part.own]
     chooses = may_choose_substituters(nix, known=values)
@@ -87,13 +97,20 @@ def _used(
         tools.emit(_ignored(own, caches))
     # Without `fallback` one failure of a cache of nix.conf ends the build of such a Nix, and with it Nix itself.
     replaces = not survives_fallback(nix)
+    configured = [UsedCache(url) for url in values.get("substituters", ())]
     if replaces:
-        caches = [*(UsedCache(url) for url in values.get("substituters", ())), *caches]
+        caches = [*configured, *caches]
     usual = _settings(nix, chooses=chooses)
     netrc = users_netrc(str(values.get("netrc-file", "")), tools)
-    if chooses and shares_loopback(nix, values) and netrc is not None and (own or can_be_guarded(caches)):
-        used = through_loopback(caches, own, tools, netrc=netrc, replace=replaces, scope=scope)
-        return used, {**usual, **_silence(nix, own)}
+    if chooses and shares_loopback(nix, values) and netrc is not None:
+        guards = Guards(tools, netrc, scope)
+        every = caches if replaces else [*configured, *caches]
+        keys = [key for part in parts for key in part.public_keys]
+        substitutes = functools.partial(_substitutes, every, own, keys, guards, values)
+        if own or can_be_guarded(caches):
+            used = through_loopback(caches, own, guards, tools, replace=replaces, scope=scope)
+            return used, {**usual, **_silence(nix, own)}, substitutes
+        return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED}, substitutes
     if own and chooses:
         tools.emit(
             Warned(
@@ -102,7 +119,24 @@ def _used(
             )
         )
     written = _netrc(parts, netrc or "", folder=tools.folder)
-    return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED, **written}
+    return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED, **written}, None
+
+
+def _substitutes(
+    caches: Sequence[UsedCache],
+    own: Sequence[OwnNars],
+    keys: Sequence[str],
+    guards: Guards,
+    values: Mapping[str, Any],
+) -> Substitutes:
+    """What Nix would take from these caches; those that it asks otherwise than by HTTP or in a folder are left out."""
+    from flakeship.caches.nar_sources import sources_of
+    from flakeship.caches.substitutes import Substitutes
+
+    if values.get("substitute") is False:
+        return Substitutes((), ())
+    trusted = [*values.get("trusted-public-keys", ()), *keys]
+    return Substitutes(sources_of(caches, own, guards), trusted if values.get("require-sigs", True) else None)
 
 
 def _ignored(own: Sequence[OwnNars], caches: Sequence[UsedCache]) -> Warned:

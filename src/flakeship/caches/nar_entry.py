@@ -106,6 +106,10 @@ class NarCache(Protocol):
         """
         ...
 
+    def use(self, hash_part: str) -> None:
+        """Note that a path was needed, also where it was not opened: what nobody needs grows old."""
+        ...
+
 
 def nix32(digest: bytes) -> str:
     """Write bytes in Nix's base 32, whose first letter holds the highest bits of the last byte.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # most caches are in no registry
     from flakeship.caches.nar_entry import NarCache
     from flakeship.caches.packs.signing import SecretKey
     from flakeship.caches.place import NixCache
+    from flakeship.caches.substitutes import Substitutes
     from flakeship.http.transport import Transport
     from flakeship.registry.client import RegistryClient
     from flakeship.registry.reference import Reference
@@ -147,13 +148,15 @@ class Cache(Protocol):
 class CachePlan:
     """The parts of all caches. `applied` gives the Nix that uses them.
 
-    Whoever builds calls each of `built` with the result.
+    Whoever builds calls each of `built` with the result. `substitutes` gives what Nix would take from its caches to a reader
+    of ours; None where Nix asks them in a way that we don't know.
     """
 
     options: tuple[tuple[str, str], ...] = ()
     substituters: Substituters = field(default_factory=Substituters)
     built: tuple[Callable[[BuildOutput], None], ...] = ()
     heard: tuple[Emit, ...] = ()
+    substitutes: Callable[[], Substitutes] | None = None
 
     def telling(self, emit: Emit) -> Emit:
         """Return an `Emit` for the events of a build, which the caches hear too."""

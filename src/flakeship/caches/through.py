@@ -6,10 +6,12 @@ docs/decisions.md#a-cache-is-asked-through-a-guard
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +21,8 @@ from flakeship.nix.command import Nix
 from flakeship.nix.substituters import Substituters
 
 if TYPE_CHECKING:  # a daemon may be out of the server's reach, and a cache may be a folder
-    from flakeship.caches.loopback.server import Loopback
+    from flakeship.caches.loopback.budget import Budget
+    from flakeship.caches.loopback.guard import Guard
     from flakeship.caches.loopback.upstream import Limits
 
 _BY_HTTP: Final = re.compile(r"https?://[^/@\s]+(?:/\S*)?")
@@ -64,29 +67,28 @@ def can_be_guarded(caches: Sequence[UsedCache]) -> bool:
 def through_loopback(
     caches: Sequence[UsedCache],
     own: Sequence[OwnNars],
+    guards: Guards,
     tools: CacheTools,
     *,
-    netrc: str,
     replace: bool,
-    limits: Limits | None = None,
     scope: contextlib.ExitStack,
 ) -> Substituters:
-    """Start the server, which ends with `scope`, and let Nix ask through it what is asked by HTTP.
-
-    `netrc` is the text of the file that Nix is configured with; `replace` as in `Substituters`.
-    """
+    """Start the server, which ends with `scope`, and let Nix ask through it what is asked by HTTP. `replace` as in `Substituters`."""
     from flakeship.caches.loopback.served import OwnCache
     from flakeship.caches.loopback.server import Loopback
 
     server = Loopback()
     scope.callback(server.close)
     tools.emit(Secret(server.secret))
-    names = {}
-    for number, each in enumerate(own):
-        url = server.serve(number, OwnCache(each.cache))
+    names, numbers = {}, itertools.count()
+    for each in own:
+        url = server.serve(next(numbers), OwnCache(each.cache))
         names[url if each.signed else f"{url}?trusted=1"] = each.cache.name
-    guards = _Guards(server, tools, netrc, limits, first=max(1, len(own)))
-    names |= {guards.url_of(cache): _address(cache.url) for cache in caches}
+    numbers = itertools.count(max(1, len(own)))
+    for cache in caches:
+        guard, mark, parameters = guards.of(cache), *cache.url.partition("?")[1:]
+        url = server.serve(next(numbers), guard) + mark + parameters if guard else cache.url
+        names[url] = _address(cache.url)
     return Substituters(names, replace=replace)
 
 
@@ -95,39 +97,46 @@ def _address(url: str) -> str:
     return url.partition("?")[0]
 
 
-class _Guards:
-    """Puts caches behind the server, with one budget for all."""
+class Guards:
+    """The guards of the caches that are asked by HTTP, one for each, with one budget for all.
 
-    def __init__(
-        self, server: Loopback, tools: CacheTools, netrc: str, limits: Limits | None, *, first: int
-    ) -> None:
+    `netrc` is the text of the file that Nix is configured with. They end with `scope`.
+    """
+
+    def __init__(self, tools: CacheTools, netrc: str, scope: contextlib.ExitStack) -> None:
+        self._tools, self._netrc, self._scope = tools, netrc, scope
+        self._made: dict[str, Guard] = {}
+
+    @cached_property
+    def _budget(self) -> tuple[Budget, Limits]:
         from flakeship.caches.loopback.budget import Budget
-        from flakeship.caches.loopback.upstream import Limits as UsualLimits
+        from flakeship.caches.loopback.upstream import Limits
 
-        self._server, self._tools, self._netrc, self._next = server, tools, netrc, first
-        self._limits = limits or UsualLimits()
-        self._whole = not survives_fallback(tools.nix)  # a file that breaks off fails the build of such a Nix
-        self._budget = Budget(self._limits.budget, time.monotonic)
+        limits = Limits()
+        return Budget(limits.budget, time.monotonic), limits
 
-    def url_of(self, cache: UsedCache) -> str:
-        """Return the URL that Nix is given for a cache: its own, if it is not asked by HTTP."""
+    def of(self, cache: UsedCache) -> Guard | None:
+        """Return the guard of a cache; None if it is not asked by HTTP."""
+        if not _BY_HTTP.fullmatch(cache.url):
+            return None
+        address = _address(cache.url)
+        if address not in self._made:
+            self._made[address] = self._new(address, cache.netrc)
+            self._scope.callback(self._made[address].close)
+        return self._made[address]
+
+    def _new(self, address: str, netrc: str) -> Guard:
         from flakeship.caches.loopback.credentials import HostCredentials
         from flakeship.caches.loopback.guard import Guard
         from flakeship.caches.loopback.patience import Patience
         from flakeship.caches.loopback.upstream import Upstream
 
-        if not _BY_HTTP.fullmatch(cache.url):
-            return cache.url
-        address, mark, parameters = cache.url.partition("?")
-        patience = Patience(address, budget=self._budget, now=time.monotonic, emit=self._tools.emit)
-        credentials = HostCredentials.of((cache.netrc, self._netrc))
-        upstream = Upstream(address.rstrip("/"), self._tools.transport, credentials, self._limits)
-        number, self._next = self._next, self._next + 1
-        return (
-            self._server.serve(number, Guard(upstream, patience, self._tools.folder, whole=self._whole))
-            + mark
-            + parameters
-        )
+        tools, (budget, limits) = self._tools, self._budget
+        patience = Patience(address, budget=budget, now=time.monotonic, emit=tools.emit)
+        credentials = HostCredentials.of((netrc, self._netrc))
+        upstream = Upstream(address.rstrip("/"), tools.transport, credentials, limits)
+        # a file that breaks off fails the build of a Nix that does not survive it
+        return Guard(upstream, patience, tools.folder, whole=not survives_fallback(tools.nix))
 
 
 def users_netrc(path: str, tools: CacheTools) -> str | None:

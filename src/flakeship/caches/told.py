@@ -10,12 +10,15 @@ from flakeship.printable import counted
 
 
 class Told:
-    """An `Emit` for the events of builds. `built` are derivations in the order in which they ended, `substituted` has the cache of each path."""
+    """An `Emit` for the events of builds. `built` are derivations in the order in which they ended, `substituted` has the cache of each path,
+    `known` counts those that stayed in a cache.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.built: dict[str, str] = {}
         self.substituted: dict[str, str] = {}
+        self.known = 0
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -25,6 +28,9 @@ class Told:
             case events.PathSubstituted(path=path, cache=cache):
                 with self._lock:
                     self.substituted[path] = cache
+            case events.PathsKnown(count=count):
+                with self._lock:
+                    self.known += count
             case _:
                 pass
 
@@ -32,9 +38,12 @@ class Told:
         """Say it in one line: `3 built, 12 from the cache oci:c`."""
         with self._lock:
             caches = Counter(self.substituted.values())
-            machines = Counter(self.built.values())
+            machines, known = Counter(self.built.values()), self.known
         here = machines.pop("", 0)
-        parts = [f"{counted(here, 'derivation')} built here"] if here or not (machines or caches) else []
+        parts = (
+            [f"{counted(here, 'derivation')} built here"] if here or not (machines or caches or known) else []
+        )
         parts += [f"{count} on {machine}" for machine, count in machines.most_common()]
         parts += [f"{counted(count, 'path')} from {cache}" for cache, count in caches.most_common()]
+        parts += [f"{counted(known, 'path')} known by their hashes and not fetched"] if known else []
         return ", ".join(parts)

@@ -237,6 +237,10 @@ class VanishedError(Exception):
     """A blob that was found has been removed since, by somebody else."""
 
 
+class SourceGoneError(Exception):
+    """What a source was believed to give can't be had, and the same can be had in another way. The text says why, in a clause."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
     """A layer as it will be sent. `open` yields the blob's bytes, any number of times until the store drops it; it raises

@@ -77,6 +77,8 @@ class Patience:
 
     def close(self) -> None:
         """Warn of a cache that forbade all that was asked, as many do where a token is wrong. Ask nothing more."""
+        if self._closed:
+            return
         self._closed = True
         self._over.set()
         if self._forbidden and not self._answers and not self._warned:

@@ -57,7 +57,7 @@ class PackCache:
         self._told: set[str] = set()
         self._dead = False
         self.used: set[str] = set()
-        """The hash parts of what was served."""
+        """The hash parts of what was served, or needed without being served."""
         self.damaged: set[str] = set()
         """The hash parts of what is not what its index says."""
         self.unreachable = False
@@ -118,8 +118,12 @@ class PackCache:
         except Exception as error:  # noqa: BLE001 - the build goes on without what the cache can't give
             self._failed(line, error)
             return None
-        self.used.add(entry.hash_part)
+        self.use(entry.hash_part)
         return reader
+
+    def use(self, hash_part: str) -> None:
+        """Note that a path was needed, so that it is kept."""
+        self.used.add(hash_part)
 
     def _checked(self, line: Held) -> Reader:
         """Return a frame that was compared with its hash. RejectedError if it is another one, also when it is fetched anew."""

@@ -18,7 +18,7 @@ from flakeship.image.compress import RECIPE, Compression
 from flakeship.image.document import encode
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import Family
-from flakeship.image.model import Image, Layer, Platform, digest_of
+from flakeship.image.model import Image, Layer, Platform, SourceGoneError, digest_of
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import Reader
 from flakeship.settings.declaration import Settings
@@ -29,7 +29,7 @@ from flakeship.stores.existing import ExistingStore, OpenExistingLayer
 Known = Sequence[ExistingImage] | None
 
 
-class LayerGoneError(Exception):
+class LayerGoneError(SourceGoneError):
     """A layer of an existing image, which would spare the build, is not at its destination any more."""
 
 
@@ -303,4 +303,4 @@ class ExistingSource:
 
 
 def _gone() -> Reader:
-    raise LayerGoneError
+    raise LayerGoneError("a layer of the published image is gone")
