@@ -72,7 +72,7 @@ def test_a_cold_runner_builds_nothing_that_another_has_built_and_a_fork_writes_n
     second = runner.publish("--flake", ".#hello", *flags, cwd=flake, **main)
     assert (second.code, built(second.stderr)) == (0, []), second.stderr
     assert told(second.stderr) == f"1 path from {name}; nothing new in {name}"
-    assert runner.paths("hello-2.12")
+    assert not runner.paths("hello-2.12"), "its image is read from the cache"
     asked = [(each.method, each.path) for each in proxy.requests[before:] if "/nix-cache/" in each.path]
     assert [method for method, _ in asked] == ["GET"] * 3, asked  # manifest, index, a part of a pack
 

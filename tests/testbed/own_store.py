@@ -59,16 +59,20 @@ def cold(tmp_path: Path, nix_environ: Mapping[str, str]) -> OwnStores:
     def make() -> OwnStore:
         nonlocal count
         count += 1
-        folder = tmp_path / f"runner-{count}"
-        for part in ("nix", "temporary", "xdg"):
-            (folder / part).mkdir(parents=True)
-        environ = {
-            **nix_environ,
-            "NIX_REMOTE": "local",
-            "NIX_CONFIG": f"{nix_environ['NIX_CONFIG']}sandbox = false\n",
-            "TMPDIR": str(folder / "temporary"),
-            "XDG_CACHE_HOME": str(folder / "xdg"),
-        }
-        return OwnStore(folder, environ)
+        return new_store(tmp_path / f"runner-{count}", nix_environ)
 
     return make
+
+
+def new_store(folder: Path, nix_environ: Mapping[str, str]) -> OwnStore:
+    """Return a runner whose store is empty, in a folder that does not exist."""
+    for part in ("nix", "temporary", "xdg"):
+        (folder / part).mkdir(parents=True)
+    environ = {
+        **nix_environ,
+        "NIX_REMOTE": "local",
+        "NIX_CONFIG": f"{nix_environ['NIX_CONFIG']}sandbox = false\n",
+        "TMPDIR": str(folder / "temporary"),
+        "XDG_CACHE_HOME": str(folder / "xdg"),
+    }
+    return OwnStore(folder, environ)

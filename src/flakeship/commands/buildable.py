@@ -30,6 +30,10 @@ class Buildable:
         """Build it under the caches of the run. BuildError and ResourceError as `Builder.build`."""
         return self.builder.build(self.installable, self.described())
 
+    def obtain(self) -> BuildOutput:
+        """As `build`, but what caches have with all that it needs is left there: `Builder.place_of` reads it."""
+        return self.builder.left_in_caches(self) or self.build()
+
     def described(self) -> Derivation | None:
         """The evaluation, where this Nix needs it to know which outputs are asked for: one before 2.13.
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flakeship import events
-from flakeship.errors import BuildError
-from flakeship.nix.build import BuildOutput, build, words_for
+from flakeship.errors import BuildError, Error
+from flakeship.nix.build import BuildOutput, build, system_of, words_for
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState, sandbox_state, uses_daemon
 from flakeship.nix.configuration import settings as nix_settings
@@ -21,8 +21,10 @@ from flakeship.nix.store_place import check_store
 
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
+    from flakeship.commands.cached_store import CachedStore
     from flakeship.commands.connections import Connections
     from flakeship.commands.far_store import FarPlace
+    from flakeship.commands.other_store import OtherStore
     from flakeship.commands.remote_builders import RemoteBuilders
     from flakeship.commands.ssh_access import OpenSsh
     from flakeship.nix.build import Elsewhere
@@ -56,7 +58,7 @@ class Builder:
     `folder` is private and outlives every build. `cache_inputs` is
     None where no input names a cache; caches are closed by `scope`, when all is built. `ssh` is None where no input
     is for it; `builders` are other machines that it reaches. `far` is the place where all is built and kept if that is
-    not this machine.
+    not this machine. With `realises_all` nothing is left in caches.
     """
 
     nix: Nix
@@ -69,9 +71,13 @@ class Builder:
     ssh: OpenSsh | None = None
     builders: tuple[RemoteBuilder, ...] = ()
     far: FarPlace | None = None
+    realises_all: bool = False
     described: dict[Installable, Derivation] = field(default_factory=dict, init=False, repr=False)
     """What was evaluated for many attributes at once, by those who look at many before any is built."""
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
+    _left: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
+    """What was left in the caches, from which its image is read."""
+    _cached: CachedStore | None = field(default=None, init=False, repr=False)
     _sources: dict[tuple[str, str], FlakeMetadata | None] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -132,6 +138,66 @@ class Builder:
                     built(output)
         return [each.build() for each in wanted]
 
+    def obtain_together(self, wanted: Sequence[Described]) -> list[BuildOutput]:
+        """As `build_together`, but what caches have with all that it needs is left there: `place_of` reads it."""
+        left = {each.installable: found for each in wanted if (found := self.left_in_caches(each))}
+        missing = [each for each in wanted if each.installable not in left]
+        made = dict(zip((each.installable for each in missing), self.build_together(missing), strict=True))
+        return [(left | made)[each.installable] for each in wanted]
+
+    # docs/decisions.md#what-caches-have-needs-no-store
+    def left_in_caches(self, wanted: Described) -> BuildOutput | None:
+        """The result of what need not be realised, since the caches have it and all that it needs; None where they have not."""
+        installable = wanted.installable
+        if installable in self._built or self.realises_all or self.far or self.cache_inputs is None:
+            return None
+        if installable not in self._left and (store := self._cached_store()):
+            try:
+                found = wanted.description(self.configured)
+            except Error:  # the build will say what is wrong, and better
+                return None
+            if found.paths and found.drv_path and store.take(found.paths):
+                try:
+                    system = system_of(self.nix, found.drv_path)
+                except BuildError:  # as an earlier run has evaluated it, and removed from the store since
+                    system = found.system
+                self._left[installable] = BuildOutput(found.drv_path, found.outputs, system)
+                self.emit(
+                    events.Notice(
+                        f"caches have {installable} and all that it needs, so it is not copied into the store"
+                    )
+                )
+        return self._left.get(installable)
+
+    def _cached_store(self) -> CachedStore | None:
+        plan = self._cache_plan
+        if self._cached is None and plan and plan.substitutes and not plan.watch:
+            from flakeship.commands.cached_store import CachedStore
+
+            self._cached = CachedStore(
+                nix=self.nix,
+                substitutes=plan.substitutes,
+                folder=self.folder,
+                emit=self.emit,
+                heard=plan.telling(self.emit) if plan.heard else None,
+            )
+            self.scope.callback(self._cached.tell)
+        return self._cached
+
+    def realise_left(self) -> bool:
+        """Realise from now on what was left in caches, as it can't be had from there; whether anything was."""
+        if not self._left or self._cached is None:
+            return False
+        self._cached.give_up()
+        self._left.clear()
+        return True
+
+    def place_of(self, *paths: str) -> OtherStore | None:
+        """Where the files of these results are read from; None for the store of this machine, which has all of them."""
+        if self.far or self._cached is None or self._cached.roots.isdisjoint(paths):
+            return self.far
+        return self._cached
+
     # docs/decisions.md#the-ssh-key-is-the-runs-file
     @property
     def evaluates_first(self) -> bool:
@@ -188,10 +254,21 @@ class Builder:
         return self.far.told
 
     def closure(self, nix: Nix, path: str) -> tuple[PathInfo, ...]:
-        """Return `path` and all that it needs at run time, where it was built. Errors as `nix.closure` and `FarStore.closure`."""
+        """Return `path` and all that it needs at run time, where it is. Errors as `nix.closure` and `FarStore.closure`."""
         from flakeship.nix.closure import closure
 
-        return self.far.closure(path) if self.far else closure(nix, path)
+        place = self.place_of(path)
+        return place.closure(path) if place else closure(nix, path)
+
+    def why_depends(self, root: str, path: str) -> tuple[str, ...]:
+        """As `nix.why_depends` has it, empty where all lies on another machine."""
+        if self.far:
+            return ()
+        if self._cached and (chain := self._cached.chain(root, path)) is not None:
+            return chain
+        from flakeship.nix.why_depends import why_depends
+
+        return why_depends(self.nix, root, path)
 
     @property
     def _elsewhere(self) -> Elsewhere | None:

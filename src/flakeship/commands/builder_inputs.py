@@ -73,6 +73,7 @@ def open_builder(
         ssh=ssh,
         builders=builders,
         far=place,
+        realises_all=settings.rebuild == "compare",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -39,6 +39,20 @@ def closure(nix: Nix, path: str) -> tuple[PathInfo, ...]:
     # Nix 2.33 and newer ask for the format by name; older versions do not know the flag.
     form = ("--json-format", "1") if nix.version >= _FORMATTED and nix.version < (2, 90) else ()
     return read_closure(nix.query("path-info", "--json", *form, "--recursive", "--", path))
+
+
+def closure_of_all(nix: Nix, paths: Sequence[str]) -> tuple[PathInfo, ...]:
+    """Return these paths, which are valid here, and all that they need at run time, in any order. No cache is asked.
+
+    BuildError where one of them is not valid.
+    """
+    form = ("--json-format", "1") if nix.version >= _FORMATTED and nix.version < (2, 90) else ()
+    words = ("--json", *form, "--option", "substitute", "false", "--recursive", "--")
+    found: dict[str, PathInfo] = {}
+    for start in range(0, len(paths), _BATCH):
+        document = nix.query("path-info", *words, *paths[start : start + _BATCH])
+        found |= {each.path: each for each in _entries(document)}
+    return tuple(found.values())
 
 
 def known_paths(nix: Nix, paths: Iterable[str]) -> tuple[PathInfo, ...]:

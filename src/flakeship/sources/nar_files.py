@@ -31,16 +31,26 @@ _LINKS_COPIED: Final = 4
 """Links on the way to a file that is copied: one that leads to a folder above it has no end."""
 
 
+def damaged_there(path: str, error: DamagedNarError) -> NotAnImageError:
+    """The error for a NAR of a store on another machine."""
+    return NotAnImageError(
+        f"the NAR of {path} is damaged: {error.message}",
+        hint="run `nix-store --verify --check-contents --repair` where the store lies, and run again",
+    )
+
+
 @dataclass
 class NarFiles:
     """`open_nars` knows the paths of `known`, and no others; `folder` is private, and outlives whatever is opened.
 
-    Methods raise NotAnImageError for a path that is not known and for a NAR that is damaged, and what `open_nars` raises.
+    Methods raise NotAnImageError for a path that is not known, what `damaged` makes of a path whose NAR is damaged, and
+    what `open_nars` raises.
     """
 
     open_nars: OpenNars
     known: Callable[[str], bool]
     folder: Path
+    damaged: Callable[[str, DamagedNarError], Exception] = damaged_there
     _brought: dict[str, NarTree] = field(default_factory=dict, init=False, repr=False)
     _copies: dict[str, Path] = field(default_factory=dict, init=False, repr=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False)
@@ -126,7 +136,7 @@ class NarFiles:
         with contextlib.closing(self.open_nars(absent)) as coming:
             for top, name in zip(tops, names, strict=True):
                 if name in absent:
-                    with _named(name):
+                    with self._named(name):
                         yield from members_of_nar(top, next(coming))
                 else:
                     yield from members_of(top, NarTrees({top: self._brought[name]}))
@@ -143,7 +153,7 @@ class NarFiles:
             with contextlib.closing(self.open_nars(fresh)) as coming:
                 for name, nar in zip(fresh, coming, strict=True):
                     made.append(self._new("nar"))
-                    with _named(name):
+                    with self._named(name):
                         trees[os.fsencode(name)] = NarTree.brought(nar, made[-1])
             yield from write(NarTrees(trees))
         finally:
@@ -175,9 +185,17 @@ class NarFiles:
             if top not in self._brought:
                 with contextlib.closing(self.open_nars([top])) as coming:
                     for nar in coming:
-                        with _named(top):
+                        with self._named(top):
                             self._brought[top] = NarTree.brought(nar, self._new("brought"))
             return self._brought[top]
+
+    @contextlib.contextmanager
+    def _named(self, path: str) -> Iterator[None]:
+        """Say which path it is whose NAR is damaged."""
+        try:
+            yield
+        except DamagedNarError as error:
+            raise self.damaged(path, error) from error
 
     def _new(self, what: str) -> Path:
         self.folder.mkdir(mode=0o755, exist_ok=True)
@@ -199,15 +217,3 @@ class NarFiles:
             with tree.open(node) as source, place.open("xb") as file:
                 shutil.copyfileobj(source, file, CHUNK)
             place.chmod(node.st_mode)
-
-
-@contextlib.contextmanager
-def _named(path: str) -> Iterator[None]:
-    """Say which path it is whose NAR is damaged."""
-    try:
-        yield
-    except DamagedNarError as error:
-        raise NotAnImageError(
-            f"the NAR of {path} is damaged: {error.message}",
-            hint="run `nix-store --verify --check-contents --repair` where the store lies, and run again",
-        ) from error

@@ -39,12 +39,12 @@ def output(known: Mapping[str, str], *names: str) -> BuildOutput:
 
 @pytest.mark.parametrize("names", [("out",), ("out", "doc"), ("doc", "out"), ("doc",)])
 def test_one_image_among_the_outputs_is_the_image(outputs: dict[str, str], names: tuple[str, ...]) -> None:
-    image_output.check_one_image(output(outputs, *names), FLAKE, far=None)
+    image_output.check_one_image(output(outputs, *names), FLAKE, place=None)
 
 
 def test_two_images_are_not_guessed_between(outputs: dict[str, str]) -> None:
     with pytest.raises(NotAnImageError) as caught:
-        image_output.check_one_image(output(outputs, "out", "debug", "doc"), FLAKE, far=None)
+        image_output.check_one_image(output(outputs, "out", "debug", "doc"), FLAKE, place=None)
     assert (
         caught.value.message
         == ".#app has 2 outputs that are images, out, debug, but only one can be published"

@@ -22,7 +22,9 @@ from flakeship.commands.publish.reuse import existing_source
 from flakeship.commands.publish.source_request import source_request
 from flakeship.commands.publish.stamping import Stamp
 from flakeship.commands.run import Run
+from flakeship.errors import Error
 from flakeship.image.annotations import DERIVATION, RECIPE_OF, SOURCE
+from flakeship.image.model import SourceGoneError
 from flakeship.sources.opened import Opened
 
 if TYPE_CHECKING:
@@ -58,8 +60,28 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
         n: part for n, each in enumerate(wanted) if (part := _existing_part(each, request, plan, run))
     }
     if published:
-        yield _parts(wanted, published, request, plan, run)
-    yield _parts(wanted, {}, request, plan, run)
+        yield from _unless_gone(wanted, published, request, plan, run)
+    yield from _unless_gone(wanted, {}, request, plan, run)
+    if request.subject.buildables and run.builder.realise_left():
+        run.emit(
+            events.Warned(
+                "the caches did not give all that they say they have, so what the image needs is realised here, as Nix does it",
+                hint="check the caches, or set `log-level: debug` to see what failed; the image is the same",
+            )
+        )
+        yield _parts(wanted, {}, request, plan, run)
+
+
+def _unless_gone(
+    wanted: Sequence[Member | None], published: Mapping[int, Part], request: Request, plan: Plan, run: Run
+) -> Iterator[list[Part]]:
+    """The parts; none where something that lies in caches is needed now and can't be had."""
+    try:
+        parts = _parts(wanted, published, request, plan, run)
+    except SourceGoneError as error:
+        run.emit(events.Detail(str(error)))
+        return
+    yield parts
 
 
 def check_beside(request: Request, run: Run) -> None:
@@ -103,8 +125,21 @@ def _built_part(
 
         choice = choice_for(member, choice)
     opening = source_request(obtained, choice, run, base=base, previous=previous)
-    open_source = partial(image_output.opened, obtained, opening, lambda: run.builder.nix)
+    open_source: OpenSource = partial(image_output.opened, obtained, opening, lambda: run.builder.nix)
+    if obtained.place and not run.builder.far:
+        open_source = partial(_or_gone, open_source)
     return _part(obtained, open_source, member, request=request, plan=plan, run=run)
+
+
+@contextlib.contextmanager
+def _or_gone(open_source: OpenSource) -> Iterator[Opened]:
+    """Open what lies in caches. An error is that of a result that has to be here, such as a script to be run, or will be said anew."""
+    with contextlib.ExitStack() as scope:
+        try:
+            opened = scope.enter_context(open_source())
+        except Error as error:
+            raise SourceGoneError(error.message) from error
+        yield opened
 
 
 def _part(
@@ -179,7 +214,7 @@ def _obtained(request: Request, plan: Plan, run: Run) -> Obtained:
     assert buildable, "it is the one or the other"
     with run.stage("build", f"building {buildable}"):
         run.emit(events.Notice(buildable.builder.ready()))
-        output, flake = buildable.build(), buildable.flake()
+        output, flake = buildable.obtain(), buildable.flake()
     _check(output, buildable, request, run)
     return Obtained(Path(output.out_path), buildable, output, flake)
 
@@ -189,7 +224,7 @@ def _obtained_together(members: Sequence[Member], request: Request, run: Run) ->
     builder = buildables[0].builder
     with run.stage("build", f"building {', '.join(map(str, buildables))}"):
         run.emit(events.Notice(builder.ready()))
-        outputs = builder.build_together(buildables)
+        outputs = builder.obtain_together(buildables)
         flakes = [buildable.flake() for buildable in buildables]
     for output, buildable in zip(outputs, buildables, strict=True):
         _check(output, buildable, request, run)
@@ -204,9 +239,9 @@ def _check(output: BuildOutput, buildable: Buildable, request: Request, run: Run
 
     With `rebuild: compare`, RejectedError where a second build differs.
     """
-    far = buildable.builder.far
-    image_output.check_one_image(output, buildable.installable, far=far)
-    if request.choice.debug_shell and image_output.is_one(output.out_path, far):
+    place = buildable.builder.place_of(*output.paths)
+    image_output.check_one_image(output, buildable.installable, place=place)
+    if request.choice.debug_shell and image_output.is_one(output.out_path, place):
         _check_debug(str(buildable), request)
     if request.rebuild_to_compare:
         from flakeship.nix.reproduce import check_reproducible

@@ -90,7 +90,8 @@ def contents_of(
         installable = _locked(name, _parsed(name, text, cwd), buildable, flake, builder.emit)
         if foreign:
             installable = _for_system(name, installable, system, builder)
-        paths |= dict.fromkeys(Buildable(builder, installable).build().paths)
+        wanted = Buildable(builder, installable)
+        paths |= dict.fromkeys((wanted.obtain() if buildable else wanted.build()).paths)
     return tuple(paths)
 
 

@@ -16,17 +16,17 @@ from flakeship.sources.store_files import LOCAL
 from flakeship.store_paths import STORE
 
 if TYPE_CHECKING:
-    from flakeship.commands.far_store import FarPlace
+    from flakeship.commands.other_store import OtherStore
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.command import Nix
     from flakeship.nix.installable import Installable
 
 
-def check_one_image(output: BuildOutput, installable: Installable, *, far: FarPlace | None) -> None:
+def check_one_image(output: BuildOutput, installable: Installable, *, place: OtherStore | None) -> None:
     """NotAnImageError where several of the outputs that were asked for are images: all but the first would be dropped."""
     if len(output.outputs) < 2:
         return
-    images = [name for name, path in output.outputs.items() if is_one(path, far)]
+    images = [name for name, path in output.outputs.items() if is_one(path, place)]
     if len(images) < 2:
         return
     raise NotAnImageError(
@@ -35,14 +35,14 @@ def check_one_image(output: BuildOutput, installable: Installable, *, far: FarPl
     )
 
 
-def is_one(path: str, far: FarPlace | None) -> bool:
-    """Whether the output at this path of the store is an image by itself; of a store on another machine, there."""
-    if far is None:
+def is_one(path: str, place: OtherStore | None) -> bool:
+    """Whether the output at this path of the store is an image by itself; of another store, there."""
+    if place is None:
         return sources.is_image(Path(path))
     from flakeship.sources.elsewhere import is_image
 
-    far.closure(path)
-    return is_image(path, far.files)
+    place.closure(path)
+    return is_image(path, place.files)
 
 
 @contextlib.contextmanager

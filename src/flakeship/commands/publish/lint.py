@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from flakeship import events
-from flakeship.commands.publish.reuse import LayerGoneError
 from flakeship.destinations.protocol import BlobsUnknownError
 from flakeship.errors import Error, RejectedError
 from flakeship.image.existing import ExistingLayer
 from flakeship.image.inflate import uncompressed
-from flakeship.image.model import Layer, Packed, PackedLayer
+from flakeship.image.model import Layer, Packed, PackedLayer, SourceGoneError
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import CHUNK, read_full
 from flakeship.stores.existing import OpenExistingLayer
@@ -25,7 +23,6 @@ if TYPE_CHECKING:  # runs with `lint: off` import none of it
     from flakeship.lint.glimpse import Glimpses
     from flakeship.lint.programs import Programs
     from flakeship.lint.view import WhyDepends
-    from flakeship.nix.command import Nix
 
 Mode = str
 """`off`, `warn` or `strict`: the choices of the input `lint`."""
@@ -36,13 +33,17 @@ _ENOUGH: Final = 4 * CHUNK
 
 
 class Lint:
-    """The lint of one run. With `off` it looks at nothing. `nix` tells which package needs another."""
+    """The lint of one run. With `off` it looks at nothing. `why_depends` tells by what one package needs another."""
 
     def __init__(
-        self, mode: Mode, emit: events.Emit, nix: Nix | None = None, spelled: Callable[[str], str] = str
+        self,
+        mode: Mode,
+        emit: events.Emit,
+        why_depends: WhyDepends | None = None,
+        spelled: Callable[[str], str] = str,
     ) -> None:
         self._mode, self._emit = mode, emit
-        self._nix, self._spelled = nix, spelled
+        self._chain, self._spelled = why_depends, spelled
         self._glimpses: Glimpses | None = None
         self._checked: set[str] = set()
         self._found: list[Finding] = []
@@ -102,9 +103,9 @@ class Lint:
             return
         self._checked.add(packed.descriptor.digest)
         from flakeship.lint.rules import findings
-        from flakeship.lint.view import view_of
+        from flakeship.lint.view import unknown_chain, view_of
 
-        view = view_of(packed, self.glimpses, self._why_depends())
+        view = view_of(packed, self.glimpses, self._chain or unknown_chain)
         found = findings(view)
         warnings = [finding for finding in found if finding.severity == "warning"]
         if self._mode == "strict" and warnings:
@@ -157,15 +158,6 @@ class Lint:
             return events.Warned(f"lint: {finding.rule}: {finding.text}", finding.fix)
         return events.Notice(f"lint: {finding.rule}: {finding.text} ({self._spelled(finding.fix)})")
 
-    def _why_depends(self) -> WhyDepends:
-        from flakeship.lint.view import unknown_chain
-
-        if self._nix is None:
-            return unknown_chain
-        from flakeship.nix.why_depends import why_depends
-
-        return partial(why_depends, self._nix)
-
 
 # docs/decisions.md#what-is-found-packed-is-looked-at-too
 class _Looking:
@@ -190,7 +182,7 @@ class _Looking:
         if self._forward_only and found:
             self._look(layer, most)
         elif found or (layer.compressed and not self._forward_only):
-            with contextlib.suppress(Error, OSError, LayerGoneError):  # whoever needs its bytes reports that
+            with contextlib.suppress(Error, OSError, SourceGoneError):  # whoever needs its bytes reports that
                 self._look(layer, most)
         return found
 

@@ -117,7 +117,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             lint=Lint(
                 request.lint,
                 emit,
-                buildable.builder.nix if buildable and not buildable.builder.far else None,
+                buildable.builder.why_depends if buildable else None,
                 run.runtime.spelled,
             ),
             by_digest=request.by_digest,

@@ -35,10 +35,10 @@ def package_of(
     While `folder`, which is private, lasts, the garbage collector takes nothing of the package.
     """
     nix = builder.configured if obtained.output else builder.nix
-    far = builder.far if obtained.output else None
+    place = obtained.place
     path = (
-        far.files.whole_store_path(str(obtained.path))
-        if far
+        place.files.whole_store_path(str(obtained.path))
+        if place
         else whole_store_path(obtained.path) or str(obtained.path.resolve())
     )
     others = obtained.output.paths[1:] if obtained.output else ()
@@ -55,9 +55,13 @@ def package_of(
     )
     contents = build_contents(choice.contents)
     build_contents(choice.debug_shell, name="debug-shell")  # for the variant, before this image is sent
-    if far is None:
-        _keep_alive(nix, (path, *others, *contents), folder)
+    roots = (path, *others, *contents)
+    place = builder.place_of(*roots) if obtained.output else None
     paths = own | {each.path: each for root in contents for each in builder.closure(nix, root)}
+    if place:
+        paths = {each.path: each for root in roots for each in place.closure(root)}
+    if kept := place.here(roots) if place else roots:
+        _keep_alive(nix, kept, folder)
     return Package(
         path=path,
         others=others,
@@ -71,7 +75,7 @@ def package_of(
         max_layers=choice.max_layers,
         wants_program=choice.wants_program,
         previous=previous,
-        files=far.files if far else LOCAL,
+        files=place.files if place else LOCAL,
     )
 
 

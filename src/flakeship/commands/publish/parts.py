@@ -17,6 +17,7 @@ from flakeship.sources.opened import KeepsOriginal, Opened, OpenedIndex
 
 if TYPE_CHECKING:
     from flakeship.commands.buildable import Buildable
+    from flakeship.commands.other_store import OtherStore
     from flakeship.image.original import Original
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.flake import FlakeMetadata
@@ -47,9 +48,11 @@ class Obtained:
         return self.remote.blobs.what if self.remote else self.shown or str(self.path)
 
     @property
-    def is_far(self) -> bool:
-        """Whether it lies in the store of another machine, so that its files are fetched when they are read."""
-        return self.buildable is not None and self.buildable.builder.far is not None
+    def place(self) -> OtherStore | None:
+        """Where its files are read from, so that they are fetched when they are read; None for this machine."""
+        if self.buildable is None or self.output is None:
+            return None
+        return self.buildable.builder.place_of(*self.output.paths)
 
     @property
     def commit_time(self) -> datetime | None:

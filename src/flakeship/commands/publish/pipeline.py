@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-
+from flakeship import events
 from flakeship.commands.publish.build import build
 from flakeship.commands.publish.finish import Result, finish
 from flakeship.commands.publish.look import look
 from flakeship.commands.publish.parts import open_parts, stamp
 from flakeship.commands.publish.request import Request
-from flakeship.commands.publish.reuse import LayerGoneError
 from flakeship.commands.publish.send import pack_and_send
 from flakeship.commands.run import Run
+from flakeship.image.model import SourceGoneError
 
 
 def publish(request: Request, run: Run) -> Result:
     """Publish one image: look, build, pack and send, stamp, finish.
 
-    `build` offers what is published already before what Nix builds; if a layer of it has gone meanwhile, the next is taken.
+    `build` offers what is published already, then what lies in caches, then what Nix realises here; if one can't be had
+    after all, the next is taken.
     """
     with look(request, run) as plan:
         for parts in build(request, plan, run):
-            with contextlib.suppress(LayerGoneError), run.stage("publish", f"publishing {parts[0].name}"):
-                with open_parts(parts) as opened:
-                    sent = pack_and_send(opened, plan)
-                    stamped = stamp(opened)
-                return finish(stamped, sent, parts, plan)
+            try:
+                with run.stage("publish", f"publishing {parts[0].name}"):
+                    with open_parts(parts) as opened:
+                        sent = pack_and_send(opened, plan)
+                        stamped = stamp(opened)
+                    return finish(stamped, sent, parts, plan)
+            except SourceGoneError as error:
+                run.emit(events.Detail(f"{parts[0].name} has to be had in another way: {error}"))
     raise AssertionError("a layer of what was just built can't be gone")

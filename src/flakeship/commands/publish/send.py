@@ -12,7 +12,6 @@ from flakeship import events
 from flakeship.commands.publish.disk_space import check_fits
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import OpenParts, Part, layers_for, open_parts
-from flakeship.commands.publish.reuse import LayerGoneError
 from flakeship.destinations.protocol import (
     BlobsUnknownError,
     Destination,
@@ -21,7 +20,7 @@ from flakeship.destinations.protocol import (
     interrupt,
 )
 from flakeship.errors import UsageError
-from flakeship.image.model import Digest, Layer, PackedLayer, VanishedError
+from flakeship.image.model import Digest, Layer, PackedLayer, SourceGoneError, VanishedError
 from flakeship.image.pack import LayerStore, packed_layers, size_to_read
 from flakeship.image.workers import workers
 
@@ -56,7 +55,7 @@ def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
     takes = _takes(source, plan.places)
     layers = plan.lint.watched(_that_fit(source, plan))
     forward_only = source.forward_only
-    far = any(part.obtained.is_far for part in source.parts)
+    far = any(part.obtained.place for part in source.parts)
     if plan.lint.is_off or not any(part.platform or part.is_of_a_mac for part in source.parts):
         looking = _looking(plan, plan.lint.looking(plan.packing.store, forward_only=forward_only, far=far))
         return _packed_and_sent(layers, source, looking, takes, certain=True)
@@ -173,7 +172,7 @@ def send(
                     pending = _settle(pending, missing)
             while pending:
                 pending = _settle(pending, missing)
-    except LayerGoneError:  # then another source is tried
+    except SourceGoneError:  # then another source is tried
         raise
     except BaseException:
         interrupt(destinations)  # now, for a script that is ended in the meantime may take seconds

@@ -35,9 +35,9 @@ def source_request(
     one replaces, so that a package is split into the same layers.
     """
     runtime = run.runtime
-    far = obtained.buildable.builder.far if obtained.buildable and not obtained.remote else None
-    if far:
-        far.closure(str(obtained.path))
+    place = None if obtained.remote else obtained.place
+    if place:
+        place.closure(str(obtained.path))
     return SourceRequest(
         environ=runtime.environ,
         pass_env=choice.pass_env,
@@ -53,7 +53,7 @@ def source_request(
         now=runtime.now,
         folder=run.store.directory,
         confinement=lambda: run.confinement,
-        files=far.files if far else LOCAL,
+        files=place.files if place else LOCAL,
         nar_hashes=functools.partial(_nar_hashes, obtained.path, lambda: run.builder, run.emit),
     )
 
@@ -76,7 +76,7 @@ def _package(
 def _nar_hashes(path: Path, builder: Callable[[], Builder], emit: events.Emit) -> Mapping[str, str]:
     try:
         nix = builder()
-        name = str(path if nix.far else path.resolve())
+        name = str(path if nix.place_of(str(path)) else path.resolve())
         return {each.path: each.nar_hash for each in nix.closure(nix.nix, name)}
     except BuildError as error:
         emit(events.Detail(f"layers are known by the names of their store paths alone: {error.message}"))

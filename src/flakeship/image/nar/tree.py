@@ -64,7 +64,7 @@ class NarTree:
                 return cls(file, _read(nar, out))
         except OSError as error:
             raise ResourceError(
-                f"can't keep what comes from the far store in {file.parent}: {error.strerror}",
+                f"can't keep what comes from another store in {file.parent}: {error.strerror}",
                 hint="free some space there, or set TMPDIR to a folder on a larger disk",
             ) from error
 
