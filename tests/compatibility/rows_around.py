@@ -215,6 +215,16 @@ NIX: Final = (
         kinds=("flakeship.caches.nix_cache",),
     ),
     Row(
+        "an image of what caches have, without its closure in the store",
+        "Nix",
+        (
+            "e2e/test_without_closure.py::test_the_same_image_and_nothing_in_the_store",
+            "e2e/test_without_closure.py::test_a_cache_that_fails_in_the_middle",
+            "caches/test_substitutes.py::test_a_path_is_believed_where_nix_believes_it",
+        ),
+        programs=("Nix",),
+    ),
+    Row(
         "Cachix: reading and pushing",
         "cachix.org and its client",
         (
