@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -108,6 +108,11 @@ class CachedStore:
                 found[info.path] = info
                 waiting += info.references
         return in_order(found.values())
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The sizes of NARs in bytes, of all that the results need."""
+        return {path: info.nar_size for path, info in self._infos.items()}
 
     def here(self, roots: Sequence[str]) -> list[str]:
         """Of all that these need, the paths that lie in the store of this machine, which must stay there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from flakeship.nix.closure import PathInfo
@@ -15,6 +15,11 @@ class OtherStore(Protocol):
     @property
     def files(self) -> NarFiles:
         """The files of what `closure` was asked for."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The sizes of NARs in bytes, of all paths whose closures were asked for so far."""
         ...
 
     def closure(self, root: str, /) -> tuple[PathInfo, ...]:

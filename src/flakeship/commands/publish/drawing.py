@@ -51,17 +51,16 @@ def contents_of_result(made: Result, run_: Run) -> tuple[Contents, ...]:
         for platform, entry in platforms_of_entries(made.packed).items()
         if entry.image
     }
-    buildable = made.obtained.buildable
-    far = buildable.builder.far if buildable else None
+    place = made.obtained.place
     return contents_of_images(
-        name_of_image(made.published) or made.name, images, run_, known=far.sizes if far else _NOTHING
+        name_of_image(made.published) or made.name, images, run_, known=place.sizes if place else _NOTHING
     )
 
 
 def contents_of_images(
     name: str, images: Mapping[str, Stored], run_: Run, *, known: Mapping[str, int] = _NOTHING
 ) -> tuple[Contents, ...]:
-    """Return what is in images, which are named by their platforms. `known` are sizes of NARs that another machine has told.
+    """Return what is in images, which are named by their platforms. `known` are sizes of NARs that another store has told.
 
     A layer has the packages that its history names, with their sizes if Nix knows all of them; else the layer has the size of
     its blob. No layer is read, and nothing is asked but the store of this machine.
