@@ -170,8 +170,9 @@ class Builder:
         return self._left.get(installable)
 
     def _cached_store(self) -> CachedStore | None:
-        plan = self._cache_plan
-        if self._cached is None and plan and plan.substitutes and not plan.watch:
+        plan, inputs = self._cache_plan, self.cache_inputs
+        pushes = inputs is not None and bool(inputs.cachix_auth_token or inputs.cachix_signing_key)
+        if self._cached is None and plan and plan.substitutes and not pushes:
             from flakeship.commands.cached_store import CachedStore
 
             self._cached = CachedStore(
