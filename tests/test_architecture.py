@@ -27,6 +27,7 @@ PACKAGES = {
     "cancellation": "",
     "http": "printable errors events",
     "image": "printable errors events",
+    "attest": "image.document image.media_types image.model errors",
     "registry": "http process confinement.variables outside.mounted image.document image.media_types image.model printable errors events",
     "stores": "image leftovers errors events",
     "nix": "process confinement.variables outside.nearness outside.mounted printable redaction store_paths errors events",
@@ -35,7 +36,7 @@ PACKAGES = {
     "caches.packs": "printable registry http image destinations.registry destinations.oci_layout store_paths errors events",
     "sources": "image stores process confinement engines registry.reference outside printable store_paths errors events",
     "engines": "image.stream errors",
-    "destinations": "printable image leftovers registry http engines errors events",
+    "destinations": "attest printable image leftovers registry http engines errors events",
     "destinations.podman": "image process confinement.variables engines errors events",
     "lint": "image outside.nearness store_paths errors",
     "metadata": "registry.reference outside errors",
@@ -45,7 +46,7 @@ PACKAGES = {
     "settings": "metadata outside store_paths errors",
     "ci": "metadata process confinement.variables report outside printable redaction errors events",
     "rendering": "settings ci errors",
-    "commands": "settings process confinement http image registry stores nix sbom difference caches sources destinations lint metadata report ci "
+    "commands": "settings process confinement http image attest registry stores nix sbom difference caches sources destinations lint metadata report ci "
     "outside printable redaction store_paths errors events",
     "cli": "*",
     "__main__": "cli",
@@ -60,7 +61,9 @@ OTHERS = {
     "subprocess": "process",
     "isal": "image",
     "zstandard": "image",
-    "cryptography": "caches",
+    "cryptography": "attest caches",
+    "nacl": "attest",
+    "sigstore": "attest",
     "docker": "engines",
     "rich": "report",
     "yaml": "rendering",
@@ -122,7 +125,11 @@ def refusal(module: str, imported: str) -> str:
     top = imported.split(".", maxsplit=1)[0]
     if top in sys.stdlib_module_names and top not in OTHERS:
         return ""
-    return "" if within(module, OTHERS.get(top, "nobody")) else f"{module} → {imported}"
+    return (
+        ""
+        if any(within(module, room) for room in OTHERS.get(top, "nobody").split())
+        else f"{module} → {imported}"
+    )
 
 
 def test_imports_follow_the_plan() -> None:

@@ -63,6 +63,8 @@ class RegistryOptions:
     platform_hint: Callable[[str], str] = lambda _: ""
     bodies: int = 4
     by_digest: bool = False
+    attaches: bool = False
+    """Whether artifacts will be attached, so that it counts which manifests are new."""
     written: WrittenBlobs = field(default_factory=WrittenBlobs)
     """What earlier images of the run left in repositories."""
 

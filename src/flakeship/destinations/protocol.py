@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from flakeship.errors import NotAllowedError
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.model import Digest, Packed, PackedIndex, PackedLayer, Platform
 from flakeship.image.stream import Reader
+
+if TYPE_CHECKING:  # most images are pushed without
+    from flakeship.attest.artifact import Artifact
+    from flakeship.attest.legacy import TaggedSignature
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,29 @@ class TakesIndexes(Protocol):
         """Write every image by its digest, then the index, without any name. May raise BlobsUnknownError.
 
         `alone` as in `Destination.prepare`; the images arrive by their digests in any case.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What `TakesArtifacts.attach` has done: how many artifacts it added, and how many were there already."""
+
+    added: int = 0
+    present: int = 0
+
+
+@runtime_checkable
+class TakesArtifacts(Protocol):
+    """The capability to keep artifacts beside an image: SBOMs, signatures, provenance."""
+
+    @property
+    def name(self) -> str:
+        """The name in messages and events, as of a `Destination`."""
+
+    def attach(self, artifacts: Sequence[Artifact], signatures: Sequence[TaggedSignature] = ()) -> Attached:
+        """Attach what is not there yet, after `prepare(alone=False)` and before the names. Nothing is written if all is there.
+
+        RegistryError with `answer` where a registry keeps no artifacts; errors.Error for other failures.
         """
 
 

@@ -19,7 +19,8 @@ _Value = TypeVar("_Value", "Context", "Repository")
 class Repository:
     """The project as its host describes it; unknown fields are "".
 
-    `url` is its page, `license` an SPDX expression, `full_name` "owner/name".
+    `url` is its page, `license` an SPDX expression, `full_name` "owner/name". `visibility` is `public`, `private` or
+    `internal`.
     """
 
     name: str = ""
@@ -28,6 +29,7 @@ class Repository:
     url: str = ""
     license: str = ""
     default_branch: str = ""
+    visibility: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from flakeship.errors import RejectedError
@@ -343,6 +343,25 @@ class RegistryClient:
             url = self.transport.named(response.url, link[1])
         return found
 
+    def referrers(self, digest: Digest) -> list[dict[str, Any]] | None:
+        """`GET referrers/<digest>`, page by page: return the descriptors that the registry lists, None if it has no such API.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
+        """
+        found: list[dict[str, Any]] = []
+        url = self._url(f"referrers/{digest}")
+        for _ in range(_MOST_PAGES):
+            with self._connection.send("GET", url, headers={"Accept": OCI.index}, expect=(200,)) as response:
+                link = _NEXT.search(response.headers.get("Link", ""))
+                listed = _manifests(response.read(DOCUMENT_LIMIT + 1))
+                if listed is None:  # a page of HTML, which some server in front gives for any path
+                    return None
+                found += listed
+                if not link or not listed:
+                    break
+                url = self.transport.named(response.url, link[1])
+        return found
+
     def _url(self, path: str) -> str:
         return self._connection.url(f"{self.repository}/{path}")
 
@@ -376,6 +395,15 @@ def _tags(data: bytes) -> list[str]:
     except ValueError as error:
         raise WireError(f"the answer to a question for tags is no list: {error}", transient=False) from error
     return [tag for tag in listed if isinstance(tag, str)] if isinstance(listed, list) else []
+
+
+def _manifests(data: bytes) -> list[dict[str, Any]] | None:
+    """Return the entries of an index; None for what is no index."""
+    try:
+        listed = decode_object(data).get("manifests")
+    except ValueError:
+        return None
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else None
 
 
 def _media_type(response: Response) -> str:

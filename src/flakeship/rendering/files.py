@@ -25,6 +25,7 @@ _PAGES: Final = {
     Heading.WHAT: ("What flakeship publishes", "sources.md"),
     Heading.NAMING: ("Tags, labels and annotations", "metadata.md"),
     Heading.WHERE: ("Where an image goes", "destinations.md"),
+    Heading.VOUCHING: ("Signing", "signing.md"),
     Heading.ACCESS: ("Credentials", "destinations.md#credentials"),
     Heading.NIX: ("What a flake can do", "security.md#what-a-flake-can-do"),
     Heading.CACHES: ("Binary caches", "sources.md#binary-caches"),

@@ -130,6 +130,8 @@ def _copied(summary: Summary) -> Iterator[str]:
         yield from (
             fenced(f"{engine} pull {printable(summary.pulled)}", "sh") for engine in ("docker", "podman")
         )
+    if summary.verify:
+        yield fenced(printable(summary.verify), "sh")
 
 
 def _names(summary: Summary) -> str:

@@ -104,6 +104,8 @@ class Summary:
     changes: Sequence[ChangeLines] = ()
     pages: Sequence[Page] = ()
     packages: Sequence[PackageRow] = ()
+    verify: str = ""
+    """The command that verifies the signature, empty where the image is not signed."""
 
     @property
     def sent(self) -> bool:
@@ -119,6 +121,7 @@ def summary_text(summary: Summary) -> str:
         *(("NOT PUSHED", name) for names in summary.unsent for name in names),
         ("digest" if summary.sent else "would be", summary.digest),
         ("platform", summary.platform),
+        *([("verify by", summary.verify)] if summary.verify else []),
         *(("label", f"{key}={_cut(value)}") for key, value in sorted(summary.labels.items())),
     ]
     width = max(len(name) for name, _ in rows)

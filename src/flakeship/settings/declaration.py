@@ -38,6 +38,7 @@ _CI_READERS: Final = (*_SPEAKERS, "metadata")
 _what = partial(declared, Heading.WHAT)
 _naming = partial(declared, Heading.NAMING)
 _where = partial(declared, Heading.WHERE)
+_vouching = partial(declared, Heading.VOUCHING)
 _access = partial(declared, Heading.ACCESS)
 _nix = partial(declared, Heading.NIX)
 _caches = partial(declared, Heading.CACHES)
@@ -256,6 +257,21 @@ class Settings:
         default="oci",
         choices=("oci", "docker"),
     )
+
+    sign: str = _vouching(
+        "choice",
+        "Whether to sign the image before a tag names it. `key`: by `signing-key`, which alone means it too. `keyless`: as this job of GitHub or "
+        "GitLab, by Sigstore. `keyless-public`: also for a private repository, of which the public log then tells name, workflow and time",
+        choices=("key", "keyless", "keyless-public", "false"),
+        commands=_PUSHERS,
+    )
+    signing_key: str = _vouching(
+        "text",
+        "The private key that signs: EC P-256 in PEM, or the text of `cosign.key`",
+        secret=True,
+        commands=_PUSHERS,
+    )
+    signing_password: str = _vouching("text", "The password of `signing-key`", secret=True, commands=_PUSHERS)
 
     registry: str = _access(
         "text",
@@ -608,6 +624,11 @@ class Settings:
     def installable(self) -> str:
         """The first of `flake`: the only one in a run for one attribute."""
         return self.flake[0] if self.flake else "."
+
+    @property
+    def attaches(self) -> bool:
+        """Whether anything is to be attached to the image."""
+        return self.sign != "false" and bool(self.sign or self.signing_key or self.signing_password)
 
     @property
     def secrets(self) -> tuple[str, ...]:

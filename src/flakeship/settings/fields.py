@@ -26,6 +26,7 @@ class Heading(StrEnum):
     WHAT = "What to publish"
     NAMING = "How to name and stamp it"
     WHERE = "Where it goes"
+    VOUCHING = "What vouches for it"
     ACCESS = "Who may write there"
     NIX = "Building with Nix"
     CACHES = "Binary caches"

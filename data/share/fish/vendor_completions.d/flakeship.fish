@@ -35,6 +35,9 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push -d 'Wheth
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l media-types -d 'The family of media types' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l signing-key-file -d 'The private key that signs' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l signing-password-file -d 'The password of `signing-key`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l password-file -d 'The password or token at the registry' -r -F
@@ -103,6 +106,9 @@ complete -c flakeship -n '__fish_seen_subcommand_from merge' -l context -d 'Wher
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l github-api -d 'Ask GitHub\'s API, with `github-token`, for what the event lacks' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l push -d 'Whether to push the image' -x -a 'auto true false'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l signing-key-file -d 'The private key that signs' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l signing-password-file -d 'The password of `signing-key`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l password-file -d 'The password or token at the registry' -r -F
@@ -140,6 +146,9 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push -d 'Whether 
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l media-types -d 'The family of media types' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l signing-key-file -d 'The private key that signs' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l signing-password-file -d 'The password of `signing-key`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l password-file -d 'The password or token at the registry' -r -F
@@ -278,6 +287,9 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push -d 'Whethe
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l media-types -d 'The family of media types' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l signing-key-file -d 'The private key that signs' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l signing-password-file -d 'The password of `signing-key`' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l password-file -d 'The password or token at the registry' -r -F

@@ -180,7 +180,15 @@ def _repository(environ: Mapping[str, str], payload: Mapping[str, Any], api: Api
         url=text(document, "html_url") or (f"{_server(environ)}/{full_name}" if full_name else ""),
         license=text(document, "license", "spdx_id"),
         default_branch=text(document, "default_branch") or _branch_of_a_timer(environ),
+        visibility=_visibility(document),
     )
+
+
+def _visibility(document: Any) -> str:
+    """Older servers say only whether it is private."""
+    private = document.get("private") if isinstance(document, dict) else None
+    known = isinstance(private, bool)
+    return text(document, "visibility") or (("private" if private else "public") if known else "")
 
 
 def _branch_of_a_timer(environ: Mapping[str, str]) -> str:

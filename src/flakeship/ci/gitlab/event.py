@@ -88,6 +88,7 @@ def _repository(environ: Mapping[str, str]) -> Repository:
         description=get("CI_PROJECT_DESCRIPTION", ""),
         url=get("CI_PROJECT_URL", ""),
         default_branch=get("CI_DEFAULT_BRANCH", ""),
+        visibility=get("CI_PROJECT_VISIBILITY", ""),
     )
 
 

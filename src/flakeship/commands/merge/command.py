@@ -17,6 +17,7 @@ from flakeship.commands.platforms import platforms_of
 from flakeship.commands.publish.finish import set_names
 from flakeship.commands.publish.metadata_file import check_metadata, remove_metadata
 from flakeship.commands.publish.opening import DestinationRequest
+from flakeship.commands.publish.request import attaching_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Destination, TakesIndexes
@@ -64,6 +65,7 @@ def _wanted(settings: Settings) -> tuple[Platform, ...]:
 def _merged(
     settings: Settings, legs: Sequence[Leg], wanted: Sequence[Platform], names: Names, run_: Run
 ) -> Merged:
+    attaching = attaching_of(settings, run_)
     request = DestinationRequest.of(
         replace(settings, to=(), load="", reuse="off", push_by_digest=False), run_
     )
@@ -85,9 +87,11 @@ def _merged(
             family=family_of(images),
         )
         with run_.stage("merge", f"merging {', '.join(str(each.platform) for each in images)}"):
-            prepared = [place.prepare_index(index, alone=len(places) == 1) for place in _taking(places)]
+            alone = len(places) == 1 and not attaching
+            prepared = [place.prepare_index(index, alone=alone) for place in _taking(places)]
+            attached = attaching.attach(index, (), places) if attaching else None
             published = set_names(prepared, run_.runtime.tags)
-    return Merged(index, tuple(images), published)
+    return Merged(index, tuple(images), published, attached)
 
 
 def _only_at(leg: Leg, repositories: Sequence[str]) -> Leg:

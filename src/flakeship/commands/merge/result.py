@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flakeship import events
 from flakeship.ci import platforms
@@ -14,7 +14,11 @@ from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.merge.images import LegImage
 from flakeship.commands.platforms import labelled_platform
 from flakeship.commands.publish import outputs as of_publish
-from flakeship.commands.publish.metadata_document import destination_json, where_it_is
+from flakeship.commands.publish.metadata_document import (
+    destination_json,
+    signature_json,
+    where_it_is,
+)
 from flakeship.commands.publish.metadata_file import json_of, write_metadata
 from flakeship.commands.publish.pages import pages_at
 from flakeship.commands.publish.times import times_of
@@ -28,14 +32,18 @@ from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import LayerRow, Summary, summary_text
 from flakeship.settings.declaration import OUTPUTS, Settings
 
+if TYPE_CHECKING:
+    from flakeship.commands.publish.attaching.step import Attachments
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The index, the images that it lists in their order, and where it is."""
+    """The index, the images that it lists in their order, where it is, and what is attached to it."""
 
     index: PackedIndex
     images: tuple[LegImage, ...]
     published: tuple[Published, ...]
+    attached: Attachments | None = None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -149,6 +157,7 @@ def _document(merged: Merged, record: RunRecord, run: Run) -> dict[str, Any]:
         **({"flakeship.not-pushed": why} if why else {}),
         "flakeship.destinations": [destination_json(item) for item in published],
         "flakeship.labels": merged.labels,
+        **signature_json(merged.attached),
     }
 
 
@@ -174,5 +183,6 @@ def _summary(merged: Merged, run: Run) -> Summary:
             LayerRow(layer.digest, layer.size, "reused", holders[layer.digest]) for layer in layers.values()
         ],
         pulled=next((item.reference for item in published if item.sent), ""),
+        verify=merged.attached.verify if merged.attached else "",
         pages=pages_at(published, merged.labels, platforms.current_platform(run.runtime.environ), run.event),
     )

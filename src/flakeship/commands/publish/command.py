@@ -300,6 +300,7 @@ def _summarise(
         changes=result.changes.lines(all_in="the metadata file" if settings.metadata_file else "")
         if result.changes
         else (),
+        verify=result.attached.verify if result.attached else "",
     )
     try:
         platforms.summarise(summary_markdown(summary, record), environ)

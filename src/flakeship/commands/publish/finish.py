@@ -1,4 +1,4 @@
-"""Step 5, finish: manifests by their digest, then the names, and once more whatever turns out to be missing."""
+"""Step 5, finish: manifests by their digest, what is attached to them, then the names; and once more whatever turns out to be missing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from flakeship.image.workers import workers
 from flakeship.image.zstd_estimate import ZstdEstimate
 from flakeship.report.summary import Before
 
-if TYPE_CHECKING:  # most images are pushed by their tags
+if TYPE_CHECKING:  # most images are pushed by their tags, and nothing is attached to them
+    from flakeship.commands.publish.attaching.step import Attachments
     from flakeship.commands.publish.changes import Changes
     from flakeship.commands.publish.leg import LegRecord
     from flakeship.image.existing import ExistingImage
@@ -49,6 +50,7 @@ class Result:
     is new or not known. `zstd` is what zstd would have made of what was packed, if that was much. `times` are None until the caller adds them. `index_annotations` are those of an index of this image
     and others, where it is pushed by its digest alone; the caller makes `leg` of them, and `changes` of what `existing` tells, which is all that was
     read of what the destinations held before.
+    `attached` is what vouches for the image, None where nothing was asked for.
     """
 
     packed: Packed | PackedIndex
@@ -63,6 +65,7 @@ class Result:
     leg: LegRecord | None = None
     existing: tuple[ExistingImage, ...] = ()
     changes: Changes | None = None
+    attached: Attachments | None = None
 
 
 def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> Result:
@@ -96,7 +99,9 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             resent |= missing
         try:
             packed = _sealed(stamped, layers, plan, parts[0].obtained.remote)
-            published = set_names(_prepared(packed, plan), plan.tags)
+            prepared = _prepared(packed, plan)
+            attached = plan.attaching.attach(packed, parts, plan.places) if plan.attaching else None
+            published = set_names(prepared, plan.tags)
             before = image_before(packed, published, plan.existing.images())
             zstd = plan.packing.sample.estimate() if plan.packing.sample else None
             later = parts[0].stamp.index(stamped.images[0], "index") if plan.by_digest else EMPTY
@@ -110,6 +115,7 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
                 index_annotations=later,
                 others=tuple(part.obtained for part in parts[1:]),
                 existing=tuple(plan.existing.images()),
+                attached=attached,
             )
         except BlobsUnknownError as error:
             # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
@@ -168,7 +174,7 @@ def _sealed(
 
 def _prepared(packed: Packed | PackedIndex, plan: Plan) -> list[Prepared]:
     """All of the image is at every destination when this returns, but for its names."""
-    alone = len(plan.places) == 1
+    alone = len(plan.places) == 1 and not plan.attaching
     if isinstance(packed, Packed):
         return [place.prepare(packed, alone=alone) for place in plan.places]
     return [

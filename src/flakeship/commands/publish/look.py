@@ -33,6 +33,7 @@ from flakeship.stores.existing import ExistingStore
 
 if TYPE_CHECKING:
     from flakeship.commands.buildable import Buildable
+    from flakeship.commands.publish.attaching.step import Attaching
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,8 @@ class Plan:
     `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
     packed. `by_digest` is True where the image gets no tag from this run, `relabelled` where it is labelled as for another
     platform than it says, `stays_as_it_is` where it is given by its digest, and nothing of it is to be changed. `writes_into_sources` is True
-    where Nix must not read the flake from the first layer on. `scope` is left when the image is finished or given up.
+    where Nix must not read the flake from the first layer on. `attaching` attaches what vouches for the image, None where nothing is
+    asked for. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
@@ -62,6 +64,7 @@ class Plan:
     by_digest: bool = False
     stays_as_it_is: bool = False
     writes_into_sources: bool = False
+    attaching: Attaching | None = None
 
 
 @contextlib.contextmanager
@@ -126,6 +129,7 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             stays_as_it_is=request.stays_as_it_is,
             scope=scope,
             writes_into_sources=into_sources,
+            attaching=request.attaching,
         )
         try:
             yield plan

@@ -6,7 +6,7 @@ docs/metadata-file.schema.json says which keys there are, and a test holds both 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.outputs import (
@@ -20,6 +20,9 @@ from flakeship.commands.publish.parts import Obtained
 from flakeship.destinations.protocol import Published
 from flakeship.image.model import Packed, PackedIndex
 from flakeship.store_paths import whole_store_path
+
+if TYPE_CHECKING:
+    from flakeship.commands.publish.attaching.step import Attachments
 
 
 def metadata(made: Result, *, whole: bool = True) -> dict[str, Any]:
@@ -46,7 +49,16 @@ def metadata(made: Result, *, whole: bool = True) -> dict[str, Any]:
         "flakeship.destinations": [destination_json(item) for item in published],
         "flakeship.labels": labels_of(packed),
         **({"flakeship.difference": made.changes.to_json()} if made.changes and whole else {}),
+        **signature_json(made.attached),
     }
+
+
+def signature_json(attached: Attachments | None) -> dict[str, Any]:
+    """The key about the signature; nothing where the image is not signed."""
+    if not (attached and attached.verify):
+        return {}
+    key = {"public-key": attached.public_key} if attached.public_key else {}
+    return {"flakeship.signature": {"verify": attached.verify, **key}}
 
 
 def _made_from(obtained: Obtained, others: Sequence[Obtained]) -> dict[str, Any]:

@@ -157,6 +157,7 @@ def _options(settings: Settings, run: Run) -> DestinationOptions:
         platform_hint=partial(_refusal_hint, environ=runtime.environ, in_ci=context.platform != "local"),
         bodies=settings.max_concurrent_uploads or 1,
         by_digest=settings.push_by_digest,
+        attaches=settings.attaches,
         written=run.written,
     )
     return DestinationOptions(

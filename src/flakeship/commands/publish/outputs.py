@@ -91,6 +91,7 @@ def summary(
     pages: Sequence[Page] = (),
     packages: Sequence[PackageRow] = (),
     changes: Sequence[ChangeLines] = (),
+    verify: str = "",
 ) -> Summary:
     """Return what the log and the page show. `expected` is as in `events.NotPushed`."""
     contents = {digest: text for image in packed.images for digest, text in _contents(image)}
@@ -110,6 +111,7 @@ def summary(
         pulled=next((item.reference for item in published if item.sent and item.in_registry), ""),
         before=before,
         smaller=Smaller(zstd.gzip, zstd.zstd) if zstd else None,
+        verify=verify,
         pages=pages,
         packages=packages,
         changes=changes,

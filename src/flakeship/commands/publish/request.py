@@ -21,6 +21,7 @@ from flakeship.registry.reference import TRANSPORT
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
+    from flakeship.commands.publish.attaching.step import Attaching
     from flakeship.sources.package import Furnishing
     from flakeship.sources.written import WrittenSource
 
@@ -95,6 +96,7 @@ class Request:
     by_digest: bool
     rebuild_to_compare: bool
     stays_as_it_is: bool = False
+    attaching: Attaching | None = None
 
     @classmethod
     def of(cls, settings: Settings, run: Run, *, variant: str = "", layout_tag: str = "") -> Request:
@@ -132,7 +134,17 @@ class Request:
             naming=NamingRequest.of(settings, context, runtime.environ),
             subject=subject,
             stays_as_it_is=stays,
+            attaching=attaching_of(settings, run),
         )
+
+
+def attaching_of(settings: Settings, run: Run) -> Attaching | None:
+    """What is to be attached to the image, None for nothing. UsageError for a key that can't sign."""
+    if not settings.attaches:
+        return None
+    from flakeship.commands.publish.attaching.step import Attaching
+
+    return Attaching.of(settings, run)
 
 
 def _is_by_digest(source: WrittenSource | None) -> bool:

@@ -10,9 +10,10 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from flakeship.destinations.protocol import (
+    Attached,
     BlobsUnknownError,
     CredentialsRefusedError,
     DeliveredBlob,
@@ -36,6 +37,10 @@ from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError, ErrorAnswer, RegistryError, is_passing
 from flakeship.registry.hints import hint_for, hint_for_implied, hint_for_manifest
 from flakeship.registry.reading import RepositoryReader
+
+if TYPE_CHECKING:  # most images are pushed without
+    from flakeship.attest.artifact import Artifact
+    from flakeship.attest.legacy import TaggedSignature
 
 T = TypeVar("T")
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
@@ -63,7 +68,7 @@ class RegistryDestination:
 
     `untagged` are tags that are only told of, as those that `merge` will write. `mount_from` are repositories of the same registry that may have a blob already, `written` what earlier images of the run left in some. `source` names the place where the
     credentials were found, for the log and for errors. `platform_hint` and `bodies` are as in `RegistryOptions`,
-    and `certain` as `existing_images` takes it.
+    and `certain` as `existing_images` takes it. With `attaches` it is asked which manifests are new here.
     """
 
     def __init__(
@@ -79,9 +84,13 @@ class RegistryDestination:
         platform_hint: Callable[[str], str] = lambda _: "",
         bodies: int = 4,
         certain: bool = False,
+        attaches: bool = False,
         emit: Emit,
     ) -> None:
         self._client = client
+        self._attaches = attaches
+        self._new: set[Digest] = set()
+        """The manifests that were not there before this run, where that is asked."""
         self._platform_hint = platform_hint
         self._tags = tuple(dict.fromkeys(tags))
         self._untagged = tuple(dict.fromkeys(untagged))
@@ -227,7 +236,7 @@ class RegistryDestination:
     def _prepared(self, packed: Packed | PackedIndex, *, alone: bool) -> Prepared:
         digest = packed.descriptor.digest
         children = () if isinstance(packed, Packed) else packed.images
-        asked = self._tags or (digest,)
+        asked = (*self._tags, digest) if self._attaches or not self._tags else self._tags
         # docs/decisions.md#independent-questions-are-asked-at-once
         seen = [self._seen.get(tag) for tag in self._tags]
         expected = any(there != digest for there in seen) if seen else digest not in self._seen.values()
@@ -246,6 +255,7 @@ class RegistryDestination:
             changes = lacking or any(found != digest for found in there.values())
             if changes:
                 self._end_check(layers if layers is not None else self._begin_check(pool, packed))
+            self._note_new(packed, lacking, there)
             for put in [pool.submit(self._put, child, child.descriptor.digest) for child in lacking]:
                 put.result()
         blobs = tuple(
@@ -255,7 +265,7 @@ class RegistryDestination:
         )
         current = {tag: there[tag] for tag in self._tags}
         # docs/decisions.md#one-destination-gets-its-manifest-by-name
-        if changes and not (alone and current):
+        if changes and not (alone and current) and there.get(digest) != digest:
             self._put(packed, digest)
 
         def published() -> Published:
@@ -274,6 +284,26 @@ class RegistryDestination:
             )
 
         return Prepared(self._taggings(packed, current, alone=alone), published)
+
+    def attach(self, artifacts: Sequence[Artifact], signatures: Sequence[TaggedSignature] = ()) -> Attached:
+        """Attach what is not there yet, as `TakesArtifacts` has it."""
+        from flakeship.destinations.registry.artifacts import ArtifactUploads
+
+        uploads = ArtifactUploads(self._client, self._ensure, new=self._new, emit=self._emit)
+        with self._errors_explained():
+            return uploads.attach(artifacts, signatures)
+
+    def _note_new(
+        self,
+        packed: Packed | PackedIndex,
+        lacking: Sequence[Packed],
+        there: Mapping[str, Digest | None],
+    ) -> None:
+        """Note which manifests this run brings, before the first of them is written: another turn finds them there."""
+        if self._attaches:
+            self._new.update(child.descriptor.digest for child in lacking)
+            if there.get(packed.descriptor.digest) is None and packed.descriptor.digest not in there.values():
+                self._new.add(packed.descriptor.digest)
 
     def _taggings(
         self, packed: Packed | PackedIndex, current: Mapping[str, Digest | None], *, alone: bool

@@ -101,6 +101,7 @@ def _destination(
         platform_hint=options.registry.platform_hint,
         bodies=options.registry.bodies,
         certain=options.dry_run,
+        attaches=options.registry.attaches,
         emit=options.emit,
     )
 

@@ -1,0 +1,136 @@
+"""The step between manifests and names: what vouches for an image is attached to it before anything names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from flakeship import events
+from flakeship.attest.artifact import Artifact
+from flakeship.commands.publish.attaching.signature import (
+    Signer,
+    signed_subjects,
+    signer_of,
+    statements_of_images,
+)
+from flakeship.commands.publish.parts import Part
+from flakeship.commands.run import Run
+from flakeship.destinations.protocol import Attached, Destination, TakesArtifacts
+from flakeship.errors import Error
+from flakeship.image.model import Packed, PackedIndex
+from flakeship.printable import counted
+from flakeship.registry.errors import RegistryError
+from flakeship.settings.declaration import Settings
+
+Maker: TypeAlias = Callable[[Packed | PackedIndex, Sequence[Part]], tuple[Artifact, ...]]
+"""Makes the artifacts of one kind for an image whose bytes are settled. Of an image that `merge` puts together there are no parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """What vouches for an image. `artifacts` are those that were made, as they are without a signature: for files beside the metadata file.
+
+    `verify` is the command that checks the signature, for people to copy, and `public_key` the key for it in PEM; empty
+    where nothing is signed, and the key also where a certificate is in its place.
+    """
+
+    artifacts: tuple[Artifact, ...] = ()
+    verify: str = ""
+    public_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attaching:
+    """What is to be attached: `makers` in the order in which a list of referrers has what they make; `signer` signs the image and all statements."""
+
+    makers: tuple[Maker, ...]
+    signer: Signer | None
+    emit: events.Emit
+
+    @classmethod
+    def of(cls, settings: Settings, run: Run) -> Attaching:
+        """UsageError for inputs that contradict each other, and for a key that can't sign: before anything is built."""
+        makers: list[Maker] = []
+        return cls(makers=tuple(makers), signer=signer_of(settings, run), emit=run.emit)
+
+    def attach(
+        self, packed: Packed | PackedIndex, parts: Sequence[Part], places: Sequence[Destination]
+    ) -> Attachments:
+        """Make and sign the artifacts, and attach them at every destination that takes some.
+
+        errors.Error if that fails: then nothing is named. A registry that keeps no artifacts is only warned of, unless the
+        image is to be signed.
+        """
+        made = tuple(artifact for maker in self.makers for artifact in maker(packed, parts))
+        taking = [place for place in places if isinstance(place, TakesArtifacts)]
+        if not taking:
+            self._tell_of_none(places)
+            return Attachments(made)
+        wanted = self._signed(packed, made)
+        for place in taking:
+            self._attach_at(place, packed, wanted)
+        if self.signer is None:
+            return Attachments(made)
+        reference = f"{taking[0].name}@{packed.descriptor.digest}"
+        return Attachments(made, self.signer.verify(reference), self.signer.public_key)
+
+    def _signed(self, packed: Packed | PackedIndex, made: Sequence[Artifact]) -> list[Artifact]:
+        """What is attached: documents as they are, the signatures of the images, then the signed statements."""
+        if self.signer is None:
+            return list(made)
+        plain = [each for each in made if each.data != each.statement]
+        stated = [each for each in made if each.statement]
+        signed = [self.signer.signed(each) for each in (*statements_of_images(packed), *stated)]
+        return [*plain, *signed]
+
+    def _attach_at(
+        self, place: TakesArtifacts, packed: Packed | PackedIndex, wanted: Sequence[Artifact]
+    ) -> None:
+        tagged = (
+            [self.signer.tagged(each, place.name) for each in signed_subjects(packed)] if self.signer else []
+        )
+        try:
+            done = place.attach(wanted, [each for each in tagged if each])
+        except Error as error:
+            refused = isinstance(error, RegistryError) and not error.transient
+            if self.signer or not refused:
+                error.message = f"{self._what} can't be attached to {place.name}: {error.message}"
+                raise
+            # an image without its SBOM is still the image that was asked for, where a registry has no place for one
+            self.emit(
+                events.Warned(
+                    f"{place.name} does not take {self._what}: {error.message}",
+                    "set `metadata-file`: what is not attached is written beside it",
+                )
+            )
+            return
+        self.emit(events.Notice(_told(place.name, done, signed=self.signer is not None)))
+
+    @property
+    def _what(self) -> str:
+        return "the signature of the image" if self.signer else "what was to be attached to the image"
+
+    def _tell_of_none(self, places: Sequence[Destination]) -> None:
+        """Say that nothing is signed where the image goes to no registry; where it is withheld, that is told anyway."""
+        if self.signer and not any(place.name and _is_withheld(place) for place in places):
+            self.emit(
+                events.Warned(
+                    "the image is not signed: a signature is kept beside an image in a registry, and it goes to none",
+                    "push it to a registry, or leave out `sign` and `signing-key`",
+                )
+            )
+
+
+def _told(name: str, done: Attached, *, signed: bool) -> str:
+    what = "signed" if signed else "attached"
+    if not done.added:
+        return f"{name}: {what} already, nothing was added"
+    more = f", {done.present} were there" if done.present else ""
+    return f"{name}: {what}, {counted(done.added, 'artifact')} added{more}"
+
+
+def _is_withheld(place: Destination) -> bool:
+    from flakeship.destinations.withheld import Withheld
+
+    return isinstance(place, Withheld)

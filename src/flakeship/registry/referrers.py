@@ -1,0 +1,162 @@
+"""What is attached to a manifest: asked of the registry or, where it does not tell, read from an index under a tag.
+
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#enabling-the-referrers-api. Several registries have answered 2xx with an
+empty list: what they say is believed of what they list, and of nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from flakeship.errors import NotAllowedError, UnreachableError
+from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Descriptor, Digest, parse_digest
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.errors import DeniedError, RegistryError, is_passing
+
+T = TypeVar("T")
+
+_TRIES: Final = 3
+"""How often the index is written: another writer that read it in the same moment takes our entries away."""
+
+
+class Referrers:
+    """The referrers of the manifests of one repository. Its methods may be called by several threads.
+
+    They raise what those of RegistryClient raise.
+    """
+
+    def __init__(self, client: RegistryClient) -> None:
+        self._client = client
+        self._has_api = True
+
+    def of(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """Return what is attached to a manifest, each once: what the registry lists, then what the index lists.
+
+        The index is read in any case: it stays where a registry learns to tell, and holds what was attached before.
+        """
+        found: dict[Digest, Descriptor] = {}
+        for each in (*(self._listed(digest) or ()), *_entries(self._index(digest))):
+            found.setdefault(each.digest, each)
+        return tuple(found.values())
+
+    def add(self, digest: Digest, entries: Sequence[Descriptor]) -> None:
+        """Make sure that these manifests, which are there already, are found as referrers of `digest`.
+
+        NotAllowedError where something else has the tag of the index; UnreachableError where entries are lost each time.
+        """
+        listed = self._listed(digest)
+        if listed is not None and not _lacking(listed, entries):
+            return
+        for turn in range(_TRIES + 1):
+            index = self._index(digest)
+            lacking = _lacking(_entries(index), entries)
+            if not lacking:
+                return
+            if turn < _TRIES:
+                self._write(digest, _merged(index, lacking))
+        raise UnreachableError(
+            f"the list of what is attached to {self._client.name}@{digest} was written {_TRIES} times, and lacks entries of this run",
+            hint="run again: others write the same list at the same time",
+        )
+
+    def _listed(self, digest: Digest) -> tuple[Descriptor, ...] | None:
+        """What the API lists; None without one."""
+        if not self._has_api:
+            return None
+        try:
+            found = self._retrying("look at what is attached to", lambda: self._client.referrers(digest))
+        except (DeniedError, RegistryError) as error:
+            if is_passing(error):
+                raise
+            found = None
+        if found is None:
+            self._has_api = False
+            return None
+        return tuple(_descriptors(found))
+
+    def _index(self, digest: Digest) -> dict[str, Any]:
+        """The index under the tag; {} without one."""
+        tag = fallback_tag(digest)
+        found = self._retrying("look at what is attached to", lambda: self._client.get_manifest(tag))
+        if found is None:
+            return {}
+        try:
+            document = decode_object(found.data)
+        except ValueError:
+            document = {}
+        if not isinstance(document.get("manifests"), list):
+            raise NotAllowedError(
+                f"the tag {self._client.name}:{tag} is no index, and it is where what is attached to {digest} is listed",
+                hint="delete that tag, or give it to nothing else",
+            )
+        return document
+
+    def _write(self, digest: Digest, document: Mapping[str, Any]) -> None:
+        data = encode(document)
+        if len(data) > DOCUMENT_LIMIT:
+            raise NotAllowedError(
+                f"the list of what is attached to {self._client.name}@{digest} would have more than 4 MiB",
+                hint=f"delete the tag {fallback_tag(digest)}, and run again",
+            )
+        tag = fallback_tag(digest)
+        self._retrying("attaching to", lambda: self._client.put_manifest(tag, data, media_type=OCI.index))
+
+    def _retrying(self, verb: str, action: Callable[[], T]) -> T:
+        return self._client.retrying(action, what=f"{verb} {self._client.name}")
+
+
+def fallback_tag(digest: Digest) -> str:
+    """The tag of the index for a registry that does not tell.
+
+    https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
+    """
+    algorithm, _, value = digest.partition(":")
+    return f"{algorithm[:32]}-{value[:64]}"
+
+
+def _merged(index: Mapping[str, Any], entries: Iterable[Descriptor]) -> dict[str, Any]:
+    """The index with these entries behind its own, in place of what it says of the same manifests."""
+    ours = {entry.digest: entry.to_json() for entry in entries}
+    others = [
+        entry
+        for entry in index.get("manifests", ())
+        if not (isinstance(entry, dict) and entry.get("digest") in ours)
+    ]
+    return {
+        **index,
+        "schemaVersion": 2,
+        "mediaType": OCI.index,
+        "manifests": [*others, *ours.values()],
+    }
+
+
+def _lacking(found: Sequence[Descriptor], wanted: Sequence[Descriptor]) -> list[Descriptor]:
+    """Those that are not listed, or without the type by which verifiers look for them."""
+    there = {(each.digest, each.artifact_type) for each in found}
+    return [each for each in wanted if (each.digest, each.artifact_type) not in there]
+
+
+def _entries(index: Mapping[str, Any]) -> tuple[Descriptor, ...]:
+    return tuple(_descriptors(index.get("manifests", ())))
+
+
+def _descriptors(entries: Iterable[Any]) -> Iterable[Descriptor]:
+    """The descriptors among these entries; what is malformed is passed over."""
+    for entry in entries:
+        try:
+            noted = entry.get("annotations")
+            size, kind = entry["size"], entry.get("artifactType")
+            if type(size) is not int or size < 0:
+                continue
+            yield Descriptor(
+                str(entry["mediaType"]),
+                parse_digest(entry["digest"]),
+                size,
+                {str(key): str(text) for key, text in noted.items()} if isinstance(noted, dict) else {},
+                artifact_type=kind if isinstance(kind, str) else "",
+            )
+        except (KeyError, TypeError, AttributeError, ValueError):
+            continue
