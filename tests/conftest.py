@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.testbed.ssh",
     "tests.testbed.machines",
     "tests.testbed.newer_nix",
+    "tests.testbed.cosign",
 ]
 
 # How long an example takes says how busy the machine is. Whoever waits for a run has half of what CI tries.

@@ -35,6 +35,13 @@ class Program:
 _IMAGE: Final = ("action_image", ": Act", ": GitLab")
 _NPM: Final = ".dev/npm/node_modules/gitlab-ci-local/dist/index.js"
 
+_COSIGN: Final = (
+    "sh",
+    "-c",
+    # Debian's says no version itself; its changelog does
+    'zcat "${XDG_CACHE_HOME:-$HOME/.cache}"/flakeship-tests/cosign-of-sid/usr/share/doc/cosign/changelog.Debian.gz | sed "s/.*(//; s/).*//; q"',
+)
+
 PROGRAMS: Final[Mapping[str, Program]] = {
     "Python": Program(((".venv/bin/python", "--version"),), ("sys.executable", "tarfile")),
     "Nix": Program((("nix", "--version"),), ("nix: Nix", "make_flake", "MakeFlake", "NixBuild", "RunStep")),
@@ -47,6 +54,7 @@ PROGRAMS: Final[Mapping[str, Program]] = {
     "podman": Program((("podman", "--version"),), (": Podman",)),
     "skopeo": Program((("skopeo", "--version"),), ('"skopeo"',)),
     "umoci": Program((("umoci", "--version"),), ('"umoci"',)),
+    "cosign": Program((_COSIGN,), (": Cosign",)),
     "GNU tar": Program((("tar", "--version"),), ('"tar"',)),
     "bsdtar": Program((("bsdtar", "--version"),), ('"bsdtar"',)),
     "busybox": Program((("busybox",),), ("BUSYBOX",)),

@@ -134,6 +134,15 @@ READERS: Final = (
         programs=("dockerd", "docker, the command", "podman", "skopeo"),
     ),
     Row(
+        "signatures, as bundles and under the tag `sha256-HEX.sig`: verified, and those of cosign read",
+        "cosign",
+        (
+            "e2e/test_signing.py::test_cosign_verifies_what_we_sign",
+            "e2e/test_signing.py::test_what_cosign_signs_is_ours_to_read_and_to_keep",
+        ),
+        programs=("cosign",),
+    ),
+    Row(
         "`oci:`, an OCI layout",
         "skopeo, umoci",
         (

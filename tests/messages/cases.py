@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tests.attest.test_keys import cosign_key
 from tests.nix.samples import BUILDER_FAILED, DRV, FAILS, MISSING_FEATURE, WRONG_SYSTEM
 
 PUSH: Final = "publish --source image.tar --tags"
@@ -45,6 +46,11 @@ COMMANDS: Final = (
     Case("An attribute with an empty name", "publish --flake '.#a..b' --to oci:out"),
     Case("A password in the address of a flake", "publish --flake git+https://me:secret@git.example/app#image --to oci:out"),
     Case("An attribute without its file", "publish --attr image --to oci:out"),
+    # signing
+    Case("A signature without a key", f"{PUSH} ghcr.io/me/app:1 --sign key"),
+    Case("The name of a file in place of a key", f"{PUSH} ghcr.io/me/app:1", {"FLAKESHIP_SIGNING_KEY": "cosign.key"}),
+    Case("A key with a wrong password", f"{PUSH} ghcr.io/me/app:1", {"FLAKESHIP_SIGNING_KEY": cosign_key(), "FLAKESHIP_SIGNING_PASSWORD": "wrong"}),
+    Case("A public log for a repository that is not known to be public", f"{PUSH} ghcr.io/me/app:1 --sign keyless"),
     # builders
     Case("A builder that is not reached over ssh", "publish ./app#image --to oci:out --builders https://b1.example"),
     Case("A builder for a system that there is not", "publish ./app#image --to oci:out --builders 'b1.example arm64'"),

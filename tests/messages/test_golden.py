@@ -155,7 +155,7 @@ def page(folder: Path, nix: Nix, capsys: pytest.CaptureFixture[str], monkeypatch
         before = " ".join(
             f"{name}={shlex.quote(value)}"
             for name, value in case.environ.items()
-            if name != "FLAKESHIP_PASSWORD"
+            if name not in {"FLAKESHIP_PASSWORD", "FLAKESHIP_SIGNING_KEY", "FLAKESHIP_SIGNING_PASSWORD"}
         )
         line = (
             f"$ {before}{' ' if before else ''}flakeship {case.command.replace('{here}', '127.0.0.1:5000')}"

@@ -110,6 +110,14 @@ def test_the_page_says_what_was_shipped() -> None:
     assert f"| {'█' * 6}▋ |" in text
 
 
+def test_the_command_that_verifies_can_be_copied() -> None:
+    command = f"cosign verify --key cosign.pub ghcr.io/o/app@{DIGEST}"
+    signed = replace(summary(), verify=command)
+    assert f"```sh\n{command}\n```" in summary_markdown(signed, recorded())
+    assert f"verify by  {command}" in summary_text(signed)
+    assert "cosign" not in summary_markdown(summary(), recorded()) + summary_text(summary())
+
+
 @pytest.mark.parametrize(("expected", "alert"), [(True, "NOTE"), (False, "WARNING")])
 @pytest.mark.parametrize("state", ["withheld", "reused"])
 def test_the_page_of_an_image_that_is_nowhere_has_nothing_to_copy(

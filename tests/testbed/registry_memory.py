@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -170,6 +170,9 @@ class MemoryRegistry(Registry):
         return _unauthorized(service + wider + (',error="insufficient_scope"' if said and name else ""))
 
 
+M = TypeVar("M", bound=MemoryRegistry)
+
+
 def _unauthorized(challenge: str) -> Answer:
     answer = _error(401, "UNAUTHORIZED")
     return Answer(401, {**answer.headers, "WWW-Authenticate": challenge}, answer.body)
@@ -223,13 +226,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def memory_registry(**asks: Any) -> Iterator[MemoryRegistry]:
+def memory_registry(made: type[M] = MemoryRegistry, **asks: Any) -> Iterator[M]:  # type: ignore[assignment]
     """Serve on a free loopback port until the block is left; `asks` are `username`, `password` and `tokens`."""
     server = _Server(("127.0.0.1", 0), _Handler)
     nowhere = Path("/nonexistent")
-    server.registry = registry = MemoryRegistry(
-        f"127.0.0.1:{server.server_address[1]}", nowhere, nowhere, **asks
-    )
+    server.registry = registry = made(f"127.0.0.1:{server.server_address[1]}", nowhere, nowhere, **asks)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

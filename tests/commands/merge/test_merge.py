@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from flakeship.commands.publish.leg_files import file_names
+from tests.attest.test_keys import P256, pem
 from tests.commands.merge.scene import AMD64, ARM64, BOTH, GITHUB, SHA, Jobs, changed
 from tests.sources.layouts import DOCKER, Layout
 from tests.testbed.github_runner import outputs
@@ -317,3 +318,24 @@ def test_a_second_try_of_a_job_is_of_the_same_run(jobs: Jobs) -> None:
     jobs.push(ARM64, GITHUB_RUN_ATTEMPT="2")
     assert jobs.merge(".", "--platforms", BOTH, GITHUB_RUN_ATTEMPT="3").code == 0
     assert GITHUB["GITHUB_RUN_ID"] == "7"
+
+
+def test_the_index_and_its_images_are_signed_before_a_tag_names_them(jobs: Jobs) -> None:
+    files = [str(jobs.push(platform)) for platform in (AMD64, ARM64)]
+    before = len(jobs.puts())
+    done = jobs.merge(
+        *files, "--platforms", BOTH, "--metadata-file", "merged.json", FLAKESHIP_SIGNING_KEY=pem(P256)
+    )
+    assert done.code == 0, done.log
+    digests = [jobs.registry.digest(jobs.repository, "1"), *map(digest_in, map(Path, files))]
+    names = [path.rpartition("/")[2] for path in jobs.puts()[before:] if "/manifests/" in path]
+    signed = {f"{digest.replace(':', '-')}{end}" for digest in digests for end in ("", ".sig")}
+    assert {name for name in names if name.startswith("sha256-")} == signed
+    assert names[-1] == "1"
+    document = json.loads((jobs.folder / "merged.json").read_text())
+    jsonschema.validate(document, SCHEMA)
+    assert document["flakeship.signature"]["verify"].endswith(f"{jobs.image}@{digests[0]}")
+    assert document["flakeship.signature"]["verify"] in done.log
+    again = len(jobs.puts())
+    assert jobs.merge(*files, "--platforms", BOTH, FLAKESHIP_SIGNING_KEY=pem(P256)).code == 0
+    assert len(jobs.puts()) == again

@@ -1,0 +1,73 @@
+"""cosign itself, of Debian's next release, unpacked into a folder that is kept for later runs: it needs nothing of the system."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PASSWORD: Final = "correct horse"
+
+
+@dataclass(frozen=True, slots=True)
+class Cosign:
+    """`cosign(*arguments)` runs in `folder`, where its `cosign.key` (whose password is PASSWORD) and `cosign.pub` are."""
+
+    program: Path
+    folder: Path
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environ = {"HOME": str(self.folder), "PATH": os.environ["PATH"], "COSIGN_PASSWORD": PASSWORD}
+        return subprocess.run(
+            [str(self.program), *arguments],
+            cwd=self.folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    @property
+    def key(self) -> str:
+        return (self.folder / "cosign.key").read_text()
+
+
+@pytest.fixture(scope="session")
+def cosign(tmp_path_factory: pytest.TempPathFactory) -> Cosign:
+    """With a pair of keys of its own making; it asks nobody but registries."""
+    made = Cosign(_unpacked() / "usr/bin/cosign", tmp_path_factory.mktemp("cosign"))
+    done = made("generate-key-pair")
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def _unpacked() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flakeship-tests"
+    kept = cache / "cosign-of-sid"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            made = Path(folder) / "root"
+            subprocess.run(
+                [
+                    "mmdebstrap",
+                    "--variant=extract",
+                    '--aptopt=Acquire::Check-Valid-Until "false"',
+                    "--include=cosign",
+                    "sid",
+                    str(made),
+                ],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=280,
+            )
+            made.rename(kept)
+    return kept
