@@ -16,7 +16,7 @@ from flakeship.registry.client import RegistryClient
 from flakeship.registry.referrers import Referrers, fallback_tag
 from tests.destinations.pushing import Pusher
 from tests.testbed.registry import Registry
-from tests.testbed.registry_memory import memory_registry
+from tests.testbed.registry_memory import memory_registry_of
 from tests.testbed.registry_proxy import fault_proxy
 from tests.testbed.registry_referrers import INDEX, Manner, ReferrersRegistry
 
@@ -26,7 +26,7 @@ SUBJECT = Descriptor(MANIFEST, digest_of(b"an image"), 8)
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ReferrersRegistry]:
-    with memory_registry(ReferrersRegistry) as registry:
+    with memory_registry_of(ReferrersRegistry) as registry:
         yield registry
 
 

@@ -170,9 +170,6 @@ class MemoryRegistry(Registry):
         return _unauthorized(service + wider + (',error="insufficient_scope"' if said and name else ""))
 
 
-M = TypeVar("M", bound=MemoryRegistry)
-
-
 def _unauthorized(challenge: str) -> Answer:
     answer = _error(401, "UNAUTHORIZED")
     return Answer(401, {**answer.headers, "WWW-Authenticate": challenge}, answer.body)
@@ -225,9 +222,17 @@ class _Server(ThreadingHTTPServer):
     registry: MemoryRegistry
 
 
-@contextlib.contextmanager
-def memory_registry(made: type[M] = MemoryRegistry, **asks: Any) -> Iterator[M]:  # type: ignore[assignment]
+M = TypeVar("M", bound=MemoryRegistry)
+
+
+def memory_registry(**asks: Any) -> contextlib.AbstractContextManager[MemoryRegistry]:
     """Serve on a free loopback port until the block is left; `asks` are `username`, `password` and `tokens`."""
+    return memory_registry_of(MemoryRegistry, **asks)
+
+
+@contextlib.contextmanager
+def memory_registry_of(made: type[M], **asks: Any) -> Iterator[M]:
+    """The same for a registry of another manner."""
     server = _Server(("127.0.0.1", 0), _Handler)
     nowhere = Path("/nonexistent")
     server.registry = registry = made(f"127.0.0.1:{server.server_address[1]}", nowhere, nowhere, **asks)

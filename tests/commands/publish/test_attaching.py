@@ -36,7 +36,7 @@ from tests.metadata.computing import placed
 from tests.runtimes import runtime
 from tests.sources.layouts import Layout
 from tests.testbed.registry import FaultProxy
-from tests.testbed.registry_memory import memory_registry
+from tests.testbed.registry_memory import memory_registry_of
 from tests.testbed.registry_proxy import fault_proxy
 from tests.testbed.registry_referrers import Manner, ReferrersRegistry
 
@@ -102,7 +102,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[tuple[ReferrersRegistry, FaultProxy]]:
-    with memory_registry(ReferrersRegistry) as registry, fault_proxy(registry.host) as proxy:
+    with memory_registry_of(ReferrersRegistry) as registry, fault_proxy(registry.host) as proxy:
         yield registry, proxy
 
 
