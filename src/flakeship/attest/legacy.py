@@ -115,4 +115,5 @@ def with_signature(manifest: Mapping[str, Any], signature: TaggedSignature) -> S
 
 def _layers(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     layers = manifest.get("layers")
-    return [entry for entry in layers if isinstance(entry, dict)] if isinstance(layers, list) else []
+    listed = layers if isinstance(layers, list) else []
+    return [entry for entry in listed if isinstance(entry, dict) and isinstance(entry.get("digest"), str)]

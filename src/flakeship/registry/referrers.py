@@ -119,11 +119,11 @@ def fallback_tag(digest: Digest) -> str:
 
 def _merged(index: Mapping[str, Any], entries: Iterable[Descriptor]) -> dict[str, Any]:
     """The index with these entries behind its own, in place of what it says of the same manifests."""
-    ours = {entry.digest: entry.to_json() for entry in entries}
+    ours: dict[str, Any] = {entry.digest: entry.to_json() for entry in entries}
     others = [
         entry
         for entry in index.get("manifests", ())
-        if not (isinstance(entry, dict) and entry.get("digest") in ours)
+        if not (isinstance(entry, dict) and str(entry.get("digest")) in ours)
     ]
     return {
         **index,

@@ -440,6 +440,7 @@ def _fail_from(number: int, kind: str, proxy: FaultProxy) -> None:
                 proxy.hold_next("*", "", skip=number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["error", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("close", "lost", "hang"))]
 )
@@ -470,6 +471,7 @@ def test_nothing_is_named_where_attaching_fails_at_any_step(
         assert scene.registry.manifests, "the image itself is there, and nothing names it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "status", [400, *(pytest.param(status, marks=pytest.mark.long) for status in (403, 404, 413))]
 )
