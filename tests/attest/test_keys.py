@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +56,15 @@ GOOD: dict[str, Callable[[], tuple[str, str]]] = {
     "cosign.key of an empty password": lambda: (cosign_key(password=""), ""),
     "cosign.key of old": lambda: (cosign_key().replace("SIGSTORE", "COSIGN"), PASSWORD),
     "on one line, as a form makes of it": lambda: (pem(P256).replace("\n", ""), ""),
+    "with the parameters that openssl writes": lambda: (
+        f"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{pem(P256, PrivateFormat.TraditionalOpenSSL)}",
+        "",
+    ),
+    "in Base64, as GitLab masks it": lambda: (b64encode(pem(P256).encode()).decode(), ""),
+    "cosign.key in Base64, of several lines": lambda: (
+        encodebytes(cosign_key().encode()).decode(),
+        PASSWORD,
+    ),
     "pasted with blanks": lambda: ("\n  " + pem(P256).replace("\n", "\r\n  "), ""),
 }
 
@@ -81,6 +90,7 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "P-384": (lambda: pem(ec.generate_private_key(ec.SECP384R1())), "secp384r1"),
     "of OpenSSH": (lambda: pem(P256, PrivateFormat.OpenSSH), "a key of OpenSSH"),
     "a certificate": (lambda: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----", "another kind"),
+    "Base64 of something else": (lambda: b64encode(b"\xff" * 40).decode(), "not a private key in PEM"),
     "cut": (lambda: pem(P256)[:90], "damaged"),
     "too long": (lambda: pem(P256) * 1000, "too long"),
     "cosign.key, cut": (lambda: cosign_key()[:200], "damaged cosign.key"),

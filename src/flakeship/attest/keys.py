@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +21,8 @@ _READABLE: Final = ("PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY")
 _MOST_MEMORY: Final = 512 << 20
 """Bytes that the derivation of a key may take: cosign's takes 64 MiB."""
 _NONCE: Final = 24
+_PARAMETERS: Final = re.compile(r"-----BEGIN EC PARAMETERS-----.*?-----END EC PARAMETERS-----", re.DOTALL)
+"""What `openssl ecparam -genkey` writes before a key."""
 _LONGEST: Final = 64 << 10
 """Characters of a key."""
 
@@ -98,6 +102,7 @@ class SigningKey:
         """Read a private key. KeyFormError for one of another kind, PasswordError where the password does not open it."""
         if len(text) > _LONGEST:
             raise KeyFormError("it is too long for a key")
+        text = _PARAMETERS.sub("", _unwrapped(text))
         label = _label(text)
         if label in _COSIGN:
             return cls(_loaded_der(_opened(_body(_trimmed(text)), password)))
@@ -203,6 +208,15 @@ def _opened(document: dict[str, Any], password: str) -> bytes:
         raise PasswordError(given=bool(password)) from error
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise KeyFormError("it is a damaged cosign.key") from error
+
+
+def _unwrapped(text: str) -> str:
+    """The key itself of one in Base64: GitLab masks only variables of one line."""
+    if _BEGIN in text:
+        return text
+    with contextlib.suppress(ValueError):
+        return decoded("".join(text.split())).decode()
+    return text
 
 
 def _trimmed(text: str) -> str:
