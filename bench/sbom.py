@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/sbom.py [PATHS …]
 
-Nix is not run: what it would print is written to a folder before, 7 KB for each derivation. The measured process has
-the real-time class where that is allowed (`chrt -r 5`), so that others of this machine do not count.
+Nix is not run: what it would print is written to a folder before, 7 KB for each derivation. The files of every path lie there too,
+five and of these two programs, and every twentieth path has a program that carries 100 crates. The measured process has the real-time class where that is allowed (`chrt -r 5`), so that others of this machine do not count.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import Any, cast
 
 from flakeship.nix.closure import in_order, read_closure
 from flakeship.nix.derivation_files import read_derivations
 from flakeship.nix.package_meta import read_meta
+from flakeship.sbom.carried.files import found_on_disk
 from flakeship.sbom.components import Knowledge, bill_of
 from flakeship.sbom.formats import FORMATS, Format, written_as
 from flakeship.sbom.model import Bill
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.sbom.elf_files import elf
 
 BATCH = 200
 SRI = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
@@ -89,10 +94,35 @@ def made_up(folder: Path, count: int) -> None:
         )
         meta.append({"key": drv, "outputs": list(outputs.values()), "pname": name, "version": f"1.{number}", "licenses": ["MIT"], "homepage": "https://example.org/",
             "description": "A package of its own, made up to be counted", "position": "/nix/store/x/pkgs/x.nix:12", "cpe": "", "possible": [], "purl": ""})  # fmt: skip
+    for number, path in enumerate(paths):
+        write_files(folder / "root" / path["path"].lstrip("/"), number)
     (folder / "paths").write_text(json.dumps(paths))
     for start in range(0, len(derivations), BATCH):
         (folder / f"derivations-{start}").write_text(json.dumps(dict(derivations[start : start + BATCH])))
     (folder / "meta").write_text("\n".join(map(json.dumps, meta)))
+
+
+def write_files(folder: Path, number: int) -> None:
+    """A library without crates, a program that has some in every twentieth path, and three files that are no programs."""
+    (folder / "bin").mkdir(parents=True)
+    names = [f"crate{number // 20 * 7 + each}" for each in range(100)]
+    listed = [
+        {
+            "name": name,
+            "version": "1.0.0",
+            "source": "crates.io",
+            "dependencies": [each + 1] if each < 99 else [],
+        }
+        for each, name in enumerate(names)
+    ]
+    carrying = {".dep-v0": zlib.compress(json.dumps({"packages": listed}).encode())}
+    for name, data in (
+        ("program", elf({".text": bytes(4096), **({} if number % 20 else carrying)})),
+        ("library.so", elf({".text": bytes(4096)})),
+        *((f"{each}.txt", b"x") for each in range(3)),
+    ):
+        (folder / "bin" / name).write_bytes(data)
+        (folder / "bin" / name).chmod(0o555)
 
 
 def bill_from(folder: Path) -> tuple[Bill, float]:
@@ -108,6 +138,7 @@ def bill_from(folder: Path) -> tuple[Bill, float]:
         {each.path: each for each in infos},
         derivations,
         {path: each for each in told for path in each.outputs},
+        found_on_disk((each.path for each in infos), root=str(folder / "root")),
     )
     read = time.perf_counter()
     bill = bill_of(known.paths, known, name="app", version="", created="1970-01-01T00:00:01Z", maker="1")
@@ -122,7 +153,7 @@ def measured(folder: Path, form: Format) -> None:
     ended = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(
-        f"{bill.counts.paths:>6} paths, {form:9}: {ended - begun:.2f} s (read {read - begun:.2f}, components {made - read:.2f}, "
+        f"{bill.counts.paths:>6} paths with {bill.counts.carried} crates, {form:9}: {ended - begun:.2f} s (read {read - begun:.2f}, components {made - read:.2f}, "
         f"written {ended - made:.2f}), peak {peak} MiB, {size / 1e6:.1f} MB"
     )
 

@@ -140,6 +140,24 @@ ARCHIVES_AND_LAYOUTS: Final = (
         programs=("GNU tar", "bsdtar", "busybox", "Python"),
     ),
     Row(
+        "the modules in a program of Go, in the form of Go 1.18 and newer",
+        "Go's linker; the older form is made by hand",
+        (
+            "sbom/test_carried.py::test_a_real_program_of_go",
+            "sbom/test_carried.py::test_each_form_of_elf_and_of_go",
+        ),
+        recorded="act, a program of Go 1.26",
+    ),
+    Row(
+        "the crates in a program of Rust, and the packages of Python in dist-info",
+        "cargo-auditable 0.6, wheel",
+        (
+            "sbom/test_carried.py::test_crates_that_only_build_are_no_part_of_a_program",
+            "sbom/test_carried.py::test_packages_inside_are_components_below_their_own",
+        ),
+        imitated="their formats by our tests; uv 0.13.9, read once by hand, gave the 532 crates that syft 1.18 finds in it",
+    ),
+    Row(
         "an image in a registry, also an index",
         "docker-registry",
         (

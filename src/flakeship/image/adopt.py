@@ -113,8 +113,10 @@ def _check(layer: Layer, compressed: CompressedBlob, *, stop: threading.Event, e
     with Checked(_Interruptible(compressed.open(), stop, emit), compressed.digest) as blob:
         found, damage = None, None
         try:
-            if compressed.suffix:
-                found, _ = sha256_of(uncompressed(Unclosed(blob)))
+            if compressed.suffix or compressed.watch:
+                tar: Reader = Unclosed(blob)
+                tar = uncompressed(tar) if compressed.suffix else tar
+                found, _ = sha256_of(compressed.watch(tar) if compressed.watch else tar)
         except DamagedError as error:
             damage = error
         for _ in chunks(blob):  # what stands behind the compressed stream belongs to the blob

@@ -170,7 +170,8 @@ class CompressedBlob:
     """A layer that is compressed already, to be sent as it is. `suffix` names the compression as in `Family.layers`.
 
     `open` yields the blob, any number of times. Where `here` is False it comes over a network: then it is read only
-    if a destination needs it, and checks itself as it passes.
+    if a destination needs it, and checks itself as it passes. `watch` is given the tar where the blob is unpacked to be
+    compared, and returns what is read in its place: None where nobody looks.
     """
 
     digest: Digest
@@ -178,6 +179,7 @@ class CompressedBlob:
     suffix: str
     open: Callable[[], Reader]
     here: bool = True
+    watch: Callable[[Reader], Reader] | None = None
 
 
 def key_of(diff_id: Digest, blob: Digest) -> str:

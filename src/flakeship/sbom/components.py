@@ -6,15 +6,26 @@ docs/decisions.md#one-component-a-derivation
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from flakeship.nix.closure import PathInfo
 from flakeship.nix.derivation_files import DerivationFile
 from flakeship.nix.package_meta import PackageMeta
+from flakeship.sbom.carried.go_build_info import STANDARD
+from flakeship.sbom.carried.parts import Carried, Findings, Part, together
 from flakeship.sbom.cpe import cpe_of, is_cpe
-from flakeship.sbom.identity import nix_purl, registry_purl, split_name, without_output
+from flakeship.sbom.identity import (
+    nix_purl,
+    part_purl,
+    python_name,
+    registry_purl,
+    split_name,
+    without_output,
+)
 from flakeship.sbom.model import Bill, Component, Counts, Origin, Output
 from flakeship.sbom.origins import origins_of, patches_of
 from flakeship.sbom.written import clean
@@ -23,11 +34,15 @@ from flakeship.store_paths import STORE, name_of, name_of_derivation
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What Nix knows, in tiers that may each be empty: by store path, by path of a derivation, and `meta` by store path."""
+    """What Nix knows, in tiers that may each be empty: by store path, by path of a derivation, and `meta` by store path.
+
+    `carried` is what the files of the paths carry inside, which Nix knows nothing of.
+    """
 
     paths: Mapping[str, PathInfo] = field(default_factory=dict)
     derivations: Mapping[str, DerivationFile] = field(default_factory=dict)
     meta: Mapping[str, PackageMeta] = field(default_factory=dict)
+    carried: Findings = field(default_factory=Findings)
 
     def deriver(self, path: str) -> str:
         """The derivation that made a path: that of the evaluation, else the one that the store noted, which may be gone."""
@@ -46,10 +61,17 @@ def bill_of(
     for path in everything:
         groups[known.deriver(path) or path].append(path)
     ref_of = {path: name_in_store(group[0]) for group in groups.values() for path in group}
-    components = tuple(
-        _component(group, key, known, ref_of)
+    carried = known.carried.by_path
+    inside = {
+        key: together(carried[path] for path in group if path in carried) for key, group in groups.items()
+    }
+    packages = tuple(
+        _component(group, key, known, ref_of, inside[key])
         for key, group in sorted(groups.items(), key=lambda item: item[1])
     )
+    named = frozenset(ref for each in packages for ref in each.depends_on)
+    parts = tuple(_parts(together(inside.values()), named))
+    components = (*packages, *parts)
     roots = _roots({component.ref: component.depends_on for component in components})
     derived = [known.deriver(path) for path in everything]
     counts = Counts(
@@ -57,6 +79,9 @@ def bill_of(
         sum(path in known.paths for path in everything),
         sum(deriver in known.derivations for deriver in derived),
         sum(path in known.meta for path in everything),
+        sum(path in known.carried.read for path in everything),
+        len(parts),
+        len(known.carried.unreadable),
     )
     return Bill(
         name=name,
@@ -92,7 +117,9 @@ def name_in_store(path: str) -> str:
     return path.removeprefix(STORE)
 
 
-def _component(group: Sequence[str], key: str, known: Knowledge, ref_of: Mapping[str, str]) -> Component:
+def _component(
+    group: Sequence[str], key: str, known: Knowledge, ref_of: Mapping[str, str], inside: Carried
+) -> Component:
     derivation = known.derivations.get(key)
     meta = next((known.meta[path] for path in group if path in known.meta), PackageMeta())
     name, version = map(clean, _name_and_version(group[0], key, derivation, meta))
@@ -106,11 +133,13 @@ def _component(group: Sequence[str], key: str, known: Knowledge, ref_of: Mapping
         for reference in info.references
         if reference in ref_of
     )
+    itself = _itself(inside, name, version)
+    carried = {_ref_of_part(part) for part in inside.tops if part != itself}
     return Component(
         ref=ref,
         name=name,
         version=version,
-        purl=_purl(origins, name, version),
+        purl=part_purl(itself.kind, itself.name, itself.version) if itself else _purl(origins, name, version),
         outputs=tuple(_output(path, derivation, known) for path in group),
         derivation=key if key.endswith(".drv") else "",
         licenses=meta.licenses,
@@ -122,8 +151,56 @@ def _component(group: Sequence[str], key: str, known: Knowledge, ref_of: Mapping
         patches=patches_of(derivation, known.derivations) if derivation else (),
         cpe=cpe_of(name, version, meta.cpe),
         possible_cpes=tuple(text for text in meta.possible if is_cpe(text)),
-        depends_on=tuple(sorted({ref_of[reference] for reference in references} - {ref})),
+        depends_on=tuple(sorted({ref_of[reference] for reference in references} - {ref} | carried)),
     )
+
+
+_STATED_BY: Final = {"cargo": "cargo-auditable", "golang": "Go build info", "pypi": "dist-info"}
+_OF_PYTHON: Final = re.compile(r"(?:python|pypy)[0-9.]*-")
+"""What nixpkgs puts before the name of a package for one version of Python."""
+
+
+def _itself(inside: Carried, name: str, version: str) -> Part | None:
+    """The package of Python that is all of a component: its files say so by the same name and version."""
+    own = python_name(_OF_PYTHON.sub("", name, count=1))
+    same = (
+        part
+        for part in inside.tops
+        if part.kind == "pypi" and part.version == version and python_name(part.name) == own
+    )
+    return min(same, default=None)
+
+
+def _ref_of_part(part: Part) -> str:
+    """One component for each package, however many programs carry it."""
+    # docs/decisions.md#every-crate-has-the-purl-of-cratesio
+    purl = part_purl(part.kind, part.name, part.version)
+    return f"{purl}#{part.source}" if part.source else purl
+
+
+def _parts(inside: Carried, named: Collection[str]) -> Iterator[Component]:
+    """The packages inside files, but for those that are a component's own. `named` are the refs that a component depends on."""
+    below: dict[str, set[str]] = defaultdict(set)
+    one: dict[str, Part] = {}
+    for part in sorted(inside.needs):
+        ref = _ref_of_part(part)
+        one.setdefault(ref, part)
+        below[ref] |= {_ref_of_part(each) for each in inside.needs[part]}
+    for ref, part in sorted(one.items()):
+        if part.kind == "pypi" and ref not in named:
+            continue
+        product = "go" if (part.kind, part.name) == ("golang", STANDARD) else ""
+        yield Component(
+            ref=ref,
+            name=part.name,
+            version=part.version,
+            purl=part_purl(part.kind, part.name, part.version),
+            outputs=(),
+            cpe=cpe_of(product, part.version),
+            depends_on=tuple(sorted(below[ref] - {ref})),
+            found_in=_STATED_BY[part.kind],
+            source=part.source,
+        )
 
 
 def _name_and_version(

@@ -57,6 +57,9 @@ def _metadata(bill: Bill) -> dict[str, Any]:
             ("flakeship:paths-known", str(counts.known)),
             ("flakeship:paths-with-derivation", str(counts.with_derivation)),
             ("flakeship:paths-with-meta", str(counts.with_meta)),
+            ("flakeship:paths-read", str(counts.read)),
+            ("flakeship:packages-inside", str(counts.carried)),
+            ("flakeship:files-unreadable", str(counts.unreadable)),
         ),
     }
 
@@ -117,6 +120,8 @@ def _facts(component: Component) -> Iterator[tuple[str, str]]:
     yield "nix:position", clean(component.position)
     yield "nix:source-purl", clean(component.source_purl)
     yield "flakeship:cpe", component.cpe.certainty if component.cpe else "none"
+    yield "flakeship:found-in", component.found_in
+    yield "cargo:source", component.source
 
 
 def _properties(*facts: tuple[str, str]) -> list[dict[str, str]]:

@@ -33,6 +33,25 @@ def nix_purl(name: str, version: str) -> str:
     return _purl("nix", "", name, version)
 
 
+def part_purl(kind: str, name: str, version: str) -> str:
+    """Return the purl of a package that a file states: a crate, a Go module, a package of Python.
+
+    https://github.com/package-url/purl-spec/blob/main/types/golang-definition.json
+    """
+    if kind == "pypi":
+        return _purl(kind, "", python_name(name), version)
+    if kind == "golang":
+        space, _, last = name.lower().rpartition("/")
+        within = "/".join(map(_quoted, space.split("/"))) + "/" if space else ""
+        return f"pkg:golang/{within}{_quoted(last)}" + (f"@{_quoted(version)}" if version else "")
+    return _purl(kind, "", name, version)
+
+
+def python_name(name: str) -> str:
+    """Return the one spelling of a package's name: https://packaging.python.org/en/latest/specifications/name-normalization/."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def registry_purl(url: str, version: str) -> str:
     """Return the purl of a file in a registry of packages, if its URL names a package and this very version; else nothing."""
     if not version:
@@ -53,7 +72,7 @@ def registry_purl(url: str, version: str) -> str:
         return ""
     name = known["name"]
     if kind == "pypi":
-        name = re.sub(r"[-_.]+", "-", name).lower()
+        name = python_name(name)
     return _purl(kind, known.get("space") or "", name, version)
 
 

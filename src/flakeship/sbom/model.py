@@ -52,10 +52,11 @@ class Cpe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """What one derivation has in the image; what is not known is empty.
+    """What one derivation has in the image, or a package of a language inside its files; what is not known is empty.
 
     `ref` names the component in its document. `licenses` are SPDX identifiers or other names. `depends_on` holds the refs of
-    the components that it refers to at run time, without itself.
+    the components that it refers to at run time and of those inside its files, without itself. `found_in` says what stated a package inside a file, and is
+    empty for what a derivation has; `outputs` are empty then. `source` is where cargo took it from, if not from crates.io.
     """
 
     ref: str
@@ -74,16 +75,23 @@ class Component:
     cpe: Cpe | None = None
     possible_cpes: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
+    found_in: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How far each tier reached: store paths in all, those that Nix knows, those with a derivation, those with a `meta`."""
+    """How far each tier reached: store paths in all, those that Nix knows, those with a derivation, those with a `meta`, those
+    whose files were looked at; the packages that were found inside files, and the files that are damaged or too large.
+    """
 
     paths: int
     known: int
     with_derivation: int
     with_meta: int
+    read: int = 0
+    carried: int = 0
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,8 @@ def _tiers(bill: Bill) -> str:
     counts = bill.counts
     return (
         f"{counts.paths} store paths, of which Nix knows {counts.known}, "
-        f"the derivations of {counts.with_derivation}, and what {counts.with_meta} say of themselves"
+        f"the derivations of {counts.with_derivation}, and what {counts.with_meta} say of themselves; the files of {counts.read} "
+        f"were read, and {counts.carried} packages found inside them; {counts.unreadable} files are damaged or too large"
     )
 
 
@@ -107,6 +108,10 @@ def _made_from(component: Component) -> Iterator[str]:
         yield f"described in {clean(component.position)}"
     if component.source_purl:
         yield f"source {clean(component.source_purl)}"
+    if component.found_in:
+        yield f"stated by {component.found_in}"
+    if component.source:
+        yield f"taken from {component.source}"
 
 
 def _outputs(component: Component) -> Iterator[str]:
@@ -164,5 +169,9 @@ def _relationship(one: str, kind: str, other: str) -> dict[str, str]:
 
 
 def _ref(name: str) -> str:
-    """The hash that a name in the store begins with, in base 32: 20,000 packages have 150,000 relationships."""
-    return f"SPDXRef-{name[:32]}"
+    """The hash that a name in the store begins with, in base 32: 20,000 packages have 150,000 relationships.
+
+    Of a package inside a file it is a hash of its ref.
+    """
+    short = hashlib.sha256(name.encode()).hexdigest() if name.startswith("pkg:") else name
+    return f"SPDXRef-{short[:32]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
 import re
@@ -59,14 +60,16 @@ def document(body: Mapping[str, Any], identity: str, spelled: str) -> str:
     as objects. `spelled` is how the identity is written, with `{}` in the place of a UUID.
     """
     # docs/decisions.md#an-sbom-has-no-clock
-    pieces: list[str] = []
+    whole = io.StringIO()  # a list of pieces would be in memory beside what is made of it
+    whole.write("{")
     digest = hashlib.sha256()
     members = _members(body)
     while few := "".join(itertools.islice(members, _AT_ONCE)):
-        pieces.append(few)
+        whole.write(few)
         digest.update(few.encode())
     number = uuid.UUID(bytes=digest.digest()[:16], version=5)
-    return f"{{{''.join(pieces)}{_dumped(identity)}:{_dumped(spelled.format(number))}}}"
+    whole.write(f"{_dumped(identity)}:{_dumped(spelled.format(number))}}}")
+    return whole.getvalue()
 
 
 def _members(body: Mapping[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
 import io
@@ -23,6 +24,9 @@ from flakeship.metadata.context import Context
 from flakeship.nix.log import Log
 from flakeship.registry.auth_file import parse_auth_file
 from flakeship.registry.reference import Reference, check_tag
+from flakeship.sbom.carried.files import carried_by
+from flakeship.sbom.carried.parts import UnreadableError
+from flakeship.sbom.carried.tar_feed import TarFeed
 from flakeship.sources import docker_archive, oci_layout
 from flakeship.sources.nix2container.document import parse as parse_nix2container
 from flakeship.sources.opened import Opened, SourceRequest
@@ -31,6 +35,7 @@ from tests.faults.fuzzing import caches
 from tests.faults.fuzzing.answers import Answering
 from tests.faults.fuzzing.mutation import mutated, mutated_json, with_checksums
 from tests.metadata.computing import compute
+from tests.sbom.elf_files import HUGO, RIPGREP, elf, inline
 from tests.sources.layouts import Layout
 from tests.sources.store_trees import image_json, layer_json
 from tests.sources.stream_scripts import RECENT
@@ -102,9 +107,13 @@ def _documents(*seeds: Any) -> Callable[[Chance], bytes]:
 
 
 def _tar(chance: Chance) -> bytes:
-    """A tar, or at times a NAR."""
+    """A tar, or at times a NAR, or a program that carries something."""
     if chance.random() < 0.2:
         return mutated(_NAR, chance, [b"\xff" * 8, b"directory\0\0\0\0\0\0\0"])
+    if chance.random() < 0.2:
+        return mutated(
+            elf({".dep-v0": RIPGREP, ".go.buildinfo": inline(b"go1.22", HUGO)}), chance, [b"\xff" * 8]
+        )
     long = packed([Item("n" * 300, b"x" * 700), Item("l", kind=b"2", link="t" * 200)], pax={"path": "other"})
     data = mutated(
         chance.choice([*_LAYERS, long, archive(_LAYERS)]), chance, [b"ustar\000", b"\x80" + b"\xff" * 11]
@@ -116,6 +125,11 @@ def _read_tar(data: bytes) -> object:
     if b"nix-archive" in data[:32]:
         list(NarReader(io.BytesIO(data)))
         return None
+    if data.startswith(b"\x7fEL"):
+        with contextlib.suppress(UnreadableError):
+            carried_by("program", lambda offset, size: data[offset : offset + size])
+        return None
+    TarFeed(lambda passing: None).feed(data)
     reader = TarReader(io.BytesIO(data))
     for _ in reader:
         reader.data().read(_READ_AT_MOST)
