@@ -41,6 +41,11 @@ def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:
         yield cwd / settings.output
     if settings.push_by_digest:
         yield from folder_beside(settings.metadata_file, cwd).glob("flakeship-*.json")
+    if settings.sbom:
+        from flakeship.commands.publish.attaching.documents import PATTERNS
+
+        for pattern in PATTERNS:
+            yield from folder_beside(settings.metadata_file, cwd).glob(pattern)
     if settings.layer_cache not in {"", "off"}:
         yield cwd / settings.layer_cache
     if settings.bake_folder:

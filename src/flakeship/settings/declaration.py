@@ -258,6 +258,12 @@ class Settings:
         choices=("oci", "docker"),
     )
 
+    sbom: tuple[str, ...] = _vouching(
+        "list",
+        "The SBOMs to attach to the image: `true` or `cyclonedx` (1.6), `spdx` (2.3), or both. Where the image goes to no registry they "
+        "are files beside `metadata-file`",
+        default=(),
+    )
     sign: str = _vouching(
         "choice",
         "Whether to sign the image before a tag names it. `key`: by `signing-key`, which alone means it too. `keyless`: as this job of GitHub or "
@@ -628,7 +634,8 @@ class Settings:
     @property
     def attaches(self) -> bool:
         """Whether anything is to be attached to the image."""
-        return self.sign != "false" and bool(self.sign or self.signing_key or self.signing_password)
+        signs = self.sign != "false" and bool(self.sign or self.signing_key or self.signing_password)
+        return signs or bool(set(self.sbom) - {"false"})
 
     @property
     def secrets(self) -> tuple[str, ...]:

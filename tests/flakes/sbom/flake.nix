@@ -45,7 +45,7 @@
           patches = [ ./CVE-2024-1234.patch ];
           buildInputs = [ openssl broken ];
         } {
-          more = "${busybox} mkdir $doc; echo $doc > $out/doc";
+          more = "${busybox} mkdir $doc $out/bin; ${busybox} cp ${busybox} $out/bin/app; echo $doc > $out/doc";
           meta = {
             description = "does it";
             homepage = "https://app.example/";

@@ -75,6 +75,8 @@ def run(settings: Settings, runtime: Runtime) -> str:
                         image += DEBUG
                     leg = _leg(each, image, run_) if settings.push_by_digest else None
                     result = replace(each, times=times_of(asked.record.stages, runtime), leg=leg)
+                    if each.attached and each.attached.artifacts:
+                        _write_sboms(each, settings, folder, image, is_variant=asked.name in made, run_=run_)
                     published += result.published
                     made.setdefault(asked.name, result)
                     legs += [(asked.name, result)] if leg else []
@@ -128,11 +130,22 @@ def _checked_folder(settings: Settings, runtime: Runtime, emit: events.Emit) -> 
     if settings.push_by_digest:
         check_metadata(folder / "flakeship-leg.json")
         files.append(folder)
+    elif settings.attaches and settings.sbom and (settings.to or settings.load):
+        check_metadata(folder / "flakeship.cdx.json")
     if files and in_container(runtime.environ):
         from flakeship.commands.publish.volumes import warn_of_no_volume
 
         warn_of_no_volume(files, runtime.environ, emit)
     return folder
+
+
+def _write_sboms(
+    result: Result, settings: Settings, folder: Path, image: str, *, is_variant: bool, run_: Run
+) -> None:
+    from flakeship.commands.publish.attaching.documents import write_sboms
+
+    within = [image] if image else [DEBUG.strip("-")] if is_variant else []
+    write_sboms(result, folder, within, always=bool(settings.metadata_file), emit=run_.emit)
 
 
 def _leg(result: Result, image: str, run_: Run) -> LegRecord:

@@ -53,9 +53,14 @@ class SentLayers:
 def pack_and_send(source: OpenParts, plan: Plan) -> SentLayers:
     """Pack every layer that a destination lacks, and send it while the next ones are packed."""
     takes = _takes(source, plan.places)
-    layers = plan.lint.watched(_that_fit(source, plan))
-    forward_only = source.forward_only
     far = any(part.obtained.place for part in source.parts)
+    layers = _that_fit(source, plan)
+    if plan.attaching and plan.attaching.bills:
+        if plan.writes_into_sources:
+            plan.attaching.bills.ask_now(source.parts)
+        layers = plan.attaching.bills.watched(layers, far=far)
+    layers = plan.lint.watched(layers)
+    forward_only = source.forward_only
     if plan.lint.is_off or not any(part.platform or part.is_of_a_mac for part in source.parts):
         looking = _looking(plan, plan.lint.looking(plan.packing.store, forward_only=forward_only, far=far))
         return _packed_and_sent(layers, source, looking, takes, certain=True)

@@ -6,17 +6,26 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flakeship import __version__, events
+from flakeship import __version__
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
-from flakeship.commands.sbom.holding import Holding, of_image, of_package
-from flakeship.commands.sbom.knowledge import knowledge_of
+from flakeship.commands.sbom.holding import (
+    Holding,
+    chosen_image,
+    held_by,
+    is_in_registry,
+    of_image,
+    of_package,
+)
+from flakeship.commands.sbom.knowledge import knowledge_of, tell
 from flakeship.errors import BuildError, ResourceError, UsageError
-from flakeship.printable import counted
+from flakeship.image.model import parse_digest
 from flakeship.redaction import redacted_result
+from flakeship.registry.reference import TRANSPORT, Reference
+from flakeship.report.inspection import Inspection
 from flakeship.sbom.components import bill_of
 from flakeship.sbom.formats import FORMATS, Format, written_as
-from flakeship.sbom.model import Bill, Counts
+from flakeship.sbom.model import Bill
 from flakeship.settings.declaration import Settings
 from flakeship.store_paths import hash_of, whole_store_path
 
@@ -58,14 +67,32 @@ def _form(settings: Settings) -> Format:
 
 
 def sbom_of(settings: Settings, run_: Run, form: Format) -> str:
-    """Return the SBOM of what the input `image` names. Errors as by `bill_for`."""
-    bill = bill_for(settings, run_)
-    _tell(bill.counts, len(bill.components), run_.emit)
+    """Return the SBOM of what the input `image` names: of an image in a registry the one that is attached to it, if there is one.
+
+    Errors as by `bill_for`.
+    """
+    image = _in_registry(settings, run_)
+    if image and image.digest:
+        from flakeship.commands.sbom.attached import attached_sbom
+
+        reference = Reference.parse(settings.image.removeprefix(TRANSPORT))
+        if text := attached_sbom(reference, parse_digest(image.digest), form, run_):
+            return text
+    bill = bill_for(settings, run_, image)
+    tell(bill.counts, len(bill.components), run_.emit)
     return written_as(bill, form)
 
 
-def bill_for(settings: Settings, run_: Run) -> Bill:
-    """Return what an SBOM of the input `image` is made of.
+def _in_registry(settings: Settings, run_: Run) -> Inspection | None:
+    """The image, if it is one in a registry."""
+    text = settings.image
+    if not text or _buildable(text, run_) or not is_in_registry(text, run_):
+        return None
+    return chosen_image(settings, run_)
+
+
+def bill_for(settings: Settings, run_: Run, image: Inspection | None = None) -> Bill:
+    """Return what an SBOM of the input `image` is made of; `image` is what was told of it already.
 
     UsageError where it names nothing that is there, BuildError where it is not built, NotAnImageError where no store path
     is in it.
@@ -83,10 +110,16 @@ def bill_for(settings: Settings, run_: Run) -> Bill:
         holding = of_package((package,), run_)
     else:
         check_there(text, path)
-        holding = of_image(settings, run_)
+        holding = held_by(image, settings, run_) if image else of_image(settings, run_)
     return bill_of(
         holding.paths,
-        knowledge_of(holding, buildable, run_),
+        knowledge_of(
+            holding.paths,
+            [buildable] if buildable else [],
+            run_,
+            closure=holding.closure,
+            passed=holding.passed,
+        ),
         name=holding.name,
         version=holding.version,
         created=holding.created,
@@ -146,21 +179,3 @@ def check_there(text: str, path: Path) -> None:
     raise UsageError(
         f"there is nothing at {path}", hint="check the path: a relative one begins at the working folder"
     )
-
-
-def _tell(counts: Counts, components: int, emit: events.Emit) -> None:
-    """Say how much is known, and warn where names are guessed from paths."""
-    emit(
-        events.Notice(
-            f"{counted(counts.paths, 'store path')} in {counted(components, 'component')}: Nix knows {counts.known} of the "
-            f"paths, the derivations of {counts.with_derivation}, and what {counts.with_meta} say of themselves"
-        )
-    )
-    if not counts.with_derivation:
-        emit(
-            events.Warned(
-                f"the derivation of no store path is known: names and versions are read from {counted(counts.paths, 'path')}, and "
-                "sources and patches are missing",
-                "run this where the image was evaluated: Nix keeps derivations there until `nix store gc`",
-            )
-        )

@@ -14,11 +14,15 @@ from flakeship import events, sources
 from flakeship.commands.inspect import inspect
 from flakeship.commands.platforms import platforms_of
 from flakeship.commands.run import Run
+from flakeship.commands.sbom.knowledge import is_here
 from flakeship.errors import NotAnImageError, UsageError
+from flakeship.image.stream import chunks
 from flakeship.lint.view import CUSTOMISED
 from flakeship.outside.moments import moment_of
 from flakeship.printable import counted
 from flakeship.report.inspection import Inspection
+from flakeship.sbom.carried.layers import PassingLayers
+from flakeship.sbom.carried.parts import Findings
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import Opened, OpenedIndex, SourceRequest
 from flakeship.sources.written import written_source
@@ -44,6 +48,8 @@ class Holding:
     version: str = ""
     created: str = _BEGINNING
     closure: tuple[PathInfo, ...] = ()
+    passed: Findings | None = None
+    """What was seen in its layers, if they were read."""
 
 
 def of_package(outputs: Sequence[str], run_: Run) -> Holding:
@@ -59,6 +65,11 @@ def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
     UsageError where several images are meant, NotAnImageError where no store path is in it.
     """
     asked = replace(settings, image=path) if path else settings
+    return held_by(chosen_image(asked, run_), asked, run_)
+
+
+def chosen_image(asked: Settings, run_: Run) -> Inspection:
+    """What `inspect` tells of the one image that is meant. Errors as by `of_image`."""
     found = [each for each in inspect(asked, run_) if isinstance(each, Inspection)]
     if not found:
         raise NotAnImageError(f"{asked.image} holds no image", hint="name an image, not what describes one")
@@ -68,13 +79,19 @@ def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
             f"{asked.image} holds {counted(len(found), 'image')}, for {names}, and an SBOM is of one",
             hint=f"name the platform: `--platforms {found[0].platform}`",
         )
-    image = found[0]
+    return found[0]
+
+
+def held_by(image: Inspection, asked: Settings, run_: Run) -> Holding:
+    """What this image holds. Errors as by `of_image`."""
     told = [[path for path in layer.store_paths if not path.endswith(CUSTOMISED)] for layer in image.layers]
     paths = {path for layer in told for path in layer}
+    passing = None
     if not paths:
-        paths = _listed(asked, run_)
+        passing = PassingLayers(lambda: run_.store.directory, is_here)
+        paths = _listed(asked, run_, passing)
     elif silent := sum(
-        not layer.store_paths and not layer.comment.startswith(_OUTSIDE) for layer in image.layers
+        not layer.store_paths and not layer.comment.startswith(OUTSIDE) for layer in image.layers
     ):
         run_.emit(
             events.Notice(
@@ -90,17 +107,18 @@ def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
         tuple(sorted(paths)),
         _name(image, asked.image, run_),
         image.digest,
-        _date(image.config.get("created")),
+        date_of(image.config.get("created")),
+        passed=passing.found if passing else None,
     )
 
 
-_OUTSIDE: Final = ("links, user and folders", "store paths:")
+OUTSIDE: Final = ("links, user and folders", "store paths:")
 """How the history's comment begins of a layer that flakeship, or dockerTools, made of what lies outside the store."""
 
 
 def _name(image: Inspection, text: str, run_: Run) -> str:
     """The name of a repository, without a tag: two tags of one image have one SBOM. Of what has no such name, that of its file."""
-    if not image.names and not _in_registry(text, run_):
+    if not image.names and not is_in_registry(text, run_):
         return name_of(Path(text).name if (run_.runtime.cwd / text).exists() else text)
     from flakeship.registry.reference import Reference
 
@@ -112,7 +130,7 @@ def _name(image: Inspection, text: str, run_: Run) -> str:
     return f"{reference.registry}/{reference.repository}"
 
 
-def _in_registry(text: str, run_: Run) -> bool:
+def is_in_registry(text: str, run_: Run) -> bool:
     """Whether `inspect` looks for the image in a registry."""
     cwd = run_.runtime.cwd
     source = written_source(text, cwd)
@@ -120,20 +138,19 @@ def _in_registry(text: str, run_: Run) -> bool:
     return source.place == "registry" or (source.place == "path" and not named)
 
 
-def _date(created: Any) -> str:
+def date_of(created: Any) -> str:
     """The date of an image in seconds and UTC."""
     moment = moment_of(created) if isinstance(created, str) else None
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else _BEGINNING
 
 
-def _listed(settings: Settings, run_: Run) -> set[str]:
+def _listed(settings: Settings, run_: Run, passing: PassingLayers) -> set[str]:
     """The store paths that members of the layers lie in: every layer is read."""
     with opened_image(settings, run_) as source:
-        paths: dict[str, set[str]] = {
-            layer.key: paths_in_layer(layer, settings.image) for layer in source.layers()
-        }
+        for layer in source.layers():
+            read_through(passing.watch(layer), settings.image, passing)
         image = source.images()[0] if isinstance(source, OpenedIndex) else source.image()
-        return {path for key in image.layers for path in paths[key]}
+        return {path for key in image.layers for path in passing.paths.get(key, ())}
 
 
 @contextlib.contextmanager
@@ -149,7 +166,7 @@ def opened_image(settings: Settings, run_: Run) -> Iterator[Opened]:
         as_is=True,
         now=runtime.now,
     )
-    if _in_registry(text, run_):
+    if is_in_registry(text, run_):
         remote = replace(request, remote=run_.registry_image(text))
         with sources.opened(runtime.cwd, remote) as opened:
             yield opened
@@ -161,13 +178,26 @@ def opened_image(settings: Settings, run_: Run) -> Iterator[Opened]:
 
 def paths_in_layer(layer: Layer, what: str) -> set[str]:
     """Return the store paths that members of a layer lie in; all of it is read. NotAnImageError where it is damaged."""
-    found: set[str] = set()
     try:
         with layer.open() as reader, tarfile.open(fileobj=cast("Any", reader), mode="r|") as members:
-            for member in members:
-                found.add(store_path_of("/" + member.name.lstrip("./")))
+            return {store_path_of("/" + member.name.lstrip("./")) for member in members} - {""}
     except (tarfile.TarError, EOFError) as error:
-        raise NotAnImageError(
-            f"a layer of {what} can't be read: {error}", hint="push or write the image again: it is damaged"
-        ) from error
-    return found - {""}
+        raise _damaged(what, str(error)) from error
+
+
+def read_through(layer: Layer, what: str, passing: PassingLayers) -> None:
+    """Read a layer to its end, for `passing` to note what is in it. NotAnImageError where it is damaged."""
+    try:
+        with layer.open() as reader:
+            for _ in chunks(reader):
+                pass
+    except (tarfile.TarError, EOFError) as error:
+        raise _damaged(what, str(error)) from error
+    if layer.key not in passing.paths:
+        raise _damaged(what, "it is no whole tar archive")
+
+
+def _damaged(what: str, why: str) -> NotAnImageError:
+    return NotAnImageError(
+        f"a layer of {what} can't be read: {why}", hint="push or write the image again: it is damaged"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from flakeship import events
 from flakeship.attest.artifact import Artifact
@@ -22,6 +22,9 @@ from flakeship.image.model import Packed, PackedIndex
 from flakeship.printable import counted
 from flakeship.registry.errors import RegistryError
 from flakeship.settings.declaration import Settings
+
+if TYPE_CHECKING:  # who only signs makes none
+    from flakeship.commands.publish.attaching.bill import Bills
 
 Maker: TypeAlias = Callable[[Packed | PackedIndex, Sequence[Part]], tuple[Artifact, ...]]
 """Makes the artifacts of one kind for an image whose bytes are settled. Of an image that `merge` puts together there are no parts."""
@@ -46,13 +49,21 @@ class Attaching:
 
     makers: tuple[Maker, ...]
     signer: Signer | None
+    bills: Bills | None
+    """Makes SBOMs, and looks at the layers as they pass for it."""
     emit: events.Emit
 
     @classmethod
     def of(cls, settings: Settings, run: Run) -> Attaching:
         """UsageError for inputs that contradict each other, and for a key that can't sign: before anything is built."""
-        makers: list[Maker] = []
-        return cls(makers=tuple(makers), signer=signer_of(settings, run), emit=run.emit)
+        signer = signer_of(settings, run)
+        bills = None
+        if settings.sbom:
+            from flakeship.commands.publish.attaching.bill import Bills
+
+            bills = Bills.of(settings, run, signed=signer is not None)
+        makers: list[Maker] = [bills.made] if bills else []
+        return cls(makers=tuple(makers), signer=signer, bills=bills, emit=run.emit)
 
     def attach(
         self, packed: Packed | PackedIndex, parts: Sequence[Part], places: Sequence[Destination]
@@ -101,7 +112,12 @@ class Attaching:
             self.emit(
                 events.Warned(
                     f"{place.name} does not take {self._what}: {error.message}",
-                    "set `metadata-file`: what is not attached is written beside it",
+                    "; ".join(
+                        filter(
+                            None,
+                            (error.hint, "set `metadata-file`: what is not attached is written beside it"),
+                        )
+                    ),
                 )
             )
             return
