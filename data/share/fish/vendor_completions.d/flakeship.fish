@@ -35,6 +35,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push -d 'Wheth
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l media-types -d 'The family of media types' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sbom -d 'The SBOMs to attach to the image' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l signing-key-file -d 'The private key that signs' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l signing-password-file -d 'The password of `signing-key`' -r -F
@@ -146,6 +147,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push -d 'Whether 
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l media-types -d 'The family of media types' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sbom -d 'The SBOMs to attach to the image' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l signing-key-file -d 'The private key that signs' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l signing-password-file -d 'The password of `signing-key`' -r -F
@@ -287,6 +289,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push -d 'Whethe
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l allow-untrusted -d 'Push even if a stranger may have written the code' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l push-by-digest -d 'Push without a tag, for `merge` to join with the images of other platforms, and write what it reads to `flakeship-IMAGE-PLATFORM' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l media-types -d 'The family of media types' -x -a 'oci docker'
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sbom -d 'The SBOMs to attach to the image' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l signing-key-file -d 'The private key that signs' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l signing-password-file -d 'The password of `signing-key`' -r -F

@@ -82,9 +82,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
                     legs += [(asked.name, result)] if leg else []
             # of a variant no changes are told
             made[asked.name] = with_changes(made[asked.name], run_, in_comment=settings.pr_comment)
-            drawn = _drawn(made[asked.name], run_) if settings.metadata_file else ()
-            pictured += drawn
-            _summarise(made[asked.name], asked.record, settings, run_, drawn)
+            pictured += _drawn_and_summarised(made[asked.name], asked.record, settings, run_)
         comment_if_asked(made, settings, run_)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
@@ -101,10 +99,17 @@ def run(settings: Settings, runtime: Runtime) -> str:
     return "\n".join(outputs.references(published))
 
 
-def _drawn(made: Result, run_: Run) -> tuple[Contents, ...]:
-    from flakeship.commands.publish.drawing import contents_of_result
+def _drawn_and_summarised(
+    result: Result, record: RunRecord, settings: Settings, run_: Run
+) -> tuple[Contents, ...]:
+    """Write the summary of one image, and return what its picture shows: nothing without a metadata file to lay it beside."""
+    drawn: tuple[Contents, ...] = ()
+    if settings.metadata_file:
+        from flakeship.commands.publish.drawing import contents_of_result
 
-    return contents_of_result(made, run_)
+        drawn = contents_of_result(result, run_)
+    _summarise(result, record, settings, run_, drawn)
+    return drawn
 
 
 def _write_pictures(metadata_file: Path, pictured: Sequence[Contents], emit: events.Emit) -> None:

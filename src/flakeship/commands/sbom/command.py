@@ -86,7 +86,7 @@ def sbom_of(settings: Settings, run_: Run, form: Format) -> str:
 def _in_registry(settings: Settings, run_: Run) -> Inspection | None:
     """The image, if it is one in a registry."""
     text = settings.image
-    if not text or _buildable(text, run_) or not is_in_registry(text, run_):
+    if not text or buildable_of(text, run_) or not is_in_registry(text, run_):
         return None
     return chosen_image(settings, run_)
 
