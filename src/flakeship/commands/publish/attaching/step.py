@@ -49,9 +49,9 @@ class Attaching:
 
     makers: tuple[Maker, ...]
     signer: Signer | None
-    bills: Bills | None
-    """Makes SBOMs, and looks at the layers as they pass for it."""
     emit: events.Emit
+    bills: Bills | None = None
+    """Makes SBOMs, and looks at the layers as they pass for it."""
 
     @classmethod
     def of(cls, settings: Settings, run: Run) -> Attaching:
