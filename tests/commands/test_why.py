@@ -14,16 +14,23 @@ from typing import Any, TypeAlias
 import pytest
 
 from flakeship import events
+from flakeship.attest.artifact import CYCLONEDX, Artifact, manifest_of
 from flakeship.commands.why.command import run
 from flakeship.errors import Error, NotAnImageError, UsageError
+from flakeship.image.model import Descriptor, parse_digest
 from flakeship.nix.closure import PathInfo
+from flakeship.registry.referrers import fallback_tag
 from flakeship.sbom.components import Knowledge, bill_of
 from flakeship.sbom.formats import written_as
 from flakeship.settings.declaration import Settings
+from tests.commands.test_diff import pushed
 from tests.runtimes import runtime
-from tests.sources.layouts import Layout
+from tests.sources.layouts import INDEX, Layout
 from tests.testbed.nix import MakeFlake
+from tests.testbed.registry_memory import MemoryRegistry, registry
 from tests.testbed.store_images import image_folder, paths_of, store_image
+
+__all__ = ["registry"]
 
 APP, CURL, SSL, SSL_BIN, GLIBC = paths_of("app-1.0", "curl-8.5.0", "openssl-3.0.8", "openssl-3.0.8-bin", "glibc-2.40-66")  # fmt: skip
 BELOW = {APP: (CURL, SSL), CURL: (SSL, GLIBC), SSL: (GLIBC,), SSL_BIN: (SSL,), GLIBC: ()}
@@ -107,6 +114,35 @@ def test_an_sbom_tells_them(printed: Print, tmp_path: Path) -> None:
     (tmp_path / "sbom.json").write_text(written_as(bill, "cyclonedx"))
     text, _ = printed("./sbom.json", "glibc")
     assert "app-1.0  100 B\n  └─ curl-8.5.0  100 B\n     └─ glibc-2.40-66  100 B\n  openssl-3.0.8-bin" in text
+
+
+def test_an_sbom_that_is_attached_tells_them(
+    printed: Print, tmp_path: Path, registry: MemoryRegistry
+) -> None:
+    name = pushed(tmp_path / "image", registry)
+    repository = name.partition("/")[2].partition(":")[0]
+    digest = registry.digest(repository, "1")
+    infos = {path: PathInfo(path, "sha256-x", 100, below) for path, below in BELOW.items()}
+    bill = bill_of(infos, Knowledge(infos), name="o/n", version="", created="1970-01-01T00:00:01Z", maker="1")
+    data = written_as(bill, "cyclonedx").encode()
+    subject = Descriptor("application/vnd.oci.image.manifest.v1+json", parse_digest(digest), 1)
+    artifact = manifest_of(Artifact(kind="sbom", subject=subject, artifact_type=CYCLONEDX, data=data))
+    for entry, content in artifact.blobs:
+        registry.blobs[repository, entry.digest] = content
+    registry.manifests[repository, artifact.descriptor.digest] = (subject.media_type, artifact.data)
+    listed = json.dumps(
+        {"schemaVersion": 2, "mediaType": INDEX, "manifests": [artifact.descriptor.to_json()]}
+    )
+    registry.manifests[repository, fallback_tag(parse_digest(digest))] = (INDEX, listed.encode())
+    text, told = printed(name, "glibc")
+    assert (
+        "app-1.0  100 B  (Entrypoint names it)\n  └─ curl-8.5.0  100 B\n     └─ glibc-2.40-66  100 B" in text
+    )
+    assert not [each for each in told if isinstance(each, events.Warned)]
+    registry.blobs[repository, artifact.blobs[-1][0].digest] = b"{}"
+    text, told = printed(name, "glibc")
+    assert "what refers to it is not known" in text
+    assert any("as its SBOM, is left out" in each.text for each in told if isinstance(each, events.Warned))
 
 
 def test_where_nobody_knows_the_layer_is_told_and_what_to_do(printed: Print) -> None:

@@ -9,6 +9,7 @@ from flakeship import events
 from flakeship.commands.held_image import bill_at, held_by, listed, roots_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
+from flakeship.commands.why.attached import attached_bill
 from flakeship.commands.why.meant import meant_by
 from flakeship.commands.why.references import references_of
 from flakeship.difference.model import Held
@@ -42,9 +43,11 @@ def why(settings: Settings, run_: Run) -> Why:
     """
     held, known = _held(settings, run_)
     found = meant_by(settings.package, held.paths, held.stated, held.name)
-    told = references_of(held.paths, known, settings.substituters, run_)
-    unknown = sum(told.node(path) not in told.below for path in held.paths)
-    if unknown:
+    told = references_of(held.paths, known, (), run_)
+    if _unknown(held, told) and (bill := attached_bill(settings.image, held.digest, run_)):
+        told = bill.references  # it is whole, and mixed with others it would not be
+    told = references_of(held.paths, told, settings.substituters, run_)
+    if unknown := _unknown(held, told):
         _tell_of_unknown(unknown, held, run_)
     starts = _started(held)
     made_from = frozenset(roots_of(held))
@@ -60,6 +63,10 @@ def why(settings: Settings, run_: Run) -> Why:
     )
     words = {**dict.fromkeys(made_from, "the package"), **starts}
     return Why(held, reasons, told, words, all_known=not unknown)
+
+
+def _unknown(held: Held, told: References) -> int:
+    return sum(told.node(path) not in told.below for path in held.paths)
 
 
 def _held(settings: Settings, run_: Run) -> tuple[Held, References]:
