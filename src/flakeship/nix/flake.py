@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from flakeship.nix.addresses import without_secrets
 from flakeship.nix.command import Nix
 from flakeship.nix.explain import query_installable
 from flakeship.nix.installable import Installable
-from flakeship.redaction import MASK
-
-_PLAIN: Final = frozenset(
-    {
-        *(
-            "allRefs",
-            "dir",
-            "exportIgnore",
-            "host",
-            "lastModified",
-            "lfs",
-            "name",
-            "narHash",
-            "path",
-            "ref",
-            "rev",
-        ),
-        *("revCount", "shallow", "submodules", "treeHash", "unpack", "url", "verifyCommit"),
-    }
-)
-"""Parameters of a flake's address that Nix knows. The value of any other belongs to a server, and may be a token.
-
-https://nix.dev/manual/nix/latest/command-ref/new-cli/nix3-flake#types
-"""
 
 _VERSIONED: Final = ("git", "github", "gitlab", "sourcehut", "hg", "mercurial")
 
@@ -51,6 +28,8 @@ class FlakeMetadata:
     last_modified: int | None
     dirty: bool
     inputs: frozenset[str] = frozenset()
+    answer: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Nix's whole answer, of which `nix.lock` reads the lock for those who ask; its addresses may hold secrets."""
 
 
 def flake_metadata(nix: Nix, installable: Installable) -> FlakeMetadata:
@@ -74,28 +53,15 @@ def read_metadata(document: dict[str, Any]) -> FlakeMetadata:
     versioned = locked.get("type") in _VERSIONED
     revision = document.get("revision") or locked.get("rev")
     return FlakeMetadata(
-        url=_without_secrets(document.get("url", "")),
+        url=without_secrets(document.get("url", "")),
         revision=revision,
         last_modified=document.get("lastModified", locked.get("lastModified")) if versioned else None,
         dirty=versioned and revision is None,
         inputs=_inputs(document.get("locks") or {}),
+        answer=document,
     )
 
 
 def _inputs(locks: dict[str, Any]) -> frozenset[str]:
     root = locks.get("nodes", {}).get(locks.get("root", "root"), {})
     return frozenset(root.get("inputs", {}))
-
-
-def _without_secrets(url: str) -> str:
-    """Remove the password from a URL, and over http the user name too, which may be a token; mask what servers are told.
-
-    Over ssh the user name is `git` and belongs to the address.
-    """
-    url = re.sub(r"(https?://)[^/@]*@", r"\1", url)
-    url = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
-    return re.sub(r"([?&])([^=&#]*)=([^&#]*)", _masked, url)
-
-
-def _masked(parameter: re.Match[str]) -> str:
-    return parameter[0] if parameter[2] in _PLAIN else f"{parameter[1]}{parameter[2]}={MASK}"

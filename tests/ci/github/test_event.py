@@ -44,6 +44,7 @@ def test_a_push_is_described_whole(tmp_path: Path) -> None:
         repository=Repository("app", "octo/app", "An app", "https://github.com/octo/app", "MIT", "main"),
         run_url="https://github.com/octo/app/actions/runs/42",
         run_id="42",
+        invocation="https://github.com/octo/app/actions/runs/42",
     )
 
 

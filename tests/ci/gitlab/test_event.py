@@ -33,6 +33,7 @@ def test_a_push_is_described_whole() -> None:
         image="registry.gitlab.com/octo/app",
         image_variable="CI_REGISTRY_IMAGE",
         run_url="https://gitlab.com/octo/app/-/jobs/42",
+        invocation="https://gitlab.com/octo/app/-/jobs/42",
     )
 
 

@@ -24,7 +24,7 @@ _HEAD: Final = re.compile(r"(refs/pull/\d+)/head")
 def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
     """Describe the event. The ref of a pull request ends in `/head` here, and is changed to GitHub's `/merge`."""
     found = github.context(as_github(environ), cwd=cwd, now=now, api=api)
-    return replace(found, platform=NAME, ref=_HEAD.sub(r"\1/merge", found.ref))
+    return replace(found, platform=NAME, invocation=found.run_url, ref=_HEAD.sub(r"\1/merge", found.ref))
 
 
 def as_github(environ: Mapping[str, str]) -> dict[str, str]:

@@ -69,10 +69,29 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         by_bot=by_bot,
         run_url=f"{url}/actions/runs/{environ['GITHUB_RUN_ID']}" if environ.get("GITHUB_RUN_ID") else "",
         run_id=environ.get("GITHUB_RUN_ID", ""),
+        builder=_workflow(environ),
+        invocation=_invocation(environ, url),
         short_sha_length=short_sha_length(environ),
         notices=notices,
     )
     return _with_refs(found, environ, payload)
+
+
+def _workflow(environ: Mapping[str, str]) -> str:
+    """The address by which GitHub's own provenance names the workflow, with its ref; empty where act runs this.
+
+    https://slsa.dev/spec/v1.0/provenance#builder.id
+    """
+    workflow = environ.get("GITHUB_WORKFLOW_REF", "")
+    return f"{_server(environ)}/{workflow}" if workflow and not _is_act(environ) else ""
+
+
+def _invocation(environ: Mapping[str, str], url: str) -> str:
+    """The address of this try of the run; empty where act runs this, which gives runs a number all the same."""
+    run, attempt = environ.get("GITHUB_RUN_ID", ""), environ.get("GITHUB_RUN_ATTEMPT", "")
+    if not run or _is_act(environ):
+        return ""
+    return f"{url}/actions/runs/{run}" + (f"/attempts/{attempt}" if attempt else "")
 
 
 def field(document: object, *keys: str) -> Any:

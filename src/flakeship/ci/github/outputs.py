@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,27 @@ _FALSE: Final = frozenset({"false", "f", "0"})
 def hand_over(shipped: Handover, environ: Mapping[str, str]) -> None:
     """Write all outputs of the action `publish`. Raises ResourceError where they can't be written."""
     _write("GITHUB_OUTPUT", shipped.outputs, environ)
+    if environ.get(_ARTIFACTS):
+        _append(_ARTIFACTS, "".join(f"oci://{each}\n" for each in _announced(shipped, environ)), environ)
+
+
+_ARTIFACTS: Final = "GITHUB_ARTIFACTS"
+"""The file of what later steps may sign a statement about: https://github.com/actions/runner/pull/4527."""
+
+_MOST_ARTIFACTS: Final = 500
+
+
+def _announced(shipped: Handover, environ: Mapping[str, str]) -> list[str]:
+    """The references to announce. The runner fails the step where one name comes with two digests, so such a name is left out."""
+    with contextlib.suppress(OSError):
+        there = Path(environ[_ARTIFACTS]).read_text(errors="replace").splitlines()
+        digests: dict[str, set[str]] = {}
+        for each in (*(line.removeprefix("oci://") for line in there), *shipped.to_attest):
+            digests.setdefault(each.partition("@")[0], set()).add(each)
+        alone = [each for each in shipped.to_attest if len(digests[each.partition("@")[0]]) == 1]
+        new = [each for each in dict.fromkeys(alone) if f"oci://{each}" not in there]
+        return new[: max(0, _MOST_ARTIFACTS - len(there))]
+    return list(dict.fromkeys(shipped.to_attest))[:_MOST_ARTIFACTS]
 
 
 def hand_over_metadata(outputs: Mapping[str, str], environ: Mapping[str, str]) -> None:

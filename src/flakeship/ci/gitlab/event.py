@@ -56,8 +56,19 @@ def context(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | N
         image_given_by="--variable CI_REGISTRY_IMAGE=HOST/NAME" if by_local_tool else "",
         run_url=get("CI_JOB_URL", "") or get("CI_PIPELINE_URL", ""),
         run_id=get("CI_PIPELINE_ID", ""),
+        builder=_runner(environ),
+        invocation="" if by_local_tool else get("CI_JOB_URL", ""),
         short_sha_length=short_sha_length(environ),
     )
+
+
+def _runner(environ: Mapping[str, str]) -> str:
+    """The address by which GitLab's own provenance names the runner; empty for a tool that runs pipelines elsewhere.
+
+    https://docs.gitlab.com/ci/runners/configure_runners/#provenance-metadata-format
+    """
+    project, runner = environ.get("CI_PROJECT_URL", ""), environ.get("CI_RUNNER_ID", "")
+    return f"{project}/-/runners/{runner}" if project and runner and not by_gitlab_ci_local(environ) else ""
 
 
 def _check_merge_request(environ: Mapping[str, str]) -> None:
