@@ -1,0 +1,183 @@
+"""The images behind a name: every manifest, config and layer is read and hashed, and the store paths in the layers are listed."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from flakeship.commands.verify.stored import DAMAGED, StoredManifest, StoredObjects
+from flakeship.errors import RejectedError
+from flakeship.image.document import decode_object
+from flakeship.image.engine_config import as_engines_read
+from flakeship.image.inflate import uncompressed
+from flakeship.image.media_types import CONFIGS, suffix_of_layer
+from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
+from flakeship.image.stream import CHUNK, Hashing, Unclosed
+from flakeship.image.tar.blocks import DamagedError
+from flakeship.image.workers import workers
+from flakeship.sources.indexes import REFERENCE_TYPE
+from flakeship.store_paths import STORE, store_path_of
+
+_DEPTH: Final = 4
+_AT_ONCE: Final = 4
+_REMOVES: Final = ".wh."
+"""What the name begins with of a file that stands for one to be removed: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A layer of an image, and the digest of its tar that the config states."""
+
+    blob: Descriptor
+    diff_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """The store paths that a layer adds, and those that it takes away."""
+
+    added: frozenset[str]
+    removed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedImage:
+    """An image, all of whose bytes are as their digests say. `paths` are the store paths in its layers."""
+
+    manifest: StoredManifest
+    platform: str
+    paths: frozenset[str]
+
+
+def manifests_below(top: StoredManifest, objects: StoredObjects, depth: int = 1) -> Iterator[StoredManifest]:
+    """Yield the manifest itself, or all that an index leads to. RejectedError for one that is gone."""
+    if not top.is_index:
+        yield top
+        return
+    if depth > _DEPTH:
+        raise RejectedError(f"{objects.name} holds an index {_DEPTH} levels deep in others", hint=DAMAGED)
+    for entry in top.descriptors("manifests"):
+        called = f" for {entry.platform}" if entry.platform and entry.platform.architecture else ""
+        child = objects.manifest(entry, f"the index {top.entry.digest} of {objects.name}{called}")
+        yield from manifests_below(child, objects, depth + 1)
+
+
+def is_image(manifest: StoredManifest) -> bool:
+    """Tell whether it is an image, and no artifact beside one, as BuildKit lists them in its indexes."""
+    config = manifest.document.get("config")
+    media_type = config.get("mediaType") if isinstance(config, dict) else None
+    return media_type in CONFIGS and REFERENCE_TYPE not in manifest.entry.annotations
+
+
+def examined(manifest: StoredManifest, objects: StoredObjects) -> ExaminedImage:
+    """Read all of an image. RejectedError for the first thing in it that is not what it is said to be."""
+    config_entry = manifest.config()
+    config = _config(objects.blob(config_entry), config_entry)
+    diff_ids = _diff_ids(config, manifest)
+    layers = manifest.descriptors("layers")
+    if len(layers) != len(diff_ids):
+        raise RejectedError(
+            f"the manifest {manifest.entry.digest} has {len(layers)} layers, and its config {len(diff_ids)} diff_ids",
+            hint=DAMAGED,
+        )
+    platform = _platform(config, manifest)
+    found = _read_all([_Layer(*each) for each in zip(layers, diff_ids, strict=True)], objects)
+    paths: set[str] = set()
+    for each in found:
+        paths = (paths - each.removed) | each.added
+    return ExaminedImage(manifest, platform, frozenset(paths))
+
+
+def read_blobs(manifest: StoredManifest, objects: StoredObjects) -> None:
+    """Read all that a manifest names which is no image. RejectedError for what is missing, or another."""
+    config = manifest.document.get("config")
+    for entry in (*([manifest.config()] if config else []), *manifest.descriptors("layers")):
+        with objects.opened(entry) as blob:
+            blob.drain()
+
+
+def _read_all(layers: Sequence[_Layer], objects: StoredObjects) -> list[_Contents]:
+    once = {(layer.blob.digest, layer.blob.size, layer.diff_id): layer for layer in layers}
+    if not once:
+        return []
+    objects.awaiting(sum(layer.blob.size for layer in once.values()))
+    with workers("verify", min(_AT_ONCE, len(once))) as pool:
+        read = dict(zip(once, pool.map(lambda layer: _read(layer, objects), once.values()), strict=True))
+    return [read[layer.blob.digest, layer.blob.size, layer.diff_id] for layer in layers]
+
+
+def _read(layer: _Layer, objects: StoredObjects) -> _Contents:
+    """Hash the blob and its tar in one reading, and note what the tar holds."""
+    if suffix_of_layer(layer.blob.media_type) is None:
+        raise RejectedError(
+            f"the layer {layer.blob.digest} is of a kind that can't be read: {layer.blob.media_type[:100]}",
+            hint="check it with the tool that made it: it is encrypted, or lies somewhere else",
+        )
+    with objects.opened(layer.blob, awaited=True) as blob:
+        found, contents = "", _Contents(frozenset(), frozenset())
+        try:
+            with uncompressed(Unclosed(blob)) as plain:
+                tar = Hashing(plain, layer.diff_id.partition(":")[0])
+                contents = _contents(tar)
+                while tar.read(CHUNK):
+                    pass
+                found = tar.digest
+        except DamagedError:
+            pass  # the digest of the blob tells whether it was changed there, or was made so
+        blob.drain()
+    if found != layer.diff_id:
+        raise RejectedError(
+            f"the layer {layer.blob.digest} does not unpack to {layer.diff_id}, which the config states",
+            hint=DAMAGED,
+        )
+    return contents
+
+
+def _contents(tar: Hashing) -> _Contents:
+    added: set[str] = set()
+    removed: set[str] = set()
+    try:
+        with tarfile.open(fileobj=cast("Any", tar), mode="r|", bufsize=CHUNK) as members:
+            for member in members:
+                members.members = []  # type: ignore[attr-defined]  # each would be kept, and a layer has a hundred thousand
+                name = "/" + member.name.lstrip("./")
+                folder, _, base = name.rpartition("/")
+                if f"{folder}/" == STORE and base.startswith(_REMOVES):
+                    removed.add(store_path_of(STORE + base.removeprefix(_REMOVES)))
+                elif path := store_path_of(name):
+                    added.add(path)
+    except tarfile.TarError:
+        pass  # the digest of the tar decides
+    return _Contents(frozenset(added), frozenset(removed))
+
+
+def _config(data: bytes, entry: Descriptor) -> Mapping[str, Any]:
+    try:
+        return as_engines_read(decode_object(data))
+    except ValueError as error:
+        raise RejectedError(f"the config {entry.digest} can't be read: {error}", hint=DAMAGED) from error
+
+
+def _diff_ids(config: Mapping[str, Any], manifest: StoredManifest) -> list[Digest]:
+    rootfs = config.get("rootfs")
+    found = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(found, list):
+        raise RejectedError(f"the config of {manifest.entry.digest} states no diff_ids", hint=DAMAGED)
+    try:
+        return [parse_digest(each) for each in found]
+    except ValueError as error:
+        raise RejectedError(f"the config of {manifest.entry.digest}: {error}", hint=DAMAGED) from error
+
+
+def _platform(config: Mapping[str, Any], manifest: StoredManifest) -> str:
+    """The platform that the config states. RejectedError where the index lists the image for another."""
+    os, architecture, variant = (str(config.get(key) or "") for key in ("os", "architecture", "variant"))
+    own, listed = Platform.of(os, architecture, variant), manifest.entry.platform
+    if listed and listed.architecture and not (own.means(listed) or own.serves(listed)):
+        raise RejectedError(
+            f"the index lists {manifest.entry.digest} for {listed}, and its config is for {own}",
+            hint="publish the image again: its platforms are mixed up",
+        )
+    return str(own)
