@@ -36,6 +36,7 @@ NEEDLESS = {
     "flakeship.commands.inspect": "another command's",
     "flakeship.commands.metadata": "another command's",
     "flakeship.commands.sbom": "another command's",
+    "flakeship.commands.verify": "another command's",
     "flakeship.sbom": "another command's",
     "flakeship.commands.diff": "another command's",
     "flakeship.commands.why": "another command's",

@@ -139,6 +139,8 @@ READERS: Final = (
         (
             "e2e/test_signing.py::test_cosign_verifies_what_we_sign",
             "e2e/test_signing.py::test_what_cosign_signs_is_ours_to_read_and_to_keep",
+            "commands/verify/test_with_cosign.py::test_what_cosign_signs_is_verified",
+            "commands/verify/test_with_cosign.py::test_cosign_verifies_our_provenance",
         ),
         programs=("cosign",),
     ),

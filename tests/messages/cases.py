@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -30,6 +31,20 @@ class NixCase:
     text: str
     tail: tuple[str, ...] = ()
 
+
+CHANGED: Final = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": f"sha256:{'0' * 64}",
+            "size": 7,
+        },
+        "layers": [],
+    }
+)
+"""The manifest of an image whose config has other bytes than its digest says."""
 
 COMMANDS: Final = (
     # what to publish
@@ -153,6 +168,11 @@ COMMANDS: Final = (
     Case("An image to compare that does not exist", "diff image.tar {here}/me/app:1"),
     Case("A package that is not in the image", "why image.tar bussybox"),
     Case("No package to look for", "why image.tar"),
+    Case("Nothing to verify", "verify"),
+    Case("An image to verify that does not exist", "verify {here}/me/app:1"),
+    Case("A key to verify with that is none", "verify ghcr.io/me/app:1 --key some.json"),
+    Case("An identity without who told of it", "verify ghcr.io/me/app:1 --certificate-identity https://github.com/me/app"),
+    Case("An image whose bytes the registry has changed", "verify {here}/me/app:1", {}, (200, CHANGED)),
     Case("Nothing to make an SBOM of", "sbom"),
     Case("An SBOM of a path that is not there", f"sbom /nix/store/{'0' * 32}-app-1.0"),
     Case("An SBOM in a format of something else", "sbom image.tar --format gitlab"),

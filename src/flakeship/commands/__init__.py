@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "merge": "flakeship.commands.merge.command",
     "metadata": "flakeship.commands.metadata",
     "sbom": "flakeship.commands.sbom.command",
+    "verify": "flakeship.commands.verify.command",
 }
 """The module of each command. Its `run(settings, runtime)` returns the text to print on stdout."""
 

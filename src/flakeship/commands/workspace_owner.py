@@ -39,6 +39,8 @@ def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:
         yield from picture_files(cwd / settings.metadata_file)
     if settings.output:
         yield cwd / settings.output
+    if settings.provenance:
+        yield from folder_beside(settings.metadata_file, cwd).glob("provenance*.json")
     if settings.push_by_digest:
         yield from folder_beside(settings.metadata_file, cwd).glob("flakeship-*.json")
     if settings.sbom:

@@ -134,6 +134,8 @@ class Attached:
 
     added: int = 0
     present: int = 0
+    left_out: frozenset[str] = frozenset()
+    """The kinds of what was not attached because each run writes it differently, and the image is not new or has one."""
 
 
 @runtime_checkable

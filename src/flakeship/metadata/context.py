@@ -45,7 +45,9 @@ class Context:
     `by_bot` is True where a bot started it that the platform gives less than people (Dependabot). `image` is the image name that the platform suggests, in the variable
     that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that suggest none. `image_given_by` is
     how a user sets that variable where the platform's own value may be wrong, and else empty. `run_id` is what all jobs of
-    one run share, and a second try of them too: GitHub's run, GitLab's pipeline.
+    one run share, and a second try of them too: GitHub's run, GitLab's pipeline. `builder` is the address of what the platform ran: GitHub's workflow
+    with its ref, GitLab's runner; `invocation` is that of this one try of the job. Both are empty where a tool imitates the platform, whose addresses
+    lead nowhere then.
     """
 
     run_date: datetime
@@ -69,6 +71,8 @@ class Context:
     image_given_by: str = ""
     run_url: str = ""
     run_id: str = ""
+    builder: str = ""
+    invocation: str = ""
     short_sha_length: int = 7
     tags_at_head: tuple[str, ...] = ()
     """The Git tags of the commit where a branch is checked out, so that none of them is the ref."""

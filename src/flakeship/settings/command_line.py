@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "cache": "List what the Nix cache in a registry or a folder holds, prune it, or verify all of it",
     "doctor": "Look at all that a publish with these inputs needs, and say what to do",
     "completion": "Print what completes command lines in a shell",
+    "verify": "Compare an image in a registry with its digests, signatures and SBOM",
     "sbom": "Print an SBOM: the packages in an image, with licences and sources",
     "metadata": "Print tags, labels and annotations, as docker/metadata-action gives them",
 }
@@ -35,6 +36,7 @@ POSITIONAL: Final = {
     "diff": ("image", "newer"),
     "why": ("image", "package"),
     "sbom": ("image",),
+    "verify": ("image",),
     "completion": ("shell",),
     "layers": ("layers-action",),
     "cache": ("nix-cache-action",),
@@ -63,6 +65,7 @@ _USAGE: Final = {
     "diff": "flakeship diff OLD NEW [OPTION ...]",
     "why": "flakeship why IMAGE PACKAGE [OPTION ...]",
     "sbom": "flakeship sbom PATH|INSTALLABLE|REFERENCE [OPTION ...]",
+    "verify": "flakeship verify REFERENCE [OPTION ...]",
     "metadata": "flakeship metadata [OPTION ...]",
 }
 """The commands with many options: their `--help` shows the usual ones, `--help-all` every one."""

@@ -29,8 +29,10 @@ _LOOKERS: Final = ("inspect", "sbom", "diff", "why")
 _READERS: Final = ("publish", "merge", *_LOOKERS)
 """The commands that read images."""
 
+_VERIFY: Final = ("verify",)
+
 _CACHE: Final = ("cache",)
-_SPEAKERS: Final = (*_READERS, *_CACHE)
+_SPEAKERS: Final = (*_READERS, *_VERIFY, *_CACHE)
 """The commands that speak to registries."""
 
 _CI_READERS: Final = (*_SPEAKERS, "metadata")
@@ -100,8 +102,8 @@ class Settings:
     image: str = _what(
         "text",
         "The image to show: a reference, `oci:DIR`, an archive, a script, a store path, `docker-daemon:NAME` or `-` (a pipe); for "
-        "`sbom`, `diff` and `why` also what Nix built: `.#app`",
-        commands=_LOOKERS,
+        "`sbom`, `diff` and `why` also what Nix built: `.#app`; for `verify` a reference",
+        commands=(*_LOOKERS, *_VERIFY),
     )
     newer: str = _what(
         "text", "The image that is compared with `image`, written likewise", commands=("diff",)
@@ -278,6 +280,28 @@ class Settings:
         commands=_PUSHERS,
     )
     signing_password: str = _vouching("text", "The password of `signing-key`", secret=True, commands=_PUSHERS)
+
+    provenance: bool = _vouching(
+        "flag",
+        "Attach provenance (SLSA v1): the flake and its locked inputs, the derivation, Nix, and the run that built it. It is written to "
+        "`provenance.json` beside `metadata-file` too",
+        default=False,
+        commands=_PUSHERS,
+    )
+
+    key: str = _vouching(
+        "path", "The public key that must have signed the image: `cosign.pub`", commands=_VERIFY
+    )
+    certificate_identity: str = _vouching(
+        "text",
+        "Who must have signed the image without a key: the address of the workflow with its ref, as Sigstore certifies it",
+        commands=_VERIFY,
+    )
+    certificate_oidc_issuer: str = _vouching(
+        "text",
+        "Who must have told Sigstore who that is: `https://token.actions.githubusercontent.com`",
+        commands=_VERIFY,
+    )
 
     registry: str = _access(
         "text",
@@ -521,7 +545,7 @@ class Settings:
         "flag",
         "Print JSON",
         default=False,
-        commands=("inspect", "diff", "why", "layers", "metadata", "doctor", "cache"),
+        commands=("inspect", "diff", "why", "layers", "metadata", "doctor", "cache", "verify"),
     )
 
     entrypoint: str = _start(
@@ -635,7 +659,7 @@ class Settings:
     def attaches(self) -> bool:
         """Whether anything is to be attached to the image."""
         signs = self.sign != "false" and bool(self.sign or self.signing_key or self.signing_password)
-        return signs or bool(set(self.sbom) - {"false"})
+        return signs or self.provenance or bool(set(self.sbom) - {"false"})
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -81,6 +81,13 @@ _BILL: Final = {
     "output": ("--output FILE", "the file to write; default stdout"),
     **{name: row for name, row in _LOOKING.items() if name != "json"},
 }
+_VERIFYING: Final = {
+    "key": ("--key FILE", "the public key that must have signed it: cosign.pub"),
+    "certificate-identity": ("--certificate-identity URL", "or whose job must have signed it"),
+    "certificate-oidc-issuer": ("--certificate-oidc-issuer URL", "and who must have said who that is"),
+    **{name: row for name, row in _LOOKING.items() if name not in {"platforms", "image-in-archive", "json"}},
+    "json": ("--json", "each check and the verdict, for programs"),
+}
 _NAMING: Final = {
     "images": ("--images NAME", "image names without a tag: ghcr.io/me/app"),
     "tags": ("-t, --tags RULE", "rules, bare tags or whole references"),
@@ -102,6 +109,7 @@ SHOWN: Final = {
     "diff": _COMPARING,
     "why": _ASKING,
     "sbom": _BILL,
+    "verify": _VERIFYING,
     "metadata": _NAMING,
 }
 """The inputs that `--help` of each command shows; `--help-all` shows every one."""
@@ -131,6 +139,10 @@ _EXAMPLES: Final = {
     "why": """\
   flakeship why ghcr.io/me/app:1 openssl
   flakeship why ./result 'gcc-*'
+""",
+    "verify": """\
+  flakeship verify ghcr.io/me/app:1 --key cosign.pub
+  flakeship verify ghcr.io/me/app:1
 """,
     "sbom": """\
   flakeship sbom .#app --output sbom.json

@@ -9,6 +9,8 @@ MEANT_BY_MERGE: Final = {
     "images": "Image names without a tag, for bare tags and rules in `tags`. Default: where the legs are",
     "tags": "Full references, or bare tags and rules. Default: the tags that the legs would have got",
     "annotations": "Annotations of the index as KEY=VALUE, which win over those of the legs",
+    "provenance": "Attach provenance (SLSA v1) to the index: what the jobs that build state of their images, where they were given this input "
+    "too, and this run. It is written to `provenance.json` beside `metadata-file` too",
     "push": "Whether to set the tags. `auto`: set them, and fail if that is not possible, but end with a notice (NOT PUSHED) "
     "where CI gave the jobs that build no credentials, so that no leg was pushed. `true`: fail there too. `false`: compare "
     "everything, and set no tag",

@@ -1,16 +1,17 @@
 # Rendered from the declaration of inputs: flakeship completion fish | source
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a diff -d 'Compare two images: packages, layers, settings'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a why -d 'Show why a package is in an image: what refers to it, from the image\'s roots on'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a completion -d 'Print what completes command lines in a shell'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a sbom -d 'Print an SBOM: the packages in an image, with licences and sources'
-complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion sbom metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a publish -d 'Build a flake attribute, stamp the image and send it where it goes'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a merge -d 'Join the images of several platforms, each pushed by its digest, under one tag'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a plan -d 'Tell which images and platforms are not published yet, as JSON or as CI jobs'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a inspect -d 'Show an image: config, labels, and what each layer holds'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a diff -d 'Compare two images: packages, layers, settings'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a why -d 'Show why a package is in an image: what refers to it, from the image\'s roots on'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a layers -d 'List the packed layers that are kept for later runs, or prune them to `layer-cache-size`'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a cache -d 'List what the Nix cache in a registry or a folder holds, prune it, or verify all of it'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a doctor -d 'Look at all that a publish with these inputs needs, and say what to do'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a completion -d 'Print what completes command lines in a shell'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a verify -d 'Compare an image in a registry with its digests, signatures and SBOM'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a sbom -d 'Print an SBOM: the packages in an image, with licences and sources'
+complete -c flakeship -f -n 'not __fish_seen_subcommand_from publish merge plan inspect diff why layers cache doctor completion verify sbom metadata' -a metadata -d 'Print tags, labels and annotations, as docker/metadata-action gives them'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l flake -d 'The flake attribute to build' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l file -d 'A file of Nix to build from, where there is no flake' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l attr -d 'The attribute of `file` to build' -x
@@ -39,6 +40,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sbom -d 'The S
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l signing-key-file -d 'The private key that signs' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l signing-password-file -d 'The password of `signing-key`' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from publish' -l provenance -d 'Attach provenance (SLSA v1)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from publish' -l password-file -d 'The password or token at the registry' -r -F
@@ -110,6 +112,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from merge' -l allow-untrusted 
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l signing-key-file -d 'The private key that signs' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l signing-password-file -d 'The password of `signing-key`' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l provenance -d 'Attach provenance (SLSA v1)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l password-file -d 'The password or token at the registry' -r -F
@@ -151,6 +154,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sbom -d 'The SBOM
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l signing-key-file -d 'The private key that signs' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l signing-password-file -d 'The password of `signing-key`' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from plan' -l provenance -d 'Attach provenance (SLSA v1)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from plan' -l password-file -d 'The password or token at the registry' -r -F
@@ -293,6 +297,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sbom -d 'The SB
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l sign -d 'Whether to sign the image before a tag names it' -x -a 'key keyless keyless-public false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l signing-key-file -d 'The private key that signs' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l signing-password-file -d 'The password of `signing-key`' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l provenance -d 'Attach provenance (SLSA v1)' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l registry -d 'The registry that `username` and `password` are for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l username -d 'The user name at the registry' -x
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l password-file -d 'The password or token at the registry' -r -F
@@ -351,6 +356,20 @@ complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l debug-shell -d 
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from doctor' -l help-all -d 'show every input and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from completion' -l help -d 'show the help and exit'
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l key -d 'The public key that must have signed the image' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l certificate-identity -d 'Who must have signed the image without a key' -x
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l certificate-oidc-issuer -d 'Who must have told Sigstore who that is' -x
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l registry -d 'The registry that `username` and `password` are for' -x
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l username -d 'The user name at the registry' -x
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l password-file -d 'The password or token at the registry' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l password-stdin -d 'The password or token at the registry'
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l github-token-file -d 'The token for ghcr' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l authfile -d 'A file with credentials, in the format of docker\'s config' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l plain-http -d 'Registries to speak to without TLS, written HOST or HOST' -x
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l json -d 'Print JSON' -x -a 'true false'
+complete -c flakeship -n '__fish_seen_subcommand_from verify' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l image-in-archive -d 'The image to take from an archive that holds several' -x
 complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l platforms -d 'The platforms to build an attribute for' -x
 complete -c flakeship -n '__fish_seen_subcommand_from sbom' -l registry -d 'The registry that `username` and `password` are for' -x

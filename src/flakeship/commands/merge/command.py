@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from flakeship import events
 from flakeship.commands.merge.agreement import check_alike, check_platforms, check_withheld
@@ -15,7 +16,7 @@ from flakeship.commands.merge.result import Merged, tell
 from flakeship.commands.merge.tag_before import warn_of_lost
 from flakeship.commands.platforms import platforms_of
 from flakeship.commands.publish.finish import set_names
-from flakeship.commands.publish.metadata_file import check_metadata, remove_metadata
+from flakeship.commands.publish.metadata_file import check_metadata, folder_beside, remove_metadata
 from flakeship.commands.publish.opening import DestinationRequest
 from flakeship.commands.publish.request import attaching_of
 from flakeship.commands.run import Run, open_run
@@ -33,6 +34,9 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if settings.metadata_file:
         check_metadata(runtime.cwd / settings.metadata_file)
         remove_metadata(runtime.cwd / settings.metadata_file)
+    if settings.provenance:
+        check_metadata(_provenance_file(settings, runtime))
+        remove_metadata(_provenance_file(settings, runtime))
     record = RunRecord(ToldOnce(runtime.emit))
     with open_run(settings, replace(runtime, emit=record)) as run_:
         wanted = _wanted(settings)
@@ -44,7 +48,15 @@ def run(settings: Settings, runtime: Runtime) -> str:
         if why:
             return _withheld(why, settings, legs, names, run_)
         merged = _merged(settings, legs, wanted, names, run_)
+        if settings.provenance:
+            from flakeship.commands.publish.attaching.provenance_file import write_provenance
+
+            write_provenance({"": merged.attached}, _provenance_file(settings, runtime).parent, run_.emit)
         return tell(merged, settings, record, run_)
+
+
+def _provenance_file(settings: Settings, runtime: Runtime) -> Path:
+    return folder_beside(settings.metadata_file, runtime.cwd) / "provenance.json"
 
 
 def _wanted(settings: Settings) -> tuple[Platform, ...]:
@@ -86,6 +98,12 @@ def _merged(
             descriptor_annotations=annotations_of(images, names, "index-descriptor"),
             family=family_of(images),
         )
+        if settings.provenance:
+            from flakeship.commands.merge.provenance import MergedProvenance
+
+            provenance = MergedProvenance(images, run_)
+            provenance.check()
+            attaching = attaching.making(provenance.artifacts) if attaching else None
         with run_.stage("merge", f"merging {', '.join(str(each.platform) for each in images)}"):
             alone = len(places) == 1 and not attaching
             prepared = [place.prepare_index(index, alone=alone) for place in _taking(places)]

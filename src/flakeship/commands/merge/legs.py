@@ -50,6 +50,9 @@ class Leg:
     flake: Mapping[str, Any] | None = None
     """The flake that the image was made from, as the file states it; the metadata file of the index repeats it."""
 
+    provenance: Mapping[str, Any] | None = None
+    """What its job states of how the image came about, as the file has it."""
+
     @property
     def repositories(self) -> frozenset[str]:
         """The names of the repositories that have it."""
@@ -216,6 +219,7 @@ def _of_record(name: str, document: Mapping[str, Any], record: Mapping[str, Any]
         tags=tuple(_typed(tag, str, "a tag") for tag in _typed(record["tags"], list, "tags")),
         annotations=_texts(record["annotations"]),
         image=_typed(record.get("image") or "", str, "image"),
+        provenance=_typed(record.get("provenance") or {}, dict, "provenance") or None,
         flake=_typed(document.get("flakeship.flake") or {}, dict, "flake") or None,
     )
     for tag in leg.tags:

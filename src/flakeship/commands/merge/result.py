@@ -14,6 +14,7 @@ from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.merge.images import LegImage
 from flakeship.commands.platforms import labelled_platform
 from flakeship.commands.publish import outputs as of_publish
+from flakeship.commands.publish.handover import to_attest
 from flakeship.commands.publish.metadata_document import (
     destination_json,
     signature_json,
@@ -128,7 +129,8 @@ def _handover(merged: Merged, document: dict[str, Any]) -> Handover:
         "labels": of_publish.labels_text(merged.labels),
         "metadata": json_of(document),
     }
-    return Handover((image,), pushed=pushed, outputs=texts)
+    attested = tuple(to_attest(merged.attached, merged.published))
+    return Handover((image,), pushed=pushed, outputs=texts, to_attest=attested)
 
 
 # docs/decisions.md#each-of-several-images-has-a-variable

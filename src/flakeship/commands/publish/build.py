@@ -124,6 +124,7 @@ def _built_part(
         from flakeship.commands.publish.member import choice_for
 
         choice = choice_for(member, choice)
+    obtained = replace(obtained, base=base) if base else obtained
     opening = source_request(obtained, choice, run, base=base, previous=previous)
     open_source: OpenSource = partial(image_output.opened, obtained, opening, lambda: run.builder.nix)
     if obtained.place and not run.builder.far:
@@ -197,7 +198,7 @@ def _existing_part(member: Member | None, request: Request, plan: Plan, run: Run
     from flakeship.nix.build import BuildOutput
 
     output = BuildOutput(source.derivation, buildable.description().outputs, "")
-    obtained = Obtained(source.path, buildable, output, buildable.flake())
+    obtained = Obtained(source.path, buildable, output, buildable.flake(), published=True)
     return _part(obtained, source.opened, member, request=request, plan=plan, run=run)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,52 +51,76 @@ if TYPE_CHECKING:
     from flakeship.report.picture.model import Contents
 
 
+@dataclass(slots=True)
+class _Made:
+    """What a run has made so far. `results` are by the names of attributes, `legs` likewise; `published` counts variants too."""
+
+    results: dict[str, Result] = field(default_factory=dict)
+    legs: list[tuple[str, Result]] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+    pictured: list[Contents] = field(default_factory=list)
+
+
 def run(settings: Settings, runtime: Runtime) -> str:
     """Publish, and return the references to print, one for each destination that each image is at."""
     records = Records(ToldOnce(runtime.emit))
     folder = _checked_folder(settings, runtime, records)
-    made: dict[str, Result] = {}
-    legs: list[tuple[str, Result]] = []
-    published: list[Published] = []
-    pictured: list[Contents] = []
+    made = _Made()
     with open_run(settings, replace(runtime, emit=records)) as run_:
-        attributes = attributes_of(settings)
-        if len(attributes) > 1:
-            check_default(attributes, run_.event)
-            platforms.check_names([attribute.name for attribute in attributes], runtime.environ)
-        all_asked = _beside_each_other([_asked(attribute, run_, records) for attribute in attributes], run_)
-        _check_destinations(all_asked[1:], run_, records)
+        all_asked = _all_asked(settings, run_, records)
         for asked in all_asked:
             records.turn_to(asked.record)
-            with _telling_what_is_there(published, runtime.emit):
-                for each in _publish(asked, run_):
-                    image = asked.name if len(all_asked) > 1 else ""
-                    if image and asked.name in made:  # the variant
-                        image += DEBUG
-                    leg = _leg(each, image, run_) if settings.push_by_digest else None
-                    result = replace(each, times=times_of(asked.record.stages, runtime), leg=leg)
-                    if each.attached and each.attached.artifacts:
-                        _write_sboms(each, settings, folder, image, is_variant=asked.name in made, run_=run_)
-                    published += result.published
-                    made.setdefault(asked.name, result)
-                    legs += [(asked.name, result)] if leg else []
+            with _telling_what_is_there(made.published, runtime.emit):
+                _make(asked, made, settings, folder, run_, alone=len(all_asked) == 1)
             # of a variant no changes are told
-            made[asked.name] = with_changes(made[asked.name], run_, in_comment=settings.pr_comment)
-            pictured += _drawn_and_summarised(made[asked.name], asked.record, settings, run_)
-        comment_if_asked(made, settings, run_)
+            result = with_changes(made.results[asked.name], run_, in_comment=settings.pr_comment)
+            made.results[asked.name] = result
+            made.pictured += _drawn_and_summarised(result, asked.record, settings, run_)
+        comment_if_asked(made.results, settings, run_)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
     _tell_of_caches(records.caches, runtime)
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
-    if settings.metadata_file:
-        write_metadata(runtime.cwd / settings.metadata_file, metadata(made))
-        _write_pictures(runtime.cwd / settings.metadata_file, pictured, runtime.emit)
-    if settings.push_by_digest:
-        _write_legs(legs, folder, runtime.emit)
-    platforms.hand_over(handover(made), runtime.environ)
-    if why := outputs.not_pushed(published) or _nowhere(settings, published, in_ci=in_ci):
+    _write_files(made, settings, folder, runtime)
+    platforms.hand_over(handover(made.results), runtime.environ)
+    if why := outputs.not_pushed(made.published) or _nowhere(settings, made.published, in_ci=in_ci):
         runtime.emit(events.NotPushed(why, expected))
-    return "\n".join(outputs.references(published))
+    return "\n".join(outputs.references(made.published))
+
+
+def _all_asked(settings: Settings, run_: Run, records: Records) -> Sequence[_Asked]:
+    """The checked inputs for each attribute. UsageError where they, or their destinations, can't stand beside each other."""
+    attributes = attributes_of(settings)
+    if len(attributes) > 1:
+        check_default(attributes, run_.event)
+        platforms.check_names([attribute.name for attribute in attributes], run_.runtime.environ)
+    all_asked = _beside_each_other([_asked(attribute, run_, records) for attribute in attributes], run_)
+    _check_destinations(all_asked[1:], run_, records)
+    return all_asked
+
+
+def _make(asked: _Asked, made: _Made, settings: Settings, folder: Path, run_: Run, *, alone: bool) -> None:
+    """Publish an image and its variant, and note them; what was attached, and can't be there, is written to `folder`."""
+    for each in _publish(asked, run_):
+        is_variant = asked.name in made.results
+        image = "" if alone else asked.name + DEBUG if is_variant else asked.name
+        leg = _leg(each, image, run_) if settings.push_by_digest else None
+        result = replace(each, times=times_of(asked.record.stages, run_.runtime), leg=leg)
+        if each.attached and each.attached.artifacts:
+            _write_sboms(each, settings, folder, image, is_variant=is_variant, run_=run_)
+        made.published += result.published
+        made.results.setdefault(asked.name, result)
+        made.legs += [(asked.name, result)] if leg else []
+
+
+def _write_files(made: _Made, settings: Settings, folder: Path, runtime: Runtime) -> None:
+    if settings.metadata_file:
+        write_metadata(runtime.cwd / settings.metadata_file, metadata(made.results))
+        _write_pictures(runtime.cwd / settings.metadata_file, made.pictured, runtime.emit)
+    if settings.provenance:
+        _write_provenance(made.results, folder, runtime.emit)
+    if settings.push_by_digest:
+        _write_legs(made.legs, folder, runtime.emit)
 
 
 def _drawn_and_summarised(
@@ -129,6 +153,10 @@ def _checked_folder(settings: Settings, runtime: Runtime, emit: events.Emit) -> 
     """The folder for the metadata file and the files of legs. UsageError where one could not be written there."""
     folder = folder_beside(settings.metadata_file, runtime.cwd)
     files = [runtime.cwd / settings.metadata_file] if settings.metadata_file else []
+    if settings.provenance:
+        from flakeship.commands.publish.attaching.provenance_file import provenance_files
+
+        files += [folder / name for name in provenance_files(each.name for each in attributes_of(settings))]
     for each in files:
         check_metadata(each)
         remove_metadata(each)
@@ -156,6 +184,11 @@ def _write_sboms(
 def _leg(result: Result, image: str, run_: Run) -> LegRecord:
     from flakeship.commands.publish.leg import leg_of
 
+    provenance = None
+    if result.attached and result.attached.artifacts:
+        from flakeship.commands.publish.attaching.provenance import predicate_in
+
+        provenance = predicate_in(result.attached.artifacts)
     return leg_of(
         result.packed,
         result.published,
@@ -163,7 +196,16 @@ def _leg(result: Result, image: str, run_: Run) -> LegRecord:
         flake=result.obtained.flake,
         event=run_.event,
         image=image,
+        provenance=provenance,
     )
+
+
+def _write_provenance(made: Mapping[str, Result], folder: Path, emit: events.Emit) -> None:
+    """Write the file of each image that was sent anywhere. ResourceError where one can't be written."""
+    from flakeship.commands.publish.attaching.provenance_file import write_provenance
+
+    sent = {name: outputs.references(each.published) and each.attached for name, each in made.items()}
+    write_provenance({name: each or None for name, each in sent.items()}, folder, emit)
 
 
 def _write_legs(legs: Sequence[tuple[str, Result]], folder: Path, emit: events.Emit) -> None:

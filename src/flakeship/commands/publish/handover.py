@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.publish import outputs as one_image
 from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.metadata_document import metadata as of_one_image
 from flakeship.commands.publish.metadata_file import json_of
+from flakeship.destinations.protocol import Published
+
+if TYPE_CHECKING:
+    from flakeship.commands.publish.attaching.step import Attachments
 
 
 def metadata(made: Mapping[str, Result], *, whole: bool = True) -> dict[str, Any]:
@@ -23,7 +27,17 @@ def handover(made: Mapping[str, Result]) -> Handover:
     texts = outputs(made)
     alone = len(made) == 1
     images = tuple(_shipped("" if alone else name, each) for name, each in made.items())
-    return Handover(images, pushed=texts["pushed"] == "true", outputs=texts)
+    attested = tuple(each for one in made.values() for each in to_attest(one.attached, one.published))
+    return Handover(images, pushed=texts["pushed"] == "true", outputs=texts, to_attest=attested)
+
+
+def to_attest(attached: Attachments | None, published: Sequence[Published]) -> list[str]:
+    """The references of an image that this run has stated provenance of, where it was sent to a registry and has a name."""
+    if attached is None or "provenance" in attached.left_out:
+        return []
+    if all(each.kind != "provenance" for each in attached.artifacts):
+        return []
+    return [to.reference for to in published if to.sent and to.tags]
 
 
 def _shipped(name: str, made: Result) -> ShippedImage:

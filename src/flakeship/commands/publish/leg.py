@@ -30,7 +30,8 @@ class LegRecord:
     """What the legs of one image must agree on, and what the image gets when they are merged.
 
     `run` and `revision` are empty where they are not known. `tags` are full references, `annotations` those of the index.
-    `image` is the name of the attribute in a run for several, and empty in a run for one.
+    `image` is the name of the attribute in a run for several, and empty in a run for one. `provenance` is the predicate that
+    this job states of the image, None where it was not asked for.
     """
 
     platform: str
@@ -39,6 +40,7 @@ class LegRecord:
     tags: tuple[str, ...]
     annotations: Mapping[str, str]
     image: str = ""
+    provenance: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that the metadata file has at `LEG`."""
@@ -50,6 +52,7 @@ class LegRecord:
             "tags": list(self.tags),
             "annotations": dict(self.annotations),
             **({"image": self.image} if self.image else {}),
+            **({"provenance": dict(self.provenance)} if self.provenance else {}),
         }
 
 
@@ -61,6 +64,7 @@ def leg_of(
     flake: FlakeMetadata | None,
     event: Context,
     image: str = "",
+    provenance: Mapping[str, Any] | None = None,
 ) -> LegRecord:
     """Return the record of an image that was pushed, or withheld. Of a flake with changes no revision is known."""
     return LegRecord(
@@ -70,6 +74,7 @@ def leg_of(
         tuple(tag for item in published for tag in item.untagged),
         annotations,
         image,
+        provenance,
     )
 
 

@@ -31,6 +31,7 @@ class Obtained:
     `buildable` and `output` are None for what was given as `source`. `shown` is how messages call one that comes once, and
     `path` is then a file that is kept of it. `image` is the one meant of several in an archive, where `source` says which.
     `system` is what it was built for, where a platform was asked for: the derivation of what is cross-compiled has another.
+    `base` is the image that a package is put on. `published` is True where an image of it was found and nothing was built.
     """
 
     path: Path
@@ -41,6 +42,8 @@ class Obtained:
     shown: str = ""
     image: str = ""
     system: str = ""
+    base: RegistryImage | None = None
+    published: bool = False
 
     @property
     def name(self) -> str:

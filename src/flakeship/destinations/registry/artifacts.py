@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
 from flakeship.attest.artifact import Artifact, ArtifactManifest, Form, manifest_of
@@ -60,11 +61,12 @@ class ArtifactUploads:
             done = self._attach(digest, wanted) if wanted else Attached()
             added = sum(self._sign(each) for each in signatures if each.subject.digest == digest)
             signed = sum(each.subject.digest == digest for each in signatures)
-            return Attached(done.added + added, done.present + signed - added)
+            return replace(done, added=done.added + added, present=done.present + signed - added)
 
         with workers("attach", max(1, min(len(subjects), _AT_ONCE))) as pool:
             each = list(pool.map(attach, subjects))
-        return Attached(sum(item.added for item in each), sum(item.present for item in each))
+        left_out = frozenset[str]().union(*(item.left_out for item in each))
+        return Attached(sum(item.added for item in each), sum(item.present for item in each), left_out)
 
     def _attach(self, digest: Digest, wanted: Sequence[Artifact]) -> Attached:
         there = self._referrers.of(digest)
@@ -76,7 +78,8 @@ class ArtifactUploads:
         ]
         if lacking:
             self._referrers.add(digest, [self._write(artifact).descriptor for artifact in lacking])
-        return Attached(len(lacking), len(wanted) - len(lacking))
+        left_out = frozenset(each.kind for each in wanted if self._left_out(each, there))
+        return Attached(len(lacking), len(wanted) - len(lacking), left_out)
 
     def _is_there(self, artifact: Artifact, listed: Collection[tuple[Digest, str]]) -> bool:
         """Whether it is listed by its type, in either form, and its manifest has not been cleaned away since."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from flakeship import events
@@ -41,6 +41,8 @@ class Attachments:
     artifacts: tuple[Artifact, ...] = ()
     verify: str = ""
     public_key: str = ""
+    left_out: frozenset[str] = frozenset()
+    """The kinds of `artifacts` that no destination took, because the image was there before this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,23 @@ class Attaching:
     def of(cls, settings: Settings, run: Run) -> Attaching:
         """UsageError for inputs that contradict each other, and for a key that can't sign: before anything is built."""
         signer = signer_of(settings, run)
+        makers: list[Maker] = []
         bills = None
         if settings.sbom:
             from flakeship.commands.publish.attaching.bill import Bills
 
             bills = Bills.of(settings, run, signed=signer is not None)
-        makers: list[Maker] = [bills.made] if bills else []
+        if bills:
+            makers.append(bills.made)
+        if settings.provenance and not settings.legs:
+            from flakeship.commands.publish.attaching.provenance import Provenance
+
+            makers.append(Provenance.of(settings, run).artifacts)
         return cls(makers=tuple(makers), signer=signer, bills=bills, emit=run.emit)
+
+    def making(self, maker: Maker) -> Attaching:
+        """Return the same with one maker more."""
+        return replace(self, makers=(*self.makers, maker))
 
     def attach(
         self, packed: Packed | PackedIndex, parts: Sequence[Part], places: Sequence[Destination]
@@ -79,12 +91,11 @@ class Attaching:
             self._tell_of_none(places)
             return Attachments(made)
         wanted = self._signed(packed, made)
-        for place in taking:
-            self._attach_at(place, packed, wanted)
+        left_out = frozenset.intersection(*(self._attach_at(place, packed, wanted) for place in taking))
         if self.signer is None:
-            return Attachments(made)
+            return Attachments(made, left_out=left_out)
         reference = f"{taking[0].name}@{packed.descriptor.digest}"
-        return Attachments(made, self.signer.verify(reference), self.signer.public_key)
+        return Attachments(made, self.signer.verify(reference), self.signer.public_key, left_out)
 
     def _signed(self, packed: Packed | PackedIndex, made: Sequence[Artifact]) -> list[Artifact]:
         """What is attached: documents as they are, the signatures of the images, then the signed statements."""
@@ -97,7 +108,8 @@ class Attaching:
 
     def _attach_at(
         self, place: TakesArtifacts, packed: Packed | PackedIndex, wanted: Sequence[Artifact]
-    ) -> None:
+    ) -> frozenset[str]:
+        """Return the kinds that were left out there, because the image is not new to it."""
         tagged = (
             [self.signer.tagged(each, place.name) for each in signed_subjects(packed)] if self.signer else []
         )
@@ -120,8 +132,9 @@ class Attaching:
                     ),
                 )
             )
-            return
+            return frozenset()
         self.emit(events.Notice(_told(place.name, done, signed=self.signer is not None)))
+        return done.left_out
 
     @property
     def _what(self) -> str:
