@@ -85,7 +85,7 @@ def test_a_private_cache_is_read_with_a_netrc_file_that_only_we_can_read(
     nix: Nix, tmp_path: Path, record: EventRecord, plan: Callable[..., CachePlan], mocker: Any
 ) -> None:
     """Where Nix asks the cache by itself; else the token is in no file."""
-    mocker.patch("flakeship.caches.shares_loopback", return_value=False)
+    mocker.patch("flakeship.caches.through.may_reach_us", return_value=False)
     theirs = tmp_path / "their-netrc"
     theirs.write_text("machine other.example password kept\n")
     config = f"{nix.environ['NIX_CONFIG']}\nnetrc-file = {theirs}"

@@ -35,7 +35,8 @@ def kept(tmp_path: Path) -> KeptResults:
     [
         ("", ""),
         ("may_choose_substituters", "add the user to trusted-users in /etc/nix/nix.conf"),
-        ("shares_loopback", "its daemon can't reach what runs here"),
+        ("through.may_reach_us", "its daemon can't reach what runs here"),
+        ("loopback.server.Loopback.is_reached", "connections to 127.0.0.1 do not arrive here"),
     ],
 )
 def test_a_nix_that_can_not_read_the_cache_is_told_of_once(
@@ -55,6 +56,8 @@ def test_a_nix_that_can_not_read_the_cache_is_told_of_once(
     assert list(used.values()) == ([] if missing else [f"the cache oci:{tmp_path}/layout"])
     assert len(record.warnings) == bool(missing)
     assert said in "".join(record.warnings)
+    (told,) = (event.text for event in record.events if isinstance(event, CachesTold))
+    assert told.endswith(", from which Nix could take nothing") == bool(missing)
 
 
 def test_an_empty_cache_is_not_asked(

@@ -19,7 +19,7 @@ from tests.e2e.conftest import RunStep
 from tests.e2e.starting import Start
 from tests.testbed.command import Publish
 from tests.testbed.machines import THIS_SYSTEM, MakeMachine, write_joined
-from tests.testbed.nix import NIX_CONFIG
+from tests.testbed.nix import NIX_CONFIG, MakeFlake
 from tests.testbed.ssh import SshServer, write_sauced
 
 pytestmark = pytest.mark.slow
@@ -31,16 +31,18 @@ StartDaemon: TypeAlias = Callable[..., Mapping[str, str]]
 def daemon() -> Iterator[StartDaemon]:
     """`daemon(trusted)` starts one that trusts this user alone, and gives the environment of its clients.
 
-    Its own environment has `ssh` as NIX_SSHOPTS, in place of root's ~/.ssh/config.
+    Its own environment has `ssh` as NIX_SSHOPTS, in place of root's ~/.ssh/config. `around` is a program that starts it.
     """
     with tempfile.TemporaryDirectory() as folder:
         socket, started = Path(folder) / "socket", []
 
-        def start(trusted: str, ssh: str = "") -> Mapping[str, str]:
+        def start(trusted: str, ssh: str = "", *around: str) -> Mapping[str, str]:
             config = f"{NIX_CONFIG}trusted-users = {trusted}\n"
             own = {"NIX_DAEMON_SOCKET_PATH": str(socket), "NIX_CONFIG": config, "NIX_SSHOPTS": ssh}
             started.append(
-                subprocess.Popen(["nix-daemon"], env={**os.environ, **own}, stderr=subprocess.DEVNULL)
+                subprocess.Popen(
+                    [*around, "nix-daemon"], env={**os.environ, **own}, stderr=subprocess.DEVNULL
+                )
             )
             deadline = time.monotonic() + 10
             while not socket.exists():
@@ -101,6 +103,28 @@ def test_a_daemon_that_does_not_trust_us_is_warned_of(
     ]
     assert len(hints) == warnings, told
     assert all("trusted-users" in hint for hint in hints)
+
+
+@pytest.mark.parametrize("around", [(), ("unshare", "--net")], ids=["here", "elsewhere"])
+def test_a_daemon_takes_from_the_cache_where_it_reaches_us_and_else_is_told_of(
+    around: tuple[str, ...], publish: Publish, daemon: StartDaemon, make_flake: MakeFlake, tmp_path: Path
+) -> None:
+    """Its process is seen here, as in a container with those of the machine: only asking tells where its network is."""
+    folder, clients = make_flake(fresh=True), daemon("root", "", *around)
+    flags = ("--flake", ".#hello", "--to", "oci:x", "--reuse", "off", "--nix-cache", f"oci:{tmp_path}/cache")
+    first = publish(*flags, cwd=folder, **clients)
+    assert "Nix: 1 derivation built here; 2 new in the cache" in first.stderr, first.stderr
+    derivation = first.stderr.partition("building '")[2].partition("'")[0]
+    forgotten = 'nix-store --delete $(nix-store --query --outputs "$1")'
+    subprocess.run(("sh", "-euc", forgotten, "sh", derivation), env={**os.environ, **clients}, check=True)
+
+    again = publish(*flags, cwd=folder, **clients)
+
+    assert again.code == 0, again.stderr
+    warned = "Nix takes nothing from the cache" in again.stderr and "its daemon can't reach" in again.stderr
+    taken = "Nix: 1 path from the cache" in again.stderr
+    built = "Nix: 1 derivation built here" in again.stderr and "Nix could take nothing" in again.stderr
+    assert (warned, taken, built) == ((True, False, True) if around else (False, True, False)), again.stderr
 
 
 @pytest.mark.long

@@ -57,6 +57,17 @@ def test_what_it_builds_and_runs_reaches_the_servers_of_the_tests(
         dockerd("image", "rm", built)
 
 
+def test_what_listens_in_a_container_on_the_machines_network_is_reached_there(
+    dockerd: Docker, base_image: str
+) -> None:
+    """As Nix asks the server that our command starts beside it. The base image has no Python, but Perl's base."""
+    server = "IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')"
+    client = "IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server->sockport)"
+    program = f"my $server = {server}; print {client} ? 'reached' : $@"
+    run = ("run", "--rm", "--network", "host", base_image, "perl", "-MIO::Socket::INET", "-e", program)
+    assert dockerd(*run) == "reached"
+
+
 def test_what_it_builds_reaches_the_mirrors_of_debian(dockerd: Docker, base_image: str) -> None:
     dockerd("run", "--rm", base_image, "apt-get", "-qq", "update")
 

@@ -16,6 +16,9 @@ from typing import Final
 LOOPBACK: Final = "10.0.2.2"
 """Where containers find the machine's 127.0.0.1, if their network is the engine's bridge; see slirp4netns(1)."""
 
+_OWN_PORTS: Final = (20000, 29999)
+"""Those of servers that start behind this engine and take any port: their clients are there too, and not where the tests' are."""
+
 _APART: Final = f"""
 root=$1
 shift
@@ -31,7 +34,8 @@ mount --bind "$root/etc" /etc
 echo apart
 read connected
 # Containers without a network of their own, and the engine, reach the servers of the tests where these are: on loopback.
-iptables -t nat -A OUTPUT -d 127.0.0.0/8 -p tcp -j DNAT --to-destination {LOOPBACK}
+echo {_OWN_PORTS[0]} {_OWN_PORTS[1]} >/proc/sys/net/ipv4/ip_local_port_range
+iptables -t nat -A OUTPUT -d 127.0.0.0/8 -p tcp ! --dport {_OWN_PORTS[0]}:{_OWN_PORTS[1]} -j DNAT --to-destination {LOOPBACK}
 iptables -t nat -A POSTROUTING -o tap0 -j MASQUERADE
 echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
 exec setpriv --pdeathsig TERM dockerd "$@" >"$root/dockerd.log" 2>&1 </dev/null

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from flakeship.caches.plan import Cache, CacheInputs, CachePart, CachePlan, CacheTools, OwnNars
 from flakeship.caches.through import (
     Guards,
+    Unreached,
     UsedCache,
     as_they_are,
     caches_of,
     can_be_guarded,
+    reached,
     survives_fallback,
     through_loopback,
     users_netrc,
 )
-from flakeship.events import Warned
+from flakeship.events import Detail, Warned
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import may_choose_substituters, settings
-from flakeship.nix.reach import shares_loopback
+from flakeship.nix.reach import may_reach_us
 from flakeship.nix.substituters import Substituters
 
 if TYPE_CHECKING:  # most runs let Nix realise all
@@ -102,24 +104,25 @@ def _used(
         caches = [*configured, *caches]
     usual = _settings(nix, chooses=chooses)
     netrc = users_netrc(str(values.get("netrc-file", "")), tools)
-    if chooses and shares_loopback(nix, values) and netrc is not None:
-        guards = Guards(tools, netrc, scope)
+    guards, substitutes = Guards(tools, netrc, scope) if netrc is not None else None, None
+    if guards and chooses and may_reach_us(nix, values):
         every = caches if replaces else [*configured, *caches]
         keys = [key for part in parts for key in part.public_keys]
         substitutes = functools.partial(_substitutes, every, own, keys, guards, values)
-        if own or can_be_guarded(caches):
-            used = through_loopback(caches, own, guards, tools, replace=replaces, scope=scope)
-            return used, {**usual, **_silence(nix, own)}, substitutes
-        return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED}, substitutes
-    if own and chooses:
-        tools.emit(
-            Warned(
-                f"Nix takes nothing from {own[0].cache.name}: its daemon can't reach what runs here",
-                hint="run where the daemon runs, or in a container that shares its network; what is built is kept all the same",
-            )
-        )
+    if chooses and (own or (guards and can_be_guarded(caches))):
+        server = reached(nix, values, tools.emit)
+        if not isinstance(server, Unreached):
+            scope.callback(server.close)
+            used = through_loopback(server, caches, own, guards, replace=replaces)
+            written = {} if guards else _netrc(parts, "", folder=tools.folder)
+            return used, {**usual, **_silence(nix, own), **written}, substitutes
+        tools.emit(_unreached(server, own))
+        substitutes = None
+    for part in parts:
+        if part.unread:
+            part.unread()
     written = _netrc(parts, netrc or "", folder=tools.folder)
-    return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED, **written}, None
+    return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED, **written}, substitutes
 
 
 def _substitutes(
@@ -147,6 +150,16 @@ def _ignored(own: Sequence[OwnNars], caches: Sequence[UsedCache]) -> Warned:
     return Warned(
         f"Nix's daemon ignores caches that a user chooses{which} unless it trusts the user",
         hint=f"add the user to trusted-users{also} in /etc/nix/nix.conf{kept}",
+    )
+
+
+def _unreached(server: Unreached, own: Sequence[OwnNars]) -> Warned | Detail:
+    """Say that nothing comes from our own cache. Others are asked by Nix itself, which lacks nothing but their guard."""
+    if not own:
+        return Detail(f"Nix asks its caches by itself: {server.why}")
+    return Warned(
+        f"Nix takes nothing from {own[0].cache.name}: {server.why}",
+        hint=f"{server.hint}; what is built is kept all the same",
     )
 
 

@@ -66,7 +66,11 @@ class _Run:
             tools.emit(events.Notice(f"nothing is written to {self._keeper.name}: {kept.read_only}"))
         taker = self._keeper.taker
         self._feeder = Feeder(taker, self._choose, tools.emit) if taker else None
-        self.part = replace(self._keeper.part, built=self._built, heard=self._heard)
+        self._unread = False
+        self.part = replace(self._keeper.part, unread=self._not_read, built=self._built, heard=self._heard)
+
+    def _not_read(self) -> None:
+        self._unread = self._keeper.part.own is not None
 
     def _heard(self, event: events.Event) -> None:
         self._told(event)
@@ -122,7 +126,7 @@ class _Run:
             self._feeder.drain(seconds * (1 - _FOR_INDEX), look=not cancelled)
         pushed = self._keeper.finish(max(0.0, deadline - time.monotonic()))
         self._keeper.close()
-        self._tools.emit(events.CachesTold(_line(self._told, self._keeper.name, pushed)))
+        self._tools.emit(events.CachesTold(_line(self._told, self._keeper.name, pushed, unread=self._unread)))
 
 
 def _keeper(kept: KeptResults, tools: CacheTools, known: Mapping[str, Any]) -> Keeper:
@@ -135,9 +139,10 @@ def _keeper(kept: KeptResults, tools: CacheTools, known: Mapping[str, Any]) -> K
     return PackKeeper(kept, tools, system=str(known.get("system", "unknown-linux")))
 
 
-def _line(told: Told, name: str, pushed: Pushed | None) -> str:
+def _line(told: Told, name: str, pushed: Pushed | None, *, unread: bool) -> str:
     new = f"{pushed.paths} new in {name} ({_size(pushed.size)})" if pushed else f"nothing new in {name}"
-    return f"Nix: {told.line()}; {new}"
+    not_read = ", from which Nix could take nothing" if unread else ""
+    return f"Nix: {told.line()}; {new}{not_read}"
 
 
 def _size(count: int) -> str:

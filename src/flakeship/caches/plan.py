@@ -117,7 +117,7 @@ class CachePart:
     """What one cache adds to a build.
 
     `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
-    `own` is served to Nix while the build runs.
+    `own` is served to Nix while the build runs; `unread` is called where it can't be.
     `built` is called with the result of each build, `heard` with each event of a build, and `ended` when nothing is
     built any more, before the first cache is closed: it returns at once.
     """
@@ -126,6 +126,7 @@ class CachePart:
     public_keys: tuple[str, ...] = ()
     netrc: str = field(default="", repr=False)
     own: OwnNars | None = None
+    unread: Callable[[], None] | None = None
     built: Callable[[BuildOutput], None] | None = None
     heard: Emit | None = None
     ended: Ended | None = None

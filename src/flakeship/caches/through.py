@@ -9,20 +9,23 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship.caches.plan import CachePart, CacheTools, OwnNars
-from flakeship.events import Detail, Secret
+from flakeship.events import Detail, Emit, Secret
 from flakeship.nix.command import Nix
+from flakeship.nix.configuration import uses_daemon
+from flakeship.nix.reach import ask_by_daemon, may_reach_us
 from flakeship.nix.substituters import Substituters
 
 if TYPE_CHECKING:  # a daemon may be out of the server's reach, and a cache may be a folder
     from flakeship.caches.loopback.budget import Budget
     from flakeship.caches.loopback.guard import Guard
+    from flakeship.caches.loopback.server import Loopback
     from flakeship.caches.loopback.upstream import Limits
 
 _BY_HTTP: Final = re.compile(r"https?://[^/@\s]+(?:/\S*)?")
@@ -49,6 +52,24 @@ class UsedCache:
     netrc: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Why Nix reaches no server of ours, in a clause, and what would help."""
+
+    why: str
+    hint: str
+
+
+_ELSEWHERE: Final = Unreached(
+    "its daemon can't reach what runs here",
+    "run where the daemon runs, or in a container that shares its network",
+)
+_NO_LOOPBACK: Final = Unreached(
+    "connections to 127.0.0.1 do not arrive here",
+    "bring the loopback device of this machine or container up, and let no firewall rule lead 127.0.0.1 elsewhere",
+)
+
+
 def as_they_are(caches: Sequence[UsedCache]) -> Substituters:
     """Let Nix ask these caches besides those of nix.conf, and none of ours."""
     return Substituters({cache.url: _address(cache.url) for cache in caches})
@@ -64,29 +85,47 @@ def can_be_guarded(caches: Sequence[UsedCache]) -> bool:
     return any(_BY_HTTP.fullmatch(cache.url) for cache in caches)
 
 
-def through_loopback(
-    caches: Sequence[UsedCache],
-    own: Sequence[OwnNars],
-    guards: Guards,
-    tools: CacheTools,
-    *,
-    replace: bool,
-    scope: contextlib.ExitStack,
-) -> Substituters:
-    """Start the server, which ends with `scope`, and let Nix ask through it what is asked by HTTP. `replace` as in `Substituters`."""
-    from flakeship.caches.loopback.served import OwnCache
+def reached(nix: Nix, values: Mapping[str, Any], emit: Emit) -> Loopback | Unreached:
+    """Start the server, if the Nix that substitutes reaches it; else say in a clause why not, and what would help.
+
+    `values` are those of `settings`.
+    """
     from flakeship.caches.loopback.server import Loopback
 
+    if not may_reach_us(nix, values):
+        return _ELSEWHERE
     server = Loopback()
-    scope.callback(server.close)
-    tools.emit(Secret(server.secret))
+    emit(Secret(server.secret))
+    if not server.is_reached():
+        server.close()
+        return _NO_LOOPBACK
+    if uses_daemon(nix, values):
+        before = server.asked
+        ask_by_daemon(nix, f"{server.url}/-")
+        if server.asked == before:
+            server.close()
+            return _ELSEWHERE
+    return server
+
+
+def through_loopback(
+    server: Loopback,
+    caches: Sequence[UsedCache],
+    own: Sequence[OwnNars],
+    guards: Guards | None,
+    *,
+    replace: bool,
+) -> Substituters:
+    """Let Nix ask through the server what is asked by HTTP; without `guards` our own caches alone. `replace` as in `Substituters`."""
+    from flakeship.caches.loopback.served import OwnCache
+
     names, numbers = {}, itertools.count()
     for each in own:
         url = server.serve(next(numbers), OwnCache(each.cache))
         names[url if each.signed else f"{url}?trusted=1"] = each.cache.name
     numbers = itertools.count(max(1, len(own)))
     for cache in caches:
-        guard, mark, parameters = guards.of(cache), *cache.url.partition("?")[1:]
+        guard, mark, parameters = guards.of(cache) if guards else None, *cache.url.partition("?")[1:]
         url = server.serve(next(numbers), guard) + mark + parameters if guard else cache.url
         names[url] = _address(cache.url)
     return Substituters(names, replace=replace)

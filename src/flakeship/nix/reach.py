@@ -1,47 +1,34 @@
-"""Whether what listens on loopback here can be reached by the Nix that substitutes, which may be a daemon elsewhere."""
+"""Whether the Nix that substitutes, which may be a daemon elsewhere, can reach what listens on loopback here."""
 
 from __future__ import annotations
 
-import socket
-import struct
+import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from flakeship.nix.command import Nix
-from flakeship.nix.configuration import DAEMON_SOCKET, uses_daemon
+from flakeship.nix.configuration import uses_daemon
+from flakeship.nix.substituters import Substituters
 
-_CREDENTIALS: Final = struct.Struct("3i")
+_NOWHERE: Final = f"/nix/store/{'0' * 32}-is-this-cache-reached"
+_SECONDS: Final = 10.0
+_LIMITS: Final = (("connect-timeout", "2"), ("stalled-download-timeout", "2"), ("download-attempts", "1"))
 
 
-def shares_loopback(nix: Nix, values: Mapping[str, Any]) -> bool:
-    """Return True if Nix substitutes on this machine, and in this container. `values` are those of `settings`."""
+def may_reach_us(nix: Nix, values: Mapping[str, Any]) -> bool:
+    """Return False if Nix substitutes on another machine for certain. `values` are those of `settings`."""
     if nix.store:
         return False
-    if not uses_daemon(nix, values):
-        return True
     store = nix.environ.get("NIX_REMOTE") or str(values.get("store", "auto"))
-    if store in ("auto", "daemon", "unix://"):
-        return not _is_outside(Path(nix.environ.get("NIX_DAEMON_SOCKET_PATH", str(DAEMON_SOCKET))))
-    return False
+    return not uses_daemon(nix, values) or store in ("auto", "daemon") or store.startswith("unix://")
 
 
-def _is_outside(path: Path) -> bool:
-    """Whether a daemon runs outside of this container: Linux then calls it by no number.
+def ask_by_daemon(nix: Nix, url: str) -> None:
+    """Let Nix's daemon ask the cache `url`, and no other, for a path that nobody has. It reaches the cache, or it does not.
 
-    A container has its own processes and, as a rule, its own loopback. https://man7.org/linux/man-pages/man7/unix.7.html,
-    SO_PEERCRED; https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
+    A socket does not tell where the daemon is: it may be mounted into a container that has a loopback of its own, or shares
+    that of the machine.
     """
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return False
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(2)
-            connection.connect(str(path))
-            number: int = _CREDENTIALS.unpack(
-                connection.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
-            )[0]
-    except OSError:
-        return False  # then Nix does not reach it either, and will tell
-    return number == 0
+    asking = nix.with_options(_LIMITS).with_substituters(Substituters({url: url}, replace=True))
+    with contextlib.suppress(TimeoutError):
+        asking.run("build", "--dry-run", "--no-link", _NOWHERE, timeout=_SECONDS)

@@ -44,14 +44,14 @@ _REASONS: Final = {
 class Loopback:
     """The server, which runs until `close`. `url` begins the URLs of all its caches, and holds the secret.
 
-    `broken` counts the bodies that could not be sent to their end.
+    `asked` counts the requests that knew the secret, and `broken` the bodies that could not be sent to their end.
     """
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.secret = secrets.token_hex(_SECRET_BYTES)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/{self.secret}"
-        self.broken = 0
+        self.asked = self.broken = 0
         self._caches: dict[str, Served] = {}
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -63,11 +63,22 @@ class Loopback:
         self._caches[str(number)] = cache
         return f"{self.url}/{number}"
 
+    def is_reached(self) -> bool:
+        """Whether a connection from here arrives: loopback may be down in a container, or turned elsewhere by a firewall."""
+        before = self.asked
+        with contextlib.suppress(OSError), self._connection() as connection:
+            connection.sendall(f"HEAD /{self.secret}/-/- HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+            connection.recv(1)
+        return self.asked > before
+
+    def _connection(self) -> socket.socket:
+        return socket.create_connection(self._listener.getsockname(), timeout=1)
+
     def close(self) -> None:
         """Stop: nobody can connect any more, and every connection breaks."""
         self._closed.set()
         with contextlib.suppress(OSError):  # it wakes the thread, which `close` alone would not
-            socket.create_connection(self._listener.getsockname(), timeout=1).close()
+            self._connection().close()
         self._listener.close()
         with self._lock:
             connections = list(self._connections)
@@ -131,6 +142,7 @@ class Loopback:
         words = target.partition("?")[0].split("/", 3)
         _, secret, number, path = words if len(words) == 4 else ("", "", "", "")
         known = hmac.compare_digest(secret.encode("latin-1"), self.secret.encode())
+        self.asked += known
         return (self._caches.get(number), path) if known else (None, "")
 
     def _send(self, connection: socket.socket, nar: Nar, head: bytes, end: str, *, body: bool) -> bool:
