@@ -1,4 +1,4 @@
-"""Pipelines of docs/gitlab.md as they stand there, read by real gitlab-ci-local with the component that they name; two of them run.
+"""Pipelines of docs/gitlab.md as they stand there, read by real gitlab-ci-local with the component that they name; some of them run.
 
 It judges each as a whole: its own schema of GitLab's takes it, with the component's job merged into it, and every job that is
 in the pipeline finds those that it needs.
@@ -35,7 +35,6 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
             "On an instance of your own",
         ),
     ): [({"CI_PIPELINE_SOURCE": "schedule"}, " ".join(f"flakeship{number or ''}" for number in range(11)))],
-    ("With caches 2",): [({}, "flakeship")],
     ("Minimal 3",): [({}, "flakeship test")],
     ("What it hands on", "Rollback"): [
         ({}, "flakeship deploy flakeship1 production"),
@@ -55,7 +54,7 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
 }
 """Pipelines that are read together, by what they are started, and the jobs that there are then; the others are run below."""
 
-RUN = {"Several images", "Merge requests", "Several architectures"}
+RUN = {"Several images", "Merge requests", "Several architectures", "With caches 2"}
 
 
 def test_each_pipeline_is_read_or_run() -> None:
@@ -200,6 +199,30 @@ def test_a_merge_request_is_built_and_sent_nowhere(ran: Ran) -> None:
     variables = (folder / "flakeship-report" / "shipped.env").read_text().splitlines()
     assert "SHIPPED_PUSHED=false" in variables
     assert "SHIPPED_REF=" in variables
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_what_one_pipeline_built_the_next_takes_from_gitlabs_cache(
+    ran: Ran, gitlab: GitLab, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each job is a container with an empty store of its own. `reuse` is off, since the second would find the image published.
+
+    A package is published, since the archive of an image is not kept.
+    """
+    text = PIPELINES["With caches 2"].replace("flake: .#image\n", 'flake: .#hello\n      reuse: "off"\n')
+    monkeypatch.setitem(PIPELINES, "With caches 2", text)
+    log, folder = ran("With caches 2", CI_REGISTRY=registry.host)
+    name = "the cache oci:/builds/harbour/app/.nix-cache"
+    assert f"Nix: 1 derivation built here; 2 new in {name} (" in log, log
+
+    again = gitlab(folder, GITLAB_CI="", NIX_CONFIG="substituters =", CI_REGISTRY=registry.host)
+
+    assert again.returncode == 0, str(again)
+    assert f"Nix: 1 path from {name}; nothing new in {name}\n" in str(again), str(again)
+    assert "building '/nix/store/" in log
+    assert "building '/nix/store/" not in str(again)
+    assert registry.digest("harbour/app", "main") in log, "another image came of it"
 
 
 @pytest.mark.long
