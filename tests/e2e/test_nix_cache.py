@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,6 +169,29 @@ def test_a_private_input_is_not_kept_where_anybody_can_read_it(
     ours = publish(*flags, f"oci:{tmp_path}/cache?inputs=true", "--to", "oci:x", cwd=flake)
     assert "private input" not in ours.stderr
     assert "2 new in" in told(ours.stderr)
+
+
+def test_an_input_that_was_kept_comes_from_the_cache(cold: OwnStores, flake: Path, tmp_path: Path) -> None:
+    """It is gone from its own place, so that whoever evaluates without the cache fails."""
+    tarball, text = tmp_path / "input.tar.gz", (flake / "flake.nix").read_text()
+    with tarfile.open(tarball, "w:gz") as tar:
+        tar.add(flake / "salt", arcname="input/salt")
+    text = text.replace("{ self }:", "{ self, input }:").replace("./salt", '"${input}/salt"')
+    given = f'inputs.input = {{ url = "file://{tarball}"; flake = false; }};\n  outputs ='
+    (flake / "flake.nix").write_text(text.replace("outputs =", given, 1))
+    runner = cold()
+    lock = runner.command("nix", "flake", "lock", f"path:{flake}")
+    subprocess.run(lock, env=runner.environ, check=True, capture_output=True)
+    flags = ("--flake", "path:.#hello", "--to", f"oci:{tmp_path}/x", "--reuse", "off", "--nix-cache")
+    place = f"oci:{tmp_path}/cache?inputs=true"
+    first = cold().publish(*flags, place, cwd=flake)
+    assert told(first.stderr).startswith("1 derivation built here; 4 new in"), first.stderr
+    tarball.unlink()
+
+    again = cold().publish(*flags, place, cwd=flake)
+
+    assert (again.code, built(again.stderr)) == (0, []), again.stderr
+    assert told(again.stderr).startswith("1 path from the cache"), again.stderr
 
 
 @pytest.mark.long

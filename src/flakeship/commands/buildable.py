@@ -57,7 +57,7 @@ class Buildable:
         with self._lock:
             if self._description is None:
                 known = self.builder.described.get(self.installable)
-                self._description = known or describe(nix or self.builder.nix, self.installable)
+                self._description = known or describe(nix or self.builder.evaluating, self.installable)
             return self._description
 
     def flake(self) -> FlakeMetadata | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,6 +75,7 @@ class Builder:
     realises_all: bool = False
     described: dict[Installable, Derivation] = field(default_factory=dict, init=False, repr=False)
     """What was evaluated for many attributes at once, by those who look at many before any is built."""
+    _opening: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
     _left: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
     """What was left in the caches, from which its image is read."""
@@ -125,7 +127,7 @@ class Builder:
 
             plan = self._cache_plan
             with self.building():
-                described = _described_together(self.nix, tuple(new.values()))
+                described = _described_together(self.evaluating, tuple(new.values()))
                 made = build_together(
                     self._to_build_with(tuple(new), lambda nix: words_together(nix, described)),
                     described,
@@ -311,6 +313,12 @@ class Builder:
             remote.warn_of_key()
         return ready
 
+    @property
+    def evaluating(self) -> Nix:
+        """Nix as it evaluates: with the caches of the run where those hold the flake's inputs, which it else would fetch."""
+        kept = self.cache_inputs.kept if self.cache_inputs else None
+        return self.configured if kept and kept.cache.inputs else self.nix
+
     @cached_property
     def configured(self) -> Nix:
         """Nix with the options that builds get: whether they are isolated, and the caches of the inputs."""
@@ -324,10 +332,17 @@ class Builder:
         falls_back = not self.far and self.sandbox.possible is False and self.sandbox.fallback
         return self.nix.with_options([("sandbox", "false")]) if falls_back else self.nix
 
-    @cached_property
+    @property
     def _cache_plan(self) -> CachePlan | None:
+        """The caches of the run, opened once by whichever thread comes first; None where no input names one."""
         if self.cache_inputs is None:
             return None
+        with self._opening:
+            return self._opened_caches
+
+    @cached_property
+    def _opened_caches(self) -> CachePlan:
+        assert self.cache_inputs is not None
         from flakeship import caches
         from flakeship.http.fetch import Fetcher
 

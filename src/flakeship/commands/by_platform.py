@@ -145,9 +145,9 @@ def _in_systems(installable: Installable, wanted: Sequence[Platform], builder: B
 
     systems = {platform: _system(platform) for platform in wanted}
     known = _described_before(installable, list(systems.values()), builder)
-    if packages := known or packages_by_system(builder.nix, installable, list(systems.values())):
+    if packages := known or packages_by_system(builder.evaluating, installable, list(systems.values())):
         return [_member(platform, *packages[system], builder=builder) for platform, system in systems.items()]
-    found = attributes_by_system(builder.nix, installable, list(systems.values()))
+    found = attributes_by_system(builder.evaluating, installable, list(systems.values()))
     return [
         _member(platform, found[system], builder=builder) for platform, system in systems.items() if found
     ]
@@ -182,7 +182,7 @@ def _on_a_mac(installable: Installable, mac: str, linux: Platform, builder: Buil
     known = _described_before(installable, [system], builder)
     try:
         found = {each: at for each, (at, _) in known.items()} or attributes_by_system(
-            builder.nix, installable, [system]
+            builder.evaluating, installable, [system]
         )
     except LackingError as error:
         if mac not in error.having:
