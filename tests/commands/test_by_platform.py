@@ -176,7 +176,7 @@ def parse(text: str) -> Installable:
 
 
 def members(*lines: str, platforms: tuple[str, ...] = ()) -> dict[str, str]:
-    builder: Any = SimpleNamespace(nix="nix", described={})
+    builder: Any = SimpleNamespace(nix="nix", evaluating="nix", described={})
     made = members_of(Settings(flake=lines, platforms=platforms), builder, parse)
     return {str(each.platform): str(each.buildable.installable) for each in made}
 
@@ -196,7 +196,7 @@ def test_each_platform_has_the_attribute_of_its_system() -> None:
 @pytest.mark.usefixtures("has")
 def test_on_a_mac_a_line_says_what_is_meant() -> None:
     heard: list[Any] = []
-    builder: Any = SimpleNamespace(nix="nix", described={}, emit=heard.append)
+    builder: Any = SimpleNamespace(nix="nix", evaluating="nix", described={}, emit=heard.append)
     for platforms in ((), BOTH):
         given = Settings(flake=(".#image",), platforms=platforms, nix_config=("system = aarch64-darwin",))
         members_of(given, builder, parse)
