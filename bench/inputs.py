@@ -36,7 +36,7 @@ SETTINGS = (
     "experimental-features = nix-command flakes\nbuild-users-group =\nsubstituters =\nsandbox = false\n"
 )
 ROUND_TRIP = 0.02
-HISTORY = 20
+HISTORY = 10
 FLAKE = """
 {
   inputs.large = { url = "URL"; flake = false; };
