@@ -253,13 +253,22 @@ def test_a_store_elsewhere_does_not_reach_us(nix: Nix, remote: str, *, expected:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("has_address", [True, False])
 def test_a_server_that_nothing_arrives_at_is_not_used(
-    nix: Nix, plain: FaultyCache, record: EventRecord, tmp_path: Path, mocker: MockerFixture
+    nix: Nix,
+    plain: FaultyCache,
+    record: EventRecord,
+    tmp_path: Path,
+    mocker: MockerFixture,
+    *,
+    has_address: bool,
 ) -> None:
     """A firewall leads its port elsewhere, which needs root: here another server stands there. Nix asks by itself."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         elsewhere = mocker.patch.object(Loopback, "_connection")
         elsewhere.side_effect = lambda: socket.create_connection(other.getsockname(), timeout=0.2)
+        if not has_address:
+            mocker.patch("socket.create_server", side_effect=OSError(99, "Cannot assign requested address"))
         with opened(CacheInputs(substituters=(plain.url,)), tools_of(nix, record, tmp_path)) as plan:
             assert plan.substituters == Substituters({plain.url: plain.url})
     (told,) = (event.text for event in record.events if isinstance(event, Detail))

@@ -94,7 +94,10 @@ def reached(nix: Nix, values: Mapping[str, Any], emit: Emit) -> Loopback | Unrea
 
     if not may_reach_us(nix, values):
         return _ELSEWHERE
-    server = Loopback()
+    try:
+        server = Loopback()
+    except OSError:  # a container may lack the address too
+        return _NO_LOOPBACK
     emit(Secret(server.secret))
     if not server.is_reached():
         server.close()
