@@ -69,6 +69,7 @@
               flit-core = "3.12.0";
               isal = "1.7.2";
               packaging = "25.0";
+              pynacl = "1.6.2";
               pyyaml = "6.0.3";
               regex = "2026.1.1";
               requests = "2.32.5";
