@@ -16,6 +16,7 @@ from flakeship.difference.model import Held, HeldLayer, PackageName
 from flakeship.difference.packages import only_packages
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.annotations import SOURCE
+from flakeship.lint.view import tells_contents
 from flakeship.printable import counted
 from flakeship.report.inspection import InspectedLayer, Inspection
 from flakeship.settings.declaration import Settings
@@ -95,6 +96,7 @@ def _layer(layer: InspectedLayer) -> HeldLayer:
         layer.size if layer.digest else None,
         layer.unpacked,
         tuple(sorted(only_packages(layer.store_paths))),
+        told=tells_contents(layer.store_paths, layer.comment),
     )
 
 
@@ -132,8 +134,10 @@ def with_paths(held: Held, found: Mapping[str, Iterable[str]]) -> Held:
     """Return the image with these store paths in the layers of which nothing else tells any; `found` is by digest or diff_id."""
 
     def told(layer: HeldLayer) -> HeldLayer:
-        paths = found.get(layer.digest) or found.get(layer.diff_id) or ()
-        return layer if layer.paths else replace(layer, paths=tuple(sorted(paths)))
+        paths = found.get(layer.digest, found.get(layer.diff_id))
+        return (
+            layer if layer.paths or paths is None else replace(layer, paths=tuple(sorted(paths)), told=True)
+        )
 
     layers = tuple(map(told, held.layers))
     return replace(held, layers=layers, paths=held.paths | {path for layer in layers for path in layer.paths})

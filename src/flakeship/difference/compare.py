@@ -11,8 +11,22 @@ from flakeship.difference.packages import package_changes
 
 def difference(old: Held, new: Held) -> Difference:
     """Compare packages, layers and config."""
+    blobs = by_blob(old.layers, new.layers)
+    before, after = layers_by(old.layers, blobs=blobs), layers_by(new.layers, blobs=blobs)
+    both = before.keys() & after.keys()
+    stacks = [
+        [key for key in (key_of(layer, blobs=blobs) for layer in held.layers) if key in both]
+        for held in (old, new)
+    ]
+    alone = [layer for side in (before, after) for key, layer in side.items() if key not in both]
     return Difference(
-        old, new, package_changes(old, new), layer_change(old.layers, new.layers), config_changes(old, new)
+        old,
+        new,
+        package_changes(old, new),
+        layer_change(old.layers, new.layers),
+        config_changes(old, new),
+        reordered=stacks[0] != stacks[1],
+        untold=sum(not layer.told for layer in alone),
     )
 
 
@@ -26,7 +40,12 @@ def by_blob(old: Iterable[HeldLayer], new: Iterable[HeldLayer]) -> bool:
 
 def layers_by(layers: Iterable[HeldLayer], *, blobs: bool) -> dict[str, HeldLayer]:
     """Return the layers by what tells them apart, each once."""
-    return {layer.digest if blobs else layer.diff_id or layer.digest: layer for layer in layers}
+    return {key_of(layer, blobs=blobs): layer for layer in layers}
+
+
+def key_of(layer: HeldLayer, *, blobs: bool) -> str:
+    """What tells a layer from others."""
+    return layer.digest if blobs else layer.diff_id or layer.digest
 
 
 def layer_change(old: tuple[HeldLayer, ...], new: tuple[HeldLayer, ...]) -> LayerChange:

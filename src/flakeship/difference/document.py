@@ -19,6 +19,8 @@ def document_of(found: Difference) -> dict[str, Any]:
             name: _bytes(each)
             for name, each in zip(("added", "shared", "removed"), found.layers, strict=True)
         },
+        "layers_reordered": found.reordered,
+        "layers_untold": found.untold,
         "config": [_config(each) for each in found.config],
     }
 

@@ -22,7 +22,7 @@ class HeldLayer:
     """A layer. `digest` is that of its blob, empty where it is kept as a plain tar; `diff_id` may be empty too.
 
     Sizes are in bytes and None where nothing states them: `size` of the blob, `unpacked` of the tar. `paths` are the store
-    paths in it, as far as they are known.
+    paths in it, as far as they are known; `told` is false where the history does not tell what is in it.
     """
 
     digest: str
@@ -30,6 +30,7 @@ class HeldLayer:
     size: int | None = None
     unpacked: int | None = None
     paths: tuple[str, ...] = ()
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +107,19 @@ class ConfigChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two images of one platform. `packages` are sorted by name."""
+    """Two images of one platform. `packages` are sorted by name.
+
+    `reordered` tells whether the layers that both have are stacked in another order, or one of them more often. `untold` are the layers that
+    only one has and of which its history does not tell what is in them.
+    """
 
     old: Held
     new: Held
     packages: tuple[PackageChange, ...]
     layers: LayerChange
     config: tuple[ConfigChange, ...]
+    reordered: bool = False
+    untold: int = 0
 
     def of_kind(self, kind: Kind) -> tuple[PackageChange, ...]:
         """The packages that this became of."""
@@ -121,4 +128,9 @@ class Difference:
     @property
     def is_empty(self) -> bool:
         """Whether nothing differs that is compared."""
-        return not (self.packages or self.config or self.layers.added.layers or self.layers.removed.layers)
+        return not (self.packages or self.config or self.has_other_layers)
+
+    @property
+    def has_other_layers(self) -> bool:
+        """Whether the layers differ, or their order."""
+        return bool(self.layers.added.layers or self.layers.removed.layers or self.reordered)

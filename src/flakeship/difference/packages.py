@@ -47,12 +47,16 @@ class _Named:
                 self.paths[name].add(path)
                 self.versions[name].add(version)
         self._alone: dict[str, int] = {}
-        for layer in held.layers:
-            inside = {of_path.get(path, "") for path in layer.paths}
-            if len(inside) == 1 and layer.size is not None:
+        shared: set[str] = set()
+        for layer in dict.fromkeys(held.layers):
+            if len({of_path.get(path, "") for path in layer.paths}) == 1 and layer.size is not None:
                 share = layer.size
                 for path in dict.fromkeys(layer.paths):
-                    self._alone[path], share = share, 0
+                    self._alone[path], share = self._alone.get(path, 0) + share, 0
+            else:
+                shared.update(layer.paths)
+        for path in shared & self._alone.keys():
+            del self._alone[path]
 
     def size(self, name: str) -> int | None:
         """The bytes of its layers, if it shares none of them with another package."""

@@ -26,6 +26,10 @@ https://github.com/NixOS/nixpkgs/blob/master/pkgs/build-support/docker/default.n
 """
 
 
+OUTSIDE: Final = ("links, user and folders", "store paths:")
+"""How the history's comment begins of a layer that flakeship, or dockerTools, made of what lies outside the store."""
+
+
 def unknown_chain(root: str, path: str) -> tuple[str, ...]:
     """Return no chain: a `WhyDepends` for runs without Nix."""
     return ()
@@ -112,3 +116,16 @@ def contents_of(history: Sequence[Mapping[str, Any]], layers: int) -> tuple[tupl
         return ((),) * layers
     texts = (f"{entry.get('comment', '')} {entry.get('created_by', '')}" for entry in entries)
     return tuple(tuple(dict.fromkeys(store_paths_in(text))) for text in texts)
+
+
+def tells_contents(paths: Sequence[str], comment: str) -> bool:
+    """Whether the history tells what is in a layer: the store paths, or that there is none. `comment` is its own, else `created_by`."""
+    return bool(paths) or comment.startswith(OUTSIDE)
+
+
+def comments_of(history: Sequence[Mapping[str, Any]], layers: int) -> tuple[str, ...]:
+    """Return what the history says of each of `layers` layers; all are empty as in `contents_of`."""
+    entries = [entry for entry in history if not entry.get("empty_layer", False)]
+    if len(entries) != layers:
+        return ("",) * layers
+    return tuple(str(entry.get("comment") or entry.get("created_by") or "") for entry in entries)

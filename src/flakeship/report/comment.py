@@ -9,7 +9,7 @@ from typing import Final
 from flakeship.difference.model import Difference
 from flakeship.printable import printable
 from flakeship.redaction import redacted
-from flakeship.report.difference import change_lines, headline, tells_nothing
+from flakeship.report.difference import change_lines, headline, nothing_told, tells_nothing
 from flakeship.report.markup import MESSAGE, code, escaped, fenced, folded, link, page_of, shortened
 
 _FIRST: Final = 10
@@ -47,7 +47,8 @@ def comment_text(image: CommentedImage, limit: int) -> str:
 
 
 _NOTHING: Final = (
-    "There is no earlier image to compare it with: neither the target branch nor this pull request has one."
+    "There is no earlier image to compare it with: neither the target branch nor this pull request has one for the same platforms that "
+    "can be read."
 )
 
 
@@ -56,7 +57,7 @@ def _since(image: CommentedImage) -> Iterator[str]:
         platform = f", {escaped(each.new.platform)}" if len(image.platforms) > 1 else ""
         about = f"**Since {code(image.since)}{platform}**: "
         if tells_nothing(each):
-            yield f"{about}no difference in packages, layers and settings"
+            yield about + escaped(nothing_told(each), MESSAGE)
             continue
         yield about + escaped(headline(each), MESSAGE)
         lines, left_out = change_lines(each, _FIRST + 1)

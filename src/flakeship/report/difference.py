@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,21 @@ from typing import Final
 
 from flakeship.difference.document import document_of
 from flakeship.difference.model import Bytes, ConfigChange, Difference, Held, Kind, PackageChange
-from flakeship.printable import escaped_json, printable
+from flakeship.printable import counted, escaped_json, printable
+from flakeship.redaction import redacted
 from flakeship.report.plain import size_of
 
 _WIDTH: Final = 100
+_VALUE: Final = 40
+_SAME: Final = 8
+"""Characters of a line, of one of two values in it, and of those that both begin with, where the beginning is left out."""
+
 _NO_PACKAGES: Final = "no store path is in either image, so no packages are compared"
 _KINDS: Final[dict[Kind, str]] = {
     "changed": "changed",
     "added": "added",
     "removed": "removed",
-    "outputs": "with other outputs",
+    "outputs": "with other outputs or copies",
     "rebuilt": "rebuilt in the same version",
 }
 
@@ -61,14 +67,14 @@ def change_lines(found: Difference, most: int) -> tuple[tuple[str, ...], int]:
         (change for change in found.packages if change.kind != "rebuilt"),
         key=lambda change: (-abs(change.growth or 0), change.name),
     )
-    rows = [*map(_package, packages), *map(_setting, _of_interest(found.config))]
+    rows = [*map(_package, packages), *map(_short_setting, _of_interest(found.config))]
     shown = rows[: most - 1]
-    return (headline(found), *(row[:_WIDTH] for row in shown)), len(rows) - len(shown)
+    return (headline(found), *(_cut(row, _WIDTH) for row in shown)), len(rows) - len(shown)
 
 
 def headline(found: Difference) -> str:
     """Return one line that counts everything."""
-    parts = [f"packages: {_counts(found)}"] if found.old.paths or found.new.paths else []
+    parts = [f"packages: {_counts(found)}{_untold(found)}"] if found.old.paths or found.new.paths else []
     if found.old.is_image and found.new.is_image:
         parts.append(f"layers: {_layer_counts(found)}")
     return "; ".join(parts)
@@ -76,10 +82,14 @@ def headline(found: Difference) -> str:
 
 def tells_nothing(found: Difference) -> bool:
     """Whether nothing differs but what each run changes: labels of image-spec, annotations, the date."""
-    layers = found.layers
-    return not (
-        found.packages or layers.added.layers or layers.removed.layers or any(_of_interest(found.config))
-    )
+    return not (found.packages or found.has_other_layers or any(_of_interest(found.config)))
+
+
+def nothing_told(found: Difference) -> str:
+    """Return what there is to say where `tells_nothing` holds."""
+    if found.is_empty:
+        return "no difference in packages, layers and settings"
+    return "no difference but in annotations, dates, or labels that begin with org.opencontainers.image"
 
 
 def _of_interest(changes: Sequence[ConfigChange]) -> Iterator[ConfigChange]:
@@ -100,7 +110,12 @@ def _lines(found: Difference, *, several: bool) -> Iterator[str]:
         yield "no difference: both are the same image"
         return
     if found.is_empty:
+        if not (found.old.is_image and found.new.is_image):
+            yield "no difference in packages"
+            return
         yield "no difference in packages, layers and settings"
+        if found.old.digest and found.new.digest:
+            yield "the digests differ by something that is not compared, such as the history"
         return
     yield from _package_lines(found)
     if found.old.is_image and found.new.is_image:
@@ -125,7 +140,7 @@ def _package_lines(found: Difference) -> Iterator[str]:
     for held in (found.old, found.new):
         if not held.paths:
             yield f"no store path is in {printable(held.name)}"
-    yield f"packages: {_counts(found)}"
+    yield f"packages: {_counts(found)}{_untold(found)}"
     told = [change for change in found.packages if change.kind != "rebuilt"]
     width = max((len(change.name) for change in told), default=0)
     yield from (f"  {_package(change, min(width, 40))}" for change in told)
@@ -137,6 +152,15 @@ def _package_lines(found: Difference) -> Iterator[str]:
 def _counts(found: Difference) -> str:
     numbers = ((len(found.of_kind(kind)), words) for kind, words in _KINDS.items())
     return ", ".join(f"{number} {words}" for number, words in numbers if number) or "no difference"
+
+
+def _untold(found: Difference) -> str:
+    """How much of the images the comparison of packages leaves out."""
+    return (
+        f", apart from {counted(found.untold, 'layer')} of which no history tells the packages"
+        if found.untold
+        else ""
+    )
 
 
 def _package(change: PackageChange, width: int = 0) -> str:
@@ -159,7 +183,7 @@ def _versions(change: PackageChange) -> str:
         case "removed":
             return old if any(change.old) else ""
         case "outputs":
-            return f"{new}, other outputs"
+            return f"{new}, other outputs or copies"
         case _:
             return new if any(change.new) else ""
 
@@ -170,10 +194,11 @@ def _with_version(name: str, versions: Sequence[str]) -> str:
 
 def _layer_counts(found: Difference) -> str:
     added, shared, removed = found.layers
+    order = " in another order" if found.reordered else ""
     if not (added.layers or removed.layers):
-        return f"all {shared.layers} shared{_size(shared)}"
+        return f"all {shared.layers} shared{_size(shared)}{order}"
     return (
-        f"{added.layers} new{_size(added)}, {shared.layers} shared{_size(shared)}, "
+        f"{added.layers} new{_size(added)}, {shared.layers} shared{_size(shared)}{order}, "
         f"{removed.layers} gone{_size(removed)}"
     )
 
@@ -199,6 +224,22 @@ def _total(found: Difference) -> str:
         if after != before
         else f"in all {size_of(after)}, as before"
     )
+
+
+def _short_setting(change: ConfigChange) -> str:
+    """The setting in about one line. Secrets are hidden before anything is cut: a part of one is not recognised later."""
+    old, new = (None if text is None else printable(redacted(text)) for text in (change.old, change.new))
+    if old is not None and new is not None:
+        pairs = zip(old, new, strict=False)
+        same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        begin = same - _SAME if max(len(old), len(new)) > _VALUE and same > 2 * _SAME else 0
+        old, new = (_cut(f"…{text[begin:]}" if begin else text, _VALUE) for text in (old, new))
+    key = printable(redacted(change.key))
+    return _setting(change._replace(key=key, old=old, new=new))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _setting(change: ConfigChange) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from flakeship.difference.packages import only_packages
 from flakeship.image.engine_config import as_engines_read
 from flakeship.image.existing import ExistingImage
 from flakeship.image.model import Packed
-from flakeship.lint.view import contents_of
+from flakeship.lint.view import comments_of, contents_of, tells_contents
 from flakeship.report.difference import change_lines, tells_nothing
 from flakeship.report.summary import ChangeLines
 
@@ -35,7 +35,7 @@ class Changes:
         several = len(self.platforms) > 1
         found = []
         for each in changed:
-            lines, left_out = change_lines(each, max(2, most // len(changed)))
+            lines, left_out = change_lines(each, max(1, most // len(changed)))
             name = f"{self.name} ({each.new.platform})" if several else self.name
             found.append(ChangeLines(name, lines, left_out, all_in))
         return tuple(found)
@@ -74,10 +74,8 @@ def _compared(old: ExistingImage, new: Packed, old_name: str, new_name: str) -> 
 
 def _of_existing(image: ExistingImage, name: str) -> Held:
     read = as_engines_read(image.config)
-    layers = [layer for layer in image.layers if layer]
-    held = tuple(
-        HeldLayer(layer.digest, layer.diff_id, layer.size, None, paths)
-        for layer, paths in zip(layers, _contents(read.get("history"), len(layers)), strict=True)
+    held = _layers(
+        [(layer.digest, layer.diff_id, layer.size) for layer in image.layers if layer], read.get("history")
     )
     config = {key: value for key, value in read.items() if key not in {"history", "rootfs"}}
     return Held(
@@ -92,12 +90,8 @@ def _of_existing(image: ExistingImage, name: str) -> Held:
 
 def _of_packed(packed: Packed, name: str) -> Held:
     image = packed.image
-    held = tuple(
-        HeldLayer(layer.descriptor.digest, layer.diff_id, layer.descriptor.size, None, paths)
-        for layer, paths in zip(
-            packed.layers, _contents(list(image.history), len(packed.layers)), strict=True
-        )
-    )
+    blobs = [(layer.descriptor, layer.diff_id) for layer in packed.layers]
+    held = _layers([(blob.digest, diff_id, blob.size) for blob, diff_id in blobs], list(image.history))
     return Held(
         name=name,
         digest=packed.descriptor.digest,
@@ -109,12 +103,16 @@ def _of_packed(packed: Packed, name: str) -> Held:
     )
 
 
-def _contents(history: Any, layers: int) -> Iterator[tuple[str, ...]]:
+def _layers(blobs: Sequence[tuple[str, str, int]], history: Any) -> tuple[HeldLayer, ...]:
+    """Layers of digest, diff_id and size in bytes, with what the history tells of them."""
     entries: list[Mapping[str, Any]] = (
         [entry for entry in history if isinstance(entry, Mapping)] if isinstance(history, list) else []
     )
-    for paths in contents_of(entries, layers):
-        yield tuple(sorted(only_packages(paths)))
+    told = zip(contents_of(entries, len(blobs)), comments_of(entries, len(blobs)), strict=True)
+    return tuple(
+        HeldLayer(*blob, None, tuple(sorted(only_packages(paths))), tells_contents(paths, comment))
+        for blob, (paths, comment) in zip(blobs, told, strict=True)
+    )
 
 
 def _all(layers: Iterable[HeldLayer]) -> frozenset[str]:

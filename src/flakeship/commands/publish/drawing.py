@@ -12,7 +12,7 @@ from flakeship import events
 from flakeship.commands.publish.metadata_file import picture_files
 from flakeship.commands.publish.outputs import platforms_of_entries
 from flakeship.errors import Error
-from flakeship.lint.view import CUSTOMISED, contents_of
+from flakeship.lint.view import CUSTOMISED, comments_of, contents_of
 from flakeship.redaction import redacted
 from flakeship.report.picture.model import Contents, LayerContents, Measure, Package
 from flakeship.report.summary import PackageRow
@@ -129,7 +129,7 @@ def _layers(
 ) -> Iterator[LayerContents]:
     """Each blob once, where it is lowest."""
     seen: set[str] = set()
-    texts = _texts(image)
+    texts = comments_of(image.history, len(image.blobs))
     for place, blob in enumerate(image.blobs):
         if blob is None or blob.digest in seen:
             continue
@@ -142,11 +142,3 @@ def _layers(
         size = sum(package.size or 0 for package in packages) if whole else blob.size
         measure: Measure = "unpacked" if whole else "compressed"
         yield LayerContents(place + 1, blob.digest, size, measure, packages, redacted(texts[place]))
-
-
-def _texts(image: Stored) -> Sequence[str]:
-    """What the history says of each layer; nothing where it does not have one entry for each."""
-    entries = [entry for entry in image.history if not entry.get("empty_layer", False)]
-    if len(entries) != len(image.blobs):
-        return [""] * len(image.blobs)
-    return [str(entry.get("comment") or entry.get("created_by") or "") for entry in entries]

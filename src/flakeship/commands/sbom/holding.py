@@ -17,7 +17,7 @@ from flakeship.commands.run import Run
 from flakeship.commands.sbom.knowledge import is_here
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.stream import chunks
-from flakeship.lint.view import CUSTOMISED
+from flakeship.lint.view import CUSTOMISED, tells_contents
 from flakeship.outside.moments import moment_of
 from flakeship.printable import counted
 from flakeship.report.inspection import Inspection
@@ -90,9 +90,7 @@ def held_by(image: Inspection, asked: Settings, run_: Run) -> Holding:
     if not paths:
         passing = PassingLayers(lambda: run_.store.directory, is_here)
         paths = _listed(asked, run_, passing)
-    elif silent := sum(
-        not layer.store_paths and not layer.comment.startswith(OUTSIDE) for layer in image.layers
-    ):
+    elif silent := sum(not tells_contents(layer.store_paths, layer.comment) for layer in image.layers):
         run_.emit(
             events.Notice(
                 f"not looked into: {counted(silent, 'layer')} of which the history names no store path, as it does of others"
@@ -110,10 +108,6 @@ def held_by(image: Inspection, asked: Settings, run_: Run) -> Holding:
         date_of(image.config.get("created")),
         passed=passing.found if passing else None,
     )
-
-
-OUTSIDE: Final = ("links, user and folders", "store paths:")
-"""How the history's comment begins of a layer that flakeship, or dockerTools, made of what lies outside the store."""
 
 
 def _name(image: Inspection, text: str, run_: Run) -> str:

@@ -10,7 +10,7 @@ from flakeship.commands.held_image import bill_at, held_by, listed, roots_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.commands.why.attached import attached_bill
-from flakeship.commands.why.meant import meant_by
+from flakeship.commands.why.meant import check_package, meant_by
 from flakeship.commands.why.references import references_of
 from flakeship.difference.model import Held
 from flakeship.errors import NotAnImageError, UsageError
@@ -31,6 +31,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
             f"`why` needs an image and a package, and {missing}",
             hint="write `flakeship why ghcr.io/owner/name:1 openssl`, or a path in place of the reference",
         )
+    check_package(settings.package)
     with open_run(settings, runtime) as opened:
         found = why(settings, opened)
     return why_json(found) if settings.json else why_text(found)
@@ -42,6 +43,12 @@ def why(settings: Settings, run_: Run) -> Why:
     UsageError where several images are meant, and where it is in none; NotAnImageError where no store path is in the image.
     """
     held, known = _held(settings, run_)
+    if untold := sum(not layer.told for layer in held.layers):
+        run_.emit(
+            events.Notice(
+                f"not looked into: {counted(untold, 'layer')} of which the history names no store path, as it does of others"
+            )
+        )
     found = meant_by(settings.package, held.paths, held.stated, held.name)
     told = references_of(held.paths, known, (), run_)
     if _unknown(held, told) and (bill := attached_bill(settings.image, held.digest, run_)):

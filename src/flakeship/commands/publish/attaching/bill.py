@@ -13,12 +13,12 @@ from flakeship.attest.artifact import CYCLONEDX, SPDX, Artifact
 from flakeship.attest.statement import CYCLONEDX_BOM, SPDX_DOCUMENT, STATEMENT
 from flakeship.commands.publish.parts import Part, open_parts
 from flakeship.commands.run import Run
-from flakeship.commands.sbom.holding import OUTSIDE, date_of, read_through
+from flakeship.commands.sbom.holding import date_of, read_through
 from flakeship.commands.sbom.knowledge import is_here, knowledge_of, meta_of, tell
 from flakeship.errors import BuildError, UsageError
 from flakeship.image.annotations import SOURCE
 from flakeship.image.model import Layer, Packed, PackedIndex
-from flakeship.lint.view import CUSTOMISED, contents_of
+from flakeship.lint.view import CUSTOMISED, OUTSIDE, contents_of
 from flakeship.printable import counted
 from flakeship.redaction import redacted_result
 from flakeship.registry.reference import Reference
