@@ -141,6 +141,17 @@ def test_an_image_that_nix_did_not_make_has_layers_and_settings(printed: Print, 
     assert mixed[4] == "packages: 4 added"
 
 
+def test_an_image_that_differs_in_what_is_not_compared_is_not_called_the_same(
+    printed: Print, tmp_path: Path
+) -> None:
+    image_folder(tmp_path / "silent", *groups(OLD), history=False)
+    lines = printed("./old", "./silent").splitlines()[3:]
+    assert lines == [
+        "no difference in packages, layers and settings",
+        "the digests differ by something that is not compared, such as the history",
+    ]
+
+
 def test_an_archive_is_compared_with_a_layout_by_its_tars(printed: Print, tmp_path: Path) -> None:
     archives.write_all(tmp_path / "in")
     shutil.copy(tmp_path / "in/layered.tar", tmp_path / "same.tar")
@@ -158,6 +169,7 @@ def test_an_archive_is_compared_with_a_layout_by_its_tars(printed: Print, tmp_pa
         ("./old", "./gone", UsageError, "there is nothing at"),
         ("./old", "./text", NotAnImageError, ""),
         ("./old", "./list.json", UsageError, "can't be read as an SBOM"),
+        ("./old", "./spdx.json", UsageError, "is an SBOM in SPDX, which is not read"),
         ("./old", "./arm", UsageError, "./old is for linux/amd64, and ./arm is for linux/arm64: no platform is in both"),
         ("./old", "UPPER/x:1:2", UsageError, ""),
         ("{registry}/nowhere:1", "./new", UsageError, "there is no image"),
@@ -180,6 +192,7 @@ def test_what_can_not_be_compared(
 ) -> None:
     (tmp_path / "text").write_text("hello")
     (tmp_path / "list.json").write_text('{"bomFormat": "CycloneDX"}')
+    (tmp_path / "spdx.json").write_text('{"spdxVersion": "SPDX-2.3"}')
     image_folder(tmp_path / "arm", *groups(OLD), architecture="arm64")
     artifact = Layout()
     artifact.listing(artifact.json({"schemaVersion": 2, "artifactType": "x/y", "layers": [], "config": artifact.blob(b"{}", "application/vnd.oci.empty.v1+json")}, "application/vnd.oci.image.manifest.v1+json"))  # fmt: skip

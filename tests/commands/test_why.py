@@ -183,6 +183,8 @@ def test_what_a_package_may_be_called(package: str, count: int, printed: Print) 
         ("./image", "ssl", UsageError, "'ssl' is not in ./image; it has openssl"),
         ("./image", "python3", UsageError, "'python3' is not in ./image"),
         ("./image", "/nix/store/x", UsageError, "'/nix/store/x' is not in ./image"),
+        ("openssl", "./image", UsageError, "'./image' is no name of a package: the image stands first"),
+        ("openssl", "ghcr.io/octo/app:1", UsageError, "'ghcr.io/octo/app:1' is no name of a package"),
         ("./image", "[", UsageError, "'[' is not in ./image"),
         ("./foreign", "bash", NotAnImageError, "./foreign holds no store path"),
         ("./two", "bash", UsageError, "holds 2 images, for linux/amd64, linux/arm64, and `why` looks at one"),
@@ -201,6 +203,23 @@ def test_what_has_no_reason(image: str, package: str, kind: type[Error], words: 
         printed(image, package)
     assert words in caught.value.message
     assert caught.value.hint
+
+
+def test_layers_that_were_not_looked_into_are_told(tmp_path: Path) -> None:
+    """A package may lie in one of them."""
+    layout = Layout()
+    found = store_image(layout, [APP], [CURL])
+    manifest = json.loads(layout.blobs[found["digest"]])
+    config = json.loads(layout.blobs[manifest["config"]["digest"]])
+    config["history"][1]["comment"] = "of a base image"
+    manifest["config"] = layout.json(config, manifest["config"]["mediaType"])
+    layout.listing(layout.json(manifest, found["mediaType"])).folder(tmp_path / "image")
+    machine, told = runtime(tmp_path, {"PATH": "/nowhere"})
+    with pytest.raises(UsageError, match="'curl' is not in"):
+        run(Settings(image="./image", package="curl"), machine)
+    assert [each.text for each in told if isinstance(each, events.Notice)] == [
+        "not looked into: 1 layer of which the history names no store path, as it does of others"
+    ]
 
 
 @pytest.mark.parametrize("answer", ["<html>", "StorePath: x\n", "", None])

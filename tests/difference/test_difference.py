@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flakeship import redaction
+from flakeship.commands.publish.changes import Changes
 from flakeship.difference.compare import difference
 from flakeship.difference.document import document_of
 from flakeship.difference.model import Held, HeldLayer, PackageName
-from flakeship.report.difference import Differences, change_lines, differences_text
+from flakeship.report.difference import Differences, change_lines, differences_text, tells_nothing
 from tests.testbed.store_images import paths_of
 
 
@@ -33,6 +36,7 @@ def held(*names: str, **more: object) -> Held:
         (["a-1", "curl-8.5.0", "curl-8.5.0-lib"], ["a-1"], "curl removed 8.5.0 → "),
         (["a-1"], ["a-1~other"], "a rebuilt 1 → 1"),
         (["a-1"], ["a-1~other", "a-1-man"], "a outputs 1 → 1"),
+        (["a-1", "a-1~copy"], ["a-1"], "a outputs 1 → 1"),
         (["a-1", "hook"], ["a-1", "hook~other"], "hook rebuilt  → "),
         (["a-1", "hook"], ["a-1", "hook-2"], "hook changed  → 2"),
         (["python3.11-requests-2.31.0"], ["python3.11-requests-2.32.3"], "python3.11-requests changed 2.31.0 → 2.32.3"),
@@ -65,6 +69,74 @@ def test_a_package_is_as_large_as_its_layers_if_it_shares_none() -> None:
         "a": None,
         "b": None,
     }
+
+
+def test_a_path_in_two_layers_has_the_bytes_of_both_or_no_size() -> None:
+    one, both = paths_of("a-2", "b-1")
+    twice = [HeldLayer(name, name, 700, None, (one,)) for name in ("lower", "upper")]
+    with_another = HeldLayer("mixed", "mixed", 50, None, (one, both))
+    for layers, size in (((*twice, twice[0]), 1400), ((*twice, with_another), None)):
+        new = Held(name="new", paths=frozenset({one, both}), layers=layers)
+        sizes = {change.name: change.new_size for change in difference(held("a-1"), new).packages}
+        assert sizes["a"] == size
+
+
+@pytest.mark.parametrize("new", [["b-1", "a-1"], ["a-1", "b-1", "a-1"], ["c-1", "b-1", "a-1"]])
+def test_layers_in_another_order_are_a_difference(new: list[str]) -> None:
+    """A file of an upper layer hides that of a lower one."""
+    found = difference(held("a-1", "b-1"), held(*new))
+    assert not found.is_empty
+    assert not tells_nothing(found)
+    assert " in another order" in change_lines(found, 10)[0][0]
+    assert document_of(found)["layers_reordered"] is True
+    assert document_of(difference(held("a-1", "b-1"), held("c-1", "a-1", "b-1")))["layers_reordered"] is False
+
+
+def test_packages_that_no_history_tells_are_not_called_the_same() -> None:
+    def with_base(blob: str) -> Held:
+        known = held("a-1")
+        return replace(known, layers=(*known.layers, HeldLayer(blob, blob, 9, None, told=False)))
+
+    found = difference(with_base("old"), with_base("new"))
+    line = "packages: no difference, apart from 2 layers of which no history tells the packages"
+    assert line in differences_text(Differences((found,)))
+    assert change_lines(found, 10)[0][0].startswith(line)
+    assert document_of(found)["layers_untold"] == 2
+    assert "apart from" not in differences_text(Differences((difference(with_base("x"), with_base("x")),)))
+
+
+def test_packages_that_are_not_compared_are_not_counted() -> None:
+    """0 in a report of metrics would say that none changed."""
+    numbers = dict(Changes("app:1", (difference(held(), held(config={"os": "x"})),)).numbers())
+    assert set(numbers) == {"new_layer_bytes", "gone_layer_bytes"}
+    assert document_of(difference(held(), held()))["packages_compared"] is False
+    assert dict(Changes("app:1", (difference(held("a-1"), held("a-2")),)).numbers())["packages_changed"] == 1
+
+
+def test_a_long_setting_is_cut_where_it_is_seen_and_never_within_a_secret() -> None:
+    secret = "CaNaRy-of-a-password"
+    begin = "/opt/harbour/share/" * 5
+
+    def image(end: str, extra: str) -> Held:
+        return held(
+            config={
+                "config": {
+                    "Env": [f"A={begin}{end}", f"B={'x' * 83}{extra}"],
+                    "User": "a\nb" * 3 * len(extra),
+                }
+            }
+        )
+
+    redaction.learn(secret)
+    try:
+        lines, _ = change_lines(difference(image("one", ""), image("two", secret)), 10)
+    finally:
+        redaction.forget()
+    assert lines[1] == "  env A: …r/share/one → …r/share/two"
+    assert lines[2].endswith("xxx***")
+    assert all(len(line) <= 100 for line in lines)
+    assert r"a\nba\nb" in lines[3]
+    assert lines[3].endswith("…")
 
 
 def test_layers_are_told_apart_by_blob_and_where_there_is_none_by_tar() -> None:
@@ -142,7 +214,7 @@ def test_every_path_of_one_image_alone_is_in_one_row(first: list[str], second: l
     assert [(change.name, change.old, change.new) for change in back.packages] == [
         (change.name, change.new, change.old) for change in found.packages
     ]
-    assert found.is_empty == (old.paths == new.paths)
+    assert found.is_empty == (first == second), "the order of layers counts, too"
 
 
 def test_the_text_of_a_difference() -> None:

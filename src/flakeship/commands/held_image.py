@@ -59,6 +59,11 @@ def bill_at(path: Path) -> ReadBill | None:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD) if path.is_file() else b""
+            if head.lstrip().startswith(b"{") and b'"spdxVersion"' in head:
+                raise UsageError(
+                    f"{path} is an SBOM in SPDX, which is not read",
+                    hint="name one in CycloneDX, as `flakeship sbom` writes it without `--format`, or an image",
+                )
             if not head.lstrip().startswith(b"{") or b'"bomFormat"' not in head:
                 return None
             data = head + file.read(_MOST_BYTES)

@@ -14,6 +14,7 @@ def document_of(found: Difference) -> dict[str, Any]:
         "new": _held(found.new),
         "platform": found.new.platform or found.old.platform or None,
         "counts": counts_of(found),
+        "packages_compared": found.compares_packages,
         "packages": [_package(each) for each in found.packages],
         "layers": {
             name: _bytes(each)

@@ -126,6 +126,11 @@ class Difference:
         return tuple(change for change in self.packages if change.kind == kind)
 
     @property
+    def compares_packages(self) -> bool:
+        """Whether a store path is known of either."""
+        return bool(self.old.paths or self.new.paths)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing differs that is compared."""
         return not (self.packages or self.config or self.has_other_layers)

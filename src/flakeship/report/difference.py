@@ -74,7 +74,7 @@ def change_lines(found: Difference, most: int) -> tuple[tuple[str, ...], int]:
 
 def headline(found: Difference) -> str:
     """Return one line that counts everything."""
-    parts = [f"packages: {_counts(found)}{_untold(found)}"] if found.old.paths or found.new.paths else []
+    parts = [f"packages: {_counts(found)}{_untold(found)}"] if found.compares_packages else []
     if found.old.is_image and found.new.is_image:
         parts.append(f"layers: {_layer_counts(found)}")
     return "; ".join(parts)
@@ -126,7 +126,7 @@ def _lines(found: Difference, *, several: bool) -> Iterator[str]:
             ("settings:", *(f"  {_setting(change)}" for change in found.config)) if found.config else ()
         )
     else:
-        yield "layers and settings are not compared: a package has none"
+        yield "layers and settings are not compared: a package or an SBOM has none"
 
 
 def _named(held: Held) -> str:
@@ -134,7 +134,7 @@ def _named(held: Held) -> str:
 
 
 def _package_lines(found: Difference) -> Iterator[str]:
-    if not found.old.paths and not found.new.paths:
+    if not found.compares_packages:
         yield _NO_PACKAGES
         return
     for held in (found.old, found.new):
@@ -228,7 +228,7 @@ def _total(found: Difference) -> str:
 
 def _short_setting(change: ConfigChange) -> str:
     """The setting in about one line. Secrets are hidden before anything is cut: a part of one is not recognised later."""
-    old, new = (None if text is None else printable(redacted(text)) for text in (change.old, change.new))
+    old, new = (None if text is None else _on_one_line(redacted(text)) for text in (change.old, change.new))
     if old is not None and new is not None:
         pairs = zip(old, new, strict=False)
         same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
@@ -238,13 +238,17 @@ def _short_setting(change: ConfigChange) -> str:
     return _setting(change._replace(key=key, old=old, new=new))
 
 
+def _on_one_line(text: str) -> str:
+    return printable(text.replace("\n", r"\n"))
+
+
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _setting(change: ConfigChange) -> str:
     name = printable(" ".join(filter(None, (change.field, change.key))))
-    old, new = (None if text is None else printable(text) for text in (change.old, change.new))
+    old, new = (None if text is None else _on_one_line(text) for text in (change.old, change.new))
     if old is None:
         return f"+ {name}{_given(new)}"
     if new is None:

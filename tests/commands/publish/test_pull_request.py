@@ -86,7 +86,9 @@ def test_one_comment_is_kept_up_to_date(ship: Ship, api: CommentApi, image: str)
     second = ship(BASE, "pr 7 to main")
     assert "was brought up to date" in second
     (body,) = [text for text in api.bodies(7) if "flakeship" in text]
-    assert "no difference but in annotations, dates, or labels that begin with org.opencontainers.image" in body
+    assert (
+        "no difference but in annotations, dates, or labels that begin with org.opencontainers.image" in body
+    )
     assert [method for method, _ in api.asked] == [
         "GET",
         "GET",
@@ -115,6 +117,18 @@ def test_nothing_to_compare_with_is_said(ship: Ship, api: CommentApi) -> None:
     ship(CHANGED, "pr 9 to main")
     (body,) = api.bodies(9)
     assert "There is no earlier image to compare it with" in body
+
+
+@pytest.mark.parametrize("spoilt", [b'{"broken', b'{"schemaVersion": 2, "manifests": []}'])
+def test_an_image_that_can_not_be_read_is_not_called_missing(
+    spoilt: bytes, *, ship: Ship, api: CommentApi, registry: MemoryRegistry, image: str
+) -> None:
+    ship(BASE, "branch main", "--pr-comment", "false")
+    name = image.partition("/")[2]
+    registry.manifests[name, "main"] = (registry.manifests[name, "main"][0], spoilt)
+    ship(CHANGED, "pr 9 to main", "--push", "false")
+    (body,) = api.bodies(9)
+    assert "nor this pull request has one for the same platforms that can be read" in body
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from flakeship.report.picture.model import Contents
+from flakeship.report.picture.notes import facts_of
 from flakeship.report.picture.page import page_of
 from flakeship.report.picture.svg import svg_of
 from tests.report.picture.example import harbour, layer_of, many
@@ -165,3 +166,8 @@ def test_the_readme_shows_what_is_drawn_today() -> None:
         path.write_text(drawn)
     assert path.read_text() == drawn, "run `FLAKESHIP_RENDER=1 ./dev test tests/report/picture`"
     assert re.search(r"!\[[^\]]{30,}\]\(docs/contents\.svg\)", (ROOT / "README.md").read_text())
+
+
+def test_a_package_in_two_layers_is_one_package() -> None:
+    layers = (layer_of(1, ("a-1", 100)), layer_of(2, ("a-1", 100), ("b-1", 50)))
+    assert facts_of(Contents("app", "linux/amd64", layers)).endswith("2 layers · 2 packages")

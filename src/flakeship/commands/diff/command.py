@@ -59,7 +59,7 @@ def _pairs(old: Sequence[Held], new: Sequence[Held]) -> list[tuple[Held, Held]]:
             if len(side) > 1:
                 names = ", ".join(each.platform for each in side)
                 raise UsageError(
-                    f"{side[0].name} holds {counted(len(side), 'image')}, for {names}, and {packages[0].name} is a package",
+                    f"{side[0].name} holds {counted(len(side), 'image')}, for {names}, and {packages[0].name} is a package or an SBOM",
                     hint=f"name the platform: `--platforms {side[0].platform}`",
                 )
         return [(old[0], new[0])]

@@ -45,11 +45,15 @@ class Changes:
         return {"since": self.name, "platforms": [document_of(each) for each in self.platforms]}
 
     def numbers(self) -> tuple[tuple[str, int], ...]:
-        """Return what is counted, of all platforms together, by names that a report of metrics takes."""
+        """Return what is counted, of all platforms together, by names that a report of metrics takes.
+
+        Packages are not counted where they are not compared: 0 would say that none changed.
+        """
+        compared = all(each.compares_packages for each in self.platforms)
         counts = [counts_of(each) for each in self.platforms]
         sizes = [(each.layers.added.size or 0, each.layers.removed.size or 0) for each in self.platforms]
         return (
-            *((f"packages_{kind}", sum(count[kind] for count in counts)) for kind in _COUNTED),
+            *((f"packages_{kind}", sum(count[kind] for count in counts)) for kind in _COUNTED if compared),
             ("new_layer_bytes", sum(added for added, _ in sizes)),
             ("gone_layer_bytes", sum(removed for _, removed in sizes)),
         )

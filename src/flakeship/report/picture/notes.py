@@ -15,7 +15,7 @@ _SEEN: Final = 1000
 
 def facts_of(contents: Contents) -> str:
     """Return platform, size, and the numbers of layers and packages, in one line."""
-    packages = sum(len(layer.packages) for layer in contents.layers)
+    packages = len({package.path for layer in contents.layers for package in layer.packages})
     parts = [
         contents.platform,
         _sizes(contents),
