@@ -244,6 +244,8 @@ def test_the_store_of_this_machine_tells_them(
     build = ["nix", "build", target, "--out-link", str(tmp_path / "result")]
     subprocess.run(build, env=nix_environ, check=True, capture_output=True)
     machine, told = runtime(tmp_path, nix_environ)
+    nowhere = (f"file://{tmp_path}/no-cache",)
+    assert run(Settings(image="./result", package="bin", substituters=nowhere), machine)
     text = run(Settings(image="./result", package="bin"), machine)
     assert not [each for each in told if isinstance(each, events.Warned)]
     assert "  └─ bin" in text
