@@ -124,6 +124,10 @@ def test_what_an_attribute_holds_and_says_of_itself(flake: Path, printed: Print)
 def test_a_package_by_its_path_has_all_but_its_meta(flake: Path, printed: Print, tmp_path: Path) -> None:
     result = flake.parent / "result"
     text, told = printed(str(result))
+    for_builds = {"substituters": ("https://cache.invalid",), "nix_cache": "nonsense", "cachix": "harbour"}
+    assert printed(str(result), **for_builds)[0] == text, (
+        "caches of another command in the environment of the job"
+    )
     found = by_name(text)
     assert found["app"]["purl"] == "pkg:cargo/app@1.0.0"
     assert "licenses" not in found["app"]

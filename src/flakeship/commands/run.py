@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -154,12 +155,27 @@ class Run:
 
 
 @contextlib.contextmanager
-def open_run(settings: Settings, runtime: Runtime) -> Iterator[Run]:
-    """Open a run for all images that `settings` ask for; everything it opened is closed with the block."""
+def open_run(settings: Settings, runtime: Runtime, *, builds: bool = True) -> Iterator[Run]:
+    """Open a run for all images that `settings` ask for; everything it opened is closed with the block.
+
+    What builds nothing has no use for binary caches, whose inputs may be in the environment of a job for another of its commands.
+    """
     with contextlib.ExitStack() as scope:
         try:
-            yield Run(settings, runtime, scope)
+            yield Run(settings if builds else _without_caches(settings), runtime, scope)
         except BaseException:
             # By now what they read from and wrote to has ended, and their files are still there.
             joined(_JOIN_SECONDS)
             raise
+
+
+def _without_caches(settings: Settings) -> Settings:
+    return replace(
+        settings,
+        nix_cache="",
+        cachix="",
+        cachix_auth_token="",
+        cachix_signing_key="",
+        substituters=(),
+        trusted_public_keys=(),
+    )

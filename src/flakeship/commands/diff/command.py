@@ -25,7 +25,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
             f"`diff` needs two images, and {missing}",
             hint="write `flakeship diff ghcr.io/owner/name:1 ghcr.io/owner/name:2`, or paths in place of references",
         )
-    with open_run(settings, runtime) as opened:
+    with open_run(settings, runtime, builds=False) as opened:
         found = differences(settings, opened)
     return differences_json(found) if settings.json else differences_text(found)
 

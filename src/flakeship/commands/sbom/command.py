@@ -40,7 +40,7 @@ _FLAKE: Final = re.compile(
 def run(settings: Settings, runtime: Runtime) -> str:
     """Return the SBOM, or the name of the file that it was written to."""
     form = _form(settings)
-    with open_run(settings, runtime) as opened:
+    with open_run(settings, runtime, builds=False) as opened:
         text = sbom_of(settings, opened, form)
     if not settings.output:
         return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from flakeship import events
@@ -33,8 +32,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
             hint="write `flakeship why ghcr.io/owner/name:1 openssl`, or a path in place of the reference",
         )
     check_package(settings.package)
-    # caches are asked here, and Nix is asked for what is in its store: it needs none of them, nor a flake to look for their keys
-    with open_run(replace(settings, substituters=()), runtime) as opened:
+    with open_run(settings, runtime, builds=False) as opened:
         found = why(settings, opened)
     return why_json(found) if settings.json else why_text(found)
 
