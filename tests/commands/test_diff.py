@@ -152,6 +152,21 @@ def test_an_image_that_differs_in_what_is_not_compared_is_not_called_the_same(
     ]
 
 
+def test_one_image_in_two_indexes_is_the_same_image_and_not_the_same_index(
+    printed: Print, tmp_path: Path
+) -> None:
+    for number in "12":
+        layout = Layout()
+        found = store_image(layout, *groups(OLD), platform={"os": "linux", "architecture": "amd64"})
+        index = layout.index_of(found)
+        document = json.loads(layout.blobs[index["digest"]]) | {"annotations": {"x": number}}
+        layout.listing(layout.json(document, index["mediaType"])).folder(tmp_path / f"index{number}")
+    same = "no difference: both are the same image"
+    assert printed("./index1", "./index1").splitlines()[3:] == [same]
+    assert printed("./index1", "./index2").splitlines()[3:] == [same, "the indexes that list it differ"]
+    assert printed("./old", "./index2").splitlines()[3:] == [same, "only one of the two is in an index"]
+
+
 def test_an_archive_is_compared_with_a_layout_by_its_tars(printed: Print, tmp_path: Path) -> None:
     archives.write_all(tmp_path / "in")
     shutil.copy(tmp_path / "in/layered.tar", tmp_path / "same.tar")

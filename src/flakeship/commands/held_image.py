@@ -90,6 +90,7 @@ def _of_image(image: Inspection, text: str) -> Held:
         config=image.config,
         annotations=image.annotations,
         paths=only_packages(path for layer in layers for path in layer.paths),
+        index=image.index.digest if image.index else "",
     )
 
 

@@ -38,7 +38,7 @@ class Held:
     """One image of one platform, or a package, which has no layers and no platform. `digest` may be empty.
 
     `config` is that of image-spec without `rootfs` and `history`. `stated` names packages by store path where something better
-    than the path does.
+    than the path does. `index` is the digest of the index that lists the image, empty where none led to it.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Held:
     config: Mapping[str, Any] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     stated: Mapping[str, PackageName] = field(default_factory=dict)
+    index: str = ""
 
     @property
     def is_image(self) -> bool:

@@ -108,6 +108,12 @@ def _lines(found: Difference, *, several: bool) -> Iterator[str]:
     yield ""
     if found.old.digest and found.old.digest == found.new.digest:
         yield "no difference: both are the same image"
+        if found.old.index != found.new.index:
+            yield (
+                "the indexes that list it differ"
+                if found.old.index and found.new.index
+                else "only one of the two is in an index"
+            )
         return
     if found.is_empty:
         if not (found.old.is_image and found.new.is_image):

@@ -36,7 +36,7 @@ def attached_sbom(reference: Reference, digest: Digest, form: Format, run_: Run)
             if not why:
                 run_.emit(
                     events.Notice(
-                        f"this SBOM is the one attached to {reference.name}@{digest}, as {entry.digest}"
+                        f"the SBOM that is attached to {reference.name}@{digest} is taken: {entry.digest}"
                     )
                 )
                 return text
@@ -49,7 +49,7 @@ def attached_sbom(reference: Reference, digest: Digest, form: Format, run_: Run)
     except Error as error:  # one can be made
         run_.emit(
             events.Notice(
-                f"what is attached to the image can't be read, so its SBOM is made: {error.message}"
+                f"what is attached to the image can't be read, so an attached SBOM is not taken: {error.message}"
             )
         )
     return ""
