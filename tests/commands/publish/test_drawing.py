@@ -109,6 +109,20 @@ def test_pictures_of_an_earlier_run_are_removed_and_nothing_else(tmp_path: Path)
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
+@pytest.mark.parametrize("target", ["elsewhere.json", "/dev/stdout"])
+def test_pictures_of_an_earlier_run_are_removed_also_where_none_are_drawn(
+    target: str, tmp_path: Path
+) -> None:
+    """They would be taken for those of the image that the metadata file is of."""
+    file = tmp_path / "metadata.json"
+    for path in picture_files(file):
+        path.write_text("x")
+    file.symlink_to(target)
+    remove_metadata(file)
+    assert list(tmp_path.iterdir()) == [file]
+    remove_metadata(Path("/"))
+
+
 def test_a_picture_that_cant_be_written_is_a_warning(tmp_path: Path) -> None:
     emitted: list[events.Event] = []
     (tmp_path / "m-picture.svg").mkdir()

@@ -32,8 +32,14 @@ def picture_files(metadata_file: Path) -> tuple[Path, ...]:
     """
     if metadata_file.is_symlink() or (metadata_file.exists() and not metadata_file.is_file()):
         return ()
+    return _pictures(metadata_file)
+
+
+def _pictures(metadata_file: Path) -> tuple[Path, ...]:
     return tuple(
-        metadata_file.with_name(f"{metadata_file.stem}-picture{suffix}") for suffix in (".svg", ".html")
+        metadata_file.with_name(f"{metadata_file.stem}-picture{suffix}")
+        for suffix in (".svg", ".html")
+        if metadata_file.name
     )
 
 
@@ -61,7 +67,7 @@ def check_metadata(path: Path) -> None:
 
 def remove_metadata(path: Path) -> None:
     """Remove the files of an earlier run: should this one fail, a later step must not read of an image that is not there."""
-    for picture in picture_files(path):
+    for picture in _pictures(path):  # also where this run draws none
         with contextlib.suppress(OSError):
             picture.unlink()
     with contextlib.suppress(OSError):
