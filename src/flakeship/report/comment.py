@@ -14,6 +14,7 @@ from flakeship.report.markup import MESSAGE, code, escaped, fenced, folded, link
 
 _FIRST: Final = 10
 _MOST: Final = 400
+"""Lines that are seen at once of each platform, and those of all of them together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ def comment_text(image: CommentedImage, limit: int) -> str:
     if image.not_pushed:
         where = escaped(image.not_pushed, MESSAGE)
     else:
-        where = "<br>\n".join(code(reference) for reference in image.references[:_FIRST])
+        more = len(image.references) - _FIRST
+        rest = [f"… and {more} more"] if more > 0 else []
+        where = "<br>\n".join([*map(code, image.references[:_FIRST]), *rest])
     parts = [
         f"### 📦 {escaped(image.name)}",
         where,
@@ -64,7 +67,7 @@ def _since(image: CommentedImage) -> Iterator[str]:
         if len(lines) > 1:
             yield _block(lines[1:])
         if left_out:
-            more, still = change_lines(each, _MOST)
+            more, still = change_lines(each, max(2 * _FIRST, _MOST // len(image.platforms)))
             rest = [f"… and {still} more"] if still else []
             yield folded(f"{left_out} more", _block([*more[len(lines) :], *rest]))
 

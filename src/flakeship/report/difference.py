@@ -42,9 +42,11 @@ def differences_text(found: Differences) -> str:
     """Return the differences as lines of text, platform by platform."""
     blocks = ["\n".join(_lines(each, several=len(found.platforms) > 1)) for each in found.platforms]
     first = found.platforms[0]
+    both = {side.platform for each in found.platforms for side in (each.old, each.new)}
     for held, alone in ((first.old, found.only_old), (first.new, found.only_new)):
         if alone:
-            blocks.append(f"only in {printable(held.name)}: {', '.join(alone)}")
+            names = (f"another image for {each}" if each in both else each for each in alone)
+            blocks.append(f"only in {printable(held.name)}: {', '.join(names)}")
     return "\n\n".join(blocks)
 
 
