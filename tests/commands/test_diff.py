@@ -175,6 +175,18 @@ def test_an_archive_is_compared_with_a_layout_by_its_tars(printed: Print, tmp_pa
     assert "all 3 shared" not in text
 
 
+def test_one_of_several_images_is_named_by_the_operand(printed: Print, tmp_path: Path) -> None:
+    archives.write_all(tmp_path / "in")
+    with pytest.raises(Error) as caught:
+        printed("./old", "in/merge-docker-images")
+    assert "in/merge-docker-images: the archive holds 2 images" in caught.value.message
+    assert "`docker-archive:FILE:NAME`" in caught.value.hint
+    one, two = (
+        f"docker-archive:in/merge-docker-images:registry.example/{name}" for name in ("one:1", "two:2")
+    )
+    assert "no difference" in printed(one, two)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "kind", "words"),
     [

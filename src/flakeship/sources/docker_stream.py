@@ -161,7 +161,7 @@ class StreamedArchive:
             if not self._handed_out:
                 raise
             raise SeveralImagesError(
-                f"{error.message}. Some layers were sent before that was known; no tag names them",
+                f"{error.message}. If layers were sent before that was known, no tag names them",
                 hint=error.hint,
             ) from error
 

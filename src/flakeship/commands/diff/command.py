@@ -15,6 +15,7 @@ from flakeship.image.model import Platform
 from flakeship.printable import counted
 from flakeship.report.difference import Differences, differences_json, differences_text
 from flakeship.settings.declaration import Settings
+from flakeship.sources.choice import SeveralImagesError
 
 
 def run(settings: Settings, runtime: Runtime) -> str:
@@ -33,12 +34,23 @@ def run(settings: Settings, runtime: Runtime) -> str:
 def differences(settings: Settings, run_: Run) -> Differences:
     """Compare what `image` and `newer` name, platform by platform. UsageError where they have no platform in common."""
     newer = replace(settings, image=settings.newer)
-    old, new = held_by(settings, run_), held_by(newer, run_)
+    old, new = _held(settings, run_), _held(newer, run_)
     pairs = _pairs(old, new)
     compared = tuple(_compared(*pair, settings, newer, run_) for pair in pairs)
     paired = {id(each) for pair in pairs for each in pair}
     alone = [tuple(each.platform for each in side if id(each) not in paired) for side in (old, new)]
     return Differences(compared, *alone)
+
+
+def _held(settings: Settings, run_: Run) -> tuple[Held, ...]:
+    """What one of the two operands names. SeveralImagesError tells how an operand says which, for an input would be for both."""
+    try:
+        return held_by(settings, run_)
+    except SeveralImagesError as error:
+        raise SeveralImagesError(
+            f"{settings.image}: {error.message}",
+            hint="write the name of the image behind that of the file: `docker-archive:FILE:NAME`, `oci-archive:FILE:NAME` or `oci:FOLDER:NAME`",
+        ) from error
 
 
 def _compared(old: Held, new: Held, settings: Settings, newer: Settings, run_: Run) -> Difference:
