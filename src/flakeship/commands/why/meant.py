@@ -22,7 +22,7 @@ _NEAR: Final = 5
 
 def check_package(text: str) -> None:
     """UsageError for what can be the name of an image alone, as where the two are written in the wrong order."""
-    if not text.startswith(STORE) and re.search("[/:@#]", text):
+    if not text.startswith(STORE) and re.search("[/:]", text):
         raise UsageError(
             f"{text!r} is no name of a package: the image stands first, and the package behind it",
             hint="write `flakeship why IMAGE PACKAGE`, with the package as `openssl`, a store path or a pattern",
