@@ -18,7 +18,7 @@ CONTENT: Final = "dev.sigstore.bundle.content"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 """The annotations that say what is in a bundle: https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md."""
 SIGNED_BY: Final = "dev.flakeship.signed-by"
-"""An annotation of ours: `keyless` for a signature that no two runs write alike."""
+"""An annotation of ours on what no two runs write alike: `keyless`, or the fingerprint of the key as `SHA256:…`."""
 
 LIMIT: Final = 256 << 20
 """Bytes of a bundle that is read: it may hold an SBOM, of which Base64 makes a third more."""
@@ -67,8 +67,8 @@ def annotations_of_bundle(predicate_type: str) -> dict[str, str]:
     return {CONTENT: "dsse-envelope", PREDICATE: predicate_type}
 
 
-def bundled(artifact: Artifact, bundle: bytes, **further: str) -> Artifact:
-    """The bundle of an artifact's statement, as an artifact about the same image."""
+def bundled(artifact: Artifact, bundle: bytes, further: Mapping[str, str]) -> Artifact:
+    """The bundle of an artifact's statement, as an artifact about the same image, with `further` annotations."""
     return Artifact(
         kind=artifact.kind if artifact.data == artifact.statement else "attestation",
         subject=artifact.subject,

@@ -261,6 +261,34 @@ def test_signatures_of_others_stay(scene: Scene) -> None:
     assert len(old["layers"]) == 2
 
 
+def once(packed: Packed | PackedIndex, parts: Sequence[Part]) -> tuple[Artifact, ...]:
+    return tuple(replace(each, unless_alike=True) for each in bill(packed, parts))
+
+
+def test_an_sbom_that_another_key_signed_is_not_taken_for_signed(scene: Scene) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    other = pem(ec.derive_private_key(5, ec.SECP256R1()))
+    digest = scene.push(once, signing_key=other).packed.descriptor.digest
+    scene.push(once)
+    bundles = [
+        Bundle.of(scene.data_of(entry["digest"]))
+        for entry in scene.listed(digest)
+        if entry.get("annotations", {}).get(PREDICATE) == CYCLONEDX_BOM
+    ]
+    by = [PUBLIC.verifies(each.envelope.signatures[0], each.envelope.signed) for each in bundles]
+    assert by == [False, True]
+    assert scene.written(lambda: scene.push(once)) == []
+
+
+def test_an_sbom_that_is_listed_and_gone_is_attached_again(scene: Scene) -> None:
+    digest = scene.push(once, signed=False).packed.descriptor.digest
+    (entry,) = scene.listed(digest)
+    del scene.registry.manifests[scene.repository, entry["digest"]]
+    scene.push(once, signed=False)
+    assert (scene.repository, entry["digest"]) in scene.registry.manifests
+
+
 @pytest.mark.parametrize("sign", [True, False])
 def test_a_registry_that_keeps_no_artifacts(scene: Scene, *, sign: bool) -> None:
     """Signed is an error, and then nothing is named; an SBOM is worth a warning."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from flakeship.commands.verify.stored import DAMAGED, StoredManifest, StoredObjects
-from flakeship.errors import RejectedError
+from flakeship.errors import NotAnImageError, RejectedError
 from flakeship.image.document import decode_object
 from flakeship.image.engine_config import as_engines_read
 from flakeship.image.inflate import uncompressed
 from flakeship.image.media_types import CONFIGS, suffix_of_layer
 from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
-from flakeship.image.stream import CHUNK, Hashing, Unclosed
+from flakeship.image.stream import CHUNK, Hashing, Reader, Unclosed, Wrapper
 from flakeship.image.tar.blocks import DamagedError
+from flakeship.image.tar.reader import TarReader
 from flakeship.image.workers import workers
+from flakeship.printable import counted
 from flakeship.sources.indexes import REFERENCE_TYPE
 from flakeship.store_paths import STORE, store_path_of
 
@@ -24,6 +25,13 @@ _DEPTH: Final = 4
 _AT_ONCE: Final = 4
 _REMOVES: Final = ".wh."
 """What the name begins with of a file that stands for one to be removed: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts."""
+_REMOVES_ALL: Final = frozenset(
+    {"/.wh.nix", "/nix/.wh.store", "/.wh..wh..opq", "/nix/.wh..wh..opq", "/nix/store/.wh..wh..opq"}
+)
+_MEMBERS: Final = 10_000_000
+"""Members of a layer: one has a hundred thousand at times."""
+_UNPACKED: Final = (2_000, 1 << 30)
+"""A layer may unpack to so many times its size, and to so many bytes more. gzip reaches 1,032 times, zstd any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +44,26 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """The store paths that a layer adds, and those that it takes away."""
+    """The store paths that a layer adds, and those that it takes away: all that are below it with `alone`. `whole` is False where its tar can't be read to
+    its end, so that there may be more.
+    """
 
-    added: frozenset[str]
-    removed: frozenset[str]
+    added: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
+    alone: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminedImage:
-    """An image, all of whose bytes are as their digests say. `paths` are the store paths in its layers."""
+    """An image, all of whose bytes are as their digests say. `paths` are the store paths in its layers; `unread` are the layers that may hold more,
+    because their tar can't be read to its end.
+    """
 
     manifest: StoredManifest
     platform: str
     paths: frozenset[str]
+    unread: tuple[Digest, ...] = ()
 
 
 def manifests_below(top: StoredManifest, objects: StoredObjects, depth: int = 1) -> Iterator[StoredManifest]:
@@ -86,8 +101,9 @@ def examined(manifest: StoredManifest, objects: StoredObjects) -> ExaminedImage:
     found = _read_all([_Layer(*each) for each in zip(layers, diff_ids, strict=True)], objects)
     paths: set[str] = set()
     for each in found:
-        paths = (paths - each.removed) | each.added
-    return ExaminedImage(manifest, platform, frozenset(paths))
+        paths = (set() if each.alone else paths - each.removed) | each.added
+    unread = tuple(layer.digest for layer, each in zip(layers, found, strict=True) if not each.whole)
+    return ExaminedImage(manifest, platform, frozenset(paths), unread)
 
 
 def read_blobs(manifest: StoredManifest, objects: StoredObjects) -> None:
@@ -116,10 +132,10 @@ def _read(layer: _Layer, objects: StoredObjects) -> _Contents:
             hint="check it with the tool that made it: it is encrypted, or lies somewhere else",
         )
     with objects.opened(layer.blob, awaited=True) as blob:
-        found, contents = "", _Contents(frozenset(), frozenset())
+        found, contents = "", _Contents()
         try:
             with uncompressed(Unclosed(blob)) as plain:
-                tar = Hashing(plain, layer.diff_id.partition(":")[0])
+                tar = Hashing(_Limited(plain, layer.blob), layer.diff_id.partition(":")[0])
                 contents = _contents(tar)
                 while tar.read(CHUNK):
                     pass
@@ -135,22 +151,43 @@ def _read(layer: _Layer, objects: StoredObjects) -> _Contents:
     return contents
 
 
+class _Limited(Wrapper):
+    """What a layer unpacks to. RejectedError where that is more than any layer of its size holds."""
+
+    def __init__(self, plain: Reader, blob: Descriptor) -> None:
+        super().__init__(plain)
+        times, more = _UNPACKED
+        self._left = blob.size * times + more
+        self._blob = blob
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = super().read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise RejectedError(
+                f"the layer {self._blob.digest} has {counted(self._blob.size, 'byte')}, and unpacks to more than {_UNPACKED[0]:,} times that",
+                hint="do not run the image: such a layer is made to fill a disk",
+            )
+        return data
+
+
 def _contents(tar: Hashing) -> _Contents:
     added: set[str] = set()
     removed: set[str] = set()
+    alone = False
     try:
-        with tarfile.open(fileobj=cast("Any", tar), mode="r|", bufsize=CHUNK) as members:
-            for member in members:
-                members.members = []  # type: ignore[attr-defined]  # each would be kept, and a layer has a hundred thousand
-                name = "/" + member.name.lstrip("./")
-                folder, _, base = name.rpartition("/")
-                if f"{folder}/" == STORE and base.startswith(_REMOVES):
-                    removed.add(store_path_of(STORE + base.removeprefix(_REMOVES)))
-                elif path := store_path_of(name):
-                    added.add(path)
-    except tarfile.TarError:
-        pass  # the digest of the tar decides
-    return _Contents(frozenset(added), frozenset(removed))
+        for member in TarReader(tar, most=_MEMBERS):
+            name = f"/{member.name}"
+            folder, _, base = name.rpartition("/")
+            if name in _REMOVES_ALL:
+                alone = True
+            elif f"{folder}/" == STORE and base.startswith(_REMOVES):
+                removed.add(store_path_of(STORE + base.removeprefix(_REMOVES)))
+            elif path := store_path_of(name):
+                added.add(path)
+    except (DamagedError, NotAnImageError):  # the digest of the tar decides whether it is the one that was meant
+        return _Contents(frozenset(added), frozenset(removed), alone, whole=False)
+    return _Contents(frozenset(added), frozenset(removed), alone)
 
 
 def _config(data: bytes, entry: Descriptor) -> Mapping[str, Any]:

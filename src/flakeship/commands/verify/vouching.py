@@ -22,6 +22,7 @@ from flakeship.attest.verification import (
     unsigned_statement,
 )
 from flakeship.commands.verify.attached import AttachedDocument, AttachedTo
+from flakeship.commands.verify.images import ExaminedImage
 from flakeship.image.document import decode_object, encode
 from flakeship.image.model import Digest
 from flakeship.report.findings import Finding
@@ -204,14 +205,34 @@ def _told(statement: Statement) -> str:
     return f"it says: made by {by}" + (f" from {first['uri']}{at}" if first.get("uri") else "")
 
 
-def sbom_findings(found: Vouched, paths: frozenset[str], platform: str, trust: Trust) -> Iterator[Finding]:
-    """Compare each SBOM of an image with its layers. One that is attached as it is, and signed too, is one."""
+def sbom_findings(found: Vouched, image: ExaminedImage, trust: Trust) -> Iterator[Finding]:
+    """Compare each SBOM of an image with its layers. One that is attached as it is, and signed too, is one.
+
+    What can't be compared is a warning: an SBOM that names no store path, as other programs write it, and a layer that nobody can list.
+    """
+    paths, platform = image.paths, image.platform
     signed = {encode(document) for document, _, trusted in found.sboms if trusted}
     for document, kind, trusted in found.sboms:
         if not trusted and encode(document) in signed:
             continue
         stated = paths_in_sbom(document, kind)
         name = "SPDX" if "spdx" in kind.lower() else "CycloneDX"
+        if not stated:
+            yield Finding(
+                "sbom",
+                "warning",
+                f"the SBOM ({name}) of the image for {platform} names no store path, so nothing in it was compared with the layers",
+                "ask who attached it: flakeship writes the store paths, and other programs do not",
+            )
+            continue
+        if image.unread:
+            yield Finding(
+                "sbom",
+                "warning",
+                f"the SBOM ({name}) of the image for {platform} can't be compared: the tar of the layer {image.unread[0]} can't be read to its end",
+                "look at that layer: engines may find in it what is not listed here",
+            )
+            continue
         try:
             compare_paths(stated, paths)
         except ValueError as error:
@@ -222,5 +243,6 @@ def sbom_findings(found: Vouched, paths: frozenset[str], platform: str, trust: T
                 "publish the image again with `sbom: true`; if somebody else attached this SBOM, do not believe it",
             )
             continue
-        text = f"{name} names all {len(paths)} store paths of {platform}, and no other"
+        all_of_them = f"all {len(paths)} store paths" if len(paths) > 1 else "the one store path"
+        text = f"{name} names {all_of_them} of {platform}, and no other"
         yield _signed_or_not("sbom", text, trusted or trust.check is None, trust)

@@ -71,15 +71,13 @@ class ArtifactUploads:
     def _attach(self, digest: Digest, wanted: Sequence[Artifact]) -> Attached:
         there = self._referrers.of(digest)
         known = {(entry.digest, entry.artifact_type) for entry in there}
-        lacking = [
-            artifact
-            for artifact in wanted
-            if not self._is_there(artifact, known) and not self._left_out(artifact, there)
-        ]
+        out = [each for each in wanted if self._left_out(each, there)]
+        lacking = [each for each in wanted if each not in out and not self._is_there(each, known)]
         if lacking:
             self._referrers.add(digest, [self._write(artifact).descriptor for artifact in lacking])
-        left_out = frozenset(each.kind for each in wanted if self._left_out(each, there))
-        return Attached(len(lacking), len(wanted) - len(lacking), left_out)
+        return Attached(
+            len(lacking), len(wanted) - len(lacking), frozenset[str](each.kind for each in out)
+        )
 
     def _is_there(self, artifact: Artifact, listed: Collection[tuple[Digest, str]]) -> bool:
         """Whether it is listed by its type, in either form, and its manifest has not been cleaned away since."""
@@ -87,17 +85,18 @@ class ArtifactUploads:
             manifest_of(artifact, "1.1").descriptor.digest,
             manifest_of(artifact, "1.0").descriptor.digest,
         )
-        return any(
-            self._retrying("look at", lambda digest=digest: self._client.head_manifest(digest)) is not None  # type: ignore[misc]
-            for digest in digests
-            if (digest, artifact.artifact_type) in listed
-        )
+        return any(self._holds(digest) for digest in digests if (digest, artifact.artifact_type) in listed)
+
+    def _holds(self, digest: Digest) -> bool:
+        return self._retrying("look at", lambda: self._client.head_manifest(digest)) is not None
 
     def _left_out(self, artifact: Artifact, there: Sequence[Descriptor]) -> bool:
         """Whether it is one that each run writes differently, and what is there already counts."""
         if artifact.only_if_new and artifact.subject.digest not in self._new:
             return True
-        return artifact.unless_alike and any(_is_alike(entry, artifact) for entry in there)
+        return artifact.unless_alike and any(
+            _is_alike(entry, artifact) and self._holds(entry.digest) for entry in there
+        )
 
     def _write(self, artifact: Artifact) -> ArtifactManifest:
         """Write blobs and manifest, in the form of image-spec 1.0 where the registry refuses that of 1.1."""

@@ -96,11 +96,13 @@ def is_tar(head: bytes) -> bool:
 class TarReader:
     """Yields the members in the order of the archive. Between two of them, `data` reads the one that was yielded last.
 
-    A file that can seek is read from its start, and the data of members that nobody reads are skipped by a seek.
+    A file that can seek is read from its start, and the data of members that nobody reads are skipped by a seek. `most`
+    is the number of headers that are read.
     """
 
-    def __init__(self, file: Reader) -> None:
+    def __init__(self, file: Reader, *, most: int = MEMBER_LIMIT) -> None:
         self._file = file
+        self._most = most
         self._seek = getattr(file, "seek", None) if getattr(file, "seekable", bool)() else None
         self._end = self._seek(0, io.SEEK_END) if self._seek else 0
         if self._seek:
@@ -120,9 +122,9 @@ class TarReader:
         count = 0
         while header := self._header():
             count += 1
-            if count > MEMBER_LIMIT:
+            if count > self._most:
                 raise NotAnImageError(
-                    f"the archive has more than {MEMBER_LIMIT} members, so it is not an image",
+                    f"the archive has more than {self._most} members, so it is not an image",
                     hint="name an archive that `docker load` takes",
                 )
             if header.flag in _PAX:

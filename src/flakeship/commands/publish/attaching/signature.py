@@ -47,9 +47,10 @@ class KeySigner:
     def signed(self, artifact: Artifact) -> Artifact:
         """As `Signer.signed`."""
         signature = self.key.sign(signed_bytes(artifact.statement))
-        return bundled(
-            artifact, bundle_by_key(Envelope(artifact.statement, (signature,)), self.key.public.hint)
-        )
+        hint = self.key.public.hint
+        # what another key has signed does not count as signed by this one: docs/decisions.md#an-image-gets-one-sbom-of-each-format
+        by = {SIGNED_BY: f"SHA256:{hint}"} if artifact.unless_alike else {}
+        return bundled(artifact, bundle_by_key(Envelope(artifact.statement, (signature,)), hint), by)
 
     def tagged(self, subject: Descriptor, repository: str) -> TaggedSignature | None:
         """As `Signer.tagged`."""
@@ -83,11 +84,7 @@ class KeylessSigner:
                 hint="read the status page of Sigstore, and check that the job may ask for its identity (`id-token: write` on GitHub)",
             ) from error
         self._whose.append((bundle.identity.name, bundle.identity.issuer))
-        return replace(
-            bundled(artifact, bundle.data),
-            annotations={**bundled(artifact, bundle.data).annotations, SIGNED_BY: "keyless"},
-            unless_alike=True,
-        )
+        return replace(bundled(artifact, bundle.data, {SIGNED_BY: "keyless"}), unless_alike=True)
 
     def tagged(self, subject: Descriptor, repository: str) -> TaggedSignature | None:
         """As `Signer.tagged`."""
