@@ -33,7 +33,9 @@ from flakeship.registry.referrers import fallback_tag
 from flakeship.settings.declaration import Settings
 from tests.attest.test_keys import P256, PASSWORD, cosign_key, pem
 from tests.metadata.computing import placed
+from tests.e2e.test_sbom_attached import layout_with
 from tests.runtimes import runtime
+from tests.sbom.knowing import store_path
 from tests.sources.layouts import Layout
 from tests.testbed.registry import FaultProxy
 from tests.testbed.registry_memory import memory_registry_of
@@ -303,6 +305,33 @@ def test_a_registry_that_keeps_no_artifacts(scene: Scene, *, sign: bool) -> None
         scene.push(bill, signed=False)
         assert scene.tags() == ["1"]
         assert [text for text in scene.warnings() if "does not take" in text and "415" in text]
+
+
+@pytest.mark.parametrize(("status", "named"), [(403, True), (507, True), (401, False)])
+def test_a_registry_that_refuses_an_sbom_otherwise(scene: Scene, status: int, named: bool) -> None:
+    """Firewalls say 403 of a document that is too large. A token that has run out (401) is no answer to the document."""
+    scene.push(signing_key="", tags=placed(f"{scene.image}:0"))
+    path = f"/v2/{scene.repository}/manifests/sha256:"
+    scene.proxy.fail_next("PUT", path, status=status, times=99)
+    try:
+        scene.push(bill, signed=False)
+    except errors.NotAllowedError:
+        assert not named
+    else:
+        assert [text for text in scene.warnings() if "does not take" in text and str(status) in text]
+    assert scene.tags() == (["0", "1"] if named else ["0"])
+
+
+def test_a_large_sbom_is_told_before_a_registry_refuses_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flakeship.commands.publish.attaching import bill as bills
+
+    layout_with(scene.folder / "layout", store_path("hello-1.0"), b"#!/bin/sh")
+    for most, told in ((100, 1), (1_000_000, 0)):
+        monkeypatch.setattr(bills, "_WARNED", most)
+        scene.push(signing_key="", sbom=("true",))
+        assert len([text for text in scene.warnings() if "GitHub refuses attestations" in text]) == told
 
 
 def test_nothing_is_signed_where_nothing_is_kept_beside_an_image(scene: Scene) -> None:

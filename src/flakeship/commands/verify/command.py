@@ -166,11 +166,7 @@ def _findings(
 
 
 def _of_sboms(images: Sequence[tuple[ExaminedImage, Vouched]], trust: Trust) -> Iterator[Finding]:
-    found = [
-        finding
-        for image, each in images
-        for finding in sbom_findings(each, image, trust)
-    ]
+    found = [finding for image, each in images for finding in sbom_findings(each, image, trust)]
     without = [image.platform for image, each in images if not each.sboms]
     if without:
         found.append(Finding("sbom", "warning", f"no SBOM is attached to the image for {', '.join(without)}"))

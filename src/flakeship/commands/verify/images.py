@@ -185,7 +185,10 @@ def _contents(tar: Hashing) -> _Contents:
                 removed.add(store_path_of(STORE + base.removeprefix(_REMOVES)))
             elif path := store_path_of(name):
                 added.add(path)
-    except (DamagedError, NotAnImageError):  # the digest of the tar decides whether it is the one that was meant
+    except (
+        DamagedError,
+        NotAnImageError,
+    ):  # the digest of the tar decides whether it is the one that was meant
         return _Contents(frozenset(added), frozenset(removed), alone, whole=False)
     return _Contents(frozenset(added), frozenset(removed), alone)
 

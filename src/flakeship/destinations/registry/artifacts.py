@@ -75,9 +75,7 @@ class ArtifactUploads:
         lacking = [each for each in wanted if each not in out and not self._is_there(each, known)]
         if lacking:
             self._referrers.add(digest, [self._write(artifact).descriptor for artifact in lacking])
-        return Attached(
-            len(lacking), len(wanted) - len(lacking), frozenset[str](each.kind for each in out)
-        )
+        return Attached(len(lacking), len(wanted) - len(lacking), frozenset[str](each.kind for each in out))
 
     def _is_there(self, artifact: Artifact, listed: Collection[tuple[Digest, str]]) -> bool:
         """Whether it is listed by its type, in either form, and its manifest has not been cleaned away since."""

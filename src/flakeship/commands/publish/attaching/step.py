@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flakeship import events
 from flakeship.attest.artifact import Artifact
@@ -16,15 +16,17 @@ from flakeship.commands.publish.attaching.signature import (
 )
 from flakeship.commands.publish.parts import Part
 from flakeship.commands.run import Run
-from flakeship.destinations.protocol import Attached, Destination, TakesArtifacts
+from flakeship.destinations.protocol import Attached, CredentialsRefusedError, Destination, TakesArtifacts
 from flakeship.errors import Error
 from flakeship.image.model import Packed, PackedIndex
 from flakeship.printable import counted
-from flakeship.registry.errors import RegistryError
+from flakeship.registry.errors import DeniedError, RegistryError
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # who only signs makes none
     from flakeship.commands.publish.attaching.bill import Bills
+
+_FORBIDDEN: Final = 403
 
 Maker: TypeAlias = Callable[[Packed | PackedIndex, Sequence[Part]], tuple[Artifact, ...]]
 """Makes the artifacts of one kind for an image whose bytes are settled. Of an image that `merge` puts together there are no parts."""
@@ -116,8 +118,7 @@ class Attaching:
         try:
             done = place.attach(wanted, [each for each in tagged if each])
         except Error as error:
-            refused = isinstance(error, RegistryError) and not error.transient
-            if self.signer or not refused:
+            if self.signer or not _is_refusal(error):
                 error.message = f"{self._what} can't be attached to {place.name}: {error.message}"
                 raise
             # an image without its SBOM is still the image that was asked for, where a registry has no place for one
@@ -157,6 +158,16 @@ def _told(name: str, done: Attached, *, signed: bool) -> str:
         return f"{name}: {what} already, nothing was added"
     more = f", {done.present} were there" if done.present else ""
     return f"{name}: {what}, {counted(done.added, 'artifact')} added{more}"
+
+
+def _is_refusal(error: Error) -> bool:
+    """Whether a registry that has just taken the image does not take what belongs to it. A firewall in front says 403 of a large document, and a
+    right that is missing is missed when the name is set; 401 is a token that has run out.
+    """
+    if isinstance(error, CredentialsRefusedError):
+        denied = error.__cause__
+        return isinstance(denied, DeniedError) and denied.answer.status == _FORBIDDEN
+    return isinstance(error, RegistryError) and not error.transient
 
 
 def _is_withheld(place: Destination) -> bool:
