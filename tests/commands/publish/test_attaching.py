@@ -32,8 +32,8 @@ from flakeship.image.model import Packed, PackedIndex
 from flakeship.registry.referrers import fallback_tag
 from flakeship.settings.declaration import Settings
 from tests.attest.test_keys import P256, PASSWORD, cosign_key, pem
-from tests.metadata.computing import placed
 from tests.e2e.test_sbom_attached import layout_with
+from tests.metadata.computing import placed
 from tests.runtimes import runtime
 from tests.sbom.knowing import store_path
 from tests.sources.layouts import Layout
