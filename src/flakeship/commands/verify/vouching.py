@@ -181,7 +181,7 @@ def signature_finding(found: Vouched, name: str, trust: Trust) -> Finding:
 def provenance_finding(found: Vouched, trust: Trust) -> Finding:
     """Say where the image came from, and whether who is trusted says so."""
     if not found.provenance:
-        return Finding("provenance", "warning", "no provenance is attached")
+        return Finding("provenance", "warning", "no provenance is among what refers to the image")
     statement, trusted = max(found.provenance, key=lambda each: each[1])
     return _signed_or_not("provenance", _told(statement), trusted or trust.check is None, trust)
 
