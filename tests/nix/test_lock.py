@@ -131,10 +131,20 @@ def test_an_input_without_commit_and_hash_is_not_pinned(tmp_path: Path) -> None:
         ("other#hello", False),
         ("github:o/r#x", False),
         ("nixpkgs/nixos-unstable#x", False),
+        ("/home/me/other#x", False),
+        ("path:/home/me/other#x", False),
+        ("path:/home/me/other?narHash=sha256-x#x", True),
+        ("./../other#x", False),
+        ("../other#x", False),
     ],
 )
 def test_whether_a_package_beside_is_pinned(text: str, pinned: bool) -> None:
     assert is_pinned_text(text, {"nixpkgs"}) is pinned
+
+
+def test_a_folder_is_not_that_of_a_flake_from_elsewhere() -> None:
+    assert not is_pinned_text(".#tools", (), "github:o/r")
+    assert is_pinned_text("path:/src#tools", (), "path:/src")
 
 
 @pytest.mark.parametrize("said", [None, 5, "", "sha512-AA==", "sha256-AA==", "sha256-!", "0" * 52])

@@ -62,12 +62,23 @@ def read_lock(document: Mapping[str, Any]) -> FlakeLock:
     )
 
 
-def is_pinned_text(text: str, inputs: Collection[str]) -> bool:
-    """Tell whether an installable as it is written gives the same each time: of the flake itself, of one of its inputs, or by a commit."""
+def is_pinned_text(text: str, inputs: Collection[str], own: str = ".") -> bool:
+    """Tell whether an installable as it is written gives the same each time: of the flake itself, which is written `own`, of one of its inputs, or
+    by a commit or a NAR hash.
+
+    What lies in another folder of this machine is held by nothing.
+    """
     flake = text.partition("#")[0]
-    if text.startswith("/nix/store/") or flake in ("", ".") or flake.startswith(("./", "../", "/", "path:")):
+    if text.startswith("/nix/store/") or flake == own:
         return True
-    return flake.removeprefix("flake:") in inputs or bool(_COMMIT.search(flake))
+    if _is_folder(flake):
+        below = flake in ("", ".") or (flake.startswith("./") and ".." not in flake.split("/"))
+        return (below and own in ("", ".")) or "narHash=" in flake
+    return flake.removeprefix("flake:") in inputs or bool(_COMMIT.search(flake)) or "narHash=" in flake
+
+
+def _is_folder(flake: str) -> bool:
+    return flake in ("", ".") or flake.startswith(("./", "../", "/", "path:"))
 
 
 def nar_hash_in_hex(said: Any) -> str:

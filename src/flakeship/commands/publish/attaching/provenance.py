@@ -113,7 +113,7 @@ class Provenance:
             outputs=dict(output.outputs),
             dirty=flake.dirty if flake else None,
             impure=builder.nix.impure or bool(wanted.file),
-            unlocked=_unlocked(lock, flake, self.inputs) if flake and lock else None,
+            unlocked=_unlocked(lock, flake, wanted.flake, self.inputs) if flake and lock else None,
             dependencies=(*self._dependencies(flake, lock), *base, *_derivation(output.drv_path)),
         )
 
@@ -202,11 +202,13 @@ def _with_making(made: ImageFacts, obtained: Obtained, builder: Builder) -> Imag
     return replace(made, built="cache" if taken else "", keys=tuple(keys), recorded=recorded)
 
 
-def _unlocked(lock: FlakeLock, flake: FlakeMetadata, inputs: Mapping[str, Any]) -> tuple[str, ...] | None:
+def _unlocked(
+    lock: FlakeLock, flake: FlakeMetadata, written: str, inputs: Mapping[str, Any]
+) -> tuple[str, ...] | None:
     """The inputs of the flake that no lock file pins, and what lies beside a package and is looked up anew in each run."""
     from flakeship.nix.lock import is_pinned_text
 
-    beside = [text for text in _list(inputs.get("contents")) if not is_pinned_text(text, flake.inputs)]
+    beside = [text for text in _list(inputs.get("contents")) if not is_pinned_text(text, flake.inputs, written)]
     return None if lock.unlocked is None else (*lock.unlocked, *beside)
 
 
