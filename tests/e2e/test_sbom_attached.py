@@ -247,6 +247,26 @@ def test_an_sbom_that_a_registry_finds_too_large_costs_itself_alone(
     assert list(tmp_path.glob("flakeship-*.cdx.json")), "there it is a file"
 
 
+@pytest.mark.long
+def test_an_sbom_says_of_which_layers_it_was_not_made(
+    run: Run, registry: Registry, shapes: NixBuild, tmp_path: Path, nix_environ: Mapping[str, str]
+) -> None:
+    """Those of a base image are not fetched for it, and `verify` does not call it wrong."""
+    layout_with(tmp_path / "in", store_path("hello-1.0"), b"#!/bin/sh")
+    base = f"{registry.host}/{registry.new_repository()}:1"
+    assert run("--source", "oci:in", "--tags", base).returncode == 0
+    name = f"{registry.host}/{registry.new_repository()}:1"
+    flags = ("--source", str(shapes("hello")), "--base-image", f"docker://{base}", "--sbom", "true,spdx")
+    done = run(*flags, "--tags", name)
+    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-m", "flakeship", "verify", name]
+    found = subprocess.run(
+        command, cwd=tmp_path, env=nix_environ, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert found.stdout.count("says itself that 1 layer was not looked into") == 2, found.stdout
+
+
 def test_a_published_image_gets_an_sbom_of_all_that_nix_tells_without_being_built(
     run: Run, registry: Registry, flake: Path
 ) -> None:

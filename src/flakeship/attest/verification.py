@@ -23,6 +23,7 @@ _MOST_SUBJECTS: Final = 10_000
 _SIMPLE_SIGNING: Final = "cosign container image signature"
 _STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
 _SHOWN: Final = 3
+_UNREAD: Final = "flakeship:layers-unread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,19 @@ def paths_in_sbom(document: Mapping[str, Any], media_type: str) -> frozenset[str
     """The store paths that an SBOM of ours says are in the image; none of an SBOM that is made by other means."""
     texts = _outputs_of_cyclonedx(document) if _is_cyclonedx(media_type) else _outputs_of_spdx(document)
     return frozenset(path for text in texts for path in _STORE_PATH.findall(text))
+
+
+def layers_unread(document: Mapping[str, Any], media_type: str) -> int:
+    """How many layers an SBOM of ours says that it was not made of: what they hold it need not name."""
+    if _is_cyclonedx(media_type):
+        metadata = document.get("metadata")
+        facts = _dicts(metadata.get("properties") if isinstance(metadata, dict) else None)
+        said = next((str(each.get("value")) for each in facts if each.get("name") == _UNREAD), "")
+    else:
+        creation = document.get("creationInfo")
+        comment = str(creation.get("comment", "")) if isinstance(creation, dict) else ""
+        said = comment.rpartition("layers that were not looked into: ")[2]
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 6 else 0
 
 
 def compare_paths(stated: Collection[str], found: Collection[str]) -> None:

@@ -53,7 +53,14 @@ class Knowledge:
 
 
 def bill_of(
-    paths: Iterable[str], known: Knowledge, *, name: str, version: str, created: str, maker: str
+    paths: Iterable[str],
+    known: Knowledge,
+    *,
+    name: str,
+    version: str,
+    created: str,
+    maker: str,
+    layers_unread: int = 0,
 ) -> Bill:
     """Return the bill of an image that holds these store paths. Every path is in one component."""
     everything = sorted(set(paths))
@@ -82,6 +89,7 @@ def bill_of(
         sum(path in known.carried.read for path in everything),
         len(parts),
         len(known.carried.unreadable),
+        layers_unread,
     )
     return Bill(
         name=name,

@@ -60,6 +60,7 @@ def _metadata(bill: Bill) -> dict[str, Any]:
             ("flakeship:paths-read", str(counts.read)),
             ("flakeship:packages-inside", str(counts.carried)),
             ("flakeship:files-unreadable", str(counts.unreadable)),
+            ("flakeship:layers-unread", str(counts.layers_unread) if counts.layers_unread else ""),
         ),
     }
 

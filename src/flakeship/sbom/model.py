@@ -82,7 +82,8 @@ class Component:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How far each tier reached: store paths in all, those that Nix knows, those with a derivation, those with a `meta`, those
-    whose files were looked at; the packages that were found inside files, and the files that are damaged or too large.
+    whose files were looked at; the packages that were found inside files, and the files that are damaged or too large; the layers that nobody looked
+    into, which may hold more store paths.
     """
 
     paths: int
@@ -92,6 +93,7 @@ class Counts:
     read: int = 0
     carried: int = 0
     unreadable: int = 0
+    layers_unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

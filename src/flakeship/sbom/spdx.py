@@ -47,10 +47,11 @@ def spdx(bill: Bill) -> str:
 
 def _tiers(bill: Bill) -> str:
     counts = bill.counts
+    unread = f"; layers that were not looked into: {counts.layers_unread}" if counts.layers_unread else ""
     return (
         f"{counts.paths} store paths, of which Nix knows {counts.known}, "
         f"the derivations of {counts.with_derivation}, and what {counts.with_meta} say of themselves; the files of {counts.read} "
-        f"were read, and {counts.carried} packages found inside them; {counts.unreadable} files are damaged or too large"
+        f"were read, and {counts.carried} packages found inside them; {counts.unreadable} files are damaged or too large{unread}"
     )
 
 

@@ -37,14 +37,28 @@ def image_of(scene: Scene, *tars: bytes, zstd: bool = False) -> str:
     return put(scene, manifest, "odd")
 
 
-def attach_sbom(scene: Scene, digest: str, *paths: str) -> None:
+def attach_sbom(scene: Scene, digest: str, *paths: str, data: bytes = b"") -> None:
     subject = Descriptor(MANIFEST, Digest(digest), 1)
-    artifact = Artifact(kind="sbom", subject=subject, artifact_type=CYCLONEDX, data=cyclonedx(paths))
+    artifact = Artifact(kind="sbom", subject=subject, artifact_type=CYCLONEDX, data=data or cyclonedx(paths))
     made = manifest_of(artifact)
-    for entry, data in made.blobs:
-        put_blob(scene, data, entry.media_type)
+    for entry, content in made.blobs:
+        put_blob(scene, content, entry.media_type)
     put(scene, decode_object(made.data))
     relist(scene, digest, [made.descriptor.to_json()])
+
+
+def test_an_sbom_may_say_itself_what_it_was_not_made_of(scene: Scene) -> None:
+    """As that of an image on a base image, of whose layers nothing tells. What it names must be there all the same."""
+    first, second, third = PATHS["amd64"]
+    digest = image_of(scene, store_tar(first), store_tar(second))
+    for stated, state in ((first, "warning"), (third, "error")):
+        said = {
+            **decode_object(cyclonedx([stated])),
+            "metadata": {"properties": [{"name": "flakeship:layers-unread", "value": "1"}]},
+        }
+        attach_sbom(scene, digest, data=encode(said))
+        (found,) = (each for each in scene.verify(":odd", key="").findings if each.what == "sbom")
+        assert found.state == state, found
 
 
 def header(flag: bytes, size: int, name: str = "x") -> bytes:

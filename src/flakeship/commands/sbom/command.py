@@ -124,6 +124,7 @@ def bill_for(settings: Settings, run_: Run, image: Inspection | None = None) -> 
         version=holding.version,
         created=holding.created,
         maker=__version__,
+        layers_unread=holding.layers_unread,
     )
 
 

@@ -50,6 +50,8 @@ class Holding:
     closure: tuple[PathInfo, ...] = ()
     passed: Findings | None = None
     """What was seen in its layers, if they were read."""
+    layers_unread: int = 0
+    """Layers that may hold more store paths, and that nobody looked into."""
 
 
 def of_package(outputs: Sequence[str], run_: Run) -> Holding:
@@ -86,7 +88,7 @@ def held_by(image: Inspection, asked: Settings, run_: Run) -> Holding:
     """What this image holds. Errors as by `of_image`."""
     told = [[path for path in layer.store_paths if not path.endswith(CUSTOMISED)] for layer in image.layers]
     paths = {path for layer in told for path in layer}
-    passing = None
+    passing, silent = None, 0
     if not paths:
         passing = PassingLayers(lambda: run_.store.directory, is_here)
         paths = _listed(asked, run_, passing)
@@ -107,6 +109,7 @@ def held_by(image: Inspection, asked: Settings, run_: Run) -> Holding:
         image.digest,
         date_of(image.config.get("created")),
         passed=passing.found if passing else None,
+        layers_unread=silent,
     )
 
 

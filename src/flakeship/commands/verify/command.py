@@ -169,7 +169,9 @@ def _of_sboms(images: Sequence[tuple[ExaminedImage, Vouched]], trust: Trust) -> 
     found = [finding for image, each in images for finding in sbom_findings(each, image, trust)]
     without = [image.platform for image, each in images if not each.sboms]
     if without:
-        found.append(Finding("sbom", "warning", f"no SBOM is among what refers to the image for {', '.join(without)}"))
+        found.append(
+            Finding("sbom", "warning", f"no SBOM is among what refers to the image for {', '.join(without)}")
+        )
     yield from found
 
 

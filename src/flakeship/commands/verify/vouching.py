@@ -16,6 +16,7 @@ from flakeship.attest.verification import (
     check_signed_by,
     check_tagged_signature,
     compare_paths,
+    layers_unread,
     named_key,
     paths_in_sbom,
     statement_in,
@@ -25,6 +26,7 @@ from flakeship.commands.verify.attached import AttachedDocument, AttachedTo
 from flakeship.commands.verify.images import ExaminedImage
 from flakeship.image.document import decode_object, encode
 from flakeship.image.model import Digest
+from flakeship.printable import counted
 from flakeship.report.findings import Finding
 
 Vouch: TypeAlias = Callable[[Bundle, bytes], None]
@@ -231,6 +233,16 @@ def sbom_findings(found: Vouched, image: ExaminedImage, trust: Trust) -> Iterato
                 "warning",
                 f"the SBOM ({name}) of the image for {platform} can't be compared: the tar of the layer {image.unread[0]} can't be read to its end",
                 "look at that layer: engines may find in it what is not listed here",
+            )
+            continue
+        unread = layers_unread(document, kind)
+        if unread and stated < paths:
+            yield Finding(
+                "sbom",
+                "warning",
+                f"the SBOM ({name}) of the image for {platform} names {len(stated)} of {len(paths)} store paths, and says itself that "
+                f"{counted(unread, 'layer')} {'was' if unread == 1 else 'were'} not looked into",
+                "look at the layers of the base image: their SBOM is with whoever made it",
             )
             continue
         try:

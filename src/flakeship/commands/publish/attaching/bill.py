@@ -78,7 +78,7 @@ class Bills:
         if not parts:
             return ()
         held = [(image, self._paths(image, parts)) for image in packed.images]
-        everything = sorted({path for _, paths in held for path in paths})
+        everything = sorted({path for _, (paths, _) in held for path in paths})
         if not everything:
             self.run.emit(
                 events.Warned(
@@ -98,9 +98,9 @@ class Bills:
             )
             return tuple(
                 artifact
-                for image, paths in held
+                for image, (paths, unread) in held
                 if paths
-                for artifact in self._documents(image, paths, known, parts)
+                for artifact in self._documents(image, paths, unread, known, parts)
             )
 
     def _closure_elsewhere(self, parts: Sequence[Part]) -> list[PathInfo]:
@@ -114,7 +114,7 @@ class Bills:
         ]
 
     def _documents(
-        self, image: Packed, paths: Iterable[str], known: Knowledge, parts: Sequence[Part]
+        self, image: Packed, paths: Iterable[str], unread: int, known: Knowledge, parts: Sequence[Part]
     ) -> Iterable[Artifact]:
         bill = bill_of(
             paths,
@@ -123,6 +123,7 @@ class Bills:
             version=image.descriptor.digest,
             created=date_of(image.image.config.get("created")),
             maker=__version__,
+            layers_unread=unread,
         )
         tell(bill.counts, len(bill.components), self.run.emit)
         for form in self.forms:
@@ -148,8 +149,10 @@ class Bills:
                 unless_alike=True,
             )
 
-    def _paths(self, packed: Packed, parts: Sequence[Part]) -> frozenset[str]:
-        """The store paths that the history names, and of layers of which it names none those that were seen in them."""
+    def _paths(self, packed: Packed, parts: Sequence[Part]) -> tuple[frozenset[str], int]:
+        """The store paths that the history names, and of layers of which it names none those that were seen in them; and the number of layers that nobody
+        looked into.
+        """
         told = [
             {path for path in paths if not path.endswith(CUSTOMISED)}
             for paths in contents_of(packed.image.history, len(packed.layers))
@@ -166,7 +169,7 @@ class Bills:
                     f"not looked into: {counted(len(silent), 'layer')} of which the history names no store path, as it does of others"
                 )
             )
-        return frozenset().union(*told, *seen)
+        return frozenset[str]().union(*told, *seen), len(silent)
 
     def _read(self, keys: frozenset[str] | set[str], parts: Sequence[Part]) -> None:
         """Read layers that nobody read and that no history tells of. What would have to be fetched from a registry is left out.

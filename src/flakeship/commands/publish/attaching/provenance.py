@@ -208,7 +208,9 @@ def _unlocked(
     """The inputs of the flake that no lock file pins, and what lies beside a package and is looked up anew in each run."""
     from flakeship.nix.lock import is_pinned_text
 
-    beside = [text for text in _list(inputs.get("contents")) if not is_pinned_text(text, flake.inputs, written)]
+    beside = [
+        text for text in _list(inputs.get("contents")) if not is_pinned_text(text, flake.inputs, written)
+    ]
     return None if lock.unlocked is None else (*lock.unlocked, *beside)
 
 
