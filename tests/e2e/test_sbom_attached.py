@@ -242,7 +242,7 @@ def test_an_sbom_that_a_registry_finds_too_large_costs_itself_alone(
     done = run(*flags, "--sbom", "true", "--metadata-file", "result.json")
     assert done.returncode == 0, done.stderr
     assert name in done.stdout or "@sha256:" in done.stdout
-    assert "does not take what was to be attached to the image" in done.stderr
+    assert "does not take the SBOM of the image" in done.stderr
     assert "413" in done.stderr
     assert list(tmp_path.glob("flakeship-*.cdx.json")), "there it is a file"
 

@@ -298,7 +298,7 @@ def test_a_registry_that_keeps_no_artifacts(scene: Scene, *, sign: bool) -> None
     if sign:
         with pytest.raises(errors.UnreachableError) as caught:
             scene.push(bill)
-        assert caught.value.message.startswith("the signature of the image can't be attached to ")
+        assert caught.value.message.startswith("the signature or the SBOM of the image can't be attached to ")
         assert "415" in caught.value.message
         assert scene.tags() == []
     else:

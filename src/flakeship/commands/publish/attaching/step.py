@@ -119,12 +119,12 @@ class Attaching:
             done = place.attach(wanted, [each for each in tagged if each])
         except Error as error:
             if self.signer or not _is_refusal(error):
-                error.message = f"{self._what} can't be attached to {place.name}: {error.message}"
+                error.message = f"{_named(wanted)} can't be attached to {place.name}: {error.message}"
                 raise
             # an image without its SBOM is still the image that was asked for, where a registry has no place for one
             self.emit(
                 events.Warned(
-                    f"{place.name} does not take {self._what}: {error.message}",
+                    f"{place.name} does not take {_named(wanted)}: {error.message}",
                     "; ".join(
                         filter(
                             None,
@@ -136,10 +136,6 @@ class Attaching:
             return frozenset()
         self.emit(events.Notice(_told(place.name, done, signed=self.signer is not None)))
         return done.left_out
-
-    @property
-    def _what(self) -> str:
-        return "the signature of the image" if self.signer else "what was to be attached to the image"
 
     def _tell_of_none(self, places: Sequence[Destination]) -> None:
         """Say that nothing is signed where the image goes to no registry; where it is withheld, that is told anyway."""
@@ -158,6 +154,21 @@ def _told(name: str, done: Attached, *, signed: bool) -> str:
         return f"{name}: {what} already, nothing was added"
     more = f", {done.present} were there" if done.present else ""
     return f"{name}: {what}, {counted(done.added, 'artifact')} added{more}"
+
+
+def _named(wanted: Sequence[Artifact]) -> str:
+    """Name all that was to be attached: any of it may be what is refused. A signed SBOM is of the kind "attestation"."""
+    kinds = {each.kind for each in wanted}
+    names = [
+        name
+        for name, of in (
+            ("the signature", {"signature"}),
+            ("the SBOM", {"sbom", "attestation"}),
+            ("the provenance", {"provenance"}),
+        )
+        if kinds & of
+    ]
+    return f"{' or '.join(names)} of the image"
 
 
 def _is_refusal(error: Error) -> bool:
