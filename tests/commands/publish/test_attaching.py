@@ -334,6 +334,24 @@ def test_a_large_sbom_is_told_before_a_registry_refuses_it(
         assert len([text for text in scene.warnings() if "GitHub refuses attestations" in text]) == told
 
 
+def test_a_link_in_the_checkout_is_not_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The names of these files are known, so whoever writes the repository may have put a link there."""
+    from flakeship import cli
+
+    layout_with(tmp_path / "layout", store_path("hello-1.0"), b"#!/bin/sh")
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    links = [tmp_path / "provenance.json", tmp_path / "flakeship-layout-linux-amd64.cdx.json"]
+    for link in links:
+        link.symlink_to(victim)
+    argv = ["publish", "--source", f"oci:{tmp_path}/layout", "--to", f"oci:{tmp_path}/out", "--sbom", "true"]
+    code = cli.main([*argv, "--provenance", "--metadata-file", str(tmp_path / "made.json")])
+    assert code == 0, capsys.readouterr().err
+    assert victim.read_text() == "kept"
+    assert [link.is_symlink() for link in links] == [False, False]
+    assert json.loads(links[0].read_text())["buildDefinition"]
+
+
 def test_nothing_is_signed_where_nothing_is_kept_beside_an_image(scene: Scene) -> None:
     result = scene.push(tags=(), to=("oci:out:1",))
     assert result.attached

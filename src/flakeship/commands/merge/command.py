@@ -16,7 +16,12 @@ from flakeship.commands.merge.result import Merged, tell
 from flakeship.commands.merge.tag_before import warn_of_lost
 from flakeship.commands.platforms import platforms_of
 from flakeship.commands.publish.finish import set_names
-from flakeship.commands.publish.metadata_file import check_metadata, folder_beside, remove_metadata
+from flakeship.commands.publish.metadata_file import (
+    check_metadata,
+    folder_beside,
+    remove_link,
+    remove_metadata,
+)
 from flakeship.commands.publish.opening import DestinationRequest
 from flakeship.commands.publish.request import attaching_of
 from flakeship.commands.run import Run, open_run
@@ -35,6 +40,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
         check_metadata(runtime.cwd / settings.metadata_file)
         remove_metadata(runtime.cwd / settings.metadata_file)
     if settings.provenance:
+        remove_link(_provenance_file(settings, runtime))
         check_metadata(_provenance_file(settings, runtime))
         remove_metadata(_provenance_file(settings, runtime))
     record = RunRecord(ToldOnce(runtime.emit))

@@ -28,6 +28,7 @@ from flakeship.commands.publish.metadata_document import metadata as of_one_imag
 from flakeship.commands.publish.metadata_file import (
     check_metadata,
     folder_beside,
+    remove_link,
     remove_metadata,
     write_metadata,
 )
@@ -156,7 +157,10 @@ def _checked_folder(settings: Settings, runtime: Runtime, emit: events.Emit) -> 
     if settings.provenance:
         from flakeship.commands.publish.attaching.provenance_file import provenance_files
 
-        files += [folder / name for name in provenance_files(each.name for each in attributes_of(settings))]
+        stated = [folder / name for name in provenance_files(each.name for each in attributes_of(settings))]
+        for each in stated:
+            remove_link(each)
+        files += stated
     for each in files:
         check_metadata(each)
         remove_metadata(each)

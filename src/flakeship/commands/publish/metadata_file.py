@@ -65,6 +65,13 @@ def check_metadata(path: Path) -> None:
         )
 
 
+def remove_link(path: Path) -> None:
+    """Remove a link where a file of a name that flakeship chose is written: it may lie in what was checked out, and lead anywhere."""
+    with contextlib.suppress(OSError):  # whoever writes the file tells
+        if path.is_symlink():
+            path.unlink()
+
+
 def remove_metadata(path: Path) -> None:
     """Remove the files of an earlier run: should this one fail, a later step must not read of an image that is not there."""
     for picture in _pictures(path):  # also where this run draws none

@@ -213,7 +213,7 @@ def _name(image: Packed, parts: Sequence[Part]) -> str:
             return name
         return f"{reference.registry}/{reference.repository}"
     made_from = image.image.annotations.get(SOURCE, "").partition(" ")[0]
-    return name_of(made_from or parts[0].name)
+    return name_of(made_from or parts[0].name).rpartition("/")[2]
 
 
 def _outside(packed: Packed) -> set[str]:

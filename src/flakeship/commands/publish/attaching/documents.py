@@ -10,6 +10,7 @@ from typing import Final
 from flakeship import events
 from flakeship.attest.artifact import CYCLONEDX, SPDX
 from flakeship.commands.publish.finish import Result
+from flakeship.commands.publish.metadata_file import remove_link
 from flakeship.errors import ResourceError
 
 PATTERNS: Final = ("flakeship-*.cdx.json", "flakeship-*.spdx.json")
@@ -37,6 +38,7 @@ def write_sboms(
         path = folder / f"{_UNSAFE.sub('-', name)}.{_ENDINGS[artifact.artifact_type]}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_link(path)
             path.write_bytes(artifact.data + b"\n")
         except OSError as error:
             raise ResourceError(
@@ -56,4 +58,4 @@ def _name(made: Result) -> str:
         return found.partition("/")[2] or found
     from flakeship.store_paths import name_of
 
-    return name_of(made.name).removesuffix(".gz").removesuffix(".tar")
+    return name_of(made.name).rpartition("/")[2].removesuffix(".gz").removesuffix(".tar")

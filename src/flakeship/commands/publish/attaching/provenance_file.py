@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.commands.publish.attaching.provenance import predicate_in
-from flakeship.commands.publish.metadata_file import write_metadata
+from flakeship.commands.publish.metadata_file import remove_link, write_metadata
 
 if TYPE_CHECKING:
     from flakeship.commands.publish.attaching.step import Attachments
@@ -41,4 +41,5 @@ def write_provenance(made: Mapping[str, Attachments | None], folder: Path, emit:
                 )
             )
             continue
+        remove_link(folder / name)
         write_metadata(folder / name, predicate)
