@@ -34,6 +34,8 @@ Vouch: TypeAlias = Callable[[Bundle, bytes], None]
 
 _HINT: Final = "publish the image again and sign it; do not run it until you know who attached this"
 _LARGEST: Final = 256 << 20
+_LONGEST: Final = 300
+"""Characters of a text that somebody stated, as it is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,12 +201,14 @@ def _signed_or_not(what: str, text: str, enough: bool, trust: Trust) -> Finding:
 def _told(statement: Statement) -> str:
     definition, details = statement.predicate["buildDefinition"], statement.predicate["runDetails"]
     of_run = details.get("metadata", {}).get("invocationId")
-    by = str(of_run or details["builder"]["id"])
+    by = str(of_run or details["builder"]["id"])[:_LONGEST]
     sources = definition.get("resolvedDependencies") or []
     first = sources[0] if sources else {}
     commit = (first.get("digest") or {}).get("gitCommit")
-    at = f" at {commit}" if commit else ""
-    return f"it says: made by {by}" + (f" from {first['uri']}{at}" if first.get("uri") else "")
+    at = f" at {str(commit)[:_LONGEST]}" if commit else ""
+    return f"it says: made by {by}" + (
+        f" from {str(first['uri'])[:_LONGEST]}{at}" if first.get("uri") else ""
+    )
 
 
 def sbom_findings(found: Vouched, image: ExaminedImage, trust: Trust) -> Iterator[Finding]:
