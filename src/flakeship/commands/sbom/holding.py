@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events, sources
 from flakeship.commands.inspect import inspect
@@ -17,6 +16,7 @@ from flakeship.commands.run import Run
 from flakeship.commands.sbom.knowledge import is_here
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.image.stream import chunks
+from flakeship.image.tar.reader import MOST_OF_LAYER, TarReader
 from flakeship.lint.view import CUSTOMISED, tells_contents
 from flakeship.outside.moments import moment_of
 from flakeship.printable import counted
@@ -176,10 +176,13 @@ def opened_image(settings: Settings, run_: Run) -> Iterator[Opened]:
 def paths_in_layer(layer: Layer, what: str) -> set[str]:
     """Return the store paths that members of a layer lie in; all of it is read. NotAnImageError where it is damaged."""
     try:
-        with layer.open() as reader, tarfile.open(fileobj=cast("Any", reader), mode="r|") as members:
-            return {store_path_of("/" + member.name.lstrip("./")) for member in members} - {""}
-    except (tarfile.TarError, EOFError) as error:
-        raise _damaged(what, str(error)) from error
+        with layer.open() as reader:
+            found = {store_path_of(f"/{member.name}") for member in TarReader(reader, most=MOST_OF_LAYER)}
+            for _ in chunks(reader):
+                pass
+    except (NotAnImageError, EOFError) as error:
+        raise _damaged(what, error.message if isinstance(error, NotAnImageError) else str(error)) from error
+    return found - {""}
 
 
 def read_through(layer: Layer, what: str, passing: PassingLayers) -> None:
@@ -188,7 +191,7 @@ def read_through(layer: Layer, what: str, passing: PassingLayers) -> None:
         with layer.open() as reader:
             for _ in chunks(reader):
                 pass
-    except (tarfile.TarError, EOFError) as error:
+    except EOFError as error:
         raise _damaged(what, str(error)) from error
     if layer.key not in passing.paths:
         raise _damaged(what, "it is no whole tar archive")

@@ -15,7 +15,7 @@ from flakeship.image.media_types import CONFIGS, suffix_of_layer
 from flakeship.image.model import Descriptor, Digest, Platform, parse_digest
 from flakeship.image.stream import CHUNK, Hashing, Reader, Unclosed, Wrapper
 from flakeship.image.tar.blocks import DamagedError
-from flakeship.image.tar.reader import TarReader
+from flakeship.image.tar.reader import MOST_OF_LAYER, TarReader
 from flakeship.image.workers import workers
 from flakeship.printable import counted
 from flakeship.sources.indexes import REFERENCE_TYPE
@@ -28,8 +28,6 @@ _REMOVES: Final = ".wh."
 _REMOVES_ALL: Final = frozenset(
     {"/.wh.nix", "/nix/.wh.store", "/.wh..wh..opq", "/nix/.wh..wh..opq", "/nix/store/.wh..wh..opq"}
 )
-_MEMBERS: Final = 10_000_000
-"""Members of a layer: one has a hundred thousand at times."""
 _UNPACKED: Final = (2_000, 1 << 30)
 """A layer may unpack to so many times its size, and to so many bytes more. gzip reaches 1,032 times, zstd any number."""
 
@@ -176,7 +174,7 @@ def _contents(tar: Hashing) -> _Contents:
     removed: set[str] = set()
     alone = False
     try:
-        for member in TarReader(tar, most=_MEMBERS):
+        for member in TarReader(tar, most=MOST_OF_LAYER):
             name = f"/{member.name}"
             folder, _, base = name.rpartition("/")
             if name in _REMOVES_ALL:

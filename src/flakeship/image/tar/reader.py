@@ -19,6 +19,8 @@ from flakeship.printable import counted
 
 MEMBER_LIMIT: Final = 20_000
 """Headers of any kind: an endless row of extended ones would take as long as one of files."""
+MOST_OF_LAYER: Final = 10_000_000
+"""Headers of a layer, which has a hundred thousand files at times: nothing is kept of them."""
 NAME_LIMIT: Final = 4096
 _EXTENSION_LIMIT: Final = 1024 * 1024
 _SIZE_LIMIT: Final = 1 << 43
