@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gzip
 import hashlib
 import http.server
+import lzma
 import random
 import subprocess
 import threading
@@ -15,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from flakeship.caches import CacheInputs, opened
 from flakeship.caches.feeding import Feeder
@@ -34,15 +37,20 @@ from flakeship.store_paths import hash_of
 from tests.caches.conftest import EventRecord, serving, tools_of
 from tests.testbed.nix import NixBuild
 
+TAR = b"x" * 257 + b"ustar\x0000" + bytes(1000)
 UPSTREAM = "cache.example.org-1"
 
 
 @pytest.mark.parametrize(
     ("begin", "image"),
     [
-        (b"\x1f\x8b\x08", True),
-        (b"\x28\xb5\x2f\xfd", True),
-        (b"x" * 257 + b"ustar\x0000", True),
+        (TAR, True),
+        (gzip.compress(TAR), True),
+        (lzma.compress(TAR), True),
+        (zstandard.compress(TAR), True),
+        (gzip.compress(b"words " * 1000), False),
+        (zstandard.compress(b"words"), False),
+        (b"\x1f\x8b\x08", False),
         (b"#!/nix/store/x/bin/python3", False),
         (b'{"layers": []}', False),
         (b"\x7fELF", False),

@@ -5,6 +5,7 @@ registry · docker://REFERENCE · oci:DIR · file:///DIR · https://HOST/PATH, e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,12 @@ _LIMITS: Final = ("days", "size")
 _SYNTAX: Final = "write registry, docker://REFERENCE, oci:DIR, file:///DIR or https://HOST/PATH"
 _FLAGS: Final = {"true": True, "false": False}
 _MOST_DAYS: Final = 3650
+_DIGITS: Final = 10
+
+_FOLDER: Final = re.compile(r"/[A-Za-z0-9/._+=@,:~-]*[A-Za-z0-9._+=@,:~-]")
+"""Folders of a `file` URL that every Nix reads alike: 2.8 does not decode `%20`, and later ones do."""
+
+_ADDRESS: Final = re.compile(r"https?://[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +120,46 @@ def _place(text: str, cwd: Path) -> Place:
             )
         return RegistryPlace(reference)
     if scheme == "oci" and colon and rest:
+        if not rest.isprintable():
+            raise UsageError(
+                "nix-cache: the name of the folder holds a line break or a control character",
+                hint="write oci:DIR",
+            )
         return LayoutPlace(cwd / rest)
     if scheme in ("http", "https") and rest.startswith("//"):
+        return _server(text)
+    if scheme == "file" and rest.startswith("///"):
+        return _store_folder(text.rstrip("/"))
+    raise UsageError(f"nix-cache: {text[:200]!r} is not a place for a cache", hint=_SYNTAX)
+
+
+def _server(text: str) -> StorePlace:
+    try:
         parts = urlsplit(text)
-        if parts.hostname and "@" not in parts.netloc:
-            return StorePlace(text.rstrip("/"))
+        host = parts.hostname if "@" not in parts.netloc else ""
+    except ValueError:  # a bracket of an IPv6 address is missing
+        host = ""
+    if not host:
         raise UsageError(
             "nix-cache: the URL has no host, or holds a password, which other users of this machine can read",
             hint="write https://HOST/PATH, and the password into a netrc file that `nix-config: netrc-file = FILE` names",
         )
-    if scheme == "file" and rest.startswith("///"):
-        return StorePlace(text.rstrip("/"))
-    raise UsageError(f"nix-cache: {text[:200]!r} is not a place for a cache", hint=_SYNTAX)
+    if not _ADDRESS.fullmatch(text) or "#" in text:
+        raise UsageError(
+            f"nix-cache: {text[:200]!r} holds a character that a URL can't have",
+            hint="write https://HOST/PATH with %20 for a space",
+        )
+    return StorePlace(text.rstrip("/"))
+
+
+def _store_folder(text: str) -> StorePlace:
+    """Nix looks for a folder with another name in another place than we wrote to, and does not say that nothing is there."""
+    if not _FOLDER.fullmatch(text.removeprefix("file://")):
+        raise UsageError(
+            f"nix-cache: {text[:200]!r} is not a folder that every version of Nix finds",
+            hint="write file:///DIR with letters, digits and ._+=@,:~- in DIR, or take oci:DIR, which may have any name",
+        )
+    return StorePlace(text)
 
 
 def _parameters(query: str) -> Mapping[str, str]:
@@ -145,7 +180,7 @@ def _parameters(query: str) -> Mapping[str, str]:
 
 
 def _days(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_DAYS:
+    if text.isascii() and text.isdigit() and len(text) < _DIGITS and 1 <= int(text) <= _MOST_DAYS:
         return int(text)
     raise UsageError(
         f"nix-cache: days is {text[:100]!r}, which is not a number of days", hint="write days=14"

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.caches.nar_entry import PathInfo, sha256_of
+from flakeship.image.inflate import is_compressed, uncompressed
+from flakeship.image.stream import read_full
+from flakeship.image.tar.blocks import DamagedError
 from flakeship.nix.command import Nix
 from flakeship.nix.stored import StoredPath, closure_of, outputs_of, valid_paths
 from flakeship.store_paths import STORE, hash_of
@@ -92,7 +95,8 @@ def path_info(stored: StoredPath) -> PathInfo:
 def is_image(path: Path) -> bool:
     """Tell whether a store path is an image, or a layer of one, rather than what an image is made of.
 
-    A script that writes an image, and the document of nix2container, are small and no images: they are kept.
+    A script that writes an image, and the document of nix2container, are small and no images: they are kept. So is what
+    is compressed and no tar, such as an initrd or a dictionary.
     """
     try:
         if path.is_dir() and not path.is_symlink():
@@ -101,9 +105,14 @@ def is_image(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             begin = file.read(512)
-    except OSError:
+        if begin.startswith(_TEXT):
+            return False
+        if is_compressed(begin):
+            with path.open("rb") as file, uncompressed(file) as content:
+                begin = read_full(content, 512)
+    except (OSError, DamagedError):
         return False
-    return not begin.startswith(_TEXT) and (_is_tar(begin) or _is_compressed(begin))
+    return _is_tar(begin)
 
 
 def is_layer(path: Path) -> bool:
@@ -114,6 +123,3 @@ def is_layer(path: Path) -> bool:
 def _is_tar(begin: bytes) -> bool:
     return begin[257:262] == b"ustar"
 
-
-def _is_compressed(begin: bytes) -> bool:
-    return begin.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"))

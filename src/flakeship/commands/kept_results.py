@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flakeship.caches.place import RegistryPlace, parse_nix_cache
+from flakeship.caches.place import LayoutPlace, Place, RegistryPlace, parse_nix_cache
 from flakeship.caches.plan import KeptResults
 from flakeship.commands.naming import images_of, split
 from flakeship.commands.platforms import split_line
@@ -14,7 +14,7 @@ from flakeship.destinations.withheld import DRY_RUN
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
 from flakeship.nix.installable import Installable
-from flakeship.registry.reference import Reference
+from flakeship.registry.reference import TRANSPORT, Reference
 from flakeship.settings.declaration import Settings
 from flakeship.settings.sizes import parse_size
 
@@ -38,6 +38,7 @@ def kept_results(settings: Settings, context: Context, cwd: Path) -> KeptResults
                 hint="name it by `images`, or write `nix-cache: docker://REFERENCE`",
             )
         _ = cache.place.reference or cache.place.beside(Reference.parse(image))
+    _check_apart(cache.place, settings, context, cwd)
     return KeptResults(
         cache=cache,
         key=_key(settings.nix_cache_key),
@@ -50,11 +51,34 @@ def kept_results(settings: Settings, context: Context, cwd: Path) -> KeptResults
     )
 
 
+def _check_apart(place: Place, settings: Settings, context: Context, cwd: Path) -> None:
+    """UsageError for a cache in the very repository or folder that an image of this run is written to."""
+    each = [attribute.settings for attribute in attributes_of(settings)]
+    if isinstance(place, LayoutPlace):
+        layouts = [line.split(":")[1] for one in each for line in one.to if line.startswith("oci:")]
+        if place.folder.resolve() in {(cwd / folder).resolve() for folder in layouts}:
+            raise UsageError(
+                f"nix-cache: {place.folder} is the folder that the image is written to, and the cache needs one of its own",
+                hint="name another folder by `nix-cache: oci:DIR`",
+            )
+    elif isinstance(place, RegistryPlace) and place.reference:
+        lines = [line.removeprefix(TRANSPORT) for one in each for line in one.to if line.startswith(TRANSPORT)]
+        names = [*lines, *(name for one in each for name in _names(one, context))]
+        if place.reference.name in {Reference.parse(name).name for name in names if name}:
+            raise UsageError(
+                f"nix-cache: {place.reference.name} is the repository of the image, and the cache needs one of its own",
+                hint="write `nix-cache: registry` for one beside it, or `nix-cache: docker://REFERENCE` with another name",
+            )
+
+
 def _image(settings: Settings, context: Context) -> str:
-    first = attributes_of(settings)[0].settings
-    names = [line.text for line in images_of(first, context)]
-    names += [str(reference) for reference in split(first.tags).references]
-    return names[0] if names else ""
+    return next(iter(_names(attributes_of(settings)[0].settings, context)), "")
+
+
+def _names(settings: Settings, context: Context) -> list[str]:
+    """Return the names of an image, some with a tag."""
+    names = [line.text for line in images_of(settings, context)]
+    return names + [str(reference) for reference in split(settings.tags).references]
 
 
 def flakes_of(settings: Settings, cwd: str) -> tuple[str, ...]:

@@ -144,3 +144,12 @@ def test_a_miss_and_what_lies_beside_cost_no_request(scene: Scene, registry: obj
     assert cache.entry("0" * 32) is None
     assert len(holds(cache, paths)) == 200
     assert len(registry.accesses(name)) - opened == 1
+
+
+def test_what_does_not_fit_is_not_counted_as_kept(scene: Scene) -> None:
+    written = scene.write(scene.layout(), some_paths(2, size=5000), size=6000)
+    assert written
+    assert (written.paths, written.size) == (0, 0)
+    (warning,) = scene.warnings
+    assert "2 new paths can't be kept in the cache oci:" in warning
+    assert warning.endswith("its size is limited to 0.006 MB")

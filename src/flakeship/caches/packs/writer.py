@@ -258,11 +258,23 @@ class PackWriter:
                 own = without(own, packs=gone)
                 continue
             if self._repository_digest() == digest_of(manifest):
-                return Written(len(own.held), own.size, len(whole.held), whole.size)
+                kept = index_of((own.held[part] for part in own.held.keys() & whole.held.keys()), own.packs)
+                self._tell_too_large(len(own.held) - len(kept.held))
+                return Written(len(kept.held), kept.size, len(whole.held), whole.size)
         raise ResourceError(
             "other runs write the same root again and again",
             hint="give runs that run at once other refs or attributes",
         )
+
+    def _tell_too_large(self, count: int) -> None:
+        if count:
+            self._emit(
+                events.Warned(
+                    f"{counted(count, 'new path')} can't be kept in the cache {self._repository.name}: "
+                    f"its size is limited to {self._limits.size / 1e6:.3g} MB",
+                    hint="give it more room, as by `nix-cache: PLACE?size=5G`",
+                )
+            )
 
     def _repository_digest(self) -> Digest | None:
         stored = self._repository.manifest(self._tag)
