@@ -51,6 +51,7 @@ class PackKeeper:
                 limits=kept.cache.limits,
                 key=kept.key,
                 source=kept.source,
+                is_damaged=lambda: bool(self._reader.damaged or self._reader.gone),
             )
 
     @property

@@ -118,7 +118,8 @@ def pruned_json(name: str, done: PrunedCache) -> str:
 
 def verified_text(name: str, found: VerifiedCache) -> str:
     """Return one line, then one for each problem."""
-    how = f"{counted(len(found.problems), 'problem')}" if found.problems else "all of it is whole"
+    whole = "all of it is whole" if found.roots else "there is nothing to verify, unless its name is misspelt"
+    how = f"{counted(len(found.problems), 'problem')}" if found.problems else whole
     lines = [
         f"{name}: read {counted(found.roots, 'root')}, {counted(found.paths, 'path')}, {size_of(found.size)}: {how}"
     ]

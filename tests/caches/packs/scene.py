@@ -92,7 +92,13 @@ class Scene:
         return LayoutRepository(self.folder / "layout", emit=self.events.append)
 
     def writer(
-        self, repository: Repository, root: Root = MAIN, *, key: SecretKey | None = None, **limits: Any
+        self,
+        repository: Repository,
+        root: Root = MAIN,
+        *,
+        key: SecretKey | None = None,
+        after: PackCache | None = None,
+        **limits: Any,
     ) -> PackWriter:
         return PackWriter(
             repository,
@@ -102,6 +108,7 @@ class Scene:
             limits=Limits(**limits),
             now=lambda: self.now,
             key=key,
+            is_damaged=lambda: bool(after and (after.damaged or after.gone)),
         )
 
     def write(
@@ -116,7 +123,7 @@ class Scene:
         **limits: Any,
     ) -> Written | None:
         """A run that builds these paths. `after` is what it had read from."""
-        writer = self.writer(repository, root, key=key, **limits)
+        writer = self.writer(repository, root, key=key, after=after, **limits)
         for info, nar in paths.items():
             writer.add(info, [nar])
         if after is None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from flakeship.caches.packs.manifest import CONFIG, INDEX_TYPE, RootManifest, en
 from flakeship.caches.packs.repository import Repository, read_root
 from flakeship.image.document import encode as encode_json
 from flakeship.image.model import digest_of
-from tests.caches.packs.scene import MAIN, Scene, holds, some_paths
+from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
 
 PATHS = some_paths(4)
 MORE = some_paths(2, seed="more")
@@ -98,6 +100,32 @@ def test_a_flipped_bit_is_found_and_what_it_hit_written_anew(scene: Scene) -> No
     assert len(scene.warnings) == 1
     scene.write(repository, {victim: PATHS[victim]}, after=cache)
     assert holds(scene.cache(repository), PATHS) == list(PATHS)
+
+
+def test_a_damaged_pack_is_written_anew_where_one_of_the_same_digest_would_be_kept(scene: Scene) -> None:
+    repository = scene.layout()
+    one = some_paths(1)
+    scene.write(repository, one)
+    [damaged] = index_at(repository).packs
+    blob_of(scene, damaged).write_bytes(bytes(blob_of(scene, damaged).stat().st_size))
+    cache = scene.cache(repository)
+    assert holds(cache, one) == []
+    scene.write(repository, one, after=cache)
+    assert holds(scene.cache(repository), one) == list(one)
+
+
+@pytest.mark.parametrize("annotations", [None, {"org.opencontainers.image.ref.name": 5}, {}])
+def test_a_layout_of_which_another_tool_wrote_an_entry(scene: Scene, annotations: Any) -> None:
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    path = scene.folder / "layout/index.json"
+    index = json.loads(path.read_bytes())
+    index["manifests"].insert(0, {**index["manifests"][0], "annotations": annotations})
+    path.write_text(json.dumps(index))
+    assert list(repository.tags()) == [MAIN.tag]
+    assert holds(scene.cache(repository), PATHS) == list(PATHS)
+    assert holds(scene.cache(repository, BRANCH), PATHS) == []
+    assert not scene.warnings
 
 
 @pytest.mark.parametrize("bad", ["gone", "short"])

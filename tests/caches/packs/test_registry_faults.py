@@ -15,6 +15,8 @@ import pytest
 
 from flakeship.caches.packs.blocks import Blocks
 from flakeship.caches.packs.repository import read_root
+from flakeship.caches.packs.verifying import verify
+from flakeship.events import Warned
 from flakeship.registry.credentials import Credentials
 from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
 from tests.testbed.registry import FaultProxy, Registry
@@ -108,6 +110,34 @@ def test_a_refusal_while_it_is_read_ends_its_use(
     assert len(scene.warnings) == 1
     assert "is not used any more" in scene.warnings[0]
     assert len(proxy.of("GET", "/blobs/")) <= 1 + 3, "the index, and the tries of the first frame"
+
+
+def test_an_index_that_the_registry_damaged_is_written_anew(scene: Scene, memory: MemoryRegistry) -> None:
+    """It is another one each time it is read, so that the registry is not taken for one that is down."""
+    repository = scene.registry(memory.host, "a/cache")
+    scene.write(repository, PATHS)
+    root = read_root(repository, MAIN.tag)
+    assert root
+    digest, size = root.manifest.index
+    memory.blobs["a/cache", digest] = bytes(size)
+    assert "is damaged" in verify(repository, scene.folder).problems[0]
+    cache = scene.cache(repository)
+    assert not cache.unreachable
+    assert "is damaged" in scene.warnings[0]
+    scene.now += 1
+    scene.write(repository, MORE, after=cache)
+    assert holds(scene.cache(repository), MORE) == list(MORE)
+
+
+def test_a_tag_that_can_not_be_moved_is_told_with_what_to_do(
+    scene: Scene, proxy: FaultProxy, registry: Registry
+) -> None:
+    repository = scene.registry(proxy.host, registry.new_repository())
+    body = b'{"errors":[{"code":"TAG_INVALID","message":"the tag already exists and can not be overwritten"}]}'
+    proxy.fail_next("PUT", "/manifests/", status=400, body=body)
+    scene.write(repository, PATHS)
+    (warned,) = (event for event in scene.events if isinstance(event, Warned))
+    assert warned.hint.startswith("let tags of that repository be overwritten")
 
 
 def test_a_pack_that_the_registry_lost(scene: Scene, registry: Registry) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from flakeship import events
 from flakeship.caches.packs.repository import GoneError
@@ -49,7 +49,7 @@ class LayoutRepository:
 
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such folder yet."""
-        return [tag for entry in self._entries() if (tag := entry.get("annotations", {}).get(REF_NAME))]
+        return [tag for entry in self._entries() if (tag := _tag_of(entry))]
 
     def manifest(self, tag: str) -> _Stored | None:
         """Return what a tag names, None without it."""
@@ -77,9 +77,7 @@ class LayoutRepository:
         return True
 
     def _listed(self, tag: str) -> Digest | None:
-        entries = (
-            entry for entry in self._entries() if (entry.get("annotations") or {}).get(REF_NAME) == tag
-        )
+        entries = (entry for entry in self._entries() if _tag_of(entry) == tag)
         return next((parse_digest(entry["digest"]) for entry in entries), None)
 
     def blob(self, digest: Digest, size: int) -> bytes:
@@ -147,7 +145,7 @@ class LayoutRepository:
     def end(self) -> None:
         """Nothing is left half written here."""
 
-    def _entries(self) -> Sequence[dict[str, dict[str, str]]]:
+    def _entries(self) -> Sequence[dict[str, Any]]:
         return self._folder.entries() if self._folder.directory.is_dir() else ()
 
     def _read(self, digest: Digest, most: int) -> bytes:
@@ -163,3 +161,9 @@ class LayoutRepository:
         return ResourceError(
             f"{self.name} can't be read: {error.strerror}", hint="check who may read the folder"
         )
+
+
+def _tag_of(entry: dict[str, Any]) -> str:
+    """Return the tag of an entry of index.json; empty if another tool has written it without one, or with a number."""
+    tag = (entry.get("annotations") or {}).get(REF_NAME)
+    return tag if isinstance(tag, str) else ""

@@ -94,6 +94,12 @@ class Pack:
             self.size += len(data)
         self.entries.append((frame.entry, offset))
 
+    def pad(self, data: bytes) -> None:
+        """Append bytes that belong to no frame. OSError as for `add`."""
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
     def close(self) -> Digest:
         """Return the digest of the whole pack."""
         self._file.close()

@@ -35,6 +35,10 @@ _NO_TAGS: Final = frozenset({400, 404, 405, 415, 501})
 """Statuses that refuse to delete a tag; a registry that answers so may still delete a manifest by its digest."""
 
 
+class _DamagedError(WireError):
+    """A blob is not the one that was asked for."""
+
+
 class RegistryRepository:
     """A repository of a registry. `client` has the right to push, and to delete where roots are to be removed."""
 
@@ -79,17 +83,20 @@ class RegistryRepository:
         return True
 
     def blob(self, digest: Digest, size: int) -> bytes:
-        """Return a whole small blob. GoneError without it, WireError for another one."""
+        """Return a whole small blob. GoneError without it, and for one that is another each time it is read."""
 
         def read() -> bytes:
             with self._client.get_blob(digest) as reader:
                 data = read_full(reader, size + 1)
             if len(data) != size or digest_of(data) != digest:
-                raise WireError(f"{self.name} sent something else than {digest}")
+                raise _DamagedError(f"{self.name} sent something else than {digest}")
             return data
 
-        with self._gone(digest):
-            return self._reading(read, "reading of")
+        try:
+            with self._gone(digest):
+                return self._reading(read, "reading of")
+        except _DamagedError as error:  # in the registry, or there would be no second time
+            raise GoneError(f"{digest[:19]} in {self.name} is damaged") from error
 
     def holds(self, digest: Digest, size: int) -> bool:
         """Tell whether a blob is there."""

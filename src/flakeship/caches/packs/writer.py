@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import threading
 import time
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # most caches have no key
     from flakeship.caches.packs.signing import SecretKey
 
 _UPLOADS: Final = 3
+_SALT: Final = 16
 _TRIES: Final = 3
 PATIENCE: Final = 7.0
 """Seconds in which no byte is taken, after which the place is taken for dead."""
@@ -72,7 +74,9 @@ class Written:
 class PackWriter:
     """Adds paths to the root `tag`. Its methods may be called by several threads, and raise no Error but WrongNarError.
 
-    `now` are the seconds since 1970. A `key` signs each path that is added. `source` is the URL of the project.
+    `now` are the seconds since 1970. A `key` signs each path that is added. `source` is the URL of the project. `is_damaged`
+    tells whether a pack turned out to be: what is written anew then gets another digest, because a place that has a blob of
+    the same digest keeps the damaged one.
     """
 
     def __init__(
@@ -86,9 +90,11 @@ class PackWriter:
         now: Callable[[], float] = time.time,
         key: SecretKey | None = None,
         source: str = "",
+        is_damaged: Callable[[], bool] = lambda: False,
     ) -> None:
         self._repository, self._tag, self._folder, self._emit = repository, tag, folder, emit
         self._limits, self._now, self._key, self._source = limits, now, key, source
+        self._is_damaged = is_damaged
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(_UPLOADS, "flakeship-cache-push")
         self._pack: Pack | None = None
@@ -148,6 +154,8 @@ class PackWriter:
         try:
             if self._stopped:
                 return
+            if self._is_damaged():
+                pack.pad(os.urandom(_SALT))
             digest = pack.close()
             self._repository.upload(digest, pack.size, lambda: pack.path.open("rb"))
             now = int(self._now())
@@ -295,7 +303,7 @@ class PackWriter:
                 self._check_others()
             there = stored.digest if stored else None
             held = stored.index if stored else Index()
-            dropped = (damaged - own.held.keys()) | signed_anew(held, own)
+            dropped = damaged | signed_anew(held, own)
             other = without(held, parts=dropped, packs=gone)
         both = merged(touched(other, used, now=now), own)
         whole = aged(both, now=now, days=self._limits.days, size=self._limits.size, packs=MOST_PACKS)
@@ -333,11 +341,11 @@ class PackWriter:
         with self._lock:
             first, self._stopped = not self._stopped, self._stopped or error
         if first:
-            full = _LESS if _FULL.search(error.message) else ""
+            known = next((hint for pattern, hint in _HINTS if pattern.search(error.message)), "")
             self._emit(
                 events.Warned(
                     f"not all of this build is kept in the cache {self._repository.name}: {error.message}",
-                    hint=full
+                    hint=known
                     or error.hint
                     or error.usual_hint
                     or "run again later: what is missing is built again",
@@ -351,6 +359,13 @@ _FULL: Final = re.compile(r"quota|storage limit|insufficient storage|was answere
 _LESS: Final = (
     "free space in the registry, by `flakeship cache prune` too; keep less by a smaller `size` of `nix-cache`"
 )
+
+_IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
+"""How registries say that a tag keeps what it names."""
+
+_MUTABLE: Final = "let tags of that repository be overwritten: a cache has one for each branch, which moves with each run"
+
+_HINTS: Final = ((_FULL, _LESS), (_IMMUTABLE, _MUTABLE))
 
 
 def _told(error: Exception, folder: Path) -> Error:
