@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +23,7 @@ from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
 from tests.caches.conftest import EventRecord, tools_of
 from tests.caches.packs.scene import MAIN, Paths, Scene, path_of
+from tests.testbed.nix import NixBuild
 
 COUNT = 10_000
 
@@ -71,6 +74,36 @@ def test_nothing_is_asked_or_waited_for_where_nothing_is_new(
     (told,) = (event.text for event in record.events if isinstance(event, CachesTold))
     assert "nothing new" in told
     assert (tmp_path / "layout/index.json").read_bytes() == index
+
+
+@pytest.mark.slow
+def test_a_signal_while_the_last_paths_are_kept_leaves_five_seconds(
+    nix: Nix, shapes: NixBuild, record: EventRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is built and published, and the signal comes when the first path is read."""
+
+    def slowly(path: str) -> Iterator[bytes]:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.3)
+        yield from nar_pieces(path)
+
+    def cancel(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise Cancelled(number)
+
+    monkeypatch.setattr("flakeship.caches.feeding.nar_pieces", slowly)
+    path = str(shapes("hello"))
+    before = signal.signal(signal.SIGUSR1, cancel)
+    try:
+        with (
+            pytest.raises(Cancelled),
+            opened(CacheInputs(kept=kept(tmp_path)), tools_of(nix, record, tmp_path)) as plan,
+        ):
+            result(path, plan)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    (told,) = (event.text for event in record.events if isinstance(event, CachesTold))
+    assert "1 new in" in told
 
 
 @dataclasses.dataclass(frozen=True)

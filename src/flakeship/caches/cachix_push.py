@@ -76,7 +76,12 @@ class CachixPush:
     def close(self) -> None:
         """Wait until the rest is pushed, or the time is over."""
         if self._thread:
-            self._thread.join(self._seconds + _KILL_SECONDS)
+            try:
+                self._thread.join(self._seconds + _KILL_SECONDS)
+            except BaseException:  # a signal, while the last paths are pushed
+                self.ended(cancelled=True)
+                self._thread.join(self._seconds + _KILL_SECONDS)
+                raise
             if self._thread.is_alive():  # Nix does not answer, or the client can't be ended
                 self._fail_late()
         if self._sent and not self._failed:

@@ -19,6 +19,7 @@ from flakeship.image.nar.writer import nar_pieces
 _GATHER_SECONDS: Final = 0.5
 """How long what is built is gathered, before Nix is asked about all of it at once."""
 
+_LOOK_SECONDS: Final = 0.02
 _NICE: Final = 10
 _AT_ONCE: Final = 4
 
@@ -41,6 +42,9 @@ class Feeder:
         self._seen: set[str] = set()
         self._told: set[str] = set()
         self._thread: threading.Thread | None = None
+        self._deadline = 0.0
+        self._busy = 0
+        """Paths that are being pushed, also by threads of a drain that a signal ended."""
 
     def built(self, derivation: str) -> None:
         """Note a derivation that was built, while others may still be."""
@@ -87,12 +91,13 @@ class Feeder:
 
     def _next(self) -> PathInfo | None:
         with self._lock:
+            self._busy += bool(self._left)
             return self._left.pop(0) if self._left else None
 
     def _push(self, info: PathInfo) -> None:
-        if self._taker.stopped:
-            return
         try:
+            if self._taker.stopped:
+                return
             self._taker.add(info, nar_pieces(info.path))
         except ValueError as error:
             self._warn(
@@ -102,18 +107,26 @@ class Feeder:
             )
         except OSError as error:
             self._warn("unread", f"{info.path} is not kept in the cache: {error}", "check the store of Nix")
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def drain(self, seconds: float, *, look: bool) -> None:
-        """Push what is left, within so many seconds; without `look` only what is known already."""
-        deadline = time.monotonic() + seconds
+        """Push what is left, within so many seconds; without `look` only what is known already.
+
+        Called again, after a signal, it ends what the first call began by the new deadline.
+        """
+        deadline = self._deadline = time.monotonic() + seconds
         self._ended.set()
         self._news.set()
         if look:
             self._look(results=True)
-        while self._left or (self._thread and self._thread.is_alive()):
+        while self._left or self._busy or (self._thread and self._thread.is_alive()):
             self._push_together(deadline)
             if self._thread:  # it may have found more until now
                 self._thread.join(max(0.0, deadline - time.monotonic()))
+            if self._busy and not self._left:
+                time.sleep(_LOOK_SECONDS)
             if time.monotonic() >= deadline:
                 return
 
@@ -123,7 +136,7 @@ class Feeder:
         pool = ThreadPoolExecutor(count, "flakeship-cache-drain")
 
         def push_all() -> None:
-            while time.monotonic() < deadline and (info := self._next()):
+            while time.monotonic() < self._deadline and (info := self._next()):
                 self._push(info)
 
         try:

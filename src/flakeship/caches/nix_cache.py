@@ -40,12 +40,12 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
     try:
         yield run.part
     except Exception:
-        run.close(_DRAIN_SECONDS, cancelled=False)
+        run.drain()
         raise
     except BaseException:
         run.close(_CANCELLED_SECONDS, cancelled=True)
         raise
-    run.close(_DRAIN_SECONDS, cancelled=False)
+    run.drain()
 
 
 class _Run:
@@ -118,6 +118,14 @@ class _Run:
         came = {hash_of(path) for path, cache in self._told.substituted.items() if cache == name}
         known = {part for part in parts if part in came or (taker is not None and part in taker)}
         return known | set(self._keeper.held([part for part in parts if part not in known]))
+
+    def drain(self) -> None:
+        """Close it in the time of a run that is over, or in that of one that is cancelled, if a signal comes meanwhile."""
+        try:
+            self.close(_DRAIN_SECONDS, cancelled=False)
+        except BaseException:
+            self.close(_CANCELLED_SECONDS, cancelled=True)
+            raise
 
     def close(self, seconds: float, *, cancelled: bool) -> None:
         """Push what is left within so many seconds, make it known, and say what was done."""

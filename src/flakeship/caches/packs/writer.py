@@ -104,6 +104,7 @@ class PackWriter:
         self._added: set[str] = set()
         self._used: dict[str, int] = {}
         self._stopped: Error | None = None
+        self._closed = False
 
     @property
     def stopped(self) -> Error | None:
@@ -119,7 +120,7 @@ class PackWriter:
 
         WrongNarError unless the NAR is the one that `info` tells of. Its signatures are kept, and ours is added.
         """
-        if self._stopped or info.hash_part in self._added:
+        if self._stopped or self._closed or info.hash_part in self._added:
             return None
         try:
             if self._key:
@@ -134,7 +135,7 @@ class PackWriter:
     def put(self, frame: Frame, *, used: int | None = None) -> None:
         """Put a frame into a pack as it is, as one that was used at that time, in place of now. OSError where the disk is full."""
         with self._lock:
-            if frame.entry.hash_part in self._added:
+            if self._closed or frame.entry.hash_part in self._added:
                 return
             if self._pack and not self._pack.has_room(frame.entry.frame_size):
                 self._send()
@@ -212,6 +213,7 @@ class PackWriter:
     def _close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
+            self._closed = True
             if self._pack:
                 self._pack.remove()
                 self._pack = None
