@@ -78,8 +78,14 @@ def test_the_cache_is_beside_the_first_image(tmp_path: Path, settings: Settings,
         (changed(nix_cache="registry?size=lots"), "lots"),
         (changed(nix_cache="ftp://x"), "is not a place for a cache"),
         (changed(nix_cache="docker://r.example/me/app"), "is the repository of the image"),
-        (changed(nix_cache="docker://r.example/b", tags=placed("r.example/b:1")), "is the repository of the image"),
-        (changed(nix_cache="docker://r.example/b", to=("docker://r.example/b:1",)), "is the repository of the image"),
+        (
+            changed(nix_cache="docker://r.example/b", tags=placed("r.example/b:1")),
+            "is the repository of the image",
+        ),
+        (
+            changed(nix_cache="docker://r.example/b", to=("docker://r.example/b:1",)),
+            "is the repository of the image",
+        ),
         (changed(nix_cache="oci:./x", to=("oci:x:tag",)), "is the folder that the image is written to"),
     ],
 )

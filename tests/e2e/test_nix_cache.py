@@ -132,6 +132,21 @@ def test_a_signal_leaves_five_seconds_to_keep_what_was_built(
     assert "2 new in" in told(said)
 
 
+def test_what_nix_could_not_copy_is_built_and_kept_in_one_run(
+    cold: OwnStores, flake: Path, tmp_path: Path
+) -> None:
+    """Nix tells of a path before it is there: what turned out to be damaged did not come from the cache."""
+    flags = ("--to", "oci:x", "--reuse", "off", "--nix-cache", f"oci:{tmp_path}/cache")
+    first = cold().publish("--flake", ".#archived", *flags, cwd=flake)
+    pack = max((tmp_path / "cache/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+    pack.write_bytes(bytes(pack.stat().st_size))
+    second = cold().publish("--flake", ".#archived", *flags, cwd=flake)
+    assert built(first.stderr) == built(second.stderr) == ["archived.tar", "hello-2.12"]
+    assert told(second.stderr).startswith("2 derivations built here; 1 new in"), (
+        "the other output was not read"
+    )
+
+
 def test_a_registry_that_is_down_costs_a_warning(cold: OwnStores, flake: Path) -> None:
     begun = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as listener:

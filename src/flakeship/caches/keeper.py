@@ -56,6 +56,10 @@ class Keeper(Protocol):
         """Return those of these paths, by their 32 letters, that need not be pushed."""
         ...
 
+    def has_lost(self, hash_part: str) -> bool:
+        """Tell whether a path of this cache turned out to be damaged or gone. Nothing is asked for."""
+        ...
+
     def is_public(self) -> bool:
         """Tell whether anybody can read it without a password; True where that can't be found out."""
         ...

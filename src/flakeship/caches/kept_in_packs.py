@@ -69,6 +69,10 @@ class PackKeeper:
         named = [root.index.held for root in self._reader.roots if root.tag in self._named]
         return [part for part in hash_parts if part in self._reader and any(part in held for held in named)]
 
+    def has_lost(self, hash_part: str) -> bool:
+        """Tell whether it was there, and could not be read."""
+        return self._reader.has_lost(hash_part)
+
     def is_public(self) -> bool:
         """Ask the registry without a password."""
         if not isinstance(self._place, RegistryPlace):

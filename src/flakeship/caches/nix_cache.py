@@ -115,9 +115,13 @@ class _Run:
     def _held(self, parts: Collection[str]) -> Collection[str]:
         """Return those of these paths that need not be pushed. The cache is not asked for what came from it in this run."""
         taker, name = self._keeper.taker, self._keeper.name
+        self._forget_lost()
         came = {hash_of(path) for path, cache in self._told.substituted.items() if cache == name}
         known = {part for part in parts if part in came or (taker is not None and part in taker)}
         return known | set(self._keeper.held([part for part in parts if part not in known]))
+
+    def _forget_lost(self) -> None:
+        self._told.forget(self._keeper.name, lambda path: self._keeper.has_lost(hash_of(path)))
 
     def drain(self) -> None:
         """Close it in the time of a run that is over, or in that of one that is cancelled, if a signal comes meanwhile."""
@@ -133,6 +137,7 @@ class _Run:
         if self._feeder:
             self._feeder.drain(seconds * (1 - _FOR_INDEX), look=not cancelled)
         pushed = self._keeper.finish(max(0.0, deadline - time.monotonic()))
+        self._forget_lost()
         self._keeper.close()
         self._tools.emit(events.CachesTold(_line(self._told, self._keeper.name, pushed, unread=self._unread)))
 

@@ -122,4 +122,3 @@ def is_layer(path: Path) -> bool:
 
 def _is_tar(begin: bytes) -> bool:
     return begin[257:262] == b"ustar"
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from flakeship import events
 from flakeship.printable import counted
@@ -33,6 +34,13 @@ class Told:
                     self.known += count
             case _:
                 pass
+
+    def forget(self, cache: str, is_lost: Callable[[str], bool]) -> None:
+        """Forget what did not come from a cache: Nix tells of a path when it begins to copy it, and builds it if that fails."""
+        with self._lock:
+            self.substituted = {
+                path: name for path, name in self.substituted.items() if name != cache or not is_lost(path)
+            }
 
     def line(self) -> str:
         """Say it in one line: `3 built, 12 from the cache oci:c`."""

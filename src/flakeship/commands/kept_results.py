@@ -62,7 +62,9 @@ def _check_apart(place: Place, settings: Settings, context: Context, cwd: Path) 
                 hint="name another folder by `nix-cache: oci:DIR`",
             )
     elif isinstance(place, RegistryPlace) and place.reference:
-        lines = [line.removeprefix(TRANSPORT) for one in each for line in one.to if line.startswith(TRANSPORT)]
+        lines = [
+            line.removeprefix(TRANSPORT) for one in each for line in one.to if line.startswith(TRANSPORT)
+        ]
         names = [*lines, *(name for one in each for name in _names(one, context))]
         if place.reference.name in {Reference.parse(name).name for name in names if name}:
             raise UsageError(

@@ -133,7 +133,9 @@ def test_a_tag_that_can_not_be_moved_is_told_with_what_to_do(
     scene: Scene, proxy: FaultProxy, registry: Registry
 ) -> None:
     repository = scene.registry(proxy.host, registry.new_repository())
-    body = b'{"errors":[{"code":"TAG_INVALID","message":"the tag already exists and can not be overwritten"}]}'
+    body = (
+        b'{"errors":[{"code":"TAG_INVALID","message":"the tag already exists and can not be overwritten"}]}'
+    )
     proxy.fail_next("PUT", "/manifests/", status=400, body=body)
     scene.write(repository, PATHS)
     (warned,) = (event for event in scene.events if isinstance(event, Warned))

@@ -78,6 +78,11 @@ class PackCache:
         """Return the number of paths, whether or not they are signed."""
         return len(set().union(*(index.held for index in self._indexes)))
 
+    def has_lost(self, hash_part: str) -> bool:
+        """Tell whether a path is in an index, and is damaged or lies in a pack that is gone."""
+        lines = [line for index in self._indexes if (line := index.held.get(hash_part))]
+        return hash_part in self.damaged or (bool(lines) and all(line.pack in self.gone for line in lines))
+
     def entry(self, hash_part: str) -> NarEntry | None:
         """Return the path with these 32 letters. Nothing is asked for: the indexes are in memory."""
         line = self._line(hash_part)

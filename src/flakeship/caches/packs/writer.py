@@ -365,7 +365,9 @@ _LESS: Final = (
 _IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
 """How registries say that a tag keeps what it names."""
 
-_MUTABLE: Final = "let tags of that repository be overwritten: a cache has one for each branch, which moves with each run"
+_MUTABLE: Final = (
+    "let tags of that repository be overwritten: a cache has one for each branch, which moves with each run"
+)
 
 _HINTS: Final = ((_FULL, _LESS), (_IMMUTABLE, _MUTABLE))
 
