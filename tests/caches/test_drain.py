@@ -69,7 +69,7 @@ def test_nothing_is_asked_or_waited_for_where_nothing_is_new(
         result(last, plan)
         record.events.clear()
         begun = time.process_time()
-    assert time.process_time() - begun < 0.2
+    assert time.process_time() - begun < 2  # of the processor; it takes 0.1
     assert not [event for event in record.events if isinstance(event, Command)]
     (told,) = (event.text for event in record.events if isinstance(event, CachesTold))
     assert "nothing new" in told

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -148,15 +147,6 @@ def test_a_layer_whose_sizes_are_not_known_is_one_box_that_holds_its_names() -> 
 def test_the_same_image_gives_the_same_pictures() -> None:
     assert svg_of([many(400, 60)]) == svg_of([many(400, 60)])
     assert page_of([many(400, 60)]) == page_of([many(400, 60)])
-
-
-def test_a_closure_of_20_000_paths_is_drawn_in_a_second() -> None:
-    """By the time of the processor, for the machine may be busy."""
-    contents = many(20_000, 100)
-    begun = time.process_time()
-    page_of([contents])
-    svg_of([contents])
-    assert time.process_time() - begun < 1
 
 
 # docs/decisions.md#a-picture-lies-beside-the-metadata-file

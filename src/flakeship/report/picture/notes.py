@@ -27,8 +27,7 @@ def facts_of(contents: Contents) -> str:
 
 def notes_of(contents: Contents) -> Iterator[str]:
     """Yield what explains the sizes: an area is a size, and of which kind."""
-    unpacked, all_compressed = _by_measure(contents)
-    compressed = [layer for layer in all_compressed if layer.size * _SEEN >= contents.size]
+    unpacked, compressed = _by_measure(contents)
     if unpacked:
         yield "An area is the size of a package, unpacked (its NAR)."
     if unpacked and compressed:
@@ -53,5 +52,7 @@ def _sizes(contents: Contents) -> str:
 
 
 def _by_measure(contents: Contents) -> tuple[list[LayerContents], list[LayerContents]]:
+    """The layers whose contents' sizes are known, and of the others those that can be seen: every image has one with its links, of some hundred bytes."""
     unpacked = [layer for layer in contents.layers if layer.measure == "unpacked"]
-    return unpacked, [layer for layer in contents.layers if layer.measure == "compressed"]
+    others = [layer for layer in contents.layers if layer.measure == "compressed"]
+    return unpacked, [layer for layer in others if layer.size * _SEEN >= contents.size]
