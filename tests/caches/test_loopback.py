@@ -58,6 +58,9 @@ class Shelf:
         assert entry == ENTRY
         yield io.BytesIO(NAR[: len(NAR) // 2] if self.broken else NAR)
 
+    def expect(self, hash_part: str) -> None:
+        assert hash_part == HASH
+
     def use(self, hash_part: str) -> None:
         pytest.fail(f"nobody looks at {hash_part} without Nix")
 

@@ -106,6 +106,10 @@ class NarCache(Protocol):
         """
         ...
 
+    def expect(self, hash_part: str) -> None:
+        """Note that Nix asked about a path, which it will open soon. Nothing waits for that."""
+        ...
+
     def use(self, hash_part: str) -> None:
         """Note that a path was needed, also where it was not opened: what nobody needs grows old."""
         ...

@@ -7,6 +7,7 @@ import io
 import random
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,6 +90,43 @@ def test_a_pack_that_is_read_on_is_asked_for_in_longer_runs() -> None:
             read(blocks, start, min(50, len(DATA) - start))
     assert memory.asked[:5] == [(0, 1), (1, 2), (3, 4), (7, 8), (15, 8)]
     assert sum(count for _, count in memory.asked) == 101
+
+
+def test_what_is_expected_is_asked_for_together() -> None:
+    """Nix asks about all paths before it fetches the first, in an order that is not that of a pack."""
+    memory = Memory()
+    places = list(range(0, len(DATA), 50))
+    random.Random(5).shuffle(places)
+    with opened(memory) as blocks:
+        for start in places:
+            blocks.expect(PACK, len(DATA), start, 50)
+        for start in places:
+            assert read(blocks, start, 50) == DATA[start : start + 50]
+    assert sum(count for _, count in memory.asked) == 101, "each block once"
+    assert len(memory.asked) < 20
+    assert max(count for _, count in memory.asked) == 16
+
+
+def test_the_next_pack_is_begun_when_all_of_one_was_asked_for() -> None:
+    memory = Memory()
+    others = [digest_of(b"%d" % number) for number in range(3)]
+    with opened(memory) as blocks:
+        for digest in (PACK, *others):
+            blocks.expect(digest, 1000, 0, 300)
+        for _ in range(5):
+            assert b"".join(blocks.frame(PACK, 1000, 0, 100).pieces()) == DATA[:100]
+        assert sorted(blocks._packs) == sorted((PACK, others[0])), "and none behind it"
+        while blocks._under_way:
+            time.sleep(0.001)
+        assert b"".join(blocks.frame(others[0], 1000, 0, 100).pieces()) == DATA[:100]
+        assert sorted(blocks._packs) == sorted((PACK, *others[:2]))
+
+
+def test_what_is_expected_and_not_read_is_not_fetched() -> None:
+    memory = Memory()
+    with opened(memory) as blocks:
+        blocks.expect(PACK, len(DATA), 0, len(DATA))
+    assert memory.asked == []
 
 
 def test_what_lies_apart_is_asked_for_alone() -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol, runtime_checkable
 
 from flakeship.caches.nar_entry import NarCache, narinfo_of
 from flakeship.image.stream import Reader
@@ -25,6 +25,15 @@ class Nar:
 
     size: int
     reader: Reader
+
+
+@runtime_checkable
+class InFile(Protocol):
+    """A reader whose bytes stand in a file, which the kernel can send without us."""
+
+    def in_file(self) -> tuple[BinaryIO, int]:
+        """Return the file, and the place of the next byte in it."""
+        ...
 
 
 class Served(Protocol):
@@ -63,9 +72,12 @@ class OwnCache:
         return cache_info(priority=_PRIORITY)
 
     def narinfo(self, hash_part: str) -> bytes | None:
-        """Return the narinfo of a path."""
+        """Return the narinfo of a path. Nix asks about all paths that it will fetch before it fetches the first."""
         entry = self._cache.entry(hash_part)
-        return narinfo_of(entry, f"nar/{hash_part}{_SUFFIX}") if entry else None
+        if not entry:
+            return None
+        self._cache.expect(hash_part)
+        return narinfo_of(entry, f"nar/{hash_part}{_SUFFIX}")
 
     def nar(self, name: str) -> AbstractContextManager[Nar] | None:
         """Return the NAR, which the cache has checked."""

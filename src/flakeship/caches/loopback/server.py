@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from flakeship.caches.loopback.served import Nar, Served
+from flakeship.caches.loopback.served import InFile, Nar, Served
 
 _SECRET_BYTES: Final = 16
 _HEAD_LIMIT: Final = 16 * 1024
@@ -163,9 +163,12 @@ class Loopback:
             _skip(nar, start)
             if isinstance(nar.reader, io.BufferedReader):
                 left -= connection.sendfile(nar.reader, nar.reader.tell(), left)
-            while left and (data := nar.reader.read(min(left, _PIECE))):
-                connection.sendall(data)
-                left -= len(data)
+            elif isinstance(nar.reader, InFile):
+                left -= connection.sendfile(*nar.reader.in_file(), left)
+            else:
+                while left and (data := nar.reader.read(min(left, _PIECE))):
+                    connection.sendall(data)
+                    left -= len(data)
         except Exception:  # noqa: BLE001 - whatever it is, Nix has to see that this is not all
             left = max(left, 1)
         self.broken += bool(left)

@@ -126,6 +126,12 @@ class PackCache:
         self.use(entry.hash_part)
         return reader
 
+    def expect(self, hash_part: str) -> None:
+        """Note that a path will be opened soon, so that it is fetched together with others."""
+        line = self._line(hash_part)
+        if line:
+            self._blocks.expect(line.pack, self._sizes[line.pack], line.offset, line.entry.frame_size)
+
     def use(self, hash_part: str) -> None:
         """Note that a path was needed, so that it is kept."""
         self.used.add(hash_part)
@@ -146,6 +152,8 @@ class PackCache:
         raise RejectedError(f"{line.entry.path} is not what the index says", hint=_ANEW)
 
     def _failed(self, line: Held, error: Exception) -> None:
+        if self._dead:  # told, or closed while this was under way
+            return
         why = error.message if isinstance(error, Error) else str(error) or type(error).__name__
         match error:
             case RejectedError():

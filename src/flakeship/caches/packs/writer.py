@@ -202,7 +202,7 @@ class PackWriter:
         lost = any(part in damaged or line.pack in gone for part, line in held.items())
         written: Written | None = None
         if own.held or ((worn or lost or anyway) and not self._stopped):
-            written = self._in_time(deadline, lambda: self._write(own, used, set(damaged), set(gone)))
+            written = self._in_time(deadline, lambda: self._write(own, used, set(damaged), set(gone), stored))
         if late:
             self._stop(ResourceError(f"{counted(len(late), 'pack')} could not be sent in time", hint=_LATE))
             with contextlib.suppress(Error):
@@ -256,10 +256,18 @@ class PackWriter:
         return None
 
     # docs/decisions.md#a-root-is-merged-and-not-locked
-    def _write(self, own: Index, used: Collection[str], damaged: set[str], gone: set[Digest]) -> Written:
-        for _ in range(_TRIES):
-            whole, there = self._merged(own, used, damaged, gone)
-            manifest = self._manifest(whole)
+    def _write(
+        self,
+        own: Index,
+        used: Collection[str],
+        damaged: set[str],
+        gone: set[Digest],
+        known: StoredRoot | None,
+    ) -> Written:
+        """Write the root. `known` is what it was when the run began, which mostly is what it is: `put` finds out."""
+        for tried in range(_TRIES + bool(known)):
+            whole, there = self._merged(own, used, damaged, gone, None if tried else known)
+            manifest = self._manifest(whole, has_config=bool(known) and not tried)
             try:
                 if not self._repository.put(self._tag, manifest, instead_of=there):
                     continue  # another run has written meanwhile
@@ -291,12 +299,17 @@ class PackWriter:
         return stored.digest if stored else None
 
     def _merged(
-        self, own: Index, used: Collection[str], damaged: set[str], gone: set[Digest]
+        self,
+        own: Index,
+        used: Collection[str],
+        damaged: set[str],
+        gone: set[Digest],
+        known: StoredRoot | None,
     ) -> tuple[Index, Digest | None]:
         """Return what the root is to hold, and the digest of what it holds now. UsageError if that is no root of ours."""
         now = int(self._now())
         try:
-            stored = read_root(self._repository, self._tag)
+            stored = known or read_root(self._repository, self._tag)
         except (NotAnImageError, GoneError):  # damaged: only what this run has can be kept
             there = self._repository_digest()
             other = Index()
@@ -323,7 +336,8 @@ class PackWriter:
     def _missing(self, index: Index) -> set[Digest]:
         return {digest for digest, size in index.packs.items() if not self._repository.holds(digest, size)}
 
-    def _manifest(self, index: Index) -> bytes:
+    def _manifest(self, index: Index, *, has_config: bool) -> bytes:
+        """Send the index, and the config unless the repository has it with the root that is there; return the manifest."""
         data, packs = encode(index)
         annotations: Mapping[str, str] = {
             ROOT: self._tag,
@@ -335,7 +349,7 @@ class PackWriter:
             tuple((digest, index.packs[digest]) for digest in packs),
             annotations,
         )
-        for content in (data, CONFIG):
+        for content in (data,) if has_config else (data, CONFIG):
             self._repository.upload(digest_of(content), len(content), partial(io.BytesIO, content))
         return encode_manifest(manifest)
 
