@@ -268,8 +268,7 @@ def test_the_client_may_come_from_nixpkgs_and_is_never_built(
         Nix, "query", return_value=[{"outputs": {"doc": "/none", "bin": str(tmp_path / "out")}}]
     )
     mocker.patch("flakeship.caches.may_choose_substituters", return_value=True)
-    mocker.patch("flakeship.caches.settings", return_value={})
-    mocker.patch("flakeship.caches.cachix.settings", return_value={})
+    mocker.patch("flakeship.caches.plan.settings", return_value={})
     plan(nix, Api(service()), cachix_auth_token=TOKEN)
     assert pushes.call_args.args[0] == str(tmp_path / "out/bin/cachix")
     words = query.call_args.args

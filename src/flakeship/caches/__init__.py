@@ -27,7 +27,7 @@ from flakeship.caches.through import (
 )
 from flakeship.events import Detail, Warned
 from flakeship.nix.command import Nix
-from flakeship.nix.configuration import may_choose_substituters, settings
+from flakeship.nix.configuration import may_choose_substituters
 from flakeship.nix.reach import may_reach_us
 from flakeship.nix.substituters import Substituters
 
@@ -92,7 +92,7 @@ def _used(
     parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitStack
 ) -> tuple[Substituters, Mapping[str, str], Callable[[], Substitutes] | None]:
     """Return how Nix gets at the caches, the settings that go with that, and what a reader of ours gets from the same caches."""
-    nix, values = tools.nix, settings(tools.nix)
+    nix, values = tools.nix, tools.settings()
     caches, own = caches_of(parts), [part.own for part in parts if part.own]
     chooses = may_choose_substituters(nix, known=values)
     if not chooses:

@@ -18,7 +18,6 @@ from flakeship.caches.probe import reason_of, unusable
 from flakeship.errors import UsageError
 from flakeship.events import Notice, Warned
 from flakeship.nix.command import Nix
-from flakeship.nix.configuration import settings
 from flakeship.outside.reading import json_of
 
 if TYPE_CHECKING:  # most runs only read
@@ -128,7 +127,7 @@ def _choice(cache: Any, inputs: CacheInputs, tools: CacheTools) -> Choose:
     from flakeship.caches.pushed import to_push
 
     keys = (*cache["publicSigningKeys"], *inputs.trusted_public_keys)
-    configured = settings(tools.nix).get("trusted-public-keys", ())
+    configured = tools.settings().get("trusted-public-keys", ())
     upstream = {str(key).partition(":")[0] for key in (*keys, *configured)}
     private = PrivateInputs(
         tools.nix,

@@ -13,7 +13,6 @@ from flakeship import events
 from flakeship.caches.place import StorePlace
 from flakeship.caches.plan import CacheInputs, CachePart, CacheTools, KeptResults
 from flakeship.nix.build import BuildOutput
-from flakeship.nix.configuration import settings as nix_settings
 from flakeship.store_paths import hash_of
 
 if TYPE_CHECKING:  # most runs keep nothing
@@ -56,7 +55,7 @@ class _Run:
         from flakeship.caches.told import Told
 
         self._inputs, self._kept, self._tools = inputs, kept, tools
-        known = nix_settings(tools.nix)
+        known = tools.settings()
         self._told: Told = Told()
         self._keeper = _keeper(kept, tools, known)
         own = kept.key.name if kept.key else ""

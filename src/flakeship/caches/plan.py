@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flakeship.events import Emit, Event
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
+from flakeship.nix.configuration import settings
 from flakeship.nix.substituters import Substituters
 
 if TYPE_CHECKING:  # most caches are in no registry
@@ -85,7 +86,7 @@ class CacheTools:
     """What every cache may use. `folder` belongs to this run alone, and outlives the build.
 
     `client` gives a client for a repository of a registry, with the credentials that the run has for it. `transport` asks
-    other caches on Nix's behalf.
+    other caches on Nix's behalf. `known` gives the values of `settings`, if the caller has asked Nix for them.
     """
 
     nix: Nix
@@ -94,6 +95,11 @@ class CacheTools:
     folder: Path
     client: OpenClient
     transport: Transport
+    known: Callable[[], Mapping[str, Any]] | None = None
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return the value of every setting of Nix by its name."""
+        return self.known() if self.known else settings(self.nix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from flakeship.caches.probe import unusable_by_nix
 from flakeship.caches.through import users_netrc
 from flakeship.errors import UsageError
 from flakeship.events import Warned
-from flakeship.nix.configuration import settings
 
 _URL: Final = re.compile(r"(?:https?|s3|file|ssh|ssh-ng)://\S+|/\S+")
 _PUBLIC_KEY: Final = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
@@ -55,7 +54,7 @@ def _down(urls: Sequence[str], tools: CacheTools) -> Mapping[str, str]:
     """Return why a cache can't be used, by its URL. One that wants a password, and gets one from Nix's netrc, may be."""
 
     def netrc() -> str:
-        return users_netrc(str(settings(tools.nix).get("netrc-file", "")), tools) or ""
+        return users_netrc(str(tools.settings().get("netrc-file", "")), tools) or ""
 
     return unusable_by_nix(urls, tools.fetch, netrc)
 

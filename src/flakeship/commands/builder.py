@@ -354,6 +354,7 @@ class Builder:
             folder=self.folder,
             client=connections.client,
             transport=connections.session,
+            known=lambda: self._known,
         )
         return self.scope.enter_context(caches.opened(self.cache_inputs, tools))
 
