@@ -23,9 +23,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from changing import write_flake
 from runs import FLAKESHIP, machine
 from tests.testbed import archives
-from tests.testbed.machines import THIS_SYSTEM, FarMachine, started
+from tests.testbed.machines import FarMachine, started
 from tests.testbed.nix import NIX_CONFIG
 from tests.testbed.registry import serve
 from tests.testbed.relay import Passed, metered
@@ -33,27 +34,6 @@ from tests.testbed.ssh import folder_of_sshd, new_key
 
 MBIT = 1_000_000 / 8
 CHANGED = 5_000_000
-_FLAKE = """{
-  outputs = { self }:
-    let
-      make = name: script: derivation {
-        inherit name;
-        system = "@system@";
-        builder = "${./busybox}/busybox";
-        args = [ "sh" "-euc" "b=${./busybox}/busybox; salt=@salt@; $b mkdir -p $out/lib; ${script}" ];
-      };
-      filled = name: size: make name "$b head -c ${toString size} /dev/urandom > $out/lib/${name}";
-      parts = map (number: filled "part-${toString number}" @part@) (builtins.genList (number: number) @parts@);
-      changed = filled "changed-@change@" @changed@;
-    in {
-      packages.@system@.default = make "app-1.0" ''
-        $b mkdir $out/bin
-        echo ${toString parts} ${changed} > $out/lib/parts
-        $b cp $b $out/bin/app
-      '';
-    };
-}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +50,14 @@ class Bench:
         return f"path:{self.folder}/app#default"
 
     def change(self, chosen: argparse.Namespace, salt: str, change: str) -> None:
-        text = _FLAKE
-        size = (chosen.megabytes * 1_000_000 - CHANGED) // chosen.paths
-        filled = {
-            "system": THIS_SYSTEM,
-            "salt": salt,
-            "part": size,
-            "parts": chosen.paths,
-            "changed": CHANGED,
-            "change": change,
-        }
-        for name, value in filled.items():
-            text = text.replace(f"@{name}@", str(value))
-        (self.folder / "app/flake.nix").write_text(text)
+        write_flake(
+            self.folder / "app/flake.nix",
+            bytes_=chosen.megabytes * 1_000_000,
+            paths=chosen.paths,
+            changed=CHANGED,
+            salt=salt,
+            change=change,
+        )
 
     def shipped(self, far: FarMachine, reference: str) -> None:
         told = {

@@ -25,9 +25,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from changing import write_flake
 from runs import FLAKESHIP, machine
 from tests.testbed import archives
-from tests.testbed.machines import THIS_SYSTEM
 from tests.testbed.nix import NIX_CONFIG
 from tests.testbed.own_store import OwnStore, new_store
 from tests.testbed.registry import serve
@@ -37,27 +37,6 @@ MBIT = 1_000_000 / 8
 KINDS = ("http", "registry")
 READ, REALISED = "flakeship, from the cache", "realised first, then pushed"
 _KEY = "bench-1"
-_FLAKE = """{
-  outputs = { self }:
-    let
-      make = name: script: derivation {
-        inherit name;
-        system = "@system@";
-        builder = "${./busybox}/busybox";
-        args = [ "sh" "-euc" "b=${./busybox}/busybox; salt=@salt@; $b mkdir -p $out/lib; ${script}" ];
-      };
-      filled = name: size: make name "$b head -c ${toString size} /dev/urandom > $out/lib/${name}";
-      parts = map (number: filled "part-${toString number}" @part@) (builtins.genList (number: number) @parts@);
-      changed = filled "changed-@change@" @changed@;
-    in {
-      packages.@system@.default = make "app-1.0" ''
-        $b mkdir $out/bin
-        echo ${toString parts} ${changed} > $out/lib/parts
-        $b cp $b $out/bin/app
-      '';
-    };
-}
-"""
 
 
 @dataclass(slots=True)
@@ -84,19 +63,14 @@ class Bench:
 
     def change(self, chosen: argparse.Namespace, salt: str, change: str) -> None:
         """Another small path and another package, which are built and kept in both caches."""
-        changed = chosen.changed * 1_000_000
-        values = {
-            "system": THIS_SYSTEM,
-            "salt": salt,
-            "part": (chosen.megabytes * 1_000_000 - changed) // chosen.paths,
-            "parts": chosen.paths,
-            "changed": changed,
-            "change": change,
-        }
-        text = _FLAKE
-        for name, value in values.items():
-            text = text.replace(f"@{name}@", str(value))
-        (self.folder / "app/flake.nix").write_text(text)
+        write_flake(
+            self.folder / "app/flake.nix",
+            bytes_=chosen.megabytes * 1_000_000,
+            paths=chosen.paths,
+            changed=chosen.changed * 1_000_000,
+            salt=salt,
+            change=change,
+        )
         kept = (
             "--nix-cache",
             f"docker://{self.hosts['registry']}/cache?size=50G",

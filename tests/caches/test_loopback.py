@@ -22,6 +22,8 @@ from flakeship.caches import CacheInputs, opened
 from flakeship.caches.loopback.served import OwnCache
 from flakeship.caches.loopback.server import Loopback
 from flakeship.caches.nar_entry import NarEntry, narinfo_of
+from flakeship.caches.nar_sources import sources_of
+from flakeship.caches.plan import OwnNars
 from flakeship.cancellation import Cancelled
 from flakeship.events import Secret
 from flakeship.image.stream import Reader
@@ -47,6 +49,7 @@ class Shelf:
 
     def __init__(self, *, raises: bool = False, broken: bool = False) -> None:
         self.raises, self.broken = raises, broken
+        self.expected: list[str] = []
 
     def entry(self, hash_part: str) -> NarEntry | None:
         if self.raises:
@@ -59,7 +62,7 @@ class Shelf:
         yield io.BytesIO(NAR[: len(NAR) // 2] if self.broken else NAR)
 
     def expect(self, hash_part: str) -> None:
-        assert hash_part == HASH
+        self.expected.append(hash_part)
 
     def use(self, hash_part: str) -> None:
         pytest.fail(f"nobody looks at {hash_part} without Nix")
@@ -232,3 +235,12 @@ def test_it_keeps_no_process_alive() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20, check=True)
     assert done.stdout == b"late\n"
+
+
+def test_what_nix_asks_about_is_expected_and_what_we_only_look_up_is_not(mocker: MockerFixture) -> None:
+    """Of a closure that is looked up for an image most layers are never read."""
+    for_nix, for_us = Shelf(), Shelf()
+    assert OwnCache(for_nix, reads_ahead=True).narinfo(HASH)
+    (source,) = sources_of([], [OwnNars(for_us, signed=False)], mocker.Mock())
+    assert source.info(ENTRY.path, HASH)
+    assert (for_nix.expected, for_us.expected) == ([HASH], [])

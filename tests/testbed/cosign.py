@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.testbed.debian_packages import unpacked
 
 PASSWORD: Final = "correct horse"
 
@@ -42,32 +43,10 @@ class Cosign:
 @pytest.fixture(scope="session")
 def cosign(tmp_path_factory: pytest.TempPathFactory) -> Cosign:
     """With a pair of keys of its own making; it asks nobody but registries."""
-    made = Cosign(_unpacked() / "usr/bin/cosign", tmp_path_factory.mktemp("cosign"))
+    made = Cosign(
+        unpacked("cosign-of-sid", "sid", "cosign", variant="extract") / "usr/bin/cosign",
+        tmp_path_factory.mktemp("cosign"),
+    )
     done = made("generate-key-pair")
     assert done.returncode == 0, done.stderr
     return made
-
-
-def _unpacked() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flakeship-tests"
-    kept = cache / "cosign-of-sid"
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            made = Path(folder) / "root"
-            subprocess.run(
-                [
-                    "mmdebstrap",
-                    "--variant=extract",
-                    '--aptopt=Acquire::Check-Valid-Until "false"',
-                    "--include=cosign",
-                    "sid",
-                    str(made),
-                ],
-                check=True,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=280,
-            )
-            made.rename(kept)
-    return kept

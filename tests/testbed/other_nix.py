@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.testbed.debian_packages import unpacked
 
 _WRAPPER = """\
 #!/bin/sh
@@ -30,7 +29,8 @@ def other_nix(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """
 
     def make(suite: str, *, store: bool = False) -> Path:
-        root = _file_system(suite, *(("openssh-client",) if store else ()))
+        more = ("openssh-client",) if store else ()
+        root = unpacked("-".join((f"nix-of-{suite}", *more)), suite, "nix-bin", *more, variant="minbase")
         (root / "nix").mkdir(exist_ok=True)
         folder = tmp_path_factory.mktemp(suite)
         for name in ("nix", "nix-store"):
@@ -39,28 +39,3 @@ def other_nix(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-def _file_system(suite: str, *more: str) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flakeship-tests"
-    kept = cache / "-".join((f"nix-of-{suite}", *more))
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            made = Path(folder) / "root"
-            subprocess.run(
-                [
-                    "mmdebstrap",
-                    "--variant=minbase",
-                    '--aptopt=Acquire::Check-Valid-Until "false"',
-                    f"--include={','.join(('nix-bin', *more))}",
-                    suite,
-                    str(made),
-                ],
-                check=True,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=280,
-            )
-            made.rename(kept)
-    return kept

@@ -124,7 +124,7 @@ def through_loopback(
 
     names, numbers = {}, itertools.count()
     for each in own:
-        url = server.serve(next(numbers), OwnCache(each.cache))
+        url = server.serve(next(numbers), OwnCache(each.cache, reads_ahead=True))
         names[url if each.signed else f"{url}?trusted=1"] = each.cache.name
     numbers = itertools.count(max(1, len(own)))
     for cache in caches:

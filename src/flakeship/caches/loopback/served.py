@@ -62,21 +62,22 @@ def cache_info(*, priority: int, mass_query: bool = True) -> bytes:
 
 
 class OwnCache:
-    """A `Served` for a cache of ours."""
+    """A `Served` for a cache of ours. With `reads_ahead` whoever asks about a path will fetch it, as Nix does."""
 
-    def __init__(self, cache: NarCache) -> None:
-        self._cache = cache
+    def __init__(self, cache: NarCache, *, reads_ahead: bool = False) -> None:
+        self._cache, self._reads_ahead = cache, reads_ahead
 
     def info(self) -> bytes:
         """Return the `nix-cache-info`: Nix asks this cache before others."""
         return cache_info(priority=_PRIORITY)
 
     def narinfo(self, hash_part: str) -> bytes | None:
-        """Return the narinfo of a path. Nix asks about all paths that it will fetch before it fetches the first."""
+        """Return the narinfo of a path. Nix asks about all that it will fetch before it fetches the first."""
         entry = self._cache.entry(hash_part)
         if not entry:
             return None
-        self._cache.expect(hash_part)
+        if self._reads_ahead:
+            self._cache.expect(hash_part)
         return narinfo_of(entry, f"nar/{hash_part}{_SUFFIX}")
 
     def nar(self, name: str) -> AbstractContextManager[Nar] | None:

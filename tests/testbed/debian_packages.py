@@ -1,0 +1,34 @@
+"""Programs of other releases of Debian, each unpacked into a file system of its own that is kept for later runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+def unpacked(name: str, suite: str, *packages: str, variant: str) -> Path:
+    """Return the root of a file system with these packages; `name` is what it is kept as, `variant` one of mmdebstrap's."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flakeship-tests"
+    kept = cache / name
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            made = Path(folder) / "root"
+            subprocess.run(
+                [
+                    "mmdebstrap",
+                    f"--variant={variant}",
+                    '--aptopt=Acquire::Check-Valid-Until "false"',
+                    f"--include={','.join(packages)}",
+                    suite,
+                    str(made),
+                ],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=280,
+            )
+            made.rename(kept)
+    return kept
