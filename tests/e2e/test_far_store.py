@@ -81,7 +81,7 @@ def test_the_same_image_as_from_here(  # noqa: PLR0917
     there = from_far(publish, far, *flags, *written)
     assert there.code == 0, there.stderr
     drawn = (tmp_path / "m-picture.svg").read_text()
-    assert kind != "package" or " unpacked and " in drawn, "by the sizes that the machine told"
+    assert kind != "package" or " unpacked · " in drawn, "by the sizes that the machine told"
     assert "everything is built and kept on" in there.stderr
     assert "copying path '/nix/store/" not in re.sub("copying path '[^']*' to 'ssh-ng.*", "", there.stderr)
     local = publish(*flags, "--to", f"oci:{tmp_path}/here")

@@ -16,9 +16,9 @@ exec unshare --mount --propagation private sh -c '
   mount --bind {root} {root} || exit 1
   for folder in proc dev sys tmp {shown}; do mount --rbind /$folder {root}/$folder || exit 1; done
   cd {root} && pivot_root . mnt || exit 1
-  umount -l /mnt && cd "$where" && exec /usr/bin/{name} "$@"' sh "$@"
+  umount -l /mnt && {{ cd "$where" 2>/dev/null || cd /; }} && exec /usr/bin/{name} "$@"' sh "$@"
 """
-"""In a chroot Nix can't isolate what it builds. The tests' folders are under /tmp. The network is the machine's, as for a Nix that is installed."""
+"""In a chroot Nix can't isolate what it builds. The tests' folders are under /tmp; whoever calls from elsewhere is at / there. The network is the machine's, as for a Nix that is installed."""
 
 
 @pytest.fixture(scope="session")
