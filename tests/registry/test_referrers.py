@@ -136,7 +136,10 @@ def test_a_tag_that_is_no_index_is_not_written_over(
 
 
 def test_two_writers_in_the_same_moment_lose_nothing(registry: ReferrersRegistry, pusher: Pusher) -> None:
-    """Both have read the index before either writes it; each reads it back."""
+    """Both have read the index before either writes it, and both have written it before either reads it back.
+
+    A write that arrives when another has read back already takes its entry away: no registry offers what would prevent that.
+    """
     registry.manner = "lies"
     repository = registry.new_repository()
     with fault_proxy(registry.host) as one, fault_proxy(registry.host) as two:
@@ -149,8 +152,12 @@ def test_two_writers_in_the_same_moment_lose_nothing(registry: ReferrersRegistry
 
             def let_pass(number: int) -> None:
                 assert holds[number].arrived.wait(20)
+                reading = (one, two)[number].hold_next("GET", f"/manifests/{tag}")
                 met.wait(20)
                 holds[number].let_pass()
+                assert reading.arrived.wait(20)
+                met.wait(20)
+                reading.let_pass()
 
             for number in (0, 1):
                 pool.submit(let_pass, number)
