@@ -69,7 +69,7 @@ def manifest_of(artifact: Artifact, form: Form = "1.1") -> ArtifactManifest:
 
     In the form of image-spec 1.0 it has neither `artifactType` nor `subject`, and the config of an image that nothing can run, since
     GitLab refuses any other type of config: https://gitlab.com/gitlab-org/container-registry/-/issues/973. Only the
-    fallback index says of such a manifest what it is about.
+    fallback index tells which image such a manifest belongs to.
     """
     config = (
         (Descriptor.of(EMPTY_JSON, _NO_CONFIG), _NO_CONFIG)

@@ -36,7 +36,7 @@ class Bundle:
 
     @classmethod
     def of(cls, data: bytes) -> Self:
-        """Read a bundle. ValueError with a reason for what is none, or holds no envelope."""
+        """Read a bundle. ValueError, with a reason, if the bytes are not a bundle, or hold no envelope."""
         document = decode_object(data, limit=LIMIT)
         said = document.get("mediaType")
         if not (isinstance(said, str) and said.startswith((BUNDLE[:-9], _VERSION_1))):

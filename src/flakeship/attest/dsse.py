@@ -43,7 +43,7 @@ class Envelope:
 
     @classmethod
     def of(cls, document: Any) -> Self:
-        """Read the JSON object of an envelope. ValueError for what is none, and for one without a signature."""
+        """Read the JSON object of an envelope. ValueError if it is not an envelope, or has no signature."""
         if not isinstance(document, dict):
             raise ValueError("it holds no DSSE envelope")  # noqa: TRY004  bad data, not a bug
         signatures = document.get("signatures")

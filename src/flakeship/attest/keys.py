@@ -28,7 +28,7 @@ _LONGEST: Final = 64 << 10
 
 
 class KeyFormError(ValueError):
-    """The key is none that signs here, or is damaged. Its text says how, and holds nothing of the key."""
+    """The key is damaged, or of a type that can't sign here. Its text says how, and holds nothing of the key."""
 
 
 class PasswordError(ValueError):

@@ -1,4 +1,4 @@
-"""in-toto statements: that something is said of these digests.
+"""in-toto statements: a predicate about the images with these digests.
 
 https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
 """

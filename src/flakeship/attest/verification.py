@@ -1,4 +1,4 @@
-"""What a signature, a statement or an SBOM says of an image, compared with the image: pure checks, each with its reason.
+"""Signatures, statements and SBOMs, compared with the image that they are about: pure checks, each with its reason.
 
 A check that fails raises ValueError: its text says what is wrong, as the end of a sentence that begins with what was looked at.
 """
@@ -90,7 +90,7 @@ def statement_in(bundle: Bundle, digest: Digest, annotations: Mapping[str, str])
 
 
 def unsigned_statement(data: bytes, digest: Digest, annotations: Mapping[str, str]) -> Statement:
-    """Return what a statement without a signature says of the image with this digest."""
+    """Return the predicate of an unsigned statement about the image with this digest."""
     statement = read_statement(data)
     check_subject(statement, digest)
     _check_announced(statement, annotations.get(PREDICATE_TYPE))

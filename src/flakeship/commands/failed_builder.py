@@ -34,7 +34,7 @@ def failed_builder(failure: Failure, builders: Sequence[RemoteBuilder]) -> Faile
 
 
 def _over_a_build(failure: Failure, builders: Sequence[RemoteBuilder]) -> FailedBuilder | None:
-    """Nix says of a machine that was lost only that a builder failed: one that reports a failure of its own is named with the derivation."""
+    """For a lost machine Nix reports only that a builder failed; a machine that reports a failure of its own is named with the derivation."""
     for drv in re.findall(_BUILT, failure.said):
         builder = _of(failure.log.machines.get(drv, ""), builders)
         if builder is None:

@@ -219,7 +219,7 @@ class _Reading:
         self._known: dict[str, str] = {}
 
     def all(self, lines: Iterable[bytes]) -> Iterator[Held]:
-        """Read all lines. ValueError for one that is none, and for a path that has two: an index that repeats itself would be read for minutes."""
+        """Read all lines. ValueError for a line that can't be read, and for a path that has two lines: an index that repeats itself would be read for minutes."""
         seen: set[str] = set()
         for line in lines:
             held = self._held(line)

@@ -231,7 +231,7 @@ def _is_act(environ: Mapping[str, str]) -> bool:
 def _untrusted_because(event: str, payload: Mapping[str, Any], *, at_home: bool) -> str:
     """Explain why the code may come from a stranger; empty where it may not.
 
-    `at_home`: act's payload says of a pull request only what its user wrote, and the code is that user's working tree.
+    `at_home`: about a pull request act's payload holds only what its user wrote, and the code is that user's working tree.
     """
     if "pull_request_target" in event:
         return (
