@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from pytest_mock import MockerFixture
 
 from flakeship import errors, events
 from flakeship.attest.artifact import CYCLONEDX, IN_TOTO, PREDICATE_TYPE, Artifact
@@ -566,3 +567,12 @@ def test_nothing_is_named_where_a_step_is_refused(status: int, scene: Scene) -> 
             scene.proxy.clear()
             break
         scene.proxy.clear()
+
+
+def test_a_destination_is_not_asked_where_nothing_is_to_be_attached(mocker: MockerFixture) -> None:
+    """As for an image of which no SBOM can be made: to call that attached would be false."""
+    place, told = mocker.Mock(), list[events.Event]()
+    done = Attaching(makers=(), signer=None, emit=told.append).attach(mocker.Mock(), [], [place])
+    assert not done.artifacts
+    assert not told
+    place.attach.assert_not_called()

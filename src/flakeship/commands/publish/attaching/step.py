@@ -93,6 +93,8 @@ class Attaching:
             self._tell_of_none(places)
             return Attachments(made)
         wanted = self._signed(packed, made)
+        if not wanted:  # an SBOM that can't be made was warned of
+            return Attachments(made)
         left_out = frozenset.intersection(*(self._attach_at(place, packed, wanted) for place in taking))
         if self.signer is None:
             return Attachments(made, left_out=left_out)
