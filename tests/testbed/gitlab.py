@@ -81,6 +81,18 @@ def flakeship_project(gitlab_projects: Path, tmp_path: Path, git: Callable[..., 
     git(folder, "clone", "-q", "--bare", ".", str(gitlab_projects / "flakeship" / "flakeship.git"))
 
 
+def _copy_one_at_a_time(folder: Path) -> None:
+    """Writes a `cp` into `folder` that waits for the one before it.
+
+    gitlab-ci-local (4.73) fetches each include of a pipeline at once with the others. Includes of one component copy the same folder to
+    the same place, and one that comes between another's "does it exist" and its mkdir ends with "File exists".
+    """
+    folder.mkdir()
+    copy = folder / "cp"
+    copy.write_text(f'#!/bin/sh\nexec flock {folder}/lock {shutil.which("cp")} "$@"\n')
+    copy.chmod(0o755)
+
+
 def check_schema(*files: Path) -> None:
     """AssertionError for what is no pipeline, in the words of GitLab's own schema."""
     program = ROOT / ".venv" / "bin" / "check-jsonschema"
@@ -114,8 +126,9 @@ def gitlab_reader(gitlab_projects: Path, tmp_path: Path) -> GitLab:
         f'[url "file://{gitlab_projects}/"]\n\tinsteadOf = {SERVER}:443/\n'
         "[safe]\n\tdirectory = *\n[user]\n\tname = test\n\temail = test@example.invalid\n"
     )
+    _copy_one_at_a_time(home / "bin")
     home_only = {
-        "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
+        "PATH": f"{home}/bin:{ROOT}/.venv/bin:{os.environ['PATH']}",
         "HOME": str(home),
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
     }
