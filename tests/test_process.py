@@ -16,6 +16,7 @@ import pytest
 from flakeship import process
 from flakeship.errors import ResourceError
 from flakeship.process import NotStartedError, run, running
+from flakeship.process.child import GRACE
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -197,7 +198,7 @@ def test_an_exception_in_the_block_ends_the_program() -> None:
         running(["sleep", "100"], environ=ENVIRON, on_stderr=lambda line: None),
     ):
         raise RuntimeError("cancelled")
-    assert time.monotonic() - started < process._GRACE
+    assert time.monotonic() - started < GRACE
 
 
 def test_a_thread_that_reads_does_not_block_the_end() -> None:
@@ -222,7 +223,7 @@ def test_a_daemon_that_holds_stderr_open_does_not_block_wait(tmp_path: Path) -> 
         on_stderr=lines.append,
     ) as child:
         assert child.wait() == 0
-    assert time.monotonic() - started < 3 * process._GRACE
+    assert time.monotonic() - started < 3 * GRACE
     assert lines == [b"last"]
     os.kill(int(pid.read_text()), 9)
 
