@@ -13,9 +13,10 @@ import pytest
 
 from flakeship.destinations.options import DestinationOptions, PushOptions, RegistryOptions
 from flakeship.destinations.protocol import BlobsUnknownError, Destination
-from flakeship.destinations.registry.destination import RegistryDestination, Reuse
+from flakeship.destinations.registry.destination import RegistryDestination
 from flakeship.destinations.registry.dry_run import DryRun
 from flakeship.destinations.registry.opening import opened
+from flakeship.destinations.registry.reusable import Reuse
 from flakeship.destinations.withheld import Withheld
 from flakeship.destinations.written_blobs import WrittenBlobs
 from flakeship.errors import NotAllowedError, UnreachableError, UsageError

@@ -15,7 +15,8 @@ import pytest
 from flakeship.commands.publish.finish import set_names
 from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.protocol import BlobsUnknownError, Prepared
-from flakeship.destinations.registry.destination import RegistryDestination, Reuse
+from flakeship.destinations.registry.destination import RegistryDestination
+from flakeship.destinations.registry.reusable import Reuse
 from flakeship.errors import Error, NotAllowedError, RejectedError
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport

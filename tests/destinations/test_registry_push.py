@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from flakeship.destinations.registry.destination import RegistryDestination, Reuse
+from flakeship.destinations.registry.destination import RegistryDestination
+from flakeship.destinations.registry.reusable import Reuse
 from flakeship.events import BytesMoved, LayerProgress, Notice
 from flakeship.image.index import seal_index
 from flakeship.image.model import Packed

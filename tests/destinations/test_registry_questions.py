@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flakeship.destinations.registry.destination import RegistryDestination, Reuse
+from flakeship.destinations.registry.destination import RegistryDestination
 from flakeship.destinations.registry.dry_run import DryRun
+from flakeship.destinations.registry.reusable import Reuse
 from flakeship.errors import NotAllowedError, UnreachableError
 from flakeship.events import Notice, Retry
 from flakeship.http.errors import UnsafeUrlError

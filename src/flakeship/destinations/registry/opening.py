@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from flakeship import events
 from flakeship.destinations.options import DestinationOptions, RegistryOptions
 from flakeship.destinations.protocol import Destination
-from flakeship.destinations.registry.destination import RegistryDestination, Reuse
+from flakeship.destinations.registry.destination import RegistryDestination
 from flakeship.destinations.registry.dry_run import DryRun
+from flakeship.destinations.registry.reusable import Reuse
 from flakeship.destinations.registry.sessions import AFTER_ERROR, AFTER_SIGNAL
 from flakeship.destinations.withheld import Withheld, withheld_because
 from flakeship.registry.client import RegistryClient
