@@ -13,10 +13,11 @@ from flakeship.errors import Error, RejectedError, ResourceError
 from flakeship.events import Notice
 from flakeship.http.errors import BrokenConnectionError, WireError
 from flakeship.image.media_types import DOCKER, OCI
-from flakeship.registry.client import RegistryClient, UploadSession
+from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import ErrorAnswer, RegistryError, as_lost_commit
 from flakeship.registry.hints import hint_for_manifest
 from flakeship.registry.reading import RepositoryReader
+from flakeship.registry.upload_answer import UploadSession
 from tests.destinations.pushing import Pusher
 from tests.http.scripted import Act, Scripted, answer, scripted
 from tests.images import random_packed

@@ -8,7 +8,7 @@ from flakeship.events import Notice
 from flakeship.http.body import RequestBody
 from flakeship.http.errors import WireError
 from flakeship.image.model import Digest
-from flakeship.registry.client import UploadSession
+from flakeship.registry.upload_answer import UploadSession
 from tests.destinations.pushing import Pusher, push
 from tests.images import MANIFEST, opener, random_packed
 from tests.testbed.registry import FaultProxy, Registry

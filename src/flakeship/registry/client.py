@@ -6,29 +6,28 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import RawIOBase
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
-from flakeship.errors import RejectedError
 from flakeship.http.body import RequestBody
 from flakeship.http.errors import BrokenConnectionError, WireError
 from flakeship.http.origin import Origin
 from flakeship.http.timeouts import STALL_TIMEOUT
 from flakeship.http.transport import Transport
-from flakeship.image.document import DOCUMENT_LIMIT, decode_object
+from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.media_types import DOCKER, OCI
 from flakeship.image.model import Digest, digest_of, parse_digest
-from flakeship.printable import one_line
 from flakeship.registry.blob_answer import NO_RANGES, PARTIAL, BlobRange, blob_stream, range_stream
 from flakeship.registry.connection import RegistryConnection
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
+from flakeship.registry.list_answer import descriptors_in, next_page, tags_in
+from flakeship.registry.manifest_answer import Manifest, manifest_in
 from flakeship.registry.reference import api_host
+from flakeship.registry.upload_answer import STORED, UploadSession, check_stored, session_in
 
 if TYPE_CHECKING:
     from flakeship.http.response import Response
@@ -52,39 +51,10 @@ CANCEL_TIMEOUT: Final = 5.0
 _CANCELS: Final = 2
 """Tries of a DELETE whose connection breaks: it may have been an idle one that the server had closed long ago."""
 
-_STORED: Final = (200, 201, 202, 204)
-"""The answers to a PUT that registries use for success; the distribution-spec has 201 only."""
-
-_NEXT: Final = re.compile(r"<([^<>\s]{1,2000})>\s*;\s*rel=\"?next\"?")
-"""The `Link` of a page that has another one behind it: RFC 8288."""
-
 _MOST_PAGES: Final = 100
 
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
-_VENDOR: Final = "application/vnd."
-"""What the media types of manifests begin with, old ones and those of artifacts too."""
-
 _ACCEPT_MANIFESTS: Final = {"Accept": f"{OCI.manifest}, {OCI.index}, {DOCKER.manifest}, {DOCKER.index}"}
-
-
-@dataclass(frozen=True, slots=True)
-class UploadSession:
-    """An upload session of a registry. `location` is the absolute URL of its next request."""
-
-    location: str
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """A manifest or an index as a registry sent it. `digest` is computed from `data`, not taken from the registry.
-
-    `media_type` is empty where the registry hands it out as some file (application/json, text/plain …): then the document
-    tells what it is.
-    """
-
-    media_type: str
-    data: bytes
-    digest: Digest
 
 
 class RegistryClient:
@@ -203,7 +173,7 @@ class RegistryClient:
         query = urlencode({"mount": digest, "from": source})
         url = self._url(f"blobs/uploads/?{query}")
         response = self._connection.send("POST", url, body=b"", expect=(201, 202))
-        return None if response.status == 201 else self._session(response)
+        return None if response.status == 201 else session_in(response, self.transport)
 
     def start_upload(self) -> UploadSession:
         """`POST blobs/uploads/`: open an upload session.
@@ -211,7 +181,8 @@ class RegistryClient:
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put
         """
         url = self._url("blobs/uploads/")
-        return self._session(self._connection.send("POST", url, body=b"", expect=(200, 202, 204)))
+        response = self._connection.send("POST", url, body=b"", expect=(200, 202, 204))
+        return session_in(response, self.transport)
 
     def patch(self, session: UploadSession, body: RequestBody) -> UploadSession:
         """`PATCH <location>`: send the whole blob in one request, and return the session that `commit` ends.
@@ -224,7 +195,7 @@ class RegistryClient:
         response = self._connection.send(
             "PATCH", session.location, headers=_BINARY, body=body, expect=(201, 202, 204)
         )
-        return self._session(response, default=session.location)
+        return session_in(response, self.transport, default=session.location)
 
     def commit(self, session: UploadSession, digest: Digest, *, body: RequestBody | None = None) -> None:
         """`PUT <location>?digest=<digest>`: end an upload session, with the whole blob in `body` after no `patch`.
@@ -236,10 +207,9 @@ class RegistryClient:
         separator = "&" if "?" in session.location else "?"
         url = f"{session.location}{separator}digest={quote(digest, safe='')}"
         response = self._connection.send(
-            "PUT", url, headers=_BINARY, body=body or b"", expect=_STORED, timeout=COMMIT_TIMEOUT
+            "PUT", url, headers=_BINARY, body=body or b"", expect=STORED, timeout=COMMIT_TIMEOUT
         )
-        response.close()
-        _check_stored(response, digest, self.name)
+        check_stored(response, digest, self.name)
 
     def cancel(self, session: UploadSession) -> None:
         """`DELETE <location>`: end an upload session without a blob. Failures are ignored.
@@ -283,15 +253,7 @@ class RegistryClient:
         if response.status == 404:
             response.close()
             return None
-        data = response.read(DOCUMENT_LIMIT + 1)
-        if len(data) > DOCUMENT_LIMIT:
-            raise WireError(f"the manifest {reference} of {self.name} is larger than 4 MiB", transient=False)
-        manifest = Manifest(_media_type(response), data, digest_of(data))
-        if not response.is_delimited and _promised(reference, response) not in ("", manifest.digest):
-            raise BrokenConnectionError(
-                f"the connection broke before {self.name} had sent all of {reference}"
-            )
-        return manifest
+        return manifest_in(response, reference, self.name)
 
     def put_manifest(self, reference: str, data: bytes, *, media_type: str) -> None:
         """`PUT manifests/<reference>`: store exactly these bytes under a tag or under their digest.
@@ -305,13 +267,12 @@ class RegistryClient:
             self._url(_manifest(reference)),
             headers=headers,
             body=data,
-            expect=_STORED,
+            expect=STORED,
             timeout=COMMIT_TIMEOUT,
         )
-        response.close()
         by_digest = ":" in reference  # then it has no name yet
         after = "no tag was set" if by_digest else f"the tag {reference} may name what it stored"
-        _check_stored(response, digest_of(data), self.name, after=after)
+        check_stored(response, digest_of(data), self.name, after=after)
 
     def delete_manifest(self, reference: str) -> bool:
         """`DELETE manifests/<reference>`: remove a tag, or a manifest with all of its tags; False without it.
@@ -328,54 +289,42 @@ class RegistryClient:
 
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
         """
-        found: list[str] = []
-        url = self._url("tags/list")
-        for _ in range(_MOST_PAGES):
-            response = self._connection.send("GET", url, expect=(200, 404))
-            if response.status == 404:
-                response.close()
-                break
-            link = _NEXT.search(response.headers.get("Link", ""))
-            listed = _tags(response.read(DOCUMENT_LIMIT))
-            found += listed
-            if not link or not listed:
-                break
-            url = self.transport.named(response.url, link[1])
-        return found
+        return self._pages("tags/list", tags_in, expect=(200, 404)) or []
 
     def referrers(self, digest: Digest) -> list[dict[str, Any]] | None:
         """`GET referrers/<digest>`, page by page: return the descriptors that the registry lists, None if it has no such API.
 
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
         """
-        found: list[dict[str, Any]] = []
-        url = self._url(f"referrers/{digest}")
+        return self._pages(f"referrers/{digest}", descriptors_in, headers={"Accept": OCI.index})
+
+    def _pages(
+        self,
+        path: str,
+        read: Callable[[bytes], list[T] | None],
+        *,
+        headers: Mapping[str, str] | None = None,
+        expect: tuple[int, ...] = (200,),
+    ) -> list[T] | None:
+        """Return the entries of all pages of a list, up to a page that is answered 404; None if `read` takes one for no list."""
+        found: list[T] = []
+        url = self._url(path)
         for _ in range(_MOST_PAGES):
-            with self._connection.send("GET", url, headers={"Accept": OCI.index}, expect=(200,)) as response:
-                link = _NEXT.search(response.headers.get("Link", ""))
-                listed = _manifests(response.read(DOCUMENT_LIMIT + 1))
-                if listed is None:  # a page of HTML, which some server in front gives for any path
+            with self._connection.send("GET", url, headers=headers, expect=expect) as response:
+                if response.status == 404:
+                    break
+                listed = read(response.read(DOCUMENT_LIMIT + 1))
+                if listed is None:
                     return None
                 found += listed
-                if not link or not listed:
+                following = next_page(response)
+                if not following or not listed:
                     break
-                url = self.transport.named(response.url, link[1])
+                url = self.transport.named(response.url, following)
         return found
 
     def _url(self, path: str) -> str:
         return self._connection.url(f"{self.repository}/{path}")
-
-    def _session(self, response: Response, *, default: str = "") -> UploadSession:
-        """Return the session at the `Location` of an answer, or at `default` if the answer has none."""
-        response.close()
-        location = response.headers.get("Location")
-        if location is None and default:
-            return UploadSession(default)
-        if not location:
-            # A 2xx without Location is the health page of a proxy, so another try may reach the registry:
-            # https://github.com/kubevirt/kubevirt/issues/16844
-            raise WireError(f"{response.origin} answered {response.status} to an upload, without a Location")
-        return UploadSession(self.transport.named(response.url, location))
 
     def _head(self, path: str, *, headers: Mapping[str, str] | None = None) -> Response:
         """Send a HEAD, and a GET if that is refused. The status is 200 or 404."""
@@ -388,46 +337,5 @@ class RegistryClient:
         return self._connection.send("GET", url, headers=headers, expect=(200, 404))
 
 
-def _tags(data: bytes) -> list[str]:
-    """Return the tags of one page. WireError for an answer that is no list."""
-    try:
-        listed = decode_object(data).get("tags")
-    except ValueError as error:
-        raise WireError(f"the answer to a question for tags is no list: {error}", transient=False) from error
-    return [tag for tag in listed if isinstance(tag, str)] if isinstance(listed, list) else []
-
-
-def _manifests(data: bytes) -> list[dict[str, Any]] | None:
-    """Return the entries of an index; None for what is no index."""
-    try:
-        listed = decode_object(data).get("manifests")
-    except ValueError:
-        return None
-    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else None
-
-
-def _media_type(response: Response) -> str:
-    """Return the Content-Type without parameters, and an empty text for one that web servers give to any file."""
-    said = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return said if said.startswith(_VENDOR) else ""
-
-
-def _promised(reference: str, response: Response) -> str:
-    """Return the SHA-256 digest that a manifest must have; empty where neither we nor the registry know it."""
-    digest = reference if ":" in reference else response.headers.get("Docker-Content-Digest", "")
-    return digest if digest.startswith("sha256:") else ""
-
-
 def _manifest(reference: str) -> str:
     return f"manifests/{quote(reference, safe=':')}"
-
-
-def _check_stored(response: Response, digest: Digest, name: str, *, after: str = "no tag was set") -> None:
-    """Raise RejectedError if the answer to a PUT names another digest than that of what was sent."""
-    stored = response.headers.get("Docker-Content-Digest")
-    # A proxy may join two headers of one name: https://www.rfc-editor.org/rfc/rfc9110#section-5.3
-    if stored and {part.strip() for part in stored.split(",")} != {digest}:
-        raise RejectedError(
-            f"{name} stored {one_line(stored, 100)} when it was sent {digest}",
-            hint=f"ask whoever runs the registry, or a proxy in front of it: it changes what is sent to it; {after}",
-        )

@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 
 from flakeship.http.errors import WireError
 from flakeship.image.model import Digest
-from flakeship.registry.client import Manifest, RegistryClient
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.manifest_answer import Manifest
 
 T = TypeVar("T")
 

@@ -18,8 +18,9 @@ from flakeship.http.retry import RetryPolicy
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, digest_of
 from flakeship.image.stream import Reader, read_full
-from flakeship.registry.client import Manifest, RegistryClient
+from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError, RegistryError, is_passing
+from flakeship.registry.manifest_answer import Manifest
 
 T = TypeVar("T")
 

@@ -20,8 +20,9 @@ from flakeship.image.model import Descriptor, Digest
 from flakeship.image.stream import sha256_of
 from flakeship.image.workers import workers
 from flakeship.printable import counted
-from flakeship.registry.client import RegistryClient, UploadSession
+from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError, RegistryError, as_lost_commit, is_passing, refuses_the_form
+from flakeship.registry.upload_answer import UploadSession
 
 State: TypeAlias = Literal["uploaded", "reused", "mounted"]
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import Error
-from flakeship.registry.client import RegistryClient, UploadSession
+from flakeship.registry.client import RegistryClient
+from flakeship.registry.upload_answer import UploadSession
 
 
 class EndedError(Error):
