@@ -7,19 +7,17 @@ empty list: what they say is believed of what they list, and of nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from flakeship.errors import NotAllowedError, UnreachableError
-from flakeship.image.document import DOCUMENT_LIMIT, decode_object, encode
+from flakeship.image.document import DOCUMENT_LIMIT, encode
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Descriptor, Digest, parse_digest
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError, RegistryError, is_passing
+from flakeship.registry.shared_tag import SharedTag
 
 T = TypeVar("T")
-
-_TRIES: Final = 3
-"""How often the index is written: another writer that read it in the same moment takes our entries away."""
 
 
 class Referrers:
@@ -38,7 +36,7 @@ class Referrers:
         The index is read in any case: it stays where a registry learns to tell, and holds what was attached before.
         """
         found: dict[Digest, Descriptor] = {}
-        for each in (*(self._listed(digest) or ()), *_entries(self._index(digest))):
+        for each in (*(self._listed(digest) or ()), *_entries(self._index(digest).read())):
             found.setdefault(each.digest, each)
         return tuple(found.values())
 
@@ -50,16 +48,13 @@ class Referrers:
         listed = self._listed(digest)
         if listed is not None and not _lacking(listed, entries):
             return
-        for turn in range(_TRIES + 1):
-            index = self._index(digest)
-            lacking = _lacking(_entries(index), entries)
-            if not lacking:
-                return
-            if turn < _TRIES:
-                self._write(digest, _merged(index, lacking))
-        raise UnreachableError(
-            f"the list of what is attached to {self._client.name}@{digest} was written {_TRIES} times, and lacks entries of this run",
-            hint="run again: others write the same list at the same time",
+        self._index(digest).extend(
+            lambda index: not _lacking(_entries(index), entries),
+            lambda index: self._write(digest, _merged(index, _lacking(_entries(index), entries))),
+            lost=lambda times: UnreachableError(
+                f"the list of what is attached to {self._client.name}@{digest} was written {times}, and lacks entries of this run",
+                hint="run again: others write the same list at the same time",
+            ),
         )
 
     def _listed(self, digest: Digest) -> tuple[Descriptor, ...] | None:
@@ -77,22 +72,16 @@ class Referrers:
             return None
         return tuple(_descriptors(found))
 
-    def _index(self, digest: Digest) -> dict[str, Any]:
-        """The index under the tag; {} without one."""
+    def _index(self, digest: Digest) -> SharedTag:
+        """The tag of the index."""
         tag = fallback_tag(digest)
-        found = self._retrying("look at what is attached to", lambda: self._client.get_manifest(tag))
-        if found is None:
-            return {}
-        try:
-            document = decode_object(found.data)
-        except ValueError:
-            document = {}
-        if not isinstance(document.get("manifests"), list):
-            raise NotAllowedError(
-                f"the tag {self._client.name}:{tag} is no index, and it is where what is attached to {digest} is listed",
-                hint="delete that tag, or give it to nothing else",
-            )
-        return document
+        return SharedTag(
+            self._client,
+            tag,
+            "manifests",
+            taken=f"the tag {self._client.name}:{tag} is no index, and it is where what is attached to {digest} is listed",
+            hint="delete that tag, or give it to nothing else",
+        )
 
     def _write(self, digest: Digest, document: Mapping[str, Any]) -> None:
         data = encode(document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
@@ -12,20 +12,19 @@ from flakeship.attest.artifact import Artifact, ArtifactManifest, Form, manifest
 from flakeship.attest.legacy import TaggedSignature, holds, with_signature
 from flakeship.destinations.protocol import Attached
 from flakeship.destinations.registry.blobs import Blob
-from flakeship.errors import NotAllowedError, UnreachableError
+from flakeship.errors import UnreachableError
 from flakeship.events import Emit, Notice
-from flakeship.image.document import decode_object
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Descriptor, Digest
 from flakeship.image.workers import workers
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import RegistryError
 from flakeship.registry.referrers import Referrers
+from flakeship.registry.shared_tag import SharedTag
 
 T = TypeVar("T")
 
 _AT_ONCE: Final = 4
-_TRIES: Final = 3
 _REFUSES_FORM: Final = frozenset({400, 404, 405, 406, 409, 415, 422, 501})
 """Statuses by which registries refuse a manifest with `subject`, `artifactType` or an empty config."""
 
@@ -140,37 +139,31 @@ class ArtifactUploads:
             self._ensure(blob, certain=believe)
 
     def _sign(self, signature: TaggedSignature) -> bool:
-        """Add a signature to the image that holds them; False if it is there. It is read back, as a list of referrers is."""
-        for turn in range(_TRIES + 1):
-            manifest = self._signatures(signature.tag)
-            if holds(manifest, signature):
-                return turn > 0
-            if turn < _TRIES:
-                image = with_signature(manifest, signature)
-                self._send(
-                    ((signature.layer, signature.payload), (image.config_descriptor, image.config)),
-                    "signature",
-                )
-                self._put_manifest(signature.tag, image.manifest)
-        raise UnreachableError(
-            f"the tag {self._client.name}:{signature.tag} was written {_TRIES} times, and lacks the signature of this run",
-            hint="run again: others write the same tag at the same time",
-        )
+        """Add a signature to the image that holds them; False if it is there."""
 
-    def _signatures(self, tag: str) -> dict[str, Any]:
-        found = self._retrying("look at", lambda: self._client.get_manifest(tag))
-        if found is None:
-            return {}
-        try:
-            document = decode_object(found.data)
-        except ValueError:
-            document = {}
-        if not isinstance(document.get("layers"), list):
-            raise NotAllowedError(
-                f"the tag {self._client.name}:{tag} is not an image that holds signatures",
-                hint="delete that tag: cosign keeps the signatures of an image there",
+        def write(manifest: Mapping[str, Any]) -> None:
+            image = with_signature(manifest, signature)
+            self._send(
+                ((signature.layer, signature.payload), (image.config_descriptor, image.config)), "signature"
             )
-        return document
+            self._put_manifest(signature.tag, image.manifest)
+
+        name = f"{self._client.name}:{signature.tag}"
+        signatures = SharedTag(
+            self._client,
+            signature.tag,
+            "layers",
+            taken=f"the tag {name} is not an image that holds signatures",
+            hint="delete that tag: cosign keeps the signatures of an image there",
+        )
+        return signatures.extend(
+            lambda manifest: holds(manifest, signature),
+            write,
+            lost=lambda times: UnreachableError(
+                f"the tag {name} was written {times}, and lacks the signature of this run",
+                hint="run again: others write the same tag at the same time",
+            ),
+        )
 
     def _retrying(self, verb: str, action: Callable[[], T]) -> T:
         return self._client.retrying(action, what=f"{verb} {self._client.name}")
