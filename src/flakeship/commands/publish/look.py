@@ -40,11 +40,12 @@ if TYPE_CHECKING:
 class Plan:
     """How one image is called, where it goes and how it is packed: all that is known before it is built.
 
-    `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations where an image keeps the name that it gives itself. `recipe` identifies how layers are
-    packed. `by_digest` is True where the image gets no tag from this run, `relabelled` where it is labelled as for another
-    platform than it says, `stays_as_it_is` where it is given by its digest, and nothing of it is to be changed. `writes_into_sources` is True
-    where Nix must not read the flake from the first layer on. `attaching` attaches what vouches for the image, None where nothing is
-    asked for. `scope` is left when the image is finished or given up.
+    `pushed_to` are the registries among the destinations of all images of the run. `keeping_own_name` are the destinations
+    where an image keeps the name that it gives itself. `recipe` identifies how layers are packed. `by_digest` is True where
+    the image gets no tag from this run, `relabelled` where it is labelled as for another platform than it says, and
+    `stays_as_it_is` where it is given by its digest, so that nothing of it may be changed. `writes_into_sources` is True
+    where Nix must not read the flake from the first layer on. `attaching` attaches what vouches for the image; it is None
+    where nothing is asked for. `scope` is left when the image is finished or given up.
     """
 
     naming: Naming
@@ -71,41 +72,21 @@ class Plan:
 def look(request: Request, run: Run) -> Iterator[Plan]:
     """Find out before the build whatever would stop the image after it.
 
-    RejectedError where a second build would be compared with nothing. UsageError for a malformed name or destination; NotAllowedError, UnreachableError and ResourceError for one that
-    can't be written to.
+    RejectedError where a second build would be compared with nothing. UsageError for a malformed name or destination;
+    NotAllowedError, UnreachableError and ResourceError for one that can't be written to.
     """
     for each in request.subject.buildables if request.rebuild_to_compare else ():
         _check_comparable(each)
     naming = _named(request, run)
-    wanted = request.destinations.targets(naming.references)
-    if request.by_digest and not request.destinations.pushed_to(wanted):
-        raise UsageError(
-            "push-by-digest is given, and no registry to push to",
-            hint="name the image with `images`, or by a reference such as ghcr.io/owner/name:tag",
-        )
+    wanted = _targets(request, naming)
     into_sources = _written_here(request, wanted, run)
     compression = request.packing.compression(only_loaded=only_loaded(wanted))
-    recipe = request.reuse.recipe(compression)
-    family, emit = request.packing.family, run.emit
     with contextlib.ExitStack() as scope:
         with run.stage("check", f"checking {checked_places(wanted)}"):
             check_room(run.store.directory, wanted)
             places = request.destinations.open(wanted, scope)
-            existing = existing_at(places, request.reuse.mode, emit)
-        cached = request.layer_cache.in_front_of(
-            run.store, compression, family, now=run.runtime.now.timestamp(), emit=emit
-        )
-        store = existing.store(compression, family, cached)
-        packing = Packing(
-            compression,
-            family,
-            store,
-            run.runtime.cpus,
-            emit,
-            prepare=keep_freed_memory,
-            sample=ZstdSample() if could_be_zstd(wanted, compression, family) else None,
-        )
-        buildable = request.subject.buildable
+            existing = existing_at(places, request.reuse.mode, run.emit)
+        store = _store(request, run, existing, compression)
         plan = Plan(
             naming=naming,
             places=places,
@@ -113,16 +94,11 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
             keeping_own_name=keeping_own_name(wanted, places),
             existing=existing,
             store=store,
-            packing=packing,
-            recipe=recipe,
+            packing=_packing(request, run, wanted, compression, store),
+            recipe=request.reuse.recipe(compression),
             uploads=request.packing.uploads,
             temporary=run.store.directory,
-            lint=Lint(
-                request.lint,
-                emit,
-                buildable.builder.why_depends if buildable else None,
-                run.runtime.spelled,
-            ),
+            lint=_lint(request, run),
             by_digest=request.by_digest,
             tags=run.runtime.tags,
             relabelled=request.choice.relabelled,
@@ -136,6 +112,45 @@ def look(request: Request, run: Run) -> Iterator[Plan]:
         except BaseException:
             interrupt(places)
             raise
+
+
+def _targets(request: Request, naming: Naming) -> tuple[Target, ...]:
+    wanted = request.destinations.targets(naming.references)
+    if request.by_digest and not request.destinations.pushed_to(wanted):
+        raise UsageError(
+            "push-by-digest is given, and no registry to push to",
+            hint="name the image with `images`, or by a reference such as ghcr.io/owner/name:tag",
+        )
+    return wanted
+
+
+def _store(request: Request, run: Run, existing: ExistingImages, compression: Compression) -> ExistingStore:
+    family = request.packing.family
+    cached = request.layer_cache.in_front_of(
+        run.store, compression, family, now=run.runtime.now.timestamp(), emit=run.emit
+    )
+    return existing.store(compression, family, cached)
+
+
+def _packing(
+    request: Request, run: Run, wanted: Sequence[Target], compression: Compression, store: ExistingStore
+) -> Packing:
+    family = request.packing.family
+    return Packing(
+        compression,
+        family,
+        store,
+        run.runtime.cpus,
+        run.emit,
+        prepare=keep_freed_memory,
+        sample=ZstdSample() if could_be_zstd(wanted, compression, family) else None,
+    )
+
+
+def _lint(request: Request, run: Run) -> Lint:
+    buildable = request.subject.buildable
+    why_depends = buildable.builder.why_depends if buildable else None
+    return Lint(request.lint, run.emit, why_depends, run.runtime.spelled)
 
 
 def _named(request: Request, run: Run) -> Naming:
