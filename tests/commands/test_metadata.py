@@ -11,7 +11,8 @@ import pytest
 from flakeship.commands.metadata import run
 from flakeship.errors import ResourceError, UsageError
 from flakeship.events import Event, Warned
-from flakeship.settings.declaration import METADATA_OUTPUTS, Settings
+from flakeship.settings.declaration import Settings
+from flakeship.settings.outputs import METADATA_OUTPUTS
 from tests.metadata import events
 from tests.metadata.computing import placed
 from tests.runtimes import runtime

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.settings.declaration import OUTPUTS
+from flakeship.settings.outputs import OUTPUTS
 from tests.e2e.conftest import RunStep
 from tests.testbed.registry import Registry
 

@@ -12,7 +12,8 @@ import yaml
 
 from flakeship.rendering import files
 from flakeship.rendering.files import ACTION_IMAGE
-from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs
+from flakeship.settings.declaration import inputs
+from flakeship.settings.outputs import METADATA_OUTPUTS, OUTPUTS
 from tests.testbed.gitlab import check_schema
 
 ROOT = Path(__file__).parents[2]

@@ -52,7 +52,7 @@ class ShippedImage(NamedTuple):
 class Handover(NamedTuple):
     """All images of a run, in the order of `flake`.
 
-    `outputs` are the texts by the names of `settings.declaration.OUTPUTS`; `pushed` is true where registries have got all that was to
+    `outputs` are the texts by the names of `settings.outputs.OUTPUTS`; `pushed` is true where registries have got all that was to
     be pushed to them, and at least one image. `to_attest` are the references with digest, `ghcr.io/owner/name@sha256:…`, of what a step
     behind this one may sign a statement about.
     """

@@ -12,8 +12,9 @@ from flakeship.rendering.github import action, merge_action, metadata_action, na
 from flakeship.rendering.gitlab import component, merge_component
 from flakeship.rendering.manual import manual
 from flakeship.settings.completion import COMPLETIONS
-from flakeship.settings.declaration import OUTPUTS, inputs
+from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Heading, Input
+from flakeship.settings.outputs import OUTPUTS
 
 HEADER: Final = "# Rendered from src/flakeship/settings/declaration.py by `./dev render`; change it there.\n"
 ACTION_IMAGE: Final = "Dockerfile"

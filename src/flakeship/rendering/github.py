@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from flakeship import __doc__ as summary
-from flakeship.settings.declaration import METADATA_OUTPUTS, OUTPUTS, inputs
+from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 from flakeship.settings.meant_by_merge import MEANT_BY_MERGE
+from flakeship.settings.outputs import METADATA_OUTPUTS, OUTPUTS
 
 _STEP = "publish"
 

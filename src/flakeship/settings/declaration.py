@@ -1,6 +1,7 @@
-"""THE declaration of inputs and outputs: the command line, action.yml and the tables in the docs are rendered from it.
+"""THE declaration of inputs: the command line, action.yml and the tables in the docs are rendered from it.
 
-It is one flat list, because the inputs are one: users meet them in one table, one `with:` and one `--help`.
+It is one flat list, because the inputs are one: users meet them in one table, one `with:` and one `--help`, in the order that
+they have here. Outputs stand in `outputs`.
 """
 
 from __future__ import annotations
@@ -94,10 +95,7 @@ class Settings:
         "index",
         default=(),
         commands=_READERS,
-        means=(
-            "shapes-layers",
-            "starts-container",
-        ),
+        means=("shapes-layers", "starts-container"),
     )
     image: str = _what(
         "text",
@@ -551,10 +549,7 @@ class Settings:
     entrypoint: str = _start(
         "text",
         'The program to run: `["/bin/app", "--serve"]`, or words. No shell is added. `[]` removes it',
-        means=(
-            "shapes-layers",
-            "starts-container",
-        ),
+        means=("shapes-layers", "starts-container"),
     )
     cmd: str = _start(
         "text", "The arguments of the entrypoint, written like `entrypoint`", means=("starts-container",)
@@ -568,10 +563,7 @@ class Settings:
     user: str = _start(
         "text",
         "The user that the program runs as: `NAME`, `UID` or `USER:GROUP`",
-        means=(
-            "shapes-layers",
-            "starts-container",
-        ),
+        means=("shapes-layers", "starts-container"),
     )
     workdir: str = _start("text", "The working directory", means=("starts-container",))
     expose: tuple[str, ...] = _start(
@@ -605,38 +597,26 @@ class Settings:
         "lines",
         "Packages to link into `/`: `nixpkgs#cacert`, `.#tools`, a store path",
         default=(),
-        means=(
-            "shapes-layers",
-            "packages-only",
-        ),
+        means=("shapes-layers", "packages-only"),
     )
     base: str = _package(
         "choice",
         "What to add to the root. `minimal`: /tmp, a user with a home, /etc/passwd, /etc/group and /etc/nsswitch.conf",
         default="minimal",
         choices=("minimal", "none"),
-        means=(
-            "shapes-layers",
-            "packages-only",
-        ),
+        means=("shapes-layers", "packages-only"),
     )
     base_image: str = _package(
         "text",
         "An image to put the package on: `docker://REF`. Its folders stay, so `base` adds nothing, and the files of "
         "`contents` are linked into them one by one, except those for `/bin` and `/lib`",
-        means=(
-            "shapes-layers",
-            "packages-only",
-        ),
+        means=("shapes-layers", "packages-only"),
     )
     max_layers: int | None = _package(
         "number",
         "The largest number of layers. Store paths beyond it share layers",
         default=100,
-        means=(
-            "shapes-layers",
-            "packages-only",
-        ),
+        means=("shapes-layers", "packages-only"),
     )
     debug: bool = _package(
         "flag",
@@ -678,36 +658,6 @@ class Settings:
 
 def _fields(*, secret: bool) -> list[dataclasses.Field[Any]]:
     return [item for item in dataclasses.fields(Settings) if item.metadata["secret"] == secret]
-
-
-OUTPUTS: Final = {
-    "digest": "The digest of the manifest or index: deploy by it. `digest`, `imageid`, `refs` and `tags` are empty if the image "
-    "was written nowhere",
-    "imageid": "The digest of the config, which `docker images` shows as the image ID",
-    "refs": "References with digest, one a line, of each place that has the image: `ghcr.io/owner/name@sha256:…`",
-    "tags": "Full references of the tags that were written, one a line",
-    "labels": "The labels of the image, written KEY=VALUE, one a line",
-    "digests": 'The digest of each platform\'s manifest, as JSON: `{"linux/amd64": "sha256:…"}`. `{}` if the image was written '
-    "nowhere",
-    "pushed": "`true` if the registries have everything that was to be pushed, of all images; else `false`",
-    "metadata": "The result as JSON, the same as in `metadata-file`, but for `flakeship.difference`, which may be large",
-}
-"""What the command `publish` hands to the next step, and what each of them holds."""
-
-
-METADATA_OUTPUTS: Final = {
-    "version": "Version of the image: its first tag",
-    "tags": "Full references, one a line",
-    "tag-names": "Tags without the name of an image, one a line",
-    "labels": "Labels, KEY=VALUE, one a line",
-    "annotations": "Annotations, LEVEL:KEY=VALUE, one a line",
-    "json": "Tags, labels and annotations as JSON",
-    "bake-file-tags": "File for `docker buildx bake` with the tags",
-    "bake-file-labels": "File for `docker buildx bake` with the labels",
-    "bake-file-annotations": "File for `docker buildx bake` with the annotations",
-    "bake-file": "File for `docker buildx bake` with tags and labels",
-}
-"""What the command `metadata` hands to the next step: the outputs of docker/metadata-action, and what they hold."""
 
 
 def inputs() -> tuple[Input, ...]:

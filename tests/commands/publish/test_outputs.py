@@ -16,7 +16,7 @@ from flakeship.destinations.protocol import DeliveredBlob, Published
 from flakeship.errors import ResourceError, UsageError
 from flakeship.image.index import seal_index
 from flakeship.image.model import Platform
-from flakeship.settings.declaration import OUTPUTS
+from flakeship.settings.outputs import OUTPUTS
 from tests.images import random_packed
 
 PACKED = random_packed(1, 1)

@@ -31,7 +31,8 @@ from flakeship.image.model import Digest, PackedIndex
 from flakeship.report.markdown import summary_markdown
 from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import LayerRow, Summary, summary_text
-from flakeship.settings.declaration import OUTPUTS, Settings
+from flakeship.settings.declaration import Settings
+from flakeship.settings.outputs import OUTPUTS
 
 if TYPE_CHECKING:
     from flakeship.commands.publish.attaching.step import Attachments

@@ -41,7 +41,7 @@ def not_pushed(published: Sequence[Published]) -> str:
 
 
 def outputs(packed: Packed | PackedIndex, published: Sequence[Published]) -> dict[str, str]:
-    """Return the outputs by the names that `settings.declaration.OUTPUTS` declares, all but `metadata`.
+    """Return the outputs by the names that `settings.outputs.OUTPUTS` declares, all but `metadata`.
 
     Digests of an image that was written nowhere are left out: whoever deploys by them would find nothing.
     """
