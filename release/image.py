@@ -17,9 +17,10 @@ from typing import Final
 from flakeship import events
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport
-from flakeship.registry.client import Manifest, RegistryClient
+from flakeship.registry.client import RegistryClient
 from flakeship.registry.credentials import Credentials
 from flakeship.registry.errors import DeniedError
+from flakeship.registry.manifest_answer import Manifest
 from flakeship.registry.reference import Reference
 from release import PROJECT, NotReleasableError
 from release.version import Version
