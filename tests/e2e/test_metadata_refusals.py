@@ -126,6 +126,14 @@ def test_a_stray_comma_is_a_warning_and_means_what_metadata_action_makes_of_it(
     assert "line 2" not in told
 
 
+def test_many_stray_commas_of_a_rule_are_one_warning(metadata: Command) -> None:
+    """A warning for each would repeat the line as often as it has commas."""
+    code, _, told = metadata("--tags", "type=raw,value=a,b,c,d", "--json", environ=TAG)
+    assert code == 0
+    assert told.count("there may be a comma too many before 'b' and 2 more fields in ") == 1
+    assert told.count("comma too many") == 1
+
+
 def test_a_version_with_build_metadata_is_one(metadata: Command) -> None:
     environ = {**TAG, "CI_COMMIT_TAG": "v1.2.3-rc.1+build"}
     code, out, told = metadata("--tags", "type=semver,pattern={{version}}", "--json", environ=environ)

@@ -46,7 +46,10 @@ def _resets() -> Iterator[Case]:
             sessions=int(step == "the start of an upload"),  # nobody was told of it
             long=step not in {"the data", "the commit", "the tag"},
         )
-    for step in ("the start of an upload", "the data", "the commit"):
+    for step in (
+        "the start of an upload",
+        "the commit",
+    ):  # of the data there is one: the config comes with its commit
         yield Case(
             name=f"reset before an answer to {step}, at the second of its kind",
             arrange=lambda stage, step=step: stage.proxy.reset_next(*at(step), skip=1),  # type: ignore[misc]
@@ -394,6 +397,7 @@ def _waiting() -> Iterator[Case]:
         name="an answer whose head dribbles",
         arrange=acted("the start of an upload", wire.slow_answer(1.0)),
         seconds=180,
+        sessions=1,  # nobody was told of it
         long=True,
     )
     yield Case(

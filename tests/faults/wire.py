@@ -127,7 +127,10 @@ def silent(*, reads: bool = True) -> Act:
 
 
 def slow_reader(rate: int, *, queue: int = 0) -> Act:
-    """Take the body at `rate` bytes a second, out of a receive buffer of `queue` bytes if that is given."""
+    """Take the body at `rate` bytes a second, out of a receive buffer of `queue` bytes if that is given.
+
+    What lies in that buffer is acknowledged. All that waits for it is in the sender's kernel.
+    """
 
     def act(exchange: Exchange) -> None:
         if queue:

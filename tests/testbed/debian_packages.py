@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -12,9 +13,15 @@ def unpacked(name: str, suite: str, *packages: str, variant: str) -> Path:
     """Return the root of a file system with these packages; `name` is what it is kept as, `variant` one of mmdebstrap's."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flakeship-tests"
     kept = cache / name
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
+    if kept.exists():
+        return kept
+    cache.mkdir(parents=True, exist_ok=True)
+    with (
+        (cache / f"{name}.lock").open("w") as one_at_a_time,
+        tempfile.TemporaryDirectory(dir=cache) as folder,
+    ):
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        if not kept.exists():
             made = Path(folder) / "root"
             subprocess.run(
                 [

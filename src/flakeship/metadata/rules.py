@@ -109,13 +109,15 @@ def parse_rule(line: Placed) -> Rule:
 
 
 def _strays(line: Placed, kind: str, written: Sequence[Field]) -> Iterator[str]:
-    """Warn of fields without a key where the rule has a value already, or takes none: they come of a comma too many."""
+    """Warn once of fields without a key where the rule has a value already, or takes none: they come of a comma too many."""
     values = [field for field in written if field.key in {"", "value"}]
     if len(values) > 1 or kind in _WITHOUT_VALUE:
-        for field in values:
-            if not field.key:
-                place = field.written.where()
-                yield f"{place}there may be a comma too many before {field.value.text!r} in {line}"
+        strays = [field for field in values if not field.key]
+        if strays:
+            others = len(strays) - 1
+            more = f" and {others} more field{'s' if others > 1 else ''}" if others else ""
+            place = strays[0].written.where()
+            yield f"{place}there may be a comma too many before {strays[0].value.text!r}{more} in {line}"
 
 
 def _type(line: Placed, field: Field | None) -> str:
