@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from flakeship import cli
 from flakeship.ci import platforms
 from flakeship.ci.protocol import Platform
 from tests.ci import toy
+from tests.testbed.served import EveryMethod, served
 
 CHECKED: Platform = toy
 
@@ -55,10 +55,10 @@ class Refusing(ThreadingHTTPServer):
         self.logins: set[str] = set()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(EveryMethod):
     server: Refusing
 
-    def do_GET(self) -> None:
+    def serve(self) -> None:
         login = self.headers.get("Authorization", "")
         self.server.logins.add(login)
         self.send_response(403 if login else 401)
@@ -66,21 +66,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def log_message(self, *_: object) -> None:
-        """Keep the log of the test clean."""
-
 
 @pytest.fixture
 def refusing() -> Iterator[Refusing]:
-    with Refusing() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = Refusing()
+    with served(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_a_refused_push_is_reported_by_a_new_platform(

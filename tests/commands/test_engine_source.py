@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -22,17 +21,18 @@ from tests.settings.making import settings_of
 from tests.testbed import archives
 from tests.testbed.docker import Docker
 from tests.testbed.podman import Podman
+from tests.testbed.served import EveryMethod, served
 
 IMAGE = archives.layered("example.org/app:latest")
 
 
-class Scripted(BaseHTTPRequestHandler):
+class Scripted(EveryMethod):
     """An engine with one image, `app:latest`, which it hands over as `way` says."""
 
     way: ClassVar[str]
     asked: ClassVar[list[str]]
 
-    def do_GET(self) -> None:
+    def serve(self) -> None:
         path = unquote(self.path)
         self.asked.append(path)
         if path.endswith("/version"):
@@ -62,18 +62,13 @@ class Scripted(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, *_: object) -> None: ...
-
 
 @pytest.fixture
 def engine(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
     Scripted.way, Scripted.asked = getattr(request, "param", ""), []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
+    with served(server):
         yield {"DOCKER_HOST": f"tcp://127.0.0.1:{server.server_port}"}
-        server.shutdown()
-        thread.join()
 
 
 def published(

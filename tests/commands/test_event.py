@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from flakeship.metadata.context import Context
 from flakeship.settings.declaration import Settings
 from tests.metadata import events
 from tests.runtimes import runtime
+from tests.testbed.served import EveryMethod, served
 
 TOKEN = "hunter2-canary"
 ASKING = Settings(github_api=True, github_token=TOKEN)
@@ -75,10 +76,10 @@ class Api(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(EveryMethod):
     server: Api
 
-    def do_GET(self) -> None:
+    def serve(self) -> None:
         self.server.asked.append((self.path, self.headers.get("Authorization", "")))
         if self.path.endswith("/silent"):
             self.server.silent.wait(5)
@@ -89,19 +90,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer or b"")
 
-    def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
-
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    with Api() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = Api()
+    with served(server):
         yield server
         server.silent.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +27,7 @@ from tests.runtimes import runtime
 from tests.sources.layouts import INDEX, Layout
 from tests.testbed.nix import MakeFlake
 from tests.testbed.registry_memory import MemoryRegistry, registry
+from tests.testbed.served import served
 from tests.testbed.store_images import image_folder, paths_of, store_image
 
 __all__ = ["registry"]
@@ -78,12 +78,9 @@ def cache_url(cache: Path) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(cache))) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(cache)))
+    with served(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_a_cache_tells_the_references(printed: Print, cache: Path, cache_url: str) -> None:

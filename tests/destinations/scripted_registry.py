@@ -7,8 +7,10 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.testbed.served import EveryMethod, served
 
 
 class ScriptedRegistry:
@@ -28,11 +30,11 @@ class ScriptedRegistry:
         self.numbers = itertools.count()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(EveryMethod):
     protocol_version = "HTTP/1.1"
     server: _Server
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
         registry, session = self.server.registry, self.path.rpartition("/")[2].partition("?")[0]
         registry.asked.append(self.command)
         if self.command in registry.held:
@@ -55,14 +57,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -80,12 +74,8 @@ def scripted_registry(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedReg
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.registry = registry = ScriptedRegistry()
     registry.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield registry
-    finally:
-        registry.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(server):
+        try:
+            yield registry
+        finally:
+            registry.released.set()

@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from tests.testbed.served import EveryMethod, served
 
 _PATH: Final = re.compile(
     r"(?:/api/v[13])?/repos/(?P<repository>[^/]+/[^/]+)/issues/(?:(?P<number>\d+)/comments|comments/(?P<comment>\d+))"
@@ -86,8 +87,8 @@ class CommentApi:
         return 404, {"message": "Not Found"}, {}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def _serve(self) -> None:
+class _Handler(EveryMethod):
+    def serve(self) -> None:
         server: Any = self.server
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         status, document, headers = server.api.answer(
@@ -100,27 +101,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 @contextlib.contextmanager
 def comment_api() -> Iterator[CommentApi]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.api = CommentApi(f"127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with served(server):
         yield server.api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

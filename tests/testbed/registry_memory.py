@@ -12,11 +12,10 @@ import itertools
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +25,7 @@ import pytest
 from tests.testbed.registry import PASSWORD, USERNAME, Access, Registry
 from tests.testbed.registry_faults import Answer
 from tests.testbed.registry_token import TokenServer
+from tests.testbed.served import EveryMethod, served
 
 _PATH: Final = re.compile(
     r"/v2/(?:(?P<name>.+)/(?P<kind>blobs/uploads|blobs|manifests|tags)/(?P<reference>[^/]*))?"
@@ -183,7 +183,7 @@ def _allows(token: str, name: str, action: str) -> bool:
     return not name or any(entry["name"] == name and action in entry["actions"] for entry in claims["access"])
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(EveryMethod):
     protocol_version = "HTTP/1.1"
     server: _Server
 
@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         self.close_connection = True
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         whole = body if len(body) == length else None
@@ -207,14 +207,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.flush_headers()
         else:
             self.end_headers()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 class _Server(ThreadingHTTPServer):
@@ -236,15 +228,11 @@ def memory_registry_of(made: type[M], **asks: Any) -> Iterator[M]:
     server = _Server(("127.0.0.1", 0), _Handler)
     nowhere = Path("/nonexistent")
     server.registry = registry = made(f"127.0.0.1:{server.server_address[1]}", nowhere, nowhere, **asks)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield registry
-    finally:
-        registry._opened.close()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(server):
+        try:
+            yield registry
+        finally:
+            registry._opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.testbed.registry_faults import Answer, Faults, Rule
+from tests.testbed.served import served
 
 _PIECE = 64 * 1024
 
@@ -284,12 +285,8 @@ def fault_proxy(upstream: str, *, tokens: str = "") -> Iterator[FaultProxy]:
     server = _Server(("127.0.0.1", 0), _Handler)
     server.proxy = proxy
     proxy.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.clear()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(server):
+        try:
+            yield proxy
+        finally:
+            proxy.clear()

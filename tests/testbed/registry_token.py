@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from tests.testbed.registry_faults import Answer, Faults
+from tests.testbed.served import served
 
 IDENTITY = "fixture-identity-token"
 """The refresh token that an OAuth2 POST may offer."""
@@ -182,11 +182,5 @@ def token_server(folder: Path, *, username: str, password: str) -> Iterator[Toke
     server = _Server(("127.0.0.1", 0), _Handler)
     server.tokens = tokens
     tokens.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with served(server):
         yield tokens
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

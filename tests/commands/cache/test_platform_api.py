@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from flakeship.events import ignore
 from flakeship.http.clock import Clock
 from flakeship.http.transport import Transport
 from flakeship.registry.reference import Reference
+from tests.testbed.served import EveryMethod, served
 
 TAG = "main-x86_64-linux-00000000"
 CACHE = Reference("ghcr.io", "me/app/nix-cache")
@@ -27,8 +27,8 @@ def version(number: int, *tags: str) -> dict[str, Any]:
     return {"id": number, "metadata": {"container": {"tags": list(tags)}}}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def _serve(self) -> None:
+class _Handler(EveryMethod):
+    def serve(self) -> None:
         server: Any = self.server
         path = self.path.partition("?")[0].removeprefix("/")
         page = int(self.path.rpartition("page=")[2]) if "page=" in self.path else 1
@@ -44,26 +44,14 @@ class _Handler(BaseHTTPRequestHandler):
         if status != 204:
             self.wfile.write(body)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def api() -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.asked, server.pages, server.refusals = [], {}, {}
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
     server.url = f"http://127.0.0.1:{server.server_port}"
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(server):
+        yield server
 
 
 @pytest.fixture
