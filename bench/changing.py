@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from tests.testbed.machines import THIS_SYSTEM
@@ -27,6 +28,19 @@ _FLAKE = """{
     };
 }
 """
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The size of such a package, and how far away it lies."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--megabytes", type=int, default=1000, help="of the closure (default: %(default)s)")
+    parser.add_argument("--paths", type=int, default=60, help="that do not change (default: %(default)s)")
+    parser.add_argument(
+        "--milliseconds", type=float, default=20, help="of a round trip (default: %(default)s)"
+    )
+    parser.add_argument("--megabits", type=float, default=200, help="a second (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser
 
 
 def write_flake(path: Path, *, bytes_: int, paths: int, changed: int, salt: str, change: str) -> None:

@@ -26,7 +26,7 @@ from runs import FLAKESHIP, machine
 from tests.testbed import archives
 from tests.testbed.machines import THIS_SYSTEM
 from tests.testbed.nix import NIX_CONFIG
-from tests.testbed.own_store import OwnStore, new_store
+from tests.testbed.own_store import OwnStore, short_lived_store
 from tests.testbed.registry import serve
 from tests.testbed.relay import delayed
 
@@ -93,12 +93,8 @@ class Bench:
     @contextlib.contextmanager
     def runner(self) -> Iterator[OwnStore]:
         self.count += 1
-        cold = new_store(self.folder / f"runner-{self.count}", self.environ)
-        try:
+        with short_lived_store(self.folder / f"runner-{self.count}", self.environ) as cold:
             yield cold
-        finally:
-            subprocess.run(["chmod", "-R", "u+w", str(cold.folder)], check=False)
-            shutil.rmtree(cold.folder)
 
     def seconds(self, chosen: argparse.Namespace, *flags: str) -> float:
         self.change(chosen)

@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from changing import write_flake
+from changing import arguments, write_flake
 from runs import FLAKESHIP, machine
 from tests.testbed import archives
 from tests.testbed.machines import FarMachine, started
@@ -93,15 +93,7 @@ class Bench:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=1000, help="of the closure (default: %(default)s)")
-    parser.add_argument("--paths", type=int, default=60, help="that do not change (default: %(default)s)")
-    parser.add_argument(
-        "--milliseconds", type=float, default=20, help="of a round trip (default: %(default)s)"
-    )
-    parser.add_argument("--megabits", type=float, default=200, help="a second (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3)
-    chosen = parser.parse_args()
+    chosen = arguments(__doc__).parse_args()
     print(
         f"On {machine()}: {chosen.megabytes} MB in {chosen.paths + 2} store paths, of which one of "
         f"{CHANGED // 1_000_000} MB changes; {chosen.milliseconds:g} ms and {chosen.megabits:g} Mbit/s.\n"

@@ -25,11 +25,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from changing import write_flake
+from changing import arguments, write_flake
 from runs import FLAKESHIP, machine
 from tests.testbed import archives
 from tests.testbed.nix import NIX_CONFIG
-from tests.testbed.own_store import OwnStore, new_store
+from tests.testbed.own_store import OwnStore, short_lived_store
 from tests.testbed.registry import serve
 from tests.testbed.relay import Passed, metered
 
@@ -111,26 +111,15 @@ class Bench:
     def runner(self) -> Iterator[OwnStore]:
         """A runner with an empty store."""
         self.count += 1
-        cold = new_store(self.folder / f"runner-{self.count}", self.environ)
-        try:
+        with short_lived_store(self.folder / f"runner-{self.count}", self.environ) as cold:
             yield cold
-        finally:
-            subprocess.run(["chmod", "-R", "u+w", str(cold.folder)], check=False)
-            shutil.rmtree(cold.folder)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=1000, help="of the closure (default: %(default)s)")
-    parser.add_argument("--paths", type=int, default=60, help="that do not change (default: %(default)s)")
+    parser = arguments(__doc__)
     parser.add_argument(
         "--changed", type=int, default=5, help="megabytes of the path that does (default: %(default)s)"
     )
-    parser.add_argument(
-        "--milliseconds", type=float, default=20, help="of a round trip (default: %(default)s)"
-    )
-    parser.add_argument("--megabits", type=float, default=200, help="a second (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     print(
         f"On {machine()}: {chosen.megabytes} MB in {chosen.paths + 2} store paths, of which one of {chosen.changed} MB changes, and the "
@@ -203,8 +192,7 @@ def opened() -> Iterator[Bench]:
         threading.Thread(target=files.serve_forever, daemon=True).start()
         scope.callback(files.shutdown)
         near, far = (scope.enter_context(serve(folder / name)) for name in ("near", "far"))
-        builder = new_store(folder / "builder", environ)
-        scope.callback(subprocess.run, ["chmod", "-R", "u+w", str(builder.folder)], check=False)
+        builder = scope.enter_context(short_lived_store(folder / "builder", environ))
         hosts = {"http": f"127.0.0.1:{files.server_port}", "registry": far.host}
         yield Bench(folder, environ, builder, near.host, hosts)
 

@@ -109,6 +109,12 @@ def test_layers_of_a_registry_are_looked_at(
         assert publish("--source", f"docker://{there}", *where).code == 0
 
 
+def blobs_read(registry: Registry, repository: str, before: int) -> int:
+    """How many blobs were read after the first `before` requests."""
+    since = registry.accesses(repository)[before:]
+    return sum("/blobs/" in each.path and each.method == "GET" for each in since)
+
+
 def test_what_passes_once_passes_again_and_without_a_build(
     publish: Publish, tmp_path: Path, registry: Registry
 ) -> None:
@@ -123,31 +129,13 @@ def test_what_passes_once_passes_again_and_without_a_build(
     ended = publish(*flags)
     assert ended.code == 0, ended.stderr
     assert "published already" in ended.stderr
-    assert (
-        len(
-            [
-                each
-                for each in registry.accesses(repository)[before:]
-                if "/blobs/" in each.path and each.method == "GET"
-            ]
-        )
-        == 2
-    )
+    assert blobs_read(registry, repository, before) == 2
     before = len(registry.accesses(repository))
     # without `strict` no blob is asked for, and what the layers of a package hold is known all the same
     warned = publish(*flags, "--lint", "warn", "--entrypoint", '["/bin/nothere"]')
     assert warned.code == 0, warned.stderr
     assert "lint: program: the image starts '/bin/nothere'" in warned.stderr
-    assert (
-        len(
-            [
-                each
-                for each in registry.accesses(repository)[before:]
-                if "/blobs/" in each.path and each.method == "GET"
-            ]
-        )
-        == 1
-    )
+    assert blobs_read(registry, repository, before) == 1
 
 
 def test_what_was_not_looked_at_is_said(publish: Publish, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -76,3 +78,14 @@ def new_store(folder: Path, nix_environ: Mapping[str, str]) -> OwnStore:
         "XDG_CACHE_HOME": str(folder / "xdg"),
     }
     return OwnStore(folder, environ)
+
+
+@contextlib.contextmanager
+def short_lived_store(folder: Path, nix_environ: Mapping[str, str]) -> Iterator[OwnStore]:
+    """As `new_store`, and remove the folder when the block is left: Nix takes the right to write from what it stores."""
+    store = new_store(folder, nix_environ)
+    try:
+        yield store
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", str(folder)], check=False)
+        shutil.rmtree(folder)
