@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flakeship.difference.configs import config_changes
-from flakeship.difference.model import Bytes, Difference, Held, HeldLayer, LayerChange
+from flakeship.difference.model import Bytes, Difference, Held, HeldLayer, LayerChange, total_of
 from flakeship.difference.packages import package_changes
 
 
@@ -61,13 +61,6 @@ def layer_change(old: tuple[HeldLayer, ...], new: tuple[HeldLayer, ...]) -> Laye
 
 def _bytes(layers: Iterable[HeldLayer]) -> Bytes:
     found = list(layers)
-    return Bytes(len(found), _sum(layer.size for layer in found), _sum(layer.unpacked for layer in found))
-
-
-def _sum(sizes: Iterable[int | None]) -> int | None:
-    total = 0
-    for size in sizes:
-        if size is None:
-            return None
-        total += size
-    return total
+    return Bytes(
+        len(found), total_of(layer.size for layer in found), total_of(layer.unpacked for layer in found)
+    )

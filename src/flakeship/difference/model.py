@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -140,3 +140,13 @@ class Difference:
     def has_other_layers(self) -> bool:
         """Whether the layers differ, or their order."""
         return bool(self.layers.added.layers or self.layers.removed.layers or self.reordered)
+
+
+def total_of(sizes: Iterable[int | None]) -> int | None:
+    """Add sizes up; None if one of them is not known."""
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flakeship.difference.model import total_of
 from flakeship.image.annotations import SOURCE
 from flakeship.printable import counted, escaped_json, printable
 from flakeship.report.origin import origin_of
@@ -71,12 +72,12 @@ class Inspection:
     @property
     def size(self) -> int | None:
         """The bytes of all layers as they are kept; None where that is not known of each."""
-        return _sum(layer.size for layer in self.layers)
+        return total_of(layer.size for layer in self.layers)
 
     @property
     def unpacked(self) -> int | None:
         """The bytes of all layers' tars; None where that is not known of each."""
-        return _sum(layer.unpacked for layer in self.layers)
+        return total_of(layer.unpacked for layer in self.layers)
 
     @property
     def runtime(self) -> Mapping[str, Any]:
@@ -142,15 +143,6 @@ def _total(image: Inspection) -> str:
             if size is not None
         ]
     return ", ".join(facts)
-
-
-def _sum(sizes: Iterable[int | None]) -> int | None:
-    total = 0
-    for size in sizes:
-        if size is None:
-            return None
-        total += size
-    return total
 
 
 def _aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
