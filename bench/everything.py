@@ -1,4 +1,4 @@
-"""All that docs/measurements.md states, measured in one go: its tables to stdout, its pictures to a folder.
+"""The tables and pictures of docs/measurements.md that one machine can measure in one go: to stdout, and to a folder.
 
 Each part is a program of its own, for a child's peak memory begins with that of who started it.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.ci.platforms import detect
+from flakeship.ci.platforms import current_platform
 from tests.metadata.computing import compute
 from tests.metadata.events import NOW, forgejo, github, gitlab
 
@@ -36,7 +36,7 @@ GITLAB = {name: row for name, row in ROWS.items() if gitlab(row[0])}
 
 def _check(environ: dict[str, str], row: Row, tmp_path: Path) -> None:
     _, rules, flavor, tags = row
-    context = detect(environ, cwd=str(tmp_path), now=NOW)
+    context = current_platform(environ).context(environ, cwd=str(tmp_path), now=NOW)
     found = compute(context, images=["octo/App", "ghcr.io/octo/app"], tags=rules, flavor=flavor)
     assert list(found.names) == tags
     assert [tag.reference for tag in found.tags] == [

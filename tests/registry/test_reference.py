@@ -85,13 +85,6 @@ def test_the_hub_is_served_elsewhere() -> None:
     assert Reference.parse("ghcr.io/a/b").api_host == "ghcr.io"
 
 
-def test_another_tag_leaves_the_digest_behind() -> None:
-    tagged = Reference.parse(f"ghcr.io/a:b@{DIGEST}").with_tag("c")
-    assert str(tagged) == "ghcr.io/a:c"
-    with pytest.raises(UsageError, match="not a tag"):
-        tagged.with_tag("no/tag")
-
-
 @pytest.mark.parametrize(
     ("text", "name"),
     [

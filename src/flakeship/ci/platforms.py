@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:  # every start imports this module, and none of these
@@ -13,8 +12,7 @@ if TYPE_CHECKING:  # every start imports this module, and none of these
 
     from flakeship.ci.handover import Handover
     from flakeship.ci.job_credentials import JobCredentials
-    from flakeship.ci.protocol import Api, Platform
-    from flakeship.metadata.context import Context
+    from flakeship.ci.protocol import Platform
 
 # docs/decisions.md#kinds-are-tuples-of-module-names
 PLATFORMS: Final[tuple[str, ...]] = (
@@ -30,11 +28,6 @@ matches always."""
 def current_platform(environ: Mapping[str, str]) -> Platform:
     """Return the platform that this run is on; one that we do not know is treated like a laptop."""
     return next(each for each in _platforms() if each.matches(environ))
-
-
-def detect(environ: Mapping[str, str], *, cwd: str, now: datetime, api: Api | None = None) -> Context:
-    """Describe the event that started this run, wherever it is."""
-    return current_platform(environ).context(environ, cwd=cwd, now=now, api=api)
 
 
 def output_platform(environ: Mapping[str, str]) -> Platform | None:

@@ -81,11 +81,6 @@ class RemoteBuilders:
     _built: dict[str, str] = field(default_factory=dict, init=False)
 
     @property
-    def concerned(self) -> bool:
-        """Whether it must be known what is to be built before Nix builds it."""
-        return bool(self.builders) or self._builds_nothing_here
-
-    @property
     def _builds_nothing_here(self) -> bool:
         return self.known.get("max-jobs") == 0
 

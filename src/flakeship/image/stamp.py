@@ -71,11 +71,6 @@ def labels_of(image: Image) -> Mapping[str, str]:
     return labels
 
 
-def created_of(image: Image) -> Any:
-    """Return the value of the config's `created`; None where it has none."""
-    return image.config.get("created")
-
-
 def unstamped(
     config: Mapping[str, Any], annotations: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:

@@ -63,11 +63,6 @@ class Address:
         return cls(host.strip("[]"), user, port, query)
 
     @property
-    def known_as(self) -> str:
-        """The host as a line of known_hosts names it: `[HOST]:PORT` where the port is not 22."""
-        return f"[{self.host}]:{self.port}" if self.port not in (0, 22) else self.host
-
-    @property
     def keyscan(self) -> str:
         """What ssh-keyscan is told of it: `-p PORT HOST` where the port is not 22."""
         return f"-p {self.port} {self.host}" if self.port not in (0, 22) else self.host

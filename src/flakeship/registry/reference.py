@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from flakeship.errors import UsageError
@@ -70,10 +70,6 @@ class Reference:
     def api_host(self) -> str:
         """Return the host that serves the API of the registry, `name[:port]`."""
         return api_host(self.registry)
-
-    def with_tag(self, tag: str) -> Reference:
-        """Return a reference to the same repository by a tag, without a digest."""
-        return replace(self, tag=check_tag(tag), digest=None)
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""

@@ -10,7 +10,7 @@ import pytest
 
 from flakeship.ci.github import event as github
 from flakeship.ci.local import git as local
-from flakeship.ci.platforms import detect
+from flakeship.ci.platforms import current_platform
 from flakeship.metadata.context import Context
 from tests.metadata import events
 from tests.metadata.events import NOW, SHA
@@ -26,6 +26,11 @@ ENVIRON = {
 PASSWORD = "hunter2hunter2"
 
 
+def event_in(folder: Path, **environ: str) -> Context:
+    given = ENVIRON | environ
+    return current_platform(given).context(given, cwd=str(folder), now=NOW)
+
+
 class Tree:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,7 +42,7 @@ class Tree:
         return done.stdout.strip()
 
     def context(self, **environ: str) -> Context:
-        return detect(ENVIRON | environ, cwd=str(self.path), now=NOW)
+        return event_in(self.path, **environ)
 
 
 @pytest.fixture
@@ -121,13 +126,13 @@ def test_a_shallow_clone_is_described_all_the_same(tree: Tree, tmp_path: Path) -
 def test_no_repository_no_commit_no_git(tree: Tree, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    found = detect(ENVIRON | {"GIT_CEILING_DIRECTORIES": str(tmp_path)}, cwd=str(outside), now=NOW)
+    found = event_in(outside, GIT_CEILING_DIRECTORIES=str(tmp_path))
     assert (found.ref, found.notices) == (
         "",
         ("this folder is not in a git repository, so branch, tag and commit are unknown",),
     )
     (outside / ".git").write_text("gitdir: /absent/app/.git/worktrees/x\n")
-    (notice,) = detect(ENVIRON | {"container": "oci"}, cwd=str(outside), now=NOW).notices
+    (notice,) = event_in(outside, container="oci").notices
     assert (
         'other half, /absent/app/.git/worktrees/x, is not here (start it by `docker run -v "${PWD}:${PWD}"'
         in notice
