@@ -19,7 +19,7 @@ from flakeship.image.compress import Compression
 from flakeship.image.media_types import OCI
 from flakeship.report.layer_cache import KeptLayer, layer_cache_json, layer_cache_text
 from flakeship.settings.declaration import Settings
-from flakeship.stores.cache import CachedStore
+from flakeship.stores.cache import CachedLayers
 from flakeship.stores.temporary import TemporaryStore
 from tests.runtimes import runtime as runtime_of
 from tests.stores import caching
@@ -34,7 +34,7 @@ def folder_of(runtime: Runtime, compression: Compression = Compression(), **aske
     store = cache.in_front_of(behind, compression, OCI, now=0, emit=runtime.emit)
     if store is behind:
         return ""
-    assert isinstance(store, CachedStore)
+    assert isinstance(store, CachedLayers)
     return str(store.folder.path)
 
 

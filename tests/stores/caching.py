@@ -12,7 +12,7 @@ from flakeship.image.compress import Compression
 from flakeship.image.media_types import OCI, Family
 from flakeship.image.model import Layer, PackedLayer, digest_of
 from flakeship.image.pack import Packing, packed_layers
-from flakeship.stores.cache import CachedStore
+from flakeship.stores.cache import CachedLayers
 from flakeship.stores.cache_folder import CacheFolder
 from flakeship.stores.temporary import temporary_store
 from tests.image.making import compression
@@ -67,7 +67,7 @@ def run(
         return Layer(one.key, opened, one.diff_id, annotations=one.annotations)
 
     with temporary_store(None) as temporary:
-        store = CachedStore(
+        store = CachedLayers(
             CacheFolder(folder),
             temporary,
             compression=how,

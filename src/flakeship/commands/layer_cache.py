@@ -41,10 +41,10 @@ class LayerCache:
         """
         if self.folder is None or compression.algorithm == "none":
             return behind
-        from flakeship.stores.cache import CachedStore  # in CI the cache is off
+        from flakeship.stores.cache import CachedLayers  # in CI the cache is off
         from flakeship.stores.cache_folder import CacheFolder
 
-        return CachedStore(
+        return CachedLayers(
             CacheFolder(self.folder),
             behind,
             compression=compression,

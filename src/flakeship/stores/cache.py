@@ -18,7 +18,7 @@ from flakeship.image.pack import LayerStore
 from flakeship.stores.cache_folder import CacheEntry, CacheFolder
 
 
-class CachedStore:
+class CachedLayers:
     """Finds what `folder` has and asks `behind` for the rest. A folder that fails is a warning, once, and no more used.
 
     `limit` is in bytes, `now` in seconds since 1970.
