@@ -40,8 +40,9 @@ class Artifact:
     that is signed where the run signs, empty for what is not to be signed: its bundle is attached too or, where the
     document is nothing but the statement, in its place.
 
-    What each run writes differently is attached once. `unless_alike`: not where an artifact of the same type with the same
-    annotations is there; `only_if_new`: not to a manifest that was there before this run, of whose making it knows nothing.
+    A document that each run writes differently is attached once. With `unless_alike` it is not attached beside an artifact
+    of the same type and annotations; with `only_if_new` it is not attached to a manifest that existed before this run,
+    which does not know how that was made.
     """
 
     kind: Kind

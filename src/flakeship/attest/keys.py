@@ -225,7 +225,7 @@ def _trimmed(text: str) -> str:
 
 
 def _label(text: str) -> str:
-    """What the first line of PEM says that it is; empty for what is no PEM."""
+    """Return the label in the first line of PEM (`EC PRIVATE KEY`); empty if the text is not PEM."""
     start = text.find(_BEGIN)
     if start < 0 or text[:start].strip():
         return ""

@@ -72,7 +72,7 @@ def payload_for(digest: Digest, repository: str) -> bytes:
 
 
 def tagged_signature(key: SigningKey, subject: Descriptor, repository: str) -> TaggedSignature:
-    """Sign that this digest is meant, in this repository."""
+    """Sign the payload that names this digest in this repository."""
     payload = payload_for(subject.digest, repository)
     return TaggedSignature(subject=subject, payload=payload, signature=b64encode(key.sign(payload)).decode())
 

@@ -75,7 +75,7 @@ class RunFacts:
 
 
 def known(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that are known: none that is empty, and False and 0 with the rest."""
+    """Return the fields that are known, without those that are empty. False and 0 are known."""
     return {
         name: value
         for name, value in fields.items()
@@ -123,7 +123,7 @@ def merged_predicate(legs: Sequence[tuple[str, Mapping[str, Any] | None]], run: 
 
 
 def check_predicate(predicate: Mapping[str, Any]) -> None:
-    """ValueError with the reason for what has not the shape of SLSA v1: any build type passes.
+    """Raise ValueError, with the reason, for a predicate without the shape of SLSA v1. Any build type passes.
 
     Of our own build type the lists of images are looked at too.
     """

@@ -51,7 +51,7 @@ class Statement:
 
 
 class OtherKeyError(ValueError):
-    """The signature names another key than the one that was given, or a certificate: it may be right all the same."""
+    """The signature names another key than the one that was given, or a certificate: it may still be valid."""
 
 
 def read_statement(data: bytes) -> Statement:
@@ -109,9 +109,9 @@ def check_signed_by(bundle: Bundle, key: VerifyingKey) -> None:
 
 
 def check_tagged_signature(payload: bytes, signature: str, digest: Digest, key: VerifyingKey | None) -> None:
-    """Check a signature of the tag `sha256-HEX.sig`, in Base64: over the payload by the key, where one is given, and of this digest.
+    """Check a signature (Base64) of the tag `sha256-HEX.sig`: the payload names this digest, and the key, if one is given, has signed it.
 
-    OtherKeyError where the key has not signed: the payload does not say which has.
+    OtherKeyError if another key has: a payload does not tell which.
     """
     try:
         critical = decode_object(payload).get("critical")
@@ -133,13 +133,13 @@ def check_tagged_signature(payload: bytes, signature: str, digest: Digest, key: 
 
 
 def paths_in_sbom(document: Mapping[str, Any], media_type: str) -> frozenset[str]:
-    """The store paths that an SBOM of ours says are in the image; none of an SBOM that is made by other means."""
+    """Return the store paths that an SBOM of flakeship lists; none for an SBOM of another program."""
     texts = _outputs_of_cyclonedx(document) if _is_cyclonedx(media_type) else _outputs_of_spdx(document)
     return frozenset(path for text in texts for path in _STORE_PATH.findall(text))
 
 
 def layers_unread(document: Mapping[str, Any], media_type: str) -> int:
-    """How many layers an SBOM of ours says that it was not made of: what they hold it need not name."""
+    """Return how many layers an SBOM of flakeship says it does not cover: it need not name what they hold."""
     if _is_cyclonedx(media_type):
         metadata = document.get("metadata")
         facts = _dicts(metadata.get("properties") if isinstance(metadata, dict) else None)

@@ -132,7 +132,7 @@ def _substitutes(
     guards: Guards,
     values: Mapping[str, Any],
 ) -> Substitutes:
-    """What Nix would take from these caches; those that it asks otherwise than by HTTP or in a folder are left out."""
+    """Return what Nix would take from these caches. One that is neither asked by HTTP nor a folder is left out."""
     from flakeship.caches.nar_sources import sources_of
     from flakeship.caches.substitutes import Substitutes
 
@@ -143,7 +143,7 @@ def _substitutes(
 
 
 def _ignored(own: Sequence[OwnNars], caches: Sequence[UsedCache]) -> Warned:
-    """Say what a daemon ignores. Our own cache has an address that nix.conf can't hold, so that its user must be trusted."""
+    """Warn of the caches that a daemon ignores. nix.conf can't name our own, whose address is new each time: its user must be trusted."""
     also = "" if own else ", or the caches to trusted-substituters,"
     kept = f"; what is built is kept in {own[0].cache.name} all the same" if own else ""
     which = f", such as {own[0].cache.name}," if own and not caches else ""
@@ -174,7 +174,7 @@ def _settings(nix: Nix, *, chooses: bool) -> dict[str, str]:
 
 
 def _silence(nix: Nix, own: Sequence[OwnNars]) -> dict[str, str]:
-    """How long Nix waits for silent caches, behind the server and besides it. A whole pack may have to come first."""
+    """Return the settings for how long Nix waits for a silent cache. Ours may have to fetch a whole pack first."""
     if not survives_fallback(nix):
         return {}  # nothing is asked besides the server, which is silent for no longer than it has to be
     return (

@@ -96,7 +96,7 @@ def _hint(inputs: CacheInputs) -> str:
 
 
 def _push(cache: Any, inputs: CacheInputs, tools: CacheTools) -> CachixPush | None:
-    """Return what pushes to the cache; None, and a word about it, if nothing is to be pushed."""
+    """Return what pushes to the cache. If nothing is to be pushed, report why, and return None."""
     name = inputs.cachix
     if not (inputs.cachix_auth_token or inputs.cachix_signing_key):
         tools.emit(

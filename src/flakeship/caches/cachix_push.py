@@ -21,7 +21,7 @@ _GATHER_SECONDS: Final = 2.0
 
 _PUSH_SECONDS: Final = 298.0
 _CANCELLED_SECONDS: Final = 2.0
-"""From the end of the builds on. A client that has to be killed may take two seconds more."""
+"""Seconds that pushes may take after the end of the builds. A client that has to be killed may take two more."""
 
 _KILL_SECONDS: Final = 2.2
 
@@ -63,7 +63,7 @@ class CachixPush:
             self._results.extend(output.paths)
 
     def ended(self, *, cancelled: bool) -> None:
-        """Push the rest from now on, for so long as a run may take that is over. Returns at once."""
+        """Begin to push the rest, within the time of a run whose builds have ended. Returns at once."""
         self._seconds = _CANCELLED_SECONDS if cancelled else _PUSH_SECONDS
         timer = threading.Timer(self._seconds, self._given_up.set)
         timer.daemon = True

@@ -58,7 +58,7 @@ class Files(Protocol):
 
 
 class StoreKeeper:
-    """A `Keeper`. A path is there when its narinfo is, and these are written last: those of references first."""
+    """A `Keeper`. A path exists when its narinfo does, so narinfos are written last, those of references first."""
 
     def __init__(self, kept: KeptResults, tools: CacheTools, *, netrc_file: str) -> None:
         place = kept.cache.place

@@ -24,7 +24,7 @@ _FILE: Final = "file://"
 def sources_of(caches: Sequence[UsedCache], own: Sequence[OwnNars], guards: Guards) -> list[NarSource]:
     """Return them by their priority, the lowest first, and otherwise ours before those of `caches`.
 
-    A cache that is neither asked by HTTP nor a folder is left out: what only it has counts as had nowhere.
+    A cache that is neither asked by HTTP nor a folder is left out: a path that only it has counts as missing.
     """
     found: list[tuple[NarSource, dict[str, str]]] = [
         (NarSource(each.cache.name, OwnCache(each.cache), not each.signed, each.cache.use), {})

@@ -1,7 +1,7 @@
 """What Nix would take from caches, found out without Nix: the paths that something needs, each from where Nix would have it.
 
-A path counts as had where Nix would believe it: its cache is trusted, or a trusted key has signed it, or its own name says
-what it holds. https://nix.dev/manual/nix/latest/command-ref/conf-file#conf-require-sigs
+A path counts as available where Nix would accept it: its cache is trusted, a trusted key has signed it, or the hash in its
+name is made of its contents. https://nix.dev/manual/nix/latest/command-ref/conf-file#conf-require-sigs
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PATH_HASH: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Substitute:
-    """A path that is had from a cache."""
+    """A path, and the cache that has it."""
 
     info: NarInfo
     source: NarSource

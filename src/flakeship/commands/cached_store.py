@@ -51,7 +51,7 @@ class CachedStore:
     folder: Path
     emit: events.Emit
     heard: events.Emit | None
-    """Hears what came from where, and tells it at the end; None where nobody else does."""
+    """Counts what came from which cache, and reports it at the end; None if nobody else does that."""
     roots: set[str] = field(default_factory=set, init=False)
     given_up: bool = field(default=False, init=False)
     files: NarFiles = field(init=False)
@@ -65,7 +65,7 @@ class CachedStore:
         self.files = NarFiles(self._nars, self._infos.__contains__, self.folder / _FOLDER, damaged=_damaged)
 
     def take(self, paths: Sequence[str]) -> bool:
-        """Take these results, where the caches have them with all that they need and is not here; False where they have not."""
+        """Take these results if the caches have them, and everything they need that is not here; else return False."""
         if self.given_up:
             return False
         if self._opened is None:

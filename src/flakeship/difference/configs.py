@@ -1,4 +1,4 @@
-"""What two configs say differently, entry by entry: variables, labels, how the container starts.
+"""The entries in which two configs differ: variables, labels, how the container starts.
 
 https://github.com/opencontainers/image-spec/blob/main/config.md
 """
@@ -26,7 +26,7 @@ _WORDS: Final = {
     "StopSignal": "stop-signal",
     "Healthcheck": "healthcheck",
 }
-"""The words of our inputs for the members of `config`, in the order in which they are told; others are called as they are there."""
+"""The members of `config` by the inputs that set them, in the order in which they are shown. Other members keep their own names."""
 
 _LEFT_OUT: Final = frozenset({"config", "rootfs", "history", "os", "architecture", "variant"})
 

@@ -27,7 +27,7 @@ def document_of(found: Difference) -> dict[str, Any]:
 
 
 def counts_of(found: Difference) -> dict[str, int]:
-    """Return how many packages each thing became of."""
+    """Return the number of packages with each kind of change."""
     return {
         "changed": len(found.of_kind("changed")),
         "added": len(found.of_kind("added")),

@@ -82,7 +82,7 @@ class PackageChange(NamedTuple):
 
 
 class Bytes(NamedTuple):
-    """Layers, each blob once, and their bytes; None where that is not known of each."""
+    """The number of layers and the sum of their bytes, each blob counted once; None if the size of one is not known."""
 
     layers: int
     size: int | None
@@ -123,17 +123,17 @@ class Difference:
     untold: int = 0
 
     def of_kind(self, kind: Kind) -> tuple[PackageChange, ...]:
-        """The packages that this became of."""
+        """The packages with this kind of change."""
         return tuple(change for change in self.packages if change.kind == kind)
 
     @property
     def compares_packages(self) -> bool:
-        """Whether a store path is known of either."""
+        """Whether store paths are known of one of the images at least."""
         return bool(self.old.paths or self.new.paths)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing differs that is compared."""
+        """Whether the images are alike in everything that is compared."""
         return not (self.packages or self.config or self.has_other_layers)
 
     @property

@@ -15,17 +15,17 @@ _NO_PACKAGE: Final = "-customisation-layer"
 
 
 def package_name(path: str, stated: Mapping[str, PackageName]) -> PackageName:
-    """Return name and version of a store path: as they are stated, else as its name tells, without that of an output."""
+    """Return name and version of a store path: those that are stated, else those in its own name, without the name of an output."""
     return stated.get(path) or PackageName(*split_name(without_output(name_of(path))))
 
 
 def only_packages(paths: Iterable[str]) -> frozenset[str]:
-    """Leave out what is listed like a store path and is none."""
+    """Leave out entries that the history lists like store paths, and that are not in the store."""
     return frozenset(path for path in paths if not path.endswith(_NO_PACKAGE))
 
 
 def package_changes(old: Held, new: Held) -> tuple[PackageChange, ...]:
-    """Compare by name. A path that both images have is not in any row, but its version is, where others of its name differ."""
+    """Compare by name. A path that both images have makes no row of its own; its version is in the row if other paths of that name differ."""
     gone, came = old.paths - new.paths, new.paths - old.paths
     names = {package_name(path, old.stated).name for path in gone}
     names |= {package_name(path, new.stated).name for path in came}

@@ -1,7 +1,7 @@
-"""What is attached to a manifest: asked of the registry or, where it does not tell, read from an index under a tag.
+"""What is attached to a manifest: the registry's own list, and the index under a tag that stands in for it where a registry has none.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#enabling-the-referrers-api. Several registries have answered 2xx with an
-empty list: what they say is believed of what they list, and of nothing else.
+empty list although something was attached: what a list names is believed, and what it does not name proves nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Referrers:
     def of(self, digest: Digest) -> tuple[Descriptor, ...]:
         """Return what is attached to a manifest, each once: what the registry lists, then what the index lists.
 
-        The index is read in any case: it stays where a registry learns to tell, and holds what was attached before.
+        The index is read in any case: it stays when a registry gets the API, and lists what was attached before.
         """
         found: dict[Digest, Descriptor] = {}
         for each in (*(self._listed(digest) or ()), *_entries(self._index(digest).read())):
@@ -58,7 +58,7 @@ class Referrers:
         )
 
     def _listed(self, digest: Digest) -> tuple[Descriptor, ...] | None:
-        """What the API lists; None without one."""
+        """Return what the API lists; None if the registry has no such API."""
         if not self._has_api:
             return None
         try:
@@ -79,8 +79,8 @@ class Referrers:
             self._client,
             tag,
             "manifests",
-            taken=f"the tag {self._client.name}:{tag} is no index, and it is where what is attached to {digest} is listed",
-            hint="delete that tag, or give it to nothing else",
+            taken=f"the tag {self._client.name}:{tag} is no index, although what is attached to {digest} has to be listed there",
+            hint="delete that tag, and use it for nothing else",
         )
 
     def _write(self, digest: Digest, document: Mapping[str, Any]) -> None:
@@ -98,7 +98,7 @@ class Referrers:
 
 
 def fallback_tag(digest: Digest) -> str:
-    """The tag of the index for a registry that does not tell.
+    """The tag of the index, for a registry without the API.
 
     https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
     """

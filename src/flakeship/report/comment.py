@@ -14,7 +14,7 @@ from flakeship.report.markup import MESSAGE, code, escaped, fenced, folded, link
 
 _FIRST: Final = 10
 _MOST: Final = 400
-"""Lines that are seen at once of each platform, and those of all of them together."""
+"""The most lines that are seen at once of one platform, and of all platforms together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def tells_nothing(found: Difference) -> bool:
 
 
 def nothing_told(found: Difference) -> str:
-    """Return what there is to say where `tells_nothing` holds."""
+    """Return the sentence for a difference of which `tells_nothing` is True."""
     if found.is_empty:
         return "no difference in packages, layers and settings"
     return "no difference but in annotations, dates, or labels that begin with org.opencontainers.image"

@@ -109,7 +109,7 @@ def without(index: Index, *, parts: Collection[str] = (), packs: Collection[Dige
 
 
 def signed_anew(held: Index, own: Index) -> set[str]:
-    """Return the paths that `own` has by a key which has not signed them in `held`: they were made anew for want of that."""
+    """Return the paths that `own` has by a key which has not signed them in `held`: they were made anew to get that signature."""
     parts = own.held.keys() & held.held.keys()
     return {part for part in parts if _adds_key(own.held[part].entry, held.held[part].entry)}
 

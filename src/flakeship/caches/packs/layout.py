@@ -44,7 +44,7 @@ class LayoutRepository:
 
     @property
     def moved(self) -> float:
-        """A disk is as fast as it is."""
+        """The present: a disk is never taken for dead."""
         return time.monotonic()
 
     def tags(self) -> Sequence[str]:
@@ -143,7 +143,7 @@ class LayoutRepository:
         return freed
 
     def end(self) -> None:
-        """Nothing is left half written here."""
+        """Do nothing: no upload is left half done in a folder."""
 
     def _entries(self) -> Sequence[dict[str, Any]]:
         return self._folder.entries() if self._folder.directory.is_dir() else ()

@@ -52,7 +52,7 @@ def compressed(info: PathInfo, nar: Iterable[bytes], *, folder: Path, level: int
             file.write(data)
         if (plain.digest(), sizes[0]) != (info.nar_hash, info.nar_size):
             raise WrongNarError(
-                f"{info.path} is not what Nix's database says of it: it was changed, or is damaged"
+                f"the files of {info.path} do not have the hash that Nix's database states: they were changed, or are damaged"
             )
         file.seek(0)
         entry = NarEntry(

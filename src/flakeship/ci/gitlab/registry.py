@@ -35,16 +35,17 @@ def unreachable_hint(host: str) -> str:
     if not host.startswith(_MADE_UP):
         return ""
     return (
-        f"name a registry that exists, since gitlab-ci-local makes up {host} and nothing listens there: name it by "
-        "`--variable CI_REGISTRY=HOST:PORT` (for a child pipeline in .gitlab-ci-local-variables.yml), let it start one by `--registry`, or name the image with `images`; "
+        f"name a registry that exists: gitlab-ci-local makes up {host}, where nothing listens; give it "
+        "`--variable CI_REGISTRY=HOST:PORT` (for a child pipeline in .gitlab-ci-local-variables.yml), let it start a registry by "
+        "`--registry`, or name an image of another registry with `images`; "
         'with `push: "false"` the image is built and sent nowhere'
     )
 
 
 def refusal_hint(host: str, environ: Mapping[str, str]) -> str:
-    """Name the variables that log a job in: at CI_REGISTRY, at any other registry; empty where no job of GitLab asks.
+    """Name the variables by which a job logs in to the registry `host`; empty where this is neither a job nor a registry of GitLab.
 
-    A registry of GitLab is told by its name, too: somebody may push to it from elsewhere.
+    A registry counts as one of GitLab by its name too: somebody may push to it from elsewhere.
     """
     if host.startswith(_MADE_UP):
         return ""

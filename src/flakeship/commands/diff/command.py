@@ -43,7 +43,7 @@ def differences(settings: Settings, run_: Run) -> Differences:
 
 
 def _held(settings: Settings, run_: Run) -> tuple[Held, ...]:
-    """What one of the two operands names. SeveralImagesError tells how an operand says which, for an input would be for both."""
+    """Return what one of the two operands names. If an archive holds several images, SeveralImagesError says how to choose in the operand itself: an input would hold for both."""
     try:
         return held_by(settings, run_)
     except SeveralImagesError as error:
@@ -64,7 +64,7 @@ def _compared(old: Held, new: Held, settings: Settings, newer: Settings, run_: R
 
 
 def _pairs(old: Sequence[Held], new: Sequence[Held]) -> list[tuple[Held, Held]]:
-    """The images for one platform; a package, which says none, is compared with an image alone."""
+    """Pair the images that are for one platform. A package states none: it is compared where the other side is a single image."""
     packages = [each for each in (*old, *new) if not each.is_image]
     if packages:
         for side in (old, new):

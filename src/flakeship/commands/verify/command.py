@@ -142,7 +142,7 @@ def _key(name: str, cwd: Path) -> VerifyingKey:
 def _findings(
     top: StoredManifest, objects: StoredObjects, referrers: Referrers, trust: Trust
 ) -> Iterator[Finding]:
-    """What each check found, the digests first: what is compared with the image later is compared with its bytes."""
+    """Return what each check found. Digests come first, since the later checks compare with these bytes."""
     images, faults = _images(top, objects)
     yield from faults
 

@@ -1,4 +1,4 @@
-"""What a repository holds of an image, read by digest: every byte is hashed, and nothing is believed before."""
+"""What a repository holds of an image, read by digest: every byte is hashed before it is believed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def described(entry: Any, what: str) -> Descriptor:
 
 
 class StoredObjects:
-    """The objects of one repository. RejectedError for what is missing or has another digest than it is called by.
+    """The objects of one repository. RejectedError for an object that is missing, or that has another digest than its name.
 
     Its methods may be called by several threads. `count` and `size`, in bytes, are of all that was read so far.
     """
@@ -147,7 +147,7 @@ class StoredObjects:
         return b"".join(pieces)
 
     def opened(self, entry: Descriptor, *, awaited: bool = False) -> CheckedBlob:
-        """Return the stream of a blob, which compares itself with its descriptor at its end. Of one that is `awaited` the progress is told."""
+        """Return the stream of a blob, which compares itself with its descriptor at its end. The progress of one that is `awaited` is reported."""
         return CheckedBlob(self, entry, awaited=awaited)
 
     def awaiting(self, size: int) -> None:

@@ -30,7 +30,7 @@ from flakeship.printable import counted
 from flakeship.report.findings import Finding
 
 Vouch: TypeAlias = Callable[[Bundle, bytes], None]
-"""Checks who signed a bundle, which comes with its bytes too. ValueError where it is nobody who is trusted, OtherKeyError where it names another."""
+"""Checks who signed a bundle, which is given with its bytes. ValueError if the signer is not trusted, OtherKeyError if the bundle names another one."""
 
 _HINT: Final = "publish the image again and sign it; do not run it until you know who attached this"
 _LARGEST: Final = 256 << 20
@@ -40,7 +40,7 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """Who is trusted: a key, or whoever a certificate names. `check` is None where nobody is; `name` is how messages call it."""
+    """Who is trusted: a key, or the identity in a certificate. `check` is None where nobody is; `name` is for messages."""
 
     name: str = ""
     check: Vouch | None = None
@@ -58,8 +58,8 @@ class Trust:
 
 @dataclass(slots=True)
 class Vouched:
-    """What was found of one manifest. `signatures` counts those that are by who is trusted, `unchecked` those that nobody was asked about, `others` those
-    of others. Each statement comes with whether who is trusted signed it.
+    """What was found for one manifest. `signatures` counts the signatures of the trusted signer, `others` those of other signers, and `unchecked`
+    those that are not checked because nobody is trusted. Each statement comes with True if the trusted signer signed it.
     """
 
     signatures: int = 0
@@ -130,7 +130,7 @@ def _decoded(data: bytes) -> Mapping[str, Any]:
 
 
 def _is_trusted(bundle: Bundle, data: bytes, trust: Trust, found: Vouched) -> bool:
-    """Whether who is trusted signed it. ValueError where it claims that falsely."""
+    """Whether the trusted signer signed it. ValueError if it claims so and the signature does not hold."""
     if trust.check is None:
         return False
     try:
@@ -183,7 +183,7 @@ def signature_finding(found: Vouched, name: str, trust: Trust) -> Finding:
 
 
 def provenance_finding(found: Vouched, trust: Trust) -> Finding:
-    """Say where the image came from, and whether who is trusted says so."""
+    """Say where the image came from, and whether the trusted signer states that."""
     if not found.provenance:
         return Finding("provenance", "warning", "no provenance is among what refers to the image")
     statement, trusted = max(found.provenance, key=lambda each: each[1])

@@ -15,7 +15,7 @@ from flakeship.sbom.reading import ReadBill, read_bill
 def attached_bill(text: str, digest: str, run_: Run) -> ReadBill | None:
     """Return the SBOM in CycloneDX that is attached to the manifest `digest` of the image that `text` names.
 
-    None where there is none, or none that can be read: that is told, and is no error.
+    None if no SBOM is attached, or if it can't be read: that is reported, and is no error.
     """
     if not digest or not is_in_registry(text, run_):
         return None

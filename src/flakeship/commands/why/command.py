@@ -97,7 +97,7 @@ def _held(settings: Settings, run_: Run) -> tuple[Held, References]:
 
 
 def _started(held: Held) -> Mapping[str, str]:
-    """The store paths that the config names, with the setting that does; what starts the container comes first."""
+    """The store paths that the config names, each with the setting that names it; settings that start the container come first."""
     said = held.config.get("config")
     runtime = said if isinstance(said, Mapping) else {}
     found: dict[str, str] = {}

@@ -14,14 +14,14 @@ from flakeship.outside.nearness import nearest_word
 from flakeship.store_paths import STORE, name_of, store_path_of
 
 _HASH: Final = re.compile(r"[0-9a-df-np-sv-z]{7,32}")
-"""Of the letters of a hash, as many as `git` would show at least; Nix's own base 32 has no e, o, t, u."""
+"""A hash, or its beginning, of seven letters at least as `git` shows them. Nix's base 32 has no e, o, t, u."""
 
 _PATTERN: Final = re.compile(r"[*?\[]")
 _NEAR: Final = 5
 
 
 def check_package(text: str) -> None:
-    """UsageError for what can be the name of an image alone, as where the two are written in the wrong order."""
+    """UsageError for a text that only an image can have as its name, as when the two were written in the wrong order."""
     if not text.startswith(STORE) and re.search("[/:]", text):
         raise UsageError(
             f"{text!r} is no name of a package: the image stands first, and the package behind it",

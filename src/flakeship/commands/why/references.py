@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # most runs ask no cache
 _SECONDS: Final = 10.0
 _AT_ONCE: Final = 16
 _MOST_REFUSALS: Final = 20
-"""What a cache may fail to answer before it is asked no more."""
+"""The number of questions that a cache may leave unanswered before it is asked no more."""
 
 
 def references_of(paths: Iterable[str], known: References, caches: Sequence[str], run_: Run) -> References:
@@ -42,7 +42,7 @@ def _unknown(paths: Iterable[str], told: References) -> list[str]:
 
 
 def _in_store(paths: Collection[str], run_: Run) -> References:
-    """What the Nix of this machine knows; nothing where there is none."""
+    """Return what the Nix of this machine knows; nothing if it has no Nix."""
     if not any(Path(path).exists() for path in paths):
         return References()
     from flakeship.nix.closure import known_paths

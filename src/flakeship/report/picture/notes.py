@@ -10,7 +10,7 @@ from flakeship.report.picture.model import Contents, LayerContents
 from flakeship.report.plain import size_of
 
 _SEEN: Final = 1000
-"""The part of a picture that a layer must be, one in so many, for anybody to see its box."""
+"""A layer that is less than one part in so many of its picture has a box that nobody can see."""
 
 
 def facts_of(contents: Contents) -> str:
@@ -52,7 +52,7 @@ def _sizes(contents: Contents) -> str:
 
 
 def _by_measure(contents: Contents) -> tuple[list[LayerContents], list[LayerContents]]:
-    """The layers whose contents' sizes are known, and of the others those that can be seen: every image has one with its links, of some hundred bytes."""
+    """Return the layers whose packages have known sizes, and the other ones that can be seen: every image has a layer of links with some hundred bytes."""
     unpacked = [layer for layer in contents.layers if layer.measure == "unpacked"]
     others = [layer for layer in contents.layers if layer.measure == "compressed"]
     return unpacked, [layer for layer in others if layer.size * _SEEN >= contents.size]

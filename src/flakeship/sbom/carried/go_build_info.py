@@ -59,7 +59,7 @@ def modules_of(elf: Elf) -> Carried | None:
 
 
 def _inline(data: bytes, place: int) -> tuple[bytes, int]:
-    """Return a text that its length stands before, seven bits a byte, the lowest first, and where it ends."""
+    """Return a text, and where it ends. Its length stands before it, seven bits a byte, the lowest first."""
     length = 0
     for shift in range(0, 35, 7):
         if place >= len(data):
@@ -86,7 +86,7 @@ def _led_to(elf: Elf, pointer: int, form: str, width: int) -> bytes:
 
 
 def _parts(compiler: str, told: str) -> Iterator[Part]:
-    """The main module has a version only where it was fetched by it; what a folder of its source replaces is part of it."""
+    """The main module has a version only if it was fetched as a module. A module in whose place a folder of its source is used is part of it."""
     if found := _COMPILER.fullmatch(compiler.strip()):
         yield Part("golang", STANDARD, found[1])
     pending: tuple[str, str] | None = None

@@ -1,4 +1,4 @@
-"""What the layers of an image carry, noticed while they are read to be packed: no layer is read for it, and none twice."""
+"""What the layers of an image carry, noticed while they are read to be packed: no layer is read for that alone, and none twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flakeship.store_paths import store_path_of
 _IN_MEMORY: Final = 4 << 20
 """Bytes of a program that are kept in memory; of a larger one a file is written, for as long as it passes by."""
 _HELD: Final = 20_000
-"""Store paths of a layer that are noted: what has more is no image."""
+"""The most store paths that are noted of one layer: no real layer has more."""
 
 
 # docs/decisions.md#what-programs-carry-is-read-where-it-lies

@@ -12,7 +12,7 @@ Kind: TypeAlias = Literal["cargo", "golang", "pypi"]
 
 
 class UnreadableError(ValueError):
-    """A file begins as one that carries something, and is damaged, or claims more than anybody would write."""
+    """A file begins like one that carries parts, but it is damaged, or claims more of them than anybody would write."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,7 +37,7 @@ class Carried:
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> Carried:
-        """What states no dependencies."""
+        """Return parts of which no file states what they are made from."""
         found = frozenset(parts)
         return cls(found, dict.fromkeys(found, frozenset()))
 
@@ -54,7 +54,7 @@ def together(several: Iterable[Carried]) -> Carried:
 
 
 _MOST_NAMED: Final = 10_000
-"""Files that are named as unreadable: whoever makes an image of more wants to fill memory."""
+"""The most files that are named as unreadable: an image with more was made to fill our memory."""
 
 
 @dataclass(slots=True)

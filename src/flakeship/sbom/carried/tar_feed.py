@@ -1,4 +1,4 @@
-"""A tar that passes by in pieces: of each file whoever wants it is handed the content, and nothing else is kept."""
+"""A tar that passes by in pieces. The content of a file is handed on to a sink, if one wants it, and nothing is kept."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # of a `source` Nix knows nothing
 _SHAPING: Final[tuple[Meaning, ...]] = ("shapes-layers", "starts-container", "packages-only")
 _FOR_NIX: Final = ("nix_path", "pass_env", "accept_flake_config", "allow_unfree")
 _BY_NAME: Final = frozenset({"env"})
-"""Inputs whose values are left out: a variable may hold what is no secret to the image, and one to the world."""
+"""Inputs whose values are left out: a variable may hold what the image may know, and the public may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

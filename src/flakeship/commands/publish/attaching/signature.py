@@ -106,7 +106,7 @@ class KeylessSigner:
 
 @dataclass(frozen=True, slots=True)
 class WithheldSigner:
-    """Stands in where CI keeps the key from the run: nothing is pushed there as a rule, and if it is, `error` is right."""
+    """Takes the place of a signer where CI keeps the key from the run. Nothing is pushed there as a rule; if something is, `error` is raised."""
 
     error: Error
 

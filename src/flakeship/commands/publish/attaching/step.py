@@ -159,7 +159,7 @@ def _told(name: str, done: Attached, *, signed: bool) -> str:
 
 
 def _named(wanted: Sequence[Artifact]) -> str:
-    """Name all that was to be attached: any of it may be what is refused. A signed SBOM is of the kind "attestation"."""
+    """Name everything that was to be attached, since any part of it may have been refused. A signed SBOM is of the kind "attestation"."""
     kinds = {each.kind for each in wanted}
     names = [
         name
@@ -174,8 +174,10 @@ def _named(wanted: Sequence[Artifact]) -> str:
 
 
 def _is_refusal(error: Error) -> bool:
-    """Whether a registry that has just taken the image does not take what belongs to it. A firewall in front says 403 of a large document, and a
-    right that is missing is missed when the name is set; 401 is a token that has run out.
+    """Whether a registry that has just taken the image refuses what belongs to it.
+
+    403 counts, because a firewall in front may answer so to a large document; a right that is missing shows when the name is
+    set. 401 does not count: a token has run out.
     """
     if isinstance(error, CredentialsRefusedError):
         denied = error.__cause__
