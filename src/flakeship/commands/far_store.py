@@ -19,7 +19,7 @@ from flakeship.nix.elsewhere import NOT_TRUSTED, not_trusted
 from flakeship.nix.failure import Failure
 from flakeship.nix.far_link import FarLink
 from flakeship.nix.far_store import FarStore
-from flakeship.nix.machine import Address, Machine, new_alias, without_secrets
+from flakeship.nix.machine import Address, Machine, new_alias, shown_address
 from flakeship.nix.ssh_failure import ssh_failure
 from flakeship.settings.declaration import Settings
 from flakeship.sources.nar_files import NarFiles
@@ -45,7 +45,7 @@ def read_store(settings: Settings) -> Machine:
         )
     if not colon or scheme not in {"ssh-ng", "ssh"}:
         why = "keeps archives and builds nothing" if colon else "is no address of a store"
-        raise UsageError(f"{WHERE}: {without_secrets(text)!r} {why}", hint=_HINT)
+        raise UsageError(f"{WHERE}: {shown_address(text)!r} {why}", hint=_HINT)
     address = Address.parse(text, WHERE)
     for name, value in parse_qsl(address.query, keep_blank_values=True):
         if name not in _PARAMETERS:

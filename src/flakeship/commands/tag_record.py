@@ -10,7 +10,7 @@ from typing import Protocol
 from flakeship.errors import CancelledError, Error
 
 
-class Naming(Protocol):
+class NamingNote(Protocol):
     """Told of the names of one image as they are written. Both methods may be called by several threads."""
 
     def begun(self, references: tuple[str, ...]) -> None:
@@ -40,7 +40,7 @@ class TagRecord:
         self._begun = True
 
     @contextlib.contextmanager
-    def naming(self, references: tuple[str, ...]) -> Iterator[Naming]:
+    def naming(self, references: tuple[str, ...]) -> Iterator[NamingNote]:
         """Enter the block that gives one image its `references`; what it yields is told of each."""
         # docs/decisions.md#a-signal-between-tags-waits
         with self._uninterrupted():

@@ -57,7 +57,7 @@ class Address:
         user, at, place = authority.rstrip("/").rpartition("@")
         host, port = _host_and_port(place)
         if not _HOST.fullmatch(host) or (at and not _USER.fullmatch(user)):
-            raise UsageError(f"{where}: {without_secrets(text)!r} is no address of a machine", hint=_HINT)
+            raise UsageError(f"{where}: {shown_address(text)!r} is no address of a machine", hint=_HINT)
         if port is None:
             raise UsageError(f"{where}: the port of {text!r} is no number from 1 to 65535", hint=_HINT)
         return cls(host.strip("[]"), user, port, query)
@@ -185,7 +185,7 @@ def _host_and_port(place: str) -> tuple[str, int | None]:
     return found["host"], int(port) if right else None
 
 
-def without_secrets(text: str) -> str:
+def shown_address(text: str) -> str:
     """An address as messages show it: without a password, which may hold an `@` itself, and without the values of parameters."""
     address, mark, _ = text.partition("?")
     return (

@@ -10,8 +10,8 @@ import pytest
 
 from flakeship import events
 from flakeship.commands.publish.drawing import (
-    Blob,
-    Stored,
+    StoredBlob,
+    StoredImage,
     contents_of_images,
     largest_packages,
     write_pictures,
@@ -25,16 +25,16 @@ NO_RUN = cast("Run", None)
 """No store path of these tests is on this machine, so Nix is not asked."""
 
 
-def stored(*comments: str | None, blobs: int | None = None) -> Stored:
+def stored(*comments: str | None, blobs: int | None = None) -> StoredImage:
     """An image with a layer of so many hundred bytes for each comment; None is an entry without a layer."""
     history: list[dict[str, Any]] = [
         {"empty_layer": True} if comment is None else {"comment": comment} for comment in comments
     ]
     number = blobs if blobs is not None else sum(comment is not None for comment in comments)
-    return Stored(history, [Blob(f"sha256:{place}", 100 * (place + 1)) for place in range(number)])
+    return StoredImage(history, [StoredBlob(f"sha256:{place}", 100 * (place + 1)) for place in range(number)])
 
 
-def drawn(image: Stored) -> Contents:
+def drawn(image: StoredImage) -> Contents:
     (contents,) = contents_of_images("o/n:1", {"linux/amd64": image}, NO_RUN)
     return contents
 
@@ -68,13 +68,13 @@ def test_sizes_that_another_machine_told_are_taken() -> None:
     [
         (stored("one", "two", blobs=3), ["layer 1", "layer 2", "layer 3"]),
         (stored(f"store paths: ['{path_of('app-customisation-layer')}']"), None),
-        (Stored([], []), []),
-        (Stored([{"comment": 7}], [Blob("sha256:0", 5)]), ["7"]),
-        (Stored([], [None, Blob("sha256:1", 5), Blob("sha256:1", 5)]), ["layer 2"]),
+        (StoredImage([], []), []),
+        (StoredImage([{"comment": 7}], [StoredBlob("sha256:0", 5)]), ["7"]),
+        (StoredImage([], [None, StoredBlob("sha256:1", 5), StoredBlob("sha256:1", 5)]), ["layer 2"]),
     ],
     ids=["history of others", "outside of the store", "empty", "no text", "no blob, and one twice"],
 )
-def test_what_is_not_told_of_a_layer_is_not_made_up(image: Stored, labels: list[str] | None) -> None:
+def test_what_is_not_told_of_a_layer_is_not_made_up(image: StoredImage, labels: list[str] | None) -> None:
     contents = drawn(image)
     if labels is not None:
         assert [layer.label for layer in contents.layers] == labels

@@ -89,17 +89,17 @@ def tell(merged: Merged, settings: Settings, record: RunRecord, run: Run) -> str
 def _draw(merged: Merged, metadata_file: Path, run: Run) -> None:
     """Write the pictures of all platforms. What was built by other jobs has the sizes of its layers alone."""
     from flakeship.commands.publish.drawing import (
-        Blob,
-        Stored,
+        StoredBlob,
+        StoredImage,
         contents_of_images,
         name_of_image,
         write_pictures,
     )
 
     images = {
-        str(labelled_platform(each.platform)): Stored(
+        str(labelled_platform(each.platform)): StoredImage(
             _history(each.image.config),
-            [Blob(layer.digest, layer.size) if layer else None for layer in each.image.layers],
+            [StoredBlob(layer.digest, layer.size) if layer else None for layer in each.image.layers],
         )
         for each in merged.images
     }

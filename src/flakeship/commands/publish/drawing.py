@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-class Stored(NamedTuple):
+class StoredImage(NamedTuple):
     """An image of one platform as it is stored: the history of its config, and the descriptor of each layer, None for one that can't be used."""
 
     history: Sequence[Mapping[str, Any]]
-    blobs: Sequence[Blob | None]
+    blobs: Sequence[StoredBlob | None]
 
 
-class Blob(NamedTuple):
+class StoredBlob(NamedTuple):
     """A layer's blob; `size` is in bytes."""
 
     digest: str
@@ -44,9 +44,9 @@ class Blob(NamedTuple):
 def contents_of_result(made: Result, run_: Run) -> tuple[Contents, ...]:
     """Return what is in the image of each platform whose bytes this run has. Sizes as by `contents_of_images`."""
     images = {
-        platform: Stored(
+        platform: StoredImage(
             entry.image.image.history,
-            [Blob(layer.descriptor.digest, layer.descriptor.size) for layer in entry.image.layers],
+            [StoredBlob(layer.descriptor.digest, layer.descriptor.size) for layer in entry.image.layers],
         )
         for platform, entry in platforms_of_entries(made.packed).items()
         if entry.image
@@ -58,7 +58,7 @@ def contents_of_result(made: Result, run_: Run) -> tuple[Contents, ...]:
 
 
 def contents_of_images(
-    name: str, images: Mapping[str, Stored], run_: Run, *, known: Mapping[str, int] = _NOTHING
+    name: str, images: Mapping[str, StoredImage], run_: Run, *, known: Mapping[str, int] = _NOTHING
 ) -> tuple[Contents, ...]:
     """Return what is in images, which are named by their platforms. `known` are sizes of NARs that another store has told.
 
@@ -105,7 +105,7 @@ def write_pictures(metadata_file: Path, images: Sequence[Contents], emit: events
             )
 
 
-def _held_by(image: Stored) -> tuple[tuple[str, ...], ...]:
+def _held_by(image: StoredImage) -> tuple[tuple[str, ...], ...]:
     """The store paths of each layer, none where its history also names what lies outside the store."""
     told = contents_of(image.history, len(image.blobs))
     return tuple(() if any(path.endswith(CUSTOMISED) for path in paths) else paths for paths in told)
@@ -125,7 +125,7 @@ def _sizes(paths: set[str], run_: Run) -> Mapping[str, int]:
 
 
 def _layers(
-    image: Stored, held: Sequence[Sequence[str]], sizes: Mapping[str, int]
+    image: StoredImage, held: Sequence[Sequence[str]], sizes: Mapping[str, int]
 ) -> Iterator[LayerContents]:
     """Each blob once, where it is lowest."""
     seen: set[str] = set()

@@ -14,7 +14,7 @@ from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part, Stamped, platform_for
 from flakeship.commands.publish.send import SentLayers, send_again
 from flakeship.commands.publish.times import Times
-from flakeship.commands.tag_record import Naming, TagRecord
+from flakeship.commands.tag_record import NamingNote, TagRecord
 from flakeship.destinations.protocol import (
     BlobsUnknownError,
     Destination,
@@ -206,7 +206,7 @@ def set_names(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published,
     return tuple(each.published() for each in prepared)
 
 
-def _set_at_once(group: Sequence[Tagging], note: Naming) -> None:
+def _set_at_once(group: Sequence[Tagging], note: NamingNote) -> None:
     """Set the names of a group, and wait for each of them; the first error of those that failed is raised."""
 
     def write(tagging: Tagging) -> None:

@@ -12,9 +12,9 @@ from flakeship.commands.runtime import Runtime
 from flakeship.commands.sbom.holding import (
     Holding,
     chosen_image,
-    held_by,
     is_in_registry,
     of_image,
+    of_inspection,
     of_package,
 )
 from flakeship.commands.sbom.knowledge import knowledge_of, tell
@@ -110,7 +110,7 @@ def bill_for(settings: Settings, run_: Run, image: Inspection | None = None) -> 
         holding = of_package((package,), run_)
     else:
         check_there(text, path)
-        holding = held_by(image, settings, run_) if image else of_image(settings, run_)
+        holding = of_inspection(image, settings, run_) if image else of_image(settings, run_)
     return bill_of(
         holding.paths,
         knowledge_of(

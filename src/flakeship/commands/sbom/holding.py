@@ -67,7 +67,7 @@ def of_image(settings: Settings, run_: Run, path: str = "") -> Holding:
     UsageError where several images are meant, NotAnImageError where no store path is in it.
     """
     asked = replace(settings, image=path) if path else settings
-    return held_by(chosen_image(asked, run_), asked, run_)
+    return of_inspection(chosen_image(asked, run_), asked, run_)
 
 
 def chosen_image(asked: Settings, run_: Run) -> Inspection:
@@ -84,7 +84,7 @@ def chosen_image(asked: Settings, run_: Run) -> Inspection:
     return found[0]
 
 
-def held_by(image: Inspection, asked: Settings, run_: Run) -> Holding:
+def of_inspection(image: Inspection, asked: Settings, run_: Run) -> Holding:
     """What this image holds. Errors as by `of_image`."""
     told = [[path for path in layer.store_paths if not path.endswith(CUSTOMISED)] for layer in image.layers]
     paths = {path for layer in told for path in layer}
