@@ -155,7 +155,7 @@ def test_it_is_looked_at_by_the_name_of_stdin(tmp_path: Path) -> None:
         (b"#!/bin/sh\nexec x\n", "it is a script", "pipe what the script writes"),
         (b"/nix/store/abc-image.tar.gz\n", "it is the name of a store path", "--source"),
         (b"hunter2\n", "it is text", "to stderr"),
-        (b"PK\x03\x04\xff", "it is none of the kinds that flakeship knows", "to stderr"),
+        (b"PK\x03\x04\xff", "it is of a kind that flakeship does not know", "to stderr"),
         (b'{"a": 1}', "stdin is not an image: it is a JSON document", "nix2container"),
         (IMAGE[:300], "stdin is a damaged archive", "how it ended"),
         (IMAGE[:100_000], "stdin is a damaged archive", "how it ended"),

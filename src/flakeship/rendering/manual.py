@@ -90,7 +90,7 @@ def _lines() -> Iterator[str]:
         yield from (".TP", f".B {_roff(names)}", _roff(text))
     yield ".SH EXIT STATUS"
     yield from (".TP", ".B 0", "The image is where it should be, or the last line says why it is not pushed.")
-    yield from (".TP", ".B 1", "A bug of flakeship; it is told by what Python says of it.")
+    yield from (".TP", ".B 1", "A bug of flakeship, with the traceback of Python.")
     for error in _ERRORS:
         yield from (".TP", f".B {error.exit_code}", _roff((error.__doc__ or "").partition("\n")[0]))
     yield from (".TP", ".B 130, 143", "A signal ended the run, SIGINT or SIGTERM: 128 and its number.")

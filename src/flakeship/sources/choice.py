@@ -67,10 +67,8 @@ def choose_image(names: Sequence[Sequence[str]], wanted: str, *, what: str) -> i
         return int(wanted) - 1
     found = [place for place, each in enumerate(names) if any(_means(wanted, name) for name in each)]
     if len(found) != 1:
-        many = "none" if not found else "several"
-        raise UsageError(
-            f"{wanted!r} is asked for, which is {many} of the images of {what}: {listed}", hint=hint
-        )
+        many = "several images" if found else "no image"
+        raise UsageError(f"{wanted!r} names {many} of {what}, which holds {listed}", hint=hint)
     return found[0]
 
 

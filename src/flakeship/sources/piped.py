@@ -116,7 +116,7 @@ def _limit_of(head: bytes, what: str) -> int | None:
         found, hint = "nothing but zeros", _SEE
     else:
         # its words are not repeated: they may be a password that was meant for --password-stdin
-        found = "text" if head.isascii() and b"\0" not in head else "none of the kinds that flakeship knows"
+        found = "text" if head.isascii() and b"\0" not in head else "of a kind that flakeship does not know"
         hint = "let the program at the other end write the archive alone to stdout, and all else to stderr"
     raise NotAnImageError(f"what comes through {what} is no image: it is {found}", hint=hint)
 

@@ -200,7 +200,7 @@ def test_what_another_tool_or_a_later_version_made_is_left(scene: Scene) -> None
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "cache is not told which cache is meant"),
+        ([], "needs a cache to look at, and none is named"),
         (["--nix-cache", "oci:nowhere"], "there is no folder"),
         (["--nix-cache", "oci:/proc/self"], "is neither empty nor an OCI image layout"),
         (["--nix-cache", "registry"], "is beside an image, and no image is named"),

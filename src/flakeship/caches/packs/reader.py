@@ -149,7 +149,7 @@ class PackCache:
             if hasher.digest() == line.entry.frame:
                 return frame.open()
             frame.forget()  # it may have been damaged on its way
-        raise RejectedError(f"{line.entry.path} is not what the index says", hint=_ANEW)
+        raise RejectedError(f"{line.entry.path} does not have the hash that the index states", hint=_ANEW)
 
     def _failed(self, line: Held, error: Exception) -> None:
         if self._dead:  # told, or closed while this was under way

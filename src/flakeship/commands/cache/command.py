@@ -44,7 +44,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
         )
         if cache is None:
             raise UsageError(
-                "cache is not told which cache is meant",
+                "`cache` needs a cache to look at, and none is named",
                 hint="write `--nix-cache docker://REFERENCE`, `--nix-cache oci:DIR`, or `--nix-cache registry` with `--images NAME`; packed layers are listed by `flakeship layers`",
             )
         repository = _opened(cache, settings, run_)

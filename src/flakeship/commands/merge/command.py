@@ -68,7 +68,7 @@ def _provenance_file(settings: Settings, runtime: Runtime) -> Path:
 def _wanted(settings: Settings) -> tuple[Platform, ...]:
     if not settings.platforms:
         raise UsageError(
-            "merge is not told which platforms the image is to have",
+            "`merge` needs the platforms that the image is to have, and none is named",
             hint="give `platforms: linux/amd64,linux/arm64`: only so a leg that is missing is noticed",
         )
     found = platforms_of(settings.platforms)
