@@ -30,8 +30,19 @@ import sys
 
 NOT_POSSIBLE = 124
 NOT_STARTED = 125
+
+
+def _sweep(paths: list[str]) -> int:
+    while os.read(0, 4096):
+        pass
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    return 0
+
+
 if sys.platform != "linux":  # what follows is of its kernel alone
-    sys.exit(NOT_POSSIBLE)
+    sys.exit(_sweep(sys.argv[2:-1]) if sys.argv[1:2] == ["sweep"] else NOT_POSSIBLE)
 _CLONE = {
     "mount": 0x00020000,
     "uts": 0x04000000,
@@ -267,15 +278,6 @@ def main(argv: list[str]) -> int:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     return os.waitstatus_to_exitcode(status)
-
-
-def _sweep(paths: list[str]) -> int:
-    while os.read(0, 4096):
-        pass
-    for path in paths:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-    return 0
 
 
 class _EndedError(Exception):

@@ -94,8 +94,8 @@ class Confinement:
 
 
 def launched(mode: Mode, paths: Sequence[str], program: Sequence[str]) -> tuple[str, ...]:
-    """The command line of the launcher; its modes are told there. On a Mac, which has no namespaces, the program alone."""
-    if not _HAS_NAMESPACES:
+    """The command line of the launcher; its modes are told there. On a Mac, which has no namespaces, a program is started alone."""
+    if program and not _HAS_NAMESPACES:
         return tuple(program)
     # Isolated and without site: neither the environment nor the working folder has a say in what is imported.
     return (sys.executable, "-I", "-S", _LAUNCHER, mode, *paths, "--", *program)
