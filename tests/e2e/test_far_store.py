@@ -13,7 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
+from flakeship.events import ignore
+from flakeship.nix import ssh_config
+from flakeship.nix.far_link import FarLink
+from flakeship.nix.far_store import FarStore
+from flakeship.nix.machine import Address, Machine
 from tests.testbed.command import Ended, Publish
 from tests.testbed.far_flake import KINDS, write_document, write_far_flake
 from tests.testbed.machines import FarMachine, MakeMachine
@@ -212,6 +218,29 @@ def test_a_machine_that_is_lost_while_it_builds(publish: Publish, flake: Path, f
     done = from_far(publish, far, "--flake", f"path:{flake}#sleeps")
     losing.join()
     refused(done, 3, "was lost while", "connection")
+
+
+def test_a_network_that_swallows_everything_is_noticed_by_ssh(
+    far: FarMachine, nix_environ: Mapping[str, str], mocker: MockerFixture, tmp_path: Path
+) -> None:
+    """Our own ssh_config with shorter times, so that it takes two seconds and not sixty."""
+    quick = {**dict(ssh_config._PATIENT), "ServerAliveInterval": "1", "ServerAliveCountMax": "1"}
+    mocker.patch.object(ssh_config, "_PATIENT", tuple(quick.items()))
+    machine = Machine(Address("127.0.0.1", far.address.partition("@")[0], far.port), "far")
+    files = {name: tmp_path / name for name in ("config", "key", "hosts")}
+    files["hosts"].write_text(f"{far.known}\n")
+    files["key"].touch(mode=0o600)
+    files["key"].write_text(far.key)
+    text = ssh_config.ssh_config([machine], key=files["key"], hosts=files["hosts"], own_hosts=[files["hosts"]])
+    files["config"].write_text(text)
+    link = FarLink(machine=machine, ssh=("ssh", "-F", str(files["config"])), environ=nix_environ, emit=ignore)
+    store = FarStore(link)
+    path = "/nix/store/00000000000000000000000000000001-none"
+    assert not store.holds(path)
+    far.freeze()
+    assert not store.holds(path), "over another connection, which is not frozen"
+    assert far.reached == 2
+    store.close()
 
 
 @pytest.mark.long

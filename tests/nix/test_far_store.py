@@ -111,11 +111,13 @@ while left and (data := child.stdout.read1(min(left, 65536))):
     left -= len(data)
 child.kill()
 """
+FROZEN = f"{CUT}child.wait()\nimport time; time.sleep(600)\n"
+"""A Nix that stands still, behind an ssh that answers."""
 
 
-def cut(after: int, times: int, marks: Path) -> str:
+def cut(after: int, times: int, marks: Path, how: str = CUT) -> str:
     """The other end is gone after so many bytes of the first connections."""
-    (marks.parent / "cut.py").write_text(CUT)
+    (marks.parent / "cut.py").write_text(how)
     return (
         f"n=$(ls {marks} | wc -l); touch {marks}/$n\n"
         f'if [ $n -lt {times} ]; then exec {sys.executable} {marks.parent}/cut.py {after} "$@"; fi\n{DAEMON}'
@@ -142,6 +144,24 @@ def test_a_connection_that_is_lost_twice_is_an_error(
     with pytest.raises(UnreachableError, match=r"lost twice while /nix/store/\S+-large was read"):
         read(store, known)
     assert len(list((tmp_path / "marks").iterdir())) == 2
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_an_end_that_stands_still_is_left_after_some_time(
+    root: Path, add: Callable[[str, bytes], str], opened: Open, tmp_path: Path, mocker: MockerFixture, times: int
+) -> None:
+    (tmp_path / "marks").mkdir()
+    known = opened().closure([add("large", os.urandom(LARGE))])
+    mocker.patch("flakeship.nix.far_link.SILENCE", 0.4)
+    heard: list[Event] = []
+    store = opened(cut(1_000_000, times, tmp_path / "marks", FROZEN), heard=heard)
+    if times == 1:
+        assert read(store, known) == [dumped(root, known[0].path)]
+        assert "was lost (nothing came for 0.4 seconds), and is made once more" in str(heard)
+    else:
+        with pytest.raises(UnreachableError, match=r"lost twice while /nix/store/\S+-large was read") as raised:
+            read(store, known)
+        assert "nothing came" in raised.value.detail
 
 
 def test_who_stops_early_can_read_on(root: Path, add: Callable[[str, bytes], str], opened: Open) -> None:

@@ -22,6 +22,8 @@ _NOBODYS: Final = "/nix/store/00000000000000000000000000000000-flakeship"
 _LINES: Final = 25
 PATIENCE: Final = 30.0
 """Seconds in which the other side says its first word; a machine that was asleep takes some."""
+SILENCE: Final = 120.0
+"""Seconds in which the next byte of an answer comes. That the network is gone ssh notices earlier; a Nix that stands still it does not."""
 _PAUSE: Final = 0.5
 """Seconds after which a machine is reached for again that closed the connection before it had answered."""
 _GRACE: Final = 2.0
@@ -34,7 +36,14 @@ _OTHER_FOLDER: Final = ("is not in the Nix store", "is not a store path", "not i
 
 
 class LostError(Exception):
-    """The connection ended, or none came about. The text is what ssh said last."""
+    """The connection ended, or none came about: `said` is what ssh said last. One that is `silent` was ended here, for nothing came."""
+
+    def __init__(self, said: str, *, silent: bool) -> None:
+        super().__init__(said)
+        self.silent = silent
+
+    def __str__(self) -> str:
+        return super().__str__() or (f"nothing came for {SILENCE:g} seconds" if self.silent else "")
 
 
 @dataclass(slots=True)
@@ -113,7 +122,8 @@ class FarLink:
         try:
             yield
         except (protocol.EndedError, OSError) as error:
-            raise LostError(self._last_words()) from error
+            silent = self.connection is not None and bool(self.connection.running.exceeded())
+            raise LostError(self._last_words(), silent=silent) from error
         except protocol.ProtocolError as error:
             self.close()
             raise UnreachableError(
@@ -127,6 +137,8 @@ class FarLink:
     def error(self, lost: LostError) -> Error:
         """The error for a connection that was lost and is not made anew."""
         said = str(lost)
+        if lost.silent:
+            return silent(SILENCE).error(str(self))
         if failure := ssh_failure(said):
             return failure.error(str(self))
         return UnreachableError(
@@ -197,6 +209,7 @@ class FarLink:
                 argv,
                 environ=self.environ,
                 on_stderr=lambda line: said.append(line.decode(errors="replace")),
+                bounds=process.Bounds(silence=SILENCE),
                 tied=True,
             )
         )

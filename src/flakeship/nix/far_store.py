@@ -213,11 +213,12 @@ class _Reading:
             raise UnreachableError(
                 f"the connection to {self.link.machine} was lost twice while {path} was read",
                 hint=HINT_LOST,
-                detail=error.detail,
+                detail=error.detail or str(lost),
             ) from lost
         self._made_anew = True
+        why = f" ({lost})" if lost.silent else ""
         self.link.emit(
-            events.Notice(f"the connection to {self.link.machine} was lost, and is made once more")
+            events.Notice(f"the connection to {self.link.machine} was lost{why}, and is made once more")
         )
 
 

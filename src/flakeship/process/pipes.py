@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +20,13 @@ _LONGEST_LINE: Final = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How long a program may be waited for and how much it may print: `patience` seconds and one for each `rate` bytes,
-    and `size` bytes. What its reader does between two reads is not the program's time.
+    and `size` bytes; and `silence` seconds for any one read. What its reader does between two reads is not the program's time.
     """
 
-    patience: float
-    rate: int
-    size: int
+    patience: float = math.inf
+    rate: int = 1
+    size: int = sys.maxsize
+    silence: float = math.inf
 
 
 class BoundedPipe(io.RawIOBase):
@@ -75,8 +78,11 @@ class BoundedPipe(io.RawIOBase):
             watch.join()
 
     def _watch(self, bounds: Bounds, left: threading.Event) -> None:
-        while not left.wait(min(1.0, bounds.patience / 4)):
+        while not left.wait(min(1.0, bounds.patience / 4, bounds.silence / 4)):
             since = self._since
+            if since and time.monotonic() - since > bounds.silence:
+                self._exceed(f"said nothing for {bounds.silence:g} s")
+                return
             waited = self._waited + (time.monotonic() - since if since else 0.0)
             if since and waited > bounds.patience + self._size / bounds.rate:
                 self._exceed(f"was waited for {waited:.0f} s, while it printed {self._size} bytes")
