@@ -231,7 +231,9 @@ def test_a_network_that_swallows_everything_is_noticed_by_ssh(
     files["hosts"].write_text(f"{far.known}\n")
     files["key"].touch(mode=0o600)
     files["key"].write_text(far.key)
-    text = ssh_config.ssh_config([machine], key=files["key"], hosts=files["hosts"], own_hosts=[files["hosts"]])
+    text = ssh_config.ssh_config(
+        [machine], key=files["key"], hosts=files["hosts"], own_hosts=[files["hosts"]]
+    )
     files["config"].write_text(text)
     link = FarLink(machine=machine, ssh=("ssh", "-F", str(files["config"])), environ=nix_environ, emit=ignore)
     store = FarStore(link)

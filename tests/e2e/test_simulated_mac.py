@@ -61,7 +61,16 @@ def test_each_kind_of_result_is_the_same_image_on_a_mac(
     write_far_flake(flake, salt=str(uuid.uuid4()))
     if kind == "document":
         write_document(flake, here(nix_environ, flake, "data"), 0)
-    flags = ("--flake", f"path:{flake}#{kind}", "--created", "keep", "--sbom", "cyclonedx", "--provenance", "on")
+    flags = (
+        "--flake",
+        f"path:{flake}#{kind}",
+        "--created",
+        "keep",
+        "--sbom",
+        "cyclonedx",
+        "--provenance",
+        "on",
+    )
     for name, by, more in (("mac", mac, ()), ("linux", publish, ("--platforms", PLATFORM))):
         done = by(*flags, *more, "--to", f"oci:{tmp_path}/of-{name}")
         assert done.code == 0, done.stderr
@@ -87,5 +96,7 @@ def test_a_key_is_removed_on_a_mac_too(tmp_path: Path) -> None:
     launcher = Path("src/flakeship/confinement/launcher.py").resolve()
     as_mac = f"import sys, runpy; sys.platform = 'darwin'; sys.argv[:] = sys.argv[1:]; runpy.run_path({str(launcher)!r}, run_name='__main__')"
     key.touch()
-    subprocess.run([sys.executable, "-I", "-c", as_mac, "launcher.py", "sweep", str(key), "--"], input=b"", check=True)
+    subprocess.run(
+        [sys.executable, "-I", "-c", as_mac, "launcher.py", "sweep", str(key), "--"], input=b"", check=True
+    )
     assert not key.exists()

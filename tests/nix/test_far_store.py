@@ -148,7 +148,13 @@ def test_a_connection_that_is_lost_twice_is_an_error(
 
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_an_end_that_stands_still_is_left_after_some_time(
-    root: Path, add: Callable[[str, bytes], str], opened: Open, tmp_path: Path, mocker: MockerFixture, times: int
+    root: Path,
+    add: Callable[[str, bytes], str],
+    opened: Open,
+    tmp_path: Path,
+    mocker: MockerFixture,
+    *,
+    times: int,
 ) -> None:
     (tmp_path / "marks").mkdir()
     known = opened().closure([add("large", os.urandom(LARGE))])
@@ -159,7 +165,9 @@ def test_an_end_that_stands_still_is_left_after_some_time(
         assert read(store, known) == [dumped(root, known[0].path)]
         assert "was lost (nothing came for 0.4 seconds), and is made once more" in str(heard)
     else:
-        with pytest.raises(UnreachableError, match=r"lost twice while /nix/store/\S+-large was read") as raised:
+        with pytest.raises(
+            UnreachableError, match=r"lost twice while /nix/store/\S+-large was read"
+        ) as raised:
             read(store, known)
         assert "nothing came" in raised.value.detail
 

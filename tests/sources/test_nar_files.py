@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from flakeship.errors import NotAnImageError
-from flakeship.image.stream import Reader
+from flakeship.image.stream import Pieces, Reader
+from flakeship.image.tar.files import Tree
 from flakeship.sources.nar_files import NarFiles
 from flakeship.store_paths import STORE
 
@@ -80,6 +82,21 @@ def test_links_are_followed_through_the_store_and_not_out_of_it(files: NarFiles,
     assert files.is_inside(f"{A}/share/file", "/nix/store")
     assert files.kind(f"{STORE}{'0' * 32}-unknown") is None
     assert [files.whole_store_path(path) for path in (A, C, D)] == [A, A, D]
+
+
+def test_a_large_file_is_there_once(files: NarFiles, handing: Handing, mocker: MockerFixture) -> None:
+    """Whoever wants a copy of its folder gets it by another name; what is brought for one tar alone is removed."""
+    mocker.patch("flakeship.image.nar.tree._LARGE", 5)
+
+    def write(trees: Tree) -> Pieces:
+        yield bytes(trees.status(os.fsencode(f"{B}/share/file")).st_size)
+
+    tar = files.tar_by(write, [B])
+    assert tar.read() == bytes(6)
+    assert not list(files.folder.iterdir())
+    copy = files.here(A)
+    assert [(copy / name).stat().st_nlink > 1 for name in ("share/file", "bin/other")] == [True, False]
+    assert (copy / "share/file").read_text() == "shared"
 
 
 def test_copies_hold_no_link(files: NarFiles) -> None:

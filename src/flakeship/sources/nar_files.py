@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import posixpath
-import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from flakeship.errors import NotAnImageError
 from flakeship.image.nar.reader import DamagedNarError
 from flakeship.image.nar.tar import members_of_nar, tar_of_nars
 from flakeship.image.nar.tree import NarTree, NarTrees, Node
-from flakeship.image.stream import CHUNK, Joined, Pieces, Reader
+from flakeship.image.stream import Joined, Pieces, Reader
 from flakeship.image.tar.files import Tree
 from flakeship.image.tar.writer import members_of
 from flakeship.sources.store_files import Found
@@ -148,17 +147,17 @@ class NarFiles:
         trees: dict[bytes, NarTree] = {
             os.fsencode(top): self._brought[top] for top in tops if top in self._brought
         }
-        made: list[Path] = []
+        made: list[NarTree] = []
         try:
             with contextlib.closing(self.open_nars(fresh)) as coming:
                 for name, nar in zip(fresh, coming, strict=True):
-                    made.append(self._new("nar"))
                     with self._named(name):
-                        trees[os.fsencode(name)] = NarTree.brought(nar, made[-1])
+                        made.append(NarTree.brought(nar, self._new("nar")))
+                    trees[os.fsencode(name)] = made[-1]
             yield from write(NarTrees(trees))
         finally:
-            for file in made:
-                file.unlink(missing_ok=True)
+            for tree in made:
+                tree.remove()
 
     def _followed(self, path: str) -> tuple[str, Node | None]:
         """Where a path leads to, and what is there: None where that is nothing, or not in the store."""
@@ -214,6 +213,4 @@ class NarFiles:
                 text = os.fsdecode(name)
                 self._copy(f"{real}/{text}", child, place / text, links)
         else:
-            with tree.open(node) as source, place.open("xb") as file:
-                shutil.copyfileobj(source, file, CHUNK)
-            place.chmod(node.st_mode)
+            tree.write(node, place)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 
 from flakeship.image.nar.tar import members_of_nar, tar_of_nars
 from flakeship.image.nar.tree import NarTree, NarTrees
@@ -120,7 +121,8 @@ BIG: Mapping[str, bytes | str] = {
 
 
 @pytest.mark.parametrize("tree", [ODD, BIG], ids=["odd names", "large and many files"])
-def test_odd_and_large(tmp_path: Path, tree: Mapping[str, bytes | str]) -> None:
+def test_odd_and_large(tmp_path: Path, mocker: MockerFixture, tree: Mapping[str, bytes | str]) -> None:
+    mocker.patch("flakeship.image.nar.tree._LARGE", CHUNK)
     path = plant(tmp_path / "top", tree)
     for each in (path, *path.rglob("*")):
         if each.is_dir() and not each.is_symlink():

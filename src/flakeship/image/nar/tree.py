@@ -6,11 +6,12 @@ So a NAR can't write through a link of its own, and names may differ in case alo
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from flakeship.errors import NotAnImageError, ResourceError
 from flakeship.image.nar.reader import NarReader
@@ -30,13 +31,14 @@ _MODES: Final[Mapping[tuple[Kind, bool], int]] = {
 
 @dataclass(slots=True)
 class Node:
-    """A file, folder or link. `offset` is where a file's content begins; `st_mode` holds the permissions alone."""
+    """A file, folder or link. `offset` is where a file's content begins, which may be in an own `file`; `st_mode` holds the permissions alone."""
 
     name: bytes
     kind: Kind
     st_mode: int
     st_size: int = 0
     offset: int = 0
+    file: Path | None = None
     target: bytes = b""
     children: dict[bytes, Node] = field(default_factory=dict)
 
@@ -50,8 +52,15 @@ class Node:
         return self.kind == "file" and bool(self.st_mode & 0o100)
 
 
+_LARGE: Final = 8 << 20
+"""Bytes of a file in a folder that is kept by itself, so that whoever wants it as a file gets no second copy."""
+
+
 class NarTree:
-    """`file` holds the contents of all files, one behind the other: where the path is one file, just that."""
+    """`file` holds the contents of all files, one behind the other: where the path is one file, just that.
+
+    Large files of a folder lie beside it.
+    """
 
     def __init__(self, file: Path, top: Node) -> None:
         self.file, self.top = file, top
@@ -60,8 +69,7 @@ class NarTree:
     def brought(cls, nar: Reader, file: Path) -> NarTree:
         """Read a NAR to its end into the new file. DamagedNarError, ResourceError where the disk takes no more."""
         try:
-            with file.open("xb") as out:
-                return cls(file, _read(nar, out))
+            return cls(file, _read(nar, file))
         except OSError as error:
             raise ResourceError(
                 f"can't keep what comes from another store in {file.parent}: {error.strerror}",
@@ -70,9 +78,30 @@ class NarTree:
 
     def open(self, node: Node) -> Reader:
         """Open the content of a file of this tree."""
-        file = self.file.open("rb", buffering=0)
+        file = (node.file or self.file).open("rb", buffering=0)
         file.seek(node.offset)
         return Bounded(file, node.st_size, own=True)
+
+    def write(self, node: Node, place: Path) -> None:
+        """Let a file of this tree be at `place`, with its permissions. OSError where that can't be made."""
+        try:
+            if node.file is None:
+                raise FileNotFoundError
+            os.link(node.file, place)
+        except OSError:  # or a file system without hard links
+            with self.open(node) as source, place.open("xb") as file:
+                shutil.copyfileobj(source, file, CHUNK)
+        place.chmod(node.st_mode)
+
+    def remove(self) -> None:
+        """Remove what was brought."""
+        waiting = [self.top]
+        while waiting:
+            node = waiting.pop()
+            waiting += node.children.values()
+            if node.file is not None:
+                node.file.unlink(missing_ok=True)
+        self.file.unlink(missing_ok=True)
 
 
 class NarTrees:
@@ -132,24 +161,27 @@ def _missing(path: bytes) -> NotAnImageError:
     )
 
 
-def _read(nar: Reader, out: BinaryIO) -> Node:
+def _read(nar: Reader, file: Path) -> Node:
     reader = NarReader(nar)
     folders: dict[bytes, Node] = {}
     top: Node | None = None
-    offset = 0
-    for entry in reader:
-        above, _, name = entry.path.rpartition(b"/")
-        node = Node(
-            name, entry.kind, _MODES[entry.kind, entry.program], entry.size, offset, target=entry.target
-        )
-        if top is None:
-            top = node
-        else:
-            folders[above].children[name] = node
-        if entry.kind == "folder":
-            folders[entry.path] = node
-        for piece in reader.content():
-            out.write(piece)
-            offset += len(piece)
+    apart = 0
+    with file.open("xb") as together:
+        for entry in reader:
+            above, _, name = entry.path.rpartition(b"/")
+            mode = _MODES[entry.kind, entry.program]
+            node = Node(name, entry.kind, mode, entry.size, together.tell(), target=entry.target)
+            if top is None:
+                top = node
+            else:
+                folders[above].children[name] = node
+            if entry.kind == "folder":
+                folders[entry.path] = node
+            elif node is not top and entry.size >= _LARGE:
+                node.file, node.offset = file.with_name(f"{file.name}-{apart}"), 0
+                apart += 1
+                with node.file.open("xb") as out:
+                    out.writelines(reader.content())
+            together.writelines(reader.content())
     assert top, "a NAR without a top is damaged"
     return top
