@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from flakeship.commands.ssh_access import SshAccess
 from flakeship.errors import UsageError
@@ -42,17 +43,49 @@ def test_an_address_is_read(text: str, address: Address, alias: str) -> None:
     assert new_alias(address, (alias,)) != alias
 
 
+@pytest.fixture
+def of_the_user(tmp_path: Path, mocker: MockerFixture) -> Path:
+    """The file of the user's own configuration of ssh, where passwd(5) has his home: Nix may have another HOME."""
+    (tmp_path / ".ssh").mkdir()
+    mocker.patch("pwd.getpwuid").return_value.pw_dir = str(tmp_path)
+    return tmp_path / ".ssh/config"
+
+
 @pytest.mark.parametrize("text", ["b1.example", "root@b1.example:2222"])
-def test_the_users_own_configuration_counts_for_a_machine_by_its_name(text: str, tmp_path: Path) -> None:
-    (tmp_path / "user").write_text("Host b1.example\n  ProxyJump gate\n")
+def test_the_users_own_configuration_counts_for_a_machine_by_its_name(
+    text: str, of_the_user: Path, tmp_path: Path
+) -> None:
+    """And for a host on the way to it, of which `ssh-known-hosts` may have a line too."""
+    of_the_user.write_text("Host b1.example\n  ProxyJump gate\nHost gate\n  Port 77\n")
     address = Address.parse(text, "builders")
-    machine = Machine(address, new_alias(address, ()))
+    machine = Machine(address, new_alias(address, ()), host_key="ssh-ed25519 AAAA")
     written = ssh_config([machine], key=None, hosts=tmp_path / "hosts", own_hosts=[tmp_path / "own"])
-    (tmp_path / "config").write_text(written.replace("~/.ssh/config", str(tmp_path / "user")))
-    argv = ["ssh", "-F", str(tmp_path / "config"), "-G", machine.alias]
-    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert "proxyjump gate" in said
-    assert f"port {address.port or 22}" in said
+    (tmp_path / "config").write_text(written)
+
+    def said(host: str) -> list[str]:
+        argv = ["ssh", "-F", str(tmp_path / "config"), "-G", host]
+        elsewhere = {"HOME": "/nowhere", "PATH": os.environ["PATH"]}
+        done = subprocess.run(argv, env=elsewhere, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    of_machine, of_gate = said(machine.alias), said("gate")
+    assert {"proxyjump gate", f"port {address.port or 22}"} <= {*of_machine}
+    assert f"userknownhostsfile {tmp_path}/own" in of_machine
+    assert {"port 77", "batchmode yes", "stricthostkeychecking true"} <= {*of_gate}
+    (believed,) = (line.split() for line in of_gate if line.startswith("userknownhostsfile"))
+    assert believed[1] == str(tmp_path / "hosts")
+    assert len(believed) == 4, "and the two of the user"
+
+
+def test_a_configuration_that_ssh_cannot_read_is_named(
+    of_the_user: Path, tmp_path: Path, nix_environ: Mapping[str, str]
+) -> None:
+    of_the_user.write_text("Hots b1\n")
+    machine = Machine(Address("b1"), "b1")
+    (tmp_path / "run").mkdir()
+    with SshAccess.of(Settings()).opened(tmp_path / "run", nix_environ, [machine]) as ssh:
+        with pytest.raises(UsageError, match=r"can't read its configuration.*Bad configuration option: hots"):
+            ssh.knows(machine)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def test_several_stand_in_one_line_in_several_and_in_files() -> None:
     assert builders[1].jobs == "2"
 
 
+def test_speeds_are_whole_numbers_for_nix() -> None:
+    """Nix 2.8 refuses a line with a fraction: https://github.com/NixOS/nix/blob/2.8.1/src/libstore/machines.cc."""
+    lines = ["b1 - - 1 2.5", "b2", "b3 - - 1 0.25", "b4 - - 1 10"]
+    assert [each.speed for each in parse_builders(lines, {})] == ["250", "100", "25", "1000"]
+    assert [each.speed for each in parse_builders(["b1 - - 1 3", "b2"], {})] == ["3", "1"]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -32,6 +32,7 @@ Host key verification failed."""
         ("ssh: connect to host 10.0.0.9 port 22: Connection timed out", SshCause.SILENT, "does not answer", UnreachableError),
         ("Timeout, server b1 not responding.", SshCause.SILENT, "does not answer", UnreachableError),
         ("bash: line 1: nix-daemon: command not found", SshCause.NO_NIX, "no `nix-daemon`", UnreachableError),
+        ("error: protocol mismatch, got 'This account is currently not available.'", SshCause.NO_STORE, "(nologin)", UnreachableError),
         ("error: protocol mismatch, got 'Welcome'", SshCause.NO_STORE, "does not speak", UnreachableError),
         ("Connection closed by 10.0.0.9 port 22", SshCause.LOST, "was closed", UnreachableError),
         ("kex_exchange_identification: Connection closed by remote host", SshCause.LOST, "was closed", UnreachableError),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
 import os
 import platform
 import shutil
 import socketserver
+import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +24,8 @@ from tests.testbed import archives
 SSHD: Final = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or "/usr/sbin/sshd"
 _OF_ROOT: Final = Path("/run/sshd")
 """Root's sshd wants this folder, which its service would make."""
+_OF_TESTS: Final = 0o711
+"""The mode by which one of ours is known: a service makes it with 0755."""
 
 
 def new_key(path: Path, kind: str = "ed25519", *options: str) -> str:
@@ -40,14 +44,38 @@ def what_sshd_wants() -> Iterator[None]:
 
 @contextlib.contextmanager
 def folder_of_sshd() -> Iterator[None]:
-    """Make the folder that root's sshd wants, until the block is left; one that was there stays."""
-    made = os.geteuid() == 0 and not _OF_ROOT.exists()
-    if made:
-        _OF_ROOT.mkdir(mode=0o755, exist_ok=True)
+    """Make the folder that root's sshd wants, until the block is left; one that was there stays.
+
+    Several test runs may share it: each holds a lock on it, and the last one that leaves removes it.
+    """
+    if os.geteuid() or (_OF_ROOT.exists() and not _is_of_tests()):
+        yield
+        return
+    handle = _shared()
     yield
-    if made:
-        with contextlib.suppress(OSError):
-            _OF_ROOT.rmdir()
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _OF_ROOT.rmdir()
+    os.close(handle)
+
+
+def _shared() -> int:
+    """A handle of the folder, which no other one removes while it is open."""
+    while True:
+        _OF_ROOT.mkdir(mode=_OF_TESTS, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            handle = os.open(_OF_ROOT, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), _OF_ROOT.stat()):
+                    return handle
+            os.close(handle)
+
+
+def _is_of_tests() -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return stat.S_IMODE(_OF_ROOT.stat().st_mode) == _OF_TESTS
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,17 @@ from typing import Final
 from flakeship import process
 from flakeship.confinement import variables
 from flakeship.confinement.leftover_secrets import removed_with_us
-from flakeship.errors import BuildError, ResourceError, advice
+from flakeship.errors import BuildError, ResourceError, UsageError, advice
 from flakeship.nix.machine import Machine
-from flakeship.nix.ssh_config import OF_THE_KEY, OF_THE_USER, STRICT, nix_sshopts, quoted, ssh_config
+from flakeship.nix.ssh_config import (
+    OF_THE_KEY,
+    OF_THE_USER,
+    STRICT,
+    nix_sshopts,
+    of_the_user,
+    quoted,
+    ssh_config,
+)
 from flakeship.nix.ssh_hosts import found_by_keygen, known_hosts
 from flakeship.nix.ssh_key import private_key
 from flakeship.settings.declaration import Settings
@@ -49,7 +57,7 @@ class OpenSsh:
         return "" if found.startswith("@") else found
 
     def _found(self, machine: Machine) -> str:
-        files = [self.hosts, *(Path(file).expanduser() for file in (*OF_THE_USER, *_OF_ALL))]
+        files = [self.hosts, *map(of_the_user, OF_THE_USER), *map(Path, _OF_ALL)]
         for name in self._looked_up(machine):
             for file in files:
                 argv = ("ssh-keygen", "-F", name, "-f", str(file))
@@ -60,7 +68,7 @@ class OpenSsh:
 
     def _looked_up(self, machine: Machine) -> tuple[str, ...]:
         """The names by which ssh looks for the key, one after the other: the user's own configuration may give the machine
-        another one, and a host without its port stands for all its ports.
+        another one, and a host without its port stands for all its ports. UsageError where ssh can't read its configuration.
         """
         config = self.variables["NIX_SSHOPTS"].split()
         user = f"{machine.address.user}@" if machine.address.user else ""
@@ -69,6 +77,13 @@ class OpenSsh:
             environ=variables.PLAIN.of(self.environ),
             timeout=10,
         )
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip()
+            raise UsageError(
+                f"ssh can't read its configuration, and so can't reach {machine}: {(words.splitlines() or ['it does not say why'])[0]}",
+                hint=f"correct it: {of_the_user('~/.ssh/config')} and /etc/ssh/ssh_config count too, and nobody else may write to them",
+                detail=words,
+            )
         said = dict(
             line.split(maxsplit=1)
             for line in done.stdout.decode(errors="replace").splitlines()

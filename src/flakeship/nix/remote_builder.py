@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +78,13 @@ def parse_builders(lines: Sequence[str], texts: Mapping[str, str]) -> tuple[Remo
                     hint="write one line for each machine, with all its systems: `HOST x86_64-linux,i686-linux`",
                 )
         builders.append(builder)
-    return tuple(builders)
+    return _with_whole_speeds(builders)
+
+
+def _with_whole_speeds(builders: Sequence[RemoteBuilder]) -> tuple[RemoteBuilder, ...]:
+    """Speeds count only beside each other, and Nix before 2.20 reads no fraction."""
+    places = max((len(each.speed.partition(".")[2]) for each in builders), default=0)
+    return tuple(replace(each, speed=f"{float(each.speed) * 10**places:.0f}") for each in builders)
 
 
 def files_of(lines: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,9 @@ The run writes it into its folder, and NIX_SSHOPTS names it; see commands/ssh_ac
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,8 +44,20 @@ _PATIENT: Final = (
     ("RequestTTY", "no"),
     ("LogLevel", "ERROR"),
 )
-_AFTER: Final = "Match all\n  Include ~/.ssh/config\n  Include /etc/ssh/ssh_config\n"
+_AFTER: Final = "Match all\n  Include {}\n  Include /etc/ssh/ssh_config\n\n"
 """Whatever ours does not set: a ProxyJump, an alias of the user's."""
+_OF_OTHERS: Final = (("BatchMode", "yes"), ("StrictHostKeyChecking", "yes"))
+"""Of a host on the way (ProxyJump) the user's own configuration decides first; what passes through it is checked at its end."""
+
+
+def of_the_user(name: str) -> Path:
+    """Where ssh looks for a file such as `~/.ssh/config` by itself: in the home that passwd(5) has, whatever HOME says.
+
+    Nix may have another HOME, and an Include follows it.
+    """
+    with contextlib.suppress(KeyError):
+        return Path(name.replace("~", pwd.getpwuid(os.getuid()).pw_dir, 1))
+    return Path(name).expanduser()
 
 
 def ssh_config(
@@ -57,7 +72,10 @@ def ssh_config(
         _block(machine, machine.key or key, (own,) if machine.host_key else (hosts,))
         for machine, own in zip(machines, own_hosts, strict=True)
     ]
-    return "\n".join((*blocks, _AFTER))
+    after = _AFTER.format(quoted(of_the_user("~/.ssh/config")))
+    others = " ".join(("*", *(f"!{machine.alias}" for machine in machines)))
+    known = ("UserKnownHostsFile", " ".join((quoted(hosts), *OF_THE_USER)))
+    return "\n".join((*blocks, after + _lines(others, (*_OF_OTHERS, known))))
 
 
 def nix_sshopts(config: Path) -> str:
@@ -89,4 +107,8 @@ def _block(machine: Machine, key: Path | None, hosts: Sequence[Path]) -> str:
         options.append(("HostName", address.host.replace("%", "%%")))
     if address.port:
         options.append(("Port", str(address.port)))
-    return "".join((f"Host {machine.alias}\n", *(f"  {name} {value}\n" for name, value in options)))
+    return _lines(machine.alias, options)
+
+
+def _lines(hosts: str, options: Sequence[tuple[str, str]]) -> str:
+    return "".join((f"Host {hosts}\n", *(f"  {name} {value}\n" for name, value in options)))

@@ -127,6 +127,12 @@ _CAUSES: Final = (
     ),
     (
         SshCause.NO_STORE,
+        r"account is currently not available|account is not available",
+        "its user may not log in there (nologin)",
+        "name another user (USER@HOST), or give this one a shell: `sudo usermod --shell /bin/sh USER`",
+    ),
+    (
+        SshCause.NO_STORE,
         r"protocol mismatch|wrong protocol|mismatch in the remote protocol",
         "what answers there does not speak Nix's protocol",
         "let the shell of that user print nothing where no terminal is (.bashrc, a banner), and install Nix there",
