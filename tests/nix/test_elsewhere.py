@@ -40,7 +40,20 @@ def test_what_no_machine_builds_names_the_ways_out(nix: Nix, said: tuple[str, ..
     assert isinstance(error, BuildError)
     assert error.message.startswith("github:o/r#image is for riscv64-linux, and this machine ")
     assert error.message.endswith(", and no builder is for that")
-    for way in ("runner for riscv64-linux", "`builders`", "binfmt", "`pkgsCross`"):
+    for way in ("(`HOST riscv64-linux`)", "runner for riscv64-linux", "`builders`", "binfmt", "`pkgsCross`"):
+        assert way in error.hint
+
+
+@pytest.mark.parametrize("builders", ["", "ssh-ng://b1 aarch64-darwin - 1 1 - - -"])
+def test_a_mac_without_a_machine_for_linux_is_told_of_all_ways(nix: Nix, builders: str) -> None:
+    """A line of `builders` that names no system stands for a Mac."""
+    said = f"error: a 'aarch64-linux' with features {{}} is required to build '{FAILS}', but I am a 'aarch64-darwin' with features {{}}"
+    error = explained(nix.with_options([("builders", builders)]), said)
+    assert error.message.endswith(
+        "this machine is aarch64-darwin" + ", and no builder is for that" * bool(builders)
+    )
+    assert ("(`HOST aarch64-linux`)" in error.hint) == bool(builders)
+    for way in ("linux-builder", "rosetta-builder", "Determinate", "remote one", "in CI"):
         assert way in error.hint
 
 

@@ -83,9 +83,11 @@ def test_a_configuration_that_ssh_cannot_read_is_named(
     of_the_user.write_text("Hots b1\n")
     machine = Machine(Address("b1"), "b1")
     (tmp_path / "run").mkdir()
-    with SshAccess.of(Settings()).opened(tmp_path / "run", nix_environ, [machine]) as ssh:
-        with pytest.raises(UsageError, match=r"can't read its configuration.*Bad configuration option: hots"):
-            ssh.knows(machine)
+    with (
+        SshAccess.of(Settings()).opened(tmp_path / "run", nix_environ, [machine]) as ssh,
+        pytest.raises(UsageError, match=r"can't read its configuration.*Bad configuration option: hots"),
+    ):
+        ssh.knows(machine)
 
 
 @pytest.mark.parametrize(

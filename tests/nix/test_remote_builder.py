@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.commands.remote_builders import read_builders
+from flakeship.commands.remote_builders import RemoteBuilders, read_builders
 from flakeship.errors import UsageError
+from flakeship.events import ignore
+from flakeship.nix.command import Nix
 from flakeship.nix.machine import Address, Machine
 from flakeship.nix.remote_builder import RemoteBuilder, parse_builders
 from flakeship.nix.ssh_hosts import WELL_KNOWN
@@ -45,6 +47,14 @@ def test_several_stand_in_one_line_in_several_and_in_files() -> None:
     assert [str(each.machine) for each in builders] == ["b1", "b2", "b3", "b4", "b5"]
     assert builders[0].line == "ssh-ng://b1 - - 1 1 - - -"
     assert builders[1].jobs == "2"
+
+
+def test_a_line_without_systems_is_for_this_machines(nix: Nix) -> None:
+    """By its name: what Nix says in vain is compared with it."""
+    builders = parse_builders(["b1 - - 1 1 kvm kvm", "b2 aarch64-linux"], {})
+    machines = RemoteBuilders(builders=builders, ssh=None, known={"system": "x86_64-linux"}, emit=ignore)
+    told = dict(machines._with(nix, builders).options)["builders"]
+    assert told == "ssh-ng://b1 x86_64-linux - 1 1 kvm kvm - ; ssh-ng://b2 aarch64-linux - 1 1 - - -"
 
 
 def test_speeds_are_whole_numbers_for_nix() -> None:

@@ -214,6 +214,7 @@ class RemoteBuilders:
 
     def _line(self, builder: RemoteBuilder) -> str:
         """Its line for who connects: this Nix, or a daemon, as root, which is told the files."""
+        builder = replace(builder, systems=builder.systems or self._own_systems[:1])
         if not self._daemon:
             return builder.line
         assert self.ssh

@@ -60,9 +60,10 @@ def _system(failure: Failure, found: re.Match[str]) -> Error:
     if features and wanted == have:
         return _without_features(failure, features)
     if have.endswith("-darwin") and wanted.endswith("-linux"):
+        builders = _builders(failure)
         return BuildError(
-            f"{failure.installable} is for {wanted}, and this machine is {have}",
-            hint=_LINUX_FOR_A_MAC,
+            f"{failure.installable} is for {wanted}, and this machine is {have}{_NO_BUILDER if builders else ''}",
+            hint=_of_its_line(wanted) + _LINUX_FOR_A_MAC if builders else _LINUX_FOR_A_MAC,
             detail=failure.end,
         )
     if failure.nix.store:
@@ -84,19 +85,30 @@ def _no_machine(failure: Failure, found: re.Match[str]) -> Error:
 
 
 def _for_another(failure: Failure, wanted: str, here: str) -> Error:
-    builders = dict(failure.nix.options).get("builders", "")
+    builders = _builders(failure)
     if any(_is_choosy(line.split(), wanted) for line in builders.split(";")):
         return BuildError(
             f"{failure.installable} is for {wanted}, and {here}, and each builder for that has mandatory features, for which it does not ask",
             hint="write `-` into the seventh field of a line of `builders`, so that the machine builds everything",
             detail=failure.end,
         )
-    others = ", and no builder is for that" if builders else ""
     return BuildError(
-        f"{failure.installable} is for {wanted}, and {here}{others}",
-        hint=ways_to_build_for(wanted),
+        f"{failure.installable} is for {wanted}, and {here}{_NO_BUILDER if builders else ''}",
+        hint=(_of_its_line(wanted) if builders else "") + ways_to_build_for(wanted),
         detail=failure.end,
     )
+
+
+_NO_BUILDER: Final = ", and no builder is for that"
+
+
+def _builders(failure: Failure) -> str:
+    return dict(failure.nix.options).get("builders", "")
+
+
+def _of_its_line(system: str) -> str:
+    """The beginning of a hint where a machine is named that may build for the system, and its line does not say so."""
+    return f"write the systems of the machine into the second field of its line in `builders` (`HOST {system}`); or "
 
 
 def _is_choosy(fields: Sequence[str], system: str) -> bool:
