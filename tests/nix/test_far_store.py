@@ -5,6 +5,7 @@ What stands in for ssh is a program that drops ssh's arguments and runs the rest
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -183,6 +184,21 @@ def test_who_stops_early_can_read_on(root: Path, add: Callable[[str, bytes], str
     assert read(store, infos[1:]) == [dumped(root, small)]
 
 
+def test_who_is_left_behind_at_the_end_makes_no_connection(
+    add: Callable[[str, bytes], str], opened: Open, mocker: MockerFixture
+) -> None:
+    mocker.patch("flakeship.nix.far_store._GRACE", 0.05)
+    heard: list[Event] = []
+    store = opened(heard=heard)
+    with contextlib.closing(store.nars(store.closure([add("large", os.urandom(LARGE))]))) as nars:
+        nar = next(nars)
+        nar.read(10)
+        store.close()
+        with pytest.raises(UnreachableError, match="is not asked any more"):
+            nar.read()
+    assert len(heard) == 1, "one command line, and no word of another"
+
+
 def test_paths_are_kept_while_they_are_read(
     environ: Mapping[str, str], add: Callable[[str, bytes], str], opened: Open
 ) -> None:
@@ -195,8 +211,8 @@ def test_paths_are_kept_while_they_are_read(
     subprocess.run(delete, env=environ, check=True, capture_output=True)
     with pytest.raises(NotAnImageError, match="removed there after it was built"):
         opened().closure([path])
-    with pytest.raises(Error):
-        read(store, infos)
+    with pytest.raises(Error, match="-kept came from"):
+        read(opened(), infos)
 
 
 def test_a_store_in_another_folder(opened: Open) -> None:

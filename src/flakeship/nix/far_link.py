@@ -79,6 +79,8 @@ class FarLink:
     held: dict[str, None] = field(default_factory=dict)
     """The paths that each connection keeps from the garbage collector there."""
     connection: Connection | None = None
+    ended: bool = False
+    """Whether no connection is made any more: the run ends, perhaps under one who reads."""
 
     def __str__(self) -> str:
         return f"the store of {self.machine}"
@@ -93,7 +95,7 @@ class FarLink:
                 return self._begun()
             except LostError as lost:
                 failure = ssh_failure(str(lost))
-                if failure and not failure.may_pass:
+                if self.ended or (failure and not failure.may_pass):
                     raise
             self.emit(events.Notice(f"{self.machine} closed the connection, which is made once more"))
             time.sleep(_PAUSE)
@@ -101,6 +103,8 @@ class FarLink:
         return self.connection
 
     def _begun(self) -> Connection:
+        if self.ended:
+            raise UnreachableError(f"{self} is not asked any more", hint=HINT_LOST)
         self.connection = made = self._made()
         with self._patiently(made), self.answering():
             self._greet(made)
@@ -111,6 +115,11 @@ class FarLink:
         if self.connection is not None:
             connection, self.connection = self.connection, None
             connection.scope.close()
+
+    def end(self) -> None:
+        """End the connection, and make no other one."""
+        self.ended = True
+        self.close()
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:

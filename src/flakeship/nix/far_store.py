@@ -111,7 +111,7 @@ class FarStore:
     def close(self) -> None:
         """End the connection, if there is one, also under one who reads: he is left behind."""
         idle = self._lock.acquire(timeout=_GRACE)
-        self._link.close()
+        self._link.end()
         if idle:
             self._lock.release()
 
@@ -216,6 +216,8 @@ class _Reading:
                 detail=error.detail or str(lost),
             ) from lost
         self._made_anew = True
+        if self.link.ended:
+            return  # whoever reads is left behind: the next step raises
         why = f" ({lost})" if lost.silent else ""
         self.link.emit(
             events.Notice(f"the connection to {self.link.machine} was lost{why}, and is made once more")
