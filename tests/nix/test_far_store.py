@@ -5,7 +5,6 @@ What stands in for ssh is a program that drops ssh's arguments and runs the rest
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -190,12 +189,12 @@ def test_who_is_left_behind_at_the_end_makes_no_connection(
     mocker.patch("flakeship.nix.far_store._GRACE", 0.05)
     heard: list[Event] = []
     store = opened(heard=heard)
-    with contextlib.closing(store.nars(store.closure([add("large", os.urandom(LARGE))]))) as nars:
-        nar = next(nars)
-        nar.read(10)
-        store.close()
-        with pytest.raises(UnreachableError, match="is not asked any more"):
-            nar.read()
+    nars = store.nars(store.closure([add("large", os.urandom(LARGE))]))
+    nar = next(nars)
+    nar.read(10)
+    store.close()
+    with pytest.raises(UnreachableError, match="is not asked any more"):
+        nar.read()
     assert len(heard) == 1, "one command line, and no word of another"
 
 
