@@ -90,6 +90,8 @@ def test_the_same_image_as_from_here(  # noqa: PLR0917
     assert kind != "package" or " unpacked · " in drawn, "by the sizes that the machine told"
     assert "everything is built and kept on" in there.stderr
     assert "copying path '/nix/store/" not in re.sub("copying path '[^']*' to 'ssh-ng.*", "", there.stderr)
+    (shipped,) = re.findall(r"==> publishing (/nix/store/\S+)", there.stderr)
+    assert not Path(shipped).exists(), "no store of this machine holds it"
     local = publish(*flags, "--to", f"oci:{tmp_path}/here")
     assert local.code == 0, local.stderr
     assert manifest(tmp_path / "far") == manifest(tmp_path / "here")
@@ -145,6 +147,17 @@ def test_only_what_the_registry_lacks_comes_over(
         assert third.stdout == second.stdout
         assert "is published already, so nothing is built" in third.stderr
         assert (far.commands, passed.down) == (asked, before), "nobody is asked there"
+
+
+@pytest.mark.long
+def test_an_archive_comes_over_once(publish: Publish, flake: Path, far: FarMachine) -> None:
+    """What else comes are some kilobytes: answers, and what Nix says of its build."""
+    size = (flake / "archives/layered.tar").stat().st_size
+    with metered(f"127.0.0.1:{far.port}") as passed:
+        relayed = replace(far, port=int(passed.host.rpartition(":")[2]))
+        done = from_far(publish, relayed, "--flake", f"path:{flake}#archive", "--to", "oci:image")
+    assert done.code == 0, done.stderr
+    assert size < passed.down < size + 100_000
 
 
 def refused(done: Ended, code: int, *words: str) -> None:

@@ -51,14 +51,41 @@ def of_the_user(tmp_path: Path, mocker: MockerFixture) -> Path:
     return tmp_path / ".ssh/config"
 
 
+LOOSE = "".join(
+    f"  {option}\n"
+    for option in (
+        "StrictHostKeyChecking no",
+        "UserKnownHostsFile /dev/null",
+        "BatchMode no",
+        "ConnectTimeout 99",
+        "ServerAliveInterval 0",
+        "ServerAliveCountMax 99",
+        "IdentitiesOnly no",
+        "ControlMaster auto",
+        "ControlPath /tmp/%C",
+        "ForwardAgent yes",
+    )
+)
+OURS = {
+    "stricthostkeychecking true",
+    "batchmode yes",
+    "connecttimeout 10",
+    "serveraliveinterval 15",
+    "serveralivecountmax 4",
+    "identitiesonly yes",
+    "controlmaster false",
+    "forwardagent no",
+}
+
+
 @pytest.mark.parametrize("text", ["b1.example", "root@b1.example:2222"])
 def test_the_users_own_configuration_counts_for_a_machine_by_its_name(
     text: str, of_the_user: Path, tmp_path: Path
 ) -> None:
     """And for a host on the way to it, of which `ssh-known-hosts` may have a line too."""
-    of_the_user.write_text("Host b1.example\n  ProxyJump gate\nHost gate\n  Port 77\n")
+    of_the_user.write_text(f"Host b1.example\n  ProxyJump gate\n{LOOSE}Host gate\n  Port 77\n")
     address = Address.parse(text, "builders")
-    machine = Machine(address, new_alias(address, ()), host_key="ssh-ed25519 AAAA")
+    machine = Machine(address, new_alias(address, ()), key=tmp_path / "key", host_key="ssh-ed25519 AAAA")
     written = ssh_config([machine], key=None, hosts=tmp_path / "hosts", own_hosts=[tmp_path / "own"])
     (tmp_path / "config").write_text(written)
 
@@ -71,6 +98,7 @@ def test_the_users_own_configuration_counts_for_a_machine_by_its_name(
     of_machine, of_gate = said(machine.alias), said("gate")
     assert {"proxyjump gate", f"port {address.port or 22}"} <= {*of_machine}
     assert f"userknownhostsfile {tmp_path}/own" in of_machine
+    assert OURS <= {*of_machine}, "whatever the user's own says"
     assert {"port 77", "batchmode yes", "stricthostkeychecking true"} <= {*of_gate}
     (believed,) = (line.split() for line in of_gate if line.startswith("userknownhostsfile"))
     assert believed[1] == str(tmp_path / "hosts")
