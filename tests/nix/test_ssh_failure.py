@@ -32,6 +32,8 @@ Host key verification failed."""
         ("ssh: connect to host 10.0.0.9 port 22: Connection timed out", SshCause.SILENT, "does not answer", UnreachableError),
         ("Timeout, server b1 not responding.", SshCause.SILENT, "does not answer", UnreachableError),
         ("bash: line 1: nix-daemon: command not found", SshCause.NO_NIX, "no `nix-daemon`", UnreachableError),
+        ("sh: 1: /nope: not found", SshCause.NO_NIX, "(1: /nope: not found)", UnreachableError),
+        ("zsh:1: no such file or directory: /nope", SshCause.NO_NIX, "not there", UnreachableError),
         ("error: protocol mismatch, got 'This account is currently not available.'", SshCause.NO_STORE, "(nologin)", UnreachableError),
         ("error: protocol mismatch, got 'Welcome'", SshCause.NO_STORE, "does not speak", UnreachableError),
         ("Connection closed by 10.0.0.9 port 22", SshCause.LOST, "was closed", UnreachableError),
@@ -52,5 +54,6 @@ def test_the_most_telling_cause_counts(said: str, cause: SshCause, words: str, k
 
 def test_what_is_not_of_ssh_is_no_failure_of_it() -> None:
     assert ssh_failure("error: builder for '/nix/store/x.drv' failed with exit code 1") is None
+    assert ssh_failure("last 1 log lines:\n       > sh: gcc: not found") is None
     assert host_of(CHANGED) == host_of(UNKNOWN) == "[127.0.0.1]:40221"
     assert not host_of("Host key verification failed.")

@@ -126,6 +126,12 @@ _CAUSES: Final = (
         "install Nix there for all users, or name the program: `ssh-ng://HOST?remote-program=/nix/var/nix/profiles/default/bin/nix-daemon`",
     ),
     (
+        SshCause.NO_NIX,
+        r"(?m)^(?:/\S+/)?(?:ba|da|z|k|a)?sh: ?(?P<reason>[^\n]*(?:not found|[Nn]o such file or directory)[^\n]*)",
+        "the program is not there that should answer{reason}",
+        "correct `remote-program` in its address, or the command before its key in ~/.ssh/authorized_keys",
+    ),
+    (
         SshCause.NO_STORE,
         r"account is currently not available|account is not available",
         "its user may not log in there (nologin)",
