@@ -84,6 +84,7 @@ def test_what_is_built_is_kept_without_sources_and_what_other_caches_have(nix: N
     assert kept(str(shapes("layered"))) == {linked, hello}
     assert kept(from_elsewhere={hello, linked}) == {linked}
     assert kept(held=lambda parts: [part for part in parts if part in hello]) == {linked}
+    assert kept(held=lambda parts: parts, is_sound=lambda info: info.path != linked) == {linked}
     everything = kept(fetched_too=True)
     assert {linked, hello} < everything
     assert all(
@@ -272,9 +273,9 @@ def test_a_plain_server_is_asked_for_what_is_new_alone(
     asked: list[str] = []
 
     class Noting(Server):
-        def do_HEAD(self) -> None:
+        def do_GET(self) -> None:
             asked.append(self.path)
-            super().do_HEAD()
+            super().do_GET()
 
     (tmp_path / "nix-cache-info").write_text("StoreDir: /nix/store\n")
     script, hello = str(shapes("script-linked")), str(shapes("hello"))

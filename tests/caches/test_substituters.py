@@ -163,10 +163,10 @@ def test_a_folder_may_be_a_cache(nix: Nix, record: EventRecord, tmp_path: Path) 
     plan = plan_of(
         nix, record, tmp_path, f"file://{tmp_path}", "file:///no/such/folder", "s3://bucket?region=eu"
     )
-    assert dict(plan.substituters.names) == {
-        f"file://{tmp_path}": f"file://{tmp_path}",
-        "s3://bucket?region=eu": "s3://bucket",
-    }
+    assert list(plan.substituters.names.values()) == [f"file://{tmp_path}", "s3://bucket"]
+    guarded, other = plan.substituters.names
+    assert guarded.startswith("http://127.0.0.1:"), "Nix 2.8 ends over a file that is damaged"
+    assert other == "s3://bucket?region=eu"
     assert "file:///no/such/folder is left out: there is no such folder" in record.warnings[0]
 
 

@@ -37,5 +37,9 @@ def unpacked(name: str, suite: str, *packages: str, variant: str) -> Path:
                 capture_output=True,
                 timeout=280,
             )
-            made.rename(kept)
+            try:
+                made.rename(kept)
+            except OSError:  # another process has made the same meanwhile
+                if not kept.exists():
+                    raise
     return kept

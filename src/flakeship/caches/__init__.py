@@ -19,7 +19,6 @@ from flakeship.caches.through import (
     UsedCache,
     as_they_are,
     caches_of,
-    can_be_guarded,
     reached,
     survives_fallback,
     through_loopback,
@@ -109,7 +108,7 @@ def _used(
         every = caches if replaces else [*configured, *caches]
         keys = [key for part in parts for key in part.public_keys]
         substitutes = functools.partial(_substitutes, every, own, keys, guards, values)
-    if chooses and (own or (guards and can_be_guarded(caches))):
+    if chooses and (own or (guards and any(map(guards.can_guard, caches)))):
         server = reached(nix, values, tools.emit)
         if not isinstance(server, Unreached):
             scope.callback(server.close)

@@ -56,6 +56,13 @@ class Keeper(Protocol):
         """Return those of these paths, by their 32 letters, that need not be pushed."""
         ...
 
+    def is_sound(self, info: PathInfo, *, copied: bool) -> bool:
+        """Tell whether Nix can read a path here that is held, and that this run has built all the same.
+
+        `copied` says that Nix began to copy it: then its content is in doubt, which is compared with its hash.
+        """
+        ...
+
     def has_lost(self, hash_part: str) -> bool:
         """Tell whether a path of this cache turned out to be damaged or gone. Nothing is asked for."""
         ...

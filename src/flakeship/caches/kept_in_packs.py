@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from flakeship.caches.keeper import Pushed, Taker
+from flakeship.caches.nar_entry import NarEntry, PathInfo
 from flakeship.caches.packs.layout import LayoutRepository
 from flakeship.caches.packs.reader import open_cache
 from flakeship.caches.packs.registry import RegistryRepository
@@ -14,6 +15,7 @@ from flakeship.caches.packs.root import Root
 from flakeship.caches.packs.writer import PackWriter
 from flakeship.caches.place import LayoutPlace, RegistryPlace
 from flakeship.caches.plan import CachePart, CacheTools, KeptResults, OwnNars
+from flakeship.caches.soundness import is_nar_of, says_the_same
 from flakeship.errors import Error
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError
@@ -68,6 +70,22 @@ class PackKeeper:
         """Return the paths that a root has which the next run with these attributes reads: its own, or one of the refs that are named."""
         named = [root.index.held for root in self._reader.roots if root.tag in self._named]
         return [part for part in hash_parts if part in self._reader and any(part in held for held in named)]
+
+    def is_sound(self, info: PathInfo, *, copied: bool) -> bool:
+        """Compare what its index says with what Nix says, and where Nix could not copy the path its NAR with its hash."""
+        entry = self._reader.entry(info.hash_part)
+        sound = entry is not None and says_the_same(entry, info) and not (copied and self._is_another(entry))
+        if entry and not sound:
+            self._reader.damaged.add(info.hash_part)
+        return sound
+
+    def _is_another(self, entry: NarEntry) -> bool:
+        """Tell whether the NAR of a path is not the one that its index states, although its frame is."""
+        opened = self._reader.open(entry)
+        if opened is None:
+            return self._reader.has_lost(entry.hash_part)
+        with opened as frame:
+            return not is_nar_of(entry, frame)
 
     def has_lost(self, hash_part: str) -> bool:
         """Tell whether it was there, and could not be read."""

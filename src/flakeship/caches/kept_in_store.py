@@ -14,22 +14,22 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from flakeship import events
 from flakeship.caches.keeper import Pushed, Taker
 from flakeship.caches.loopback.credentials import HostCredentials
 from flakeship.caches.loopback.served import cache_info
-from flakeship.caches.nar_entry import NarEntry, PathInfo, narinfo_of, nix32
+from flakeship.caches.nar_entry import NarEntry, NarInfo, PathInfo, narinfo_of, nix32
 from flakeship.caches.packs.pack import compressed
 from flakeship.caches.place import StorePlace
-from flakeship.caches.plan import PROBE_SECONDS, CachePart, CacheTools, KeptResults
+from flakeship.caches.plan import CachePart, CacheTools, KeptResults
 from flakeship.caches.probe import unusable, unusable_by_nix
+from flakeship.caches.soundness import says_the_same
+from flakeship.caches.store_files import Files, FolderFiles, ServerFiles, is_whole, readable
 from flakeship.caches.through import users_netrc
 from flakeship.errors import Error, ResourceError
-from flakeship.http.body import RequestBody
-from flakeship.http.transport import Transport
 from flakeship.store_paths import STORE, hash_of
 
 if TYPE_CHECKING:  # most caches are not signed
@@ -37,24 +37,9 @@ if TYPE_CHECKING:  # most caches are not signed
 
 _INFO: Final = "nix-cache-info"
 _PRIORITY: Final = 30
-_ANSWER_SECONDS: Final = 8.0
 _ASKED_AT_ONCE: Final = 16
 _FEW: Final = 4
 """Paths for which no threads are started."""
-
-_OK: Final = range(200, 300)
-
-
-class Files(Protocol):
-    """The files of a binary cache. Its methods raise an Error."""
-
-    def has(self, name: str) -> bool:
-        """Tell whether a file is there."""
-        ...
-
-    def put(self, name: str, size: int, open_: Callable[[], BinaryIO]) -> None:
-        """Write a file, whole or not at all."""
-        ...
 
 
 class StoreKeeper:
@@ -64,17 +49,19 @@ class StoreKeeper:
         place = kept.cache.place
         assert isinstance(place, StorePlace), "the other kinds are places for packs"
         self._url, self._fetch = place.url, tools.fetch
+        self._key = kept.key.public if kept.key else None
         self.part = CachePart(
             substituters=(self._url if kept.key else f"{self._url}?trusted=1",),
-            public_keys=(str(kept.key.public),) if kept.key else (),
+            public_keys=(str(self._key),) if self._key else (),
         )
         self._files: Files
         parts = urlsplit(self._url)
         folder = Path(unquote(parts.path))
         if parts.scheme == "file":
-            self._files, down = FolderFiles(folder), ""
-            if not folder.is_dir():
-                self.part = CachePart()
+            self._files = FolderFiles(folder)
+            there = folder.is_dir()
+            down = unusable((self._url,), tools.fetch).get(self._url, "") if there else ""
+            self.part = self.part if there else CachePart()
         else:
             netrc = users_netrc(netrc_file, tools) or ""
             self._files = ServerFiles(self._url, tools.transport, HostCredentials.of((netrc,)))
@@ -113,13 +100,31 @@ class StoreKeeper:
             ]
 
     def _holds(self, hash_part: str) -> bool:
+        return self._tells(lambda: self._readable(hash_part) is not None)
+
+    def _readable(self, hash_part: str) -> NarInfo | None:
+        """Return what Nix would read of a path here, and believe."""
+        found = readable(self._files, hash_part)
+        return found if found and (self._key is None or self._key.has_signed(found)) else None
+
+    def _tells(self, question: Callable[[], bool]) -> bool:
+        """Ask the cache; once it fails it is not asked any more, and all is taken for held: nothing can be written."""
         if self._writer is None or self._writer.stopped:
             return True
         try:
-            return self._files.has(f"{hash_part}.narinfo")
+            return question()
         except Error as error:
             self._writer.stop(error)
             return True
+
+    def is_sound(self, info: PathInfo, *, copied: bool) -> bool:
+        """Compare what it says with what Nix says, and where Nix could not copy the path all of it with its hash."""
+
+        def compared() -> bool:
+            found = self._readable(info.hash_part)
+            return bool(found and says_the_same(found, info) and (not copied or is_whole(self._files, found)))
+
+        return self._tells(compared)
 
     def has_lost(self, hash_part: str) -> bool:
         """Nix reads such a cache by itself."""
@@ -176,7 +181,7 @@ class _StoreWriter:
     def finish(self, deadline: float) -> Pushed | None:
         done: list[NarEntry] = []
         try:
-            if self._entries and not self._files.has(_INFO):
+            if self._entries and self._files.read(_INFO) is None:
                 self._write(_INFO, cache_info(priority=_PRIORITY))
             for entry in _references_first(self._entries):
                 if time.monotonic() > deadline:
@@ -218,63 +223,3 @@ def _references_first(entries: Mapping[str, NarEntry]) -> list[NarEntry]:
         return [entries[part] for part in TopologicalSorter(graph).static_order()]
     except CycleError:
         return list(entries.values())
-
-
-class FolderFiles:
-    """The files of `file:///DIR`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def has(self, name: str) -> bool:
-        """Tell whether a file is there."""
-        return (self._folder / name).is_file()
-
-    def put(self, name: str, size: int, open_: Callable[[], BinaryIO]) -> None:
-        """Write a file beside its place, and give it its name when it is whole. ResourceError where that fails."""
-        path = self._folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as new:
-                try:
-                    with open_() as file:
-                        while data := file.read(1024 * 1024):
-                            new.write(data)
-                    new.close()
-                    Path(new.name).chmod(0o644)
-                    Path(new.name).replace(path)
-                except BaseException:
-                    Path(new.name).unlink(missing_ok=True)
-                    raise
-        except OSError as error:
-            raise ResourceError(
-                f"{path} can't be written: {error.strerror}", hint="check the folder and its free space"
-            ) from error
-
-
-class ServerFiles:
-    """The files of a server. `credentials` are those of Nix's netrc file."""
-
-    def __init__(self, url: str, transport: Transport, credentials: HostCredentials) -> None:
-        self._url, self._transport = url, transport
-        found = credentials.for_host(urlsplit(url).hostname or "")
-        self._headers = {"Authorization": found} if found else {}
-
-    def has(self, name: str) -> bool:
-        """Ask for a file."""
-        with self._transport.exchange(
-            "HEAD", f"{self._url}/{name}", headers=self._headers, timeout=PROBE_SECONDS
-        ) as response:
-            return response.status in _OK
-
-    def put(self, name: str, size: int, open_: Callable[[], BinaryIO]) -> None:
-        """Send a file. ResourceError for an answer that refuses it."""
-        body = RequestBody(open_, size, name, events.ignore)
-        with self._transport.exchange(
-            "PUT", f"{self._url}/{name}", headers=self._headers, body=body, timeout=_ANSWER_SECONDS
-        ) as response:
-            if response.status not in _OK:
-                raise ResourceError(
-                    f"it answers {response.status} to PUT",
-                    hint="check that it takes PUT, and that the netrc file of Nix has a password for it that may write",
-                )

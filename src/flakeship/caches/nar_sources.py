@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
-from flakeship.caches.folder_cache import FolderCache
+from flakeship.caches.folder_cache import FolderCache, folder_of
 from flakeship.caches.loopback.served import OwnCache, Served
 from flakeship.caches.nar_source import NarSource
 from flakeship.caches.plan import OwnNars
@@ -17,8 +16,6 @@ from flakeship.caches.through import Guards, UsedCache
 _PRIORITY: Final = re.compile(rb"^Priority:[ \t]*(\d{1,8})[ \t]*$", re.MULTILINE)
 _LAST: Final = 50
 """The priority of a cache that states none."""
-
-_FILE: Final = "file://"
 
 
 def sources_of(caches: Sequence[UsedCache], own: Sequence[OwnNars], guards: Guards) -> list[NarSource]:
@@ -42,9 +39,8 @@ def sources_of(caches: Sequence[UsedCache], own: Sequence[OwnNars], guards: Guar
 
 
 def _served(cache: UsedCache, address: str, guards: Guards) -> Served | None:
-    if address.startswith(f"{_FILE}/"):
-        return FolderCache(Path(unquote(address.removeprefix(_FILE))))
-    return guards.of(cache)
+    folder = folder_of(address)
+    return FolderCache(folder) if folder else guards.of(cache)
 
 
 def _priority(served: Served, stated: str) -> int:

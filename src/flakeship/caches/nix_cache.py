@@ -94,6 +94,7 @@ class _Run:
             from_elsewhere={path for path, cache in self._told.substituted.items() if cache != name},
             held=self._held,
             fetched_too=self._kept.cache.inputs,
+            is_sound=self._is_sound,
         )
         return self._private.permitted(list(found))
 
@@ -118,6 +119,13 @@ class _Run:
         came = {hash_of(path) for path, cache in self._told.substituted.items() if cache == name}
         known = {part for part in parts if part in came or (taker is not None and part in taker)}
         return known | set(self._keeper.held([part for part in parts if part not in known]))
+
+    def _is_sound(self, info: PathInfo) -> bool:
+        name = self._keeper.name
+        sound = self._keeper.is_sound(info, copied=self._told.substituted.get(info.path) == name)
+        if not sound:
+            self._told.forget(name, lambda path: path == info.path)
+        return sound
 
     def _forget_lost(self) -> None:
         self._told.forget(self._keeper.name, lambda path: self._keeper.has_lost(hash_of(path)))

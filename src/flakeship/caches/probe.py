@@ -13,8 +13,12 @@ from urllib.parse import unquote, urlsplit
 
 from flakeship.caches.plan import PROBE_SECONDS, FetchDocument
 from flakeship.errors import Error
+from flakeship.outside.reading import read_file
 
 _REFUSED: Final = re.compile(r"\banswers 401\b")
+_LIMIT: Final = 64 * 1024
+"""Bytes of a nix-cache-info, which has three lines."""
+
 _STORE_DIR: Final = re.compile(rb"^StoreDir:[ \t]*(\S+)", re.MULTILINE)
 
 
@@ -68,7 +72,7 @@ def reason_of(error: Exception) -> str:
 def _reason(url: str, fetch: FetchDocument, token: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return "" if Path(unquote(parts.path)).is_dir() else "there is no such folder"
+        return _wrong_with_folder(Path(unquote(parts.path)))
     if parts.scheme not in ("http", "https"):
         return ""  # Nix alone knows how to reach it (s3, ssh)
     try:
@@ -79,7 +83,19 @@ def _reason(url: str, fetch: FetchDocument, token: str) -> str:
         )
     except Exception as error:  # noqa: BLE001 - the build goes on without a cache, whatever its error is
         return reason_of(error)
-    found = _STORE_DIR.search(answer)
-    if not found:
-        return "its answer is not a nix-cache-info"
-    return "" if found[1] == b"/nix/store" else f"it is for the store {found[1].decode(errors='replace')}"
+    return _other_store(answer) if _STORE_DIR.search(answer) else "its answer is not a nix-cache-info"
+
+
+def _wrong_with_folder(folder: Path) -> str:
+    if not folder.is_dir():
+        return "there is no such folder"
+    try:
+        return _other_store(read_file(folder / "nix-cache-info", _LIMIT))
+    except (OSError, ValueError):  # Nix needs none there
+        return ""
+
+
+def _other_store(info: bytes) -> str:
+    found = _STORE_DIR.search(info)
+    other = found and found[1] != b"/nix/store"
+    return f"it is for the store {found[1].decode(errors='replace')[:100]}" if found and other else ""

@@ -31,19 +31,21 @@ def to_push(
     from_elsewhere: Collection[str],
     held: Callable[[Collection[str]], Collection[str]],
     fetched_too: bool,
+    is_sound: Callable[[PathInfo], bool] = lambda _: True,
 ) -> Iterator[PathInfo]:
     """Yield what is to be pushed of these derivations, which were built, and of these results. BuildError where Nix fails.
 
     `upstream` are the names of keys whose caches will have a path again, `from_elsewhere` paths that came from such a
     cache, and `held` returns those of many paths, by their 32 letters, that our cache has. What it has, it has with all that
-    that needs: no more is asked of it, nor of Nix. With `fetched_too` sources count as well.
+    that needs: no more is asked of it, nor of Nix. Of what was built although our cache has it, `is_sound` tells whether Nix
+    can read it there; what it can't is pushed anew. With `fetched_too` sources count as well.
     """
     made = outputs_of(nix, list(derivations))
     fetched = {path for each in made.values() if each.fetched for path in each.paths}
     built = {path for each in made.values() for path in each.paths} - (set() if fetched_too else fetched)
     results = set(results)
     roots = [path for path in sorted(built | results) if not is_image(Path(path))]
-    there = set(held([hash_of(path) for path in roots]))
+    there = set(held([hash_of(path) for path in roots if path not in built]))
     roots = [path for path in roots if hash_of(path) not in there]
     if not roots:
         return
@@ -55,6 +57,8 @@ def to_push(
 
     wanted = {each.path: each for each in closure_of(nix, valid_paths(nix, roots)) if is_wanted(each)}
     there |= set(held([part for path in wanted if (part := hash_of(path)) not in there]))
+    doubted = [path for path in wanted if path in built and hash_of(path) in there]
+    there -= {hash_of(path) for path in doubted if not is_sound(path_info(wanted[path]))}
     needed = {path for each in wanted.values() for path in each.references if path != each.path}
     for each in _references_first(wanted):
         if hash_of(each.path) not in there and (

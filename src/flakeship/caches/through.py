@@ -24,7 +24,7 @@ from flakeship.nix.substituters import Substituters
 
 if TYPE_CHECKING:  # a daemon may be out of the server's reach, and a cache may be a folder
     from flakeship.caches.loopback.budget import Budget
-    from flakeship.caches.loopback.guard import Guard
+    from flakeship.caches.loopback.served import Served
     from flakeship.caches.loopback.server import Loopback
     from flakeship.caches.loopback.upstream import Limits
 
@@ -78,11 +78,6 @@ def as_they_are(caches: Sequence[UsedCache]) -> Substituters:
 def caches_of(parts: Sequence[CachePart]) -> list[UsedCache]:
     """Return the caches that Nix can ask by itself."""
     return [UsedCache(url, part.netrc) for part in parts for url in part.substituters]
-
-
-def can_be_guarded(caches: Sequence[UsedCache]) -> bool:
-    """Whether one of them is asked by HTTP."""
-    return any(_BY_HTTP.fullmatch(cache.url) for cache in caches)
 
 
 def reached(nix: Nix, values: Mapping[str, Any], emit: Emit) -> Loopback | Unreached:
@@ -142,12 +137,20 @@ def _address(url: str) -> str:
 class Guards:
     """The guards of the caches that are asked by HTTP, one for each, with one budget for all.
 
-    `netrc` is the text of the file that Nix is configured with. They end with `scope`.
+    Folders are guarded too where Nix ends over a file that is damaged. `netrc` is the text of the file that Nix is configured
+    with. They end with `scope`.
     """
 
     def __init__(self, tools: CacheTools, netrc: str, scope: contextlib.ExitStack) -> None:
         self._tools, self._netrc, self._scope = tools, netrc, scope
-        self._made: dict[str, Guard] = {}
+        self._survives = survives_fallback(tools.nix)
+        self._made: dict[str, Served] = {}
+
+    def can_guard(self, cache: UsedCache) -> bool:
+        """Whether `of` has one for it."""
+        return bool(_BY_HTTP.fullmatch(cache.url)) or (
+            not self._survives and cache.url.startswith("file:///")
+        )
 
     @cached_property
     def _budget(self) -> tuple[Budget, Limits]:
@@ -157,9 +160,9 @@ class Guards:
         limits = Limits()
         return Budget(limits.budget, time.monotonic), limits
 
-    def of(self, cache: UsedCache) -> Guard | None:
-        """Return the guard of a cache; None if it is not asked by HTTP."""
-        if not _BY_HTTP.fullmatch(cache.url):
+    def of(self, cache: UsedCache) -> Served | None:
+        """Return the guard of a cache; None if it needs none, or is asked in a way that only Nix knows."""
+        if not self.can_guard(cache):
             return None
         address = _address(cache.url)
         if address not in self._made:
@@ -167,7 +170,8 @@ class Guards:
             self._scope.callback(self._made[address].close)
         return self._made[address]
 
-    def _new(self, address: str, netrc: str) -> Guard:
+    def _new(self, address: str, netrc: str) -> Served:
+        from flakeship.caches.folder_cache import FolderCache, folder_of
         from flakeship.caches.loopback.credentials import HostCredentials
         from flakeship.caches.loopback.guard import Guard
         from flakeship.caches.loopback.patience import Patience
@@ -175,10 +179,13 @@ class Guards:
 
         tools, (budget, limits) = self._tools, self._budget
         patience = Patience(address, budget=budget, now=time.monotonic, emit=tools.emit)
+        folder = folder_of(address)
+        if folder:
+            return FolderCache(folder, fault=patience.fault)
         credentials = HostCredentials.of((netrc, self._netrc))
         upstream = Upstream(address.rstrip("/"), tools.transport, credentials, limits)
         # a file that breaks off fails the build of a Nix that does not survive it
-        return Guard(upstream, patience, tools.folder, whole=not survives_fallback(tools.nix))
+        return Guard(upstream, patience, tools.folder, whole=not self._survives)
 
 
 def users_netrc(path: str, tools: CacheTools) -> str | None:

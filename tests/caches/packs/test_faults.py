@@ -13,12 +13,17 @@ from typing import Any
 
 import pytest
 
+from flakeship.caches.kept_in_packs import PackKeeper
 from flakeship.caches.packs.index import Index, encode, index_of
 from flakeship.caches.packs.manifest import CONFIG, INDEX_TYPE, RootManifest, encode_manifest
 from flakeship.caches.packs.repository import Repository, read_root
+from flakeship.caches.place import LayoutPlace, NixCache
+from flakeship.caches.plan import KeptResults
 from flakeship.image.document import encode as encode_json
 from flakeship.image.model import digest_of
-from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
+from flakeship.nix.command import Nix
+from tests.caches.conftest import tools_of
+from tests.caches.packs.scene import BRANCH, MAIN, SYSTEM, Scene, holds, some_paths
 
 PATHS = some_paths(4)
 MORE = some_paths(2, seed="more")
@@ -82,6 +87,52 @@ def test_an_index_that_lies_is_not_believed(scene: Scene, lie: Callable[[Index],
     assert len(cache.damaged) == len(PATHS)
     assert len(scene.warnings) == 1
     assert "holds damaged paths, which are built anew" in scene.warnings[0]
+
+
+def lying(index: Index) -> Index:
+    """Each path has the NAR of another one in its frame, which is whole."""
+    lines = list(index.held.values())
+    hashes = [line.entry.nar_hash for line in (*lines[1:], lines[0])]
+    return index_of(
+        (
+            replace(line, entry=replace(line.entry, nar_hash=nar_hash))
+            for line, nar_hash in zip(lines, hashes, strict=True)
+        ),
+        index.packs,
+    )
+
+
+def referring(index: Index) -> Index:
+    """Each path refers to one that is nowhere."""
+    return index_of(
+        (
+            replace(line, entry=replace(line.entry, references=(f"{'1' * 32}-x",)))
+            for line in index.held.values()
+        ),
+        index.packs,
+    )
+
+
+@pytest.mark.parametrize(("lie", "copied"), [(lying, True), (referring, False)])
+def test_what_nix_refused_and_built_is_written_anew(
+    scene: Scene, nix: Nix, lie: Callable[[Index], Index], *, copied: bool
+) -> None:
+    """Frames are what the index says, so that only Nix finds it out, when it has copied the path."""
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    put(repository, lie(index_at(repository)))
+    place = NixCache(LayoutPlace(scene.folder / "layout"))
+    kept = KeptResults(cache=place, ref=MAIN.ref, attributes=MAIN.attributes)
+    for sound in (False, True):
+        keeper = PackKeeper(kept, tools_of(nix, scene.events.append, scene.folder), system=SYSTEM)
+        assert len(keeper.held([info.hash_part for info in PATHS])) == len(PATHS)
+        assert [keeper.is_sound(info, copied=copied) for info in PATHS] == [sound] * len(PATHS)
+        assert keeper.taker
+        for info, nar in PATHS.items():
+            keeper.taker.add(info, [nar])
+        assert bool(keeper.finish(20))
+        keeper.close()
+    assert holds(scene.cache(repository), PATHS) == list(PATHS)
 
 
 def test_a_flipped_bit_is_found_and_what_it_hit_written_anew(scene: Scene) -> None:
