@@ -33,7 +33,7 @@ def retry_after(headers: Mapping[str, str], *, today: Callable[[], datetime] = _
         asked = min(_LONGEST, max(float(number[1]) for number in numbers if number))
         moment = asked >= _A_MOMENT and _of_number(asked)
         return _until(moment, headers, today) if moment else asked
-    return _until(_date(text), headers, today)
+    return _until(date_of(text), headers, today)
 
 
 def _until(
@@ -41,7 +41,7 @@ def _until(
 ) -> float | None:
     if moment is None:
         return None
-    seconds = (moment - (_date(headers.get("Date", "")) or today())).total_seconds()
+    seconds = (moment - (date_of(headers.get("Date", "")) or today())).total_seconds()
     return seconds if seconds >= 0 else None
 
 
@@ -52,7 +52,7 @@ def _of_number(seconds: float) -> datetime | None:
         return None
 
 
-def _date(text: str) -> datetime | None:
+def date_of(text: str) -> datetime | None:
     """Read a date of HTTP, also in its two old forms, or of RFC 3339: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7."""
     from email.utils import parsedate_to_datetime
 

@@ -98,6 +98,11 @@ class RegistryClient:
         """True if waiting for this registry takes longer than the work of a request."""
         return FAR <= self._connection.round_trip < math.inf
 
+    @property
+    def time(self) -> float | None:
+        """The seconds since 1970 by the registry's own clock; None if it has not told them."""
+        return self._connection.time
+
     def is_own(self, url: str) -> bool:
         """Tell whether the registry itself is at `url`, and not a storage that it names."""
         return Origin.of(url) == Origin.of(self._url(""))

@@ -21,6 +21,7 @@ from flakeship.http.errors import (
     WireError,
 )
 from flakeship.http.origin import Origin
+from flakeship.http.retry_after import date_of
 from flakeship.http.timeouts import STALL_TIMEOUT
 from flakeship.http.transport import Transport
 from flakeship.printable import one_line
@@ -62,12 +63,20 @@ class RegistryConnection:
         self._contacted: tuple[str, Authorization] | None = None
         self._accepted = False
         self._round_trip = math.inf
+        self._dated = ("", 0.0)
         self._warnings: set[str] = set()
 
     @property
     def round_trip(self) -> float:
         """The shortest wait for an answer to a request without a body so far, in seconds; infinite before the first."""
         return self._round_trip
+
+    @property
+    def time(self) -> float | None:
+        """The seconds since 1970 by the registry's own clock, as its last answer had them; None where none has."""
+        text, at = self._dated
+        date = date_of(text) if text else None
+        return date.timestamp() + self._transport.now() - at if date else None
 
     def url(self, path: str) -> str:
         """Return the URL of a path below `/v2/`. The first call contacts the registry and raises what `send` raises."""
@@ -108,6 +117,8 @@ class RegistryConnection:
             if not body:
                 self._round_trip = min(self._round_trip, self._transport.now() - asked)
             self._report_warnings(response)
+            if is_registry and response.origin == Origin.of(base) and "Age" not in response.headers:
+                self._dated = response.headers.get("Date", ""), self._transport.now()
             return response
 
         response = exchange(used := authorization.header(seconds=seconds) if is_registry else None)

@@ -64,6 +64,14 @@ def some_paths(count: int, *, size: int = 1000, seed: str = "") -> Paths:
     return paths
 
 
+class WithoutTime(RegistryRepository):
+    """A repository of a registry that tells no time."""
+
+    @property
+    def time(self) -> None:
+        return None
+
+
 @dataclass
 class Scene:
     """Runs that share a repository. `now` is what their clock shows."""
@@ -74,8 +82,15 @@ class Scene:
     now: float = field(default_factory=lambda: float(int(time.time())))
 
     def registry(
-        self, host: str, name: str, *, login: Credentials | None = None, actions: str = "pull,push,delete"
+        self,
+        host: str,
+        name: str,
+        *,
+        login: Credentials | None = None,
+        actions: str = "pull,push,delete",
+        has_time: bool = False,
     ) -> RegistryRepository:
+        """A run's view of a repository. The clock of the registry is real: without `has_time` runs go by that of the scene."""
         transport = Transport(
             ca=None,
             plain_http=(host,),
@@ -86,7 +101,8 @@ class Scene:
             ),
         )
         client = RegistryClient(self.stack.enter_context(transport), host, name, login, actions=actions)
-        return RegistryRepository(client, emit=self.events.append)
+        kind = RegistryRepository if has_time else WithoutTime
+        return kind(client, emit=self.events.append)
 
     def layout(self) -> LayoutRepository:
         return LayoutRepository(self.folder / "layout", emit=self.events.append)

@@ -19,7 +19,7 @@ from flakeship.errors import Error, RejectedError, UsageError
 from flakeship.events import Event
 from flakeship.image.document import encode as encode_json
 from flakeship.settings.arguments import read
-from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
+from tests.caches.packs.scene import BRANCH, MAIN, Scene, WithoutTime, holds, some_paths
 from tests.runtimes import runtime as runtime_of
 from tests.testbed.registry import FaultProxy, Registry
 
@@ -48,6 +48,9 @@ def place(request: pytest.FixtureRequest, scene: Scene) -> tuple[Repository, str
     if request.param == "layout":
         return scene.layout(), "oci:layout"
     registry: Registry = request.getfixturevalue("registry")
+    request.getfixturevalue("monkeypatch").setattr(
+        "flakeship.commands.cache.command.RegistryRepository", WithoutTime
+    )
     name = registry.new_repository()
     return scene.registry(registry.host, name), f"docker://{registry.host}/{name}"
 
@@ -241,6 +244,7 @@ def test_a_refusal_is_an_error(scene: Scene, proxy: FaultProxy, registry: Regist
 def test_a_registry_that_removes_nothing(scene: Scene, proxy: FaultProxy, registry: Registry) -> None:
     """What is left to do is printed: GHCR answers 405."""
     name = registry.new_repository()
+    scene.now -= 20 * DAY
     scene.write(scene.registry(registry.host, name), some_paths(1))
     scene.now += 20 * DAY
     proxy.fail_next("DELETE", "/manifests/", status=405, times=9)

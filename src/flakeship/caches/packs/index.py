@@ -27,6 +27,9 @@ _MOST_BYTES: Final = 512 * 1024 * 1024
 
 _LARGEST: Final = 1 << 50
 
+SLACK: Final = 3600
+"""Seconds by which clocks may differ: nothing is forgotten in less than a day."""
+
 
 class LaterVersionError(ValueError):
     """A later flakeship has written it in a way that this one can't read."""
@@ -83,13 +86,15 @@ def aged(index: Index, *, now: int, days: int, size: int, packs: int) -> Index:
     """Drop what was not used for `days`, and of the rest what was used longest ago, until no more than `packs` packs of
     `size` bytes in all are left.
 
-    A pack counts with all of its bytes, also with those that no line needs any more.
+    A pack counts with all of its bytes, also with those that no line needs any more. What was used in the future, by a clock
+    that was wrong, was used now: it would stay for ever, and push out what others use.
     """
     oldest = now - days * 86400
+    lines = (replace(line, used=now) if line.used > now + SLACK else line for line in index.held.values())
     kept: list[Held] = []
     taken: dict[Digest, int] = {}
     total = 0
-    for line in sorted(index.held.values(), key=lambda line: (-line.used, line.pack, line.offset)):
+    for line in sorted(lines, key=lambda line: (-line.used, line.pack, line.offset)):
         if line.used < oldest:
             break
         if line.pack not in taken:

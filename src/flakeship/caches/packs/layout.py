@@ -47,6 +47,11 @@ class LayoutRepository:
         """The present: a disk is never taken for dead."""
         return time.monotonic()
 
+    @property
+    def time(self) -> float | None:
+        """A folder has no clock."""
+        return None
+
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such folder yet."""
         return [tag for entry in self._entries() if (tag := _tag_of(entry))]

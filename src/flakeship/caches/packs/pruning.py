@@ -12,7 +12,7 @@ from flakeship.caches.packs.index import Held, Index, aged
 from flakeship.caches.packs.manifest import MOST_PACKS
 from flakeship.caches.packs.pack import PACK_SIZE, Frame
 from flakeship.caches.packs.reader import PackCache
-from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
+from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root, time_for
 from flakeship.caches.packs.root import is_root
 from flakeship.caches.packs.writer import PackWriter
 from flakeship.caches.place import Limits
@@ -52,7 +52,9 @@ def prune(
 ) -> Pruned:
     """Prune every root. An Error of the repository ends it; what was done until then stays."""
     done = Pruned()
-    for tag in repository.tags():
+    tags = repository.tags()
+    now = time_for(repository, now)
+    for tag in tags:
         if not is_root(tag):
             continue
         root: StoredRoot | None

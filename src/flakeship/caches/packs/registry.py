@@ -60,6 +60,11 @@ class RegistryRepository:
         if isinstance(event, events.BytesMoved):
             self.moved = time.monotonic()
 
+    @property
+    def time(self) -> float | None:
+        """The registry's own time."""
+        return self._client.time
+
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such repository yet."""
         return self._reading(self._client.tags, "tags of")

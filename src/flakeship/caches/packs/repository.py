@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
-from flakeship.caches.packs.index import Index, LaterVersionError, decode
+from flakeship.caches.packs.index import SLACK, Index, LaterVersionError, decode
 from flakeship.caches.packs.manifest import NotARootError, RootManifest, decode_manifest
 from flakeship.errors import Error, NotAnImageError, UsageError
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader
+
+_EARLIEST: Final = 1767225600
+"""2026 began: a clock that shows less was never set."""
 
 
 class StoredManifest(Protocol):
@@ -41,6 +44,11 @@ class Repository(Protocol):
     @property
     def moved(self) -> float:
         """When a byte of an upload was last taken, by the monotonic clock."""
+        ...
+
+    @property
+    def time(self) -> float | None:
+        """The seconds since 1970 by a clock that all runs share; None where there is none, or it has not told them yet."""
         ...
 
     def tags(self) -> Sequence[str]:
@@ -100,6 +108,13 @@ class StoredRoot:
     digest: Digest
     manifest: RootManifest
     index: Index
+
+
+# docs/decisions.md#a-cache-goes-by-the-registrys-clock
+def time_for(repository: Repository, now: float) -> float:
+    """Return the seconds since 1970 that last uses are compared with: `now`, unless the clock that all runs share is far from it."""
+    shared = repository.time
+    return now if shared is None or shared < _EARLIEST or abs(shared - now) <= SLACK else shared
 
 
 def read_root(repository: Repository, tag: str) -> StoredRoot | None:

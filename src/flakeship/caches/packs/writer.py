@@ -38,7 +38,7 @@ from flakeship.caches.packs.manifest import (
     encode_manifest,
 )
 from flakeship.caches.packs.pack import Frame, Pack, compressed
-from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
+from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root, time_for
 from flakeship.caches.packs.root import is_root
 from flakeship.caches.place import Limits
 from flakeship.errors import Error, NotAnImageError, ResourceError, UsageError, is_disk_full
@@ -93,7 +93,7 @@ class PackWriter:
         is_damaged: Callable[[], bool] = lambda: False,
     ) -> None:
         self._repository, self._tag, self._folder, self._emit = repository, tag, folder, emit
-        self._limits, self._now, self._key, self._source = limits, now, key, source
+        self._limits, self._clock, self._key, self._source = limits, now, key, source
         self._is_damaged = is_damaged
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(_UPLOADS, "flakeship-cache-push")
@@ -144,6 +144,9 @@ class PackWriter:
             self._added.add(frame.entry.hash_part)
             if used is not None:
                 self._used[frame.entry.hash_part] = used
+
+    def _now(self) -> float:
+        return time_for(self._repository, self._clock())
 
     def _send(self) -> None:
         """Begin to send the open pack. The caller holds the lock."""

@@ -9,7 +9,7 @@ from flakeship import events
 from flakeship.caches.packs.layout import LayoutRepository
 from flakeship.caches.packs.pruning import prune
 from flakeship.caches.packs.registry import RegistryRepository
-from flakeship.caches.packs.repository import Repository, read_root
+from flakeship.caches.packs.repository import Repository, read_root, time_for
 from flakeship.caches.packs.root import is_root
 from flakeship.caches.packs.verifying import verify
 from flakeship.caches.place import LayoutPlace, NixCache, RegistryPlace, parse_nix_cache
@@ -95,8 +95,8 @@ def _image(settings: Settings, run_: Run) -> Reference:
 
 
 def _list(repository: Repository, cache: NixCache, settings: Settings, run_: Run) -> str:
-    now = run_.runtime.now.timestamp()
     tags = list(repository.tags())
+    now = time_for(repository, run_.runtime.now.timestamp())
     roots = sorted(
         (_kept(repository, tag, now) for tag in tags if is_root(tag)), key=lambda root: (root.idle, root.tag)
     )
