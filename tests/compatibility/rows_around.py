@@ -215,6 +215,15 @@ NIX: Final = (
         kinds=("flakeship.caches.nix_cache",),
     ),
     Row(
+        "a cache's tags removed where the registry removes none, and its versions without a tag",
+        "GHCR, GitLab",
+        (
+            "commands/cache/test_platform_api.py::test_github_removes_the_version_with_the_tag",
+            "commands/cache/test_platform_api.py::test_gitlab_removes_the_tag",
+        ),
+        imitated="both APIs, after their documentation",
+    ),
+    Row(
         "an image of what caches have, without its closure in the store",
         "Nix",
         (

@@ -13,6 +13,7 @@ from flakeship.caches.packs.pruning import prune
 from flakeship.caches.packs.repository import Repository, read_root
 from flakeship.caches.place import Limits
 from flakeship.errors import NotAllowedError
+from flakeship.image.model import Digest
 from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
 from tests.testbed.registry_faults import Answer
 from tests.testbed.registry_memory import Asked, MemoryRegistry, memory_registry_of
@@ -75,7 +76,7 @@ def test_pruning_with_a_wrong_clock_removes_nothing(scene: Scene, memory: Memory
     scene.write(repository, OTHERS)
     scene.write(repository, MINE, BRANCH)
 
-    def remove(tag: str) -> None:
+    def remove(tag: str, _: Digest) -> bool:
         raise NotAllowedError(tag)
 
     done = prune(
@@ -93,11 +94,20 @@ def test_what_was_used_in_the_future_was_used_now(scene: Scene) -> None:
     """A folder has no clock of its own, so that a wrong one writes what it shows: the next run sets it right."""
     repository = scene.layout()
     right = scene.now
-    scene.now += 400 * DAY
-    scene.write(repository, OTHERS)
-    scene.now = right
+    scene.now += 13 * DAY
     scene.write(repository, MINE)
+    scene.now = right
+    scene.write(repository, OTHERS)
     assert uses(repository) == [right] * 3
     scene.now += 20 * DAY
     scene.write(repository, some_paths(1, seed="later"))
     assert holds(scene.cache(repository), {**OTHERS, **MINE}) == []
+
+
+def test_a_clock_that_is_behind_takes_nothing_away(scene: Scene) -> None:
+    repository = scene.layout()
+    scene.write(repository, OTHERS)
+    right = scene.now
+    scene.now -= 400 * DAY
+    scene.write(repository, MINE)
+    assert uses(repository) == [scene.now, right, right]

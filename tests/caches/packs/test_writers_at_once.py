@@ -34,8 +34,13 @@ with open_scene(Path(folder)) as scene:
 
 def run(place: str, seed: str, folder: Path) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
+    return started(SCRIPT, place, seed, str(folder))
+
+
+def started(script: str, *words: str) -> subprocess.Popen[str]:
+    """A process that runs a script of Python, with the code and the tests."""
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, place, seed, str(folder)],
+        [sys.executable, "-c", script, *words],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}"},
         stdout=subprocess.PIPE,

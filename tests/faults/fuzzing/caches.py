@@ -156,6 +156,7 @@ class _Packs:
     data: bytes
     name: str = "packs"
     moved: float = 0.0
+    time: None = None
 
     @contextmanager
     def part(self, digest: Digest, start: int, length: int) -> Iterator[Reader]:
@@ -170,4 +171,4 @@ class _Packs:
     def _nothing(self, *_: Any, **__: Any) -> Any:
         raise GoneError("nobody asks for this")
 
-    tags = manifest = put = blob = holds = upload = delete = tidy = end = _nothing
+    tags = manifest = named = put = blob = holds = upload = delete = tidy = end = _nothing

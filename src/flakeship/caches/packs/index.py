@@ -90,7 +90,7 @@ def aged(index: Index, *, now: int, days: int, size: int, packs: int) -> Index:
     that was wrong, was used now: it would stay for ever, and push out what others use.
     """
     oldest = now - days * 86400
-    lines = (replace(line, used=now) if line.used > now + SLACK else line for line in index.held.values())
+    lines = _not_ahead(index.held.values(), now)
     kept: list[Held] = []
     taken: dict[Digest, int] = {}
     total = 0
@@ -105,6 +105,13 @@ def aged(index: Index, *, now: int, days: int, size: int, packs: int) -> Index:
             total += more
         kept.append(line)
     return index_of(kept, taken)
+
+
+def _not_ahead(lines: Collection[Held], now: int) -> Iterator[Held]:
+    """Set back the last uses that are in the future; unless half of them are, for then it is this clock that is wrong."""
+    uses = sorted(line.used for line in lines)
+    latest = max(now, uses[len(uses) // 2]) if uses else now
+    return (replace(line, used=latest) if line.used > latest + SLACK else line for line in lines)
 
 
 def without(index: Index, *, parts: Collection[str] = (), packs: Collection[Digest] = ()) -> Index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import time
@@ -58,7 +59,7 @@ class LayoutRepository:
 
     def manifest(self, tag: str) -> _Stored | None:
         """Return what a tag names, None without it."""
-        digest = self._listed(tag)
+        digest = self.named(tag)
         if digest is None:
             return None
         data = self._read(digest, DOCUMENT_LIMIT + 1)
@@ -72,7 +73,7 @@ class LayoutRepository:
         self._folder.begin()
         descriptor = Descriptor.of(OCI.manifest, manifest)
         with self._folder.locked():
-            if self._listed(tag) != instead_of:
+            if self.named(tag) != instead_of:
                 return False
             self._folder.write(self._folder.blob(descriptor.digest), manifest)
             needed = self._folder.reachable([descriptor.to_json()])
@@ -81,7 +82,8 @@ class LayoutRepository:
             self._folder.put_entry(tag, descriptor.to_json())
         return True
 
-    def _listed(self, tag: str) -> Digest | None:
+    def named(self, tag: str) -> Digest | None:
+        """Return the digest of what a tag names, None without it."""
         entries = (entry for entry in self._entries() if _tag_of(entry) == tag)
         return next((parse_digest(entry["digest"]) for entry in entries), None)
 
@@ -123,14 +125,22 @@ class LayoutRepository:
         if not self._folder.blob(digest).parent.is_dir():
             self._folder.check()
             self._folder.begin()
-        if not self._folder.has_blob(digest, size):
-            with open_() as file:
-                self._folder.write(self._folder.blob(digest), file)
+        if self._folder.has_blob(digest, size):
+            with contextlib.suppress(
+                OSError
+            ):  # nothing may list it yet: `tidy` shall not take it for a leftover
+                os.utime(self._folder.blob(digest))
+            return
+        with open_() as file:
+            self._folder.write(self._folder.blob(digest), file)
 
-    def delete(self, tag: str) -> None:
-        """Remove a tag, with the blobs that nothing else uses."""
+    def delete(self, tag: str, digest: Digest) -> bool:
+        """Remove a tag, with the blobs that nothing else uses. False if it names another manifest."""
         with self._folder.locked():
+            if self.named(tag) != digest:
+                return False
             self._folder.put_entry(tag, None)
+        return True
 
     def tidy(self) -> int:
         """Remove the blobs that nothing lists, as runs that were killed leave them; return their bytes."""

@@ -12,7 +12,14 @@ from flakeship.caches.packs.index import Held, Index, aged
 from flakeship.caches.packs.manifest import MOST_PACKS
 from flakeship.caches.packs.pack import PACK_SIZE, Frame
 from flakeship.caches.packs.reader import PackCache
-from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root, time_for
+from flakeship.caches.packs.repository import (
+    ChangedError,
+    GoneError,
+    Repository,
+    StoredRoot,
+    parsed,
+    time_for,
+)
 from flakeship.caches.packs.root import is_root
 from flakeship.caches.packs.writer import PackWriter
 from flakeship.caches.place import Limits
@@ -25,8 +32,10 @@ _MANY: Final = 8
 
 _HOUR: Final = 3600.0
 
-Remove = Callable[[str], None]
-"""Removes a tag. NotAllowedError if it can't."""
+_TRIES: Final = 3
+
+Remove = Callable[[str, Digest], bool]
+"""Removes a tag that names this manifest; False if it names another one by now. NotAllowedError if it can't."""
 
 
 @dataclass(slots=True)
@@ -54,52 +63,75 @@ def prune(
     done = Pruned()
     tags = repository.tags()
     now = time_for(repository, now)
-    for tag in tags:
-        if not is_root(tag):
-            continue
-        root: StoredRoot | None
-        try:
-            root = read_root(repository, tag)
-        except UsageError as error:  # of another tool, or of a later flakeship
-            emit(events.Warned(f"{error.message}; it is left as it is", hint=error.hint))
-            done.left.append(tag)
-            continue
-        except (NotAnImageError, GoneError) as error:
-            emit(events.Notice(error.message))
-            root = None
-        if root is None:
-            _removed(tag, done, remove)
-        elif _is_unused(root.index, now - limits.days * 86400):
-            if _removed(tag, done, remove):
-                done.freed += root.index.size
+    for tag in filter(is_root, tags):
+        for _ in range(_TRIES):
+            if _pruned(repository, tag, done, remove, limits=limits, folder=folder, now=now, emit=emit):
+                break
         else:
-            _shrunk(repository, root, done, limits=limits, folder=folder, now=now)
+            emit(
+                events.Notice(
+                    f"{repository.name}:{tag} is left as it is: other runs write it again and again"
+                )
+            )
+            done.left.append(tag)
     done.freed += repository.tidy()
     return done
+
+
+def _pruned(
+    repository: Repository,
+    tag: str,
+    done: Pruned,
+    remove: Remove,
+    *,
+    limits: Limits,
+    folder: Path,
+    now: float,
+    emit: events.Emit,
+) -> bool:
+    """Prune one root. False, and nothing is done, where another run has written it meanwhile."""
+    stored, root = None, None
+    try:
+        stored = repository.manifest(tag)
+        if stored is None:  # removed meanwhile
+            return True
+        root = parsed(repository, tag, stored)
+    except UsageError as error:  # of another tool, or of a later flakeship
+        emit(events.Warned(f"{error.message}; it is left as it is", hint=error.hint))
+        done.left.append(tag)
+        return True
+    except (NotAnImageError, GoneError) as error:
+        emit(events.Notice(error.message))
+    digest = stored.digest if stored else repository.named(tag)
+    if root and not _is_unused(root.index, now - limits.days * 86400):
+        return _shrunk(repository, root, done, limits=limits, folder=folder, now=now)
+    return digest is None or _removed(tag, digest, root, done, remove)
 
 
 def _is_unused(index: Index, since: float) -> bool:
     return all(line.used < since for line in index.held.values())
 
 
-def _removed(tag: str, done: Pruned, remove: Remove) -> bool:
+def _removed(tag: str, digest: Digest, root: StoredRoot | None, done: Pruned, remove: Remove) -> bool:
     try:
-        remove(tag)
+        if not remove(tag, digest):
+            return False
     except NotAllowedError as error:
         done.by_hand[tag] = error.message
-        return False
+        return True
     done.removed.append(tag)
+    done.freed += root.index.size if root else 0
     return True
 
 
 def _shrunk(
     repository: Repository, root: StoredRoot, done: Pruned, *, limits: Limits, folder: Path, now: float
-) -> None:
-    """Drop old paths, and put what is left of sparse packs into new ones."""
+) -> bool:
+    """Drop old paths, and put what is left of sparse packs into new ones. False if the root is another one by now."""
     kept = aged(root.index, now=int(now), days=limits.days, size=limits.size, packs=MOST_PACKS)
     sparse = _sparse(kept)
     if not sparse and kept == root.index:
-        return
+        return True
     writer = PackWriter(
         repository, root.tag, folder=folder, emit=events.ignore, limits=limits, now=lambda: now
     )
@@ -113,11 +145,14 @@ def _shrunk(
         )
     finally:
         cache.close()
+    if isinstance(writer.stopped, ChangedError):
+        return False
     if writer.stopped:
         raise writer.stopped
     assert written
     done.written.append(root.tag)
     done.freed += max(0, root.index.size - written.all_size)
+    return True
 
 
 def _sparse(index: Index) -> Collection[Digest]:

@@ -32,8 +32,8 @@ _READS: Final = RetryPolicy(tries=3, first_wait=0.2, longest_wait=1.0, longest_a
 
 _MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 _NO_SUCH_NAME: Final = frozenset({"NAME_INVALID", "NAME_UNKNOWN"})
-_NO_TAGS: Final = frozenset({400, 404, 405, 415, 501})
-"""Statuses that refuse to delete a tag; a registry that answers so may still delete a manifest by its digest."""
+_REFUSED: Final = frozenset({400, 404, 405, 415, 501})
+"""Statuses that refuse to delete a manifest by its digest; a registry that answers so may still delete a tag."""
 
 
 class _DamagedError(WireError):
@@ -73,9 +73,13 @@ class RegistryRepository:
         """Return what a tag names, None without it."""
         return self._reading(lambda: self._client.get_manifest(tag), "look at")
 
+    def named(self, tag: str) -> Digest | None:
+        """Return the digest of what a tag names, None without it."""
+        return self._reading(lambda: self._client.head_manifest(tag), "look at")
+
     def put(self, tag: str, manifest: bytes, *, instead_of: Digest | None) -> bool:
         """Let a tag name this manifest. False if it names another one than `instead_of`, GoneError if a blob of it is missing."""
-        if self._reading(lambda: self._client.head_manifest(tag), "look at") != instead_of:
+        if self.named(tag) != instead_of:
             return False
         try:
             self._writing(
@@ -163,22 +167,26 @@ class RegistryRepository:
                 hint="name one that is there by `nix-cache: docker://REFERENCE`: not every registry has names below those of images",
             ) from error
 
-    def delete(self, tag: str) -> None:
-        """Remove a tag, or where the registry can't do that the manifest with all of its tags. NotAllowedError if it won't."""
+    def delete(self, tag: str, digest: Digest) -> bool:
+        """Remove a manifest, and with it the tag; where the registry can't do that, the tag. NotAllowedError if it won't.
+
+        By the digest nothing is removed that another run has given the tag meanwhile.
+        """
         try:
             try:
-                self._writing(lambda: self._client.delete_manifest(tag), "removal from")
+                self._writing(lambda: self._client.delete_manifest(digest), "removal from")
             except RegistryError as error:
-                if error.answer.status not in _NO_TAGS:
+                if error.answer.status not in _REFUSED:
                     raise
-                digest = self._reading(lambda: self._client.head_manifest(tag), "look at")
-                if digest:
-                    self._writing(lambda: self._client.delete_manifest(digest), "removal from")
+                if self.named(tag) != digest:
+                    return False
+                self._writing(lambda: self._client.delete_manifest(tag), "removal from")
         except (DeniedError, RegistryError) as error:
             raise NotAllowedError(
                 f"{self.name}:{tag} can't be removed: {error}",
                 hint="remove it on the page of the package, or use credentials that may delete",
             ) from error
+        return True
 
     def tidy(self) -> int:
         """Nothing here: a registry's own collection removes what no tag leads to."""

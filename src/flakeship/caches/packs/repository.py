@@ -59,6 +59,10 @@ class Repository(Protocol):
         """Return what a tag names, None without it."""
         ...
 
+    def named(self, tag: str) -> Digest | None:
+        """Return the digest of what a tag names, None without it."""
+        ...
+
     def put(self, tag: str, manifest: bytes, *, instead_of: Digest | None) -> bool:
         """Let a tag name this manifest, all of whose blobs are there, in place of that one. GoneError if a blob is not there.
 
@@ -87,8 +91,8 @@ class Repository(Protocol):
         """Return when the blob is there."""
         ...
 
-    def delete(self, tag: str) -> None:
-        """Remove a tag. NotAllowedError if that is not for us to do here."""
+    def delete(self, tag: str, digest: Digest) -> bool:
+        """Remove a tag that names this manifest; False if it names something else by now. NotAllowedError if that is not for us to do here."""
         ...
 
     def tidy(self) -> int:
@@ -98,6 +102,12 @@ class Repository(Protocol):
     def end(self) -> None:
         """Begin no further upload, and let those that wait for another try go. Returns at once."""
         ...
+
+
+class ChangedError(Error):
+    """A root is not what it was when it was read."""
+
+    exit_code = 6
 
 
 @dataclass(frozen=True, slots=True)

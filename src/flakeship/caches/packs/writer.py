@@ -38,7 +38,14 @@ from flakeship.caches.packs.manifest import (
     encode_manifest,
 )
 from flakeship.caches.packs.pack import Frame, Pack, compressed
-from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root, time_for
+from flakeship.caches.packs.repository import (
+    ChangedError,
+    GoneError,
+    Repository,
+    StoredRoot,
+    read_root,
+    time_for,
+)
 from flakeship.caches.packs.root import is_root
 from flakeship.caches.place import Limits
 from flakeship.errors import Error, NotAnImageError, ResourceError, UsageError, is_disk_full
@@ -187,7 +194,8 @@ class PackWriter:
         """Send what is left, and write the index; None if there was nothing new, or if it could not be written in time.
 
         `used` are the hash parts of what was served from `roots`, `damaged` and `gone` what turned out to be lost. Within
-        `seconds` it ends: what was there before then stays as it was. With `anyway` it is written without anything new.
+        `seconds` it ends: what was there before then stays as it was. With `anyway` it is written without anything new, and only
+        in place of the root that is among `roots`: ChangedError is why it `stopped` if that is another one by now.
         """
         deadline = time.monotonic() + seconds
         with self._lock:
@@ -205,7 +213,9 @@ class PackWriter:
         lost = any(part in damaged or line.pack in gone for part, line in held.items())
         written: Written | None = None
         if own.held or ((worn or lost or anyway) and not self._stopped):
-            written = self._in_time(deadline, lambda: self._write(own, used, set(damaged), set(gone), stored))
+            written = self._in_time(
+                deadline, lambda: self._write(own, used, set(damaged), set(gone), stored, alone=anyway)
+            )
         if late:
             self._stop(ResourceError(f"{counted(len(late), 'pack')} could not be sent in time", hint=_LATE))
             with contextlib.suppress(Error):
@@ -266,10 +276,14 @@ class PackWriter:
         damaged: set[str],
         gone: set[Digest],
         known: StoredRoot | None,
+        *,
+        alone: bool,
     ) -> Written:
         """Write the root. `known` is what it was when the run began, which mostly is what it is: `put` finds out."""
         for tried in range(_TRIES + bool(known)):
             whole, there = self._merged(own, used, damaged, gone, None if tried else known)
+            if alone and known and there != known.digest:
+                raise ChangedError(f"another run writes the root {self._tag}")
             manifest = self._manifest(whole, has_config=bool(known) and not tried)
             try:
                 if not self._repository.put(self._tag, manifest, instead_of=there):

@@ -18,6 +18,7 @@ from flakeship.commands.cache.platform_api import Removal, removal_by_platform
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import Error, NotAllowedError, RejectedError, UsageError
+from flakeship.image.model import Digest
 from flakeship.printable import counted
 from flakeship.redaction import redacted_result
 from flakeship.registry.reference import Reference
@@ -129,7 +130,9 @@ def _prune(repository: Repository, cache: NixCache, settings: Settings, run_: Ru
         limits=cache.limits,
         folder=run_.store.directory,
         now=run_.runtime.now.timestamp(),
-        remove=lambda tag: _remove(tag, repository, cache, settings, run_),
+        remove=lambda tag, digest: _remove(
+            tag, digest, repository, lambda: _platform(cache, settings, run_), run_.emit
+        ),
         emit=run_.emit,
     )
     platform = _platform(cache, settings, run_)
@@ -156,16 +159,25 @@ def _platform(cache: NixCache, settings: Settings, run_: Run) -> Removal | None:
     )
 
 
-def _remove(tag: str, repository: Repository, cache: NixCache, settings: Settings, run_: Run) -> None:
-    """Remove by the registry, else by the API of the platform that it belongs to."""
+def _remove(
+    tag: str,
+    digest: Digest,
+    repository: Repository,
+    its_platform: Callable[[], Removal | None],
+    emit: events.Emit,
+) -> bool:
+    """Remove by the registry, else by the API of the platform that it belongs to. False if the tag names something else by now."""
     try:
-        repository.delete(tag)
+        return repository.delete(tag, digest)
     except NotAllowedError as error:
-        run_.emit(events.Detail(error.message))
-        platform = _platform(cache, settings, run_)
+        emit(events.Detail(error.message))
+        platform = its_platform()
         if platform is None:
             raise
+        if repository.named(tag) != digest:
+            return False
         platform.tag(tag)
+        return True
 
 
 def _verify(repository: Repository, cache: NixCache, settings: Settings, run_: Run) -> str:
