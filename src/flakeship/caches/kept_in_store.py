@@ -25,7 +25,7 @@ from flakeship.caches.nar_entry import NarEntry, NarInfo, PathInfo, narinfo_of, 
 from flakeship.caches.packs.pack import compressed
 from flakeship.caches.place import StorePlace
 from flakeship.caches.plan import CachePart, CacheTools, KeptResults
-from flakeship.caches.probe import unusable, unusable_by_nix
+from flakeship.caches.probe import is_empty, unusable, unusable_by_nix
 from flakeship.caches.soundness import says_the_same
 from flakeship.caches.store_files import Files, FolderFiles, ServerFiles, is_whole, readable
 from flakeship.caches.through import users_netrc
@@ -66,12 +66,14 @@ class StoreKeeper:
             netrc = users_netrc(netrc_file, tools) or ""
             self._files = ServerFiles(self._url, tools.transport, HostCredentials.of((netrc,)))
             down = unusable_by_nix((self._url,), tools.fetch, lambda: netrc).get(self._url, "")
+            if is_empty(down):  # until a run has written to it
+                self.part, down = CachePart(), ""
         if down:
             self.part = CachePart()
             tools.emit(
                 events.Warned(
                     f"{self.name} is left out: {down}",
-                    hint="check the address; the build goes on without this cache",
+                    hint="check the address and its password; the build goes on without this cache",
                 )
             )
         self._writer = (

@@ -15,6 +15,7 @@ from flakeship.caches.plan import PROBE_SECONDS, FetchDocument
 from flakeship.errors import Error
 from flakeship.outside.reading import read_file
 
+_ABSENT: Final = re.compile(r"\banswers (?:404|410)\b")
 _REFUSED: Final = re.compile(r"\banswers 401\b")
 _LIMIT: Final = 64 * 1024
 """Bytes of a nix-cache-info, which has three lines."""
@@ -55,6 +56,11 @@ def unusable_by_nix(urls: Sequence[str], fetch: FetchDocument, netrc: Callable[[
         for url, reason in down.items()
         if not _REFUSED.search(reason) or not known.for_host(urlsplit(url).hostname or "")
     }
+
+
+def is_empty(reason: str) -> bool:
+    """Tell whether a server can't be used for the one reason that nothing is there."""
+    return bool(_ABSENT.search(reason))
 
 
 _SILENT: Final = f"it did not answer within {PROBE_SECONDS:g} seconds"

@@ -191,6 +191,21 @@ class ServerFiles:
         ) as response:
             if response.status not in _OK:
                 raise ResourceError(
-                    f"it answers {response.status} to PUT",
-                    hint="check that it takes PUT, and that the netrc file of Nix has a password for it that may write",
+                    f"it answers {response.status} to PUT", hint=_HINTS.get(response.status, _USUAL_HINT)
                 )
+
+
+_USUAL_HINT: Final = "check the address, and that the server takes PUT there"
+_PASSWORD: Final = (
+    "give Nix a netrc file with a password that may write there, by `nix-config: netrc-file = FILE`"  # noqa: S105 - it holds none
+)
+_SPACE: Final = "free space on the server: nothing that it keeps is removed by flakeship"
+_LATER: Final = "run again later: what is missing is built again"
+_HINTS: Final = {
+    401: _PASSWORD,
+    403: _PASSWORD,
+    413: "let the server take larger files",
+    429: _LATER,
+    503: _LATER,
+    507: _SPACE,
+}
