@@ -61,8 +61,10 @@ class StoreKeeper:
             self._files = FolderFiles(folder)
             there = folder.is_dir()
             down = unusable((self._url,), tools.fetch).get(self._url, "") if there else ""
+            what = "the folder"
             self.part = self.part if there else CachePart()
         else:
+            what = "the address and its password"
             netrc = users_netrc(netrc_file, tools) or ""
             self._files = ServerFiles(self._url, tools.transport, HostCredentials.of((netrc,)))
             down = unusable_by_nix((self._url,), tools.fetch, lambda: netrc).get(self._url, "")
@@ -73,7 +75,7 @@ class StoreKeeper:
             tools.emit(
                 events.Warned(
                     f"{self.name} is left out: {down}",
-                    hint="check the address and its password; the build goes on without this cache",
+                    hint=f"check {what}; the build goes on without this cache",
                 )
             )
         self._writer = (

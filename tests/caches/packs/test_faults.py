@@ -262,12 +262,17 @@ def test_a_root_of_a_later_version_is_neither_read_nor_replaced(scene: Scene) ->
     assert len(scene.warnings) == 2
 
 
-def test_a_damaged_index_is_written_anew(scene: Scene) -> None:
+@pytest.mark.parametrize("what", ["index", "manifest", "no manifest"])
+def test_a_damaged_index_is_written_anew(scene: Scene, what: str) -> None:
     repository = scene.layout()
     scene.write(repository, PATHS)
     root = read_root(repository, MAIN.tag)
     assert root
-    blob_of(scene, root.manifest.index[0]).write_bytes(b"x")
+    damaged = blob_of(scene, root.manifest.index[0] if what == "index" else root.digest)
+    if what == "no manifest":
+        damaged.unlink()
+    else:
+        damaged.write_bytes(b"x")
     assert holds(scene.cache(repository), PATHS) == []
     assert len(scene.warnings) == 1
     assert scene.write(repository, MORE)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from flakeship.caches.nar_entry import NarCache
 from flakeship.caches.packs.pack import PACK_SIZE, WrongNarError
 from flakeship.caches.packs.repository import Repository, read_root
-from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, path_of, some_paths
+from flakeship.caches.packs.root import Root, is_root
+from tests.caches.packs.scene import BRANCH, MAIN, SYSTEM, Scene, holds, path_of, some_paths
 
 DAY = 86400
 
@@ -60,12 +64,39 @@ def test_the_own_root_is_preferred_and_the_default_branch_read_beside_it(
 
 
 def test_a_root_of_other_attributes_is_found_where_no_other_is(repository: Repository, scene: Scene) -> None:
-    from dataclasses import replace
-
     paths = some_paths(2)
     scene.write(repository, paths, replace(MAIN, attributes=(".#other",)))
     assert holds(scene.cache(repository, BRANCH, MAIN), paths) == list(paths)
     assert not scene.warnings
+
+
+REFS = (
+    "",
+    "日本",
+    "中国",
+    "feature/x",
+    "feature-x",
+    "a" * 200,
+    "a" * 201,
+    MAIN.tag,
+    f"{MAIN.family}0",
+    ".-",
+    "refs/x",
+    "x" * 79 + "/y",
+)
+
+
+@pytest.mark.parametrize("ref", REFS)
+def test_each_branch_has_a_root_of_its_own_however_it_is_called(scene: Scene, ref: str) -> None:
+    """Also one that is called as the root of another begins, or with letters that no tag has."""
+    repository, paths = scene.layout(), some_paths(1)
+    root = Root(ref, SYSTEM, (".#default",))
+    assert is_root(root.tag)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", root.tag)
+    assert root.tag not in {Root(other, SYSTEM, root.attributes).tag for other in REFS if other != ref}
+    scene.write(repository, paths, root)
+    assert holds(scene.cache(repository, root), paths) == list(paths)
+    assert holds(scene.cache(repository, replace(MAIN, attributes=(".#other",))), paths) == []
 
 
 def test_an_empty_place_is_an_empty_cache(repository: Repository, scene: Scene) -> None:

@@ -16,7 +16,7 @@ from flakeship.caches.nar_entry import NarEntry
 from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError
 from flakeship.caches.packs.index import Held, Index
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
-from flakeship.caches.packs.root import Root, is_root
+from flakeship.caches.packs.root import Root, is_of_family
 from flakeship.errors import Error, NotAnImageError, RejectedError, is_disk_full
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader
@@ -218,7 +218,7 @@ def open_cache(
         more: list[str] = []
         listed = within(patience, {"": lambda: list(repository.tags())})[""]
         if isinstance(listed, list):
-            more = [tag for family in families for tag in listed if tag.startswith(family) and is_root(tag)]
+            more = [tag for family in families for tag in listed if is_of_family(tag, family)]
             found = _read(repository, more[:_MOST_ROOTS], emit, patience, unreachable)
     roots = [root for root in found.values() if root]
     cache = PackCache(repository, roots, folder=folder, emit=emit, keys=keys)

@@ -11,6 +11,7 @@ _SYSTEM: Final = r"[a-z0-9_]+-[a-z0-9]+"
 _TAG: Final = re.compile(
     rf"(?P<ref>[A-Za-z0-9_][A-Za-z0-9._-]*?)-(?P<system>{_SYSTEM})-(?P<digits>[0-9a-f]{{8}})"
 )
+_DIGITS: Final = re.compile(r"[0-9a-f]{8}")
 _OTHER: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_REF: Final = 80
 """Letters of a ref in a tag, which has 128: the longest system, `powerpc64le-linux`, and eight digits stand behind it."""
@@ -35,6 +36,11 @@ class Root:
         """Return how the tags of all roots of this ref and system begin, whatever their attributes are."""
         spelled = _OTHER.sub("-", self.ref).lstrip(".-")[:_LONGEST_REF] or "none"
         return f"{spelled}-{self.system}-"
+
+
+def is_of_family(tag: str, family: str) -> bool:
+    """Tell whether a tag is that of a root of this ref and system: a branch may be called as another one's root begins."""
+    return tag.startswith(family) and bool(_DIGITS.fullmatch(tag, len(family)))
 
 
 def is_root(tag: str) -> bool:

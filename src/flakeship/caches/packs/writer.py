@@ -328,7 +328,7 @@ class PackWriter:
         try:
             stored = known or read_root(self._repository, self._tag)
         except (NotAnImageError, GoneError):  # damaged: only what this run has can be kept
-            there = self._repository_digest()
+            there = self._repository.named(self._tag)
             other = Index()
         else:
             if stored is None:
