@@ -176,6 +176,9 @@ def test_a_cache_without_a_public_key_is_a_warning(
     plan = plan_of(nix, record, tmp_path, signed_cache.url, key="")
     assert "extra-trusted-public-keys" not in dict(plan.options)
     assert "without `trusted-public-keys`" in record.warnings[0]
+    told = len(record.warnings)
+    plan_of(nix, record, tmp_path, f"{signed_cache.url}?priority=5&trusted=1", key="")
+    assert len(record.warnings) == told, "Nix needs none there"
 
 
 def test_a_user_that_the_daemon_does_not_trust_is_warned(

@@ -15,6 +15,7 @@ from flakeship.events import Warned
 
 _URL: Final = re.compile(r"(?:https?|s3|file|ssh|ssh-ng)://\S+|/\S+")
 _PUBLIC_KEY: Final = re.compile(r"[^\s:]+:[A-Za-z0-9+/]{43}=")
+_TRUSTED: Final = re.compile(r"[?&]trusted=(?:1|true)(?:&|$)")
 _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@")
 
 
@@ -29,7 +30,7 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePart]:
                 f"trusted-public-keys: {key[:100]!r} is not a public key of a cache",
                 hint="write NAME:BASE64 as the page of the cache shows it, such as cache.example.org-1:…=",
             )
-    if inputs.substituters and not inputs.trusted_public_keys:
+    if not inputs.trusted_public_keys and any(not _TRUSTED.search(url) for url in inputs.substituters):
         tools.emit(
             Warned(
                 "`substituters` is given without `trusted-public-keys`: Nix takes nothing from a cache whose key it does not know",

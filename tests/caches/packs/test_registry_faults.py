@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import re
 import threading
 import time
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +19,9 @@ import pytest
 from flakeship.caches.packs.blocks import Blocks
 from flakeship.caches.packs.repository import read_root
 from flakeship.caches.packs.verifying import verify
+from flakeship.errors import Error
 from flakeship.events import Warned
+from flakeship.image.model import digest_of
 from flakeship.registry.credentials import Credentials
 from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
 from tests.testbed.registry import FaultProxy, Registry
@@ -214,6 +219,22 @@ def test_a_refused_upload_ends_the_writing_and_nothing_else(
     assert scene.warnings[0].startswith(f"not all of this build is kept in the cache {repository.name}: ")
     assert reason in scene.warnings[0]
     assert not registry.tags(repository.name.partition("/")[2])
+
+
+def test_a_registry_that_breaks_off_each_time_does_not_move(
+    scene: Scene, proxy: FaultProxy, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes all bytes of each try: after the second one they show no more that something moves, so that a run waits no longer."""
+    counted = itertools.count()
+    repository = scene.registry(proxy.host, registry.new_repository())
+    proxy.fail_next("PUT", "/blobs/uploads/", status=503, times=99)
+    clock = SimpleNamespace(monotonic=lambda: float(next(counted)))
+    monkeypatch.setattr("flakeship.caches.packs.registry.time", clock)
+    data = bytes(1000)
+    with pytest.raises(Error):
+        repository.upload(digest_of(data), len(data), lambda: io.BytesIO(data))
+    assert len(proxy.of("PUT", "/blobs/uploads/")) == 6
+    assert next(counted) == 2
 
 
 def test_credentials_that_are_wrong(scene: Scene, basic_registry: Registry) -> None:

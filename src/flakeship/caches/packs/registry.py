@@ -30,6 +30,9 @@ _PATIENCE: Final = 8.0
 _READS: Final = RetryPolicy(tries=3, first_wait=0.2, longest_wait=1.0, longest_asked_wait=2.0, total_wait=3.0)
 """For what is read while Nix waits. What is written has the policy of every other push."""
 
+_COUNTED_TRIES: Final = 2
+"""Tries of an upload whose bytes count as movement."""
+
 _MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 _NO_SUCH_NAME: Final = frozenset({"NAME_INVALID", "NAME_UNKNOWN"})
 _REFUSED: Final = frozenset({400, 404, 405, 415, 501})
@@ -49,6 +52,8 @@ class RegistryRepository:
         # The progress of a run counts the bytes of images, and a cache's are not among them.
         self._uploads = BlobUploads(client, mount_from=(), emit=self._sending, bodies=3)
         self._places: dict[Digest, str] = {}
+        self._uncounted = 0
+        """Bytes of uploads that show, when they are sent, that something moves; a registry that takes them again and again takes none."""
         self._lock = threading.Lock()
 
     @property
@@ -57,7 +62,11 @@ class RegistryRepository:
         return self._client.name
 
     def _sending(self, event: events.Event) -> None:
-        if isinstance(event, events.BytesMoved):
+        if not isinstance(event, events.BytesMoved):
+            return
+        with self._lock:
+            counts, self._uncounted = self._uncounted > 0, self._uncounted - event.count
+        if counts:
             self.moved = time.monotonic()
 
     @property
@@ -157,6 +166,8 @@ class RegistryRepository:
 
     def upload(self, digest: Digest, size: int, open_: Callable[[], BinaryIO]) -> None:
         """Return when the blob is there. UsageError where the registry has no such repository, and makes none."""
+        with self._lock:
+            self._uncounted += _COUNTED_TRIES * size
         try:
             self._uploads.ensure(Blob(digest, size, open_, f"cache {digest[:19]}", is_new=True))
         except RegistryError as error:

@@ -306,7 +306,7 @@ class PackWriter:
             self._emit(
                 events.Warned(
                     f"{counted(count, 'new path')} can't be kept in the cache {self._repository.name}: "
-                    f"its size is limited to {self._limits.size / 1e6:.3g} MB",
+                    f"its size is limited to {_written(self._limits.size)}",
                     hint="give it more room, as by `nix-cache: PLACE?size=5G`",
                 )
             )
@@ -386,6 +386,11 @@ class PackWriter:
             )
 
 
+def _written(size: int) -> str:
+    return f"{size / 1e6:.3g} MB" if size >= _MEGABYTE else counted(size, "byte")
+
+
+_MEGABYTE: Final = 1_000_000
 _FULL: Final = re.compile(r"quota|storage limit|insufficient storage|was answered 507", re.IGNORECASE)
 """How registries say that there is no room, most of them with 403: https://docs.gitlab.com/user/storage_usage_quotas/."""
 
