@@ -94,7 +94,7 @@ def test_the_repository_beside_an_image() -> None:
         ("file:///a%20b", "not a folder that every version of Nix finds"),
         ("file:///ü", "not a folder that every version of Nix finds"),
         ("docker://ghcr.io/o/c:main", "the cache gives its tags itself"),
-        ("docker://GHCR.io/O/c", "must be lower case"),
+        ("docker://ghcr.io/o/ä", "is not an image reference"),
     ],
 )
 def test_what_is_refused(text: str, reason: str) -> None:

@@ -61,10 +61,19 @@ def test_a_pull_request_reads_what_it_goes_to(tmp_path: Path) -> None:
     ("settings", "image"),
     [
         (changed(images=(), tags=placed("r.example/a/b:1,r.example/c:2")), "r.example/a/b:1"),
+        (changed(images=placed("r.example/Me/App")), "r.example/me/app"),
+        (changed(images=(), tags=placed("r.example/Me/App:1")), "r.example/me/app:1"),
+        (changed(to=("docker://r.example/Me/Other:1",)), "r.example/me/app"),
+        (
+            changed(nix_cache="docker://r.example/Me/c", to=("docker://r.example/Me/App:1",)),
+            "r.example/me/app",
+        ),
         (changed(images=placed("a=r.example/a", "b=r.example/b"), flake=("a=.#a", "b=.#b")), "r.example/a"),
     ],
 )
-def test_the_cache_is_beside_the_first_image(tmp_path: Path, settings: Settings, image: str) -> None:
+def test_the_cache_is_beside_the_first_image_also_where_its_name_is_written_in_capitals(
+    tmp_path: Path, settings: Settings, image: str
+) -> None:
     assert kept_results(settings, MAIN, tmp_path).image == image
 
 
@@ -84,6 +93,11 @@ def test_the_cache_is_beside_the_first_image(tmp_path: Path, settings: Settings,
         ),
         (
             changed(nix_cache="docker://r.example/b", to=("docker://r.example/b:1",)),
+            "is the repository of the image",
+        ),
+        (changed(nix_cache="docker://r.example/Me/App"), "is the repository of the image"),
+        (
+            changed(nix_cache="docker://r.example/me/c", to=("docker://r.example/Me/C:1",)),
             "is the repository of the image",
         ),
         (changed(nix_cache="oci:./x", to=("oci:x:tag",)), "is the folder that the image is written to"),

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from flakeship.errors import UsageError
-from flakeship.registry.reference import DOCKER_HUB, TRANSPORT, Reference
+from flakeship.registry.reference import DOCKER_HUB, TRANSPORT, Reference, with_lower_repository
 
 REPOSITORY: Final = "nix-cache"
 """What `registry` appends to the name of the image."""
@@ -112,7 +112,7 @@ def _place(text: str, cwd: Path) -> Place:
     if text == "registry":
         return RegistryPlace(None)
     if text.startswith(TRANSPORT):
-        reference = Reference.parse(text.removeprefix(TRANSPORT))
+        reference = Reference.parse(with_lower_repository(text.removeprefix(TRANSPORT)))
         if reference.tag or reference.digest:
             raise UsageError(
                 f"nix-cache: {text} has a tag or a digest, but the cache gives its tags itself",

@@ -14,7 +14,7 @@ from flakeship.destinations.withheld import DRY_RUN
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
 from flakeship.nix.installable import Installable
-from flakeship.registry.reference import TRANSPORT, Reference
+from flakeship.registry.reference import TRANSPORT, Reference, with_lower_repository
 from flakeship.settings.declaration import Settings
 from flakeship.settings.sizes import parse_size
 
@@ -63,7 +63,10 @@ def _check_apart(place: Place, settings: Settings, context: Context, cwd: Path) 
             )
     elif isinstance(place, RegistryPlace) and place.reference:
         lines = [
-            line.removeprefix(TRANSPORT) for one in each for line in one.to if line.startswith(TRANSPORT)
+            with_lower_repository(line.removeprefix(TRANSPORT))
+            for one in each
+            for line in one.to
+            if line.startswith(TRANSPORT)
         ]
         names = [*lines, *(name for one in each for name in _names(one, context))]
         if place.reference.name in {Reference.parse(name).name for name in names if name}:
@@ -79,7 +82,7 @@ def _image(settings: Settings, context: Context) -> str:
 
 def _names(settings: Settings, context: Context) -> list[str]:
     """Return the names of an image, some with a tag."""
-    names = [line.text for line in images_of(settings, context)]
+    names = [with_lower_repository(line.text) for line in images_of(settings, context)]
     return names + [str(reference) for reference in split(settings.tags).references]
 
 

@@ -21,7 +21,7 @@ from flakeship.errors import Error, NotAllowedError, RejectedError, UsageError
 from flakeship.image.model import Digest
 from flakeship.printable import counted
 from flakeship.redaction import redacted_result
-from flakeship.registry.reference import Reference
+from flakeship.registry.reference import Reference, with_lower_repository
 from flakeship.report.nix_cache import (
     KeptRoot,
     pruned_json,
@@ -92,7 +92,7 @@ def _image(settings: Settings, run_: Run) -> Reference:
             "`nix-cache: registry` is beside an image, and no image is named",
             hint="name it by `--images REGISTRY/NAME`",
         )
-    return Reference.parse(name)
+    return Reference.parse(with_lower_repository(name))
 
 
 def _list(repository: Repository, cache: NixCache, settings: Settings, run_: Run) -> str:
