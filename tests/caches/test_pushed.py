@@ -107,7 +107,7 @@ class Shelf:
     def add(self, info: PathInfo, nar: Iterable[bytes], /) -> None:
         self.taken[info.hash_part] = sum(map(len, nar))
         if self.taken[info.hash_part] != info.nar_size:
-            raise ValueError(f"{info.path} is not what Nix's database says of it")
+            raise ValueError(f"{info.path} do not have the hash that Nix's database states")
 
 
 def info(path: Path | str, size: int) -> PathInfo:
@@ -256,7 +256,7 @@ def test_a_large_path_needs_little_memory_and_one_with_another_hash_is_refused(
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        with pytest.raises(ValueError, match="is not what Nix's database says of it"):
+        with pytest.raises(ValueError, match="do not have the hash that Nix's database states"):
             keeper.taker.add(dataclasses.replace(large, path=f"/nix/store/{1:032}-other"), iter(pieces[1:]))
         pushed = keeper.finish(20)
     assert peak < 24 << 20

@@ -183,4 +183,4 @@ def test_what_does_not_fit_is_not_counted_as_kept(scene: Scene) -> None:
     assert (written.paths, written.size) == (0, 0)
     (warning,) = scene.warnings
     assert "2 new paths can't be kept in the cache oci:" in warning
-    assert warning.endswith("its size is limited to 0.006 MB")
+    assert warning.endswith("its size is limited to 6000 bytes")
