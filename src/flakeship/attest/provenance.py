@@ -22,7 +22,9 @@ NO_PLATFORM: Final = f"{DOCS}/provenance.md#no-ci-platform"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Something that the image was made from. `commit` is a git commit, `nar_hash` the SHA-256 of a NAR archive, `sha256` of a file, all in hex."""
+    """Something that the image was made from. `commit` is a git commit, `nar_hash` the SHA-256 of a NAR archive,
+    `sha256` of a file, all in hex.
+    """
 
     uri: str
     name: str = ""
@@ -40,9 +42,9 @@ class Dependency:
 class ImageFacts:
     """What is known of the image for one platform. What is not known is empty or None, and is stated nowhere.
 
-    `asked` is what the inputs say: flake, attribute, system and what shapes the image. `built` is `here`, `far` (by the machine of `store`), `cache`
-    (taken from one, and `keys` are the names of those that signed it) or `published` (with the image, before this run).
-    `recorded` is what Nix itself keeps about the making of a store path, as it is.
+    `asked` is what the inputs say: flake, attribute, system and what shapes the image. `built` is `here`, `far` (by
+    the machine of `store`), `cache` (taken from one, and `keys` are the names of those that signed it) or `published`
+    (with the image, before this run). `recorded` is what Nix itself keeps about the making of a store path, as it is.
     """
 
     platform: str
@@ -62,7 +64,8 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """The run that states it. `builder` is the address of what the CI platform ran, `invocation` that of this run of it; both empty without one.
+    """The run that states it. `builder` is the address of what the CI platform ran, `invocation` that of this run of
+    it; both empty without one.
 
     `started` and `finished` are in UTC, as RFC 3339 has them.
     """
@@ -94,7 +97,8 @@ def predicate_of(images: Sequence[ImageFacts], run: RunFacts) -> dict[str, Any]:
 
 
 def merged_predicate(legs: Sequence[tuple[str, Mapping[str, Any] | None]], run: RunFacts) -> dict[str, Any]:
-    """Return the predicate for an index of images that other runs made. Each leg is a platform with the predicate of its run, None where it has none.
+    """Return the predicate for an index of images that other runs made. Each leg is a platform with the predicate of
+    its run, None where it has none.
 
     ValueError for a predicate that is not of our build type, or is about another number of images than one.
     """

@@ -11,8 +11,8 @@ from flakeship.printable import counted
 
 
 class Told:
-    """An `Emit` for the events of builds. `built` are derivations in the order in which they ended, `substituted` has the cache of each path,
-    `known` counts those that stayed in a cache.
+    """An `Emit` for the events of builds. `built` are derivations in the order in which they ended, `substituted` has
+    the cache of each path, `known` counts those that stayed in a cache.
     """
 
     def __init__(self) -> None:

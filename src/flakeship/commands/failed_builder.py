@@ -21,7 +21,9 @@ _ENDED: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FailedBuilder:
-    """`builder` did not build `drv`: because of `why`, or for a full disk where that is None. `drv` is empty where it was given nothing yet."""
+    """`builder` did not build `drv`: because of `why`, or for a full disk where that is None. `drv` is empty where it
+    was given nothing yet.
+    """
 
     builder: RemoteBuilder
     drv: str

@@ -14,11 +14,13 @@ from flakeship.commands.tag_record import TagRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """`clock` is monotonic, in seconds, and showed `begun` at the date `now`; `random` yields [0, 1); `cpus` are those that this process may use.
+    """`clock` is monotonic, in seconds, and showed `begun` at the date `now`; `random` yields [0, 1); `cpus` are
+    those that this process may use.
 
-    `stdin` is the number of the open file that a source may come through. `temporary` is the folder to put temporary folders in; None for the system's. `stdout` is for an image that is sent
-    there. `tags` is told which names are set. `spelled` writes the inputs in a text that is no error and no warning, which
-    the door does for those, as they were given: `tags` or `--tags`.
+    `stdin` is the number of the open file that a source may come through. `temporary` is the folder to put temporary
+    folders in; None for the system's. `stdout` is for an image that is sent there. `tags` is told which names are
+    set. `spelled` writes the inputs in a text that is no error and no warning, which the door does for those, as they
+    were given: `tags` or `--tags`.
     """
 
     environ: Mapping[str, str]

@@ -86,7 +86,8 @@ def _without_credentials(error: CredentialsRefusedError, push: PushOptions) -> C
 class Withheld:
     """Stands in for the destination `name`, which is neither read nor written: all of the image is withheld.
 
-    `tags` are the full references that the image would get, `untagged` as in `Published`; `why` says why it does not, in a clause for messages.
+    `tags` are the full references that the image would get, `untagged` as in `Published`; `why` says why it does not,
+    in a clause for messages.
     """
 
     def __init__(

@@ -110,8 +110,8 @@ class ConfigChange(NamedTuple):
 class Difference:
     """Two images of one platform. `packages` are sorted by name.
 
-    `reordered` tells whether the layers that both have are stacked in another order, or one of them more often. `untold` are the layers that
-    only one has and of which its history does not tell what is in them.
+    `reordered` tells whether the layers that both have are stacked in another order, or one of them more often.
+    `untold` are the layers that only one has and of which its history does not tell what is in them.
     """
 
     old: Held

@@ -19,8 +19,8 @@ class Fetcher:
     def __call__(self, url: str, seconds: float, /, *, token: str = "") -> bytes:
         """Return at most 1 MiB of the document at `url`, sent with a Bearer token if one is given.
 
-        The head of the answer must come within `seconds`, its body within a minute. errors.Error is raised if no answer comes, and ValueError, with the status
-        in its message, for any status but 200.
+        The head of the answer must come within `seconds`, its body within a minute. errors.Error is raised if no
+        answer comes, and ValueError, with the status in its message, for any status but 200.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         response = self._transport.exchange("GET", url, headers=headers, timeout=seconds)

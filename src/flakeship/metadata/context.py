@@ -37,17 +37,18 @@ class Context:
     """One event on one commit.
 
     `ref` is the full ref (`refs/heads/…`, `refs/tags/…`, `refs/pull/N/merge`, `refs/merge-requests/N/head`).
-    `run_date` and `commit_date` are aware. `schedule` says that a timer started the run, `always_default` that
-    the platform starts this kind of event on nothing but the default branch. `base_ref` is the target branch
-    of a pull request, or the branch that a tag was pushed from where the platform says so.
-    `trusted` is False where the code under build may be a stranger's (fork, pull_request_target), and
-    `untrusted_because` says why. `secrets_kept_because` says why the platform may keep secrets from this run, and
-    `by_bot` is True where a bot started it that the platform gives less than people (Dependabot). `image` is the image name that the platform suggests, in the variable
-    that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that suggest none. `image_given_by` is
-    how a user sets that variable where the platform's own value may be wrong, and else empty. `run_id` is what all jobs of
-    one run share, and a second try of them too: GitHub's run, GitLab's pipeline. `builder` is the address of what the platform ran: GitHub's workflow
-    with its ref, GitLab's runner; `invocation` is that of this one try of the job. Both are empty where a tool imitates the platform, whose addresses
-    lead nowhere then.
+    `run_date` and `commit_date` are aware. `schedule` says that a timer started the run, `always_default` that the
+    platform starts this kind of event on nothing but the default branch. `base_ref` is the target branch of a pull
+    request, or the branch that a tag was pushed from where the platform says so. `trusted` is False where the code
+    under build may be a stranger's (fork, pull_request_target), and `untrusted_because` says why.
+    `secrets_kept_because` says why the platform may keep secrets from this run, and `by_bot` is True where a bot
+    started it that the platform gives less than people (Dependabot). `image` is the image name that the platform
+    suggests, in the variable that `image_variable` names (CI_REGISTRY_IMAGE); both are empty on platforms that
+    suggest none. `image_given_by` is how a user sets that variable where the platform's own value may be wrong, and
+    else empty. `run_id` is what all jobs of one run share, and a second try of them too: GitHub's run, GitLab's
+    pipeline. `builder` is the address of what the platform ran: GitHub's workflow with its ref, GitLab's runner;
+    `invocation` is that of this one try of the job. Both are empty where a tool imitates the platform, whose
+    addresses lead nowhere then.
     """
 
     run_date: datetime

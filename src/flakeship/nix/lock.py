@@ -38,7 +38,8 @@ class LockedNode:
 
 @dataclass(frozen=True, slots=True)
 class FlakeLock:
-    """The lock of a flake. `source_url` and `source_nar_hash`, in hex, are those of the flake itself. `unlocked` are names of inputs that a later run may find changed.
+    """The lock of a flake. `source_url` and `source_nar_hash`, in hex, are those of the flake itself. `unlocked` are
+    names of inputs that a later run may find changed.
 
     `unlocked` is None where nobody can tell: the source is not in the store of this machine.
     """
@@ -63,8 +64,8 @@ def read_lock(document: Mapping[str, Any]) -> FlakeLock:
 
 
 def is_pinned_text(text: str, inputs: Collection[str], own: str = ".") -> bool:
-    """Tell whether an installable as it is written gives the same each time: of the flake itself, which is written `own`, of one of its inputs, or
-    by a commit or a NAR hash.
+    """Tell whether an installable as it is written gives the same each time: of the flake itself, which is written
+    `own`, of one of its inputs, or by a commit or a NAR hash.
 
     What lies in another folder of this machine is held by nothing.
     """

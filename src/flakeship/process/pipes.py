@@ -65,6 +65,7 @@ class BoundedPipe(io.RawIOBase):
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[BoundedPipe]:
+        """Watch over the bounds until the block is left."""
         if self._bounds is None:
             yield self
             return
@@ -121,9 +122,8 @@ class Drain:
 
     def _drain(self) -> None:
         rest = b""
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # the pipe is closed while we read if the block is left early
+        # the pipe is closed while we read if the block is left early
+        with contextlib.suppress(OSError, ValueError):
             while piece := self.pipe.read(1 << 16):
                 self.pieces += 1
                 *lines, rest = (rest + piece).split(b"\n")

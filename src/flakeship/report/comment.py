@@ -19,7 +19,8 @@ _MOST: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class CommentedImage:
-    """`since` is the name of the image that it is compared with, empty where there is none to compare with; `not_pushed` says why, empty if it is pushed.
+    """`since` is the name of the image that it is compared with, empty where there is none to compare with;
+    `not_pushed` says why, empty if it is pushed.
 
     `run_url` leads to the run, and may be empty.
     """

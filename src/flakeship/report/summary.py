@@ -80,12 +80,13 @@ class PackageRow(NamedTuple):
 class Summary:
     """One image that is finished. `layers` are listed from the bottom, with their state at the first destination that has it.
 
-    `references` and `tags` lead to the image where it is now; without references it is nowhere. `unsent` are the names
-    that it did not get, for each destination that it was withheld from; `not_pushed` is the line that says why, and
-    `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config. `pulled` is the
-    reference that engines can pull, empty where no registry has the image. `before` is None where no tag of the image
-    named another one, or where that is not known. `changes` are those of each platform since that image. `smaller` is None where little was packed, or zstd is no choice.
-    `packages` are the largest first, and empty where nobody asked for their sizes, or Nix does not know them.
+    `references` and `tags` lead to the image where it is now; without references it is nowhere. `unsent` are the
+    names that it did not get, for each destination that it was withheld from; `not_pushed` is the line that says why,
+    and `expected` as in `events.NotPushed`. `digest` is that of the manifest, `imageid` that of the config. `pulled`
+    is the reference that engines can pull, empty where no registry has the image. `before` is None where no tag of
+    the image named another one, or where that is not known. `changes` are those of each platform since that image.
+    `smaller` is None where little was packed, or zstd is no choice. `packages` are the largest first, and empty where
+    nobody asked for their sizes, or Nix does not know them.
     """
 
     references: Sequence[str]

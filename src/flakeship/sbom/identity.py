@@ -15,7 +15,9 @@ _OUTPUT: Final = re.compile(r"-(?:bin|debug|dev|devdoc|dist|doc|info|lib|libs|ma
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return name and version of `hello-2.12`, as builtins.parseDrvName does: the version begins behind the first dash that no letter follows."""
+    """Return name and version of `hello-2.12`, as builtins.parseDrvName does: the version begins behind the first
+    dash that no letter follows.
+    """
     for found in re.finditer("-", name):
         rest = name[found.end() :]
         if found.start() and rest and not rest[0].isalpha():

@@ -131,7 +131,9 @@ def of_other_commands(
 
 
 def check_passed(names: Iterable[str], declared: Iterable[Input]) -> None:
-    """Raise UsageError for secrets of this run in `pass-env`: a builder may read what Nix is given: docs/security.md#what-each-program-is-given."""
+    """Raise UsageError for secrets of this run in `pass-env`: a builder may read what Nix is given:
+    docs/security.md#what-each-program-is-given.
+    """
     secrets = {name: item for item in declared if item.secret for name in (item.name, f"{item.name}-file")}
     for name in names:
         for prefix in _PREFIXES:

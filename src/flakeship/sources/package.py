@@ -52,7 +52,8 @@ class Package:
     """A package and what is to lie beside it.
 
     `closure` holds everything, the contents' too. `names` is asked only where there are several programs, for it
-    costs an evaluation; `warn` is told what is odd about them. `user` is as the input says it. `wants_program` is False where an entry point was given.
+    costs an evaluation; `warn` is told what is odd about them. `user` is as the input says it. `wants_program` is
+    False where an entry point was given.
     """
 
     path: str

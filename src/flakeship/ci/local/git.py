@@ -209,7 +209,8 @@ def _usual_branch(git: Git) -> str:
 
 
 def page_url(url: str) -> str:
-    """Return the web page of a remote: `git@host:o/n.git`, `ssh://git@host:22/o/n`, `https://user:password@host/o/n.git` → `https://host/o/n`.
+    """Return the web page of a remote: `git@host:o/n.git`, `ssh://git@host:22/o/n`,
+    `https://user:password@host/o/n.git` → `https://host/o/n`.
 
     Empty for a path of this machine. User and password are removed.
     """

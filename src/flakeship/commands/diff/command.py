@@ -43,7 +43,9 @@ def differences(settings: Settings, run_: Run) -> Differences:
 
 
 def _held(settings: Settings, run_: Run) -> tuple[Held, ...]:
-    """Return what one of the two operands names. If an archive holds several images, SeveralImagesError says how to choose in the operand itself: an input would hold for both."""
+    """Return what one of the two operands names. If an archive holds several images, SeveralImagesError says how to
+    choose in the operand itself: an input would hold for both.
+    """
     try:
         return held_by(settings, run_)
     except SeveralImagesError as error:

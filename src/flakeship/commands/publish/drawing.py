@@ -28,7 +28,9 @@ _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class StoredImage(NamedTuple):
-    """An image of one platform as it is stored: the history of its config, and the descriptor of each layer, None for one that can't be used."""
+    """An image of one platform as it is stored: the history of its config, and the descriptor of each layer, None for
+    one that can't be used.
+    """
 
     history: Sequence[Mapping[str, Any]]
     blobs: Sequence[StoredBlob | None]

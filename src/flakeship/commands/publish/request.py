@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class SourceChoice:
     """Which image of a source is meant, and what a plain package is made into an image with.
 
-    `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as the
-    input says it. `platforms` are those wanted, none for all; `relabelled` is True where one image is to be labelled as
-    for another platform. `pass_env` are names of variables for a script of the user's own. `wants_program` is False where an entry point was given.
-    `debug_shell` is what the variant of this image will have besides `contents`, empty where no variant is asked for.
-    `as_is` is True where this run stamps no facts: then the image keeps those that an earlier run stamped, and where nothing
-    else changes it its digest.
+    `image_in_archive` is a name or a number from 1 on; `base_image` is empty or `docker://REFERENCE`; `user` is as
+    the input says it. `platforms` are those wanted, none for all; `relabelled` is True where one image is to be
+    labelled as for another platform. `pass_env` are names of variables for a script of the user's own.
+    `wants_program` is False where an entry point was given. `debug_shell` is what the variant of this image will have
+    besides `contents`, empty where no variant is asked for. `as_is` is True where this run stamps no facts: then the
+    image keeps those that an earlier run stamped, and where nothing else changes it its digest.
     """
 
     image_in_archive: str = ""

@@ -45,7 +45,9 @@ class SentLayers:
     layers: dict[str, PackedLayer]
     missing: frozenset[Digest]
     programs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """The first program of layers that were read, as `lint.programs` has it; only where a platform was asked for, or a Mac's attribute built."""
+    """The first program of layers that were read, as `lint.programs` has it; only where a platform was asked for, or
+    a Mac's attribute built.
+    """
     unsearched: frozenset[str] = frozenset()
     """The keys of the layers of which nobody knows whether they hold a program; only then, too."""
 

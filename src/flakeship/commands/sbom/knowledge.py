@@ -41,8 +41,9 @@ def knowledge_of(
 ) -> Knowledge:
     """Ask for paths, then for derivations, then for what packages say of themselves, which only an evaluation can tell.
 
-    `closure` is what Nix told of the paths already, `meta` what packages said of themselves if they were asked before, `passed` what was
-    seen in the layers of the image. Where there is no Nix, or it fails, the image is listed by its paths alone, and by what their files carry.
+    `closure` is what Nix told of the paths already, `meta` what packages said of themselves if they were asked
+    before, `passed` what was seen in the layers of the image. Where there is no Nix, or it fails, the image is listed
+    by its paths alone, and by what their files carry.
     """
     carried = Findings()
     carried.add(passed or Findings())

@@ -147,7 +147,9 @@ class StoredObjects:
         return b"".join(pieces)
 
     def opened(self, entry: Descriptor, *, awaited: bool = False) -> CheckedBlob:
-        """Return the stream of a blob, which compares itself with its descriptor at its end. The progress of one that is `awaited` is reported."""
+        """Return the stream of a blob, which compares itself with its descriptor at its end. The progress of one that
+        is `awaited` is reported.
+        """
         return CheckedBlob(self, entry, awaited=awaited)
 
     def awaiting(self, size: int) -> None:

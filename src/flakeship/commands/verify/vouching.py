@@ -30,7 +30,9 @@ from flakeship.printable import counted
 from flakeship.report.findings import Finding
 
 Vouch: TypeAlias = Callable[[Bundle, bytes], None]
-"""Checks who signed a bundle, which is given with its bytes. ValueError if the signer is not trusted, OtherKeyError if the bundle names another one."""
+"""Checks who signed a bundle, which is given with its bytes. ValueError if the signer is not trusted, OtherKeyError
+if the bundle names another one.
+"""
 
 _HINT: Final = "publish the image again and sign it; do not run it until you know who attached this"
 _LARGEST: Final = 256 << 20
@@ -58,8 +60,9 @@ class Trust:
 
 @dataclass(slots=True)
 class Vouched:
-    """What was found for one manifest. `signatures` counts the signatures of the trusted signer, `others` those of other signers, and `unchecked`
-    those that are not checked because nobody is trusted. Each statement comes with True if the trusted signer signed it.
+    """What was found for one manifest. `signatures` counts the signatures of the trusted signer, `others` those of
+    other signers, and `unchecked` those that are not checked because nobody is trusted. Each statement comes with
+    True if the trusted signer signed it.
     """
 
     signatures: int = 0

@@ -39,9 +39,8 @@ class Tags:
         }
         new = [taggings[tag] for tag, there in current.items() if there in (None, digest)]
         moved = [taggings[tag] for tag, there in current.items() if there not in (None, digest)]
-        first = new[
-            : int(alone)
-        ]  # it brings the manifest, which others of the same moment would bring as well
+        # it brings the manifest, which others of the same moment would bring as well
+        first = new[: int(alone)]
         return tuple(filter(None, (tuple(first), tuple(new[len(first) :]), *((each,) for each in moved))))
 
     def check(self, tag: str, digest: Digest) -> None:

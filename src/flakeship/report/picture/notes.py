@@ -52,7 +52,9 @@ def _sizes(contents: Contents) -> str:
 
 
 def _by_measure(contents: Contents) -> tuple[list[LayerContents], list[LayerContents]]:
-    """Return the layers whose packages have known sizes, and the other ones that can be seen: every image has a layer of links with some hundred bytes."""
+    """Return the layers whose packages have known sizes, and the other ones that can be seen: every image has a layer
+    of links with some hundred bytes.
+    """
     unpacked = [layer for layer in contents.layers if layer.measure == "unpacked"]
     others = [layer for layer in contents.layers if layer.measure == "compressed"]
     return unpacked, [layer for layer in others if layer.size * _SEEN >= contents.size]

@@ -86,7 +86,9 @@ def _led_to(elf: Elf, pointer: int, form: str, width: int) -> bytes:
 
 
 def _parts(compiler: str, told: str) -> Iterator[Part]:
-    """The main module has a version only if it was fetched as a module. A module in whose place a folder of its source is used is part of it."""
+    """The main module has a version only if it was fetched as a module. A module in whose place a folder of its
+    source is used is part of it.
+    """
     if found := _COMPILER.fullmatch(compiler.strip()):
         yield Part("golang", STANDARD, found[1])
     pending: tuple[str, str] | None = None
