@@ -8,6 +8,17 @@ from tests.testbed.registry import FaultProxy, Registry
 
 SIZE = 256 * 1024
 UPLOADS, BLOBS, MANIFESTS = "/blobs/uploads/", "/blobs/sha256:", "/manifests/"
+REQUESTS_OF_A_PUSH = (
+    ("GET", "^/v2/$"),
+    ("HEAD", BLOBS),
+    ("POST", UPLOADS),
+    ("PATCH", UPLOADS),
+    ("PUT", UPLOADS),
+    ("HEAD", MANIFESTS),
+    ("PUT", f"{MANIFESTS}sha256:"),
+    ("PUT", f"{MANIFESTS}latest"),
+)
+"""The methods and the parts of paths that `push_past` asks for."""
 
 
 def assert_complete(registry: Registry, repository: str, digest: str) -> None:

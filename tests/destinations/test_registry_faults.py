@@ -12,7 +12,7 @@ import pytest
 from flakeship.errors import Error, UnreachableError
 from flakeship.events import Retry
 from flakeship.http.errors import WireError
-from tests.destinations.faults import BLOBS, MANIFESTS, SIZE, UPLOADS, assert_complete, push_past
+from tests.destinations.faults import MANIFESTS, REQUESTS_OF_A_PUSH, SIZE, UPLOADS, assert_complete, push_past
 from tests.destinations.pushing import Pusher, push
 from tests.images import random_packed
 from tests.testbed.registry import FaultProxy, Registry
@@ -123,19 +123,7 @@ def test_a_commit_that_is_refused_for_good_is_not_tried_again(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
-@pytest.mark.parametrize(
-    ("method", "pattern"),
-    [
-        ("GET", "^/v2/$"),
-        ("HEAD", BLOBS),
-        ("POST", UPLOADS),
-        ("PATCH", UPLOADS),
-        ("PUT", UPLOADS),
-        ("HEAD", MANIFESTS),
-        ("PUT", MANIFESTS + "sha256:"),
-        ("PUT", MANIFESTS + "latest"),
-    ],
-)
+@pytest.mark.parametrize(("method", "pattern"), REQUESTS_OF_A_PUSH)
 def test_one_server_error(  # noqa: PLR0917 - what is tried, and the fixtures
     method: str, pattern: str, status: int, proxy: FaultProxy, registry: Registry, pusher: Pusher
 ) -> None:

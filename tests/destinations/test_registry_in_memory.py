@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flakeship.events import Retry
-from tests.destinations.faults import BLOBS, MANIFESTS, UPLOADS, push_past
+from tests.destinations.faults import REQUESTS_OF_A_PUSH, push_past
 from tests.destinations.pushing import Pusher
 from tests.destinations.test_registry_check import (
     test_a_check_leaves_nothing_behind,
@@ -93,16 +93,7 @@ from tests.testbed.registry_proxy import FaultProxy
 def test_one_server_error_at_each_request(
     proxy: FaultProxy, registry: MemoryRegistry, pusher: Pusher
 ) -> None:
-    for method, pattern in (
-        ("GET", "^/v2/$"),
-        ("HEAD", BLOBS),
-        ("POST", UPLOADS),
-        ("PATCH", UPLOADS),
-        ("PUT", UPLOADS),
-        ("HEAD", MANIFESTS),
-        ("PUT", f"{MANIFESTS}sha256:"),
-        ("PUT", f"{MANIFESTS}latest"),
-    ):
+    for method, pattern in REQUESTS_OF_A_PUSH:
         proxy.fail_next(method, pattern, status=503)
     push_past(proxy, registry, pusher)
-    assert len(pusher.of(Retry)) == 8
+    assert len(pusher.of(Retry)) == len(REQUESTS_OF_A_PUSH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -73,3 +74,9 @@ def copy_of_project(to: Path) -> Path:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
     return to
+
+
+def lay_out(folder: Path, cpu: str, *flags: str) -> None:
+    """Write the image of the archive `CPU.tar` into the layout `CPU`, as a job of the workflow does."""
+    command = (sys.executable, "-m", "flakeship", "publish", "--source", f"{cpu}.tar", "--to", f"oci:{cpu}")
+    subprocess.run([*command, *flags], cwd=folder, check=True, capture_output=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
@@ -12,6 +10,7 @@ from release import ROOT
 from release.image import PLATFORMS, ActionImage
 from release.layouts import joined
 from release.version import Version
+from tests.release.conftest import lay_out
 from tests.testbed import archives
 from tests.testbed.docker import Docker
 from tests.testbed.registry import Registry
@@ -39,17 +38,7 @@ def test_archives_of_two_cpus_become_one_image(dockerd: Docker, registry: Regist
         dockerd("build", "--platform", platform, "--tag", f"release-{cpu}", str(context))
         dockerd("save", "--output", str(tmp_path / f"{cpu}.tar"), f"release-{cpu}")
         dockerd("image", "rm", f"release-{cpu}")
-        command = [
-            sys.executable,
-            "-m",
-            "flakeship",
-            "publish",
-            "--source",
-            f"{cpu}.tar",
-            "--to",
-            f"oci:{cpu}",
-        ]
-        subprocess.run([*command, *flags], cwd=tmp_path, check=True, capture_output=True)
+        lay_out(tmp_path, cpu, *flags)
     image = ActionImage(f"{registry.host}/{registry.new_repository()}")
     layout = joined([tmp_path / "arm64", tmp_path / "amd64"], tmp_path / "joined")
     digest = image.publish(layout, ONE, "abc", created="1700000000")

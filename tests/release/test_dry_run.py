@@ -28,7 +28,7 @@ from release import IMAGE, names
 from release.__main__ import TESTED_BY, main
 from release.distribution import SUMS
 from release.git import refs
-from tests.release.conftest import VERSION, commit, copy_of_project
+from tests.release.conftest import VERSION, commit, copy_of_project, lay_out
 from tests.release.github_server import GitHubServer
 from tests.testbed import archives
 from tests.testbed.nix import FLAKES
@@ -158,18 +158,7 @@ def layouts(folder: Path) -> Sequence[str]:
         manifest = json.dumps([{"Config": name, "RepoTags": None, "Layers": paths}]).encode()
         members = [*zip(paths, archives.LAYERS, strict=True), (name, text), ("manifest.json", manifest)]
         (folder / f"{cpu}.tar").write_bytes(archives.outer(members))
-        command = [
-            sys.executable,
-            "-m",
-            "flakeship",
-            "publish",
-            "--source",
-            f"{cpu}.tar",
-            "--to",
-            f"oci:{cpu}",
-        ]
-        flags = ("--auto-labels=false", "--created=keep", "--lint=off")
-        subprocess.run([*command, *flags], cwd=folder, check=True, capture_output=True)
+        lay_out(folder, cpu, "--auto-labels=false", "--created=keep", "--lint=off")
         made.append(f"--layout={folder}/{cpu}")
     return made
 
