@@ -24,6 +24,7 @@ from flakeship.events import Detail, Event, ignore
 from flakeship.metadata.context import NixFacts
 from flakeship.metadata.labels import PREFIX
 from flakeship.nix.derivation import Derivation
+from flakeship.nix.licences import Joined, Licence
 from flakeship.sources.written import WrittenSource
 from tests.metadata.computing import compute
 from tests.metadata.test_engine import CONTEXT, MAIN
@@ -51,6 +52,19 @@ def test_a_package_in_the_words_of_labels() -> None:
         homepage="https://hello.example/",
         license_spdx="MIT AND GPL-3.0-or-later",
     )
+
+
+@pytest.mark.parametrize(
+    ("licences", "label"),
+    [
+        ((Joined("OR", ("MIT", "Apache-2.0")),), "MIT OR Apache-2.0"),
+        (("ISC", Joined("OR", ("MIT", Joined("WITH", ("Apache-2.0", "LLVM-exception"))))), "ISC AND (MIT OR Apache-2.0 WITH LLVM-exception)"),
+        (("ISC", Joined("OR", ("MIT", "Own Words"))), "ISC"),
+        ((Joined("+", ("EUPL-1.1",)),), "EUPL-1.1+"),
+    ],
+)  # fmt: skip
+def test_joined_licences_are_an_expression_of_spdx(licences: tuple[Licence, ...], label: str) -> None:
+    assert facts_of(replace(SAID, licenses=licences)).license_spdx == label
 
 
 def test_several_outputs_have_a_hash_of_all_of_them() -> None:

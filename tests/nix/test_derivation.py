@@ -11,6 +11,7 @@ from flakeship.events import Command, Event
 from flakeship.nix.command import Nix
 from flakeship.nix.derivation import Derivation, describe, read_description
 from flakeship.nix.installable import Installable
+from flakeship.nix.licences import Joined, Licence
 from tests.testbed.nix import MakeFlake
 
 OUT = f"/nix/store/{'0' * 32}-x"
@@ -59,11 +60,16 @@ def test_a_default_package_and_one_without_meta_are_read(nix: Nix, make_flake: M
         ('{ meta.license = "custom"; meta.homepage = [ ]; }', ("custom",), ""),
         ('{ meta.license = [ { shortName = "unfree"; } { } ]; }', ("unfree",), ""),
         ('{ meta.license = throw "x"; meta.homepage = throw "y"; version = throw "z"; }', (), ""),
+        (
+            '{ meta.license = [ "a" { operator = "OR"; licenses = [ { spdxId = "MIT"; } { spdxId = "ISC"; } ]; } { operator = "OR"; licenses = [ { spdxId = "Zlib"; } (throw "x") ]; } { license = { spdxId = "X"; }; } ]; }',
+            ("a", Joined("OR", ("MIT", "ISC")), Joined("+", ("X",))),
+            "",
+        ),
         ("{ }", (), ""),
     ],
 )
 def test_meta_is_read_in_all_its_forms(
-    nix: Nix, tmp_path: Path, package: str, licenses: tuple[str, ...], homepage: str
+    nix: Nix, tmp_path: Path, package: str, licenses: tuple[Licence, ...], homepage: str
 ) -> None:
     derivation = '{ name = "x"; outPath = "/nix/store/x"; type = "derivation"; }'
     (tmp_path / "flake.nix").write_text(

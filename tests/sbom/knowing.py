@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from flakeship.nix.closure import PathInfo
 from flakeship.nix.derivation_files import DerivationFile
+from flakeship.nix.licences import read_licences
 from flakeship.nix.package_meta import PackageMeta
 from flakeship.sbom.components import Knowledge, bill_of
 from flakeship.sbom.model import Bill
@@ -48,15 +49,20 @@ TEXTS = st.one_of(
     st.sampled_from(["hello", "gtk+3", "2.40-66", "9.9p2", "1.0 beta", "0-unstable-2024-01-02"]),
 )
 NAMES = st.from_regex(r"[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]{0,20}", fullmatch=True)
-LICENCES = st.lists(
-    st.one_of(
-        ODD,
-        st.sampled_from(
-            ["MIT", "GPL-2.0", "GPL-3.0-or-later", "unfree", "a b", "a-b", "mit", "MIT OR Apache-2.0"]
-        ),
+LICENCE = st.one_of(
+    ODD,
+    st.sampled_from(
+        ["MIT", "GPL-2.0", "GPL-3.0-or-later", "unfree", "a b", "a-b", "mit", "MIT OR Apache-2.0", "LLVM-exception"]
     ),
-    max_size=3,
-).map(tuple)
+)
+JOINED = st.recursive(
+    LICENCE,
+    lambda below: st.tuples(st.sampled_from(["AND", "OR", "WITH", "+"]), st.lists(below, max_size=3)).map(
+        lambda made: {"operator": made[0], "parts": made[1]}
+    ),
+    max_leaves=4,
+)
+LICENCES = st.lists(st.one_of(LICENCE, JOINED), max_size=3).map(read_licences)
 URLS = st.one_of(
     ODD,
     st.sampled_from(

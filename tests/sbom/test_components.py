@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from license_expression import get_spdx_licensing  # type: ignore[import-untyped]
 
 from flakeship.nix.derivation_files import read_derivations
+from flakeship.nix.licences import read_licences
 from flakeship.nix.package_meta import PackageMeta
 from flakeship.sbom.components import Knowledge
 from flakeship.sbom.cpe import cpe_of
@@ -129,6 +131,42 @@ def test_a_licence_that_is_none_keeps_the_documents_valid() -> None:
     declared = document["packages"][1]["licenseDeclared"].split(" AND ")
     assert declared[:2] == ["MIT", "LicenseRef-unfree"]
     assert len(set(declared)) == len(document["hasExtractedLicensingInfos"]) + 1 == 5
+
+
+def joined(operator: str, *parts: Any) -> dict[str, Any]:
+    return {"operator": operator, "parts": parts}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expression"),
+    [
+        ([joined("OR", "MIT", "Apache-2.0")], "MIT OR Apache-2.0"),
+        (["Zlib", joined("OR", "MIT", "Apache-2.0")], "Zlib AND (MIT OR Apache-2.0)"),
+        ([joined("AND", "Zlib", joined("OR", "MIT", joined("AND", "ISC", "curl")), joined("AND", "BSL-1.0"))], "Zlib AND (MIT OR (ISC AND curl)) AND BSL-1.0"),
+        ([joined("WITH", "Apache-2.0", "LLVM-exception")], "Apache-2.0 WITH LLVM-exception"),
+        ([joined("WITH", "Apache-2.0", "MIT")], "LicenseRef-Apache-2.0-with-MIT-…"),
+        ([joined("+", "LGPL-2.1-only")], "LGPL-2.1-or-later"),
+        ([joined("+", "EUPL-1.1")], "LicenseRef-EUPL-1.1-or-any-later-version-…"),
+        ([joined("OR", "AGPL-3.0-only", "Own Words")], "AGPL-3.0-only OR LicenseRef-Own-Words-…"),
+        ([joined("OR", "MIT", "\x01"), "Zlib"], "Zlib"),
+        ([joined("OR", "MIT", "")], None),
+        ([joined("XOR", "MIT"), joined("OR"), 5, None, {}], None),
+    ],
+)  # fmt: skip
+def test_licences_that_are_joined_are_one_expression(answer: list[Any], expression: str | None) -> None:
+    """Of a choice of which a part says nothing, the rest would be false."""
+    path = store_path("x-1")
+    meta = PackageMeta("", (path,), licenses=read_licences(answer))
+    one = bill(Knowledge({path: path_info(path)}, {}, {path: meta}))
+    (component,) = cyclonedx_of(one)["components"]
+    found = [each["expression"] for each in component.get("licenses", [])]
+    assert [re.sub(r"-[0-9a-f]{8}$", "-…", text) for text in found] == ([expression] if expression else [])
+    document = spdx_of(one)
+    declared = document["packages"][1]["licenseDeclared"]
+    assert [declared] == (found or ["NOASSERTION"])
+    assert {each["licenseId"] for each in document.get("hasExtractedLicensingInfos", [])} == set(
+        re.findall(r"LicenseRef-[A-Za-z0-9.-]+", declared)
+    )
 
 
 def test_a_circle_of_components_is_reached_from_the_image() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flakeship.commands.subject import Subject
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.derivation import Derivation
+    from flakeship.nix.licences import Licence
     from flakeship.sources.package import Names
 
 _VERSION: Final = re.compile(r"-(?![A-Za-z]).*")
@@ -71,6 +72,8 @@ def facts_of_build(outputs: Sequence[BuildOutput], facts: NixFacts) -> NixFacts:
 
 def facts_of(derivation: Derivation) -> NixFacts:
     """The facts that labels and tags are made of."""
+    from flakeship.nix.licences import expression_of
+
     return NixFacts(
         output_hash=_hash_of_all(derivation.paths),
         hash_unknown="" if derivation.out_path else _UNTOLD,
@@ -78,8 +81,19 @@ def facts_of(derivation: Derivation) -> NixFacts:
         version=derivation.version,
         description=derivation.description,
         homepage=derivation.homepage,
-        license_spdx=" AND ".join(name for name in derivation.licenses if _SPDX.fullmatch(name)),
+        license_spdx=expression_of(derivation.licenses, _spelled),
     )
+
+
+def _spelled(licence: Licence) -> str:
+    """The licence as a label has it; empty if it is made of words that can't be identifiers."""
+    parts = (licence,) if isinstance(licence, str) else licence.parts
+    words = [part for part in parts if isinstance(part, str) and _SPDX.fullmatch(part)]
+    if len(words) < len(parts):
+        return ""
+    if isinstance(licence, str) or licence.operator != "+":
+        return " WITH ".join(words)
+    return f"{words[0]}+"
 
 
 def title_of(name: str) -> str:

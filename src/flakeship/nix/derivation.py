@@ -10,6 +10,7 @@ from typing import Any, Final
 from flakeship.nix.command import Nix
 from flakeship.nix.explain import query_installable
 from flakeship.nix.installable import ALL_OUTPUTS, Installable, ordered_outputs
+from flakeship.nix.licences import LICENCES_IN_NIX, Licence, read_licences
 from flakeship.store_paths import STORE
 
 CHOOSES_OUTPUTS: Final = (2, 13)
@@ -19,14 +20,16 @@ https://nix.dev/manual/nix/latest/release-notes/rl-2.13
 """
 
 # An attribute that throws counts as missing: a label is no reason to fail the run.
-QUESTION: Final = """package: let
+QUESTION: Final = (
+    "package: let "
+    + LICENCES_IN_NIX
+    + """
   meta = if builtins.isAttrs package then package.meta or { } else { };
   text = value:
     let result = builtins.tryEval (if builtins.isString value then value else "");
     in if result.success then result.value else "";
   list = value: if builtins.isList value then value else [ value ];
   first = values: if values == [ ] then "" else builtins.head values;
-  license = value: if builtins.isAttrs value then value.spdxId or value.shortName or value.fullName or "" else value;
   attribute = name: if builtins.isAttrs package then text (package.${name} or "") else "";
   texts = values:
     let
@@ -54,8 +57,9 @@ in {
   mainProgram = text (meta.mainProgram or "");
   description = text (meta.description or "");
   homepage = text (first (list (meta.homepage or "")));
-  licenses = texts (map license (list (meta.license or [ ])));
+  licenses = licencesOf (meta.license or [ ]);
 }"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,6 @@ class Derivation:
     `outputs` are those that the installable asks for, in the order in which an image is made of them: their store paths
     by name, each empty where it is known only after the build, as that of a content-addressed derivation is.
     `drv_path` is the derivation as it is evaluated, `default_output` the output that the attribute itself stands for.
-    `licenses` holds SPDX identifiers for the licences that nixpkgs gives one, else their names.
     """
 
     name: str
@@ -76,7 +79,7 @@ class Derivation:
     main_program: str
     description: str
     homepage: str
-    licenses: tuple[str, ...]
+    licenses: tuple[Licence, ...]
     drv_path: str = ""
     default_output: str = ""
 
@@ -125,7 +128,7 @@ def read_description(nix: Nix, installable: Installable, answer: dict[str, Any])
         main_program=answer["mainProgram"],
         description=answer["description"],
         homepage=answer["homepage"],
-        licenses=tuple(filter(None, answer["licenses"])),
+        licenses=read_licences(answer["licenses"]),
         drv_path=answer["drvPath"],
         default_output=answer["output"],
     )

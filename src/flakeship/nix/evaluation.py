@@ -24,7 +24,7 @@ let
     else null;
 in map (at kind) %s"""
 _MOST_BYTES: Final = 100_000
-"""Of an expression: Linux takes no argument of 128 KiB or more, and its fixed part takes less than 3 KiB."""
+"""Of an expression: Linux takes no argument of 128 KiB or more, and its fixed part takes less than 4 KiB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
+from flakeship.nix.licences import LICENCES_IN_NIX, Licence, read_licences
 
 _MARK: Final = "flakeship-meta: "
 _TRIES: Final = 8
@@ -42,12 +43,14 @@ _QUESTION: Final = """package: let
   texts = value: builtins.filter (word: word != "") (map text (list value));
   attributes = value: tried { } (if builtins.isAttrs value then value else { });
   wrapped = value: { key = tried "" (plain value.drvPath); inherit value; };
+  isTree = value: tried false (builtins.isAttrs value && !(value ? outPath) && !(value ? __toString));
   below = value:
     if isDerivation value then [ value ]
     else if tried false (builtins.isList value) then builtins.concatLists (map below value)
+    else if isTree value then below (values value)
     else [ ];
   values = set: map (name: set.${name}) (builtins.attrNames set);
-  license = value: if builtins.isAttrs value then value.spdxId or value.shortName or value.fullName or "" else value;
+  %(licences)s
   about = key: value: let
     meta = attributes (value.meta or { });
     identifiers = attributes (meta.identifiers or { });
@@ -58,7 +61,7 @@ _QUESTION: Final = """package: let
     outputs = map output (texts (value.outputs or [ "out" ]));
     pname = text (value.pname or "");
     version = text (value.version or "");
-    licenses = texts (map (each: tried "" (license each)) (list (meta.license or [ ])));
+    licenses = licencesOf (meta.license or [ ]);
     homepage = builtins.head (texts (meta.homepage or "") ++ [ "" ]);
     description = text (meta.description or "");
     position = text (meta.position or "");
@@ -85,15 +88,14 @@ in builtins.length (builtins.genericClosure {
 class PackageMeta:
     """What a package says of itself; what it does not say is empty. `outputs` are its store paths.
 
-    `licenses` holds SPDX identifiers for the licences that nixpkgs gives one, else their names. `cpe` is stated by its
-    author, and `possible` are guesses of nixpkgs. `purl` is that of its source.
+    `cpe` is stated by its author, and `possible` are guesses of nixpkgs. `purl` is that of its source.
     """
 
     derivation: str = ""
     outputs: tuple[str, ...] = ()
     pname: str = ""
     version: str = ""
-    licenses: tuple[str, ...] = ()
+    licenses: tuple[Licence, ...] = ()
     homepage: str = ""
     description: str = ""
     position: str = ""
@@ -143,7 +145,8 @@ def package_meta(
 
 
 def _question(silent: list[str], closed: list[str]) -> str:
-    return _QUESTION % {"silent": json.dumps(silent), "closed": json.dumps(closed), "mark": _MARK}
+    words = {"silent": json.dumps(silent), "closed": json.dumps(closed)}
+    return _QUESTION % {**words, "mark": _MARK, "licences": LICENCES_IN_NIX}
 
 
 def _by_path(known: Mapping[str, PackageMeta]) -> dict[str, PackageMeta]:
@@ -181,7 +184,7 @@ def read_meta(answer: Mapping[str, Any]) -> PackageMeta:
         outputs=tuple(filter(None, answer["outputs"])),
         pname=answer["pname"],
         version=answer["version"],
-        licenses=tuple(dict.fromkeys(answer["licenses"])),
+        licenses=read_licences(answer["licenses"]),
         homepage=answer["homepage"],
         description=answer["description"],
         position=answer["position"],

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from flakeship.sbom.license_ids import LICENSE_IDS
+from flakeship.sbom.licensing import declared, stated_licences
 from flakeship.sbom.model import Bill, Component, Origin, Patch
 from flakeship.sbom.written import address, clean, document
 
@@ -72,7 +73,7 @@ def _component(component: Component) -> dict[str, Any]:
         "name": clean(component.name) or component.ref,
         "version": clean(component.version),
         "description": clean(component.description),
-        "licenses": [{"license": _license(name)} for name in component.licenses if clean(name)],
+        "licenses": _licenses(component),
         "cpe": component.cpe.text if component.cpe else "",
         "purl": component.purl,
         "externalReferences": list(_references(component)),
@@ -81,6 +82,15 @@ def _component(component: Component) -> dict[str, Any]:
         "evidence": {"identity": identity} if (identity := list(_identity(component))) else None,
     }
     return {key: value for key, value in made.items() if value}
+
+
+def _licenses(component: Component) -> list[dict[str, Any]]:
+    """A list of licences, or one expression, since the format allows no expression beside others."""
+    stated = stated_licences(component)
+    names = [licence for licence in stated if isinstance(licence, str)]
+    if len(names) < len(stated):
+        return [{"expression": declared(component)}]
+    return [{"license": _license(name)} for name in names]
 
 
 def _license(name: str) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from flakeship.nix.licences import Licence
+
 Certainty: TypeAlias = Literal["stated", "known", "guessed"]
 """Who says which product of the NVD a component is: its author, our own short table, or nobody, so that name and vendor are one."""
 
@@ -54,7 +56,7 @@ class Cpe:
 class Component:
     """What one derivation has in the image, or a package of a language inside its files; what is not known is empty.
 
-    `ref` names the component in its document. `licenses` are SPDX identifiers or other names. `depends_on` holds the refs of
+    `ref` names the component in its document. `depends_on` holds the refs of
     the components that it refers to at run time and of those inside its files, without itself. `found_in` says what stated a package inside a file, and is
     empty for what a derivation has; `outputs` are empty then. `source` is where cargo took it from, if not from crates.io.
     """
@@ -65,7 +67,7 @@ class Component:
     purl: str
     outputs: tuple[Output, ...]
     derivation: str = ""
-    licenses: tuple[str, ...] = ()
+    licenses: tuple[Licence, ...] = ()
     homepage: str = ""
     description: str = ""
     position: str = ""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from flakeship.sbom.license_ids import LICENSE_IDS
+from flakeship.sbom.licensing import declared, named_licences
 from flakeship.sbom.model import Bill, Component, Origin
 from flakeship.sbom.written import address, clean, document, location
 
@@ -19,7 +18,7 @@ _UNKNOWN: Final = "NOASSERTION"
 
 def spdx(bill: Bill) -> str:
     """Return the document."""
-    named = {name: _license_ref(name) for each in bill.components for name in _others(each)}
+    named = dict(found for each in bill.components for found in named_licences(each))
     body: dict[str, Any] = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
@@ -37,10 +36,10 @@ def spdx(bill: Bill) -> str:
         body["hasExtractedLicensingInfos"] = [
             {
                 "licenseId": ref,
-                "name": clean(name),
-                "extractedText": f"The package calls its licence {clean(name)!r}.",
+                "name": name,
+                "extractedText": f"The package calls its licence {name!r}.",
             }
-            for ref, name in sorted((ref, name) for name, ref in named.items())
+            for ref, name in sorted(named.items())
         ]
     return document(body, "documentNamespace", _NAMESPACE)
 
@@ -77,7 +76,7 @@ def _package(component: Component) -> dict[str, Any]:
         "homepage": location(component.homepage),
         "filesAnalyzed": False,
         "licenseConcluded": _UNKNOWN,
-        "licenseDeclared": _declared(component),
+        "licenseDeclared": declared(component) or _UNKNOWN,
         "copyrightText": _UNKNOWN,
         "description": clean(component.description),
         "sourceInfo": "; ".join(_made_from(component)),
@@ -135,25 +134,6 @@ def _identifiers(component: Component) -> Iterator[dict[str, str]]:
             "referenceType": "cpe23Type",
             "referenceLocator": component.cpe.text,
         }
-
-
-def _others(component: Component) -> Iterator[str]:
-    """The licences without an SPDX identifier."""
-    return (name for name in component.licenses if name not in LICENSE_IDS and clean(name))
-
-
-def _declared(component: Component) -> str:
-    names = [
-        name if name in LICENSE_IDS else _license_ref(name) for name in component.licenses if clean(name)
-    ]
-    return " AND ".join(dict.fromkeys(names)) or _UNKNOWN
-
-
-def _license_ref(name: str) -> str:
-    """Two names that are spelled alike without odd characters stay two."""
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-")
-    mark = "" if plain == name else f"-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
-    return f"LicenseRef-{plain[:60]}{mark}".replace("--", "-")
 
 
 def _relationships(bill: Bill) -> Iterator[dict[str, str]]:

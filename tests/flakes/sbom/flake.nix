@@ -43,7 +43,7 @@
           outputs = [ "out" "doc" ];
           src = crate;
           patches = [ ./CVE-2024-1234.patch ];
-          buildInputs = [ openssl broken ];
+          buildInputs = [ openssl broken tree ];
         } {
           more = "${busybox} mkdir $doc $out/bin; ${busybox} cp ${busybox} $out/bin/app; echo $doc > $out/doc";
           meta = {
@@ -66,6 +66,26 @@
         broken = make "broken" "0.1" { buildInputs = [ endless zlib ]; } { meta = throw "nothing to see"; };
         endless = make "endless" "0.2" { buildInputs = [ zlib ]; } { meta.description = "so ${toString recursion}"; };
         zlib = make "zlib" "1.3" { } { meta.license.spdxId = "Zlib"; };
+
+        # Named inside sets, as nixpkgs' buildEnv does; among them a set that stands for a text, which leads anywhere.
+        tree = make "tree" "2" {
+          __structuredAttrs = true;
+          chosenOutputs = [ { paths = [ choice ]; priority = 5; } ];
+          odd = { outPath = builtins.readFile ./salt; inherit unbuilt; };
+          args = [ "sh" "-euc" "${busybox} mkdir ${placeholder "out"}; echo ${choice} > ${placeholder "out"}/needs" ];
+        } { meta = { }; };
+        # Both licences and exceptions, with the operators of nixpkgs' lib.licenses.
+        choice = make "choice" "3" { } {
+          meta.license = {
+            licenseType = "compound";
+            operator = "OR";
+            licenses = [
+              { spdxId = "MIT"; shortName = "mit"; }
+              { operator = "WITH"; license.spdxId = "Apache-2.0"; exception.spdxId = "LLVM-exception"; }
+              { spdxId = null; fullName = "A licence of its own"; }
+            ];
+          };
+        };
 
         slow = make "slow" "1" { buildInputs = [ slower ]; } { meta.description = "quick"; };
         slower = make "slower" "1" { buildInputs = [ zlib ]; } { meta.description = toString (fibonacci 60); };
