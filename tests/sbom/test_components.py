@@ -17,7 +17,7 @@ from flakeship.sbom.cpe import cpe_of
 from flakeship.sbom.identity import nix_purl, registry_purl, split_name
 from flakeship.sbom.license_ids import LICENSE_IDS
 from flakeship.sbom.origins import hex_digest
-from tests.sbom.knowing import bill, derivation, path_info, store_path
+from tests.sbom.knowing import HASH, bill, derivation, path_info, store_path
 from tests.sbom.validators import cyclonedx_of, spdx_of
 
 
@@ -187,6 +187,50 @@ def test_a_password_in_an_address_is_told_nobody() -> None:
         {path: path_info(path, deriver=made.path)}, {each.path: each for each in (source, made)}
     )
     assert "secret" not in json.dumps([cyclonedx_of(bill(known)), spdx_of(bill(known))])
+
+
+TARBALL = "https://crates.io/api/v1/crates/x/1/download"
+NAMED = "https://files.example/data-1.tar.gz"
+
+
+def made_of(*sources: dict[str, str]) -> dict[str, Any]:
+    """The component of a derivation with these sources."""
+    fetched = [
+        derivation(f"s{number}", {"out": store_path(f"s{number}")}, outputHash=HASH, **source)
+        for number, source in enumerate(sources)
+    ]
+    path = store_path("x-1")
+    made = derivation("x-1", {"out": path}, tuple(each.path for each in fetched), version="1", srcs=[each.outputs["out"] for each in fetched])  # fmt: skip
+    known = Knowledge(
+        {path: path_info(path, deriver=made.path)}, {each.path: each for each in (*fetched, made)}
+    )
+    spdx_of(bill(known))
+    (component,) = cyclonedx_of(bill(known))["components"]
+    return component
+
+
+@pytest.mark.parametrize(
+    ("source", "has_hash", "comment"),
+    [
+        ({}, True, False),
+        ({"outputHashMode": "flat"}, True, False),
+        ({"outputHashMode": "recursive"}, False, True),
+        ({"outputHashMode": "nar"}, False, True),
+        ({"outputHashMode": "git"}, False, False),
+        ({"postFetch": "sed -i s/a/b/ $out"}, False, False),
+        ({"outputHashMode": "recursive", "postFetch": "unzip"}, False, True),
+    ],
+)
+def test_a_hash_stands_beside_a_url_only_if_it_is_that_of_the_file_there(
+    source: dict[str, str], *, has_hash: bool, comment: bool
+) -> None:
+    (found,) = made_of({"url": TARBALL, **source})["externalReferences"]
+    assert ("hashes" in found, "comment" in found) == (has_hash, comment)
+
+
+def test_only_the_first_source_proves_what_a_package_is() -> None:
+    assert made_of({"url": TARBALL}, {"url": NAMED})["purl"] == "pkg:cargo/x@1"
+    assert made_of({"url": NAMED}, {"url": TARBALL})["purl"] == "pkg:nix/x@1"
 
 
 FETCHER = store_path("b.drv")

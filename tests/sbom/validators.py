@@ -8,6 +8,7 @@ from typing import Any
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
 from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
@@ -31,6 +32,9 @@ def valid_cyclonedx(text: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(text)
     refs = [component["bom-ref"] for component in document["components"]]
     assert len(set(refs)) == len(refs)
+    for component in document["components"]:
+        purl = PackageURL.from_string(component["purl"])
+        assert purl.version is None or purl.version == component["version"], component
     nodes = {node["ref"]: node["dependsOn"] for node in document["dependencies"]}
     assert nodes.keys() == {*refs, "image"}, "each component has a node, also one without dependencies"
     assert all(below in nodes for each in nodes.values() for below in each)

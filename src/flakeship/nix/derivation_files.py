@@ -18,7 +18,7 @@ _BATCH: Final = 200
 _KEPT: Final = frozenset(
     {
         *("name", "pname", "version", "src", "srcs", "patches", "url", "urls", "rev"),
-        *("outputHash", "outputHashAlgo", "outputHashMode"),
+        *("outputHash", "outputHashAlgo", "outputHashMode", "postFetch"),
     }
 )
 """The attributes that are kept: all of them would take 10 KB a derivation."""

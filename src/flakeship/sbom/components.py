@@ -235,8 +235,8 @@ def _output(path: str, derivation: DerivationFile | None, known: Knowledge) -> O
     return Output(path, name, info.nar_hash, info.nar_size) if info else Output(path, name)
 
 
-def _purl(origins: Iterable[Origin], name: str, version: str) -> str:
-    """That of a registry of packages where a source comes from there and is this very version; else Nix's own."""
-    urls = (url for origin in origins for url in origin.urls)
+def _purl(origins: Sequence[Origin], name: str, version: str) -> str:
+    """That of a registry of packages where the first source comes from there and is this very version; else Nix's own."""
+    urls = (url for origin in origins[:1] for url in origin.urls)  # what else is unpacked may have the same version
     proved = (registry_purl(url, version) for url in urls)
     return next(filter(None, proved), "") or nix_purl(name, version)

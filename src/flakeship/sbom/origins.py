@@ -12,6 +12,9 @@ from flakeship.sbom.model import Origin, Patch
 from flakeship.store_paths import name_of, store_path_of
 
 _LENGTHS: Final = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
+_MODES: Final = frozenset({"flat", "recursive", "nar"})
+"""Digests of a file, and of a NAR archive by its two names: https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-outputHashMode."""
+
 _LETTERS: Final = "0123456789abcdfghijklmnpqrsvwxyz"
 
 
@@ -43,13 +46,19 @@ def _fetched(derivation: DerivationFile, known: Mapping[str, DerivationFile]) ->
 
 
 def _origin(derivation: DerivationFile) -> Origin | None:
-    """Where a fixed-output derivation fetches from; None for one that fetches nothing, or does not say where."""
+    """Where a fixed-output derivation fetches from; None for one that fetches nothing, or does not say where.
+
+    The digest of a file that is changed after it was fetched (fetchurl's `postFetch`) is not that of any file at its URL.
+    """
     stated = derivation.text("outputHash")
     urls = derivation.texts("urls") or derivation.texts("url")
     if not stated or not urls:
         return None
     algorithm, digest = hex_digest(stated, derivation.text("outputHashAlgo"))
-    flat = derivation.text("outputHashMode") in {"", "flat"}
+    mode = derivation.text("outputHashMode") or "flat"
+    flat = mode == "flat"
+    if mode not in _MODES or (flat and derivation.text("postFetch")):
+        algorithm, digest = "", ""
     return Origin(urls, algorithm, digest, flat, derivation.text("rev"))
 
 
