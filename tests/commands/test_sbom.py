@@ -113,7 +113,8 @@ def test_what_an_attribute_holds_and_says_of_itself(flake: Path, printed: Print)
     assert "licenses" not in found["broken"]
     (choice,) = found["choice"]["licenses"]
     assert re.fullmatch(
-        r"MIT OR Apache-2\.0 WITH LLVM-exception OR LicenseRef-A-licence-of-its-own-[0-9a-f]{8}", choice["expression"]
+        r"MIT OR Apache-2\.0 WITH LLVM-exception OR LicenseRef-A-licence-of-its-own-[0-9a-f]{8}",
+        choice["expression"],
     ), "which is reached through sets within a set"
     nodes = {node["ref"]: node["dependsOn"] for node in document["dependencies"]}
     assert nodes["image"] == [app["bom-ref"]]

@@ -52,7 +52,17 @@ NAMES = st.from_regex(r"[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]{0,20}", fullmatch=True
 LICENCE = st.one_of(
     ODD,
     st.sampled_from(
-        ["MIT", "GPL-2.0", "GPL-3.0-or-later", "unfree", "a b", "a-b", "mit", "MIT OR Apache-2.0", "LLVM-exception"]
+        [
+            "MIT",
+            "GPL-2.0",
+            "GPL-3.0-or-later",
+            "unfree",
+            "a b",
+            "a-b",
+            "mit",
+            "MIT OR Apache-2.0",
+            "LLVM-exception",
+        ]
     ),
 )
 JOINED = st.recursive(

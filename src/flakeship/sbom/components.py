@@ -237,6 +237,8 @@ def _output(path: str, derivation: DerivationFile | None, known: Knowledge) -> O
 
 def _purl(origins: Sequence[Origin], name: str, version: str) -> str:
     """That of a registry of packages where the first source comes from there and is this very version; else Nix's own."""
-    urls = (url for origin in origins[:1] for url in origin.urls)  # what else is unpacked may have the same version
+    urls = (
+        url for origin in origins[:1] for url in origin.urls
+    )  # what else is unpacked may have the same version
     proved = (registry_purl(url, version) for url in urls)
     return next(filter(None, proved), "") or nix_purl(name, version)

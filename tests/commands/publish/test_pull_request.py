@@ -74,7 +74,7 @@ def test_one_comment_is_kept_up_to_date(ship: Ship, api: CommentApi, image: str)
     first = ship(CHANGED, "pr 7 to main")
     assert "a comment on pull request 7 says what changed in" in first
     (body,) = [text for text in api.bodies(7) if "flakeship" in text]
-    assert body.splitlines()[0] == f"<!-- flakeship: image {image} -->"
+    assert body.splitlines()[0] == f"<!-- flakeship: image {image} . -->"
     assert "**Since <code>" in body
     assert "packages&#58; 2 changed, 1 added; layers&#58; 3 new" in body
     assert "  openssl  3.0.8 → 3.0.14" in body
@@ -142,7 +142,7 @@ def test_other_servers_with_the_same_api(
     more: dict[str, str], association: dict[str, Any], *, ship: Ship, api: CommentApi, image: str
 ) -> None:
     """By the address that the runner sets; Forgejo's comments name no association."""
-    own = api.add(7, f"<!-- flakeship: image {image} -->\nold", **association)
+    own = api.add(7, f"<!-- flakeship: image {image} . -->\nold", **association)
     if "user" in association:
         del own["author_association"]
     ship(BASE, "pr 7 to main", **{key: text.format(url=api.url) for key, text in more.items()})
@@ -158,8 +158,24 @@ def test_each_image_and_each_workflow_has_a_comment_of_its_own(ship: Ship, api: 
     assert [head.split()[2] for head in heads] == ["one%20--%3E", "two"]
 
 
+def test_two_images_of_one_repository_have_a_comment_each(ship: Ship, api: CommentApi, image: str) -> None:
+    """Each is compared with what the target branch calls it, and not with the other."""
+    for event in ("branch main", "pr 7 to main", "pr 7 to main"):
+        for name, layers in (("app", BASE), ("worker", CHANGED)):
+            changed = layers if event == "branch main" else [*layers, [f"new-in-{name}-1"]]
+            rules = f"type=ref,event=branch,prefix={name}-", f"type=ref,event=pr,prefix={name}-pr-"
+            ship(changed, event, *(word for rule in rules for word in ("--tags", rule)))
+    app, worker = api.bodies(7)
+    assert "app-main" in app
+    assert "+ new-in-app  1" in app
+    assert "1 added" in app
+    assert "worker-main" in worker
+    assert "+ new-in-worker  1" in worker
+    assert "1 added" in worker
+
+
 def test_a_comment_of_a_stranger_is_left_alone(ship: Ship, api: CommentApi, image: str) -> None:
-    bait = f"<!-- flakeship: image {image} -->\nall is well"
+    bait = f"<!-- flakeship: image {image} . -->\nall is well"
     stranger: dict[str, Any] = {"user": {"login": "eve", "type": "User"}, "author_association": "CONTRIBUTOR"}
     api.add(7, bait, **stranger)
     ship(BASE, "pr 7 to main")

@@ -46,9 +46,9 @@ def number_of(ref: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def marker_of(workflow: str, image: str) -> str:
-    """Return the first line of a comment, which nobody sees and by which it is found again."""
-    return f"<!-- flakeship: {quote(workflow, safe='')} {quote(image, safe='/:.')} -->"
+def marker_of(workflow: str, image: str, identity: str) -> str:
+    """Return the first line of a comment, which nobody sees and by which it is found again. `identity` is that of an image in its repository."""
+    return f"<!-- flakeship: {quote(workflow, safe='')} {quote(image, safe='/:.')} {quote(identity, safe='')} -->"
 
 
 def keep_comment(ask: Ask, repository: str, number: int, marker: str, text: str) -> bool:

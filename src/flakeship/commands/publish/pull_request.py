@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,19 +47,41 @@ def base_of_pull_request(made: Result, run_: Run) -> ImagesBefore | None:
 
     If it was not read before, its registry is asked for it: that is what the input costs.
     """
-    branch = run_.event.base_ref if number_of(run_.event.ref) else ""
-    tag = sanitized(branch)
-    places = [place.destination for place in made.published if place.in_registry]
-    names = [f"{place}:{tag}" for place in dict.fromkeys(places) if tag]
+    number = number_of(run_.event.ref)
+    branch = sanitized(run_.event.base_ref) if number else ""
+    names = _names_of_base(made, number, branch) if branch else []
     if found := images_before(made.packed, names, made.existing):
         return found
     for name in names:
         reference = Reference.parse(name)
         client = run_.connections.client(reference, actions="pull")
-        there = existing_images(client, [tag], run_.emit)
+        there = existing_images(client, [reference.tag or ""], run_.emit)
         if found := images_before(made.packed, [name], there):
             return found
     return None
+
+
+def _names_of_base(made: Result, number: int | None, branch: str) -> list[str]:
+    """What the target branch calls this image: its tags with the branch for `pr-7`, whatever stands around it, then the branch alone."""
+    around = [f"{name}:{begin}{branch}{end}" for name, begin, end in _affixes(made, number)]
+    places = [place.destination for place in made.published if place.in_registry]
+    return list(dict.fromkeys([*around, *(f"{place}:{branch}" for place in places)]))
+
+
+def _affixes(made: Result, number: int | None) -> Iterator[tuple[str, str, str]]:
+    """The name of each tag that holds `pr-7`, with what stands before it and behind it."""
+    for place in made.published:
+        for each in place.tags:
+            name, _, tag = each.rpartition(":")
+            begin, found, end = tag.partition(f"pr-{number}")
+            if found:
+                yield name, begin, end
+
+
+def _identity(attribute: str, made: Result, number: int) -> str:
+    """What tells two images of one repository apart in every run: the attribute, and what stands around the number in the tag."""
+    affixes = next((begin + end for _, begin, end in _affixes(made, number)), "")
+    return " ".join(filter(None, (attribute, affixes)))
 
 
 def comment(made: Mapping[str, Result], token: str, run_: Run, *, dry_run: bool) -> None:
@@ -74,11 +96,14 @@ def comment(made: Mapping[str, Result], token: str, run_: Run, *, dry_run: bool)
     base = (environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/")
     workflow = environ.get("GITHUB_WORKFLOW", "")
     ask = _Api(run_.connections.session, base, token)
+    names = {attribute: _name(attribute, each) for attribute, each in made.items()}
     for attribute, each in made.items():
-        name = _name(attribute, each)
+        alone = list(names.values()).count(names[attribute]) == 1
+        name = names[attribute] if alone else f"{names[attribute]} ({attribute})"
+        marker = marker_of(workflow, names[attribute], _identity(attribute, each, number))
         text = comment_text(_commented(name, each, event.run_url), BODY_LIMIT - 1_000)
         try:
-            is_new = keep_comment(ask, event.repository.full_name, number, marker_of(workflow, name), text)
+            is_new = keep_comment(ask, event.repository.full_name, number, marker, text)
         except RefusedError as error:
             run_.emit(_refused(error, from_fork=event.from_outside))
             return
