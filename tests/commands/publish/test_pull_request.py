@@ -185,11 +185,13 @@ def test_a_comment_of_a_stranger_is_left_alone(ship: Ship, api: CommentApi, imag
 
 def test_what_an_image_holds_is_no_markup(ship: Ship, api: CommentApi) -> None:
     ship(BASE, "branch main")
-    ship(BASE, "pr 7 to main", "--labels", "x=```\n</details><img src=x> @everyone")
+    ship(BASE, "pr 7 to main", "--labels", f"x=```\n</details><img src=x> @everyone\ny=before-{TOKEN}")
     (body,) = api.bodies(7)
     block = body.partition("````diff\n")[2].partition("\n````")[0]
-    assert "@everyone" in block or "@everyone" not in body
-    assert len(body) < 65_536
+    assert "</details><img src: x> @everyone" in block
+    assert "@everyone" not in body.replace(block, "")
+    assert "y: before-***" in block
+    assert TOKEN not in body
 
 
 @pytest.mark.parametrize(
