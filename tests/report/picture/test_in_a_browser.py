@@ -80,6 +80,27 @@ def test_a_box_and_an_address_lead_to_their_lines(tab: Browser, tmp_path: Path) 
     assert tab.tell(SHOWN) == ["package-201-1.7"]
 
 
+def test_the_page_is_read_on_a_phone_in_the_dark_and_on_paper(tab: Browser, tmp_path: Path) -> None:
+    tab.open(written(tmp_path, harbour()))
+    ground = "getComputedStyle(document.body).backgroundColor"
+    width = "document.querySelector('tbody td').getBoundingClientRect().width"
+    light = tab.tell(ground)
+    try:
+        tab.call(
+            "Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=2, mobile=True
+        )
+        assert tab.tell(width) > 150, "a name stands on a line or two"
+        assert tab.tell("document.documentElement.scrollWidth") <= 390
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        tab.call("Emulation.setEmulatedMedia", features=dark)
+        assert tab.tell(ground) != light
+        tab.call("Emulation.setEmulatedMedia", media="print", features=[])
+        assert tab.tell("getComputedStyle(document.querySelector('form')).display") == "none"
+    finally:
+        tab.call("Emulation.clearDeviceMetricsOverride")
+        tab.call("Emulation.setEmulatedMedia", media="", features=[])
+
+
 def test_a_switch_shows_one_platform_at_a_time(tab: Browser, tmp_path: Path) -> None:
     arm = Contents(harbour().name, "linux/arm64", harbour().layers[3:5])
     tab.open(written(tmp_path, harbour(), arm))

@@ -28,6 +28,8 @@ th,td{border-bottom:1px solid var(--line);padding:4px 8px;text-align:left;overfl
 th:nth-child(2),td:nth-child(2),th:nth-child(3),td:nth-child(3){text-align:right;white-space:nowrap}
 th:nth-child(2){width:11em}th:nth-child(3){width:5em}th:nth-child(4){width:7em}td:last-child{color:var(--quiet)}
 tr[hidden],section[hidden]{display:none}
+@media(max-width:640px){th:nth-child(3),td:nth-child(3){display:none}th:nth-child(2){width:6.5em}th:nth-child(4){width:5.5em}td:nth-child(2){white-space:normal}}
+@media print{form{display:none}body{padding:0;max-width:none}svg,tr{break-inside:avoid}thead{display:table-header-group}}
 """.strip()
 
 SCRIPT: Final = """

@@ -17,7 +17,7 @@ _BETWEEN_PACKAGES: Final = 0.5
 """Pixels that a box keeps from the border of its layer, and from another of the same layer."""
 
 _PADDING: Final = 6.0
-_TIGHT: Final = 4.0
+_TIGHT: Final = 3.0
 """Pixels around words, and around those in a box narrower than 90."""
 
 _SMALLEST: Final = 10.0
