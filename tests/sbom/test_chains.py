@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flakeship.nix.closure import PathInfo
-from flakeship.sbom.chains import References, chains_to, tops
+from flakeship.sbom.chains import References, chains_to, referrers, tops
 from flakeship.sbom.components import Knowledge, bill_of
 from flakeship.sbom.formats import written_as
 from flakeship.sbom.reading import read_bill
@@ -23,18 +23,20 @@ PATHS = frozenset(GRAPH.below)
 
 def test_the_shortest_chain_of_each_root() -> None:
     assert tops(PATHS, GRAPH) == {"app", "tool"}
-    found = chains_to("ssl", tops(PATHS, GRAPH), PATHS, GRAPH)
+    found = chains_to("ssl", tops(PATHS, GRAPH), referrers(PATHS, GRAPH), GRAPH)
     assert found.chains == (("app", "curl", "ssl"), ("tool", "lib", "ssl"))
     assert found.direct == ("curl", "lib")
-    assert chains_to("app", ["app"], PATHS, GRAPH).chains == ()
-    assert chains_to("ssl", ["tool"], PATHS - {"lib"}, GRAPH).chains == (), "lib is not in the image"
+    assert chains_to("app", ["app"], referrers(PATHS, GRAPH), GRAPH).chains == ()
+    assert chains_to("ssl", ["tool"], referrers(PATHS - {"lib"}, GRAPH), GRAPH).chains == (), (
+        "lib is not in the image"
+    )
 
 
 def test_what_refers_to_itself_or_in_a_circle_ends() -> None:
     circle = References({"a": ("a", "b"), "b": ("c",), "c": ("a",)})
     assert tops(circle.below, circle) == frozenset()
-    assert chains_to("c", ["a"], circle.below, circle).chains == (("a", "b", "c"),)
-    assert chains_to("c", (), circle.below, circle).chains == ()
+    assert chains_to("c", ["a"], referrers(circle.below, circle), circle).chains == (("a", "b", "c"),)
+    assert chains_to("c", (), referrers(circle.below, circle), circle).chains == ()
 
 
 @given(st.dictionaries(st.integers(0, 12), st.sets(st.integers(0, 12), max_size=4), max_size=13))
@@ -42,7 +44,7 @@ def test_every_chain_is_one_of_references_and_no_shorter_one_exists(graph: dict[
     below = {str(node): tuple(map(str, others)) for node, others in graph.items()}
     known = References(below)
     for target in below:
-        for chain in chains_to(target, list(below), below, known).chains:
+        for chain in chains_to(target, list(below), referrers(below, known), known).chains:
             assert chain[-1] == target
             assert all(lower in below[upper] for upper, lower in itertools.pairwise(chain))
             reached, steps = {chain[0]}, 0
@@ -64,7 +66,9 @@ def test_an_sbom_of_ours_is_read_again() -> None:
     found = read_bill(written_as(bill, "cyclonedx").encode())
     assert found.about == "ghcr.io/o/n@sha256:1"
     assert found.names == {app: ("app", "1"), ssl: ("openssl", "3"), ssl_bin: ("openssl", "3")}
-    chains = chains_to(ssl, tops(paths, found.references), paths, found.references).chains
+    chains = chains_to(
+        ssl, tops(paths, found.references), referrers(paths, found.references), found.references
+    ).chains
     node = found.references.node(ssl)
     assert chains == ((app, node),), "the outputs of a derivation are one there"
     assert found.references.sizes == {app: 100, node: 35}

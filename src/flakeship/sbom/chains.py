@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flakeship.store_paths import name_of
@@ -53,20 +53,27 @@ def tops(paths: Iterable[str], known: References) -> frozenset[str]:
     return frozenset(nodes - needed)
 
 
-def chains_to(path: str, roots: Collection[str], paths: Iterable[str], known: References) -> Chains:
-    """Find the shortest chain from each of `roots` to `path`, by references between `paths` alone."""
-    target = known.node(path)
+def referrers(paths: Iterable[str], known: References) -> Mapping[str, Sequence[str]]:
+    """Return what refers to each path, by references between `paths` alone and in the order that readers expect."""
     nodes = {known.node(each) for each in paths}
-    above: dict[str, set[str]] = defaultdict(set)
-    for node in nodes:
-        for below in map(known.node, known.below.get(node, ())):
+    above: dict[str, list[str]] = defaultdict(list)
+    for node in sorted(nodes, key=_by_name):
+        for below in set(map(known.node, known.below.get(node, ()))):
             if below != node and below in nodes:
-                above[below].add(node)
+                above[below].append(node)
+    return above
+
+
+def chains_to(
+    path: str, roots: Collection[str], above: Mapping[str, Sequence[str]], known: References
+) -> Chains:
+    """Find the shortest chain from each of `roots` to `path`; `above` is what `referrers` returns."""
+    target = known.node(path)
     towards: dict[str, str] = {target: target}
     ahead = deque([target])
     while ahead:
         node = ahead.popleft()
-        for upper in sorted(above[node], key=_by_name):
+        for upper in above.get(node, ()):
             if upper not in towards:
                 towards[upper] = node
                 ahead.append(upper)
@@ -75,7 +82,7 @@ def chains_to(path: str, roots: Collection[str], paths: Iterable[str], known: Re
         (_chain(start, target, towards) for start in starts),
         key=lambda chain: (len(chain), *map(_by_name, chain)),
     )
-    return Chains(tuple(found), tuple(sorted(above[target], key=_by_name)))
+    return Chains(tuple(found), tuple(above.get(target, ())))
 
 
 def _by_name(path: str) -> tuple[str, str]:

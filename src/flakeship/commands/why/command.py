@@ -16,7 +16,7 @@ from flakeship.difference.model import Held
 from flakeship.errors import NotAnImageError, UsageError
 from flakeship.printable import counted
 from flakeship.report.why import Reason, Why, why_json, why_text
-from flakeship.sbom.chains import References, chains_to, tops
+from flakeship.sbom.chains import References, chains_to, referrers, tops
 from flakeship.settings.declaration import Settings
 from flakeship.store_paths import store_paths_in
 
@@ -59,12 +59,13 @@ def why(settings: Settings, run_: Run) -> Why:
     starts = _started(held)
     made_from = frozenset(roots_of(held))
     roots = tops(held.paths, told) | made_from | starts.keys()
+    above, root_nodes = referrers(held.paths, told), {told.node(root) for root in roots}
     reasons = tuple(
         Reason(
             path,
             next((layer for layer in held.layers if path in layer.paths), None),
-            chains_to(path, roots, held.paths, told),
-            is_root=told.node(path) in {told.node(root) for root in roots},
+            chains_to(path, roots, above, told),
+            is_root=told.node(path) in root_nodes,
         )
         for path in found
     )
