@@ -20,6 +20,7 @@ from flakeship.nix import ssh_config
 from flakeship.nix.far_link import FarLink
 from flakeship.nix.far_store import FarStore
 from flakeship.nix.machine import Address, Machine
+from tests.sbom.validators import valid_cyclonedx
 from tests.testbed.command import Ended, Publish
 from tests.testbed.far_flake import KINDS, write_document, write_far_flake
 from tests.testbed.machines import FarMachine, MakeMachine
@@ -80,7 +81,7 @@ def test_the_same_image_as_from_here(  # noqa: PLR0917
 ) -> None:
     if kind == "document":
         write_document(flake, here(nix_environ, flake, "data"), 0)
-    flags = ["--flake", f"path:{flake}#{kind}", "--created", "keep"]
+    flags = ["--flake", f"path:{flake}#{kind}", "--created", "keep", "--sbom", "true"]
     if kind == "package":
         flags += ["--contents", f"path:{flake}#tools\npath:{flake}#others"]
     written = ("--to", f"oci:{tmp_path}/far", "--metadata-file", f"{tmp_path}/m.json")
@@ -92,9 +93,24 @@ def test_the_same_image_as_from_here(  # noqa: PLR0917
     assert "copying path '/nix/store/" not in re.sub("copying path '[^']*' to 'ssh-ng.*", "", there.stderr)
     (shipped,) = re.findall(r"==> publishing (/nix/store/\S+)", there.stderr)
     assert not Path(shipped).exists(), "no store of this machine holds it"
-    local = publish(*flags, "--to", f"oci:{tmp_path}/here")
+    (tmp_path / "beside").mkdir()
+    local = publish(*flags, "--to", f"oci:{tmp_path}/here", "--metadata-file", f"{tmp_path}/beside/m.json")
     assert local.code == 0, local.stderr
     assert manifest(tmp_path / "far") == manifest(tmp_path / "here")
+    if kind == "layout":  # which holds no store path
+        return
+    far_bill, local_bill = (
+        valid_cyclonedx(next(folder.glob("flakeship-*.cdx.json")).read_text())
+        for folder in (tmp_path, tmp_path / "beside")
+    )
+    assert far_bill["components"] == local_bill["components"], "NAR hashes and derivations too"
+    assert far_bill["dependencies"] == local_bill["dependencies"]
+    counts = {each["name"]: each["value"] for each in far_bill["metadata"]["properties"]}
+    made_elsewhere = kind in {"archive", "gzipped"}  # of store paths that no store here has
+    assert made_elsewhere or counts["flakeship:paths-known"] == counts["flakeship:paths"]
+    assert kind != "package" or counts["flakeship:paths-with-meta"] == "3", (
+        "what lies beside it says something too"
+    )
 
 
 @pytest.mark.long

@@ -193,7 +193,7 @@ TARBALL = "https://crates.io/api/v1/crates/x/1/download"
 NAMED = "https://files.example/data-1.tar.gz"
 
 
-def made_of(*sources: dict[str, str]) -> dict[str, Any]:
+def made_of(*sources: dict[str, Any]) -> dict[str, Any]:
     """The component of a derivation with these sources."""
     fetched = [
         derivation(f"s{number}", {"out": store_path(f"s{number}")}, outputHash=HASH, **source)
@@ -205,7 +205,7 @@ def made_of(*sources: dict[str, str]) -> dict[str, Any]:
         {path: path_info(path, deriver=made.path)}, {each.path: each for each in (*fetched, made)}
     )
     spdx_of(bill(known))
-    (component,) = cyclonedx_of(bill(known))["components"]
+    component: dict[str, Any] = cyclonedx_of(bill(known))["components"][0]
     return component
 
 

@@ -110,6 +110,11 @@ class CachedStore:
         return in_order(found.values())
 
     @property
+    def infos(self) -> Mapping[str, PathInfo]:
+        """What was told of all paths whose closures were asked for so far."""
+        return self._infos
+
+    @property
     def sizes(self) -> Mapping[str, int]:
         """The sizes of NARs in bytes, of all that the results need."""
         return {path: info.nar_size for path, info in self._infos.items()}

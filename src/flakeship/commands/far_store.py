@@ -155,6 +155,11 @@ class FarPlace:
         return found
 
     @property
+    def infos(self) -> Mapping[str, PathInfo]:
+        """What was told of all paths whose closures were asked for so far."""
+        return self._infos
+
+    @property
     def sizes(self) -> Mapping[str, int]:
         """The sizes of NARs in bytes, of all paths whose closures were asked for so far."""
         return {path: info.nar_size for path, info in self._infos.items()}

@@ -18,6 +18,11 @@ class OtherStore(Protocol):
         ...
 
     @property
+    def infos(self) -> Mapping[str, PathInfo]:
+        """What was told of all paths whose closures were asked for so far."""
+        ...
+
+    @property
     def sizes(self) -> Mapping[str, int]:
         """The sizes of NARs in bytes, of all paths whose closures were asked for so far."""
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ from flakeship.nix.installable import Installable
 from flakeship.store_paths import STORE
 
 if TYPE_CHECKING:
+    from flakeship.commands.publish.parts import Obtained
     from flakeship.commands.publish.request import SourceChoice
     from flakeship.commands.subject import Subject
     from flakeship.nix.flake import FlakeMetadata
@@ -79,8 +80,7 @@ def contents_of(
 
     `buildable` is the package that they lie beside, with its `flake`; both are None for a `source`. `name` is that of the input.
     """
-    named = [text for text in texts if not text.startswith(STORE)]
-    foreign = bool(named) and system != current_system(nix)
+    foreign = _is_foreign(texts, system, nix)
     paths: dict[str, None] = {}
     for text in texts:
         if text.startswith(STORE):
@@ -93,6 +93,28 @@ def contents_of(
         wanted = Buildable(builder, installable)
         paths |= dict.fromkeys((wanted.obtain() if buildable else wanted.build()).paths)
     return tuple(paths)
+
+
+def buildables_beside(
+    texts: Sequence[str], obtained: Obtained, builder: Builder, cwd: Path
+) -> Iterator[Buildable]:
+    """Yield what `contents_of` has built, to be asked about again; of a store path nothing can be asked. BuildError without Nix."""
+    silent = replace(builder, emit=events.ignore)
+    system = obtained.system or (obtained.output.system if obtained.output else "")
+    foreign = bool(system) and _is_foreign(texts, system, builder.nix)
+    for text in texts:
+        if text.startswith(STORE):
+            continue
+        parsed = _parsed("contents", text, cwd)
+        installable = _locked("contents", parsed, obtained.buildable, obtained.flake, events.ignore)
+        yield Buildable(
+            builder, _for_system("contents", installable, system, silent) if foreign else installable
+        )
+
+
+def _is_foreign(texts: Sequence[str], system: str, nix: Nix) -> bool:
+    """Whether the attributes among these must be looked for at another system than this machine's."""
+    return any(not text.startswith(STORE) for text in texts) and system != current_system(nix)
 
 
 def _check_store_path(name: str, text: str, builder: Builder) -> None:

@@ -41,7 +41,7 @@ _WARNED: Final = 12_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bills:
-    """`forms` are the formats, `signed` says whether what they state is signed too. `passing` notes what the layers hold, `told` what packages
+    """`forms` are the formats, `signed` says whether what they state is signed too. `passing` notes what the layers hold, `contents` are those of the input, `told` is what packages
     say of themselves, where that is asked before anything is packed.
     """
 
@@ -49,6 +49,7 @@ class Bills:
     signed: bool
     run: Run
     passing: PassingLayers
+    contents: tuple[str, ...] = ()
     told: list[Mapping[str, PackageMeta]] = field(default_factory=list)
 
     @classmethod
@@ -58,13 +59,13 @@ class Bills:
         if not forms:
             return None
         passing = PassingLayers(lambda: run.store.directory, is_here)
-        return cls(forms=forms, signed=signed, run=run, passing=passing)
+        return cls(forms=forms, signed=signed, run=run, passing=passing, contents=tuple(settings.contents))
 
     def ask_now(self, parts: Sequence[Part]) -> None:
         """Evaluate what the SBOMs will say: where this run writes into the folder of the flake, Nix must not read it later."""
         if not self.told:
             with contextlib.suppress(BuildError):  # which is told when the SBOMs are made
-                self.told.append(meta_of(_buildables(parts), self.run))
+                self.told.append(meta_of(self._buildables(parts), self.run))
 
     def watched(self, layers: Iterable[Layer], *, far: bool) -> Iterable[Layer]:
         """Return the layers, which are noticed while they are read; not those of store paths that lie on this machine."""
@@ -90,7 +91,7 @@ class Bills:
         with self.run.stage("sbom", "listing what is in the image"):
             known = knowledge_of(
                 everything,
-                _buildables(parts),
+                self._buildables(parts),
                 self.run,
                 closure=self._closure_elsewhere(parts),
                 passed=self.passing.found,
@@ -103,15 +104,30 @@ class Bills:
                 for artifact in self._documents(image, paths, unread, known, parts)
             )
 
+    def _buildables(self, parts: Sequence[Part]) -> list[Buildable]:
+        """What the images are made of, and what lies beside it."""
+        found: list[Buildable] = []
+        for part in parts:
+            if part.obtained.buildable:
+                found.append(part.obtained.buildable)
+            if self.contents:
+                from flakeship.commands.publish.contents import buildables_beside
+
+                found += buildables_beside(
+                    self.contents, part.obtained, self.run.builder, self.run.runtime.cwd
+                )
+        return found
+
     def _closure_elsewhere(self, parts: Sequence[Part]) -> list[PathInfo]:
-        """What is known of results that lie on another machine, or in caches."""
-        return [
-            info
-            for part in parts
-            if (place := part.obtained.place) and part.obtained.output
-            for path in part.obtained.output.paths
-            for info in place.closure(path)
-        ]
+        """What is known of results that lie on another machine, or in caches, and of what lies beside them."""
+        found: dict[str, PathInfo] = {}
+        for part in parts:
+            if (place := part.obtained.place) and part.obtained.output:
+                found |= {
+                    info.path: info for path in part.obtained.output.paths for info in place.closure(path)
+                }
+                found |= place.infos
+        return list(found.values())
 
     def _documents(
         self, image: Packed, paths: Iterable[str], unread: int, known: Knowledge, parts: Sequence[Part]
@@ -198,10 +214,6 @@ def forms_of(words: Sequence[str]) -> tuple[Format, ...]:
             f"sbom: {', '.join(words)} asks for an SBOM and for none", hint="leave `false` out, or all others"
         )
     return tuple(form for form in FORMATS if form in wanted)
-
-
-def _buildables(parts: Sequence[Part]) -> list[Buildable]:
-    return [part.obtained.buildable for part in parts if part.obtained.buildable]
 
 
 def _name(image: Packed, parts: Sequence[Part]) -> str:
