@@ -111,7 +111,7 @@ class Bills:
             if part.obtained.buildable:
                 found.append(part.obtained.buildable)
             if self.contents:
-                from flakeship.commands.publish.contents import buildables_beside
+                from flakeship.commands.publish.beside import buildables_beside
 
                 found += buildables_beside(
                     self.contents, part.obtained, self.run.builder, self.run.runtime.cwd
