@@ -168,7 +168,7 @@ def _run(invocation: arguments.Invocation, tags: TagRecord, argv: Sequence[str])
         return
     out = sys.stderr if "-" in settings.to else stdout  # stdout has the image itself
     try:
-        print(platform.safe_on_stdout(redacted_result(text)), file=out, flush=True)
+        print(platform.safe_on_stdout(redacted_result(text)), file=_encoded_for(text, out), flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -221,6 +221,13 @@ def _stdout() -> TextIO:
     codecs.register_error("flakeship", _unencodable)
     sys.stdout.reconfigure(encoding=sys.getfilesystemencoding(), errors="flakeship")
     return sys.stdout
+
+
+def _encoded_for(text: str, out: TextIO) -> TextIO:
+    """JSON is UTF-8 in every locale, for programs read it: https://www.rfc-editor.org/rfc/rfc8259#section-8.1."""
+    if text.startswith(("{", "[")) and isinstance(out, io.TextIOWrapper):
+        out.reconfigure(encoding="utf-8")
+    return out
 
 
 def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:

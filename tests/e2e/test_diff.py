@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,17 @@ def test_two_images_of_a_registry_by_their_documents(tmp_path: Path, registry: R
     document = json.loads(flakeship(tmp_path, "why", f"{name}:2", "openssl", "--json"))
     assert [found["path"] for found in document["found"]] == sorted(paths_of(*layers[1]))
     assert not document["references_known"]
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_json_is_the_same_in_every_locale_and_time_zone(locale: dict[str, str], tmp_path: Path) -> None:
+    """For programs read it: a letter that a locale lacks would be escaped as no JSON has it."""
+    image_folder(tmp_path / "1", paths_of("app-1.0"), runtime={"Env": ["Ü=☃"]})
+    image_folder(tmp_path / "2", paths_of("app-1.1"))
+    environ = {"PATH": "/nowhere", "HOME": str(tmp_path), "TZ": "Asia/Tokyo", **locale}
+    for argv, found in (("diff", "./1", "./2", "--json"), "☃"), (("sbom", "./1"), "1970-01-01T00:00:01Z"):
+        command = [sys.executable, "-m", "flakeship", *argv]
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert found in done.stdout.decode()
+        json.loads(done.stdout)
