@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from flakeship.nix.licences import read_licences
 from flakeship.nix.package_meta import PackageMeta
 from flakeship.sbom.components import Knowledge
 from flakeship.sbom.cpe import cpe_of
+from flakeship.sbom.formats import written_as
 from flakeship.sbom.identity import nix_purl, registry_purl, split_name
 from flakeship.sbom.license_ids import LICENSE_IDS
 from flakeship.sbom.origins import hex_digest
+from flakeship.sbom.reading import read_bill
 from tests.sbom.knowing import HASH, bill, derivation, path_info, store_path
 from tests.sbom.validators import cyclonedx_of, spdx_of
 
@@ -167,6 +170,23 @@ def test_licences_that_are_joined_are_one_expression(answer: list[Any], expressi
     assert {each["licenseId"] for each in document.get("hasExtractedLicensingInfos", [])} == set(
         re.findall(r"LicenseRef-[A-Za-z0-9.-]+", declared)
     )
+
+
+def test_what_nobody_knows_to_be_whole_is_called_so() -> None:
+    """An empty list of dependencies would say that a package needs nothing, and a list of packages that these are all."""
+    known, unknown = store_path("known-1"), store_path("unknown-1")
+    one = bill(Knowledge({known: path_info(known)}), unknown)
+    ref = unknown.rpartition("/")[2]
+    assert cyclonedx_of(one)["compositions"] == [{"aggregate": "unknown", "dependencies": [ref]}]
+    needs = [each for each in spdx_of(one)["relationships"] if each["relationshipType"] == "DEPENDS_ON"]
+    assert [(each["spdxElementId"], each["relatedSpdxElement"]) for each in needs] == [
+        (f"SPDXRef-{ref[:32]}", "NOASSERTION")
+    ]
+    read = read_bill(written_as(one, "cyclonedx").encode())
+    assert set(read.references.below) == {known}
+    partly = replace(one, counts=replace(one.counts, layers_unread=2))
+    assert {"aggregate": "incomplete", "assemblies": ["image"]} in cyclonedx_of(partly)["compositions"]
+    assert "compositions" not in cyclonedx_of(bill(Knowledge({known: path_info(known)})))
 
 
 def test_a_circle_of_components_is_reached_from_the_image() -> None:

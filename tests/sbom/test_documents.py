@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -29,3 +33,15 @@ def test_documents_of_any_image_are_valid_and_whole(made: tuple[Knowledge, list[
     assert all(path in text for path in paths)
     for form in FORMATS:
         assert written_as(bill(known, *reversed(paths), name=name), form) == written_as(one, form)
+
+
+@pytest.mark.long
+def test_an_sbom_of_20000_paths_takes_little_memory() -> None:
+    """How long it takes is measured elsewhere: bench/sbom.py, on a machine that does nothing else."""
+    bench = Path(__file__).parents[2] / "bench/sbom.py"
+    done = subprocess.run(
+        [sys.executable, bench, "20000"], capture_output=True, text=True, check=True, timeout=600
+    )
+    peaks = [int(peak) for peak in re.findall(r"peak (\d+) MiB", done.stdout)]
+    assert len(peaks) == len(FORMATS)
+    assert max(peaks) <= 200

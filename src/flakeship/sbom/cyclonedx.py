@@ -21,18 +21,25 @@ _IMAGE: Final = "image"
 
 def cyclonedx(bill: Bill) -> str:
     """Return the document."""
-    return document(
-        {
-            "bomFormat": "CycloneDX",
-            "specVersion": "1.6",
-            "version": 1,
-            "metadata": _metadata(bill),
-            "components": map(_component, bill.components),
-            "dependencies": _dependencies(bill),
-        },
-        "serialNumber",
-        "urn:uuid:{}",
-    )
+    body: dict[str, Any] = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": _metadata(bill),
+        "components": map(_component, bill.components),
+        "dependencies": _dependencies(bill),
+    }
+    if compositions := list(_compositions(bill)):
+        body["compositions"] = compositions
+    return document(body, "serialNumber", "urn:uuid:{}")
+
+
+def _compositions(bill: Bill) -> Iterator[dict[str, Any]]:
+    """Where a list is not whole it says so: an empty one would say that there is nothing."""
+    if bill.counts.layers_unread:
+        yield {"aggregate": "incomplete", "assemblies": [_IMAGE]}
+    if unknown := [each.ref for each in bill.components if not each.knows_needs]:
+        yield {"aggregate": "unknown", "dependencies": unknown}
 
 
 def _dependencies(bill: Bill) -> Iterator[dict[str, Any]]:

@@ -80,6 +80,11 @@ class Component:
     found_in: str = ""
     source: str = ""
 
+    @property
+    def knows_needs(self) -> bool:
+        """Whether `depends_on` is all: Nix tells what a store path refers to, and without it nobody does."""
+        return all(output.nar_hash for output in self.outputs)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -18,7 +18,7 @@ _OUTPUT: Final = "nix:output"
 
 @dataclass(frozen=True, slots=True)
 class ReadBill:
-    """`names` are name and version of each store path; `about` is how the SBOM calls its image; `references` are between components."""
+    """`names` are name and version of each store path; `about` is how the SBOM calls its image; `references` are those between components that whoever wrote it knew."""
 
     about: str
     names: Mapping[str, tuple[str, str]]
@@ -37,22 +37,25 @@ def read_bill(data: bytes) -> ReadBill:
     standing_for: dict[str, str] = {}
     sizes: dict[str, int] = {}
     of_ref: dict[str, str] = {}
+    known: set[str] = set()
     for component in _objects(document.get("components")):
         outputs = list(_outputs(component))
         if not outputs:
             continue
         first = outputs[0][0]
         of_ref[_text(component.get("bom-ref"))] = first
+        if all(size is not None for _, size in outputs):
+            known.add(_text(component.get("bom-ref")))
         for path, size in outputs:
             names[path] = (_text(component.get("name")), _text(component.get("version")))
             standing_for[path] = first
-            sizes[first] = sizes.get(first, 0) + size
+            sizes[first] = sizes.get(first, 0) + (size or 0)
     if not names:
         raise ValueError("no store path is in it")
     below = {
         of_ref[ref]: tuple(of_ref[each] for each in _texts(node.get("dependsOn")) if each in of_ref)
         for node in _objects(document.get("dependencies"))
-        if (ref := _text(node.get("ref"))) in of_ref
+        if (ref := _text(node.get("ref"))) in known
     }
     return ReadBill(
         _about(document), names, References(below, {k: v for k, v in sizes.items() if v}, standing_for)
@@ -67,12 +70,12 @@ def _about(document: Mapping[str, Any]) -> str:
     return "@".join(filter(None, (_text(component.get("name")), _text(component.get("version")))))
 
 
-def _outputs(component: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Each store path with the size of its NAR, 0 where that is not known."""
+def _outputs(component: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:
+    """Each store path with the size of its NAR; None for a path that Nix did not know, of which no references are known either."""
     for fact in _objects(component.get("properties")):
         words = _text(fact.get("value")).split()
         if fact.get("name") == _OUTPUT and words and store_path_of(words[0]) == words[0]:
-            yield words[0], int(words[3]) if len(words) > 3 and words[3].isdecimal() else 0
+            yield words[0], int(words[3]) if len(words) > 3 and words[3].isdecimal() else None
 
 
 def _objects(value: Any) -> Iterable[Mapping[str, Any]]:

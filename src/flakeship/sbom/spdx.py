@@ -143,6 +143,8 @@ def _relationships(bill: Bill) -> Iterator[dict[str, str]]:
     for component in bill.components:
         for other in component.depends_on:
             yield _relationship(_ref(component.ref), "DEPENDS_ON", _ref(other))
+        if not component.knows_needs:
+            yield _relationship(_ref(component.ref), "DEPENDS_ON", _UNKNOWN)
 
 
 def _relationship(one: str, kind: str, other: str) -> dict[str, str]:
