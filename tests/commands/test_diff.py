@@ -12,15 +12,15 @@ import pytest
 
 from flakeship import events
 from flakeship.commands.diff.command import run
-from flakeship.errors import BuildError, Error, NotAnImageError, UnreachableError, UsageError
+from flakeship.errors import BuildError, Error, NotAllowedError, NotAnImageError, UnreachableError, UsageError
 from flakeship.settings.declaration import Settings
 from tests.runtimes import runtime
 from tests.sources.layouts import Layout
 from tests.testbed import archives
-from tests.testbed.registry_memory import MemoryRegistry, registry
+from tests.testbed.registry_memory import MemoryRegistry, basic_registry, registry
 from tests.testbed.store_images import image_folder, paths_of, store_image
 
-__all__ = ["registry"]
+__all__ = ["basic_registry", "registry"]
 
 OLD = [["busybox-1.36"], ["openssl-3.0.8", "openssl-3.0.8-bin"], ["app-1.0"]]
 NEW = [["busybox-1.36"], ["openssl-3.0.14", "openssl-3.0.14-bin"], ["app-1.0", "curl-8.5.0"]]
@@ -185,6 +185,17 @@ def test_one_of_several_images_is_named_by_the_operand(printed: Print, tmp_path:
         f"docker-archive:in/merge-docker-images:registry.example/{name}" for name in ("one:1", "two:2")
     )
     assert "no difference" in printed(one, two)
+
+
+def test_an_image_that_may_not_be_read_is_not_called_missing(
+    printed: Print, basic_registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    name = pushed(tmp_path / "old", basic_registry)
+    for pair in ((name, "./new"), ("./new", name)):
+        with pytest.raises(NotAllowedError) as caught:
+            printed(*pair)
+        assert name.partition(":1")[0] in caught.value.message
+        assert caught.value.hint
 
 
 @pytest.mark.parametrize(
