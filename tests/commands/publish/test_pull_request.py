@@ -203,6 +203,7 @@ def test_what_an_image_holds_is_no_markup(ship: Ship, api: CommentApi) -> None:
         ("pr 7 to main", {}, {"may_write": False}, "the API answered 403 to write a comment: Resource not accessible by integration"),
         ("pr 7 to main", {}, {"answers": {"GET": (200, {"a": 1})}}, "the API answered 200 to list the comments: what came is not a list"),
         ("pr 7 to main", {}, {"answers": {"POST": (500, None)}}, "the API answered 500 to write a comment"),
+        ("pr 7 to main", {}, {"answers": {"GET": (403, {"message": "You have exceeded a secondary rate limit"})}}, "the token has asked too often"),
         ("pr 7 to main", {"FLAKESHIP_DRY_RUN": "true"}, {}, "note: `pr-comment`: no comment is written: `dry-run` sends nothing"),
         ("pr 7 to main", {"GITHUB_API_URL": "http://ghe.example/api/v3"}, {}, "http://ghe.example would get the token without TLS"),
         ("pr 7 to main", {"GITHUB_API_URL": "http://127.0.0.1:1"}, {}, "no comment is written: "),

@@ -137,6 +137,8 @@ def _no_comment(made: Mapping[str, Result], number: int | None, token: str, run_
 
 def _refused(error: RefusedError, *, from_fork: bool) -> events.Event:
     told = f"`pr-comment`: no comment is written: the API answered {one_line(str(error))}"
+    if error.status == 429 or "rate limit" in error.message.lower():  # GitHub says 403 of it too
+        return events.Warned(told, "run the job again later: the token has asked too often")
     if from_fork and error.status in {401, 403, 404}:
         return events.Notice(
             f"{told}; a pull request from a fork gets a token that may only read, which is as it should be"
