@@ -32,6 +32,7 @@ def held(*names: str, **more: object) -> Held:
         (["openssl-3.0.8"], ["openssl-3.0.14"], "openssl changed 3.0.8 → 3.0.14"),
         (["openssl-3.0.8", "openssl-3.0.8-bin"], ["openssl-3.1", "openssl-3.1-bin"], "openssl changed 3.0.8 → 3.1"),
         (["a-1", "b-1"], ["a-1", "b-1", "b-2"], "b changed 1 → 1, 2"),
+        (["b-1.9", "b-1.10"], ["b-1.10", "b-1.9", "b-1.10rc1"], "b changed 1.9, 1.10 → 1.9, 1.10, 1.10rc1"),
         (["a-1"], ["a-1", "curl-8.5.0"], "curl added  → 8.5.0"),
         (["a-1", "curl-8.5.0", "curl-8.5.0-lib"], ["a-1"], "curl removed 8.5.0 → "),
         (["a-1"], ["a-1~other"], "a rebuilt 1 → 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -72,13 +73,19 @@ def _change(
     return PackageChange(
         name,
         _kind(name, before, after),
-        tuple(sorted(before.versions[name])),
-        tuple(sorted(after.versions[name])),
+        tuple(sorted(before.versions[name], key=_as_counted)),
+        tuple(sorted(after.versions[name], key=_as_counted)),
         tuple(sorted(old_paths)),
         tuple(sorted(new_paths)),
         before.size(name),
         after.size(name),
     )
+
+
+def _as_counted(version: str) -> list[tuple[int, str]]:
+    """1.9 comes before 1.10. A number is compared as a text: one of an SBOM may have thousands of digits."""
+    parts = re.findall(r"0*([0-9]+)|([^0-9]+)", version)
+    return [(len(number) if number else -1, number or word) for number, word in parts]
 
 
 def _kind(name: str, before: _Named, after: _Named) -> Kind:
