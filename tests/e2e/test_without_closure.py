@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.caches.faulty import FAULTS, HARMLESS, faulty
+from tests.sbom.validators import valid_cyclonedx
 from tests.testbed.command import Ended
 from tests.testbed.far_flake import write_document, write_far_flake
 from tests.testbed.own_store import OwnStore, OwnStores, new_store
@@ -49,6 +51,8 @@ class Built:
     key: str
     images: Mapping[str, str]
     """The digest of each image as it is with all of it in the store."""
+    listed: Mapping[str, Any]
+    """What the SBOM of each image lists then."""
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +61,11 @@ def built(tmp_path_factory: pytest.TempPathFactory, nix_environ: Mapping[str, st
     flake, kept = folder / "app", f"oci:{folder}/kept"
     write_far_flake(flake, salt=str(uuid.uuid4()))
     runner = new_store(folder / "runner", nix_environ)
-    images = {}
+    images, listed = {}, {}
     for kind in KINDS:
-        publish(runner, flake, kind, folder / kind, "--nix-cache", kept)
+        publish(runner, flake, kind, folder / kind, "--nix-cache", kept, *with_sbom(folder / kind))
         images[kind] = manifest(folder / kind)
+        listed[kind] = components(folder / kind)
     names = " ".join(f"path:{flake}#{name}" for name in ("package", "tools", "others", "script"))
     script = f"""
         nix-store --generate-binary-cache-key {KEY} {folder}/secret {folder}/public
@@ -68,7 +73,19 @@ def built(tmp_path_factory: pytest.TempPathFactory, nix_environ: Mapping[str, st
     """
     argv = runner.command("sh", "-euc", script)
     subprocess.run(argv, env=runner.environ, check=True, capture_output=True)
-    return Built(flake, kept, folder / "copied", (folder / "public").read_text(), images)
+    return Built(flake, kept, folder / "copied", (folder / "public").read_text(), images, listed)
+
+
+def with_sbom(image: Path) -> tuple[str, ...]:
+    """The flags for an SBOM in a folder beside the image."""
+    beside = image.with_suffix(".sbom")
+    beside.mkdir(parents=True)
+    return ("--sbom", "true", "--metadata-file", f"{beside}/m.json")
+
+
+def components(image: Path) -> Any:
+    (file,) = image.with_suffix(".sbom").glob("*.cdx.json")
+    return valid_cyclonedx(file.read_text())["components"]
 
 
 def manifest(layout: Path) -> str:
@@ -101,8 +118,10 @@ def test_the_same_image_and_nothing_in_the_store(
     cold: OwnStores, built: Built, tmp_path: Path, kind: str
 ) -> None:
     runner = cold()
-    done = publish(runner, built.flake, kind, tmp_path / "image", "--nix-cache", built.kept)
+    flags = ("--nix-cache", built.kept, *with_sbom(tmp_path / "image"))
+    done = publish(runner, built.flake, kind, tmp_path / "image", *flags)
     assert manifest(tmp_path / "image") == built.images[kind]
+    assert components(tmp_path / "image") == built.listed[kind]
     assert realised(runner) == set()
     name = re.escape(f"the cache {built.kept}")
     assert re.fullmatch(rf"Nix: \d paths from {name}; nothing new in {name}", told(done))
