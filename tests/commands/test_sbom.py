@@ -116,6 +116,7 @@ def test_what_an_attribute_holds_and_says_of_itself(flake: Path, printed: Print)
         r"MIT OR Apache-2\.0 WITH LLVM-exception OR LicenseRef-A-licence-of-its-own-[0-9a-f]{8}",
         choice["expression"],
     ), "which is reached through sets within a set"
+    assert found["beside"]["licenses"] == [{"license": {"id": "ISC"}}]
     nodes = {node["ref"]: node["dependsOn"] for node in document["dependencies"]}
     assert nodes["image"] == [app["bom-ref"]]
     assert {found[name]["bom-ref"] for name in ("openssl", "broken")} <= set(nodes[app["bom-ref"]])

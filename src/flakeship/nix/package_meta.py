@@ -77,6 +77,7 @@ _QUESTION: Final = """package: let
     if builtins.elem key closed then [ ]
     else builtins.trace "${mark}W ${key}" (builtins.filter (each: each.key != "") (map wrapped (
       below (values (attributes (value.drvAttrs or { }))) ++ below (attributes (value.buildArgs or { })).contents or [ ]
+      ++ builtins.filter isDerivation (list (value.paths or [ ]))
     )));
 in builtins.length (builtins.genericClosure {
   startSet = builtins.filter (each: each.key != "") (map wrapped (below package));

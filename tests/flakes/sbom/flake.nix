@@ -67,13 +67,14 @@
         endless = make "endless" "0.2" { buildInputs = [ zlib ]; } { meta.description = "so ${toString recursion}"; };
         zlib = make "zlib" "1.3" { } { meta.license.spdxId = "Zlib"; };
 
-        # Named inside sets, as nixpkgs' buildEnv does; among them a set that stands for a text, which leads anywhere.
+        # Named inside sets or beside the derivation, as nixpkgs' buildEnv does; among them a set that stands for a text, which leads anywhere.
         tree = make "tree" "2" {
           __structuredAttrs = true;
           chosenOutputs = [ { paths = [ choice ]; priority = 5; } ];
           odd = { outPath = builtins.readFile ./salt; inherit unbuilt; };
-          args = [ "sh" "-euc" "${busybox} mkdir ${placeholder "out"}; echo ${choice} > ${placeholder "out"}/needs" ];
-        } { meta = { }; };
+          args = [ "sh" "-euc" "${busybox} mkdir ${placeholder "out"}; echo ${choice} ${beside} > ${placeholder "out"}/needs" ];
+        } { meta = { }; paths = [ beside ]; };
+        beside = make "beside" "4" { } { meta.license.spdxId = "ISC"; };
         # Both licences and exceptions, with the operators of nixpkgs' lib.licenses.
         choice = make "choice" "3" { } {
           meta.license = {
