@@ -73,9 +73,8 @@ def _affixes(made: Result, number: int | None) -> Iterator[tuple[str, str, str]]
     for place in made.published:
         for each in place.tags:
             name, _, tag = each.rpartition(":")
-            begin, found, end = tag.partition(f"pr-{number}")
-            if found:
-                yield name, begin, end
+            if found := re.fullmatch(rf"(.*?)pr-{number}(|[^0-9].*)", tag):
+                yield name, found[1], found[2]
 
 
 def _identity(attribute: str, made: Result, number: int) -> str:
