@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import SimpleNamespace
+from typing import Any, TypeAlias, cast
 
 import pytest
 
 from flakeship import cli
+from flakeship.commands.publish.pull_request import titles_of
 from tests.commands.publish.test_metadata_document import validator
 from tests.metadata import events
 from tests.testbed.github_comments import TOKEN, CommentApi, api
@@ -172,6 +174,18 @@ def test_two_images_of_one_repository_have_a_comment_each(ship: Ship, api: Comme
     assert "worker-main" in worker
     assert "+ new-in-worker  1" in worker
     assert "1 added" in worker
+
+
+def test_images_of_one_repository_are_told_apart_by_their_attributes() -> None:
+    one, other = (SimpleNamespace(published=[SimpleNamespace(destination=name, in_registry=True)]) for name in ("h.example/n", "h.example/m"))  # fmt: skip
+    nowhere = SimpleNamespace(published=[])
+    made = cast("dict[str, Any]", {"app": one, "worker": one, "docs": other, "none": nowhere})
+    assert titles_of(made) == {
+        "app": "h.example/n (app)",
+        "worker": "h.example/n (worker)",
+        "docs": "h.example/m",
+        "none": "none",
+    }
 
 
 def test_a_comment_of_a_stranger_is_left_alone(ship: Ship, api: CommentApi, image: str) -> None:

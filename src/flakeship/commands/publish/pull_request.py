@@ -95,11 +95,10 @@ def comment(made: Mapping[str, Result], token: str, run_: Run, *, dry_run: bool)
     base = (environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/")
     workflow = environ.get("GITHUB_WORKFLOW", "")
     ask = _Api(run_.connections.session, base, token)
-    names = {attribute: _name(attribute, each) for attribute, each in made.items()}
+    titles = titles_of(made)
     for attribute, each in made.items():
-        alone = list(names.values()).count(names[attribute]) == 1
-        name = names[attribute] if alone else f"{names[attribute]} ({attribute})"
-        marker = marker_of(workflow, names[attribute], _identity(attribute, each, number))
+        name = titles[attribute]
+        marker = marker_of(workflow, _name(attribute, each), _identity(attribute, each, number))
         text = comment_text(_commented(name, each, event.run_url), BODY_LIMIT - 1_000)
         try:
             is_new = keep_comment(ask, event.repository.full_name, number, marker, text)
@@ -147,6 +146,15 @@ def _refused(error: RefusedError, *, from_fork: bool) -> events.Event:
     if error.status == 401:
         return events.Warned(told, "set `github-token: ${{ github.token }}`, or a token that is valid")
     return events.Warned(told, "run the job again")
+
+
+def titles_of(made: Mapping[str, Result]) -> dict[str, str]:
+    """How the comment of each attribute is headed: by the repository, and by the attribute too if others are in that repository."""
+    names = {attribute: _name(attribute, each) for attribute, each in made.items()}
+    several = {name for name in names.values() if list(names.values()).count(name) > 1}
+    return {
+        attribute: f"{name} ({attribute})" if name in several else name for attribute, name in names.items()
+    }
 
 
 def _name(attribute: str, made: Result) -> str:
