@@ -34,8 +34,8 @@ def patches_of(derivation: DerivationFile, known: Mapping[str, DerivationFile]) 
     for text in derivation.texts("patches"):
         by = fetched.get(store_path_of(text))
         origin = _origin(by) if by else None
-        name = text.rpartition("/")[2]
-        found.append(Patch(name_of(f"/{name}"), origin.urls[0] if origin else text))
+        name = name_of(text) if store_path_of(text) == text else text.rpartition("/")[2]
+        found.append(Patch(name, origin.urls[0] if origin else text))
     return tuple(dict.fromkeys(found))
 
 

@@ -99,11 +99,14 @@ def _made_from(component: Component) -> Iterator[str]:
         kind = "" if origin.flat else "NAR archive "
         digest = f" ({kind}{origin.algorithm}:{origin.digest})" if origin.digest else ""
         if urls := " or ".join(filter(None, map(address, origin.urls))):  # no password among them
-            yield f"fetched from {urls}{digest}"
+            revision = f" at revision {clean(origin.revision)}" if origin.revision else ""
+            yield f"fetched from {urls}{revision}{digest}"
     for patch in component.patches:
         yield f"patched by {clean(patch.name)}"
     if component.derivation:
         yield f"built by {component.derivation}"
+    if not location(component.homepage) and (url := address(component.homepage)):
+        yield f"homepage {url}"  # at a domain that validators of SPDX do not know
     if component.position:
         yield f"described in {clean(component.position)}"
     if component.source_purl:
