@@ -20,6 +20,7 @@ from flakeship.sbom.identity import nix_purl, registry_purl, split_name
 from flakeship.sbom.license_ids import LICENSE_IDS
 from flakeship.sbom.origins import hex_digest
 from flakeship.sbom.reading import read_bill
+from flakeship.sbom.written import address
 from tests.sbom.knowing import HASH, bill, derivation, path_info, store_path
 from tests.sbom.validators import cyclonedx_of, spdx_of
 
@@ -37,6 +38,48 @@ from tests.sbom.validators import cyclonedx_of, spdx_of
 )
 def test_a_version_begins_where_nix_says(name: str, parts: tuple[str, str]) -> None:
     assert split_name(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "found"),
+    [
+        ("tool-1.2", {}, ("tool", "1.2")),
+        ("tool-1.2", {"pname": "tool"}, ("tool", "1.2")),
+        ("tool-wrapped", {"pname": "tool"}, ("tool", "")),
+        ("other-9", {"pname": "tool"}, ("tool", "")),
+        ("9", {"pname": "tool"}, ("tool", "")),
+        ("tool-1.2", {"version": "3"}, ("tool", "3")),
+        ("tool-1.2", {"pname": "x", "version": "3"}, ("x", "3")),
+    ],
+)
+def test_what_a_derivation_states_comes_before_its_name(
+    name: str, stated: dict[str, Any], found: tuple[str, str]
+) -> None:
+    path = store_path(name)
+    made = derivation(name, {"out": path}, **stated)
+    (component,) = bill(Knowledge({path: path_info(path, deriver=made.path)}, {made.path: made})).components
+    assert (component.name, component.version) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://h.example/a b.tar.gz?x=1#y", "https://h.example/a%20b.tar.gz?x=1#y"),
+        ("https://h.example/100%", "https://h.example/100%25"),
+        ("https://h.example/x?y=[1]", ""),
+        ("https://h.example/x#y#z", ""),
+        ("https://h.example/x\ny\x07", "https://h.example/x%20y"),
+        ("https://me:secret@h.example/", ""),
+        ("https://h.example:99999/", ""),
+        ("git@github.com:o/r", ""),
+        ("mailto:somebody", ""),
+        ("mirror://gnu/x.tar.gz", "mirror://gnu/x.tar.gz"),
+        ("/nix/store/x.patch", "/nix/store/x.patch"),
+        ("./ü", "./%C3%BC"),
+    ],
+)
+def test_an_address_is_one_for_every_reader_or_left_out(text: str, url: str) -> None:
+    assert address(text) == url
 
 
 @pytest.mark.parametrize(
