@@ -222,6 +222,27 @@ def test_packages_inside_are_components_below_their_own(
     assert made == bill(Knowledge(infos, carried=found(tmp_path / "again")))
 
 
+def test_a_crate_from_elsewhere_is_not_the_one_of_the_registry() -> None:
+    """They have one name and one version, and may differ."""
+    path, found = store_path("x-1"), Findings()
+    found.note(path, Carried.of(Part("cargo", "regex", "1.0", source) for source in ("", "git", "local")))
+    parts = [
+        each
+        for each in cyclonedx_of(bill(Knowledge(carried=found), path))["components"]
+        if each["name"] == "regex"
+    ]
+    facts = [{fact["name"]: fact["value"] for fact in each["properties"]} for each in parts]
+    assert {each["purl"] for each in parts} == {"pkg:cargo/regex@1.0"}
+    assert [(each.get("cargo:source"), each["flakeship:found-in"]) for each in facts] == [
+        (source, "cargo-auditable") for source in (None, "git", "local")
+    ]
+    assert [each["bom-ref"] for each in parts] == [
+        f"pkg:cargo/regex@1.0{mark}" for mark in ("", "#git", "#local")
+    ]
+    spdx = json.dumps(spdx_of(bill(Knowledge(carried=found), path)))
+    assert "stated by cargo-auditable; taken from git" in spdx
+
+
 def test_a_layer_that_was_not_read_to_its_end_is_not_counted_as_read(tmp_path: Path) -> None:
     passing = PassingLayers(lambda: tmp_path, lambda path: path == RUST)
     data = tar_of(tarfile.PAX_FORMAT)
