@@ -96,6 +96,9 @@ def test_each_field_of_cyclonedx() -> None:
 
 def test_each_field_of_spdx() -> None:
     document = spdx_of(everything())
+    image = next(each for each in document["packages"] if each["SPDXID"] == "SPDXRef-image")
+    assert (document["name"], image["name"], image["primaryPackagePurpose"]) == ("app", "app", "CONTAINER")
+    assert spdx_of(replace(everything(), name="\x07"))["name"] == "image"
     (found,) = (each for each in document["packages"] if each["name"] == "tool")
     assert found == {
         "SPDXID": f"SPDXRef-{OUT.rpartition('/')[2][:32]}",
