@@ -1,10 +1,16 @@
 """Fixtures live in tests/testbed, one file for each real thing that tests run against."""
 
+import functools
+import gc
+import importlib
 import itertools
 import os
 import re
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -30,7 +36,20 @@ settings.register_profile("untimed", deadline=None, max_examples=50 if "CI" in o
 settings.load_profile("untimed")
 
 
+ROOT = Path(__file__).parent
 _FOLDERS = itertools.count()
+
+
+@functools.cache
+def _grammars() -> Any:
+    del sys.modules["rfc3987_syntax"]
+    return importlib.import_module("rfc3987_syntax")
+
+
+# jsonschema imports it for one format; it reads 38 grammars, which takes each worker a second.
+_later: Any = ModuleType("rfc3987_syntax")
+_later.is_valid_syntax = lambda *args: _grammars().is_valid_syntax(*args)
+sys.modules["rfc3987_syntax"] = _later
 
 
 @pytest.fixture
@@ -40,6 +59,30 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.getbasetemp() / f"{name}{next(_FOLDERS)}"
     folder.mkdir(mode=0o700)
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--share", default="1/1", help="the files of one of several runs that share the tests: 1/2"
+    )
+
+
+@functools.cache
+def _shares(count: int) -> dict[Path, int]:
+    """The number of the run that has each file: they are dealt out by size."""
+    files = sorted(ROOT.rglob("test_*.py"), key=lambda path: path.stat().st_size)
+    return {path: 1 + number % count for number, path in enumerate(files)}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    mine, count = map(int, config.option.share.split("/"))
+    return True if _shares(count).get(collection_path, mine) != mine else None
+
+
+def pytest_collection_finish() -> None:
+    """What was read stays as long as the run: it is not looked at again whenever garbage is collected."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure() -> None:

@@ -77,18 +77,24 @@ OTHERS = {
 
 
 @functools.cache
-def modules() -> list[str]:
-    paths = (path.relative_to(SOURCE).with_suffix("") for path in SOURCE.rglob("*.py"))
-    return sorted(".".join(path.parts).removesuffix(".__init__") for path in paths)
+def modules() -> Mapping[str, Path]:
+    """Each module's file, by the module's name."""
+    paths = ((path.relative_to(SOURCE).with_suffix("").parts, path) for path in SOURCE.rglob("*.py"))
+    return dict(sorted((".".join(parts).removesuffix(".__init__"), path) for parts, path in paths))
 
 
+@functools.cache
 def tree(module: str) -> ast.Module:
-    path = SOURCE.joinpath(*module.split("."))
-    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+    return ast.parse(modules()[module].read_text())
 
 
-def imports(module: str) -> Iterator[str]:
+@functools.cache
+def imports(module: str) -> frozenset[str]:
     """Every imported module by its full name, wherever in the file the import stands."""
+    return frozenset(_imports(module))
+
+
+def _imports(module: str) -> Iterator[str]:
     for node in ast.walk(tree(module)):
         match node:
             case ast.Import(names=names):
@@ -108,6 +114,7 @@ def within(module: str, package: str) -> bool:
     return package in ("*", module) or module.startswith(f"{package}.")
 
 
+@functools.cache
 def rule(module: str) -> str:
     """The line of PACKAGES that `module` comes under."""
     return max((package for package in PACKAGES if within(module, package)), key=len, default="")

@@ -50,6 +50,7 @@ def wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built("build_wheel", project, tmp_path_factory.mktemp("wheel"))
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_anywhere_and_brings_manual_and_completions(wheel: Path, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
@@ -72,6 +73,7 @@ def test_the_wheel_runs_anywhere_and_brings_manual_and_completions(wheel: Path, 
         assert "flakeship" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_source_distribution_gives_the_same_wheel(project: Path, wheel: Path, tmp_path: Path) -> None:
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
@@ -83,6 +85,7 @@ def test_the_source_distribution_gives_the_same_wheel(project: Path, wheel: Path
         }
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_lays_manual_and_completions_where_shells_look(
     wheel: Path, tmp_path: Path
 ) -> None:

@@ -254,6 +254,7 @@ def _leads_to(handle: int, there: os.stat_result) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_several_runs_begin_one_layout_at_once(tmp_path: Path) -> None:
     images = [random_packed(number, 1, size=10) for number in range(4)]
     with ThreadPoolExecutor(len(images)) as pool:

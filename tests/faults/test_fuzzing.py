@@ -34,6 +34,7 @@ def _odd(data: bytes) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_crash_and_a_hang_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.faults.fuzzing.engine.LONGEST", 0.1)
     letters = itertools.cycle([b"a", b"c", b"h", b"b"])

@@ -87,6 +87,7 @@ def test_what_is_damaged_is_one_too() -> None:
         whole(decoded(stream(b"no gzip at all"), "gzip", ORIGIN))
 
 
+@pytest.mark.slow
 def test_what_is_small_and_becomes_large_is_read_as_far_as_it_is_wanted() -> None:
     reader = decoded(stream(gzip.compress(bytes(100_000_000), 9)), "gzip", ORIGIN)
     assert len(reader.read(1000) or b"") <= 1000

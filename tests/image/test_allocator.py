@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from flakeship.image.stream import CHUNK
 
 ROUNDS, CHUNKS = 20, 16
@@ -27,6 +29,7 @@ def page_faults(first: str) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_pages_are_not_asked_for_again() -> None:
     assert page_faults("keep_freed_memory()") < 2 * PAGES
     assert page_faults("") > ROUNDS / 2 * PAGES, "then there would be no need of it"

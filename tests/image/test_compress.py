@@ -51,6 +51,7 @@ def test_another_cpu(cpu: str) -> None:
     assert done.stdout.decode() == GOLDEN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "level"), [*RECIPES, ("zstd", 1), ("zstd", 19)])
 def test_threads_make_no_difference(algorithm: Algorithm, level: int) -> None:
     data = mixed()
@@ -117,6 +118,7 @@ def test_where_memory_lies_makes_no_difference(level: int, monkeypatch: pytest.M
         assert gzip.decompress(blobs.pop()) == data
 
 
+@pytest.mark.slow
 def test_how_fast_a_layer_is_read_makes_no_difference() -> None:
     """Where reading is slow, zstd's jobs are done long before all of it is fetched: they fill the table in which the
     last one, full as it is, should have a place before the end comes.
@@ -135,6 +137,7 @@ def test_how_fast_a_layer_is_read_makes_no_difference() -> None:
     assert zstandard.ZstdDecompressor().stream_reader(fast).read() == data
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     st.sampled_from(RECIPES),

@@ -35,6 +35,7 @@ def programs(size: int) -> bytes:
     return b"".join(each.read_bytes() for each in found)[:size]
 
 
+@pytest.mark.slow
 def test_it_is_right_within_a_twentieth() -> None:
     layers = programs(6 * CHUNK), noise(CHUNK)
     taken = ZstdSample(least=1, per_byte=EVERY, at_most=EVERY)
@@ -45,6 +46,7 @@ def test_it_is_right_within_a_twentieth() -> None:
     assert estimate.zstd == pytest.approx(sum(len(blob(each, "zstd", 3)) for each in layers), rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_order_of_layers_and_the_threads_make_no_difference() -> None:
     layers = [sample(2 * CHUNK), noise(2 * CHUNK), programs(3 * CHUNK), sample(CHUNK + 5)]
     found = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,13 +77,16 @@ def hints_of(tree: ast.AST) -> Iterator[ast.expr]:
                 pass
 
 
-TREES = {path: ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
+@functools.cache
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
 
 
-def collected() -> list[tuple[str, str]]:
+@functools.cache
+def hints() -> list[tuple[str, str]]:
     found = {
         (f"{path.relative_to(SOURCE)}:{node.lineno}", text)
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         for node in hints_of(tree)
         for text in texts(node)
         if text.strip(HOLE + " ;,.")
@@ -90,16 +94,13 @@ def collected() -> list[tuple[str, str]]:
     return sorted(found)
 
 
-HINTS = collected()
-
-
 def test_the_hints_are_found() -> None:
-    assert len(HINTS) > 350
+    assert len(hints()) > 350
 
 
 def test_each_hint_begins_with_what_to_do() -> None:
     """In the imperative and in lower case. One that begins with what is filled in is begun elsewhere."""
-    begun = [(where, text) for where, text in HINTS if not text.startswith((HOLE, "; ", ", "))]
+    begun = [(where, text) for where, text in hints() if not text.startswith((HOLE, "; ", ", "))]
     odd = [
         f"{where}: {text}"
         for where, text in begun
@@ -112,7 +113,7 @@ def test_no_hint_ends_with_a_full_stop_or_has_two_sentences() -> None:
     """Clauses are joined by a semicolon: hints are put together of several, and stand behind an arrow, or in a table."""
     odd = [
         f"{where}: {text}"
-        for where, text in HINTS
+        for where, text in hints()
         if (text.endswith((".", "?", "!")) and not text.endswith((" .", "….")))
         or re.search(r"[.?!] [A-Z]", text)
     ]
@@ -122,7 +123,7 @@ def test_no_hint_ends_with_a_full_stop_or_has_two_sentences() -> None:
 def test_words_that_readers_stumble_over_are_in_no_message() -> None:
     messages = [
         (path, text)
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args
         for text in texts(node.exc.args[0])
@@ -141,7 +142,7 @@ def test_a_value_that_yaml_would_read_as_no_text_is_in_quotes() -> None:
     flags = {item.name for item in inputs() if item.kind == "flag"}
     odd = [
         f"{where}: {name}: {value}"
-        for where, text in HINTS
+        for where, text in hints()
         for name, value in re.findall(r"`([a-z][a-z-]*): ([^`]+)`", text)
         if value != "-"
         and name in {item.name for item in inputs()} - flags

@@ -17,6 +17,7 @@ from tests.testbed.nix import MakeFlake
 OUT = f"/nix/store/{'0' * 32}-x"
 
 
+@pytest.mark.slow
 def test_the_attributes_of_a_package_are_read(nix: Nix, make_flake: MakeFlake) -> None:
     described = describe(nix, Installable.parse(".#hello^doc", cwd=make_flake()))
     assert described == Derivation(
@@ -37,6 +38,7 @@ def test_the_attributes_of_a_package_are_read(nix: Nix, make_flake: MakeFlake) -
     assert described.drv_path.endswith("-hello-2.12.drv")
 
 
+@pytest.mark.slow
 def test_a_default_package_and_one_without_meta_are_read(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake()
     assert describe(nix, Installable.parse(".", cwd=folder)).pname == "hello"
@@ -117,6 +119,7 @@ def test_one_evaluation_reads_all_and_builds_nothing(
     assert not Path(described.out_path).exists()
 
 
+@pytest.mark.slow
 def test_a_missing_attribute_is_explained_as_for_a_build(nix: Nix, make_flake: MakeFlake) -> None:
     with pytest.raises(BuildError, match="has no package 'helo'") as caught:
         describe(nix, Installable.parse(".#helo", cwd=make_flake()))

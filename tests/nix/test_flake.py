@@ -31,12 +31,14 @@ def test_a_committed_source_has_a_revision_and_a_time(
     assert told.url.startswith(f"git+file://{folder}?")
 
 
+@pytest.mark.slow
 def test_a_dirty_source_has_no_revision_but_the_time_of_its_commit(nix: Nix, make_flake: MakeFlake) -> None:
     folder = make_flake()
     (folder / "salt").write_text("changed")
     assert metadata_of(nix, folder) == FlakeMetadata(f"git+file://{folder}", None, COMMITTED, dirty=True)
 
 
+@pytest.mark.slow
 def test_a_source_outside_git_has_no_time(nix: Nix, make_flake: MakeFlake) -> None:
     told = metadata_of(nix, make_flake(), "path:.")
     assert (told.revision, told.last_modified, told.dirty) == (None, None, False)

@@ -48,6 +48,7 @@ def test_the_package_runs(shapes: NixBuild) -> None:
     assert subprocess.check_output([shapes("hello") / "bin/hello"]) == b"Hello, world!\n"
 
 
+@pytest.mark.slow
 def test_each_flake_is_a_repository_of_its_own(make_flake: MakeFlake, tmp_path: Path) -> None:
     folder = make_flake("app")
     assert folder == tmp_path / "app"

@@ -13,6 +13,8 @@ from release import git as repository
 from release.version import Version
 from tests.release.conftest import commit
 
+pytestmark = pytest.mark.slow
+
 IMAGE = f"ghcr.io/flakeship/flakeship@sha256:{'0' * 64}"
 ONE = Version(1, 0, 0)
 

@@ -76,6 +76,7 @@ def test_what_is_not_there_is_named_in_one_list(
     ]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_version_is_the_newest_that_fits(
     small: tuple[Path, Path], git: Git, bare: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def test_files_that_are_not_ready_are_all_named_at_once(files: Path) -> None:
     assert "./dev release prepare 99.0.0" in raised.value.hint
 
 
+@pytest.mark.slow
 def test_a_rendered_file_that_is_out_of_date_is_not_released(files: Path) -> None:
     tree.prepare(files, VERSION, DAY)
     tree.check(files, VERSION)
@@ -70,6 +71,7 @@ def test_a_rendered_file_that_is_out_of_date_is_not_released(files: Path) -> Non
         tree.check(files, VERSION)
 
 
+@pytest.mark.slow
 def test_preparing_gives_what_is_unreleased_its_version_and_day(files: Path) -> None:
     before = (files / "CHANGELOG.md").read_text()
     (files / "CHANGELOG.md").write_text(before + "\n## 0.9.0 - 2026-01-01\n\n- Old.\n")

@@ -220,6 +220,7 @@ def test_links_lead_to_pages() -> None:
     assert '<a href="http://h:80/x%2Fy">a|b</a>' in html
 
 
+@pytest.mark.slow
 def test_a_page_of_many_large_images_keeps_the_beginning_of_each(tmp_path: Path) -> None:
     """300 layers, 10,000 tags and labels without end, four times: what is left out is said."""
     rows = [LayerRow(DIGEST, number, "reused", "|`<" * 100) for number in range(300)]

@@ -166,6 +166,7 @@ def test_groups_that_overlap_are_kept_once() -> None:
     assert sorted(map(sorted, paths(groups))) == sorted([sorted([b.path, c.path]), [a.path], [app.path]])
 
 
+@pytest.mark.slow
 def test_the_cost_of_grouping_grows_with_the_number_of_paths() -> None:
     few, many = system(500), system(2000)
     small = calls_of(lambda: grouped(few, top=few[-1].path, limit=100))

@@ -118,6 +118,7 @@ LAYERS: Final = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(KINDS), LAYERS), min_size=2, max_size=4))
 def test_equal_keys_mean_equal_tars(several: list[tuple[str, list[tuple[str, str]]]]) -> None:
     by_key: dict[str, str] = {}

@@ -87,6 +87,7 @@ TREES = st.dictionaries(
 ).filter(lambda tree: not any(f"{one}/" in f"{two}/" for one in tree for two in tree if one != two))
 
 
+@pytest.mark.slow
 @given(tree=TREES)
 def test_tarfile_reads_back_what_was_planted(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, bytes | str]

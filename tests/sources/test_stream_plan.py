@@ -202,6 +202,7 @@ def test_wrappers_as_makewrapper_writes_them(tmp_path: Path, wrapped: str) -> No
     assert not reason(said)
 
 
+@pytest.mark.slow
 def test_a_key_is_of_all_that_shapes_a_layer(tmp_path: Path) -> None:
     paths = trees(tmp_path, "aa-tree", "ab-file")
     keys = set[str]()

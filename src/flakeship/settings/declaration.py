@@ -7,6 +7,7 @@ they have here. Outputs stand in `outputs`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -660,6 +661,7 @@ def _fields(*, secret: bool) -> list[dataclasses.Field[Any]]:
     return [item for item in dataclasses.fields(Settings) if item.metadata["secret"] == secret]
 
 
+@functools.cache
 def inputs() -> tuple[Input, ...]:
     """The declaration as data, heading by heading."""
     declared_ = (

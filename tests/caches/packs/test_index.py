@@ -79,6 +79,7 @@ def test_an_index_is_read_as_it_was_written(index: Index) -> None:
     assert encode(decode(*stored(index))) == encode(index)
 
 
+@pytest.mark.slow
 @given(indexes, indexes, indexes)
 def test_a_merge_does_not_ask_who_comes_first(first: Index, second: Index, third: Index) -> None:
     both = merged(first, second)

@@ -105,6 +105,7 @@ def tars_of_nar(path: Path, nar: bytes, folder: Path) -> list[bytes]:
     ]
 
 
+@pytest.mark.slow
 @given(node=NODES)
 def test_any_tree(tmp_path_factory: pytest.TempPathFactory, node: Any) -> None:
     folder = tmp_path_factory.mktemp("nar")
@@ -120,6 +121,7 @@ BIG: Mapping[str, bytes | str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", [ODD, BIG], ids=["odd names", "large and many files"])
 def test_odd_and_large(tmp_path: Path, mocker: MockerFixture, tree: Mapping[str, bytes | str]) -> None:
     mocker.patch("flakeship.image.nar.tree._LARGE", CHUNK)

@@ -306,6 +306,7 @@ def test_what_is_nothing_to_us_is_passed_over(kind: bytes) -> None:
         assert [(member.name, member.kind) for member, _ in found] == [("odd", "other"), ("b", "file")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [b"0", b"g"])
 def test_too_many_members(kind: bytes) -> None:
     block = header(kind=kind)

@@ -74,6 +74,7 @@ def test_every_form_is_read_whole(tmp_path: Path, form: str) -> None:
             assert b"".join(chunks(opened)) == content
 
 
+@pytest.mark.slow
 def test_a_file_larger_than_any_memory_costs_none(tmp_path: Path) -> None:
     """A piece at its beginning, one at its end, and nothing between."""
     with (tmp_path / "large").open("wb") as file:

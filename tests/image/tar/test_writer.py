@@ -202,6 +202,7 @@ def test_pieces_of_any_size_are_the_same_stream(tmp_path: Path, size: int) -> No
     assert dict(read_back(whole))[os.fsencode(file)[1:]].content == file.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_folder_deeper_than_the_stack(tmp_path: Path) -> None:
     place = tmp_path
     for _ in range(1500):
@@ -214,6 +215,7 @@ def test_a_folder_deeper_than_the_stack(tmp_path: Path) -> None:
     assert data.count(b"ustar") > 1500
 
 
+@pytest.mark.slow
 def test_a_large_file_costs_no_memory(tmp_path: Path) -> None:
     import tracemalloc
 
@@ -243,6 +245,7 @@ def sparse(folder: Path, size: int) -> str:
     return str(file)
 
 
+@pytest.mark.slow
 def test_a_small_file_costs_little(tmp_path: Path) -> None:
     """41 calls a file, system calls included."""
     for number in range(10):

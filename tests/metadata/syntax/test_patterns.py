@@ -161,6 +161,7 @@ def _pattern(random: Random, depth: int = 0) -> str:
     return out
 
 
+@pytest.mark.slow
 def test_patterns_of_any_kind_mean_what_they_mean_in_javascript() -> None:
     random = Random(13)
     cases = [
