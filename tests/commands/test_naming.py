@@ -225,7 +225,7 @@ def test_the_step_lists_what_metadata_action_lists_and_references_first() -> Non
 
     assert found() == ["main"]
     assert found(tags=("type=sha", "1")) == ["1", "sha-860c190"]
-    assert found(images=("o/n",), tags=("1", "x/y:2", "x/z")) == ["x/y:2", "x/z", "o/n:1"]
+    assert found(images=("o/n",), tags=("1", "x/y:2", "h.io/z")) == ["x/y:2", "h.io/z", "o/n:1"]
     assert found(images=("o/n",), tags=("x/y:2",)) == ["x/y:2"]
 
 
@@ -299,3 +299,51 @@ def test_an_owner_with_capitals_is_written_in_lower_case_and_told_of(written: st
     assert places[0] == places[1]
     varied = [registry.with_suffix(f"docker://{text}", "-debug") for text in (written, read)]
     assert varied[0] == varied[1]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({"tags": "my tag!"}, "my tag! becomes the tag my-tag-"),
+        ({"tags": "type=raw,value=a/b"}, "a/b becomes the tag a-b"),
+        ({"tags": "type=sha,prefix=of commit "}, "becomes the tag of-commit"),
+        ({"tags": "v1", "flavor": "suffix=+x"}, "v1+x becomes the tag v1-x"),
+        ({"tags": "v1", "labels": "a=1\na=2\nb=1\nb=1"}, "labels: a has several values"),
+        ({"tags": "v1", "annotations": "index:a=1\nindex:a=2"}, "annotations: index:a has several values"),
+        ({"tags": "type=raw,value={{branch}} x"}, ""),
+        ({"tags": "type=ref,event=branch"}, ""),
+        ({"tags": "v1.0", "labels": "a=1"}, ""),
+    ],
+)
+def test_what_is_not_taken_as_it_is_written_is_told(inputs: dict[str, Any], told: str) -> None:
+    """Not so what comes of a branch or a template: there dashes are what the rule is for."""
+    events: list[Event] = []
+    branch = replace(MAIN, ref="refs/heads/a/b")
+    named(
+        branch,
+        emit=events.append,
+        images=["ghcr.io/me/app"],
+        **{key: text.split("\n") for key, text in inputs.items()},
+    )
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert len(notices) == bool(told)
+    assert told in "".join(notices)
+
+
+@pytest.mark.parametrize("text", ["feature/x", "release/2026/autumn"])
+@pytest.mark.parametrize(("context", "more"), [(MAIN, {"images": ["ghcr.io/me/app"]}), (GITLAB, {})])
+def test_a_branch_is_not_pushed_to_a_repository_of_that_name(text: str, context: Any, more: Any) -> None:
+    with pytest.raises(UsageError, match=f"tags, .*'{text}' may be a branch") as caught:
+        named(context, tags=[text], **more)
+    assert f"docker.io/{text}:latest" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["docker.io/feature/x", "feature/x:1", "localhost/x", "host:5000/x", f"a/b@sha256:{'0' * 64}"]
+)
+def test_a_whole_reference_beside_images_is_one(text: str) -> None:
+    assert text in named(tags=[text], images=["ghcr.io/me/app"]).references[0]
+
+
+def test_a_reference_of_docker_hub_may_be_short_where_nothing_else_names_the_image() -> None:
+    assert named(tags=["me/app"]).references == ("me/app",)

@@ -460,6 +460,8 @@ def test_help_is_a_command_too(words: list[str], usage: str, capsys: pytest.Capt
         ([".#image", "--tags", ""], "--tags"),
         ([".#image", "--tags=h/a:1", "-t", ""], "--tags"),
         ([".#image", "--to="], "--to"),
+        ([".#image", "--platforms", ","], "--platforms"),
+        ([".#image", "--plain-http", " , "], "--plain-http"),
         (["--source", "", "h/a:1"], "--source"),
         ([".#image", "--username", ""], "--username"),
         ([".#image", "--password-file", ""], "--password-file"),

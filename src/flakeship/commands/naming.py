@@ -18,6 +18,7 @@ from flakeship.metadata.inputs import MetadataInputs, naming_input, parse_inputs
 from flakeship.metadata.rules import parse_rules
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
+from flakeship.metadata.tags import sanitized
 from flakeship.registry.reference import TRANSPORT, Reference, with_lower_repository, with_tag_suffix
 from flakeship.settings.declaration import Settings
 
@@ -30,6 +31,9 @@ METADATA_LEVELS: Final = (PlatformLevel("manifest"),)
 """The same for the command `metadata`: the default of docker/metadata-action."""
 
 _VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
+_LIKE_A_BRANCH: Final = re.compile(r"(?!localhost/)[^.:@/]+/[^:@]+")
+"""A reference without a host, a tag or a digest."""
+
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
 _USE_IMAGES: Final = "or write the name in `images`, where it may be in upper case"
 _USE_RULES: Final = "or write the name in `images`, and here a rule, which makes a dash of a slash: `type=ref,event=branch`, or `type=raw,value=a/b`"
@@ -42,8 +46,19 @@ class TagLines:
 
     references: tuple[str, ...]
     rules: tuple[Placed, ...]
-    as_written: tuple[str, ...] = ()
+    written: tuple[Placed, ...] = ()
     """The references as the user wrote them: capitals of a repository are lower case in `references`."""
+
+    # docs/decisions.md#a-branch-is-no-repository
+    def check_hosts(self) -> None:
+        """UsageError for a reference that may be a branch: where the image has a name, that would be pushed elsewhere."""
+        for part in self.written:
+            if _LIKE_A_BRANCH.fullmatch(part.text):
+                raise UsageError(
+                    f"tags, {part.where()}{part.text!r} may be a branch, or the repository docker.io/{part.text}",
+                    hint=f"write the rule `type=raw,value={part.text}` for the tag {sanitized(part.text)}, "
+                    f"or the whole reference docker.io/{part.text}:latest",
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +78,7 @@ class NamingRequest:
     has_destination: bool
     pushes: bool
     as_written: tuple[str, ...] = ()
-    """As of TagLines."""
+    """The references as the user wrote them."""
 
     @classmethod
     def of(cls, settings: Settings, context: Context, environ: Mapping[str, str]) -> Self:
@@ -111,6 +126,8 @@ class NamingRequest:
         *,
         renders_text: bool,
     ) -> Self:
+        if settings.images or context.image:
+            lines.check_hosts()
         return cls(
             context=context,
             inputs=parse_inputs(
@@ -126,7 +143,7 @@ class NamingRequest:
                 renders_text=renders_text,
             ),
             references=lines.references,
-            as_written=lines.as_written,
+            as_written=tuple(part.text for part in lines.written),
             uses_rules=bool(lines.rules or not lines.references),
             first_image=images[0].text if images else "",
             has_destination=bool(settings.to or settings.load),
@@ -225,7 +242,7 @@ def split(tags: Sequence[Placed]) -> TagLines:
         written = tuple(_without_transport(part) for part in parts if _is_reference(part))
         return TagLines(
             references=tuple(map(_reference, written)),
-            as_written=tuple(part.text for part in written),
+            written=written,
             rules=tuple(part for part in parts if not _is_reference(part)),
         )
 
@@ -312,3 +329,5 @@ def _evaluated(request: NamingRequest, nix: Callable[[], NixFacts]) -> Evaluatio
 def _warn(metadata: Metadata, emit: events.Emit) -> None:
     for warning in metadata.warnings:
         emit(events.Warned(warning))
+    for notice in metadata.notices:
+        emit(events.Notice(notice))

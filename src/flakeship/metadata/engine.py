@@ -51,6 +51,8 @@ class Metadata:
     annotations_at_levels: tuple[Annotation, ...]
     outcomes: tuple[Outcome, ...]
     auto_labels: bool
+    repeated: tuple[str, ...] = ()
+    """Which keys the user gave several values: "labels: KEY"."""
 
     @property
     def annotations(self) -> tuple[Annotation, ...]:
@@ -69,6 +71,25 @@ class Metadata:
         )
         return (*doubts, *rules, *keys)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What became of inputs that are taken otherwise than they are written."""
+        tags = (
+            f"tags: {each.wanted:.150} becomes the tag {each.tag}, for a tag has letters, digits and . _ - alone"
+            for each in self.outcomes
+            if each.wanted and each.tag
+        )
+        keys = (f"{each} has several values, of which the last is taken" for each in self.repeated)
+        return (*tags, *keys)
+
+
+def _repeated(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Keys that have several values."""
+    values: dict[str, set[str]] = {}
+    for key, value in pairs:
+        values.setdefault(key, set()).add(value)
+    return (key for key, found in values.items() if len(found) > 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -86,6 +107,7 @@ class Evaluation:
     labels: Mapping[str, str]
     annotation_pairs: Mapping[str, str]
     annotations_at_levels: tuple[Annotation, ...]
+    repeated: tuple[str, ...] = ()
 
     def metadata(
         self, *, own: Mapping[str, str] = EMPTY, created: str | None = None, nix: NixFacts | None = None
@@ -115,6 +137,7 @@ class Evaluation:
             annotations_at_levels=self.annotations_at_levels,
             outcomes=self.outcomes,
             auto_labels=inputs.auto_labels,
+            repeated=self.repeated,
         )
 
 
@@ -132,7 +155,7 @@ def evaluate(inputs: MetadataInputs, context: Context, nix: NixFacts | None = No
     names = _names(outcomes, inputs.flavor)
     with naming_input("labels"):
         lines = fill(inputs.labels, view.names) if inputs.renders_text else inputs.labels
-        labels = dict(parse_pair(line, what="a label") for line in lines)
+        labelled = [parse_pair(line, what="a label") for line in lines]
     with naming_input("annotations"):
         filled = fill(inputs.annotations, view.names) if inputs.renders_text else inputs.annotations
         pairs = [(line, parse_pair(line, what="an annotation")) for line in filled]
@@ -145,9 +168,13 @@ def evaluate(inputs: MetadataInputs, context: Context, nix: NixFacts | None = No
         nix=nix,
         outcomes=outcomes,
         names=tuple(names),
-        labels=labels,
+        labels=dict(labelled),
         annotation_pairs=dict(pair for line, pair in pairs if not names_level(line)),
         annotations_at_levels=own_levels,
+        repeated=(
+            *(f"labels: {key}" for key in _repeated(labelled)),
+            *(f"annotations: {key}" for key in _repeated(pair for _, pair in pairs)),
+        ),
     )
 
 

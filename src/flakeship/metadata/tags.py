@@ -27,7 +27,8 @@ _VERSION: Final = Placed("{{version}}")
 class Outcome:
     """The result of one rule: a tag, or "" and the reason. With `latest` the rule asks for the tag `latest` too.
 
-    `surprising` marks a reason that becomes a warning, such as a version that is not one.
+    `surprising` marks a reason that becomes a warning, such as a version that is not one. `wanted` is the text that the
+    user wrote, if the tag has dashes for characters of it.
     """
 
     rule: Rule
@@ -35,6 +36,7 @@ class Outcome:
     latest: bool = False
     reason: str = ""
     surprising: bool = False
+    wanted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def apply(rule: Rule, scope: Scope) -> Outcome:
     if not text:
         return Outcome(rule, reason="it comes to an empty text")
     latest = finding.latest if scope.flavor.latest == "auto" else scope.flavor.latest == "true"
-    return Outcome(rule, sanitized(text), latest)
+    return Outcome(rule, sanitized(text), latest, wanted=text if _writes_other(rule, scope) else "")
 
 
 def tag_defect(tag: str) -> str:
@@ -101,6 +103,17 @@ def tag_defect(tag: str) -> str:
     if TAG_PATTERN.fullmatch(tag):
         return ""
     return f"has {len(tag)} characters, more than 128" if len(tag) > 128 else "begins with a dot or a dash"
+
+
+# docs/decisions.md#a-text-that-is-no-tag
+def _writes_other(rule: Rule, scope: Scope) -> bool:
+    """Whether the user wrote characters that a tag can't have; what comes of a branch or a template has them often."""
+    prefix, suffix = (
+        rule.attributes.get(key, of_all).text
+        for key, of_all in (("prefix", scope.flavor.prefix), ("suffix", scope.flavor.suffix))
+    )
+    written = (prefix, suffix, rule.get("value") if rule.type == "raw" else "")
+    return any("{{" not in text and _FORBIDDEN.search(text) for text in written)
 
 
 def _filled(rule: Rule, key: str, scope: Scope) -> str:

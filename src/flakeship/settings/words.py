@@ -52,7 +52,10 @@ def check_filled(words: Sequence[str], given: Mapping[str, Any], declared: Itera
         if (
             item.kind != "verbatim"
             and item.name not in _MAY_BE_EMPTY
-            and any(isinstance(text, str) and not text.strip() for text in written)
+            and any(
+                isinstance(text, str) and not text.strip(" \t\r\n," if item.kind == "list" else None)
+                for text in written
+            )
         ):
             positional = item.name in WITHOUT_FLAG
             raise _empty(item.name.upper() if positional else f"--{name.replace('_', '-')}")

@@ -120,7 +120,9 @@ def shipment(
     )
     request = SourceRequest(emit=told.append)
     plan = Plan(
-        naming=cast("Any", SimpleNamespace(references=())),
+        naming=cast(
+            "Any", SimpleNamespace(references=(), evaluation=SimpleNamespace(annotations_at_levels=()))
+        ),
         places=(place,),
         pushed_to=frozenset(),
         keeping_own_name=(),

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from flakeship.commands.publish.stamping import Stamp
+from flakeship.commands.publish.stamping import Stamp, lost_annotations
 from flakeship.image.model import Image, Platform
 from flakeship.metadata.annotations import parse_annotation
 from flakeship.metadata.syntax.lists import Placed
@@ -36,3 +36,23 @@ def test_annotations_for_a_platform(named: str, platform: Platform, *, reached: 
     image = stamp.image(Image({"config": {}}, platform, (), (), descriptor_annotations={"own": "1"}))
     assert image.annotations.get("k") == ("v" if reached else None)
     assert image.descriptor_annotations == {"own": "1"} | ({"k": "v"} if reached else {})
+
+
+@pytest.mark.parametrize(
+    ("lines", "in_index", "told"),
+    [
+        (["index:a=1", "index-descriptor:b=1"], False, ["a, b is for an index"]),
+        (["index:a=1"], True, []),
+        (["index:a=1", "manifest:a=1"], False, []),
+        (["manifest,index:a=1"], False, []),
+        (["manifest[linux/arm64]:a=1"], True, ["a is for linux/arm64"]),
+        (["manifest[linux/x86_64]:a=1"], True, []),
+    ],
+)
+def test_an_annotation_without_a_place_is_told(lines: list[str], told: list[str], *, in_index: bool) -> None:
+    notes = [note for line in lines for note in parse_annotation(Placed(line))]
+    naming: Any = SimpleNamespace(evaluation=SimpleNamespace(annotations_at_levels=notes))
+    images = [Image({"config": {}}, Platform("linux", "amd64"), (), ())]
+    warnings = list(lost_annotations(naming, images, in_index=in_index))
+    assert len(warnings) == len(told)
+    assert all(part in warning.text for part, warning in zip(told, warnings, strict=True))

@@ -13,6 +13,7 @@ from flakeship.commands.publish.last_writer import check_last_writer, warn_of_lo
 from flakeship.commands.publish.look import Plan
 from flakeship.commands.publish.parts import Obtained, Part, Stamped, platform_for
 from flakeship.commands.publish.send import SentLayers, send_again
+from flakeship.commands.publish.stamping import lost_annotations
 from flakeship.commands.publish.times import Times
 from flakeship.commands.tag_record import NamingNote, TagRecord
 from flakeship.destinations.protocol import (
@@ -88,6 +89,10 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
         )
     if not (plan.relabelled or plan.by_digest):
         _check_tags(stamped, parts, plan)
+    if not plan.by_digest:  # else `merge` makes an index of this image and others
+        in_index = stamped.annotations is not None
+        for warning in lost_annotations(plan.naming, stamped.images, in_index=in_index):
+            plan.packing.emit(warning)
     layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
     resent: frozenset[Digest] = frozenset()
     while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -82,6 +82,29 @@ def _annotations(metadata: Metadata, level: Level, platform: Platform | None) ->
     """The annotations of one level; those that name a platform are for that platform alone, however it is spelled."""
     notes = (note for note in metadata.annotations if level in note.levels)
     return {note.key: note.value for note in notes if not note.platform or _is_for(note.platform, platform)}
+
+
+def lost_annotations(naming: Naming, images: Sequence[Image], *, in_index: bool) -> Iterator[events.Warned]:
+    """Warn of annotations that have no place: those of an index that is not made, or of a platform that is not there."""
+    wanted = naming.evaluation.annotations_at_levels
+    kept = {each.key for each in wanted if "manifest" in each.levels and each.platform is None}
+    if not in_index and (
+        of_index := dict.fromkeys(
+            each.key
+            for each in wanted
+            if each.key not in kept and all(level.startswith("index") for level in each.levels)
+        )
+    ):
+        yield events.Warned(
+            f"annotations: {', '.join(of_index)} is for an index, and an image for one platform has none",
+            "write `manifest,index:KEY=VALUE`, which both take",
+        )
+    for each in wanted:
+        if each.platform and not any(_is_for(each.platform, image.platform) for image in images):
+            yield events.Warned(
+                f"annotations: {each.key} is for {each.platform}, which is no platform of the image",
+                "write a platform that is published, or none for all",
+            )
 
 
 def _is_for(named: str, platform: Platform | None) -> bool:
