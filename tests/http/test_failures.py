@@ -39,9 +39,10 @@ def tls(reason: str) -> ssl.SSLError:
     return error
 
 
-def untrusted() -> ssl.SSLCertVerificationError:
+def untrusted(reason: str, code: int) -> ssl.SSLCertVerificationError:
+    """The codes are those of X509_STORE_CTX_get_error(3)."""
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    error.verify_message = "certificate has expired"
+    error.verify_message, error.verify_code = reason, code
     return error
 
 
@@ -71,7 +72,10 @@ def tunnel(status: str) -> lib.ProxyError:
         (EndlessAnswerError("its head"), WireError, "does not come to an end with its head", "that it is the registry", True),
         (socket.gaierror(socket.EAI_NONAME, "x"), UnknownHostError, "there is no host registry.example", "DNS", True),
         (socket.gaierror(socket.EAI_AGAIN, "x"), UnknownHostError, "could not be looked up", "DNS", True),
-        (untrusted(), CertificateError, "is not trusted: certificate has expired", "certs.d/registry.example:5000/ca.crt", False),
+        (untrusted("unable to get local issuer certificate", 20), CertificateError, "is not trusted: unable to get", "certs.d/registry.example:5000/ca.crt", False),
+        (untrusted("certificate has expired", 10), CertificateError, "is not trusted: certificate has expired", "this machine's clock", False),
+        (untrusted("certificate is not yet valid", 9), CertificateError, "is not yet valid", "this machine's clock", False),
+        (untrusted("Hostname mismatch", 62), CertificateError, "Hostname mismatch", "write the registry's name", False),
         (tls("WRONG_VERSION_NUMBER"), NotTlsError, "does not speak TLS", "plain-http", False),
         (tls("HTTP_REQUEST"), NotTlsError, "does not speak TLS", "plain-http", False),
         (tls("TLSV1_ALERT_INTERNAL_ERROR"), BrokenConnectionError, "it failed", "", True),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flakeship import __version__, events
@@ -26,6 +27,7 @@ from flakeship.redaction import redacted_result
 from flakeship.registry.reference import Reference
 from flakeship.report.findings import Finding, findings_json, findings_text
 from flakeship.settings.declaration import Settings
+from flakeship.store_paths import STORE
 
 if TYPE_CHECKING:
     from flakeship.commands.builder import Builder
@@ -253,18 +255,29 @@ def _date_at(url: str, run_: Run) -> float | None:
         return None
 
 
-def _disk(_settings: Settings, run_: Run) -> Iterator[Finding]:
+def _disk(settings: Settings, run_: Run) -> Iterator[Finding]:
     folder = run_.runtime.temporary or run_.runtime.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    elsewhere = "set TMPDIR to a folder on a larger disk"
+    yield _free(
+        str(folder),
+        "where layers are packed",
+        f"free some space, or {elsewhere}",
+        f"{elsewhere}, which a large image needs",
+    )
+    if not (settings.source or settings.store) and Path(STORE).is_dir():
+        collect = "run `nix-collect-garbage`, which removes what nothing needs"
+        yield _free(STORE.rstrip("/"), "where Nix keeps what it builds", collect, collect)
+
+
+def _free(folder: str, what_for: str, for_little: str, for_some: str) -> Finding:
     free = shutil.disk_usage(folder).free
-    text = f"{free / 1e9:,.1f} GB are free in {folder}, where layers are packed"
+    amount = f"{free / 1e9:,.1f} GB" if free >= 1e9 else f"{free / 1e6:,.0f} MB"
+    text = f"{amount} are free in {folder}, {what_for}"
     if free < LEAST:
-        yield Finding("disk", "error", text, "free some space, or set TMPDIR to a folder on a larger disk")
-    elif free < 16 * LEAST:
-        yield Finding(
-            "disk", "warning", text, "set TMPDIR to a folder on a larger disk, which a large image needs"
-        )
-    else:
-        yield Finding("disk", "ok", text)
+        return Finding("disk", "error", text, for_little)
+    if free < 16 * LEAST:
+        return Finding("disk", "warning", text, for_some)
+    return Finding("disk", "ok", text)
 
 
 _CHECKS: Final = (_versions, _disk, _nix, _builders, _flake, _destinations)

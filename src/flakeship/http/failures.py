@@ -89,11 +89,21 @@ def _unknown_host(error: socket.gaierror, origin: Origin) -> UnknownHostError:
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, origin: Origin) -> CertificateError:
+    match error.verify_code:
+        case 9 | 10:  # not yet valid, expired: X509_STORE_CTX_get_error(3)
+            hint = "compare this machine's clock with the time of day (`date -u`); if it is right, ask who runs the registry to renew the certificate"
+        case 62 | 64:  # of another name, of another address
+            hint = (
+                f"write the registry's name as its certificate has it, and check what {origin.host} leads to"
+            )
+        case _:
+            hint = (
+                "name the certificate of its authority by `ca` (a PEM file), by SSL_CERT_FILE, or put it into "
+                f"/etc/containers/certs.d/{origin.authority}/ca.crt"
+            )
+    reason = one_line(error.verify_message or str(error))
     return CertificateError(
-        f"the certificate of {origin} is not trusted: {one_line(error.verify_message or str(error))}",
-        hint="name the certificate of its authority by `ca` (a PEM file), by SSL_CERT_FILE, or put it into "
-        f"/etc/containers/certs.d/{origin.authority}/ca.crt",
-        transient=False,
+        f"the certificate of {origin} is not trusted: {reason}", hint=hint, transient=False
     )
 
 

@@ -48,7 +48,7 @@ https://github.com/cachix/install-nix-action/blob/master/install-nix.sh
 _SETTING: Final = re.compile(r"([a-z0-9-]+\s+=(\s.*)?|!?include\s.*)?(#.*)?")
 _HINT_INSTALL: Final = (
     "install Nix: the installer that https://nixos.org/download describes, or your distribution's package "
-    "(apt-get install nix-bin, dnf install nix, pacman -S nix); in the workflow, a step before this one"
+    "(apt-get install nix-bin, dnf install nix, pacman -S nix); in a workflow, a step before this one"
 )
 
 
