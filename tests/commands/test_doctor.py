@@ -26,7 +26,7 @@ from tests.metadata.events import NOW
 from tests.runtimes import runtime
 from tests.settings.making import settings_of
 
-SOURCE = {"source": "image.tar"}
+SOURCE: dict[str, Any] = {"source": "image.tar"}
 
 
 @pytest.mark.parametrize("state", ["ok", "warning", "error"])
@@ -126,7 +126,7 @@ def test_a_store_that_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyP
     [
         ("echo 'nix (Nix) 2.3.16'", "Nix 2.3 is too old: flakes need 2.8 or newer", "run `nix upgrade-nix`"),
         ("echo 'nix version 3'", "`nix --version` answers 'nix version 3', which is not a version of Nix", "install Nix"),
-        ("exit 1", "Nix does not run: `nix --version` fails with exit code 1", "install Nix"),
+        ("echo 'error: unknown setting x' >&2; exit 1", "Nix does not run: `nix --version` fails with exit code 1: error: unknown setting x", "correct nix.conf"),
         ("", "Nix is not installed: no `nix` is in PATH or in its usual places", "install Nix"),
     ],
 )  # fmt: skip

@@ -79,7 +79,9 @@ def _guarded(
         except StopIteration:
             return
         except Error as error:
-            yield Finding(check.__name__.strip("_").replace("_", " "), "error", error.message, error.hint)
+            said = error.detail.strip().rpartition("\n")[2]  # a table has a line for what a log has pages for
+            text = f"{error.message}: {said:.300}" if said else error.message
+            yield Finding(check.__name__.strip("_").replace("_", " "), "error", text, error.hint)
             return
 
 
