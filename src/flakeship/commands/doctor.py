@@ -80,7 +80,8 @@ def _guarded(
             return
         except Error as error:
             said = error.detail.strip().rpartition("\n")[2]  # a table has a line for what a log has pages for
-            text = f"{error.message}: {said:.300}" if said else error.message
+            new = said.removeprefix("error: ") not in error.message
+            text = f"{error.message}: {said:.300}" if new else error.message
             yield Finding(check.__name__.strip("_").replace("_", " "), "error", text, error.hint)
             return
 
