@@ -347,3 +347,26 @@ def test_a_whole_reference_beside_images_is_one(text: str) -> None:
 
 def test_a_reference_of_docker_hub_may_be_short_where_nothing_else_names_the_image() -> None:
     assert named(tags=["me/app"]).references == ("me/app",)
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("pr-%!f(<nil>)", "%!f(<nil>)"),
+        ("type=raw,value=pr-<nil>", "<nil>"),
+        ("type=sha,prefix=<no value>-", "<no value>"),
+        ("pr-[object Object]", "[object Object]"),
+        ("$TAG", "$TAG"),
+        ("v1-${TAG}", "${TAG}"),
+        ("v1-$(Build.BuildId)", "$(Build.BuildId)"),
+        ("v1-%TAG%", "%TAG%"),
+    ],
+)
+def test_what_is_left_of_a_variable_is_no_tag(line: str, part: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        named(images=["ghcr.io/me/app"], tags=[line])
+    assert f"{part} in {line} is what is left of a value that is missing" in caught.value.message
+    assert caught.value.hint.startswith("check ")
+    off = f"type=raw,value={line},enable=false"
+    if "=" not in line:
+        assert named(images=["ghcr.io/me/app"], tags=["1", off]).references == ("ghcr.io/me/app:1",)

@@ -103,6 +103,7 @@ COMMANDS: Final = (
     Case("A variable that was not filled in", f"{PUSH} 'ghcr.io/me/app:$TAG'"),
     Case("A digest in place of a tag", f"{PUSH} ghcr.io/me/app@sha256:{'0' * 64}"),
     Case("A template in a reference", f"{PUSH} 'ghcr.io/me/app:{{{{version}}}}'"),
+    Case("A tag with a variable that was not filled in", "metadata --images a/b --tags 'pr-%!f(<nil>)'"),
     Case("A tag that may be a branch", "metadata --images a/b --tags feature/x"),
     Case("A rule of an unknown type", "metadata --images a/b --tags type=foo"),
     Case("A rule with an unknown key", "metadata --images a/b --tags type=raw,vale=x"),

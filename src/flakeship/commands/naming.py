@@ -19,6 +19,7 @@ from flakeship.metadata.rules import parse_rules
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.metadata.tags import sanitized
+from flakeship.metadata.unfilled import unfilled
 from flakeship.registry.reference import TRANSPORT, Reference, with_lower_repository, with_tag_suffix
 from flakeship.settings.declaration import Settings
 
@@ -30,7 +31,6 @@ https://docs.github.com/en/packages/working-with-a-github-packages-registry/work
 METADATA_LEVELS: Final = (PlatformLevel("manifest"),)
 """The same for the command `metadata`: the default of docker/metadata-action."""
 
-_VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
 _LIKE_A_BRANCH: Final = re.compile(r"(?!localhost/)[^.:@/]+/[^:@]+")
 """A reference without a host, a tag or a digest."""
 
@@ -288,11 +288,8 @@ def _hint_of_head(context: Context) -> str:
 
 
 def _hint_for(reference: str, hint: str) -> str:
-    if unfilled := _VARIABLE.search(reference):
-        return (
-            f"check how {unfilled[0]} is written, a variable that was not filled in: a shell does so outside of single quotes, GitLab where "
-            "`expand` is not false, and on GitHub one writes ${{ env.NAME }}"
-        )
+    if missing := unfilled(reference)[1]:
+        return missing
     name, _, tag = reference.rpartition(":")
     if "/" in tag and name:
         return f"{hint}; {_USE_RULES}"

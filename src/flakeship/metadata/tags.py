@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -14,6 +14,7 @@ from flakeship.metadata.rules import Rule
 from flakeship.metadata.syntax.lists import Placed
 from flakeship.metadata.syntax.names import Names
 from flakeship.metadata.syntax.templates import render
+from flakeship.metadata.unfilled import unfilled
 from flakeship.registry.reference import TAG_PATTERN
 
 if TYPE_CHECKING:  # versions and patterns are read for the rules that have them
@@ -95,7 +96,10 @@ def apply(rule: Rule, scope: Scope) -> Outcome:
     if not text:
         return Outcome(rule, reason="it comes to an empty text")
     latest = finding.latest if scope.flavor.latest == "auto" else scope.flavor.latest == "true"
-    return Outcome(rule, sanitized(text), latest, wanted=text if _writes_other(rule, scope) else "")
+    written = _written(rule, scope)
+    _check_filled(rule, written)
+    other = any(map(_FORBIDDEN.search, written))
+    return Outcome(rule, sanitized(text), latest, wanted=text if other else "")
 
 
 def tag_defect(tag: str) -> str:
@@ -105,15 +109,21 @@ def tag_defect(tag: str) -> str:
     return f"has {len(tag)} characters, more than 128" if len(tag) > 128 else "begins with a dot or a dash"
 
 
+def _written(rule: Rule, scope: Scope) -> list[str]:
+    """What the user wrote of the tag as it stands: what comes of a branch or a template has other characters often."""
+    affixes = (("prefix", scope.flavor.prefix), ("suffix", scope.flavor.suffix))
+    texts = [rule.attributes.get(key, of_all).text for key, of_all in affixes]
+    texts += [rule.get("value")] if rule.type == "raw" else []
+    return [text for text in texts if "{{" not in text]
+
+
 # docs/decisions.md#a-text-that-is-no-tag
-def _writes_other(rule: Rule, scope: Scope) -> bool:
-    """Whether the user wrote characters that a tag can't have; what comes of a branch or a template has them often."""
-    prefix, suffix = (
-        rule.attributes.get(key, of_all).text
-        for key, of_all in (("prefix", scope.flavor.prefix), ("suffix", scope.flavor.suffix))
-    )
-    written = (prefix, suffix, rule.get("value") if rule.type == "raw" else "")
-    return any("{{" not in text and _FORBIDDEN.search(text) for text in written)
+def _check_filled(rule: Rule, texts: Sequence[str]) -> None:
+    """UsageError for what is left of a variable: all runs of a workflow would share such a tag."""
+    for text in texts:
+        part, hint = unfilled(text)
+        if part:
+            raise rule.error("value", f"{part} in {rule} is what is left of a value that is missing", hint)
 
 
 def _filled(rule: Rule, key: str, scope: Scope) -> str:
