@@ -412,6 +412,8 @@ def test_what_is_not_nearly_an_input_is_a_warning_in_a_step_too(name: str) -> No
         (".#image", "there is no command '.#image'", "flakeship publish .#image"),
         ("push", "there is no command 'push'", "`flakeship publish INSTALLABLE REFERENCE`"),
         ("build", "there is no command 'build'", "`--to oci:DIR`"),
+        ("digest", "there is no command 'digest'", "`flakeship inspect IMAGE --json`"),
+        ("ls", "there is no command 'ls'", "`skopeo list-tags`"),
         ("load", "there is no command 'load'", "--to docker-daemon:NAME:TAG"),
         ("login", "there is no command 'login'", "flakeship reads what they write"),
         ("copy", "there is no command 'copy'", "publish docker://FROM TO"),

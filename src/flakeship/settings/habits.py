@@ -112,6 +112,8 @@ _PUBLISH: Final = "write `flakeship publish INSTALLABLE REFERENCE`"
 _COPY: Final = (
     "write `flakeship publish docker://FROM TO`: what is there already is a source, and nothing is built"
 )
+_LIST: Final = "list tags with `crane ls` or `skopeo list-tags`, or on the page of the registry"
+_DELETE: Final = "delete it on the page of the registry, or as its API says"
 _COMMANDS: Final = {
     "push": _PUBLISH,
     "build": f"{_PUBLISH}; with `--to oci:DIR` in place of references it stays on this machine",
@@ -129,6 +131,18 @@ _COMMANDS: Final = {
     "version": "write `flakeship --version`",
     "run": "load it with `flakeship publish INSTALLABLE --to docker-daemon:NAME:TAG`, then `docker run NAME:TAG`",
     "prune": "write `flakeship layers prune`",
+    "digest": "write `flakeship inspect IMAGE --json`, which has it as `digest`",
+    "manifest": "write `flakeship inspect IMAGE --json`",
+    "config": "write `flakeship inspect IMAGE --json`, which has it as `config`",
+    "mutate": f"{_COPY}; `--labels`, `--annotations`, `--env`, `--entrypoint` and the like change it",
+    "ls": _LIST,
+    "list-tags": _LIST,
+    "catalog": _LIST,
+    "delete": _DELETE,
+    "rm": _DELETE,
+    "sign": f"{_PUBLISH} with the key in FLAKESHIP_SIGNING_KEY: an image is signed before a tag names it",
+    "attest": "write `flakeship publish INSTALLABLE REFERENCE --sbom true --provenance true`",
+    "init": "run `nix flake init -t github:flakeship/flakeship`",
     "images": "write `flakeship inspect IMAGE` for one image; images are listed by the engine or the registry",
 }
 """Commands of other tools, and what is written here for each."""
