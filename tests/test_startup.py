@@ -168,3 +168,17 @@ def test_nothing_is_imported_before_signals_are_seen_to() -> None:
     code = "import sys; there = {*sys.modules}; import flakeship.__main__; print(*{*sys.modules} - there)"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= {"flakeship", "flakeship.__main__", "__future__", "_signal", "gc"}
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["publish", "--help"], ["completion", "bash"]], ids=" ".join)
+def test_what_a_shell_asks_for_needs_no_library(argv: list[str], tmp_path: Path) -> None:
+    code = (
+        "import contextlib, io, os, sys\nfrom flakeship import cli\n"
+        "with open(os.devnull, 'w') as sys.stdout, contextlib.suppress(SystemExit):\n    cli.main(sys.argv[1:])\n"
+        "print(*sys.modules, file=sys.__stdout__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True)
+    there = set(done.stdout.split())
+    others = {name for name in there if "." not in name} - {*sys.stdlib_module_names, "__main__", "flakeship"}
+    assert {name for name in others if not name.startswith("_")} == set()
+    assert not there & {"flakeship.commands.naming", "flakeship.registry", "flakeship.destinations", "ssl"}

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,10 @@ def test_the_flake_runs_checks_and_knows_every_dependency(
     ran = nix(nix_environ, "run", *given, f"path:{checkout}", "--", "--version", cwd=tmp_path)
     assert ran == f"flakeship {__version__}\n"
     nix(nix_environ, "flake", "check", *given, f"path:{checkout}", cwd=tmp_path)
+    attribute, names_of = f"path:{checkout}#overlays.default", "overlay: builtins.attrNames (overlay { } { })"
+    assert json.loads(
+        nix(nix_environ, "eval", "--json", *given, attribute, "--apply", names_of, cwd=tmp_path)
+    ) == ["flakeship"]
     built = json.loads(
         nix(nix_environ, "build", "--no-link", "--json", *given, f"path:{checkout}#flakeship", cwd=tmp_path)
     )
@@ -94,7 +98,13 @@ def test_nixpkgs_is_the_only_input() -> None:
 
 
 def test_the_template_is_a_project_that_can_be_published(
-    nixpkgs: Path, checkout: Path, nix_environ: Mapping[str, str], publish: Publish, tmp_path: Path
+    nixpkgs: Path,
+    checkout: Path,
+    nix_environ: Mapping[str, str],
+    tmp_path: Path,
+    *,
+    publish: Publish,
+    git: Callable[..., str],
 ) -> None:
     """As it is written, but for the address of nixpkgs."""
     project = tmp_path / "project"
@@ -109,9 +119,16 @@ def test_the_template_is_a_project_that_can_be_published(
         ".github/workflows/image.yml",
         ".gitlab-ci.yml",
     }
-    ended = publish("--flake", "path:.", "--to", "oci:image", cwd=project)
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "begin")
+    ended = publish("--flake", ".", "--to", "oci:image", cwd=project)
     assert ended.code == 0, ended.stderr
-    assert "note: path:. has no flake.lock, so" in ended.stderr
+    assert "note: . has no flake.lock, so" in ended.stderr
+    assert "-dirty" not in ended.stderr
+    assert git(project, "status", "--porcelain", "--ignored") == "!! image/\n", (
+        "a workflow builds without the file"
+    )
     nix(nix_environ, "flake", "lock", cwd=project)
     again = publish("--flake", "path:.#image", "--to", "oci:image", cwd=project)
     assert "flake.lock" not in again.stderr

@@ -9,9 +9,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from flakeship.commands.publish.attributes import attributes_of
-from flakeship.commands.publish.metadata_file import folder_beside, picture_files
-from flakeship.destinations.grammar import targets
 from flakeship.errors import Error
 from flakeship.settings.declaration import Settings
 
@@ -34,6 +31,10 @@ def give_to_owner(paths: Iterable[Path], cwd: Path) -> None:
 
 
 def _outputs(settings: Settings, cwd: Path) -> Iterator[Path]:
+    from flakeship.commands.publish.attributes import attributes_of  # only root asks, and where it is a guest
+    from flakeship.commands.publish.metadata_file import folder_beside, picture_files
+    from flakeship.destinations.grammar import targets
+
     if settings.metadata_file:
         yield cwd / settings.metadata_file
         yield from picture_files(cwd / settings.metadata_file)
