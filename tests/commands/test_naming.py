@@ -310,7 +310,9 @@ def test_an_owner_with_capitals_is_written_in_lower_case_and_told_of(written: st
         ({"tags": "v1", "flavor": "suffix=+x"}, "v1+x becomes the tag v1-x"),
         ({"tags": "v1", "labels": "a=1\na=2\nb=1\nb=1"}, "labels: a has several values"),
         ({"tags": "v1", "annotations": "index:a=1\nindex:a=2"}, "annotations: index:a has several values"),
-        ({"tags": "type=raw,value={{branch}} x"}, ""),
+        ({"tags": "type=raw,value={{branch}} x"}, "a/b x becomes the tag a-b-x"),
+        ({"tags": "type=raw,value={{branch}}"}, ""),
+        ({"tags": "type=raw,value={{date 'YYYY/MM'}}-{{#if branch}}x{{/if}}"}, ""),
         ({"tags": "type=ref,event=branch"}, ""),
         ({"tags": "v1.0", "labels": "a=1"}, ""),
     ],
@@ -360,6 +362,7 @@ def test_a_reference_of_docker_hub_may_be_short_where_nothing_else_names_the_ima
         ("v1-${TAG}", "${TAG}"),
         ("v1-$(Build.BuildId)", "$(Build.BuildId)"),
         ("v1-%TAG%", "%TAG%"),
+        ("type=raw,value={{branch}}-$TAG", "$TAG"),
     ],
 )
 def test_what_is_left_of_a_variable_is_no_tag(line: str, part: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # versions and patterns are read for the rules that have them
 
 _FORBIDDEN: Final = re.compile(r"[^a-zA-Z0-9._-]+")
 _VERSION: Final = Placed("{{version}}")
+_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,11 @@ def tag_defect(tag: str) -> str:
 
 
 def _written(rule: Rule, scope: Scope) -> list[str]:
-    """What the user wrote of the tag as it stands: what comes of a branch or a template has other characters often."""
+    """What the user wrote of the tag as it stands: what a branch or a template gives has other characters often."""
     affixes = (("prefix", scope.flavor.prefix), ("suffix", scope.flavor.suffix))
     texts = [rule.attributes.get(key, of_all).text for key, of_all in affixes]
     texts += [rule.get("value")] if rule.type == "raw" else []
-    return [text for text in texts if "{{" not in text]
+    return [_TEMPLATE.sub("", text) for text in texts]
 
 
 # docs/decisions.md#a-text-that-is-no-tag

@@ -121,7 +121,10 @@ def shipment(
     request = SourceRequest(emit=told.append)
     plan = Plan(
         naming=cast(
-            "Any", SimpleNamespace(references=(), evaluation=SimpleNamespace(annotations_at_levels=()))
+            "Any",
+            SimpleNamespace(
+                references=(), evaluation=SimpleNamespace(annotations_at_levels=(), annotation_pairs={})
+            ),
         ),
         places=(place,),
         pushed_to=frozenset(),

@@ -51,8 +51,19 @@ def test_annotations_for_a_platform(named: str, platform: Platform, *, reached: 
 )
 def test_an_annotation_without_a_place_is_told(lines: list[str], told: list[str], *, in_index: bool) -> None:
     notes = [note for line in lines for note in parse_annotation(Placed(line))]
-    naming: Any = SimpleNamespace(evaluation=SimpleNamespace(annotations_at_levels=notes))
+    naming: Any = SimpleNamespace(
+        evaluation=SimpleNamespace(annotations_at_levels=notes, annotation_pairs={})
+    )
     images = [Image({"config": {}}, Platform("linux", "amd64"), (), ())]
     warnings = list(lost_annotations(naming, images, in_index=in_index))
     assert len(warnings) == len(told)
     assert all(part in warning.text for part, warning in zip(told, warnings, strict=True))
+
+
+def test_annotations_that_no_media_type_of_dockers_has_are_told_once() -> None:
+    evaluation = SimpleNamespace(annotations_at_levels=(), annotation_pairs={"a": "1"})
+    naming: Any = SimpleNamespace(evaluation=evaluation)
+    (warning,) = lost_annotations(naming, [], in_index=False, of_docker=True)
+    assert "Docker's media types" in warning.text
+    evaluation.annotation_pairs = {}
+    assert not [*lost_annotations(naming, [], in_index=False, of_docker=True)]

@@ -90,8 +90,8 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
     if not (plan.relabelled or plan.by_digest):
         _check_tags(stamped, parts, plan)
     if not plan.by_digest:  # else `merge` makes an index of this image and others
-        in_index = stamped.annotations is not None
-        for warning in lost_annotations(plan.naming, stamped.images, in_index=in_index):
+        in_index, of_docker = stamped.annotations is not None, plan.packing.family.name == "docker"
+        for warning in lost_annotations(plan.naming, stamped.images, in_index=in_index, of_docker=of_docker):
             plan.packing.emit(warning)
     layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
     resent: frozenset[Digest] = frozenset()

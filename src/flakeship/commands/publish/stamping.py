@@ -84,9 +84,17 @@ def _annotations(metadata: Metadata, level: Level, platform: Platform | None) ->
     return {note.key: note.value for note in notes if not note.platform or _is_for(note.platform, platform)}
 
 
-def lost_annotations(naming: Naming, images: Sequence[Image], *, in_index: bool) -> Iterator[events.Warned]:
+def lost_annotations(
+    naming: Naming, images: Sequence[Image], *, in_index: bool, of_docker: bool = False
+) -> Iterator[events.Warned]:
     """Warn of annotations that have no place: those of an index that is not made, or of a platform that is not there."""
     wanted = naming.evaluation.annotations_at_levels
+    if of_docker and (wanted or naming.evaluation.annotation_pairs):
+        yield events.Warned(
+            "annotations are left out, for Docker's media types have none",
+            "leave `media-types: docker` out, or use `labels`",
+        )
+        return
     kept = {each.key for each in wanted if "manifest" in each.levels and each.platform is None}
     if not in_index and (
         of_index := dict.fromkeys(
