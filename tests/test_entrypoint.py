@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # they start programs
+
 ROOT = Path(__file__).parents[1]
 
 

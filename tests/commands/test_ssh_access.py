@@ -19,6 +19,8 @@ from flakeship.nix.ssh_hosts import WELL_KNOWN
 from flakeship.settings.declaration import Settings
 from tests.testbed.ssh import new_key
 
+pytestmark = pytest.mark.slow  # they start programs
+
 
 @pytest.fixture
 def key(tmp_path: Path) -> str:

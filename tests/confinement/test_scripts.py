@@ -17,6 +17,8 @@ from flakeship.confinement.scripts import Confinement
 from flakeship.errors import BuildError
 from flakeship.events import Event, Notice
 
+pytestmark = pytest.mark.slow  # they start programs
+
 SYSTEM: Final = ("/bin", "/lib", "/lib64", "/usr")
 STORE: Final = Path("/nix/store")
 

@@ -20,6 +20,8 @@ import pytest
 from flakeship.confinement import scripts, variables
 from flakeship.confinement.scripts import Confinement, Mode
 
+pytestmark = pytest.mark.slow  # they start programs
+
 SYSTEM: Final = ("/bin", "/lib", "/lib64", "/usr")
 WITHOUT_RIGHTS: Final = ("setpriv", "--bounding-set", "-sys_admin")
 DAEMON: Final = "setsid sh -c 'echo ready; exec sleep 60' &"

@@ -21,6 +21,8 @@ from tests.sources.layouts import REF_NAME, Layout, layer_tar, sha256
 from tests.testbed.archive_shapes import config_of
 from tests.testbed.archives import BUSYBOX
 
+pytestmark = pytest.mark.slow  # they start programs
+
 Write: TypeAlias = Callable[[Path, Path], object]
 """Packs all that is in the folder into the file."""
 
@@ -207,14 +209,12 @@ def test_an_image_layout(tmp_path: Path, name: str) -> None:
     check_layout(tmp_path, name, WRITERS[name])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BSDTAR)
 def test_what_bsdtar_writes(tmp_path: Path, name: str) -> None:
     check_docker(tmp_path / "docker", name, BSDTAR[name])
     check_layout(tmp_path / "layout", name, BSDTAR[name])
 
 
-@pytest.mark.slow
 def test_what_programs_in_go_write(tmp_path: Path) -> None:
     """skopeo from a layout to each of its formats, umoci from a tar."""
     layout = Layout()

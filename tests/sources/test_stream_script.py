@@ -14,6 +14,8 @@ from tests.image.making import check, files, made, settled
 from tests.testbed.archive_shapes import SHAPES, archive
 from tests.testbed.archives import layer_tar
 
+pytestmark = pytest.mark.slow  # they start programs
+
 SMALL = archive((layer_tar({"etc/a": b"x" * 600}),))
 
 
@@ -115,7 +117,6 @@ def test_its_interpreter_is_missing(tmp_path: Path, interpreter: str) -> None:
     assert "dockerTools.buildLayeredImage" in error.hint
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["yes 'Adding layer'", "tr '\\0' x </dev/zero"])
 def test_it_says_a_hundred_megabytes(tmp_path: Path, noise: str) -> None:
     heard = 0
