@@ -69,9 +69,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @functools.cache
 def _shares(count: int) -> dict[Path, int]:
-    """The number of the run that has each file: they are dealt out by size."""
+    """The number of the run that has each file. Of files of like size each run gets one: forwards, then backwards."""
     files = sorted(ROOT.rglob("test_*.py"), key=lambda path: path.stat().st_size)
-    return {path: 1 + number % count for number, path in enumerate(files)}
+    order = (*range(1, count + 1), *range(count, 0, -1))
+    return dict(zip(files, itertools.cycle(order), strict=False))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
