@@ -18,8 +18,8 @@ FROM system AS package
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils python3-pip python3-venv
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PYTHON=/opt/flakeship/bin/python
 WORKDIR /source
-COPY requirements/runtime.txt requirements/
-RUN python3 -m venv --without-pip /opt/flakeship && pip install --require-hashes --requirement requirements/runtime.txt
+COPY requirements/keyless.txt requirements/
+RUN python3 -m venv --without-pip /opt/flakeship && pip install --require-hashes --requirement requirements/keyless.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY data data
 COPY src src

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shlex
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import ROOT
+from tests.sources.layouts import Layout
 from tests.testbed.docker import Docker
 from tests.testbed.github_runner import outputs
 from tests.testbed.registry import Registry
@@ -37,6 +40,57 @@ def test_size_is_within_the_limit(dockerd: Docker, action_image: str) -> None:
 def test_entrypoint_hands_over_to_the_package(dockerd: Docker, action_image: str) -> None:
     assert dockerd("run", "--rm", action_image, "--version").startswith("flakeship ")
     assert "publish" in dockerd("run", "--rm", action_image, "publish", "--help")
+
+
+def test_keyless_runs_there_and_names_nothing_where_sigstore_is_not_reached(
+    dockerd: Docker, action_image: str, registry: Registry, tmp_path: Path
+) -> None:
+    """The token is nobody's: where a machine has the internet, Sigstore refuses it."""
+    layout = Layout()
+    layout.listing(layout.image("a")).folder(tmp_path / "layout")
+    name = f"{registry.host}/{registry.new_repository()}:1"
+    claims = {"iss": "https://gitlab.com", "aud": "sigstore", "sub": "x", "iat": 1, "exp": 1 << 40}
+    token = ".".join(
+        base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=")
+        for each in ({"alg": "none"}, claims, {})
+    )
+    job = {"GITLAB_CI": "true", "CI_PROJECT_PATH": "a/b", "CI_PROJECT_VISIBILITY": "public"}
+    usual = ("run", "--rm", "--network", "host", "-v", f"{tmp_path}:/w", "-w", "/w")
+    publish = (
+        action_image,
+        "publish",
+        "--source",
+        "layout",
+        "--tags",
+        name,
+        "--sign",
+        "keyless",
+        "--lint",
+        "off",
+    )
+
+    def run(**environ: str) -> tuple[int, str]:
+        given = [word for key, text in (job | environ).items() for word in ("-e", f"{key}={text}")]
+        done = dockerd.run(*usual, *given, *publish)
+        return done.returncode, done.stderr.decode()
+
+    code, said = run(SIGSTORE_ID_TOKEN=token)
+    assert code == 6
+    assert "the image can't be signed without a key: " in said
+    assert "-> run again, and read the status page of Sigstore" in said
+    assert "Traceback" not in said
+    code, said = run()
+    assert code == 2
+    assert "-> add `id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore` to the job" in said
+    github = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_REPOSITORY": "a/b",
+        "GITHUB_EVENT_NAME": "push",
+        "GITLAB_CI": "",
+    }
+    code, said = run(**github, INPUT_SIGN="keyless-public")
+    assert code == 5, "the repository is not known to be public"
+    assert registry.tags(name.partition("/")[2].rpartition(":")[0]) == []
 
 
 def test_inputs_of_any_name_arrive(dockerd: Docker, action_image: str) -> None:

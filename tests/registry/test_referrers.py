@@ -110,6 +110,18 @@ def test_an_index_of_others_is_kept_and_a_poor_entry_gets_its_type(
     assert (registry.manifest(client.repository, tag) or {})["annotations"] == {"kept": "too"}
 
 
+def test_what_a_cleaner_took_is_listed_no_more_where_that_is_refused(
+    registry: ReferrersRegistry, client: RegistryClient
+) -> None:
+    """Registries refuse an index that names what they do not hold: one entry would be in the way of all later ones."""
+    kept, gone, new = (put(client, registry, text) for text in ("kept", "gone", "new"))
+    registry.manner = "lies"
+    Referrers(client).add(SUBJECT.digest, [kept, gone])
+    del registry.manifests[client.repository, gone.digest]
+    Referrers(client).add(SUBJECT.digest, [new])
+    assert index_in(registry, client) == [kept.to_json(), new.to_json()]
+
+
 def test_the_index_is_read_too_where_the_registry_tells(
     registry: ReferrersRegistry, client: RegistryClient
 ) -> None:

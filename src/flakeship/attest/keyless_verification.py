@@ -1,6 +1,6 @@
 """Bundles that an identity signed and Sigstore certified, verified by the library `sigstore`, which does all of it.
 
-No test runs it: it needs Sigstore's public servers for what they trust, and a signature of a job of CI.
+No test reaches Sigstore's public servers, which say whom to trust: tests put a stand-in in their place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def verifier(identity: str, issuer: str) -> Callable[[bytes], bytes]:
     The function raises IdentityRefusedError with what the library says.
     """
     import sigstore.errors
-    from sigstore.models import Bundle, InvalidBundle
+    from sigstore.models import Bundle
     from sigstore.verify import Verifier
     from sigstore.verify.policy import Identity
 
@@ -37,8 +37,8 @@ def verifier(identity: str, issuer: str) -> Callable[[bytes], bytes]:
     def verify(data: bytes) -> bytes:
         try:
             _, payload = trusted.verify_dsse(Bundle.from_json(data), wanted)
-        except (sigstore.errors.VerificationError, InvalidBundle) as error:
-            raise IdentityRefusedError(str(error)) from error
+        except Exception as error:  # whoever may write to the repository wrote the bundle, and the library says of no class that it is all
+            raise IdentityRefusedError(" ".join(str(error).split())[:300]) from error
         return bytes(payload)
 
     return verify

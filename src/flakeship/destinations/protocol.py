@@ -152,6 +152,9 @@ class TakesArtifacts(Protocol):
         RegistryError with `answer` where a registry keeps no artifacts; errors.Error for other failures.
         """
 
+    def leaves_out(self, artifacts: Sequence[Artifact]) -> Sequence[bool]:
+        """Tell of each whether `attach` would leave it out, because each run writes it differently. Errors as by `attach`."""
+
 
 @runtime_checkable
 class RunsImages(Protocol):

@@ -7,7 +7,7 @@ empty list although something was attached: what a list names is believed, and w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from flakeship.errors import NotAllowedError, UnreachableError
 from flakeship.image.document import DOCUMENT_LIMIT, encode
@@ -18,6 +18,9 @@ from flakeship.registry.errors import DeniedError, RegistryError, is_passing
 from flakeship.registry.shared_tag import SharedTag
 
 T = TypeVar("T")
+
+_UNKNOWN: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"})
+"""By these codes registries refuse an index that names what they do not hold."""
 
 
 class Referrers:
@@ -90,8 +93,32 @@ class Referrers:
                 f"the list of what is attached to {self._client.name}@{digest} would have more than 4 MiB",
                 hint=f"delete the tag {fallback_tag(digest)}, and run again",
             )
+        try:
+            self._put(digest, data)
+        except RegistryError as error:
+            if not _UNKNOWN & set(error.answer.codes):
+                raise
+            whole = self._without_gone(document)
+            if whole == document:
+                raise
+            # docs/decisions.md#what-is-gone-is-listed-no-more
+            self._put(digest, encode(whole))
+
+    def _put(self, digest: Digest, data: bytes) -> None:
         tag = fallback_tag(digest)
         self._retrying("attaching to", lambda: self._client.put_manifest(tag, data, media_type=OCI.index))
+
+    def _without_gone(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The index without the manifests that its repository does not hold any more."""
+
+        def is_there(entry: Any) -> bool:
+            digest = str(entry.get("digest")) if isinstance(entry, dict) else ""
+            return (
+                bool(digest)
+                and self._retrying("look at", lambda: self._client.head_manifest(digest)) is not None
+            )
+
+        return {**document, "manifests": [entry for entry in document["manifests"] if is_there(entry)]}
 
     def _retrying(self, verb: str, action: Callable[[], T]) -> T:
         return self._client.retrying(action, what=f"{verb} {self._client.name}")

@@ -67,6 +67,11 @@ class ArtifactUploads:
         left_out = frozenset[str]().union(*(item.left_out for item in each))
         return Attached(sum(item.added for item in each), sum(item.present for item in each), left_out)
 
+    def leaves_out(self, artifacts: Sequence[Artifact]) -> list[bool]:
+        """Tell of each artifact whether `attach` would leave it out. Its data is not looked at."""
+        there = {digest: self._referrers.of(digest) for digest in {each.subject.digest for each in artifacts}}
+        return [self._left_out(each, there[each.subject.digest]) for each in artifacts]
+
     def _attach(self, digest: Digest, wanted: Sequence[Artifact]) -> Attached:
         there = self._referrers.of(digest)
         known = {(entry.digest, entry.artifact_type) for entry in there}

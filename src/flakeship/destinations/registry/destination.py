@@ -28,6 +28,7 @@ from flakeship.registry.errors import DeniedError, RegistryError
 if TYPE_CHECKING:  # most images are pushed without
     from flakeship.attest.artifact import Artifact
     from flakeship.attest.legacy import TaggedSignature
+    from flakeship.destinations.registry.artifacts import ArtifactUploads
 
 
 class RegistryDestination:
@@ -244,8 +245,15 @@ class RegistryDestination:
 
     def attach(self, artifacts: Sequence[Artifact], signatures: Sequence[TaggedSignature] = ()) -> Attached:
         """Attach what is not there yet, as `TakesArtifacts` has it."""
+        with self._refusals.explained():
+            return self._artifacts().attach(artifacts, signatures)
+
+    def leaves_out(self, artifacts: Sequence[Artifact]) -> Sequence[bool]:
+        """As `TakesArtifacts` has it."""
+        with self._refusals.explained():
+            return self._artifacts().leaves_out(artifacts)
+
+    def _artifacts(self) -> ArtifactUploads:
         from flakeship.destinations.registry.artifacts import ArtifactUploads
 
-        uploads = ArtifactUploads(self._client, self._blobs.ensure, new=self._new, emit=self._emit)
-        with self._refusals.explained():
-            return uploads.attach(artifacts, signatures)
+        return ArtifactUploads(self._client, self._blobs.ensure, new=self._new, emit=self._emit)

@@ -6,8 +6,9 @@ import functools
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from flakeship import events
 from flakeship.attest.artifact import Artifact
 from flakeship.attest.bundle import BUNDLE, SIGNED_BY, bundle_by_key, bundled
 from flakeship.attest.dsse import Envelope, signed_bytes
@@ -20,12 +21,27 @@ from flakeship.image.media_types import MANIFESTS
 from flakeship.image.model import Descriptor, Packed, PackedIndex
 from flakeship.settings.declaration import Settings
 
+if TYPE_CHECKING:  # who signs by a key needs none of it
+    from flakeship.attest.keyless import KeylessSession
+
+_IDENTITY: Final = {
+    "github": "add `id-token: write` to `permissions` of the job, beside `contents: read` and `packages: write`",
+    "gitlab": "add `id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore` to the job, in the `.gitlab-ci.yml` of the project itself",
+}
+_AGAIN: Final = (
+    "run again, and read the status page of Sigstore; check that the job reaches fulcio.sigstore.dev, rekor.sigstore.dev and "
+    "tuf-repo-cdn.sigstore.dev"
+)
+
 
 class Signer(Protocol):
     """Signs statements. Those who sign without a key leave no tag for old verifiers."""
 
     def signed(self, artifact: Artifact) -> Artifact:
         """Return the bundle of its statement, as an artifact about the same image."""
+
+    def outline(self, artifact: Artifact) -> Artifact | None:
+        """Return what `signed` would, without its bundle, where one that is there already makes it needless; None where the bundle itself is compared."""
 
     def tagged(self, subject: Descriptor, repository: str) -> TaggedSignature | None:
         """Return the signature in the form of cosign 1 and 2, None where there is no such form."""
@@ -52,6 +68,10 @@ class KeySigner:
         by = {SIGNED_BY: f"SHA256:{hint}"} if artifact.unless_alike else {}
         return bundled(artifact, bundle_by_key(Envelope(artifact.statement, (signature,)), hint), by)
 
+    def outline(self, artifact: Artifact) -> Artifact | None:
+        """As `Signer.outline`."""
+        return None
+
     def tagged(self, subject: Descriptor, repository: str) -> TaggedSignature | None:
         """As `Signer.tagged`."""
         return tagged_signature(self.key, subject, repository)
@@ -68,31 +88,41 @@ class KeySigner:
 
 @dataclass(slots=True)
 class KeylessSigner:
-    """Signs as the job that runs: no two runs write the same signature, so one that is there counts."""
+    """Signs as the job that runs: no two runs write the same signature, so one that is there counts. `hint` says what to do where Sigstore fails."""
 
+    session: KeylessSession
+    hint: str
     _whose: list[tuple[str, str]] = field(default_factory=list)
 
     def signed(self, artifact: Artifact) -> Artifact:
         """As `Signer.signed`. UnreachableError where Sigstore fails."""
-        from flakeship.attest.keyless import KeylessError, sign_keyless
+        from flakeship.attest.keyless import KeylessError
 
         try:
-            bundle = sign_keyless(artifact.statement)
+            bundle = self.session.sign(artifact.statement)
         except KeylessError as error:
             raise UnreachableError(
-                f"the image can't be signed without a key: {error}",
-                hint="read the status page of Sigstore, and check that the job may ask for its identity (`id-token: write` on GitHub)",
+                f"the image can't be signed without a key: {error}", hint=self.hint
             ) from error
         self._whose.append((bundle.identity.name, bundle.identity.issuer))
-        return replace(bundled(artifact, bundle.data, {SIGNED_BY: "keyless"}), unless_alike=True)
+        return self._in_bundle(artifact, bundle.data)
+
+    def outline(self, artifact: Artifact) -> Artifact:
+        """As `Signer.outline`."""
+        return self._in_bundle(artifact, b"")
+
+    def _in_bundle(self, artifact: Artifact, bundle: bytes) -> Artifact:
+        return replace(bundled(artifact, bundle, {SIGNED_BY: "keyless"}), unless_alike=True)
 
     def tagged(self, subject: Descriptor, repository: str) -> TaggedSignature | None:
         """As `Signer.tagged`."""
         return None
 
     def verify(self, reference: str) -> str:
-        """As `Signer.verify`."""
-        name, issuer = self._whose[0] if self._whose else ("…", "…")
+        """As `Signer.verify`: nothing where this run has signed nothing, for then it does not know who has."""
+        if not self._whose:
+            return ""
+        name, issuer = self._whose[0]
         return (
             f"cosign verify --certificate-identity={shlex.quote(name)} --certificate-oidc-issuer={shlex.quote(issuer)} "
             f"{shlex.quote(reference)}"
@@ -113,6 +143,10 @@ class WithheldSigner:
     def signed(self, artifact: Artifact) -> Artifact:
         """Raise the error."""
         raise self.error
+
+    def outline(self, artifact: Artifact) -> Artifact | None:
+        """Return None: `signed` says what is wrong."""
+        return None
 
     def tagged(self, subject: Descriptor, repository: str) -> TaggedSignature | None:
         """Raise the error."""
@@ -205,7 +239,7 @@ def _parsed(text: str, password: str) -> SigningKey:
 
 
 def _keyless(way: str, run: Run) -> KeylessSigner:
-    from flakeship.attest.keyless import is_installed
+    from flakeship.attest.keyless import KeylessSession, is_installed
 
     repository = run.event.repository
     if way == "keyless" and repository.visibility != "public":
@@ -216,14 +250,21 @@ def _keyless(way: str, run: Run) -> KeylessSigner:
             hint="set `sign: keyless-public` if that may be known, or sign with `signing-key`",
         )
     environ = run.runtime.environ
-    if not (environ.get("ACTIONS_ID_TOKEN_REQUEST_URL") or environ.get("SIGSTORE_ID_TOKEN")):
+    token = environ.get("SIGSTORE_ID_TOKEN", "")
+    asks_github = bool(
+        environ.get("ACTIONS_ID_TOKEN_REQUEST_URL") and environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    )
+    platform = run.event.platform
+    if not (token or asks_github):
         raise _NotGivenError(
             f"`sign` is {way}, and this job has no identity to show",
-            hint="set `permissions: id-token: write` for the job on GitHub, or on GitLab `id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore`",
+            hint=_IDENTITY.get(platform, "sign in a job of GitHub or GitLab, or with `signing-key`"),
         )
     if not is_installed():
         raise UsageError(
             f"`sign` is {way}, and the library sigstore is not installed",
             hint="install `flakeship[keyless]`, or sign with `signing-key`",
         )
-    return KeylessSigner()
+    # of other clouds the library would take an identity where it finds one: only GitHub is left to it
+    session = KeylessSession("" if asks_github else token, lambda text: run.emit(events.Secret(text)))
+    return KeylessSigner(session, f"{_AGAIN}; {_IDENTITY.get(platform, _IDENTITY['github'])}")

@@ -92,23 +92,42 @@ class Attaching:
         if not taking:
             self._tell_of_none(places)
             return Attachments(made)
-        wanted = self._signed(packed, made)
-        if not wanted:  # an SBOM that can't be made was warned of
+        wanted, needless = self._signed(packed, made, taking)
+        if not (wanted or needless):  # an SBOM that can't be made was warned of
             return Attachments(made)
-        left_out = frozenset.intersection(*(self._attach_at(place, packed, wanted) for place in taking))
+        left_out = needless | frozenset.intersection(
+            *(self._attach_at(place, packed, wanted) for place in taking)
+        )
         if self.signer is None:
             return Attachments(made, left_out=left_out)
         reference = f"{taking[0].name}@{packed.descriptor.digest}"
         return Attachments(made, self.signer.verify(reference), self.signer.public_key, left_out)
 
-    def _signed(self, packed: Packed | PackedIndex, made: Sequence[Artifact]) -> list[Artifact]:
-        """What is attached: documents as they are, the signatures of the images, then the signed statements."""
+    def _signed(
+        self, packed: Packed | PackedIndex, made: Sequence[Artifact], taking: Sequence[TakesArtifacts]
+    ) -> tuple[list[Artifact], frozenset[str]]:
+        """What is attached: documents as they are, the signatures of the images, then the signed statements. And the kinds of which a signature is
+        everywhere already, so that none is made.
+        """
         if self.signer is None:
-            return list(made)
+            return list(made), frozenset()
         plain = [each for each in made if each.data != each.statement]
-        stated = [each for each in made if each.statement]
-        signed = [self.signer.signed(each) for each in (*statements_of_images(packed), *stated)]
-        return [*plain, *signed]
+        stated = [*statements_of_images(packed), *(each for each in made if each.statement)]
+        needless = self._needless(stated, taking)
+        signed = [
+            self.signer.signed(each) for each, is_there in zip(stated, needless, strict=True) if not is_there
+        ]
+        kinds = (each.kind for each, is_there in zip(stated, needless, strict=True) if is_there)
+        return [*plain, *signed], frozenset[str](kinds)
+
+    # docs/decisions.md#a-public-log-is-told-once
+    def _needless(self, stated: Sequence[Artifact], taking: Sequence[TakesArtifacts]) -> list[bool]:
+        assert self.signer
+        outlines = [self.signer.outline(each) for each in stated]
+        if not all(outlines):
+            return [False] * len(stated)
+        told = [place.leaves_out([each for each in outlines if each]) for place in taking]
+        return [all(each) for each in zip(*told, strict=True)]
 
     def _attach_at(
         self, place: TakesArtifacts, packed: Packed | PackedIndex, wanted: Sequence[Artifact]
