@@ -42,6 +42,11 @@ def test_entrypoint_hands_over_to_the_package(dockerd: Docker, action_image: str
     assert "publish" in dockerd("run", "--rm", action_image, "publish", "--help")
 
 
+def test_the_library_that_signs_without_a_key_is_there(shell: Callable[[str], str]) -> None:
+    assert shell("/opt/flakeship/bin/python -Ic 'import sigstore.sign, sigstore.verify'") == ""
+
+
+@pytest.mark.long
 def test_keyless_runs_there_and_names_nothing_where_sigstore_is_not_reached(
     dockerd: Docker, action_image: str, registry: Registry, tmp_path: Path
 ) -> None:

@@ -524,6 +524,7 @@ class Settings:
         "flag",
         "Keep a comment on the pull request that says what changed in the image. GitHub needs `permissions: pull-requests: write`",
         default=False,
+        commands=_PUSHERS,
     )
     log_level: str = _run(
         "choice",

@@ -25,7 +25,7 @@ ANY = st.recursive(
 
 
 def since(**config: Any) -> Changes:
-    before = images_before(NEW, [f"{NAME}:1"], [there(OLD, "1", **config)])
+    before = images_before(NEW.images, [f"{NAME}:1"], [there(OLD, "1", **config)])
     assert before
     return changes_since(NEW.images, before, "new")
 

@@ -123,6 +123,7 @@ complete -c flakeship -n '__fish_seen_subcommand_from merge' -l plain-http -d 'R
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l ca -d 'A file with certificates (PEM) to trust in addition to those of the system' -r -F
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l dry-run -d 'Build and pack the image, ask the registry, print what would be sent, and send nothing' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l metadata-file -d 'The file to write the result to, as JSON' -r -F
+complete -c flakeship -n '__fish_seen_subcommand_from merge' -l pr-comment -d 'Keep a comment on the pull request that says what changed in the image' -x -a 'true false'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l log-level -d 'How much to write to the log' -x -a 'error warn info debug'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help -d 'show the help and exit'
 complete -c flakeship -n '__fish_seen_subcommand_from merge' -l help-all -d 'show every input and exit'

@@ -13,8 +13,9 @@ from flakeship.commands.merge.images import check_labels, family_of, images_of, 
 from flakeship.commands.merge.legs import Leg, read_legs
 from flakeship.commands.merge.names import Names, annotations_of, names_of
 from flakeship.commands.merge.result import Merged, tell
-from flakeship.commands.merge.tag_before import warn_of_lost
+from flakeship.commands.merge.tag_before import images_before_merge, warn_of_lost
 from flakeship.commands.platforms import platforms_of
+from flakeship.commands.publish.comparing import Compared, changes_of, comment_if_asked
 from flakeship.commands.publish.finish import set_names
 from flakeship.commands.publish.metadata_file import (
     check_metadata,
@@ -58,7 +59,10 @@ def run(settings: Settings, runtime: Runtime) -> str:
             from flakeship.commands.publish.attaching.provenance_file import write_provenance
 
             write_provenance({"": merged.attached}, _provenance_file(settings, runtime).parent, run_.emit)
-        return tell(merged, settings, record, run_)
+        compared = Compared([each.image for each in merged.images], merged.published, merged.existing)
+        changes = changes_of(compared, run_, in_comment=settings.pr_comment)
+        comment_if_asked({"": replace(compared, changes=changes)}, settings, run_)
+        return tell(replace(merged, changes=changes), settings, record, run_)
 
 
 def _provenance_file(settings: Settings, runtime: Runtime) -> Path:
@@ -111,11 +115,14 @@ def _merged(
             provenance.check()
             attaching = attaching.making(provenance.artifacts) if attaching else None
         with run_.stage("merge", f"merging {', '.join(str(each.platform) for each in images)}"):
+            before = images_before_merge(
+                names.references, index.descriptor.digest, run_.connections, run_.emit
+            )
             alone = len(places) == 1 and not attaching
             prepared = [place.prepare_index(index, alone=alone) for place in _taking(places)]
             attached = attaching.attach(index, (), places) if attaching else None
             published = set_names(prepared, run_.runtime.tags)
-    return Merged(index, tuple(images), published, attached)
+    return Merged(index, tuple(images), published, attached, before)
 
 
 def _only_at(leg: Leg, repositories: Sequence[str]) -> Leg:
@@ -136,6 +143,8 @@ def _withheld(why: str, settings: Settings, legs: Sequence[Leg], names: Names, r
     from flakeship.commands.merge.result import hand_over_nothing
 
     hand_over_nothing(run_)
+    if settings.pr_comment:
+        run_.emit(events.Notice("`pr-comment`: no comment is written: no platform was pushed"))
     text = f"NOT PUSHED: {', '.join(names.references)}: no platform was pushed: {why}"
     run_.emit(events.NotPushed(text, run_.event.from_outside))
     return ""

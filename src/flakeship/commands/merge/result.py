@@ -36,16 +36,22 @@ from flakeship.settings.outputs import OUTPUTS
 
 if TYPE_CHECKING:
     from flakeship.commands.publish.attaching.step import Attachments
+    from flakeship.commands.publish.changes import Changes
+    from flakeship.image.existing import ExistingImage
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The index, the images that it lists in their order, where it is, and what is attached to it."""
+    """The index, the images that it lists in their order, where it is, and what is attached to it. `existing` is what one of its tags named before, and
+    `changes` are those since then; None where nothing changed, or nothing is known.
+    """
 
     index: PackedIndex
     images: tuple[LegImage, ...]
     published: tuple[Published, ...]
     attached: Attachments | None = None
+    existing: tuple[ExistingImage, ...] = ()
+    changes: Changes | None = None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -70,7 +76,7 @@ def tell(merged: Merged, settings: Settings, record: RunRecord, run: Run) -> str
         published=tuple(replace(item, blobs=blobs if item.sent else ()) for item in merged.published),
     )
     environ = run.runtime.environ
-    summary = _summary(merged, run)
+    summary = _summary(merged, run, settings)
     try:
         platforms.summarise(summary_markdown(summary, record), environ)
     except ResourceError as error:  # the outputs count for more
@@ -78,7 +84,8 @@ def tell(merged: Merged, settings: Settings, record: RunRecord, run: Run) -> str
     run.emit(events.Summarised(summary_text(summary)))
     document = _document(merged, record, run)
     if settings.metadata_file:
-        write_metadata(run.runtime.cwd / settings.metadata_file, document)
+        changes = {"flakeship.difference": merged.changes.to_json()} if merged.changes else {}
+        write_metadata(run.runtime.cwd / settings.metadata_file, document | changes)
         _draw(merged, run.runtime.cwd / settings.metadata_file, run)
     platforms.hand_over(_handover(merged, document), environ)
     if why := of_publish.not_pushed(merged.published):
@@ -125,7 +132,8 @@ def _handover(merged: Merged, document: dict[str, Any]) -> Handover:
         for to in merged.published
     )
     digest = merged.index.descriptor.digest
-    image = ShippedImage(_name(merged), digest, digest, len(merged.images), places, pushed)
+    numbers = merged.changes.numbers() if merged.changes else ()
+    image = ShippedImage(_name(merged), digest, digest, len(merged.images), places, pushed, numbers)
     texts = of_publish.outputs(merged.index, merged.published) | {
         "labels": of_publish.labels_text(merged.labels),
         "metadata": json_of(document),
@@ -143,7 +151,7 @@ def _name(merged: Merged) -> str:
 
 
 def _document(merged: Merged, record: RunRecord, run: Run) -> dict[str, Any]:
-    """The metadata file, with the keys that `publish` writes as far as they are known."""
+    """The metadata file, with the keys that `publish` writes as far as they are known; without what changed, which may be larger than a variable can be."""
     published = merged.published
     why = of_publish.not_pushed(published)
     flakes = [each.leg.flake for each in merged.images]
@@ -164,7 +172,7 @@ def _document(merged: Merged, record: RunRecord, run: Run) -> dict[str, Any]:
     }
 
 
-def _summary(merged: Merged, run: Run) -> Summary:
+def _summary(merged: Merged, run: Run, settings: Settings) -> Summary:
     published = merged.published
     layers = {layer.digest: layer for each in merged.images for layer in each.image.layers if layer}
     holders = {
@@ -186,6 +194,9 @@ def _summary(merged: Merged, run: Run) -> Summary:
             LayerRow(layer.digest, layer.size, "reused", holders[layer.digest]) for layer in layers.values()
         ],
         pulled=next((item.reference for item in published if item.sent), ""),
+        changes=merged.changes.lines(all_in="the metadata file" if settings.metadata_file else "")
+        if merged.changes
+        else (),
         verify=merged.attached.verify if merged.attached else "",
         pages=pages_at(published, merged.labels, platforms.current_platform(run.runtime.environ), run.event),
     )

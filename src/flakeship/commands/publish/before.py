@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from flakeship.destinations.protocol import Published
 from flakeship.image.existing import ExistingImage
 from flakeship.image.model import Digest, Packed, PackedIndex, Platform
 from flakeship.report.summary import Before
+
+NewImage: TypeAlias = Packed | ExistingImage
+"""An image of this run, or one that `merge` found where other jobs have pushed it."""
 
 
 class ImagesBefore(NamedTuple):
@@ -27,27 +30,32 @@ def image_before(
     """
     # docs/decisions.md#a-size-is-compared-without-a-request
     tags = dict.fromkeys(tag for item in published for tag in item.tags)
-    found = images_before(packed, tags, existing)
+    found = images_before(packed.images, tags, existing)
     return Before(found.name, _size_of(found.images)) if found else None
 
 
 def images_before(
-    packed: Packed | PackedIndex, names: Iterable[str], existing: Iterable[ExistingImage]
+    new: Sequence[NewImage], names: Iterable[str], existing: Iterable[ExistingImage]
 ) -> ImagesBefore | None:
     """Return what the first of `names` that led to something did lead to, for the same platforms; None as in `image_before`."""
     by_name: dict[str, list[ExistingImage]] = {}
     for image in existing:
         by_name.setdefault(image.reference, []).append(image)
-    platforms = [image.image.platform for image in packed.images]
+    platforms = [platform_of(image) for image in new]
     found = ((name, _for_each(by_name[name], platforms)) for name in names if name in by_name)
     return next((ImagesBefore(name, images) for name, images in found if images), None)
 
 
-def is_same(packed: Packed | PackedIndex, before: ImagesBefore) -> bool:
+def platform_of(image: NewImage) -> Platform:
+    """The platform that its config states."""
+    return image.image.platform if isinstance(image, Packed) else image.platform
+
+
+def is_same(new: Sequence[NewImage], before: ImagesBefore) -> bool:
     """Whether each image has the config that it had: then it has the same layers too, packed this way or another."""
     return all(
-        new.config_descriptor.digest == old.config_descriptor.digest
-        for new, old in zip(packed.images, before.images, strict=True)
+        image.config_descriptor.digest == old.config_descriptor.digest
+        for image, old in zip(new, before.images, strict=True)
     )
 
 

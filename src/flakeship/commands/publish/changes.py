@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from flakeship.commands.publish.before import ImagesBefore
+from flakeship.commands.publish.before import ImagesBefore, NewImage
 from flakeship.difference.compare import difference
 from flakeship.difference.document import counts_of, document_of
 from flakeship.difference.model import Difference, Held, HeldLayer
@@ -62,15 +62,16 @@ class Changes:
 _COUNTED: Final = ("changed", "added", "removed", "rebuilt")
 
 
-def changes_since(images: Sequence[Packed], before: ImagesBefore, name: str) -> Changes:
+def changes_since(images: Sequence[NewImage], before: ImagesBefore, name: str) -> Changes:
     """Compare each image with that of its platform. `name` is how the new one is called."""
     pairs = zip(before.images, images, strict=True)
     return Changes(before.name, tuple(_compared(old, new, before.name, name) for old, new in pairs))
 
 
-def _compared(old: ExistingImage, new: Packed, old_name: str, new_name: str) -> Difference:
+def _compared(old: ExistingImage, new: NewImage, old_name: str, new_name: str) -> Difference:
     """Packages are compared only if the history of both names some: an image may hold more than it tells."""
-    before, after = _of_existing(old, old_name), _of_packed(new, new_name)
+    before = _of_existing(old, old_name)
+    after = _of_packed(new, new_name) if isinstance(new, Packed) else _of_existing(new, new_name)
     if not (before.paths and after.paths):
         before, after = replace(before, paths=frozenset()), replace(after, paths=frozenset())
     return difference(before, after)

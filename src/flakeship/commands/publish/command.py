@@ -13,7 +13,7 @@ from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
 from flakeship.commands.publish.build import check_beside
-from flakeship.commands.publish.comparing import comment_if_asked, with_changes
+from flakeship.commands.publish.comparing import Compared, changes_of, comment_if_asked
 from flakeship.commands.publish.debug_variant import (
     DEBUG,
     check_has_variant,
@@ -73,11 +73,11 @@ def run(settings: Settings, runtime: Runtime) -> str:
             records.turn_to(asked.record)
             with _telling_what_is_there(made.published, runtime.emit):
                 _make(asked, made, settings, folder, run_, alone=len(all_asked) == 1)
-            # of a variant no changes are told
-            result = with_changes(made.results[asked.name], run_, in_comment=settings.pr_comment)
-            made.results[asked.name] = result
+            result = made.results[asked.name]  # of a variant no changes are told
+            changes = changes_of(_compared(result), run_, in_comment=settings.pr_comment)
+            made.results[asked.name] = result = replace(result, changes=changes)
             made.pictured += _drawn_and_summarised(result, asked.record, settings, run_)
-        comment_if_asked(made.results, settings, run_)
+        comment_if_asked({name: _compared(each) for name, each in made.results.items()}, settings, run_)
         expected = run_.event.from_outside
         in_ci = run_.event.platform != "local" and not run_.event.image_variable  # which was warned of
     _tell_of_caches(records.caches, runtime)
@@ -87,6 +87,12 @@ def run(settings: Settings, runtime: Runtime) -> str:
     if why := outputs.not_pushed(made.published) or _nowhere(settings, made.published, in_ci=in_ci):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(made.published))
+
+
+def _compared(made: Result) -> Compared:
+    return Compared(
+        made.packed.images, made.published, made.existing, is_leg=made.leg is not None, changes=made.changes
+    )
 
 
 def _all_asked(settings: Settings, run_: Run, records: Records) -> Sequence[_Asked]:

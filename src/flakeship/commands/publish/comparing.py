@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flakeship.commands.publish.before import images_before, is_same
+from flakeship.commands.publish.before import NewImage, images_before, is_same
+from flakeship.destinations.protocol import Published
 
 if TYPE_CHECKING:
     from flakeship.commands.publish.changes import Changes
-    from flakeship.commands.publish.finish import Result
     from flakeship.commands.run import Run
+    from flakeship.image.existing import ExistingImage
     from flakeship.settings.declaration import Settings
 
 
-def with_changes(made: Result, run_: Run, *, in_comment: bool) -> Result:
-    """Return the result with what changed since the image that one of its tags named before; on a pull request with a comment, since that
-    of the target branch. Nothing is added where nothing was read of an earlier image, or it is the same.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """An image that is finished, one for each platform, and where it is; `existing` is all that was read of what its names led to before this run.
+
+    `is_leg` is True for one platform of several, which has no name. `changes` are None until they are looked for, and where there are none to tell.
     """
-    return replace(made, changes=_changes(made, run_, in_comment=in_comment))
+
+    images: Sequence[NewImage]
+    published: Sequence[Published]
+    existing: Sequence[ExistingImage] = ()
+    is_leg: bool = False
+    changes: Changes | None = None
 
 
-def _changes(made: Result, run_: Run, *, in_comment: bool) -> Changes | None:
+def changes_of(made: Compared, run_: Run, *, in_comment: bool) -> Changes | None:
+    """Return what changed since the image that one of its tags named before; on a pull request with a comment, since that
+    of the target branch. None where nothing was read of an earlier image, or it is the same.
+    """
     found = None
     if in_comment:
         from flakeship.commands.publish.pull_request import base_of_pull_request
@@ -30,17 +41,17 @@ def _changes(made: Result, run_: Run, *, in_comment: bool) -> Changes | None:
         found = base_of_pull_request(made, run_)
     if found is None:
         tags = dict.fromkeys(tag for item in made.published for tag in item.tags)
-        found = images_before(made.packed, tags, made.existing)
+        found = images_before(made.images, tags, made.existing)
     # docs/decisions.md#changes-are-told-of-what-was-read
-    if found is None or (is_same(made.packed, found) and not in_comment):
+    if found is None or (is_same(made.images, found) and not in_comment):
         return None
     from flakeship.commands.publish.changes import changes_since
 
     name = next((item.reference or item.destination for item in made.published), "")
-    return changes_since(made.packed.images, found, name)
+    return changes_since(made.images, found, name)
 
 
-def comment_if_asked(made: Mapping[str, Result], settings: Settings, run_: Run) -> None:
+def comment_if_asked(made: Mapping[str, Compared], settings: Settings, run_: Run) -> None:
     """With `pr-comment`, keep the comments on the pull request, or say why there is none."""
     if settings.pr_comment:
         from flakeship.commands.publish.pull_request import comment

@@ -30,7 +30,7 @@ from flakeship.registry.reference import Reference
 from flakeship.report.comment import CommentedImage, comment_text
 
 if TYPE_CHECKING:
-    from flakeship.commands.publish.finish import Result
+    from flakeship.commands.publish.comparing import Compared
     from flakeship.http.transport import Transport
 
 _PLATFORMS: Final = frozenset({"github", "forgejo"})
@@ -42,7 +42,7 @@ _PERMISSION: Final = (
 )
 
 
-def base_of_pull_request(made: Result, run_: Run) -> ImagesBefore | None:
+def base_of_pull_request(made: Compared, run_: Run) -> ImagesBefore | None:
     """Return the image that the target branch has, under the name of the branch; None where it has none for the same platforms.
 
     If it was not read before, its registry is asked for it: that is what the input costs.
@@ -50,25 +50,25 @@ def base_of_pull_request(made: Result, run_: Run) -> ImagesBefore | None:
     number = number_of(run_.event.ref)
     branch = sanitized(run_.event.base_ref) if number else ""
     names = _names_of_base(made, number, branch) if branch else []
-    if found := images_before(made.packed, names, made.existing):
+    if found := images_before(made.images, names, made.existing):
         return found
     for name in names:
         reference = Reference.parse(name)
         client = run_.connections.client(reference, actions="pull")
         there = existing_images(client, [reference.tag or ""], run_.emit)
-        if found := images_before(made.packed, [name], there):
+        if found := images_before(made.images, [name], there):
             return found
     return None
 
 
-def _names_of_base(made: Result, number: int | None, branch: str) -> list[str]:
+def _names_of_base(made: Compared, number: int | None, branch: str) -> list[str]:
     """What the target branch calls this image: its tags with the branch for `pr-7`, whatever stands around it, then the branch alone."""
     around = [f"{name}:{begin}{branch}{end}" for name, begin, end in _affixes(made, number)]
     places = [place.destination for place in made.published if place.in_registry]
     return list(dict.fromkeys([*around, *(f"{place}:{branch}" for place in places)]))
 
 
-def _affixes(made: Result, number: int | None) -> Iterator[tuple[str, str, str]]:
+def _affixes(made: Compared, number: int | None) -> Iterator[tuple[str, str, str]]:
     """The name of each tag that holds `pr-7`, with what stands before it and behind it."""
     for place in made.published:
         for each in place.tags:
@@ -77,13 +77,13 @@ def _affixes(made: Result, number: int | None) -> Iterator[tuple[str, str, str]]
                 yield name, found[1], found[2]
 
 
-def _identity(attribute: str, made: Result, number: int) -> str:
+def _identity(attribute: str, made: Compared, number: int) -> str:
     """What tells two images of one repository apart in every run: the attribute, and what stands around the number in the tag."""
     affixes = next((begin + end for _, begin, end in _affixes(made, number)), "")
     return " ".join(filter(None, (attribute, affixes)))
 
 
-def comment(made: Mapping[str, Result], token: str, run_: Run, *, dry_run: bool) -> None:
+def comment(made: Mapping[str, Compared], token: str, run_: Run, *, dry_run: bool) -> None:
     """Write or edit the comment of each image. Whatever goes wrong is told, and the images are where they are."""
     event = run_.event
     number = number_of(event.ref)
@@ -119,7 +119,7 @@ def comment(made: Mapping[str, Result], token: str, run_: Run, *, dry_run: bool)
         )
 
 
-def _no_comment(made: Mapping[str, Result], number: int | None, token: str, run_: Run) -> str:
+def _no_comment(made: Mapping[str, Compared], number: int | None, token: str, run_: Run) -> str:
     """Say why nothing can be written; empty where it can."""
     event = run_.event
     if event.platform not in _PLATFORMS:
@@ -128,8 +128,10 @@ def _no_comment(made: Mapping[str, Result], number: int | None, token: str, run_
         return f"this run is not for a pull request, but for the event {event.event or '(unknown)'}"
     if not token:
         return "there is no token; set `github-token: ${{ github.token }}`"
-    if all(each.leg for each in made.values()):
-        return "an image that is pushed by its digest is one platform of several, and has no name to compare"
+    if all(each.is_leg for each in made.values()):
+        return (
+            "an image that is pushed by its digest is one platform of several; give `pr-comment` to `merge`"
+        )
     return ""
 
 
@@ -148,7 +150,7 @@ def _refused(error: RefusedError, *, from_fork: bool) -> events.Event:
     return events.Warned(told, "run the job again")
 
 
-def titles_of(made: Mapping[str, Result]) -> dict[str, str]:
+def titles_of(made: Mapping[str, Compared]) -> dict[str, str]:
     """How the comment of each attribute is headed: by the repository, and by the attribute too if others are in that repository."""
     names = {attribute: _name(attribute, each) for attribute, each in made.items()}
     several = {name for name in names.values() if list(names.values()).count(name) > 1}
@@ -157,12 +159,12 @@ def titles_of(made: Mapping[str, Result]) -> dict[str, str]:
     }
 
 
-def _name(attribute: str, made: Result) -> str:
+def _name(attribute: str, made: Compared) -> str:
     """The repository, as all know the image; else the attribute."""
     return next((place.destination for place in made.published if place.in_registry), attribute)
 
 
-def _commented(name: str, made: Result, run_url: str) -> CommentedImage:
+def _commented(name: str, made: Compared, run_url: str) -> CommentedImage:
     changes = made.changes
     return CommentedImage(
         name,
