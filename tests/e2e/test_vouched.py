@@ -91,7 +91,7 @@ def test_what_jobs_attach_and_what_merge_attaches_is_verified_as_one(
         leg = ("--source", f"oci:{architecture}", "--tags", name, "--push-by-digest", "--sbom", "true")
         done = publish(*leg, *vouching, **secrets)
         assert done.code == 0, done.stderr
-    done = subprocess.run(
+    merged = subprocess.run(
         [
             sys.executable,
             "-m",
@@ -108,12 +108,12 @@ def test_what_jobs_attach_and_what_merge_attaches_is_verified_as_one(
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert merged.returncode == 0, merged.stderr
     index = registry.manifest(repository, "1")
     assert index
     children = [entry["digest"] for entry in index["manifests"]]
     digest = registry.digest(repository, "1")
-    assert done.stdout.strip() == f"{registry.host}/{repository}@{digest}"
+    assert merged.stdout.strip() == f"{registry.host}/{repository}@{digest}"
 
     def kinds(of: str) -> list[str]:
         listed = registry.manifest(repository, of.replace(":", "-")) or {"manifests": ()}

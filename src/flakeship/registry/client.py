@@ -52,6 +52,7 @@ _CANCELS: Final = 2
 """Tries of a DELETE whose connection breaks: it may have been an idle one that the server had closed long ago."""
 
 _MOST_PAGES: Final = 100
+_MOST_REFERRERS: Final = 10_000
 
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _ACCEPT_MANIFESTS: Final = {"Accept": f"{OCI.manifest}, {OCI.index}, {DOCKER.manifest}, {DOCKER.index}"}
@@ -296,12 +297,21 @@ class RegistryClient:
         """
         return self._pages("tags/list", tags_in, expect=(200, 404)) or []
 
-    def referrers(self, digest: Digest) -> list[dict[str, Any]] | None:
+    def referrers(self, digest: Digest, *, whole: bool = False) -> list[dict[str, Any]] | None:
         """`GET referrers/<digest>`, page by page: return the descriptors that the registry lists, None if it has no such API.
+
+        A list that does not end is cut; with `whole` it is RejectedError.
 
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
         """
-        return self._pages(f"referrers/{digest}", descriptors_in, headers={"Accept": OCI.index})
+        endless = f"the list of what is attached to {self.name}@{digest}" if whole else ""
+        return self._pages(
+            f"referrers/{digest}",
+            descriptors_in,
+            headers={"Accept": OCI.index},
+            most=_MOST_REFERRERS,
+            endless=endless,
+        )
 
     def _pages(
         self,
@@ -310,22 +320,33 @@ class RegistryClient:
         *,
         headers: Mapping[str, str] | None = None,
         expect: tuple[int, ...] = (200,),
+        most: float = math.inf,
+        endless: str = "",
     ) -> list[T] | None:
-        """Return the entries of all pages of a list, up to a page that is answered 404; None if `read` takes one for no list."""
+        """Return the entries of all pages of a list, up to a page that is answered 404; None if `read` takes one for no list. After so many pages, or `most`
+        entries, it is cut; where it has a name in `endless`, RejectedError is raised for that.
+        """
         found: list[T] = []
         url = self._url(path)
         for _ in range(_MOST_PAGES):
             with self._connection.send("GET", url, headers=headers, expect=expect) as response:
                 if response.status == 404:
-                    break
+                    return found
                 listed = read(response.read(DOCUMENT_LIMIT + 1))
                 if listed is None:
                     return None
                 found += listed
                 following = next_page(response)
                 if not following or not listed:
+                    return found
+                if len(found) > most:
                     break
                 url = self.transport.named(response.url, following)
+        if endless:
+            raise RejectedError(
+                f"{endless} does not end: {len(found)} entries were read, and there are more",
+                hint="remove what is attached to it and nobody needs, and find out who attached it",
+            )
         return found
 
     def _url(self, path: str) -> str:

@@ -26,11 +26,11 @@ _UNKNOWN: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_
 class Referrers:
     """The referrers of the manifests of one repository. Its methods may be called by several threads.
 
-    They raise what those of RegistryClient raise.
+    They raise what those of RegistryClient raise; with `whole` also RejectedError for a list that does not end.
     """
 
-    def __init__(self, client: RegistryClient) -> None:
-        self._client = client
+    def __init__(self, client: RegistryClient, *, whole: bool = False) -> None:
+        self._client, self._whole = client, whole
         self._has_api = True
 
     def of(self, digest: Digest) -> tuple[Descriptor, ...]:
@@ -65,7 +65,9 @@ class Referrers:
         if not self._has_api:
             return None
         try:
-            found = self._retrying("look at what is attached to", lambda: self._client.referrers(digest))
+            found = self._retrying(
+                "look at what is attached to", lambda: self._client.referrers(digest, whole=self._whole)
+            )
         except (DeniedError, RegistryError) as error:
             if is_passing(error):
                 raise

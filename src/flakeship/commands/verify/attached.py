@@ -12,12 +12,38 @@ from flakeship.attest.legacy import SIGNATURE, SIMPLE_SIGNING, signature_tag
 from flakeship.attest.verification import is_sbom_type
 from flakeship.commands.verify.stored import DAMAGED, StoredManifest, StoredObjects
 from flakeship.errors import Error, NotAllowedError, RejectedError
+from flakeship.image.document import DOCUMENT_LIMIT
 from flakeship.image.model import Descriptor, Digest
 from flakeship.registry.errors import DeniedError
 from flakeship.registry.referrers import Referrers, fallback_tag
 
 _COPIED: Final = "remove what was attached to it: it belongs to another image, or was changed"
+_ALL: Final = "1,000 artifacts, or 1 GiB, of an image and all of its platforms"
 _OLD_BUNDLE: Final = "application/vnd.dev.sigstore.bundle"
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How much is read of what is attached to an image, to all of its manifests together: so many artifacts and tagged signatures, of so many bytes. Whoever may
+    write to a repository could attach without end.
+    """
+
+    artifacts: int = 1_000
+    size: int = 1 << 30
+
+    def take(self, size: int, digest: Digest) -> None:
+        """Take note of an artifact, and then of the bytes in it. TooMuchError where that would be too much: then not all of it was looked at, and nobody can vouch for the rest."""
+        self.artifacts -= not size
+        self.size -= size
+        if self.artifacts < 0 or self.size < 0:
+            raise TooMuchError(
+                f"more is attached to {digest} than is read: {_ALL}",
+                hint="remove what is attached to it and nobody needs, and find out who attached it; until then not all of it was looked at",
+            )
+
+
+class TooMuchError(RejectedError):
+    """Nothing more is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +79,10 @@ class AttachedTo:
     faults: tuple[Error, ...] = ()
 
 
-def attached_to(manifest: StoredManifest, referrers: Referrers, objects: StoredObjects) -> AttachedTo:
-    """Read what is attached to a manifest. What is damaged in it is among the `faults`."""
+def attached_to(
+    manifest: StoredManifest, referrers: Referrers, objects: StoredObjects, allowance: Allowance
+) -> AttachedTo:
+    """Read what is attached to a manifest, as far as `allowance` goes. What is damaged in it is among the `faults`, and so is that something was left unread."""
     digest = manifest.entry.digest
     documents: list[AttachedDocument] = []
     tagged: list[TaggedPayload] = []
@@ -64,7 +92,9 @@ def attached_to(manifest: StoredManifest, referrers: Referrers, objects: StoredO
         objects.named(fallback_tag(digest))  # compared with the digest that the registry states of the tag
         for entry in referrers.of(digest):
             try:
-                found = _document(entry, digest, objects)
+                found = _document(entry, digest, objects, allowance)
+            except TooMuchError:
+                raise
             except RejectedError as error:
                 faults.append(error)
                 continue
@@ -72,7 +102,7 @@ def attached_to(manifest: StoredManifest, referrers: Referrers, objects: StoredO
                 documents.append(found)
             else:
                 others += 1
-        tagged += _tagged(digest, objects)
+        tagged += _tagged(digest, objects, allowance)
     except DeniedError:
         raise
     except (RejectedError, NotAllowedError) as error:  # something else has a tag that is for this
@@ -80,8 +110,11 @@ def attached_to(manifest: StoredManifest, referrers: Referrers, objects: StoredO
     return AttachedTo(tuple(documents), tuple(tagged), others, tuple(faults))
 
 
-def _document(entry: Descriptor, digest: Digest, objects: StoredObjects) -> AttachedDocument | None:
+def _document(
+    entry: Descriptor, digest: Digest, objects: StoredObjects, allowance: Allowance
+) -> AttachedDocument | None:
     """The document of an artifact; None for an artifact of another kind."""
+    allowance.take(0, digest)
     manifest = objects.manifest(entry, f"what lists the artifacts of {digest}")
     if manifest.is_index:
         return None
@@ -112,6 +145,8 @@ def _document(entry: Descriptor, digest: Digest, objects: StoredObjects) -> Atta
         raise RejectedError(
             f"the artifact {entry.digest} has {len(layers)} blobs, and its kind has one", hint=_COPIED
         )
+    if layer.size <= LIMIT:  # else it is refused as it is
+        allowance.take(layer.size, digest)
     return AttachedDocument(kind, objects.blob(layer, LIMIT), manifest.annotations, entry.digest)
 
 
@@ -129,7 +164,7 @@ def _is_known(media_type: str) -> bool:
     return media_type in (BUNDLE, IN_TOTO) or media_type.startswith(_OLD_BUNDLE) or is_sbom_type(media_type)
 
 
-def _tagged(digest: Digest, objects: StoredObjects) -> list[TaggedPayload]:
+def _tagged(digest: Digest, objects: StoredObjects, allowance: Allowance) -> list[TaggedPayload]:
     found = objects.named(signature_tag(digest))
     if found is None:
         return []
@@ -141,5 +176,7 @@ def _tagged(digest: Digest, objects: StoredObjects) -> list[TaggedPayload]:
         signature: Any = layer.annotations.get(SIGNATURE)
         if not signature:
             raise RejectedError(f"the signature {layer.digest} of {digest} is empty", hint=DAMAGED)
+        allowance.take(0, digest)
+        allowance.take(min(layer.size, DOCUMENT_LIMIT), digest)
         tagged.append(TaggedPayload(objects.blob(layer), signature))
     return tagged

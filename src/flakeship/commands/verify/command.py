@@ -12,8 +12,15 @@ from flakeship.attest.keys import KeyFormError, VerifyingKey
 from flakeship.ci.platforms import current_platform
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
-from flakeship.commands.verify.attached import attached_to
-from flakeship.commands.verify.images import ExaminedImage, examined, is_image, manifests_below, read_blobs
+from flakeship.commands.verify.attached import Allowance, attached_to
+from flakeship.commands.verify.images import (
+    ExaminedImage,
+    KnownLayers,
+    examined,
+    is_image,
+    manifests_below,
+    read_blobs,
+)
 from flakeship.commands.verify.stored import StoredManifest, StoredObjects, nothing_there
 from flakeship.commands.verify.vouching import (
     Trust,
@@ -90,7 +97,7 @@ def verify(settings: Settings, run_: Run) -> Verdict:
         raise nothing_there(reference)
     name = f"{reference.name}@{top.entry.digest}"
     with run_.stage("verify", f"verifying {name}"):
-        findings = tuple(_findings(top, objects, Referrers(client), trust))
+        findings = tuple(_findings(top, objects, Referrers(client, whole=True), trust))
     sure = trust.check is not None and not any(each.state == "error" for each in findings)
     return Verdict(name, findings, verified=sure)
 
@@ -146,8 +153,11 @@ def _findings(
     images, faults = _images(top, objects)
     yield from faults
 
+    allowance = Allowance()
+
     def judged(manifest: StoredManifest) -> Vouched:
-        return vouched(attached_to(manifest, referrers, objects), manifest.entry.digest, trust)
+        attached = attached_to(manifest, referrers, objects, allowance)
+        return vouched(attached, manifest.entry.digest, trust)
 
     of_top = judged(top)
     below = [(each, judged(each.manifest)) for each in images if top.is_index]
@@ -179,15 +189,18 @@ def _images(top: StoredManifest, objects: StoredObjects) -> tuple[list[ExaminedI
     """Read all that a name leads to: the images that are whole, and what is wrong with the others."""
     manifests: list[StoredManifest] = []
     images: list[ExaminedImage] = []
+    known: KnownLayers = {}
     faults = list(_faults(lambda: manifests.extend(manifests_below(top, objects))))
     for each in manifests:
-        faults += _faults(lambda each=each: _examine(each, objects, images))  # type: ignore[misc]
+        faults += _faults(lambda each=each: _examine(each, objects, images, known))  # type: ignore[misc]
     return images, faults
 
 
-def _examine(manifest: StoredManifest, objects: StoredObjects, images: list[ExaminedImage]) -> None:
+def _examine(
+    manifest: StoredManifest, objects: StoredObjects, images: list[ExaminedImage], known: KnownLayers
+) -> None:
     if is_image(manifest):
-        images.append(examined(manifest, objects))
+        images.append(examined(manifest, objects, known))
     else:
         read_blobs(manifest, objects)
 

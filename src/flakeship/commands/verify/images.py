@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from flakeship.commands.verify.stored import DAMAGED, StoredManifest, StoredObjects
 from flakeship.errors import NotAnImageError, RejectedError
@@ -22,6 +23,7 @@ from flakeship.sources.indexes import REFERENCE_TYPE
 from flakeship.store_paths import STORE, store_path_of
 
 _DEPTH: Final = 4
+_MOST: Final = 1_000
 _AT_ONCE: Final = 4
 _REMOVES: Final = ".wh."
 """What the name begins with of a file that stands for one to be removed: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts."""
@@ -64,8 +66,18 @@ class ExaminedImage:
     unread: tuple[Digest, ...] = ()
 
 
-def manifests_below(top: StoredManifest, objects: StoredObjects, depth: int = 1) -> Iterator[StoredManifest]:
-    """Yield the manifest itself, or all that an index leads to. RejectedError for one that is gone."""
+KnownLayers: TypeAlias = "dict[tuple[Digest, int, Digest], _Contents]"
+"""What was found in layers that were read, by digest, size and diff_id: images of several platforms may share some."""
+
+
+def manifests_below(top: StoredManifest, objects: StoredObjects) -> Iterator[StoredManifest]:
+    """Yield the manifest itself, or all that an index leads to. RejectedError for one that is gone, and for more than any image has."""
+    yield from _below(top, objects, itertools.count(1), depth=1)
+
+
+def _below(
+    top: StoredManifest, objects: StoredObjects, number: Iterator[int], *, depth: int
+) -> Iterator[StoredManifest]:
     if not top.is_index:
         yield top
         return
@@ -73,8 +85,12 @@ def manifests_below(top: StoredManifest, objects: StoredObjects, depth: int = 1)
         raise RejectedError(f"{objects.name} holds an index {_DEPTH} levels deep in others", hint=DAMAGED)
     for entry in top.descriptors("manifests"):
         called = f" for {entry.platform}" if entry.platform and entry.platform.architecture else ""
+        if next(number) > _MOST:
+            raise RejectedError(
+                f"{objects.name} holds an index that leads to more than {_MOST} manifests", hint=DAMAGED
+            )
         child = objects.manifest(entry, f"the index {top.entry.digest} of {objects.name}{called}")
-        yield from manifests_below(child, objects, depth + 1)
+        yield from _below(child, objects, number, depth=depth + 1)
 
 
 def is_image(manifest: StoredManifest) -> bool:
@@ -84,8 +100,8 @@ def is_image(manifest: StoredManifest) -> bool:
     return media_type in CONFIGS and REFERENCE_TYPE not in manifest.entry.annotations
 
 
-def examined(manifest: StoredManifest, objects: StoredObjects) -> ExaminedImage:
-    """Read all of an image. RejectedError for the first thing in it that is not what it is said to be."""
+def examined(manifest: StoredManifest, objects: StoredObjects, known: KnownLayers) -> ExaminedImage:
+    """Read all of an image but the layers that are `known`, to which those are added that are read. RejectedError for the first thing in it that is not what it is said to be."""
     config_entry = manifest.config()
     config = _config(objects.blob(config_entry), config_entry)
     diff_ids = _diff_ids(config, manifest)
@@ -96,7 +112,7 @@ def examined(manifest: StoredManifest, objects: StoredObjects) -> ExaminedImage:
             hint=DAMAGED,
         )
     platform = _platform(config, manifest)
-    found = _read_all([_Layer(*each) for each in zip(layers, diff_ids, strict=True)], objects)
+    found = _read_all([_Layer(*each) for each in zip(layers, diff_ids, strict=True)], objects, known)
     paths: set[str] = set()
     for each in found:
         paths = (set() if each.alone else paths - each.removed) | each.added
@@ -112,14 +128,14 @@ def read_blobs(manifest: StoredManifest, objects: StoredObjects) -> None:
             blob.drain()
 
 
-def _read_all(layers: Sequence[_Layer], objects: StoredObjects) -> list[_Contents]:
-    once = {(layer.blob.digest, layer.blob.size, layer.diff_id): layer for layer in layers}
-    if not once:
-        return []
-    objects.awaiting(sum(layer.blob.size for layer in once.values()))
-    with workers("verify", min(_AT_ONCE, len(once))) as pool:
-        read = dict(zip(once, pool.map(lambda layer: _read(layer, objects), once.values()), strict=True))
-    return [read[layer.blob.digest, layer.blob.size, layer.diff_id] for layer in layers]
+def _read_all(layers: Sequence[_Layer], objects: StoredObjects, known: KnownLayers) -> list[_Contents]:
+    keys = [(layer.blob.digest, layer.blob.size, layer.diff_id) for layer in layers]
+    new = {key: layer for key, layer in zip(keys, layers, strict=True) if key not in known}
+    if new:
+        objects.awaiting(sum(layer.blob.size for layer in new.values()))
+        with workers("verify", min(_AT_ONCE, len(new))) as pool:
+            known |= zip(new, pool.map(lambda layer: _read(layer, objects), new.values()), strict=True)
+    return [known[key] for key in keys]
 
 
 def _read(layer: _Layer, objects: StoredObjects) -> _Contents:
