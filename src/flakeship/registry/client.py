@@ -12,6 +12,7 @@ from io import RawIOBase
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
+from flakeship.errors import RejectedError
 from flakeship.http.body import RequestBody
 from flakeship.http.errors import BrokenConnectionError, WireError
 from flakeship.http.origin import Origin

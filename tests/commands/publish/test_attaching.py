@@ -404,9 +404,23 @@ INPUTS: Final[dict[str, tuple[dict[str, Any], type[errors.Error], str]]] = {
         errors.UsageError,
         "it is not a private key in PEM",
     ),
-    "keyless in no job": ({"sign": "keyless-public"}, errors.UsageError, "no identity to show"),
+    "a key, and without one": (
+        {"sign": "keyless-public"},
+        errors.UsageError,
+        "`sign` is keyless-public, and a `signing-key` is given",
+    ),
+    "a password, and without a key": (
+        {"sign": "keyless", "signing_key": "", "signing_password": "x"},
+        errors.UsageError,
+        "an image is signed by one of them",
+    ),
+    "keyless in no job": (
+        {"sign": "keyless-public", "signing_key": ""},
+        errors.UsageError,
+        "no identity to show",
+    ),
     "keyless, not known to be public": (
-        {"sign": "keyless"},
+        {"sign": "keyless", "signing_key": ""},
         errors.NotAllowedError,
         "not known to be public",
     ),

@@ -15,7 +15,8 @@ from flakeship.commands.merge.names import Names, annotations_of, names_of
 from flakeship.commands.merge.result import Merged, tell
 from flakeship.commands.merge.tag_before import images_before_merge, warn_of_lost
 from flakeship.commands.platforms import platforms_of
-from flakeship.commands.publish.comparing import Compared, changes_of, comment_if_asked
+from flakeship.commands.publish.compared import Compared
+from flakeship.commands.publish.comparing import changes_of, comment_if_asked
 from flakeship.commands.publish.finish import set_names
 from flakeship.commands.publish.metadata_file import (
     check_metadata,

@@ -13,7 +13,8 @@ from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.attributes import Attribute, attributes_of, check_default
 from flakeship.commands.publish.build import check_beside
-from flakeship.commands.publish.comparing import Compared, changes_of, comment_if_asked
+from flakeship.commands.publish.compared import Compared
+from flakeship.commands.publish.comparing import changes_of, comment_if_asked
 from flakeship.commands.publish.debug_variant import (
     DEBUG,
     check_has_variant,
@@ -36,6 +37,7 @@ from flakeship.commands.publish.pages import pages_of
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
 from flakeship.commands.publish.times import times_of
+from flakeship.commands.publish.without_effect import warn_of_no_effect
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.destinations.protocol import Published
@@ -66,6 +68,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     """Publish, and return the references to print, one for each destination that each image is at."""
     records = Records(ToldOnce(runtime.emit))
     folder = _checked_folder(settings, runtime, records)
+    warn_of_no_effect(settings, records)
     made = _Made()
     with open_run(settings, replace(runtime, emit=records)) as run_:
         all_asked = _all_asked(settings, run_, records)

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from flakeship.commands.publish.before import NewImage, images_before, is_same
-from flakeship.destinations.protocol import Published
+from flakeship.commands.publish.before import images_before, is_same
+from flakeship.commands.publish.compared import Compared
 
 if TYPE_CHECKING:
     from flakeship.commands.publish.changes import Changes
     from flakeship.commands.run import Run
-    from flakeship.image.existing import ExistingImage
     from flakeship.settings.declaration import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """An image that is finished, one for each platform, and where it is; `existing` is all that was read of what its names led to before this run.
-
-    `is_leg` is True for one platform of several, which has no name. `changes` are None until they are looked for, and where there are none to tell.
-    """
-
-    images: Sequence[NewImage]
-    published: Sequence[Published]
-    existing: Sequence[ExistingImage] = ()
-    is_leg: bool = False
-    changes: Changes | None = None
 
 
 def changes_of(made: Compared, run_: Run, *, in_comment: bool) -> Changes | None:

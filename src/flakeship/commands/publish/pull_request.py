@@ -30,7 +30,7 @@ from flakeship.registry.reference import Reference
 from flakeship.report.comment import CommentedImage, comment_text
 
 if TYPE_CHECKING:
-    from flakeship.commands.publish.comparing import Compared
+    from flakeship.commands.publish.compared import Compared
     from flakeship.http.transport import Transport
 
 _PLATFORMS: Final = frozenset({"github", "forgejo"})

@@ -170,6 +170,11 @@ def signer_of(settings: Settings, run: Run) -> Signer | None:
     way = settings.sign or ("key" if given else "false")
     if way == "false":
         return None
+    if way != "key" and given:
+        raise UsageError(
+            f"`sign` is {way}, and a `signing-key` is given: an image is signed by one of them",
+            hint="leave `signing-key` and `signing-password` out, or set `sign: key`",
+        )
     try:
         return _by_key(settings) if way == "key" else _keyless(way, run)
     except Error as error:
