@@ -152,6 +152,9 @@ class TakesArtifacts(Protocol):
         RegistryError with `answer` where a registry keeps no artifacts; errors.Error for other failures.
         """
 
+    def confirm_attached(self) -> bool:
+        """Make sure once more, after the names, that all is found which this run has attached; False if it was. Errors as by `attach`."""
+
     def leaves_out(self, artifacts: Sequence[Artifact]) -> Sequence[bool]:
         """Tell of each whether `attach` would leave it out, because each run writes it differently. Errors as by `attach`."""
 

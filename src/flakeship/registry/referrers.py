@@ -43,15 +43,15 @@ class Referrers:
             found.setdefault(each.digest, each)
         return tuple(found.values())
 
-    def add(self, digest: Digest, entries: Sequence[Descriptor]) -> None:
-        """Make sure that these manifests, which are there already, are found as referrers of `digest`.
+    def add(self, digest: Digest, entries: Sequence[Descriptor]) -> bool:
+        """Make sure that these manifests, which are there already, are found as referrers of `digest`; False if they were.
 
         NotAllowedError where something else has the tag of the index; UnreachableError where entries are lost each time.
         """
         listed = self._listed(digest)
         if listed is not None and not _lacking(listed, entries):
-            return
-        self._index(digest).extend(
+            return False
+        return self._index(digest).extend(
             lambda index: not _lacking(_entries(index), entries),
             lambda index: self._write(digest, _merged(index, _lacking(_entries(index), entries))),
             lost=lambda times: UnreachableError(

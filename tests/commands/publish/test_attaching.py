@@ -39,6 +39,7 @@ from tests.runtimes import runtime
 from tests.sbom.knowing import store_path
 from tests.sources.layouts import Layout
 from tests.testbed.registry import FaultProxy
+from tests.testbed.registry_faults import Answer
 from tests.testbed.registry_memory import memory_registry_of
 from tests.testbed.registry_proxy import fault_proxy
 from tests.testbed.registry_referrers import Manner, ReferrersRegistry
@@ -589,3 +590,47 @@ def test_a_destination_is_not_asked_where_nothing_is_to_be_attached(mocker: Mock
     assert not done.artifacts
     assert not told
     place.attach.assert_not_called()
+
+
+def _forgetting(scene: Scene, *, times: int = 1) -> None:
+    """Let somebody else, who has read the lists before this run wrote them, write them while it sets the tag."""
+
+    def late(answer: Answer) -> Answer:
+        for name in [each for each in scene.registry.manifests if each[1].startswith("sha256-")]:
+            del scene.registry.manifests[name]
+        return answer
+
+    scene.proxy.change_next("PUT", "/manifests/1", late, times=times)
+
+
+def test_what_a_late_writer_took_away_is_listed_again(scene: Scene) -> None:
+    _forgetting(scene)
+    made = scene.push(bill, Provenance())
+    digest = made.packed.descriptor.digest
+    assert any(
+        "had taken what was attached out of the list" in getattr(each, "text", "") for each in scene.told
+    )
+    assert [entry["artifactType"] for entry in scene.listed(digest)] == [CYCLONEDX, BUNDLE, BUNDLE, BUNDLE]
+    assert f"{digest.replace(':', '-')}.sig" in scene.tags()
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_what_can_not_be_listed_again_is_told(scene: Scene, *, signed: bool) -> None:
+    """The tag is set then: with a signature that may be missing the run fails, and says what to do; the next one mends it."""
+    _forgetting(scene)
+    tag = "/manifests/sha256-"
+    steps = 1 if not signed else 2
+    scene.proxy.fail_next("PUT", tag, status=500, times=9, skip=steps)
+    if signed:
+        with pytest.raises(errors.UnreachableError) as caught:
+            scene.push(bill)
+        assert "may be listed no more" in caught.value.message
+        assert "run again: that attaches what is missing" in caught.value.hint
+    else:
+        scene.push(bill, signed=False)
+        assert any("may be listed no more" in text for text in scene.warnings())
+    assert "1" in scene.tags()
+    scene.proxy.clear()
+    made = scene.push(bill, signed=signed)
+    wanted = [CYCLONEDX, BUNDLE, BUNDLE] if signed else [CYCLONEDX]
+    assert [entry["artifactType"] for entry in scene.listed(made.packed.descriptor.digest)] == wanted

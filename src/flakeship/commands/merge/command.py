@@ -123,6 +123,8 @@ def _merged(
             prepared = [place.prepare_index(index, alone=alone) for place in _taking(places)]
             attached = attaching.attach(index, (), places) if attaching else None
             published = set_names(prepared, run_.runtime.tags)
+            if attaching:
+                attaching.confirm(places)
     return Merged(index, tuple(images), published, attached, before)
 
 

@@ -107,6 +107,8 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
             prepared = _prepared(packed, plan)
             attached = plan.attaching.attach(packed, parts, plan.places) if plan.attaching else None
             published = set_names(prepared, plan.tags)
+            if plan.attaching:
+                plan.attaching.confirm(plan.places)
             before = image_before(packed, published, plan.existing.images())
             zstd = plan.packing.sample.estimate() if plan.packing.sample else None
             later = parts[0].stamp.index(stamped.images[0], "index") if plan.by_digest else EMPTY

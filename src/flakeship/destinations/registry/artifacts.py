@@ -48,6 +48,8 @@ class ArtifactUploads:
         self._referrers = Referrers(client)
         self._form: Form = "1.1"
         self._once = threading.Lock()
+        self._added: list[tuple[Digest, list[Descriptor]]] = []
+        self._signed: list[TaggedSignature] = []
 
     def attach(self, artifacts: Sequence[Artifact], signatures: Sequence[TaggedSignature]) -> Attached:
         """Attach what is not there. Raises what the client raises, and NotAllowedError where something else has a tag of ours."""
@@ -72,13 +74,21 @@ class ArtifactUploads:
         there = {digest: self._referrers.of(digest) for digest in {each.subject.digest for each in artifacts}}
         return [self._left_out(each, there[each.subject.digest]) for each in artifacts]
 
+    # docs/decisions.md#what-was-attached-is-looked-for-again
+    def confirm(self) -> bool:
+        """Make sure once more that all is listed which `attach` has added; False if it was. Raises as `attach`."""
+        again = [self._referrers.add(digest, entries) for digest, entries in self._added]
+        return any([*again, *(self._sign(each) for each in tuple(self._signed))])
+
     def _attach(self, digest: Digest, wanted: Sequence[Artifact]) -> Attached:
         there = self._referrers.of(digest)
         known = {(entry.digest, entry.artifact_type) for entry in there}
         out = [each for each in wanted if self._left_out(each, there)]
         lacking = [each for each in wanted if each not in out and not self._is_there(each, known)]
         if lacking:
-            self._referrers.add(digest, [self._write(artifact).descriptor for artifact in lacking])
+            entries = [self._write(artifact).descriptor for artifact in lacking]
+            self._added.append((digest, entries))
+            self._referrers.add(digest, entries)
         return Attached(len(lacking), len(wanted) - len(lacking), frozenset[str](each.kind for each in out))
 
     def _is_there(self, artifact: Artifact, listed: Collection[tuple[Digest, str]]) -> bool:
@@ -161,7 +171,7 @@ class ArtifactUploads:
             taken=f"the tag {name} is not an image that holds signatures",
             hint="delete that tag: cosign keeps the signatures of an image there",
         )
-        return signatures.extend(
+        added = signatures.extend(
             lambda manifest: holds(manifest, signature),
             write,
             lost=lambda times: UnreachableError(
@@ -169,6 +179,9 @@ class ArtifactUploads:
                 hint="run again: others write the same tag at the same time",
             ),
         )
+        if added:
+            self._signed.append(signature)
+        return added
 
     def _retrying(self, verb: str, action: Callable[[], T]) -> T:
         return self._client.retrying(action, what=f"{verb} {self._client.name}")

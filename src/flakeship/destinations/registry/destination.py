@@ -59,6 +59,7 @@ class RegistryDestination:
     ) -> None:
         self._client = client
         self._attaches = attaches
+        self._made_artifacts: ArtifactUploads | None = None
         self._new: set[Digest] = set()
         """The manifests that were not there before this run, where that is asked."""
         self._tags = tuple(dict.fromkeys(tags))
@@ -253,7 +254,16 @@ class RegistryDestination:
         with self._refusals.explained():
             return self._artifacts().leaves_out(artifacts)
 
+    def confirm_attached(self) -> bool:
+        """As `TakesArtifacts` has it."""
+        with self._refusals.explained():
+            return self._artifacts().confirm()
+
     def _artifacts(self) -> ArtifactUploads:
         from flakeship.destinations.registry.artifacts import ArtifactUploads
 
-        return ArtifactUploads(self._client, self._blobs.ensure, new=self._new, emit=self._emit)
+        if self._made_artifacts is None:
+            self._made_artifacts = ArtifactUploads(
+                self._client, self._blobs.ensure, new=self._new, emit=self._emit
+            )
+        return self._made_artifacts

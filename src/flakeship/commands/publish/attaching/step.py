@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # who only signs makes none
     from flakeship.commands.publish.attaching.bill import Bills
 
 _FORBIDDEN: Final = 403
+_CONFIRM: Final = (
+    "run again: that attaches what is missing and nothing else; `flakeship verify` tells what is there"
+)
 
 Maker: TypeAlias = Callable[[Packed | PackedIndex, Sequence[Part]], tuple[Artifact, ...]]
 """Makes the artifacts of one kind for an image whose bytes are settled. Of an image that `merge` puts together there are no parts."""
@@ -102,6 +105,30 @@ class Attaching:
             return Attachments(made, left_out=left_out)
         reference = f"{taking[0].name}@{packed.descriptor.digest}"
         return Attachments(made, self.signer.verify(reference), self.signer.public_key, left_out)
+
+    def confirm(self, places: Sequence[Destination]) -> None:
+        """Look again, after the names, for what was attached: whoever wrote the same list at the same time may have taken it away.
+
+        errors.Error where an image that was to be signed may not be; of others that is a warning.
+        """
+        for place in places:
+            if not isinstance(place, TakesArtifacts):
+                continue
+            try:
+                if place.confirm_attached():
+                    self.emit(
+                        events.Notice(
+                            f"{place.name}: another run had taken what was attached out of the list, and it was put there again"
+                        )
+                    )
+            except Error as error:
+                message = (
+                    f"what was attached to the image in {place.name} may be listed no more: {error.message}"
+                )
+                if self.signer:
+                    error.message, error.hint = message, _CONFIRM
+                    raise
+                self.emit(events.Warned(message, _CONFIRM))
 
     def _signed(
         self, packed: Packed | PackedIndex, made: Sequence[Artifact], taking: Sequence[TakesArtifacts]
