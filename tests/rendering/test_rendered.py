@@ -106,6 +106,22 @@ def test_the_native_action_imports_nothing_from_the_workspace(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("sign", "lock"), [("", "runtime.txt"), ("key", "runtime.txt"), ("keyless-public", "keyless.txt")]
+)
+def test_the_native_action_has_the_library_that_signs_without_a_key(
+    tmp_path: Path, sign: str, lock: str
+) -> None:
+    stand_in = tmp_path / "bin/python3"
+    stand_in.parent.mkdir()
+    made = 'for last; do :; done\ncase "$*" in *" venv "*) mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;; esac\n'
+    stand_in.write_text(f'#!/bin/sh\n{made}echo "$last" >>{tmp_path}/last\n')
+    stand_in.chmod(0o755)
+    environ = {"PATH": f"{stand_in.parent}:/usr/bin:/bin", "RUNNER_TEMP": str(tmp_path), "INPUT_SIGN": sign}
+    subprocess.run([ROOT / "native/run"], cwd=tmp_path, env=environ, check=True)
+    assert f"{ROOT}/requirements/{lock}" in (tmp_path / "last").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
     ("failing", "code", "said"),
     [("venv", 8, "Python can't make an environment in "), ("pip", 6, "reaches PyPI (proxy: HTTPS_PROXY)")],
 )
