@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from tests.commands.merge.scene import AMD64, ARM64, BOTH, GITHUB, SHA, Jobs, ch
 from tests.sources.layouts import DOCKER, Layout
 from tests.testbed.github_runner import outputs
 from tests.testbed.registry_memory import MemoryRegistry, registry
+from tests.testbed.registry_proxy import fault_proxy
 
 __all__ = ["registry"]
 
@@ -339,3 +341,36 @@ def test_the_index_and_its_images_are_signed_before_a_tag_names_them(jobs: Jobs)
     again = len(jobs.puts())
     assert jobs.merge(*files, "--platforms", BOTH, FLAKESHIP_SIGNING_KEY=pem(P256)).code == 0
     assert len(jobs.puts()) == again
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_merge_names_nothing_where_attaching_is_refused_at_any_step(jobs: Jobs) -> None:
+    """Each write in turn; all later ones too."""
+    key = {"FLAKESHIP_SIGNING_KEY": pem(P256)}
+    with fault_proxy(jobs.registry.host) as proxy:
+        before = Behind(jobs.registry, jobs.folder, jobs.repository, host=proxy.host)
+        files = [str(before.push(platform, "--provenance")) for platform in (AMD64, ARM64)]
+        for number in range(40):
+            proxy.fail_next("PUT", "", status=400, times=999, skip=number)
+            refused = proxy.left
+            done = before.merge(*files, "--platforms", BOTH, "--provenance", **key)
+            if proxy.left == refused:
+                assert done.code == 0, done.log
+                break
+            proxy.clear()
+            assert done.code, f"write {number} was refused"
+            assert jobs.registry.digest(jobs.repository, "1") == ""
+        assert number > 5
+        assert jobs.registry.digest(jobs.repository, "1")
+
+
+@dataclass(slots=True)
+class Behind(Jobs):
+    """As `Jobs`, by way of a proxy."""
+
+    host: str = ""
+
+    @property
+    def image(self) -> str:
+        return f"{self.host}/{self.repository}"
