@@ -65,6 +65,8 @@ GOOD: dict[str, Callable[[], tuple[str, str]]] = {
         encodebytes(cosign_key().encode()).decode(),
         PASSWORD,
     ),
+    "with its line ends spelled out": lambda: (pem(P256).replace("\n", "\\n"), ""),
+    "with a mark of the order of bytes": lambda: ("\ufeff" + pem(P256), ""),
     "pasted with blanks": lambda: ("\n  " + pem(P256).replace("\n", "\r\n  "), ""),
 }
 

@@ -211,9 +211,10 @@ def _opened(document: dict[str, Any], password: str) -> bytes:
 
 
 def _unwrapped(text: str) -> str:
-    """The key itself of one in Base64: GitLab masks only variables of one line."""
+    """The key itself of one in Base64: GitLab masks only variables of one line. Others write its lines with `\\n` between them, or a mark of the order of bytes before."""
+    text = text.removeprefix("\ufeff")
     if _BEGIN in text:
-        return text
+        return text if "\n" in text.strip() else text.replace("\\n", "\n")
     with contextlib.suppress(ValueError):
         return decoded("".join(text.split())).decode()
     return text

@@ -327,6 +327,16 @@ def test_inputs_that_can_not_be(tmp_path: Path, inputs: dict[str, Any], said: st
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "name", ["FLAKESHIP_KEY", "FLAKESHIP_CERTIFICATE_IDENTITY", "FLAKESHIP_CERTIFICATE_OIDC_ISSUER"]
+)
+def test_a_secret_that_does_not_exist_lets_no_image_pass(tmp_path: Path, name: str) -> None:
+    """CI gives an empty text for it, and without a key the exit code would be 0."""
+    with pytest.raises(UsageError, match=f"{name} is empty") as caught:
+        command.run(Settings(image="h.example/a:1"), runtime(tmp_path, {name: ""})[0])
+    assert caught.value.hint
+
+
 def test_keyless_without_the_library(tmp_path: Path, mocker: MockerFixture) -> None:
     mocker.patch("flakeship.commands.verify.keyless.can_verify", return_value=False)
     inputs: dict[str, Any] = {"certificate_identity": "x", "certificate_oidc_issuer": "y"}

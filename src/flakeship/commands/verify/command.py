@@ -42,6 +42,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.sources.written import written_source
 
 _LONGEST_KEY: Final = 64 << 10
+_WHOM: Final = ("FLAKESHIP_KEY", "FLAKESHIP_CERTIFICATE_IDENTITY", "FLAKESHIP_CERTIFICATE_OIDC_ISSUER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,12 @@ def _reference(text: str, runtime: Runtime) -> Reference:
 
 def trust_of(settings: Settings, runtime: Runtime) -> Trust:
     """Read who is trusted. UsageError for a key that can't be read, and for inputs that contradict each other."""
+    for name in _WHOM:
+        if runtime.environ.get(name) == "":
+            raise UsageError(
+                f"{name} is empty, and without it an unsigned image would pass",
+                hint="check the name of the secret or variable that it is set from; unset it to ask no more than whether the image is whole",
+            )
     identity, issuer = settings.certificate_identity, settings.certificate_oidc_issuer
     if settings.key and (identity or issuer):
         raise UsageError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # who signs by a key needs none of it
     from flakeship.attest.keyless import KeylessSession
 
 _IDENTITY: Final = {
-    "github": "add `id-token: write` to `permissions` of the job, beside `contents: read` and `packages: write`",
+    "github": "add `id-token: write` to `permissions` of the job, and keep what it has: what is not named there is taken away",
     "gitlab": "add `id_tokens: SIGSTORE_ID_TOKEN: aud: sigstore` to the job, in the `.gitlab-ci.yml` of the project itself",
 }
 _AGAIN: Final = (
@@ -272,4 +272,4 @@ def _keyless(way: str, run: Run) -> KeylessSigner:
         )
     # of other clouds the library would take an identity where it finds one: only GitHub is left to it
     session = KeylessSession("" if asks_github else token, lambda text: run.emit(events.Secret(text)))
-    return KeylessSigner(session, f"{_AGAIN}; {_IDENTITY.get(platform, _IDENTITY['github'])}")
+    return KeylessSigner(session, "; ".join(filter(None, (_AGAIN, _IDENTITY.get(platform)))))
