@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import BinaryIO, cast
@@ -114,9 +115,10 @@ def _check(layer: Layer, compressed: CompressedBlob, *, stop: threading.Event, e
         found, damage = None, None
         try:
             if compressed.suffix or compressed.watch:
-                tar: Reader = Unclosed(blob)
-                tar = uncompressed(tar) if compressed.suffix else tar
-                found, _ = sha256_of(compressed.watch(tar) if compressed.watch else tar)
+                plain = Unclosed(blob)
+                # Left to the collector of garbage, its thread is waited for wherever that happens to run: also under a lock of Python's threads.
+                with contextlib.closing(uncompressed(plain) if compressed.suffix else plain) as tar:
+                    found, _ = sha256_of(compressed.watch(tar) if compressed.watch else tar)
         except DamagedError as error:
             damage = error
         for _ in chunks(blob):  # what stands behind the compressed stream belongs to the blob
