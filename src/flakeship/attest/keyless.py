@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -61,6 +62,11 @@ class KeylessSession:
     seconds: float = _SECONDS
     _signer: tuple[Any, str] | None = None
     _since: float = 0.0
+    _shown: str = field(default="", repr=False)
+
+    def identity(self) -> Identity:
+        """Return whom Sigstore would certify, by what the token says. KeylessError where there is no token, or it says nothing."""
+        return _within(self.seconds, lambda: _identity_in(self._token()))
 
     def sign(self, statement: bytes) -> KeylessBundle:
         """Sign an in-toto statement. KeylessError with what the library says."""
@@ -70,26 +76,51 @@ class KeylessSession:
         from cryptography.x509 import SubjectAlternativeName, UniformResourceIdentifier
         from sigstore.dsse import Statement
 
-        if self._signer is None or time.monotonic() - self._since > _RENEWED:
-            self._signer, self._since = self._new_signer(), time.monotonic()
+        token = self._token()
+        if self._signer is None:
+            self._signer = _signer_of(token)
         signer, issuer = self._signer
         bundle = signer.sign_dsse(Statement(_with_names(statement)))
         names = bundle.signing_certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
         name = next(iter(names.get_values_for_type(UniformResourceIdentifier)), "")
         return KeylessBundle(bundle.to_json().encode(), Identity(name, issuer))
 
-    def _new_signer(self) -> tuple[Any, str]:
-        from sigstore.models import ClientTrustConfig
-        from sigstore.oidc import IdentityToken, detect_credential
-        from sigstore.sign import Signer, SigningContext
+    def _token(self) -> str:
+        """The token of the job: another where the last one, and the certificate for it, may soon be too old."""
+        from sigstore.oidc import detect_credential
 
-        token = self.token or detect_credential()
-        if not token:
-            raise KeylessError("this job has no identity to show")
-        self.announce(token)
-        identity = IdentityToken(token)
-        context = SigningContext.from_trust_config(ClientTrustConfig.production())
-        return Signer(identity, context), identity.federated_issuer
+        if not self._shown or time.monotonic() - self._since > _RENEWED:
+            token = self.token or detect_credential()
+            if not token:
+                raise KeylessError("this job has no identity to show")
+            self.announce(token)
+            self._shown, self._since, self._signer = token, time.monotonic(), None
+        return self._shown
+
+
+def _signer_of(token: str) -> tuple[Any, str]:
+    from sigstore.models import ClientTrustConfig
+    from sigstore.oidc import IdentityToken
+    from sigstore.sign import Signer, SigningContext
+
+    identity = IdentityToken(token)
+    context = SigningContext.from_trust_config(ClientTrustConfig.production())
+    return Signer(identity, context), identity.federated_issuer
+
+
+def _identity_in(token: str) -> Identity:
+    """What Fulcio makes of the claims: https://github.com/sigstore/fulcio/blob/main/docs/oidc.md."""
+    try:
+        body = token.split(".")[1]
+        claims = decode_object(b64decode(body + "=" * (-len(body) % 4), altchars=b"-_"))
+        issuer = claims["iss"]
+        workflow, config = claims.get("job_workflow_ref"), claims.get("ci_config_ref_uri")
+        name = (
+            f"https://github.com/{workflow}" if workflow else f"https://{config}" if config else claims["sub"]
+        )
+    except (ValueError, IndexError, KeyError) as error:
+        raise KeylessError("the token of this job does not say whose it is") from error
+    return Identity(str(name), str(issuer))
 
 
 def _with_names(statement: bytes) -> bytes:

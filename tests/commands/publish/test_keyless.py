@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,3 +215,35 @@ def test_the_library_may_be_missing(scene: Scene, mocker: MockerFixture) -> None
     job = GITLAB | {"SIGSTORE_ID_TOKEN": "x"}
     with pytest.raises(errors.UsageError, match="sigstore is not installed"):
         scene.push(sign="keyless", signing_key="", environ=job)
+
+
+def test_the_signature_of_another_branch_does_not_count(scene: Scene, sigstore: Sigstore) -> None:
+    """Nix gives both branches the same image, and who admits it to a cluster asks for one of them."""
+    sigstore.identity = IDENTITY.replace("main", "feature")
+    push(scene, sigstore)
+    sigstore.identity = IDENTITY
+    made = push(scene, sigstore)
+    assert len(scene.listed(made.packed.descriptor.digest)) == 2
+    for branch in ("main", "feature"):
+        found = verdict(scene, IDENTITY.replace("main", branch))
+        assert found.verified
+    sigstore.asked.clear()
+    again = push(scene, sigstore)
+    assert sigstore.asked == []
+    assert f"--certificate-identity={IDENTITY} " in again.attached.verify
+
+
+def test_gitlab_says_whose_a_token_is_by_another_claim() -> None:
+    claims = {
+        "iss": "https://gitlab.com",
+        "ci_config_ref_uri": "gitlab.com/a/b//.gitlab-ci.yml@refs/heads/x",
+        "sub": "y",
+    }
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    found = KeylessSession(f"e.{body}.s").identity()
+    assert (found.name, found.issuer) == (
+        "https://gitlab.com/a/b//.gitlab-ci.yml@refs/heads/x",
+        "https://gitlab.com",
+    )
+    with pytest.raises(KeylessError, match="does not say whose it is"):
+        KeylessSession("abc").identity()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flakeship import events
@@ -22,7 +23,7 @@ from flakeship.image.model import Descriptor, Packed, PackedIndex
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # who signs by a key needs none of it
-    from flakeship.attest.keyless import KeylessSession
+    from flakeship.attest.keyless import Identity, KeylessSession
 
 _IDENTITY: Final = {
     "github": "add `id-token: write` to `permissions` of the job, and keep what it has: what is not named there is taken away",
@@ -88,44 +89,57 @@ class KeySigner:
 
 @dataclass(slots=True)
 class KeylessSigner:
-    """Signs as the job that runs: no two runs write the same signature, so one that is there counts. `hint` says what to do where Sigstore fails."""
+    """Signs as the job that runs: no two runs write the same signature, so one by the same identity that is there counts. `hint` says what to do where
+    Sigstore fails.
+    """
 
     session: KeylessSession
     hint: str
-    _whose: list[tuple[str, str]] = field(default_factory=list)
+    _whose: Identity | None = None
 
     def signed(self, artifact: Artifact) -> Artifact:
         """As `Signer.signed`. UnreachableError where Sigstore fails."""
+        with self._explained():
+            bundle = self.session.sign(artifact.statement)
+        self._whose = bundle.identity
+        return self._in_bundle(artifact, bundle.data)
+
+    def outline(self, artifact: Artifact) -> Artifact:
+        """As `Signer.outline`. UnreachableError where the job shows no identity."""
+        if self._whose is None:
+            with self._explained():
+                self._whose = self.session.identity()
+        return self._in_bundle(artifact, b"")
+
+    def _in_bundle(self, artifact: Artifact, bundle: bytes) -> Artifact:
+        """What another job has signed, as on another branch, does not count: who verifies asks for one identity."""
+        assert self._whose
+        return replace(
+            bundled(artifact, bundle, {SIGNED_BY: f"keyless {self._whose.name}"}), unless_alike=True
+        )
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
         from flakeship.attest.keyless import KeylessError
 
         try:
-            bundle = self.session.sign(artifact.statement)
+            yield
         except KeylessError as error:
             raise UnreachableError(
                 f"the image can't be signed without a key: {error}", hint=self.hint
             ) from error
-        self._whose.append((bundle.identity.name, bundle.identity.issuer))
-        return self._in_bundle(artifact, bundle.data)
-
-    def outline(self, artifact: Artifact) -> Artifact:
-        """As `Signer.outline`."""
-        return self._in_bundle(artifact, b"")
-
-    def _in_bundle(self, artifact: Artifact, bundle: bytes) -> Artifact:
-        return replace(bundled(artifact, bundle, {SIGNED_BY: "keyless"}), unless_alike=True)
 
     def tagged(self, subject: Descriptor, repository: str) -> TaggedSignature | None:
         """As `Signer.tagged`."""
         return None
 
     def verify(self, reference: str) -> str:
-        """As `Signer.verify`: nothing where this run has signed nothing, for then it does not know who has."""
+        """As `Signer.verify`."""
         if not self._whose:
             return ""
-        name, issuer = self._whose[0]
         return (
-            f"cosign verify --certificate-identity={shlex.quote(name)} --certificate-oidc-issuer={shlex.quote(issuer)} "
-            f"{shlex.quote(reference)}"
+            f"cosign verify --certificate-identity={shlex.quote(self._whose.name)} "
+            f"--certificate-oidc-issuer={shlex.quote(self._whose.issuer)} {shlex.quote(reference)}"
         )
 
     @property
