@@ -145,6 +145,16 @@ READERS: Final = (
         programs=("cosign",),
     ),
     Row(
+        "signatures without a key, as bundles: verified by cosign and by us",
+        "Sigstore",
+        (
+            "commands/publish/test_keyless.py::test_what_a_job_signs_is_verified_by_its_identity_and_by_no_other",
+            "commands/publish/test_keyless.py::test_github_is_asked_for_the_identity",
+        ),
+        programs=("cosign",),
+        imitated="Fulcio and Rekor",
+    ),
+    Row(
         "`oci:`, an OCI layout",
         "skopeo, umoci",
         (

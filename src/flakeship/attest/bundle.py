@@ -18,7 +18,7 @@ CONTENT: Final = "dev.sigstore.bundle.content"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 """The annotations that say what is in a bundle: https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md."""
 SIGNED_BY: Final = "dev.flakeship.signed-by"
-"""Our annotation of bundles that each run writes differently: who signed, as `keyless` or the fingerprint of the key (`SHA256:…`)."""
+"""Our annotation of bundles that each run writes differently: who signed, as `keyless` with the identity, or the fingerprint of the key (`SHA256:…`)."""
 
 LIMIT: Final = 256 << 20
 """Bytes of a bundle that is read: it may hold an SBOM, of which Base64 makes a third more."""
