@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from pytest_mock import MockerFixture
 
 from flakeship.caches import CacheInputs, opened
-from flakeship.caches.place import LayoutPlace, NixCache
+from flakeship.caches.packs.reader import PackCache
+from flakeship.caches.place import LayoutPlace, NixCache, RegistryPlace
 from flakeship.caches.plan import KeptResults
-from flakeship.events import CachesTold
+from flakeship.events import CachesTold, Command, DerivationBuilt
+from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
+from flakeship.registry.reference import Reference
 from tests.caches.conftest import EventRecord, tools_of
 from tests.caches.packs.scene import MAIN, Scene, some_paths
+from tests.testbed.nix import NixBuild
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +66,64 @@ def test_a_nix_that_can_not_read_the_cache_is_told_of_once(
     assert said in "".join(record.warnings)
     (told,) = (event.text for event in record.events if isinstance(event, CachesTold))
     assert told.endswith(", from which Nix could take nothing") == bool(missing)
+
+
+def test_nobody_waits_for_roots_before_nix_asks(
+    nix: Nix, kept: KeptResults, record: EventRecord, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    """Nix evaluates while a registry that is far away is read."""
+    (info, *_), come = some_paths(2), threading.Event()
+    with ExitStack() as stack:
+        scene = Scene(tmp_path, stack)
+        cache = scene.cache(scene.layout())
+
+        def comes(*_: object, **__: object) -> PackCache:
+            assert come.wait(10)
+            return cache
+
+        mocker.patch("flakeship.caches.kept_in_packs.open_cache", comes)
+        tools = dataclasses.replace(tools_of(nix, record, tmp_path), client=mocker.Mock())
+        place = NixCache(RegistryPlace(Reference.parse("registry.example/cache")))
+        with opened(CacheInputs(kept=dataclasses.replace(kept, cache=place)), tools) as plan:
+            (url,) = plan.substituters.names
+            with ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(urlopen, f"{url.partition('?')[0]}/{info.hash_part}.narinfo")
+                with pytest.raises(TimeoutError):
+                    asked.result(0.1)
+                come.set()
+                with asked.result(10) as answer:
+                    assert f"StorePath: {info.path}".encode() in answer.read()
+
+
+def test_results_are_kept_while_the_image_is_pushed(
+    nix: Nix, shapes: NixBuild, record: EventRecord, tmp_path: Path
+) -> None:
+    """All is in the cache before the run ends, and Nix is asked one question: what its derivation makes is known from the build."""
+    path, drv = str(shapes("hello")), "/nix/store/none.drv"
+    known = {"outputs": {"out": {"path": path}, "gone": {"path": f"/nix/store/{'0' * 32}-gone"}}}
+    place = KeptResults(
+        cache=NixCache(LayoutPlace(tmp_path / "layout")), ref=MAIN.ref, attributes=MAIN.attributes
+    )
+    root = tmp_path / "layout/index.json"
+    with opened(
+        CacheInputs(kept=place), tools_of(dataclasses.replace(nix, emit=record), record, tmp_path)
+    ) as plan:
+        record.events.clear()
+        (heard,), (built,), (all_built,) = plan.heard, plan.built, plan.all_built
+        heard(DerivationBuilt(drv))
+        built(BuildOutput(drv, {"out": path}, "", known))
+        all_built()
+        deadline = time.monotonic() + 20
+        while MAIN.tag not in (root.read_text() if root.exists() else ""):
+            assert time.monotonic() < deadline, record.warnings
+            time.sleep(0.02)
+        written = root.read_bytes()
+    assert root.read_bytes() == written
+    (told,) = (event.text for event in record.events if isinstance(event, CachesTold))
+    assert "1 new in" in told
+    asked = [event.argv[1] for event in record.events if isinstance(event, Command)]
+    assert asked[0] == "path-info"
+    assert len(asked) <= 3, "one, and two more where an output is not there"
 
 
 def test_an_empty_cache_is_not_asked(

@@ -104,6 +104,9 @@ class Shelf:
     def __contains__(self, hash_part: str) -> bool:
         return hash_part in self.taken
 
+    def be_ready(self) -> None:
+        pass
+
     def add(self, info: PathInfo, nar: Iterable[bytes], /) -> None:
         self.taken[info.hash_part] = sum(map(len, nar))
         if self.taken[info.hash_part] != info.nar_size:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,30 @@ def test_a_cold_runner_builds_nothing_that_another_has_built_and_a_fork_writes_n
     assert f"nothing is written to {name}: the pull request comes from them/app" in stranger.stderr
     asked = [(each.method, each.path) for each in proxy.requests[before:] if "/nix-cache/" in each.path]
     assert {method for method, _ in asked} == {"GET"}, asked
+
+
+def test_what_was_built_is_in_the_cache_before_the_image_has_its_name(
+    cold: OwnStores, flake: Path, proxy: FaultProxy, registry: Registry
+) -> None:
+    """The image is held up at the registry. Of what is pushed Nix is asked once, beside the question that the image needs."""
+    repository = registry.new_repository()
+    flags = ("--images", f"{proxy.host}/{repository}", "--nix-cache", "registry", "--log-level", "debug")
+    held = proxy.hold_next("PUT", f"/{repository}/manifests/")
+    with ThreadPoolExecutor(1) as pool:
+        push = pool.submit(cold().publish, "--flake", ".#hello", *flags, cwd=flake)
+        deadline = time.monotonic() + 40
+        while not registry.tags(f"{repository}/nix-cache") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        kept, named = registry.tags(f"{repository}/nix-cache"), registry.tags(repository)
+        held.let_pass()
+        done = push.result()
+    assert done.code == 0, done.stderr
+    assert (len(kept), named) == (1, [])
+    assert "; 2 new in the cache" in told(done.stderr)
+    asked = Counter(re.findall(r"^ *\+ nix (\S+)", done.stderr, re.MULTILINE))
+    assert asked["path-info"] == 2, asked
+    assert asked["show-derivation"] + asked["derivation"] == 1, asked
+    assert asked["flake"] == 1, asked
 
 
 def test_what_was_built_before_a_build_failed_is_kept_and_what_another_key_signed_is_not_used(

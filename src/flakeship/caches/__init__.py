@@ -72,6 +72,7 @@ def opened(inputs: CacheInputs, tools: CacheTools) -> Iterator[CachePlan]:
 def _plan(parts: Sequence[CachePart], tools: CacheTools, scope: contextlib.ExitStack) -> CachePlan:
     plan = CachePlan(
         built=tuple(part.built for part in parts if part.built),
+        all_built=tuple(part.all_built for part in parts if part.all_built),
         heard=tuple(part.heard for part in parts if part.heard),
     )
     if not any(part.substituters or part.own for part in parts):
@@ -94,7 +95,7 @@ def _used(
     nix, values = tools.nix, tools.settings()
     caches, own = caches_of(parts), [part.own for part in parts if part.own]
     chooses = may_choose_substituters(nix, known=values)
-    if not chooses:
+    if not chooses and (caches or (own := _with_paths(own))):
         tools.emit(_ignored(own, caches))
     # Without `fallback` one failure of a cache of nix.conf ends the build of such a Nix, and with it Nix itself.
     replaces = not survives_fallback(nix)
@@ -115,13 +116,18 @@ def _used(
             used = through_loopback(server, caches, own, guards, replace=replaces)
             written = {} if guards else _netrc(parts, "", folder=tools.folder)
             return used, {**usual, **_silence(nix, own), **written}, substitutes
-        tools.emit(_unreached(server, own))
+        tools.emit(_unreached(server, _with_paths(own)))
         substitutes = None
     for part in parts:
         if part.unread:
             part.unread()
     written = _netrc(parts, netrc or "", folder=tools.folder)
     return as_they_are(caches_of(parts)), {**usual, **_UNGUARDED, **written}, substitutes
+
+
+def _with_paths(own: Sequence[OwnNars]) -> list[OwnNars]:
+    """Return those that Nix lacks where it can't read them. Elsewhere nobody waits until that is known."""
+    return [each for each in own if each.has_paths()]
 
 
 def _substitutes(

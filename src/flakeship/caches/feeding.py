@@ -1,4 +1,4 @@
-"""A cache is fed while the build runs, by one thread of low priority, and drained when all is built."""
+"""A cache is fed while the build runs, by one thread of low priority, and with results while these are pushed; then it is drained."""
 
 from __future__ import annotations
 
@@ -29,19 +29,28 @@ Choose: TypeAlias = Callable[[Collection[str], Collection[str]], Iterator[PathIn
 
 
 class Feeder:
-    """Pushes what it is told of to `taker`. What fails is a warning, and then no more is pushed of that."""
+    """Pushes what it is told of to `taker`. What fails is a warning, and then no more is pushed of that.
 
-    def __init__(self, taker: Taker, choose: Choose, emit: events.Emit) -> None:
-        self._taker, self._choose, self._emit = taker, choose, emit
+    `settle` is called by a thread of ours when all is pushed, if nothing more is to be built.
+    """
+
+    def __init__(
+        self, taker: Taker, choose: Choose, emit: events.Emit, *, settle: Callable[[], None] = lambda: None
+    ) -> None:
+        self._taker, self._choose, self._emit, self._settle = taker, choose, emit, settle
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._news = threading.Event()
         self._ended = threading.Event()
+        self._all_built = False
         self._derivations: list[str] = []
         self._results: list[str] = []
         self._left: list[PathInfo] = []
         self._seen: set[str] = set()
         self._told: set[str] = set()
         self._thread: threading.Thread | None = None
+        self._beside: threading.Thread | None = None
+        """The thread that pushes results."""
         self._deadline = 0.0
         self._busy = 0
         """Paths that are being pushed, also by threads of a drain that a signal ended."""
@@ -56,9 +65,44 @@ class Feeder:
         self._news.set()
 
     def result(self, paths: Collection[str]) -> None:
-        """Note what a whole build gave."""
+        """Note what a whole build gave, and push it while the image is packed and sent."""
         with self._lock:
             self._results.extend(paths)
+            self._begin_beside()
+
+    def all_built(self) -> None:
+        """Note that nothing more is to be built, for all that is known."""
+        with self._lock:
+            self._all_built = True
+            self._begin_beside()
+
+    def _begin_beside(self) -> None:
+        """The caller holds the lock."""
+        if self._beside is None and not self._ended.is_set():
+            self._beside = threading.Thread(
+                target=self._push_results, name="flakeship-cache-results", daemon=True
+            )
+            self._beside.start()
+
+    # docs/decisions.md#a-cache-is-written-beside-the-push
+    def _push_results(self) -> None:
+        settles = False
+        if self._derivations and not self._taker.stopped:
+            self._taker.be_ready()
+        while not self._ended.is_set():
+            self._look(results=True)
+            while not self._ended.is_set() and (info := self._next()):
+                self._push(info)
+            with self._lock:
+                if not (self._results or self._derivations or self._left or self._busy):
+                    self._beside = None
+                    settles, self._all_built = self._all_built, False
+                    break
+            time.sleep(_LOOK_SECONDS)  # the other thread has the last path in hand
+        else:
+            return
+        if settles:
+            self._settle()
 
     def _feed(self) -> None:
         # Linux counts the niceness of each thread by itself
@@ -74,20 +118,25 @@ class Feeder:
                 self._push(info)
 
     def _look(self, *, results: bool) -> None:
-        """Find out what of the news is to be pushed."""
-        with self._lock:
-            derivations, self._derivations = self._derivations, []
-            wanted = self._results if results else []
-        if not derivations and not wanted:
-            return
-        try:
-            found = list(self._choose(derivations, wanted))
-        except Error as error:
-            self._warn("nix", f"what this run built is not kept in the cache: {error.message}", error.hint)
-            return
-        with self._lock:
-            self._left.extend(info for info in found if info.path not in self._seen)
-            self._seen.update(info.path for info in found)
+        """Find out what of the news is to be pushed. One thread does at a time, so that Nix is asked once for each."""
+        with self._looking:
+            with self._lock:
+                derivations, self._derivations = self._derivations, []
+                wanted: list[str] = []
+                if results:
+                    wanted, self._results = self._results, []
+            if not derivations and not wanted:
+                return
+            try:
+                found = list(self._choose(derivations, wanted))
+            except Error as error:
+                self._warn(
+                    "nix", f"what this run built is not kept in the cache: {error.message}", error.hint
+                )
+                return
+            with self._lock:
+                self._left.extend(info for info in found if info.path not in self._seen)
+                self._seen.update(info.path for info in found)
 
     def _next(self) -> PathInfo | None:
         with self._lock:
@@ -121,10 +170,12 @@ class Feeder:
         self._news.set()
         if look:
             self._look(results=True)
-        while self._left or self._busy or (self._thread and self._thread.is_alive()):
+        with self._lock:
+            threads = [each for each in (self._thread, self._beside) if each]
+        while self._left or self._busy or any(each.is_alive() for each in threads):
             self._push_together(deadline)
-            if self._thread:  # it may have found more until now
-                self._thread.join(max(0.0, deadline - time.monotonic()))
+            for each in threads:  # it may have found more until now
+                each.join(max(0.0, deadline - time.monotonic()))
             if self._busy and not self._left:
                 time.sleep(_LOOK_SECONDS)
             if time.monotonic() >= deadline:

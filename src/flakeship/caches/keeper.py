@@ -29,6 +29,10 @@ class Taker(Protocol):
         """Tell whether a path was taken."""
         ...
 
+    def be_ready(self) -> None:
+        """Note that paths will come soon. Nothing is waited for."""
+        ...
+
     def add(self, info: PathInfo, nar: Iterable[bytes], /) -> object:
         """Take a path. ValueError unless the NAR is the one that `info` tells of, OSError where it can't be read."""
         ...
@@ -50,6 +54,10 @@ class Keeper(Protocol):
     @property
     def taker(self) -> Taker | None:
         """Return what takes new paths; None where nothing may be written."""
+        ...
+
+    def takes(self) -> bool:
+        """Tell whether new paths can be written, as far as that is known; it may wait until what is there has been read."""
         ...
 
     def held(self, hash_parts: Collection[str]) -> Collection[str]:
@@ -74,6 +82,10 @@ class Keeper(Protocol):
     @property
     def hint_if_public(self) -> str:
         """Return what to do where it is public and must not be."""
+        ...
+
+    def settle(self) -> None:
+        """Make known what was taken, while the run does other things; more may be taken behind it."""
         ...
 
     def finish(self, seconds: float) -> Pushed | None:

@@ -92,6 +92,10 @@ class StoreKeeper:
         """Return what writes new paths."""
         return self._writer
 
+    def takes(self) -> bool:
+        """Tell whether new paths can be written."""
+        return self._writer is not None and not self._writer.stopped
+
     def held(self, hash_parts: Collection[str]) -> Collection[str]:
         """Ask for these paths, many at once. When that fails no other is asked for, and none is pushed."""
         if len(hash_parts) < _FEW:
@@ -140,6 +144,9 @@ class StoreKeeper:
 
     hint_if_public = "let the server ask for a password, or keep the results elsewhere by `nix-cache`"
 
+    def settle(self) -> None:
+        """Do nothing: its narinfos are written at the end."""
+
     def finish(self, seconds: float) -> Pushed | None:
         """Write what makes the new paths known."""
         return self._writer.finish(time.monotonic() + seconds) if self._writer else None
@@ -162,6 +169,9 @@ class _StoreWriter:
 
     def __contains__(self, hash_part: str) -> bool:
         return hash_part in self._entries
+
+    def be_ready(self) -> None:
+        """Do nothing."""
 
     def add(self, info: PathInfo, nar: Iterable[bytes]) -> None:
         if self._key:

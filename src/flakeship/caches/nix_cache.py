@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # most runs keep nothing
     from flakeship.caches.nar_entry import PathInfo
     from flakeship.caches.private_inputs import PrivateInputs
     from flakeship.caches.told import Told
+    from flakeship.nix.stored import Outputs
 
 _DRAIN_SECONDS: Final = 300.0
 _CANCELLED_SECONDS: Final = 4.5
@@ -57,6 +58,8 @@ class _Run:
         self._inputs, self._kept, self._tools = inputs, kept, tools
         known = tools.settings()
         self._told: Told = Told()
+        self._outputs: dict[str, Outputs] = {}
+        """Those of derivations that were asked about as results."""
         self._keeper = _keeper(kept, tools, known)
         own = kept.key.name if kept.key else ""
         keys = (str(key).partition(":")[0] for key in known.get("trusted-public-keys", ()))
@@ -64,12 +67,19 @@ class _Run:
         if kept.read_only:
             tools.emit(events.Notice(f"nothing is written to {self._keeper.name}: {kept.read_only}"))
         taker = self._keeper.taker
-        self._feeder = Feeder(taker, self._choose, tools.emit) if taker else None
+        self._feeder = Feeder(taker, self._choose, tools.emit, settle=self._keeper.settle) if taker else None
         self._unread = False
-        self.part = replace(self._keeper.part, unread=self._not_read, built=self._built, heard=self._heard)
+        self.part = replace(
+            self._keeper.part,
+            unread=self._not_read,
+            built=self._built,
+            all_built=self._feeder.all_built if self._feeder else None,
+            heard=self._heard,
+        )
 
     def _not_read(self) -> None:
-        self._unread = self._keeper.part.own is not None
+        own = self._keeper.part.own
+        self._unread = own is not None and own.has_paths()
 
     def _heard(self, event: events.Event) -> None:
         self._told(event)
@@ -78,6 +88,10 @@ class _Run:
 
     def _built(self, output: BuildOutput) -> None:
         if self._feeder:
+            if output.derivation:
+                from flakeship.nix.stored import outputs_in
+
+                self._outputs[output.drv_path] = outputs_in(output.derivation)
             self._feeder.result(output.paths)
 
     def _choose(self, derivations: Collection[str], results: Collection[str]) -> Iterator[PathInfo]:
@@ -85,6 +99,8 @@ class _Run:
         from flakeship.nix.stored import valid_paths
 
         name, nix = self._keeper.name, self._tools.nix
+        if not self._keeper.takes():
+            return iter(())
         inputs = valid_paths(nix, self._private.inputs) if self._kept.cache.inputs and results else []
         found = to_push(
             nix,
@@ -95,6 +111,7 @@ class _Run:
             held=self._held,
             fetched_too=self._kept.cache.inputs,
             is_sound=self._is_sound,
+            known=self._outputs,
         )
         return self._private.permitted(list(found))
 
@@ -110,6 +127,7 @@ class _Run:
             is_public=self._keeper.is_public,
             emit=self._tools.emit,
             hint=self._keeper.hint_if_public,
+            metadata=self._tools.flake_metadata,
         )
 
     def _held(self, parts: Collection[str]) -> Collection[str]:

@@ -86,7 +86,8 @@ class CacheTools:
     """What every cache may use. `folder` belongs to this run alone, and outlives the build.
 
     `client` gives a client for a repository of a registry, with the credentials that the run has for it. `transport` asks
-    other caches on Nix's behalf. `known` gives the values of `settings`, if the caller has asked Nix for them.
+    other caches on Nix's behalf. `known` gives the values of `settings`, if the caller has asked Nix for them, and
+    `flake_metadata` what Nix says of a flake of the inputs, if the caller asks for that too; it raises an Error where Nix fails.
     """
 
     nix: Nix
@@ -96,6 +97,7 @@ class CacheTools:
     client: OpenClient
     transport: Transport
     known: Callable[[], Mapping[str, Any]] | None = None
+    flake_metadata: Callable[[str], Mapping[str, Any]] | None = None
 
     def settings(self) -> Mapping[str, Any]:
         """Return the value of every setting of Nix by its name."""
@@ -104,10 +106,14 @@ class CacheTools:
 
 @dataclass(frozen=True, slots=True)
 class OwnNars:
-    """A cache of ours that Nix is served from. Without `signed` Nix takes from it what has no signature, if it trusts the user."""
+    """A cache of ours that Nix is served from. Without `signed` Nix takes from it what has no signature, if it trusts the user.
+
+    `has_paths` tells whether there is anything in it, and may wait until that is known.
+    """
 
     cache: NarCache
     signed: bool
+    has_paths: Callable[[], bool] = lambda: True
 
 
 class Ended(Protocol):
@@ -124,8 +130,8 @@ class CachePart:
 
     `substituters` are URLs and `public_keys` are `NAME:BASE64`, as in nix.conf; `netrc` holds whole lines of that file.
     `own` is served to Nix while the build runs; `unread` is called where it can't be.
-    `built` is called with the result of each build, `heard` with each event of a build, and `ended` when nothing is
-    built any more, before the first cache is closed: it returns at once.
+    `built` is called with the result of each build, `all_built` when no further one is known of, `heard` with each event of
+    a build, and `ended` when nothing is built any more, before the first cache is closed: it returns at once.
     """
 
     substituters: tuple[str, ...] = ()
@@ -134,6 +140,7 @@ class CachePart:
     own: OwnNars | None = None
     unread: Callable[[], None] | None = None
     built: Callable[[BuildOutput], None] | None = None
+    all_built: Callable[[], None] | None = None
     heard: Emit | None = None
     ended: Ended | None = None
 
@@ -155,13 +162,14 @@ class Cache(Protocol):
 class CachePlan:
     """The parts of all caches. `applied` gives the Nix that uses them.
 
-    Whoever builds calls each of `built` with the result. `substitutes` gives what Nix would take from its caches to a reader
+    Whoever builds calls each of `built` with the result, and each of `all_built` when the last one is done. `substitutes` gives what Nix would take from its caches to a reader
     of ours; None where Nix asks them in a way that we don't know.
     """
 
     options: tuple[tuple[str, str], ...] = ()
     substituters: Substituters = field(default_factory=Substituters)
     built: tuple[Callable[[BuildOutput], None], ...] = ()
+    all_built: tuple[Callable[[], None], ...] = ()
     heard: tuple[Emit, ...] = ()
     substitutes: Callable[[], Substitutes] | None = None
 

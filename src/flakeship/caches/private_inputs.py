@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from flakeship import events
 from flakeship.caches.nar_entry import PathInfo
@@ -16,7 +17,7 @@ from flakeship.store_paths import STORE
 class PrivateInputs:
     """The inputs of `flakes`, which are relative to `cwd`, as one cache sees them. Nix is asked for them when that is needed first.
 
-    `is_public` tells whether anybody can read the cache, and `name` is what messages call it.
+    `is_public` tells whether anybody can read the cache, and `name` is what messages call it. `metadata` as `CacheTools` has it.
     """
 
     def __init__(
@@ -29,15 +30,20 @@ class PrivateInputs:
         is_public: Callable[[], bool],
         emit: events.Emit,
         hint: str,
+        metadata: Callable[[str], Mapping[str, Any]] | None = None,
     ) -> None:
         self._nix, self._flakes, self._cwd, self._name = nix, flakes, cwd, name
         self._is_public, self._emit, self._hint = is_public, emit, hint
-        self._told = False
+        self._metadata, self._told = metadata, False
 
     @cached_property
     def inputs(self) -> Mapping[str, InputSource]:
         """The inputs of what is built, by their store paths."""
-        found = (each for flake in self._flakes for each in input_sources(self._nix, flake, cwd=self._cwd))
+        found = (
+            each
+            for flake in self._flakes
+            for each in input_sources(self._nix, flake, cwd=self._cwd, metadata=self._metadata)
+        )
         return {each.path: each for each in found}
 
     @cached_property

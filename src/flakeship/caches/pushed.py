@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from flakeship.caches.nar_entry import PathInfo, sha256_of
@@ -15,7 +16,7 @@ from flakeship.image.inflate import is_compressed, uncompressed
 from flakeship.image.stream import read_full
 from flakeship.image.tar.blocks import DamagedError
 from flakeship.nix.command import Nix
-from flakeship.nix.stored import StoredPath, closure_of, outputs_of, valid_paths
+from flakeship.nix.stored import Outputs, StoredPath, closure_of, outputs_of
 from flakeship.store_paths import STORE, hash_of
 
 _TEXT: Final = (b"#!", b"{")
@@ -32,15 +33,19 @@ def to_push(
     held: Callable[[Collection[str]], Collection[str]],
     fetched_too: bool,
     is_sound: Callable[[PathInfo], bool] = lambda _: True,
+    known: Mapping[str, Outputs] = MappingProxyType({}),
 ) -> Iterator[PathInfo]:
     """Yield what is to be pushed of these derivations, which were built, and of these results. BuildError where Nix fails.
 
     `upstream` are the names of keys whose caches will have a path again, `from_elsewhere` paths that came from such a
     cache, and `held` returns those of many paths, by their 32 letters, that our cache has. What it has, it has with all that
     that needs: no more is asked of it, nor of Nix. Of what was built although our cache has it, `is_sound` tells whether Nix
-    can read it there; what it can't is pushed anew. With `fetched_too` sources count as well.
+    can read it there; what it can't is pushed anew. With `fetched_too` sources count as well. `known` are outputs of
+    derivations that need not be asked for.
     """
-    made = outputs_of(nix, list(derivations))
+    derivations = list(derivations)
+    made = {each: known[each] for each in derivations if each in known}
+    made |= outputs_of(nix, [each for each in derivations if each not in known])
     fetched = {path for each in made.values() if each.fetched for path in each.paths}
     built = {path for each in made.values() for path in each.paths} - (set() if fetched_too else fetched)
     results = set(results)
@@ -55,7 +60,7 @@ def to_push(
             return False
         return fetched_too or not each.is_source
 
-    wanted = {each.path: each for each in closure_of(nix, valid_paths(nix, roots)) if is_wanted(each)}
+    wanted = {each.path: each for each in closure_of(nix, roots) if is_wanted(each)}
     there |= set(held([part for path in wanted if (part := hash_of(path)) not in there]))
     doubted = [path for path in wanted if path in built and hash_of(path) in there]
     there -= {hash_of(path) for path in doubted if not is_sound(path_info(wanted[path]))}

@@ -76,6 +76,7 @@ class Builder:
     described: dict[Installable, Derivation] = field(default_factory=dict, init=False, repr=False)
     """What was evaluated for many attributes at once, by those who look at many before any is built."""
     _opening: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
+    _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _built: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
     _left: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
     """What was left in the caches, from which its image is read."""
@@ -104,20 +105,33 @@ class Builder:
                 built(self._built[installable])
         return self._built[installable]
 
+    def all_built(self) -> None:
+        """Let the caches know that nothing more is to be built, for all that is known. Those that were never opened hear nothing."""
+        plan: CachePlan | None = self.__dict__.get("_opened_caches")
+        for all_built in plan.all_built if plan else ():
+            all_built()
+
     def source(self, installable: Installable) -> FlakeMetadata | None:
         """The locked source of the installable's flake, asked for once however many of its attributes are published."""
         key = installable.cwd, installable.flake
-        if key not in self._sources:
-            found = self._sources[key] = source_of(self.nix, installable)
-            folder = installable.directory
-            if found and found.inputs and folder and not (folder / "flake.lock").exists():
-                self.emit(
-                    events.Notice(
-                        f"{installable.flake} has no flake.lock, so its inputs are those of today and another run may build "
-                        "something else: run `nix flake lock`, and commit the file"
+        with self._asking:
+            if key not in self._sources:
+                found = self._sources[key] = source_of(self.nix, installable)
+                folder = installable.directory
+                if found and found.inputs and folder and not (folder / "flake.lock").exists():
+                    self.emit(
+                        events.Notice(
+                            f"{installable.flake} has no flake.lock, so its inputs are those of today and another run may build "
+                            "something else: run `nix flake lock`, and commit the file"
+                        )
                     )
-                )
-        return self._sources[key]
+            return self._sources[key]
+
+    def _metadata_of(self, flake: str) -> Mapping[str, Any]:
+        """What Nix says of a flake, asked for once for labels and for caches. Errors as `source`."""
+        assert self.cache_inputs is not None
+        found = self.source(Installable.parse(flake, cwd=self.cache_inputs.cwd))
+        return found.answer if found else {}
 
     def build_together(self, wanted: Sequence[Described]) -> list[BuildOutput]:
         """Build all of them in one call of Nix, as `build` does one; what this run has built is not built again."""
@@ -355,6 +369,7 @@ class Builder:
             client=connections.client,
             transport=connections.session,
             known=lambda: self._known,
+            flake_metadata=self._metadata_of,
         )
         return self.scope.enter_context(caches.opened(self.cache_inputs, tools))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # most runs have no cache and no other machine
     from flakeship.caches import CacheInputs
+    from flakeship.caches.plan import KeptResults
     from flakeship.commands.connections import Connections
     from flakeship.commands.ssh_access import OpenSsh
     from flakeship.metadata.context import Context
@@ -39,6 +42,8 @@ def open_builder(
     UsageError for `builders`, an `ssh-key`, `ssh-known-hosts` or `nix-cache` that can't be used.
     """
     cache_inputs = _cache_inputs(settings, event, cwd)
+    if cache_inputs and cache_inputs.kept:
+        _load_beside(cache_inputs.kept)
     far = _far(settings)
     builders = _builders(settings, cwd)
     machines = [*(each.machine for each in builders), *((far,) if far else ())]
@@ -75,6 +80,18 @@ def open_builder(
         far=place,
         realises_all=settings.rebuild == "compare",
     )
+
+
+def _load_beside(kept: KeptResults) -> None:
+    """Import what the cache is opened with while Nix is asked for its version and its settings: a tenth of a second."""
+    from flakeship.caches.place import RegistryPlace, StorePlace
+
+    names = ["nix_cache", "feeding", "loopback.server"]
+    names += [] if isinstance(kept.cache.place, StorePlace) else ["kept_in_packs"]
+    names = [f"flakeship.caches.{name}" for name in names]
+    if isinstance(kept.cache.place, RegistryPlace):
+        names += ["flakeship.caches.packs.registry", "flakeship.http.adapter"]
+    threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
 
 
 def _evaluating(nix: Nix, builders: Sequence[RemoteBuilder]) -> Nix:

@@ -126,6 +126,11 @@ class Run:
             cwd=self.runtime.cwd,
         )
 
+    def all_built(self) -> None:
+        """Note that no further image is to be built."""
+        if "builder" in self.__dict__:
+            self.builder.all_built()
+
     @cached_property
     def confinement(self) -> Confinement:
         """How what a flake made is executed, which some of its results must be."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from flakeship.errors import BuildError
@@ -43,6 +43,8 @@ class BuildOutput:
     drv_path: str
     outputs: Mapping[str, str]
     system: str
+    derivation: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """Nix's JSON of the derivation, where it was asked for that."""
 
     @property
     def out_path(self) -> str:
@@ -226,13 +228,20 @@ def read_build(nix: Nix, installable: Installable, stdout: bytes) -> BuildOutput
         )
     (outputs,) = merged.values()
     drv_path = results[0][0]
-    return _output(installable, drv_path, outputs, system_of(nix, drv_path) if drv_path else "")
+    document = derivation_document(nix, drv_path) if drv_path else None
+    return _output(installable, drv_path, outputs, str(document["system"]) if document else "", document)
 
 
-def _output(installable: Installable, drv_path: str, outputs: Mapping[str, str], system: str) -> BuildOutput:
+def _output(
+    installable: Installable,
+    drv_path: str,
+    outputs: Mapping[str, str],
+    system: str,
+    document: Mapping[str, Any] | None = None,
+) -> BuildOutput:
     named = [name for name in installable.outputs if name in outputs]
     order = dict.fromkeys((*named, *ordered_outputs(outputs)))
-    return BuildOutput(drv_path, {name: outputs[name] for name in order}, system)
+    return BuildOutput(drv_path, {name: outputs[name] for name in order}, system, document)
 
 
 def _results(nix: Nix, stdout: bytes) -> list[tuple[str, dict[str, str]]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flakeship.errors import BuildError
+from flakeship.errors import Error
 from flakeship.nix.command import Nix
 
 _FROM_A_FOLDER: Final = "path"
@@ -26,15 +26,23 @@ class InputSource:
     private: bool
 
 
-def input_sources(nix: Nix, flake: str, *, cwd: str) -> list[InputSource]:
-    """Return the inputs of a flake, also those of its inputs; none where Nix can't tell. Nothing is fetched or copied."""
+def input_sources(
+    nix: Nix, flake: str, *, cwd: str, metadata: Callable[[str], Mapping[str, Any]] | None = None
+) -> list[InputSource]:
+    """Return the inputs of a flake, also those of its inputs; none where Nix can't tell. Nothing is fetched or copied.
+
+    `metadata` gives the answer of `nix flake metadata` where it is asked for anyway.
+    """
     try:
-        nodes = nix.query("flake metadata", "--json", "--", flake, cwd=cwd)["locks"]
+        document = (
+            metadata(flake) if metadata else nix.query("flake metadata", "--json", "--", flake, cwd=cwd)
+        )
+        nodes = document["locks"]
         if len(nodes["nodes"]) < 2:
             return []
         tree = nix.query("flake archive", "--json", "--dry-run", "--", flake, cwd=cwd)
         return list(_sources(tree, nodes["nodes"], nodes["root"], "", _DEEP))
-    except (BuildError, KeyError, TypeError, AttributeError):
+    except (Error, KeyError, TypeError, AttributeError):
         return []
 
 

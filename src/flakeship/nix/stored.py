@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,12 +51,16 @@ def valid_paths(nix: Nix, paths: Iterable[str]) -> list[str]:
     return [each.path for each in _path_infos(nix, list(paths))]
 
 
-def closure_of(nix: Nix, paths: Iterable[str]) -> list[StoredPath]:
-    """Return these valid paths and all that they need at run time, in any order. BuildError where Nix fails."""
-    found: dict[str, StoredPath] = {}
-    for each in _path_infos(nix, list(paths), "--recursive"):
-        found.setdefault(each.path, each)
-    return list(found.values())
+def closure_of(nix: Nix, paths: Collection[str]) -> list[StoredPath]:
+    """Return those of these paths that the store has, and all that they need at run time, in any order. BuildError where Nix fails.
+
+    It mostly has all of them, and Nix is asked once.
+    """
+    try:
+        found = list(_path_infos(nix, list(paths), "--recursive"))
+    except BuildError:
+        found = list(_path_infos(nix, valid_paths(nix, paths), "--recursive"))
+    return list({each.path: each for each in found}.values())
 
 
 def _path_infos(nix: Nix, paths: Sequence[str], *options: str) -> Iterator[StoredPath]:
@@ -99,7 +103,7 @@ def outputs_of(nix: Nix, derivations: Sequence[str]) -> dict[str, Outputs]:
             documents = list(_one_by_one(nix, verb, some))
         for document in documents:
             for path, derivation in document.get("derivations", document).items():  # 2.34 nests them
-                found[_whole(path)] = _outputs(derivation)
+                found[_whole(path)] = outputs_in(derivation)
     return found
 
 
@@ -111,7 +115,8 @@ def _one_by_one(nix: Nix, verb: str, derivations: Sequence[str]) -> Iterator[Any
             continue
 
 
-def _outputs(derivation: Mapping[str, Any]) -> Outputs:
+def outputs_in(derivation: Mapping[str, Any]) -> Outputs:
+    """Read the JSON of one derivation."""
     outputs = derivation["outputs"].values()
     paths = tuple(_whole(each["path"]) for each in outputs if each.get("path"))
     return Outputs(paths, fetched=any("hash" in each for each in outputs))

@@ -96,6 +96,11 @@ class RegistryClient:
         return f"{self.registry}/{self.repository}"
 
     @property
+    def is_near(self) -> bool:
+        """True if the registry has answered so fast that nothing is gained by asking ahead."""
+        return self._connection.round_trip < FAR
+
+    @property
     def is_far(self) -> bool:
         """True if waiting for this registry takes longer than the work of a request."""
         return FAR <= self._connection.round_trip < math.inf
@@ -110,8 +115,11 @@ class RegistryClient:
         return Origin.of(url) == Origin.of(self._url(""))
 
     def connect_ahead(self, count: int) -> None:
-        """Open connections for `count` requests at once, and return without waiting for them."""
-        self.transport.connect_ahead(self._url(""), count)
+        """Open connections for `count` requests at once, and return without waiting for them.
+
+        Before the first contact they are those for the scheme that is tried first.
+        """
+        self.transport.connect_ahead(self._connection.likely_base, count)
 
     def retrying(self, action: Callable[[], T], *, what: str, policy: RetryPolicy | None = None) -> T:
         """Do `action`, which calls methods of this client, again as long as the retry policy allows.

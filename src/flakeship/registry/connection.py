@@ -78,6 +78,12 @@ class RegistryConnection:
         date = date_of(text) if text else None
         return date.timestamp() + self._transport.now() - at if date else None
 
+    @property
+    def likely_base(self) -> str:
+        """The origin of the registry as a URL, without asking whether it is there by that scheme."""
+        host = api_host(self._registry)
+        return self._contacted[0] if self._contacted else f"{self._transport.schemes(host)[0]}://{host}"
+
     def url(self, path: str) -> str:
         """Return the URL of a path below `/v2/`. The first call contacts the registry and raises what `send` raises."""
         return f"{self._contact()[0]}/v2/{path}"

@@ -50,6 +50,26 @@ def test_nothing_new_writes_nothing(repository: Repository, scene: Scene) -> Non
     assert repository.manifest(MAIN.tag) == before
 
 
+def test_more_may_come_behind_an_index_that_is_written(repository: Repository, scene: Scene) -> None:
+    first, second = some_paths(3, seed="a"), some_paths(4, seed="b")
+    writer = scene.writer(repository)
+    for info, nar in first.items():
+        writer.add(info, [nar])
+    early = writer.finish(60, roots=(), closes=False)
+    assert early
+    assert early.paths == 3
+    before = repository.manifest(MAIN.tag)
+    assert writer.finish(60, roots=(), closes=False) == early
+    assert repository.manifest(MAIN.tag) == before, "nothing new writes nothing"
+    for info, nar in second.items():
+        writer.add(info, [nar])
+    late = writer.finish(60, roots=())
+    assert late
+    assert (late.paths, late.all_paths) == (7, 7)
+    assert len(holds(scene.cache(repository), {**first, **second})) == 7
+    assert not scene.warnings
+
+
 def test_the_own_root_is_preferred_and_the_default_branch_read_beside_it(
     repository: Repository, scene: Scene
 ) -> None:

@@ -158,6 +158,9 @@ class _Packs:
     moved: float = 0.0
     time: None = None
 
+    def be_asked(self, count: int) -> None:
+        pass
+
     @contextmanager
     def part(self, digest: Digest, start: int, length: int) -> Iterator[Reader]:
         if start >= len(self.data):

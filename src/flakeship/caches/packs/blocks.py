@@ -90,6 +90,7 @@ class Blocks:
         """The size of a pack, and the blocks of it that nobody has asked for yet, and that will be needed."""
         self._begun_ahead: Digest | None = None
         """The pack that was begun before anybody read of it."""
+        self._is_awaited = False
         self._under_way = 0
         self._closed = False
 
@@ -108,10 +109,13 @@ class Blocks:
     def expect(self, digest: Digest, size: int, start: int, length: int) -> None:
         """Fetch these bytes together with others of the pack, since they will be asked for."""
         with self._lock:
+            first, self._is_awaited = not self._is_awaited, True
             pack = self._packs.get(digest)
             blocks = range(start // self._block, (start + length - 1) // self._block + 1)
             _, expected = self._expected.setdefault(digest, (size, set()))
             expected.update(each for each in blocks if not pack or each not in pack.blocks)
+        if first:
+            self._repository.be_asked(_AT_ONCE)
 
     def _opened(self, digest: Digest, size: int) -> FetchedPack:
         """Return a pack as the one that was used last. The caller holds the lock."""

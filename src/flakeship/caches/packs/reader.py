@@ -212,6 +212,8 @@ def open_cache(
     """
     tags = list(dict.fromkeys(root.tag for root in (own, *others)))
     unreachable = threading.Event()
+    if len(tags) > 1:
+        repository.be_asked(len(tags) - 1)  # beside the one of the first contact
     found = _read(repository, tags, emit, patience, unreachable)
     if not any(found.values()) and len(found) == len(tags):
         families = tuple(dict.fromkeys(root.family for root in (own, *others)))

@@ -6,13 +6,13 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO, Final, TypeVar
 
 from flakeship import events
 from flakeship.caches.packs.repository import GoneError
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
-from flakeship.errors import NotAllowedError, UsageError
+from flakeship.errors import Error, NotAllowedError, UsageError
 from flakeship.http.errors import WireError
 from flakeship.http.retry import RetryPolicy
 from flakeship.image.media_types import OCI
@@ -33,6 +33,9 @@ _READS: Final = RetryPolicy(tries=3, first_wait=0.2, longest_wait=1.0, longest_a
 _COUNTED_TRIES: Final = 2
 """Tries of an upload whose bytes count as movement."""
 
+_WHOLE: Final = 4 * 1024 * 1024
+"""Bytes of a pack that is sent in the request that ends its session: at the end of a run, round trips are waited for."""
+
 _MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 _NO_SUCH_NAME: Final = frozenset({"NAME_INVALID", "NAME_UNKNOWN"})
 _REFUSED: Final = frozenset({400, 404, 405, 415, 501})
@@ -50,7 +53,7 @@ class RegistryRepository:
         self._client, self._emit = client, emit
         self.moved = time.monotonic()
         # The progress of a run counts the bytes of images, and a cache's are not among them.
-        self._uploads = BlobUploads(client, mount_from=(), emit=self._sending, bodies=3)
+        self._uploads = BlobUploads(client, mount_from=(), emit=self._sending, bodies=3, whole=_WHOLE)
         self._places: dict[Digest, str] = {}
         self._uncounted = 0
         """Bytes of uploads that show, when they are sent, that something moves; a registry that takes them again and again takes none."""
@@ -121,6 +124,12 @@ class RegistryRepository:
         """Tell whether a blob is there."""
         found = self._reading(lambda: self._client.head_blob(digest), "look at")
         return found is not None and found in (size, 0, -1)
+
+    def be_asked(self, count: int) -> None:
+        """Open the connections, unless a round trip is short. What fails here fails for who asks, and is told by them."""
+        if not self._client.is_near:
+            with suppress(Error, OSError):
+                self._client.connect_ahead(count)
 
     @contextmanager
     def part(self, digest: Digest, start: int, length: int) -> Iterator[Reader | None]:

@@ -79,6 +79,10 @@ class Repository(Protocol):
         """Tell whether a blob is there."""
         ...
 
+    def be_asked(self, count: int) -> None:
+        """Note that so many requests will be made at once. Nothing is waited for."""
+        ...
+
     def part(self, digest: Digest, start: int, length: int) -> AbstractContextManager[Reader | None]:
         """Yield a stream of a part of a blob; None if this place has no parts to give. GoneError without the blob."""
         ...

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
+import math
 import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry, PathInfo
 from flakeship.caches.packs.index import (
-    Held,
     Index,
     aged,
     encode,
@@ -35,9 +34,11 @@ from flakeship.caches.packs.manifest import (
     ROOT,
     SOURCE,
     RootManifest,
+    decode_manifest,
     encode_manifest,
 )
-from flakeship.caches.packs.pack import Frame, Pack, compressed
+from flakeship.caches.packs.outgoing import Outgoing
+from flakeship.caches.packs.pack import Frame, compressed
 from flakeship.caches.packs.repository import (
     ChangedError,
     GoneError,
@@ -55,8 +56,9 @@ from flakeship.printable import counted
 if TYPE_CHECKING:  # most caches have no key
     from flakeship.caches.packs.signing import SecretKey
 
-_UPLOADS: Final = 3
-_SALT: Final = 16
+_AT_ONCE: Final = 4
+"""Questions at the end of a run: for a pack and for its index whether they are there, and for a session."""
+
 _TRIES: Final = 3
 PATIENCE: Final = 7.0
 """Seconds in which no byte is taken, after which the place is taken for dead."""
@@ -76,6 +78,19 @@ class Written:
     size: int
     all_paths: int
     all_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Merging:
+    """What an index is merged by: what was used, damaged and gone in this run, the moment in seconds since 1970, and
+    whether the root was read before, or found to be missing.
+    """
+
+    used: Collection[str]
+    damaged: set[str]
+    gone: set[Digest]
+    now: int
+    was_read: bool
 
 
 class PackWriter:
@@ -101,17 +116,26 @@ class PackWriter:
     ) -> None:
         self._repository, self._tag, self._folder, self._emit = repository, tag, folder, emit
         self._limits, self._clock, self._key, self._source = limits, now, key, source
-        self._is_damaged = is_damaged
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(_UPLOADS, "flakeship-cache-push")
-        self._pack: Pack | None = None
-        self._uploads: list[Future[None]] = []
-        self._new: dict[str, Held] = {}
-        self._packs: dict[Digest, int] = {}
-        self._added: set[str] = set()
-        self._used: dict[str, int] = {}
+        self._outgoing = Outgoing(
+            repository,
+            folder,
+            now=self._now,
+            is_damaged=is_damaged,
+            is_stopped=lambda: self._stopped is not None,
+            failed=lambda error: self._stop(_told(error, folder)),
+        )
+        self._finishing = threading.Lock()
+        self._stored: StoredRoot | None = None
+        """The root as we wrote it."""
+        self._written: Written | None = None
+        self._known: frozenset[str] = frozenset()
+        """The hash parts of ours that it names."""
+        self._index_sent: dict[Digest, Future[None]] = {}
         self._stopped: Error | None = None
-        self._closed = False
+        self._gave_up = False
+        self._closing = math.inf
+        """When the run began to wait for us, by the monotonic clock."""
 
     @property
     def stopped(self) -> Error | None:
@@ -120,14 +144,18 @@ class PackWriter:
 
     def __contains__(self, hash_part: str) -> bool:
         """Tell whether a path was added."""
-        return hash_part in self._added
+        return hash_part in self._outgoing.added
+
+    def be_ready(self) -> None:
+        """Note that paths will come: at the end a pack and its index are asked for, and get sessions, all at once."""
+        self._repository.be_asked(_AT_ONCE)
 
     def add(self, info: PathInfo, nar: Iterable[bytes]) -> NarEntry | None:
         """Compress a path and put it into a pack; None, and nothing is read, once the cache takes no more.
 
         WrongNarError unless the NAR is the one that `info` tells of. Its signatures are kept, and ours is added.
         """
-        if self._stopped or self._closed or info.hash_part in self._added:
+        if self._stopped or self._outgoing.closed or info.hash_part in self:
             return None
         try:
             if self._key:
@@ -141,45 +169,10 @@ class PackWriter:
 
     def put(self, frame: Frame, *, used: int | None = None) -> None:
         """Put a frame into a pack as it is, as one that was used at that time, in place of now. OSError where the disk is full."""
-        with self._lock:
-            if self._closed or frame.entry.hash_part in self._added:
-                return
-            if self._pack and not self._pack.has_room(frame.entry.frame_size):
-                self._send()
-            self._pack = self._pack or Pack(self._folder)
-            self._pack.add(frame)
-            self._added.add(frame.entry.hash_part)
-            if used is not None:
-                self._used[frame.entry.hash_part] = used
+        self._outgoing.put(frame, used=used)
 
     def _now(self) -> float:
         return time_for(self._repository, self._clock())
-
-    def _send(self) -> None:
-        """Begin to send the open pack. The caller holds the lock."""
-        if self._pack and self._pack.size:
-            pack, self._pack = self._pack, None
-            self._uploads.append(self._pool.submit(self._sent, pack))
-
-    def _sent(self, pack: Pack) -> None:
-        try:
-            if self._stopped:
-                return
-            if self._is_damaged():
-                pack.pad(os.urandom(_SALT))
-            digest = pack.close()
-            self._repository.upload(digest, pack.size, lambda: pack.path.open("rb"))
-            now = int(self._now())
-            with self._lock:
-                self._packs[digest] = pack.size
-                for entry, offset in pack.entries:
-                    part = entry.hash_part
-                    used = self._used.get(part, now)
-                    self._new[part] = Held(entry=entry, pack=digest, offset=offset, used=used)
-        except Exception as error:  # noqa: BLE001 - a cache never breaks a build
-            self._stop(_told(error, self._folder))
-        finally:
-            pack.remove()
 
     def finish(
         self,
@@ -188,48 +181,73 @@ class PackWriter:
         used: Collection[str] = (),
         damaged: Collection[str] = (),
         gone: Collection[Digest] = (),
-        roots: Iterable[StoredRoot] = (),
+        roots: Iterable[StoredRoot] | None = None,
         anyway: bool = False,
+        closes: bool = True,
     ) -> Written | None:
         """Send what is left, and write the index; None if there was nothing new, or if it could not be written in time.
 
-        `used` are the hash parts of what was served from `roots`, `damaged` and `gone` what turned out to be lost. Within
-        `seconds` it ends: what was there before then stays as it was. With `anyway` it is written without anything new, and only
-        in place of the root that is among `roots`: ChangedError is why it `stopped` if that is another one by now.
+        `used` are the hash parts of what was served from `roots`, which is None if nobody has read them, `damaged` and `gone`
+        what turned out to be lost. Within `seconds` it ends, or when nothing has moved for some: what was there before then
+        stays as it was. With `anyway` it is written without anything new, and only in place of the root that is among `roots`:
+        ChangedError is why it `stopped` if that is another one by now. Unless it `closes`, nobody waits for it, and more can
+        be added, which is written when it is called again.
         """
         deadline = time.monotonic() + seconds
-        with self._lock:
+        if closes:
+            self._closing = time.monotonic()
+        if self._finishing.acquire(timeout=max(0.0, seconds)):
+            try:
+                stored = self._stored or next((root for root in roots or () if root.tag == self._tag), None)
+                merging = _Merging(used, set(damaged), set(gone), int(self._now()), roots is not None)
+                self._finish(deadline, merging, stored, anyway=anyway)
+            finally:
+                self._finishing.release()
+        else:  # one that began beside the push is still under way
+            self._give_up("its index was not written in time")
+        if closes:
+            self.close()
+        return self._written
+
+    def _finish(self, deadline: float, merging: _Merging, stored: StoredRoot | None, *, anyway: bool) -> None:
+        outgoing = self._outgoing
+        if self._gave_up:
+            return
+        try:
             if not self._stopped:
-                self._send()
-        self._wait_for(self._uploads, deadline - _LEFT_FOR_INDEX)
-        late = [each for each in self._uploads if not each.done()]
+                outgoing.send()
+        except OSError as error:
+            self._stop(_told(error, self._folder))
+        self._begin_index(merging, stored)
+        self._wait_for(outgoing.uploads, deadline - _LEFT_FOR_INDEX)
+        late = [each for each in outgoing.uploads if not each.done()]
         for each in late:
             each.cancel()
-        with self._lock:
-            own = index_of(self._new.values(), self._packs)
-        stored = next((root for root in roots if root.tag == self._tag), None)
-        worn = self._worn(stored.index if stored else Index(), used)
+        own = outgoing.sent()
+        worn = self._worn(stored.index if stored else Index(), merging.used)
         held = stored.index.held if stored else {}
-        lost = any(part in damaged or line.pack in gone for part, line in held.items())
-        written: Written | None = None
-        if own.held or ((worn or lost or anyway) and not self._stopped):
-            written = self._in_time(
-                deadline, lambda: self._write(own, used, set(damaged), set(gone), stored, alone=anyway)
-            )
+        lost = any(part in merging.damaged or line.pack in merging.gone for part, line in held.items())
+        new = own.held.keys() - self._known
+        if new or ((worn or lost or anyway) and not self._stopped):
+            self._in_time(deadline, lambda: self._write(own, merging, stored, alone=anyway))
         if late:
-            self._stop(ResourceError(f"{counted(len(late), 'pack')} could not be sent in time", hint=_LATE))
-            with contextlib.suppress(Error):
-                self._repository.end()
-        self._close()
-        return written
+            self._give_up(f"{counted(len(late), 'pack')} could not be sent in time")
 
-    def _close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            self._closed = True
-            if self._pack:
-                self._pack.remove()
-                self._pack = None
+    def _begin_index(self, merging: _Merging, stored: StoredRoot | None) -> None:
+        """Send the index beside the packs that it names, and the first config: mostly the root then is what is expected now."""
+        own = self._outgoing.coming()
+        if own is None or self._stopped or not (merging.was_read or stored):
+            return
+        index, _ = encode(self._whole(own, merging, stored.index if stored else Index()))
+        for content in (index,) if stored else (index, CONFIG):
+            self._index_sent[digest_of(content)] = self._outgoing.beside(partial(self._upload, content))
+
+    def _upload(self, content: bytes) -> None:
+        self._repository.upload(digest_of(content), len(content), partial(io.BytesIO, content))
+
+    def close(self) -> None:
+        """Take nothing more, and wait for nothing."""
+        self._outgoing.close()
 
     def _worn(self, index: Index, used: Collection[str]) -> bool:
         """Tell whether something that was used would be forgotten soon, although it is used each day."""
@@ -237,65 +255,67 @@ class PackWriter:
         return any(index.held[part].used < half for part in used if part in index.held)
 
     def _wait_for(self, asked: Sequence[Future[Any]], deadline: float) -> None:
-        """Wait until all are done, or the deadline has passed, or nothing moves any more."""
+        """Wait until all are done, or the deadline has passed, or nothing moves any more while the run waits."""
         last = time.monotonic()
         left = [each for each in asked if not each.done()]
         while left and (now := time.monotonic()) < min(
-            deadline, max(last, self._repository.moved) + PATIENCE
+            deadline, max(last, self._repository.moved, self._closing) + PATIENCE
         ):
             wait(left, min(0.5, deadline - now), return_when=FIRST_COMPLETED)
             still = [each for each in left if not each.done()]
             last = time.monotonic() if len(still) < len(left) else last
             left = still
 
-    def _in_time(self, deadline: float, action: Callable[[], Written]) -> Written | None:
+    def _in_time(self, deadline: float, action: Callable[[], None]) -> None:
         """Do this in a thread that nobody waits for any longer than until `deadline`."""
-        done: Future[Written] = Future()
+        done: Future[None] = Future()
 
         def do() -> None:
             try:
-                done.set_result(action())
+                action()
+                done.set_result(None)
             except Exception as error:  # noqa: BLE001 - whoever waits for this upload reports it
                 done.set_exception(error)
 
         threading.Thread(target=do, name="flakeship-cache-index", daemon=True).start()
         self._wait_for([done], deadline)
         try:
-            return done.result(0)
+            done.result(0)
         except TimeoutError:
-            self._stop(ResourceError("its index was not written in time", hint=_LATE))
+            self._give_up("its index was not written in time")
         except Exception as error:  # noqa: BLE001 - a cache never breaks a build
             self._stop(_told(error, self._folder))
-        return None
 
     # docs/decisions.md#a-root-is-merged-and-not-locked
-    def _write(
-        self,
-        own: Index,
-        used: Collection[str],
-        damaged: set[str],
-        gone: set[Digest],
-        known: StoredRoot | None,
-        *,
-        alone: bool,
-    ) -> Written:
+    def _write(self, own: Index, merging: _Merging, known: StoredRoot | None, *, alone: bool) -> None:
         """Write the root. `known` is what it was when the run began, which mostly is what it is: `put` finds out."""
-        for tried in range(_TRIES + bool(known)):
-            whole, there = self._merged(own, used, damaged, gone, None if tried else known)
+        was_read = merging.was_read or known is not None
+        for tried in range(_TRIES + was_read):
+            if was_read and not tried:
+                whole = self._whole(own, merging, known.index if known else Index())
+                there = known.digest if known else None
+            else:
+                whole, there = self._merged(own, merging)
             if alone and known and there != known.digest:
                 raise ChangedError(f"another run writes the root {self._tag}")
+            if there is None:
+                self._check_others()
             manifest = self._manifest(whole, has_config=bool(known) and not tried)
             try:
                 if not self._repository.put(self._tag, manifest, instead_of=there):
                     continue  # another run has written meanwhile
             except GoneError:
-                gone |= self._missing(whole)
-                own = without(own, packs=gone)
+                merging.gone.update(self._missing(whole))
+                own = without(own, packs=merging.gone)
                 continue
-            if self._repository_digest() == digest_of(manifest):
+            digest = digest_of(manifest)
+            if self._repository_digest() == digest:
                 kept = index_of((own.held[part] for part in own.held.keys() & whole.held.keys()), own.packs)
                 self._tell_too_large(len(own.held) - len(kept.held))
-                return Written(len(kept.held), kept.size, len(whole.held), whole.size)
+                self._stored = StoredRoot(self._tag, digest, decode_manifest(manifest), whole)
+                self._known = frozenset(own.held)
+                self._written = Written(len(kept.held), kept.size, len(whole.held), whole.size)
+                return
         raise ResourceError(
             "other runs write the same root again and again",
             hint="give runs that run at once other refs or attributes",
@@ -315,31 +335,24 @@ class PackWriter:
         stored = self._repository.manifest(self._tag)
         return stored.digest if stored else None
 
-    def _merged(
-        self,
-        own: Index,
-        used: Collection[str],
-        damaged: set[str],
-        gone: set[Digest],
-        known: StoredRoot | None,
-    ) -> tuple[Index, Digest | None]:
-        """Return what the root is to hold, and the digest of what it holds now. UsageError if that is no root of ours."""
-        now = int(self._now())
+    def _merged(self, own: Index, merging: _Merging) -> tuple[Index, Digest | None]:
+        """Read the root; return what it is to hold, and the digest of what it holds now. UsageError if that is no root of ours."""
         try:
-            stored = known or read_root(self._repository, self._tag)
+            stored = read_root(self._repository, self._tag)
         except (NotAnImageError, GoneError):  # damaged: only what this run has can be kept
             there = self._repository.named(self._tag)
-            other = Index()
+            held = Index()
         else:
-            if stored is None:
-                self._check_others()
             there = stored.digest if stored else None
             held = stored.index if stored else Index()
-            dropped = damaged | signed_anew(held, own)
-            other = without(held, parts=dropped, packs=gone)
-        both = merged(touched(other, used, now=now), own)
-        whole = aged(both, now=now, days=self._limits.days, size=self._limits.size, packs=MOST_PACKS)
-        return whole, there
+        return self._whole(own, merging, held), there
+
+    def _whole(self, own: Index, merging: _Merging, held: Index) -> Index:
+        """Return what a root is to hold that holds this."""
+        limits, now = self._limits, merging.now
+        other = without(held, parts=merging.damaged | signed_anew(held, own), packs=merging.gone)
+        both = merged(touched(other, merging.used, now=now), own)
+        return aged(both, now=now, days=limits.days, size=limits.size, packs=MOST_PACKS)
 
     def _check_others(self) -> None:
         """UsageError for a repository with tags that are no roots, before a first root is put beside them."""
@@ -367,8 +380,23 @@ class PackWriter:
             annotations,
         )
         for content in (data,) if has_config else (data, CONFIG):
-            self._repository.upload(digest_of(content), len(content), partial(io.BytesIO, content))
+            if not self._is_sent(digest_of(content)):
+                self._upload(content)
         return encode_manifest(manifest)
+
+    def _is_sent(self, digest: Digest) -> bool:
+        """Whether this was sent beside the packs. What failed there is tried once more, and then told."""
+        sent = self._index_sent.pop(digest, None)
+        with contextlib.suppress(Exception):
+            return sent is not None and sent.result() is None
+        return False
+
+    def _give_up(self, why: str) -> None:
+        """Leave what is under way: the place is too slow, or dead."""
+        self._gave_up = True
+        self._stop(ResourceError(why, hint=_LATE))
+        with contextlib.suppress(Error):
+            self._repository.end()
 
     def _stop(self, error: Error) -> None:
         with self._lock:

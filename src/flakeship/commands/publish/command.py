@@ -75,7 +75,8 @@ def run(settings: Settings, runtime: Runtime) -> str:
         for asked in all_asked:
             records.turn_to(asked.record)
             with _telling_what_is_there(made.published, runtime.emit):
-                _make(asked, made, settings, folder, run_, alone=len(all_asked) == 1)
+                is_last = asked is all_asked[-1]
+                _make(asked, made, settings, folder, run_, alone=len(all_asked) == 1, is_last=is_last)
             result = made.results[asked.name]  # of a variant no changes are told
             changes = changes_of(_compared(result), run_, in_comment=settings.pr_comment)
             made.results[asked.name] = result = replace(result, changes=changes)
@@ -109,9 +110,18 @@ def _all_asked(settings: Settings, run_: Run, records: Records) -> Sequence[_Ask
     return all_asked
 
 
-def _make(asked: _Asked, made: _Made, settings: Settings, folder: Path, run_: Run, *, alone: bool) -> None:
+def _make(
+    asked: _Asked,
+    made: _Made,
+    settings: Settings,
+    folder: Path,
+    run_: Run,
+    *,
+    alone: bool,
+    is_last: bool,
+) -> None:
     """Publish an image and its variant, and note them; what was attached, and can't be there, is written to `folder`."""
-    for each in _publish(asked, run_):
+    for each in _publish(asked, run_, is_last=is_last):
         is_variant = asked.name in made.results
         image = "" if alone else asked.name + DEBUG if is_variant else asked.name
         leg = _leg(each, image, run_) if settings.push_by_digest else None
@@ -323,15 +333,15 @@ def _beside_each_other(asked: Sequence[_Asked], run_: Run) -> Sequence[_Asked]:
     ]
 
 
-def _publish(asked: _Asked, run_: Run) -> Iterator[Result]:
+def _publish(asked: _Asked, run_: Run, *, is_last: bool) -> Iterator[Result]:
     """Yield the image when it is published, then its variant."""
-    made = publish(asked.image, run_)
+    made = publish(asked.image, run_, is_last=is_last and asked.debug is None)
     yield made
     if asked.debug is not None:
         check_has_variant(made)
     warn_of_ignored_inputs(asked.packages_only, made, run_.emit)
     if asked.debug is not None:
-        variant = publish(reusing(asked.debug, made), run_)
+        variant = publish(reusing(asked.debug, made), run_, is_last=is_last)
         unsent = "" if all(place.sent for place in variant.published) else " (not sent)"
         run_.emit(events.Notice(f"the image with a shell{unsent}: {', '.join(_places(variant))}"))
         yield variant

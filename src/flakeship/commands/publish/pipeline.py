@@ -13,14 +13,16 @@ from flakeship.commands.run import Run
 from flakeship.image.model import SourceGoneError
 
 
-def publish(request: Request, run: Run) -> Result:
-    """Publish one image: look, build, pack and send, stamp, finish.
+def publish(request: Request, run: Run, *, is_last: bool = False) -> Result:
+    """Publish one image: look, build, pack and send, stamp, finish. `is_last` if the run makes no image behind it.
 
     `build` offers what is published already, then what lies in caches, then what Nix realises here; if one can't be had
     after all, the next is taken.
     """
     with look(request, run) as plan:
         for parts in build(request, plan, run):
+            if is_last:
+                run.all_built()
             try:
                 with run.stage("publish", f"publishing {parts[0].name}"):
                     with open_parts(parts) as opened:

@@ -76,7 +76,8 @@ class _Upload:
 class BlobUploads:
     """Uploads to one repository: by a streamed PATCH, or by one PUT if the registry refuses that or the blob is small.
 
-    At most `bodies` streams are sent at a time; what comes before and after one does not count.
+    At most `bodies` streams are sent at a time; what comes before and after one does not count. Blobs of up to `whole` bytes
+    are small.
 
     https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
     """
@@ -89,8 +90,10 @@ class BlobUploads:
         written: Mapping[Digest, str] | None = None,
         emit: Emit,
         bodies: int = 4,
+        whole: int = _SMALL,
     ) -> None:
         self._client = client
+        self._whole = whole
         self._written = written or {}
         self._bodies = threading.Semaphore(bodies)
         self._one_by_one = bodies == 1
@@ -223,7 +226,7 @@ class BlobUploads:
     def _send(self, upload: _Upload, session: UploadSession, body: RequestBody) -> None:
         # docs/decisions.md#a-small-blob-is-sent-whole
         # one that was refused or lost once is streamed: its commit can be sent again without the bytes
-        whole = body.size <= _SMALL and self._takes_whole and not upload.committed
+        whole = body.size <= self._whole and self._takes_whole and not upload.committed
         if self._streams and whole:
             try:
                 self._put_at_once(upload, session, body, None)
@@ -261,7 +264,7 @@ class BlobUploads:
         self, upload: _Upload, session: UploadSession, body: RequestBody, refused: RegistryError | None
     ) -> None:
         upload.sessions.append(session)
-        counts = body.size > _SMALL or self._one_by_one
+        counts = body.size > self._whole or self._one_by_one
         try:
             with self._bodies if counts else contextlib.nullcontext():
                 self._commit(upload, session, body)
