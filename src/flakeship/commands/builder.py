@@ -169,6 +169,8 @@ class Builder:
             return None
         if installable not in self._left and (store := self._cached_store()):
             try:
+                # asked for by labels anyway; while the store lacks the flake's source, Nix would ask the caches for it
+                self.source(installable)
                 found = wanted.description(self.configured)
             except Error:  # the build will say what is wrong, and better
                 return None
