@@ -50,6 +50,7 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
         ({}, "api web ship plan images")
     ],
     ("What a merge request changes",): [(MERGE_REQUEST, "flakeship compare")],
+    ("With caches 3",): [({}, "flakeship"), ({"CI_PIPELINE_SOURCE": "schedule"}, "flakeship prune")],
     ("Several architectures 2",): [({}, "flakeship merge-api merge-web deploy")],
 }
 """Pipelines that are read together, by what they are started, and the jobs that there are then; the others are run below."""

@@ -20,6 +20,7 @@ PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT /
 WHOLE = {"README.md", "github.md", "platforms.md", "builders.md", "caches.md"}
 """The pages whose workflows are copied as files; elsewhere a step or a job may be shown alone."""
 
+OF_A_WORKFLOW = re.compile(r"uses:|^jobs:", re.MULTILINE)
 OURS = re.compile(r"(?:https://github\.com/)?flakeship/flakeship(?P<folder>/[a-z]+)?@v1")
 ZIZMOR = {"rules": {"unpinned-uses": {"config": {"policies": {"*": "ref-pin"}}}}}
 """Readers choose how they pin; what a page shows names a version that people can read."""
@@ -48,7 +49,7 @@ def blocks() -> Iterator[tuple[str, str]]:
             flags=re.DOTALL,
         )
         for found in re.finditer(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-            if "uses:" in found[1]:
+            if OF_A_WORKFLOW.search(found[1]):
                 yield f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}", found[1]
 
 
@@ -130,7 +131,7 @@ def test_inputs_that_the_docs_show_alone_are_inputs() -> None:
     seen = 0
     for page in (ROOT / "docs").glob("*.md"):
         for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-            if page.name == "gitlab.md" or "uses:" in block:
+            if page.name == "gitlab.md" or OF_A_WORKFLOW.search(block):
                 continue
             document = yaml.safe_load(block)
             if "apiVersion" in document:  # a policy for a cluster

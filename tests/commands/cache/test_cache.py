@@ -222,8 +222,11 @@ def test_what_can_be_told_before_anything_is_asked(scene: Scene, words: list[str
 def test_beside_an_image(scene: Scene, registry: Registry) -> None:
     name = registry.new_repository()
     scene.write(scene.registry(registry.host, f"{name}/nix-cache"), some_paths(1))
-    listed = document(scene, "--nix-cache", "registry", "--images", f"{registry.host}/{name}")
+    image = f"{registry.host}/{name}"
+    listed = document(scene, "--nix-cache", "registry", "--images", image)
     assert [root["tag"] for root in listed["roots"]] == [MAIN.tag]
+    gitlab = {"GITLAB_CI": "true", "CI_REGISTRY": registry.host, "CI_REGISTRY_IMAGE": image}
+    assert MAIN.tag in printed(scene, "--nix-cache", "registry", **gitlab)
 
 
 @pytest.mark.slow
