@@ -15,7 +15,7 @@ from pytest_mock import MockerFixture
 
 from flakeship.caches import CacheInputs, opened
 from flakeship.caches.packs.reader import PackCache
-from flakeship.caches.place import LayoutPlace, NixCache, RegistryPlace
+from flakeship.caches.place import LayoutPlace, NixCache, RegistryPlace, StorePlace
 from flakeship.caches.plan import KeptResults
 from flakeship.events import CachesTold, Command, DerivationBuilt
 from flakeship.nix.build import BuildOutput
@@ -23,6 +23,7 @@ from flakeship.nix.command import Nix
 from flakeship.registry.reference import Reference
 from tests.caches.conftest import EventRecord, tools_of
 from tests.caches.packs.scene import MAIN, Scene, some_paths
+from tests.caches.packs.test_signing import MINE
 from tests.testbed.nix import NixBuild
 
 pytestmark = pytest.mark.slow
@@ -136,3 +137,46 @@ def test_an_empty_cache_is_not_asked(
     assert not (tmp_path / "none").exists()
     (told,) = (event.text for event in record.events if isinstance(event, CachesTold))
     assert told.startswith("Nix: 0 derivations built here; nothing new in the cache oci:")
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("kind", ["packs", "folder"])
+def test_nix_takes_what_the_key_has_signed_and_without_a_key_all(
+    nix: Nix, kept: KeptResults, record: EventRecord, *, tmp_path: Path, kind: str, signed: bool
+) -> None:
+    """A cache with a key is not trusted: Nix itself checks the signature of each path."""
+    given = dataclasses.replace(kept, key=MINE if signed else None)
+    if kind == "folder":
+        (tmp_path / "plain").mkdir()
+        given = dataclasses.replace(given, cache=NixCache(StorePlace(f"file://{tmp_path}/plain")))
+    with opened(CacheInputs(kept=given), tools_of(nix, record, tmp_path)) as plan:
+        (url,) = plan.substituters.names
+        keys = dict(plan.options).get("extra-trusted-public-keys", "")
+    assert url.endswith("?trusted=1") != signed
+    assert keys == (str(MINE.public) if signed else "")
+
+
+def test_a_run_waits_for_no_cache_longer_than_it_may(
+    nix: Nix,
+    kept: KeptResults,
+    record: EventRecord,
+    *,
+    tmp_path: Path,
+    mocker: MockerFixture,
+    shapes: NixBuild,
+) -> None:
+    over = threading.Event()
+    mocker.patch("flakeship.caches.nix_cache._DRAIN_SECONDS", 1.5)
+    mocker.patch(
+        "flakeship.caches.packs.layout.LayoutRepository.upload", side_effect=lambda *_: over.wait(20)
+    )
+    writes = dataclasses.replace(kept, read_only="")
+    begun = time.monotonic()
+    with opened(CacheInputs(kept=writes), tools_of(nix, record, tmp_path)) as plan:
+        for built in plan.built:
+            built(BuildOutput("", {"out": str(shapes("chatty"))}, ""))
+    took = time.monotonic() - begun
+    over.set()
+    assert took < 6
+    (warning,) = record.warnings
+    assert "could not be sent in time" in warning

@@ -299,6 +299,20 @@ def test_a_folder_that_is_something_else(scene: Scene) -> None:
     assert "is neither empty nor an OCI image layout" in scene.warnings[0]
 
 
+def test_a_full_disk_while_it_is_read_is_told_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = scene.layout()
+    scene.write(repository, PATHS)
+    cache = scene.cache(repository)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("flakeship.caches.packs.fetched.FetchedPack.write", full)
+    assert holds(cache, PATHS) == []
+    assert len(scene.warnings) == 1
+    assert "is not used any more: the disk is full" in scene.warnings[0]
+
+
 def test_a_full_disk_ends_the_cache_and_nothing_else(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from flakeship.caches.packs.pack import PACK_SIZE, WrongNarError
 from flakeship.caches.packs.repository import Repository, read_root
 from flakeship.caches.packs.root import Root, is_root
 from tests.caches.packs.scene import BRANCH, MAIN, SYSTEM, Scene, holds, path_of, some_paths
+from tests.testbed.registry import Registry
 
 DAY = 86400
 
@@ -181,10 +183,7 @@ def test_packs_are_closed_before_they_are_too_large(scene: Scene, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_a_miss_and_what_lies_beside_cost_no_request(scene: Scene, registry: object) -> None:
-    from tests.testbed.registry import Registry
-
-    assert isinstance(registry, Registry)
+def test_a_miss_and_what_lies_beside_cost_no_request(scene: Scene, registry: Registry) -> None:
     name = registry.new_repository()
     paths = some_paths(200, size=5000)
     scene.write(scene.registry(registry.host, name), paths)
@@ -203,4 +202,36 @@ def test_what_does_not_fit_is_not_counted_as_kept(scene: Scene) -> None:
     assert (written.paths, written.size) == (0, 0)
     (warning,) = scene.warnings
     assert "2 new paths can't be kept in the cache oci:" in warning
-    assert warning.endswith("its size is limited to 6000 bytes")
+    assert warning.endswith("its size is limited to 6 kB")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"system": "aarch64-linux"}, {"attributes": (".#other",)}, {"ref": "mainx"}]
+)
+def test_a_root_is_of_one_ref_one_system_and_some_attributes(scene: Scene, changes: dict[str, Any]) -> None:
+    """What other attributes of the ref have is looked for where there is no root of these."""
+    repository, paths = scene.layout(), some_paths(1)
+    other = replace(MAIN, **changes)
+    scene.write(repository, paths)
+    assert bool(holds(scene.cache(repository, other), paths)) == ("attributes" in changes)
+    scene.write(repository, some_paths(1, seed="x"), other)
+    assert holds(scene.cache(repository, other), paths) == []
+    assert len(repository.tags()) == 2
+
+
+@pytest.mark.slow
+def test_a_root_is_an_image_to_any_registry(scene: Scene, registry: Registry) -> None:
+    """GitLab refuses an artifactType, and a config of a type of its own."""
+    name = registry.new_repository()
+    scene.write(scene.registry(registry.host, name), some_paths(3))
+    (tag,) = registry.tags(name)
+    manifest = registry.manifest(name, tag)
+    assert manifest
+    assert manifest.keys() == {"schemaVersion", "mediaType", "config", "layers", "annotations"}
+    assert manifest["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+    assert manifest["config"]["mediaType"] == "application/vnd.oci.image.config.v1+json"
+    kinds = [layer["mediaType"].rpartition(".dev.flakeship.")[2] for layer in manifest["layers"]]
+    assert kinds == ["nix-index.v1+zstd", "nar-pack.v1"]
+    pack = registry.blob(name, manifest["layers"][1]["digest"])
+    assert pack
+    assert pack.startswith(b"\x28\xb5\x2f\xfd"), "frames of zstd, which any program reads"

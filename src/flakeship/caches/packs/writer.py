@@ -415,10 +415,12 @@ class PackWriter:
 
 
 def _written(size: int) -> str:
-    return f"{size / 1e6:.3g} MB" if size >= _MEGABYTE else counted(size, "byte")
+    for unit, name in ((10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.6g} {name}"
+    return counted(size, "byte")
 
 
-_MEGABYTE: Final = 1_000_000
 _FULL: Final = re.compile(r"quota|storage limit|insufficient storage|was answered 507", re.IGNORECASE)
 """How registries say that there is no room, most of them with 403: https://docs.gitlab.com/user/storage_usage_quotas/."""
 
