@@ -411,7 +411,7 @@ class Settings:
     nix_cache: str = _caches(
         "text",
         "Where the results of builds are kept for later runs: `registry` (the repository IMAGE/nix-cache), `docker://REFERENCE`, "
-        "or `oci:DIR`; with `?days=14&size=5G` for what is kept",
+        "or `oci:DIR`, with `?days=14&size=5G` for what is kept; or a plain binary cache, `file:///DIR` or `https://HOST/PATH`",
         commands=("publish", *_CACHE),
     )
     nix_cache_key: str = _caches(
