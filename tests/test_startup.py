@@ -17,7 +17,7 @@ from tests.testbed.registry import Registry
 NEEDLESS = {
     "flakeship.nix": "nothing is built",
     "flakeship.caches": "nothing is built",
-    "flakeship.commands.builder": "nothing is built",
+    "flakeship.commands.building.builder": "nothing is built",
     "flakeship.commands.layers": "another command's",
     "flakeship.commands.publish.package_query": "it is an image, no package",
     "flakeship.sources.package": "it is an image, no package",
@@ -137,7 +137,7 @@ def test_what_goes_to_a_folder_needs_no_network(archive: Path, tmp_path: Path) -
 def test_a_build_without_caches_knows_of_none() -> None:
     """Only an input that names a cache has the server started, and a folder as a cache does not need it either."""
     code = (
-        "import sys; import flakeship.commands.builder_inputs, flakeship.commands.publish.pipeline\n"
+        "import sys; import flakeship.commands.building.inputs, flakeship.commands.publish.pipeline\n"
         "assert not [name for name in sys.modules if name.startswith('flakeship.caches')]\n"
         "import flakeship.caches\n"
         "assert not [name for name in sys.modules if name.startswith('flakeship.caches.loopback')]"

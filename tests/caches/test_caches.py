@@ -17,7 +17,7 @@ from flakeship import caches
 from flakeship.caches import CacheInputs, CachePlan, CacheTools, cachix, nix_cache, opened, substituters
 from flakeship.caches.plan import Cache, CachePart
 from flakeship.cancellation import Cancelled
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.builder import Builder
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState
@@ -98,10 +98,10 @@ def test_caches_are_told_of_every_build_before_they_are_left(
 ) -> None:
     """The build itself is not run here: only the order counts."""
     build = mocker.patch(
-        "flakeship.commands.builder.build", return_value=BuildOutput("", {"out": "/out"}, "")
+        "flakeship.commands.building.builder.build", return_value=BuildOutput("", {"out": "/out"}, "")
     )
     mocker.patch(
-        "flakeship.commands.builder.sandbox_state",
+        "flakeship.commands.building.builder.sandbox_state",
         return_value=SandboxState("on", fallback=True, possible=True),
     )
     with contextlib.ExitStack() as scope:

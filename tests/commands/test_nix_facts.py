@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from flakeship.commands.buildable import Buildable
+from flakeship.commands.building.buildable import Buildable
 from flakeship.commands.nix_facts import (
     facts_before_build,
     facts_of,
@@ -153,7 +153,7 @@ def test_an_evaluation_that_fails_leaves_labels_out(tmp_path: Path) -> None:
 
 
 def test_it_is_evaluated_once(mocker: MockerFixture) -> None:
-    describe = mocker.patch("flakeship.commands.buildable.describe", return_value=SAID)
+    describe = mocker.patch("flakeship.commands.building.buildable.describe", return_value=SAID)
     buildable = Buildable(mocker.Mock(described={}), mocker.Mock())
     assert buildable.description() is buildable.description() is SAID
     assert describe.call_count == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
-from flakeship.commands.ssh_access import SshAccess
+from flakeship.commands.building.ssh_access import SshAccess
 from flakeship.errors import UsageError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.commands.remote_builders import RemoteBuilders, read_builders
+from flakeship.commands.building.remote_builders import RemoteBuilders, read_builders
 from flakeship.errors import UsageError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix

@@ -30,7 +30,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.store_paths import STORE
 
 if TYPE_CHECKING:
-    from flakeship.commands.builder import Builder
+    from flakeship.commands.building.builder import Builder
 
 _SKEW: Final = 60
 """Seconds by which a clock may be wrong: tokens and signatures bear it."""

@@ -22,7 +22,7 @@ _JOIN_SECONDS: Final = 0.3
 
 # docs/decisions.md#modules-are-loaded-when-they-are-needed
 if TYPE_CHECKING:  # each is imported when it is first opened: most commands and most images do without
-    from flakeship.commands.builder import Builder
+    from flakeship.commands.building.builder import Builder
     from flakeship.commands.connections import Connections
     from flakeship.commands.source_place import SourcePlace
     from flakeship.confinement.scripts import Confinement
@@ -109,7 +109,7 @@ class Run:
     @cached_property
     def builder(self) -> Builder:
         """The Nix of this machine, set up as the inputs say. BuildError if Nix is not installed."""
-        from flakeship.commands.builder_inputs import open_builder
+        from flakeship.commands.building.inputs import open_builder
 
         if self._settings.nix_config or self._settings.ssh_known_hosts:
             from flakeship.commands.empty_secrets import tell_of_empty_secrets

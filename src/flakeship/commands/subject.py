@@ -18,8 +18,8 @@ from flakeship.sources.written import WrittenSource, written_source
 from flakeship.store_paths import whole_store_path
 
 if TYPE_CHECKING:  # what speaks to Nix is imported where there is something to build
-    from flakeship.commands.buildable import Buildable
-    from flakeship.commands.by_platform import Member
+    from flakeship.commands.building.buildable import Buildable
+    from flakeship.commands.building.by_platform import Member
     from flakeship.nix.installable import Installable
 
 _NO_FLAKE: Final = ((), (".",))
@@ -52,15 +52,15 @@ def subject_of(settings: Settings, run: Run) -> Subject:
     """
     _check_alone(settings)
     if settings.store:
-        from flakeship.commands.far_store import read_store
+        from flakeship.commands.building.far_store import read_store
 
         read_store(settings)
     if settings.source:
         return Subject(source=_source(settings, run))
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
 
     if not settings.file and _may_be_by_platform(settings):
-        from flakeship.commands.by_platform import members_of
+        from flakeship.commands.building.by_platform import members_of
 
         members = members_of(settings, run.builder, lambda text: flake_installable(text, run, run.emit))
         if members:

@@ -1,6 +1,6 @@
 """Our own ssh_config, by which Nix and its builders' hook reach machines: https://man.openbsd.org/ssh_config.
 
-The run writes it into its folder, and NIX_SSHOPTS names it; see commands/ssh_access.py.
+The run writes it into its folder, and NIX_SSHOPTS names it; see commands/building/ssh_access.py.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from flakeship.commands.buildable import Buildable
+from flakeship.commands.building.buildable import Buildable
 from flakeship.commands.publish import image_output
 from flakeship.commands.publish.parts import Obtained
 from flakeship.errors import BuildError, NotAnImageError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.builder import Builder
 from flakeship.commands.nix_facts import pname_in
 from flakeship.commands.publish.package_query import package_of
 from flakeship.commands.publish.parts import Obtained

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from flakeship.attest.provenance import ImageFacts
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.builder import Builder
 from flakeship.commands.publish.attaching.provenance import Provenance, _with_making
 from flakeship.commands.publish.attaching.provenance_file import provenance_files
 from flakeship.commands.publish.parts import Obtained

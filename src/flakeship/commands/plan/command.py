@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flakeship import events
-from flakeship.commands.by_platform import flake_lines
+from flakeship.commands.building.by_platform import flake_lines
 from flakeship.commands.plan.evaluation import evaluate
 from flakeship.commands.plan.formats import FORMATS, Planned
 from flakeship.commands.platforms import buildable_platforms, host_platform
@@ -26,7 +26,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.sources.closure.architecture import system_of
 
 if TYPE_CHECKING:
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
 
 
 def run(settings: Settings, runtime: Runtime) -> str:

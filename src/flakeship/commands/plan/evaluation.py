@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flakeship import events
-from flakeship.commands.by_platform import flake_lines
-from flakeship.commands.on_a_mac import linux_of
+from flakeship.commands.building.by_platform import flake_lines
+from flakeship.commands.building.on_a_mac import linux_of
 from flakeship.commands.platforms import buildable_platforms
 from flakeship.commands.run import Run
 from flakeship.commands.subject import flake_installable

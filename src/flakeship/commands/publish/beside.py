@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flakeship import events
-from flakeship.commands.buildable import Buildable
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.buildable import Buildable
+from flakeship.commands.building.builder import Builder
 from flakeship.errors import BuildError, UsageError
 from flakeship.nix.build import current_system
 from flakeship.nix.command import Nix

@@ -28,8 +28,8 @@ from flakeship.image.model import SourceGoneError
 from flakeship.sources.opened import Opened
 
 if TYPE_CHECKING:
-    from flakeship.commands.buildable import Buildable
-    from flakeship.commands.by_platform import Member
+    from flakeship.commands.building.buildable import Buildable
+    from flakeship.commands.building.by_platform import Member
     from flakeship.nix.build import BuildOutput
     from flakeship.sources.blobs import RegistryImage
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship import events
-from flakeship.commands.buildable import Buildable
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.buildable import Buildable
+from flakeship.commands.building.builder import Builder
 from flakeship.commands.publish.beside import REGISTERED, for_system, is_foreign, locked, parsed
 from flakeship.errors import BuildError, Error, UsageError
 from flakeship.nix.build import current_system

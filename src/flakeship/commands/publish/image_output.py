@@ -16,7 +16,7 @@ from flakeship.sources.store_files import LOCAL
 from flakeship.store_paths import STORE
 
 if TYPE_CHECKING:
-    from flakeship.commands.other_store import OtherStore
+    from flakeship.commands.building.other_store import OtherStore
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.command import Nix
     from flakeship.nix.installable import Installable

@@ -32,7 +32,7 @@ from flakeship.outside.mounted import in_container
 from flakeship.stores.existing import ExistingStore
 
 if TYPE_CHECKING:
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
     from flakeship.commands.publish.attaching.step import Attaching
 
 

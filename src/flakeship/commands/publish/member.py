@@ -17,7 +17,7 @@ from flakeship.sources.choice import OtherPlatformError
 from flakeship.sources.opened import Opened
 
 if TYPE_CHECKING:
-    from flakeship.commands.by_platform import Member
+    from flakeship.commands.building.by_platform import Member
     from flakeship.commands.publish.parts import Part
     from flakeship.commands.publish.request import SourceChoice
 

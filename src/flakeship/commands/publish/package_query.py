@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from flakeship import events
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.builder import Builder
 from flakeship.commands.nix_facts import names_of, pname_in
 from flakeship.commands.publish.contents import contents_of
 from flakeship.commands.publish.parts import Obtained

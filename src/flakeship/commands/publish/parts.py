@@ -16,8 +16,8 @@ from flakeship.outside.moments import moment_at
 from flakeship.sources.opened import KeepsOriginal, Opened, OpenedIndex
 
 if TYPE_CHECKING:
-    from flakeship.commands.buildable import Buildable
-    from flakeship.commands.other_store import OtherStore
+    from flakeship.commands.building.buildable import Buildable
+    from flakeship.commands.building.other_store import OtherStore
     from flakeship.image.original import Original
     from flakeship.nix.build import BuildOutput
     from flakeship.nix.flake import FlakeMetadata

@@ -15,7 +15,7 @@ from flakeship.sources.opened import SourceRequest
 from flakeship.sources.store_files import LOCAL
 
 if TYPE_CHECKING:
-    from flakeship.commands.builder import Builder
+    from flakeship.commands.building.builder import Builder
     from flakeship.commands.publish.parts import Obtained
     from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.package import Package

@@ -30,7 +30,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.store_paths import hash_of, whole_store_path
 
 if TYPE_CHECKING:  # of an image that exists nothing is evaluated
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
 
 _FLAKE: Final = re.compile(
     r"(?:github|gitlab|sourcehut|flake|path|git\+[a-z]+|hg\+[a-z]+|tarball\+[a-z]+):.+"
@@ -133,7 +133,7 @@ def buildable_of(text: str, run_: Run) -> Buildable | None:
     folder = run_.runtime.cwd / text
     if "#" not in text and not _FLAKE.fullmatch(text) and not (folder / "flake.nix").is_file():
         return None
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
     from flakeship.commands.subject import flake_installable
 
     return Buildable(run_.builder, flake_installable(text, run_, run_.emit))

@@ -22,7 +22,7 @@ from flakeship.store_paths import name_of_derivation
 if TYPE_CHECKING:  # of an image that exists nothing is evaluated
     from collections.abc import Mapping
 
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
     from flakeship.nix.closure import PathInfo
     from flakeship.nix.command import Nix
     from flakeship.nix.package_meta import PackageMeta

@@ -30,7 +30,7 @@ from flakeship.settings.declaration import Settings
 from flakeship.store_paths import name_of
 
 if TYPE_CHECKING:
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
     from flakeship.nix.closure import PathInfo
     from flakeship.nix.package_meta import PackageMeta
 

@@ -31,8 +31,8 @@ from flakeship.settings.declaration import Settings
 from flakeship.settings.fields import Meaning
 
 if TYPE_CHECKING:  # of a `source` Nix knows nothing
-    from flakeship.commands.buildable import Buildable
-    from flakeship.commands.builder import Builder
+    from flakeship.commands.building.buildable import Buildable
+    from flakeship.commands.building.builder import Builder
     from flakeship.nix.flake import FlakeMetadata
     from flakeship.nix.lock import FlakeLock
     from flakeship.sources.blobs import RegistryImage

@@ -22,12 +22,12 @@ from flakeship.nix.store_place import check_store
 
 if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.caches import CacheInputs, CachePlan
-    from flakeship.commands.cached_store import CachedStore
+    from flakeship.commands.building.cached_store import CachedStore
+    from flakeship.commands.building.far_store import FarPlace
+    from flakeship.commands.building.other_store import OtherStore
+    from flakeship.commands.building.remote_builders import RemoteBuilders
+    from flakeship.commands.building.ssh_access import OpenSsh
     from flakeship.commands.connections import Connections
-    from flakeship.commands.far_store import FarPlace
-    from flakeship.commands.other_store import OtherStore
-    from flakeship.commands.remote_builders import RemoteBuilders
-    from flakeship.commands.ssh_access import OpenSsh
     from flakeship.nix.build import Elsewhere
     from flakeship.nix.closure import PathInfo
     from flakeship.nix.derivation import Derivation
@@ -191,7 +191,7 @@ class Builder:
         plan, inputs = self._cache_plan, self.cache_inputs
         pushes = inputs is not None and bool(inputs.cachix_auth_token or inputs.cachix_signing_key)
         if self._cached is None and plan and plan.substitutes and not pushes:
-            from flakeship.commands.cached_store import CachedStore
+            from flakeship.commands.building.cached_store import CachedStore
 
             self._cached = CachedStore(
                 nix=self.nix,
@@ -298,7 +298,7 @@ class Builder:
         """The other machines of this run; None where none is named, and this machine builds."""
         if not self.builders and self._known.get("max-jobs") != 0:
             return None
-        from flakeship.commands.remote_builders import RemoteBuilders
+        from flakeship.commands.building.remote_builders import RemoteBuilders
 
         remote = RemoteBuilders(builders=self.builders, ssh=self.ssh, known=self._known, emit=self.emit)
         remote.check(self.nix)

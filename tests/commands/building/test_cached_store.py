@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.caches.substitutes import Substitutes
-from flakeship.commands.cached_store import CachedStore
+from flakeship.commands.building.cached_store import CachedStore
 from flakeship.events import ignore
 from flakeship.nix.command import Nix
 from flakeship.nix.why_depends import why_depends

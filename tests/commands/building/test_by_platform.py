@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands import by_platform
-from flakeship.commands.by_platform import flake_lines, members_of
-from flakeship.commands.on_a_mac import linux_of, mac_system
+from flakeship.commands.building import by_platform
+from flakeship.commands.building.by_platform import flake_lines, members_of
+from flakeship.commands.building.on_a_mac import linux_of, mac_system
 from flakeship.commands.platforms import buildable_platforms, in_order, platform_of, split_line
 from flakeship.errors import BuildError, UsageError
 from flakeship.image.model import Platform

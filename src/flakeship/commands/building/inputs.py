@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flakeship import events
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.builder import Builder
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import settings as nix_settings
 from flakeship.nix.configuration import uses_daemon
@@ -19,8 +19,8 @@ from flakeship.settings.declaration import Settings
 if TYPE_CHECKING:  # most runs have no cache and no other machine
     from flakeship.caches import CacheInputs
     from flakeship.caches.plan import KeptResults
+    from flakeship.commands.building.ssh_access import OpenSsh
     from flakeship.commands.connections import Connections
-    from flakeship.commands.ssh_access import OpenSsh
     from flakeship.metadata.context import Context
     from flakeship.nix.machine import Machine
     from flakeship.nix.remote_builder import RemoteBuilder
@@ -62,7 +62,7 @@ def open_builder(
     )
     place = None
     if far and ssh:
-        from flakeship.commands.far_store import FarPlace
+        from flakeship.commands.building.far_store import FarPlace
 
         nix = nix.building_in(far.store)
         place = FarPlace.of(far, ssh, nix, folder, emit)
@@ -104,7 +104,7 @@ def _evaluating(nix: Nix, builders: Sequence[RemoteBuilder]) -> Nix:
 def _far(settings: Settings) -> Machine | None:
     if not settings.store:
         return None
-    from flakeship.commands.far_store import read_store
+    from flakeship.commands.building.far_store import read_store
 
     return read_store(settings)
 
@@ -112,7 +112,7 @@ def _far(settings: Settings) -> Machine | None:
 def _builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:
     if not settings.builders:
         return ()
-    from flakeship.commands.remote_builders import read_builders
+    from flakeship.commands.building.remote_builders import read_builders
 
     return read_builders(settings, cwd)
 
@@ -126,7 +126,7 @@ def _open_ssh(
 ) -> OpenSsh | None:
     if not settings.ssh_key and not settings.ssh_known_hosts and not machines:
         return None
-    from flakeship.commands.ssh_access import SshAccess
+    from flakeship.commands.building.ssh_access import SshAccess
 
     return scope.enter_context(SshAccess.of(settings).opened(folder, environ, machines))
 
@@ -143,11 +143,11 @@ def _cache_inputs(settings: Settings, event: Callable[[], Context], cwd: Path) -
     if not any(given):
         return None
     from flakeship.caches import CacheInputs
-    from flakeship.commands.kept_results import flakes_of
+    from flakeship.commands.building.kept_results import flakes_of
 
     kept = None
     if settings.nix_cache:
-        from flakeship.commands.kept_results import kept_results
+        from flakeship.commands.building.kept_results import kept_results
 
         kept = kept_results(settings, event(), cwd)
     return CacheInputs(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.kept_results import flakes_of, kept_results
+from flakeship.commands.building.kept_results import flakes_of, kept_results
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context, Repository
 from flakeship.settings.declaration import Settings

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.commands.failed_builder import failed_builder
-from flakeship.commands.ssh_access import OpenSsh
+from flakeship.commands.building.failed_builder import failed_builder
+from flakeship.commands.building.ssh_access import OpenSsh
 from flakeship.errors import BuildError, ResourceError, UsageError
 from flakeship.events import Emit, Notice, Warned
 from flakeship.nix.build import derivation_document

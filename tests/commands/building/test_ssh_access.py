@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flakeship.commands.ssh_access import SshAccess
+from flakeship.commands.building.ssh_access import SshAccess
 from flakeship.errors import BuildError
 from flakeship.nix.machine import Address, Machine
 from flakeship.nix.ssh_hosts import WELL_KNOWN
@@ -108,7 +108,7 @@ def test_a_machine_without_ssh_is_told_what_to_install(key: str, tmp_path: Path)
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)", "os._exit(0)"])
 def test_the_key_goes_with_the_process_however_that_ends(end: str, key: str, tmp_path: Path) -> None:
     script = (
-        "import os, sys\nfrom pathlib import Path\nfrom flakeship.commands.ssh_access import SshAccess\n"
+        "import os, sys\nfrom pathlib import Path\nfrom flakeship.commands.building.ssh_access import SshAccess\n"
         "from flakeship.settings.declaration import Settings\n"
         "with SshAccess.of(Settings(ssh_key=sys.stdin.read())).opened(Path('.'), os.environ) as ssh:\n"
         f"    assert ssh.key.exists()\n    {end}\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flakeship import events
-from flakeship.commands.on_a_mac import linux_of, mac_system
+from flakeship.commands.building.on_a_mac import linux_of, mac_system
 from flakeship.commands.platforms import (
     buildable_platforms,
     host_platform,
@@ -19,8 +19,8 @@ from flakeship.image.model import Platform
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:
-    from flakeship.commands.buildable import Buildable
-    from flakeship.commands.builder import Builder
+    from flakeship.commands.building.buildable import Buildable
+    from flakeship.commands.building.builder import Builder
     from flakeship.nix.derivation import Derivation
     from flakeship.nix.installable import Installable
 
@@ -220,7 +220,7 @@ def _system(platform: Platform) -> str:
 def _member(
     platform: Platform, installable: Installable, described: Derivation | None = None, *, builder: Builder
 ) -> Member:
-    from flakeship.commands.buildable import Buildable
+    from flakeship.commands.building.buildable import Buildable
     from flakeship.sources.closure.architecture import system_of
 
     return Member(platform, system_of(platform), Buildable(builder, installable, _description=described))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from flakeship.commands.builder import Builder
+from flakeship.commands.building.builder import Builder
 from flakeship.errors import Error
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.command import Nix

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from flakeship import events
-from flakeship.commands.ssh_access import OpenSsh
+from flakeship.commands.building.ssh_access import OpenSsh
 from flakeship.errors import BuildError, Error, UsageError
 from flakeship.image.stream import Reader
 from flakeship.nix.closure import PathInfo
