@@ -130,6 +130,7 @@ def test_workflows_for_images_deployments_and_going_back(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)  # with images that it may be the first to need
 def test_workflows_for_several_images_a_matrix_a_picture_and_private_inputs(
     project_with_private_input: Project,
     registry: Registry,

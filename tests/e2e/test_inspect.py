@@ -127,7 +127,7 @@ def test_credentials_are_used_as_for_a_push(run: Run, archive: Path, basic_regis
         (("Not/A Reference",), 2, "not an image reference"),
         (("docker-daemon:",), 2, "names no image"),
         (("-",), 4, "nothing came through stdin"),
-        (("docker-archive:archives/layered.tar:other:1",), 2, "none of the images"),
+        (("docker-archive:archives/layered.tar:other:1",), 2, "names no image of the archive"),
         (("archives/layered.tar", "--platforms", "linux/s390x"), 2, "linux/s390x"),
         (("archives/layered.tar", "--tags", "x"), 2, "--tags"),
         (("127.0.0.1:1/x/y:1",), 6, "127.0.0.1:1"),

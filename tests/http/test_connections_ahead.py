@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flakeship.http.errors import WireError
 from tests.destinations.pushing import Pusher
 from tests.testbed.registry_tls import write_certificate
 
@@ -116,6 +117,17 @@ def test_a_server_that_is_not_there_is_told_of_by_the_request(pusher: Pusher) ->
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
     pusher.transport().connect_ahead(url, 2)
     assert not pusher.events
+
+
+def test_a_handshake_that_fails_ahead_fails_for_the_request_as_any_other(pusher: Pusher) -> None:
+    """A registry of this machine is asked by TLS first, and may speak plain http."""
+    with greeting() as greeter:
+        transport = pusher.transport()
+        url = f"https://127.0.0.1:{greeter.port}/"
+        transport.connect_ahead(url, 2)
+        wait_for(greeter, 2)
+        with pytest.raises(WireError):
+            transport.exchange("GET", url, headers={})
 
 
 def test_nothing_is_opened_ahead_through_a_proxy(pusher: Pusher) -> None:

@@ -156,8 +156,10 @@ class _ConnectsAhead:
 
     def _connected(self: Any, connection: Any) -> None:
         connection.timeout = CONNECT_TIMEOUT
-        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError, ValueError):
+        try:
             connection.connect()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            connection.close()  # it would keep the socket that a failed handshake has detached, of which nobody can ask anything
         idle = self.pool
         if idle is None:  # the run has ended
             connection.close()

@@ -48,6 +48,15 @@ def started(script: str, *words: str) -> subprocess.Popen[str]:
     )
 
 
+def rest_of(process: subprocess.Popen[str]) -> str:
+    """What it prints until it ends. `communicate` would not see what came with the line that was read before."""
+    assert process.stdout
+    with process.stdout as said:
+        text = said.read()
+    process.wait(60)
+    return text
+
+
 def rounds(scene: Scene, repository: Repository, place: str, count: int) -> list[int]:
     """Return how many of the paths that were written the next reader finds, and how many were."""
     chance, found, written = random.Random(1), 0, 0
@@ -61,7 +70,7 @@ def rounds(scene: Scene, repository: Repository, place: str, count: int) -> list
         if victim:
             time.sleep(chance.random() * 0.4)
             victim.send_signal(signal.SIGKILL)
-        ended = [process.communicate(timeout=60)[0] for process in runs]
+        ended = [rest_of(process) for process in runs]
         cache = scene.cache(repository)
         for each, said in enumerate(ended):
             paths = some_paths(5, seed=f"{number}-{each}")

@@ -17,7 +17,7 @@ from flakeship.caches.packs.repository import (
     GoneError,
     Repository,
     StoredRoot,
-    parsed,
+    root_or_damaged,
     time_for,
 )
 from flakeship.caches.packs.root import is_root
@@ -90,21 +90,19 @@ def _pruned(
     emit: events.Emit,
 ) -> bool:
     """Prune one root. False, and nothing is done, where another run has written it meanwhile."""
-    stored, root = None, None
     try:
-        stored = repository.manifest(tag)
-        if stored is None:  # removed meanwhile
-            return True
-        root = parsed(repository, tag, stored)
+        root, damaged = root_or_damaged(repository, tag)
     except UsageError as error:  # of another tool, or of a later flakeship
         emit(events.Warned(f"{error.message}; it is left as it is", hint=error.hint))
         done.left.append(tag)
         return True
-    except (NotAnImageError, GoneError) as error:
-        emit(events.Notice(error.message))
-    digest = stored.digest if stored else repository.named(tag)
+    except (NotAnImageError, GoneError):  # other runs write it again and again
+        return False
+    if damaged:
+        emit(events.Notice(damaged.error.message))
     if root and not _is_unused(root.index, now - limits.days * 86400):
         return _shrunk(repository, root, done, limits=limits, folder=folder, now=now)
+    digest = root.digest if root else damaged.digest if damaged else None
     return digest is None or _removed(tag, digest, root, done, remove)
 
 

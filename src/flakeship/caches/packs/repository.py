@@ -131,16 +131,50 @@ def time_for(repository: Repository, now: float) -> float:
     return now if shared is None or shared < _EARLIEST or abs(shared - now) <= SLACK else shared
 
 
+_READS: Final = 4
+"""Times that a root is read which other runs replace again and again while it is read."""
+
+
 def read_root(repository: Repository, tag: str) -> StoredRoot | None:
     """Read a root, None without it.
 
-    UsageError if the tag names something else, or is of a later flakeship; NotAnImageError if it is damaged.
+    UsageError if the tag names something else, or is of a later flakeship; NotAnImageError or GoneError if it is damaged.
     """
-    stored = repository.manifest(tag)
-    return parsed(repository, tag, stored) if stored else None
+    root, damaged = root_or_damaged(repository, tag)
+    if damaged:
+        raise damaged.error
+    return root
 
 
-def parsed(repository: Repository, tag: str, stored: StoredManifest) -> StoredRoot:
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A root that can't be read: the digest that its tag names, None if the tag is gone, and why."""
+
+    digest: Digest | None
+    error: NotAnImageError | GoneError
+
+
+def root_or_damaged(repository: Repository, tag: str) -> tuple[StoredRoot | None, Damaged | None]:
+    """Read a root; (None, None) without it. UsageError as from `read_root`, NotAnImageError or GoneError if it never stands still.
+
+    In a folder what another run replaces is gone at once, also for who has begun to read it. So a root is damaged only if its
+    tag still names the same when it could not be read a second time.
+    """
+    before: Damaged | None = None
+    for _ in range(_READS):
+        try:
+            stored = repository.manifest(tag)
+            return (_parsed(repository, tag, stored) if stored else None), None
+        except (NotAnImageError, GoneError) as error:
+            now = Damaged(repository.named(tag), error)
+        if before and before.digest == now.digest:
+            return None, now
+        before = now
+    assert before is not None
+    raise before.error
+
+
+def _parsed(repository: Repository, tag: str, stored: StoredManifest) -> StoredRoot:
     """Read the root of a manifest that was read. Raises what `read_root` raises."""
     where = f"{repository.name}:{tag}"
     try:

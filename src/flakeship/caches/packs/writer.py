@@ -44,12 +44,12 @@ from flakeship.caches.packs.repository import (
     GoneError,
     Repository,
     StoredRoot,
-    read_root,
+    root_or_damaged,
     time_for,
 )
 from flakeship.caches.packs.root import is_root
 from flakeship.caches.place import Limits
-from flakeship.errors import Error, NotAnImageError, ResourceError, UsageError, is_disk_full
+from flakeship.errors import Error, ResourceError, UsageError, is_disk_full
 from flakeship.image.model import Digest, digest_of
 from flakeship.printable import counted
 
@@ -337,15 +337,12 @@ class PackWriter:
 
     def _merged(self, own: Index, merging: _Merging) -> tuple[Index, Digest | None]:
         """Read the root; return what it is to hold, and the digest of what it holds now. UsageError if that is no root of ours."""
-        try:
-            stored = read_root(self._repository, self._tag)
-        except (NotAnImageError, GoneError):  # damaged: only what this run has can be kept
-            there = self._repository.named(self._tag)
-            held = Index()
-        else:
-            there = stored.digest if stored else None
-            held = stored.index if stored else Index()
-        return self._whole(own, merging, held), there
+        stored, damaged = root_or_damaged(self._repository, self._tag)
+        if damaged:  # only what this run has can be kept
+            return self._whole(own, merging, Index()), damaged.digest
+        return self._whole(
+            own, merging, stored.index if stored else Index()
+        ), stored.digest if stored else None
 
     def _whole(self, own: Index, merging: _Merging, held: Index) -> Index:
         """Return what a root is to hold that holds this."""
