@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from flakeship.caches.packs.repository import Repository
+from flakeship.image.model import Digest
 from tests.caches.packs.scene import Paths, Scene, holds, some_paths
 from tests.testbed.registry import Registry, serve
 
@@ -89,6 +90,28 @@ def test_two_runs_at_once(scene: Scene, registry: Registry) -> None:
     found, written = rounds(scene, scene.registry(registry.host, name), f"{registry.host}/{name}", 2)
     assert written >= 5
     assert found
+
+
+@pytest.mark.slow
+def test_what_another_run_replaces_while_it_is_read_is_not_taken_for_damaged(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder what is replaced is gone at once, also for the run that reads it to add its own."""
+    ours, theirs = some_paths(2, seed="ours"), some_paths(2, seed="theirs")
+    scene.write(scene.layout(), some_paths(2, seed="before"))
+    layout = scene.layout()
+    read = layout.blob
+
+    def replaced(digest: Digest, size: int) -> bytes:
+        monkeypatch.setattr(layout, "blob", read)
+        assert scene.write(scene.layout(), theirs)
+        return read(digest, size)
+
+    monkeypatch.setattr(layout, "blob", replaced)
+    assert scene.write(layout, ours)
+    assert layout.blob == read, "it was not read"
+    cache = scene.cache(scene.layout())
+    assert len(holds(cache, {**ours, **theirs})) == 4
 
 
 @pytest.mark.long
