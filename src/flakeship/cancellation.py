@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final
@@ -15,6 +17,12 @@ MAX_SIGNALS: Final = 2
 
 NAMING_GRACE_SECONDS: Final = 1.5
 """How long a run may go on naming an image after a signal, so that it ends within two seconds in all."""
+
+_WAKER: Final = signal.SIGURG
+"""A signal that means nothing here, and is ignored where nobody handles it."""
+
+_WAKES: Final = (0.02, 0.1, 0.5)
+"""Seconds between a signal and each time that the main thread is woken for it."""
 
 
 # docs/decisions.md#cancelled-is-not-an-exception
@@ -51,10 +59,12 @@ class Cancellation:
             signal.SIGINT: self._cancel,
             signal.SIGTERM: self._cancel,
             signal.SIGALRM: self._give_up,
+            _WAKER: lambda _number, _frame: None,
         }
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             ours[signal.SIGHUP] = self._cancel
         before = {number: signal.signal(number, handler) for number, handler in ours.items()}
+        stop_waking = _begin_waking()
         try:
             yield
             if last:
@@ -64,8 +74,10 @@ class Cancellation:
                 raise Cancelled(self._received[0]) from error
             raise
         finally:
-            for number, handler in before.items() if not self._received else ():
-                signal.signal(number, handler)
+            if not self._received:
+                stop_waking()
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     @contextlib.contextmanager
     def uninterrupted(self) -> Iterator[None]:
@@ -106,3 +118,31 @@ class Cancellation:
     def _give_up(self, _number: int, _: FrameType | None) -> None:
         if self._deferred:
             raise Cancelled(self._received[0])
+
+
+def _begin_waking() -> Callable[[], None]:
+    """Let each signal be heard at once, and return what ends that. Called by the main thread.
+
+    Python runs handlers in the main thread, between two of its steps. A signal that comes behind the last look for one, and
+    before the wait that follows, interrupts nothing, and would be heard only when that wait is over. So a thread learns of each
+    signal by a pipe (https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd), and interrupts the wait.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    _thread.start_new_thread(_wake, (heard, _thread.get_ident()))
+
+    def stop() -> None:
+        signal.set_wakeup_fd(before)
+        os.close(told)
+
+    return stop
+
+
+def _wake(heard: int, main: int) -> None:
+    while numbers := os.read(heard, 64):
+        if numbers.strip(bytes([_WAKER])):
+            for seconds in _WAKES:
+                time.sleep(seconds)
+                signal.pthread_kill(main, _WAKER)
+    os.close(heard)
