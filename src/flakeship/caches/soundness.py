@@ -1,4 +1,4 @@
-"""Whether what a cache says of a path that a run has built, and what it gives of it, is such that Nix can use it."""
+"""Is what a cache has of a path usable: does its narinfo agree with Nix, and its NAR with the hash?"""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Files(Protocol):
 
 
 def readable(files: Files, hash_part: str) -> NarInfo | None:
-    """Return what the cache says of a path, if the file that it names is there with its size; else Nix gets nothing of it."""
+    """Return the narinfo of a path if the NAR that it names is there with its size, None otherwise."""
     data = files.read(f"{hash_part}.narinfo")
     try:
         found = parse_narinfo(data or b"")

@@ -126,7 +126,7 @@ class RegistryRepository:
         return found is not None and found in (size, 0, -1)
 
     def be_asked(self, count: int) -> None:
-        """Open the connections, unless a round trip is short. What fails here fails for who asks, and is told by them."""
+        """Open the connections, unless a round trip is short. A connection that fails is told by the request that needs it."""
         if not self._client.is_near:
             with suppress(Error, OSError):
                 self._client.connect_ahead(count)

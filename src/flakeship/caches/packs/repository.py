@@ -48,7 +48,7 @@ class Repository(Protocol):
 
     @property
     def time(self) -> float | None:
-        """The seconds since 1970 by a clock that all runs share; None where there is none, or it has not told them yet."""
+        """The seconds since 1970 by a clock that all runs share; None if this place has no clock, or has not been asked yet."""
         ...
 
     def tags(self) -> Sequence[str]:

@@ -128,7 +128,7 @@ class Builder:
             return self._sources[key]
 
     def _metadata_of(self, flake: str) -> Mapping[str, Any]:
-        """What Nix says of a flake, asked for once for labels and for caches. Errors as `source`."""
+        """Return the metadata of a flake, which Nix is asked for once, for labels and for caches. Errors as `source`."""
         assert self.cache_inputs is not None
         found = self.source(Installable.parse(flake, cwd=self.cache_inputs.cwd))
         return found.answer if found else {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Compared:
     """An image that is finished, one for each platform, and where it is; `existing` is all that was read of what its names led to before this run.
 
-    `is_leg` is True for one platform of several, which has no name. `changes` are None until they are looked for, and where there are none to tell.
+    `is_leg` is True for one platform of several, which has no name. `changes` are None until they are looked for, and if the image is the same as before, or the first.
     """
 
     images: Sequence[NewImage]

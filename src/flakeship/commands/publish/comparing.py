@@ -36,7 +36,7 @@ def changes_of(made: Compared, run_: Run, *, in_comment: bool) -> Changes | None
 
 
 def comment_if_asked(made: Mapping[str, Compared], settings: Settings, run_: Run) -> None:
-    """With `pr-comment`, keep the comments on the pull request, or say why there is none."""
+    """With `pr-comment`, keep the comments on the pull request, or say why it gets no comment."""
     if settings.pr_comment:
         from flakeship.commands.publish.pull_request import comment
 

@@ -172,7 +172,7 @@ class WithheldSigner:
 
     @property
     def public_key(self) -> str:
-        """There is none."""
+        """Return no key: the certificate in the bundle names who signed."""
         return ""
 
 
