@@ -240,6 +240,28 @@ def test_a_folder_is_looked_at_once_and_when_no_other_run_writes_there(tmp_path:
         begun.result(10)
 
 
+def test_who_waited_for_a_run_that_removed_the_folder_locks_the_new_one(tmp_path: Path) -> None:
+    """The lock of a folder that is gone keeps nobody out of the one that is made in its place."""
+    layout, waits, goes_on = tmp_path / "layout", threading.Event(), threading.Event()
+    layout.mkdir()
+
+    def wait_for_it() -> None:
+        with LayoutDestination(layout, emit=lambda _: waits.set())._folder.locked():
+            goes_on.wait(10)
+            handle = os.open(layout, os.O_RDONLY)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(handle)
+
+    with ThreadPoolExecutor(1) as pool:
+        with LayoutDestination(layout)._folder.locked():
+            waiting = pool.submit(wait_for_it)
+            assert waits.wait(10)
+            layout.rmdir()
+        goes_on.set()
+        waiting.result(10)
+
+
 def _lock_of(folder: Path) -> int:
     """The handle by which this process has locked the folder: the first of those that lead there."""
     there = folder.stat()

@@ -170,6 +170,25 @@ def test_a_run_whose_things_are_swept_before_they_are_locked_makes_them_anew(
         assert not list(tmp_path.iterdir())
 
 
+def test_what_was_made_anew_under_the_name_of_what_was_swept_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run opens what is left, another one sweeps it, and its owner, who lives, makes it anew: then the first run goes on."""
+    flock, folder, owners = fcntl.flock, left_folder(tmp_path), []
+
+    def late(handle: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        remove_folder(folder, tries=1)
+        owners.append(make_folder(folder, mode=0o700))
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    sweep_folders(tmp_path)
+    (owner,) = owners
+    assert os.path.samestat(folder.stat(), os.fstat(owner))
+    os.close(owner)
+
+
 def test_several_runs_that_begin_at_once_keep_theirs(tmp_path: Path) -> None:
     for _ in range(4):
         left_folder(tmp_path)

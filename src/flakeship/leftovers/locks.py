@@ -98,11 +98,10 @@ def remove_folder(directory: Path, *, tries: int) -> None:
 def sweep_folders(parent: Path) -> None:
     """Remove the folders of `make_folder` in `parent` that runs of this user were killed over. No link is followed."""
     for entry in _ours(parent, mark()):
-        with contextlib.suppress(OSError), _if_left(entry.path, os.O_RDONLY | os.O_DIRECTORY) as folder:
+        with contextlib.suppress(OSError), _if_left(entry.path, os.O_RDONLY | os.O_DIRECTORY):
             removed = f"{entry.path.removesuffix(_GONE)}{_GONE}"
             os.rename(entry.path, removed)  # noqa: PTH104 - what counts are these very names
-            if os.path.samestat(os.lstat(removed), os.fstat(folder)):
-                shutil.rmtree(removed, ignore_errors=True)
+            shutil.rmtree(removed, ignore_errors=True)
 
 
 def _ours(folder: Path, prefix: str) -> list[os.DirEntry[str]]:
@@ -114,8 +113,11 @@ def _ours(folder: Path, prefix: str) -> list[os.DirEntry[str]]:
 
 
 @contextlib.contextmanager
-def _if_left(path: str, flags: int) -> Iterator[int]:
-    """Hold the lock of what its owner has left. OSError if that lives, if nobody can tell, for a link, and for another user's."""
+def _if_left(path: str, flags: int) -> Iterator[None]:
+    """Hold the lock of what its owner has left: nobody else moves it meanwhile.
+
+    OSError if its owner lives, if nobody can tell, for a link, and for another user's.
+    """
     import fcntl
 
     handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -124,7 +126,10 @@ def _if_left(path: str, flags: int) -> Iterator[int]:
         if info.st_uid != os.geteuid() or not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
             raise PermissionError
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield handle
+        # Since it was opened, another run may have swept it, and its owner may have made a new one of that name.
+        if not os.path.samestat(os.lstat(path), info):
+            raise FileNotFoundError
+        yield
     finally:
         os.close(handle)
 
