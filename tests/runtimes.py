@@ -6,9 +6,9 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
+from flakeship.commands.publish.result import Result
 from flakeship.commands.run import open_run
 from flakeship.commands.runtime import Runtime
 from flakeship.events import Event

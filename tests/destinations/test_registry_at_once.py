@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.publish.finish import set_names
+from flakeship.commands.set_names import set_names
 from flakeship.commands.tag_record import TagRecord
 from flakeship.destinations.protocol import BlobsUnknownError, Prepared
 from flakeship.destinations.registry.destination import RegistryDestination

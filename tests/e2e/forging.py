@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from flakeship.commands.publish.finish import Result
+from flakeship.commands.publish.result import Result
 from flakeship.events import Event, LayerProgress
 from flakeship.image.seal import sealed
 from flakeship.metadata.syntax.lists import Placed

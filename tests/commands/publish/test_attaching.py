@@ -22,11 +22,11 @@ from flakeship.attest.keys import SigningKey
 from flakeship.attest.legacy import SIGNATURE
 from flakeship.attest.statement import CYCLONEDX_BOM, SIGNED, SLSA_PROVENANCE, statement
 from flakeship.commands.publish.attaching.step import Attaching
-from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.metadata_document import metadata
 from flakeship.commands.publish.parts import Part
 from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
+from flakeship.commands.publish.result import Result
 from flakeship.commands.run import open_run
 from flakeship.http.transport import Transport
 from flakeship.image.model import Packed, PackedIndex

@@ -13,12 +13,12 @@ import jsonschema
 import pytest
 
 from flakeship import redaction
-from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.handover import handover
 from flakeship.commands.publish.handover import metadata as of_all
 from flakeship.commands.publish.metadata_document import metadata
 from flakeship.commands.publish.metadata_file import json_of, write_metadata
 from flakeship.commands.publish.parts import Obtained
+from flakeship.commands.publish.result import Result
 from flakeship.commands.publish.times import Times, times_of
 from flakeship.destinations.protocol import Published
 from flakeship.image.index import seal_index

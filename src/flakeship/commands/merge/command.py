@@ -17,7 +17,6 @@ from flakeship.commands.merge.tag_before import images_before_merge, warn_of_los
 from flakeship.commands.platforms import platforms_of
 from flakeship.commands.publish.compared import Compared
 from flakeship.commands.publish.comparing import changes_of, comment_if_asked
-from flakeship.commands.publish.finish import set_names
 from flakeship.commands.publish.metadata_file import (
     check_metadata,
     folder_beside,
@@ -28,6 +27,7 @@ from flakeship.commands.publish.opening import DestinationRequest
 from flakeship.commands.publish.request import attaching_of
 from flakeship.commands.run import Run, open_run
 from flakeship.commands.runtime import Runtime
+from flakeship.commands.set_names import set_names
 from flakeship.destinations.protocol import Destination, TakesIndexes
 from flakeship.errors import NotAllowedError, UsageError
 from flakeship.image.index import seal_index

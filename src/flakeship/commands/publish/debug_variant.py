@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from flakeship import events
-from flakeship.commands.publish.finish import Result
+from flakeship.commands.publish.result import Result
 from flakeship.destinations.grammar import kind_of
 from flakeship.errors import UsageError
 from flakeship.settings.declaration import Settings

@@ -19,7 +19,7 @@ from flakeship.report.summary import PackageRow
 from flakeship.store_paths import name_of
 
 if TYPE_CHECKING:
-    from flakeship.commands.publish.finish import Result
+    from flakeship.commands.publish.result import Result
     from flakeship.commands.run import Run
     from flakeship.destinations.protocol import Published
 

@@ -3,70 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import wait
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flakeship import events
 from flakeship.commands.publish.before import image_before
 from flakeship.commands.publish.last_writer import check_last_writer, warn_of_lost
 from flakeship.commands.publish.look import Plan
-from flakeship.commands.publish.parts import Obtained, Part, Stamped, platform_for
+from flakeship.commands.publish.parts import Part, Stamped, platform_for
+from flakeship.commands.publish.result import Result
 from flakeship.commands.publish.send import SentLayers, send_again
 from flakeship.commands.publish.stamping import lost_annotations
-from flakeship.commands.publish.times import Times
-from flakeship.commands.tag_record import NamingNote, TagRecord
+from flakeship.commands.set_names import set_names
 from flakeship.destinations.protocol import (
     BlobsUnknownError,
     Destination,
     Prepared,
     Published,
     RunsImages,
-    Tagging,
     TakesIndexes,
 )
 from flakeship.errors import UnreachableError
 from flakeship.image.index import seal_index
 from flakeship.image.model import EMPTY, Digest, Packed, PackedIndex, PackedLayer
 from flakeship.image.pack import seal
-from flakeship.image.workers import workers
-from flakeship.image.zstd_estimate import ZstdEstimate
-from flakeship.report.summary import Before
 
 if TYPE_CHECKING:  # most images are pushed by their tags, and nothing is attached to them
     from flakeship.commands.publish.attaching.step import Attachments
-    from flakeship.commands.publish.changes import Changes
-    from flakeship.commands.publish.leg import LegRecord
-    from flakeship.image.existing import ExistingImage
     from flakeship.sources.blobs import RegistryImage
-
-_NAMES_AT_ONCE: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """An image that is finished: its bytes, where it is now, and how messages call what it was made from.
-
-    `obtained` is what the first of its parts was made from, `others` what those of other platforms were. `before` is what one of its tags named before, None where that
-    is new or not known. `zstd` is what zstd would have made of what was packed, if that was much. `times` are None until the caller adds them. `index_annotations` are those of an index of this image
-    and others, where it is pushed by its digest alone; the caller makes `leg` of them, and `changes` of what `existing` tells, which is all that was
-    read of what the destinations held before.
-    `attached` is what vouches for the image, None where nothing was asked for.
-    """
-
-    packed: Packed | PackedIndex
-    published: tuple[Published, ...]
-    name: str
-    obtained: Obtained
-    before: Before | None = None
-    zstd: ZstdEstimate | None = None
-    times: Times | None = None
-    index_annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    others: tuple[Obtained, ...] = ()
-    leg: LegRecord | None = None
-    existing: tuple[ExistingImage, ...] = ()
-    changes: Changes | None = None
-    attached: Attachments | None = None
 
 
 def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> Result:
@@ -76,6 +39,36 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
     than they have it (https://github.com/moby/moby/issues/36823), and some name one lost blob at a time. RejectedError
     by lint, for a program of another CPU, and where a tag would lose a platform; UnreachableError where a registry loses what it accepts.
     """
+    _check(stamped, sent, parts, plan)
+    layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
+    resent: frozenset[Digest] = frozenset()
+    while True:
+        if missing:
+            plan.store.forget(missing)
+            lost = {key for key, layer in layers.items() if layer.descriptor.digest in missing}
+            # docs/decisions.md#a-blob-that-proves-missing-is-sent-again
+            layers |= send_again(parts, lost, plan)
+            resent |= missing
+        try:
+            packed = _sealed(stamped, layers, plan, parts[0].obtained.remote)
+            prepared = _prepared(packed, plan)
+            attached = plan.attaching.attach(packed, parts, plan.places) if plan.attaching else None
+            published = set_names(prepared, plan.tags)
+            if plan.attaching:
+                plan.attaching.confirm(plan.places)
+            return _result(packed, stamped, parts, plan, published=published, attached=attached)
+        except BlobsUnknownError as error:
+            # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
+            missing = error.digests - resent
+            if not missing:
+                raise UnreachableError(
+                    f"blobs that were just written are not there: {error}",
+                    hint="check the storage of the destination and its log: it lost what it had accepted",
+                ) from error
+
+
+def _check(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan) -> None:
+    """Judge the images before anything names them, and tell what can't be judged or is lost."""
     if sent.programs:
         from flakeship.commands.publish.member import check_programs
 
@@ -93,45 +86,30 @@ def finish(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
         in_index, of_docker = stamped.annotations is not None, plan.packing.family.name == "docker"
         for warning in lost_annotations(plan.naming, stamped.images, in_index=in_index, of_docker=of_docker):
             plan.packing.emit(warning)
-    layers, missing = sent.layers, sent.missing | contradicted(sent.layers, stamped)
-    resent: frozenset[Digest] = frozenset()
-    while True:
-        if missing:
-            plan.store.forget(missing)
-            lost = {key for key, layer in layers.items() if layer.descriptor.digest in missing}
-            # docs/decisions.md#a-blob-that-proves-missing-is-sent-again
-            layers |= send_again(parts, lost, plan)
-            resent |= missing
-        try:
-            packed = _sealed(stamped, layers, plan, parts[0].obtained.remote)
-            prepared = _prepared(packed, plan)
-            attached = plan.attaching.attach(packed, parts, plan.places) if plan.attaching else None
-            published = set_names(prepared, plan.tags)
-            if plan.attaching:
-                plan.attaching.confirm(plan.places)
-            before = image_before(packed, published, plan.existing.images())
-            zstd = plan.packing.sample.estimate() if plan.packing.sample else None
-            later = parts[0].stamp.index(stamped.images[0], "index") if plan.by_digest else EMPTY
-            return Result(
-                packed,
-                published,
-                parts[0].name,
-                parts[0].obtained,
-                before,
-                zstd,
-                index_annotations=later,
-                others=tuple(part.obtained for part in parts[1:]),
-                existing=tuple(plan.existing.images()),
-                attached=attached,
-            )
-        except BlobsUnknownError as error:
-            # docs/decisions.md#missing-blobs-may-be-reported-one-by-one
-            missing = error.digests - resent
-            if not missing:
-                raise UnreachableError(
-                    f"blobs that were just written are not there: {error}",
-                    hint="check the storage of the destination and its log: it lost what it had accepted",
-                ) from error
+
+
+def _result(
+    packed: Packed | PackedIndex,
+    stamped: Stamped,
+    parts: Sequence[Part],
+    plan: Plan,
+    *,
+    published: tuple[Published, ...],
+    attached: Attachments | None,
+) -> Result:
+    existing = tuple(plan.existing.images())
+    return Result(
+        packed,
+        published,
+        parts[0].name,
+        parts[0].obtained,
+        image_before(packed, published, existing),
+        plan.packing.sample.estimate() if plan.packing.sample else None,
+        index_annotations=parts[0].stamp.index(stamped.images[0], "index") if plan.by_digest else EMPTY,
+        others=tuple(part.obtained for part in parts[1:]),
+        existing=existing,
+        attached=attached,
+    )
 
 
 def contradicted(layers: Mapping[str, PackedLayer], stamped: Stamped) -> frozenset[Digest]:
@@ -197,35 +175,3 @@ def _run_by(place: Destination, index: PackedIndex) -> Packed:
     assert isinstance(place, RunsImages)
     found = platform_for([image.image.platform for image in index.images], place.platform())
     return next(image for image in index.images if image.image.platform == found)
-
-
-def set_names(prepared: Sequence[Prepared], tags: TagRecord) -> tuple[Published, ...]:
-    """Set all names of the image at all destinations, whatever signal comes.
-
-    Registries stand first among destinations, and are named last: what others see is set when all else went well.
-    """
-    # docs/decisions.md#tags-are-written-last
-    groups = [group for each in reversed(prepared) for group in each.taggings]
-    names = tuple(name for group in groups for tagging in group for name in tagging.references)
-    with tags.naming(names) as note:
-        for group in groups:
-            _set_at_once(group, note)
-    return tuple(each.published() for each in prepared)
-
-
-def _set_at_once(group: Sequence[Tagging], note: NamingNote) -> None:
-    """Set the names of a group, and wait for each of them; the first error of those that failed is raised."""
-
-    def write(tagging: Tagging) -> None:
-        note.begun(tagging.references)
-        tagging.write()
-        note.done(tagging.references)
-
-    if len(group) == 1:
-        write(group[0])
-        return
-    with workers("name", min(len(group), _NAMES_AT_ONCE)) as pool:
-        written = [pool.submit(write, tagging) for tagging in group]
-        wait(written)  # a second name may be set while the first is refused: what is told is told of both
-    for each in written:
-        each.result()

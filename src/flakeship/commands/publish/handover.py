@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flakeship.ci.handover import Handover, SentBlob, ShippedImage, ShippedTo
 from flakeship.commands.publish import outputs as one_image
-from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.metadata_document import metadata as of_one_image
 from flakeship.commands.publish.metadata_file import json_of
+from flakeship.commands.publish.result import Result
 from flakeship.destinations.protocol import Published
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from flakeship.commands.publish.finish import Result
+    from flakeship.commands.publish.result import Result
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.outputs import (
     is_pushed,
     labels_of,
@@ -17,6 +16,7 @@ from flakeship.commands.publish.outputs import (
     references,
 )
 from flakeship.commands.publish.parts import Obtained
+from flakeship.commands.publish.result import Result
 from flakeship.destinations.protocol import Published
 from flakeship.image.model import Packed, PackedIndex
 from flakeship.store_paths import whole_store_path

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.outputs import labels_of
+from flakeship.commands.publish.result import Result
 from flakeship.destinations.protocol import Published
 from flakeship.report.summary import Page
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flakeship import events
 from flakeship.commands.publish.build import build
-from flakeship.commands.publish.finish import Result, finish
+from flakeship.commands.publish.finish import finish
 from flakeship.commands.publish.look import look
 from flakeship.commands.publish.parts import open_parts, stamp
 from flakeship.commands.publish.request import Request
+from flakeship.commands.publish.result import Result
 from flakeship.commands.publish.send import pack_and_send
 from flakeship.commands.run import Run
 from flakeship.image.model import SourceGoneError

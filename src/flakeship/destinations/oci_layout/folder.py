@@ -104,7 +104,9 @@ class LayoutFolder:
                     try:
                         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
-                        self._emit(events.Detail(f"{self.name}: another run is writing there, and is waited for"))
+                        self._emit(
+                            events.Detail(f"{self.name}: another run is writing there, and is waited for")
+                        )
                         fcntl.flock(handle, fcntl.LOCK_EX)
                     # A run that gives up removes the folder that it made, while others may be waiting for it.
                     self.directory.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,8 @@ from typing import Final
 
 from flakeship import events
 from flakeship.attest.artifact import CYCLONEDX, SPDX
-from flakeship.commands.publish.finish import Result
 from flakeship.commands.publish.metadata_file import remove_link
+from flakeship.commands.publish.result import Result
 from flakeship.errors import ResourceError
 
 PATTERNS: Final = ("flakeship-*.cdx.json", "flakeship-*.spdx.json")
