@@ -93,7 +93,7 @@ def test_a_bug_is_told_from_a_shortage_and_waits_for_nobody(
         "def publish(*_, **__):\n"
         "    threading.Thread(target=time.sleep, args=(100,)).start()\n"
         f"    raise {error}\n"
-        "command.attributes_of = publish\n"
+        "command.all_asked = publish\n"
         "cli.entry()\n"
     )
     ended = subprocess.run(
