@@ -101,6 +101,34 @@ def test_lists_take_commas_and_flags_may_come_again() -> None:
     assert settings("--to", "oci:a,docker://h/n", "--to", "oci:b").to == expected
 
 
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--push", "--push=false"], ["--push is given twice: 'false' counts, 'true' does not"]),
+        (
+            ["--created=a", "--created", "b", "--created=c"],
+            [
+                "--created is given twice: 'b' counts, 'a' does not",
+                "--created is given twice: 'c' counts, 'b' does not",
+            ],
+        ),
+        (["--push=false", "--push=false"], []),
+        (["--tags=a", "--tags=b", "--env=A=1", "--env=B=1"], []),
+    ],
+)
+def test_a_value_that_a_later_one_replaces_is_told(argv: list[str], told: list[str]) -> None:
+    assert list(read(["publish", *argv], {}, None).notices) == told
+
+
+def test_the_name_of_a_secret_file_is_not_told(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    files = [f"--password-file={tmp_path / name}" for name in ("one", "two")]
+    found = read(["publish", *files], {}, None)
+    assert found.settings.password == "two"
+    assert found.notices == ("--password-file is given twice, and the last one counts",)
+
+
 def test_two_dashes_are_a_value_behind_an_equals_sign() -> None:
     assert settings("--to=--", "--to=a").to == ("--", "a")
     assert settings("--source=--").source == "--"

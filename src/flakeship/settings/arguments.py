@@ -16,6 +16,7 @@ from flakeship.outside.reading import read_file
 from flakeship.settings.command_line import (
     FALSE,
     POSITIONAL,
+    REPLACED,
     TAKES_WORDS,
     TRUE,
     check_command,
@@ -59,6 +60,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     declared = {item.name: item for item in inputs()}
     known, rest = parser_of(declared.values(), argv).parse_known_args(with_values(argv, declared))
     words = vars(known).pop("words", ())
+    replaced = vars(known).pop(REPLACED, [])
     given = {name: _dashes(value) for name, value in vars(known).items()}
     command = given["command"]
     words = [*words, *(rest if command in TAKES_WORDS else ())]
@@ -66,7 +68,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str], stdin: TextIO | None) 
     if odd or (rest and command not in TAKES_WORDS):
         raise unknown((odd or rest[0]).partition("=")[0], command, declared.values())
     check_filled(words, given, declared.values())
-    notices = place(words, given)
+    notices = (*place(words, given), *replaced)
     # a workflow gives the command alone; beside flags, INPUT_* are mostly those of an action that runs us
     of_a_step = len(argv) < 2
     variables, warnings = variables_of(environ, declared, of_a_step=of_a_step)

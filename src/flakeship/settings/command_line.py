@@ -74,6 +74,9 @@ _USAGE: Final = {
 REFERENCE: Final = re.compile(r"([\w-]+(\.[\w-]+)*)(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+|@sha256:[0-9a-f]+)")
 """A reference that Nix reads as no installable: what has a colon behind a slash is no path and no URL to it."""
 
+REPLACED: Final = "given twice"
+"""Where a parsed command line keeps what is to be told of options whose earlier value was replaced; no input has a name with a blank."""
+
 TRUE: Final = frozenset({"true", "1", "yes", "on"})
 FALSE: Final = frozenset({"false", "0", "no", "off"})
 """The words for a flag that is set, and for one that is not."""
@@ -152,6 +155,31 @@ class _Help(argparse.Action):
         raise SystemExit(0)
 
 
+class _Once(argparse.Action):
+    """Keep the last value, as every command line does, and note an earlier one that it replaces."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        value: Any,
+        flag: str | None = None,
+    ) -> None:
+        """Called by argparse for each time that the option stands there."""
+        earlier = getattr(namespace, self.dest)
+        if earlier is not None and earlier != value:
+            said = "" if flag and flag.endswith("-file") else f": {value!r} counts, {earlier!r} does not"
+            setattr(
+                namespace,
+                REPLACED,
+                [
+                    *getattr(namespace, REPLACED, ()),
+                    f"{flag} is given twice{said or ', and the last one counts'}",
+                ],
+            )
+        setattr(namespace, self.dest, value)
+
+
 def unknown(word: str, command: str, declared: Iterable[Input]) -> UsageError:
     """Return the error for a word that means nothing: with our words where it is an option of another tool, else the nearest."""
     if command in {"publish", "inspect", "doctor"}:
@@ -217,15 +245,20 @@ def _add_flags(add: Callable[..., Any], item: Input) -> None:
     flags = (f"--{item.name}", *SHORT.get(item.name, ()))
     match item:
         case Input(secret=True):
-            add(f"--{item.name}-file", metavar="FILE", help=f"{text}; from a file, or from {item.variable}")
+            add(
+                f"--{item.name}-file",
+                action=_Once,
+                metavar="FILE",
+                help=f"{text}; from a file, or from {item.variable}",
+            )
             if item.name == "password":
                 add(f"--{item.name}-stdin", action="store_true", help=f"{text}; the first line of stdin")
         case Input(kind="flag"):
-            add(*flags, metavar="true|false", help=text)
+            add(*flags, action=_Once, metavar="true|false", help=text)
         case Input(kind="choice"):
-            add(*flags, metavar="|".join(item.choices), help=text)
+            add(*flags, action=_Once, metavar="|".join(item.choices), help=text)
         case Input(kind="lines" | "list"):
             add(*flags, action="append", metavar="VALUE", help=f"{text}; may be given several times")
         case _:
             value = {"path": "PATH", "number": "N", "size": "SIZE"}.get(item.kind, "VALUE")
-            add(*flags, metavar=value, help=text)
+            add(*flags, action=_Once, metavar=value, help=text)
