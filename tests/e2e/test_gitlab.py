@@ -256,6 +256,7 @@ def test_our_own_pipeline_ships_the_example_and_checks_it(
     )
 
 
+@pytest.mark.slow
 def test_our_own_pipeline_fits_gitlabs_schema() -> None:
     check_schema(ROOT / ".gitlab-ci.yml")
 

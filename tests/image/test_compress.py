@@ -165,6 +165,7 @@ def test_pieces_of_a_pipe_make_no_difference(piece: int) -> None:
     assert read_full(Pipe(data, piece), 5000) == data[:5000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["gzip", "zstd", "none"])
 def test_the_same_image_again(tmp_path: Path, algorithm: Algorithm) -> None:
     layers = [packed_tar([Item("file", data)]) for data in (sample(), sample(CHUNK * 2), sample(777))]

@@ -41,6 +41,7 @@ def test_what_we_emit_is_valid(archive: Path, tmp_path: Path, algorithm: Algorit
     assert b"null" not in packed.config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("archive", SHAPES, indirect=True)
 def test_the_compression_of_the_archive_makes_no_difference(archive: Path, tmp_path: Path) -> None:
     data, digests = archive.read_bytes(), set()

@@ -14,6 +14,8 @@ from flakeship.nix.installable import Installable
 from flakeship.nix.licences import Joined, Licence
 from tests.testbed.nix import MakeFlake
 
+pytestmark = pytest.mark.slow
+
 OUT = f"/nix/store/{'0' * 32}-x"
 
 

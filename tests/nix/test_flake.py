@@ -14,6 +14,8 @@ from flakeship.nix.installable import Installable
 from tests.nix.samples import METADATA, REVISION
 from tests.testbed.nix import MakeFlake
 
+pytestmark = pytest.mark.slow
+
 COMMITTED = 1767323045  # GIT_COMMITTER_DATE of the testbed
 
 

@@ -11,6 +11,8 @@ import pytest
 from tests.testbed import archives
 from tests.testbed.nix import MakeFlake, NixBuild
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(

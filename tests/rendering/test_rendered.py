@@ -210,6 +210,7 @@ def test_the_component_has_every_input_but_secrets_and_hands_each_over() -> None
     assert isinstance(declared["max-concurrent-uploads"]["default"], int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["flakeship", "merge"])
 def test_the_component_keeps_to_what_gitlab_documents(name: str, tmp_path: Path) -> None:
     """https://docs.gitlab.com/ci/yaml/#specinputs and https://docs.gitlab.com/ci/inputs/: its own checks, and its schema's."""

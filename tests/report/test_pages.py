@@ -24,6 +24,8 @@ from flakeship.report.markup import shortened
 from flakeship.report.run_record import RunRecord
 from flakeship.report.summary import Before, LayerRow, Page, Smaller, Summary, difference, summary_text
 
+pytestmark = pytest.mark.slow
+
 DIGEST: Final = "sha256:" + "ab" * 32
 MARKDOWN: Final = MarkdownIt("commonmark").enable("table")
 FOLD: Final = re.compile(r"<details><summary>[^<>\n]*</summary>\n|</details>\n")

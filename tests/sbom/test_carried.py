@@ -98,6 +98,7 @@ DAMAGED: dict[str, bytes] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
 def test_what_is_damaged_is_counted_and_nothing_else(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(UnreadableError):

@@ -272,6 +272,7 @@ def made_of(*sources: dict[str, Any]) -> dict[str, Any]:
     return component
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "has_hash", "comment"),
     [

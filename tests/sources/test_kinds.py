@@ -53,6 +53,7 @@ def test_every_kind_that_is_listed_satisfies_the_protocol() -> None:
     assert [importlib.import_module(name) for name in sources.SOURCES] == list(KINDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_archive_of_docker_is_claimed(tmp_path: Path, shape: str, wrap: str) -> None:

@@ -315,6 +315,7 @@ def test_a_base_that_can_not_be_read_in_place_is_left_to_the_script(tmp_path: Pa
     assert "its base image" in left_to_the_script(script)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", [False, True])
 @pytest.mark.parametrize("what", ["from_image", "customisation_layer"])
 def test_what_lies_outside_of_the_store_is_not_read_for_it(tmp_path: Path, what: str, *, link: bool) -> None:

@@ -42,6 +42,7 @@ def refused(folder: Path, body: str, *, interpreter: str = "/bin/sh") -> NotAnIm
     return error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_same_image_as_from_the_archive(tmp_path: Path, shape: str) -> None:
     data = SHAPES[shape]()

@@ -20,6 +20,8 @@ from tests.testbed.github_runner import outputs
 from tests.testbed.registry_memory import MemoryRegistry, registry
 from tests.testbed.registry_proxy import fault_proxy
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["registry"]
 
 ROOT = Path(__file__).parents[3]

@@ -13,6 +13,8 @@ from flakeship.attest.provenance import check_predicate
 from tests.commands.merge.scene import AMD64, ARM64, BOTH, Jobs, changed
 from tests.testbed.registry_memory import MemoryRegistry, registry
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["registry"]
 
 WORKFLOW = "octo/harbour/.github/workflows/image.yml@refs/heads/main"

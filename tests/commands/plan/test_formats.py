@@ -64,6 +64,7 @@ def test_a_matrix_has_all_platforms_of_an_image_that_lacks_one() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_nothing_to_do_is_an_empty_matrix_and_a_pipeline_that_does_nothing(tmp_path: Path) -> None:
     done = [planned("web", "linux/amd64", published=True)]
     assert FORMATS["github"](done) == '{"include":[]}'
@@ -72,6 +73,7 @@ def test_nothing_to_do_is_an_empty_matrix_and_a_pipeline_that_does_nothing(tmp_p
     check_schema(tmp_path / "child.yml")
 
 
+@pytest.mark.slow
 def test_a_child_pipeline_includes_the_components_and_no_secret(tmp_path: Path) -> None:
     text = FORMATS["gitlab"](
         [

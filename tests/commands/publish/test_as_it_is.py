@@ -74,6 +74,7 @@ def copy(jobs: Jobs, digest: str, target: str, *flags: str) -> Said:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [merged, of_docker, of_one_platform, of_buildx, of_indexes])
 def test_back_to_a_digest_is_back_to_that_image(jobs: Jobs, made: Made) -> None:
     digest = made(jobs)

@@ -44,6 +44,8 @@ from tests.testbed.registry_memory import memory_registry_of
 from tests.testbed.registry_proxy import fault_proxy
 from tests.testbed.registry_referrers import Manner, ReferrersRegistry
 
+pytestmark = pytest.mark.slow
+
 KEY: Final = pem(P256)
 PUBLIC: Final = SigningKey.parse(KEY).public
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -19,6 +19,8 @@ from tests.testbed.github_comments import TOKEN, CommentApi, api
 from tests.testbed.registry_memory import MemoryRegistry, registry
 from tests.testbed.store_images import image_folder, paths_of
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["api", "registry"]
 
 BASE = [["busybox-1.36"], ["openssl-3.0.8"], ["app-1.0"]]

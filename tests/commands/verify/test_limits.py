@@ -18,6 +18,8 @@ from tests.sources.layouts import INDEX, MANIFEST
 from tests.testbed.registry_memory import memory_registry_of
 from tests.testbed.registry_referrers import ReferrersRegistry
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ReferrersRegistry]:
