@@ -14,6 +14,7 @@ import pytest
 from flakeship.image.media_types import DOCKER
 from flakeship.image.model import digest_of
 from flakeship.leftovers.locks import new_file
+from flakeship.stores import cache_folder
 from flakeship.stores.cache_folder import CacheFolder
 from tests.image.making import compression
 from tests.stores.caching import NOW, Outcome, blobs, layer, run
@@ -168,3 +169,18 @@ def test_the_next_run_removes_what_a_killed_one_was_writing(tmp_path: Path) -> N
     run(tmp_path, layer("b"))
     assert (left.exists(), kept.exists()) == (False, True)
     os.close(living)
+
+
+def test_what_another_run_removes_while_it_is_tidied_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, layer("a"))
+    read = cache_folder._read
+
+    def late(path: Path) -> bytes:
+        path.unlink()
+        return read(path)
+
+    monkeypatch.setattr(cache_folder, "_read", late)
+    CacheFolder(tmp_path).tidy()
+    assert not list(CacheFolder(tmp_path).names())

@@ -152,6 +152,8 @@ class CacheFolder:
         for path in self._entries.glob("*/*.json"):
             try:
                 gone = not self._blob_path(_parsed(_read(path)).digest).exists()
+            except FileNotFoundError:  # another run has removed it since it was listed
+                continue
             except (ValueError, KeyError, TypeError):
                 gone = True
             if gone:

@@ -131,6 +131,14 @@ def test_a_run_adds_to_what_was_pruned_meanwhile(
     assert not scene.warnings
 
 
+def test_a_file_that_gets_its_name_while_a_folder_is_tidied_is_no_error(scene: Scene) -> None:
+    """It was listed, and is not there any more: a link that leads nowhere looks like that."""
+    repository = scene.layout()
+    scene.write(repository, OLD)
+    (scene.folder / "layout/blobs/sha256/.flakeship-half").symlink_to("nowhere")
+    assert repository.tidy() == 0
+
+
 PRUNING = """
 import sys
 from pathlib import Path

@@ -153,9 +153,11 @@ class LayoutRepository:
         with self._folder.locked():
             used = self._folder.reachable(self._folder.entries())
             for path in blobs.iterdir() if blobs.is_dir() else ():
+                # another run writes blobs without the lock: a hidden one has got its name since it was listed
+                if path.name.startswith(".") or f"sha256:{path.name}" in used:
+                    continue
                 info = path.stat()
-                old = time.time() - info.st_mtime > _ORPHAN_SECONDS
-                if old and not path.name.startswith(".") and f"sha256:{path.name}" not in used:
+                if time.time() - info.st_mtime > _ORPHAN_SECONDS:
                     path.unlink()
                     freed += info.st_size
         return freed
