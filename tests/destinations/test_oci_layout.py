@@ -262,6 +262,26 @@ def test_who_waited_for_a_run_that_removed_the_folder_locks_the_new_one(tmp_path
         waiting.result(10)
 
 
+def test_who_has_begun_in_a_folder_that_another_run_removes_locks_a_new_one(tmp_path: Path) -> None:
+    """The other run had made it, and gives up."""
+    layout = tmp_path / "layout"
+    folder = layout_writer.LayoutFolder(layout, named="to: oci:DIR")
+    folder.begin()
+    layout_of_other(layout).give_up()
+    assert not layout.exists()
+    with folder.locked():
+        handle = os.open(layout, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+
+
+def layout_of_other(layout: Path) -> layout_writer.LayoutFolder:
+    other = layout_writer.LayoutFolder(layout, named="to: oci:DIR")
+    other._made = (layout,)
+    return other
+
+
 def _lock_of(folder: Path) -> int:
     """The handle by which this process has locked the folder: the first of those that lead there."""
     there = folder.stat()

@@ -99,19 +99,25 @@ class LayoutFolder:
         with contextlib.ExitStack() as scope:
             with contextlib.suppress(OSError):  # a file system without locks; two runs at once are rare
                 while True:
-                    handle = os.open(self.directory, os.O_RDONLY)
-                    scope.callback(os.close, handle)
+                    # A run that gives up removes the folder that it made, while others begin in it or wait for it.
                     try:
-                        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:
-                        self._emit(
-                            events.Detail(f"{self.name}: another run is writing there, and is waited for")
-                        )
-                        fcntl.flock(handle, fcntl.LOCK_EX)
-                    # A run that gives up removes the folder that it made, while others may be waiting for it.
-                    self.directory.mkdir(parents=True, exist_ok=True)
-                    if os.path.samestat(self.directory.stat(), os.fstat(handle)):
-                        break
+                        if self._begun:
+                            self.directory.mkdir(parents=True, exist_ok=True)
+                        handle = os.open(self.directory, os.O_RDONLY)
+                        scope.callback(os.close, handle)
+                        try:
+                            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        except BlockingIOError:
+                            self._emit(
+                                events.Detail(f"{self.name}: another run is writing there, and is waited for")
+                            )
+                            fcntl.flock(handle, fcntl.LOCK_EX)
+                        self.directory.mkdir(parents=True, exist_ok=True)
+                        if os.path.samestat(self.directory.stat(), os.fstat(handle)):
+                            break
+                    except FileNotFoundError:
+                        if not self._begun:
+                            raise
             yield
 
     def blob(self, digest: Digest) -> Path:
