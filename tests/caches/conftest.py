@@ -127,11 +127,11 @@ class serving:  # noqa: N801 - reads as a verb in a with statement
 
 
 @pytest.fixture
-def closed_port() -> str:
-    """Return an address where no process listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+def closed_port() -> Iterator[str]:
+    """Yield an address where no process listens: it is taken until the test ends, or another one might get it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture

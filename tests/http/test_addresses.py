@@ -224,12 +224,13 @@ def test_a_host_of_which_no_address_answers_is_looked_up_again(
     dns = Dns({"it.localhost": [["127.0.0.1"]]})
     transport = pusher.transport()
     monkeypatch.setattr(transport, "_addresses", Addresses(dns))
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://it.localhost:{closed.getsockname()[1]}/"
-    for times in (1, 2):
-        with pytest.raises(WireError, match="refused the connection"):
-            transport.exchange("GET", url, headers={})
-        assert dns.asked == ["it.localhost"] * times
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        url = f"http://it.localhost:{taken.getsockname()[1]}/"
+        for times in (1, 2):
+            with pytest.raises(WireError, match="refused the connection"):
+                transport.exchange("GET", url, headers={})
+            assert dns.asked == ["it.localhost"] * times
 
 
 def test_a_name_is_looked_up_from_any_thread() -> None:

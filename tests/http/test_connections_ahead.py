@@ -113,9 +113,10 @@ def test_what_is_opened_ahead_is_used(pusher: Pusher) -> None:
 
 
 def test_a_server_that_is_not_there_is_told_of_by_the_request(pusher: Pusher) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-    pusher.transport().connect_ahead(url, 2)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        pusher.transport().connect_ahead(f"http://127.0.0.1:{taken.getsockname()[1]}/", 2)
+        wait_for(Greeter(), 0)
     assert not pusher.events
 
 
