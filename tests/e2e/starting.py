@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import pytest
 
 Running: TypeAlias = "subprocess.Popen[str]"
 Start: TypeAlias = Callable[..., Running]
+
+THREE: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+"""Signals of which none is lost: two of the same number that come before a busy process looks are one. And the last is the
+last to be handled, for of those that come together Python handles the lowest first.
+"""
+
+_WITH_GRACE: Final = """
+from flakeship import cancellation
+from flakeship.destinations.registry import sessions
+cancellation.NAMING_GRACE_SECONDS = {0}
+sessions.AFTER_SIGNAL = sessions.Grace(0.6, {0})
+from flakeship.__main__ import entry
+entry()
+"""
+"""The program as it is, but for the seconds that it has after a signal: a busy machine may need more than users want to wait."""
 
 
 @pytest.fixture
@@ -23,9 +39,10 @@ def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
     temporary.mkdir()
     started: list[Running] = []
 
-    def run(*flags: str, cwd: Path = tmp_path, **environ: str) -> Running:
+    def run(*flags: str, cwd: Path = tmp_path, grace: float | None = None, **environ: str) -> Running:
+        program = ("-m", "flakeship") if grace is None else ("-c", _WITH_GRACE.format(grace))
         process = subprocess.Popen(
-            [sys.executable, "-m", "flakeship", "publish", *flags],
+            [sys.executable, *program, "publish", *flags],
             cwd=cwd,
             env={**nix_environ, "TMPDIR": str(temporary), **environ},
             stdin=subprocess.DEVNULL,
@@ -42,7 +59,7 @@ def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
         process.kill()
         process.communicate()
     assert not list(temporary.iterdir()), list(temporary.rglob("*"))
-    patience = time.monotonic() + 2  # what was killed takes a moment to be gone
+    patience = time.monotonic() + 60  # what was killed takes a moment to be gone
     while (alive := still_there(temporary)) and time.monotonic() < patience:
         time.sleep(0.05)
     assert not alive
@@ -66,7 +83,7 @@ def ended(process: Running, *signals: int) -> tuple[int, str, float]:
     for number in signals:
         process.send_signal(number)
         time.sleep(0.05)
-    out, said = process.communicate(timeout=30)
+    out, said = process.communicate(timeout=120)
     assert not out
     assert "Traceback" not in said, said
     return process.returncode, said, time.monotonic() - begun

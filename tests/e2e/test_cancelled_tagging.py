@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.starting import Running, Start, ended, entries
+from tests.e2e.starting import THREE, Running, Start, ended, entries
 from tests.sources.layouts import Layout
 from tests.testbed.nix import MakeFlake
 from tests.testbed.registry import FaultProxy, Registry
-from tests.testbed.registry_faults import Hold
+from tests.testbed.registry_faults import LONGEST_HOLD, Hold
 
 pytestmark = pytest.mark.slow
 
@@ -26,16 +26,21 @@ NOTHING = "no tag was set"
 GRACE = 1.4
 """Seconds after which what is under way is given up, and what was set is told; a little less, for the clock of the test."""
 
+PATIENT = 60.0
+"""So many where what is under way is not to be given up, however busy the machine is."""
+
+HURRIED = 3.0
+"""So many where it is to be given up, but what comes before it is not."""
+
 
 @pytest.fixture
 def pushed(start: Start, proxy: FaultProxy, archive: Path) -> Callable[..., Running]:
     """Start a push of an image to these repositories, under three tags each."""
 
-    def push(*repositories: str, flags: tuple[str, ...] = ()) -> Running:
+    def push(*repositories: str, flags: tuple[str, ...] = (), grace: float | None = PATIENT) -> Running:
         names = [f"{proxy.host}/{name}" for name in repositories]
-        return start(
-            "--source", str(archive), "--images", "\n".join(names), "--tags", "\n".join(TAGS), *flags
-        )
+        words = ("--source", str(archive), "--images", "\n".join(names), "--tags", "\n".join(TAGS))
+        return start(*words, *flags, grace=grace)
 
     return push
 
@@ -58,7 +63,7 @@ def test_from_the_first_name_on_all_are_set(
     hold.let_pass()
     returned, said, seconds = ended(process)
     assert returned == 128 + number
-    assert seconds < 8
+    assert seconds < 60
     assert registry.tags(repository) == sorted(TAGS)
     assert f"error: cancelled by signal {number:d}; {WHOLE}\n" in said
     digest = registry.digest(repository, "one")
@@ -87,13 +92,15 @@ def test_before_the_first_name_none_is_set(  # noqa: PLR0917 - what is tried, an
     repository = registry.new_repository()
     # behind the check, which opens a session and cancels it
     hold = proxy.hold_next(method, request_, skip=1 if method == "POST" else 0)
-    process = pushed(repository, flags=("--max-concurrent-uploads", "1"))
+    # the answer to a POST, which opens a session, is waited for
+    grace = None if method == "POST" else PATIENT
+    process = pushed(repository, flags=("--max-concurrent-uploads", "1"), grace=grace)
     arrived(hold)
     returned, said, seconds = ended(process, number)
     assert registry.open_uploads(repository) == []
     hold.let_pass()
     assert returned == 128 + number
-    assert seconds < 8
+    assert seconds < 60
     assert f"error: cancelled by signal {number:d}; {NOTHING}\n" in said
     time.sleep(0.2)
     assert not registry.tags(repository)
@@ -105,11 +112,11 @@ def test_a_registry_that_keeps_silent_is_given_up_and_told_of(
 ) -> None:
     repository = registry.new_repository()
     hold = proxy.hold_next("PUT", "/manifests/two$")
-    process = pushed(repository)
+    process = pushed(repository, grace=HURRIED)
     arrived(hold)
     returned, said, seconds = ended(process, signal.SIGINT)
     assert returned == 130
-    assert GRACE < seconds < 8  # the rest is the machine
+    assert HURRIED - 0.1 < seconds < LONGEST_HOLD / 2  # the rest is the machine
     name, digest = f"{proxy.host}/{repository}", registry.digest(repository, "one")
     assert said.endswith(
         f"error: cancelled by signal 2; {HALF}\n"
@@ -128,13 +135,13 @@ def test_a_retry_that_is_soon_is_waited_for_and_one_that_is_late_is_not(
     for repository, wait in ((soon, "0"), (late, "30")):
         hold = proxy.hold_next("PUT", f"{repository}/manifests/one$")
         proxy.fail_next("PUT", f"{repository}/manifests/two$", status=503, headers={"Retry-After": wait})
-        process = pushed(repository)
+        process = pushed(repository, grace=PATIENT if repository == soon else HURRIED)
         arrived(hold)
         process.send_signal(signal.SIGTERM)
         hold.let_pass()
         returned, said, seconds = ended(process)
         assert returned == 143
-        assert seconds < 8
+        assert seconds < 60
         assert (WHOLE if repository == soon else f"    perhaps set: {proxy.host}/{late}:two@") in said
     assert registry.tags(soon) == sorted(TAGS)
     assert registry.tags(late) in (["one"], ["one", "three"]), (
@@ -154,7 +161,7 @@ def test_a_refusal_after_the_signal_says_why_a_name_is_missing(
     hold.let_pass()
     returned, said, seconds = ended(process)
     assert returned == 130
-    assert seconds < 8
+    assert seconds < 60
     assert f"    set: {proxy.host}/{repository}:one@" in said
     assert f"    set: {proxy.host}/{repository}:three@" in said
     assert f"    perhaps set: {proxy.host}/{repository}:two@" in said
@@ -185,7 +192,7 @@ def test_all_destinations_get_their_names(
     hold.let_pass()
     returned, said, seconds = ended(process)
     assert returned == 130
-    assert seconds < 8
+    assert seconds < 60
     assert registry.tags(first) == registry.tags(second) == sorted(TAGS)
     assert entries(tmp_path / "x") == ["a", "b"]
     assert (tmp_path / "image.tar").exists()
@@ -200,7 +207,7 @@ def test_nothing_is_named_before_all_destinations_have_the_image(
     process = pushed(first, second, flags=("--to", "oci:x:a\ndocker-archive:image.tar"))
     arrived(hold)
     returned, said, seconds = ended(process, signal.SIGTERM)
-    assert (returned, seconds < 8) == (143, True)
+    assert (returned, seconds < 60) == (143, True)
     assert NOTHING in said
     assert registry.tags(first) == registry.tags(second) == entries(tmp_path / "x") == []
     assert not (tmp_path / "image.tar").exists()
@@ -219,19 +226,16 @@ def test_a_second_signal_breaks_nothing_and_the_third_ends_it(
         time.sleep(0.1)
     hold.let_pass()
     returned, said, seconds = ended(process)
-    assert (returned, seconds < 8) == (130, True)
+    assert (returned, seconds < 60) == (130, True)
     assert WHOLE in said
     assert registry.tags(repository) == sorted(TAGS)
 
     hold = proxy.hold_next("PUT", f"{other}/manifests/two$")
     process = pushed(other)
     arrived(hold)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(1) == 143
+    for number in THREE:
+        process.send_signal(number)
+    assert process.wait(PATIENT / 2) == 128 + THREE[-1]
     for folder in (tmp_path / "temporary").iterdir():
         shutil.rmtree(folder)
 
@@ -247,12 +251,13 @@ def test_of_several_attributes_the_next_is_not_begun(
         *("--flake", ".#layered\n.#stream", "--images", images, "--tags", "one\ntwo"),
         *("--metadata-file", str(tmp_path / "metadata.json")),
         cwd=make_flake(),
+        grace=PATIENT,
     )
     arrived(hold)
     process.send_signal(signal.SIGINT)
     hold.let_pass()
     returned, said, seconds = ended(process)
-    assert (returned, seconds < 8) == (130, True)
+    assert (returned, seconds < 60) == (130, True)
     assert WHOLE in said
     assert registry.tags(first) == ["one", "two"]
     assert not registry.tags(second)
@@ -267,12 +272,13 @@ def test_an_index_gets_all_of_its_names(
     repository = registry.new_repository()
     hold = proxy.hold_next("PUT", f"{repository}/manifests/one$")
     images = f"{proxy.host}/{repository}"
-    process = start("--source", str(tmp_path / "several"), "--images", images, "--tags", "one\ntwo")
+    words = ("--source", str(tmp_path / "several"), "--images", images, "--tags", "one\ntwo")
+    process = start(*words, grace=PATIENT)
     arrived(hold)
     process.send_signal(signal.SIGINT)
     hold.let_pass()
     returned, said, seconds = ended(process)
-    assert (returned, seconds < 8) == (130, True)
+    assert (returned, seconds < 60) == (130, True)
     assert WHOLE in said
     assert registry.digest(repository, "one") == registry.digest(repository, "two") != ""
 
@@ -290,15 +296,15 @@ def test_at_any_moment_an_image_has_all_of_its_names_or_none(
         repository = registry.new_repository()
         first = ("*", f"{repository}/") if whole else ("PUT", f"{repository}/manifests/one$")
         hold = proxy.hold_next(*first)
-        process = pushed(repository)
+        process = pushed(repository, grace=None)
         arrived(hold)
         hold.let_pass()
         time.sleep(chosen.uniform(0, 0.2 if whole else 0.02))
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
         seconds = time.monotonic() - begun
-        assert seconds < 8
+        assert seconds < 60
         tags = registry.tags(repository)
         if 0 < len(tags) < len(TAGS):
             assert seconds > GRACE, "it gave up before its time"

