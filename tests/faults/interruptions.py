@@ -20,6 +20,9 @@ SIZE: Final = 256 << 10
 AT_MOST: Final = 2.0
 """Seconds from a signal to the end of the run."""
 
+WITHIN: Final = 60.0
+"""After so many it is killed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
@@ -92,7 +95,7 @@ def _ended(
     if interruption.signal is signal.SIGKILL:
         running.process.wait()
     go_on()  # the registry answers
-    outcome = running.ended(within=20)
+    outcome = running.ended(within=WITHIN)
     return Interrupted(interruption, outcome, time.monotonic() - begun, None, 0, 0)
 
 
@@ -108,14 +111,14 @@ def _next(stage: Stage, found: Interrupted) -> Interrupted:
     return replace(found, again=again, missing=missing, sent=stage.proxy.received - before)
 
 
-def problems(found: Interrupted) -> list[str]:
+def problems(found: Interrupted, *, at_most: float = AT_MOST) -> list[str]:
     """What is wrong with how it ended, and with the next push; of its sessions and litter `kept` tells."""
     killed = found.interruption.signal is signal.SIGKILL
     outcome, again = found.outcome, found.again
     code = -signal.SIGKILL if killed else 128 + found.interruption.signal
     checks = {
         f"exit code {outcome.code} instead of {code}": outcome.code == code or ended_in_time(found),
-        f"{found.seconds:.1f} s until it ended": found.seconds <= AT_MOST,
+        f"{found.seconds:.1f} s until it ended": found.seconds <= at_most,
         "the tag leads to an image that is incomplete": outcome.state != "incomplete",
         f"left behind: {outcome.litter}": killed or not outcome.litter,
         f"shown: {outcome.secrets}": not outcome.secrets,

@@ -13,6 +13,7 @@ import pytest
 from tests.faults.bench import Bench
 from tests.faults.conftest import AT_ONCE
 from tests.faults.interruptions import (
+    WITHIN,
     Interrupted,
     interrupted,
     interrupted_while_sending,
@@ -41,6 +42,11 @@ def all_of(runs: Some, what: Callable[[Interrupted], list[str]]) -> list[str]:
     return list(itertools.chain.from_iterable(map(what, runs)))
 
 
+def wrong(found: Interrupted) -> list[str]:
+    """What of it is wrong, but for the seconds that a busy machine takes: `./dev faults` looks at them."""
+    return problems(found, at_most=WITHIN / 2)
+
+
 @pytest.fixture(scope="session")
 def killed(bench: Bench) -> Some:
     return ended(bench, [signal.SIGKILL], step=7, again=True)
@@ -52,7 +58,7 @@ def cancelled(bench: Bench) -> Some:
 
 
 def test_a_killed_push_is_made_whole_by_the_next(killed: Some) -> None:
-    assert all_of(killed, problems) == []
+    assert all_of(killed, wrong) == []
     assert any(run.missing for run in killed)
     assert any(run.missing == 0 for run in killed)
 
@@ -62,7 +68,7 @@ def test_what_a_killed_push_left_is_swept_by_the_next(killed: Some) -> None:
 
 
 def test_a_cancelled_push_ends_at_once_and_leaves_no_part(cancelled: Some) -> None:
-    assert all_of(cancelled, problems) == []
+    assert all_of(cancelled, wrong) == []
 
 
 def test_a_cancelled_push_ends_its_sessions(cancelled: Some) -> None:
@@ -72,19 +78,19 @@ def test_a_cancelled_push_ends_its_sessions(cancelled: Some) -> None:
 @pytest.mark.parametrize("number", POLITE)
 def test_a_push_that_is_cancelled_while_layers_are_sent(bench: Bench, number: signal.Signals) -> None:
     found = interrupted_while_sending(bench, number)
-    assert problems(found) == []
+    assert wrong(found) == []
     assert not verdict("a push that is cancelled while layers are sent ends its sessions", kept(found))
 
 
 @pytest.mark.long
 def test_killed_at_every_request(bench: Bench) -> None:
     runs = ended(bench, [signal.SIGKILL], step=1, again=True)
-    assert all_of(runs, problems) == []
+    assert all_of(runs, wrong) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", POLITE)
 def test_cancelled_at_every_request(bench: Bench, number: signal.Signals) -> None:
     runs = ended(bench, [number], step=1, again=True)
-    assert all_of(runs, problems) == []
+    assert all_of(runs, wrong) == []
     assert not verdict("a cancelled push ends its sessions", all_of(runs, kept))
