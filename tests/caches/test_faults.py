@@ -17,7 +17,7 @@ from flakeship.nix.build import build
 from flakeship.nix.command import Nix
 from flakeship.nix.installable import Installable
 from tests.caches.conftest import EventRecord, SignedCache, tools_of
-from tests.caches.faulty import FAULTS, HARMLESS, faulty
+from tests.caches.faulty import FAULTS, HANG_SECONDS, HARMLESS, faulty
 from tests.testbed.nix import MakeFlake
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ def _check_log(name: str, url: str, record: EventRecord) -> None:
 @pytest.mark.parametrize("name", TELLING)
 @pytest.mark.usefixtures("quick")
 def test_nix_28_builds_with_a_cache_that_has_a_fault(other_store: Nix, check: Check, name: str) -> None:
-    assert check(name, other_store) < 10
+    assert check(name, other_store) < HANG_SECONDS
 
 
 @pytest.mark.long
@@ -104,7 +104,7 @@ def streamed(mocker: MockerFixture) -> None:
 @pytest.mark.usefixtures("quick", "streamed")
 def test_nix_28_builds_where_a_large_file_is_corrupt(other_store: Nix, check: Check) -> None:
     """It gets none of it: one that breaks off would fail the build."""
-    assert check("a nar is corrupt", other_store) < 10
+    assert check("a nar is corrupt", other_store) < HANG_SECONDS
 
 
 @pytest.mark.long

@@ -167,7 +167,7 @@ def test_a_stranger_who_says_nothing_is_not_waited_for(server: Loopback, mocker:
     mocker.patch("flakeship.caches.loopback.server._STRANGER_SECONDS", 0.1)
     began = time.monotonic()
     assert raw(server, b"GET /") == b""
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9  # `raw` waits for ten
 
 
 @given(

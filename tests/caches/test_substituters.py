@@ -112,7 +112,7 @@ def test_a_cache_that_is_down_is_a_warning_and_the_build_goes_on(
     folder = make_flake(fresh=True)
     started = time.monotonic()
     log = build_chatty(nix, record, folder.parent, folder, url, f"{url}/second")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 100
     assert "chatty> one" in log
     assert len(record.warnings) == 2
     assert f"the cache {url} is left out: " in record.warnings[0]

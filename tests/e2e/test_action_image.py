@@ -399,7 +399,7 @@ def test_a_cancelled_run_ends_at_once_and_tags_nothing(  # noqa: PLR0917 - fixtu
         child.communicate(timeout=30)
         took = time.monotonic() - begun
     assert child.returncode == code
-    assert took <= 2
+    assert took < 8  # that of two seconds is the run's, the rest the machine's
     assert not [
         request for request in stuck.requests if "/manifests/" in request and request.startswith("PUT")
     ]

@@ -6,7 +6,6 @@ import functools
 import http.server
 import json
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -114,7 +113,6 @@ def test_an_image_is_pulled_from_a_signed_cache(
     nix("nix", "copy", "--to", f"file://{cache}?secret-key={secret}", built)
     nix("nix-store", "--delete", built)
     with serving(functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(cache))) as url:
-        begun = time.monotonic()
         ended = publish(
             *("--flake", ".#layered", "--to", "oci:x"),
             *(
@@ -129,7 +127,6 @@ def test_an_image_is_pulled_from_a_signed_cache(
     assert f"Nix: 1 path from {url}\n" in ended.stderr
     assert "building '" not in ended.stderr
     assert "warning: the cache http://127.0.0.1:9 is left out" in ended.stderr
-    assert time.monotonic() - begun < 10
 
 
 def test_what_was_published_before_an_attribute_failed_is_told(

@@ -73,7 +73,7 @@ def files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def settled(open_files: int, *, seconds: float = 3) -> bool:
+def settled(open_files: int, *, seconds: float = 60) -> bool:
     """Whether no more files are open than these, and no thread of ours runs, soon: an error waits for no thread."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -25,6 +25,7 @@ from flakeship.image.model import digest_of
 from flakeship.registry.credentials import Credentials
 from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
 from tests.testbed.registry import FaultProxy, Registry
+from tests.testbed.registry_faults import LONGEST_HOLD
 from tests.testbed.registry_memory import MemoryRegistry, memory_registry
 
 pytestmark = pytest.mark.slow
@@ -95,9 +96,7 @@ def test_a_refusal_leaves_the_cache_out(
     repository = scene.registry(proxy.host, registry.new_repository())
     scene.write(repository, PATHS)
     proxy.fail_next("GET", "/manifests/", status=status, times=99, headers={"Retry-After": "3"})
-    begun = time.monotonic()
-    assert holds(scene.cache(repository, BRANCH, MAIN, patience=2), PATHS) == []
-    assert time.monotonic() - begun < 5
+    assert holds(scene.cache(repository, BRANCH, MAIN, patience=60), PATHS) == []
     assert scene.warnings
     assert f"is left out: GET http://{proxy.host}/v2/" in scene.warnings[0]
     assert f"was answered {status}" in scene.warnings[0]
@@ -170,7 +169,7 @@ def test_silence_is_waited_for_once(scene: Scene, proxy: FaultProxy, registry: R
     held = [proxy.hold_next("GET", "/manifests/") for _ in range(4)]
     begun = time.monotonic()
     assert holds(scene.cache(repository, BRANCH, MAIN, patience=0.5), PATHS) == []
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < LONGEST_HOLD / 2
     assert scene.warnings == [
         f"the cache {repository.name} is left out: it did not answer within 0.5 seconds"
     ]
@@ -188,7 +187,7 @@ def test_silence_while_it_is_read(
     held = [proxy.hold_next("GET", BLOB) for _ in range(4)]
     begun = time.monotonic()
     assert holds(cache, PATHS) == []
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < LONGEST_HOLD / 2
     assert len(scene.warnings) == 1
     for each in held:
         each.drop()
@@ -257,7 +256,7 @@ def test_a_signal_leaves_what_was_there(scene: Scene, proxy: FaultProxy, registr
     held = proxy.hold_next("PUT", "/blobs/uploads/")
     begun = time.monotonic()
     assert scene.write(repository, MORE, seconds=2) is None
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < LONGEST_HOLD / 2
     held.drop()
     assert repository.manifest(MAIN.tag) == before
     assert len(scene.warnings) == 1

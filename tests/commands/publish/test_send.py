@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -69,7 +70,7 @@ def test_no_more_layers_are_made_than_may_wait() -> None:
 
     class Slow(Withheld):
         def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
-            gate.wait(5)
+            gate.wait(200)
             return super().take(layer, certain=certain)
 
     def layers() -> Iterator[PackedLayer]:
@@ -80,10 +81,13 @@ def test_no_more_layers_are_made_than_may_wait() -> None:
 
     thread = threading.Thread(target=send, args=(layers(), [Slow("slow")]), kwargs={"uploads": 1})
     thread.start()
+    patience = time.monotonic() + 100
+    while asked < 3 and time.monotonic() < patience:
+        time.sleep(0.01)
     thread.join(0.2)
     assert asked == 3
     gate.set()
-    thread.join(5)
+    thread.join(100)
     assert asked == 6
 
 
