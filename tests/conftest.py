@@ -64,6 +64,11 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return folder
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A program that a test starts, or a server for it, is given the test's name, and starts with none of 128 KiB (execve(2))."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 200 else None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--share", default="1/1", help="the files of one of several runs that share the tests: 1/2"
