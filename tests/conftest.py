@@ -35,10 +35,6 @@ pytest_plugins = [
 settings.register_profile("untimed", deadline=None, max_examples=50 if "CI" in os.environ else 25)
 settings.load_profile("untimed")
 
-_LONG = 200
-"""Characters or bytes of a parameter that still are the name of its test."""
-
-
 ROOT = Path(__file__).parent
 _FOLDERS = itertools.count()
 
@@ -73,11 +69,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--share", default="1/1", help="the files of one of several runs that share the tests: 1/2"
     )
-
-
-def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """A file of megabytes as a parameter would be the name of its test, which pytest and its workers tell each other."""
-    return f"{argname}{len(val)}" if isinstance(val, str | bytes) and len(val) > _LONG else None
 
 
 @functools.cache
