@@ -17,9 +17,10 @@ Running: TypeAlias = "subprocess.Popen[str]"
 Start: TypeAlias = Callable[..., Running]
 
 THREE: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-"""Signals of which none is lost: two of the same number that come before a busy process looks are one. And the last is the
-last to be handled, for of those that come together Python handles the lowest first.
-"""
+"""Signals of which none is lost: two of the same number that come before a busy process looks are one."""
+
+LAST_OF_THREE: Final = {128 + number for number in THREE}
+"""How a process ends by the last of them: the kernel may hand each to another thread, so any may be heard last."""
 
 _WITH_GRACE: Final = """
 from flakeship import cancellation
