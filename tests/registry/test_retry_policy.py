@@ -42,12 +42,13 @@ def policed(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> FaultProxy:
 
 @pytest.mark.parametrize(("method", "pattern"), [("POST", "/blobs/uploads/"), ("PUT", "/manifests/")])
 def test_uploads_and_manifests(
-    method: str, pattern: str, policed: FaultProxy, other: FaultProxy, pusher: Pusher
+    method: str, pattern: str, registry: Registry, policed: FaultProxy, other: FaultProxy, pusher: Pusher
 ) -> None:
+    repository = registry.new_repository()
     for host, tries in ((policed, TWICE.tries), (other, USUAL)):
         host.fail_next(method, pattern, status=503, times=USUAL)
         with pytest.raises(UnreachableError, match=f"tried {tries} times"):
-            push(random_packed(1, layers=1), pusher.destination(host.host, "a/b", tags=("latest",)))
+            push(random_packed(1, layers=1), pusher.destination(host.host, repository, tags=("latest",)))
         assert asked(host, method, pattern) == tries
 
 
