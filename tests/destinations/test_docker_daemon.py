@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,12 @@ def test_an_image_that_was_begun_and_left_is_not_there(engine: Engine, dockerd: 
         destination.check()
         destination.take(random_layer(151, size=3_000_000))
     assert images(dockerd) == before
-    assert set(threading.enumerate()) <= threads
+    patience = (
+        time.monotonic() + 60
+    )  # it is left half a second after it was told, whether the engine has heard or not
+    while (left := set(threading.enumerate()) - threads) and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert not left
 
 
 def test_an_image_that_the_engine_refuses_is_an_error_with_its_words(engine: Engine) -> None:

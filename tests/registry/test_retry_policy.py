@@ -42,7 +42,7 @@ def policed(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> FaultProxy:
 
 @pytest.mark.parametrize(("method", "pattern"), [("POST", "/blobs/uploads/"), ("PUT", "/manifests/")])
 def test_uploads_and_manifests(
-    method: str, pattern: str, registry: Registry, policed: FaultProxy, other: FaultProxy, pusher: Pusher
+    method: str, pattern: str, *, registry: Registry, policed: FaultProxy, other: FaultProxy, pusher: Pusher
 ) -> None:
     repository = registry.new_repository()
     for host, tries in ((policed, TWICE.tries), (other, USUAL)):
