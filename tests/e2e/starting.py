@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 
 import pytest
 
+from tests.testbed.patient import patient
+
 Running: TypeAlias = "subprocess.Popen[str]"
 Start: TypeAlias = Callable[..., Running]
 
@@ -21,16 +23,6 @@ THREE: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 LAST_OF_THREE: Final = {128 + number for number in THREE}
 """How a process ends by the last of them: the kernel may hand each to another thread, so any may be heard last."""
-
-_WITH_GRACE: Final = """
-from flakeship import cancellation
-from flakeship.destinations.registry import sessions
-cancellation.NAMING_GRACE_SECONDS = {0}
-sessions.AFTER_SIGNAL = sessions.Grace(0.6, {0})
-from flakeship.__main__ import entry
-entry()
-"""
-"""The program as it is, but for the seconds that it has after a signal: a busy machine may need more than users want to wait."""
 
 
 @pytest.fixture
@@ -41,9 +33,9 @@ def start(nix_environ: Mapping[str, str], tmp_path: Path) -> Iterator[Start]:
     started: list[Running] = []
 
     def run(*flags: str, cwd: Path = tmp_path, grace: float | None = None, **environ: str) -> Running:
-        program = ("-m", "flakeship") if grace is None else ("-c", _WITH_GRACE.format(grace))
+        program = (sys.executable, "-m", "flakeship") if grace is None else patient(grace)
         process = subprocess.Popen(
-            [sys.executable, *program, "publish", *flags],
+            [*program, "publish", *flags],
             cwd=cwd,
             env={**nix_environ, "TMPDIR": str(temporary), **environ},
             stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from typing import Final
 from tests.faults import wire
 from tests.faults.bench import Bench, Outcome, Running, Stage, start
 from tests.faults.case import DOCUMENTS, STEPS
+from tests.faults.tools import FLAKESHIP, Tool
 from tests.testbed.registry_proxy import Exchange
 
 LAYERS: Final = 3
@@ -59,17 +60,19 @@ def requests_of(bench: Bench) -> int:
         return len(stage.proxy.requests)
 
 
-def interrupted(bench: Bench, interruption: Interruption, *, again: bool = True) -> Interrupted:
+def interrupted(
+    bench: Bench, interruption: Interruption, *, again: bool = True, tool: Tool = FLAKESHIP
+) -> Interrupted:
     """Send the signal while the proxy holds the request, let it pass, look, and push once more."""
     with _stage(bench) as stage:
         hold = stage.proxy.hold_next("*", "", skip=interruption.request)
-        running = start(stage)
+        running = start(stage, tool)
         _wait(hold.arrived, running)
         found = _ended(stage, running, interruption, hold.let_pass)
         return _next(stage, found) if again else found
 
 
-def interrupted_while_sending(bench: Bench, number: signal.Signals) -> Interrupted:
+def interrupted_while_sending(bench: Bench, number: signal.Signals, tool: Tool) -> Interrupted:
     """Send the signal while every layer is on its way, over a slow line."""
     with _stage(bench) as stage:
         arrived = [threading.Event() for _ in range(2)]
@@ -81,7 +84,7 @@ def interrupted_while_sending(bench: Bench, number: signal.Signals) -> Interrupt
             slowly(exchange)
 
         stage.proxy.act_next(*STEPS["the data"], act, times=99)
-        running = start(stage)
+        running = start(stage, tool)
         for event in arrived:
             _wait(event, running)
         return _ended(stage, running, Interruption(number, -1), stage.proxy.clear)

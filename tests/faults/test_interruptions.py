@@ -24,6 +24,7 @@ from tests.faults.interruptions import (
     spread,
 )
 from tests.faults.known import verdict
+from tests.faults.tools import PATIENT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(900)]
 
@@ -35,7 +36,7 @@ def ended(bench: Bench, signals: Sequence[signal.Signals], *, step: int, again: 
     """Signals at each `step`th request, from the second on, that of the settings of the session."""
     chosen = spread(requests_of(bench), signals, step=step, first=step // 2)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda each: interrupted(bench, each, again=again), chosen))
+        return list(pool.map(lambda each: interrupted(bench, each, again=again, tool=PATIENT), chosen))
 
 
 def all_of(runs: Some, what: Callable[[Interrupted], list[str]]) -> list[str]:
@@ -77,7 +78,7 @@ def test_a_cancelled_push_ends_its_sessions(cancelled: Some) -> None:
 
 @pytest.mark.parametrize("number", POLITE)
 def test_a_push_that_is_cancelled_while_layers_are_sent(bench: Bench, number: signal.Signals) -> None:
-    found = interrupted_while_sending(bench, number)
+    found = interrupted_while_sending(bench, number, PATIENT)
     assert wrong(found) == []
     assert not verdict("a push that is cancelled while layers are sent ends its sessions", kept(found))
 

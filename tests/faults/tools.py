@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.testbed.patient import patient
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -24,19 +26,14 @@ class Tool:
         return self is FLAKESHIP
 
 
-FLAKESHIP: Final = Tool(
-    "flakeship",
-    lambda image, name: (
-        sys.executable,
-        "-m",
-        "flakeship",
-        "publish",
-        "--source",
-        str(image),
-        "--tags",
-        name,
-    ),
-)
+def _flakeship(*program: str) -> Tool:
+    return Tool(
+        "flakeship", lambda image, name: (*program, "publish", "--source", str(image), "--tags", name)
+    )
+
+
+FLAKESHIP: Final = _flakeship(sys.executable, "-m", "flakeship")
+PATIENT: Final = _flakeship(*patient(20))
 
 
 def _skopeo(words: Sequence[str], retries: int) -> Tool:
