@@ -8,12 +8,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from pytest_mock import MockerFixture
 
 from flakeship.caches import CacheInputs, opened
+from flakeship.caches.packs.outgoing import Outgoing
 from flakeship.caches.packs.reader import PackCache
 from flakeship.caches.place import LayoutPlace, NixCache, RegistryPlace, StorePlace
 from flakeship.caches.plan import KeptResults
@@ -165,16 +167,24 @@ def test_a_run_waits_for_no_cache_longer_than_it_may(
     mocker: MockerFixture,
     shapes: NixBuild,
 ) -> None:
-    over = threading.Event()
+    """There is something to send when the time begins, however long Nix takes to tell of it."""
+    over, there, put = threading.Event(), threading.Event(), Outgoing.put
+
+    def noted(*given: Any, **named: Any) -> None:
+        put(*given, **named)
+        there.set()
+
+    mocker.patch.object(Outgoing, "put", noted)
     mocker.patch("flakeship.caches.nix_cache._DRAIN_SECONDS", 1.5)
     mocker.patch(
         "flakeship.caches.packs.layout.LayoutRepository.upload", side_effect=lambda *_: over.wait(200)
     )
     writes = dataclasses.replace(kept, read_only="")
-    begun = time.monotonic()
     with opened(CacheInputs(kept=writes), tools_of(nix, record, tmp_path)) as plan:
         for built in plan.built:
             built(BuildOutput("", {"out": str(shapes("chatty"))}, ""))
+        assert there.wait(100)
+        begun = time.monotonic()
     took = time.monotonic() - begun
     over.set()
     assert took < 100

@@ -140,7 +140,7 @@ def warnings_of(case: CacheCase, folder: Path) -> list[str]:
         case.prepared(at)
         scene.events.clear()
         repository = scene.registry(proxy.host, _NAME)
-        cache = scene.cache(repository, keys=[case.key.public] if case.key else [], patience=5)
+        cache = scene.cache(repository, keys=[case.key.public] if case.key else [], patience=60)
         holds(cache, _PATHS)
         if not cache.unreachable:
             scene.write(repository, _NEW, after=cache, key=case.key)
