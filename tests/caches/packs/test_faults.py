@@ -283,10 +283,12 @@ def test_a_repository_that_holds_images_is_not_written_to(scene: Scene) -> None:
     repository = scene.layout()
     repository.upload(digest_of(b"{}"), 2, partial(io.BytesIO, b"{}"))
     repository.put("latest", encode_json(IMAGE), instead_of=None)
-    assert scene.write(repository, PATHS) is None
+    assert scene.write(scene.layout(), PATHS) is None
     assert len(scene.warnings) == 1
     assert "holds other things than a cache, such as the tag latest" in scene.warnings[0]
     assert repository.tags() == ["latest"]
+    blobs = (scene.folder / "layout/blobs/sha256").iterdir()
+    assert len(list(blobs)) == 2, "no pack was put beside the image"
 
 
 def test_a_folder_that_is_something_else(scene: Scene) -> None:

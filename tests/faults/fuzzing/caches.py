@@ -157,6 +157,7 @@ class _Packs:
     name: str = "packs"
     moved: float = 0.0
     time: None = None
+    is_damaged: bool = False
 
     def be_asked(self, count: int) -> None:
         pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +14,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from flakeship import events
-from flakeship.caches.packs.repository import GoneError
+from flakeship.caches.packs.recovery import roots_left_in
+from flakeship.caches.packs.repository import GoneError, check_others
+from flakeship.caches.packs.root import is_root
 from flakeship.destinations.oci_layout.folder import LayoutFolder
 from flakeship.errors import ResourceError
 from flakeship.image.document import DOCUMENT_LIMIT
-from flakeship.image.layout import REF_NAME
+from flakeship.image.layout import INDEX_FILE, REF_NAME
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Descriptor, Digest, digest_of, parse_digest
 from flakeship.image.stream import Reader
+from flakeship.printable import counted
 
 _ORPHAN_SECONDS: Final = 86400.0
 """After a day a blob that nothing lists is not being written any more."""
@@ -36,7 +40,13 @@ class LayoutRepository:
     """A folder, made when the first root is written."""
 
     def __init__(self, directory: Path, *, emit: events.Emit = events.ignore) -> None:
-        self._folder = LayoutFolder(directory, named="nix-cache: oci:DIR", emit=emit)
+        self._emit = emit
+        self._beginning = threading.Lock()
+        self._begun = False
+        self.is_damaged = False
+        self._folder = LayoutFolder(
+            directory, named="nix-cache: oci:DIR", emit=emit, recovered=self._recovered
+        )
 
     @property
     def name(self) -> str:
@@ -52,6 +62,10 @@ class LayoutRepository:
     def time(self) -> float | None:
         """A folder has no clock."""
         return None
+
+    def check(self) -> None:
+        """UsageError if the folder holds something else than a cache. OSError if it can't be read."""
+        self._folder.check_content()
 
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such folder yet."""
@@ -69,8 +83,7 @@ class LayoutRepository:
 
     def put(self, tag: str, manifest: bytes, *, instead_of: Digest | None) -> bool:
         """Let index.json list this manifest under a tag. False if it lists another one than `instead_of`, GoneError if a blob of it is missing."""
-        self._folder.check()
-        self._folder.begin()
+        self._begin()
         descriptor = Descriptor.of(OCI.manifest, manifest)
         with self._folder.locked():
             if self.named(tag) != instead_of:
@@ -80,6 +93,7 @@ class LayoutRepository:
             if gone := [digest for digest in needed if not self._folder.blob(digest).exists()]:
                 raise GoneError(f"{self.name} misses {gone[0]}")
             self._folder.put_entry(tag, descriptor.to_json())
+            self.is_damaged = False
         return True
 
     def named(self, tag: str) -> Digest | None:
@@ -124,10 +138,8 @@ class LayoutRepository:
             yield file
 
     def upload(self, digest: Digest, size: int, open_: Callable[[], BinaryIO]) -> None:
-        """Write a blob, unless it is there already."""
-        if not self._folder.blob(digest).parent.is_dir():
-            self._folder.check()
-            self._folder.begin()
+        """Write a blob, unless it is there already. UsageError if the folder holds something else than a cache."""
+        self._begin()
         if self._folder.has_blob(digest, size):
             with contextlib.suppress(
                 OSError
@@ -136,6 +148,17 @@ class LayoutRepository:
             return
         with open_() as file:
             self._folder.write(self._folder.blob(digest), file)
+
+    def _begin(self) -> None:
+        """Make the folder, or look whether it is for the cache alone before anything is put into it."""
+        with self._beginning:
+            if self._begun and self._folder.directory.is_dir():
+                return
+            self._folder.check()
+            if not any(map(is_root, self.tags())):
+                check_others(self)
+            self._folder.begin()
+            self._begun = True
 
     def delete(self, tag: str, digest: Digest) -> bool:
         """Remove a tag, with the blobs that nothing else uses. False if it names another manifest."""
@@ -167,6 +190,26 @@ class LayoutRepository:
 
     def _entries(self) -> Sequence[dict[str, Any]]:
         return self._folder.entries() if self._folder.directory.is_dir() else ()
+
+    # docs/decisions.md#a-damaged-folder-is-begun-anew
+    def _recovered(self, file: str) -> list[dict[str, Any]] | None:
+        """Return the roots that are found without a file of the layout, told once if that loses something; None if it is not ours."""
+        try:
+            if file == INDEX_FILE:  # who may not read it can't tell what it is
+                (self._folder.directory / file).read_bytes()
+            roots = roots_left_in(self._folder.directory)
+        except OSError:
+            return None
+        if file == INDEX_FILE and roots is not None and not self.is_damaged:
+            self.is_damaged = True
+            left = f"{counted(len(roots), 'root')} found without it" if roots else "the cache begins anew"
+            self._emit(
+                events.Warned(
+                    f"the cache {self.name} is damaged: its index.json can't be read; {left}",
+                    hint="keep the whole folder from run to run, or none of it; run `flakeship cache prune` to remove what nothing lists any more",
+                )
+            )
+        return roots
 
     def _read(self, digest: Digest, most: int) -> bytes:
         try:

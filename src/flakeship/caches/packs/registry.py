@@ -77,6 +77,9 @@ class RegistryRepository:
         """The registry's own time."""
         return self._client.time
 
+    is_damaged: Final = False
+    """A registry looks after itself."""
+
     def tags(self) -> Sequence[str]:
         """Return all tags; none where there is no such repository yet."""
         return self._reading(self._client.tags, "tags of")

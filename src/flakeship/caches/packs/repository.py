@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, Protocol
 
 from flakeship.caches.packs.index import SLACK, Index, LaterVersionError, decode
 from flakeship.caches.packs.manifest import NotARootError, RootManifest, decode_manifest
+from flakeship.caches.packs.root import is_root
 from flakeship.errors import Error, NotAnImageError, UsageError
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader
@@ -49,6 +50,11 @@ class Repository(Protocol):
     @property
     def time(self) -> float | None:
         """The seconds since 1970 by a clock that all runs share; None if this place has no clock, or has not been asked yet."""
+        ...
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the place itself turned out to be damaged, as far as it was looked at. `put` mends it."""
         ...
 
     def tags(self) -> Sequence[str]:
@@ -129,6 +135,16 @@ def time_for(repository: Repository, now: float) -> float:
     """Return the seconds since 1970 that last uses are compared with: `now`, unless the clock that all runs share is far from it."""
     shared = repository.time
     return now if shared is None or shared < _EARLIEST or abs(shared - now) <= SLACK else shared
+
+
+def check_others(repository: Repository) -> None:
+    """UsageError for a repository with tags that are no roots, before a first root is put beside them."""
+    others = [tag for tag in repository.tags() if not is_root(tag)]
+    if others:
+        raise UsageError(
+            f"{repository.name} holds other things than a cache, such as the tag {others[0]}",
+            hint="name a repository for the cache alone by `nix-cache: docker://REFERENCE`",
+        )
 
 
 _READS: Final = 4

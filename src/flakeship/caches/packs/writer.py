@@ -44,12 +44,12 @@ from flakeship.caches.packs.repository import (
     GoneError,
     Repository,
     StoredRoot,
+    check_others,
     root_or_damaged,
     time_for,
 )
-from flakeship.caches.packs.root import is_root
 from flakeship.caches.place import Limits
-from flakeship.errors import Error, ResourceError, UsageError, is_disk_full
+from flakeship.errors import Error, ResourceError, is_disk_full
 from flakeship.image.model import Digest, digest_of
 from flakeship.printable import counted
 
@@ -227,8 +227,9 @@ class PackWriter:
         worn = self._worn(stored.index if stored else Index(), merging.used)
         held = stored.index.held if stored else {}
         lost = any(part in merging.damaged or line.pack in merging.gone for part, line in held.items())
+        mends = stored is not None and self._repository.is_damaged
         new = own.held.keys() - self._known
-        if new or ((worn or lost or anyway) and not self._stopped):
+        if new or ((worn or lost or mends or anyway) and not self._stopped):
             self._in_time(deadline, lambda: self._write(own, merging, stored, alone=anyway))
         if late:
             self._give_up(f"{counted(len(late), 'pack')} could not be sent in time")
@@ -299,7 +300,7 @@ class PackWriter:
             if alone and known and there != known.digest:
                 raise ChangedError(f"another run writes the root {self._tag}")
             if there is None:
-                self._check_others()
+                check_others(self._repository)
             manifest = self._manifest(whole, has_config=bool(known) and not tried)
             try:
                 if not self._repository.put(self._tag, manifest, instead_of=there):
@@ -350,15 +351,6 @@ class PackWriter:
         other = without(held, parts=merging.damaged | signed_anew(held, own), packs=merging.gone)
         both = merged(touched(other, merging.used, now=now), own)
         return aged(both, now=now, days=limits.days, size=limits.size, packs=MOST_PACKS)
-
-    def _check_others(self) -> None:
-        """UsageError for a repository with tags that are no roots, before a first root is put beside them."""
-        others = [tag for tag in self._repository.tags() if not is_root(tag)]
-        if others:
-            raise UsageError(
-                f"{self._repository.name} holds other things than a cache, such as the tag {others[0]}",
-                hint="name a repository for the cache alone by `nix-cache: docker://REFERENCE`",
-            )
 
     def _missing(self, index: Index) -> set[Digest]:
         return {digest for digest, size in index.packs.items() if not self._repository.holds(digest, size)}

@@ -63,12 +63,7 @@ def _opened(cache: NixCache, settings: Settings, run_: Run) -> Repository:
                 raise UsageError(
                     f"nix-cache: there is no folder {folder}", hint="check the path of `nix-cache: oci:DIR`"
                 )
-            if _is_filled(folder) and not (folder / "oci-layout").is_file():
-                raise UsageError(
-                    f"nix-cache: {folder} is neither empty nor an OCI image layout, so it is no cache",
-                    hint="check the path of `nix-cache: oci:DIR`",
-                )
-            return LayoutRepository(folder, emit=run_.emit)
+            return _of_folder(folder, run_.emit)
         case _:
             raise UsageError(
                 "a binary cache of another kind has no roots to look at",
@@ -76,13 +71,19 @@ def _opened(cache: NixCache, settings: Settings, run_: Run) -> Repository:
             )
 
 
-def _is_filled(folder: Path) -> bool:
+def _of_folder(folder: Path, emit: events.Emit) -> LayoutRepository:
+    repository = LayoutRepository(folder, emit=emit)
     try:
-        return any(folder.iterdir())
+        repository.check()
+    except UsageError as error:
+        raise UsageError(
+            f"nix-cache: {error.message}, so it is no cache", hint="check the path of `nix-cache: oci:DIR`"
+        ) from error
     except OSError as error:
         raise UsageError(
             f"nix-cache: {folder} can't be read: {error.strerror}", hint="check who may read the folder"
         ) from error
+    return repository
 
 
 def _image(settings: Settings, run_: Run) -> Reference:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,10 +25,21 @@ from flakeship.leftovers.locks import check_writable, new_file, sweep_files
 
 
 class LayoutFolder:
-    """A folder, which `begin` makes if it is missing. `named` is how a user names another one, for hints: `to: oci:DIR`."""
+    """A folder, which `begin` makes if it is missing. `named` is how a user names another one, for hints: `to: oci:DIR`.
 
-    def __init__(self, directory: Path, *, named: str, emit: events.Emit = events.ignore) -> None:
-        self.directory, self._named, self._emit = directory, named, emit
+    `recovered` is given the name of a file that is damaged or missing, index.json or oci-layout, and returns the entries
+    of index.json without it; None where the folder is not to be written then.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        named: str,
+        emit: events.Emit = events.ignore,
+        recovered: Callable[[str], list[dict[str, Any]] | None] = lambda _: None,
+    ) -> None:
+        self.directory, self._named, self._emit, self._recovered = directory, named, emit, recovered
         self._made: tuple[Path, ...] = ()
         self._begun = False
         self._beginning = threading.Lock()
@@ -84,12 +95,15 @@ class LayoutFolder:
         """Look at the folder, once. An interrupted run of ours can't have left files but blobs and hidden ones."""
         names = set(os.listdir(self.directory))  # noqa: PTH208 - one look, of which the order does not matter
         others = {name for name in names if name != BLOBS and not name.startswith(".")}
-        if others and LAYOUT_FILE not in others:
+        if others and LAYOUT_FILE not in others and not self._does_without(others):
             raise UsageError(
                 f"{self.directory} is neither empty nor an OCI image layout",
                 hint=f"name another folder by `{self._named}`, or empty this one",
             )
         self.entries()
+
+    def _does_without(self, names: set[str]) -> bool:
+        return names == {INDEX_FILE} and self._recovered(LAYOUT_FILE) is not None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -141,12 +155,15 @@ class LayoutFolder:
         if not path.exists():
             return []
         entries = _document(path).get("manifests")
-        if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        if isinstance(entries, list) and all(map(_is_entry, entries)):
+            return entries
+        recovered = self._recovered(INDEX_FILE)
+        if recovered is None:
             raise UsageError(
                 f"{path} is not the index of an OCI image layout",
                 hint=f"name another folder by `{self._named}`, or remove this one",
             )
-        return entries
+        return recovered
 
     def put_entry(self, tag: str, descriptor: Mapping[str, Any] | None) -> None:
         """Let index.json list `descriptor`, a JSON object, under a tag in place of what it listed there; nothing for None.
