@@ -69,7 +69,7 @@ def opened(memory: Memory, **named: Any) -> Iterator[Blocks]:
 
 
 def read(blocks: Blocks, start: int, length: int) -> bytes:
-    frame = blocks.frame(PACK, len(DATA), start, length)
+    frame = blocks.part(PACK, len(DATA), start, length)
     content = b"".join(frame.pieces())
     with frame.open() as reader:
         assert reader.read() == content
@@ -117,11 +117,11 @@ def test_the_next_pack_is_begun_when_all_of_one_was_asked_for() -> None:
         for digest in (PACK, *others):
             blocks.expect(digest, 1000, 0, 300)
         for _ in range(5):
-            assert b"".join(blocks.frame(PACK, 1000, 0, 100).pieces()) == DATA[:100]
+            assert b"".join(blocks.part(PACK, 1000, 0, 100).pieces()) == DATA[:100]
         assert sorted(blocks._packs) == sorted((PACK, others[0])), "and none behind it"
         while blocks._under_way:
             time.sleep(0.001)
-        assert b"".join(blocks.frame(others[0], 1000, 0, 100).pieces()) == DATA[:100]
+        assert b"".join(blocks.part(others[0], 1000, 0, 100).pieces()) == DATA[:100]
         assert sorted(blocks._packs) == sorted((PACK, *others[:2]))
 
 
@@ -196,10 +196,10 @@ def test_packs_beyond_a_limit_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("flakeship.caches.packs.blocks._KEPT", 3 * len(DATA))
     memory = Memory()
     with opened(memory) as blocks:
-        first = blocks.frame(PACK, len(DATA), 0, 10)
+        first = blocks.part(PACK, len(DATA), 0, 10)
         for number in range(4):
             other = digest_of(b"%d" % number)
-            assert b"".join(blocks.frame(other, len(DATA), 0, 10).pieces()) == DATA[:10]
+            assert b"".join(blocks.part(other, len(DATA), 0, 10).pieces()) == DATA[:10]
         assert len(blocks._packs) == 3
         assert b"".join(first.pieces()) == DATA[:10], "but stay for who has begun to read"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import subprocess
 import threading
@@ -12,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from flakeship.caches.packs.layout import LayoutRepository
 from flakeship.caches.packs.pruning import Pruned, prune
 from flakeship.caches.packs.registry import RegistryRepository
 from flakeship.caches.packs.repository import Repository
 from flakeship.caches.place import Limits
-from tests.caches.packs.scene import MAIN, Scene, holds, some_paths
+from flakeship.image.model import Digest
+from tests.caches.packs.scene import MAIN, Paths, Scene, holds, some_paths
 from tests.caches.packs.test_writers_at_once import run, started
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_faults import Hold
@@ -137,6 +140,34 @@ def test_a_file_that_gets_its_name_while_a_folder_is_tidied_is_no_error(scene: S
     scene.write(repository, OLD)
     (scene.folder / "layout/blobs/sha256/.flakeship-half").symlink_to("nowhere")
     assert repository.tidy() == 0
+
+
+class Overtaken(LayoutRepository):
+    """A folder in which another run replaces the root whenever its index is about to be read, as often as `runs` has one."""
+
+    def __init__(self, scene: Scene, runs: Iterator[Paths]) -> None:
+        super().__init__(scene.folder / "layout", emit=scene.events.append)
+        self._scene, self._runs = scene, runs
+
+    def blob(self, digest: Digest, size: int) -> bytes:
+        for paths in itertools.islice(self._runs, 1):
+            self._scene.write(self._scene.layout(), paths)
+        return super().blob(digest, size)
+
+
+@pytest.mark.parametrize(("times", "left"), [(1, []), (99, [MAIN.tag])], ids=["once", "each time"])
+def test_a_root_that_is_replaced_while_it_is_read_is_not_damaged(
+    scene: Scene, times: int, left: list[str]
+) -> None:
+    """In a folder what it replaces is gone at once. Nothing of it is old, and all of it stays."""
+    scene.write(scene.layout(), OLD)
+    runs = (some_paths(1, seed=f"other-{number}") for number in range(times))
+    done = pruned(scene, Overtaken(scene, runs))
+    assert (done.removed, done.left) == ([], left)
+    cache = scene.cache(scene.layout())
+    assert holds(cache, OLD) == list(OLD)
+    assert len(cache) > len(OLD)
+    assert not scene.warnings
 
 
 PRUNING = """

@@ -347,12 +347,12 @@ def test_a_redirect_is_remembered_and_renewed(
         blocks = Blocks(repository, scene.folder, block=1000, longest=1)
         [(pack, size)] = root.index.packs.items()
         proxy.fail_next("GET", BLOB, status=307, headers=location())
-        first = b"".join(blocks.frame(pack, size, 0, 1000).pieces())
-        second = b"".join(blocks.frame(pack, size, 1000, 1000).pieces())
+        first = b"".join(blocks.part(pack, size, 0, 1000).pieces())
+        second = b"".join(blocks.part(pack, size, 1000, 1000).pieces())
         assert len(storage.asked) == 2
         storage.token = "second"
         proxy.fail_next("GET", BLOB, status=307, headers=location())
-        third = b"".join(blocks.frame(pack, size, 2000, 1500).pieces())
+        third = b"".join(blocks.part(pack, size, 2000, 1500).pieces())
         assert not proxy.pending
         assert first + second + third == (registry.blob(name, pack) or b"")[:3500]
         assert len([entry for entry in proxy.of("GET", pack) if entry.status == 307]) == 2

@@ -48,7 +48,7 @@ class LateError(GoneError):
     """What was asked for did not come in time."""
 
 
-class Frame:
+class PackPart:
     """A part of a pack. `pieces` waits for what has not come; `open` is for when all of it has."""
 
     def __init__(self, blocks: Blocks, pack: FetchedPack, start: int, length: int) -> None:
@@ -100,11 +100,11 @@ class Blocks:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._packs.clear()
 
-    def frame(self, digest: Digest, size: int, start: int, length: int) -> Frame:
+    def part(self, digest: Digest, size: int, start: int, length: int) -> PackPart:
         """Return `length` bytes from `start` on of a pack of `size` bytes. OSError where no file can be made."""
         with self._lock:
             pack = self._opened(digest, size)
-        return Frame(self, pack, start, length)
+        return PackPart(self, pack, start, length)
 
     def expect(self, digest: Digest, size: int, start: int, length: int) -> None:
         """Fetch these bytes together with others of the pack, since they will be asked for."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from flakeship.caches.packs.index import Held, Index, index_of
-from flakeship.caches.packs.pack import Frame, Pack
+from flakeship.caches.packs.pack import CompressedNar, Pack
 from flakeship.caches.packs.repository import Repository
 from flakeship.image.model import Digest
 
@@ -19,7 +19,7 @@ _SALT: Final = 16
 
 
 class Outgoing:
-    """Takes frames, and is safe for several threads. `failed` hears why a pack could not be sent, and `is_stopped` says that
+    """Takes compressed NARs, and is safe for several threads. `failed` hears why a pack could not be sent, and `is_stopped` says that
     none is to be sent any more. `now` and `is_damaged` as `PackWriter` has them.
     """
 
@@ -53,16 +53,16 @@ class Outgoing:
         """True when nothing is taken any more."""
         return self._closed
 
-    def put(self, frame: Frame, *, used: int | None) -> None:
-        """Put a frame into a pack, as one that was used at that time, None for now. OSError where the disk is full."""
+    def put(self, nar: CompressedNar, *, used: int | None) -> None:
+        """Put a NAR into a pack, as one that was used at that time, None for now. OSError where the disk is full."""
         with self._lock:
-            part = frame.entry.hash_part
+            part = nar.entry.hash_part
             if self._closed or part in self.added:
                 return
-            if self._pack and not self._pack.has_room(frame.entry.frame_size):
+            if self._pack and not self._pack.has_room(nar.entry.frame_size):
                 self._send()
             self._pack = self._pack or Pack(self._folder)
-            self._pack.add(frame)
+            self._pack.add(nar)
             self.added.add(part)
             if used is not None:
                 self._used[part] = used

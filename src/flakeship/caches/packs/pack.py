@@ -27,7 +27,7 @@ class WrongNarError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class CompressedNar:
     """A compressed NAR and the entry for it. `file` stands at the beginning of `entry.frame_size` bytes."""
 
     entry: NarEntry
@@ -35,7 +35,9 @@ class Frame:
 
 
 @contextlib.contextmanager
-def compressed(info: PathInfo, nar: Iterable[bytes], *, folder: Path, level: int = LEVEL) -> Iterator[Frame]:
+def compressed(
+    info: PathInfo, nar: Iterable[bytes], *, folder: Path, level: int = LEVEL
+) -> Iterator[CompressedNar]:
     """Compress the NAR of a path. WrongNarError unless it has the hash and the size that `info` states."""
     plain, packed, sizes = hashlib.sha256(), hashlib.sha256(), [0, 0]
 
@@ -66,7 +68,7 @@ def compressed(info: PathInfo, nar: Iterable[bytes], *, folder: Path, level: int
             frame=packed.digest(),
             frame_size=sizes[1],
         )
-        yield Frame(entry, file)
+        yield CompressedNar(entry, file)
 
 
 class Pack:
@@ -85,14 +87,14 @@ class Pack:
         """Tell whether so many bytes may be added; anything may be to an empty pack."""
         return not self.size or self.size + size <= PACK_SIZE
 
-    def add(self, frame: Frame) -> None:
-        """Append a frame. OSError where the disk is full: then the pack is of no use any more."""
+    def add(self, nar: CompressedNar) -> None:
+        """Append a NAR. OSError where the disk is full: then the pack is of no use any more."""
         offset = self.size
-        for data in chunks(frame.file, CHUNK):
+        for data in chunks(nar.file, CHUNK):
             self._file.write(data)
             self._hash.update(data)
             self.size += len(data)
-        self.entries.append((frame.entry, offset))
+        self.entries.append((nar.entry, offset))
 
     def pad(self, data: bytes) -> None:
         """Append bytes that belong to no frame. OSError as for `add`."""

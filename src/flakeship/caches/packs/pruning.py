@@ -10,7 +10,7 @@ from typing import Final
 from flakeship import events
 from flakeship.caches.packs.index import Held, Index, aged
 from flakeship.caches.packs.manifest import MOST_PACKS
-from flakeship.caches.packs.pack import PACK_SIZE, Frame
+from flakeship.caches.packs.pack import PACK_SIZE, CompressedNar
 from flakeship.caches.packs.reader import PackCache
 from flakeship.caches.packs.repository import (
     ChangedError,
@@ -168,4 +168,4 @@ def _moved(line: Held, cache: PackCache, writer: PackWriter) -> None:
     if opened is None:  # damaged, or gone: then it is no loss
         return
     with opened as reader:
-        writer.put(Frame(line.entry, reader), used=line.used)
+        writer.put(CompressedNar(line.entry, reader), used=line.used)

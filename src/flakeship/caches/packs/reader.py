@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry
+from flakeship.caches.packs.answers import answers_within
 from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError
 from flakeship.caches.packs.index import Held, Index
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
@@ -140,15 +139,13 @@ class PackCache:
         """Return a frame that was compared with its hash. RejectedError if it is another one, also when it is fetched anew."""
         size = self._sizes[line.pack]
         for _ in range(_TRIES):
-            frame, hasher = (
-                self._blocks.frame(line.pack, size, line.offset, line.entry.frame_size),
-                hashlib.sha256(),
-            )
-            for piece in frame.pieces():
+            part = self._blocks.part(line.pack, size, line.offset, line.entry.frame_size)
+            hasher = hashlib.sha256()
+            for piece in part.pieces():
                 hasher.update(piece)
             if hasher.digest() == line.entry.frame:
-                return frame.open()
-            frame.forget()  # it may have been damaged on its way
+                return part.open()
+            part.forget()  # it may have been damaged on its way
         raise RejectedError(f"{line.entry.path} does not have the hash that the index states", hint=_ANEW)
 
     def _failed(self, line: Held, error: Exception) -> None:
@@ -218,7 +215,7 @@ def open_cache(
     if not any(found.values()) and len(found) == len(tags):
         families = tuple(dict.fromkeys(root.family for root in (own, *others)))
         more: list[str] = []
-        listed = within(patience, {"": lambda: list(repository.tags())})[""]
+        listed = answers_within(patience, {"": lambda: list(repository.tags())})[""]
         if isinstance(listed, list):
             more = [tag for family in families for tag in listed if is_of_family(tag, family)]
             found = _read(repository, more[:_MOST_ROOTS], emit, patience, unreachable)
@@ -236,7 +233,7 @@ def _read(
     unreachable: threading.Event,
 ) -> dict[str, StoredRoot | None]:
     """Return what could be read, None for a root that is not there; one that failed is not in the result, but told."""
-    answers = within(patience, {tag: lambda tag=tag: read_root(repository, tag) for tag in tags})  # type: ignore[misc]
+    answers = answers_within(patience, {tag: lambda tag=tag: read_root(repository, tag) for tag in tags})  # type: ignore[misc]
     found: dict[str, StoredRoot | None] = {}
     told: set[str] = set()
     for tag, answer in answers.items():
@@ -250,33 +247,4 @@ def _read(
         if why not in told:
             emit(events.Warned(f"the cache {repository.name} is left out: {why}", hint=hint or _WITHOUT))
         told.add(why)
-    return found
-
-
-T = TypeVar("T")
-
-
-def within(seconds: float, actions: Mapping[str, Callable[[], T]]) -> dict[str, T | Exception]:
-    """Do all of these at once, and return what each returned or raised; LateError for one that takes longer.
-
-    Nobody waits for the thread of that one, which ends with the program.
-    """
-    answers: dict[str, Future[T]] = {name: Future() for name in actions}
-
-    def do(name: str) -> None:
-        try:
-            answers[name].set_result(actions[name]())
-        except Exception as error:  # noqa: BLE001 - it is raised, or told, by who waits
-            answers[name].set_exception(error)
-
-    for name in actions:
-        threading.Thread(target=do, args=(name,), name="flakeship-cache", daemon=True).start()
-    deadline = time.monotonic() + seconds
-    found: dict[str, T | Exception] = {}
-    for name, answer in answers.items():
-        try:
-            failed = answer.exception(max(0.0, deadline - time.monotonic()))
-            found[name] = failed if isinstance(failed, Exception) else answer.result()
-        except TimeoutError:
-            found[name] = LateError(f"it did not answer within {seconds:g} seconds")
     return found

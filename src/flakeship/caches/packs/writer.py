@@ -38,7 +38,7 @@ from flakeship.caches.packs.manifest import (
     encode_manifest,
 )
 from flakeship.caches.packs.outgoing import Outgoing
-from flakeship.caches.packs.pack import Frame, compressed
+from flakeship.caches.packs.pack import CompressedNar, compressed
 from flakeship.caches.packs.repository import (
     ChangedError,
     GoneError,
@@ -160,16 +160,16 @@ class PackWriter:
         try:
             if self._key:
                 info = replace(info, sigs=tuple(dict.fromkeys((*info.sigs, self._key.signature(info)))))
-            with compressed(info, nar, folder=self._folder) as frame:
-                self.put(frame)
-                return frame.entry
+            with compressed(info, nar, folder=self._folder) as packed:
+                self.put(packed)
+                return packed.entry
         except OSError as error:
             self._stop(_told(error, self._folder))
             return None
 
-    def put(self, frame: Frame, *, used: int | None = None) -> None:
-        """Put a frame into a pack as it is, as one that was used at that time, in place of now. OSError where the disk is full."""
-        self._outgoing.put(frame, used=used)
+    def put(self, nar: CompressedNar, *, used: int | None = None) -> None:
+        """Put a NAR into a pack as it is, as one that was used at that time, in place of now. OSError where the disk is full."""
+        self._outgoing.put(nar, used=used)
 
     def _now(self) -> float:
         return time_for(self._repository, self._clock())
