@@ -3,54 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import math
-import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flakeship import events
 from flakeship.caches.nar_entry import NarEntry, PathInfo
-from flakeship.caches.packs.index import (
-    Index,
-    aged,
-    encode,
-    index_of,
-    merged,
-    signed_anew,
-    touched,
-    without,
-)
-from flakeship.caches.packs.manifest import (
-    CONFIG,
-    MOST_PACKS,
-    PATHS,
-    ROOT,
-    SOURCE,
-    RootManifest,
-    decode_manifest,
-    encode_manifest,
-)
+from flakeship.caches.packs.index import Index, index_of
+from flakeship.caches.packs.not_kept import LATE, hint_for, told
 from flakeship.caches.packs.outgoing import Outgoing
 from flakeship.caches.packs.pack import CompressedNar, compressed
-from flakeship.caches.packs.repository import (
-    ChangedError,
-    GoneError,
-    Repository,
-    StoredRoot,
-    check_others,
-    root_or_damaged,
-    time_for,
-)
+from flakeship.caches.packs.repository import Repository, StoredRoot, time_for
+from flakeship.caches.packs.root_writer import Merging, RootWriter
 from flakeship.caches.place import Limits
-from flakeship.errors import Error, ResourceError, is_disk_full
-from flakeship.image.model import Digest, digest_of
+from flakeship.errors import Error, ResourceError
+from flakeship.image.model import Digest
 from flakeship.printable import counted
 
 if TYPE_CHECKING:  # most caches have no key
@@ -59,15 +31,11 @@ if TYPE_CHECKING:  # most caches have no key
 _AT_ONCE: Final = 4
 """Questions at the end of a run: for a pack and for its index whether they are there, and for a session."""
 
-_TRIES: Final = 3
 PATIENCE: Final = 7.0
 """Seconds in which no byte is taken, after which the place is taken for dead."""
 
 _LEFT_FOR_INDEX: Final = 1.0
 """Seconds at the end in which no pack is begun: a signal leaves five."""
-
-
-_LATE: Final = "leave it: the next run sends what this one could not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +46,6 @@ class Written:
     size: int
     all_paths: int
     all_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Merging:
-    """What an index is merged by: what was used, damaged and gone in this run, the moment in seconds since 1970, and
-    whether the root was read before, or found to be missing.
-    """
-
-    used: Collection[str]
-    damaged: set[str]
-    gone: set[Digest]
-    now: int
-    was_read: bool
 
 
 class PackWriter:
@@ -115,7 +70,7 @@ class PackWriter:
         is_damaged: Callable[[], bool] = lambda: False,
     ) -> None:
         self._repository, self._tag, self._folder, self._emit = repository, tag, folder, emit
-        self._limits, self._clock, self._key, self._source = limits, now, key, source
+        self._limits, self._clock, self._key = limits, now, key
         self._lock = threading.Lock()
         self._outgoing = Outgoing(
             repository,
@@ -123,7 +78,7 @@ class PackWriter:
             now=self._now,
             is_damaged=is_damaged,
             is_stopped=lambda: self._stopped is not None,
-            failed=lambda error: self._stop(_told(error, folder)),
+            failed=lambda error: self._stop(told(error, folder)),
         )
         self._finishing = threading.Lock()
         self._stored: StoredRoot | None = None
@@ -131,7 +86,7 @@ class PackWriter:
         self._written: Written | None = None
         self._known: frozenset[str] = frozenset()
         """The hash parts of ours that it names."""
-        self._index_sent: dict[Digest, Future[None]] = {}
+        self._root = RootWriter(repository, tag, limits=limits, source=source)
         self._stopped: Error | None = None
         self._gave_up = False
         self._closing = math.inf
@@ -164,7 +119,7 @@ class PackWriter:
                 self.put(packed)
                 return packed.entry
         except OSError as error:
-            self._stop(_told(error, self._folder))
+            self._stop(told(error, self._folder))
             return None
 
     def put(self, nar: CompressedNar, *, used: int | None = None) -> None:
@@ -199,7 +154,7 @@ class PackWriter:
         if self._finishing.acquire(timeout=max(0.0, seconds)):
             try:
                 stored = self._stored or next((root for root in roots or () if root.tag == self._tag), None)
-                merging = _Merging(used, set(damaged), set(gone), int(self._now()), roots is not None)
+                merging = Merging(used, set(damaged), set(gone), int(self._now()), roots is not None)
                 self._finish(deadline, merging, stored, anyway=anyway)
             finally:
                 self._finishing.release()
@@ -209,7 +164,7 @@ class PackWriter:
             self.close()
         return self._written
 
-    def _finish(self, deadline: float, merging: _Merging, stored: StoredRoot | None, *, anyway: bool) -> None:
+    def _finish(self, deadline: float, merging: Merging, stored: StoredRoot | None, *, anyway: bool) -> None:
         outgoing = self._outgoing
         if self._gave_up:
             return
@@ -217,8 +172,10 @@ class PackWriter:
             if not self._stopped:
                 outgoing.send()
         except OSError as error:
-            self._stop(_told(error, self._folder))
-        self._begin_index(merging, stored)
+            self._stop(told(error, self._folder))
+        coming = outgoing.coming()
+        if coming and not self._stopped and (merging.was_read or stored):
+            self._root.send_ahead(coming, merging, stored, beside=outgoing.beside)
         self._wait_for(outgoing.uploads, deadline - _LEFT_FOR_INDEX)
         late = [each for each in outgoing.uploads if not each.done()]
         for each in late:
@@ -233,18 +190,6 @@ class PackWriter:
             self._in_time(deadline, lambda: self._write(own, merging, stored, alone=anyway))
         if late:
             self._give_up(f"{counted(len(late), 'pack')} could not be sent in time")
-
-    def _begin_index(self, merging: _Merging, stored: StoredRoot | None) -> None:
-        """Send the index beside the packs that it names, and the first config: mostly the root then is what is expected now."""
-        own = self._outgoing.coming()
-        if own is None or self._stopped or not (merging.was_read or stored):
-            return
-        index, _ = encode(self._whole(own, merging, stored.index if stored else Index()))
-        for content in (index,) if stored else (index, CONFIG):
-            self._index_sent[digest_of(content)] = self._outgoing.beside(partial(self._upload, content))
-
-    def _upload(self, content: bytes) -> None:
-        self._repository.upload(digest_of(content), len(content), partial(io.BytesIO, content))
 
     def close(self) -> None:
         """Take nothing more, and wait for nothing."""
@@ -285,42 +230,15 @@ class PackWriter:
         except TimeoutError:
             self._give_up("its index was not written in time")
         except Exception as error:  # noqa: BLE001 - a cache never breaks a build
-            self._stop(_told(error, self._folder))
+            self._stop(told(error, self._folder))
 
-    # docs/decisions.md#a-root-is-merged-and-not-locked
-    def _write(self, own: Index, merging: _Merging, known: StoredRoot | None, *, alone: bool) -> None:
-        """Write the root. `known` is what it was when the run began, which mostly is what it is: `put` finds out."""
-        was_read = merging.was_read or known is not None
-        for tried in range(_TRIES + was_read):
-            if was_read and not tried:
-                whole = self._whole(own, merging, known.index if known else Index())
-                there = known.digest if known else None
-            else:
-                whole, there = self._merged(own, merging)
-            if alone and known and there != known.digest:
-                raise ChangedError(f"another run writes the root {self._tag}")
-            if there is None:
-                check_others(self._repository)
-            manifest = self._manifest(whole, has_config=bool(known) and not tried)
-            try:
-                if not self._repository.put(self._tag, manifest, instead_of=there):
-                    continue  # another run has written meanwhile
-            except GoneError:
-                merging.gone.update(self._missing(whole))
-                own = without(own, packs=merging.gone)
-                continue
-            digest = digest_of(manifest)
-            if self._repository_digest() == digest:
-                kept = index_of((own.held[part] for part in own.held.keys() & whole.held.keys()), own.packs)
-                self._tell_too_large(len(own.held) - len(kept.held))
-                self._stored = StoredRoot(self._tag, digest, decode_manifest(manifest), whole)
-                self._known = frozenset(own.held)
-                self._written = Written(len(kept.held), kept.size, len(whole.held), whole.size)
-                return
-        raise ResourceError(
-            "other runs write the same root again and again",
-            hint="give runs that run at once other refs or attributes",
-        )
+    def _write(self, own: Index, merging: Merging, known: StoredRoot | None, *, alone: bool) -> None:
+        stored, own = self._root.write(own, merging, known, alone=alone)
+        whole = stored.index
+        kept = index_of((own.held[part] for part in own.held.keys() & whole.held.keys()), own.packs)
+        self._tell_too_large(len(own.held) - len(kept.held))
+        self._stored, self._known = stored, frozenset(own.held)
+        self._written = Written(len(kept.held), kept.size, len(whole.held), whole.size)
 
     def _tell_too_large(self, count: int) -> None:
         if count:
@@ -332,58 +250,10 @@ class PackWriter:
                 )
             )
 
-    def _repository_digest(self) -> Digest | None:
-        stored = self._repository.manifest(self._tag)
-        return stored.digest if stored else None
-
-    def _merged(self, own: Index, merging: _Merging) -> tuple[Index, Digest | None]:
-        """Read the root; return what it is to hold, and the digest of what it holds now. UsageError if that is no root of ours."""
-        stored, damaged = root_or_damaged(self._repository, self._tag)
-        if damaged:  # only what this run has can be kept
-            return self._whole(own, merging, Index()), damaged.digest
-        return self._whole(
-            own, merging, stored.index if stored else Index()
-        ), stored.digest if stored else None
-
-    def _whole(self, own: Index, merging: _Merging, held: Index) -> Index:
-        """Return what a root is to hold that holds this."""
-        limits, now = self._limits, merging.now
-        other = without(held, parts=merging.damaged | signed_anew(held, own), packs=merging.gone)
-        both = merged(touched(other, merging.used, now=now), own)
-        return aged(both, now=now, days=limits.days, size=limits.size, packs=MOST_PACKS)
-
-    def _missing(self, index: Index) -> set[Digest]:
-        return {digest for digest, size in index.packs.items() if not self._repository.holds(digest, size)}
-
-    def _manifest(self, index: Index, *, has_config: bool) -> bytes:
-        """Send the index, and the config unless the repository has it with the root that is there; return the manifest."""
-        data, packs = encode(index)
-        annotations: Mapping[str, str] = {
-            ROOT: self._tag,
-            PATHS: str(len(index.held)),
-            **({SOURCE: self._source} if self._source else {}),
-        }
-        manifest = RootManifest(
-            (digest_of(data), len(data)),
-            tuple((digest, index.packs[digest]) for digest in packs),
-            annotations,
-        )
-        for content in (data,) if has_config else (data, CONFIG):
-            if not self._is_sent(digest_of(content)):
-                self._upload(content)
-        return encode_manifest(manifest)
-
-    def _is_sent(self, digest: Digest) -> bool:
-        """Whether this was sent beside the packs. What failed there is tried once more, and then told."""
-        sent = self._index_sent.pop(digest, None)
-        with contextlib.suppress(Exception):
-            return sent is not None and sent.result() is None
-        return False
-
     def _give_up(self, why: str) -> None:
         """Leave what is under way: the place is too slow, or dead."""
         self._gave_up = True
-        self._stop(ResourceError(why, hint=_LATE))
+        self._stop(ResourceError(why, hint=LATE))
         with contextlib.suppress(Error):
             self._repository.end()
 
@@ -391,14 +261,10 @@ class PackWriter:
         with self._lock:
             first, self._stopped = not self._stopped, self._stopped or error
         if first:
-            known = next((hint for pattern, hint in _HINTS if pattern.search(error.message)), "")
             self._emit(
                 events.Warned(
                     f"not all of this build is kept in the cache {self._repository.name}: {error.message}",
-                    hint=known
-                    or error.hint
-                    or error.usual_hint
-                    or "run again later: what is missing is built again",
+                    hint=hint_for(error),
                 )
             )
 
@@ -408,32 +274,3 @@ def _written(size: int) -> str:
         if size >= unit:
             return f"{size / unit:.6g} {name}"
     return counted(size, "byte")
-
-
-_FULL: Final = re.compile(r"quota|storage limit|insufficient storage|was answered 507", re.IGNORECASE)
-"""How registries say that there is no room, most of them with 403: https://docs.gitlab.com/user/storage_usage_quotas/."""
-
-_LESS: Final = (
-    "free space in the registry, by `flakeship cache prune` too; keep less by a smaller `size` of `nix-cache`"
-)
-
-_IMMUTABLE: Final = re.compile(r"immutable|already exists|overwrit", re.IGNORECASE)
-"""How registries say that a tag keeps what it names."""
-
-_MUTABLE: Final = (
-    "let tags of that repository be overwritten: a cache has one for each branch, which moves with each run"
-)
-
-_HINTS: Final = ((_FULL, _LESS), (_IMMUTABLE, _MUTABLE))
-
-
-def _told(error: Exception, folder: Path) -> Error:
-    """Return an error that can be told: of the folder for temporary files where it is the system's."""
-    if isinstance(error, Error):
-        return error
-    if not isinstance(error, OSError):
-        return ResourceError(f"{type(error).__name__}: {error}", hint=_LATE)
-    why = "no space left" if is_disk_full(error) else error.strerror or str(error)
-    return ResourceError(
-        f"{why} in {folder}", hint="free some space, or set TMPDIR to a folder on a larger disk"
-    )
