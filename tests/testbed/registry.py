@@ -99,7 +99,11 @@ class Registry:
         return sorted(path.parent.name for path in folder.glob("*/startedat"))
 
     def accesses(self, part: str = "") -> list[Access]:
-        """What was asked so far, from the registry's own log, of paths that hold `part`."""
+        """What was asked so far, from the registry's own log, of paths that hold `part`.
+
+        A request is logged when its handler is done, which may be after the client has all of a large body: a test that
+        counts those reads `FaultProxy.requests`.
+        """
         found = _ACCESS.finditer((self.folder / "access.log").read_text())
         entries = [Access(hit["method"], hit["path"], int(hit["status"])) for hit in found]
         return [entry for entry in entries if part in entry.path]

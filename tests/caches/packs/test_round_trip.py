@@ -13,7 +13,7 @@ from flakeship.caches.packs.pack import PACK_SIZE, WrongNarError
 from flakeship.caches.packs.repository import Repository, read_root
 from flakeship.caches.packs.root import Root, is_root
 from tests.caches.packs.scene import BRANCH, MAIN, SYSTEM, Scene, holds, path_of, some_paths
-from tests.testbed.registry import Registry
+from tests.testbed.registry import FaultProxy, Registry
 
 DAY = 86400
 
@@ -183,17 +183,19 @@ def test_packs_are_closed_before_they_are_too_large(scene: Scene, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_a_miss_and_what_lies_beside_cost_no_request(scene: Scene, registry: Registry) -> None:
+def test_a_miss_and_what_lies_beside_cost_no_request(
+    scene: Scene, proxy: FaultProxy, registry: Registry
+) -> None:
+    """They are counted by a proxy, which notes a request before it is answered: the registry logs it behind a large answer."""
     name = registry.new_repository()
     paths = some_paths(200, size=5000)
     scene.write(scene.registry(registry.host, name), paths)
-    begun = len(registry.accesses(name))
-    cache = scene.cache(scene.registry(registry.host, name), MAIN, BRANCH)
-    opened = len(registry.accesses(name))
-    assert opened - begun == 3, "two manifests, one index"
+    cache = scene.cache(scene.registry(proxy.host, name), MAIN, BRANCH)
+    assert len(proxy.of("GET", name)) == 3, "two manifests, one index"
     assert cache.entry("0" * 32) is None
     assert len(holds(cache, paths)) == 200
-    assert len(registry.accesses(name)) - opened == 1
+    assert len(proxy.of("GET", name)) == 4
+    assert len([each for each in proxy.requests if name in each.path]) == 4
 
 
 def test_what_does_not_fit_is_not_counted_as_kept(scene: Scene) -> None:
