@@ -91,12 +91,15 @@ class PackKeeper:
         return [part for part in hash_parts if part in reader and any(part in held for held in named)]
 
     def is_sound(self, info: PathInfo, *, copied: bool) -> bool:
-        """Compare what its index says with what Nix says, and where Nix could not copy the path its NAR with its hash."""
+        """Compare what its index says with what Nix says, and where Nix could not copy the path its NAR with its hash.
+
+        What Nix could not copy is not kept as another build of the path either: its NAR may be one that no Nix takes.
+        """
         reader = self._reader.come()
         entry = reader.entry(info.hash_part)
-        sound = (
-            entry is not None and says_the_same(entry, info) and not (copied and _is_another(entry, reader))
-        )
+        sound = entry is not None and says_the_same(entry, info)
+        if entry and sound and copied:
+            sound = entry.nar_hash == info.nar_hash and not _is_another(entry, reader)
         if entry and not sound:
             reader.damaged.add(info.hash_part)
         return sound

@@ -15,6 +15,12 @@ _CORRUPT: Final = re.compile(
     r"hash mismatch importing path|lacks a (?:valid )?signature|NAR .* is corrupt|corrupt NAR"
 )
 
+_OURS: Final = "the cache "
+"""How the name of a cache of our own begins."""
+
+_NOT_COPIED: Final = re.compile(r"some substitutes for the outputs of derivation '[^']+' failed")
+"""Said of whatever a cache gave that Nix could not put into its store, such as a NAR with a file named `..`."""
+
 
 # docs/decisions.md#what-an-error-names-comes-from-nixs-words
 _SOURCE: Final = re.compile(r"(?m)^ *(?:[0-9]+ *\|.*|\|.*|… .*|at [^\n]*:[0-9]+:[0-9]+:)$\n?")
@@ -85,14 +91,15 @@ class Failure:
     def cache(self) -> str:
         """The name of the cache of this run that failed the build; empty if no such cache did.
 
-        It is all their names if a path was corrupt and Nix does not say whose. The setting `fallback` does not help then,
-        and Nix 2.8 aborts when a cache stops responding: https://github.com/NixOS/nix/issues/11511.
+        It is all their names if a path was corrupt, or could not be copied, and Nix does not say whose. The setting
+        `fallback` does not help where one is corrupt, and Nix 2.8 aborts when a cache stops responding: https://github.com/NixOS/nix/issues/11511.
         """
         output = self._output
         names = self.nix.substituters.names.values()
         named = (name for name in names if f"'{name}" in output)
-        corrupt = names and _CORRUPT.search(output)
-        return next(named, " ".join(names) if corrupt else "")
+        bad = _CORRUPT.search(output) or _NOT_COPIED.search(output)
+        found = next(named, " ".join(names) if bad else "")
+        return found.removeprefix(_OURS)
 
     @property
     def damaged_cache(self) -> str:

@@ -113,7 +113,23 @@ def referring(index: Index) -> Index:
     )
 
 
-@pytest.mark.parametrize(("lie", "copied"), [(lying, True), (referring, False)])
+def exchanged(index: Index) -> Index:
+    """Each path has all that another one has, so that its NAR is as the index says: as that of another build would be."""
+    lines = list(index.held.values())
+    return index_of(
+        (
+            replace(
+                line,
+                offset=other.offset,
+                entry=replace(other.entry, path=line.entry.path, references=line.entry.references),
+            )
+            for line, other in zip(lines, (*lines[1:], lines[0]), strict=True)
+        ),
+        index.packs,
+    )
+
+
+@pytest.mark.parametrize(("lie", "copied"), [(lying, True), (exchanged, True), (referring, False)])
 def test_what_nix_refused_and_built_is_written_anew(
     scene: Scene, nix: Nix, lie: Callable[[Index], Index], *, copied: bool
 ) -> None:

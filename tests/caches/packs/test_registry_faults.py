@@ -19,11 +19,12 @@ import pytest
 from flakeship.caches.packs.blocks import Blocks
 from flakeship.caches.packs.repository import read_root
 from flakeship.caches.packs.verifying import verify
-from flakeship.errors import Error
+from flakeship.errors import Error, UnreachableError
 from flakeship.events import Warned
 from flakeship.image.model import digest_of
 from flakeship.registry.credentials import Credentials
 from tests.caches.packs.scene import BRANCH, MAIN, Scene, holds, some_paths
+from tests.caches.packs.test_pruning_beside_writers import pruned
 from tests.testbed.registry import FaultProxy, Registry
 from tests.testbed.registry_faults import LONGEST_HOLD
 from tests.testbed.registry_memory import MemoryRegistry, memory_registry
@@ -114,6 +115,27 @@ def test_a_refusal_while_it_is_read_ends_its_use(
     assert len(scene.warnings) == 1
     assert "is not used any more" in scene.warnings[0]
     assert len(proxy.of("GET", "/blobs/")) <= 1 + 3, "the index, and the tries of the first frame"
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Log in</title>", b""], ids=["of a login", "empty"])
+def test_a_page_in_place_of_a_manifest_is_no_damaged_root(
+    scene: Scene, proxy: FaultProxy, registry: Registry, page: bytes
+) -> None:
+    """Whatever stands before the registry sent it: nothing is written over the root, and `prune` does not remove it."""
+    repository = scene.registry(proxy.host, registry.new_repository())
+    scene.write(repository, PATHS)
+    proxy.fail_next(
+        "GET", "/manifests/", status=200, times=99, body=page, headers={"Content-Type": "text/html"}
+    )
+    cache = scene.cache(repository)
+    assert cache.unreachable
+    assert holds(cache, PATHS) == []
+    (warning,) = scene.warnings
+    assert warning.endswith(f"{repository.name}:{MAIN.tag} was answered with something else than a manifest")
+    with pytest.raises(UnreachableError):
+        pruned(scene, repository)
+    proxy.clear()
+    assert holds(scene.cache(repository), PATHS) == list(PATHS)
 
 
 def test_an_index_that_the_registry_damaged_is_written_anew(scene: Scene, memory: MemoryRegistry) -> None:
@@ -218,6 +240,24 @@ def test_a_refused_upload_ends_the_writing_and_nothing_else(
     assert scene.warnings[0].startswith(f"not all of this build is kept in the cache {repository.name}: ")
     assert reason in scene.warnings[0]
     assert not registry.tags(repository.name.partition("/")[2])
+
+
+@pytest.mark.parametrize("taken", ["/blobs/uploads/", "/manifests/"], ids=["blobs", "the manifest"])
+def test_what_is_answered_with_a_page_is_not_taken(
+    scene: Scene, proxy: FaultProxy, registry: Registry, taken: str
+) -> None:
+    """The page comes with a status that says that all is well, and no other run is blamed for it."""
+    repository = scene.registry(proxy.host, registry.new_repository())
+    for method in ("PATCH", "PUT"):
+        proxy.fail_next(method, taken, status=201, times=99, body=b"<!DOCTYPE html>")
+    assert scene.write(repository, PATHS) is None
+    assert scene.warnings == [
+        f"not all of this build is kept in the cache {repository.name}: "
+        f"{repository.name} does not have what it answered that it took"
+    ]
+    proxy.clear()
+    assert scene.write(repository, PATHS)
+    assert holds(scene.cache(repository), PATHS) == list(PATHS)
 
 
 def test_a_registry_that_breaks_off_each_time_does_not_move(

@@ -12,9 +12,10 @@ from typing import BinaryIO, Final, TypeVar
 from flakeship import events
 from flakeship.caches.packs.repository import GoneError
 from flakeship.destinations.registry.blobs import Blob, BlobUploads
-from flakeship.errors import Error, NotAllowedError, UsageError
+from flakeship.errors import Error, NotAllowedError, UnreachableError, UsageError
 from flakeship.http.errors import WireError
 from flakeship.http.retry import RetryPolicy
+from flakeship.image.document import decode_object
 from flakeship.image.media_types import OCI
 from flakeship.image.model import Digest, digest_of
 from flakeship.image.stream import Reader, read_full
@@ -85,8 +86,13 @@ class RegistryRepository:
         return self._reading(self._client.tags, "tags of")
 
     def manifest(self, tag: str) -> Manifest | None:
-        """Return what a tag names, None without it."""
-        return self._reading(lambda: self._client.get_manifest(tag), "look at")
+        """Return what a tag names, None without it. UnreachableError for a page of whatever stands before the registry."""
+        found = self._reading(lambda: self._client.get_manifest(tag), "look at")
+        if found and not _is_object(
+            found.data
+        ):  # a registry takes no such manifest, so that no root is damaged
+            raise UnreachableError(f"{self.name}:{tag} was answered with something else than a manifest")
+        return found
 
     def named(self, tag: str) -> Digest | None:
         """Return the digest of what a tag names, None without it."""
@@ -240,3 +246,11 @@ class RegistryRepository:
             if error.answer.status in (404, 410):
                 raise GoneError(f"{digest[:19]} is not in {self.name} any more") from error
             raise
+
+
+def _is_object(data: bytes) -> bool:
+    try:
+        decode_object(data)
+    except ValueError:
+        return False
+    return True

@@ -38,7 +38,7 @@ from flakeship.caches.packs.repository import (
     root_or_damaged,
 )
 from flakeship.caches.place import Limits
-from flakeship.errors import ResourceError
+from flakeship.errors import ResourceError, UnreachableError
 from flakeship.image.model import Digest, digest_of
 
 _TRIES: Final = 3
@@ -90,7 +90,7 @@ class RootWriter:
         Where it must be `alone`, ChangedError if the root is another one by now. What is returned besides the root is `own`
         without what lay in packs that are gone; what of that is not in the root has no room there.
         """
-        was_read = merging.was_read or known is not None
+        was_read, overtaken = merging.was_read or known is not None, False
         for tried in range(_TRIES + was_read):
             if was_read and not tried:
                 whole = self._whole(own, merging, known.index if known else Index())
@@ -104,14 +104,18 @@ class RootWriter:
             manifest = self._manifest(whole, has_config=bool(known) and not tried)
             try:
                 if not self._repository.put(self._tag, manifest, instead_of=there):
-                    continue  # another run has written meanwhile
+                    overtaken = True  # another run has written meanwhile
+                    continue
             except GoneError:
                 merging.gone.update(self._missing(whole))
                 own = without(own, packs=merging.gone)
                 continue
-            digest = digest_of(manifest)
-            if self._repository_digest() == digest:
+            digest, now = digest_of(manifest), self._repository_digest()
+            overtaken = overtaken or now not in (there, digest)
+            if now == digest:
                 return StoredRoot(self._tag, digest, decode_manifest(manifest), whole), own
+        if not overtaken:
+            raise UnreachableError(f"{self._repository.name} does not have what it answered that it took")
         raise ResourceError(
             "other runs write the same root again and again",
             hint="give runs that run at once other refs or attributes",
