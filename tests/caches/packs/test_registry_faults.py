@@ -251,10 +251,9 @@ def test_what_is_answered_with_a_page_is_not_taken(
     for method in ("PATCH", "PUT"):
         proxy.fail_next(method, taken, status=201, times=99, body=b"<!DOCTYPE html>")
     assert scene.write(repository, PATHS) is None
-    assert scene.warnings == [
-        f"not all of this build is kept in the cache {repository.name}: "
-        f"{repository.name} does not have what it answered that it took"
-    ]
+    (warning,) = scene.warnings
+    assert warning.startswith(f"not all of this build is kept in the cache {repository.name}: ")
+    assert warning.endswith(f": {repository.name} does not have what it answered that it took")
     proxy.clear()
     assert scene.write(repository, PATHS)
     assert holds(scene.cache(repository), PATHS) == list(PATHS)
