@@ -30,11 +30,9 @@ def roots_left_in(layout: Path) -> list[dict[str, Any]] | None:
     for path in sorted(blobs.iterdir()) if blobs.is_dir() else ():
         if path.name.startswith("."):
             continue
-        with path.open("rb") as file:
-            begin = file.read(len(_ZSTD))
-            if not begin or begin in (_ZSTD, _NOTHING):
-                continue
-            data = begin + file.read(DOCUMENT_LIMIT)
+        data = _document_at(path)
+        if not data:
+            continue
         try:
             root = _root_in(data)
         except NotARootError:
@@ -42,11 +40,21 @@ def roots_left_in(layout: Path) -> list[dict[str, Any]] | None:
         digest = digest_of(data)
         if root is None or digest.removeprefix("sha256:") != path.name or not _is_whole(root, layout):
             continue
-        tag, written = root.annotations.get(ROOT, ""), path.stat().st_mtime_ns
+        tag, written = root.annotations.get(ROOT, ""), _written_at(path)
         if is_root(tag) and written >= found.get(tag, (0, {}))[0]:
             entry = {**Descriptor.of(OCI.manifest, data).to_json(), "annotations": {REF_NAME: tag}}
             found[tag] = written, entry
     return [entry for _, entry in found.values()]
+
+
+def _document_at(path: Path) -> bytes:
+    """Return what a blob holds; empty for one that is an index or a pack, was zeroed, or is gone since it was listed."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_ZSTD))
+            return b"" if begin in (_ZSTD, _NOTHING) else begin + file.read(DOCUMENT_LIMIT)
+    except FileNotFoundError:
+        return b""
 
 
 def _root_in(data: bytes) -> RootManifest | None:
@@ -77,3 +85,10 @@ def _size_of(path: Path) -> int | None:
         return path.stat().st_size
     except FileNotFoundError:
         return None
+
+
+def _written_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
