@@ -36,8 +36,8 @@ def without_secrets(url: str) -> str:
 
     Over ssh the user name is `git` and belongs to the address.
     """
-    url = re.sub(r"(https?://)[^/@]*@", r"\1", url)
-    url = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
+    url = re.sub(r"(https?://)[^/\s]*@", r"\1", url, flags=re.IGNORECASE)
+    url = re.sub(r"(://[^/@:]*):[^/\s]*@", r"\1@", url)
     return re.sub(r"([?&])([^=&#]*)=([^&#]*)", _masked, url)
 
 

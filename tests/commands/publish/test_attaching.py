@@ -248,6 +248,29 @@ def test_who_finds_the_image_published_knows_nothing_of_how_it_was_made(scene: S
     assert SLSA_PROVENANCE not in json.dumps(scene.listed(digest))
 
 
+@pytest.mark.parametrize("of_index", [False, True])
+@pytest.mark.parametrize("refused", ["list", "old signature"])
+def test_the_run_after_one_that_failed_attaches_all_of_it_once(
+    scene: Scene, refused: str, *, of_index: bool
+) -> None:
+    """The image is there by its digest then, and no name leads to it: the next run still says how it was made."""
+    if of_index:
+        of_platforms(scene)
+    tags = placed(f"{scene.image}:1", f"{scene.image}:2")
+    pattern = "/manifests/sha256-" + ("" if refused == "list" else r"[0-9a-f]{64}\.sig")
+    scene.proxy.fail_next("PUT", pattern, status=403, times=9)
+    with pytest.raises(errors.NotAllowedError):
+        scene.push(bill, Provenance(), tags=tags)
+    scene.proxy.clear()
+    assert not {"1", "2"} & set(scene.tags())
+    digest = scene.push(bill, Provenance(turn=7), tags=tags).packed.descriptor.digest
+    listed = [each.get("annotations", {}).get(PREDICATE, "") for each in scene.listed(digest)]
+    assert sorted(filter(None, listed)) == sorted(
+        [SIGNED, SLSA_PROVENANCE] if of_index else [CYCLONEDX_BOM, SIGNED, SLSA_PROVENANCE]
+    )
+    assert scene.written(lambda: scene.push(bill, Provenance(turn=8), tags=tags)) == []
+
+
 def test_what_a_cleaner_took_is_attached_again(scene: Scene) -> None:
     digest = scene.push().packed.descriptor.digest
     (entry,) = scene.listed(digest)

@@ -238,11 +238,16 @@ class RegistryDestination:
         lacking: Sequence[Packed],
         there: Mapping[str, Digest | None],
     ) -> None:
-        """Note which manifests this run brings, before the first of them is written: another turn finds them there."""
+        """Note which manifests are this run's own, before the first of them is written: those that it brings, and what none of its tags leads to.
+
+        The latter may be there of a run that failed before it named it: docs/decisions.md#provenance-is-stated-by-the-run-that-builds.
+        """
         if self._attaches:
             self._new.update(child.descriptor.digest for child in lacking)
-            if there.get(packed.descriptor.digest) is None and packed.descriptor.digest not in there.values():
-                self._new.add(packed.descriptor.digest)
+            digest = packed.descriptor.digest
+            known = [there[tag] for tag in self._tags] if self._tags else there.values()
+            if digest not in known:
+                self._new.add(digest)
 
     def attach(self, artifacts: Sequence[Artifact], signatures: Sequence[TaggedSignature] = ()) -> Attached:
         """Attach what is not there yet, as `TakesArtifacts` has it."""
