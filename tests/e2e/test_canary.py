@@ -51,12 +51,15 @@ PLATFORMS: Final[Mapping[str, Mapping[str, str]]] = {
         "CI_PROJECT_DIR": "{files}",
     },
 }
-INPUTS: Final = ("password", "github-token", "cachix-auth-token", "cachix-signing-key")
+INPUTS: Final = (
+    "password", "github-token", "cachix-auth-token", "cachix-signing-key", "signing-key", "signing-password",
+)  # fmt: skip
 OTHERS: Final = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "SIGSTORE_ID_TOKEN",
     "CI_JOB_TOKEN",
     "CI_REGISTRY_PASSWORD",
     "CI_JOB_JWT_V2",
@@ -192,6 +195,8 @@ def canary(tmp_path: Path, nix_environ: Mapping[str, str], echo: str, make_flake
                 "publish",
                 "--flake",
                 ".#layered",
+                "--sign",
+                "false",  # the canary is no key that signs
                 *flags,
                 "--tags",
                 f"{echo}/a/b:1",

@@ -72,6 +72,8 @@ def test_the_revision_of_a_forge_is_read_from_the_lock() -> None:
     [
         ("git+https://me:hunter2@git.example/r?ref=x", "git+https://git.example/r?ref=x"),
         ("git+https://hunter2@git.example/r", "git+https://git.example/r"),
+        ("git+https://me:hunt@er2@git.example/r", "git+https://git.example/r"),
+        ("HTTPS://hunter2@git.example/r", "HTTPS://git.example/r"),
         ("git+ssh://git@git.example/r", "git+ssh://git@git.example/r"),
         ("git+ssh://git:hunter2@git.example/r", "git+ssh://git@git.example/r"),
         ("github:o/r/abc", "github:o/r/abc"),

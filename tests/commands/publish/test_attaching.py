@@ -21,6 +21,7 @@ from flakeship.attest.bundle import BUNDLE, PREDICATE, Bundle
 from flakeship.attest.keys import SigningKey
 from flakeship.attest.legacy import SIGNATURE
 from flakeship.attest.statement import CYCLONEDX_BOM, SIGNED, SLSA_PROVENANCE, statement
+from flakeship.commands.publish.attaching.signature import signed_subjects
 from flakeship.commands.publish.attaching.step import Attaching
 from flakeship.commands.publish.metadata_document import metadata
 from flakeship.commands.publish.parts import Part
@@ -28,8 +29,10 @@ from flakeship.commands.publish.pipeline import publish
 from flakeship.commands.publish.request import Request
 from flakeship.commands.publish.result import Result
 from flakeship.commands.run import open_run
+from flakeship.destinations.protocol import Attached
 from flakeship.http.transport import Transport
-from flakeship.image.model import Packed, PackedIndex
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Descriptor, Packed, PackedIndex, Platform, digest_of
 from flakeship.registry.referrers import fallback_tag
 from flakeship.settings.declaration import Settings
 from tests.attest.test_keys import P256, PASSWORD, cosign_key, pem
@@ -615,6 +618,35 @@ def test_a_destination_is_not_asked_where_nothing_is_to_be_attached(mocker: Mock
     assert not done.artifacts
     assert not told
     place.attach.assert_not_called()
+
+
+def test_a_signature_counts_that_every_destination_has(mocker: MockerFixture) -> None:
+    """Without a key no two signatures are alike: one that the first registry has, and the second lacks, is made for both."""
+    signer = mocker.Mock(outline=lambda each: each, signed=lambda each: each, tagged=lambda *_: None)
+    signer.configure_mock(verify=lambda _: "", public_key="")
+
+    def place(*, there: bool) -> Any:
+        made = mocker.Mock(leaves_out=lambda each: [there] * len(each))
+        made.attach.return_value = Attached()
+        return made
+
+    packed = mocker.Mock(spec=Packed, descriptor=Descriptor.of(OCI.manifest, b"{}"))
+    for there, kinds in ((False, ["signature"]), (True, [])):
+        places = [place(there=True), place(there=there)]
+        Attaching(makers=(), signer=signer, emit=mocker.Mock()).attach(packed, [], places)
+        for each in places:
+            attached = each.attach.call_args
+            assert [one.kind for one in (attached.args[0] if attached else [])] == kinds
+
+
+def test_what_buildkit_lists_beside_images_is_not_signed(mocker: MockerFixture) -> None:
+    images = [
+        Descriptor(OCI.manifest, digest_of(name.encode()), 1, platform=Platform(*name.split("/")))
+        for name in ("linux/amd64", "unknown/unknown", "linux/arm64")
+    ]
+    index = mocker.Mock(spec=PackedIndex, descriptor=Descriptor.of(OCI.index, b"{}"))
+    index.entries = [mocker.Mock(descriptor=each) for each in images]
+    assert signed_subjects(index) == [index.descriptor, images[0], images[2]]
 
 
 def _forgetting(scene: Scene, *, times: int = 1) -> None:

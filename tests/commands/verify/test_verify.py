@@ -20,9 +20,9 @@ from flakeship.commands.verify import command
 from flakeship.errors import RejectedError, UnreachableError, UsageError
 from flakeship.image.document import encode
 from flakeship.settings.declaration import Settings
-from tests.commands.verify.scene import PATHS, Scene, lines, new_key, provenance, sboms
+from tests.commands.verify.scene import PATHS, Scene, image_of, lines, new_key, provenance, sboms
 from tests.runtimes import runtime
-from tests.sources.layouts import INDEX, sha256
+from tests.sources.layouts import INDEX, Layout, sha256
 from tests.testbed.registry import Registry
 from tests.testbed.registry_memory import memory_registry_of
 from tests.testbed.registry_referrers import ReferrersRegistry
@@ -416,3 +416,57 @@ def test_what_the_referrers_api_tells_is_read(tmp_path: Path) -> None:
             for key, (kind, data) in registry.manifests.items()
         }
         assert not scene.verify().verified
+
+
+def _swapped(child: dict[str, Any], config: dict[str, Any], manifest: dict[str, Any]) -> None:
+    child["platform"]["architecture"] = "arm64"
+
+
+def _another_layer(child: dict[str, Any], config: dict[str, Any], manifest: dict[str, Any]) -> None:
+    config["rootfs"]["diff_ids"].reverse()
+
+
+def _a_layer_too_few(child: dict[str, Any], config: dict[str, Any], manifest: dict[str, Any]) -> None:
+    manifest["layers"].pop()
+
+
+def _another_kind(child: dict[str, Any], config: dict[str, Any], manifest: dict[str, Any]) -> None:
+    child["mediaType"] = INDEX
+
+
+def _another_size(child: dict[str, Any], config: dict[str, Any], manifest: dict[str, Any]) -> None:
+    manifest["layers"][0]["size"] += 1
+
+
+CONTRADICTIONS: dict[Callable[[dict[str, Any], dict[str, Any], dict[str, Any]], None], str] = {
+    _swapped: r"the index lists sha256:\w+ for linux/arm64, and its config is for linux/amd64",
+    _another_layer: r"does not unpack to sha256:\w+, which the config states",
+    _a_layer_too_few: r"has 1 layers, and its config 2 diff_ids",
+    _another_kind: r"is listed as application/vnd.oci.image.index.v1\+json",
+    _another_size: r"has [0-9,]+ bytes, and is listed with [0-9,]+",
+}
+
+
+@pytest.mark.parametrize("change", CONTRADICTIONS, ids=lambda change: change.__name__)
+def test_an_image_that_contradicts_itself_is_refused_whoever_signed_it(scene: Scene, change: Any) -> None:
+    """Each digest in it is right, and so would a signature be: the documents state what is not so."""
+    layout = Layout()
+    child = image_of(layout, "amd64")
+    manifest = json.loads(layout.blobs[child["digest"]])
+    config = json.loads(layout.blobs[manifest["config"]["digest"]])
+    change(child, config, manifest)
+    for layer in manifest["layers"]:
+        put_blob(scene, layout.blobs[layer["digest"]], layer["mediaType"])
+    manifest["config"] = put_blob(scene, encode(config), manifest["config"]["mediaType"])
+    child |= {"digest": put(scene, manifest), "size": len(encode(manifest))}
+    put(scene, {"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]}, "1")
+    found = scene.verify(key="")
+    assert any(re.search(CONTRADICTIONS[change], each.text) for each in found.errors), lines(found)
+
+
+def test_what_is_attached_to_a_child_is_judged_too(scene: Scene) -> None:
+    digest = scene.publish(making=lambda _: [])
+    manifest = scene.registry.manifest(scene.repository, digest)
+    assert manifest
+    copied_statement(scene, manifest["manifests"][0]["digest"])
+    assert not scene.verify().verified
