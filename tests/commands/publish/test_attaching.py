@@ -641,8 +641,8 @@ def test_a_signature_counts_that_every_destination_has(mocker: MockerFixture) ->
 
 def test_what_buildkit_lists_beside_images_is_not_signed(mocker: MockerFixture) -> None:
     images = [
-        Descriptor(OCI.manifest, digest_of(name.encode()), 1, platform=Platform(*name.split("/")))
-        for name in ("linux/amd64", "unknown/unknown", "linux/arm64")
+        Descriptor(OCI.manifest, digest_of(architecture.encode()), 1, platform=Platform(os, architecture))
+        for os, architecture in (("linux", "amd64"), ("unknown", "unknown"), ("linux", "arm64"))
     ]
     index = mocker.Mock(spec=PackedIndex, descriptor=Descriptor.of(OCI.index, b"{}"))
     index.entries = [mocker.Mock(descriptor=each) for each in images]

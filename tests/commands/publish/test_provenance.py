@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from pytest_mock import MockerFixture
 
+from flakeship import redaction
 from flakeship.attest.provenance import ImageFacts
 from flakeship.commands.building.builder import Builder
-from flakeship.commands.publish.attaching.provenance import Provenance, _with_making
+from flakeship.commands.publish.attaching.provenance import Provenance, _with_making, artifact_of
 from flakeship.commands.publish.attaching.provenance_file import provenance_files
 from flakeship.commands.publish.parts import Obtained
 from flakeship.commands.run import open_run
 from flakeship.errors import BuildError
+from flakeship.image.media_types import OCI
+from flakeship.image.model import Descriptor
 from flakeship.nix import provided
 from flakeship.nix.build import BuildOutput
 from flakeship.nix.configuration import SandboxState
@@ -50,6 +54,19 @@ def test_no_value_that_may_be_a_secret_is_stated(tmp_path: Path) -> None:
     }
 
 
+def test_a_secret_that_the_run_knows_is_masked_wherever_it_stands(mocker: MockerFixture) -> None:
+    """In what Nix itself has recorded, say, of which nobody knows the form."""
+    packed = mocker.Mock(descriptor=Descriptor.of(OCI.manifest, b"{}"), entries=())
+    redaction.learn(SECRET)
+    try:
+        made = artifact_of(packed, {"recorded": [{"by": f"https://x.example/{SECRET}/y"}], "count": 1})
+    finally:
+        redaction.forget()
+    assert SECRET not in made.data.decode()
+    assert made.statement == made.data
+    assert b'{"count":1,"recorded":[{"by":"https://x.example/***/y"}]}' in made.data
+
+
 def test_inputs_that_shape_nothing_are_not_stated(tmp_path: Path) -> None:
     assert stated(tmp_path, labels=(), created="now", push="false", lint="off", user="nobody") == {
         "user": "nobody"
@@ -78,6 +95,10 @@ HERE, KNOWN, UNKNOWN = Provided(True), Provided(False, ("cache.example-1",)), Pr
         ),
         ({OUT: KNOWN}, {"built": "cache", "keys": ("cache.example-1",)}),
         ({OUT: HERE, f"{OUT}-doc": KNOWN}, {"keys": ("cache.example-1",)}),
+        (
+            {OUT: Provided(True, ("own-1",)), f"{OUT}-doc": KNOWN},
+            {"keys": ("own-1", "cache.example-1")},
+        ),
         ({OUT: UNKNOWN, f"{OUT}-doc": KNOWN}, {"keys": ("cache.example-1",)}),
         ({OUT: UNKNOWN}, {}),
         ({}, {}),
