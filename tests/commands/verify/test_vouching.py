@@ -58,7 +58,7 @@ TAGGED = TaggedPayload(
         (AttachedTo((SIGNATURE,)), "ok"),
         (AttachedTo((OF_A_STRANGER, SIGNATURE, OF_A_STRANGER)), "ok"),
         (AttachedTo((in_bundle(PLAIN, SIGNED, hint=STRANGER.public.hint),)), "ok"),
-        (AttachedTo(tagged=(TAGGED,)), "ok"),  # in another repository too: cosign compares digests alone
+        (AttachedTo(tagged=(TAGGED,)), "ok"),  # as signed in another repository
         (AttachedTo((OF_A_STRANGER,)), "error"),
         (AttachedTo((in_bundle(made_by("x"), SLSA_PROVENANCE),)), "error"),
         (AttachedTo(tagged=(TaggedPayload(TAGGED.payload, "AA=="),)), "error"),
