@@ -438,9 +438,17 @@ def _another_size(child: dict[str, Any], config: dict[str, Any], manifest: dict[
     manifest["layers"][0]["size"] += 1
 
 
+NO_ARCHIVE = b"no archive at all"
+
+
+def _no_archive(child: dict[str, Any], config: dict[str, Any], manifest: dict[str, Any]) -> None:
+    manifest["layers"][0] |= {"digest": sha256(NO_ARCHIVE), "size": len(NO_ARCHIVE)}
+
+
 CONTRADICTIONS: dict[Callable[[dict[str, Any], dict[str, Any], dict[str, Any]], None], str] = {
     _swapped: r"the index lists sha256:\w+ for linux/arm64, and its config is for linux/amd64",
     _another_layer: r"does not unpack to sha256:\w+, which the config states",
+    _no_archive: r"does not unpack to sha256:\w+, which the config states",
     _a_layer_too_few: r"has 1 layers, and its config 2 diff_ids",
     _another_kind: r"is listed as application/vnd.oci.image.index.v1\+json",
     _another_size: r"has [0-9,]+ bytes, and is listed with [0-9,]+",
@@ -455,6 +463,7 @@ def test_an_image_that_contradicts_itself_is_refused_whoever_signed_it(scene: Sc
     manifest = json.loads(layout.blobs[child["digest"]])
     config = json.loads(layout.blobs[manifest["config"]["digest"]])
     change(child, config, manifest)
+    layout.blobs[sha256(NO_ARCHIVE)] = NO_ARCHIVE
     for layer in manifest["layers"]:
         put_blob(scene, layout.blobs[layer["digest"]], layer["mediaType"])
     manifest["config"] = put_blob(scene, encode(config), manifest["config"]["mediaType"])
