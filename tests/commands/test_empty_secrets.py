@@ -25,6 +25,7 @@ __all__ = ["basic_registry"]
             "for gitlab.example",
         ),
         ({"nix_config": ("access-tokens = github.com=canary",)}, ""),
+        ({"nix_config": ("access-tokens = github.com:canary canary",)}, ""),
         ({"ssh_known_hosts": ("h ssh-ed25519 AAAA",)}, "ssh-key is empty"),
         ({"ssh_known_hosts": ("h ssh-ed25519 AAAA",), "ssh_key": "key"}, ""),
     ],

@@ -136,7 +136,8 @@ def test_variables_with_paths_of_another_machine_are_removed(
 
 
 def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
-    nix = Nix.find(environ=nix_environ, emit=ignore, config=("max-jobs = 7",))
+    config = ("max-jobs = 7", "access-tokens = a.example=x b.example= # not read")
+    nix = Nix.find(environ=nix_environ, emit=ignore, config=config)
     assert nix.query("show-config", "--json")["max-jobs"]["value"] == 7
 
 
@@ -148,6 +149,10 @@ def test_settings_reach_nix(nix_environ: Mapping[str, str]) -> None:
         ("access-tokens github.com=CaNaRy", "'access-tokens' is not a setting"),
         ("extra-access-tokens: github.com=CaNaRy", "'extra-access-tokens' is not a setting"),
         ("access-tokens=github.com=CaNaRy", "'access-tokens' is not a setting"),
+        ("CaNaRy", "a line is not a setting"),
+        ("access-tokens = github.com CaNaRy", "access-tokens has a word without `=`"),
+        ("access-tokens = github.com= CaNaRy # y", "access-tokens has a word without `=`"),
+        ("extra-access-tokens = github.com:CaNaRy", "extra-access-tokens has a word without `=`"),
         ("--option x y", "is not a setting"),
         ("a = b\nc = d", "is not a setting"),
         ("accept-flake-config = true", "accept-flake-config can't be set here"),

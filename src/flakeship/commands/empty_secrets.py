@@ -25,6 +25,6 @@ def _without_token(lines: Sequence[str]) -> Iterator[str]:
     for line in (line for text in lines for line in text.splitlines()):
         if hit := _TOKENS.fullmatch(line):
             for word in hit["tokens"].split():
-                host, _, token = word.partition("=")
-                if not token.removeprefix("PAT:").removeprefix("OAuth2:"):
+                host, given, token = word.partition("=")
+                if given and not token.removeprefix("PAT:").removeprefix("OAuth2:"):
                     yield host

@@ -321,19 +321,27 @@ def _may_become(users: Sequence[str]) -> bool:
     )
 
 
-def _first_word(line: str) -> str:
-    """What a line begins with; the rest of it may be a secret."""
-    return re.split(r"[\s=:]", line.strip(), maxsplit=1)[0][:50]
+def _beginning(line: str) -> str:
+    """What a line begins with, if that is spelled as names of settings are; all else may be a secret."""
+    word = re.split(r"[\s=:]", line.strip(), maxsplit=1)[0][:50]
+    return f"the line that begins with {word!r}" if re.fullmatch(r"[a-z]+(-[a-z]+)*", word) else "a line"
 
 
 def _setting(line: str) -> str:
     """Return a line of the input `nix-config`; UsageError if it is not a setting, or one that may not be set there."""
     if "\n" in line or "\0" in line or not _SETTING.fullmatch(line.strip()):
         raise UsageError(
-            f"nix-config: the line that begins with {_first_word(line)!r} is not a setting as nix.conf has them",
+            f"nix-config: {_beginning(line)} is not a setting as nix.conf has them",
             hint="write one `name = value` on each line, with a space on either side of `=`",
         )
-    if line.split("=", maxsplit=1)[0].strip() == "accept-flake-config":
+    name, _, value = (part.strip() for part in line.partition("="))
+    words = value.partition("#")[0].split()
+    if name in ("access-tokens", "extra-access-tokens") and not all("=" in word for word in words):
+        raise UsageError(  # Nix passes over such a word, and it may be the token
+            f"nix-config: {name} has a word without `=`",
+            hint="write HOST=TOKEN, with no space on either side of this `=`",
+        )
+    if name == "accept-flake-config":
         raise UsageError(
             "nix-config: accept-flake-config can't be set here",
             hint="set the input `accept-flake-config: true`",
