@@ -438,7 +438,7 @@ def _another_size(child: dict[str, Any], config: dict[str, Any], manifest: dict[
     manifest["layers"][0]["size"] += 1
 
 
-NO_ARCHIVE = b"no archive at all"
+NO_ARCHIVE = b"\x1f\x8b\x08" + bytes(7) + b"no deflate"
 
 
 def _no_archive(child: dict[str, Any], config: dict[str, Any], manifest: dict[str, Any]) -> None:
