@@ -261,6 +261,31 @@ def test_each_message_of_the_catalogue_is_recognised(nix: Nix, text: str, messag
     assert error.detail
 
 
+@pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME"])
+def test_a_cache_folder_that_nix_cannot_make_is_named_with_its_variables(nix: Nix, tmp_path: Path, name: str) -> None:
+    """Nix itself says it, and says only which folder."""
+    folder = tmp_path / "flake"
+    folder.mkdir()
+    (folder / "flake.nix").write_text("{ outputs = _: { x = 1; }; }")
+    (tmp_path / "file").touch()
+    environ = {variable: value for variable, value in nix.environ.items() if variable != "XDG_CACHE_HOME"}
+    nix = replace(nix, environ=environ | {name: str(tmp_path / "file")})
+    installable = Installable.parse(f"path:{folder}#x", cwd=tmp_path)
+    with pytest.raises(ResourceError, match=f"cache folder: .*{tmp_path}/file") as caught:
+        query_installable(nix, installable, "eval", "--json", "--", str(installable))
+    assert "XDG_CACHE_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("folder", "known"),
+    [("/u", True), ("/u/.cache", True), ("/u/.cache/nix", True), ("/u/work", False), ("/u/.cached", False)],
+)
+@pytest.mark.parametrize("text", ["creating directory '{}': Permission denied", "'{}' is not a directory"])
+def test_only_the_cache_folder_is_taken_for_it(nix: Nix, folder: str, known: bool, text: str) -> None:
+    of_user = replace(nix, environ={"HOME": "/u"})
+    assert isinstance(explained(of_user, f"error: {text.format(folder)}"), ResourceError) == known
+
+
 def test_a_failure_without_a_message_gives_the_exit_code(nix: Nix) -> None:
     error = explained(nix)
     assert error.message == "github:o/r#image can't be built: nix failed with exit code 1"

@@ -126,6 +126,7 @@ def test_an_installable_is_written_as_it_was_read(folder: Path, text: str) -> No
         ("path://sub#a", "stands a host, here 'sub'", "write ./sub"),
         ("git+file:./sub#a", "is not the top of a git repository", "write ./sub"),
         ("./nowhere", "there is no folder", "working folder"),
+        (".image", "there is no folder", "write `.#image`"),
         ("path:plain", "there is no flake.nix in", "git add flake.nix"),
         ("path:empty", "empty, which is empty", "actions/checkout"),
         ("./flake.nix", "is a file", "write its folder: `./"),

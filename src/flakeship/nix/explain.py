@@ -291,6 +291,20 @@ def _fixed(failure: Failure, _: re.Match[str]) -> Error:
     )
 
 
+def _no_cache_folder(failure: Failure, found: re.Match[str]) -> Error | None:
+    """Nix keeps what it evaluated and fetched in the user's cache folder, and makes it and the folders above."""
+    environ = failure.nix.environ
+    cache = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '')}/.cache"
+    folder = found["made"] or found["file"]
+    if not (folder == cache or cache.startswith(f"{folder}/") or folder.startswith(f"{cache}/")):
+        return None
+    return ResourceError(
+        f"Nix can't write to its cache folder: {found['reason'] or 'this is no folder'}: {folder}",
+        hint="set HOME or XDG_CACHE_HOME to a folder that this user may write to",
+        detail=failure.end,
+    )
+
+
 _CAUSES: Final = (
     Cause(
         rf"hash mismatch in fixed-output derivation {_DRV}:\s+specified:\s+(?P<specified>\S+)\s+got:\s+(?P<got>\S+)",
@@ -320,6 +334,10 @@ _CAUSES: Final = (
     Cause(
         r"daemon-socket/socket|error: opening lock file '/nix/|creating directory '/nix|could not set permissions on '/nix",
         _daemon,
+    ),
+    Cause(
+        r"error: (?:creating directory '(?P<made>[^'\n]+)': (?P<reason>[^\n]+)|'(?P<file>[^'\n]+)' is not a directory)",
+        _no_cache_folder,
     ),
     Cause(r"unable to download '(?P<url>[^']+)': HTTP error (?P<status>401|403|404|429)", _forbidden),
     Cause(

@@ -237,6 +237,12 @@ def _flake_above(folder: Path) -> Path | None:
     return None
 
 
+def _attribute_meant(flake: str) -> str:
+    """Return a hint for `.image`, from which the `#` was left out."""
+    names = re.fullmatch(r"\.([A-Za-z_][\w.-]*)", flake)
+    return f"write `.#{names[1]}` for an attribute of the flake here, or " if names else ""
+
+
 def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  # noqa: A002 - Nix's name for it
     folder = Path(os.path.realpath(folder / dir))
     if folder.name == "flake.nix" and folder.is_file():
@@ -247,7 +253,7 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
     if not folder.is_dir():
         raise UsageError(
             f"flake: there is no folder {folder}",
-            hint="check the path: a relative one begins at the working folder",
+            hint=f"{_attribute_meant(flake)}check the path: a relative one begins at the working folder",
         )
     found = _flake_above(folder) if above else folder if (folder / "flake.nix").exists() else None
     if found:
