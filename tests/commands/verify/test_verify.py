@@ -240,6 +240,19 @@ def test_what_was_spoiled_is_refused(scene: Scene, how: str) -> None:
     assert any(re.search(said, each.text) and each.hint for each in found.errors), lines(found)
 
 
+def test_for_a_layer_that_is_gone_the_hint_names_the_reuse_that_sends_it_again(scene: Scene) -> None:
+    """A publish by default believes the manifest that is published, and sends nothing."""
+    digest = scene.publish("amd64")
+    manifest = scene.registry.manifest(scene.repository, digest)
+    assert manifest
+    layer = manifest["layers"][0]["digest"]
+    name = f"docker/registry/v2/repositories/{scene.repository}/_layers/sha256/{layer[7:]}/link"
+    (scene.registry.root / name).unlink()
+    error = next(each for each in scene.verify().errors if layer in each.text)
+    assert "does not hold the blob" in error.text
+    assert '`reuse: "off"`' in error.hint
+
+
 @pytest.mark.parametrize(
     ("paths", "said"),
     [

@@ -25,7 +25,14 @@ from flakeship.sources.blobs import parse_descriptor
 DAMAGED: Final = (
     "publish the image again, and ask whoever runs the registry: it hands out other bytes than it was given"
 )
-GONE: Final = "publish the image again, and look what removes manifests and blobs there: a cleaner may take what has no tag"
+_CHANGED: Final = (
+    "ask whoever runs the registry to remove these bytes, which are not those that it was given: while they are there it takes no "
+    'others; then publish the image again with `reuse: "off"`'
+)
+GONE: Final = (
+    'publish the image again with `reuse: "off"`, which believes nothing of what is published, and look what removes manifests and '
+    "blobs there: a cleaner may take what has no tag"
+)
 _NOT_FOUND: Final = 404
 
 
@@ -164,7 +171,7 @@ class StoredObjects:
     def _compare(self, entry: Descriptor, digest: str, size: int) -> None:
         if digest != entry.digest:
             raise RejectedError(
-                f"{self.name} hands out {digest} for {entry.digest}: its bytes were changed", hint=DAMAGED
+                f"{self.name} hands out {digest} for {entry.digest}: its bytes were changed", hint=_CHANGED
             )
         if size != entry.size:
             raise RejectedError(
