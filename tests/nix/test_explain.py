@@ -262,7 +262,9 @@ def test_each_message_of_the_catalogue_is_recognised(nix: Nix, text: str, messag
 
 
 @pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME"])
-def test_a_cache_folder_that_nix_cannot_make_is_named_with_its_variables(nix: Nix, tmp_path: Path, name: str) -> None:
+def test_a_cache_folder_that_nix_cannot_make_is_named_with_its_variables(
+    nix: Nix, tmp_path: Path, name: str
+) -> None:
     """Nix itself says it, and says only which folder."""
     folder = tmp_path / "flake"
     folder.mkdir()
