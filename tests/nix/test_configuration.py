@@ -102,6 +102,14 @@ def test_with_a_daemon_trusted_users_may_choose_substituters(
     assert may_choose_substituters(nix) is expected
 
 
+def test_a_daemon_that_is_too_busy_to_answer_is_judged_by_the_settings(
+    nix: Nix, mocker: MockerFixture
+) -> None:
+    mocker.patch.object(configuration, "settings", return_value={"store": "daemon", "trusted-users": ["*"]})
+    mocker.patch.object(Nix, "run", side_effect=TimeoutError)
+    assert may_choose_substituters(nix)
+
+
 @pytest.mark.parametrize(
     ("store", "remote", "expected"),
     [

@@ -8,15 +8,16 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 import zstandard
 
+from flakeship.errors import RejectedError
 from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import DOCKER, OCI, Family
-from flakeship.image.model import EMPTY, CompressedBlob, Descriptor, Digest, Layer, digest_of
+from flakeship.image.model import EMPTY, CompressedBlob, Descriptor, Digest, Layer, PackedLayer, digest_of
 from flakeship.stores.existing import ExistingStore
 from flakeship.stores.temporary import TemporaryStore
 
@@ -36,6 +37,10 @@ def image(*layers: ExistingLayer | None) -> ExistingImage:
     return ExistingImage("there", EMPTY, {}, layers, config, intact=True)
 
 
+def unreadable(_: ExistingLayer) -> NoReturn:
+    raise OSError("it breaks off")
+
+
 def store(
     tmp_path: Path, *places: ExistingImage | None, family: Family = OCI, verify: bool = False
 ) -> ExistingStore:
@@ -44,7 +49,7 @@ def store(
         suffix="+gzip",
         family=family,
         behind=TemporaryStore(tmp_path),
-        open_blob=(lambda _: io.BytesIO()) if verify else None,
+        open_blob=unreadable if verify else None,
     )
 
 
@@ -119,6 +124,52 @@ def test_with_verify_a_blob_has_the_content_that_it_is_said_to_have(tmp_path: Pa
 def compressed(*, suffix: str = "+gzip", size: int = 7, name: str = "a") -> Layer:
     blob = CompressedBlob(digest(f"{name} packed"), size, suffix, io.BytesIO)
     return Layer(digest("a"), io.BytesIO, digest("a"), compressed=blob)
+
+
+@pytest.mark.parametrize("given", ["the bytes", "other bytes", "fewer"])
+@pytest.mark.parametrize("source", ["is packed here", "is kept from an earlier run", "has the blob ready"])
+def test_with_verify_no_layer_counts_as_sent_whose_blob_is_damaged_there(
+    tmp_path: Path, source: str, given: str
+) -> None:
+    """The registry says by a HEAD that it has the digest, and throws away what is sent under it."""
+    tar = random.Random(1).randbytes(4000)
+    blob = gzip.compress(tar)
+    there = image(
+        ExistingLayer(digest_of(tar), digest_of(blob), len(blob), "+gzip", KEY, "registry.example/app")
+    )
+    damaged = {"the bytes": blob, "other bytes": blob[:-1] + b"x", "fewer": blob[:-9]}[given]
+    ready = CompressedBlob(digest_of(blob), len(blob), "+gzip", lambda: io.BytesIO(blob))
+    layer = Layer(KEY, lambda: io.BytesIO(tar), digest_of(tar), annotations={LAYER_KEY: KEY})
+    packed = layer.packed(
+        digest_of(tar),
+        Descriptor(OCI.layers["+gzip"], digest_of(blob), len(blob)),
+        open=lambda: io.BytesIO(blob),
+    )
+
+    class Kept(TemporaryStore):
+        def find(self, layer: Layer) -> PackedLayer | None:
+            return packed if source == "is kept from an earlier run" else None
+
+    doubting = ExistingStore(
+        [[image()], [there]],
+        suffix="+gzip",
+        family=OCI,
+        behind=Kept(tmp_path),
+        open_blob=lambda _: io.BytesIO(damaged),
+    )
+
+    def publish() -> None:
+        if source == "has the blob ready":
+            doubting.find(replace(layer, compressed=ready))
+        elif doubting.find(layer) is None:
+            doubting.keep(layer, packed, tmp_path)
+
+    if given == "the bytes":
+        publish()
+    else:
+        with pytest.raises(RejectedError, match=r"is damaged in registry\.example/app: its") as caught:
+            publish()
+        assert caught.value.hint.startswith("ask who runs the registry")
 
 
 @pytest.mark.parametrize("suffix", ["", "+gzip", "+zstd"])

@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from flakeship.errors import Error
+from flakeship.errors import Error, RejectedError
 from flakeship.image.annotations import LAYER_KEY
 from flakeship.image.existing import ExistingImage, ExistingLayer
 from flakeship.image.media_types import Family
 from flakeship.image.model import CompressedBlob, Descriptor, Digest, Layer, PackedLayer
 from flakeship.image.pack import LayerStore
 from flakeship.image.stream import Prefixed, Reader, read_full, sha256_of
+from flakeship.printable import counted
 
 OpenExistingLayer = Callable[[ExistingLayer], contextlib.AbstractContextManager[Reader]]
 
@@ -26,7 +27,9 @@ class ExistingStore:
 
     `places` holds the published images of each destination, None for one that needs no bytes at all. Whoever may
     write there is believed; what a destination turns out not to have is forgotten and made here. With `open_blob`
-    nobody is believed: a layer is used again only after its tar and its blob were read and compared.
+    nobody is believed: a layer is used again only after its tar and its blob were read and compared, and `find` and
+    `keep` raise RejectedError for a blob that is listed under the digest of a layer and has other bytes: a registry
+    keeps what it has, whatever is sent to it under that digest.
     """
 
     def __init__(
@@ -42,17 +45,20 @@ class ExistingStore:
         self._open_blob = open_blob
         self._forgotten: set[Digest] = set()
         self._lock = threading.Lock()
-        asked = [_LayersOfPlace(images, suffix) for images in places if images is not None]
-        self._first = asked[0] if asked else None
-        self._others = asked[1:]
+        self._asked = [_LayersOfPlace(images, suffix) for images in places if images is not None]
+        self._first = self._asked[0] if self._asked else None
+        self._others = self._asked[1:]
 
     def find(self, layer: Layer) -> PackedLayer | None:
         """Return the layer that all places have, else what the store behind finds."""
         if layer.compressed:
+            self._check_blob(layer.compressed.digest)
             return self._find_compressed(layer, layer.compressed)
         known = self._known(layer)
         if known is None or (self._open_blob and not self._proven(layer, known, self._open_blob)):
-            return self._behind.find(layer)
+            if behind := self._behind.find(layer):
+                self._check_blob(behind.descriptor.digest)
+            return behind
         descriptor = Descriptor(
             self._family.layers[self._suffix], known.digest, known.size, layer.annotations
         )
@@ -61,11 +67,10 @@ class ExistingStore:
     def _find_compressed(self, layer: Layer, blob: CompressedBlob) -> PackedLayer | None:
         """Return the blob unread if its source and every destination report the same diff_id, digest and size."""
         said = layer.diff_id, blob.digest, blob.size
-        asked = [self._first, *self._others] if self._first else []
         if self._open_blob or blob.digest in self._forgotten or blob.suffix not in self._family.layers:
             return None
         # docs/decisions.md#two-witnesses-spare-reading-a-compressed-blob
-        if not asked or not all(said in place.blobs for place in asked):
+        if not self._asked or not all(said in place.blobs for place in self._asked):
             return None
         assert layer.diff_id
         descriptor = Descriptor(self._family.layers[blob.suffix], blob.digest, blob.size, layer.annotations)
@@ -81,6 +86,7 @@ class ExistingStore:
 
     def keep(self, layer: Layer, packed: PackedLayer, path: Path) -> None:
         """Hand the layer on to the store behind."""
+        self._check_blob(packed.descriptor.digest)
         self._behind.keep(layer, packed, path)
 
     def forget(self, digests: Collection[Digest]) -> None:
@@ -96,6 +102,23 @@ class ExistingStore:
             return None
         # docs/decisions.md#reuse-needs-the-same-blob-everywhere
         return known if all(_same(other.find(layer), known) for other in self._others) else None
+
+    def _check_blob(self, digest: Digest) -> None:
+        """RejectedError where a destination lists this digest and gives other bytes; what can't be read is sent anew."""
+        if self._open_blob is None:
+            return
+        listed = (found for place in self._asked if (found := place.by_digest.get(digest)))
+        for blob in listed:
+            try:
+                with self._open_blob(blob) as reader:
+                    given, size = sha256_of(reader)
+            except (Error, OSError):
+                continue
+            if given != digest:
+                raise RejectedError(
+                    f"layer {digest} is damaged in {blob.where}: its {counted(size, 'byte')} have the digest {given}",
+                    hint="ask who runs the registry to remove this blob, for it keeps what it has; then publish again",
+                )
 
     def _proven(self, layer: Layer, known: ExistingLayer, open_blob: OpenExistingLayer) -> bool:
         """Read tar and blob, and return True if both have the diff_id that the destination reports, and the compression."""
@@ -128,8 +151,10 @@ class _LayersOfPlace:
         self._by_diff_id: dict[Digest, ExistingLayer] = {}
         self._by_key: dict[str, ExistingLayer] = {}
         self.blobs: set[tuple[Digest | None, Digest, int]] = set()
+        self.by_digest: dict[Digest, ExistingLayer] = {}
         for layer in _layers(images):
             self.blobs.add((layer.diff_id, layer.digest, layer.size))
+            self.by_digest.setdefault(layer.digest, layer)
             if layer.suffix == suffix:
                 self._by_diff_id.setdefault(layer.diff_id, layer)
                 if layer.key:

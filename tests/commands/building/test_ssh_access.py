@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from flakeship.commands.building import ssh_access
 from flakeship.commands.building.ssh_access import SshAccess
-from flakeship.errors import BuildError
+from flakeship.errors import BuildError, UsageError
 from flakeship.nix.machine import Address, Machine
 from flakeship.nix.ssh_hosts import WELL_KNOWN
 from flakeship.settings.declaration import Settings
@@ -94,6 +95,24 @@ def test_a_line_without_a_port_is_for_all_ports_as_ssh_has_it(
         assert bool(ssh.host_key(machine)) == (known and not hosts.startswith("@")), (
             "an authority's key is no host's"
         )
+
+
+def test_a_configuration_of_ssh_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Match exec` in it runs a program, which may wait for whatever it likes: here `ssh` itself does."""
+    (tmp_path / "ssh").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setattr(ssh_access, "_SECONDS", 0.2)
+    environ = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    machine = Machine(Address("b1.example"), "b1")
+    hosts = (f"git.example ssh-ed25519 {WELL_KNOWN['codeberg.org']}",)
+    with (
+        SshAccess.of(Settings(ssh_known_hosts=hosts)).opened(tmp_path, environ, [machine]) as ssh,
+        pytest.raises(
+            UsageError, match=r"`ssh` reads its configuration .* for more than 0\.2 seconds"
+        ) as caught,
+    ):
+        ssh.knows(machine)
+    assert caught.value.hint.startswith("look for `Match exec` in ")
 
 
 def test_a_machine_without_ssh_is_told_what_to_install(key: str, tmp_path: Path) -> None:

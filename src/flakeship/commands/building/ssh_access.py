@@ -33,6 +33,8 @@ from flakeship.nix.ssh_key import private_key
 from flakeship.settings.declaration import Settings
 
 _OF_ALL: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_SECONDS: Final = 10
+"""How long a program of ssh may take that reads files of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class OpenSsh:
         for name in self._looked_up(machine):
             for file in files:
                 argv = ("ssh-keygen", "-F", name, "-f", str(file))
-                done = process.run(argv, environ=variables.PLAIN.of(self.environ), timeout=10)
+                done = self._asked(argv)
                 if key := found_by_keygen(done.stdout.decode(errors="replace")):
                     return key
         return ""
@@ -72,11 +74,7 @@ class OpenSsh:
         """
         config = self.variables["NIX_SSHOPTS"].split()
         user = f"{machine.address.user}@" if machine.address.user else ""
-        done = process.run(
-            ("ssh", *config, "-G", f"{user}{machine.alias}"),
-            environ=variables.PLAIN.of(self.environ),
-            timeout=10,
-        )
+        done = self._asked(("ssh", *config, "-G", f"{user}{machine.alias}"))
         if done.returncode:
             words = done.stderr.decode(errors="replace").strip()
             raise UsageError(
@@ -93,6 +91,16 @@ class OpenSsh:
             return (alias,)
         host, port = said.get("hostname", machine.address.host), said.get("port", "22")
         return (host,) if port == "22" else (f"[{host}]:{port}", host)
+
+    def _asked(self, argv: Sequence[str]) -> process.Completed:
+        """Ask a program of ssh, which asks no machine but runs what the user's configuration tells it to run. UsageError for one that hangs."""
+        try:
+            return process.run(argv, environ=variables.PLAIN.of(self.environ), timeout=_SECONDS)
+        except TimeoutError as error:
+            raise UsageError(
+                f"`{argv[0]}` reads its configuration and known hosts for more than {_SECONDS} seconds",
+                hint=f"look for `Match exec` in {of_the_user('~/.ssh/config')} and /etc/ssh/ssh_config, and correct what hangs",
+            ) from error
 
     @contextlib.contextmanager
     def without_key(self) -> Iterator[None]:
