@@ -29,7 +29,7 @@ PACKAGES = {
     "image": "printable errors events",
     "attest": "image.document image.media_types image.model errors",
     "registry": "http process confinement.variables outside.mounted image.document image.media_types image.model printable errors events",
-    "stores": "image leftovers errors events",
+    "stores": "image leftovers printable errors events",
     "nix": "process confinement.variables outside.nearness outside.mounted outside.reading printable redaction store_paths errors events",
     "sbom": "nix.closure nix.derivation_files nix.licences nix.package_meta store_paths errors",
     "sbom.carried": "image.model image.stream image.tar.blocks store_paths errors",
