@@ -32,7 +32,7 @@ PACKAGES = {
     "stores": "image leftovers printable errors events",
     "nix": "process confinement.variables outside.nearness outside.mounted outside.reading printable redaction store_paths errors events",
     "sbom": "nix.closure nix.derivation_files nix.licences nix.package_meta store_paths errors",
-    "sbom.carried": "image.model image.stream image.tar.blocks store_paths errors",
+    "sbom.carried": "sbom.layer_paths image.model image.stream image.tar.blocks store_paths errors",
     "caches": "nix process registry http image.stream image.tar.blocks image.nar image.inflate image.model image.workers leftovers outside printable store_paths errors events",
     "caches.packs": "printable registry http image destinations.registry destinations.oci_layout store_paths errors events",
     "sources": "image stores process confinement engines registry.reference outside printable store_paths errors events",

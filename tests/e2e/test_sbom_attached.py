@@ -27,6 +27,7 @@ from tests.testbed import archives
 from tests.testbed.nix import NixBuild
 from tests.testbed.registry import Registry
 from tests.testbed.registry_proxy import FaultProxy
+from tests.testbed.store_images import store_image
 
 pytestmark = pytest.mark.slow
 
@@ -265,6 +266,31 @@ def test_an_sbom_says_of_which_layers_it_was_not_made(
     )
     assert found.returncode == 0, found.stdout + found.stderr
     assert found.stdout.count("says itself that 1 layer was not looked into") == 2, found.stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("history", [False, True], ids=["read", "told"])
+def test_an_sbom_is_not_called_wrong_for_what_a_layer_removes(
+    run: Run, registry: Registry, tmp_path: Path, nix_environ: Mapping[str, str], *, history: bool
+) -> None:
+    """Whether the layers were read, or the history of those of Nix was believed, below one of another tool."""
+    kept, gone = store_path("kept-1.0"), store_path("gone-1.0")
+    layout = Layout()
+    made = store_image(layout, [kept, gone], [f"/nix/store/.wh.{gone[11:]}"], history=history)
+    manifest = json.loads(layout.blobs[made["digest"]])
+    config = json.loads(layout.blobs[manifest["config"]["digest"]])
+    config["history"][1]["comment"] = "RUN rm"
+    layout.listing(layout.json({**manifest, "config": layout.json(config, CONFIG)}, MANIFEST)).folder(
+        tmp_path / "in"
+    )
+    name = f"{registry.host}/{registry.new_repository()}:1"
+    assert run("--source", "oci:in", "--sbom", "true", "--tags", name).returncode == 0
+    command = [sys.executable, "-m", "flakeship", "verify", name]
+    found = subprocess.run(
+        command, cwd=tmp_path, env=nix_environ, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "names the one store path" in found.stdout, "its layers passed by when they were packed"
 
 
 def test_a_published_image_gets_an_sbom_of_all_that_nix_tells_without_being_built(

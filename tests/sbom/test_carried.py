@@ -25,6 +25,7 @@ from flakeship.sbom.carried.files import carried_by, found_on_disk
 from flakeship.sbom.carried.layers import PassingLayers
 from flakeship.sbom.carried.parts import Carried, Findings, Part, UnreadableError
 from flakeship.sbom.components import Knowledge
+from flakeship.sbom.layer_paths import LayerPaths
 from tests.sbom.elf_files import HUGO, RIPGREP, crate, crates, elf, inline, pointers
 from tests.sbom.knowing import bill, path_info, store_path
 from tests.sbom.validators import cyclonedx_of, spdx_of
@@ -180,7 +181,7 @@ def in_layers(folder: Path, format_: int = tarfile.PAX_FORMAT, compressed: bool 
     sizes = random.Random(1)
     while reader.read(sizes.randrange(1, 700)):
         pass
-    assert passing.paths == {digest: {RUST, HUGO_PATH, FLASK, PLAIN}}
+    assert passing.paths == {digest: LayerPaths(frozenset({RUST, HUGO_PATH, FLASK, PLAIN}))}
     return passing.found
 
 

@@ -27,12 +27,12 @@ def paths_of(*names: str) -> list[str]:
 
 
 def layer_of(paths: Sequence[str], size: int = 0) -> bytes:
-    """A tar with a file in each store path; `size` bytes of each do not compress."""
+    """A tar with a file in each store path, and a file of each name with `.wh.` in it; `size` bytes of each do not compress."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in paths:
             content = hashlib.sha256(path.encode()).digest() * (size // 32 + 1)
-            info = tarfile.TarInfo(f"{path.lstrip('/')}/file")
+            info = tarfile.TarInfo(path.lstrip("/") + ("" if ".wh." in path else "/file"))
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()

@@ -19,6 +19,7 @@ from flakeship.image.annotations import SOURCE
 from flakeship.lint.view import tells_contents
 from flakeship.printable import counted
 from flakeship.report.inspection import InspectedLayer, Inspection
+from flakeship.sbom.layer_paths import LayerPaths, visible
 from flakeship.settings.declaration import Settings
 
 if TYPE_CHECKING:  # hardly an image is an SBOM
@@ -114,7 +115,7 @@ def roots_of(held: Held) -> tuple[str, ...]:
 def listed(held: Held, but: Collection[str], settings: Settings, run_: Run) -> Held:
     """Return the image with the store paths that lie in its layers, if its history names none; `but` are layers to leave out.
 
-    Each layer that is not left out is read as a whole.
+    Each layer that is not left out is read as a whole. What one of them removes of a layer that is left out stays unknown: see `HeldLayer.removes`.
     """
     wanted = [layer for layer in held.layers if not {layer.digest, layer.diff_id} & set(but)]
     if held.paths or not wanted:
@@ -125,15 +126,22 @@ def listed(held: Held, but: Collection[str], settings: Settings, run_: Run) -> H
         )
     )
     names = {name for layer in wanted for name in (layer.digest, layer.diff_id) if name}
-    found: dict[str, frozenset[str]] = {}
+    found: dict[str, LayerPaths] = {}
     with opened_image(settings, run_) as source:
         for layer in source.layers():
             known = {layer.diff_id or "", layer.compressed.digest if layer.compressed else ""} - {""}
             if known and not known & names:
                 continue
-            paths = only_packages(paths_in_layer(layer, held.name))
-            found |= dict.fromkeys(known, paths)
-    return with_paths(held, found)
+            found |= dict.fromkeys(known, paths_in_layer(layer, held.name))
+    contents = [found.get(layer.digest, found.get(layer.diff_id)) for layer in held.layers]
+    left = visible([each or LayerPaths() for each in contents])
+    layers = tuple(
+        layer
+        if read is None
+        else replace(layer, paths=tuple(sorted(only_packages(paths))), told=True, removes=read.removes)
+        for layer, read, paths in zip(held.layers, contents, left, strict=True)
+    )
+    return replace(held, layers=layers, paths=frozenset(path for layer in layers for path in layer.paths))
 
 
 def with_paths(held: Held, found: Mapping[str, Iterable[str]]) -> Held:
@@ -142,7 +150,9 @@ def with_paths(held: Held, found: Mapping[str, Iterable[str]]) -> Held:
     def told(layer: HeldLayer) -> HeldLayer:
         paths = found.get(layer.digest, found.get(layer.diff_id))
         return (
-            layer if layer.paths or paths is None else replace(layer, paths=tuple(sorted(paths)), told=True)
+            layer
+            if layer.told or layer.paths or paths is None
+            else replace(layer, paths=tuple(sorted(paths)), told=True)
         )
 
     layers = tuple(map(told, held.layers))

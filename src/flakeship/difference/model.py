@@ -22,7 +22,8 @@ class HeldLayer:
     """A layer. `digest` is that of its blob, empty where it is kept as a plain tar; `diff_id` may be empty too.
 
     Sizes are in bytes and None where nothing states them: `size` of the blob, `unpacked` of the tar. `paths` are the store
-    paths in it, as far as they are known; `told` is false where the history does not tell what is in it.
+    paths in it that no layer above removes, as far as they are known; `told` is false where the history does not tell what is in it. `removes` is true where
+    it was read, and removes something of the layers below it.
     """
 
     digest: str
@@ -31,6 +32,7 @@ class HeldLayer:
     unpacked: int | None = None
     paths: tuple[str, ...] = ()
     told: bool = True
+    removes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

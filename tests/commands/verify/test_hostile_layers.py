@@ -61,6 +61,26 @@ def test_an_sbom_may_say_itself_what_it_was_not_made_of(scene: Scene) -> None:
         assert found.state == state, found
 
 
+@pytest.mark.parametrize(
+    ("stated", "state"), [("abx", "error"), ("ab", "warning"), ("b", "warning"), ("a", "ok")]
+)
+def test_an_sbom_may_name_what_a_layer_removes_that_it_was_not_made_of(
+    stated: str, state: str, scene: Scene
+) -> None:
+    """As that of an image of Nix on which a Dockerfile builds; and what no layer ever held it may not name."""
+    paths = {letter: f"/nix/store/{letter * 32}-{letter}-1.0" for letter in "abx"}
+    digest = image_of(
+        scene, store_tar(paths["a"], paths["b"]), store_tar(f"/nix/store/.wh.{paths['b'][11:]}")
+    )
+    said = {
+        **decode_object(cyclonedx([paths[letter] for letter in stated])),
+        "metadata": {"properties": [{"name": "flakeship:layers-unread", "value": "1"}]},
+    }
+    attach_sbom(scene, digest, data=encode(said))
+    (found,) = (each for each in scene.verify(":odd", key="").findings if each.what == "sbom")
+    assert found.state == state, found
+
+
 def header(flag: bytes, size: int, name: str = "x") -> bytes:
     member = tarfile.TarInfo(name)
     member.type, member.size = flag, size

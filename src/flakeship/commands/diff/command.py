@@ -56,11 +56,14 @@ def _held(settings: Settings, run_: Run) -> tuple[Held, ...]:
 
 
 def _compared(old: Held, new: Held, settings: Settings, newer: Settings, run_: Run) -> Difference:
-    """Layers that both have are not read: what lies in them does not differ."""
+    """Layers that both have are not read, because what lies in them does not differ; unless another layer removes some of it from one of the images."""
     blobs = by_blob(old.layers, new.layers)
     before, after = layers_by(old.layers, blobs=blobs), layers_by(new.layers, blobs=blobs)
     both = before.keys() & after.keys()
-    old, new = listed(old, both, settings, run_), listed(new, both, newer, run_)
+    read = listed(old, both, settings, run_), listed(new, both, newer, run_)
+    if both and any(layer.removes for side in read for layer in side.layers):
+        read = listed(old, (), settings, run_), listed(new, (), newer, run_)
+    old, new = read
     told = {key: before[key].paths or after[key].paths for key in both}
     return difference(with_paths(old, told), with_paths(new, told))
 

@@ -23,10 +23,11 @@ from flakeship.printable import counted
 from flakeship.report.inspection import Inspection
 from flakeship.sbom.carried.layers import PassingLayers
 from flakeship.sbom.carried.parts import Findings
+from flakeship.sbom.layer_paths import LayerPaths, NotedPaths, paths_left
 from flakeship.settings.declaration import Settings
 from flakeship.sources.opened import Opened, OpenedIndex, SourceRequest
 from flakeship.sources.written import written_source
-from flakeship.store_paths import name_of, store_path_of
+from flakeship.store_paths import name_of
 
 if TYPE_CHECKING:  # of an image Nix may know nothing
     from flakeship.image.model import Layer
@@ -142,12 +143,12 @@ def date_of(created: Any) -> str:
 
 
 def _listed(settings: Settings, run_: Run, passing: PassingLayers) -> set[str]:
-    """The store paths that members of the layers lie in: every layer is read."""
+    """The store paths that the layers hold, without those that an upper one removes: every layer is read."""
     with opened_image(settings, run_) as source:
         for layer in source.layers():
             read_through(passing.watch(layer), settings.image, passing)
         image = source.images()[0] if isinstance(source, OpenedIndex) else source.image()
-        return {path for key in image.layers for path in passing.paths.get(key, ())}
+        return set(paths_left([passing.paths.get(key, LayerPaths()) for key in image.layers]))
 
 
 @contextlib.contextmanager
@@ -173,16 +174,18 @@ def opened_image(settings: Settings, run_: Run) -> Iterator[Opened]:
         yield opened
 
 
-def paths_in_layer(layer: Layer, what: str) -> set[str]:
-    """Return the store paths that members of a layer lie in; all of it is read. NotAnImageError where it is damaged."""
+def paths_in_layer(layer: Layer, what: str) -> LayerPaths:
+    """Return the store paths that a layer adds and removes; all of it is read. NotAnImageError where it is damaged."""
+    found = NotedPaths()
     try:
         with layer.open() as reader:
-            found = {store_path_of(f"/{member.name}") for member in TarReader(reader, most=MOST_OF_LAYER)}
+            for member in TarReader(reader, most=MOST_OF_LAYER):
+                found.note(member.name)
             for _ in chunks(reader):
                 pass
     except (NotAnImageError, EOFError) as error:
         raise _damaged(what, error.message if isinstance(error, NotAnImageError) else str(error)) from error
-    return found - {""}
+    return found.noted
 
 
 def read_through(layer: Layer, what: str, passing: PassingLayers) -> None:

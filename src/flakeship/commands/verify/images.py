@@ -19,17 +19,12 @@ from flakeship.image.tar.blocks import DamagedError
 from flakeship.image.tar.reader import MOST_OF_LAYER, TarReader
 from flakeship.image.workers import workers
 from flakeship.printable import counted
+from flakeship.sbom.layer_paths import LayerPaths, NotedPaths, paths_ever, paths_left
 from flakeship.sources.indexes import REFERENCE_TYPE
-from flakeship.store_paths import STORE, store_path_of
 
 _DEPTH: Final = 4
 _MOST: Final = 1_000
 _AT_ONCE: Final = 4
-_REMOVES: Final = ".wh."
-"""What the name begins with of a file that stands for one to be removed: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts."""
-_REMOVES_ALL: Final = frozenset(
-    {"/.wh.nix", "/nix/.wh.store", "/.wh..wh..opq", "/nix/.wh..wh..opq", "/nix/store/.wh..wh..opq"}
-)
 _UNPACKED: Final = (2_000, 1 << 30)
 """A layer may unpack to so many times its size, and to so many bytes more. gzip reaches 1,032 times, zstd any number."""
 
@@ -44,26 +39,23 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """The store paths that a layer adds, and those that it takes away: all that are below it with `alone`. `whole` is False where its tar can't be read to
-    its end, so that there may be more.
-    """
+    """The store paths of a layer. `whole` is False where its tar can't be read to its end, so that there may be more."""
 
-    added: frozenset[str] = frozenset()
-    removed: frozenset[str] = frozenset()
-    alone: bool = False
+    paths: LayerPaths
     whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminedImage:
-    """An image, all of whose bytes are as their digests say. `paths` are the store paths in its layers; `unread` are the layers that may hold more,
-    because their tar can't be read to its end.
+    """An image, all of whose bytes are as their digests say. `paths` are the store paths in it, and `removed` those that a layer holds and one
+    above it removes; `unread` are the layers that may hold more, because their tar can't be read to its end.
     """
 
     manifest: StoredManifest
     platform: str
     paths: frozenset[str]
     unread: tuple[Digest, ...] = ()
+    removed: frozenset[str] = frozenset()
 
 
 KnownLayers: TypeAlias = "dict[tuple[Digest, int, Digest], _Contents]"
@@ -113,11 +105,10 @@ def examined(manifest: StoredManifest, objects: StoredObjects, known: KnownLayer
         )
     platform = _platform(config, manifest)
     found = _read_all([_Layer(*each) for each in zip(layers, diff_ids, strict=True)], objects, known)
-    paths: set[str] = set()
-    for each in found:
-        paths = (set() if each.alone else paths - each.removed) | each.added
+    contents = [each.paths for each in found]
+    paths = paths_left(contents)
     unread = tuple(layer.digest for layer, each in zip(layers, found, strict=True) if not each.whole)
-    return ExaminedImage(manifest, platform, frozenset(paths), unread)
+    return ExaminedImage(manifest, platform, paths, unread, paths_ever(contents) - paths)
 
 
 def read_blobs(manifest: StoredManifest, objects: StoredObjects) -> None:
@@ -146,7 +137,7 @@ def _read(layer: _Layer, objects: StoredObjects) -> _Contents:
             hint="check it with the tool that made it: it is encrypted, or lies somewhere else",
         )
     with objects.opened(layer.blob, awaited=True) as blob:
-        found, contents = "", _Contents()
+        found, contents = "", _Contents(LayerPaths())
         try:
             with uncompressed(Unclosed(blob)) as plain:
                 tar = Hashing(_Limited(plain, layer.blob), layer.diff_id.partition(":")[0])
@@ -186,25 +177,16 @@ class _Limited(Wrapper):
 
 
 def _contents(tar: Hashing) -> _Contents:
-    added: set[str] = set()
-    removed: set[str] = set()
-    alone = False
+    found = NotedPaths()
     try:
         for member in TarReader(tar, most=MOST_OF_LAYER):
-            name = f"/{member.name}"
-            folder, _, base = name.rpartition("/")
-            if name in _REMOVES_ALL:
-                alone = True
-            elif f"{folder}/" == STORE and base.startswith(_REMOVES):
-                removed.add(store_path_of(STORE + base.removeprefix(_REMOVES)))
-            elif path := store_path_of(name):
-                added.add(path)
+            found.note(member.name)
     except (
         DamagedError,
         NotAnImageError,
     ):  # the digest of the tar decides whether it is the one that was meant
-        return _Contents(frozenset(added), frozenset(removed), alone, whole=False)
-    return _Contents(frozenset(added), frozenset(removed), alone)
+        return _Contents(found.noted, whole=False)
+    return _Contents(found.noted)
 
 
 def _config(data: bytes, entry: Descriptor) -> Mapping[str, Any]:

@@ -243,11 +243,13 @@ def sbom_findings(found: Vouched, image: ExaminedImage, trust: Trust) -> Iterato
             )
             continue
         unread = layers_unread(document, kind)
-        if unread and stated < paths:
+        surplus = stated - paths
+        if unread and stated != paths and surplus <= image.removed:
+            removed = f", and {len(surplus)} that a layer above removes" if surplus else ""
             yield Finding(
                 "sbom",
                 "warning",
-                f"the SBOM ({name}) of the image for {platform} names {len(stated)} of {len(paths)} store paths, and says itself that "
+                f"the SBOM ({name}) of the image for {platform} names {len(stated & paths)} of {len(paths)} store paths{removed}, and says itself that "
                 f"{counted(unread, 'layer')} {'was' if unread == 1 else 'were'} not looked into",
                 "look at the layers of the base image: their SBOM is with whoever made it",
             )

@@ -18,7 +18,7 @@ from flakeship.sbom.carried.elf import MAGIC, ReadAt
 from flakeship.sbom.carried.files import LIMIT, MOST_PARTS, Carrier, carried_by, carrier
 from flakeship.sbom.carried.parts import Carried, Findings, UnreadableError
 from flakeship.sbom.carried.tar_feed import Passing, Sink, TarFeed
-from flakeship.store_paths import store_path_of
+from flakeship.sbom.layer_paths import LayerPaths, NotedPaths
 
 _IN_MEMORY: Final = 4 << 20
 """Bytes of a program that are kept in memory; of a larger one a file is written, for as long as it passes by."""
@@ -30,7 +30,7 @@ _HELD: Final = 20_000
 class PassingLayers:
     """Packing threads write `found` and `paths`; read them when the threads have ended.
 
-    `paths` are the store paths that members of a layer lie in, by `Layer.key`, of the layers that were read to their end.
+    `paths` are the store paths that a layer adds and removes, by `Layer.key`, of the layers that were read to their end.
     `is_here` tells of a store path that it can be read where it lies on this machine, so that it is passed over.
     `folder` is private.
     """
@@ -41,7 +41,7 @@ class PassingLayers:
         self._parts = 0
         self._seconds = LIMIT
         self.found = Findings()
-        self.paths: dict[str, frozenset[str]] = {}
+        self.paths: dict[str, LayerPaths] = {}
 
     def watch(self, layer: Layer) -> Layer:
         """Return a layer that notes what it holds here when it is read, or unpacked to be compared."""
@@ -83,7 +83,7 @@ class PassingLayers:
             self._parts += len(found.needs) if found else 0
         return found
 
-    def note(self, key: str, found: Findings, paths: frozenset[str]) -> None:
+    def note(self, key: str, found: Findings, paths: LayerPaths) -> None:
         """Add what was found in a layer that was read to its end."""
         with self._lock:
             self.found.add(found)
@@ -96,25 +96,26 @@ class _Watched(Wrapper):
         self._key, self._layers = key, layers
         self._feed = TarFeed(self._wanted)
         self._found = Findings()
-        self._paths: dict[str, bool] = {}
-        """The store paths of the layer, and whether their files are looked at."""
+        self._paths = NotedPaths(_HELD)
+        self._looked: dict[str, bool] = {}
+        """The store paths that the layer adds, and whether their files are looked at."""
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._reader.read(size)
         if data:
             self._feed.feed(data)
         elif size and self._feed.end():
-            self._found.read |= {path for path, looked in self._paths.items() if looked}
-            self._layers.note(self._key, self._found, frozenset(self._paths))
+            self._found.read |= {path for path, looked in self._looked.items() if looked}
+            self._layers.note(self._key, self._found, self._paths.noted)
         return data
 
     def _wanted(self, passing: Passing) -> Sink | None:
-        path = store_path_of(f"/{passing.name}")
+        path = self._paths.note(passing.name)
         if not path:
             return None
-        if path not in self._paths and len(self._paths) < _HELD:
-            self._paths[path] = not self._layers.is_here(path)
-        if not self._paths.get(path) or not passing.is_file:
+        if path not in self._looked and path in self._paths.added:
+            self._looked[path] = not self._layers.is_here(path)
+        if not self._looked.get(path) or not passing.is_file:
             return None
         kind = carrier(passing.name, executable=passing.executable, size=passing.size)
         return _File(path, f"/{passing.name}", kind, self._layers, self._found) if kind else None

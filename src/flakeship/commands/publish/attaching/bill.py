@@ -26,6 +26,7 @@ from flakeship.report.plain import size_of
 from flakeship.sbom.carried.layers import PassingLayers
 from flakeship.sbom.components import Knowledge, bill_of
 from flakeship.sbom.formats import FORMATS, Format, written_as
+from flakeship.sbom.layer_paths import LayerPaths, paths_left
 from flakeship.settings.declaration import Settings
 from flakeship.store_paths import name_of
 
@@ -166,7 +167,7 @@ class Bills:
             )
 
     def _paths(self, packed: Packed, parts: Sequence[Part]) -> tuple[frozenset[str], int]:
-        """The store paths that the history names, and of layers of which it names none those that were seen in them; and the number of layers that nobody
+        """The store paths that the history names, and of layers of which it names none those that were seen in them, without what a layer that was seen removes; and the number of layers that nobody
         looked into.
         """
         told = [
@@ -177,7 +178,10 @@ class Bills:
         unknown = {key for key, paths in zip(keys, told, strict=True) if not paths}
         if not any(told):
             self._read(unknown - self.passing.paths.keys(), parts)
-        seen = (self.passing.paths.get(key, frozenset()) for key in unknown)
+        layers = [
+            LayerPaths(frozenset(paths)) if paths else self.passing.paths.get(key, LayerPaths())
+            for key, paths in zip(keys, told, strict=True)
+        ]
         silent = unknown - self.passing.paths.keys() - _outside(packed)
         if silent and any(told):
             self.run.emit(
@@ -185,7 +189,7 @@ class Bills:
                     f"not looked into: {counted(len(silent), 'layer')} of which the history names no store path, as it does of others"
                 )
             )
-        return frozenset[str]().union(*told, *seen), len(silent)
+        return paths_left(layers), len(silent)
 
     def _read(self, keys: frozenset[str] | set[str], parts: Sequence[Part]) -> None:
         """Read layers that nobody read and that no history tells of. What would have to be fetched from a registry is left out.
